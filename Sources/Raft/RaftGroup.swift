@@ -1,0 +1,143 @@
+import Base
+
+/// One member of one Raft group, as a value: events go in, `takeReady` says what is to be done. It does no IO and knows
+/// no time but ticks. The algorithm is Ongaro's (thesis, 2014) with pre-vote and check-quorum (§9.6, §6.2), joint
+/// configurations (§4.3), leadership transfer (§3.10) and ReadIndex (§6.4).
+///
+/// How a driver runs it: hand in what happened (`tick`, `step`, `propose`, …), any number of times; then `takeReady`
+/// once, and do what it says: start the write of `persist`, send `messages`, apply `committed`. Report back by
+/// `persisted` and `applied`. Then again.
+///
+/// What must stay true:
+/// - *Promises wait for the disk.* Accepting replies, granted votes and the node's own vote take effect only when
+///   `persisted` covers all that they speak of. Requests do not wait: a leader's appends leave while it writes itself.
+/// - *A membership counts from when it is known to be committed*, before the next vote or acknowledgement, because the
+///   group reads it from its log by itself. An entry of a later configuration carries a commit index that covers the
+///   earlier one, and both become durable together: so a node is never more than one configuration behind its own log,
+///   and neighbouring configurations share a majority.
+/// - *A leader commits only entries of its own term by counting* (Raft §5.4.2).
+public struct RaftGroup: Sendable {
+  public let id: NodeID
+  public let options: RaftOptions
+
+  public internal(set) var role = Role.follower
+  public internal(set) var term: Term
+  /// The leader of `term`, as far as known; else `NodeID.none`.
+  public internal(set) var leader = NodeID.none
+  /// Known to be committed through here.
+  public internal(set) var commitIndex: LogIndex
+  /// As far as the driver has reported by `applied`.
+  public internal(set) var appliedIndex: LogIndex
+  /// The newest committed configuration: the one in force.
+  public internal(set) var configuration: Configuration
+  /// The configuration as of `appliedIndex`: what belongs into a snapshot there.
+  public internal(set) var appliedConfiguration: Configuration
+
+  var vote: NodeID
+  var log: Log
+  /// Handed out for application through here.
+  var emittedIndex: LogIndex
+  /// Configurations committed after `appliedIndex`.
+  var unappliedConfigurations: [(index: LogIndex, configuration: Configuration)] = []
+  /// One for each member of `configuration`, sorted by id.
+  var peers: [Progress] = []
+  var generator: SeededGenerator
+
+  // Time, in ticks.
+  var electionElapsed = 0
+  var heartbeatElapsed = 0
+  var electionTimeout = 0
+
+  // Of a leader.
+  /// The index of the no-op that began this leader's term.
+  var termStart = LogIndex(0)
+  /// The newest configuration entry in the log; above `commitIndex` while a change is under way.
+  var newestConfigurationIndex = LogIndex(0)
+  var transferTarget = NodeID.none
+  var transferElapsed = 0
+  var commitNeedsAnnouncing = false
+  var reads = ReadRounds()
+
+  // Between memory and disk.
+  var durability: Durability
+
+  // What the next `takeReady` gives out.
+  var messages: [Message] = []
+  var readStates: [ReadState] = []
+  var readsRefused: [UInt64] = []
+  var snapshotNeeded: [SnapshotNeed] = []
+  var roleChanged = true
+  var configurationChanged = true
+
+  /// A group as found on disk, or a new one (`HardState.initial`, index and term 0, no entries; the first voters get
+  /// their configuration, later members `Configuration.empty`).
+  ///
+  /// - Parameters:
+  ///   - seed: for the random part of election timeouts; should differ from node to node.
+  ///   - snapshotIndex: of the newest durable snapshot, loaded; 0 for none.
+  ///   - configuration: as of the snapshot.
+  ///   - entries: the durable entries, without gaps, lowest first. They may begin before the snapshot; if the entry at
+  ///     `snapshotIndex` is among them with another term than `snapshotTerm`, or they end before it, they are from
+  ///     before an installed snapshot and are dropped: then `takeReady` asks for the restart to be written.
+  /// - Throws: when the entries do not reach back to the snapshot or a configuration cannot be read.
+  public init(
+    id: NodeID, options: RaftOptions, seed: UInt64, hardState: HardState, snapshotIndex: LogIndex, snapshotTerm: Term,
+    configuration: Configuration, entries: [LogEntry]
+  ) throws(MalformedBytes) {
+    precondition(id != .none, "a node has an id")
+    options.check()
+    self.id = id
+    self.options = options
+    generator = SeededGenerator(seed: seed ^ id.rawValue)
+    let snapshot = LogPosition(index: snapshotIndex, term: snapshotTerm)
+    let recovered = try RaftGroup.recoverLog(entries, snapshot: snapshot)
+    log = recovered.log
+    term = max(hardState.term, log.lastTerm)
+    vote = term == hardState.term ? hardState.vote : .none
+    self.configuration = configuration
+    appliedConfiguration = configuration
+    commitIndex = snapshotIndex
+    appliedIndex = snapshotIndex
+    emittedIndex = snapshotIndex
+    durability = Durability(durable: hardState, stable: log.lastIndex)
+    if recovered.isRestarted { durability.restart = snapshot }
+    rebuildPeers()
+    try recoverCommit(through: min(hardState.commit, log.lastIndex))
+    resetElectionTimer()
+  }
+
+  // MARK: Reading
+
+  /// The end of the log, durable or not.
+  public var lastIndex: LogIndex { log.lastIndex }
+  /// The first entry still in memory, if there is one: followers that need an older one get a snapshot.
+  public var firstIndex: LogIndex { log.firstIndex }
+  /// Durable here through this index.
+  public var stableIndex: LogIndex { durability.stable }
+  /// Whether this node leads and has committed an entry of its own term, so that it knows all that is committed.
+  public var hasCommittedInOwnTerm: Bool { role == .leader && commitIndex >= termStart }
+  /// The cost of what is in the log and not known to be committed: payload and some 32 bytes an entry.
+  public var uncommittedBytes: Int { Int(log.cost(after: commitIndex, through: log.lastIndex)) }
+  /// The cost of the entries in memory.
+  public var logBytes: Int { Int(log.cost(after: log.start.index, through: log.lastIndex)) }
+  /// To whom leadership is being handed, or `NodeID.none`.
+  public var transferringTo: NodeID { transferTarget }
+  /// The term of the entry at `index`; nil if it is not in memory. For a snapshot's metadata.
+  public func term(at index: LogIndex) -> Term? { log.term(at: index) }
+
+  /// Of each other member, sorted by id; empty unless leader. O(members).
+  public var progress: [PeerProgress] {
+    guard role == .leader else { return [] }
+    return peers.lazy.filter { $0.id != id }.map { peer in
+      let state: PeerProgress.State =
+        switch peer.state {
+        case .probe: .probe
+        case .replicate: .replicate
+        case .snapshot: .snapshot
+        }
+      return PeerProgress(
+        id: peer.id, state: state, match: peer.match, lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
+        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: peer.isActive)
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/// The reads under way at a leader.
+struct ReadRounds: Sendable {}

@@ -1,0 +1,100 @@
+import Base
+
+/// What a group must find again after a crash, beside its log.
+public struct HardState: Hashable, Sendable {
+  public var term: Term
+  /// Whom this node voted for in `term`.
+  public var vote: NodeID
+  /// A lower bound of what is committed: written along with other changes, never for its own sake.
+  public var commit: LogIndex
+
+  public init(term: Term = Term(0), vote: NodeID = .none, commit: LogIndex = LogIndex(0)) {
+    self.term = term
+    self.vote = vote
+    self.commit = commit
+  }
+  /// Of a group that has never run.
+  public static let initial = HardState()
+
+  /// 24 bytes: term, vote, commit.
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.append(term.rawValue)
+    buffer.append(vote.rawValue)
+    buffer.append(commit.rawValue)
+  }
+  public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    term = Term(try reader.read(UInt64.self))
+    vote = NodeID(try reader.read(UInt64.self))
+    commit = LogIndex(try reader.read(UInt64.self))
+  }
+}
+
+/// What must become durable, as one unit with everything of lower sequence.
+public struct Persist: Sendable {
+  /// Counts from 1 in a `RaftGroup`'s life; to be given to `RaftGroup.persisted`.
+  public var sequence: UInt64
+  /// Not nil: a snapshot was installed and the log restarts after this place; earlier entries on disk are void. Write it
+  /// before `entries`.
+  public var restart: LogPosition?
+  /// Not nil: replaces the hard state.
+  public var hardState: HardState?
+  /// In order without gaps. The first may have an index that the log on disk has passed: everything from there on is
+  /// then overwritten. Payloads are shared with the log.
+  public var entries: [LogEntry]
+}
+
+/// A place in the log, and the term of the entry there.
+public struct LogPosition: Hashable, Sendable {
+  public var index: LogIndex
+  public var term: Term
+  public init(index: LogIndex, term: Term) {
+    self.index = index
+    self.term = term
+  }
+}
+
+/// A confirmed read: this node was the leader after the read was asked for.
+public struct ReadState: Hashable, Sendable {
+  /// What the caller gave to `RaftGroup.readIndex`.
+  public var context: UInt64
+  /// Once this index is applied, the read may be evaluated.
+  public var index: LogIndex
+  public init(context: UInt64, index: LogIndex) {
+    self.context = context
+    self.index = index
+  }
+}
+
+/// A follower that is behind the log's start.
+public struct SnapshotNeed: Hashable, Sendable {
+  public var peer: NodeID
+  /// The snapshot must be of this index or a later one.
+  public var afterIndex: LogIndex
+}
+
+/// Everything a group wants done, in one value. The parts are independent: messages need not wait for `persist` (what
+/// promises durability was held back inside the group), nor `committed` for either.
+public struct Ready: Sendable {
+  /// To be made durable; then call `persisted`. Several may be under way; they complete in order.
+  public var persist: Persist?
+  /// To send now, in order. A message may be lost, repeated or late.
+  public var messages: [Message] = []
+  /// To apply, in order, each exactly once; then call `applied`. They may not be durable *here* yet.
+  public var committed: [LogEntry] = []
+  public var readStates: [ReadState] = []
+  /// Contexts of reads that will not be confirmed: leadership was lost.
+  public var readsRefused: [UInt64] = []
+  /// Stream the newest snapshot out of band, then call `snapshotSent`.
+  public var snapshotNeeded: [SnapshotNeed] = []
+  /// Role, term or known leader changed.
+  public var roleChanged = false
+  /// `RaftGroup.configuration` changed.
+  public var configurationChanged = false
+
+  public init() {}
+  /// Whether there is nothing to do.
+  public var isEmpty: Bool {
+    persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
+      && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
+  }
+}
