@@ -37,6 +37,8 @@ struct Log: Sendable {
     guard index > start.index, index <= lastIndex else { return nil }
     return entries[position(of: index)].term
   }
+  func kind(at index: LogIndex) -> LogEntry.Kind { entries[position(of: index)].kind }
+
   /// Whether the log holds the entry of this index and term.
   func holds(_ index: LogIndex, _ term: Term) -> Bool { self.term(at: index) == term }
 

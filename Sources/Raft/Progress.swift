@@ -27,8 +27,8 @@ struct Progress: Sendable {
   var isNudged = false
   /// `match` when the last heartbeat was answered: if it stood still since, something may be lost.
   var matchAtHeartbeat = LogIndex(0)
-  /// Heard of since the last check-quorum.
-  var isActive = false
+  /// The tick of the last answer.
+  var heardAtTick: UInt64 = 0
   /// The newest read round that the member confirmed.
   var confirmedRound: UInt64 = 0
   /// The answer to this node's campaign.

@@ -3,67 +3,218 @@ import Base
 /// What happens to a group.
 extension RaftGroup {
   /// One tick of time: heartbeats, election timeouts, check-quorum. O(members).
-  public mutating func tick() {}
+  public mutating func tick() {
+    ticks += 1
+    electionElapsed += 1
+    guard role == .leader else {
+      guard electionElapsed >= electionTimeout else { return }
+      if isPromotable { preCampaign() } else if leader != .none { becomeFollower(term, leader: .none) }
+      return
+    }
+    checkQuorum()
+    guard role == .leader else { return }
+    if transferTarget != .none {
+      transferElapsed += 1
+      if transferElapsed >= options.electionTicks { transferTarget = .none }
+    }
+    heartbeatElapsed += 1
+    if heartbeatElapsed >= options.heartbeatTicks { sendHeartbeats(toLearners: true) }
+  }
 
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
   /// it was meant for this group. O(entries in it).
-  public mutating func step(_ message: Message) {}
+  public mutating func step(_ message: Message) {
+    guard message.to == id, message.from != id else { return }
+    guard settleTerm(message) else { return }
+    switch message.kind {
+    case .preVote, .vote: answerVote(message)
+    case .preVoteReply, .voteReply: takeVoteReply(message)
+    case .append: takeAppend(message)
+    case .appendReply: takeAppendReply(message)
+    case .heartbeat: takeHeartbeat(message)
+    case .heartbeatReply: takeHeartbeatReply(message)
+    case .timeoutNow: takeTimeoutNow()
+    }
+  }
+  /// Compares a message's term with ours (Raft §5.1). False: there is no more to do.
+  private mutating func settleTerm(_ message: Message) -> Bool {
+    let isRequestForVote = message.kind == .preVote || message.kind == .vote
+    if isRequestForVote, message.term > term, isLeaderAlive, !message.force {
+      if message.kind == .preVote {
+        messages.append(Message(.preVoteReply, from: id, to: message.from, term: term, reject: true))
+      }
+      return false
+    }
+    if message.term > term {
+      let isAboutTheFuture = message.kind == .preVote || message.kind == .preVoteReply && !message.reject
+      if !isAboutTheFuture {
+        let isFromLeader = message.kind == .append || message.kind == .heartbeat
+        becomeFollower(message.term, leader: isFromLeader ? message.from : .none)
+      }
+    } else if message.term < term {
+      switch message.kind {
+      // Tells a leader of the past, or a node that fell behind, of our term.
+      case .append, .heartbeat:
+        messages.append(Message(.appendReply, from: id, to: message.from, term: term, reject: true))
+      case .preVote: messages.append(Message(.preVoteReply, from: id, to: message.from, term: term, reject: true))
+      default: break
+      }
+      return false
+    }
+    return true
+  }
 
   /// Appends a command at the leader. Nothing leaves before `takeReady`, which puts all that was proposed since into one
   /// append for each follower. O(1).
   /// - Returns: where the command will be, unless leadership is lost: then another entry may appear there, and its term
   ///   tells. Compare `term` at the proposal with the committed entry's.
-  public mutating func propose(_ payload: [UInt8]) throws(ProposalRefused) -> LogIndex { LogIndex(0) }
+  public mutating func propose(_ payload: [UInt8]) throws(ProposalRefused) -> LogIndex {
+    try checkLeading()
+    let uncommitted = uncommittedBytes
+    guard uncommitted == 0 || uncommitted + payload.count <= options.maxUncommittedBytes else {
+      throw .tooMuchUncommitted
+    }
+    return append(.command, payload)
+  }
+  private func checkLeading() throws(ProposalRefused) {
+    guard role == .leader else { throw .notLeader(leader: leader) }
+    guard transferTarget == .none else { throw .transferring(to: transferTarget) }
+  }
 
   /// Changes the membership: to `target`'s voters and learners (its `version` is ignored, `outgoing` must be empty).
   /// A change of voters goes through a joint configuration, and the leader leaves it by itself. Takes effect when
   /// committed; one at a time.
-  /// - Parameter ifVersion: the change is refused unless `configuration.version` is this.
+  /// - Parameter version: the change is refused unless `configuration.version` is this.
   public mutating func propose(
-    _ target: Configuration, ifVersion: UInt64
-  ) throws(ProposalRefused) -> LogIndex { LogIndex(0) }
+    _ target: Configuration, ifVersion version: UInt64
+  ) throws(ProposalRefused) -> LogIndex {
+    try checkLeading()
+    guard hasCommittedInOwnTerm else { throw .termNotCommitted }
+    guard !configuration.isJoint, newestConfigurationIndex <= commitIndex else { throw .changeInFlight }
+    guard configuration.version == version else { throw .wrongVersion(current: configuration.version) }
+    let next = step(towards: target)
+    guard next.isWellFormed, !next.voters.isEmpty, !target.isJoint,
+      next.isJoint || next.learners != configuration.learners
+    else { throw .invalidConfiguration }
+    newestConfigurationIndex = append(.configuration, next.payload)
+    return newestConfigurationIndex
+  }
 
   /// Asks for a linearizable read at the leader: `context` comes back in `Ready.readStates` or `Ready.readsRefused`. All
   /// reads asked for before a `takeReady` share one round of heartbeats. A leader that has not yet committed in its term
   /// keeps the read until it has. O(1).
-  public mutating func readIndex(context: UInt64) throws(ProposalRefused) {}
+  public mutating func readIndex(context: UInt64) throws(ProposalRefused) {
+    guard role == .leader else { throw .notLeader(leader: leader) }
+    reads.add(context)
+  }
 
   /// Hands leadership to a voter: proposals are refused until it has caught up and taken over, or until an election
   /// timeout passed and the transfer is given up. Repeating the call for the same target changes nothing.
-  public mutating func transferLeadership(to target: NodeID) throws(ProposalRefused) {}
+  public mutating func transferLeadership(to target: NodeID) throws(ProposalRefused) {
+    if role == .leader, target == transferTarget { return }
+    try checkLeading()
+    guard target != id, let at = position(of: target), peers[at].isIncoming else { throw .notAVoter }
+    transferTarget = target
+    transferElapsed = 0
+    orderTransfer(at)
+  }
 
   /// The leader is suspected to be dead (say its connection was reset): asks for pre-votes now and not when the timeout
   /// is over. Does nothing at a leader or a node that is no voter.
-  public mutating func campaign() {}
+  public mutating func campaign() {
+    guard role == .follower, isPromotable else { return }
+    preCampaign()
+  }
 
   /// `Persist` of this sequence and of all before are durable.
-  public mutating func persisted(_ sequence: UInt64) {}
+  public mutating func persisted(_ sequence: UInt64) {
+    durability.persisted(sequence, messages: &messages)
+    countOwnVote()
+    guard role == .leader, let own = position(of: id), peers[own].match < durability.stable else { return }
+    peers[own].match = durability.stable
+    advanceCommit()
+  }
 
   /// The entries through `index` are applied. Never falls, never passes what was handed out.
-  public mutating func applied(through index: LogIndex) {}
+  public mutating func applied(through index: LogIndex) {
+    precondition(index <= emittedIndex, "only what was handed out is applied")
+    guard index > appliedIndex else { return }
+    appliedIndex = index
+    while let first = unappliedConfigurations.first, first.index <= index {
+      appliedConfiguration = first.configuration
+      unappliedConfigurations.removeFirst()
+    }
+  }
 
   /// A snapshot at `index` is durable: forgets the entries through it, except that the newest of them, up to `bytes`, are
   /// kept for followers that are just behind. Entries that are not durable here stay.
   /// - Returns: the log now starts after this index: older entries may go from the disk.
   @discardableResult
-  public mutating func compact(through index: LogIndex, keepingTail bytes: Int) -> LogIndex { LogIndex(0) }
+  public mutating func compact(through index: LogIndex, keepingTail bytes: Int) -> LogIndex {
+    precondition(index <= appliedIndex, "a snapshot holds what is applied")
+    let cut = log.cut(before: min(index, durability.stable), keeping: bytes)
+    log.compact(through: cut)
+    return log.start.index
+  }
 
   /// Whether a snapshot at `index` would bring this node forward. Ask before loading one, and again just before
   /// `installed`.
-  public func wantsSnapshot(at index: LogIndex) -> Bool { false }
+  public func wantsSnapshot(at index: LogIndex) -> Bool { index > commitIndex && role != .leader }
 
   /// A snapshot from the leader is durable here and loaded: the state machine is at `snapshot.index`, which
   /// `wantsSnapshot` approved. If the log holds the entry there, what follows is kept; else the log restarts after it and
   /// the next `Persist` says so. The leader is told when that is durable.
-  public mutating func installed(_ snapshot: LogPosition, configuration: Configuration) {}
+  public mutating func installed(_ snapshot: LogPosition, configuration: Configuration) {
+    precondition(wantsSnapshot(at: snapshot.index), "a snapshot leads forward")
+    if !log.holds(snapshot.index, snapshot.term) {
+      log.restart(at: snapshot)
+      durability.restarted(at: snapshot)
+    }
+    commitIndex = snapshot.index
+    emittedIndex = snapshot.index
+    appliedIndex = snapshot.index
+    self.configuration = configuration
+    appliedConfiguration = configuration
+    unappliedConfigurations = []
+    configurationChanged = true
+    rebuildPeers()
+    if leader != .none { acceptAppend(from: leader, through: snapshot.index) }
+  }
 
   /// The out-of-band transfer that `Ready.snapshotNeeded` asked for is over. Must be called for each.
-  public mutating func snapshotSent(to peer: NodeID, index: LogIndex, succeeded: Bool) {}
+  public mutating func snapshotSent(to peer: NodeID, index: LogIndex, succeeded: Bool) {
+    guard role == .leader, let at = position(of: peer), peers[at].state == .snapshot else { return }
+    peers[at].becomeProbe(next: succeeded ? min(index, log.lastIndex) + 1 : peers[at].match + 1)
+    // Until the next answer of any kind: a failure is not repeated at once, a success is given time.
+    peers[at].isPaused = true
+  }
 
   /// The link to a peer was lost, and messages with it: stops the pipeline and probes.
-  public mutating func reportUnreachable(_ peer: NodeID) {}
+  public mutating func reportUnreachable(_ peer: NodeID) {
+    guard role == .leader, let at = position(of: peer), peers[at].state == .replicate else { return }
+    peers[at].becomeProbe(next: peers[at].match + 1)
+  }
 
   /// Drains all that is to be done. May be called at any time; costs little when there is nothing. O(members + entries
   /// handed out).
-  public mutating func takeReady() -> Ready { Ready() }
+  public mutating func takeReady() -> Ready {
+    if role == .leader {
+      beginReadRound()
+      sendAppends()
+    }
+    var ready = Ready()
+    let state = HardState(term: term, vote: vote, commit: commitIndex)
+    ready.persist = durability.take(state, from: log, messages: &messages)
+    if emittedIndex < commitIndex {
+      ready.committed = log.slice(from: emittedIndex + 1, through: commitIndex)
+      emittedIndex = commitIndex
+    }
+    swap(&ready.messages, &messages)
+    swap(&ready.readStates, &readStates)
+    swap(&ready.readsRefused, &readsRefused)
+    swap(&ready.snapshotNeeded, &snapshotNeeded)
+    swap(&ready.roleChanged, &roleChanged)
+    swap(&ready.configurationChanged, &configurationChanged)
+    return ready
+  }
 }

@@ -6,11 +6,16 @@ extension RaftGroup {
     _ entries: [LogEntry], snapshot: LogPosition
   ) throws(MalformedBytes) -> (log: Log, isRestarted: Bool) {
     guard let first = entries.first else { return (Log(start: snapshot, entries: []), false) }
-    for (offset, entry) in entries.enumerated() where entry.index != first.index + UInt64(offset) {
-      throw MalformedBytes("the log on disk has a gap before entry \(entry.index.rawValue)")
+    var last = Term(0)
+    for (offset, entry) in entries.enumerated() {
+      guard entry.index == first.index + UInt64(offset), entry.term >= last else {
+        throw MalformedBytes("the log on disk does not go on at entry \(entry.index.rawValue)")
+      }
+      last = entry.term
     }
-    guard first.index > snapshot.index else {
-      // A kept tail. Its first entry serves as the place before the log.
+    if first.index <= snapshot.index {
+      // A kept tail, or what was here before a snapshot was installed. The tail's first entry serves as the place before
+      // the log.
       let at = snapshot.index.rawValue - first.index.rawValue
       guard at < UInt64(entries.count), entries[Int(at)].term == snapshot.term else {
         return (Log(start: snapshot, entries: []), true)
@@ -18,14 +23,23 @@ extension RaftGroup {
       let start = LogPosition(index: first.index, term: first.term)
       return (Log(start: start, entries: Array(entries.dropFirst())), false)
     }
-    guard first.index == snapshot.index + 1 else {
-      throw MalformedBytes("the log on disk begins at \(first.index.rawValue), after a snapshot at \(snapshot.index.rawValue)")
+    guard first.index == snapshot.index + 1, first.term >= snapshot.term else {
+      let (begin, end) = (first.index.rawValue, snapshot.index.rawValue)
+      throw MalformedBytes("the log on disk begins at \(begin) and does not join a snapshot at \(end)")
     }
     return (Log(start: snapshot, entries: entries), false)
   }
 
   /// Takes up what was known to be committed, and the configurations in it.
-  mutating func recoverCommit(through index: LogIndex) throws(MalformedBytes) {}
-  mutating func rebuildPeers() {}
-  mutating func resetElectionTimer() {}
+  mutating func recoverCommit(through index: LogIndex) throws(MalformedBytes) {
+    while commitIndex < index {
+      let entry = log[commitIndex + 1]
+      if entry.kind == .configuration {
+        configuration = try Configuration(payload: entry.payload)
+        unappliedConfigurations.append((entry.index, configuration))
+      }
+      commitIndex = entry.index
+    }
+    rebuildPeers()
+  }
 }

@@ -44,6 +44,7 @@ public struct RaftGroup: Sendable {
   var generator: SeededGenerator
 
   // Time, in ticks.
+  var ticks: UInt64 = 0
   var electionElapsed = 0
   var heartbeatElapsed = 0
   var electionTimeout = 0
@@ -100,8 +101,7 @@ public struct RaftGroup: Sendable {
     appliedIndex = snapshotIndex
     emittedIndex = snapshotIndex
     durability = Durability(durable: hardState, stable: log.lastIndex)
-    if recovered.isRestarted { durability.restart = snapshot }
-    rebuildPeers()
+    if recovered.isRestarted { durability.restarted(at: snapshot) }
     try recoverCommit(through: min(hardState.commit, log.lastIndex))
     resetElectionTimer()
   }
@@ -137,7 +137,7 @@ public struct RaftGroup: Sendable {
         }
       return PeerProgress(
         id: peer.id, state: state, match: peer.match, lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
-        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: peer.isActive)
+        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: isActive(peer))
     }
   }
 }

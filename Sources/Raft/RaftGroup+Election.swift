@@ -1,0 +1,148 @@
+import Base
+
+/// Elections (Raft §5.2, §5.4.1), with pre-vote (thesis §9.6): a node first asks whether it would win, and only then
+/// raises the term; and nobody answers while its leader lives, except when the leader itself hands over.
+extension RaftGroup {
+  /// Whether a leader was heard of within the shortest election timeout.
+  var isLeaderAlive: Bool {
+    role == .leader || leader != .none && electionElapsed < options.electionTicks
+  }
+
+  mutating func resetElectionTimer() {
+    electionElapsed = 0
+    let spread = Int(generator.next() % UInt64(options.electionSpreadTicks + 1))
+    electionTimeout = options.electionTicks + options.electionStaggerTicks + spread
+  }
+
+  mutating func becomeFollower(_ newTerm: Term, leader newLeader: NodeID) {
+    precondition(newTerm >= term, "terms never fall")
+    if role == .leader { loseLeadership() }
+    if newTerm > term {
+      term = newTerm
+      vote = .none
+    }
+    if role != .follower || leader != newLeader { roleChanged = true }
+    role = .follower
+    leader = newLeader
+    resetElectionTimer()
+  }
+  private mutating func loseLeadership() {
+    reads.refuseAll(into: &readsRefused)
+    transferTarget = .none
+    snapshotNeeded = []
+    for i in peers.indices { peers[i].becomeProbe(next: log.lastIndex + 1) }
+  }
+
+  mutating func preCampaign() {
+    role = .preCandidate
+    leader = .none
+    roleChanged = true
+    resetElectionTimer()
+    for i in peers.indices { peers[i].vote = peers[i].id == id ? true : nil }
+    requestVotes(.preVote, in: Term(term.rawValue + 1), force: false)
+    countVotes()
+  }
+  /// - Parameter force: by order of the leader, so that voters need not wait until they miss it.
+  mutating func campaign(force: Bool) {
+    term = Term(term.rawValue + 1)
+    vote = id
+    role = .candidate
+    leader = .none
+    roleChanged = true
+    resetElectionTimer()
+    // The own vote counts only once it is durable: see `countOwnVote`.
+    for i in peers.indices { peers[i].vote = nil }
+    requestVotes(.vote, in: term, force: force)
+  }
+  private mutating func requestVotes(_ kind: Message.Kind, in term: Term, force: Bool) {
+    for peer in peers where peer.isVoter && peer.id != id {
+      messages.append(
+        Message(
+          kind, from: id, to: peer.id, term: term, index: log.lastIndex, logTerm: log.lastTerm, force: force))
+    }
+  }
+
+  /// A candidate's vote for itself became durable. Nobody leads before: a leader that forgot its term in a crash could
+  /// be elected to the same term again.
+  mutating func countOwnVote() {
+    guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,
+      let own = position(of: id), peers[own].vote == nil
+    else { return }
+    peers[own].vote = true
+    countVotes()
+  }
+  private mutating func countVotes() {
+    guard let own = position(of: id), peers[own].vote == true else { return }
+    if quorum({ $0.vote == true }) {
+      if role == .preCandidate { campaign(force: false) } else { becomeLeader() }
+    } else if !quorum({ $0.vote != false }) {
+      becomeFollower(term, leader: .none)
+    }
+  }
+
+  private mutating func becomeLeader() {
+    precondition(role == .candidate && vote == id && durability.durableTerm == term, "a leader was elected")
+    role = .leader
+    leader = id
+    roleChanged = true
+    electionElapsed = 0
+    heartbeatElapsed = 0
+    transferTarget = .none
+    reads = ReadRounds()
+    for i in peers.indices {
+      var peer = newProgress(of: peers[i].id)
+      peer.isIncoming = peers[i].isIncoming
+      peer.isOutgoing = peers[i].isOutgoing
+      peers[i] = peer
+    }
+    newestConfigurationIndex = LogIndex(0)
+    var index = log.lastIndex
+    while index > commitIndex, newestConfigurationIndex.rawValue == 0 {
+      if log.kind(at: index) == .configuration { newestConfigurationIndex = index }
+      index = index - 1
+    }
+    termStart = append(.noop, [])
+  }
+
+  /// A node asks for a vote, or whether it would get one.
+  mutating func answerVote(_ message: Message) {
+    let isPreVote = message.kind == .preVote
+    let replyKind: Message.Kind = isPreVote ? .preVoteReply : .voteReply
+    let isFree = vote == message.from || vote == .none && leader == .none || isPreVote && message.term > term
+    let isUpToDate = log.isUpToDate(index: message.index, term: message.logTerm)
+    guard isFree, isUpToDate, !(isPreVote && outranks(message)) else {
+      messages.append(Message(replyKind, from: id, to: message.from, term: term, reject: true))
+      return
+    }
+    let reply = Message(replyKind, from: id, to: message.from, term: message.term)
+    if isPreVote {
+      messages.append(reply)
+    } else {
+      vote = message.from
+      electionElapsed = 0
+      durability.hold(reply)
+    }
+  }
+  /// When a leader's crash is seen by all at once, all ask for pre-votes at once. If each got them the real votes would
+  /// split; so for a moment a pre-candidate denies its pre-vote to one of lower id whose log is no better.
+  private func outranks(_ message: Message) -> Bool {
+    role == .preCandidate && electionElapsed < max(2, options.electionTicks / 4) && message.from < id
+      && message.term.rawValue == term.rawValue + 1 && message.index == log.lastIndex
+      && message.logTerm == log.lastTerm
+  }
+
+  mutating func takeVoteReply(_ message: Message) {
+    let isExpected =
+      message.kind == .preVoteReply
+      ? role == .preCandidate && (message.reject || message.term.rawValue == term.rawValue + 1)
+      : role == .candidate
+    guard isExpected, let at = position(of: message.from) else { return }
+    peers[at].vote = !message.reject
+    countVotes()
+  }
+
+  /// A leader that a quorum does not answer any more steps down: it could not commit, and should not keep clients.
+  mutating func checkQuorum() {
+    if !quorum({ isActive($0) }) { becomeFollower(term, leader: .none) }
+  }
+}

@@ -1,0 +1,56 @@
+import Base
+
+/// Membership (thesis §4.3): a change of voters is a joint configuration, then the plain one.
+extension RaftGroup {
+  /// The next configuration on the way to `target`.
+  func step(towards target: Configuration) -> Configuration {
+    Configuration(
+      voters: target.voters, outgoing: target.voters == configuration.voters ? [] : configuration.voters,
+      learners: target.learners, version: configuration.version + 1)
+  }
+
+  /// A committed configuration entry is in force.
+  mutating func adopt(_ entry: LogEntry) {
+    let next: Configuration
+    do {
+      next = try Configuration(payload: entry.payload)
+    } catch {
+      preconditionFailure("a committed configuration cannot be read: \(error)")
+    }
+    if role == .leader {
+      // Those who leave hear of it now or never.
+      for peer in peers where !next.contains(peer.id) && peer.id != id { sendFarewell(to: peer) }
+    }
+    configuration = next
+    unappliedConfigurations.append((entry.index, next))
+    configurationChanged = true
+    rebuildPeers()
+    if transferTarget != .none, position(of: transferTarget).map({ !peers[$0].isVoter }) ?? true {
+      transferTarget = .none
+    }
+  }
+  private mutating func sendFarewell(to peer: Progress) {
+    let previous = peer.match
+    guard let previousTerm = log.term(at: previous) else { return }
+    messages.append(
+      Message(
+        .append, from: id, to: peer.id, term: term, index: previous, logTerm: previousTerm, commit: commitIndex,
+        entries: log.slice(from: previous + 1, bytes: options.maxMessageBytes)))
+  }
+
+  /// After a commit: a leader leaves the joint configuration, and a leader that is no voter any more steps down.
+  mutating func followUpConfiguration() {
+    if configuration.isJoint, newestConfigurationIndex <= commitIndex, hasCommittedInOwnTerm {
+      let plain = Configuration(
+        voters: configuration.voters, learners: configuration.learners, version: configuration.version + 1)
+      newestConfigurationIndex = append(.configuration, plain.payload)
+    }
+    guard !isPromotable else { return }
+    // Others must know that it is committed; and one of them should not wait for a timeout.
+    for peer in peers where peer.id != id { sendFarewell(to: peer) }
+    if let heir = peers.filter({ $0.isIncoming }).max(by: { $0.match < $1.match }) {
+      messages.append(Message(.timeoutNow, from: id, to: heir.id, term: term))
+    }
+    becomeFollower(term, leader: .none)
+  }
+}

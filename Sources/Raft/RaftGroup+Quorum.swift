@@ -1,0 +1,71 @@
+import Base
+
+/// Majorities: of the voters, and while joint of both halves.
+extension RaftGroup {
+  /// Whether a majority of the incoming voters satisfies `test`, and of the outgoing if there are any. O(members).
+  func quorum(_ test: (Progress) -> Bool) -> Bool {
+    var (incoming, outgoing, incomingYes, outgoingYes) = (0, 0, 0, 0)
+    for peer in peers where peer.isVoter {
+      let yes = test(peer)
+      if peer.isIncoming {
+        incoming += 1
+        if yes { incomingYes += 1 }
+      }
+      if peer.isOutgoing {
+        outgoing += 1
+        if yes { outgoingYes += 1 }
+      }
+    }
+    return incoming > 0 && incomingYes * 2 > incoming && (outgoing == 0 || outgoingYes * 2 > outgoing)
+  }
+
+  /// The highest value that a quorum has reached. O(members²) of a handful.
+  func quorumValue(_ value: (Progress) -> UInt64) -> UInt64 {
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: peers.count + 1) { sorted in
+      func reached(_ belongs: (Progress) -> Bool) -> UInt64? {
+        var count = 0
+        for peer in peers where belongs(peer) {
+          let new = value(peer)
+          var at = count
+          while at > 0, sorted[at - 1] > new {
+            sorted[at] = sorted[at - 1]
+            at -= 1
+          }
+          sorted[at] = new
+          count += 1
+        }
+        return count == 0 ? nil : sorted[(count - 1) / 2]
+      }
+      guard let incoming = reached(\.isIncoming) else { return 0 }
+      return min(incoming, reached(\.isOutgoing) ?? .max)
+    }
+  }
+
+  /// Where a member's progress is; nil for a node that is none. O(members).
+  func position(of node: NodeID) -> Int? { peers.firstIndex { $0.id == node } }
+
+  /// Whether this node may become leader.
+  var isPromotable: Bool { peers.contains { $0.id == id && $0.isVoter } }
+
+  /// One progress for each member; those that stay keep theirs.
+  mutating func rebuildPeers() {
+    let old = peers
+    peers = configuration.members.map { node in
+      var peer = old.first { $0.id == node } ?? newProgress(of: node)
+      peer.isIncoming = configuration.voters.contains(node)
+      peer.isOutgoing = configuration.outgoing.contains(node)
+      return peer
+    }
+  }
+  func newProgress(of node: NodeID) -> Progress {
+    var peer = Progress(id: node)
+    peer.next = log.lastIndex + 1
+    peer.heardAtTick = ticks
+    if node == id { peer.match = durability.stable }
+    return peer
+  }
+  /// Whether the member was heard of within an election timeout.
+  func isActive(_ peer: Progress) -> Bool {
+    peer.id == id || ticks - peer.heardAtTick < UInt64(options.electionTicks)
+  }
+}

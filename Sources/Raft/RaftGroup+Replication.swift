@@ -1,0 +1,193 @@
+import Base
+
+/// Replication (Raft §5.3), pipelined.
+extension RaftGroup {
+  // MARK: At the leader
+
+  /// Appends an entry of the leader's term. What is sent of it, and when, is up to `takeReady`.
+  mutating func append(_ kind: LogEntry.Kind, _ payload: [UInt8]) -> LogIndex {
+    let index = log.lastIndex + 1
+    log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))
+    return index
+  }
+
+  /// Sends each member what it lacks and its window admits.
+  mutating func sendAppends() {
+    for at in peers.indices where peers[at].id != id { fillPipeline(at) }
+    commitNeedsAnnouncing = false
+  }
+  private mutating func fillPipeline(_ at: Int) {
+    let sent = messages.count
+    pipeline: while true {
+      switch peers[at].state {
+      case .snapshot: break pipeline
+      case .probe:
+        guard !peers[at].isPaused, peers[at].match < log.lastIndex else { break pipeline }
+        guard sendAppend(at, entries: true) else { break pipeline }
+        peers[at].isPaused = true
+        break pipeline
+      case .replicate:
+        guard peers[at].next <= log.lastIndex, !isWindowFull(peers[at]) else { break pipeline }
+        guard let next = sendAppend(at, entries: true) ? messages[messages.count - 1].entries.last?.index : nil else {
+          break pipeline
+        }
+        peers[at].next = next + 1
+      }
+    }
+    guard messages.count == sent, peers[at].state == .replicate else {
+      peers[at].isNudged = false
+      return
+    }
+    if peers[at].isNudged || commitNeedsAnnouncing {
+      peers[at].isNudged = false
+      _ = sendAppend(at, entries: false)
+    }
+  }
+  private func isWindowFull(_ peer: Progress) -> Bool {
+    log.cost(after: peer.match, through: peer.next - 1) >= UInt64(options.maxInflightBytes)
+  }
+  /// Sends one append from `next` on. False when the log does not reach back so far: then a snapshot is asked for.
+  private mutating func sendAppend(_ at: Int, entries: Bool) -> Bool {
+    let peer = peers[at]
+    let previous = peer.next - 1
+    guard let previousTerm = log.term(at: previous) else {
+      if isActive(peer) {
+        peers[at].becomeSnapshot()
+        snapshotNeeded.append(SnapshotNeed(peer: peer.id, afterIndex: log.start.index))
+      }
+      return false
+    }
+    messages.append(
+      Message(
+        .append, from: id, to: peer.id, term: term, index: previous, logTerm: previousTerm, commit: commitIndex,
+        entries: entries ? log.slice(from: peer.next, bytes: options.maxMessageBytes) : []))
+    return true
+  }
+
+  mutating func sendHeartbeats(toLearners: Bool) {
+    heartbeatElapsed = 0
+    let context = reads.heartbeatContext
+    for peer in peers where peer.id != id && (toLearners || peer.isVoter) {
+      messages.append(
+        Message(
+          .heartbeat, from: id, to: peer.id, term: term, commit: min(peer.match, commitIndex), context: context))
+    }
+  }
+
+  mutating func takeAppendReply(_ message: Message) {
+    guard role == .leader, let at = position(of: message.from), message.index <= log.lastIndex else { return }
+    peers[at].heardAtTick = ticks
+    if message.reject {
+      takeRejection(message, at)
+      return
+    }
+    let isNews = message.index > peers[at].match
+    if isNews {
+      peers[at].match = message.index
+      peers[at].next = max(peers[at].next, message.index + 1)
+    }
+    switch peers[at].state {
+    case .replicate: break
+    case .probe: if message.index >= peers[at].match { peers[at].becomeReplicate() }
+    case .snapshot: if peers[at].match >= log.start.index { peers[at].becomeReplicate() }
+    }
+    guard isNews else { return }
+    orderTransfer(at)
+    advanceCommit()
+  }
+  /// The follower's log differs at the append's `index`. Its answer names where the logs may agree, so that one exchange
+  /// passes over a whole term (Raft §5.3, end; etcd's findConflictByTerm).
+  private mutating func takeRejection(_ message: Message, _ at: Int) {
+    switch peers[at].state {
+    case .snapshot: break
+    case .replicate:
+      if message.index > peers[at].match { peers[at].becomeProbe(next: peers[at].match + 1) }
+    case .probe:
+      guard message.index == peers[at].next - 1 else { return }
+      let agreement = log.agreement(at: message.hint, term: message.logTerm)
+      peers[at].becomeProbe(next: min(message.index, agreement.index + 1))
+    }
+  }
+
+  mutating func takeHeartbeatReply(_ message: Message) {
+    guard role == .leader, let at = position(of: message.from) else { return }
+    peers[at].heardAtTick = ticks
+    peers[at].isPaused = false
+    let match = peers[at].match
+    if peers[at].state == .replicate, match < log.lastIndex, match == peers[at].matchAtHeartbeat {
+      peers[at].isNudged = true
+    }
+    peers[at].matchAtHeartbeat = match
+    orderTransfer(at)
+    confirmReads(round: message.context, at)
+  }
+
+  /// Commits what a quorum has, if it is of the own term (Raft §5.4.2). O(members + newly committed).
+  mutating func advanceCommit() {
+    guard role == .leader else { return }
+    let index = LogIndex(quorumValue(\.match.rawValue))
+    guard index > commitIndex, log.term(at: index) == term else { return }
+    commit(through: index)
+    if options.announcesCommits { commitNeedsAnnouncing = true }
+    followUpConfiguration()
+  }
+
+  /// What is committed through `index` may be applied; configurations in it are in force at once.
+  mutating func commit(through index: LogIndex) {
+    guard index > commitIndex else { return }
+    precondition(index <= log.lastIndex, "what is committed is in the log")
+    var at = commitIndex
+    commitIndex = index
+    while at < index {
+      at = at + 1
+      if log.kind(at: at) == .configuration { adopt(log[at]) }
+    }
+  }
+
+  // MARK: At a follower
+
+  /// A message of the term's leader arrived.
+  mutating func acknowledgeLeader(_ node: NodeID) {
+    precondition(role != .leader, "a term has one leader")
+    if role != .follower || leader != node { becomeFollower(term, leader: node) }
+    electionElapsed = 0
+  }
+
+  mutating func takeAppend(_ message: Message) {
+    acknowledgeLeader(message.from)
+    guard message.index >= commitIndex else {
+      // Late or repeated; or the leader does not know yet how far we are.
+      acceptAppend(from: message.from, through: commitIndex)
+      return
+    }
+    guard log.holds(message.index, message.logTerm) else {
+      let agreement = log.agreement(at: message.index, term: message.logTerm)
+      messages.append(
+        Message(
+          .appendReply, from: id, to: message.from, term: term, index: message.index, logTerm: agreement.term,
+          hint: agreement.index, reject: true))
+      return
+    }
+    for entry in message.entries {
+      if entry.index <= log.lastIndex {
+        if log.term(at: entry.index) == entry.term { continue }
+        precondition(entry.index > commitIndex, "what is committed never changes")
+        log.truncate(from: entry.index)
+        durability.truncated(from: entry.index)
+      }
+      log.append(entry)
+    }
+    let last = message.index + UInt64(message.entries.count)
+    commit(through: min(message.commit, last))
+    acceptAppend(from: message.from, through: last)
+  }
+  mutating func acceptAppend(from leader: NodeID, through index: LogIndex) {
+    durability.hold(Message(.appendReply, from: id, to: leader, term: term, index: index))
+  }
+
+  mutating func takeHeartbeat(_ message: Message) {
+    acknowledgeLeader(message.from)
+    commit(through: min(message.commit, log.lastIndex))
+    messages.append(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context))
+  }
+}

@@ -1,0 +1,14 @@
+import Base
+
+/// Leadership transfer (thesis §3.10).
+extension RaftGroup {
+  /// If the target of a transfer has the whole log, it is told to take over.
+  mutating func orderTransfer(_ at: Int) {
+    guard peers[at].id == transferTarget, peers[at].match == log.lastIndex else { return }
+    messages.append(Message(.timeoutNow, from: id, to: transferTarget, term: term))
+  }
+  mutating func takeTimeoutNow() {
+    guard role != .leader, isPromotable else { return }
+    campaign(force: true)
+  }
+}
