@@ -1,0 +1,88 @@
+import Base
+
+@testable import Raft
+
+/// The properties of Raft §5.2 to §5.4, watched from outside.
+extension Schedule {
+  mutating func observe(_ at: Int, configurationBefore: Configuration) throws {
+    try checkCommit(at, configurationBefore: configurationBefore)
+    try checkLeader(at)
+  }
+
+  /// Election safety: a term has one leader. Leader completeness: it has all that was committed in earlier terms.
+  private mutating func checkLeader(_ at: Int) throws {
+    let group = nodes[at].group
+    guard group.role == .leader, leaders[group.term] != group.id else { return }
+    if let other = leaders[group.term] {
+      throw Violation(description: "\(other) and \(group.id) both lead in \(group.term)")
+    }
+    leaders[group.term] = group.id
+    let first = Int(group.firstIndex.rawValue) - 1
+    guard first <= committed.count else {
+      throw Violation(description: "leader \(group.id) begins after what is committed")
+    }
+    for place in first..<committed.count where committedInTerm[place] < group.term {
+      let entry = committed[place]
+      if !group.log.holds(entry.index, entry.term) {
+        throw Violation(description: "leader \(group.id) of \(group.term) lacks the committed \(entry)")
+      }
+    }
+  }
+
+  /// State-machine safety: what one node knows to be committed, no other knows otherwise. And what is newly committed is
+  /// on the disks of a quorum.
+  private mutating func checkCommit(_ at: Int, configurationBefore: Configuration) throws {
+    let group = nodes[at].group
+    var place = Int(min(group.log.start.index, group.commitIndex).rawValue)
+    place = max(place, min(committed.count, Int(group.commitIndex.rawValue)) - 20)
+    while place < Int(group.commitIndex.rawValue) {
+      let entry = group.log[LogIndex(UInt64(place + 1))]
+      if place < committed.count {
+        if committed[place] != entry {
+          throw Violation(description: "\(group.id) committed \(entry) where \(committed[place]) was committed")
+        }
+      } else {
+        guard place == committed.count else { throw Violation(description: "commits have a gap before \(entry)") }
+        guard
+          isOnQuorum(entry, of: configurationBefore) || isOnQuorum(entry, of: group.configuration)
+        else { throw Violation(description: "\(group.id) committed \(entry), which no quorum has on disk") }
+        committed.append(entry)
+        committedInTerm.append(group.term)
+        digests.append(TestNode.chain(digests.last ?? 0, entry))
+      }
+      place += 1
+    }
+  }
+  private func isOnQuorum(_ entry: LogEntry, of configuration: Configuration) -> Bool {
+    func isOnMajority(_ half: [NodeID]) -> Bool {
+      half.count { nodes[Int($0.rawValue) - 1].disk.holds(entry) } * 2 > half.count
+    }
+    return isOnMajority(configuration.voters)
+      && (configuration.outgoing.isEmpty || isOnMajority(configuration.outgoing))
+  }
+  func checkDigest(_ at: Int) throws {
+    if digests[Int(nodes[at].applied.rawValue) - 1] != nodes[at].digest {
+      throw Violation(description: "\(nodes[at].id) differs in state at \(nodes[at].applied)")
+    }
+  }
+
+  /// Log matching: where two logs have an entry of the same index and term, they are equal up to there.
+  func checkLogsMatch() throws {
+    for a in nodes.indices {
+      for b in nodes.indices where b > a {
+        let (left, right) = (nodes[a].group.log, nodes[b].group.log)
+        let low = max(left.firstIndex, right.firstIndex)
+        var index = min(left.lastIndex, right.lastIndex)
+        var mustMatch = false
+        while index >= low {
+          if left[index] == right[index] {
+            mustMatch = true
+          } else if mustMatch || left[index].term == right[index].term {
+            throw Violation(description: "the logs of \(nodes[a].id) and \(nodes[b].id) differ at \(index)")
+          }
+          index = index - 1
+        }
+      }
+    }
+  }
+}

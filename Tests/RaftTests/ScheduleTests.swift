@@ -1,0 +1,40 @@
+import Base
+import Testing
+
+@testable import Raft
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// `RAFT_SEEDS=1000` runs more seeds; `RAFT_SEED=17` one.
+struct ScheduleTests {
+  private static func number(_ name: String) -> UInt64? {
+    getenv(name).flatMap { UInt64(String(cString: $0)) }
+  }
+  private func run(from first: UInt64, count: UInt64, nodeCount: Int, voters: Int) {
+    let seeds = Self.number("RAFT_SEED").map { $0...$0 } ?? first...(first + (Self.number("RAFT_SEEDS") ?? count) - 1)
+    var (commits, reads, terms) = (0, 0, 0)
+    for seed in seeds {
+      do {
+        var schedule = try Schedule(seed: seed, nodeCount: nodeCount, voters: voters)
+        try schedule.run(events: 8_000)
+        commits += schedule.committed.count
+        reads += schedule.readsDone
+        terms += schedule.leaders.count
+      } catch {
+        Issue.record("seed \(seed): \(error)")
+        return
+      }
+    }
+    print("\(seeds.count) schedules: \(commits) commits, \(reads) reads, \(terms) terms")
+    // A schedule in which nothing happens proves nothing.
+    #expect(commits > 20 * seeds.count && reads > seeds.count && terms > seeds.count)
+  }
+
+  @Test func `Three voters of six nodes stay safe under any schedule`() {
+    run(from: 1, count: 25, nodeCount: 6, voters: 3)
+  }
+  @Test func `Five voters stay safe under any schedule`() { run(from: 1_000_000, count: 15, nodeCount: 5, voters: 5) }
+  @Test func `One voter stays safe under any schedule`() { run(from: 2_000_000, count: 10, nodeCount: 3, voters: 1) }
+}

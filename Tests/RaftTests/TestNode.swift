@@ -1,0 +1,127 @@
+import Base
+
+@testable import Raft
+
+/// What a node's disk holds: what was persisted, and nothing else.
+struct Disk {
+  struct Snapshot {
+    var position: LogPosition
+    var configuration: Configuration
+    /// Of the state machine: a chain over all applied entries.
+    var digest: UInt64
+  }
+  var hardState = HardState.initial
+  var snapshot: Snapshot
+  var entries: [LogEntry] = []
+
+  /// Writes the first `records` records of a `Persist`, in the order that its documentation demands.
+  mutating func write(_ persist: Persist, records: Int = .max) {
+    var left = records
+    func take() -> Bool {
+      left -= 1
+      return left >= 0
+    }
+    if persist.restart != nil {
+      guard take() else { return }
+      entries = []
+    }
+    if let state = persist.hardState {
+      guard take() else { return }
+      hardState = state
+    }
+    for entry in persist.entries {
+      guard take() else { return }
+      if let first = entries.first, entry.index >= first.index {
+        let keep = Int(entry.index.rawValue - first.index.rawValue)
+        precondition(keep <= entries.count, "a log is written without gaps")
+        entries.removeLast(entries.count - keep)
+      } else {
+        entries = []
+      }
+      entries.append(entry)
+    }
+  }
+  mutating func release(through index: LogIndex) { entries.removeAll { $0.index <= index } }
+  func holds(_ entry: LogEntry) -> Bool {
+    if snapshot.position.index >= entry.index { return true }
+    guard let first = entries.first, entry.index >= first.index else { return false }
+    let at = Int(entry.index.rawValue - first.index.rawValue)
+    return at < entries.count && entries[at].term == entry.term
+  }
+}
+
+/// A group with its disk and its state machine.
+struct TestNode {
+  let id: NodeID
+  var group: RaftGroup
+  var disk: Disk
+  var isUp = true
+  /// Handed out and not yet durable.
+  var writing: [Persist] = []
+  /// Handed out and not yet applied.
+  var toApply: [LogEntry] = []
+  var applied = LogIndex(0)
+  var digest: UInt64 = 0
+  var restarts: UInt64 = 0
+
+  init(id: NodeID, options: RaftOptions, configuration: Configuration) throws {
+    self.id = id
+    let snapshot = Disk.Snapshot(
+      position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: configuration, digest: 0)
+    disk = Disk(snapshot: snapshot)
+    group = try Self.open(id, options, disk, seed: id.rawValue)
+  }
+  private static func open(_ id: NodeID, _ options: RaftOptions, _ disk: Disk, seed: UInt64) throws -> RaftGroup {
+    try RaftGroup(
+      id: id, options: options, seed: seed, hardState: disk.hardState, snapshotIndex: disk.snapshot.position.index,
+      snapshotTerm: disk.snapshot.position.term, configuration: disk.snapshot.configuration, entries: disk.entries)
+  }
+  /// Comes back with what is on the disk.
+  mutating func restart() throws {
+    restarts += 1
+    group = try Self.open(id, group.options, disk, seed: id.rawValue &+ restarts &* 7919)
+    writing = []
+    toApply = []
+    applied = disk.snapshot.position.index
+    digest = disk.snapshot.digest
+    isUp = true
+  }
+  /// Completes the oldest write.
+  mutating func completeWrite() {
+    guard !writing.isEmpty else { return }
+    let persist = writing.removeFirst()
+    disk.write(persist)
+    group.persisted(persist.sequence)
+  }
+  /// Applies the oldest entry.
+  mutating func applyOne() -> LogEntry? {
+    guard !toApply.isEmpty else { return nil }
+    let entry = toApply.removeFirst()
+    precondition(entry.index == applied + 1, "entries are applied in order, each once")
+    digest = Self.chain(digest, entry)
+    applied = entry.index
+    group.applied(through: applied)
+    return entry
+  }
+  static func chain(_ digest: UInt64, _ entry: LogEntry) -> UInt64 {
+    let seed = digest &* 31 &+ entry.term.rawValue &* 7 &+ entry.index.rawValue &* 3 &+ UInt64(entry.kind.rawValue)
+    return entry.payload.withUnsafeBytes { xxh64($0, seed: seed) }
+  }
+  /// Makes a snapshot of what is applied, and cuts the log.
+  mutating func makeSnapshot(keepingTail bytes: Int) {
+    guard applied > disk.snapshot.position.index, let term = group.term(at: applied) else { return }
+    disk.snapshot = Disk.Snapshot(
+      position: LogPosition(index: applied, term: term), configuration: group.appliedConfiguration, digest: digest)
+    disk.release(through: group.compact(through: applied, keepingTail: bytes))
+  }
+  /// Loads another node's snapshot, if it leads forward.
+  mutating func install(_ snapshot: Disk.Snapshot) -> Bool {
+    guard group.wantsSnapshot(at: snapshot.position.index) else { return false }
+    disk.snapshot = snapshot
+    toApply = []
+    applied = snapshot.position.index
+    digest = snapshot.digest
+    group.installed(snapshot.position, configuration: snapshot.configuration)
+    return true
+  }
+}
