@@ -32,6 +32,9 @@ public struct Message: Hashable, Sendable {
   public var index: LogIndex
   public var logTerm: Term
   public var commit: LogIndex
+  /// In everything about votes: the term of the entry at `commit`. Whoever holds that entry knows from it that it is
+  /// committed, and may need to: the configuration it would campaign in may be out of date.
+  public var commitTerm: Term
   public var hint: LogIndex
   public var context: UInt64
   public var reject: Bool
@@ -41,8 +44,8 @@ public struct Message: Hashable, Sendable {
 
   public init(
     _ kind: Kind, from: NodeID, to: NodeID, term: Term, index: LogIndex = LogIndex(0), logTerm: Term = Term(0),
-    commit: LogIndex = LogIndex(0), hint: LogIndex = LogIndex(0), context: UInt64 = 0, reject: Bool = false,
-    force: Bool = false, entries: [LogEntry] = []
+    commit: LogIndex = LogIndex(0), commitTerm: Term = Term(0), hint: LogIndex = LogIndex(0), context: UInt64 = 0,
+    reject: Bool = false, force: Bool = false, entries: [LogEntry] = []
   ) {
     self.kind = kind
     self.from = from
@@ -51,6 +54,7 @@ public struct Message: Hashable, Sendable {
     self.index = index
     self.logTerm = logTerm
     self.commit = commit
+    self.commitTerm = commitTerm
     self.hint = hint
     self.context = context
     self.reject = reject
@@ -60,7 +64,7 @@ public struct Message: Hashable, Sendable {
 
   /// At least as many bytes as `encode` appends.
   public var encodedBound: Int {
-    var bound = 96
+    var bound = 110
     for entry in entries { bound += entry.payload.count + 24 }
     return bound
   }
@@ -83,6 +87,7 @@ public struct Message: Hashable, Sendable {
     buffer.append(varint: index.rawValue)
     buffer.append(varint: logTerm.rawValue)
     buffer.append(varint: commit.rawValue)
+    buffer.append(varint: commitTerm.rawValue)
     buffer.append(varint: hint.rawValue)
     buffer.append(varint: context)
     buffer.append(varint: UInt64(entries.count))
@@ -109,6 +114,7 @@ public struct Message: Hashable, Sendable {
     let index = LogIndex(try reader.readVarint())
     let logTerm = Term(try reader.readVarint())
     let commit = LogIndex(try reader.readVarint())
+    let commitTerm = Term(try reader.readVarint())
     let hint = LogIndex(try reader.readVarint())
     let context = try reader.readVarint()
     let count = try reader.readVarint()
@@ -133,7 +139,7 @@ public struct Message: Hashable, Sendable {
       entries.append(LogEntry(index: index + (offset + 1), term: entryTerm, kind: kind, payload: payload))
     }
     self.init(
-      kind, from: from, to: to, term: term, index: index, logTerm: logTerm, commit: commit, hint: hint,
-      context: context, reject: flags & 1 != 0, force: flags & 2 != 0, entries: entries)
+      kind, from: from, to: to, term: term, index: index, logTerm: logTerm, commit: commit,
+      commitTerm: commitTerm, hint: hint, context: context, reject: flags & 1 != 0, force: flags & 2 != 0, entries: entries)
   }
 }

@@ -58,7 +58,8 @@ extension RaftGroup {
     for peer in peers where peer.isVoter && peer.id != id {
       messages.append(
         Message(
-          kind, from: id, to: peer.id, term: term, index: log.lastIndex, logTerm: log.lastTerm, force: force))
+          kind, from: id, to: peer.id, term: term, index: log.lastIndex, logTerm: log.lastTerm,
+          commit: commitIndex, commitTerm: commitTerm, force: force))
     }
   }
 
@@ -107,14 +108,13 @@ extension RaftGroup {
   /// A node asks for a vote, or whether it would get one.
   mutating func answerVote(_ message: Message) {
     let isPreVote = message.kind == .preVote
-    let replyKind: Message.Kind = isPreVote ? .preVoteReply : .voteReply
     let isFree = vote == message.from || vote == .none && leader == .none || isPreVote && message.term > term
     let isUpToDate = log.isUpToDate(index: message.index, term: message.logTerm)
     guard isFree, isUpToDate, !(isPreVote && outranks(message)) else {
-      messages.append(Message(replyKind, from: id, to: message.from, term: term, reject: true))
+      messages.append(voteReply(to: message, in: term, reject: true))
       return
     }
-    let reply = Message(replyKind, from: id, to: message.from, term: message.term)
+    let reply = voteReply(to: message, in: message.term, reject: false)
     if isPreVote {
       messages.append(reply)
     } else {
@@ -123,6 +123,21 @@ extension RaftGroup {
       durability.hold(reply)
     }
   }
+  func voteReply(to message: Message, in term: Term, reject: Bool) -> Message {
+    Message(
+      message.kind == .preVote ? .preVoteReply : .voteReply, from: id, to: message.from, term: term,
+      commit: commitIndex, commitTerm: commitTerm, reject: reject)
+  }
+  private var commitTerm: Term { log.term(at: commitIndex) ?? Term(0) }
+
+  /// What is committed once is committed for ever, whoever says so, and the entry's term vouches that ours is the same.
+  /// Without this an election may be impossible: a candidate that has not heard that a joint configuration was left
+  /// would need votes of nodes that were removed, whose logs may be longer.
+  mutating func learnCommit(_ message: Message) {
+    guard role != .leader, message.commit > commitIndex, log.holds(message.commit, message.commitTerm) else { return }
+    commit(through: message.commit)
+  }
+
   /// When a leader's crash is seen by all at once, all ask for pre-votes at once. If each got them the real votes would
   /// split; so for a moment a pre-candidate denies its pre-vote to one of lower id whose log is no better.
   private func outranks(_ message: Message) -> Bool {

@@ -25,6 +25,10 @@ extension RaftGroup {
   /// it was meant for this group. O(entries in it).
   public mutating func step(_ message: Message) {
     guard message.to == id, message.from != id else { return }
+    switch message.kind {
+    case .preVote, .preVoteReply, .vote, .voteReply: learnCommit(message)
+    default: break
+    }
     guard settleTerm(message) else { return }
     switch message.kind {
     case .preVote, .vote: answerVote(message)
@@ -41,7 +45,7 @@ extension RaftGroup {
     let isRequestForVote = message.kind == .preVote || message.kind == .vote
     if isRequestForVote, message.term > term, isLeaderAlive, !message.force {
       if message.kind == .preVote {
-        messages.append(Message(.preVoteReply, from: id, to: message.from, term: term, reject: true))
+        messages.append(voteReply(to: message, in: term, reject: true))
       }
       return false
     }
@@ -56,7 +60,7 @@ extension RaftGroup {
       // Tells a leader of the past, or a node that fell behind, of our term.
       case .append, .heartbeat:
         messages.append(Message(.appendReply, from: id, to: message.from, term: term, reject: true))
-      case .preVote: messages.append(Message(.preVoteReply, from: id, to: message.from, term: term, reject: true))
+      case .preVote, .vote: messages.append(voteReply(to: message, in: term, reject: true))
       default: break
       }
       return false

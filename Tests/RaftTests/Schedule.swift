@@ -295,7 +295,22 @@ struct Schedule {
         }
       }
     }
-    throw Violation(description: "after all was healed, the cluster did not come to rest")
+    throw Violation(description: "after all was healed, the cluster did not come to rest:\n\(summary)")
+  }
+  private var summary: String {
+    var lines: [String] = []
+    for node in nodes {
+      let (group, log) = (node.group, node.group.log)
+      lines.append(
+        "\(node.id.rawValue): \(group.role) term \(group.term.rawValue) vote \(group.vote.rawValue) log \(log.start.index.rawValue)"
+          + "...\(log.lastIndex.rawValue) at \(log.lastTerm.rawValue) stable \(group.stableIndex.rawValue) commit \(group.commitIndex.rawValue)"
+          + " applied \(node.applied.rawValue) voters \(group.configuration.voters.map(\.rawValue))"
+          + " outgoing \(group.configuration.outgoing.map(\.rawValue)) learners \(group.configuration.learners.map(\.rawValue))")
+      for peer in group.progress {
+        lines.append("   \(peer.id.rawValue) \(peer.state) match \(peer.match.rawValue) \(peer.isActive)")
+      }
+    }
+    return lines.joined(separator: "\n")
   }
   private mutating func settle() throws {
     for _ in 0..<40 {
