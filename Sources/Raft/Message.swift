@@ -140,6 +140,7 @@ public struct Message: Hashable, Sendable {
     }
     self.init(
       kind, from: from, to: to, term: term, index: index, logTerm: logTerm, commit: commit,
-      commitTerm: commitTerm, hint: hint, context: context, reject: flags & 1 != 0, force: flags & 2 != 0, entries: entries)
+      commitTerm: commitTerm, hint: hint, context: context, reject: flags & 1 != 0, force: flags & 2 != 0,
+      entries: entries)
   }
 }

@@ -60,6 +60,14 @@ extension Schedule {
     return isOnMajority(configuration.voters)
       && (configuration.outgoing.isEmpty || isOnMajority(configuration.outgoing))
   }
+  /// A vote that is given is on the disk.
+  func checkPromise(_ message: Message, _ at: Int) throws {
+    guard message.kind == .voteReply, !message.reject else { return }
+    let state = nodes[at].disk.hardState
+    if state.term < message.term || state.term == message.term && state.vote != message.to {
+      throw Violation(description: "\(message.from) gave a vote in \(message.term) that is not on its disk")
+    }
+  }
   func checkDigest(_ at: Int) throws {
     if digests[Int(nodes[at].applied.rawValue) - 1] != nodes[at].digest {
       throw Violation(description: "\(nodes[at].id) differs in state at \(nodes[at].applied)")

@@ -24,6 +24,8 @@ struct Schedule {
     var snapshot = 10
     var partition = 0
     var campaign = 1
+    /// A node is told to take over, asking nobody: elections that pre-vote would spare.
+    var usurp = 0
     var unreachable = 2
     /// In a thousand messages.
     var lost = 0
@@ -32,7 +34,7 @@ struct Schedule {
 
     var total: Int {
       deliver + tick + write + apply + propose + change + read + transfer + crash + snapshot + partition + campaign
-        + unreachable
+        + usurp + unreachable
     }
   }
 
@@ -82,6 +84,7 @@ struct Schedule {
     weather.partition = [0, 2, 5][random(3)]
     weather.write = [50, 150, 300][random(3)]
     weather.tick = [30, 60, 120][random(3)]
+    weather.usurp = [0, 2, 8, 20][random(4)]
     weather.campaign = [0, 1, 5][random(3)]
   }
 
@@ -120,6 +123,7 @@ struct Schedule {
     if falls(w.snapshot) { return try snapshot(at) }
     if falls(w.partition) { return partition(at) }
     if falls(w.campaign) { return try event(at) { $0.group.campaign() } }
+    if falls(w.usurp) { return try event(at) { $0.group.takeTimeoutNow() } }
     let peer = nodes[random(nodes.count)].id
     try event(at) { $0.group.reportUnreachable(peer) }
   }
@@ -143,7 +147,10 @@ struct Schedule {
     let ready = nodes[at].group.takeReady()
     try observe(at, configurationBefore: before)
     if let persist = ready.persist { nodes[at].writing.append(persist) }
-    for message in ready.messages { network.append(try Self.recoded(message)) }
+    for message in ready.messages {
+      try checkPromise(message, at)
+      network.append(try Self.recoded(message))
+    }
     nodes[at].toApply += ready.committed
     for state in ready.readStates {
       guard let floor = readFloors.removeValue(forKey: state.context) else {
@@ -305,7 +312,8 @@ struct Schedule {
         "\(node.id.rawValue): \(group.role) term \(group.term.rawValue) vote \(group.vote.rawValue) log \(log.start.index.rawValue)"
           + "...\(log.lastIndex.rawValue) at \(log.lastTerm.rawValue) stable \(group.stableIndex.rawValue) commit \(group.commitIndex.rawValue)"
           + " applied \(node.applied.rawValue) voters \(group.configuration.voters.map(\.rawValue))"
-          + " outgoing \(group.configuration.outgoing.map(\.rawValue)) learners \(group.configuration.learners.map(\.rawValue))")
+          + " outgoing \(group.configuration.outgoing.map(\.rawValue)) learners \(group.configuration.learners.map(\.rawValue))"
+      )
       for peer in group.progress {
         lines.append("   \(peer.id.rawValue) \(peer.state) match \(peer.match.rawValue) \(peer.isActive)")
       }

@@ -1,0 +1,84 @@
+import Base
+import Testing
+
+@testable import Raft
+
+struct CodecTests {
+  private func decode(_ bytes: [UInt8]) throws -> Message {
+    try bytes.withUnsafeBytes { raw in
+      var reader = ByteReader(raw)
+      return try Message(decoding: &reader)
+    }
+  }
+  private func encoded(_ message: Message) -> [UInt8] {
+    var buffer = ByteBuffer()
+    message.encode(into: &buffer)
+    return buffer.array
+  }
+  private func sample() -> Message {
+    let entries = (1...3).map {
+      LogEntry(index: LogIndex(UInt64(500 + $0)), term: Term(7), payload: Array(repeating: UInt8($0), count: 300))
+    }
+    return Message(
+      .append, from: NodeID(.max), to: NodeID(3), term: Term(9), index: LogIndex(500), logTerm: Term(6),
+      commit: LogIndex(490), commitTerm: Term(5), hint: LogIndex(1 << 40), context: .max, reject: true, force: true,
+      entries: entries)
+  }
+
+  @Test func `A message of every kind survives the wire`() throws {
+    for kind in Message.Kind.allCases {
+      var message = sample()
+      message.kind = kind
+      if kind != .append { message.entries = [] }
+      #expect(try decode(encoded(message)) == message)
+      #expect(encoded(message).count <= message.encodedBound)
+    }
+  }
+  @Test func `A message cut anywhere is refused`() {
+    let bytes = encoded(sample())
+    for count in 0..<bytes.count {
+      #expect(throws: MalformedBytes.self) { try decode(Array(bytes.prefix(count))) }
+    }
+  }
+  @Test func `Random damage is refused or read as some message, and never traps`() {
+    let bytes = encoded(sample())
+    var generator = SeededGenerator(seed: 1)
+    for _ in 0..<3000 {
+      var damaged = bytes
+      for _ in 0...(generator.next() % 4) {
+        damaged[Int(generator.next() % 60)] = UInt8(truncatingIfNeeded: generator.next())
+      }
+      guard let message = try? decode(damaged) else { continue }
+      #expect(message.entries.first.map { $0.index == message.index + 1 } ?? true)
+    }
+  }
+  @Test func `Entries whose terms fall, or pass the sender's, are refused`() {
+    var message = sample()
+    message.entries[1].term = Term(6)
+    #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
+    message.entries[1].term = Term(10)
+    #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
+  }
+
+  @Test func `A configuration survives its payload`() throws {
+    let configuration = Configuration(
+      voters: [NodeID(3), NodeID(1)], outgoing: [NodeID(1), NodeID(2)], learners: [NodeID(2), NodeID(9)], version: 300)
+    #expect(configuration.voters == [NodeID(1), NodeID(3)])
+    #expect(configuration.members == [1, 2, 3, 9].map { NodeID($0) })
+    #expect(try Configuration(payload: configuration.payload) == configuration)
+  }
+  @Test func `A configuration that repeats a node, or has one as voter and learner, is refused`() {
+    for (voters, learners) in [([1, 1], []), ([1, 2], [2]), ([0, 1], [])] as [([UInt64], [UInt64])] {
+      let configuration = Configuration(voters: voters.map { NodeID($0) }, learners: learners.map { NodeID($0) })
+      #expect(throws: MalformedBytes.self) { try Configuration(payload: configuration.payload) }
+    }
+    #expect(throws: MalformedBytes.self) { try Configuration(payload: Configuration.empty.payload + [0]) }
+  }
+  @Test func `A hard state survives its bytes`() throws {
+    let state = HardState(term: Term(5), vote: NodeID(77), commit: LogIndex(12))
+    var buffer = ByteBuffer()
+    state.encode(into: &buffer)
+    var reader = ByteReader(buffer.bytes)
+    #expect(try HardState(decoding: &reader) == state)
+  }
+}
