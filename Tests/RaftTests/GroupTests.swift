@@ -108,6 +108,44 @@ struct GroupTests {
     #expect(group.takeReady().committed.map(\.index) == [LogIndex(1), LogIndex(2)])
   }
 
+  @Test func `A candidate learns from a denied vote that its joint configuration was left`() throws {
+    var group = try group(voters: [1, 2, 3])
+    let joint = Configuration(voters: [1, 2].map { NodeID($0) }, outgoing: [1, 2, 3].map { NodeID($0) }, version: 2)
+    let plain = Configuration(voters: [1, 2].map { NodeID($0) }, version: 3)
+    var message = append(0, 0, term: 1, terms: [1, 1, 1], commit: 1)
+    for (place, configuration) in [(0, joint), (1, plain)] {
+      message.entries[place].kind = .configuration
+      message.entries[place].payload = configuration.payload
+    }
+    group.step(message)
+    #expect(group.configuration == joint)
+    func denial(_ commit: UInt64, _ term: UInt64) -> Message {
+      Message(
+        .preVoteReply, from: NodeID(3), to: NodeID(1), term: Term(1), commit: LogIndex(commit),
+        commitTerm: Term(term), reject: true)
+    }
+    group.campaign()
+    group.step(denial(2, 2))
+    #expect(group.configuration == joint, "an entry of another term tells nothing")
+    group.step(denial(2, 1))
+    #expect(group.configuration == plain && group.commitIndex == LogIndex(2))
+  }
+
+  @Test func `While joint, an election needs a majority of both halves`() throws {
+    let joint = Configuration(voters: [1, 2].map { NodeID($0) }, outgoing: [1, 3, 4].map { NodeID($0) })
+    for (first, second) in [(2, 3), (4, 2)] as [(UInt64, UInt64)] {
+      var group = try RaftGroup(
+        id: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        snapshotTerm: Term(0), configuration: joint, entries: [])
+      group.campaign()
+      #expect(group.takeReady().messages.map(\.to) == [2, 3, 4].map { NodeID($0) })
+      group.step(Message(.preVoteReply, from: NodeID(first), to: NodeID(1), term: Term(1)))
+      #expect(group.role == .preCandidate)
+      group.step(Message(.preVoteReply, from: NodeID(second), to: NodeID(1), term: Term(1)))
+      #expect(group.role == .candidate)
+    }
+  }
+
   @Test func `Compaction keeps the tail asked for, and what is not durable`() throws {
     var group = try leader()
     for value in 0..<8 { _ = try group.propose([UInt8(value)]) }

@@ -27,7 +27,6 @@ struct ScheduleTests {
         return
       }
     }
-    print("\(seeds.count) schedules: \(commits) commits, \(reads) reads, \(terms) terms")
     // A schedule in which nothing happens proves nothing.
     #expect(commits > 20 * seeds.count && reads > seeds.count && terms > seeds.count)
   }
