@@ -336,7 +336,7 @@ final class MemoryInode: @unchecked Sendable {
 
   private func resize(_ size: Int) {
     guard size > data.count else { return }
-    data.append(contentsOf: repeatElement(0, count: size - data.count))
+    data += [UInt8](repeating: 0, count: size - data.count)
     lostSize = false
   }
 
