@@ -6,6 +6,8 @@ import Base
 struct LogModel: Equatable {
   struct Shard: Equatable {
     var state: [UInt8] = []
+    /// Where the last reset put the start: what a release did to it since may be forgotten.
+    var floor: UInt64 = 0
     var start: UInt64 = 0
     var startTerm: UInt64 = 0
     var entries: [LogEntry] = []
@@ -25,7 +27,8 @@ struct LogModel: Equatable {
         shard.entries.append(entry)
       case .state(let state): shard.state = state
       case .reset(let index, let term):
-        shard = Shard(state: shard.state, start: index.rawValue, startTerm: term.rawValue)
+        shard = Shard(
+          state: shard.state, floor: index.rawValue, start: index.rawValue, startTerm: term.rawValue)
       case .forget: shard = Shard()
       }
       shards[record.shard] = shard
@@ -49,6 +52,7 @@ struct LogModel: Equatable {
       let known = shards[found.shard] ?? Shard()
       ids.remove(found.shard)
       if found.state != known.state { return "state of \(found.shard)" }
+      if found.startIndex.rawValue < known.floor { return "a reset of \(found.shard)" }
       if found.startIndex.rawValue > known.start { return "start of \(found.shard) is past what was released" }
       if found.startIndex.rawValue == known.start && found.startTerm.rawValue != known.startTerm {
         return "start term of \(found.shard)"
