@@ -88,7 +88,7 @@ struct BatchHead: Equatable {
   /// Bytes of the records, without head and padding.
   var byteCount: Int
   var recordCount: Int
-  /// The copy that a reopened log makes of its last batch, under the same number.
+  /// Part of the copy that a log that is opened makes of its last segment, under the same number.
   var isCopy: Bool
 
   var end: Int { LogFormat.padded(offset + LogFormat.batchHeadBytes + byteCount, to: LogFormat.blockBytes) }
@@ -160,8 +160,14 @@ struct RecordHead: Equatable {
       place.storeBytes(of: 0, toByteOffset: total - 8, as: UInt64.self)
       memcpy(place + LogFormat.recordHeadBytes, source, payload.count)
     }
+    RecordHead.seal(place, count: total, segment: segment, offset: offset)
+  }
+
+  /// Writes the CRC of a record of `count` bytes that is whole but for it.
+  @inline(__always)
+  static func seal(_ place: UnsafeMutableRawPointer, count: Int, segment: UInt64, offset: Int) {
     let crc = CRC32C.checksum(
-      UnsafeRawBufferPointer(start: place + 4, count: total - 4),
+      UnsafeRawBufferPointer(start: place + 4, count: count - 4),
       continuing: LogFormat.placeChecksum(segment: segment, offset: offset))
     place.storeBytes(of: crc.littleEndian, as: UInt32.self)
   }

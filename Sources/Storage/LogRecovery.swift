@@ -16,6 +16,8 @@ struct LogRecovery: ~Copyable {
     var header: SegmentHeader?
     /// Where its last valid batch ends.
     var end = LogFormat.blockBytes
+    /// The number of its first batch.
+    var firstBatch: UInt64 = 0
   }
   /// A place where a batch should be and is not.
   private struct Gap {
@@ -26,13 +28,14 @@ struct LogRecovery: ~Copyable {
 
   /// Segments that hold batches, in order.
   private(set) var used: [Found] = []
+  /// Segments of which a later one holds a whole copy. The copy may be in memory only, so they are not to go before the
+  /// next copy is durable.
+  private(set) var superseded: [Found] = []
   /// Segments behind them: made ready, or torn in their first batch.
   private(set) var unused: [Found] = []
   private(set) var table = ShardTable()
   /// Where the last batch is; nil in an empty log.
   private(set) var lastBatch: BatchHead?
-  /// Its records, to be written again.
-  private(set) var lastRecords: [(head: RecordHead, payload: [UInt8])] = []
   private(set) var highestNumber: UInt64 = 0
   private var replay = LogReplay()
   private var gap: Gap?
@@ -48,9 +51,10 @@ struct LogRecovery: ~Copyable {
       try scan(segment, buffer.prefix(count), isOldest: i == 0)
       if let last = lastBatch, last.segment == segment.number {
         used += unused + [segment]
-        used[used.count - 1].end = last.end
         unused = []
-        try keepRecords(of: last, buffer.prefix(count))
+        used[used.count - 1].end = last.end
+        used[used.count - 1].firstBatch =
+          BatchHead.decode(buffer.prefix(count), segment: segment.number, offset: LogFormat.blockBytes)?.number ?? 0
       } else {
         unused.append(segment)
       }
@@ -62,15 +66,6 @@ struct LogRecovery: ~Copyable {
     let shards = try replay.finish(path: used.first?.path ?? directory)
     for shard in shards { table.setEntries(shard.shard, shard.entries) }
     return shards
-  }
-
-  private mutating func keepRecords(
-    of batch: BatchHead, _ bytes: UnsafeRawBufferPointer
-  ) throws(StorageError) {
-    lastRecords = []
-    try LogRecovery.forEachRecord(bytes, batch) { head, payload, _ throws(StorageError) in
-      lastRecords.append((head, Array(payload)))
-    }
   }
 
   private static func findSegments(
@@ -99,16 +94,16 @@ struct LogRecovery: ~Copyable {
     var reason = "the file's header is not that of segment \(segment.number)"
     if let header = segment.header, header.number == segment.number {
       reason = "there is no valid batch"
-      while true {
-        guard let head = BatchHead.decode(bytes, segment: segment.number, offset: offset) else { break }
-        guard try accept(head, in: segment) else { break }
+      let copied = try supersede(segment, bytes)
+      while let head = BatchHead.decode(bytes, segment: segment.number, offset: offset), copied != .torn {
+        if copied == .none || head.number > (lastBatch?.number ?? 0) { try accept(head, in: segment) }
         if let bad = LogRecovery.firstBadRecord(bytes, head) {
           reason = "a record of batch \(head.number) is not what was written"
           offset = bad
           break
         }
-        try replayBatch(bytes, head, segment)
-        lastBatch = head
+        if head.number > (lastBatch?.number ?? 0) { try replayBatch(bytes, head, segment) }
+        if head.number >= (lastBatch?.number ?? 0) { lastBatch = head }
         gap = nil
         offset = head.end
       }
@@ -120,30 +115,52 @@ struct LogRecovery: ~Copyable {
     try refuseRot(segment, bytes, from: max(offset, LogFormat.blockBytes), isOldest: isOldest)
   }
 
-  /// Whether the batch is the next one; throws if one before it is missing.
-  private func accept(_ head: BatchHead, in segment: Found) throws(StorageError) -> Bool {
-    guard let last = lastBatch else {
-      if var gap {
-        gap.reason += "; a batch is missing here, yet \(segment.path) has batch \(head.number)"
-        throw LogRecovery.rot(gap)
-      }
-      if segment.header?.isFirst == true && head.number != 1 {
-        throw LogRecovery.rot(
-          Gap(path: segment.path, offset: head.offset, reason: "the log begins with batch \(head.number) instead of 1"))
-      }
-      return true
+  private enum Copied { case none, whole, torn }
+
+  /// Whether the segment begins with a copy of the one before it, as a log that is opened makes; if the copy is whole, it
+  /// takes that one's place.
+  private mutating func supersede(_ segment: Found, _ bytes: UnsafeRawBufferPointer) throws(StorageError) -> Copied {
+    guard let last = lastBatch, let copied = used.last,
+      let first = BatchHead.decode(bytes, segment: segment.number, offset: LogFormat.blockBytes),
+      first.isCopy, first.number <= last.number
+    else { return .none }
+    guard first.number == copied.firstBatch else { throw LogRecovery.outOfOrder(first, last, segment) }
+    var next = first.number
+    var offset = LogFormat.blockBytes
+    while next <= last.number, let head = BatchHead.decode(bytes, segment: segment.number, offset: offset),
+      head.number == next, LogRecovery.firstBadRecord(bytes, head) == nil
+    {
+      next += 1
+      offset = head.end
     }
-    if head.number == last.number + 1 { return true }
-    let startsSegment = head.offset == LogFormat.blockBytes
-    if head.number == last.number && head.isCopy && startsSegment { return true }
+    if next <= last.number { return .torn }
+    superseded.append(used.removeLast())
+    table.renumber(copied.number, to: segment.number)
+    return .whole
+  }
+
+  /// Throws unless the batch is the next one.
+  private func accept(_ head: BatchHead, in segment: Found) throws(StorageError) {
+    guard let last = lastBatch else {
+      let isFirst = segment.header?.isFirst == true
+      if (isFirst || gap != nil) && head.number != 1 || gap != nil && !head.isCopy {
+        var place = gap ?? Gap(path: segment.path, offset: head.offset, reason: "there is no valid batch")
+        place.reason += "; the log's first batch is missing here, yet \(segment.path) has batch \(head.number)"
+        throw LogRecovery.rot(place)
+      }
+      return
+    }
+    if head.number <= last.number { throw LogRecovery.outOfOrder(head, last, segment) }
     if head.number > last.number + 1 {
       var place = gap ?? Gap(path: segment.path, offset: head.offset, reason: "there is no valid batch")
       place.reason += "; batch \(last.number + 1) is missing here, yet \(segment.path) has batch \(head.number)"
       throw LogRecovery.rot(place)
     }
-    throw LogRecovery.rot(
-      Gap(
-        path: segment.path, offset: head.offset, reason: "batch \(head.number) stands behind batch \(last.number)"))
+  }
+
+  private static func outOfOrder(_ head: BatchHead, _ last: BatchHead, _ segment: Found) -> StorageError {
+    rot(
+      Gap(path: segment.path, offset: head.offset, reason: "batch \(head.number) stands behind batch \(last.number)"))
   }
 
   /// The offset of the first record of the batch that is not valid, if any.
@@ -163,11 +180,8 @@ struct LogRecovery: ~Copyable {
   private mutating func replayBatch(
     _ bytes: UnsafeRawBufferPointer, _ head: BatchHead, _ segment: Found
   ) throws(StorageError) {
-    // A batch that overwrites what it appended would not give the same twice.
-    let isRepeated = head.number == lastBatch?.number
     try LogRecovery.forEachRecord(bytes, head) { record, payload, offset throws(StorageError) in
       table.note(record, state: Array(payload), segment: segment.number)
-      if isRepeated { return }
       do throws(LogReplay.Missing) {
         try replay.apply(record, payload)
       } catch {

@@ -166,6 +166,15 @@ struct ShardTable {
     shards[place].noteStart(index: index, term: term)
   }
 
+  /// One segment was copied to another, which is the newest.
+  mutating func renumber(_ old: UInt64, to new: UInt64) {
+    for place in shards.indices {
+      for i in shards[place].uses.indices where shards[place].uses[i].segment == old {
+        shards[place].uses[i].segment = new
+      }
+    }
+  }
+
   /// The shard's entries in segments below `number` have all been written again elsewhere.
   mutating func dropUses(_ id: ShardID, below number: UInt64) {
     guard let place = places[id] else { return }

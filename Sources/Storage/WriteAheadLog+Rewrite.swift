@@ -61,7 +61,7 @@ extension WriteAheadLog {
         moved.kind = .moved
         payload.withBytes { add(moved, $0) }
       }
-      try finishBatch(isCopy: false)
+      try finishBatch()
       try syncCurrent()
       for (head, _) in entries[first..<end] {
         var moved = head
@@ -69,6 +69,33 @@ extension WriteAheadLog {
         table.note(moved, state: [], segment: current.number)
       }
       first = end
+    }
+  }
+}
+
+extension LogRecovery {
+  /// Makes a segment's bytes those of another segment, in place: every batch becomes a copy of itself. Verifies each
+  /// record once more before its checksum is made anew.
+  static func renumber(
+    _ bytes: UnsafeMutableRawBufferPointer, from old: Segment, to number: UInt64
+  ) throws(StorageError) {
+    guard let base = bytes.baseAddress else { return }
+    let view = UnsafeRawBufferPointer(bytes)
+    var offset = LogFormat.blockBytes
+    while offset < old.end {
+      guard var head = BatchHead.decode(view, segment: old.number, offset: offset), firstBadRecord(view, head) == nil
+      else {
+        throw StorageError(
+          .damaged, path: old.path, operation: "copy", offset: UInt64(offset),
+          reason: "a batch that was valid is not what was written")
+      }
+      try forEachRecord(view, head) { record, _, place throws(StorageError) in
+        RecordHead.seal(base + place, count: record.totalBytes, segment: number, offset: place)
+      }
+      head.segment = number
+      head.isCopy = true
+      head.encode(at: base + offset)
+      offset = head.end
     }
   }
 }

@@ -86,8 +86,8 @@ public final class WriteAheadLog: @unchecked Sendable {
   private static let keptBufferBytes = 1 << 20
 
   /// Opens the log, or begins one. Verifies every byte of it; cuts a torn tail; refuses rot (`.damaged`, with file and
-  /// offset) and newer formats (`.tooNew`). The last batch, whose sync nobody vouches for, is copied to a fresh segment
-  /// and synced before this returns. Costs one read of the whole log.
+  /// offset) and newer formats (`.tooNew`). The last segment, for whose last sync nobody vouches, is copied to a fresh one
+  /// and synced before this returns. Costs a read of the whole log, and a write of up to one segment.
   public init(directory: String, fileSystem: any FileSystem, options: Options = Options()) throws(StorageError) {
     precondition(
       options.segmentBytes >= 4 * LogFormat.blockBytes && options.segmentBytes % LogFormat.blockBytes == 0,
@@ -105,7 +105,8 @@ public final class WriteAheadLog: @unchecked Sendable {
       nextNumber: recovery.highestNumber + 1)
     segments = recovery.used.map(Segment.init)
     try discardLeftovers(recovery.unused)
-    try copyLastBatch(recovery.lastRecords, isEmpty: recovery.lastBatch == nil)
+    try copyTail()
+    for segment in recovery.superseded { pool.retire(Segment(segment)) }
   }
 
   /// What was read when the log was opened, sorted by shard. The log keeps no copy: a second call gives nothing.
@@ -126,19 +127,27 @@ public final class WriteAheadLog: @unchecked Sendable {
     if !doomed.isEmpty { try fileSystem.syncDirectory(directory) }
   }
 
-  /// Begins a fresh segment with a copy of the last batch, under its old number. That it can be read does not prove that
-  /// it is on the disk: the process may have ended because its sync failed.
-  private func copyLastBatch(_ records: [(head: RecordHead, payload: [UInt8])], isEmpty: Bool) throws(StorageError) {
-    let bytes = records.reduce(0) { $0 + $1.head.totalBytes }
-    let size = LogFormat.padded(LogFormat.batchHeadBytes + bytes, to: LogFormat.blockBytes)
-    segments.append(try pool.take(isFirst: isEmpty, atLeast: max(options.segmentBytes, size + LogFormat.blockBytes)))
-    if isEmpty { return }
-    lastBatch -= 1
-    try beginBatch(bytes)
-    for (head, payload) in records { payload.withBytes { add(head, $0) } }
-    try finishBatch(isCopy: true)
-    try sync()
-    for (head, payload) in records { table.note(head, state: payload, segment: current.number) }
+  /// Copies the last segment to a fresh one, and syncs. That its last batch can be read does not prove that it is on the
+  /// disk: the process may have ended because the sync failed. All of it is copied, and the old one goes, so that a
+  /// node that starts over and over does not fill its disk.
+  private func copyTail() throws(StorageError) {
+    guard let old = segments.last else {
+      segments = [try pool.take(isFirst: true, atLeast: options.segmentBytes)]
+      return
+    }
+    let copy = try pool.take(atLeast: max(options.segmentBytes, old.end))
+    let bytes = AlignedBuffer(capacity: old.end)
+    guard try old.file.read(into: bytes.mutablePrefix(old.end), at: 0) == old.end else {
+      throw StorageError(.damaged, path: old.path, operation: "copy", offset: 0, reason: "it has become shorter")
+    }
+    try LogRecovery.renumber(bytes.mutablePrefix(old.end), from: old, to: copy.number)
+    let start = LogFormat.blockBytes
+    try copy.file.write(LogFormat.slice(bytes.prefix(old.end), start, old.end), at: UInt64(start))
+    segments[segments.count - 1] = copy
+    try syncCurrent()
+    position = old.end
+    table.renumber(old.number, to: copy.number)
+    pool.retire(old)
   }
 
   /// Writes one batch: one `pwrite` on blocks written before, at the next 4 KiB boundary. Durable after `sync`.
@@ -164,7 +173,7 @@ public final class WriteAheadLog: @unchecked Sendable {
       }
       try beginBatch(bytes)
       for i in first..<end { add(records[i]) }
-      try finishBatch(isCopy: false)
+      try finishBatch()
       for i in first..<end { table.note(records[i], place: places[i], segment: current.number) }
       first = end
     } while first < records.count
@@ -282,10 +291,10 @@ public final class WriteAheadLog: @unchecked Sendable {
     }
   }
 
-  func finishBatch(isCopy: Bool) throws(StorageError) {
+  func finishBatch() throws(StorageError) {
     let head = BatchHead(
       segment: current.number, number: lastBatch + 1, offset: position,
-      byteCount: batchBytes - LogFormat.batchHeadBytes, recordCount: recordCount, isCopy: isCopy)
+      byteCount: batchBytes - LogFormat.batchHeadBytes, recordCount: recordCount, isCopy: false)
     head.encode(at: buffer.base)
     let size = head.end - head.offset
     (buffer.base + batchBytes).initializeMemory(as: UInt8.self, repeating: 0, count: size - batchBytes)
@@ -335,7 +344,7 @@ public final class WriteAheadLog: @unchecked Sendable {
         let start = RecordHead(kind: .start, shard: shard.id, index: LogIndex(shard.start), term: shard.startTerm)
         if shard.start > 0 { add(start, UnsafeRawBufferPointer(start: nil, count: 0)) }
       }
-      try finishBatch(isCopy: false)
+      try finishBatch()
       try syncCurrent()
     }
   }
