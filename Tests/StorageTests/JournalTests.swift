@@ -62,7 +62,7 @@ import Testing
     try peer.verify(shardOne, segment: 1)
   }
 
-  @Test(arguments: 0..<60 as Range<UInt64>)
+  @Test(arguments: 0..<24 as Range<UInt64>)
   func whatWasSyncedSurvivesPowerCutsAndCutsAtSyncedPlaces(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     func below(_ n: Int) -> Int { Int(generator.next() % UInt64(n)) }
@@ -107,7 +107,7 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<30 as Range<UInt64>)
+  @Test(arguments: 0..<20 as Range<UInt64>)
   func aFlippedBitIsRefusedOrDoesNotMatter(seed: UInt64) throws {
     let store = try JournalStore(directory: "j", fileSystem: disk)
     try append(store, 1, 0, bytes(20_000))

@@ -74,7 +74,7 @@ private struct Life {
 struct Lost: Error, CustomStringConvertible { var description: String }
 
 @Suite struct WriteAheadLogPropertyTests {
-  @Test(arguments: 0..<40 as Range<UInt64>)
+  @Test(arguments: 0..<24 as Range<UInt64>)
   func nothingAcknowledgedIsLostWhenPowerGoesAtAnyStep(seed: UInt64) throws {
     var life = Life(seed: seed)
     for round in 0..<12 {
@@ -101,9 +101,9 @@ struct Lost: Error, CustomStringConvertible { var description: String }
     #expect(life.recoveredCount > 0)
   }
 
-  @Test(arguments: 0..<6 as Range<UInt64>)
+  @Test(arguments: 0..<3 as Range<UInt64>)
   func powerLostAtEachStepOfOneBatchLeavesThatBatchOrNothing(seed: UInt64) throws {
-    for step in 0..<30 {
+    for step in 0..<24 {
       var life = Life(seed: seed)
       var log = try life.start()
       try life.work(log, steps: 12)
@@ -117,7 +117,7 @@ struct Lost: Error, CustomStringConvertible { var description: String }
     }
   }
 
-  @Test(arguments: 0..<30 as Range<UInt64>)
+  @Test(arguments: 0..<10 as Range<UInt64>)
   func aFlippedBitIsRefusedWithFileAndOffsetOrDoesNotMatter(seed: UInt64) throws {
     var life = Life(seed: seed)
     let log = try life.start()
