@@ -16,6 +16,39 @@ struct LogReplay {
     var entries: [LogEntry] = []
     /// Moved entries, below the first of `entries`.
     var moved: [UInt64: LogEntry] = [:]
+
+    /// Throws if entries before it are missing.
+    mutating func append(_ entry: LogEntry, _ id: ShardID) throws(Missing) {
+      let index = entry.index.rawValue
+      if index <= start { return }
+      if let first = entries.first?.index.rawValue {
+        let next = first + UInt64(entries.count)
+        if index > next { throw Missing(reason: "entry \(index) of shard \(id.rawValue) follows entry \(next - 1)") }
+        if index <= first {
+          entries.removeAll(keepingCapacity: true)
+        } else if index < next {
+          entries.removeLast(Int(next - index))
+        }
+      }
+      if entries.isEmpty && !moved.isEmpty { moved = moved.filter { $0.key < index } }
+      entries.append(entry)
+    }
+
+    mutating func move(_ entry: LogEntry) {
+      let index = entry.index.rawValue
+      if index <= start { return }
+      if let first = entries.first?.index.rawValue, index >= first { return }
+      moved[index] = entry
+    }
+
+    mutating func advance(to index: UInt64, _ term: Term) {
+      guard index > start else { return }
+      start = index
+      startTerm = term
+      if let first = entries.first?.index.rawValue, first <= index {
+        entries.removeFirst(min(entries.count, Int(index - first + 1)))
+      }
+    }
   }
   private var shards: [ShardID: Shard] = [:]
 
@@ -27,50 +60,16 @@ struct LogReplay {
       }
       let entry = LogEntry(index: head.index, term: head.term, kind: kind, payload: Array(payload))
       if head.kind == .entry {
-        try append(entry, to: &shards[head.shard, default: Shard()], head.shard)
+        try shards[head.shard, default: Shard()].append(entry, head.shard)
       } else {
-        move(entry, in: &shards[head.shard, default: Shard()])
+        shards[head.shard, default: Shard()].move(entry)
       }
     case .state: shards[head.shard, default: Shard()].state = Array(payload)
     case .reset:
       let state = shards[head.shard]?.state ?? []
       shards[head.shard] = Shard(state: state, start: head.index.rawValue, startTerm: head.term)
-    case .start: advance(&shards[head.shard, default: Shard()], to: head.index.rawValue, head.term)
+    case .start: shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
     case .forget: shards[head.shard] = nil
-    }
-  }
-
-  private func append(_ entry: LogEntry, to shard: inout Shard, _ id: ShardID) throws(Missing) {
-    let index = entry.index.rawValue
-    if index <= shard.start { return }
-    if let first = shard.entries.first?.index.rawValue {
-      let next = first + UInt64(shard.entries.count)
-      if index > next {
-        throw Missing(reason: "entry \(index) of shard \(id.rawValue) follows entry \(next - 1)")
-      }
-      if index <= first {
-        shard.entries.removeAll(keepingCapacity: true)
-      } else if index < next {
-        shard.entries.removeLast(Int(next - index))
-      }
-    }
-    if shard.entries.isEmpty && !shard.moved.isEmpty { shard.moved = shard.moved.filter { $0.key < index } }
-    shard.entries.append(entry)
-  }
-
-  private func move(_ entry: LogEntry, in shard: inout Shard) {
-    let index = entry.index.rawValue
-    if index <= shard.start { return }
-    if let first = shard.entries.first?.index.rawValue, index >= first { return }
-    shard.moved[index] = entry
-  }
-
-  private func advance(_ shard: inout Shard, to index: UInt64, _ term: Term) {
-    guard index > shard.start else { return }
-    shard.start = index
-    shard.startTerm = term
-    if let first = shard.entries.first?.index.rawValue, first <= index {
-      shard.entries.removeFirst(min(shard.entries.count, Int(index - first + 1)))
     }
   }
 
