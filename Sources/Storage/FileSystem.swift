@@ -1,4 +1,5 @@
-/// What `Storage` asks of a disk. `SystemFileSystem` is the real one, `MemoryFileSystem` the one that a simulator plays.
+/// What `Storage` asks of a disk. `SystemFileSystem` is the real one, `MemoryFileSystem` the one that a simulator
+/// plays.
 ///
 /// Paths are opaque to this protocol but for `/` between folder and name. All calls may come from any thread.
 public protocol FileSystem: AnyObject, Sendable {

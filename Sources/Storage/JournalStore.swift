@@ -41,8 +41,8 @@ public final class JournalStore: @unchecked Sendable {
     try changing(shard) { journal throws(StorageError) in try journal.append(at: position, bytes) }
   }
 
-  /// Reads until the buffer is full or the segment ends, and gives the number of bytes read. Each byte is verified; throws
-  /// `.damaged` with file and offset. A small read costs one 4 KiB block.
+  /// Reads until the buffer is full or the segment ends, and gives the number of bytes read. Each byte is verified;
+  /// throws `.damaged` with file and offset. A small read costs one 4 KiB block.
   public func read(
     _ shard: ShardID, at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer
   ) throws(StorageError) -> Int {
@@ -56,7 +56,8 @@ public final class JournalStore: @unchecked Sendable {
     try changing(shard) { journal throws(StorageError) in try journal.truncate(to: position) }
   }
 
-  /// Makes all that was appended to the shard's journal durable; to be called before a snapshot that refers to it is finished.
+  /// Makes all that was appended to the shard's journal durable; to be called before a snapshot that refers to it is
+  /// finished.
   public func sync(_ shard: ShardID) throws(StorageError) {
     try changing(shard) { journal throws(StorageError) in try journal.sync() }
   }

@@ -2,9 +2,9 @@ import Base
 
 /// Reads the whole log when it is opened: verifies every batch, tells a torn tail from rot, and replays the records.
 ///
-/// Batches are numbered without a gap, across segments. A batch was begun only after the one before was synced; so a bad
-/// batch is *torn*, and may be cut, only if no record of a later batch is valid anywhere. Else it is *rot*, and may have
-/// been acknowledged: it is refused.
+/// Batches are numbered without a gap, across segments. A batch was begun only after the one before was synced; so a
+/// bad batch is *torn*, and may be cut, only if no record of a later batch is valid anywhere. Else it is *rot*, and
+/// may have been acknowledged: it is refused.
 struct LogRecovery: ~Copyable {
   /// A segment file as found.
   struct Found {
@@ -117,8 +117,8 @@ struct LogRecovery: ~Copyable {
 
   private enum Copied { case none, whole, torn }
 
-  /// Whether the segment begins with a copy of the one before it, as a log that is opened makes; if the copy is whole, it
-  /// takes that one's place.
+  /// Whether the segment begins with a copy of the one before it, as a log that is opened makes; if the copy is whole,
+  /// it takes that one's place.
   private mutating func supersede(_ segment: Found, _ bytes: UnsafeRawBufferPointer) throws(StorageError) -> Copied {
     guard let last = lastBatch, let copied = used.last,
       let first = BatchHead.decode(bytes, segment: segment.number, offset: LogFormat.blockBytes),

@@ -350,8 +350,8 @@ final class MemoryInode: @unchecked Sendable {
     undo[sector] = Undo(bytes: Array(data[start..<end]), isLost: false)
   }
 
-  /// Keeps the new size or the durable one, and of each unsynced sector the old bytes, the new ones, or at each 512 bytes
-  /// either.
+  /// Keeps the new size or the durable one, and of each unsynced sector the old bytes, the new ones, or at each 512
+  /// bytes either.
   func crash(_ choice: inout MemoryFileSystem.Choice) {
     let size = lostSize || !choice.flip() ? durableSize : data.count
     let shrunk = size > data.count

@@ -346,8 +346,8 @@ final class ShardJournal {
     seals.removeLast()
   }
 
-  /// Cuts the last segment. The block at the cut is first made durable as it is, so that one slot holds while the other is
-  /// written.
+  /// Cuts the last segment. The block at the cut is first made durable as it is, so that one slot holds while the
+  /// other is written.
   private func cut(to offset: UInt64) throws(StorageError) {
     guard let file else { return }
     var number = Int(offset / UInt64(JournalFormat.payloadBytes))

@@ -1,8 +1,8 @@
 import Base
 
 /// What the write-ahead log knows of each shard: enough to tell which segments are still needed, and to carry what is
-/// small over when an old segment goes. Kept in step with the bytes on disk, by the same `note` calls when they are written
-/// and when they are read back.
+/// small over when an old segment goes. Kept in step with the bytes on disk, by the same `note` calls when they are
+/// written and when they are read back.
 struct ShardTable {
   /// The shard's entries in one segment.
   struct Use: Equatable {

@@ -40,8 +40,8 @@ public final class SnapshotReader {
     }
   }
 
-  /// Verifies that the body ends here and that the digest over the whole is the footer's. What was read must not be used
-  /// before this returns.
+  /// Verifies that the body ends here and that the digest over the whole is the footer's. What was read must not be
+  /// used before this returns.
   public func finish() throws(StorageError) {
     guard given == available, isAtEnd else { throw damaged("the body goes on behind what is expected in it") }
     guard footer.bodyBytes == bodyBytes, footer.chunkCount == chunkCount, footer.digest == digest.finish() else {

@@ -86,8 +86,8 @@ public final class WriteAheadLog: @unchecked Sendable {
   private static let keptBufferBytes = 1 << 20
 
   /// Opens the log, or begins one. Verifies every byte of it; cuts a torn tail; refuses rot (`.damaged`, with file and
-  /// offset) and newer formats (`.tooNew`). The last segment, for whose last sync nobody vouches, is copied to a fresh one
-  /// and synced before this returns. Costs a read of the whole log, and a write of up to one segment.
+  /// offset) and newer formats (`.tooNew`). The last segment, for whose last sync nobody vouches, is copied to a fresh
+  /// one and synced before this returns. Costs a read of the whole log, and a write of up to one segment.
   public init(directory: String, fileSystem: any FileSystem, options: Options = Options()) throws(StorageError) {
     precondition(
       options.segmentBytes >= 4 * LogFormat.blockBytes && options.segmentBytes % LogFormat.blockBytes == 0,
@@ -127,9 +127,9 @@ public final class WriteAheadLog: @unchecked Sendable {
     if !doomed.isEmpty { try fileSystem.syncDirectory(directory) }
   }
 
-  /// Copies the last segment to a fresh one, and syncs. That its last batch can be read does not prove that it is on the
-  /// disk: the process may have ended because the sync failed. All of it is copied, and the old one goes, so that a
-  /// node that starts over and over does not fill its disk.
+  /// Copies the last segment to a fresh one, and syncs. That its last batch can be read does not prove that it is on
+  /// the disk: the process may have ended because the sync failed. All of it is copied, and the old one goes, so that
+  /// a node that starts over and over does not fill its disk.
   private func copyTail() throws(StorageError) {
     guard let old = segments.last else {
       segments = [try pool.take(isFirst: true, atLeast: options.segmentBytes)]
@@ -152,9 +152,9 @@ public final class WriteAheadLog: @unchecked Sendable {
 
   /// Writes one batch: one `pwrite` on blocks written before, at the next 4 KiB boundary. Durable after `sync`.
   ///
-  /// Records take effect in order. A batch of up to some 4 MiB is kept as a whole or not at all; a larger one may be cut
-  /// between records by a crash. A batch that has not been synced yet is synced first. An empty batch is written too:
-  /// a probe of the disk. Throws `.refused`, having written nothing, for a record above the limit or an entry
+  /// Records take effect in order. A batch of up to some 4 MiB is kept as a whole or not at all; a larger one may be
+  /// cut between records by a crash. A batch that has not been synced yet is synced first. An empty batch is written
+  /// too: a probe of the disk. Throws `.refused`, having written nothing, for a record above the limit or an entry
   /// that leaves a gap; `.noSpace` if a new segment is needed and cannot be made: the same records may be appended
   /// again later.
   public func append(_ records: [LogRecord]) throws(StorageError) {
@@ -202,8 +202,8 @@ public final class WriteAheadLog: @unchecked Sendable {
     isUnsynced = false
   }
 
-  /// The shard's snapshot at `through` is durable: its entries up to there may go. Segments that nobody needs any more are
-  /// recycled, oldest first; then, and only then, this costs a small batch and a sync.
+  /// The shard's snapshot at `through` is durable: its entries up to there may go. Segments that nobody needs any more
+  /// are recycled, oldest first; then, and only then, this costs a small batch and a sync.
   public func release(_ shard: ShardID, through: LogIndex) throws(StorageError) {
     if let failure { throw failure }
     table.release(shard, through: through)
