@@ -8,7 +8,7 @@ let package = Package(
   targets: [
     .target(name: "Base"),
     .target(name: "Raft", dependencies: ["Base"]),
-    .target(name: "Storage", dependencies: ["Base"]),
+    .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Ledger", dependencies: ["Base"]),
     .target(name: "Protocol", dependencies: ["Base"]),
     .target(name: "Cluster", dependencies: ["Base", "Raft", "Storage", "Ledger", "Protocol"]),

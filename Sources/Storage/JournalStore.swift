@@ -1,0 +1,110 @@
+import Base
+
+/// A journal segment that will never change again. Equal on every replica.
+public struct SealedSegment: Hashable, Sendable {
+  public var shard: ShardID
+  public var segment: UInt32
+  /// Bytes of the ledger in it.
+  public var byteCount: UInt64
+  /// SHA-256 of the concatenated SHA-256s of its bytes in runs of 256 KiB: independent of how they were appended.
+  public var digest: SHA256.Digest
+}
+
+/// The shards' journals: each a row of segments of bytes, which are the ledger's, kept by (segment, offset).
+///
+/// Used from one thread at a time (the background thread). A transfer to a peer reads and appends as any other.
+public final class JournalStore: @unchecked Sendable {
+  private let directory: String
+  private let fileSystem: any FileSystem
+  private var journals: [ShardID: ShardJournal] = [:]
+
+  public init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
+    self.directory = directory
+    self.fileSystem = fileSystem
+    try fileSystem.createDirectory(directory)
+  }
+
+  /// The shards that have a journal, sorted.
+  public func shards() throws(StorageError) -> [ShardID] {
+    try fileSystem.list(directory).compactMap { name in UInt32(name, radix: 16).map { ShardID($0) } }
+  }
+
+  /// Where the next byte goes: (1, 0) for an empty journal. After a crash this may lie past what was synced: `truncate`
+  /// to a position that was synced before relying on it.
+  public func end(_ shard: ShardID) throws(StorageError) -> JournalPosition { try journal(shard).end }
+
+  /// Appends at the end. Position (n + 1, 0) seals segment n and begins the next; any other position than the end
+  /// is `.refused`. Durable after `sync`. After any other error, `truncate` to `position` before trying again.
+  public func append(
+    _ shard: ShardID, at position: JournalPosition, _ bytes: UnsafeRawBufferPointer
+  ) throws(StorageError) {
+    try changing(shard) { journal throws(StorageError) in try journal.append(at: position, bytes) }
+  }
+
+  /// Reads until the buffer is full or the segment ends, and gives the number of bytes read. Each byte is verified;
+  /// throws `.damaged` with file and offset. A small read costs one 4 KiB block.
+  public func read(
+    _ shard: ShardID, at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(StorageError) -> Int {
+    try journal(shard).read(at: position, into: buffer)
+  }
+
+  /// Cuts the journal, after a crash and before replay; durable when it returns. Throws `.damaged` if what lies before
+  /// `position` in its block cannot be verified, which never happens to a position that was synced; `.refused` if the
+  /// journal ends before it.
+  public func truncate(_ shard: ShardID, to position: JournalPosition) throws(StorageError) {
+    try changing(shard) { journal throws(StorageError) in try journal.truncate(to: position) }
+  }
+
+  /// Makes all that was appended to the shard's journal durable; to be called before a snapshot that refers to it is
+  /// finished.
+  public func sync(_ shard: ShardID) throws(StorageError) {
+    try changing(shard) { journal throws(StorageError) in try journal.sync() }
+  }
+
+  /// Bytes in a segment, sealed or not; nil if it is not there.
+  public func byteCount(_ shard: ShardID, segment: UInt32) throws(StorageError) -> UInt64? {
+    try journal(shard).byteCount(segment)
+  }
+
+  /// The seals of the shard's sealed segments, in order.
+  public func sealed(_ shard: ShardID) throws(StorageError) -> [SealedSegment] { try journal(shard).seals }
+
+  /// Reads a whole segment again, verifies each block, and a sealed one against its seal. For scrubbing.
+  public func verify(_ shard: ShardID, segment: UInt32) throws(StorageError) { try journal(shard).verify(segment) }
+
+  /// Removes the shard's journal: it has left this node, or will be transferred anew.
+  public func removeAll(_ shard: ShardID) throws(StorageError) {
+    journals[shard] = nil
+    let folder = self.folder(shard)
+    guard try fileSystem.exists(folder) else { return }
+    for name in try fileSystem.list(folder).reversed() { try fileSystem.remove(join(folder, name)) }
+    try fileSystem.syncDirectory(folder)
+    try fileSystem.remove(folder)
+    try fileSystem.syncDirectory(directory)
+  }
+
+  private func folder(_ shard: ShardID) -> String {
+    join(directory, hexadecimal(UInt64(shard.rawValue), digits: 8))
+  }
+
+  private func journal(_ shard: ShardID) throws(StorageError) -> ShardJournal {
+    if let journal = journals[shard] { return journal }
+    let journal = try ShardJournal(shard: shard, directory: folder(shard), fileSystem: fileSystem)
+    journals[shard] = journal
+    return journal
+  }
+
+  /// After an error what is in memory may differ from what is on disk: it is read anew.
+  private func changing(
+    _ shard: ShardID, _ body: (ShardJournal) throws(StorageError) -> Void
+  ) throws(StorageError) {
+    let journal = try journal(shard)
+    do throws(StorageError) {
+      try body(journal)
+    } catch {
+      if error.kind != .refused { journals[shard] = nil }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Base
+
+/// Puts the shards' logs together from records in the order of the write-ahead log.
+///
+/// Of a recycled log only a suffix is there, so a shard's first entry seen may have any index; entries moved to the end
+/// by `rewriteTail` come after younger ones. What is put together must have no gap.
+struct LogReplay {
+  struct Missing: Error {
+    var reason: String
+  }
+  private struct Shard {
+    var state: [UInt8] = []
+    var start: UInt64 = 0
+    var startTerm = Term(0)
+    /// Without a gap, as they came.
+    var entries: [LogEntry] = []
+    /// Moved entries, below the first of `entries`.
+    var moved: [UInt64: LogEntry] = [:]
+
+    /// Throws if entries before it are missing.
+    mutating func append(_ entry: LogEntry, _ id: ShardID) throws(Missing) {
+      let index = entry.index.rawValue
+      if index <= start { return }
+      if let first = entries.first?.index.rawValue {
+        let next = first + UInt64(entries.count)
+        if index > next { throw Missing(reason: "entry \(index) of shard \(id.rawValue) follows entry \(next - 1)") }
+        if index <= first {
+          entries.removeAll(keepingCapacity: true)
+        } else if index < next {
+          entries.removeLast(Int(next - index))
+        }
+      }
+      if entries.isEmpty && !moved.isEmpty { moved = moved.filter { $0.key < index } }
+      entries.append(entry)
+    }
+
+    mutating func move(_ entry: LogEntry) {
+      let index = entry.index.rawValue
+      if index <= start { return }
+      if let first = entries.first?.index.rawValue, index >= first { return }
+      moved[index] = entry
+    }
+
+    mutating func advance(to index: UInt64, _ term: Term) {
+      guard index > start else { return }
+      start = index
+      startTerm = term
+      if let first = entries.first?.index.rawValue, first <= index {
+        entries.removeFirst(min(entries.count, Int(index - first + 1)))
+      }
+    }
+  }
+  private var shards: [ShardID: Shard] = [:]
+
+  mutating func apply(_ head: RecordHead, _ payload: UnsafeRawBufferPointer) throws(Missing) {
+    switch head.kind {
+    case .entry, .moved:
+      guard let kind = LogEntry.Kind(rawValue: head.entryKind) else {
+        throw Missing(reason: "an entry has the unknown kind \(head.entryKind)")
+      }
+      let entry = LogEntry(index: head.index, term: head.term, kind: kind, payload: Array(payload))
+      if head.kind == .entry {
+        try shards[head.shard, default: Shard()].append(entry, head.shard)
+      } else {
+        shards[head.shard, default: Shard()].move(entry)
+      }
+    case .state: shards[head.shard, default: Shard()].state = Array(payload)
+    case .reset:
+      let state = shards[head.shard]?.state ?? []
+      shards[head.shard] = Shard(state: state, start: head.index.rawValue, startTerm: head.term)
+    case .start: shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
+    case .forget: shards[head.shard] = nil
+    }
+  }
+
+  /// Everything, sorted by shard. Throws `.damaged` if a shard lacks an entry. The replay is used up.
+  mutating func finish(path: String) throws(StorageError) -> [RecoveredShard] {
+    var result: [RecoveredShard] = []
+    for id in shards.keys.sorted() {
+      guard let shard = shards.removeValue(forKey: id) else { continue }
+      let early = shard.moved.keys.filter { $0 > shard.start }.sorted()
+      let entries = early.compactMap { shard.moved[$0] } + shard.entries
+      var next = shard.start + 1
+      for entry in entries {
+        guard entry.index.rawValue == next else {
+          throw StorageError(
+            .damaged, path: path, operation: "open",
+            reason: "entry \(next) of shard \(id.rawValue) is missing before entry \(entry.index.rawValue)")
+        }
+        next += 1
+      }
+      result.append(
+        RecoveredShard(
+          shard: id, state: shard.state, startIndex: LogIndex(shard.start), startTerm: shard.startTerm, entries: entries
+        ))
+    }
+    return result
+  }
+}

@@ -1,0 +1,158 @@
+import Synchronization
+
+/// A segment's file, with its header written and durable.
+struct Segment: Sendable {
+  var number: UInt64
+  var path: String
+  var file: any File
+  var byteCount: Int
+  /// Where the last batch ends, once the segment is no longer written.
+  var end = LogFormat.blockBytes
+}
+
+/// Where segments come from and go to: makes the next one ready in the background, from a recycled file where there is
+/// one.
+///
+/// A number is given to one segment only, and numbers are used in the order in which they were given. A file gets a new
+/// number by a durable rename first, then a durable header: at every moment a file's name, header and records tell
+/// whether they belong together.
+final class SegmentPool: Sendable {
+  private struct State {
+    var ready: [Segment] = []
+    var retired: [Segment] = []
+    var nextNumber: UInt64
+  }
+  private let directory: String
+  private let fileSystem: any FileSystem
+  private let segmentBytes: Int
+  private let state: Mutex<State>
+  /// Held while a segment is made: whoever needs one meanwhile waits for that one.
+  private let making = Mutex(())
+
+  init(directory: String, fileSystem: any FileSystem, segmentBytes: Int, nextNumber: UInt64) {
+    self.directory = directory
+    self.fileSystem = fileSystem
+    self.segmentBytes = segmentBytes
+    self.state = Mutex(State(nextNumber: nextNumber))
+  }
+
+  static func name(_ number: UInt64) -> String { hexadecimal(number, digits: 16) + ".wal" }
+  static func number(_ name: String) -> UInt64? {
+    guard name.hasSuffix(".wal"), name.utf8.count == 20 else { return nil }
+    return UInt64(name.dropLast(4), radix: 16)
+  }
+
+  /// Bytes of the files that hold no records.
+  var spareBytes: UInt64 {
+    state.withLock { state in (state.ready + state.retired).reduce(0) { $0 + UInt64($1.byteCount) } }
+  }
+
+  /// Gives back a segment that nobody needs. Segments come oldest first.
+  func retire(_ segment: Segment) { state.withLock { $0.retired.append(segment) } }
+
+  /// Makes the next segment ready if none is, and removes files beyond one in reserve. Gives whether it did anything.
+  func prepare() throws(StorageError) -> Bool {
+    try exclusively { () throws(StorageError) in
+      if state.withLock({ $0.ready.isEmpty }) {
+        let segment = try make(isFirst: false, atLeast: segmentBytes)
+        state.withLock { $0.ready.append(segment) }
+        return true
+      }
+      guard let surplus = state.withLock({ $0.retired.count > 1 ? $0.retired.removeFirst() : nil }) else {
+        return false
+      }
+      try discard(surplus)
+      return true
+    }
+  }
+
+  /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here.
+  func take(isFirst: Bool = false, atLeast byteCount: Int) throws(StorageError) -> Segment {
+    if let segment = takeReady(byteCount) { return segment }
+    return try exclusively { () throws(StorageError) in
+      if let segment = takeReady(byteCount) { return segment }
+      return try make(isFirst: isFirst, atLeast: max(byteCount, segmentBytes))
+    }
+  }
+
+  private func takeReady(_ byteCount: Int) -> Segment? {
+    state.withLock { state in
+      guard let first = state.ready.first, first.byteCount >= byteCount else { return nil }
+      return state.ready.removeFirst()
+    }
+  }
+
+  private func exclusively<R: Sendable>(_ body: () throws(StorageError) -> R) throws(StorageError) -> R {
+    try making.withLock { _ throws(StorageError) in try body() }
+  }
+
+  private func make(isFirst: Bool, atLeast byteCount: Int) throws(StorageError) -> Segment {
+    let old = state.withLock { $0.retired.isEmpty ? nil : $0.retired.removeFirst() }
+    let source: Segment
+    if let old, old.byteCount == byteCount {
+      source = old
+    } else {
+      if let old { try discard(old) }
+      source = try create(byteCount)
+    }
+    let number = state.withLock { state in
+      state.nextNumber += 1
+      return state.nextNumber - 1
+    }
+    let path = join(directory, SegmentPool.name(number))
+    try fileSystem.rename(source.path, to: path)
+    try fileSystem.syncDirectory(directory)
+    let file = try fileSystem.open(path, create: false)
+    let header = SegmentHeader(number: number, isFirst: isFirst).encoded()
+    try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
+    try file.sync()
+    return Segment(number: number, path: path, file: file, byteCount: byteCount)
+  }
+
+  /// A new file with every block written, under a temporary name.
+  private func create(_ byteCount: Int) throws(StorageError) -> Segment {
+    let path = join(directory, "segment.tmp")
+    let file = try fileSystem.open(path, create: true)
+    do throws(StorageError) {
+      try file.truncate(0)
+      try file.preallocate(UInt64(byteCount))
+      let zeros = [UInt8](repeating: 0, count: min(byteCount, 1 << 20))
+      var offset = 0
+      while offset < byteCount {
+        let count = min(zeros.count, byteCount - offset)
+        try zeros.withBytes { bytes throws(StorageError) in
+          try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
+        }
+        offset += count
+      }
+      try file.sync()
+    } catch {
+      // A disk that is full is not made fuller by what could not be finished.
+      file.close()
+      if !error.isFatal { try? fileSystem.remove(path) }
+      throw error
+    }
+    return Segment(number: 0, path: path, file: file, byteCount: byteCount)
+  }
+
+  /// Durably, because a younger segment must never be gone while an older one is still there.
+  private func discard(_ segment: Segment) throws(StorageError) {
+    segment.file.close()
+    try fileSystem.remove(segment.path)
+    try fileSystem.syncDirectory(directory)
+  }
+}
+
+/// A number in lower-case hexadecimal, with leading zeros.
+func hexadecimal(_ value: UInt64, digits: Int) -> String {
+  let text = String(value, radix: 16)
+  return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
+}
+
+extension [UInt8] {
+  /// `withUnsafeBytes`, with typed errors.
+  @inline(__always)
+  func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    try withUnsafeBufferPointer { buffer throws(E) in try body(UnsafeRawBufferPointer(buffer)) }
+  }
+}

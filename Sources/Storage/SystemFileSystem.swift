@@ -1,0 +1,186 @@
+import Glibc
+import Synchronization
+
+/// The operating system's files. No descriptor leaks to a child process; interrupted calls are taken up again.
+public final class SystemFileSystem: FileSystem {
+  public init() {}
+
+  public func createDirectory(_ path: String) throws(StorageError) {
+    if try exists(path) { return }
+    let parent = SystemFileSystem.parent(of: path)
+    if parent != path { try createDirectory(parent) }
+    if mkdir(path, 0o750) != 0 && errno != EEXIST { throw .lastError(path, "create the folder") }
+    try syncDirectory(parent)
+  }
+
+  public func exists(_ path: String) throws(StorageError) -> Bool {
+    var status = stat()
+    if stat(path, &status) == 0 { return true }
+    if errno == ENOENT || errno == ENOTDIR { return false }
+    throw .lastError(path, "look at")
+  }
+
+  public func list(_ directory: String) throws(StorageError) -> [String] {
+    guard let stream = opendir(directory) else { throw .lastError(directory, "list") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        if errno != 0 { throw .lastError(directory, "list") }
+        break
+      }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+        tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  public func open(_ path: String, create: Bool) throws(StorageError) -> any File {
+    let descriptor = try SystemFileSystem.open(path, O_RDWR | (create ? O_CREAT : 0), "open")
+    return SystemFile(path: path, descriptor: descriptor)
+  }
+
+  public func rename(_ path: String, to newPath: String) throws(StorageError) {
+    if Glibc.rename(path, newPath) != 0 { throw .lastError(path, "rename to \(newPath)") }
+  }
+
+  public func remove(_ path: String) throws(StorageError) {
+    if Glibc.remove(path) != 0 { throw .lastError(path, "remove") }
+  }
+
+  public func syncDirectory(_ path: String) throws(StorageError) {
+    let descriptor = try SystemFileSystem.open(path, O_RDONLY | O_DIRECTORY, "open the folder")
+    defer { Glibc.close(descriptor) }
+    if fsync(descriptor) != 0 { throw StorageError.lastError(path, "sync the folder").asFatal() }
+  }
+
+  public func lock(_ path: String) throws(StorageError) -> any FileLock {
+    let descriptor = try SystemFileSystem.open(path, O_RDWR | O_CREAT, "open")
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let held = errno == EWOULDBLOCK
+      let error = StorageError.lastError(path, "lock")
+      Glibc.close(descriptor)
+      guard held else { throw error }
+      throw StorageError(.locked, path: path, operation: "lock", reason: "another process is using this folder")
+    }
+    return SystemLock(descriptor: descriptor)
+  }
+
+  public func freeBytes(_ path: String) throws(StorageError) -> UInt64 {
+    var status = statvfs()
+    if statvfs(path, &status) != 0 { throw .lastError(path, "ask the free space of") }
+    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+  }
+
+  private static func open(_ path: String, _ flags: Int32, _ operation: String) throws(StorageError) -> Int32 {
+    while true {
+      let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o640)
+      if descriptor >= 0 { return descriptor }
+      if errno != EINTR { throw .lastError(path, operation) }
+    }
+  }
+
+  /// The folder that holds `path`: "." for a bare name, "/" for what lies at the root.
+  static func parent(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path == "." ? path : "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+/// A descriptor and its path. Closed at the latest when nobody refers to it.
+final class SystemFile: File {
+  let path: String
+  private let descriptor: Int32
+  private let isClosed = Atomic<Bool>(false)
+
+  init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+  deinit { close() }
+
+  func close() {
+    // The descriptor's number may belong to another file as soon as it is closed: never twice.
+    if !isClosed.exchange(true, ordering: .relaxed) { Glibc.close(descriptor) }
+  }
+
+  func size() throws(StorageError) -> UInt64 {
+    var status = stat()
+    if fstat(descriptor, &status) != 0 { throw .lastError(path, "ask the size of") }
+    return UInt64(status.st_size)
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
+    var done = 0
+    while done < buffer.count {
+      let n = pread(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+      if n == 0 { break }
+      if n > 0 {
+        done += n
+      } else if errno != EINTR {
+        throw .lastError(path, "read", at: offset)
+      }
+    }
+    return done
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
+    var done = 0
+    while done < bytes.count {
+      let n = pwrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + off_t(done))
+      if n > 0 {
+        done += n
+      } else if n == 0 || errno != EINTR {
+        throw .lastError(path, "write", at: offset)
+      }
+    }
+  }
+
+  func preallocate(_ size: UInt64) throws(StorageError) {
+    let code = posix_fallocate(descriptor, 0, off_t(size))
+    if code != 0 { throw .system(path, "reserve \(size) bytes for", code) }
+  }
+
+  func truncate(_ size: UInt64) throws(StorageError) {
+    while ftruncate(descriptor, off_t(size)) != 0 {
+      if errno != EINTR { throw .lastError(path, "truncate") }
+    }
+  }
+
+  func syncData() throws(StorageError) {
+    if fdatasync(descriptor) != 0 { throw StorageError.lastError(path, "sync").asFatal() }
+  }
+
+  func sync() throws(StorageError) {
+    if fsync(descriptor) != 0 { throw StorageError.lastError(path, "sync").asFatal() }
+  }
+}
+
+/// `flock` belongs to the open file: it goes with the descriptor, also when the process is killed.
+final class SystemLock: FileLock {
+  private let descriptor: Int32
+  private let isReleased = Atomic<Bool>(false)
+  init(descriptor: Int32) { self.descriptor = descriptor }
+  deinit { unlock() }
+  func unlock() {
+    if !isReleased.exchange(true, ordering: .relaxed) { Glibc.close(descriptor) }
+  }
+}
+
+extension StorageError {
+  /// The error of the C call that has just failed.
+  static func lastError(_ path: String, _ operation: String, at offset: UInt64? = nil) -> StorageError {
+    system(path, operation, Glibc.errno, at: offset)
+  }
+
+  static func system(_ path: String, _ operation: String, _ code: Int32, at offset: UInt64? = nil) -> StorageError {
+    // glibc's strerror is thread-safe for every number since 2.32, and for known ones before.
+    let text = strerror(code).map { String(cString: $0) } ?? "error \(code)"
+    return StorageError(
+      code == ENOSPC || code == EDQUOT ? .noSpace : .system, path: path, operation: operation, offset: offset,
+      errno: code, reason: text)
+  }
+}

@@ -1,0 +1,141 @@
+import Base
+import Testing
+
+@testable import Storage
+
+@Suite struct JournalTests {
+  let disk = MemoryFileSystem()
+
+  func bytes(_ count: Int, from: Int = 0) -> [UInt8] {
+    (from..<from + count).map { UInt8(truncatingIfNeeded: $0 &* 167 >> 3) }
+  }
+  func append(_ store: JournalStore, _ segment: UInt32, _ offset: Int, _ bytes: [UInt8]) throws(StorageError) {
+    let position = JournalPosition(segment: segment, offset: UInt64(offset))
+    try bytes.withBytes { bytes throws(StorageError) in try store.append(shardOne, at: position, bytes) }
+  }
+  func read(_ store: JournalStore, _ segment: UInt32, _ offset: Int, _ count: Int) throws(StorageError) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    let position = JournalPosition(segment: segment, offset: UInt64(offset))
+    let found = try result.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
+      try store.read(shardOne, at: position, into: UnsafeMutableRawBufferPointer(buffer))
+    }
+    return Array(result[..<found])
+  }
+
+  @Test func bytesAreReadBackByPositionAndShortAtTheSegmentsEnd() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    #expect(try store.end(shardOne) == JournalPosition(segment: 1, offset: 0))
+    try append(store, 1, 0, bytes(10))
+    try append(store, 1, 10, bytes(700_000, from: 10))
+    try append(store, 2, 0, bytes(5))
+    #expect(try read(store, 1, 4070, 100) == bytes(100, from: 4070))
+    #expect(try read(store, 1, 0, 800_000) == bytes(700_010))
+    #expect(try read(store, 2, 3, 100) == bytes(2, from: 3))
+    #expect(try store.byteCount(shardOne, segment: 1) == 700_010)
+    #expect(try store.byteCount(shardOne, segment: 3) == nil)
+    #expect(try store.shards() == [shardOne])
+  }
+
+  @Test func onlyTheEndIsAPlaceToAppend() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    try append(store, 1, 0, bytes(10))
+    for (segment, offset) in [(1, 9), (1, 11), (2, 1), (3, 0)] as [(UInt32, Int)] {
+      #expect { try append(store, segment, offset, bytes(1)) } throws: { ($0 as? StorageError)?.kind == .refused }
+    }
+    try append(store, 1, 10, bytes(1))
+  }
+
+  @Test func sealsAreEqualHoweverTheBytesCame() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    let peer = try JournalStore(directory: "j", fileSystem: MemoryFileSystem())
+    try append(store, 1, 0, bytes(300_000))
+    var offset = 0
+    while offset < 300_000 {
+      let count = min(300_000 - offset, 7001)
+      try append(peer, 1, offset, bytes(count, from: offset))
+      if offset % 3 == 0 { try peer.sync(shardOne) }
+      offset += count
+    }
+    for store in [store, peer] { try append(store, 2, 0, []) }
+    #expect(try store.sealed(shardOne) == peer.sealed(shardOne))
+    #expect(try store.sealed(shardOne).map(\.byteCount) == [300_000])
+    try peer.verify(shardOne, segment: 1)
+  }
+
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func whatWasSyncedSurvivesPowerCutsAndCutsAtSyncedPlaces(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    func below(_ n: Int) -> Int { Int(generator.next() % UInt64(n)) }
+    /// The bytes of each segment, and the place that the newest snapshot refers to.
+    var segments: [[UInt8]] = [[]]
+    var synced = (segment: 1, offset: 0)
+    for round in 0..<8 {
+      let store = try JournalStore(directory: "j", fileSystem: disk)
+      disk.cutPower(afterSteps: below(50))
+      do throws(StorageError) {
+        try store.truncate(
+          shardOne, to: JournalPosition(segment: UInt32(synced.segment), offset: UInt64(synced.offset)))
+        segments.removeLast(segments.count - synced.segment)
+        segments[synced.segment - 1].removeLast(segments[synced.segment - 1].count - synced.offset)
+        for _ in 0..<15 {
+          if below(12) == 0 && !(segments.last ?? []).isEmpty {
+            segments.append([])
+          }
+          let last = segments.count - 1
+          // The same position always gets the same bytes, as a replay of the log would write them.
+          let new = bytes(below(5) == 0 ? below(20_000) : below(300), from: segments[last].count + last)
+          let position = segments[last].count
+          segments[last] += new
+          try append(store, UInt32(last + 1), position, new)
+          if below(3) == 0 {
+            try store.sync(shardOne)
+            if below(2) == 0 { synced = (segments.count, segments[last].count) }
+          }
+        }
+      } catch {
+        try #require(error.isFatal, "seed \(seed) round \(round): \(error)")
+      }
+      disk.crash(.some(seed: generator.next()))
+      let reopened = try JournalStore(directory: "j", fileSystem: disk)
+      try reopened.truncate(
+        shardOne, to: JournalPosition(segment: UInt32(synced.segment), offset: UInt64(synced.offset)))
+      for (i, expected) in segments.prefix(synced.segment).enumerated() {
+        let count = i + 1 == synced.segment ? synced.offset : expected.count
+        #expect(try read(reopened, UInt32(i + 1), 0, count + 1) == Array(expected[..<count]), "seed \(seed)")
+      }
+      disk.crash(.some(seed: generator.next()))
+    }
+  }
+
+  @Test(arguments: 0..<20 as Range<UInt64>)
+  func aFlippedBitIsRefusedOrDoesNotMatter(seed: UInt64) throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    try append(store, 1, 0, bytes(20_000))
+    try append(store, 2, 0, bytes(9000, from: 5))
+    try store.sync(shardOne)
+    var generator = SeededGenerator(seed: seed)
+    let path = disk.paths[Int(generator.next() % UInt64(disk.paths.count))]
+    let size = try #require(disk.contents(path)?.count)
+    disk.flipBit(path, bit: Int(generator.next() % UInt64(size * 8)))
+    do throws(StorageError) {
+      let reopened = try JournalStore(directory: "j", fileSystem: disk)
+      #expect(try read(reopened, 1, 0, 20_000) == bytes(20_000))
+      // A last block that does not verify is taken for torn, until the cut at a synced place says otherwise.
+      try reopened.truncate(shardOne, to: JournalPosition(segment: 2, offset: 9000))
+      #expect(try read(reopened, 2, 0, 9000) == bytes(9000, from: 5))
+    } catch {
+      #expect(error.kind == .damaged || error.kind == .refused || error.kind == .tooNew, "\(error)")
+      #expect(error.path.hasPrefix("j/00000001/"))
+    }
+  }
+
+  @Test func aShardThatLeftLeavesNothing() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    try append(store, 1, 0, bytes(10))
+    try append(store, 2, 0, bytes(10))
+    try store.removeAll(shardOne)
+    #expect(disk.paths.isEmpty)
+    try append(store, 1, 0, bytes(3))
+    #expect(try read(store, 1, 0, 9) == bytes(3))
+  }
+}
