@@ -1,6 +1,6 @@
 /// What a positional word or a key's value must look like. A value that has its shape is kept with one number made of
 /// it (`Request` gives it its type), so that nothing is parsed twice.
-public enum ValueShape: UInt8, CaseIterable, Sendable {
+public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// Anything at all.
   case free
   /// 1 to 64 of `A-Za-z0-9._-`.
