@@ -20,33 +20,42 @@ struct Refusal: Error {
     guard let word else { return Refusal("\(family.word) needs one of \(choices)") }
     return Refusal("unknown subcommand \(quoted(word)) of \(family.word); it has \(choices)")
   }
-  static func unknownKey(_ verb: Verb, _ key: UnsafeRawBufferPointer) -> Refusal {
+  /// A key that the verb does not know, or one that was there before.
+  @inline(never) static func keyNotTaken(_ code: UInt8, _ verb: Verb, _ word: RequestParser.Word) -> Refusal {
     let keys = verb.spec.allowed
+    if let key = Key(rawValue: code), keys.contains(key) { return Refusal("\(key.word)= is given twice") }
+    let name = quoted(UnsafeRawBufferPointer(start: word.start, count: word.equals))
     let known = keys.isEmpty ? "it takes none" : "it takes \(list(keys.keys, "and"))"
-    return Refusal("\(verb.words) does not know the key \(quoted(key)); \(known)")
+    return Refusal("\(verb.words) does not know the key \(name); \(known)")
   }
-  static func repeated(_ key: Key) -> Refusal { Refusal("\(key.word)= is given twice") }
-  static func wrong(_ key: Key, _ value: UnsafeRawBufferPointer) -> Refusal {
-    Refusal("\(key.word)= must be \(key.shape.requirement), not \(quoted(value))")
+  /// A value that has not its shape: of the positional `i`, or of a key if that is negative.
+  @inline(never) static func wrong(_ verb: Verb, _ i: Int, _ word: RequestParser.Word) -> Refusal {
+    if i >= 0 {
+      let place = verb.spec.positionals[i]
+      return Refusal("\(place.name) of \(verb.words) must be \(place.shape.requirement), not \(quoted(word.bytes))")
+    }
+    let name = UnsafeRawBufferPointer(start: word.start, count: word.equals)
+    let value = UnsafeRawBufferPointer(rebasing: word.bytes[(word.equals + 1)...])
+    let typed = String(decoding: name, as: UTF8.self).lowercased()
+    let key = verb.spec.allowed.keys.first { $0.word == typed }
+    return Refusal("\(typed)= must be \(key?.shape.requirement ?? "something else"), not \(quoted(value))")
   }
-  static func wrong(_ verb: Verb, positional i: Int, _ value: UnsafeRawBufferPointer) -> Refusal {
-    let place = verb.spec.positionals[i]
-    return Refusal("\(place.name) of \(verb.words) must be \(place.shape.requirement), not \(quoted(value))")
-  }
-  static func unexpected(_ verb: Verb, _ word: UnsafeRawBufferPointer) -> Refusal {
+  @inline(never) static func unexpected(_ verb: Verb, _ word: UnsafeRawBufferPointer) -> Refusal {
     Refusal("\(verb.words) does not expect \(quoted(word)); usage: \(verb.spec.usage)")
   }
-  static func missingPositional(_ verb: Verb, _ i: Int) -> Refusal {
-    Refusal("\(verb.words) needs \(verb.spec.positionals[i].name); usage: \(verb.spec.usage)")
-  }
-  static func missing(_ verb: Verb, _ keys: KeySet) -> Refusal {
-    Refusal("\(verb.words) needs \(list(keys.keys, "and")); usage: \(verb.spec.usage)")
-  }
-  static func missingOne(_ verb: Verb) -> Refusal {
-    Refusal("\(verb.words) needs \(list(verb.spec.oneOf, "or")); usage: \(verb.spec.usage)")
-  }
-  static func both(_ verb: Verb, _ keys: [Key]) -> Refusal {
-    Refusal("\(verb.words) takes either \(list(keys, "or")), not both")
+  /// What `Rule.isMet` denied.
+  @inline(never) static func incomplete(_ rule: VerbRules.Rule, _ present: UInt64, _ positionalCount: Int) -> Refusal {
+    let spec = rule.verb.spec
+    let verb = rule.verb.words
+    if positionalCount < spec.requiredPositionals {
+      return Refusal("\(verb) needs \(spec.positionals[positionalCount].name); usage: \(spec.usage)")
+    }
+    let missing = KeySet(bits: rule.required & ~present)
+    if !missing.isEmpty { return Refusal("\(verb) needs \(list(missing.keys, "and")); usage: \(spec.usage)") }
+    if rule.oneOf != 0 && present & rule.oneOf == 0 {
+      return Refusal("\(verb) needs \(list(spec.oneOf, "or")); usage: \(spec.usage)")
+    }
+    return Refusal("\(verb) takes either \(list(spec.oneOf + spec.atMostOne, "or")), not both")
   }
 
   private static func list(_ keys: [Key], _ joint: String) -> String {

@@ -24,44 +24,55 @@ extension RequestParser {
       return .refused(consumed: consumed, message: Refusal.tooLong)
     }
     do throws(Refusal) {
-      let words = try split(base, base + count)
+      let words = try split(base, base + count, base + bytes.count)
       return words == 0 ? .empty(consumed: consumed) : step(words: words, consumed: consumed, form: .line, &framing)
     } catch {
       return refusal(error, consumed, .line, &framing)
     }
   }
 
-  /// Splits a line into words: how many.
+  /// Splits a line into words: how many. `readable` is where the caller's bytes end, at or behind the line's end.
+  ///
+  /// Blocks of 64 bytes become masks of the bytes that may end, divide or quote a word, so that the loop takes a turn
+  /// for each of those instead of for each byte.
   @inline(__always) private mutating func split(
-    _ start: UnsafeRawPointer, _ end: UnsafeRawPointer
+    _ start: UnsafeRawPointer, _ end: UnsafeRawPointer, _ readable: UnsafeRawPointer
   ) throws(Refusal) -> Int {
-    var at = start
+    var block = start
+    var word = start
+    var equals = -1
     var count = 0
     scratchUsed = 0
-    while true {
-      while at < end, RequestParser.isSpace(at.load(as: UInt8.self)) { at += 1 }
-      guard at < end else { return count }
-      guard count < RequestParser.maximumWords else { throw Refusal(Refusal.tooManyWords) }
-      let word = at
-      var equals = -1
-      var isQuoted = false
-      while at < end {
+    nextBlock: while block < end {
+      var stops = StopMask.of(block, min(64, end - block), readable)
+      while stops != 0 {
+        let at = block + stops.trailingZeroBitCount
+        stops &= stops &- 1
         let byte = at.load(as: UInt8.self)
-        guard classes[Int(byte)] == ByteClass.stop else {
-          at += 1
-          continue
-        }
-        if byte == UInt8(ascii: "=") {
+        if RequestParser.isSpace(byte) {
+          if at > word { count = try note(Word(start: word, count: at - word, equals: equals), count) }
+          word = at + 1
+          equals = -1
+        } else if byte == UInt8(ascii: "=") {
           if equals < 0 { equals = at - word }
-          at += 1
-          continue
+        } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
+          block = word
+          count = try note(try unquote(word, &block, end), count)
+          word = block
+          equals = -1
+          continue nextBlock
         }
-        isQuoted = !RequestParser.isSpace(byte)
-        break
       }
-      words[count] = isQuoted ? try unquote(word, &at, end) : Word(start: word, count: at - word, equals: equals)
-      count &+= 1
+      block += 64
     }
+    if end > word { count = try note(Word(start: word, count: end - word, equals: equals), count) }
+    return count
+  }
+
+  @inline(__always) private func note(_ word: Word, _ count: Int) throws(Refusal) -> Int {
+    guard count < RequestParser.maximumWords else { throw Refusal(Refusal.tooManyWords) }
+    (words + count).initialize(to: word)
+    return count &+ 1
   }
 
   @inline(__always) private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }

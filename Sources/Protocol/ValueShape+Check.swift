@@ -4,8 +4,6 @@ import Base
 enum ByteClass {
   /// A byte of identifiers.
   static let identifier: UInt8 = 1
-  /// Ends a word of a line, or begins a quoted part of it, or is the first `=`.
-  static let stop: UInt8 = 2
 
   nonisolated(unsafe) static let table: UnsafePointer<UInt8> = {
     let table = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
@@ -13,49 +11,49 @@ enum ByteClass {
     for byte in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-".utf8 {
       table[Int(byte)] = identifier
     }
-    for byte in " \t\"'=".utf8 { table[Int(byte)] = stop }
     return UnsafePointer(table)
   }()
 }
 
 extension ValueShape {
   /// Whether the value has this shape; its number is set.
-  @inline(__always) func accepts(_ value: inout Request.Value, _ classes: UnsafePointer<UInt8>) -> Bool {
+  @inline(__always) func accepts(_ value: UnsafeMutablePointer<Request.Value>, _ classes: UnsafePointer<UInt8>) -> Bool
+  {
     switch self {
-    case .identifier: ValueShape.isIdentifier(value.start, value.count, classes)
-    case .who: ValueShape.isWho(&value, classes)
-    case .points: ValueShape.isWhole(&value, 1...ValueShape.maximumAmount)
-    case .spend: ValueShape.isWhole(&value, 0...ValueShape.maximumAmount)
+    case .identifier: ValueShape.isIdentifier(value.pointee.start, value.pointee.count, classes)
+    case .who: ValueShape.isWho(value, classes)
+    case .points: ValueShape.isWhole(value, 1...ValueShape.maximumAmount)
+    case .spend: ValueShape.isWhole(value, 0...ValueShape.maximumAmount)
     case .free: true
-    default: acceptsRare(&value)
+    default: acceptsRare(value)
     }
   }
 
-  @inline(never) private func acceptsRare(_ value: inout Request.Value) -> Bool {
+  @inline(never) private func acceptsRare(_ value: UnsafeMutablePointer<Request.Value>) -> Bool {
     switch self {
     case .free, .identifier, .who, .points, .spend: false
     case .transaction:
-      TransactionID(parsing: value.bytes).map { value.number = Int64(bitPattern: $0.rawValue) } != nil
-    case .text: ValueShape.isText(value.bytes)
-    case .moment: ValueShape.set(&value, Moment.parse(value.bytes))
-    case .rate: ValueShape.set(&value, ValueShape.rate(value.bytes))
-    case .expiry: ValueShape.set(&value, ValueShape.expiry(value.bytes))
-    case .days: ValueShape.set(&value, ValueShape.counted(value.bytes, unit: UInt8(ascii: "d"), 0...36_500))
-    case .utcOffset: ValueShape.set(&value, ValueShape.utcOffset(value.bytes))
-    case .ttl: ValueShape.isWhole(&value, 1...31_536_000)
-    case .limit: ValueShape.isWhole(&value, 1...1000)
-    case .readMode: ValueShape.isOne(of: ["leader", "local"], &value)
-    case .programKind: ValueShape.isOne(of: ["points", "money"], &value)
-    case .merchantState: ValueShape.isOne(of: ["active", "frozen", "closed"], &value)
-    case .shardCount: ValueShape.isWhole(&value, 1...4096)
-    case .replicaCount: ValueShape.isWhole(&value, 1...9)
-    case .yesNo: ValueShape.isOne(of: ["no", "yes"], &value)
+      TransactionID(parsing: value.pointee.bytes).map { value.pointee.number = Int64(bitPattern: $0.rawValue) } != nil
+    case .text: ValueShape.isText(value.pointee.bytes)
+    case .moment: ValueShape.set(value, Moment.parse(value.pointee.bytes))
+    case .rate: ValueShape.set(value, ValueShape.rate(value.pointee.bytes))
+    case .expiry: ValueShape.set(value, ValueShape.expiry(value.pointee.bytes))
+    case .days: ValueShape.set(value, ValueShape.counted(value.pointee.bytes, unit: UInt8(ascii: "d"), 0...36_500))
+    case .utcOffset: ValueShape.set(value, ValueShape.utcOffset(value.pointee.bytes))
+    case .ttl: ValueShape.isWhole(value, 1...31_536_000)
+    case .limit: ValueShape.isWhole(value, 1...1000)
+    case .readMode: ValueShape.isOne(of: ["leader", "local"], value)
+    case .programKind: ValueShape.isOne(of: ["points", "money"], value)
+    case .merchantState: ValueShape.isOne(of: ["active", "frozen", "closed"], value)
+    case .shardCount: ValueShape.isWhole(value, 1...4096)
+    case .replicaCount: ValueShape.isWhole(value, 1...9)
+    case .yesNo: ValueShape.isOne(of: ["no", "yes"], value)
     }
   }
 
-  private static func set(_ value: inout Request.Value, _ number: Int64?) -> Bool {
+  private static func set(_ value: UnsafeMutablePointer<Request.Value>, _ number: Int64?) -> Bool {
     guard let number else { return false }
-    value.number = number
+    value.pointee.number = number
     return true
   }
 
@@ -68,27 +66,32 @@ extension ValueShape {
     return all != 0
   }
 
-  @inline(__always) private static func isWho(_ value: inout Request.Value, _ classes: UnsafePointer<UInt8>) -> Bool {
-    value.number = 0
-    if isIdentifier(value.start, value.count, classes) { return true }
-    guard value.count > 5, value.start.loadUnaligned(as: UInt32.self).littleEndian | 0x2020_2020 == 0x6472_6163,
-      value.start.load(fromByteOffset: 4, as: UInt8.self) == UInt8(ascii: ":")
+  @inline(__always) private static func isWho(
+    _ value: UnsafeMutablePointer<Request.Value>, _ classes: UnsafePointer<UInt8>
+  ) -> Bool {
+    value.pointee.number = 0
+    if isIdentifier(value.pointee.start, value.pointee.count, classes) { return true }
+    guard value.pointee.count > 5,
+      value.pointee.start.loadUnaligned(as: UInt32.self).littleEndian | 0x2020_2020 == 0x6472_6163,
+      value.pointee.start.load(fromByteOffset: 4, as: UInt8.self) == UInt8(ascii: ":")
     else { return false }
-    value.number = 1
-    return isIdentifier(value.start + 5, value.count - 5, classes)
+    value.pointee.number = 1
+    return isIdentifier(value.pointee.start + 5, value.pointee.count - 5, classes)
   }
 
-  @inline(__always) private static func isWhole(_ value: inout Request.Value, _ range: ClosedRange<Int64>) -> Bool {
-    guard let number = parseDigits(value.bytes), range.contains(Int64(number)) else { return false }
-    value.number = Int64(number)
+  @inline(__always) private static func isWhole(
+    _ value: UnsafeMutablePointer<Request.Value>, _ range: ClosedRange<Int64>
+  ) -> Bool {
+    guard let number = parseDigits(value.pointee.bytes), range.contains(Int64(number)) else { return false }
+    value.pointee.number = Int64(number)
     return true
   }
 
-  private static func isOne(of words: [StaticString], _ value: inout Request.Value) -> Bool {
+  private static func isOne(of words: [StaticString], _ value: UnsafeMutablePointer<Request.Value>) -> Bool {
     for (i, word) in words.enumerated() {
       let bytes = UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
-      if bytes.elementsEqual(value.bytes) {
-        value.number = Int64(i)
+      if bytes.elementsEqual(value.pointee.bytes) {
+        value.pointee.number = Int64(i)
         return true
       }
     }

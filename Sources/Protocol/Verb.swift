@@ -1,5 +1,5 @@
 /// What a request asks for. The raw value enters fingerprints, which are kept for weeks: never change one, only add.
-public enum Verb: UInt8, CaseIterable, Sendable {
+public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case earn = 1
   case redeem = 2
   case hold = 3

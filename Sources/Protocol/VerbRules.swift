@@ -1,15 +1,24 @@
 /// The specs as the parser's hot path wants them: flat, made once a parser, indexed by raw values.
 struct VerbRules: ~Copyable {
   struct Rule: BitwiseCopyable {
+    var verb = Verb.ping
     var allowed: UInt64 = 0
     var required: UInt64 = 0
     var oneOf: UInt64 = 0
     var atMostOne: UInt64 = 0
-    var minimumPositionals: Int32 = 0
-    var maximumPositionals: Int32 = 0
+    var minimumPositionals: Int = 0
+    var maximumPositionals: Int = 0
     var takesFreeWords = false
     var first = ValueShape.free
     var second = ValueShape.free
+
+    /// Whether everything that must be there is, and nothing that excludes another thing.
+    @inline(__always) func isMet(_ present: UInt64, _ positionalCount: Int) -> Bool {
+      let one = present & oneOf
+      let some = present & atMostOne
+      return positionalCount >= minimumPositionals && required & ~present == 0 && (oneOf == 0 || one != 0)
+        && one & (one &- 1) == 0 && some & (some &- 1) == 0
+    }
   }
   /// The first word of two-word verbs.
   struct Family {
@@ -65,9 +74,9 @@ struct VerbRules: ~Copyable {
   private static func rule(_ spec: VerbSpec) -> Rule {
     precondition(spec.takesFreeWords || spec.positionals.count <= 2, "two places have shapes")
     return Rule(
-      allowed: spec.allowed.bits, required: KeySet(spec.required).bits, oneOf: KeySet(spec.oneOf).bits,
-      atMostOne: KeySet(spec.atMostOne).bits, minimumPositionals: Int32(spec.requiredPositionals),
-      maximumPositionals: spec.takesFreeWords ? 256 : Int32(spec.positionals.count),
+      verb: spec.verb, allowed: spec.allowed.bits, required: KeySet(spec.required).bits, oneOf: KeySet(spec.oneOf).bits,
+      atMostOne: KeySet(spec.atMostOne).bits, minimumPositionals: Int(spec.requiredPositionals),
+      maximumPositionals: spec.takesFreeWords ? 256 : spec.positionals.count,
       takesFreeWords: spec.takesFreeWords,
       first: spec.takesFreeWords ? .free : spec.positionals.first?.shape ?? .free,
       second: spec.takesFreeWords ? .free : spec.positionals.dropFirst().first?.shape ?? .free)
