@@ -8,10 +8,11 @@ public struct Session: Sendable {
   public let address: String
   /// When it was opened.
   public let since: Stamp
-  /// The connection said `HELLO 3`.
+  /// The connection said `HELLO 3`: records are maps.
   public var isRESP3 = false
   public var principal = PrincipalID.anonymous
   public var tenant = TenantID.first
+  /// At most 64 bytes, printable and without spaces; empty if none was given. The library's name and version too.
   public var name = ""
   public var libraryName = ""
   public var libraryVersion = ""
@@ -20,6 +21,14 @@ public struct Session: Sendable {
     self.id = id
     self.address = address
     self.since = since
+  }
+
+  /// The connection in one line of `key=value`, as `CLIENT LIST` has it in Redis.
+  public func line(now: Stamp) -> String {
+    let age = max(0, (now.microseconds - since.microseconds) / 1_000_000)
+    return "id=\(id) addr=\(address) name=\(name) age=\(age) db=0 resp=\(isRESP3 ? 3 : 2) "
+      + "user=\(principal == .anonymous ? "default" : String(principal.rawValue)) "
+      + "lib-name=\(libraryName) lib-ver=\(libraryVersion)"
   }
 }
 
@@ -31,25 +40,19 @@ public protocol SessionHost {
   var now: Stamp { get }
   /// Who that is; nil if the secret is wrong or there is no such user. An empty `user` is what `AUTH secret` sends.
   func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID?
-  /// All sessions, for `CLIENT LIST`.
+  /// All sessions of the node in a steady order, for `CLIENT LIST`.
   var sessions: [Session] { get }
-  /// Lines of `name:value` for `INFO`, in sections, beside the section `server` that is answered here.
-  func infoSections() -> [(name: String, lines: [(name: String, value: String)])]
+  /// Sections for `INFO`, beside the section `server` that is answered here.
+  func infoSections() -> [InfoSection]
 }
 
-/// The commands with which client libraries and people begin: everything that the connection alone can answer.
-public enum ConnectionCommands {
-  public enum Outcome: Sendable {
-    /// The reply is written.
-    case handled
-    /// The reply is written; close once it is sent.
-    case quit
-    /// Not a verb of the connection: `Verb.isConnection` is false.
-    case notMine
+/// A section of `INFO`.
+public struct InfoSection: Sendable {
+  /// In lower case, as a person asks for it.
+  public var name: String
+  public var lines: [(name: String, value: String)]
+  public init(_ name: String, _ lines: [(name: String, value: String)]) {
+    self.name = name
+    self.lines = lines
   }
-
-  /// Answers a connection verb into `output`, and notes in `session` what it changes. Anything else is `notMine`.
-  public static func respond(
-    to request: Request, session: inout Session, host: some SessionHost, into output: inout ByteBuffer
-  ) -> Outcome { .notMine }
 }
