@@ -10,7 +10,7 @@ let package = Package(
     .target(name: "Raft", dependencies: ["Base"]),
     .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Ledger", dependencies: ["Base"]),
-    .target(name: "Protocol", dependencies: ["Base"]),
+    .target(name: "Protocol", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Cluster", dependencies: ["Base", "Raft", "Storage", "Ledger", "Protocol"]),
     .target(name: "Server", dependencies: ["Cluster"]),
     .target(name: "Simulator", dependencies: ["Cluster"]),

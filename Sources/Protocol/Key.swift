@@ -1,0 +1,102 @@
+/// The keys of `key=value` words. The raw value enters fingerprints, which are kept for weeks, and indexes a set of
+/// 64: never change one, only add, below 64.
+public enum Key: UInt8, CaseIterable, Sendable {
+  case merchant = 1
+  case spend = 2
+  case points = 3
+  case id = 4
+  case program = 5
+  case at = 6
+  case ttl = 7
+  case limit = 8
+  case before = 9
+  case read = 10
+  case member = 11
+  case name = 12
+  case region = 13
+  case card = 14
+  case title = 15
+  case kind = 16
+  case earn = 17
+  case expire = 18
+  case backdate = 19
+  case utcOffset = 20
+  case refundWindow = 21
+  case state = 22
+  case shards = 23
+  case replicas = 24
+  case allowSingleRegion = 25
+  case after = 26
+
+  /// As it stands in a request, without the `=`.
+  public var word: String {
+    switch self {
+    case .utcOffset: "utc-offset"
+    case .refundWindow: "refund-window"
+    case .allowSingleRegion: "allow-single-region"
+    default: String(describing: self)
+    }
+  }
+
+  /// What its value must look like, whatever the verb.
+  public var shape: ValueShape {
+    switch self {
+    case .merchant, .id, .program, .member, .region, .card, .after: .identifier
+    case .spend: .spend
+    case .points: .points
+    case .at: .moment
+    case .ttl: .ttl
+    case .limit: .limit
+    case .before: .transaction
+    case .read: .readMode
+    case .name, .title: .text
+    case .kind: .programKind
+    case .earn: .rate
+    case .expire: .expiry
+    case .backdate, .refundWindow: .days
+    case .utcOffset: .utcOffset
+    case .state: .merchantState
+    case .shards: .shardCount
+    case .replicas: .replicaCount
+    case .allowSingleRegion: .yesNo
+    }
+  }
+
+  /// What stands for its value in a line of help.
+  public var placeholder: String {
+    switch self {
+    case .merchant: "m"
+    case .spend: "MINOR"
+    case .points, .limit, .shards, .replicas: "N"
+    case .id: "…"
+    case .program: "p"
+    case .at: "TIME"
+    case .ttl: "SECONDS"
+    case .before: "TX"
+    case .read: "local|leader"
+    case .member, .after: "id"
+    case .name, .title: "TEXT"
+    case .region: "r"
+    case .card: "NUMBER"
+    case .kind: "points|money"
+    case .earn: "P/M"
+    case .expire: "never|Nd|Nm"
+    case .backdate, .refundWindow: "Nd"
+    case .utcOffset: "±HH:MM"
+    case .state: "active|frozen|closed"
+    case .allowSingleRegion: "yes|no"
+    }
+  }
+}
+
+/// A set of keys as one word of bits.
+public struct KeySet: Hashable, Sendable, BitwiseCopyable, ExpressibleByArrayLiteral {
+  public var bits: UInt64
+  @inlinable public init(bits: UInt64 = 0) { self.bits = bits }
+  public init(arrayLiteral keys: Key...) { self.init(keys) }
+  public init(_ keys: [Key]) { bits = keys.reduce(0) { $0 | 1 << UInt64($1.rawValue) } }
+  @inlinable public func contains(_ key: Key) -> Bool { bits & 1 &<< UInt64(key.rawValue) != 0 }
+  @inlinable public var isEmpty: Bool { bits == 0 }
+  /// In the order of their raw values.
+  public var keys: [Key] { Key.allCases.filter(contains) }
+}

@@ -1,0 +1,79 @@
+/// What a request asks for. The raw value enters fingerprints, which are kept for weeks: never change one, only add.
+public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+  case earn = 1
+  case redeem = 2
+  case hold = 3
+  case capture = 4
+  case release = 5
+  case refund = 6
+  case transfer = 7
+  case balance = 8
+  case history = 9
+  case transactionShow = 10
+  case memberAdd = 11
+  case memberShow = 12
+  case memberFreeze = 13
+  case memberThaw = 14
+  case memberClose = 15
+  case memberList = 16
+  case cardAdd = 17
+  case cardLost = 18
+  case cardFound = 19
+  case cardRemove = 20
+  case programSet = 21
+  case programList = 22
+  case merchantSet = 23
+  case merchantList = 24
+  case audit = 25
+  case clusterInit = 26
+  case clusterNodes = 27
+  case clusterShards = 28
+  case clusterStatus = 29
+  case health = 30
+
+  // What a connection says about itself: answered by the node at hand, see `ConnectionCommands`.
+  case hello = 64
+  case auth = 65
+  case clientSetInfo = 66
+  case clientSetName = 67
+  case clientGetName = 68
+  case clientID = 69
+  case clientList = 70
+  case clientInfo = 71
+  case command = 72
+  case commandDocs = 73
+  case commandCount = 74
+  case commandInfo = 75
+  case commandList = 76
+  case configGet = 77
+  case ping = 78
+  case echo = 79
+  case select = 80
+  case info = 81
+  case time = 82
+  case quit = 83
+  case help = 84
+  case reset = 85
+
+  /// Answered by the node at hand from the connection alone: `ConnectionCommands.respond` handles it.
+  @inlinable public var isConnection: Bool { rawValue >= 64 }
+
+  /// Moves points, and so requires a request id that is deduplicated.
+  @inlinable public var movesPoints: Bool { rawValue <= Verb.transfer.rawValue }
+
+  /// Changes nothing: may be evaluated again at will.
+  public var isRead: Bool {
+    switch self {
+    case .balance, .history, .transactionShow, .memberShow, .memberList, .programList, .merchantList, .audit,
+      .clusterNodes, .clusterShards, .clusterStatus, .health:
+      true
+    default: isConnection
+    }
+  }
+
+  /// Its words and rules.
+  public var spec: VerbSpec { VerbSpec.all[VerbSpec.position[Int(rawValue)]] }
+
+  /// Its words in capitals, as a person types them: `MEMBER ADD`.
+  public var words: String { spec.words.joined(separator: " ") }
+}

@@ -1,0 +1,182 @@
+import Base
+import Testing
+
+@testable import Protocol
+
+struct TestHost: SessionHost {
+  var version: String { "0.1.0" }
+  var nodeName: String { "east-1" }
+  var now: Stamp { Stamp(microseconds: 1_700_000_000_000_042) }
+  var sessions: [Session] = []
+  func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID? {
+    string(secret) == "secret" ? PrincipalID(user.isEmpty ? 1 : 7) : nil
+  }
+  func infoSections() -> [InfoSection] { [InfoSection("cluster", [("nodes", "3")])] }
+}
+
+@Suite struct ConnectionCommandsTests {
+  /// The answers to some lines of one connection.
+  static func talk(_ lines: [String], _ session: inout Session) -> [String] {
+    lines.map { line in
+      var output = ByteBuffer()
+      var copy = session
+      let outcome = withRequest(line + "\n") {
+        ConnectionCommands.respond(to: $0, session: &copy, host: TestHost(sessions: [copy]), into: &output)
+      }
+      session = copy
+      return outcome == .notMine ? "not mine" : string(output.bytes) + (outcome == .quit ? "quit" : "")
+    }
+  }
+  static func newSession() -> Session {
+    Session(id: 5, address: "10.0.0.9:4000", since: Stamp(microseconds: 1_699_999_990_000_000))
+  }
+
+  @Test func aSessionBeginsAsClientLibrariesBeginIt() {
+    var session = Self.newSession()
+    let hello2 =
+      "*14\r\n$6\r\nserver\r\n$10\r\ntallystick\r\n$7\r\nversion\r\n$5\r\n0.1.0\r\n$5\r\nproto\r\n:2\r\n"
+      + "$2\r\nid\r\n:5\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
+    #expect(Self.talk(["HELLO", "HELLO 2"], &session) == [hello2, hello2])
+    #expect(!session.isRESP3)
+    let hello3 = "%7" + hello2.dropFirst(3).split(separator: ":2\r\n").joined(separator: ":3\r\n")
+    #expect(Self.talk(["hello 3 auth u secret setname till-7"], &session) == [hello3])
+    #expect(session.isRESP3 && session.name == "till-7" && session.principal == PrincipalID(7))
+    let replies = Self.talk(
+      [
+        "CLIENT GETNAME", "CLIENT SETINFO lib-name redis-py", "CLIENT SETINFO LIB-VER 5.0", "CLIENT ID", "CLIENT INFO",
+        "CLIENT SETNAME \"\"", "CLIENT GETNAME", "RESET", "CLIENT GETNAME",
+      ], &session)
+    let line =
+      "id=5 addr=10.0.0.9:4000 name=till-7 age=10 db=0 resp=3 user=7 lib-name=redis-py lib-ver=5.0\n"
+    #expect(
+      replies == [
+        "$6\r\ntill-7\r\n", "+OK\r\n", "+OK\r\n", ":5\r\n", "$\(line.utf8.count)\r\n\(line)\r\n", "+OK\r\n", "_\r\n",
+        "+RESET\r\n", "$-1\r\n",
+      ])
+  }
+
+  @Test func aHelloThatFailsChangesNothing() {
+    var session = Self.newSession()
+    let replies = Self.talk(
+      ["HELLO 4", "HELLO x", "HELLO 3 AUTH u wrong", "HELLO 3 SETNAME \"a b\"", "HELLO 3 FOO", "HELLO 3 AUTH u"],
+      &session)
+    #expect(
+      replies == [
+        "-NOPROTO unsupported protocol version; there are 2 and 3\r\n",
+        "-NOPROTO unsupported protocol version; there are 2 and 3\r\n", "-WRONGPASS wrong user or secret\r\n",
+        "-ERR SETNAME: a name has at most 64 printable characters and no spaces\r\n",
+        "-ERR HELLO does not expect 'FOO'; usage: HELLO [2|3] [AUTH user secret] [SETNAME name]\r\n",
+        "-ERR HELLO does not expect 'AUTH'; usage: HELLO [2|3] [AUTH user secret] [SETNAME name]\r\n",
+      ])
+    #expect(!session.isRESP3 && session.name == "" && session.principal == .anonymous)
+  }
+
+  @Test func smallTalk() {
+    var session = Self.newSession()
+    let dialogue: [(String, String)] = [
+      ("PING", "+PONG\r\n"), ("PING \"a b\"", "$3\r\na b\r\n"), ("ECHO hi", "$2\r\nhi\r\n"), ("SELECT 0", "+OK\r\n"),
+      ("SELECT 1", "-ERR SELECT: there is one database, 0\r\n"), ("TIME", "*2\r\n$10\r\n1700000000\r\n$2\r\n42\r\n"),
+      ("AUTH secret", "+OK\r\n"), ("AUTH u secret", "+OK\r\n"), ("AUTH u w", "-WRONGPASS wrong user or secret\r\n"),
+      ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
+      ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
+      ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
+      ("BALANCE m1", "not mine"), ("AUDIT", "not mine"),
+    ]
+    #expect(Self.talk(dialogue.map(\.0), &session) == dialogue.map(\.1))
+    let info = Self.talk(["INFO"], &session)[0]
+    #expect(
+      info.contains("# Server\r\ntally_version:0.1.0\r\nnode:east-1\r\n") && info.contains("\r\n\r\n# Cluster\r\n"))
+    #expect(Self.talk(["CLIENT LIST"], &session)[0].contains("id=5 addr=10.0.0.9:4000 name= age=10 "))
+  }
+
+  @Test func commandDescribesTheVerbsInWellFormedReplies() {
+    var session = Self.newSession()
+    for hello in ["HELLO 2", "HELLO 3"] {
+      let replies = Self.talk(
+        [
+          hello, "COMMAND", "COMMAND DOCS", "COMMAND DOCS member ping", "COMMAND INFO EARN nope", "COMMAND LIST",
+          "HELP",
+        ],
+        &session)
+      for reply in replies { #expect(values(in: reply) == 1, "\(reply.prefix(100))") }
+      #expect(replies[3].contains("subcommands") && replies[3].contains("member|add"))
+      #expect(replies[4].hasPrefix("*2\r\n*6\r\n$4\r\nearn\r\n:-4\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n"))
+    }
+    #expect(Self.talk(["COMMAND COUNT"], &session)[0].hasPrefix(":"))
+  }
+
+  /// How many whole values the bytes are; −1 if they are not well-formed.
+  private func values(in reply: String) -> Int {
+    var lines = reply.components(by: "\r\n")[...]
+    func value() -> Bool {
+      guard let line = lines.popFirst(), let mark = line.first else { return false }
+      let count = Int(line.dropFirst()) ?? 0
+      switch mark {
+      case "+", "-", ":", "_": return true
+      case "$": return count < 0 || lines.popFirst()?.utf8.count == count
+      case "*": return (0..<count).allSatisfy { _ in value() }
+      case "%": return (0..<count * 2).allSatisfy { _ in value() }
+      default: return false
+      }
+    }
+    var count = 0
+    while lines.count > 1 || lines.first?.isEmpty == false {
+      guard value() else { return -1 }
+      count += 1
+    }
+    return count
+  }
+
+  @Test func helpTeachesEveryVerb() {
+    let overview = HelpText.lines(for: [])?.joined(separator: "\n") ?? ""
+    for spec in VerbSpec.all {
+      #expect(overview.contains(spec.usage), "\(spec.usage)")
+      let detail = HelpText.lines(for: spec.words.map { $0.lowercased() })?.joined(separator: "\n") ?? ""
+      #expect(detail.contains(spec.usage) && detail.contains(spec.summary))
+    }
+    #expect(
+      HelpText.lines(for: ["capture"]) == [
+        "CAPTURE TX id=… [points=N]", "Spends what a hold has set aside, or a part of it.",
+        "  TX: a transaction's number like 3-1042", "  id= 1 to 64 of A-Za-z0-9._- (required)",
+        "  points= a whole number from 1 to 1000000000000000 (optional)", "Example: CAPTURE 3-1042 id=r-4",
+      ])
+    #expect(HelpText.lines(for: ["card"])?.count == 4)
+    var session = Self.newSession()
+    #expect(Self.talk(["HELP nope"], &session) == ["-ERR no command 'nope'; HELP lists them all\r\n"])
+  }
+
+  @Test func everyVerbHasASpecWhoseExampleIsThatVerb() {
+    #expect(VerbSpec.all.map(\.verb).sorted { $0.rawValue < $1.rawValue } == Verb.allCases)
+    for spec in VerbSpec.all {
+      #expect(withRequest(spec.example + "\n") { $0.verb } == spec.verb, "\(spec.example)")
+    }
+    for key in Key.allCases {
+      #expect(VerbSpec.all.contains { $0.allowed.contains(key) }, "\(key) belongs to no verb")
+    }
+  }
+
+  /// Fingerprints are kept for weeks: a raw value may never change.
+  @Test func rawValuesOfVerbsAndKeysStay() {
+    let keys = """
+      1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
+      13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
+      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after
+      """
+    let verbs = """
+      1 EARN, 2 REDEEM, 3 HOLD, 4 CAPTURE, 5 RELEASE, 6 REFUND, 7 TRANSFER, 8 BALANCE, 9 HISTORY, 10 TX SHOW, \
+      11 MEMBER ADD, 12 MEMBER SHOW, 13 MEMBER FREEZE, 14 MEMBER THAW, 15 MEMBER CLOSE, 16 MEMBER LIST, 17 CARD ADD, \
+      18 CARD LOST, 19 CARD FOUND, 20 CARD REMOVE, 21 PROGRAM SET, 22 PROGRAM LIST, 23 MERCHANT SET, \
+      24 MERCHANT LIST, 25 AUDIT, 26 CLUSTER INIT, 27 CLUSTER NODES, 28 CLUSTER SHARDS, 29 CLUSTER STATUS, 30 HEALTH
+      """
+    #expect(Key.allCases.map { "\($0.rawValue) \($0.word)" } == keys.split(separator: ", ").map { String($0) })
+    let own = Verb.allCases.filter { !$0.isConnection }
+    #expect(own.map { "\($0.rawValue) \($0.words)" } == verbs.split(separator: ", ").map { String($0) })
+  }
+}
+
+extension String {
+  /// Split at every CRLF, which Swift counts as one character.
+  fileprivate func components(by separator: Character) -> [Substring] {
+    split(separator: separator, omittingEmptySubsequences: false)
+  }
+}

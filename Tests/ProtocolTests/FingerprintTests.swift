@@ -1,0 +1,60 @@
+import Base
+import Testing
+
+@testable import Protocol
+
+@Suite struct FingerprintTests {
+  static func of(_ text: String, _ first: String? = nil, _ second: String? = nil) -> UInt64? {
+    withRequest(text) { request in
+      Array((first ?? "").utf8).withUnsafeBytes { a in
+        Array((second ?? "").utf8).withUnsafeBytes { b in
+          request.fingerprint(first == nil ? nil : a, second == nil ? nil : b)
+        }
+      }
+    }
+  }
+  static let base = of("EARN m1 merchant=shop spend=12 id=r\n")
+
+  @Test(arguments: [
+    "EARN m1 id=r spend=12 merchant=shop\n", "earn merchant=shop m1 SPEND=12 ID=r\n",
+    "EARN \"m1\" merchant='shop' spend=12 id=r\n", resp(["EARN", "m1", "spend=12", "id=r", "merchant=shop"]),
+    "EARN m1 merchant=shop spend=12 id=another\n",
+  ])
+  func howItIsWrittenDoesNotMatter(_ text: String) { #expect(Self.of(text) == Self.base) }
+
+  @Test(arguments: [
+    "EARN m2 merchant=shop spend=12 id=r\n", "EARN m1 merchant=shoq spend=12 id=r\n",
+    "EARN m1 merchant=shop spend=13 id=r\n", "EARN m1 merchant=shop points=12 id=r\n",
+    "EARN m1 merchant=shop spend=12 program=p id=r\n", "EARN m1 merchant=shop spend=12 at=0 id=r\n",
+    "EARN m1 merchant=shop spend=012 id=r\n", "EARN card:m1 merchant=shop spend=12 id=r\n",
+    "EARN shop merchant=m1 spend=12 id=r\n",
+  ])
+  func whatIsAskedForDoes(_ text: String) { #expect(Self.of(text) != Self.base && Self.of(text) != nil) }
+
+  @Test func equalWordsOfOtherVerbsDiffer() {
+    #expect(Self.of("REDEEM m1 merchant=shop points=12 id=r\n") != Self.of("HOLD m1 merchant=shop points=12 id=r\n"))
+    #expect(Self.of("TRANSFER a b points=1 id=r\n") != Self.of("TRANSFER b a points=1 id=r\n"))
+  }
+
+  @Test func aCardStandsForItsMember() {
+    #expect(Self.of("EARN card:77 merchant=shop spend=12 id=r\n", "m1") == Self.base)
+    #expect(Self.of("EARN card:78 merchant=shop spend=12 id=r\n", "m1") == Self.base)
+    let transfer = Self.of("TRANSFER ann bob points=1 id=r\n")
+    #expect(Self.of("TRANSFER card:1 card:2 points=1 id=r\n", "ann", "bob") == transfer)
+    #expect(Self.of("TRANSFER ann card:2 points=1 id=r\n", nil, "bob") == transfer)
+    #expect(Self.of("TRANSFER card:1 card:2 points=1 id=r\n", "bob", "ann") != transfer)
+  }
+
+  @Test func itIsTheSumOfItsParts() {
+    let sum = withRequest("EARN card:77 merchant=shop spend=12 id=r\n") { request in
+      Array("m1".utf8).withUnsafeBytes { request.contentFingerprint &+ Request.fingerprint(of: $0, at: 0) }
+    }
+    #expect(sum == Self.base)
+  }
+
+  /// It is compared with what the ledger has kept for weeks, so it may never change.
+  @Test func itIsTheSameForEver() {
+    #expect(Self.base == 0xAC8C_50BB_0CD4_EF23)
+    #expect(Self.of("TRANSFER ann bob points=1 id=r\n") == 0x9D47_8DC7_808E_670A)
+  }
+}
