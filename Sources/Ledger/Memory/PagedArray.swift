@@ -1,3 +1,5 @@
+import Base
+
 /// A growable array of fixed-size records in pages, covered by snapshots (see `PagePool`).
 ///
 /// Records are numbered from 0. A record never moves within its page, so a number is a lasting reference; an address
@@ -59,7 +61,23 @@ struct PagedArray<Record: BitwiseCopyable>: ~Copyable {
   }
 
   /// Adds the array as it is to a snapshot.
-  borrowing func freeze(into snapshot: inout SnapshotBuilder)
+  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+    let tail = count - max(0, table.count - 1) * Self.recordsPerPage
+    withUnsafeBytes(of: UInt64(count).littleEndian) { meta in
+      table.freeze(
+        SectionHeader(.array, recordSize: MemoryLayout<Record>.stride), meta, tail: tail * MemoryLayout<Record>.stride,
+        into: &snapshot)
+    }
+  }
+
   /// An array as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring source: inout SnapshotReader<Source>) throws
+  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
+    self.init(pool)
+    let section = try reader.beginSection(.array, recordSize: MemoryLayout<Record>.stride, metaCount: 8)
+    let n = section.metaInteger(at: 0)
+    let pages = (n + UInt64(Self.recordsPerPage) - 1) / UInt64(Self.recordsPerPage)
+    guard n < 1 << 40, pages == section.pages else { throw MalformedBytes("an array's count differs from its pages") }
+    try reader.readPages(of: section, into: &table)
+    count = Int(n)
+  }
 }
