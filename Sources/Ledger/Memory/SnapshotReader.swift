@@ -5,7 +5,7 @@ import Base
 #endif
 
 /// Where a snapshot is read from.
-protocol SnapshotSource {
+public protocol SnapshotSource {
   /// Fills the whole of `buffer` with the next bytes, or throws.
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws
 }
