@@ -260,4 +260,38 @@ struct TestState: ~Copyable, @unchecked Sendable {
     }
     #expect(pool.copiedPages == 18)
   }
+
+  /// The bytes of an index alone; `meanwhile` runs between the snapshot's beginning and its writing.
+  private func image(
+    _ pool: inout PagePool, _ index: inout HashIndex, meanwhile: (inout HashIndex) -> Void = { _ in }
+  ) -> [UInt8] {
+    var builder = pool.beginSnapshot()
+    index.freeze(into: &builder)
+    let snapshot = builder.finish()
+    defer { pool.endSnapshot(snapshot) }
+    meanwhile(&index)
+    return written(snapshot)
+  }
+
+  @Test func pagesThatSplitMeanwhileStayWithTheSnapshot() {
+    var pool = PagePool()
+    var index = HashIndex(pool)
+    // One page, so full that the next insert splits it before it writes to it.
+    for i in 1...HashIndex.splitCount { index.insert(UInt64(i), i) }
+    let expected = image(&pool, &index)
+    let bytes = image(&pool, &index) { index in
+      for i in HashIndex.splitCount + 1...10_000 { index.insert(UInt64(i), i) }
+    }
+    #expect(same(bytes, expected))
+  }
+
+  @Test func aRestoredIndexFindsWhatIsInItsChains() throws {
+    var pool = PagePool()
+    var index = HashIndex(pool)
+    for i in 1...6_000 as ClosedRange<UInt32> { index.insert(42, i) }
+    let bytes = image(&pool, &index)
+    var reader = try SnapshotReader(MemorySnapshotSource(bytes))
+    let restored = try HashIndex(pool, restoring: &reader)
+    #expect(restored.values(42) == index.values(42) && restored.values(42).count == 6_000)
+  }
 }
