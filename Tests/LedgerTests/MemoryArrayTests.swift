@@ -131,4 +131,19 @@ import Testing
     for i in 1...150_000 as ClosedRange<UInt32> { index.insert(UInt64(i), i) }
     #expect(!(1...150_000 as ClosedRange<UInt32>).contains { i in index.find(UInt64(i)) { $0 == i } != i })
   }
+
+  @Test func preparingMemoryChangesNothingInIt() {
+    var pool = PagePool()
+    var array = PagedArray<TestRecord>(pool)
+    var preparations = 0
+    for i in 0..<400_000 {
+      array.append(TestRecord(UInt64(i), 3))
+      guard i % 1_000 == 0, let preparation = pool.takePreparation() else { continue }
+      preparations += 1
+      preparation.run()
+    }
+    #expect(preparations > 1)
+    #expect(pool.takePreparation() == nil)
+    #expect(!(0..<400_000).contains { array[$0] != TestRecord(UInt64($0), 3) })
+  }
 }

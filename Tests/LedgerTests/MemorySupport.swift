@@ -14,6 +14,10 @@ struct TestRecord: BitwiseCopyable, Equatable {
   }
 }
 
+/// Whether two runs of bytes are the same. Comparing them within an expectation would print the difference, which
+/// takes minutes for megabytes.
+func same(_ a: [UInt8], _ b: [UInt8]) -> Bool { a == b }
+
 /// All bytes of a snapshot.
 func written(_ snapshot: FrozenSnapshot) -> [UInt8] {
   var bytes: [UInt8] = []

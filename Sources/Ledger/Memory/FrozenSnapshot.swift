@@ -9,13 +9,20 @@ import Synchronization
 /// section of kind `end`.
 struct SnapshotBuilder: ~Copyable {
   let pool: UnsafeMutablePointer<PoolState>
-  fileprivate var meta = ByteBuffer(capacity: 4096)
-  fileprivate var pages = PageStack()
+  fileprivate var meta: ByteBuffer
+  fileprivate var pages: PageStack
   fileprivate var sections: [FrozenSection] = []
   fileprivate var byteCount = 0
 
   init(pool: UnsafeMutablePointer<PoolState>) {
     self.pool = pool
+    meta = ByteBuffer(capacity: 64)
+    pages = PageStack()
+    swap(&meta, &pool.pointee.spareMeta)
+    swap(&pages, &pool.pointee.spareTable)
+    meta.removeAll()
+    pages.removeAll()
+    pages.makeRoom(pool.pointee.touchedPages - pool.pointee.free.count)
     meta.append(SectionHeader.magic)
     meta.append(SectionHeader.version)
     meta.append(UInt32(pageByteCount))
@@ -27,18 +34,20 @@ struct SnapshotBuilder: ~Copyable {
     _ = append(SectionHeader(.bytes, recordSize: 1), bytes, pages: &none, count: 0, tail: 0)
   }
 
-  /// Adds a section; returns the place of its first page among all pages.
+  /// Adds a section, its meta in two parts; returns the place of its first page among all pages.
   mutating func append(
-    _ header: SectionHeader, _ bytes: UnsafeRawBufferPointer, pages added: UnsafePointer<UnsafeMutableRawPointer>,
-    count: Int, tail: Int
+    _ header: SectionHeader, _ bytes: UnsafeRawBufferPointer,
+    more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+    pages added: UnsafePointer<UnsafeMutableRawPointer>, count: Int, tail: Int
   ) -> Int {
     precondition(tail >= 0 && tail <= pageByteCount && (tail > 0) == (count > 0), "a last page has bytes")
     meta.append(header.kind.rawValue)
     meta.append(header.recordSize)
-    meta.append(UInt64(bytes.count))
+    meta.append(UInt64(bytes.count + more.count))
     meta.append(UInt64(count))
     meta.append(UInt64(tail))
     meta.append(bytes)
+    meta.append(more)
     let place = pages.count
     pages.append(added, count: count)
     sections.append(FrozenSection(metaEnd: meta.count, pageEnd: pages.count, tail: tail))
@@ -80,14 +89,14 @@ struct SectionHeader {
 /// The state of a ledger at one moment, readable by another thread while the ledger goes on. End it with
 /// `PagePool.endSnapshot`, whether it was written or not.
 final class FrozenSnapshot: @unchecked Sendable {
-  // Unchecked: everything is constant but the pages' contents, which the tables' owner leaves alone (see `PageTable`),
-  // and atomics.
+  // Unchecked: until the snapshot ends everything is constant but the pages' contents, which the tables' owner leaves
+  // alone (see `PageTable`), and atomics.
   let pool: UnsafeMutablePointer<PoolState>
-  private let meta: ByteBuffer
-  private let pages: PageStack
+  private var meta: ByteBuffer
+  private var pages: PageStack
   private let sections: [FrozenSection]
   private let hasBegun = Atomic<Bool>(false)
-  fileprivate let hasEnded = Atomic<Bool>(false)
+  private let hasEnded = Atomic<Bool>(false)
   /// How many bytes `write` gives.
   let byteCount: Int
 
@@ -121,5 +130,10 @@ final class FrozenSnapshot: @unchecked Sendable {
     }
   }
 
-  func end() { hasEnded.store(true, ordering: .releasing) }
+  /// Marks the snapshot as ended and exchanges its tables' room for what is given.
+  func end(givingBack spareMeta: inout ByteBuffer, _ spareTable: inout PageStack) {
+    hasEnded.store(true, ordering: .releasing)
+    swap(&meta, &spareMeta)
+    swap(&pages, &spareTable)
+  }
 }

@@ -70,16 +70,12 @@ extension HashIndex {
 
   /// Adds the index as it is to a snapshot. Cost: 16 bytes copied a page, beside the page table.
   mutating func freeze(into snapshot: inout SnapshotBuilder) {
-    var meta = ByteBuffer(capacity: 16 + 16 * table.count)
+    var meta = ByteBuffer(capacity: 64)
     meta.append(UInt64(count))
     meta.append(depth)
-    for i in 0..<table.count {
-      meta.append(infos[i].prefix)
-      meta.append(infos[i].depth)
-      meta.append(infos[i].count)
-      meta.append(infos[i].next)
-    }
-    table.freeze(SectionHeader(.index, recordSize: 8), meta.bytes, tail: pageByteCount, into: &snapshot)
+    // The infos as they lie in memory: four little-endian 32-bit numbers a page.
+    let all = UnsafeRawBufferPointer(start: infos, count: MemoryLayout<PageInfo>.stride * table.count)
+    table.freeze(SectionHeader(.index, recordSize: 8), meta.bytes, more: all, tail: pageByteCount, into: &snapshot)
   }
 
   /// An index as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.

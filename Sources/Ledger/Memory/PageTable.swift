@@ -123,9 +123,11 @@ struct PageTable: ~Copyable {
 
   /// Adds the pages as a section to a snapshot. Of the last page only `tail` bytes count.
   mutating func freeze(
-    _ header: SectionHeader, _ meta: UnsafeRawBufferPointer, tail: Int, into snapshot: inout SnapshotBuilder
+    _ header: SectionHeader, _ meta: UnsafeRawBufferPointer,
+    more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), tail: Int,
+    into snapshot: inout SnapshotBuilder
   ) {
     precondition(snapshot.pool == pool, "a snapshot of the same ledger")
-    frozenBase = snapshot.append(header, meta, pages: pages, count: count, tail: tail)
+    frozenBase = snapshot.append(header, meta, more: more, pages: pages, count: count, tail: tail)
   }
 }

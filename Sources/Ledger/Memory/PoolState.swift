@@ -1,3 +1,4 @@
+import Base
 import Synchronization
 
 #if canImport(Glibc)
@@ -19,11 +20,17 @@ struct PoolState: ~Copyable {
   var trimmedPages = 0
   /// Pages that only the open snapshot still needs.
   var retired = PageStack()
+  /// What the last snapshot's tables were kept in, for the next one: touching new memory is most of what beginning a
+  /// snapshot costs.
+  var spareMeta = ByteBuffer(capacity: 64)
+  var spareTable = PageStack()
   /// Mappings, and their sizes in pages.
   private var slabs: [(base: UnsafeMutableRawPointer, pages: Int)] = []
   /// What is left of the newest slab: never touched yet.
   private var rest: UnsafeMutableRawPointer?
   private var restPages = 0
+  /// How many slabs `takeUntouched` has seen.
+  private var preparedSlabs = 0
   /// Pages ever taken from a slab.
   private(set) var touchedPages = 0
   var copiedPages: UInt64 = 0
@@ -63,6 +70,13 @@ struct PoolState: ~Copyable {
     restPages -= 1
     touchedPages += 1
     return page
+  }
+
+  /// The part of the newest slab that nobody has touched, if it is worth preparing and was not handed out yet.
+  mutating func takeUntouched() -> UnsafeMutableRawBufferPointer? {
+    guard preparedSlabs < slabs.count, let rest, restPages * pageByteCount >= 2 << 20 else { return nil }
+    preparedSlabs = slabs.count
+    return UnsafeMutableRawBufferPointer(start: rest, count: restPages * pageByteCount)
   }
 
   /// Slabs begin small, for small ledgers, and double to 32 MiB. From 2 MiB on they ask for huge pages: a random access
@@ -119,6 +133,8 @@ struct PageStack: ~Copyable {
     count -= 1
     return base[count]
   }
+  /// Makes room for `n` pages more.
+  mutating func makeRoom(_ n: Int) { if n > 0 { _ = reserve(n) } }
   mutating func append(_ pages: UnsafePointer<UnsafeMutableRawPointer>, count n: Int) {
     guard n > 0 else { return }
     reserve(n).initialize(from: pages, count: n)
@@ -128,8 +144,10 @@ struct PageStack: ~Copyable {
   mutating func take(_ other: inout PageStack) {
     guard other.count > 0, let from = other.base else { return }
     append(from, count: other.count)
-    other = PageStack()
+    other.count = 0
   }
+  /// Forgets all pages, and keeps the room.
+  mutating func removeAll() { count = 0 }
   private mutating func reserve(_ n: Int) -> UnsafeMutablePointer<UnsafeMutableRawPointer> {
     if let base, count + n <= room { return base + count }
     room = max(64, room * 2, count + n)
