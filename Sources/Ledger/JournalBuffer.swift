@@ -59,7 +59,7 @@ struct JournalBuffer: ~Copyable {
     return SHA256.digest(UnsafeRawBufferPointer(rebasing: buffer.bytes[frameStart..<buffer.count]))
   }
   /// Writes a record and returns its place.
-  @inline(__always) mutating func append(_ record: borrowing JournalRecord) -> JournalPosition {
+  mutating func append(_ record: borrowing JournalRecord) -> JournalPosition {
     let position = end
     record.encode(into: &buffer)
     return position

@@ -95,7 +95,7 @@ struct JournalRecord {
     self.member = member
   }
 
-  @inline(__always) func encode(into buffer: inout ByteBuffer) {
+  func encode(into buffer: inout ByteBuffer) {
     let start = buffer.count
     var flags: UInt8 = 0
     if spend >= 0 { flags |= Self.hasSpend }
@@ -172,7 +172,7 @@ struct JournalRecord {
   }
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
-  @inline(__always) func render(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter) {
+  func render(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter) {
     if kind == .answer {
       reply.buffer.append(answer)
       return

@@ -58,7 +58,7 @@ extension Ledger {
   // MARK: Members
 
   /// The number (place) of a member.
-  @inline(__always) func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> UInt32? {
+  func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> UInt32? {
     if let short = ShortText(inline: id) {
       return memberIndex.find(hash) { value in
         let record = members.read(Int(value &- 1))
@@ -87,7 +87,7 @@ extension Ledger {
   @inline(__always) func programKey(_ program: Int) -> UInt64 { catalogue.programRows[program].key }
 
   /// A member's account, made if it is not there and `create` says so.
-  @inline(__always) mutating func holder(_ number: UInt32, _ program: Int, create: Bool) -> Holder? {
+  mutating func holder(_ number: UInt32, _ program: Int, create: Bool) -> Holder? {
     let member = members.write(Int(number))
     let first = (UnsafeMutableRawPointer(member) + MemberRecord.accountOffset)
       .assumingMemoryBound(to: AccountRecord.self)
@@ -151,7 +151,7 @@ extension Ledger {
 
   /// Changes an account. The program's sum of members' balances follows from here, not from the postings against it: so
   /// that a posting left out shows as a sum that is not 0.
-  @inline(__always) mutating func adjust(
+  mutating func adjust(
     _ holder: Holder, available: Int64 = 0, held: Int64 = 0, debt: Int64 = 0
   ) {
     let account = holder.account
@@ -173,11 +173,11 @@ extension Ledger {
 
   // MARK: Postings against members
 
-  @inline(__always) mutating func postIssue(_ merchant: Int, _ program: Int, _ points: Int64) {
+  mutating func postIssue(_ merchant: Int, _ program: Int, _ points: Int64) {
     part(merchant, program).pointee.issues -= Int128(points)
     core.digest.add(partKey(merchant, program), DigestField.issues, 0 &- points)
   }
-  @inline(__always) mutating func postRedemption(_ merchant: Int, _ program: Int, _ points: Int64) {
+  mutating func postRedemption(_ merchant: Int, _ program: Int, _ points: Int64) {
     part(merchant, program).pointee.redeems += Int128(points)
     core.digest.add(partKey(merchant, program), DigestField.redeems, points)
   }
@@ -198,7 +198,7 @@ extension Ledger {
   }
   func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 { partKey(merchant, program) }
 
-  @inline(__always) private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
+  private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
     var next = firstParts.read(merchant).pointee
     while next != 0 {
       let part = parts.write(Int(next &- 1))

@@ -49,7 +49,7 @@ extension ByteReader {
 
 extension Ledger {
   /// Finds the parties, refuses what their states forbid; nil if the reply has been written.
-  @inline(__always) mutating func parties(_ p: Purchase, _ key: RequestKey, _ reply: inout ReplyWriter) -> Parties? {
+  mutating func parties(_ p: Purchase, _ key: RequestKey, _ reply: inout ReplyWriter) -> Parties? {
     guard let number = findMember(p.memberHash, p.context.tenant, p.member) else {
       reply.error(.notFound, "no such member")
       return nil
@@ -88,7 +88,7 @@ extension Ledger {
   }
 
   /// The program that a command means: the one named, else the merchant's, else the only one.
-  @inline(__always) func program(
+  func program(
     _ name: UnsafeRawBufferPointer, _ own: Int, _ tenant: TenantID, _ reply: inout ReplyWriter
   ) -> Int? {
     if name.isEmpty {
@@ -201,7 +201,7 @@ extension Ledger {
   }
 
   /// Books what is due of one account and of its member's holds, before a command looks at it.
-  @inline(__always) mutating func touch(_ holder: Holder) {
+  mutating func touch(_ holder: Holder) {
     if holder.member.pointee.firstHold != 0 { releaseDueHolds(holder.number) }
     endDueLots(holder)
   }

@@ -3,7 +3,7 @@ import Base
 extension Ledger {
   // MARK: Finding
 
-  @inline(__always) mutating func lot(_ holder: Holder, _ number: UInt32) -> UnsafeMutablePointer<LotRecord> {
+  mutating func lot(_ holder: Holder, _ number: UInt32) -> UnsafeMutablePointer<LotRecord> {
     if number == inlineNumber {
       return (UnsafeMutableRawPointer(holder.member) + MemberRecord.lotOffset).assumingMemoryBound(to: LotRecord.self)
     }
@@ -15,12 +15,12 @@ extension Ledger {
     }
     return lots.read(Int(number &- 1))
   }
-  @inline(__always) func lotKey(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt64 {
+  func lotKey(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt64 {
     DigestSum.mix(holder.key &+ UInt64(origin), UInt64(bitPattern: expiresAt.microseconds))
   }
 
   /// The lot with an expiry and an origin; 0 if there is none. Looks from the end of the list, where the newest are.
-  @inline(__always) mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt32 {
+  mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt32 {
     var number = holder.account.pointee.lastLot
     while number != 0 {
       let lot = lot(holder, number)
@@ -70,7 +70,7 @@ extension Ledger {
   }
 
   /// Forgets a lot that has nothing left.
-  @inline(__always) mutating func closeIfEmpty(_ holder: Holder, _ number: UInt32) {
+  mutating func closeIfEmpty(_ holder: Holder, _ number: UInt32) {
     let record = lot(holder, number)
     if record.pointee.available == 0 && record.pointee.held == 0 { close(holder, number) }
   }
@@ -96,7 +96,7 @@ extension Ledger {
 
   // MARK: Changing
 
-  @inline(__always) mutating func adjustLot(
+  mutating func adjustLot(
     _ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>, issued: Int64 = 0, available: Int64 = 0,
     held: Int64 = 0, consumed: Int64 = 0, reversed: Int64 = 0, expired: Int64 = 0
   ) {
@@ -137,13 +137,13 @@ extension Ledger {
   }
 
   /// Whether a credit into a lot of this kind would need a lot more than a member may have.
-  @inline(__always) mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
+  mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
     Int(holder.member.pointee.lotCount) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != 0
   }
 
   /// Puts points into a lot, new or not; a debt is repaid from them first (R8). Points given back were consumed from that
   /// lot before, and are not issued anew. The caller has checked the bounds.
-  @inline(__always) mutating func credit(
+  mutating func credit(
     _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64, isBack: Bool = false
   ) {
     guard points > 0 else { return }
@@ -201,7 +201,7 @@ extension Ledger {
     bookBreakage(holder, points, .expire)
   }
   /// Ends all lots of an account that are due. Returns how many.
-  @discardableResult @inline(__always) mutating func endDueLots(_ holder: Holder) -> Int {
+  @discardableResult mutating func endDueLots(_ holder: Holder) -> Int {
     let first = holder.account.pointee.firstLot
     guard first != 0, lot(holder, first).pointee.expiresAt <= now else { return 0 }
     return endDueLotsSlowly(holder)

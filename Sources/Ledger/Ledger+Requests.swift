@@ -42,7 +42,7 @@ extension Ledger {
   }
 
   /// What to say to a request that came before, or cannot be remembered; nil if it is to be carried out.
-  @inline(__always) mutating func repeated(_ key: RequestKey, _ reply: inout ReplyWriter) -> Outcome? {
+  mutating func repeated(_ key: RequestKey, _ reply: inout ReplyWriter) -> Outcome? {
     guard !key.isNone else { return nil }
     if let number = findRequest(key) {
       let record = dedupe.read(number).pointee
@@ -69,7 +69,7 @@ extension Ledger {
   }
 
   /// Keeps where a request's answer is.
-  @inline(__always) mutating func remember(_ key: RequestKey, _ position: JournalPosition) {
+  mutating func remember(_ key: RequestKey, _ position: JournalPosition) {
     remember(key, answer: position.rawValue, isPending: false)
   }
   mutating func remember(_ key: RequestKey, answer: UInt64, isPending: Bool) {
@@ -109,7 +109,7 @@ extension Ledger {
     return value.map { dedupe.number(ofIndexValue: $0) }
   }
   /// The digest knows a request by its hash, content and state, not by where its answer lies.
-  @inline(__always) private mutating func count(_ record: DedupeRecord, _ sign: Int64) {
+  private mutating func count(_ record: DedupeRecord, _ sign: Int64) {
     Ledger.count(record, sign, in: &core.digest)
   }
   static func count(_ record: DedupeRecord, _ sign: Int64, in digest: inout DigestSum) {

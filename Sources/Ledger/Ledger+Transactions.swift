@@ -2,7 +2,7 @@ import Base
 
 extension Ledger {
   /// The next number of a slot.
-  @inline(__always) mutating func nextTransaction(_ slot: Slot) -> TransactionID {
+  mutating func nextTransaction(_ slot: Slot) -> TransactionID {
     let sequence = sequences.write(Int(slot.rawValue))
     sequence.pointee += 1
     core.digest.add(UInt64(slot.rawValue), DigestField.sequence, 1)
@@ -12,7 +12,7 @@ extension Ledger {
 
   /// Writes a transaction's journal record at the end of its member's chain, and keeps what a refund has to know of it.
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
-  @discardableResult @inline(__always) mutating func book(
+  @discardableResult mutating func book(
     _ holder: Holder, _ record: inout JournalRecord, points: Int64, takes: UInt32 = 0, state: UInt8 = 0,
     lotExpiry: Stamp = .zero, origin: UInt8 = 0, link: TransactionID = .none, hold: UInt32 = 0
   ) -> UInt64 {
@@ -45,7 +45,7 @@ extension Ledger {
   }
 
   /// What never changes of a transaction, as one number.
-  @inline(__always) func contentHash(_ t: TransactionRecord, _ memberHash: UInt64) -> UInt64 {
+  func contentHash(_ t: TransactionRecord, _ memberHash: UInt64) -> UInt64 {
     let merchant = t.merchant < 0 ? 1 : catalogue.merchantRows[Int(t.merchant)].key
     let program = t.program < 0 ? 1 : programKey(Int(t.program))
     let a = DigestSum.mix(memberHash ^ UInt64(t.kind), program ^ merchant)

@@ -59,6 +59,7 @@ struct PropertyTests {
     _ = try world.run("MERCHANT SET cafe program=points earn=2/100")
     _ = try world.run("MERCHANT SET book program=points")
     _ = try world.run("MERCHANT SET shut program=points state=frozen")
+    world.time = World.stamp("2026-01-15T13:00")
     for i in 0..<14 { _ = try world.run("MEMBER ADD m\(i)") }
     return world
   }
@@ -69,8 +70,8 @@ struct PropertyTests {
     var traffic = Traffic(random: SeededGenerator(seed: seed))
     var answers: [String: String] = [:]
     world.afterEntry = { try world.shards[$0].ledger.checkInvariants() }
-    for step in 0..<900 {
-      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(7_200)) * 1_000_000)
+    for step in 0..<600 {
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(5000)) * 1_000_000)
       if step % 7 == 0 { _ = try world.run("TICK") }
       let line = traffic.line(world.names.count)
       // A card's member may change between a request and its repeat: then it is another request.
@@ -85,7 +86,7 @@ struct PropertyTests {
         answers[line] = reply
       }
     }
-    #expect(answers.count > 300)
+    #expect(answers.count > 200)
     for shard in world.shards { #expect(shard.ledger.openDeliveryCount == 0) }
   }
 
@@ -94,8 +95,8 @@ struct PropertyTests {
     var traffic = Traffic(random: SeededGenerator(seed: 77))
     let replicas = (0..<3).map { TestShard($0 + 1, limits: world.shards[0].ledger.limits) }
     var replayed = [0, 0, 0]
-    for step in 0..<1500 {
-      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(20_000)) * 1_000_000)
+    for step in 0..<900 {
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(40_000)) * 1_000_000)
       if step % 11 == 0 { _ = try world.run("TICK") }
       _ = try world.run(traffic.line(world.names.count))
       guard step % 300 == 299 else { continue }
@@ -129,7 +130,7 @@ struct PropertyTests {
     world.holdsPost = true
     world.afterEntry = { try world.shards[$0].ledger.checkInvariants() }
     var old: [Delivery] = []
-    for step in 0..<1200 {
+    for step in 0..<700 {
       world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(3000)) * 1_000_000)
       _ = try world.run(traffic.line(world.names.count))
       for _ in 0..<traffic.pick(4) where !world.post.isEmpty {
@@ -185,7 +186,6 @@ struct PropertyTests {
       }
       sums.append(sum)
     }
-    // Members were added at other stamps where a catalogue change took three entries: earned figures alone may differ.
     #expect(sums[0] == sums[1])
   }
 
