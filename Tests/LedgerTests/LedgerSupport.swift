@@ -159,6 +159,15 @@ final class World {
   private func changeCatalogue(_ line: String) throws -> String {
     let (words, keys) = split(line)
     var request = ByteBuffer()
+    if words[1] == "LIST" {
+      var list = ReplyWriter()
+      if words[0] == "PROGRAM" {
+        directory.listPrograms(tenant: .first, into: &list)
+      } else {
+        directory.listMerchants(tenant: .first, into: &list)
+      }
+      return describe(list.buffer.bytes)
+    }
     if words[0] == "PROGRAM" {
       var settings = Catalogue.ProgramSettings()
       settings.kind = keys["kind"].map(lasting)
