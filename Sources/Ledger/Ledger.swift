@@ -19,6 +19,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
+  /// Where `warm` leaves its sum. No part of the state.
+  var warmth: UInt64 = 0
 
   var pool: PagePool
   var members: PagedArray<MemberRecord>
