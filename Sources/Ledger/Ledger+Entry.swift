@@ -44,34 +44,41 @@ extension Ledger {
   private static var window: Int { 24 }
 
   /// Loads what purchases among the commands are going to read: index cells first, then the members' records. Each load
-  /// waits for memory some 100 ns; side by side they wait together. Decides nothing; the sum only keeps the loads alive.
+  /// waits for memory some 100 ns; side by side, with no branch that depends on one, they wait together. Decides nothing;
+  /// the sum only keeps the loads alive.
   @inline(never) private func warm(_ commands: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> UInt64 {
+    guard members.count > 0 else { return 0 }
     var sum: UInt64 = 0
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Ledger.window) { numbers in
-      for i in commands.indices {
-        numbers.initializeElement(at: i, to: 0)
-        guard let (member, request) = purchaseHashes(commands[i]) else { continue }
-        _ = memberIndex.find(member) { value in
-          numbers[i] = value
-          return true
-        }
-        _ = dedupeIndex.find(request) { value in
-          sum &+= UInt64(value)
-          return true
-        }
-        let slot = Slot(hash: member)
-        let next = UInt64(slot.rawValue) << 48 | (sequences.read(Int(slot.rawValue)).pointee &+ 1)
-        _ = transactionIndex.find(next) { value in
-          sum &+= UInt64(value)
+    withUnsafeTemporaryAllocation(of: Warmth.self, capacity: Ledger.window) { wanted in
+      var count = 0
+      for command in commands {
+        guard let (member, request) = purchaseHashes(command) else { continue }
+        wanted.initializeElement(at: count, to: Warmth(member: member, request: request))
+        count += 1
+      }
+      for i in 0..<count {
+        let slot = wanted[i].member >> 50
+        let next = slot << 48 | (sequences.read(Int(slot)).pointee &+ 1)
+        sum &+= memberIndex.firstCell(wanted[i].member) ^ dedupeIndex.firstCell(wanted[i].request)
+        sum &+= transactionIndex.firstCell(next)
+      }
+      for i in 0..<count {
+        _ = memberIndex.find(wanted[i].member) { value in
+          wanted[i].number = Int(value &- 1)
           return true
         }
       }
-      for i in commands.indices where numbers[i] != 0 {
-        let record = members.read(Int(numbers[i] &- 1))
-        sum &+= record.pointee.hash &+ record.pointee.lot.expiresAt.bits &+ record.pointee.account.available.bits
+      for i in 0..<count {
+        let record = members.read(wanted[i].number)
+        sum &+= record.pointee.hash ^ record.pointee.lot.expiresAt.bits ^ record.pointee.lot.expired.bits
       }
     }
     return sum
+  }
+  private struct Warmth: BitwiseCopyable {
+    var member: UInt64
+    var request: UInt64
+    var number = 0
   }
   /// The member's hash and the request's key, of a purchase that is whole as far as they lie.
   private func purchaseHashes(_ command: UnsafeRawBufferPointer) -> (member: UInt64, request: UInt64)? {

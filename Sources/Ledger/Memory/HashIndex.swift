@@ -101,6 +101,13 @@ struct HashIndex: ~Copyable {
     }
   }
 
+  /// The cell where a search for `hash` begins, whatever it holds: a load that no branch waits for, so that many can be
+  /// under way at once before the searches themselves.
+  @inline(__always) func firstCell(_ hash: UInt64) -> UInt64 {
+    let tag = Self.tag(hash)
+    return cells(page(of: tag))[Int(tag) & Self.cellMask]
+  }
+
   /// Adds a value, which must not be 0. Does not look whether it is there already. The hash may be any 64-bit number
   /// that equal keys share: it is remixed here, so a transaction number will do, or a hash whose top bits are the slot.
   mutating func insert(_ hash: UInt64, _ value: UInt32) {
