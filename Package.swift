@@ -9,7 +9,7 @@ let package = Package(
     .target(name: "Base"),
     .target(name: "Raft", dependencies: ["Base"]),
     .target(name: "Storage", dependencies: ["Base"]),
-    .target(name: "Ledger", dependencies: ["Base"]),
+    .target(name: "Ledger", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Protocol", dependencies: ["Base"]),
     .target(name: "Cluster", dependencies: ["Base", "Raft", "Storage", "Ledger", "Protocol"]),
     .target(name: "Server", dependencies: ["Cluster"]),

@@ -25,7 +25,8 @@ struct EntryTests {
       let shard = world.shards[0]
       shard.index += 1
       other.index += 1
-      var (one, all) = (ReplyWriter(), ReplyWriter())
+      var one = ReplyWriter()
+      var all = ReplyWriter()
       var outcomes: [Outcome] = []
       shard.ledger.beginEntry(
         EntryHeader(stamp: stamp, catalogueVersion: 1, commandCount: 0), index: LogIndex(shard.index))
