@@ -1,0 +1,262 @@
+import Base
+
+extension Catalogue {
+  /// What `PROGRAM SET` says; nil leaves a setting as it is. Texts are as sent: `12m`, `3d`, `+08:00`, `1/100`.
+  public struct ProgramSettings {
+    public var kind: Bytes?
+    public var title: Bytes?
+    public var earn: Bytes?
+    public var expire: Bytes?
+    public var backdate: Bytes?
+    public var utcOffset: Bytes?
+    public var refundWindow: Bytes?
+    public init() {}
+  }
+  /// What `MERCHANT SET` says; nil leaves a setting as it is.
+  public struct MerchantSettings {
+    public var title: Bytes?
+    public var program: Bytes?
+    public var earn: Bytes?
+    public var region: Bytes?
+    public var state: Bytes?
+    public init() {}
+  }
+  private enum Subject: UInt8 { case program = 1, merchant = 2 }
+
+  /// A request as bytes, for the directory's log. Not checked yet.
+  public static func appendProgramSet(
+    to buffer: inout ByteBuffer, tenant: TenantID, name: Bytes, settings: ProgramSettings
+  ) {
+    buffer.append(Subject.program.rawValue)
+    buffer.append(tenant.rawValue)
+    buffer.append(counted: name)
+    for text in [
+      settings.kind, settings.title, settings.earn, settings.expire, settings.backdate, settings.utcOffset,
+      settings.refundWindow,
+    ] { append(text, to: &buffer) }
+  }
+  /// A request as bytes, for the directory's log. Not checked yet.
+  public static func appendMerchantSet(
+    to buffer: inout ByteBuffer, tenant: TenantID, name: Bytes, settings: MerchantSettings
+  ) {
+    buffer.append(Subject.merchant.rawValue)
+    buffer.append(tenant.rawValue)
+    buffer.append(counted: name)
+    for text in [settings.title, settings.program, settings.earn, settings.region, settings.state] {
+      append(text, to: &buffer)
+    }
+  }
+  private static func append(_ text: Bytes?, to buffer: inout ByteBuffer) {
+    buffer.append(UInt8(text == nil ? 0 : 1))
+    if let text { buffer.append(counted: text) }
+  }
+  private static func readOptional(_ reader: inout ByteReader) throws(MalformedBytes) -> Bytes? {
+    try reader.read(UInt8.self) == 0 ? nil : try reader.readCounted()
+  }
+
+  /// Decides a request: the delta to apply here and in every shard, or nil if nothing changes (`+OK` is written) or it is
+  /// refused (the error is written). `stamp` is the directory entry's: when the new rule begins.
+  public func decide(_ request: Bytes, stamp: Stamp, into reply: inout ReplyWriter) -> [UInt8]? {
+    do {
+      guard try changed(by: request, stamp: stamp) != nil else {
+        reply.ok()
+        return nil
+      }
+    } catch {
+      switch error {
+      case .malformed(let text): reply.error(.malformed, text)
+      case .refused(let code, let text): reply.error(code, text)
+      }
+      return nil
+    }
+    var delta = ByteBuffer(capacity: request.count + 16)
+    delta.append(version &+ 1)
+    delta.append(stamp.microseconds)
+    delta.append(request)
+    return delta.array
+  }
+  /// The version of a delta.
+  public static func version(ofDelta delta: Bytes) throws(MalformedBytes) -> UInt32 {
+    var reader = ByteReader(delta)
+    return try reader.read()
+  }
+  /// Applies a delta. One of a version it has already is ignored (false), so that sending twice is harmless; throws if
+  /// it is malformed or not the next.
+  @discardableResult public mutating func apply(_ delta: Bytes) throws(MalformedBytes) -> Bool {
+    var reader = ByteReader(delta)
+    let next: UInt32 = try reader.read()
+    let stamp = Stamp(microseconds: try reader.read())
+    guard next > version else { return false }
+    guard next == version + 1 else { throw MalformedBytes("delta \(next) does not follow version \(version)") }
+    let request = try reader.readBytes(reader.remaining)
+    do {
+      switch try changed(by: request, stamp: stamp) {
+      case .program(let program, let number): put(program, at: number)
+      case .merchant(let merchant, let number): put(merchant, at: number)
+      case nil: break
+      }
+    } catch {
+      throw MalformedBytes("delta \(next) cannot be applied")
+    }
+    version = next
+    return true
+  }
+
+  private enum Change {
+    case program(Program, Int)
+    case merchant(Merchant, Int)
+  }
+  private enum Refusal: Error {
+    case malformed(String)
+    case refused(ErrorCode, String)
+  }
+
+  /// What a request makes of its subject; nil if it stays as it is.
+  private func changed(by request: Bytes, stamp: Stamp) throws(Refusal) -> Change? {
+    var reader = ByteReader(request)
+    do {
+      let subject = Subject(rawValue: try reader.read())
+      let tenant = TenantID(try reader.read())
+      let name = try reader.readCounted()
+      guard let subject else { throw Refusal.malformed("unknown catalogue request") }
+      guard isIdentifier(name) else { throw Refusal.malformed("name must be 1 to 64 of A-Za-z0-9._-") }
+      switch subject {
+      case .program:
+        var settings = ProgramSettings()
+        settings.kind = try Catalogue.readOptional(&reader)
+        settings.title = try Catalogue.readOptional(&reader)
+        settings.earn = try Catalogue.readOptional(&reader)
+        settings.expire = try Catalogue.readOptional(&reader)
+        settings.backdate = try Catalogue.readOptional(&reader)
+        settings.utcOffset = try Catalogue.readOptional(&reader)
+        settings.refundWindow = try Catalogue.readOptional(&reader)
+        return try changedProgram(name, tenant, settings, stamp)
+      case .merchant:
+        var settings = MerchantSettings()
+        settings.title = try Catalogue.readOptional(&reader)
+        settings.program = try Catalogue.readOptional(&reader)
+        settings.earn = try Catalogue.readOptional(&reader)
+        settings.region = try Catalogue.readOptional(&reader)
+        settings.state = try Catalogue.readOptional(&reader)
+        return try changedMerchant(name, tenant, settings, stamp)
+      }
+    } catch let error as Refusal {
+      throw error
+    } catch {
+      throw .malformed("malformed catalogue request")
+    }
+  }
+
+  private func changedProgram(
+    _ name: Bytes, _ tenant: TenantID, _ settings: ProgramSettings, _ stamp: Stamp
+  ) throws(Refusal) -> Change? {
+    let number = program(name, tenant: tenant)
+    if number == nil && programs.count >= Catalogue.maximumPrograms { throw .refused(.limit, "too many programs") }
+    var program = number.map { programs[$0] } ?? Program(tenant: tenant, name: Array(name))
+    if let kind = settings.kind {
+      guard kind.elementsEqual("points".utf8) || kind.elementsEqual("money".utf8) else {
+        throw .malformed("kind must be points or money")
+      }
+      let isMoney = kind.elementsEqual("money".utf8)
+      guard number == nil || program.isMoney == isMoney else { throw .malformed("kind never changes") }
+      program.isMoney = isMoney
+    }
+    if let title = settings.title { program.title = try text(title, "title", atMost: 256) }
+    var rule = program.rules.last ?? Rule(from: stamp, rate: EarnRate(points: 1, money: 100), expiry: .never)
+    if let earn = settings.earn {
+      guard let rate = EarnRate(parsing: earn) else { throw .malformed("earn must be P/M, as in 1/100") }
+      rule.rate = rate
+    }
+    if let expire = settings.expire {
+      guard let expiry = ExpiryRule(parsing: expire) else { throw .malformed("expire must be never, Nd or Nm") }
+      rule.expiry = expiry
+    }
+    if rule != program.rules.last {
+      rule.from = stamp
+      // What no backdated purchase can reach any more is forgotten.
+      let horizon = Stamp(microseconds: stamp.microseconds - 400 * CivilTime.microsecondsPerDay)
+      while program.rules.count > 1 && program.rules[1].from <= horizon { program.rules.removeFirst() }
+      guard program.rules.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rule changes") }
+      program.rules.append(rule)
+    }
+    if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 366) }
+    if let window = settings.refundWindow { program.refundWindowDays = try days(window, "refund-window", atMost: 3660) }
+    if let offset = settings.utcOffset {
+      guard let minutes = Catalogue.offsetMinutes(parsing: offset) else {
+        throw .malformed("utc-offset must be as +08:00, up to 14 hours")
+      }
+      program.offsetMinutes = minutes
+    }
+    if let number, programs[number] == program { return nil }
+    return .program(program, number ?? programs.count)
+  }
+
+  private func changedMerchant(
+    _ name: Bytes, _ tenant: TenantID, _ settings: MerchantSettings, _ stamp: Stamp
+  ) throws(Refusal) -> Change? {
+    let number = merchant(name, tenant: tenant)
+    if number == nil && merchants.count >= Catalogue.maximumMerchants { throw .refused(.limit, "too many merchants") }
+    var merchant = number.map { merchants[$0] } ?? Merchant(tenant: tenant, name: Array(name))
+    if let title = settings.title { merchant.title = try text(title, "title", atMost: 256) }
+    if let region = settings.region { merchant.region = try text(region, "region", atMost: 64) }
+    if let program = settings.program {
+      guard let found = self.program(program, tenant: tenant) else { throw .refused(.notFound, "no such program") }
+      merchant.program = found
+    }
+    if let earn = settings.earn {
+      guard let rate = EarnRate(parsing: earn) else { throw .malformed("earn must be P/M, as in 1/100") }
+      if merchant.rates.last?.rate != rate {
+        let horizon = Stamp(microseconds: stamp.microseconds - 400 * CivilTime.microsecondsPerDay)
+        while merchant.rates.count > 1 && merchant.rates[1].from <= horizon { merchant.rates.removeFirst() }
+        guard merchant.rates.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rate changes") }
+        // A merchant that had none earned by its program's until now.
+        if number != nil && merchant.rates.isEmpty { merchant.rates.append(Rate(from: .zero, rate: .none)) }
+        merchant.rates.append(Rate(from: stamp, rate: rate))
+      }
+    }
+    if let state = settings.state {
+      guard let parsed = [MerchantState.active, .frozen, .closed].first(where: { state.elementsEqual($0.text.utf8) })
+      else { throw .malformed("state must be active, frozen or closed") }
+      merchant.state = parsed
+    }
+    if let number, merchants[number] == merchant { return nil }
+    return .merchant(merchant, number ?? merchants.count)
+  }
+
+  private func text(_ value: Bytes, _ name: String, atMost limit: Int) throws(Refusal) -> [UInt8] {
+    guard value.count <= limit else { throw .malformed("\(name) is longer than \(limit) bytes") }
+    return Array(value)
+  }
+  private func days(_ value: Bytes, _ name: String, atMost limit: UInt64) throws(Refusal) -> Int64 {
+    guard value.last == UInt8(ascii: "d"), let days = parseDigits(Bytes(rebasing: value.dropLast())), days <= limit
+    else {
+      throw .malformed("\(name) must be Nd, up to \(limit)d")
+    }
+    return Int64(days)
+  }
+  static func offsetMinutes(parsing text: Bytes) -> Int64? {
+    if text.elementsEqual("Z".utf8) { return 0 }
+    guard text.count == 6, text[0] == UInt8(ascii: "+") || text[0] == UInt8(ascii: "-"), text[3] == UInt8(ascii: ":"),
+      let hours = parseDigits(Bytes(rebasing: text[1..<3])), let minutes = parseDigits(Bytes(rebasing: text[4..<6])),
+      minutes < 60, hours * 60 + minutes <= 14 * 60
+    else { return nil }
+    let magnitude = Int64(hours * 60 + minutes)
+    return text[0] == UInt8(ascii: "-") ? -magnitude : magnitude
+  }
+  static func offsetText(minutes: Int64) -> String {
+    let magnitude = abs(minutes)
+    let digits = [magnitude / 60 / 10, magnitude / 60 % 10, magnitude % 60 / 10, magnitude % 60 % 10]
+    return "\(minutes < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
+  }
+}
+
+/// Whether bytes are 1 to 64 of `A-Za-z0-9._-`: what ids, names and card numbers are made of.
+@inline(__always) func isIdentifier(_ text: UnsafeRawBufferPointer) -> Bool {
+  guard text.count >= 1 && text.count <= 64 else { return false }
+  for byte in text {
+    let isLetter = (byte | 0x20) &- 97 < 26
+    let isDigit = byte &- 48 < 10
+    guard isLetter || isDigit || byte == 45 || byte == 46 || byte == 95 else { return false }
+  }
+  return true
+}

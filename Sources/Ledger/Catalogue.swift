@@ -1,0 +1,244 @@
+import Base
+
+/// The programs and merchants of a cluster: a value, changed by versioned deltas alone. The directory group decides
+/// (`decide`, then `apply` to its own); each shard applies the same deltas from its own log, so that applying an entry
+/// needs that log alone. Programs and merchants are numbered in the order in which they came, the same everywhere and for
+/// ever; nothing is removed.
+///
+/// What an earn asks for lies in flat rows, found by hash: a lookup costs some 10 ns and allocates nothing.
+public struct Catalogue: Sendable {
+  public typealias Bytes = UnsafeRawBufferPointer
+  public static let maximumPrograms = 1000
+  public static let maximumMerchants = 1_000_000
+  static let maximumVersions = 4096
+
+  /// Rises by 1 with each delta.
+  public internal(set) var version: UInt32 = 0
+  var programs: [Program] = []
+  var merchants: [Merchant] = []
+  /// What the hot path reads of each, by number.
+  var programRows: [ProgramRow] = []
+  var merchantRows: [MerchantRow] = []
+  /// All names, end to end; rows refer into it.
+  var names: [UInt8] = []
+  var programIndex = NameIndex()
+  var merchantIndex = NameIndex()
+
+  public init() {}
+
+  /// The rule of a program from a moment on (R16).
+  struct Rule: Hashable, Sendable {
+    var from: Stamp
+    var rate: EarnRate
+    var expiry: ExpiryRule
+  }
+  struct Program: Hashable, Sendable {
+    var tenant: TenantID
+    var name: [UInt8]
+    var isMoney = false
+    var title: [UInt8] = []
+    var rules: [Rule] = []
+    var backdateDays: Int64 = 3
+    var offsetMinutes: Int64 = 0
+    var refundWindowDays: Int64 = 180
+  }
+  /// The rate of a merchant from a moment on; `.none` is the program's.
+  struct Rate: Hashable, Sendable {
+    var from: Stamp
+    var rate: EarnRate
+  }
+  enum MerchantState: UInt8, Sendable {
+    case active = 1
+    case frozen = 2
+    case closed = 3
+    var text: String { self == .active ? "active" : self == .frozen ? "frozen" : "closed" }
+  }
+  struct Merchant: Hashable, Sendable {
+    var tenant: TenantID
+    var name: [UInt8]
+    var title: [UInt8] = []
+    /// A program's number, or -1.
+    var program: Int = -1
+    var rates: [Rate] = []
+    var region: [UInt8] = []
+    var state = MerchantState.active
+  }
+  struct ProgramRow: Sendable, BitwiseCopyable {
+    /// A hash of tenant and name: what digests know the program by.
+    var key: UInt64
+    var nameStart: Int
+    var nameCount: Int
+    var tenant: TenantID
+    var rate: EarnRate
+    var expiry: ExpiryRule
+    var offset: Int64
+    var backdate: Int64
+    var refundWindow: Int64
+  }
+  struct MerchantRow: Sendable, BitwiseCopyable {
+    var key: UInt64
+    var nameStart: Int
+    var nameCount: Int
+    var tenant: TenantID
+    var program: Int32
+    var state: MerchantState
+    var rate: EarnRate
+  }
+
+  static func key(_ name: Bytes, _ tenant: TenantID, _ seed: UInt64) -> UInt64 {
+    xxh64(name, seed: UInt64(tenant.rawValue) << 8 | seed)
+  }
+  @inline(__always) static func programKey(_ name: Bytes, _ tenant: TenantID) -> UInt64 { key(name, tenant, 0x51) }
+  @inline(__always) static func merchantKey(_ name: Bytes, _ tenant: TenantID) -> UInt64 { key(name, tenant, 0x52) }
+
+  /// The number of a program; nil if there is none of that name.
+  func program(_ name: Bytes, tenant: TenantID) -> Int? {
+    let key = Catalogue.programKey(name, tenant)
+    return programIndex.find(key) { number in
+      let row = programRows[number]
+      return row.key == key && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
+    }
+  }
+  /// The number of a merchant; nil if there is none of that name.
+  func merchant(_ name: Bytes, tenant: TenantID) -> Int? {
+    let key = Catalogue.merchantKey(name, tenant)
+    return merchantIndex.find(key) { number in
+      let row = merchantRows[number]
+      return row.key == key && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
+    }
+  }
+  @inline(__always) private func equals(_ start: Int, _ count: Int, _ name: Bytes) -> Bool {
+    guard count == name.count else { return false }
+    return names.withUnsafeBytes { pool in
+      for i in 0..<count where pool[start + i] != name[i] { return false }
+      return true
+    }
+  }
+  /// Gives a name's bytes, in place.
+  @inline(__always) func withProgramName<R>(_ number: Int, _ body: (Bytes) -> R) -> R {
+    let row = programRows[number]
+    return names.withUnsafeBytes { body(Bytes(rebasing: $0[row.nameStart..<row.nameStart + row.nameCount])) }
+  }
+  @inline(__always) func withMerchantName<R>(_ number: Int, _ body: (Bytes) -> R) -> R {
+    let row = merchantRows[number]
+    return names.withUnsafeBytes { body(Bytes(rebasing: $0[row.nameStart..<row.nameStart + row.nameCount])) }
+  }
+
+  /// The only program of a tenant; nil if it has none or several.
+  func onlyProgram(of tenant: TenantID) -> Int? {
+    var found: Int?
+    for number in programRows.indices where programRows[number].tenant == tenant {
+      if found != nil { return nil }
+      found = number
+    }
+    return found
+  }
+  /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: the newest.
+  func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
+    guard let moment else { return (programRows[number].rate, programRows[number].expiry) }
+    let rules = programs[number].rules
+    let rule = rules.last { $0.from <= moment } ?? rules[0]
+    return (rule.rate, rule.expiry)
+  }
+  /// A merchant's own rate at a moment, for points of a program; nil where the program's applies.
+  func rate(ofMerchant number: Int, program: Int, at moment: Stamp?) -> EarnRate? {
+    let row = merchantRows[number]
+    guard row.program < 0 || row.program == Int32(program) else { return nil }
+    var rate = row.rate
+    if let moment {
+      let rates = merchants[number].rates
+      rate = (rates.last { $0.from <= moment } ?? rates.first)?.rate ?? .none
+    }
+    return rate.money == 0 ? nil : rate
+  }
+  /// The longest refund window of all programs, in microseconds.
+  var longestRefundWindow: Int64 {
+    programRows.reduce(0) { max($0, $1.refundWindow) }
+  }
+
+  public var programCount: Int { programs.count }
+  public var merchantCount: Int { merchants.count }
+  public func hasProgram(_ name: Bytes, tenant: TenantID) -> Bool { program(name, tenant: tenant) != nil }
+  public func hasMerchant(_ name: Bytes, tenant: TenantID) -> Bool { merchant(name, tenant: tenant) != nil }
+  /// The name of a merchant's own program, or of the tenant's only one: what a command without `program=` means. Nil if
+  /// neither is there, and the command must name one.
+  public func defaultProgram(merchant name: Bytes?, tenant: TenantID) -> [UInt8]? {
+    if let name, let number = merchant(name, tenant: tenant), merchants[number].program >= 0 {
+      return programs[merchants[number].program].name
+    }
+    return onlyProgram(of: tenant).map { programs[$0].name }
+  }
+
+  // MARK: Rows
+
+  mutating func put(_ program: Program, at number: Int) {
+    if number < programs.count {
+      programs[number] = program
+    } else {
+      programs.append(program)
+      let key = program.name.withUnsafeBytes { Catalogue.programKey($0, program.tenant) }
+      programRows.append(
+        ProgramRow(
+          key: key, nameStart: names.count, nameCount: program.name.count, tenant: program.tenant, rate: .none,
+          expiry: .never, offset: 0, backdate: 0, refundWindow: 0))
+      names.append(contentsOf: program.name)
+      programIndex.insert(key, number) { programRows[$0].key }
+    }
+    if let rule = program.rules.last {
+      programRows[number].rate = rule.rate
+      programRows[number].expiry = rule.expiry
+    }
+    programRows[number].offset = program.offsetMinutes * 60 * CivilTime.microsecondsPerSecond
+    programRows[number].backdate = program.backdateDays * CivilTime.microsecondsPerDay
+    programRows[number].refundWindow = program.refundWindowDays * CivilTime.microsecondsPerDay
+  }
+  mutating func put(_ merchant: Merchant, at number: Int) {
+    if number < merchants.count {
+      merchants[number] = merchant
+    } else {
+      merchants.append(merchant)
+      let key = merchant.name.withUnsafeBytes { Catalogue.merchantKey($0, merchant.tenant) }
+      merchantRows.append(
+        MerchantRow(
+          key: key, nameStart: names.count, nameCount: merchant.name.count, tenant: merchant.tenant, program: -1,
+          state: .active, rate: .none))
+      names.append(contentsOf: merchant.name)
+      merchantIndex.insert(key, number) { merchantRows[$0].key }
+    }
+    merchantRows[number].program = Int32(merchant.program)
+    merchantRows[number].state = merchant.state
+    merchantRows[number].rate = merchant.rates.last?.rate ?? .none
+  }
+}
+
+/// Numbers by the hash of a name: open addressing, at most half full.
+struct NameIndex: Sendable {
+  private var cells = [UInt32](repeating: 0, count: 16)
+  private var count = 0
+
+  @inline(__always) func find(_ hash: UInt64, _ matches: (Int) -> Bool) -> Int? {
+    let mask = cells.count &- 1
+    var at = Int(truncatingIfNeeded: hash) & mask
+    while cells[at] != 0 {
+      let number = Int(cells[at]) &- 1
+      if matches(number) { return number }
+      at = (at &+ 1) & mask
+    }
+    return nil
+  }
+  mutating func insert(_ hash: UInt64, _ number: Int, hashOf: (Int) -> UInt64) {
+    if (count + 1) * 2 > cells.count {
+      let old = cells
+      cells = [UInt32](repeating: 0, count: old.count * 2)
+      for cell in old where cell != 0 { place(hashOf(Int(cell) - 1), cell) }
+    }
+    place(hash, UInt32(number + 1))
+    count += 1
+  }
+  private mutating func place(_ hash: UInt64, _ cell: UInt32) {
+    let mask = cells.count - 1
+    var at = Int(truncatingIfNeeded: hash) & mask
+    while cells[at] != 0 { at = (at + 1) & mask }
+    cells[at] = cell
+  }
+}

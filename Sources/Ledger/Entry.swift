@@ -1,0 +1,163 @@
+import Base
+
+/// What stands at the front of every entry's payload; its commands follow, one behind the other.
+public struct EntryHeader: Hashable, Sendable {
+  /// How the payload is laid out. 1 is the only one so far.
+  public var format: UInt8
+  /// Which rules the commands are applied by. 1 is the only one so far.
+  public var semantics: UInt8
+  /// The entry's moment: above that of every entry before it in the shard's log.
+  public var stamp: Stamp
+  /// The catalogue that the proposer had; for people who read logs.
+  public var catalogueVersion: UInt32
+  public var commandCount: UInt32
+
+  public static let currentFormat: UInt8 = 1
+  public static let currentSemantics: UInt8 = 1
+  /// Bytes of an encoded header.
+  public static let size = 20
+
+  public init(
+    stamp: Stamp, catalogueVersion: UInt32, commandCount: UInt32, format: UInt8 = EntryHeader.currentFormat,
+    semantics: UInt8 = EntryHeader.currentSemantics
+  ) {
+    self.format = format
+    self.semantics = semantics
+    self.stamp = stamp
+    self.catalogueVersion = catalogueVersion
+    self.commandCount = commandCount
+  }
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.append(format)
+    buffer.append(semantics)
+    buffer.append(UInt16(0))
+    buffer.append(stamp.microseconds)
+    buffer.append(catalogueVersion)
+    buffer.append(commandCount)
+  }
+  /// Throws if the bytes end early or the format is one that this build does not know.
+  public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    format = try reader.read()
+    semantics = try reader.read()
+    let _: UInt16 = try reader.read()
+    stamp = Stamp(microseconds: try reader.read())
+    catalogueVersion = try reader.read()
+    commandCount = try reader.read()
+    guard format == EntryHeader.currentFormat else { throw MalformedBytes("entry format \(format) is not known") }
+  }
+}
+
+/// Walks over the commands of an entry's payload without looking into them.
+public struct EntryReader {
+  public let header: EntryHeader
+  private var reader: ByteReader
+  private var left: UInt32
+
+  /// Throws if the header is cut or of an unknown format.
+  public init(_ payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    reader = ByteReader(payload)
+    header = try EntryHeader(decoding: &reader)
+    left = header.commandCount
+  }
+  /// The next command with its frame, in place; nil after the last. Throws if the payload ends early.
+  public mutating func next() throws(MalformedBytes) -> UnsafeRawBufferPointer? {
+    guard left > 0 else { return nil }
+    left -= 1
+    let start = reader.offset
+    let count: UInt32 = try reader.read()
+    guard count >= UInt32(CommandHeader.size), count <= UInt32(Command.maximumByteCount) else {
+      throw MalformedBytes("a command of \(count) bytes")
+    }
+    _ = try reader.readBytes(Int(count))
+    return UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+  }
+}
+
+/// What a command asks for. The raw value is part of the log: never change one, only add.
+public enum CommandKind: UInt8, Sendable {
+  case earn = 1
+  case redeem = 2
+  case hold = 3
+  case capture = 4
+  case release = 5
+  case refund = 6
+  case transfer = 7
+  case memberAdd = 8
+  case memberState = 9
+  case cardAdd = 10
+  case cardState = 11
+  /// A versioned delta of the catalogue.
+  case catalogue = 12
+  /// Books what is due: hold timeouts and lot expiries, in bounded steps.
+  case tick = 13
+  /// Its reply is the shard's audit record at this entry.
+  case marker = 14
+  /// From another shard (or this one): do your part of that transaction.
+  case delivery = 15
+  /// The answer to a delivery.
+  case verdict = 16
+  /// The verdict has been recorded; it need not be kept any more.
+  case settled = 17
+}
+
+/// Who asks, and for what content.
+public struct CommandContext: Sendable {
+  public var tenant: TenantID
+  public var principal: PrincipalID
+  /// A hash of the verb and the keys as sent: what decides between a repeat and a conflict.
+  public var fingerprint: UInt64
+  public init(tenant: TenantID = .first, principal: PrincipalID = .anonymous, fingerprint: UInt64) {
+    self.tenant = tenant
+    self.principal = principal
+    self.fingerprint = fingerprint
+  }
+}
+
+/// The fixed front of every command, behind its length. A command can be routed and skipped by this alone.
+public struct CommandHeader: Sendable {
+  /// The raw value of a `CommandKind` or a `QueryKind`.
+  public var rawKind: UInt8
+  /// The slot whose shard applies it.
+  public var slot: Slot
+  public var context: CommandContext
+  /// Bytes of an encoded header.
+  public static let size = 20
+  /// Bytes from the start of a framed command to its body.
+  public static let bodyOffset = 4 + size
+
+  public init(rawKind: UInt8, slot: Slot, context: CommandContext) {
+    self.rawKind = rawKind
+    self.slot = slot
+    self.context = context
+  }
+  public var kind: CommandKind? { CommandKind(rawValue: rawKind) }
+
+  @inline(__always) func encode(into buffer: inout ByteBuffer) {
+    buffer.append(rawKind)
+    buffer.append(UInt8(0))
+    buffer.append(slot.rawValue)
+    buffer.append(context.tenant.rawValue)
+    buffer.append(context.principal.rawValue)
+    buffer.append(context.fingerprint)
+  }
+  /// Reads the header of a framed command. Throws if it is cut, or its length is not that of `command`.
+  public init(of command: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    var reader = ByteReader(command)
+    try self.init(framed: &reader)
+  }
+  @inline(__always) init(framed reader: inout ByteReader) throws(MalformedBytes) {
+    let count: UInt32 = try reader.read()
+    guard Int(count) == reader.remaining else { throw MalformedBytes("a command's length is not its frame's") }
+    rawKind = try reader.read()
+    let _: UInt8 = try reader.read()
+    let rawSlot: UInt16 = try reader.read()
+    guard rawSlot < UInt16(Slot.count) else { throw MalformedBytes("slot \(rawSlot) is out of range") }
+    slot = Slot(rawSlot)
+    let tenant: UInt32 = try reader.read()
+    let principal: UInt32 = try reader.read()
+    let fingerprint: UInt64 = try reader.read()
+    context = CommandContext(
+      tenant: TenantID(tenant), principal: PrincipalID(principal), fingerprint: fingerprint)
+  }
+}

@@ -1,0 +1,95 @@
+import Base
+
+/// The end of a shard's journal, until it is taken to be stored.
+///
+/// The journal is a sequence of frames, one an entry that decided something, in segments; a frame lies in one segment.
+///
+///     0   "TJF1"
+///     4   bytes of the whole frame   u32
+///     8   log index                  u64
+///     16  stamp                      i64
+///     24  the chain before           32 bytes
+///     56  records (`JournalRecord`)
+///
+/// The chain after a frame is the SHA-256 of its bytes; since they begin with the chain before, it vouches for all.
+struct JournalBuffer: ~Copyable {
+  static let frameHeaderSize = 56
+  static let magic: UInt32 = 0x3146_4A54
+
+  private var buffer = ByteBuffer(capacity: 4096)
+  /// Where the runs of bytes not yet taken begin in the buffer, and in the journal.
+  private var runs: [(start: Int, position: JournalPosition)]
+  private var frameStart = 0
+  private let segmentBytes: UInt64
+
+  init(segmentBytes: UInt64, end: JournalPosition = JournalPosition(segment: 1, offset: 0)) {
+    // A frame may be as long as an entry makes it: an offset has 36 bits, so there is room behind any segment's end.
+    self.segmentBytes = min(max(segmentBytes, 4096), 1 << 35)
+    runs = [(0, end)]
+  }
+
+  /// The position of the next byte.
+  var end: JournalPosition {
+    let run = runs[runs.count - 1]
+    return JournalPosition(
+      segment: run.position.segment, offset: run.position.offset + UInt64(buffer.count - run.start))
+  }
+  var isEmpty: Bool { buffer.isEmpty }
+
+  mutating func beginFrame(index: LogIndex, stamp: Stamp, chain: SHA256.Digest) {
+    let end = end
+    if end.offset >= segmentBytes {
+      runs.append((buffer.count, JournalPosition(segment: end.segment + 1, offset: 0)))
+    }
+    frameStart = buffer.count
+    buffer.append(JournalBuffer.magic)
+    buffer.append(UInt32(0))
+    buffer.append(index.rawValue)
+    buffer.append(stamp.microseconds)
+    chain.withBytes { buffer.append($0) }
+  }
+  /// Ends the frame; the new chain, or nil if the entry decided nothing and leaves no frame.
+  mutating func endFrame() -> SHA256.Digest? {
+    if buffer.count == frameStart + JournalBuffer.frameHeaderSize {
+      buffer.truncate(to: frameStart)
+      if runs.count > 1, runs[runs.count - 1].start == frameStart { runs.removeLast() }
+      return nil
+    }
+    buffer.patch(UInt32(buffer.count - frameStart), at: frameStart + 4)
+    return SHA256.digest(UnsafeRawBufferPointer(rebasing: buffer.bytes[frameStart..<buffer.count]))
+  }
+  /// Writes a record and returns its place.
+  mutating func append(_ record: borrowing JournalRecord) -> JournalPosition {
+    let position = end
+    record.encode(into: &buffer)
+    return position
+  }
+
+  mutating func take(_ body: (JournalPosition, UnsafeRawBufferPointer) throws -> Void) rethrows {
+    let end = end
+    for i in runs.indices {
+      let stop = i + 1 < runs.count ? runs[i + 1].start : buffer.count
+      guard stop > runs[i].start else { continue }
+      try body(runs[i].position, UnsafeRawBufferPointer(rebasing: buffer.bytes[runs[i].start..<stop]))
+    }
+    runs.removeAll(keepingCapacity: true)
+    runs.append((0, end))
+    buffer.removeAll()
+    buffer.shrink(to: 1 << 22)
+  }
+}
+
+extension Ledger {
+  /// Where the journal ends: the position of the next frame.
+  public var journalEnd: JournalPosition { journal.end }
+  /// The hash over the whole journal.
+  public var journalChain: SHA256.Digest { core.chain }
+
+  /// Gives the journal bytes appended since last asked, run by run, and forgets them. Between entries only.
+  public mutating func takeJournal(_ body: (JournalPosition, UnsafeRawBufferPointer) throws -> Void) rethrows {
+    precondition(!core.isInEntry, "the journal is taken between entries")
+    try journal.take(body)
+  }
+  /// Bytes that `takeJournal` would give.
+  public var hasJournal: Bool { !journal.isEmpty }
+}

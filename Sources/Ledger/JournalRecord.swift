@@ -1,0 +1,236 @@
+import Base
+
+/// What happened, as history shows it. The raw value is part of the journal: never change one, only add.
+enum RecordKind: UInt8, Sendable {
+  case earn = 1
+  case redeem = 2
+  case hold = 3
+  case capture = 4
+  case release = 5
+  case refund = 6
+  case transferOut = 7
+  case transferIn = 8
+  case transferBack = 9
+  case expire = 10
+  /// What was left at the closing of a member.
+  case close = 11
+  /// An answer in its bytes, kept under a request id: a refusal, or `+OK`. Not part of a history.
+  case answer = 12
+  /// A hold that ran out.
+  case lapse = 13
+
+  var word: StaticString {
+    switch self {
+    case .earn: "earn"
+    case .redeem: "redeem"
+    case .hold: "hold"
+    case .capture: "capture"
+    case .release: "release"
+    case .refund: "refund"
+    case .transferOut: "transfer-out"
+    case .transferIn: "transfer-in"
+    case .transferBack: "transfer-back"
+    case .expire: "expire"
+    case .close: "close"
+    case .answer: "answer"
+    case .lapse: "lapse"
+    }
+  }
+}
+
+/// One record of the journal, before it is written or after it was read; its texts are borrowed.
+///
+///     0   CRC-32C of what follows              u32
+///     4   bytes of the whole record            u32
+///     8   transaction                          u64
+///     16  the member's record before this one  u64
+///     24  stamp                                i64
+///     32  kind u8, flags u8, program u16 (all ones: none), merchant u32 (all ones: none)
+///     40  points, amount, balance, balance - available: zigzag; tenant: varint; member, request: counted;
+///         by flags: spend, of u64, expires, effective: zigzag; other: counted; answer: counted; lots: counted,
+///         each an expiry in seconds (0: never) and the points put in or taken out, zigzag
+struct JournalRecord {
+  typealias Bytes = UnsafeRawBufferPointer
+  var kind: RecordKind
+  var tx: TransactionID
+  var previous = JournalPosition.none
+  var stamp: Stamp
+  var tenant: TenantID
+  var program: Int32 = -1
+  var merchant: Int32 = -1
+  /// By how much the balance changed.
+  var points: Int64 = 0
+  /// What was moved, held or released, where that is something else.
+  var amount: Int64 = 0
+  var balance: Int64 = 0
+  var available: Int64 = 0
+  var spend: Int64 = -1
+  var of = TransactionID.none
+  var expires = Stamp.zero
+  var effective = Stamp.zero
+  var member: Bytes
+  var request = Bytes(start: nil, count: 0)
+  /// The other side of a transfer.
+  var other = Bytes(start: nil, count: 0)
+  /// An encoded reply.
+  var answer = Bytes(start: nil, count: 0)
+  var lots = Bytes(start: nil, count: 0)
+
+  static let fixedSize = 40
+  static let maximumByteCount = 65_536
+
+  private static let hasSpend: UInt8 = 1
+  private static let hasOf: UInt8 = 2
+  private static let hasExpires: UInt8 = 4
+  private static let hasEffective: UInt8 = 8
+  private static let hasOther: UInt8 = 16
+  private static let hasAnswer: UInt8 = 32
+  private static let hasLots: UInt8 = 64
+
+  init(_ kind: RecordKind, tx: TransactionID, stamp: Stamp, tenant: TenantID, member: Bytes) {
+    self.kind = kind
+    self.tx = tx
+    self.stamp = stamp
+    self.tenant = tenant
+    self.member = member
+  }
+
+  func encode(into buffer: inout ByteBuffer) {
+    let start = buffer.count
+    var flags: UInt8 = 0
+    if spend >= 0 { flags |= Self.hasSpend }
+    if of != .none { flags |= Self.hasOf }
+    if expires != .zero { flags |= Self.hasExpires }
+    if effective != .zero { flags |= Self.hasEffective }
+    if other.count > 0 { flags |= Self.hasOther }
+    if answer.count > 0 { flags |= Self.hasAnswer }
+    if lots.count > 0 { flags |= Self.hasLots }
+    let place = buffer.reserve(Self.fixedSize)
+    place.storeBytes(of: tx.rawValue.littleEndian, toByteOffset: 8, as: UInt64.self)
+    place.storeBytes(of: previous.rawValue.littleEndian, toByteOffset: 16, as: UInt64.self)
+    place.storeBytes(of: stamp.microseconds.littleEndian, toByteOffset: 24, as: Int64.self)
+    place.storeBytes(of: kind.rawValue, toByteOffset: 32, as: UInt8.self)
+    place.storeBytes(of: flags, toByteOffset: 33, as: UInt8.self)
+    place.storeBytes(of: UInt16(truncatingIfNeeded: program).littleEndian, toByteOffset: 34, as: UInt16.self)
+    place.storeBytes(of: merchant.littleEndian, toByteOffset: 36, as: Int32.self)
+    buffer.commit(Self.fixedSize)
+    buffer.append(zigzag: points)
+    buffer.append(zigzag: amount)
+    buffer.append(zigzag: balance)
+    buffer.append(zigzag: balance &- available)
+    buffer.append(varint: UInt64(tenant.rawValue))
+    buffer.append(counted: member)
+    buffer.append(counted: request)
+    if flags != 0 {
+      if spend >= 0 { buffer.append(zigzag: spend) }
+      if of != .none { buffer.append(of.rawValue) }
+      if expires != .zero { buffer.append(zigzag: expires.microseconds) }
+      if effective != .zero { buffer.append(zigzag: effective.microseconds) }
+      if other.count > 0 { buffer.append(counted: other) }
+      if answer.count > 0 { buffer.append(counted: answer) }
+      if lots.count > 0 { buffer.append(counted: lots) }
+    }
+    let end = buffer.count
+    buffer.patch(UInt32(end - start), at: start + 4)
+    buffer.patch(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer.bytes[start + 4..<end])), at: start)
+  }
+
+  /// Reads the record that `bytes` begin with. Throws if they are cut or fail the checksum.
+  init(decoding bytes: Bytes) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    let crc: UInt32 = try reader.read()
+    let count: UInt32 = try reader.read()
+    guard count >= UInt32(Self.fixedSize), Int(count) <= bytes.count else { throw MalformedBytes("a record is cut") }
+    guard CRC32C.checksum(Bytes(rebasing: bytes[4..<Int(count)])) == crc else {
+      throw MalformedBytes("a record fails its checksum")
+    }
+    let rawTransaction: UInt64 = try reader.read()
+    guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("a transaction of no slot") }
+    tx = TransactionID(rawValue: rawTransaction)
+    previous = JournalPosition(rawValue: try reader.read())
+    stamp = Stamp(microseconds: try reader.read())
+    guard let kind = RecordKind(rawValue: try reader.read()) else { throw MalformedBytes("a record of unknown kind") }
+    self.kind = kind
+    let flags: UInt8 = try reader.read()
+    let rawProgram: UInt16 = try reader.read()
+    program = rawProgram == .max ? -1 : Int32(rawProgram)
+    merchant = try reader.read()
+    points = try reader.readZigzag()
+    amount = try reader.readZigzag()
+    balance = try reader.readZigzag()
+    available = balance &- (try reader.readZigzag())
+    tenant = TenantID(UInt32(truncatingIfNeeded: try reader.readVarint()))
+    member = try reader.readCounted()
+    request = try reader.readCounted()
+    if flags & Self.hasSpend != 0 { spend = try reader.readZigzag() }
+    if flags & Self.hasOf != 0 { of = TransactionID(rawValue: try reader.read()) }
+    if flags & Self.hasExpires != 0 { expires = Stamp(microseconds: try reader.readZigzag()) }
+    if flags & Self.hasEffective != 0 { effective = Stamp(microseconds: try reader.readZigzag()) }
+    if flags & Self.hasOther != 0 { other = try reader.readCounted() }
+    if flags & Self.hasAnswer != 0 { answer = try reader.readCounted() }
+    if flags & Self.hasLots != 0 { lots = try reader.readCounted() }
+  }
+
+  /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
+  func render(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter) {
+    if kind == .answer {
+      reply.buffer.append(answer)
+      return
+    }
+    reply.record()
+    reply.field(.tx, tx)
+    switch kind {
+    case .transferOut:
+      reply.field(.from, member)
+      reply.field(.to, other)
+      reply.field(.points, amount)
+      reply.field(.balance, balance)
+    case .refund:
+      reply.field(.of, of)
+      reply.field(.member, member)
+      reply.field(.points, points)
+      reply.field(.balance, balance)
+    case .earn, .redeem:
+      reply.field(.member, member)
+      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+      reply.field(.points, points)
+      reply.field(.balance, balance)
+      return
+    default:
+      if of != .none { reply.field(.of, of) }
+      reply.field(.member, member)
+      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+      reply.field(.points, kind == .capture ? points : amount)
+      reply.field(.balance, balance)
+      reply.field(.available, available)
+      if kind == .hold { reply.field(.expires, expires) }
+      return
+    }
+    catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+  }
+
+  /// The record as `HISTORY` shows it: `tx time kind points balance [program merchant spend request of …]`.
+  func describe(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter, withMember: Bool) {
+    reply.record()
+    reply.field(.tx, tx)
+    reply.field(.time, stamp)
+    reply.field(.kind, Bytes(start: kind.word.utf8Start, count: kind.word.utf8CodeUnitCount))
+    if withMember { reply.field(.member, member) }
+    reply.field(.points, points)
+    reply.field(.balance, balance)
+    if program >= 0 && Int(program) < catalogue.programCount {
+      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+    }
+    if merchant >= 0 && Int(merchant) < catalogue.merchantCount {
+      catalogue.withMerchantName(Int(merchant)) { reply.field(.merchant, $0) }
+    }
+    if spend >= 0 { reply.field(.spend, spend) }
+    if request.count > 0 { reply.field(.request, request) }
+    if of != .none { reply.field(.of, of) }
+    if kind == .hold || kind == .release || kind == .lapse { reply.field(.held, amount) }
+    if kind == .transferOut { reply.field(.to, other) }
+    if kind == .transferIn { reply.field(.from, other) }
+    if expires != .zero { reply.field(.expires, expires) }
+    if effective != .zero { reply.field(.effective, effective) }
+  }
+}

@@ -1,0 +1,213 @@
+import Base
+
+/// Where a member's account of one program is, while one command works on it. The addresses hold until a snapshot begins.
+struct Holder {
+  var number: UInt32
+  var member: UnsafeMutablePointer<MemberRecord>
+  var account: UnsafeMutablePointer<AccountRecord>
+  /// What the digest knows the account by.
+  var key: UInt64
+  var program: Int
+  @inline(__always) var isInline: Bool {
+    UnsafeMutableRawPointer(account) == UnsafeMutableRawPointer(member) + MemberRecord.accountOffset
+  }
+}
+
+/// The digest's field numbers; part of what replicas compare.
+enum DigestField {
+  static let available: UInt64 = 1
+  static let held: UInt64 = 2
+  static let debt: UInt64 = 3
+  static let lotEarnedAt: UInt64 = 4
+  static let lotIssued: UInt64 = 5
+  static let lotAvailable: UInt64 = 6
+  static let lotHeld: UInt64 = 7
+  static let lotConsumed: UInt64 = 8
+  static let lotReversed: UInt64 = 9
+  static let lotExpired: UInt64 = 10
+  static let memberContent: UInt64 = 11
+  static let memberState: UInt64 = 12
+  static let sequence: UInt64 = 13
+  static let transaction: UInt64 = 14
+  static let reversedPoints: UInt64 = 15
+  static let reversedSpend: UInt64 = 16
+  static let transactionState: UInt64 = 17
+  static let link: UInt64 = 18
+  static let takePoints: UInt64 = 19
+  static let takeReturned: UInt64 = 20
+  static let request: UInt64 = 21
+  static let answered: UInt64 = 22
+  static let issues: UInt64 = 23
+  static let redeems: UInt64 = 24
+  static let breakage: UInt64 = 25
+  static let adjustments: UInt64 = 26
+  static let inTransit: UInt64 = 27
+  static let betweenShards: UInt64 = 28
+  static let card: UInt64 = 29
+  static let cardEntry: UInt64 = 30
+  static let outbox: UInt64 = 31
+  static let inbox: UInt64 = 32
+}
+
+extension Ledger {
+  /// The largest balance or debt of an account: sums of two stay far from overflow.
+  static var largestBalance: Int64 { 1_000_000_000_000_000_000 }
+  /// The largest number of points or minor units in one command.
+  static var largestAmount: Int64 { 1_000_000_000_000_000 }
+
+  // MARK: Members
+
+  /// The number (place) of a member.
+  func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> UInt32? {
+    if let short = ShortText(inline: id) {
+      return memberIndex.find(hash) { value in
+        let record = members.read(Int(value &- 1))
+        return record.pointee.hash == hash && record.pointee.id == short && record.pointee.tenant == tenant
+      }.map { $0 &- 1 }
+    }
+    return memberIndex.find(hash) { value in
+      let record = members.read(Int(value &- 1))
+      return record.pointee.hash == hash && record.pointee.tenant == tenant && !record.pointee.id.isInline
+        && texts.equals(record.pointee.id.low, id)
+    }.map { $0 &- 1 }
+  }
+  func findMember(_ id: UnsafeRawBufferPointer, tenant: TenantID) -> UInt32? {
+    findMember(Slot.hash(.member, tenant: tenant, id: id), tenant, id)
+  }
+  /// A member's id, in place.
+  @inline(__always) func memberID(_ record: UnsafePointer<MemberRecord>) -> UnsafeRawBufferPointer {
+    let id = record.pointee.id
+    guard id.isInline else { return texts.read(id.low) }
+    return UnsafeRawBufferPointer(start: UnsafeRawPointer(record) + 8, count: Int(id.high &>> 56))
+  }
+  func hash(ofMember number: UInt32) -> UInt64 { members.read(Int(number)).pointee.hash }
+
+  // MARK: Accounts
+
+  @inline(__always) func programKey(_ program: Int) -> UInt64 { catalogue.programRows[program].key }
+
+  /// A member's account, made if it is not there and `create` says so.
+  mutating func holder(_ number: UInt32, _ program: Int, create: Bool) -> Holder? {
+    let member = members.write(Int(number))
+    let first = (UnsafeMutableRawPointer(member) + MemberRecord.accountOffset)
+      .assumingMemoryBound(to: AccountRecord.self)
+    var holder = Holder(
+      number: number, member: member, account: first,
+      key: DigestSum.mix(member.pointee.hash, programKey(program)), program: program)
+    if first.pointee.program == Int32(program) { return holder }
+    if first.pointee.program < 0 {
+      guard create else { return nil }
+      first.pointee.program = Int32(program)
+      countAccount(program)
+      return holder
+    }
+    guard let other = otherAccount(holder, create: create) else { return nil }
+    holder.account = other
+    return holder
+  }
+  private mutating func otherAccount(_ holder: Holder, create: Bool) -> UnsafeMutablePointer<AccountRecord>? {
+    var next = holder.member.pointee.nextAccount
+    while next != 0 {
+      let account = accounts.write(Int(next - 1))
+      if account.pointee.program == Int32(holder.program) { return account }
+      next = account.pointee.next
+    }
+    guard create else { return nil }
+    var record = AccountRecord()
+    record.program = Int32(holder.program)
+    record.next = holder.member.pointee.nextAccount
+    let place = accounts.append(record)
+    holder.member.pointee.nextAccount = UInt32(place + 1)
+    countAccount(holder.program)
+    return accounts.write(place)
+  }
+  private mutating func countAccount(_ program: Int) {
+    programs.write(program).pointee.accounts += 1
+    core.accountCount += 1
+  }
+  /// A member's account to read; nil if there is none.
+  func account(_ member: UnsafePointer<MemberRecord>, _ program: Int) -> UnsafePointer<AccountRecord>? {
+    let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
+    if first.pointee.program == Int32(program) { return first }
+    var next = member.pointee.nextAccount
+    while next != 0 {
+      let account = accounts.read(Int(next - 1))
+      if account.pointee.program == Int32(program) { return account }
+      next = account.pointee.next
+    }
+    return nil
+  }
+  /// Calls `body` with the program of each of a member's accounts.
+  func forEachAccount(_ member: UnsafePointer<MemberRecord>, _ body: (UnsafePointer<AccountRecord>) -> Void) {
+    let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
+    if first.pointee.program >= 0 { body(first) }
+    var next = member.pointee.nextAccount
+    while next != 0 {
+      let account = accounts.read(Int(next - 1))
+      body(account)
+      next = account.pointee.next
+    }
+  }
+
+  /// Changes an account. The program's sum of members' balances follows from here, not from the postings against it: so
+  /// that a posting left out shows as a sum that is not 0.
+  mutating func adjust(
+    _ holder: Holder, available: Int64 = 0, held: Int64 = 0, debt: Int64 = 0
+  ) {
+    let account = holder.account
+    if available != 0 {
+      account.pointee.available += available
+      core.digest.add(holder.key, DigestField.available, available)
+    }
+    if held != 0 {
+      account.pointee.held += held
+      core.digest.add(holder.key, DigestField.held, held)
+    }
+    if debt != 0 {
+      account.pointee.debt += debt
+      core.digest.add(holder.key, DigestField.debt, debt)
+    }
+    let change = available + held - debt
+    if change != 0 { programs.write(holder.program).pointee.members += Int128(change) }
+  }
+
+  // MARK: Postings against members
+
+  mutating func postIssue(_ merchant: Int, _ program: Int, _ points: Int64) {
+    part(merchant, program).pointee.issues -= Int128(points)
+    core.digest.add(partKey(merchant, program), DigestField.issues, 0 &- points)
+  }
+  mutating func postRedemption(_ merchant: Int, _ program: Int, _ points: Int64) {
+    part(merchant, program).pointee.redeems += Int128(points)
+    core.digest.add(partKey(merchant, program), DigestField.redeems, points)
+  }
+  mutating func postBreakage(_ program: Int, _ points: Int64) {
+    programs.write(program).pointee.breakage += Int128(points)
+    core.digest.add(programKey(program), DigestField.breakage, points)
+  }
+  mutating func postInTransit(_ program: Int, _ points: Int64) {
+    programs.write(program).pointee.inTransit += Int128(points)
+    core.digest.add(programKey(program), DigestField.inTransit, points)
+  }
+  mutating func postBetweenShards(_ program: Int, _ points: Int64) {
+    programs.write(program).pointee.betweenShards += Int128(points)
+    core.digest.add(programKey(program), DigestField.betweenShards, points)
+  }
+  @inline(__always) private func partKey(_ merchant: Int, _ program: Int) -> UInt64 {
+    DigestSum.mix(catalogue.merchantRows[merchant].key, programKey(program))
+  }
+  func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 { partKey(merchant, program) }
+
+  private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
+    var next = firstParts.read(merchant).pointee
+    while next != 0 {
+      let part = parts.write(Int(next &- 1))
+      if part.pointee.program == Int32(program) { return part }
+      next = part.pointee.next
+    }
+    let place = parts.append(
+      PartRecord(merchant: Int32(merchant), program: Int32(program), next: firstParts.read(merchant).pointee))
+    firstParts[merchant] = UInt32(place + 1)
+    return parts.write(place)
+  }
+}

@@ -1,0 +1,58 @@
+import Base
+
+extension Ledger {
+  /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest`. `sum` is that of the
+  /// programs' sums without their signs, so that two faults do not hide each other.
+  public func audit(into reply: inout ReplyWriter) {
+    let figures = auditFigures()
+    reply.record()
+    reply.field(.shard, Int64(shard.rawValue))
+    reply.field(.index, Int64(clamping: lastIndex.rawValue))
+    reply.field(.accounts, Int64(clamping: figures.accounts))
+    reply.field(.transactions, Int64(clamping: figures.transactions))
+    reply.field(.sum, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + abs($1.sum) }))
+    reply.field(.intransit, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + $1.inTransit }))
+    reply.field(.digest, Ledger.digestText(digest))
+    reply.field(.members, Int64(clamping: memberCount))
+  }
+  /// 32 hexadecimal digits.
+  public static func digestText(_ digest: (UInt64, UInt64)) -> String {
+    let digits = [digest.0, digest.1].map { half in
+      let text = String(half, radix: 16)
+      return String(repeating: "0", count: 16 - text.count) + text
+    }
+    return digits.joined()
+  }
+
+  /// The shard's figures by program. O(merchants + open deliveries).
+  public func auditFigures() -> AuditFigures {
+    var issues = [Int128](repeating: 0, count: programs.count)
+    var redeems = issues
+    for i in 0..<parts.count {
+      let part = parts.read(i).pointee
+      issues[Int(part.program)] += part.issues
+      redeems[Int(part.program)] += part.redeems
+    }
+    var rows: [AuditFigures.Program] = []
+    for i in 0..<programs.count {
+      let p = programs.read(i).pointee
+      rows.append(
+        AuditFigures.Program(
+          name: catalogue.programs[i].name,
+          sum: p.members + p.breakage + p.adjustments + p.inTransit + p.betweenShards + issues[i] + redeems[i],
+          inTransit: p.inTransit, betweenShards: p.betweenShards, members: p.members, merchantIssues: issues[i],
+          merchantRedeems: redeems[i], breakage: p.breakage))
+    }
+    var open: Int128 = 0
+    for i in 0..<outbox.count {
+      let record = outbox.read(i).pointee
+      guard record.id != .none, record.kind == Ledger.transferKind, let number = findTransaction(record.id) else {
+        continue
+      }
+      open += Int128(transactions.read(number).pointee.points)
+    }
+    return AuditFigures(
+      shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,
+      accounts: core.accountCount, transactions: transactionCount, openDeliveries: open, digest: digest)
+  }
+}

@@ -1,0 +1,377 @@
+import Base
+
+// What one shard asks of another. The source keeps the step in its outbox until the verdict is recorded; the destination
+// applies it once (a delivery is a request id like any other, kept as long as those) and keeps the verdict in its inbox
+// until the source has said that it is settled. Every message may come twice or late.
+//
+//     delivery  from u64, step u8, kind u8, then by kind:
+//               transfer: recipient, recipient's card, sender, program: counted; points zigzag; lots to the end
+//               card steps: the texts of `CardStep`
+//     verdict   from u64, step u8, code u8, which u8, the destination's slot u16
+//     settled   from u64, step u8, and in the header the slot of the destination
+
+extension Ledger {
+  private static var step: UInt8 { 1 }
+
+  // MARK: Outbox
+
+  mutating func setRequest(_ key: RequestKey, _ record: inout OutboxRecord) {
+    record.hasRequest = key.isNone ? 0 : 1
+    record.requestKey = key.key
+    record.requestCheck = key.check
+    record.fingerprint = key.fingerprint
+  }
+  private func request(of record: OutboxRecord) -> RequestKey {
+    RequestKey(
+      key: record.requestKey, check: record.requestCheck, fingerprint: record.fingerprint,
+      isNone: record.hasRequest == 0)
+  }
+  /// Keeps a step, and gives it out.
+  mutating func addOutbox(_ record: inout OutboxRecord, _ text: Bytes) {
+    precondition(text.count <= 512, "the texts of a step fit its record")
+    record.textCount = UInt32(text.count)
+    withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: text) }
+    var number = core.freeOutbox
+    if number != 0 {
+      core.freeOutbox = outbox.read(Int(number - 1)).pointee.next
+      outbox[Int(number - 1)] = record
+    } else {
+      number = UInt32(outbox.append(record) + 1)
+    }
+    outboxIndex.insert(record.id.rawValue, number)
+    core.openOutbox += 1
+    core.digest.add(record.id.rawValue, DigestField.outbox, Int64(record.kind))
+    newDeliveries.append(delivery(of: record))
+  }
+  private func withText<R>(_ number: UInt32, _ body: (Bytes) -> R) -> R {
+    let record = outbox.read(Int(number - 1))
+    let offset = MemoryLayout<OutboxRecord>.offset(of: \.text) ?? 0
+    return body(Bytes(start: UnsafeRawPointer(record) + offset, count: Int(record.pointee.textCount)))
+  }
+  private func findOutbox(_ tx: TransactionID) -> UInt32? {
+    outboxIndex.find(tx.rawValue) { outbox.read(Int($0 - 1)).pointee.id == tx }
+  }
+  private mutating func dropOutbox(_ number: UInt32) {
+    let record = outbox.write(Int(number - 1))
+    let tx = record.pointee.id
+    core.digest.add(tx.rawValue, DigestField.outbox, -Int64(record.pointee.kind))
+    outboxIndex.remove(tx.rawValue, number)
+    record.pointee.id = .none
+    record.pointee.next = core.freeOutbox
+    core.freeOutbox = number
+    core.openOutbox -= 1
+  }
+
+  /// The delivery of a step, made anew from the state.
+  private func delivery(of record: OutboxRecord) -> Delivery {
+    var buffer = ByteBuffer(capacity: 1024)
+    let context = CommandContext(tenant: record.tenant, fingerprint: 0)
+    let start = Command.begin(&buffer, .delivery, Slot(record.to), context)
+    buffer.append(record.id.rawValue)
+    buffer.append(Ledger.step)
+    buffer.append(record.kind)
+    withUnsafeBytes(of: record.text) { block in
+      let text = Bytes(rebasing: block[0..<Int(record.textCount)])
+      if record.kind == Ledger.transferKind {
+        appendTransfer(record, text, to: &buffer)
+      } else {
+        buffer.append(text)
+      }
+    }
+    Command.end(&buffer, start)
+    return Delivery(
+      from: record.id, step: Ledger.step, kind: .delivery, to: Slot(record.to), stamp: record.stamp,
+      command: buffer.array)
+  }
+  private func appendTransfer(_ record: OutboxRecord, _ text: Bytes, to buffer: inout ByteBuffer) {
+    var reader = ByteReader(text)
+    guard let number = findTransaction(record.id), let recipient = try? reader.readCounted(),
+      let card = try? reader.readCounted()
+    else { preconditionFailure("an open transfer is known") }
+    let transaction = transactions.read(number).pointee
+    buffer.append(counted: recipient)
+    buffer.append(counted: card)
+    buffer.append(counted: memberID(members.read(Int(transaction.member))))
+    catalogue.withProgramName(Int(transaction.program)) { buffer.append(counted: $0) }
+    buffer.append(zigzag: transaction.points)
+    var next = transaction.firstTake
+    while next != 0 {
+      let take = takes.read(Int(next - 1)).pointee
+      buffer.append(take.expiresAt.microseconds)
+      buffer.append(take.earnedAt.microseconds)
+      buffer.append(zigzag: take.points)
+      next = take.next
+    }
+  }
+
+  // MARK: At the destination
+
+  mutating func applyDelivery(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) -> Outcome {
+    let rawTransaction: UInt64 = try reader.read()
+    let step: UInt8 = try reader.read()
+    let kind: UInt8 = try reader.read()
+    guard rawTransaction >> 48 < UInt64(Slot.count), rawTransaction & 0xFFFF_FFFF_FFFF > 0 else {
+      throw MalformedBytes("a delivery from nowhere")
+    }
+    let from = TransactionID(rawValue: rawTransaction)
+    if let number = findInbox(from, step) {
+      newDeliveries.append(verdict(of: inbox.read(Int(number - 1)).pointee))
+      return .silent
+    }
+    // Settled long ago: the source knows the verdict.
+    let key = deliveryKey(from, step, header.slot)
+    if hasSeen(key) { return .silent }
+    let verdict: Verdict
+    if kind == Ledger.transferKind {
+      verdict = try receiveTransfer(from, header.context.tenant, &reader)
+    } else {
+      guard let kind = CardStep.Kind(rawValue: kind) else { throw MalformedBytes("a delivery of unknown kind") }
+      let step = try CardStep(kind, decoding: &reader)
+      try reader.finish()
+      verdict = attachOrAdd(step, header.context.tenant)
+    }
+    remember(key, answer: 0, isPending: false)
+    let record = InboxRecord(
+      from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: header.slot.rawValue)
+    addInbox(record)
+    newDeliveries.append(self.verdict(of: record))
+    return .silent
+  }
+  private func deliveryKey(_ from: TransactionID, _ step: UInt8, _ slot: Slot) -> RequestKey {
+    let first = DigestSum.mix(from.rawValue, 0x7D3A_11C5_5F21_9E03 &+ UInt64(step))
+    let second = DigestSum.mix(first, from.rawValue)
+    return RequestKey(
+      key: UInt64(slot.rawValue) << 50 | first >> 14, check: UInt32(truncatingIfNeeded: second) & ~1,
+      fingerprint: from.rawValue, isNone: false)
+  }
+  private mutating func hasSeen(_ key: RequestKey) -> Bool {
+    var unused = ReplyWriter(capacity: 64)
+    if case .repeated = repeated(key, &unused) { return true }
+    return false
+  }
+  private mutating func receiveTransfer(
+    _ from: TransactionID, _ tenant: TenantID, _ reader: inout ByteReader
+  ) throws(MalformedBytes) -> Verdict {
+    let recipient = try reader.readCounted()
+    let card = try reader.readCounted()
+    let sender = try reader.readCounted()
+    let program = try reader.readCounted()
+    let points = try reader.readZigzag()
+    let list = try reader.readBytes(reader.remaining)
+    var lots = ByteReader(list)
+    var sum: Int64 = 0
+    var count = 0
+    while !lots.isAtEnd {
+      let lot = try TravellingLot(&lots)
+      sum += lot.points
+      count += 1
+      guard sum <= Ledger.largestAmount else { throw MalformedBytes("a transfer of impossible size") }
+    }
+    guard sum == points, points > 0 else { throw MalformedBytes("a transfer's lots are not its points") }
+    guard let program = catalogue.program(program, tenant: tenant) else { return Verdict(.limit, which: 5) }
+    guard let number = findMember(recipient, tenant: tenant) else { return Verdict(.notFound) }
+    let verdict = canReceive(number, program, points, lots: count, card: card)
+    if verdict == .done { receive(number, program, from, from: sender, .list(list), points) }
+    return verdict
+  }
+  private mutating func attachOrAdd(_ step: CardStep, _ tenant: TenantID) -> Verdict {
+    if let number = findMember(step.member, tenant: tenant) { return attach(number, step) }
+    guard step.kind == .memberAdd else { return Verdict(.notFound) }
+    let hash = Slot.hash(.member, tenant: tenant, id: step.member)
+    guard let number = addMember(hash, tenant, step.member, name: step.name, region: step.region) else {
+      return Verdict(.limit, which: 4)
+    }
+    return addCard(step.number, to: number)
+  }
+
+  private static func inboxKey(_ from: TransactionID, _ step: UInt8) -> UInt64 {
+    DigestSum.mix(from.rawValue, UInt64(step))
+  }
+  private mutating func addInbox(_ record: InboxRecord) {
+    var number = core.freeInbox
+    if number != 0 {
+      core.freeInbox = inbox.read(Int(number - 1)).pointee.next
+      inbox[Int(number - 1)] = record
+    } else {
+      number = UInt32(inbox.append(record) + 1)
+    }
+    inboxIndex.insert(Ledger.inboxKey(record.from, record.step), number)
+    core.openInbox += 1
+    core.digest.add(record.from.rawValue, DigestField.inbox, 1 + Int64(record.code))
+  }
+  private func findInbox(_ from: TransactionID, _ step: UInt8) -> UInt32? {
+    inboxIndex.find(Ledger.inboxKey(from, step)) { value in
+      let record = inbox.read(Int(value - 1))
+      return record.pointee.from == from && record.pointee.step == step
+    }
+  }
+  private func verdict(of record: InboxRecord) -> Delivery {
+    var buffer = ByteBuffer(capacity: 64)
+    let start = Command.begin(&buffer, .verdict, record.from.slot, CommandContext(fingerprint: 0))
+    buffer.append(record.from.rawValue)
+    buffer.append(record.step)
+    buffer.append(record.code)
+    buffer.append(record.which)
+    buffer.append(record.slot)
+    Command.end(&buffer, start)
+    return Delivery(
+      from: record.from, step: record.step, kind: .verdict, to: record.from.slot, stamp: record.stamp,
+      command: buffer.array)
+  }
+
+  mutating func applySettled(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
+    let rawTransaction: UInt64 = try reader.read()
+    let step: UInt8 = try reader.read()
+    try reader.finish()
+    let from = TransactionID(rawValue: rawTransaction)
+    guard let number = findInbox(from, step) else { return .silent }
+    let record = inbox.write(Int(number - 1))
+    core.digest.add(from.rawValue, DigestField.inbox, -1 - Int64(record.pointee.code))
+    inboxIndex.remove(Ledger.inboxKey(from, step), number)
+    record.pointee.from = .none
+    record.pointee.next = core.freeInbox
+    core.freeInbox = number
+    core.openInbox -= 1
+    return .silent
+  }
+
+  // MARK: Back at the source
+
+  mutating func applyVerdict(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) -> Outcome {
+    let rawTransaction: UInt64 = try reader.read()
+    let step: UInt8 = try reader.read()
+    let code: UInt8 = try reader.read()
+    let which: UInt8 = try reader.read()
+    let rawSlot: UInt16 = try reader.read()
+    try reader.finish()
+    guard rawSlot < UInt16(Slot.count) else { throw MalformedBytes("slot \(rawSlot) is out of range") }
+    guard rawTransaction >> 48 == UInt64(header.slot.rawValue) else {
+      throw MalformedBytes("a verdict in a foreign slot")
+    }
+    let from = TransactionID(rawValue: rawTransaction)
+    guard let number = findOutbox(from) else {
+      // Recorded before: the settlement was lost, or is on its way.
+      newDeliveries.append(settlement(from, step, to: Slot(rawSlot)))
+      return .silent
+    }
+    let record = outbox.read(Int(number - 1)).pointee
+    let verdict = Verdict(code: code, which: which)
+    if record.kind == Ledger.transferKind {
+      completeTransfer(number, record, verdict, &reply)
+    } else {
+      try completeCard(number, record, verdict, &reply)
+    }
+    dropOutbox(number)
+    newDeliveries.append(settlement(from, step, to: Slot(record.to)))
+    return .completed(from)
+  }
+  private func settlement(_ from: TransactionID, _ step: UInt8, to: Slot) -> Delivery {
+    var buffer = ByteBuffer(capacity: 64)
+    let start = Command.begin(&buffer, .settled, to, CommandContext(fingerprint: 0))
+    buffer.append(from.rawValue)
+    buffer.append(step)
+    Command.end(&buffer, start)
+    return Delivery(from: from, step: step, kind: .settled, to: to, stamp: now, command: buffer.array)
+  }
+  private mutating func completeTransfer(
+    _ number: UInt32, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
+  ) {
+    guard let place = findTransaction(record.id) else { preconditionFailure("an open transfer is known") }
+    let transaction = transactions.read(place).pointee
+    let program = Int(transaction.program)
+    let key = request(of: record)
+    let member = members.read(Int(transaction.member))
+    if verdict == .done {
+      postInTransit(program, -transaction.points)
+      postBetweenShards(program, transaction.points)
+      setState(place, 0)
+      var take = transaction.firstTake
+      while take != 0 { take = dropTake(take, record.id) }
+      transactions.write(place).pointee.firstTake = 0
+      resolve(key, transaction.position)
+      withText(number) { text in
+        var answer = JournalRecord(
+          .transferOut, tx: record.id, stamp: now, tenant: record.tenant, member: memberID(member))
+        var reader = ByteReader(text)
+        if let recipient = try? reader.readCounted() { answer.other = recipient }
+        answer.program = transaction.program
+        answer.amount = transaction.points
+        answer.balance = record.balance
+        answer.render(catalogue, into: &reply)
+      }
+      return
+    }
+    // Refused: the very lots get their points back.
+    guard let holder = holder(transaction.member, program, create: false) else { return }
+    touch(holder)
+    postInTransit(program, -transaction.points)
+    giveBack(holder, transaction, transaction.points, withGrace: false)
+    setState(place, TransactionRecord.returned)
+    var back = JournalRecord(
+      .transferBack, tx: nextTransaction(record.id.slot), stamp: now, tenant: record.tenant, member: memberID(member))
+    back.program = transaction.program
+    back.points = transaction.points
+    back.amount = transaction.points
+    back.of = record.id
+    book(holder, &back, points: transaction.points, link: record.id)
+    let start = reply.buffer.count
+    writeRecipientVerdict(verdict, &reply)
+    let position = keptAnswer(
+      Bytes(start: nil, count: 0), memberID(members.read(Int(transaction.member))), record.tenant, slot: record.id.slot,
+      reply, from: start)
+    resolve(key, position)
+  }
+  private mutating func completeCard(
+    _ number: UInt32, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    guard let kind = CardStep.Kind(rawValue: record.kind) else { return }
+    let block = record.text
+    try withUnsafeBytes(of: block) { bytes throws(MalformedBytes) in
+      var reader = ByteReader(Bytes(rebasing: bytes[0..<Int(record.textCount)]))
+      let step = try CardStep(kind, decoding: &reader)
+      finishCard(record.card - 1, step, verdict)
+      let start = reply.buffer.count
+      writeVerdict(verdict, &reply)
+      let key = request(of: record)
+      let code = ErrorCode(rawValue: verdict.code)
+      if code == nil || code == .closed || code == .limit {
+        let slot = Slot(hash: cardEntries.read(Int(record.card - 1)).pointee.hash)
+        resolve(key, keptAnswer(step.request, step.member, record.tenant, slot: slot, reply, from: start))
+      } else {
+        forget(key)
+      }
+    }
+  }
+
+  // MARK: Out
+
+  /// The deliveries, verdicts and settlements made since last asked, oldest first.
+  public mutating func takeDeliveries() -> [Delivery] {
+    guard !newDeliveries.isEmpty else { return [] }
+    let taken = newDeliveries
+    newDeliveries = []
+    return taken
+  }
+  /// Everything that is not settled: what a new leader sends again, and any leader now and then. Ordered by transaction.
+  public func forEachOpenDelivery(_ body: (Delivery) -> Void) {
+    guard core.openOutbox > 0 || core.openInbox > 0 else { return }
+    var open: [(TransactionID, UInt32, isOutbox: Bool)] = []
+    for i in 0..<outbox.count where outbox.read(i).pointee.id != .none {
+      open.append((outbox.read(i).pointee.id, UInt32(i), true))
+    }
+    for i in 0..<inbox.count where inbox.read(i).pointee.from != .none {
+      open.append((inbox.read(i).pointee.from, UInt32(i), false))
+    }
+    open.sort { ($0.0.rawValue, $0.isOutbox ? 0 : 1) < ($1.0.rawValue, $1.isOutbox ? 0 : 1) }
+    for (_, number, isOutbox) in open {
+      body(
+        isOutbox ? delivery(of: outbox.read(Int(number)).pointee) : verdict(of: inbox.read(Int(number)).pointee))
+    }
+  }
+  /// How many deliveries and verdicts are open.
+  public var openDeliveryCount: Int { Int(core.openOutbox + core.openInbox) }
+}

@@ -1,0 +1,135 @@
+import Base
+
+/// What `checkInvariants` found broken.
+public struct BrokenInvariant: Error, CustomStringConvertible {
+  public let description: String
+}
+
+extension Ledger {
+  /// Throws the first thing broken of domain.md's "Holds after every step", and of how the records hang together.
+  /// O(state): for tests.
+  public func checkInvariants() throws(BrokenInvariant) {
+    var balances = [Int128](repeating: 0, count: programs.count)
+    var accountCounts = [UInt64](repeating: 0, count: programs.count)
+    var ends: [Stamp: Int64] = [:]
+    for i in 0..<members.count {
+      let member = members.read(i)
+      var failure: BrokenInvariant?
+      var lotCount = 0
+      forEachAccount(member) { account in
+        do throws(BrokenInvariant) {
+          try check(account, member, &lotCount, &ends)
+        } catch { failure = error }
+        balances[Int(account.pointee.program)] += Int128(account.pointee.balance)
+        accountCounts[Int(account.pointee.program)] += 1
+      }
+      if let failure { throw failure }
+      try hold(
+        lotCount == Int(member.pointee.lotCount), "member \(i) counts \(member.pointee.lotCount) lots of \(lotCount)")
+      try checkHolds(UInt32(i), member)
+      try hold(
+        findMember(member.pointee.hash, member.pointee.tenant, memberID(member)) == UInt32(i),
+        "member \(i) is not found by its id")
+    }
+    let rows = auditFigures()
+    for (i, row) in rows.programs.enumerated() {
+      try hold(balances[i] == row.members, "program \(i): members have \(balances[i]), the sum says \(row.members)")
+      try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
+      try hold(row.inTransit >= 0 && row.merchantRedeems >= 0 && row.breakage >= 0, "program \(i): a negative account")
+      try hold(accountCounts[i] == programs.read(i).pointee.accounts, "program \(i): accounts are miscounted")
+    }
+    let inTransit = rows.programs.reduce(Int128(0)) { $0 + $1.inTransit }
+    try hold(inTransit == rows.openDeliveries, "in transit \(inTransit), open deliveries \(rows.openDeliveries)")
+    try hold(calendar.rows.count == ends.count, "the calendar has \(calendar.rows.count) ends of \(ends.count)")
+    for row in calendar.rows {
+      try hold(ends[row.expiresAt] == row.lots, "the calendar counts \(row.lots) of \(ends[row.expiresAt] ?? 0) lots")
+    }
+    try checkTransactions()
+    let recomputed = recomputeDigest()
+    try hold(recomputed == digest, "the digest kept differs from the digest of the records")
+  }
+  private func hold(_ condition: Bool, _ text: @autoclosure () -> String) throws(BrokenInvariant) {
+    if !condition { throw BrokenInvariant(description: text()) }
+  }
+
+  private func check(
+    _ account: UnsafePointer<AccountRecord>, _ member: UnsafePointer<MemberRecord>, _ lotCount: inout Int,
+    _ ends: inout [Stamp: Int64]
+  ) throws(BrokenInvariant) {
+    let a = account.pointee
+    var (available, held): (Int64, Int64) = (0, 0)
+    var next = a.firstLot
+    var previous: LotRecord?
+    var last: UInt32 = 0
+    while next != 0 {
+      let lot = lot(member, next).pointee
+      let parts = lot.available + lot.held + lot.consumed + lot.reversed + lot.expired
+      try hold(lot.issued == parts, "a lot issued \(lot.issued), its parts are \(parts)")
+      let figures = [lot.issued, lot.available, lot.held, lot.consumed, lot.reversed, lot.expired]
+      try hold(figures.allSatisfy { $0 >= 0 }, "a lot with a negative figure: \(figures)")
+      try hold(lot.available + lot.held > 0, "an empty lot")
+      try hold(lot.isExpired == 0 || (lot.available == 0 && lot.expiresAt <= now), "an ended lot with points")
+      try hold(lot.previous == last, "a lot's list is broken")
+      if let previous {
+        let isOrdered =
+          previous.expiresAt < lot.expiresAt
+          || (previous.expiresAt == lot.expiresAt && previous.earnedAt <= lot.earnedAt)
+        try hold(isOrdered, "lots out of order")
+        try hold(previous.expiresAt != lot.expiresAt || previous.origin != lot.origin, "one lot twice")
+      }
+      if lot.isExpired == 0 && lot.expiresAt != .never { ends[lot.expiresAt, default: 0] += 1 }
+      available += lot.available
+      held += lot.held
+      lotCount += 1
+      previous = lot
+      last = next
+      next = lot.next
+    }
+    try hold(last == a.lastLot, "an account's last lot")
+    try hold(available == a.available && available >= 0, "available \(a.available), in lots \(available)")
+    try hold(held == a.held && held >= 0, "held \(a.held), in lots \(held)")
+    try hold(a.debt >= 0 && (a.debt == 0 || a.available == 0), "debt \(a.debt) with \(a.available) available")
+  }
+
+  private func checkHolds(_ number: UInt32, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
+    var held: [Int32: Int64] = [:]
+    var next = member.pointee.firstHold
+    while next != 0 {
+      let record = holds.read(Int(next - 1)).pointee
+      guard let place = findTransaction(record.id) else { throw BrokenInvariant(description: "an unknown hold") }
+      let t = transactions.read(place).pointee
+      try hold(
+        t.state == TransactionRecord.open && t.hold == next && t.member == number && record.member == number,
+        "a hold that is not its transaction's")
+      var taken: Int64 = 0
+      var take = t.firstTake
+      while take != 0 {
+        taken += takes.read(Int(take - 1)).pointee.points
+        take = takes.read(Int(take - 1)).pointee.next
+      }
+      try hold(taken == t.points, "a hold of \(t.points) took \(taken)")
+      held[t.program, default: 0] += t.points
+      next = record.next
+    }
+    for program in 0..<programs.count {
+      let account = account(member, program)?.pointee.held ?? 0
+      try hold(account == held[Int32(program)] ?? 0, "held \(account), by open holds \(held[Int32(program)] ?? 0)")
+    }
+  }
+
+  private func checkTransactions() throws(BrokenInvariant) {
+    for number in transactions.first..<transactions.end {
+      let t = transactions.read(number).pointee
+      try hold(t.reversedPoints >= 0 && t.reversedPoints <= t.points, "more reversed than moved")
+      try hold(t.reversedSpend >= 0 && t.reversedSpend <= max(0, t.spend), "more reversed than spent")
+      try hold(findTransaction(t.id) == number, "a transaction is not found by its number")
+      if t.state == TransactionRecord.open && t.kind == RecordKind.hold.rawValue {
+        try hold(holds.read(Int(t.hold - 1)).pointee.id == t.id, "an open hold is not among the holds")
+      }
+    }
+    for i in 1..<max(1, holdQueue.count) {
+      let (parent, child) = (holdQueue.read((i - 1) / 2).pointee, holdQueue.read(i).pointee)
+      try hold(!child.isBefore(parent), "the deadlines are no heap")
+    }
+  }
+}

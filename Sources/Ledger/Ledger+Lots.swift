@@ -1,0 +1,277 @@
+import Base
+
+extension Ledger {
+  // MARK: Finding
+
+  mutating func lot(_ holder: Holder, _ number: UInt32) -> UnsafeMutablePointer<LotRecord> {
+    if number == inlineNumber {
+      return (UnsafeMutableRawPointer(holder.member) + MemberRecord.lotOffset).assumingMemoryBound(to: LotRecord.self)
+    }
+    return lots.write(Int(number &- 1))
+  }
+  func lot(_ member: UnsafePointer<MemberRecord>, _ number: UInt32) -> UnsafePointer<LotRecord> {
+    if number == inlineNumber {
+      return (UnsafeRawPointer(member) + MemberRecord.lotOffset).assumingMemoryBound(to: LotRecord.self)
+    }
+    return lots.read(Int(number &- 1))
+  }
+  func lotKey(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt64 {
+    DigestSum.mix(holder.key &+ UInt64(origin), UInt64(bitPattern: expiresAt.microseconds))
+  }
+
+  /// The lot with an expiry and an origin; 0 if there is none. Looks from the end of the list, where the newest are.
+  mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt32 {
+    var number = holder.account.pointee.lastLot
+    while number != 0 {
+      let lot = lot(holder, number)
+      if lot.pointee.expiresAt < expiresAt { return 0 }
+      if lot.pointee.expiresAt == expiresAt && lot.pointee.origin == origin { return number }
+      number = lot.pointee.previous
+    }
+    return 0
+  }
+
+  /// A new lot at its place in the order of R1: by expiry, then by earning, then by arrival.
+  mutating func openLot(_ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8) -> UInt32 {
+    var number = inlineNumber
+    if !holder.isInline || lot(holder, inlineNumber).pointee.isUsed == 1 {
+      if core.freeLot != 0 {
+        number = core.freeLot
+        core.freeLot = lots.read(Int(number - 1)).pointee.next
+      } else {
+        number = UInt32(lots.append(LotRecord()) + 1)
+      }
+    }
+    var before = holder.account.pointee.lastLot
+    while before != 0 {
+      let lot = lot(holder, before)
+      if lot.pointee.expiresAt < expiresAt
+        || (lot.pointee.expiresAt == expiresAt && lot.pointee.earnedAt <= earnedAt)
+      {
+        break
+      }
+      before = lot.pointee.previous
+    }
+    let after = before == 0 ? holder.account.pointee.firstLot : lot(holder, before).pointee.next
+    let new = lot(holder, number)
+    new.pointee = LotRecord()
+    new.pointee.isUsed = 1
+    new.pointee.expiresAt = expiresAt
+    new.pointee.earnedAt = earnedAt
+    new.pointee.origin = origin
+    new.pointee.previous = before
+    new.pointee.next = after
+    if before == 0 { holder.account.pointee.firstLot = number } else { lot(holder, before).pointee.next = number }
+    if after == 0 { holder.account.pointee.lastLot = number } else { lot(holder, after).pointee.previous = number }
+    holder.member.pointee.lotCount &+= 1
+    core.digest.add(lotKey(holder, expiresAt, origin), DigestField.lotEarnedAt, earnedAt.microseconds)
+    calendar.change(expiresAt, by: 1)
+    return number
+  }
+
+  /// Forgets a lot that has nothing left.
+  mutating func closeIfEmpty(_ holder: Holder, _ number: UInt32) {
+    let record = lot(holder, number)
+    if record.pointee.available == 0 && record.pointee.held == 0 { close(holder, number) }
+  }
+  private mutating func close(_ holder: Holder, _ number: UInt32) {
+    let gone = lot(holder, number)
+    let key = lotKey(holder, gone.pointee.expiresAt, gone.pointee.origin)
+    core.digest.add(key, DigestField.lotEarnedAt, 0 - gone.pointee.earnedAt.microseconds)
+    core.digest.add(key, DigestField.lotIssued, 0 - gone.pointee.issued)
+    core.digest.add(key, DigestField.lotConsumed, 0 - gone.pointee.consumed)
+    core.digest.add(key, DigestField.lotReversed, 0 - gone.pointee.reversed)
+    core.digest.add(key, DigestField.lotExpired, 0 - gone.pointee.expired)
+    let (before, after) = (gone.pointee.previous, gone.pointee.next)
+    if before == 0 { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
+    if after == 0 { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
+    if gone.pointee.isExpired == 0 { calendar.change(gone.pointee.expiresAt, by: -1) }
+    holder.member.pointee.lotCount &-= 1
+    gone.pointee = LotRecord()
+    if number != inlineNumber {
+      gone.pointee.next = core.freeLot
+      core.freeLot = number
+    }
+  }
+
+  // MARK: Changing
+
+  mutating func adjustLot(
+    _ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>, issued: Int64 = 0, available: Int64 = 0,
+    held: Int64 = 0, consumed: Int64 = 0, reversed: Int64 = 0, expired: Int64 = 0
+  ) {
+    let key = lotKey(holder, lot.pointee.expiresAt, lot.pointee.origin)
+    if issued != 0 {
+      lot.pointee.issued += issued
+      core.digest.add(key, DigestField.lotIssued, issued)
+    }
+    if available != 0 {
+      lot.pointee.available += available
+      core.digest.add(key, DigestField.lotAvailable, available)
+    }
+    if held != 0 {
+      lot.pointee.held += held
+      core.digest.add(key, DigestField.lotHeld, held)
+    }
+    if consumed != 0 {
+      lot.pointee.consumed += consumed
+      core.digest.add(key, DigestField.lotConsumed, consumed)
+    }
+    if reversed != 0 {
+      lot.pointee.reversed += reversed
+      core.digest.add(key, DigestField.lotReversed, reversed)
+    }
+    if expired != 0 {
+      lot.pointee.expired += expired
+      core.digest.add(key, DigestField.lotExpired, expired)
+    }
+  }
+  /// Forgets what a lot has been through, where the figures would grow out of bounds: a lot that never ends can be
+  /// filled and emptied without end.
+  private mutating func fold(_ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>) {
+    guard lot.pointee.issued > 4 * Ledger.largestBalance else { return }
+    let past = lot.pointee.consumed + lot.pointee.reversed + lot.pointee.expired
+    adjustLot(
+      holder, lot, issued: -past, consumed: -lot.pointee.consumed, reversed: -lot.pointee.reversed,
+      expired: -lot.pointee.expired)
+  }
+
+  /// Whether a credit into a lot of this kind would need a lot more than a member may have.
+  mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
+    Int(holder.member.pointee.lotCount) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != 0
+  }
+
+  /// Puts points into a lot, new or not; a debt is repaid from them first (R8). Points given back were consumed from that
+  /// lot before, and are not issued anew. The caller has checked the bounds.
+  mutating func credit(
+    _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64, isBack: Bool = false
+  ) {
+    guard points > 0 else { return }
+    var number = findLot(holder, expiresAt, origin)
+    if number == 0 { number = openLot(holder, expiresAt, earnedAt, origin) }
+    let record = lot(holder, number)
+    let repaid = min(holder.account.pointee.debt, points)
+    let undone = isBack ? min(points, record.pointee.consumed) : 0
+    adjustLot(
+      holder, record, issued: points - undone, available: points - repaid, consumed: repaid - undone)
+    adjust(holder, available: points - repaid, debt: -repaid)
+    fold(holder, record)
+    if expiresAt <= now { endLot(holder, number) }
+    closeIfEmpty(holder, number)
+  }
+
+  enum TakeMode { case consume, hold, reverse }
+
+  /// Takes available points by R1, at most what is there. Returns the chain of takes in front of `chain`, the last taken
+  /// first; for `.reverse` no chain is kept.
+  mutating func take(_ holder: Holder, _ points: Int64, _ mode: TakeMode, of tx: TransactionID) -> UInt32 {
+    var chain: UInt32 = 0
+    var left = points
+    var number = holder.account.pointee.firstLot
+    while number != 0 && left > 0 {
+      let record = lot(holder, number)
+      let next = record.pointee.next
+      let part = min(left, record.pointee.available)
+      if part > 0 {
+        if mode != .reverse { chain = addTake(record.pointee, part, tx, before: chain) }
+        adjustLot(
+          holder, record, available: -part, held: mode == .hold ? part : 0, consumed: mode == .consume ? part : 0,
+          reversed: mode == .reverse ? part : 0)
+        left -= part
+        closeIfEmpty(holder, number)
+      }
+      number = next
+    }
+    precondition(left == 0, "an account's available points lie in its lots")
+    adjust(holder, available: -points, held: mode == .hold ? points : 0)
+    return chain
+  }
+
+  /// Ends a lot at or after its expiry: what is available goes to breakage, what is held waits for its hold.
+  mutating func endLot(_ holder: Holder, _ number: UInt32) {
+    let record = lot(holder, number)
+    if record.pointee.isExpired == 0 {
+      record.pointee.isExpired = 1
+      calendar.change(record.pointee.expiresAt, by: -1)
+    }
+    let points = record.pointee.available
+    guard points > 0 else { return }
+    adjustLot(holder, record, available: -points, expired: points)
+    adjust(holder, available: -points)
+    bookBreakage(holder, points, .expire)
+  }
+  /// Ends all lots of an account that are due. Returns how many.
+  @discardableResult mutating func endDueLots(_ holder: Holder) -> Int {
+    let first = holder.account.pointee.firstLot
+    guard first != 0, lot(holder, first).pointee.expiresAt <= now else { return 0 }
+    return endDueLotsSlowly(holder)
+  }
+  private mutating func endDueLotsSlowly(_ holder: Holder) -> Int {
+    var ended = 0
+    var number = holder.account.pointee.firstLot
+    while number != 0 {
+      let record = lot(holder, number)
+      guard record.pointee.expiresAt <= now else { break }
+      let next = record.pointee.next
+      if record.pointee.isExpired == 0 {
+        ended += 1
+        endLot(holder, number)
+        closeIfEmpty(holder, number)
+      }
+      number = next
+    }
+    return ended
+  }
+  /// Points that left a member for good: posted, and shown in the member's history.
+  mutating func bookBreakage(_ holder: Holder, _ points: Int64, _ kind: RecordKind) {
+    postBreakage(holder.program, points)
+    let member = holder.member
+    var record = JournalRecord(
+      kind, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
+      member: memberID(UnsafePointer(member)))
+    record.program = Int32(holder.program)
+    record.points = -points
+    book(holder, &record, points: points)
+  }
+
+  // MARK: Takes
+
+  func takeKey(_ tx: TransactionID, _ take: TakeRecord) -> UInt64 {
+    DigestSum.mix(tx.rawValue &+ UInt64(take.origin), UInt64(bitPattern: take.expiresAt.microseconds))
+  }
+  private mutating func addTake(_ lot: LotRecord, _ points: Int64, _ tx: TransactionID, before: UInt32) -> UInt32 {
+    addTake(
+      TakeRecord(
+        expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: points, next: before, origin: lot.origin), tx)
+  }
+  mutating func addTake(_ take: TakeRecord, _ tx: TransactionID) -> UInt32 {
+    core.digest.add(takeKey(tx, take), DigestField.takePoints, take.points)
+    if core.freeTake != 0 {
+      let number = core.freeTake
+      core.freeTake = takes.read(Int(number - 1)).pointee.next
+      takes[Int(number - 1)] = take
+      return number
+    }
+    return UInt32(takes.append(take) + 1)
+  }
+  /// Changes how much of a take there is, or has been given back.
+  mutating func adjustTake(_ number: UInt32, _ tx: TransactionID, points: Int64 = 0, returned: Int64 = 0) {
+    let take = takes.write(Int(number - 1))
+    take.pointee.points += points
+    take.pointee.returned += returned
+    let key = takeKey(tx, take.pointee)
+    core.digest.add(key, DigestField.takePoints, points)
+    core.digest.add(key, DigestField.takeReturned, returned)
+  }
+  /// Forgets a take; returns the one behind it.
+  mutating func dropTake(_ number: UInt32, _ tx: TransactionID) -> UInt32 {
+    let take = takes.write(Int(number - 1))
+    let key = takeKey(tx, take.pointee)
+    core.digest.add(key, DigestField.takePoints, -take.pointee.points)
+    core.digest.add(key, DigestField.takeReturned, -take.pointee.returned)
+    let next = take.pointee.next
+    take.pointee.next = core.freeTake
+    core.freeTake = number
+    return next
+  }
+}

@@ -1,0 +1,238 @@
+import Base
+
+extension Ledger {
+  /// Answers a read from the state as of the last entry; what is due by its stamp counts as booked.
+  public func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
+    do throws(MalformedBytes) {
+      var reader = ByteReader(query)
+      let header = try CommandHeader(framed: &reader)
+      switch QueryKind(rawValue: header.rawKind) {
+      case .balance: try readBalance(header, &reader, &reply)
+      case .history: return try readHistory(header, &reader, &reply)
+      case .transaction: return try readTransaction(header, &reader, &reply)
+      case .memberShow: try readMember(header, &reader, &reply)
+      case .card: try readCard(header, &reader, &reply)
+      case nil: throw MalformedBytes("query kind \(header.rawKind) is not known")
+      }
+    } catch {
+      reply.error(.malformed, error.description)
+    }
+    return .replied
+  }
+
+  /// What an account is worth at the last stamp, with all that is due booked.
+  struct Position {
+    var available: Int64 = 0
+    var held: Int64 = 0
+    var debt: Int64 = 0
+    var expiring: Int64 = 0
+    var expires = Stamp.never
+    var balance: Int64 { available + held - debt }
+  }
+  func position(_ member: UnsafePointer<MemberRecord>, _ program: Int) -> Position {
+    var position = Position()
+    guard let account = account(member, program) else { return position }
+    position.held = account.pointee.held
+    position.debt = account.pointee.debt
+    var released: [TakeRecord] = []
+    var hold = member.pointee.firstHold
+    while hold != 0 {
+      let record = holds.read(Int(hold - 1)).pointee
+      if record.deadline <= now, let number = findTransaction(record.id),
+        transactions.read(number).pointee.program == Int32(program)
+      {
+        position.held -= transactions.read(number).pointee.points
+        var take = transactions.read(number).pointee.firstTake
+        while take != 0 {
+          released.append(takes.read(Int(take - 1)).pointee)
+          take = takes.read(Int(take - 1)).pointee.next
+        }
+      }
+      hold = record.next
+    }
+    var number = account.pointee.firstLot
+    while number != 0 {
+      let lot = lot(member, number).pointee
+      number = lot.next
+      guard lot.expiresAt > now else { continue }
+      var points = lot.available
+      for take in released where take.expiresAt == lot.expiresAt && take.origin == lot.origin {
+        let repaid = min(position.debt, take.points)
+        position.debt -= repaid
+        points += take.points - repaid
+      }
+      position.available += points
+      if points > 0 && lot.expiresAt != .never && lot.expiresAt <= position.expires {
+        position.expires = lot.expiresAt
+        position.expiring += points
+      }
+    }
+    return position
+  }
+
+  private func readBalance(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let id = try reader.readCounted()
+    let name = try reader.readCounted()
+    try reader.finish()
+    guard let number = findMember(id, tenant: header.context.tenant) else {
+      reply.error(.notFound, "no such member")
+      return
+    }
+    guard let program = program(name, header.context.tenant, &reply) else { return }
+    let position = position(members.read(Int(number)), program)
+    reply.record()
+    reply.field(.member, id)
+    catalogue.withProgramName(program) { reply.field(.program, $0) }
+    reply.field(.balance, position.balance)
+    reply.field(.held, position.held)
+    reply.field(.available, position.available)
+    reply.field(.debt, position.debt)
+    if position.expiring > 0 {
+      reply.field(.expiring, position.expiring)
+      reply.field(.expires, position.expires)
+    }
+  }
+  private func program(_ name: Bytes, _ tenant: TenantID, _ reply: inout ReplyWriter) -> Int? {
+    if name.isEmpty {
+      if let only = catalogue.onlyProgram(of: tenant) { return only }
+      let none = !catalogue.programRows.contains { $0.tenant == tenant }
+      reply.error(none ? .notFound : .malformed, none ? "no such program" : "program= is missing: there are several")
+      return nil
+    }
+    guard let program = catalogue.program(name, tenant: tenant) else {
+      reply.error(.notFound, "no such program")
+      return nil
+    }
+    return program
+  }
+
+  private func readHistory(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) -> ReadOutcome {
+    let id = try reader.readCounted()
+    let name = try reader.readCounted()
+    let limit = try reader.readZigzag()
+    let rawBefore: UInt64 = try reader.read()
+    try reader.finish()
+    guard limit >= 1 && limit <= 1000 else { throw MalformedBytes("limit must be 1 to 1000") }
+    guard rawBefore >> 48 < UInt64(Slot.count) else { throw MalformedBytes("before is not a transaction") }
+    guard let number = findMember(id, tenant: header.context.tenant) else {
+      reply.error(.notFound, "no such member")
+      return .replied
+    }
+    var program = -1
+    if !name.isEmpty {
+      guard let found = self.program(name, header.context.tenant, &reply) else { return .replied }
+      program = found
+    }
+    var start = members.read(Int(number)).pointee.lastRecord
+    let before = TransactionID(rawValue: rawBefore)
+    // Known still: the walk begins there. Else it looks for it from the newest on.
+    if before != .none, let known = findTransaction(before),
+      transactions.read(known).pointee.member == number
+    {
+      start = transactions.read(known).pointee.position
+    }
+    return .journal(
+      JournalQuery(
+        .history(start: start, program: Int32(program), limit: Int(limit), before: before), catalogue: catalogue,
+        end: journal.end))
+  }
+
+  private func readTransaction(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) -> ReadOutcome {
+    let rawTransaction: UInt64 = try reader.read()
+    try reader.finish()
+    guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
+    let tx = TransactionID(rawValue: rawTransaction)
+    guard let number = findTransaction(tx),
+      members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant
+    else {
+      reply.error(.notFound, "no such transaction within the refund window")
+      return .replied
+    }
+    let record = transactions.read(number).pointee
+    var left: Int64 = -1
+    var state = ""
+    switch RecordKind(rawValue: record.kind) {
+    case .earn, .redeem, .capture: left = record.points - record.reversedPoints
+    case .hold:
+      let isOpen = record.state == TransactionRecord.open && record.expiresAt > now
+      state = isOpen ? "open" : record.state == TransactionRecord.captured ? "captured" : "released"
+      left = isOpen ? record.points : 0
+    case .transferOut:
+      state =
+        record.state == TransactionRecord.open
+        ? "pending" : record.state == TransactionRecord.returned ? "returned" : "done"
+    default: break
+    }
+    return .journal(
+      JournalQuery(
+        .transaction(at: record.position, tx: tx, left: left, state: state), catalogue: catalogue, end: journal.end))
+  }
+  /// The query that renders the answer a repeated request got first.
+  public func firstAnswer(at position: JournalPosition) -> JournalQuery {
+    JournalQuery(.answer(at: position), catalogue: catalogue, end: journal.end)
+  }
+
+  private func readMember(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let id = try reader.readCounted()
+    try reader.finish()
+    guard let number = findMember(id, tenant: header.context.tenant) else {
+      reply.error(.notFound, "no such member")
+      return
+    }
+    let member = members.read(Int(number))
+    let profile = profile(member)
+    reply.record()
+    reply.field(.member, id)
+    reply.field(.state, (MemberState(rawValue: member.pointee.state) ?? .active).text.bytes)
+    reply.field(.name, profile.name)
+    reply.field(.region, profile.region)
+    var list = ByteBuffer(capacity: 256)
+    var own: [UInt32] = []
+    var next = member.pointee.firstCard
+    while next != 0 {
+      own.append(next)
+      next = cards.read(Int(next - 1)).pointee.next
+    }
+    for number in own.reversed() {
+      let card = cards.read(Int(number - 1)).pointee
+      guard card.state != CardState.removed.rawValue else { continue }
+      if list.count > 0 { list.append(UInt8(ascii: ",")) }
+      list.append(texts.read(card.number))
+      if card.state == CardState.lost.rawValue { list.append(":lost") }
+    }
+    reply.field(.cards, list.bytes)
+    reply.field(.since, member.pointee.since)
+  }
+
+  private func readCard(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let number = try reader.readCounted()
+    try reader.finish()
+    let tenant = header.context.tenant
+    guard let place = findCard(Slot.hash(.card, tenant: tenant, id: number), tenant, number),
+      cardEntries.read(Int(place)).pointee.member != 0
+    else {
+      reply.error(.notFound, "no such card")
+      return
+    }
+    let entry = cardEntries.read(Int(place)).pointee
+    reply.record()
+    reply.field(.card, number)
+    reply.field(.member, texts.read(entry.member))
+    reply.field(.state, (CardState(rawValue: entry.state) ?? .active).text.bytes)
+  }
+}
+
+extension StaticString {
+  /// The bytes of the literal, which live for ever.
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: utf8Start, count: utf8CodeUnitCount) }
+}

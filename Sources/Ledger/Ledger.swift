@@ -1,0 +1,192 @@
+import Base
+
+/// One shard's state machine: members, their points, their holds; the shard's part of every merchant's account; what
+/// was answered to which request. A deterministic value: the same entries give the same state, the same replies and the
+/// same journal, byte for byte. What an entry contains never traps: it is refused.
+///
+/// Used from one thread at a time. Apply an entry by `beginEntry`, `apply` for each command, `endEntry`. How it lies in
+/// memory, and what it costs, is in README.md.
+public struct Ledger: ~Copyable, @unchecked Sendable {
+  // Unchecked: it has one owner; what a snapshot shares with another thread is frozen (see `PagePool`).
+  public let shard: ShardID
+  public let limits: LedgerLimits
+  /// The programs and merchants as this shard's log has them.
+  public internal(set) var catalogue = Catalogue()
+
+  var core = Core()
+  /// When lots end that are not booked yet, and how many do.
+  var calendar = ExpiryCalendar()
+  var journal: JournalBuffer
+  /// Deliveries made since last taken.
+  var newDeliveries: [Delivery] = []
+  /// Where `warm` leaves its sum. No part of the state.
+  var warmth: UInt64 = 0
+
+  var pool: PagePool
+  var members: PagedArray<MemberRecord>
+  var memberIndex: HashIndex
+  var accounts: PagedArray<AccountRecord>
+  var lots: PagedArray<LotRecord>
+  var takes: PagedArray<TakeRecord>
+  var texts: PagedBlob
+  /// The last sequence number of each slot.
+  var sequences: PagedArray<UInt64>
+  var transactions: PagedQueue<TransactionRecord>
+  var transactionIndex: HashIndex
+  var dedupe: PagedQueue<DedupeRecord>
+  var dedupeIndex: HashIndex
+  var holds: PagedArray<HoldRecord>
+  var holdQueue: PagedArray<HoldDeadline>
+  var cards: PagedArray<CardRecord>
+  var cardEntries: PagedArray<CardEntryRecord>
+  var cardIndex: HashIndex
+  var programs: PagedArray<ProgramRecord>
+  var parts: PagedArray<PartRecord>
+  /// The first part of each merchant.
+  var firstParts: PagedArray<UInt32>
+  var outbox: PagedArray<OutboxRecord>
+  var outboxIndex: HashIndex
+  var inbox: PagedArray<InboxRecord>
+  var inboxIndex: HashIndex
+
+  /// An empty ledger.
+  public init(shard: ShardID, limits: LedgerLimits = LedgerLimits()) {
+    self.shard = shard
+    self.limits = limits
+    pool = PagePool()
+    members = PagedArray(pool)
+    memberIndex = HashIndex(pool)
+    accounts = PagedArray(pool)
+    lots = PagedArray(pool)
+    takes = PagedArray(pool)
+    texts = PagedBlob(pool)
+    sequences = PagedArray(pool)
+    transactions = PagedQueue(pool)
+    transactionIndex = HashIndex(pool)
+    dedupe = PagedQueue(pool)
+    dedupeIndex = HashIndex(pool)
+    holds = PagedArray(pool)
+    holdQueue = PagedArray(pool)
+    cards = PagedArray(pool)
+    cardEntries = PagedArray(pool)
+    cardIndex = HashIndex(pool)
+    programs = PagedArray(pool)
+    parts = PagedArray(pool)
+    firstParts = PagedArray(pool)
+    outbox = PagedArray(pool)
+    outboxIndex = HashIndex(pool)
+    inbox = PagedArray(pool)
+    inboxIndex = HashIndex(pool)
+    journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes)
+    for _ in 0..<Slot.count { sequences.append(0) }
+  }
+
+  public var lastStamp: Stamp { core.lastStamp }
+  public var lastIndex: LogIndex { core.lastIndex }
+  public var catalogueVersion: UInt32 { catalogue.version }
+  public var memberCount: UInt64 { core.memberCount }
+  public var transactionCount: UInt64 { core.transactionCount }
+  /// Bytes of memory that the state occupies.
+  public var memoryByteCount: Int { pool.usedByteCount }
+  /// Additive over canonical records, whatever the layout; kept as the state changes. Equal on all replicas.
+  public var digest: (UInt64, UInt64) { (core.digest.a, core.digest.b) }
+
+  /// When there is something to book: propose a tick then, and again while it stays in the past.
+  public var nextDeadline: Stamp? {
+    var next = calendar.first
+    if holdQueue.count > 0 { next = min(next ?? .never, holdQueue.read(0).pointee.deadline) }
+    return next
+  }
+
+  /// The moment that commands are applied at.
+  @inline(__always) var now: Stamp { core.lastStamp }
+
+  // MARK: Entries
+
+  /// Opens an entry. Index and stamp must be above those before; a stamp that is not counts as the next microsecond.
+  /// Drops what has outlived its retention, within bounds.
+  public mutating func beginEntry(_ header: EntryHeader, index: LogIndex) {
+    precondition(!core.isInEntry, "an entry is ended before the next begins")
+    precondition(index > core.lastIndex, "entries are applied in order")
+    core.isInEntry = true
+    core.lastIndex = index
+    let stamp = min(max(header.stamp.microseconds, core.lastStamp.microseconds + 1), CivilTime.latest.microseconds)
+    core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
+    journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain)
+    dropOldRequests(atMost: 64)
+    dropOldTransactions(atMost: 64)
+  }
+  /// Closes the entry, and its journal frame: chain = SHA-256(previous chain ∥ frame).
+  public mutating func endEntry() {
+    precondition(core.isInEntry, "an entry is open")
+    core.isInEntry = false
+    if let chain = journal.endFrame() { core.chain = chain }
+    pool.trim(pages: 1)
+  }
+
+  /// Applies one framed command. Nothing that the bytes contain traps; a malformed command is an `ERR` reply.
+  public mutating func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
+    precondition(core.isInEntry, "an entry is open")
+    do throws(MalformedBytes) {
+      var reader = ByteReader(command)
+      let header = try CommandHeader(framed: &reader)
+      switch header.kind {
+      case .earn: return try applyEarn(header, &reader, &reply)
+      case .redeem: return try applyRedeem(header, &reader, isHold: false, &reply)
+      case .hold: return try applyRedeem(header, &reader, isHold: true, &reply)
+      case .capture: return try applyCapture(header, &reader, &reply)
+      case .release: return try applyRelease(header, &reader, &reply)
+      case .refund: return try applyRefund(header, &reader, &reply)
+      case .transfer: return try applyTransfer(header, &reader, &reply)
+      case .memberAdd: return try applyMemberAdd(header, &reader, &reply)
+      case .memberState: return try applyMemberState(header, &reader, &reply)
+      case .cardAdd: return try applyCardAdd(header, &reader, &reply)
+      case .cardState: return try applyCardState(header, &reader, &reply)
+      case .catalogue: return try applyCatalogue(&reader)
+      case .tick:
+        sweep()
+        return .silent
+      case .marker:
+        audit(into: &reply)
+        return .replied
+      case .delivery: return try applyDelivery(header, &reader, &reply)
+      case .verdict: return try applyVerdict(header, &reader, &reply)
+      case .settled: return try applySettled(&reader)
+      case nil: throw MalformedBytes("command kind \(header.rawKind) is not known")
+      }
+    } catch {
+      reply.error(.malformed, error.description)
+      return .replied
+    }
+  }
+
+  mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
+    _ = try catalogue.apply(try reader.readBytes(reader.remaining))
+    while programs.count < catalogue.programCount { programs.append(ProgramRecord()) }
+    while firstParts.count < catalogue.merchantCount { firstParts.append(0) }
+    return .silent
+  }
+}
+
+/// What a ledger keeps outside its containers.
+struct Core: BitwiseCopyable {
+  var lastIndex = LogIndex(0)
+  var lastStamp = Stamp.zero
+  var memberCount: UInt64 = 0
+  var accountCount: UInt64 = 0
+  var transactionCount: UInt64 = 0
+  var digest = DigestSum()
+  var chain = SHA256.Digest()
+  /// Where the sweep for expired lots goes on.
+  var sweepCursor: UInt64 = 0
+  var openOutbox: UInt64 = 0
+  var openInbox: UInt64 = 0
+  /// First of the free records of each kind.
+  var freeAccount: UInt32 = 0
+  var freeLot: UInt32 = 0
+  var freeTake: UInt32 = 0
+  var freeHold: UInt32 = 0
+  var freeOutbox: UInt32 = 0
+  var freeInbox: UInt32 = 0
+  var isInEntry = false
+}

@@ -1,0 +1,133 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The pages of one container: their addresses and stamps, and the copy at the first write after a snapshot began.
+///
+/// A page is frozen while three things hold: its stamp is older than the generation, a snapshot is open, and the
+/// snapshot's writer has not finished with it. A frozen page is never written, and never becomes free before the
+/// snapshot ends.
+///
+/// Growing the table doubles it: 12 bytes copied a page, so 0.1 ms at a gigabyte.
+struct PageTable: ~Copyable {
+  private let pool: UnsafeMutablePointer<PoolState>
+  /// The addresses of pages `0 ..< count`, and the generations in which they became writable.
+  private var pages: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private var stamps: UnsafeMutablePointer<UInt32>
+  private(set) var count = 0
+  /// Places before page 0 in both arrays, of pages removed; places in all.
+  private var head = 0
+  private var room: Int
+  /// The place of page 0 among the pages of the open snapshot, if this table is part of it.
+  private var frozenBase = 0
+
+  init(_ pool: UnsafeMutablePointer<PoolState>) {
+    PoolState.retain(pool)
+    self.pool = pool
+    room = 16
+    pages = .allocate(capacity: room)
+    stamps = .allocate(capacity: room)
+  }
+  deinit {
+    for i in 0..<count { discard(pages[i], stamp: stamps[i], place: frozenBase + i) }
+    (pages - head).deallocate()
+    (stamps - head).deallocate()
+    PoolState.release(pool)
+  }
+
+  /// Page `i` to read. The caller has checked the bounds.
+  @inline(__always) func read(_ i: Int) -> UnsafeMutableRawPointer { pages[i] }
+
+  /// Page `i` to write, copied first if it is frozen. The caller has checked the bounds.
+  @inline(__always) mutating func write(_ i: Int) -> UnsafeMutableRawPointer {
+    if stamps[i] != pool.pointee.generation { claim(i) }
+    return pages[i]
+  }
+
+  /// Makes page `i`, whose stamp is old, this generation's.
+  @inline(never) private mutating func claim(_ i: Int) {
+    if isFrozen(stamp: stamps[i], place: frozenBase + i) {
+      let copy = pool.pointee.allocate(zeroed: false)
+      memcpy(copy, pages[i], pageByteCount)
+      pool.pointee.retired.push(pages[i])
+      pool.pointee.copiedPages += 1
+      pages[i] = copy
+    }
+    stamps[i] = pool.pointee.generation
+  }
+
+  private borrowing func isFrozen(stamp: UInt32, place: Int) -> Bool {
+    // Acquires what the writer releases after it has read a page: its reads come before our writes.
+    pool.pointee.snapshotIsOpen && stamp != pool.pointee.generation
+      && place >= pool.pointee.writtenPages.load(ordering: .acquiring)
+  }
+
+  private borrowing func discard(_ page: UnsafeMutableRawPointer, stamp: UInt32, place: Int) {
+    if isFrozen(stamp: stamp, place: place) {
+      pool.pointee.retired.push(page)
+    } else {
+      pool.pointee.free.push(page)
+    }
+  }
+
+  /// Adds a page of zeros.
+  mutating func append() { append(pool.pointee.allocate(zeroed: true)) }
+
+  /// Adds a page that came from `blankPage`.
+  mutating func append(_ page: UnsafeMutableRawPointer) {
+    if head + count == room { makeRoom() }
+    (pages + count).initialize(to: page)
+    (stamps + count).initialize(to: pool.pointee.generation)
+    count += 1
+  }
+
+  /// A page of zeros that is in no table yet.
+  func blankPage() -> UnsafeMutableRawPointer { pool.pointee.allocate(zeroed: true) }
+
+  /// Puts a page that came from `blankPage` in the place of page `i`.
+  mutating func replace(_ i: Int, with page: UnsafeMutableRawPointer) {
+    precondition(i >= 0 && i < count, "a page within the table")
+    discard(pages[i], stamp: stamps[i], place: frozenBase + i)
+    pages[i] = page
+    stamps[i] = pool.pointee.generation
+  }
+
+  mutating func removeLast() {
+    precondition(count > 0, "a table with a page")
+    count -= 1
+    discard(pages[count], stamp: stamps[count], place: frozenBase + count)
+  }
+
+  /// Removes page 0; the others are renumbered.
+  mutating func removeFirst() {
+    precondition(count > 0, "a table with a page")
+    discard(pages[0], stamp: stamps[0], place: frozenBase)
+    pages += 1
+    stamps += 1
+    head += 1
+    count -= 1
+    frozenBase += 1
+  }
+
+  /// Room for one page more: from the front if at least half is empty there, else by doubling.
+  private mutating func makeRoom() {
+    let newRoom = head * 2 > room ? room : room * 2
+    let newPages = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: newRoom)
+    let newStamps = UnsafeMutablePointer<UInt32>.allocate(capacity: newRoom)
+    newPages.initialize(from: pages, count: count)
+    newStamps.initialize(from: stamps, count: count)
+    (pages - head).deallocate()
+    (stamps - head).deallocate()
+    (pages, stamps, head, room) = (newPages, newStamps, 0, newRoom)
+  }
+
+  /// Adds the pages as a section to a snapshot. Of the last page only `tail` bytes count.
+  mutating func freeze(
+    _ header: SectionHeader, _ meta: UnsafeRawBufferPointer,
+    more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), tail: Int,
+    into snapshot: inout SnapshotBuilder
+  ) {
+    precondition(snapshot.pool == pool, "a snapshot of the same ledger")
+    frozenBase = snapshot.append(header, meta, more: more, pages: pages, count: count, tail: tail)
+  }
+}

@@ -1,0 +1,107 @@
+import Base
+
+/// A first-in, first-out queue of fixed-size records in pages, covered by snapshots: what is kept for a time and then
+/// dropped oldest first (request ids, refundable transactions). Pages emptied at the front become free at once.
+///
+/// Records are numbered from 0 in the order of arrival, for ever: a number is never reused, and says by itself whether
+/// its record is still there. With a `HashIndex` over `indexValue(number)` it is a table whose oldest records can be
+/// dropped in increments: finding costs the index's cache miss, adding writes next to the record added before.
+///
+/// Cost: as `PagedArray`.
+struct PagedQueue<Record: BitwiseCopyable>: ~Copyable {
+  private var table: PageTable
+  /// The oldest record's number.
+  private(set) var first: UInt64 = 0
+  /// The number that the next record gets.
+  private(set) var end: UInt64 = 0
+
+  @inline(__always) static var recordsPerPage: UInt64 { UInt64(pageByteCount / MemoryLayout<Record>.stride) }
+
+  init(_ pool: borrowing PagePool) {
+    precondition(Self.recordsPerPage > 0 && MemoryLayout<Record>.alignment <= 16, "a record fits a page")
+    table = PageTable(pool.state)
+  }
+
+  var count: Int { Int(end - first) }
+  var isEmpty: Bool { first == end }
+
+  /// The page of a record in the table, and its place in the page.
+  @inline(__always) private func locate(_ number: UInt64) -> (page: Int, rest: Int) {
+    precondition(number &- first < end &- first, "a record within the queue")
+    let page = number / Self.recordsPerPage
+    return (Int(page &- first / Self.recordsPerPage), Int(number &- page &* Self.recordsPerPage))
+  }
+
+  /// Record `number`, in place: one from `first ..< end`. Valid until the next mutation.
+  @inline(__always) func read(_ number: UInt64) -> UnsafePointer<Record> {
+    let (page, rest) = locate(number)
+    return UnsafePointer(table.read(page).assumingMemoryBound(to: Record.self) + rest)
+  }
+
+  /// Record `number` to write in place, its page copied first if a snapshot still holds it. Valid until the next
+  /// snapshot begins or the queue is next mutated through another call.
+  @inline(__always) mutating func write(_ number: UInt64) -> UnsafeMutablePointer<Record> {
+    let (page, rest) = locate(number)
+    return table.write(page).assumingMemoryBound(to: Record.self) + rest
+  }
+
+  /// A copy of record `number`, or its replacement.
+  subscript(_ number: UInt64) -> Record {
+    @inline(__always) get { read(number).pointee }
+    @inline(__always) set { write(number).pointee = newValue }
+  }
+
+  /// Adds a record and returns its number.
+  @inline(__always) @discardableResult mutating func append(_ record: Record) -> UInt64 {
+    let number = end
+    if number % Self.recordsPerPage == 0 { table.append() }
+    end = number &+ 1
+    write(number).pointee = record
+    return number
+  }
+
+  /// Forgets the oldest record.
+  mutating func removeFirst() {
+    precondition(first < end, "a queue with a record")
+    first += 1
+    if first % Self.recordsPerPage == 0 { table.removeFirst() }
+  }
+
+  /// What a `HashIndex` holds for record `number`: never 0, distinct among any 2^32 - 1 consecutive records.
+  @inline(__always) static func indexValue(_ number: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: number % 0xFFFF_FFFF) &+ 1
+  }
+
+  /// The number of the record in the queue that has that index value. The queue may hold at most 2^32 - 1 records.
+  @inline(__always) func number(ofIndexValue value: UInt32) -> UInt64 {
+    let base = first % 0xFFFF_FFFF
+    let place = UInt64(value &- 1)
+    return first &- base &+ place &+ (place < base ? 0xFFFF_FFFF : 0)
+  }
+
+  /// Adds the queue as it is to a snapshot. The places before the oldest record hold what they held.
+  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+    var meta = ByteBuffer(capacity: 64)
+    meta.append(first)
+    meta.append(end)
+    let rest = Int(end % Self.recordsPerPage)
+    let tail = table.count == 0 ? 0 : rest == 0 ? Int(Self.recordsPerPage) : rest
+    table.freeze(
+      SectionHeader(.queue, recordSize: MemoryLayout<Record>.stride), meta.bytes,
+      tail: tail * MemoryLayout<Record>.stride, into: &snapshot)
+  }
+
+  /// A queue as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
+  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
+    self.init(pool)
+    let section = try reader.beginSection(.queue, recordSize: MemoryLayout<Record>.stride, metaCount: 16)
+    let (first, end) = (section.metaInteger(at: 0), section.metaInteger(at: 8))
+    guard first <= end, end - first < 1 << 40, end < 1 << 62 else {
+      throw MalformedBytes("a queue ends before it begins")
+    }
+    let pages = (end + Self.recordsPerPage - 1) / Self.recordsPerPage - first / Self.recordsPerPage
+    guard pages == section.pages else { throw MalformedBytes("a queue's count differs from its pages") }
+    try reader.readPages(of: section, into: &table)
+    (self.first, self.end) = (first, end)
+  }
+}

@@ -1,0 +1,102 @@
+import Base
+
+/// What became of one command.
+public enum Outcome: Sendable, Equatable {
+  /// The reply has been written.
+  case replied
+  /// The request id was used before for the same request. The first answer stands in the journal there: render it with
+  /// `Ledger.firstAnswer(at:)`, outside apply, once the journal has been taken and written that far.
+  case repeated(JournalPosition)
+  /// Nothing written: the reply comes with `.completed` of that transaction. Also the outcome of a repeat in between.
+  case pending(TransactionID)
+  /// The reply written is that of the transaction named, not of this command: wake whoever waits on it, if anybody here
+  /// does.
+  case completed(TransactionID)
+  /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.
+  case silent
+}
+
+/// What became of one query.
+public enum ReadOutcome: Sendable {
+  /// The reply has been written.
+  case replied
+  /// The answer stands in the journal: run this outside apply, on another thread if you like.
+  case journal(JournalQuery)
+}
+
+/// One step of a transaction addressed to another shard (or this one), named by its source and step. Delivering it
+/// twice, late, or after it was settled is harmless; it must be delivered until it is settled.
+public struct Delivery: Sendable, Hashable {
+  public enum Kind: UInt8, Sendable {
+    /// The destination is to do its part.
+    case delivery = 1
+    /// The destination's answer, to the source.
+    case verdict = 2
+    /// The source has recorded the answer. Sent once; the destination asks again (by its verdict) if it is lost.
+    case settled = 3
+  }
+  /// The transaction at the source that this is part of.
+  public var from: TransactionID
+  public var step: UInt8
+  public var kind: Kind
+  /// Which shard's log it belongs in.
+  public var to: Slot
+  /// The entry that made it: the entry that applies it must be stamped later.
+  public var stamp: Stamp
+  /// A framed command, ready to stand in an entry.
+  public var command: [UInt8]
+
+  public init(from: TransactionID, step: UInt8, kind: Kind, to: Slot, stamp: Stamp, command: [UInt8]) {
+    self.from = from
+    self.step = step
+    self.kind = kind
+    self.to = to
+    self.stamp = stamp
+    self.command = command
+  }
+}
+
+/// Bounds of one ledger. Part of what replicas must agree on: the same for all replicas of a shard, for ever.
+public struct LedgerLimits: Sendable, Hashable {
+  /// How long a request id keeps its answer.
+  public var retentionSeconds: Int64 = 30 * 86_400
+  /// Request ids held at most; over it those older than 24 hours go, and then new requests are `BUSY`.
+  public var requestIDs: UInt64 = 200_000_000
+  /// Lots a member may have.
+  public var lotsPerMember = 1024
+  public var cardsPerMember = 64
+  /// A journal segment that has this many bytes is followed by the next.
+  public var journalSegmentBytes: UInt64 = 64 << 20
+  /// Days that a redemption's lot lives on when points are given back after it expired (R9).
+  public var graceDays: Int64 = 7
+  /// Units of work (members looked at, lots expired × 8) that one tick may do.
+  public var tickWork = 16_384
+  public init() {}
+}
+
+/// A shard's figures at its last applied entry, for the `AUDIT` of a whole cluster.
+public struct AuditFigures: Sendable {
+  public struct Program: Sendable, Hashable {
+    public var name: [UInt8]
+    /// The sum over all accounts of the program in this shard: 0 unless something is broken.
+    public var sum: Int128
+    /// Points that left members here and whose arrival is not recorded here yet.
+    public var inTransit: Int128
+    /// Net points that arrived from other shards, negated. Over all shards, at one stamp, it is between -(in transit) and 0.
+    public var betweenShards: Int128
+    public var members: Int128
+    public var merchantIssues: Int128
+    public var merchantRedeems: Int128
+    public var breakage: Int128
+  }
+  public var shard: ShardID
+  public var index: LogIndex
+  public var stamp: Stamp
+  public var programs: [Program]
+  public var members: UInt64
+  public var accounts: UInt64
+  public var transactions: UInt64
+  /// What the open deliveries themselves add up to, for every program together: equals the sum of `inTransit`.
+  public var openDeliveries: Int128
+  public var digest: (UInt64, UInt64)
+}

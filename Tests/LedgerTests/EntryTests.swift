@@ -1,0 +1,68 @@
+import Base
+import Testing
+
+@testable import Ledger
+
+struct EntryTests {
+  @Test func aWholeEntryAppliesAsItsCommandsOneByOne() throws {
+    let world = try PropertyTests.open(1, seed: 2)
+    let other = TestShard(1, limits: world.shards[0].ledger.limits)
+    other.ledger = try Ledger(
+      restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()), limits: world.shards[0].ledger.limits)
+    other.index = world.shards[0].index
+    var traffic = PropertyTests.Traffic(random: SeededGenerator(seed: 8))
+    for round in 0..<12 as Range<Int> {
+      var commands: [[UInt8]] = []
+      while commands.count < 1 + round * 9 {
+        let (bytes, isQuery) = try world.build(traffic.line(40))
+        if !isQuery && !bytes.isEmpty { commands.append(bytes) }
+      }
+      var payload = ByteBuffer()
+      let stamp = Stamp(microseconds: world.time.microseconds + Int64(round + 1) * 3_600_000_000)
+      EntryHeader(stamp: stamp, catalogueVersion: 1, commandCount: UInt32(commands.count)).encode(into: &payload)
+      for command in commands { payload.append(command) }
+
+      let shard = world.shards[0]
+      shard.index += 1
+      other.index += 1
+      var one = ReplyWriter()
+      var all = ReplyWriter()
+      var outcomes: [Outcome] = []
+      shard.ledger.beginEntry(
+        EntryHeader(stamp: stamp, catalogueVersion: 1, commandCount: 0), index: LogIndex(shard.index))
+      for command in commands { outcomes.append(command.withUnsafeBytes { shard.ledger.apply($0, into: &one) }) }
+      shard.ledger.endEntry()
+      var places: [Int] = []
+      other.ledger.apply(payload: payload.bytes, index: LogIndex(other.index), into: &all) { place, outcome, _, _ in
+        places.append(place)
+        #expect(outcome == outcomes[place])
+      }
+      #expect(places == Array(commands.indices))
+      #expect(one.buffer.array == all.buffer.array)
+      #expect(shard.ledger.digest == other.ledger.digest)
+      #expect(shard.ledger.journalChain == other.ledger.journalChain)
+    }
+    try other.ledger.checkInvariants()
+  }
+
+  @Test func aPayloadThatBreaksOffIsAppliedUpToThere() throws {
+    let world = try PropertyTests.open(1, seed: 2)
+    let shard = world.shards[0]
+    let (command, _) = try world.build("EARN m1 merchant=cafe spend=500 id=a")
+    var payload = ByteBuffer()
+    EntryHeader(stamp: world.time, catalogueVersion: 1, commandCount: 9).encode(into: &payload)
+    payload.append(command)
+    payload.append(UInt32(7))
+    var reply = ReplyWriter()
+    var count = 0
+    shard.ledger.apply(payload: payload.bytes, index: LogIndex(shard.index + 1), into: &reply) { _, _, _, _ in
+      count += 1
+    }
+    shard.ledger.apply(
+      payload: UnsafeRawBufferPointer(start: nil, count: 0), index: LogIndex(shard.index + 2), into: &reply
+    ) { _, _, _, _ in count += 1 }
+    #expect(count == 1)
+    #expect(shard.ledger.lastIndex == LogIndex(shard.index + 2))
+    try shard.ledger.checkInvariants()
+  }
+}

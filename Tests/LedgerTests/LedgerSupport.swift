@@ -1,0 +1,283 @@
+import Base
+
+@testable import Ledger
+
+/// A shard with its journal in memory.
+final class TestShard {
+  var ledger: Ledger
+  var journal = MemoryJournal()
+  var index: UInt64 = 0
+  init(_ id: Int, limits: LedgerLimits) { ledger = Ledger(shard: ShardID(UInt32(id)), limits: limits) }
+
+  /// Applies one entry of one command, as the log would.
+  func apply(_ command: [UInt8], stamp: Stamp, reply: inout ReplyWriter) -> Outcome {
+    index += 1
+    ledger.beginEntry(EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1), index: LogIndex(index))
+    let outcome = command.withUnsafeBytes { ledger.apply($0, into: &reply) }
+    ledger.endEntry()
+    ledger.takeJournal { journal.append($0, $1) }
+    return outcome
+  }
+  func snapshotBytes() -> [UInt8] {
+    let snapshot = ledger.beginSnapshot()
+    var bytes: [UInt8] = []
+    snapshot.write { bytes.append(contentsOf: $0) }
+    ledger.endSnapshot(snapshot)
+    return bytes
+  }
+}
+
+struct MemoryJournal: JournalSource, Equatable {
+  var segments: [UInt32: [UInt8]] = [:]
+  mutating func append(_ position: JournalPosition, _ bytes: UnsafeRawBufferPointer) {
+    precondition(segments[position.segment, default: []].count == Int(position.offset), "journal bytes are contiguous")
+    segments[position.segment, default: []].append(contentsOf: bytes)
+  }
+  func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    let bytes = segments[position.segment] ?? []
+    let start = min(Int(position.offset), bytes.count)
+    let n = min(buffer.count, bytes.count - start)
+    buffer.copyBytes(from: bytes[start..<start + n])
+    return n
+  }
+}
+
+func withBytes<R>(_ text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+  var copy = text
+  return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
+}
+/// Borrowed bytes of a text that are never freed: tests are short.
+func lasting(_ text: String) -> UnsafeRawBufferPointer {
+  let bytes = Array(text.utf8)
+  let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
+  copy.copyBytes(from: bytes)
+  return UnsafeRawBufferPointer(rebasing: copy[0..<bytes.count])
+}
+
+/// Several shards, slots dealt out among them, with deliveries carried at once; commands as lines of the protocol.
+final class World {
+  var shards: [TestShard] = []
+  var time: Stamp
+  var directory = Catalogue()
+  /// Transactions in the order in which they were first seen: `#1`, `#2` … in lines and replies.
+  var names: [TransactionID] = []
+  /// What is on its way between shards.
+  var post: [Delivery] = []
+  var completed: [UInt64: String] = [:]
+  /// Whether deliveries are carried by hand.
+  var holdsPost = false
+  /// Called after each entry.
+  var afterEntry: ((Int) throws -> Void)?
+  var log: [[(command: [UInt8], stamp: Stamp)]]
+
+  init(shards count: Int = 1, limits: LedgerLimits = LedgerLimits(), start: String = "2026-01-15T12:00") {
+    time = World.stamp(start)
+    log = Array(repeating: [], count: count)
+    for i in 0..<count { shards.append(TestShard(i + 1, limits: limits)) }
+  }
+
+  func shard(of slot: Slot) -> Int { Int(slot.rawValue) % shards.count }
+
+  @discardableResult func send(_ command: [UInt8], to target: Int? = nil) throws -> (text: String, outcome: Outcome) {
+    let header = try command.withUnsafeBytes { bytes in try CommandHeader(of: bytes) }
+    let place = target ?? shard(of: header.slot)
+    let shard = shards[place]
+    time = Stamp(microseconds: time.microseconds + 1)
+    var reply = ReplyWriter()
+    let outcome = shard.apply(command, stamp: time, reply: &reply)
+    log[place].append((command, time))
+    let text = reply.buffer.count > 0 ? describe(reply.buffer.bytes) : ""
+    if case .completed(let tx) = outcome { completed[tx.rawValue] = text }
+    post.append(contentsOf: shard.ledger.takeDeliveries())
+    try afterEntry?(place)
+    if !holdsPost { try deliverAll() }
+    return (text, outcome)
+  }
+  func deliverAll() throws {
+    while !post.isEmpty {
+      let delivery = post.removeFirst()
+      time = max(time, delivery.stamp)
+      try send(delivery.command)
+    }
+  }
+  /// Carries out a line; its reply as text.
+  func run(_ line: String) throws -> String {
+    let (bytes, isQuery) = try build(line)
+    if bytes.isEmpty { return try special(line) }
+    if isQuery { return try ask(bytes) }
+    let (text, outcome) = try send(bytes)
+    return try settle(text, outcome, bytes)
+  }
+  func settle(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
+    switch outcome {
+    case .replied, .silent: return text
+    case .completed: return text
+    case .pending(let tx): return completed[tx.rawValue] ?? "(pending)"
+    case .repeated(let position):
+      let header = try bytes.withUnsafeBytes { try CommandHeader(of: $0) }
+      let shard = shards[shard(of: header.slot)]
+      var reply = ReplyWriter()
+      try shard.ledger.firstAnswer(at: position).run(shard.journal, into: &reply)
+      return describe(reply.buffer.bytes)
+    }
+  }
+  func ask(_ bytes: [UInt8]) throws -> String {
+    let header = try bytes.withUnsafeBytes { try CommandHeader(of: $0) }
+    let shard = shards[shard(of: header.slot)]
+    var reply = ReplyWriter()
+    switch bytes.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
+    case .replied: break
+    case .journal(let query): try query.run(shard.journal, into: &reply)
+    }
+    return describe(reply.buffer.bytes)
+  }
+  private func special(_ line: String) throws -> String {
+    let words = line.split(separator: " ")
+    switch words[0] {
+    case "TICK":
+      var count = 0
+      for (i, shard) in shards.enumerated() {
+        while let deadline = shard.ledger.nextDeadline, deadline <= time, count < 100_000 {
+          try send(tick(), to: i)
+          count += 1
+        }
+      }
+      return "ok"
+    case "CHECK":
+      for shard in shards { try shard.ledger.checkInvariants() }
+      return "ok"
+    case "PROGRAM", "MERCHANT":
+      return try changeCatalogue(line)
+    default: return "?"
+    }
+  }
+  func tick() -> [UInt8] {
+    var buffer = ByteBuffer()
+    Command.appendTick(to: &buffer, slot: Slot(0))
+    return buffer.array
+  }
+  private func changeCatalogue(_ line: String) throws -> String {
+    let (words, keys) = split(line)
+    var request = ByteBuffer()
+    if words[1] == "LIST" {
+      var list = ReplyWriter()
+      if words[0] == "PROGRAM" {
+        directory.listPrograms(tenant: .first, into: &list)
+      } else {
+        directory.listMerchants(tenant: .first, into: &list)
+      }
+      return describe(list.buffer.bytes)
+    }
+    if words[0] == "PROGRAM" {
+      var settings = Catalogue.ProgramSettings()
+      settings.kind = keys["kind"].map(lasting)
+      settings.title = keys["title"].map(lasting)
+      settings.earn = keys["earn"].map(lasting)
+      settings.expire = keys["expire"].map(lasting)
+      settings.backdate = keys["backdate"].map(lasting)
+      settings.utcOffset = keys["utc-offset"].map(lasting)
+      settings.refundWindow = keys["refund-window"].map(lasting)
+      Catalogue.appendProgramSet(to: &request, tenant: .first, name: lasting(words[2]), settings: settings)
+    } else {
+      var settings = Catalogue.MerchantSettings()
+      settings.title = keys["title"].map(lasting)
+      settings.program = keys["program"].map(lasting)
+      settings.earn = keys["earn"].map(lasting)
+      settings.region = keys["region"].map(lasting)
+      settings.state = keys["state"].map(lasting)
+      Catalogue.appendMerchantSet(to: &request, tenant: .first, name: lasting(words[2]), settings: settings)
+    }
+    var reply = ReplyWriter()
+    guard let delta = directory.decide(request.bytes, stamp: time, into: &reply) else {
+      return describe(reply.buffer.bytes)
+    }
+    try delta.withUnsafeBytes { _ = try directory.apply($0) }
+    for i in shards.indices {
+      var buffer = ByteBuffer()
+      delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
+      try send(buffer.array, to: i)
+    }
+    return "+OK"
+  }
+
+  func split(_ line: String) -> (words: [String], keys: [String: String]) {
+    var words: [String] = []
+    var keys: [String: String] = [:]
+    for word in line.split(separator: " ") {
+      if let equal = word.firstIndex(of: "=") {
+        keys[String(word[..<equal])] = String(word[word.index(after: equal)...])
+      } else {
+        words.append(String(word))
+      }
+    }
+    return (words, keys)
+  }
+  func transaction(_ word: String) -> TransactionID {
+    if word.hasPrefix("#"), let n = Int(word.dropFirst()), n >= 1, n <= names.count { return names[n - 1] }
+    return withBytes(word) { TransactionID(parsing: $0) } ?? TransactionID(rawValue: 1)
+  }
+
+  // MARK: Text
+
+  func name(_ tx: TransactionID) -> String {
+    if let n = names.firstIndex(of: tx) { return "#\(n + 1)" }
+    names.append(tx)
+    return "#\(names.count)"
+  }
+  func describe(_ bytes: UnsafeRawBufferPointer) -> String {
+    var reader = ByteReader(bytes)
+    return (try? describe(&reader)) ?? "(malformed reply)"
+  }
+  private func describe(_ reader: inout ByteReader) throws(MalformedBytes) -> String {
+    switch ReplyTag(rawValue: try reader.read()) {
+    case .ok: return "+OK"
+    case .error:
+      let code = ErrorCode(rawValue: try reader.read())
+      let text = try reader.readString()
+      let fields = try fields(&reader)
+      guard let code else { return "-?" }
+      return "-\(code.word)" + (code == .malformed ? " " + text : "") + (fields.isEmpty ? "" : " " + fields)
+    case .record: return try fields(&reader)
+    case .array:
+      let n = try reader.readVarint()
+      var lines: [String] = []
+      for _ in 0..<n { lines.append(try describe(&reader)) }
+      return n == 0 ? "(none)" : lines.joined(separator: "\n")
+    case .integer: return "\(try reader.readZigzag())"
+    case .text: return "+" + (try reader.readString())
+    case nil: throw MalformedBytes("tag")
+    }
+  }
+  private func fields(_ reader: inout ByteReader) throws(MalformedBytes) -> String {
+    let n: UInt8 = try reader.read()
+    var parts: [String] = []
+    for _ in 0..<n {
+      guard let field = Field(rawValue: try reader.read()) else { throw MalformedBytes("field") }
+      let value: String
+      switch field.shape {
+      case .integer: value = "\(try reader.readZigzag())"
+      case .text: value = try reader.readString()
+      case .transaction: value = name(TransactionID(rawValue: try reader.read()))
+      case .stamp: value = World.text(Stamp(microseconds: try reader.readZigzag()))
+      }
+      parts.append("\(field.key)=\(value)")
+    }
+    return parts.joined(separator: " ")
+  }
+  /// `2026-01-15T12:00`, in UTC.
+  static func stamp(_ text: String) -> Stamp {
+    let n = text.split(whereSeparator: { !$0.isNumber }).compactMap { Int64($0) }
+    let days = CivilTime.days(year: n[0], month: n[1], day: n[2])
+    let seconds = days * 86_400 + n[3] * 3600 + n[4] * 60 + (n.count > 5 ? n[5] : 0)
+    return Stamp(microseconds: seconds * 1_000_000)
+  }
+  static func text(_ stamp: Stamp) -> String {
+    if stamp == .never { return "never" }
+    let day = CivilTime.day(of: stamp, offset: 0)
+    let (year, month) = CivilTime.yearAndMonth(day: day)
+    let date = day - CivilTime.days(year: year, month: month, day: 1) + 1
+    let minute = (stamp.microseconds - day * CivilTime.microsecondsPerDay) / 60_000_000
+    func two(_ n: Int64) -> String { n < 10 ? "0\(n)" : "\(n)" }
+    return "\(year)-\(two(month))-\(two(date))T\(two(minute / 60)):\(two(minute % 60))"
+  }
+}
