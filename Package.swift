@@ -21,6 +21,7 @@ let package = Package(
     .testTarget(name: "LedgerTests", dependencies: ["Ledger"]),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator"]),
+    .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "TallyTests", dependencies: ["tally"]),
   ],
   swiftLanguageModes: [.v6]

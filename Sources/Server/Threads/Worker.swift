@@ -50,4 +50,14 @@ final class Worker<Input: Sendable>: Sendable {
     semaphore.signal()
     thread?.join()
   }
+  /// Ends the thread after what it is doing, without waiting for that. Called once, in place of `stop`.
+  func abandon() {
+    let thread = state.withLock { state in
+      state.stopped = true
+      state.items = []
+      return state.thread.take()
+    }
+    semaphore.signal()
+    thread?.detach()
+  }
 }
