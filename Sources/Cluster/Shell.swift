@@ -89,7 +89,8 @@ public protocol NodeDisk: AnyObject, Sendable {
   associatedtype Job: Sendable
   associatedtype Completion: Sendable
 
-  /// Makes a batch of log records durable. Called from the log thread only, one at a time, in order.
+  /// Makes a batch of log records durable. Called one at a time and in order, each call happening after the one before,
+  /// but not always on the same thread.
   /// - Throws: what makes it impossible to go on: the shell logs it and ends the process with code 1.
   func write(_ batch: LogBatch) throws -> Completion
   /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.

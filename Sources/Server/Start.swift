@@ -47,7 +47,7 @@ public func start<Core: NodeCore>(
 private func run<Core: NodeCore>(
   _ configuration: ServerConfiguration, make: (StartContext) throws -> (core: Core, disk: Core.Disk)
 ) throws -> Int32 {
-  Watch.blockSignals()
+  Watch.ignoreSignals()
   let descriptorsMax = Startup.raiseDescriptorLimit()
   try Startup.prepareDirectory(configuration.data)
   // Ports are taken before the data is read, so that a mistake is told at once; they listen when the node is ready,
@@ -69,6 +69,7 @@ private func run<Core: NodeCore>(
   options.clientsMax = min(configuration.clientsMax, max(16, descriptorsMax - Startup.descriptorsOfOwn))
   options.readBytesMax = configuration.readBytesMax
   options.turnBytesMax = configuration.turnBytesMax
+  options.writesWhenIdle = configuration.writesWhenIdle
   options.stopSeconds = configuration.stopSeconds
   if options.clientsMax < configuration.clientsMax {
     logger.log(
@@ -86,6 +87,8 @@ private func run<Core: NodeCore>(
   var loop = try EventLoop.make(
     core: core, disk: disk, options: options, logger: logger, clientListener: clientListener,
     peerListener: peerListener, onFatal: onFatal)
+  // Until now a signal has ended the process at once: there was nothing to hand over.
+  Watch.blockSignals()
   let watch = Watch(
     pulse: loop.pulse, handlesSignals: true, stopSeconds: configuration.stopSeconds + 2, onStop: loop.stopper,
     onFatal: onFatal)

@@ -201,7 +201,8 @@ final class RunningNode: Sendable {
       node.stopsAtOnce = stopsAtOnce
       do {
         var loop = try EventLoop.make(
-          core: node, disk: disk, options: options, logger: Logger(level: .error),
+          core: node, disk: disk, options: options,
+          logger: Logger(level: .error, descriptor: open("/dev/null", O_WRONLY)),
           clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers),
           onFatal: { [fatal] in fatal.add($0) })
         let stop = loop.stopper

@@ -132,6 +132,22 @@ import Testing
   }
 }
 
+@Suite struct StartTests {
+  private struct Refusal: Error, CustomStringConvertible { let description = "it is used by another node" }
+
+  private func code(_ arguments: [String]) -> Int32 {
+    start(arguments: arguments) { (_) throws -> (core: FakeNode, disk: FakeDisk) in throw Refusal() }
+  }
+
+  @Test func mistakesGiveExitCodesThatTellThemApart() {
+    #expect(code(["--help"]) == 0)
+    #expect(code(["--print-config"]) == 0)
+    #expect(code(["--nonsense"]) == 2)
+    #expect(code(["--data", "/dev/null"]) == 1)
+    #expect(code(["--data", "/tmp", "--listen", "127.0.0.1:0", "--peer", "127.0.0.1:0"]) == 1)
+  }
+}
+
 @Suite struct ConnectionTableTests {
   @Test func anIdIsNeverUsedTwice() {
     var table = ConnectionTable<Int>(capacity: 4)

@@ -22,6 +22,24 @@ import Testing
     }
   }
 
+  @Test func aLoopThatIsIdleMayWriteTheLogItself() throws {
+    var options = LoopOptions()
+    options.writesWhenIdle = true
+    let node = try RunningNode(options)
+    let clients = try (0..<4).map { _ in try TestSocket(node.port) }
+    for number in 1...100 {
+      try clients[0].send("LOG \(number)\n")
+      #expect(try clients[0].line() == ":\(number)")
+    }
+    for number in 101...300 { try clients[number % 4].send("LOG \(number)\n") }
+    for number in 101...300 { #expect(try clients[number % 4].line() == ":\(number)") }
+    node.stop()
+    let written = node.events.all.filter { $0.hasPrefix("write ") }.flatMap { line in
+      line.dropFirst(6).split(separator: ",").compactMap { Int($0) }
+    }
+    #expect(written.sorted() == Array(1...300))
+  }
+
   @Test func jobsOfALaneAreDoneInOrder() throws {
     let node = try RunningNode()
     let client = try TestSocket(node.port)

@@ -15,7 +15,7 @@ extension EventLoop {
   mutating func perform() {
     if let batch = effects.logBatch {
       effects.logBatch = nil
-      workers.submit(batch)
+      if options.writesWhenIdle { idleBatch = batch } else { workers.submit(batch) }
     }
     sendLinkOutput()
     sendClientOutput()

@@ -16,6 +16,8 @@ struct LoopOptions: Sendable {
   var readBytesMax = 64 << 10
   var turnBytesMax = 256 << 10
   var stopSeconds = 10
+  /// Whether a loop that has nothing else to do writes the log itself, in place of sleeping until the log thread has.
+  var writesWhenIdle = false
 
   /// A client with more unsent output is not read from, until it has less than the other.
   static let unsentBytesMax = 1 << 20
@@ -68,6 +70,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
 
   var effects = Effects<Core.Disk>()
   var mail: [Mail<Completion>] = []
+  /// To be written by the loop itself, unless there is something else to do.
+  var idleBatch: Core.Disk.LogBatch?
   /// Clients to be read from, in order: those not reached in a turn come first in the next.
   var ready: [UInt64] = []
   var dirtyClients: [UInt64] = []
@@ -161,6 +165,12 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     let time = Clock.monotonic()
     meter.turnEnds(at: time)
     let isBusy = !ready.isEmpty || !drainedLinks.isEmpty || !failedRequests.isEmpty || time >= nextTick
+    if let batch = idleBatch {
+      idleBatch = nil
+      let count = poller.wait(milliseconds: 0)
+      if count > 0 || isBusy || inbox.isMailed { workers.submit(batch) } else { workers.write(batch) }
+      return count
+    }
     guard !isBusy, inbox.prepareToSleep() else { return poller.wait(milliseconds: 0) }
     let count = poller.wait(milliseconds: Int32((nextTick - time + 999) / 1000))
     inbox.wokeUp()
@@ -245,6 +255,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   private mutating func finish(code: Int32, reason: String) -> Int32 {
     logger.log(code == 0 ? .info : .error, "stopped code=\(code) reason=\"\(reason)\"")
     effects.exit = nil
+    if let batch = idleBatch.take() { workers.submit(batch) }
     let deadline = Clock.monotonic() + 1_000_000
     while gauges.unsentBytes > 0 && Clock.monotonic() < deadline {
       for index in 0..<poller.wait(milliseconds: 10) where poller.readiness(at: index).contains(.writable) {

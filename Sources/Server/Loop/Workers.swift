@@ -5,6 +5,7 @@ import Glibc
 final class Workers<Disk: NodeDisk>: Sendable {
   let pulse = Pulse()
   private let log: Worker<Disk.LogBatch>
+  private let writeBatch: @Sendable (Disk.LogBatch) -> Void
   private let lanes: [Worker<Disk.Job>]
   private let resolver: Worker<Lookup>
   private let maintenance: Maintenance
@@ -19,7 +20,7 @@ final class Workers<Disk: NodeDisk>: Sendable {
   ///   lost although the next one succeeds, so the process must end.
   init(disk: Disk, inbox: Inbox<Mail<Disk.Completion>>, onFatal: @escaping @Sendable (String) -> Void) {
     let pulse = self.pulse
-    log = Worker(name: "log") { batch in
+    let writeBatch: @Sendable (Disk.LogBatch) -> Void = { batch in
       let began = Clock.monotonic()
       pulse.logWrites.add(1, ordering: .relaxed)
       do {
@@ -31,6 +32,8 @@ final class Workers<Disk: NodeDisk>: Sendable {
       }
       pulse.longestLogWrite.max(Clock.monotonic() - began, ordering: .relaxed)
     }
+    self.writeBatch = writeBatch
+    log = Worker(name: "log", body: writeBatch)
     precondition(Disk.lanes >= 1, "jobs have at least one lane")
     lanes = (0..<Disk.lanes).map { lane in
       Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job))) }
@@ -43,6 +46,8 @@ final class Workers<Disk: NodeDisk>: Sendable {
   }
 
   func submit(_ batch: Disk.LogBatch) { log.submit(batch) }
+  /// Writes a batch at once, on the thread of the caller: the log thread must have none under way.
+  func write(_ batch: Disk.LogBatch) { writeBatch(batch) }
   func submit(_ job: Disk.Job) {
     let lane = Disk.lane(of: job)
     precondition(lanes.indices.contains(lane), "a job's lane is one of those that there are")

@@ -22,6 +22,8 @@ public struct ServerConfiguration: Sendable {
   /// Bytes read from one client in one turn of the loop, and from all of them.
   public var readBytesMax: Int
   public var turnBytesMax: Int
+  /// Whether a loop that is idle writes the log itself.
+  public var writesWhenIdle: Bool
   /// How long a graceful stop may take.
   public var stopSeconds: Int
   /// The settings of the node itself: every one of them, in the order of their documentation.
@@ -72,6 +74,12 @@ extension ServerConfiguration {
     Setting(
       "turn-bytes", "262144", "Bytes read from all terminals in a turn, 4096 to 67108864.",
       problem: whole(4096...67_108_864)),
+    Setting(
+      "log-writer", "thread",
+      """
+      Who writes the log: thread, always a thread of its own; idle, the main loop itself when it has nothing else to do,
+      which spares a lone request two wake-ups, but a disk that stalls then holds up reads as well.
+      """, problem: { ["thread", "idle"].contains($0) ? nil : "must be thread or idle" }),
     Setting(
       "stop-seconds", "10",
       "Seconds that a graceful stop (SIGTERM) may take before the process ends anyway, 1 to 3600.",
@@ -130,6 +138,7 @@ extension ServerConfiguration {
     clientsMax = number("max-clients")
     readBytesMax = number("read-bytes")
     turnBytesMax = number("turn-bytes")
+    writesWhenIdle = text("log-writer") == "idle"
     stopSeconds = number("stop-seconds")
     node = nodeSettings.map { ($0.key, text($0.key)) }
   }

@@ -34,9 +34,11 @@ final class Inbox<Item: Sendable>: Sendable {
   /// From the loop, after it has waited.
   func wokeUp() { isSleeping.store(false, ordering: .relaxed) }
 
+  /// From the loop: whether there is mail.
+  var isMailed: Bool { hasMail.load(ordering: .relaxed) }
   /// From the loop: moves all mail into `batch`, which is to be empty.
   func take(into batch: inout [Item]) {
-    guard hasMail.load(ordering: .relaxed) else { return }
+    guard isMailed else { return }
     hasMail.store(false, ordering: .sequentiallyConsistent)
     items.withLock { swap(&batch, &$0) }
   }

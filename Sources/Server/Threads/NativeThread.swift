@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread of the system, with a name that `top -H` and `perf` show. The corresponding C function is
-/// `pthread_create`.
+/// `pthread_create`. It leaves the process's signals to other threads.
 final class NativeThread: @unchecked Sendable {
   private let handle: pthread_t
 
@@ -9,6 +9,11 @@ final class NativeThread: @unchecked Sendable {
   init(name: String, body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(Box(name: name, body: body))
     var handle = pthread_t()
+    // A thread inherits the mask of the one that makes it.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(Int32(SIG_BLOCK), &all, &before)
     let result = pthread_create(
       &handle, nil,
       { raw in
@@ -18,6 +23,7 @@ final class NativeThread: @unchecked Sendable {
         box.body()
         return nil
       }, box.toOpaque())
+    pthread_sigmask(Int32(SIG_SETMASK), &before, nil)
     precondition(result == 0, "a process may have a handful of threads")
     self.handle = handle
   }

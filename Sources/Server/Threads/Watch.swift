@@ -30,7 +30,7 @@ final class Watch: Sendable {
   private let semaphore = Semaphore()
 
   /// - Parameters:
-  ///   - handlesSignals: whether it takes the signals, which must be blocked in all threads (`blockSignals`).
+  ///   - handlesSignals: whether it takes the signals, which the main thread must not (`blockSignals`).
   ///   - onStop: called at the first signal.
   ///   - onFatal: called when the process is to end at once, with the reason.
   init(
@@ -49,10 +49,13 @@ final class Watch: Sendable {
     semaphore.signal()
   }
 
-  /// Leaves SIGTERM and SIGINT to the watch, and ignores SIGPIPE and SIGHUP. Called before any thread is made.
+  /// Leaves SIGTERM and SIGINT to the watch. Called on the main thread, the only other one that takes signals.
   static func blockSignals() {
     var signals = stopSignals()
     pthread_sigmask(Int32(SIG_BLOCK), &signals, nil)
+  }
+  /// A reader that is gone is told by `EPIPE`, and a terminal that is closed does not stop a node.
+  static func ignoreSignals() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGHUP, SIG_IGN)
   }
