@@ -73,7 +73,7 @@ private func run<Core: NodeCore>(
   options.stopSeconds = configuration.stopSeconds
   if options.clientsMax < configuration.clientsMax {
     logger.log(
-      .warning,
+      .info,
       "max-clients lowered to what the system's limit on file descriptors allows max_clients=\(options.clientsMax)")
   }
   let onFatal: @Sendable (String) -> Void = { reason in
