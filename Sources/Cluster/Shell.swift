@@ -1,0 +1,174 @@
+import Base
+
+// What a node and the shell around it say to each other. The node decides; the shell (module Server, or a simulator)
+// owns the sockets, the threads, the disk and the clock, and does what `Effects` asks for. Everything here is called
+// from one thread, except `NodeDisk`.
+
+/// A terminal's connection. Never reused in a process.
+@frozen public struct ClientID: Hashable, Sendable, BitwiseCopyable {
+  public var rawValue: UInt64
+  @inlinable public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// A connection to another node, whichever side opened it. Never reused in a process.
+@frozen public struct LinkID: Hashable, Sendable, BitwiseCopyable {
+  public var rawValue: UInt64
+  @inlinable public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// A reading of the clocks. One is taken for each turn of the shell's loop.
+@frozen public struct Moment: Sendable, BitwiseCopyable {
+  /// Microseconds since an arbitrary origin; never goes back.
+  public var monotonic: UInt64
+  /// What the wall clock says: may jump.
+  public var wall: Stamp
+  @inlinable public init(monotonic: UInt64, wall: Stamp) {
+    self.monotonic = monotonic
+    self.wall = wall
+  }
+}
+
+/// How much an event matters to the operator.
+public enum LogLevel: UInt8, Comparable, CaseIterable, Sendable {
+  case debug
+  case info
+  case warning
+  case error
+  public static func < (a: LogLevel, b: LogLevel) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// One thing that the operator may set: by `key = value` in the configuration file, or by the flag `--key value`.
+public struct Setting: Sendable {
+  public var key: String
+  /// The default.
+  public var value: String
+  /// For the operator: what it does, its unit and bounds. May have several lines.
+  public var documentation: String
+  /// Why a value is not acceptable ("must be 1 to 100"), nil if it is.
+  public var problem: @Sendable (_ value: String) -> String?
+
+  public init(
+    _ key: String, _ value: String, _ documentation: String,
+    problem: @escaping @Sendable (_ value: String) -> String? = { _ in nil }
+  ) {
+    self.key = key
+    self.value = value
+    self.documentation = documentation
+    self.problem = problem
+  }
+}
+
+/// What the shell measured over the last second, for INFO and for the node's own judgement.
+public struct ShellGauges: Sendable {
+  /// Thousandths of the time that the loop was not waiting.
+  public var loopBusyPermille = 0
+  /// The longest turn of the loop, in microseconds.
+  public var longestTurn: UInt64 = 0
+  /// Turns of the loop.
+  public var turns = 0
+  public var clients = 0
+  public var links = 0
+  public var clientBytesIn: UInt64 = 0
+  public var clientBytesOut: UInt64 = 0
+  public var linkBytesIn: UInt64 = 0
+  public var linkBytesOut: UInt64 = 0
+  /// Batches that the log thread wrote, and the longest such write in microseconds.
+  public var logWrites = 0
+  public var longestLogWrite: UInt64 = 0
+  /// Bytes accepted from the node that no socket has taken yet.
+  public var unsentBytes = 0
+  /// Totals since the start.
+  public var clientsRefused: UInt64 = 0
+  public var logLinesDropped: UInt64 = 0
+  public init() {}
+}
+
+/// The slow half of a node: what the shell runs on threads of its own.
+public protocol NodeDisk: AnyObject, Sendable {
+  associatedtype LogBatch: Sendable
+  associatedtype Job: Sendable
+  associatedtype Completion: Sendable
+
+  /// Makes a batch of log records durable. Called one at a time and in order, each call happening after the one before,
+  /// but not always on the same thread.
+  /// - Throws: what makes it impossible to go on: the shell logs it and ends the process with code 1.
+  func write(_ batch: LogBatch) throws -> Completion
+  /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
+  func run(_ job: Job) -> Completion
+  /// Called from a thread of its own some five times a second: prepares log segments and the like.
+  func maintain()
+  /// How many lanes (threads) of background work there are.
+  static var lanes: Int { get }
+  /// The lane of a job, 0 ..< lanes.
+  static func lane(of job: Job) -> Int
+}
+
+extension NodeDisk {
+  public static var lanes: Int { 1 }
+  public static func lane(of job: Job) -> Int { 0 }
+}
+
+/// What a node wants done, in one turn. Reused: the shell empties it.
+public struct Effects<Disk: NodeDisk> {
+  /// Sent in order; any number of pieces a client, one system call a client.
+  public var clientOutput: [(client: ClientID, bytes: [UInt8])] = []
+  /// Closed once what was output before has been sent. The node hears no more of it: `clientClosed` is not called.
+  public var clientClose: [ClientID] = []
+  /// Stop or resume reading. `on: true` also offers the bytes again that the node left unconsumed.
+  public var clientReading: [(client: ClientID, on: Bool)] = []
+  public var linkOutput: [(link: LinkID, bytes: [UInt8])] = []
+  /// Answered by `linkOpened` with the request, or by `linkFailed`. The address is "host:port".
+  public var openLink: [(request: UInt64, address: String, bulk: Bool)] = []
+  /// Closed once what was output before has been sent. `linkClosed` is not called.
+  public var linkClose: [LinkID] = []
+  /// For the log thread: at most one is under way; the node keeps further records until it completes.
+  public var logBatch: Disk.LogBatch?
+  /// For the background threads.
+  public var jobs: [Disk.Job] = []
+  /// For the operator: `what happened key=value key=value`.
+  public var logLines: [(level: LogLevel, text: String)] = []
+  /// The process is to end, once all output above has been handed to the kernel.
+  public var exit: (code: Int32, reason: String)?
+  public init() {}
+}
+
+/// The node as the shell sees it. A turn of the loop calls any of these, and `flush` last.
+public protocol NodeCore: AnyObject {
+  associatedtype Disk: NodeDisk
+
+  func clientOpened(_ id: ClientID, from: String, now: Moment)
+  /// Bytes of a client, beginning with those that the call before did not consume.
+  /// - Returns: how many bytes were consumed. The shell keeps the rest, and calls again when more has come, or when the
+  ///   node asks by `Effects.clientReading`.
+  func clientReceived(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int
+  /// The client sends no more, but may still read: answer what is under way, then give `Effects.clientClose`.
+  func clientEnded(_ id: ClientID, now: Moment)
+  /// The connection is gone. Called once for each client opened that the node did not close itself.
+  func clientClosed(_ id: ClientID, now: Moment)
+
+  /// - Parameter request: that of `Effects.openLink`; nil: the other side opened it.
+  func linkOpened(_ id: LinkID, request: UInt64?, now: Moment)
+  /// As `clientReceived`.
+  func linkReceived(_ id: LinkID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int
+  /// The connection is gone. Called once for each link opened that the node did not close itself.
+  func linkClosed(_ id: LinkID, now: Moment)
+  func linkFailed(request: UInt64, now: Moment)
+  /// All output of the link has gone to the kernel: for one opened as `bulk` after each output, for any other after it
+  /// had been held up.
+  func linkDrained(_ id: LinkID, now: Moment)
+
+  /// Called each 10 ms or so, also when idle.
+  func tick(now: Moment)
+  /// A log batch is durable, or a job is done.
+  func completed(_ completion: Disk.Completion, now: Moment)
+  /// The operator wants the process to end: hand over what can be, then give `Effects.exit`.
+  func stop(now: Moment)
+  /// Called once a second.
+  func measured(_ gauges: ShellGauges, now: Moment)
+  /// Called last in each turn: everything that the node wants done.
+  func flush(now: Moment, into effects: inout Effects<Disk>)
+}
+
+extension NodeCore {
+  public func measured(_ gauges: ShellGauges, now: Moment) {}
+}

@@ -1,0 +1,257 @@
+import Base
+import Cluster
+import Glibc
+
+// Terminals' connections.
+
+extension EventLoop {
+  /// Takes the connections that wait, up to a burst.
+  mutating func acceptClients() {
+    var address = SocketAddress()
+    for _ in 0..<LoopOptions.acceptsMax {
+      let raw = Socket.accept(clientListener, from: &address)
+      if raw < 0 {
+        if raw == -EMFILE || raw == -ENFILE { refuseWithoutDescriptor() }
+        return
+      }
+      let descriptor = Descriptor(owning: raw)
+      guard !clients.isFull else {
+        refuse(descriptor, "max number of clients reached (\(options.clientsMax)): close some or raise max-clients")
+        continue
+      }
+      Socket.configureClient(raw)
+      let id = clients.insert(Client(descriptor: descriptor))
+      do { try poller.add(raw, .readable, token: Source.client.token(id)) } catch {
+        let refused = clients.remove(id)
+        refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)")
+        continue
+      }
+      core.clientOpened(ClientID(id), from: address.description, now: now)
+    }
+  }
+  private mutating func refuse(_ descriptor: borrowing Descriptor, _ reason: String) {
+    gauges.clientsRefused += 1
+    Array("-ERR \(reason)\r\n".utf8).withUnsafeBytes { _ = descriptor.send($0) }
+    descriptor.endOutput()
+    // What it has sent already is read, or closing would reset the connection and the reason would be lost.
+    _ = descriptor.receive(into: scratch)
+  }
+  /// Without a descriptor a connection can be neither taken nor refused, and would be reported for ever.
+  private mutating func refuseWithoutDescriptor() {
+    spare = nil
+    var address = SocketAddress()
+    let raw = Socket.accept(clientListener, from: &address)
+    if raw >= 0 { refuse(Descriptor(owning: raw), "the node has no file descriptor left: raise its limit (ulimit -n)") }
+    spare = Descriptor.spare()
+  }
+
+  /// Notes a client that is ready, and sends to it if it has waited for that.
+  mutating func clientReady(_ id: UInt64, _ readiness: Readiness) {
+    guard let client = clients.find(id) else { return }
+    if readiness.contains(.failed)
+      || readiness.contains(.hungUp) && (client.pointee.isHeld || client.pointee.state.contains(.ended))
+    {
+      return dropClient(id)
+    }
+    if readiness.contains(.writable) {
+      sendToClient(id)
+      guard clients.find(id) != nil else { return }
+    }
+    guard readiness.contains(.readable) || readiness.contains(.hungUp) else { return }
+    if client.pointee.isHeld && !client.pointee.state.contains(.closing) {
+      // Held since: now is the time to stop watching.
+      updateInterest(id, client)
+    } else {
+      enqueue(id, client)
+    }
+  }
+  private mutating func enqueue(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+    guard !client.pointee.state.contains(.queued) else { return }
+    client.pointee.state.insert(.queued)
+    ready.append(id)
+  }
+
+  /// Reads from the clients that are ready, in order, up to a turn's bytes; the others come first in the next turn.
+  mutating func readClients() {
+    guard !ready.isEmpty else { return }
+    var queue: [UInt64] = []
+    swap(&queue, &ready)
+    var bytes = 0
+    var next = 0
+    while next < queue.count && bytes < options.turnBytesMax {
+      let id = queue[next]
+      next += 1
+      guard let client = clients.find(id) else { continue }
+      client.pointee.state.remove(.queued)
+      bytes += read(id, client)
+    }
+    queue.removeFirst(next)
+    if ready.isEmpty { swap(&queue, &ready) } else { ready.insert(contentsOf: queue, at: 0) }
+  }
+
+  /// Reads once from a client, or offers it its leftover again.
+  /// - Returns: how many bytes the node was offered.
+  private mutating func read(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) -> Int {
+    if client.pointee.state.contains(.closing) { return discard(id, client) }
+    if client.pointee.isHeld { return 0 }
+    let kept = client.pointee.leftover.count
+    if kept > 0 { client.pointee.leftover.withUnsafeBytes { scratch.copyMemory(from: $0) } }
+    if client.pointee.state.contains(.offer) {
+      client.pointee.state.remove(.offer)
+      if kept > 0 { offer(id, client, count: kept) }
+      return kept
+    }
+    guard kept <= LoopOptions.leftoverBytesMax else {
+      let reason = Array("-ERR too many bytes without the end of a request\r\n".utf8)
+      client.pointee.output.append(reason)
+      gauges.unsentBytes += reason.count
+      core.clientClosed(ClientID(id), now: now)
+      beginClose(id, client)
+      return 0
+    }
+    let place = UnsafeMutableRawBufferPointer(rebasing: scratch[kept..<kept + options.readBytesMax])
+    switch client.pointee.descriptor.receive(into: place) {
+    case .moved(let count):
+      gauges.clientBytesIn += UInt64(count)
+      offer(id, client, count: kept + count)
+      return count
+    case .wouldBlock: return 0
+    case .failed:
+      dropClient(id)
+      return 0
+    case .ended:
+      client.pointee.state.insert(.ended)
+      client.pointee.leftover = []
+      updateInterest(id, client)
+      core.clientEnded(ClientID(id), now: now)
+      return 0
+    }
+  }
+  /// Offers the node the first bytes of `scratch`, and keeps what it leaves.
+  private mutating func offer(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, count: Int) {
+    let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
+    let consumed = core.clientReceived(ClientID(id), bytes, now: now)
+    precondition(consumed >= 0 && consumed <= count, "a node consumes what there is")
+    if consumed == count {
+      if client.pointee.leftover.capacity > 4096 {
+        client.pointee.leftover = []
+      } else {
+        client.pointee.leftover.removeAll(keepingCapacity: true)
+      }
+    } else if consumed > 0 || client.pointee.leftover.count != count {
+      client.pointee.leftover.removeAll(keepingCapacity: true)
+      client.pointee.leftover.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+    }
+  }
+  /// Throws away what a client sends that is being closed.
+  private mutating func discard(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) -> Int {
+    switch client.pointee.descriptor.receive(into: scratch) {
+    case .moved(let count): return count
+    case .wouldBlock: return 0
+    case .failed: removeClient(id)
+    case .ended:
+      client.pointee.state.insert(.ended)
+      if client.pointee.state.contains(.lingering) { removeClient(id) } else { updateInterest(id, client) }
+    }
+    return 0
+  }
+
+  /// Sends a client's output, as much as the kernel takes.
+  mutating func sendToClient(_ id: UInt64) {
+    guard let client = clients.find(id) else { return }
+    let before = client.pointee.output.byteCount
+    let progress = client.pointee.output.send(to: client.pointee.descriptor)
+    let count = before - client.pointee.output.byteCount
+    gauges.clientBytesOut += UInt64(count)
+    gauges.unsentBytes -= count
+    switch progress {
+    case .failed: return dropClient(id)
+    case .blocked:
+      if client.pointee.output.byteCount > LoopOptions.unsentBytesMax { client.pointee.state.insert(.heldByOutput) }
+    case .drained:
+      if client.pointee.state.contains(.closing) { return linger(id, client) }
+    }
+    if client.pointee.state.contains(.heldByOutput), client.pointee.output.byteCount < LoopOptions.unsentBytesLow {
+      client.pointee.state.remove(.heldByOutput)
+      release(id, client)
+    } else {
+      updateInterest(id, client)
+    }
+  }
+
+  /// Watches for exactly what is of use now. A system call only if that has changed; a client that is held is watched
+  /// on until it sends something, since many holds are short.
+  private mutating func updateInterest(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+    let state = client.pointee.state
+    var wanted: Readiness = client.pointee.output.isEmpty ? [] : .writable
+    let reads = state.contains(.closing) || !client.pointee.isHeld
+    if reads && !state.contains(.ended) { wanted.insert(.readable) }
+    guard wanted != client.pointee.interest else { return }
+    client.pointee.interest = wanted
+    poller.modify(client.pointee.descriptor.rawValue, wanted, token: Source.client.token(id))
+  }
+
+  /// The node wants, or does not want, to be offered bytes.
+  mutating func setReading(_ id: UInt64, on: Bool) {
+    guard let client = clients.find(id) else { return }
+    if !on {
+      client.pointee.state.insert(.heldByNode)
+    } else {
+      client.pointee.state.remove(.heldByNode)
+      release(id, client)
+    }
+  }
+  private mutating func release(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+    updateInterest(id, client)
+    guard !client.pointee.isHeld, !client.pointee.leftover.isEmpty else { return }
+    client.pointee.state.insert(.offer)
+    enqueue(id, client)
+  }
+
+  // MARK: Closing
+
+  /// Closes a client once its output is sent.
+  mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+    guard !client.pointee.state.contains(.closing) else { return }
+    client.pointee.state.insert(.closing)
+    client.pointee.leftover = []
+    client.pointee.deadline = now.monotonic + LoopOptions.closeTimeout
+    closingClients.append(id)
+    if client.pointee.output.isEmpty { linger(id, client) } else { sendToClient(id) }
+  }
+  private mutating func linger(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+    if client.pointee.state.contains(.ended) { return removeClient(id) }
+    client.pointee.descriptor.endOutput()
+    client.pointee.state.insert(.lingering)
+    client.pointee.deadline = now.monotonic + LoopOptions.lingerTimeout
+    updateInterest(id, client)
+  }
+  /// A connection that broke.
+  private mutating func dropClient(_ id: UInt64) {
+    guard let client = clients.find(id) else { return }
+    let isKnown = !client.pointee.state.contains(.closing)
+    removeClient(id)
+    if isKnown { core.clientClosed(ClientID(id), now: now) }
+  }
+  private mutating func removeClient(_ id: UInt64) {
+    let client = clients.remove(id)
+    gauges.unsentBytes -= client.output.byteCount
+  }
+  mutating func expireClients() {
+    guard !closingClients.isEmpty else { return }
+    var open: [UInt64] = []
+    for id in closingClients {
+      guard let client = clients.find(id) else { continue }
+      if now.monotonic >= client.pointee.deadline { removeClient(id) } else { open.append(id) }
+    }
+    closingClients = open
+  }
+}
+
+extension Descriptor {
+  /// A descriptor of no use but to be given up.
+  static func spare() -> Descriptor? {
+    let raw = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    return raw >= 0 ? Descriptor(owning: raw) : nil
+  }
+}

@@ -1,0 +1,83 @@
+import Cluster
+import Glibc
+
+/// The threads beside the loop: the log, the lanes of jobs, maintenance, and the looking up of names.
+final class Workers<Disk: NodeDisk>: Sendable {
+  let pulse = Pulse()
+  private let log: Worker<Disk.LogBatch>
+  private let writeBatch: @Sendable (Disk.LogBatch) -> Void
+  private let lanes: [Worker<Disk.Job>]
+  private let resolver: Worker<Lookup>
+  private let maintenance: Maintenance
+
+  struct Lookup: Sendable {
+    var request: UInt64
+    var address: HostPort
+    var isBulk: Bool
+  }
+
+  /// - Parameter onFatal: called, from the log thread, when the log cannot be written: a write that failed once may be
+  ///   lost although the next one succeeds, so the process must end.
+  init(disk: Disk, inbox: Inbox<Mail<Disk.Completion>>, onFatal: @escaping @Sendable (String) -> Void) {
+    let pulse = self.pulse
+    let writeBatch: @Sendable (Disk.LogBatch) -> Void = { batch in
+      let began = Clock.monotonic()
+      pulse.logWrites.add(1, ordering: .relaxed)
+      do {
+        let completion = try disk.write(batch)
+        pulse.logWrites.add(1, ordering: .relaxed)
+        inbox.post(.completed(completion))
+      } catch {
+        onFatal("the log cannot be written, the process ends error=\"\(error)\"")
+      }
+      pulse.longestLogWrite.max(Clock.monotonic() - began, ordering: .relaxed)
+    }
+    self.writeBatch = writeBatch
+    log = Worker(name: "log", body: writeBatch)
+    precondition(Disk.lanes >= 1, "jobs have at least one lane")
+    lanes = (0..<Disk.lanes).map { lane in
+      Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job))) }
+    }
+    resolver = Worker(name: "resolver") { lookup in
+      let address = SocketAddress(lookup.address, numericOnly: false)
+      inbox.post(.resolved(request: lookup.request, address: address, isBulk: lookup.isBulk))
+    }
+    maintenance = Maintenance { disk.maintain() }
+  }
+
+  func submit(_ batch: Disk.LogBatch) { log.submit(batch) }
+  /// Writes a batch at once, on the thread of the caller: the log thread must have none under way.
+  func write(_ batch: Disk.LogBatch) { writeBatch(batch) }
+  func submit(_ job: Disk.Job) {
+    let lane = Disk.lane(of: job)
+    precondition(lanes.indices.contains(lane), "a job's lane is one of those that there are")
+    lanes[lane].submit(job)
+  }
+  func submit(_ lookup: Lookup) { resolver.submit(lookup) }
+
+  /// Ends the threads. A log write that is under way is waited for; jobs are not: a crash may cut them off as well.
+  func stop() {
+    log.stop()
+    for lane in lanes { lane.abandon() }
+    maintenance.abandon()
+    resolver.abandon()
+  }
+}
+
+/// Calls a function five times a second, on a thread of its own.
+final class Maintenance: Sendable {
+  private let semaphore: Semaphore
+  private let thread: NativeThread
+
+  init(_ body: @escaping @Sendable () -> Void) {
+    let semaphore = Semaphore()
+    self.semaphore = semaphore
+    thread = NativeThread(name: "maintenance") {
+      repeat { body() } while !semaphore.wait(milliseconds: 200)
+    }
+  }
+  func abandon() {
+    semaphore.signal()
+    thread.detach()
+  }
+}

@@ -1,0 +1,198 @@
+import Cluster
+
+/// What one node is told by its operator: flags over the configuration file over defaults.
+public struct ServerConfiguration: Sendable {
+  /// A label for people; the identity is in the data directory.
+  public var name: String
+  public var region: String
+  /// The data directory.
+  public var data: String
+  /// Where terminals connect.
+  public var listen: HostPort
+  /// Where other nodes connect.
+  public var peer: HostPort
+  /// What other nodes are told to connect to, and what terminals are: `peer` and `listen` unless set.
+  public var advertisePeer: HostPort
+  public var advertise: HostPort
+  /// Peer addresses of some nodes of the cluster.
+  public var join: [HostPort]
+  public var logLevel: LogLevel
+  /// Connections of terminals.
+  public var clientsMax: Int
+  /// Bytes read from one client in one turn of the loop, and from all of them.
+  public var readBytesMax: Int
+  public var turnBytesMax: Int
+  /// Whether a loop that is idle writes the log itself.
+  public var writesWhenIdle: Bool
+  /// How long a graceful stop may take.
+  public var stopSeconds: Int
+  /// The settings of the node itself: every one of them, in the order of their documentation.
+  public var node: [(key: String, value: String)]
+
+  /// The value of a setting of the node.
+  public func nodeValue(_ key: String) -> String? { node.first { $0.key == key }?.value }
+}
+
+/// Why the command line or the configuration file was not accepted: one line that says what, where, and what to do.
+public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// What the command line asks for.
+public enum StartRequest: Sendable {
+  case run(ServerConfiguration)
+  /// `--print-config`, `--help`: print that and end.
+  case print(String)
+}
+
+extension ServerConfiguration {
+  /// The settings of the shell, in the order in which they are printed.
+  public static let settings: [Setting] = [
+    Setting("name", "", "The node's name, a label for people. Empty: the name of this machine.", problem: label(0)),
+    Setting("region", "local", "The region that this node stands in.", problem: label(1)),
+    Setting("data", "./data", "The data directory. An empty or missing one makes a new node.", problem: notEmpty),
+    Setting(
+      "listen", "127.0.0.1:7401", "HOST:PORT where terminals connect; *:PORT is every address.", problem: address),
+    Setting("peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
+    Setting(
+      "join", "",
+      "Peer addresses of some nodes of the cluster, HOST:PORT,HOST:PORT; this node's own may be among them.",
+      problem: addresses),
+    Setting(
+      "advertise", "", "HOST:PORT that terminals are told, where it is not `listen`.", problem: addressOrEmpty),
+    Setting(
+      "advertise-peer", "", "HOST:PORT that other nodes are told, where it is not `peer`.", problem: addressOrEmpty),
+    Setting("log-level", "info", "What is logged on standard error: debug, info, warning or error.", problem: level),
+    Setting(
+      "max-clients", "20000", "Connections of terminals, 1 to 1000000. One more is told so and closed.",
+      problem: whole(1...1_000_000)),
+    Setting(
+      "read-bytes", "65536",
+      "Bytes read from one terminal in a turn of the loop, 4096 to 1048576: more is more throughput, less is fairer.",
+      problem: whole(4096...1_048_576)),
+    Setting(
+      "turn-bytes", "262144", "Bytes read from all terminals in a turn, 4096 to 67108864.",
+      problem: whole(4096...67_108_864)),
+    Setting(
+      "log-writer", "thread",
+      """
+      Who writes the log: thread, always a thread of its own; idle, the main loop itself when it has nothing else to do,
+      which spares a lone request two wake-ups, but a disk that stalls then holds up reads as well.
+      """, problem: { ["thread", "idle"].contains($0) ? nil : "must be thread or idle" }),
+    Setting(
+      "stop-seconds", "10",
+      "Seconds that a graceful stop (SIGTERM) may take before the process ends anyway, 1 to 3600.",
+      problem: whole(1...3600)),
+  ]
+
+  /// Reads the command line of `tally start` (without these two words) and the file that it names.
+  /// - Parameters:
+  ///   - settings: those of the node.
+  ///   - hostName: for a node without a name.
+  ///   - readFile: the text of a file.
+  public static func parse(
+    _ arguments: [String], settings nodeSettings: [Setting], hostName: String,
+    readFile: (String) throws(SettingsFileError) -> String
+  ) throws(ConfigurationError) -> StartRequest {
+    let all = settings + nodeSettings
+    let line = try CommandLine.parse(arguments, settings: all)
+    if line.wantsHelp { return .print(SettingsFile.usage(all)) }
+    if line.wantsFile { return .print(SettingsFile.render(settings, nodeSettings)) }
+    var values = Dictionary(all.map { ($0.key, $0.value) }) { first, _ in first }
+    if let path = line.file {
+      let text: String
+      do { text = try readFile(path) } catch {
+        throw ConfigurationError("--config \(path): \(error.reason); name a file that can be read")
+      }
+      for (key, value) in try SettingsFile.parse(text, path: path, settings: all) { values[key] = value }
+    }
+    for (key, value) in line.values { values[key] = value }
+    return .run(try ServerConfiguration(values: values, nodeSettings: nodeSettings, hostName: hostName))
+  }
+
+  private init(values: [String: String], nodeSettings: [Setting], hostName: String) throws(ConfigurationError) {
+    // Each value was checked by its setting: what cannot be read here is a default that is wrong.
+    func text(_ key: String) -> String { values[key] ?? "" }
+    func number(_ key: String) -> Int { Int(text(key)) ?? 0 }
+    guard let listen = HostPort(text("listen")), let peer = HostPort(text("peer")) else {
+      throw ConfigurationError("listen and peer must be HOST:PORT")
+    }
+    guard listen != peer || listen.port == 0 else {
+      throw ConfigurationError("listen and peer are both \(listen): terminals and nodes need a port each")
+    }
+    guard !peer.isEveryAddress || !text("advertise-peer").isEmpty else {
+      throw ConfigurationError(
+        "peer is every address of this machine: say by advertise-peer which one nodes connect to")
+    }
+    name = text("name").isEmpty ? hostName : text("name")
+    region = text("region")
+    data = text("data")
+    self.listen = listen
+    self.peer = peer
+    let reachable = listen.isEveryAddress ? HostPort(host: hostName, port: listen.port) : listen
+    advertise = HostPort(text("advertise")) ?? reachable
+    advertisePeer = HostPort(text("advertise-peer")) ?? peer
+    join = text("join").split(separator: ",").compactMap { HostPort(String($0)) }
+    logLevel = LogLevel(word: text("log-level")) ?? .info
+    clientsMax = number("max-clients")
+    readBytesMax = number("read-bytes")
+    turnBytesMax = number("turn-bytes")
+    writesWhenIdle = text("log-writer") == "idle"
+    stopSeconds = number("stop-seconds")
+    node = nodeSettings.map { ($0.key, text($0.key)) }
+  }
+}
+
+// MARK: - What values are acceptable
+
+extension ServerConfiguration {
+  static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> String? {
+    { value in
+      guard let number = Int(value), range.contains(number) else {
+        return "must be a whole number, \(range.lowerBound) to \(range.upperBound)"
+      }
+      return nil
+    }
+  }
+  @Sendable private static func notEmpty(_ value: String) -> String? { value.isEmpty ? "must not be empty" : nil }
+  @Sendable private static func address(_ value: String) -> String? {
+    HostPort(value) == nil ? "must be HOST:PORT, such as 127.0.0.1:7401" : nil
+  }
+  @Sendable private static func addressOrEmpty(_ value: String) -> String? { value.isEmpty ? nil : address(value) }
+  @Sendable private static func addresses(_ value: String) -> String? {
+    let wrong = value.split(separator: ",", omittingEmptySubsequences: false).first { HostPort(String($0)) == nil }
+    guard let wrong, !value.isEmpty else { return nil }
+    return "must be HOST:PORT,HOST:PORT,…; '\(wrong)' is not an address"
+  }
+  @Sendable private static func level(_ value: String) -> String? {
+    LogLevel(word: value) == nil ? "must be debug, info, warning or error" : nil
+  }
+  private static func label(_ least: Int) -> @Sendable (String) -> String? {
+    { value in
+      let isPlain = value.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+      return isPlain && value.utf8.count >= least && value.utf8.count <= 64
+        ? nil : "must be \(least) to 64 of A-Z a-z 0-9 . _ -"
+    }
+  }
+}
+
+extension LogLevel {
+  /// The level of that name: debug, info, warning, error.
+  init?(word: String) {
+    switch word {
+    case "debug": self = .debug
+    case "info": self = .info
+    case "warning": self = .warning
+    case "error": self = .error
+    default: return nil
+    }
+  }
+}
