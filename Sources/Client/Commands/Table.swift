@@ -34,10 +34,11 @@ enum Table {
 
   private static func looksNumeric(_ cell: String) -> Bool {
     var hasDigit = false
-    for byte in cell.utf8 {
+    // A sign goes first: `3-1042` is a name.
+    for byte in cell.hasPrefix("-") ? cell.utf8.dropFirst() : cell.utf8[...] {
       switch byte {
       case 48...57: hasDigit = true
-      case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: ","), UInt8(ascii: "%"): continue
+      case UInt8(ascii: "."), UInt8(ascii: ","), UInt8(ascii: "%"): continue
       default: return false
       }
     }

@@ -1,5 +1,5 @@
 import Base
-import Foundation
+import Glibc
 
 /// Posts a file of purchases as EARNs, each under an id that follows from its line, so that posting the file again
 /// moves nothing; through all nodes at once, and through failures of any of them.
@@ -181,7 +181,7 @@ struct Replay {
     var refused = ErrorCounts()
     var accepted = 0
     let progress = Progress("purchases", total: all.count)
-    var errand: Process?
+    var errand: Errand?
     let start = monotonicNanoseconds()
     try courier.deliver(
       count: all.count,
@@ -201,27 +201,18 @@ struct Replay {
         sums[i].points += Replay.integer("points=", in: line) ?? 0
       },
       progress: { done in
-        if let command = options.halfway, errand == nil, done >= all.count / 2 { errand = Replay.spawn(command) }
+        if let command = options.halfway, errand == nil, done >= all.count / 2 { errand = Errand(command) }
         if !quiet { progress.update(done) }
       })
     summary.seconds = Double(monotonicNanoseconds() - start) / 1e9
     if !quiet { progress.finish(all.count) }
-    errand?.waitUntilExit()
+    errand?.wait()
     summary.purchases = all.count
     summary.accepted = accepted
     summary.refused = refused
     summary.regions = sums
     summary.expectedPoints = all.reduce(0) { $0 + $1.cents / 100 }
     summary.members = purchases.customers.count
-  }
-
-  private static func spawn(_ command: String) -> Process {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command]
-    process.standardOutput = FileHandle.standardError
-    do { try process.run() } catch { Console.report("--halfway: \(error.localizedDescription)") }
-    return process
   }
 
   /// The integer behind a key in a record's line, without taking the record apart.
