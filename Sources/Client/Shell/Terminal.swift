@@ -18,7 +18,7 @@ final class Terminal {
       bytes[Int(VMIN)] = 1
       bytes[Int(VTIME)] = 0
     }
-    isRaw = tcsetattr(0, TCSAFLUSH, &raw) == 0
+    isRaw = tcsetattr(0, TCSADRAIN, &raw) == 0
   }
   private func leaveRaw() {
     guard isRaw else { return }
