@@ -1,1 +1,6 @@
-print("tally")
+import Client
+import Glibc
+
+// A reader that has gone away is an error of a write, not the end of the process.
+signal(SIGPIPE, SIG_IGN)
+exit(CommandTable([StartCommand.entry] + ClientCommands.all).run(Array(CommandLine.arguments.dropFirst())))

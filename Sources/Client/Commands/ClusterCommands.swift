@@ -1,0 +1,138 @@
+import Foundation
+
+/// The commands that show the cluster's state, and the one that makes a cluster.
+enum ClusterCommands {
+  static let all = [status, nodes, shards, audit, cluster, initialise]
+
+  private static let commonUsage = """
+      --to HOST:PORT[,…]   any nodes, tried in order (TALLY_TO; 127.0.0.1:7401)
+      --timeout SECONDS    how long to wait for a reply (30)
+      --json               for programs: fields and words as in the protocol
+    """
+
+  private static func parse(_ arguments: [String]) throws(ClientError) -> (target: Target, json: Bool) {
+    let flags = try Flags(arguments, values: Target.flags, switches: ["json"])
+    try flags.expectNoWords()
+    return (try Target(flags), flags.has("json"))
+  }
+
+  static let status = CommandEntry(
+    name: "status", summary: "the cluster at a glance, a node a row",
+    usage: "  tally status [flags]\n\n\(commonUsage)\n\nExit code 4 unless the cluster is healthy.",
+    body: { arguments throws(ClientError) in
+      let (target, json) = try parse(arguments)
+      guard let record = try target.askRecords("CLUSTER STATUS").first else {
+        throw .malformedReply("CLUSTER STATUS answered nothing")
+      }
+      let rows = (try? target.askRecords("CLUSTER NODES")) ?? []
+      if json {
+        guard case .object(let fields) = JSON(record) else { return 3 }
+        Console.print(JSON.object(fields + [("rows", JSON(rows))]).rendered())
+      } else {
+        Console.print(record.fields.map { "\($0.key) \($0.value)" }.joined(separator: " · "))
+        if !rows.isEmpty { Console.print("\n" + Table.render(rows)) }
+      }
+      return record["healthy"] == "yes" ? 0 : 4
+    })
+
+  private static func list(_ name: String, _ line: String, _ summary: String) -> CommandEntry {
+    CommandEntry(
+      name: name, summary: summary, usage: "  tally \(name) [flags]\n\n\(commonUsage)",
+      body: { arguments throws(ClientError) in
+        let (target, json) = try parse(arguments)
+        let records = try target.askRecords(line)
+        Console.print(json ? JSON(records).rendered() : Table.render(records))
+        return 0
+      })
+  }
+  static let nodes = list("nodes", "CLUSTER NODES", "the nodes: region, address, state, leaders, replicas")
+  static let shards = list("shards", "CLUSTER SHARDS", "the shards: slots, leader, voters, term, commit, applied")
+
+  static let audit = CommandEntry(
+    name: "audit", summary: "adds up the books of all shards at one moment",
+    usage: "  tally audit [flags]\n\n\(commonUsage)\n\nExit code 4 unless balanced=yes.",
+    body: { arguments throws(ClientError) in
+      let (target, json) = try parse(arguments)
+      let records = try target.askRecords("AUDIT")
+      guard let total = records.last(where: { $0["total"] == "yes" }) else {
+        throw .malformedReply("AUDIT gave no total")
+      }
+      if json {
+        Console.print(JSON(records).rendered())
+      } else {
+        Console.print(Table.render(records.filter { $0["total"] == nil }))
+        Console.print("\n" + total.fields.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
+      }
+      return total["balanced"] == "yes" ? 0 : 4
+    })
+
+  private static let initialiseUsage = """
+      tally init [--shards N] [--replicas N] [flags]
+
+      --shards N              how many shards the key space is cut into
+      --replicas N            copies of each, an odd number
+      --allow-single-region   all copies of a shard in one region, if need be
+      --dry-run               says what it would do
+      --no-wait               does not wait until the cluster is healthy
+    \(commonUsage)
+    """
+
+  static let initialise = CommandEntry(
+    name: "init", summary: "once, makes a cluster of the nodes that have found each other", usage: initialiseUsage,
+    body: initialise(_:))
+
+  static let cluster = CommandEntry(
+    name: "cluster", summary: "cluster init (short: init)", usage: initialiseUsage,
+    body: { arguments throws(ClientError) in
+      let rest = Array(arguments.dropFirst())
+      switch arguments.first {
+      case "init": return try initialise(rest)
+      case "status": return status.run(rest)
+      case "nodes": return nodes.run(rest)
+      case "shards": return shards.run(rest)
+      case let other?: throw .usage("no command 'cluster \(other)'")
+      case nil: throw .usage("cluster init, cluster status, cluster nodes or cluster shards")
+      }
+    })
+
+  private static func initialise(_ arguments: [String]) throws(ClientError) -> Int32 {
+    let flags = try Flags(
+      arguments, values: Target.flags + ["shards", "replicas"],
+      switches: ["json", "dry-run", "allow-single-region", "no-wait"])
+    try flags.expectNoWords()
+    let target = try Target(flags)
+    var line = "CLUSTER INIT"
+    if flags.has("shards") { line += " shards=\(try flags.integer("shards", or: 0, in: 1...16_384))" }
+    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...15))" }
+    if flags.has("allow-single-region") { line += " allow-single-region=yes" }
+    if flags.has("dry-run") {
+      let nodes = try target.askRecords("CLUSTER NODES")
+      Console.print("would send: \(line)")
+      Console.print("to a cluster of these nodes:\n\n" + Table.render(nodes))
+      return 0
+    }
+    let reply = try target.connect().request(line).orThrow()
+    let isHealthy = flags.has("no-wait") || waitUntilHealthy(target)
+    if flags.has("json") {
+      let record = reply.record ?? Record([("result", "OK")])
+      Console.print(JSON(record).rendered())
+    } else if let record = reply.record {
+      Console.print(record.fields.map { "\($0.key) \($0.value)" }.joined(separator: " · "))
+    } else {
+      Console.print("done")
+    }
+    guard isHealthy else {
+      throw .timedOut("the cluster is made, but not healthy yet (tally status)")
+    }
+    return 0
+  }
+
+  private static func waitUntilHealthy(_ target: Target) -> Bool {
+    let start = monotonicNanoseconds()
+    while monotonicNanoseconds() - start < UInt64(target.timeouts.reply) * 1_000_000 {
+      if let record = try? target.askRecords("CLUSTER STATUS").first, record["healthy"] == "yes" { return true }
+      usleep(100_000)
+    }
+    return false
+  }
+}

@@ -1,0 +1,58 @@
+/// The cluster that a command is for: its addresses, tried in order, and a connection to one of them.
+struct Target {
+  static let flags = ["to", "timeout"]
+  let endpoints: [Endpoint]
+  let timeouts: Connection.Timeouts
+
+  /// From `--to`, else the environment's `TALLY_TO`, else 127.0.0.1:7401.
+  init(_ flags: Flags) throws(ClientError) {
+    endpoints = try Endpoint.list(flags["to"] ?? Console.environment("TALLY_TO") ?? "127.0.0.1:7401")
+    let seconds = try flags.number("timeout", or: 30, in: 0.1...86_400)
+    timeouts = Connection.Timeouts(connect: Int32(min(3, seconds) * 1000), reply: Int32(seconds * 1000))
+  }
+
+  func connect() throws(ClientError) -> Connection { try Connection(to: endpoints, timeouts: timeouts) }
+
+  /// The reply to one read, from the first node that answers it: a node that drops the connection or says
+  /// `UNAVAILABLE` is passed over while there is another.
+  func ask(_ line: String) throws(ClientError) -> Value {
+    var failures: [ClientError] = []
+    for endpoint in endpoints {
+      do {
+        let value = try Connection(to: [endpoint], timeouts: timeouts).request(line)
+        if case .error(let code, let text) = value, ["UNAVAILABLE", "BUSY"].contains(code) {
+          failures.append(.refused(code: code, text: text))
+          continue
+        }
+        return try value.orThrow()
+      } catch {
+        if case .refused = error { throw error }
+        failures.append(error)
+      }
+    }
+    // What a node said tells more than that another one is silent.
+    for failure in failures {
+      if case .refused = failure { throw failure }
+    }
+    for failure in failures {
+      if case .unreachable = failure { continue }
+      throw failure
+    }
+    throw .unreachable(
+      failures.flatMap { failure -> [String] in
+        if case .unreachable(let reasons) = failure { reasons } else { [] }
+      })
+  }
+
+  /// The records of a reply, or `.malformedReply` where there are none to be had.
+  func askRecords(_ line: String) throws(ClientError) -> [Record] {
+    let value = try ask(line)
+    if case .array(let values) = value {
+      let records = value.records
+      guard records.count == values.count else { throw .malformedReply("\(line) answered with other than records") }
+      return records
+    }
+    guard let record = value.record else { throw .malformedReply("\(line) answered with other than records") }
+    return [record]
+  }
+}

@@ -1,0 +1,50 @@
+/// What may go wrong between a command and the cluster, with the exit code that the command line gives for it.
+public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The arguments are wrong: exit code 1.
+  case usage(String)
+  /// No address answered; one reason an address.
+  case unreachable([String])
+  /// Connected, but no reply in time: what was asked may have happened.
+  case timedOut(String)
+  /// The connection ended before the reply: what was asked may have happened.
+  case disconnected(String)
+  /// Bytes that are no reply of the protocol.
+  case malformedReply(String)
+  /// The node answered with an error line.
+  case refused(code: String, text: String)
+  /// A file or a program of this machine would not serve.
+  case local(String)
+
+  /// One line for a person.
+  public var description: String {
+    switch self {
+    case .usage(let text): text
+    case .unreachable(let reasons): "nobody reachable: " + reasons.joined(separator: "; ")
+    case .timedOut(let text): "timed out: " + text
+    case .disconnected(let text): "connection lost: " + text
+    case .malformedReply(let text): "not a reply: " + text
+    case .refused(let code, let text): "refused: \(code) \(text)"
+    case .local(let text): text
+    }
+  }
+
+  /// 1 wrong arguments, 2 refused, 3 unknown or timed out, 4 the cluster is unhealthy, 5 nobody reachable.
+  public var exitCode: Int32 {
+    switch self {
+    case .usage, .local: 1
+    case .unreachable: 5
+    case .timedOut, .disconnected, .malformedReply: 3
+    case .refused(let code, _): ClientError.exitCode(ofReply: code)
+    }
+  }
+
+  /// The exit code for an error line with this code.
+  public static func exitCode(ofReply code: String) -> Int32 {
+    switch code {
+    case "ERR": 1
+    case "UNKNOWN": 3
+    case "BUSY", "UNAVAILABLE": 4
+    default: 2
+    }
+  }
+}

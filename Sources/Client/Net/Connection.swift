@@ -1,0 +1,117 @@
+import Base
+import Glibc
+
+/// A small blocking connection for commands and the shell: one request a line, replies in order.
+public final class Connection {
+  /// Times in milliseconds.
+  public struct Timeouts: Sendable {
+    /// For each address that a host name stands for.
+    public var connect: Int32 = 3_000
+    /// Without a single byte from the node.
+    public var reply: Int32 = 30_000
+    public init(connect: Int32 = 3_000, reply: Int32 = 30_000) {
+      self.connect = connect
+      self.reply = reply
+    }
+  }
+
+  /// The address that answered.
+  public let endpoint: Endpoint
+  public var timeouts: Timeouts
+  private let socket: Socket
+  private var input = ByteBuffer(capacity: 16 << 10)
+  private var inputStart = 0
+
+  /// Connects to the first of the addresses that accepts. Throws `.unreachable` with a reason for each.
+  public init(to endpoints: [Endpoint], timeouts: Timeouts = Timeouts()) throws(ClientError) {
+    self.timeouts = timeouts
+    var reasons: [String] = []
+    for endpoint in endpoints {
+      do {
+        socket = try Connection.open(endpoint, within: timeouts.connect)
+        self.endpoint = endpoint
+        return
+      } catch {
+        if case .unreachable(let more) = error { reasons += more } else { reasons.append("\(error)") }
+      }
+    }
+    throw .unreachable(reasons)
+  }
+
+  private static func open(_ endpoint: Endpoint, within milliseconds: Int32) throws(ClientError) -> Socket {
+    var reason = "no address"
+    for address in try endpoint.resolve() {
+      switch Socket.connected(to: address, within: milliseconds) {
+      case .success(let socket): return socket
+      case .failure(let failure): reason = failure.text
+      }
+    }
+    throw .unreachable(["\(endpoint): \(reason)"])
+  }
+
+  deinit { socket.close() }
+
+  /// Sends one line and waits for its reply, which may be an error line.
+  public func request(_ line: String) throws(ClientError) -> Value {
+    try send(line)
+    return try receive()
+  }
+
+  /// Sends one line without waiting. The line must hold no line break.
+  public func send(_ line: String) throws(ClientError) {
+    var bytes = Array(line.utf8)
+    guard !bytes.contains(10), !bytes.contains(13) else { throw .usage("a request is one line") }
+    bytes += [13, 10]
+    var sent = 0
+    while sent < bytes.count {
+      let rest = bytes.count - sent
+      let outcome = bytes.withUnsafeBytes { whole -> Transfer in
+        guard let base = whole.baseAddress else { return .moved(0) }
+        return socket.send(base + sent, count: rest)
+      }
+      switch outcome {
+      case .moved(let n): sent += n
+      case .ended(let reason): throw .disconnected("\(endpoint): \(reason)")
+      case .wouldBlock:
+        guard socket.wait(for: Int16(POLLOUT), milliseconds: timeouts.reply) else {
+          throw .timedOut("\(endpoint) takes no more requests")
+        }
+      }
+    }
+  }
+
+  /// Waits for the next reply.
+  public func receive() throws(ClientError) -> Value {
+    while true {
+      if let parsed = try Value.parse(UnsafeRawBufferPointer(rebasing: input.bytes[inputStart...])) {
+        inputStart += parsed.count
+        if inputStart == input.count {
+          input.removeAll()
+          inputStart = 0
+        }
+        return parsed.value
+      }
+      try fill()
+    }
+  }
+
+  private func fill() throws(ClientError) {
+    if inputStart > 0 {
+      input.removeFirst(inputStart)
+      inputStart = 0
+    }
+    let room = 16 << 10
+    while true {
+      switch socket.receive(into: input.reserve(room), count: room) {
+      case .moved(let n):
+        input.commit(n)
+        return
+      case .ended(let reason): throw .disconnected("\(endpoint): \(reason)")
+      case .wouldBlock:
+        guard socket.wait(for: Int16(POLLIN), milliseconds: timeouts.reply) else {
+          throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
+        }
+      }
+    }
+  }
+}

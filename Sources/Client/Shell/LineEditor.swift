@@ -1,0 +1,118 @@
+/// One line under edit, with its history: keys in, what to do out. It knows no terminal.
+struct LineEditor {
+  enum Outcome: Equatable {
+    /// The line or the cursor has changed, or nothing has.
+    case edited
+    case submitted(String)
+    case completing
+    case interrupted
+    case endOfInput
+    case clearScreen
+  }
+
+  private(set) var text: [Character] = []
+  private(set) var cursor = 0
+  private var history: [String]
+  private var place: Int
+  private var draft: [Character] = []
+
+  init(history: [String] = []) {
+    self.history = history
+    place = history.count
+  }
+
+  var line: String { String(text) }
+  /// What stands before the cursor.
+  var head: String { String(text[..<cursor]) }
+
+  mutating func handle(_ key: Key) -> Outcome {
+    switch key {
+    case .character(let character): insert([character])
+    case .enter: return .submitted(take())
+    case .tab: return .completing
+    case .interrupt:
+      _ = take()
+      return .interrupted
+    case .endOfInput:
+      if text.isEmpty { return .endOfInput }
+      removeForward(1)
+    case .clearScreen: return .clearScreen
+    case .backspace: removeBackward(1)
+    case .delete: removeForward(1)
+    case .left: cursor = max(0, cursor - 1)
+    case .right: cursor = min(text.count, cursor + 1)
+    case .home: cursor = 0
+    case .end: cursor = text.count
+    case .wordLeft: cursor = wordStart()
+    case .wordRight: cursor = wordEnd()
+    case .killToEnd: removeForward(text.count - cursor)
+    case .killToStart: removeBackward(cursor)
+    case .killWord: removeBackward(cursor - wordStart())
+    case .up: recall(place - 1)
+    case .down: recall(place + 1)
+    }
+    return .edited
+  }
+
+  mutating func insert(_ characters: [Character]) {
+    text.insert(contentsOf: characters, at: cursor)
+    cursor += characters.count
+  }
+  private mutating func removeBackward(_ n: Int) {
+    let count = min(n, cursor)
+    text.removeSubrange((cursor - count)..<cursor)
+    cursor -= count
+  }
+  private mutating func removeForward(_ n: Int) {
+    text.removeSubrange(cursor..<min(text.count, cursor + n))
+  }
+  private func wordStart() -> Int {
+    var at = cursor
+    while at > 0, text[at - 1] == " " { at -= 1 }
+    while at > 0, text[at - 1] != " " { at -= 1 }
+    return at
+  }
+  private func wordEnd() -> Int {
+    var at = cursor
+    while at < text.count, text[at] == " " { at += 1 }
+    while at < text.count, text[at] != " " { at += 1 }
+    return at
+  }
+
+  private mutating func take() -> String {
+    let line = String(text)
+    text = []
+    cursor = 0
+    draft = []
+    place = history.count
+    return line
+  }
+
+  /// Keeps a line for the up arrow. A repetition of the last one is not kept twice.
+  mutating func remember(_ line: String) {
+    if !line.isEmpty, line != history.last { history.append(line) }
+    place = history.count
+  }
+
+  private mutating func recall(_ wanted: Int) {
+    guard wanted >= 0, wanted <= history.count, wanted != place else { return }
+    if place == history.count { draft = text }
+    place = wanted
+    text = wanted == history.count ? draft : Array(history[wanted])
+    cursor = text.count
+  }
+}
+
+/// How many columns of a terminal text takes: two for East Asian wide characters and emoji.
+enum DisplayWidth {
+  static func of(_ character: Character) -> Int {
+    guard let scalar = character.unicodeScalars.first else { return 0 }
+    switch scalar.value {
+    case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
+      0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD:
+      return 2
+    default: return 1
+    }
+  }
+  static func of(_ text: some Sequence<Character>) -> Int { text.reduce(0) { $0 + of($1) } }
+}

@@ -1,0 +1,102 @@
+import Foundation
+
+/// Standard input as keys, in raw mode while a line is being typed. Only for a terminal.
+final class Terminal {
+  private var saved = termios()
+  private var decoder = KeyDecoder()
+  private var keys: [Key] = []
+  private var isRaw = false
+
+  deinit { leaveRaw() }
+
+  private func enterRaw() {
+    guard !isRaw, tcgetattr(0, &saved) == 0 else { return }
+    var raw = saved
+    raw.c_iflag &= ~tcflag_t(BRKINT | ICRNL | INPCK | ISTRIP | IXON)
+    raw.c_lflag &= ~tcflag_t(ECHO | ICANON | IEXTEN | ISIG)
+    withUnsafeMutableBytes(of: &raw.c_cc) { bytes in
+      bytes[Int(VMIN)] = 1
+      bytes[Int(VTIME)] = 0
+    }
+    isRaw = tcsetattr(0, TCSADRAIN, &raw) == 0
+  }
+  private func leaveRaw() {
+    guard isRaw else { return }
+    tcsetattr(0, TCSADRAIN, &saved)
+    isRaw = false
+  }
+
+  var columnCount: Int {
+    var size = winsize()
+    let isKnown = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? Int(size.ws_col) : 80
+  }
+
+  /// Lets a person type one line. `nil` at the end of input (Ctrl-D on an empty line); an interrupt gives an empty one.
+  func readLine(prompt: String, editor: inout LineEditor, complete: (String) -> [String]) -> String? {
+    enterRaw()
+    defer { leaveRaw() }
+    draw(prompt, editor)
+    while let key = nextKey() {
+      switch editor.handle(key) {
+      case .edited: draw(prompt, editor)
+      case .submitted(let line):
+        Console.write("\n")
+        return line
+      case .interrupted:
+        Console.write("^C\n")
+        return ""
+      case .endOfInput:
+        Console.write("\n")
+        return nil
+      case .clearScreen:
+        Console.write("\u{1B}[H\u{1B}[2J")
+        draw(prompt, editor)
+      case .completing:
+        apply(complete(editor.head), &editor)
+        draw(prompt, editor)
+      }
+    }
+    return nil
+  }
+
+  private func nextKey() -> Key? {
+    while keys.isEmpty {
+      var bytes = [UInt8](repeating: 0, count: 256)
+      let n = read(0, &bytes, bytes.count)
+      if n < 0, errno == EINTR { continue }
+      guard n > 0 else { return nil }
+      for byte in bytes[..<n] { keys += decoder.feed(byte) }
+    }
+    return keys.removeFirst()
+  }
+
+  /// Inserts what all candidates share; lists them where there are several and nothing to insert.
+  private func apply(_ candidates: [String], _ editor: inout LineEditor) {
+    guard let first = candidates.first else { return }
+    let word = Completion.lastWord(of: editor.head)
+    let shared = candidates.dropFirst().reduce(first) { $0.commonPrefix(with: $1, options: .caseInsensitive) }
+    if shared.count > word.count || candidates.count == 1 {
+      for _ in word { _ = editor.handle(.backspace) }
+      let isWhole = candidates.count == 1 && !shared.hasSuffix("=")
+      editor.insert(Array(shared + (isWhole ? " " : "")))
+    } else {
+      Console.write("\n" + candidates.joined(separator: "  ") + "\n")
+    }
+  }
+
+  /// Draws the line over itself; one that is wider than the terminal scrolls sideways.
+  private func draw(_ prompt: String, _ editor: LineEditor) {
+    let room = max(8, columnCount - DisplayWidth.of(prompt) - 1)
+    var start = 0
+    while DisplayWidth.of(editor.text[start..<editor.cursor]) >= room { start += 1 }
+    var end = start
+    var width = 0
+    while end < editor.text.count, width + DisplayWidth.of(editor.text[end]) <= room {
+      width += DisplayWidth.of(editor.text[end])
+      end += 1
+    }
+    let column = DisplayWidth.of(prompt) + DisplayWidth.of(editor.text[start..<editor.cursor])
+    Console.write("\r\(prompt)\(String(editor.text[start..<end]))\u{1B}[K\r" + (column > 0 ? "\u{1B}[\(column)C" : ""))
+  }
+}

@@ -1,0 +1,21 @@
+import Client
+
+/// `tally start`: the one command that runs a node. Everything behind it lies in the module `Server`.
+enum StartCommand {
+  static let entry = CommandEntry(
+    name: "start", summary: "runs one node",
+    usage: """
+        tally start --name N --region R --data DIR --listen HOST:PORT --peer HOST:PORT --join HOST:PORT,…
+
+      The first start and every later one are the same command: an empty directory makes a new node, whatever its name.
+      --join lists some nodes' peer addresses.
+      """
+  ) { arguments in
+    run(arguments)
+  }
+
+  private static func run(_ arguments: [String]) -> Int32 {
+    Console.report("tally start: this build has no server")
+    return 1
+  }
+}

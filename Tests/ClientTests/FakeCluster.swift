@@ -1,0 +1,211 @@
+import Foundation
+
+@testable import Client
+
+/// A stand-in for a cluster: a few listeners on loopback that speak the line protocol over one shared ledger, thread
+/// a connection, with faults on demand. It knows just what these tests ask of it.
+final class FakeCluster: @unchecked Sendable {
+  struct Faults {
+    /// Every so many EARNs are answered with this line instead; 0 for never.
+    var errorEvery = 0
+    var errorLine = "-BUSY too much to do"
+    /// Whether the effect of such an EARN happens all the same.
+    var appliesAnyway = false
+    /// A connection ends without a word after so many requests; 0 for never.
+    var dropAfter = 0
+  }
+
+  private let lock = NSLock()
+  private var members: Set<String> = []
+  private var balances: [String: Int] = [:]
+  private var answers: [String: (content: String, reply: String)] = [:]
+  private var transactions = 0
+  private var earnCount = 0
+  private var programs: [String: String] = [:]
+  private(set) var nodes: [FakeNode] = []
+  private var storedFaults = Faults()
+  var isBalanced = true
+
+  init(nodeCount: Int = 3) throws {
+    for i in 0..<nodeCount { nodes.append(try FakeNode(index: i, cluster: self)) }
+  }
+  deinit { for node in nodes { node.stop() } }
+
+  var faults: Faults {
+    get { lock.withLock { storedFaults } }
+    set { lock.withLock { storedFaults = newValue } }
+  }
+  var addresses: String { nodes.map { "127.0.0.1:\($0.port)" }.joined(separator: ",") }
+  var transactionCount: Int { lock.withLock { transactions } }
+  var memberCount: Int { lock.withLock { members.count } }
+  func balance(_ member: String) -> Int { lock.withLock { balances[member] ?? 0 } }
+  var totalPoints: Int { lock.withLock { balances.values.reduce(0, +) } }
+
+  static let regions = ["east", "north", "west"]
+
+  /// The reply to one line, with its line breaks.
+  func answer(_ line: String) -> String {
+    lock.withLock { respond(line) } + "\r\n"
+  }
+
+  private func respond(_ line: String) -> String {
+    let words = Words.split(line) ?? []
+    let verb = words.prefix(2).joined(separator: " ").uppercased()
+    var keys: [String: String] = [:]
+    for word in words {
+      let pair = word.split(separator: "=", maxSplits: 1).map(String.init)
+      if pair.count == 2 { keys[pair[0]] = pair[1] }
+    }
+    switch verb {
+    case "MEMBER ADD":
+      members.insert(words[2])
+      return "+OK"
+    case "MEMBER SHOW":
+      return members.contains(words[2]) ? "+member=\(words[2]) state=active" : "-NOTFOUND no member \(words[2])"
+    case "PROGRAM SET":
+      programs[words[2]] = keys["title"] ?? programs[words[2]] ?? ""
+      return "+OK"
+    case "PROGRAM LIST":
+      let rows = programs.sorted { $0.key < $1.key }
+        .map { "\r\n+program=\($0.key) kind=points earn=1/100 expire=never title=\(Words.quote($0.value))" }
+      return "*\(programs.count)" + rows.joined()
+    case "MERCHANT SET": return "+OK"
+    case "CLUSTER NODES":
+      let rows = nodes.indices.map {
+        "\r\n+node=\(FakeCluster.regions[$0 % 3])-1 region=\(FakeCluster.regions[$0 % 3])"
+      }
+      return "*\(nodes.count)" + rows.joined()
+    case "CLUSTER STATUS": return "+cluster=c1 nodes=3 up=3 shards=4 healthy=\(isBalanced ? "yes" : "no")"
+    case "CLUSTER INIT": return "+cluster=c1 shards=\(keys["shards"] ?? "4")"
+    default: break
+    }
+    switch words.first?.uppercased() ?? "" {
+    case "AUDIT":
+      let total = "total=yes members=\(members.count) transactions=\(transactions) sum=0 intransit=0"
+      return "*2\r\n+shard=1 index=7 accounts=3 transactions=\(transactions) sum=0 intransit=0 digest=00ff\r\n+\(total)"
+        + " balanced=\(isBalanced ? "yes" : "no")"
+    case "EARN": return earn(words[1], keys, line)
+    case "BALANCE": return "+member=\(words[1]) program=p balance=\(balances[words[1]] ?? 0)"
+    case "PING": return "+PONG"
+    case "HELP": return "$11\r\nEARN\r\nAUDIT"
+    default: return "-ERR unknown verb '\(words.first ?? "")'"
+    }
+  }
+
+  private func earn(_ member: String, _ keys: [String: String], _ line: String) -> String {
+    earnCount += 1
+    let isFaulty = storedFaults.errorEvery > 0 && earnCount % storedFaults.errorEvery == 0
+    if isFaulty, !storedFaults.appliesAnyway { return storedFaults.errorLine }
+    guard members.contains(member) else { return "-NOTFOUND no member \(member)" }
+    let key = "\(member) \(keys["merchant"] ?? "") \(keys["id"] ?? "")"
+    if let kept = answers[key] {
+      return kept.content == line ? kept.reply : "-CONFLICT the request id was used for another request"
+    }
+    let points = keys["points"].flatMap { Int($0) } ?? (keys["spend"].flatMap { Int($0) } ?? 0) / 100
+    transactions += 1
+    balances[member, default: 0] += points
+    let reply = "+tx=1-\(transactions) member=\(member) program=p points=\(points) balance=\(balances[member] ?? 0)"
+    answers[key] = (line, reply)
+    return isFaulty ? storedFaults.errorLine : reply
+  }
+}
+
+/// One listener of a fake cluster. It can be stopped and started again on the same port.
+final class FakeNode: @unchecked Sendable {
+  let port: UInt16
+  private unowned let cluster: FakeCluster
+  private let lock = NSLock()
+  private var listener: Int32 = -1
+  private var peers: Set<Int32> = []
+  private var served = 0
+  var requestCount: Int { lock.withLock { served } }
+
+  init(index: Int, cluster: FakeCluster) throws {
+    self.cluster = cluster
+    let (descriptor, port) = try FakeNode.listen(on: 0)
+    self.port = port
+    listener = descriptor
+    accept(descriptor)
+  }
+
+  private static func listen(on port: UInt16) throws -> (Int32, UInt16) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var on: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, 4)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
+        bind(descriptor, rebound, size) == 0 && Foundation.listen(descriptor, 128) == 0
+          && getsockname(descriptor, rebound, &size) == 0
+      }
+    }
+    guard isListening else { throw ClientError.local("listen: \(errnoText())") }
+    return (descriptor, UInt16(bigEndian: address.sin_port))
+  }
+
+  /// As if killed: the listener and all connections end at once.
+  func stop() {
+    lock.withLock {
+      if listener >= 0 { shutdown(listener, Int32(SHUT_RDWR)) }
+      listener = -1
+      for peer in peers { shutdown(peer, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  func restart() throws {
+    let (descriptor, _) = try FakeNode.listen(on: port)
+    lock.withLock { listener = descriptor }
+    accept(descriptor)
+  }
+
+  private func accept(_ descriptor: Int32) {
+    Thread.detachNewThread { [self] in
+      while true {
+        let peer = Foundation.accept(descriptor, nil, nil)
+        guard peer >= 0 else { break }
+        lock.withLock { _ = peers.insert(peer) }
+        Thread.detachNewThread { [self] in serve(peer) }
+      }
+      close(descriptor)
+    }
+  }
+
+  private func serve(_ peer: Int32) {
+    var input: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16 << 10)
+    var requests = 0
+    serving: while true {
+      let n = recv(peer, &chunk, chunk.count, 0)
+      guard n > 0 else { break }
+      input += chunk[..<n]
+      var output = ""
+      var start = 0
+      while let newline = input[start...].firstIndex(of: 10) {
+        let line = String(decoding: input[start..<newline], as: UTF8.self).trimmingCharacters(in: .newlines)
+        start = newline + 1
+        output += cluster.answer(line)
+        requests += 1
+        lock.withLock { served += 1 }
+        let dropAfter = cluster.faults.dropAfter
+        // The replies to what was done just now are lost with the connection.
+        if dropAfter > 0, requests >= dropAfter { break serving }
+      }
+      input.removeFirst(start)
+      let bytes = Array(output.utf8)
+      var sent = 0
+      while sent < bytes.count {
+        let n = bytes.withUnsafeBytes {
+          send(peer, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+        }
+        guard n > 0 else { break serving }
+        sent += n
+      }
+    }
+    lock.withLock { _ = peers.remove(peer) }
+    close(peer)
+  }
+}

@@ -1,0 +1,83 @@
+import Testing
+
+@testable import Client
+
+@Suite struct ShellTests {
+  private func type(_ text: String, into editor: inout LineEditor) -> [LineEditor.Outcome] {
+    var decoder = KeyDecoder()
+    return text.utf8.flatMap { decoder.feed($0) }.map { editor.handle($0) }
+  }
+
+  @Test(
+    arguments: [
+      ("balance ann\u{1}x", "xbalance ann"), ("abc\u{2}\u{2}x", "axbc"), ("abc\u{1}\u{6}\u{B}", "a"),
+      ("abc def\u{17}", "abc "), ("abc def\u{15}x", "x"), ("abc\u{7F}\u{8}", "a"), ("abc\u{1B}[D\u{1B}[3~", "ab"),
+      ("abc\u{1B}[H\u{4}", "bc"), ("abc\u{1B}OHx\u{1B}OFy", "xabcy"), ("a b c\u{1B}[1;5D\u{1B}[1;5Dx", "a xb c"),
+      ("a\u{1B}[99~b\u{1B}xc", "abc"), ("积分\u{7F}卡", "积卡"), ("é✓", "é✓"),
+    ])
+  func `keys edit the line`(typed: String, line: String) {
+    var editor = LineEditor()
+    _ = type(typed, into: &editor)
+    #expect(editor.line == line)
+  }
+
+  @Test func `arrows recall lines, and the draft is not lost`() {
+    var editor = LineEditor(history: ["one", "two"])
+    _ = type("dra\u{1B}[A", into: &editor)
+    #expect(editor.line == "two")
+    _ = type("\u{1B}[A\u{1B}[A\u{1B}[A", into: &editor)
+    #expect(editor.line == "one")
+    _ = type("\u{1B}[B\u{1B}[B", into: &editor)
+    #expect(editor.line == "dra")
+    #expect(type("\r", into: &editor) == [.submitted("dra")])
+    editor.remember("dra")
+    editor.remember("dra")
+    _ = type("\u{10}\u{10}", into: &editor)
+    #expect(editor.line == "two")
+  }
+
+  @Test func `Ctrl-D leaves only an empty line, and Ctrl-C drops what is typed`() {
+    var editor = LineEditor()
+    #expect(type("a\u{4}", into: &editor) == [.edited, .edited])
+    #expect(type("\u{3}", into: &editor) == [.interrupted])
+    #expect(type("\u{4}", into: &editor) == [.endOfInput])
+  }
+
+  @Test func `tab offers verbs, their second words, and the keys not yet given`() {
+    let help = Value.array(
+      [
+        "A request is one line: VERB arg key=value ...", "points:",
+        "  EARN WHO merchant=m spend=MINOR|points=N id=… [program=p] [at=TIME] - Gives a member points.",
+        "  MEMBER ADD id [name=TEXT] - Adds.", "  MEMBER SHOW WHO - Shows.", "  TX SHOW TX - One.",
+        "  AUDIT - Adds up.",
+        "  BALANCE WHO [program=p] - Balance.", "  HELP [VERB] - This.",
+      ].map { .text($0) })
+    let completion = Completion(help: help)
+    #expect(completion.candidates(for: "me") == ["MEMBER"])
+    #expect(completion.candidates(for: "member ") == ["ADD", "SHOW"])
+    #expect(completion.candidates(for: "member s") == ["SHOW"])
+    #expect(completion.candidates(for: "tx ") == ["SHOW"])
+    #expect(completion.candidates(for: "earn ann m") == ["merchant="])
+    #expect(completion.candidates(for: "earn ann merchant=m id=1 ") == ["at=", "points=", "program=", "spend="])
+    #expect(completion.candidates(for: "help a") == ["AUDIT"])
+    #expect(completion.candidates(for: "member add x n") == ["name="])
+    #expect(Completion().candidates(for: "tran") == ["TRANSFER"])
+  }
+
+  @Test func `replies are lines for scripts and tables for people`() {
+    let value = Value.array([.text("tx=1-2 points=5"), .text("tx=1-10 points=12")])
+    #expect(Pretty.plain(value) == ["tx=1-2 points=5", "tx=1-10 points=12"])
+    #expect(Pretty.plain(.error(code: "BUSY", text: "")) == ["-BUSY"])
+    #expect(Pretty.rich(value) == "tx    points\n1-2        5\n1-10      12")
+    #expect(Pretty.rich(.text("member=ann since=1700000000000")) == "member  ann\nsince   2023-11-14 22:13:20Z")
+  }
+
+  @Test func `a line from the shell gives the exit code of its reply`() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    #expect(table.run(["shell", "-c", "PING"] + to) == 0)
+    #expect(table.run(["shell", "-c", "NONSENSE"] + to) == 1)
+    #expect(table.run(["shell", "-c", "PING\nMEMBER SHOW nobody\nPING"] + to) == 2)
+  }
+}
