@@ -131,7 +131,9 @@
     used &+= digits
   }
   /// Overwrites bytes already written, for lengths known only afterwards.
-  @inlinable @inline(__always) public mutating func patch<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at offset: Int) {
+  @inlinable @inline(__always) public mutating func patch<T: FixedWidthInteger & BitwiseCopyable>(
+    _ value: T, at offset: Int
+  ) {
     precondition(offset >= 0 && offset + MemoryLayout<T>.size <= count)
     base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
   }
@@ -169,7 +171,9 @@ public struct MalformedBytes: Error, CustomStringConvertible {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while true {
-      guard offset < bytes.count, shift < 64 else { throw MalformedBytes("a variable-length integer is cut or too long") }
+      guard offset < bytes.count, shift < 64 else {
+        throw MalformedBytes("a variable-length integer is cut or too long")
+      }
       let byte = bytes[offset]
       position &+= 1
       value |= UInt64(byte & 0x7F) &<< shift
@@ -182,7 +186,8 @@ public struct MalformedBytes: Error, CustomStringConvertible {
     return Int64(bitPattern: raw &>> 1) ^ -Int64(bitPattern: raw & 1)
   }
   /// The next `n` bytes, in place.
-  @inlinable @inline(__always) public mutating func readBytes(_ n: Int) throws(MalformedBytes) -> UnsafeRawBufferPointer {
+  @inlinable @inline(__always) public mutating func readBytes(_ n: Int) throws(MalformedBytes) -> UnsafeRawBufferPointer
+  {
     guard n >= 0, remaining >= n else { throw MalformedBytes("bytes end within a field") }
     let slice = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ n])
     position &+= n

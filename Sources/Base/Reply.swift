@@ -68,6 +68,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case merchants = 65
   case id = 66
   case detail = 67
+  case between = 68
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -101,7 +102,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("term", .integer), ("commit", .integer), ("applied", .integer), ("cluster", .text), ("nodes", .integer),
     ("up", .integer), ("shards", .integer), ("healthy", .text), ("version", .text), ("card", .text),
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
-    ("detail", .text),
+    ("detail", .text), ("between", .integer),
   ]
 }
 

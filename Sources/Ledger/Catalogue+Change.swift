@@ -174,12 +174,12 @@ extension Catalogue {
     if rule != program.rules.last {
       rule.from = stamp
       // What no backdated purchase can reach any more is forgotten.
-      let horizon = Stamp(microseconds: stamp.microseconds - 400 * CivilTime.microsecondsPerDay)
+      let horizon = Stamp(microseconds: stamp.microseconds - 3_661 * CivilTime.microsecondsPerDay)
       while program.rules.count > 1 && program.rules[1].from <= horizon { program.rules.removeFirst() }
       guard program.rules.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rule changes") }
       program.rules.append(rule)
     }
-    if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 366) }
+    if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 3660) }
     if let window = settings.refundWindow { program.refundWindowDays = try days(window, "refund-window", atMost: 3660) }
     if let offset = settings.utcOffset {
       guard let minutes = Catalogue.offsetMinutes(parsing: offset) else {

@@ -1,7 +1,7 @@
 import Base
 
 extension Ledger {
-  /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest`. `sum` is that of the
+  /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest members between`. `sum` is that of the
   /// programs' sums without their signs, so that two faults do not hide each other.
   public func audit(into reply: inout ReplyWriter) {
     let figures = auditFigures()
@@ -14,6 +14,7 @@ extension Ledger {
     reply.field(.intransit, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + $1.inTransit }))
     reply.field(.digest, Ledger.digestText(digest))
     reply.field(.members, Int64(clamping: memberCount))
+    reply.field(.between, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + $1.betweenShards }))
   }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {

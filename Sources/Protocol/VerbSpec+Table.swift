@@ -33,13 +33,13 @@ extension VerbSpec {
       .balance, "BALANCE", .reading, [.who], optional: [.program, .read],
       summary: "A member's points: balance, held, available, debt, and what expires next.", example: "BALANCE ann"),
     .init(
-      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before, .read],
+      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before],
       summary: "A member's transactions, newest first.", example: "HISTORY ann limit=10"),
     .init(
-      .transactionShow, "TX SHOW", .reading, [.transaction], optional: [.read], summary: "One transaction.",
+      .transactionShow, "TX SHOW", .reading, [.transaction], summary: "One transaction.",
       example: "TX SHOW 3-1042"),
     .init(
-      .audit, "AUDIT", .reading,
+      .audit, "AUDIT", .reading, optional: [.read],
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),
   ]
 
@@ -85,14 +85,14 @@ extension VerbSpec {
       summary: "Makes or changes a program; keys left out keep their value.",
       example: "PROGRAM SET gold earn=1/100 expire=12m"),
     .init(
-      .programList, "PROGRAM LIST", .setup, optional: [.read], summary: "The programs and their rules.",
+      .programList, "PROGRAM LIST", .setup, summary: "The programs and their rules.",
       example: "PROGRAM LIST"),
     .init(
       .merchantSet, "MERCHANT SET", .setup, [.name], optional: [.title, .program, .earn, .region, .state, .id],
       summary: "Makes or changes a merchant; keys left out keep their value.", example: "MERCHANT SET shop program=gold"
     ),
     .init(
-      .merchantList, "MERCHANT LIST", .setup, optional: [.read], summary: "The merchants.", example: "MERCHANT LIST"),
+      .merchantList, "MERCHANT LIST", .setup, summary: "The merchants.", example: "MERCHANT LIST"),
   ]
 
   private static let cluster: [VerbSpec] = [
