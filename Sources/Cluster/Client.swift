@@ -1,0 +1,96 @@
+import Base
+import Protocol
+
+/// One client connection as the edge sees it: what it sent and is not answered yet, and answers in order of request.
+final class Client {
+  let id: ClientID
+  let index: UInt32
+  let generation: UInt32
+  var session: Session
+  /// Rendered answers on their way to the socket.
+  var output = ByteBuffer(capacity: 512)
+  /// Requests not answered yet, oldest first.
+  private(set) var slots = Ring<Slot>()
+  /// Rendered answers that wait for an earlier one.
+  private var parked = ByteBuffer(capacity: 64)
+  private var parkedCount = 0
+  /// How far the parser is in what the shell keeps of this client.
+  var framing = Framing()
+  /// The last request taken is a barrier: nothing more is parsed until it is answered.
+  var barrier = false
+  /// The next request is a barrier, and waits until all before it is answered.
+  var awaitsIdle = false
+  var readingStopped = false
+  /// To be closed once all is answered and flushed.
+  var closing = false
+  var inDirtyList = false
+
+  struct Slot: BitwiseCopyable {
+    var offset: Int
+    /// -1 while there is no answer.
+    var length: Int
+  }
+
+  init(id: ClientID, index: UInt32, generation: UInt32, session: Session) {
+    self.id = id
+    self.index = index
+    self.generation = generation
+    self.session = session
+  }
+
+  var outstanding: Int { slots.count }
+
+  /// Takes a place in the order of answers.
+  @inline(__always) func openSlot() -> UInt64 {
+    let slot = slots.next
+    slots.append(Slot(offset: 0, length: -1))
+    return slot
+  }
+
+  /// Puts an answer in its place: `render` appends it. Everything that is next in order goes to the output.
+  @inline(__always) func answer(_ slot: UInt64, _ render: (inout ByteBuffer) -> Void) {
+    if slot == slots.first {
+      render(&output)
+      slots.removeFirst()
+      if parkedCount > 0 { unpark() }
+    } else {
+      precondition(slots.contains(slot) && slots[slot].length < 0, "a request is answered once")
+      let offset = parked.count
+      render(&parked)
+      slots[slot] = Slot(offset: offset, length: parked.count - offset)
+      parkedCount += 1
+    }
+  }
+
+  /// Answers at once, or behind what is not answered yet.
+  @inline(__always) func answerNow(_ render: (inout ByteBuffer) -> Void) {
+    if slots.isEmpty { render(&output) } else { answer(openSlot(), render) }
+  }
+
+  private func unpark() {
+    while !slots.isEmpty {
+      let slot = slots[slots.first]
+      guard slot.length >= 0 else { break }
+      output.append(UnsafeRawBufferPointer(rebasing: parked.bytes[slot.offset..<slot.offset + slot.length]))
+      slots.removeFirst()
+      parkedCount -= 1
+    }
+    if parkedCount == 0 {
+      parked.removeAll()
+      parked.shrink(to: 16_384)
+    } else if parked.count > 262_144 {
+      compactParked()
+    }
+  }
+
+  /// Answers may stay parked for ever on a busy connection; their dead bytes may not.
+  private func compactParked() {
+    var live = ByteBuffer(capacity: parked.count / 2)
+    for sequence in slots.first..<slots.next where slots[sequence].length >= 0 {
+      let slot = slots[sequence]
+      slots[sequence].offset = live.count
+      live.append(UnsafeRawBufferPointer(rebasing: parked.bytes[slot.offset..<slot.offset + slot.length]))
+    }
+    swap(&parked, &live)
+  }
+}

@@ -1,0 +1,164 @@
+import Base
+
+/// One request that the edge has taken in and that is not answered yet.
+struct EdgeItem: BitwiseCopyable {
+  /// Whose answer it is: a client's reply slot, or a step of the node's own (see `Continuation`).
+  var owner: Owner
+  /// Where its bytes begin in the stream's queue, in the form in which they travel.
+  var start: UInt64
+  /// The microsecond, on the monotonic clock, at which waiting ends.
+  var deadline: UInt64
+  /// The message of this epoch that carried it.
+  var message: UInt32
+  var flags: Flags
+  var state: State
+
+  struct Owner: BitwiseCopyable {
+    /// The client's place in the table and its generation there; or 0 and a continuation's number.
+    var client: UInt32
+    var generation: UInt32
+    /// The client's reply slot, or the continuation.
+    var slot: UInt64
+  }
+  struct Flags: OptionSet, BitwiseCopyable {
+    let rawValue: UInt8
+    /// Reads nothing but state: never in doubt.
+    static let query = Flags(rawValue: 1)
+    /// Carries a request id, so that it may be sent again after a doubt.
+    static let repeatable = Flags(rawValue: 2)
+    /// The owner is a continuation of the node.
+    static let continuation = Flags(rawValue: 4)
+    /// An audit's marker: the leader logs it alone, at exactly the stamp it names.
+    static let marker = Flags(rawValue: 8)
+  }
+  enum State: UInt8, BitwiseCopyable {
+    /// Not passed on in this epoch.
+    case waiting
+    /// Passed on; the leader may have proposed it.
+    case sent
+    /// Answered, or given up.
+    case settled
+  }
+  /// A leader took it and was lost since: it may have taken effect, and only its request id can tell.
+  var inDoubt: Bool
+}
+
+/// The requests of this node for one shard, in the order in which they arrived, until each is answered.
+///
+/// Order is kept across re-routing by *epochs*: within one epoch the leader accepts messages strictly in sequence, and
+/// once it has refused one it refuses all that follow. After a refusal, a doubt or a lost link a new epoch begins and
+/// everything unanswered is sent again, in the old order; what a leader may already have proposed is safe to repeat by
+/// its request id, and answered `UNKNOWN` if it has none.
+final class EdgeStream {
+  let shard: ShardID
+  private(set) var items: Ring<EdgeItem>
+  private var bytes = ByteRing()
+  private(set) var epoch: UInt32
+  private var nextMessage: UInt32 = 0
+  /// The first item that has not been passed on in this epoch.
+  private(set) var unsent: UInt64
+  /// Not before this moment (monotonic µs) is anything sent again after a refusal.
+  var notBefore: UInt64 = 0
+  /// To whom this epoch's messages go.
+  var target = NodeID.none
+
+  init(shard: ShardID, firstSequence: UInt64, epoch: UInt32) {
+    self.shard = shard
+    self.epoch = epoch
+    items = Ring(firstSequence: firstSequence)
+    unsent = firstSequence
+  }
+
+  /// Bytes of requests kept.
+  var byteCount: Int { bytes.count }
+  var hasUnsent: Bool { unsent < items.next }
+
+  /// Takes in a request: `write` appends its envelope. Returns its sequence number.
+  @inline(__always) func append(
+    owner: EdgeItem.Owner, flags: EdgeItem.Flags, deadline: UInt64, write: (inout ByteBuffer) -> Void
+  ) {
+    let start = bytes.end
+    let sequence = items.next
+    bytes.withBuffer { buffer in
+      buffer.append(sequence)
+      buffer.append(flags.rawValue)
+      write(&buffer)
+    }
+    items.append(
+      EdgeItem(
+        owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: false))
+  }
+
+  /// The next message of this epoch: up to `limit` bytes of items not yet passed on. `body` is given the message's
+  /// number, the count of items and their bytes. The caller has checked `hasUnsent`.
+  func sendNext(limit: Int, _ body: (_ message: UInt32, _ count: UInt32, _ items: UnsafeRawBufferPointer) -> Void) {
+    precondition(hasUnsent, "nothing to send")
+    let message = nextMessage
+    nextMessage += 1
+    // Settled items are skipped; a run between two of them is contiguous and leaves with one copy.
+    while hasUnsent && items[unsent].state == .settled { unsent += 1 }
+    guard hasUnsent else {
+      nextMessage = message
+      return
+    }
+    let from = items[unsent].start
+    var count: UInt32 = 0
+    while hasUnsent {
+      let sequence = unsent
+      guard items[sequence].state != .settled else { break }
+      let end = self.end(of: sequence)
+      if count > 0 && end - from > UInt64(limit) { break }
+      items[sequence].state = .sent
+      items[sequence].message = message
+      count += 1
+      unsent += 1
+    }
+    let to = unsent < items.next ? items[unsent].start : bytes.end
+    body(message, count, bytes.bytes(from: from, to: to))
+  }
+
+  private func end(of sequence: UInt64) -> UInt64 {
+    sequence + 1 < items.next ? items[sequence + 1].start : bytes.end
+  }
+
+  /// An answer has come. Returns the item if it was still waited for; the first answer wins.
+  func settle(_ sequence: UInt64) -> EdgeItem? {
+    guard items.contains(sequence), items[sequence].state != .settled else { return nil }
+    let item = items[sequence]
+    items[sequence].state = .settled
+    while !items.isEmpty && items[items.first].state == .settled { items.removeFirst() }
+    bytes.release(before: items.isEmpty ? bytes.end : items[items.first].start)
+    if unsent < items.first { unsent = items.first }
+    return item
+  }
+
+  /// Begins a new epoch. Items of messages from `refusedFrom` on were certainly not proposed; earlier ones that were
+  /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again.
+  func beginEpoch(refusedFrom: UInt32, giveUp: (_ sequence: UInt64) -> Void) {
+    epoch &+= 1
+    nextMessage = 0
+    target = .none
+    var lost: [UInt64] = []
+    for sequence in items.first..<items.next {
+      guard items[sequence].state == .sent else { continue }
+      items[sequence].state = .waiting
+      guard items[sequence].message < refusedFrom, !items[sequence].flags.contains(.query) else { continue }
+      items[sequence].inDoubt = true
+      if !items[sequence].flags.contains(.repeatable) { lost.append(sequence) }
+    }
+    unsent = items.first
+    for sequence in lost { giveUp(sequence) }
+  }
+
+  /// Tells of every item whose deadline has passed.
+  func expire(now: UInt64, _ body: (_ sequence: UInt64, _ item: EdgeItem) -> Void) {
+    var expired: [UInt64] = []
+    // Deadlines rise with the order of arrival, so the scan ends at the first that has not passed.
+    for sequence in items.first..<items.next {
+      let item = items[sequence]
+      if item.deadline > now { break }
+      if item.state != .settled { expired.append(sequence) }
+    }
+    for sequence in expired { body(sequence, items[sequence]) }
+  }
+}

@@ -1,0 +1,87 @@
+import Base
+import Ledger
+
+/// A command or a query in its frame: `byteCount:u32`, then that many bytes.
+enum Envelope {
+  /// The next one, frame included, in place.
+  @inline(__always)
+  static func next(_ reader: inout ByteReader) throws(MalformedBytes) -> UnsafeRawBufferPointer {
+    let start = reader.offset
+    let count = try reader.read(UInt32.self)
+    _ = try reader.readBytes(Int(count))
+    return UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+  }
+}
+
+/// A ledger's shard as a `Machine`.
+final class LedgerMachine: Machine {
+  private var ledger: Ledger
+  /// The last entry of any kind: the ledger itself sees only those with commands.
+  private(set) var lastIndex: LogIndex
+  private var markers: [MarkerDigest] = []
+
+  init(_ ledger: consuming Ledger, lastIndex: LogIndex) {
+    self.ledger = ledger
+    self.lastIndex = lastIndex
+  }
+
+  var lastStamp: Stamp { ledger.lastStamp }
+  var catalogueVersion: UInt32 { ledger.catalogueVersion }
+  var nextDeadline: Stamp? { ledger.nextDeadline }
+  var digest: (UInt64, UInt64) { ledger.digest }
+  var journalEnd: JournalPosition { ledger.journalEnd }
+  var memoryByteCount: Int { ledger.memoryByteCount }
+  var memberCount: UInt64 { ledger.memberCount }
+
+  func skip(_ index: LogIndex) { lastIndex = index }
+  func beginEntry(_ header: EntryHeader, index: LogIndex) {
+    ledger.beginEntry(header, index: index)
+    lastIndex = index
+  }
+  func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
+    ledger.apply(command, into: &reply)
+  }
+  func endEntry() { ledger.endEntry() }
+  func apply(
+    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
+  ) {
+    lastIndex = index
+    ledger.apply(payload: payload, index: index, into: &reply, each: each)
+    noteMarker(payload)
+  }
+  /// An audit's marker stands alone in its entry.
+  private func noteMarker(_ payload: UnsafeRawBufferPointer) {
+    guard payload.count > EntryHeader.size + 4,
+      payload[EntryHeader.size + 4] == CommandKind.marker.rawValue
+    else { return }
+    let digest = ledger.digest
+    markers.append(MarkerDigest(index: lastIndex, a: digest.0, b: digest.1))
+  }
+  func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
+  func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
+    ledger.read(query, into: &reply)
+  }
+  func audit(into reply: inout ReplyWriter) { ledger.audit(into: &reply) }
+
+  func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {
+    ledger.takeJournal { position, bytes in outbox.journal.append((position, Array(bytes))) }
+    if !markers.isEmpty {
+      outbox.markers.append(contentsOf: markers)
+      markers.removeAll()
+    }
+    let deliveries = ledger.takeDeliveries()
+    if leading { outbox.deliveries.append(contentsOf: deliveries) }
+  }
+  func openDeliveries(into outbox: inout ReplicaOutbox) {
+    ledger.forEachOpenDelivery { outbox.deliveries.append($0) }
+  }
+
+  func beginSnapshot() -> MachineSnapshot {
+    let frozen = ledger.beginSnapshot()
+    return MachineSnapshot(token: frozen) { try frozen.write(to: $0) }
+  }
+  func endSnapshot(_ snapshot: MachineSnapshot) {
+    if let token = snapshot.token { ledger.endSnapshot(token) }
+  }
+}

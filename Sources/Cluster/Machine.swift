@@ -1,0 +1,113 @@
+import Base
+import Ledger
+import Raft
+
+/// A state machine as a `Replica` drives it: a ledger's shard, or the directory.
+protocol Machine: AnyObject {
+  var lastStamp: Stamp { get }
+  /// The last entry applied, of any kind.
+  var lastIndex: LogIndex { get }
+  var catalogueVersion: UInt32 { get }
+  /// When a tick should be logged, if nothing else is: the next expiry or timeout.
+  var nextDeadline: Stamp? { get }
+
+  /// An entry that is not for the state machine: only its index counts.
+  func skip(_ index: LogIndex)
+  func beginEntry(_ header: EntryHeader, index: LogIndex)
+  func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome
+  func endEntry()
+  /// Applies a whole entry; `each` hears of every command: its place, its outcome, and where its reply begins.
+  func apply(
+    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void)
+  /// The query that renders the answer which a repeated request got first.
+  func firstAnswer(at position: JournalPosition) -> JournalQuery?
+  func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome
+  /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
+  /// deliveries.
+  func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
+  /// All deliveries that are still open.
+  func openDeliveries(into outbox: inout ReplicaOutbox)
+  /// Freezes the state for a writer on another thread.
+  func beginSnapshot() -> MachineSnapshot
+  func endSnapshot(_ snapshot: MachineSnapshot)
+}
+
+extension Machine {
+  func apply(
+    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
+  ) {
+    var reader = ByteReader(payload)
+    guard let header = try? EntryHeader(decoding: &reader) else {
+      skip(index)
+      return
+    }
+    beginEntry(header, index: index)
+    var place = 0
+    while !reader.isAtEnd, let envelope = try? Envelope.next(&reader) {
+      let start = reply.buffer.count
+      let outcome = apply(envelope, into: &reply)
+      each(place, outcome, start, &reply)
+      place += 1
+    }
+    endEntry()
+  }
+}
+
+/// A frozen state on its way to a file.
+public final class MachineSnapshot: @unchecked Sendable {
+  /// Writes the state, piece by piece. Called once, on a background thread.
+  let write: (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  /// What the machine wants back when the writer is done.
+  let token: LedgerSnapshot?
+  init(
+    token: LedgerSnapshot?, write: @escaping (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
+    self.token = token
+    self.write = write
+  }
+}
+
+/// A ledger's digest right after an audit's marker.
+struct MarkerDigest {
+  var index: LogIndex
+  var a: UInt64
+  var b: UInt64
+}
+
+/// Answers for one edge, as they will travel: `(shard:u32 sequence:u64 length:u32 reply)*`.
+final class EdgeResults {
+  var buffer = ByteBuffer(capacity: 4096)
+}
+
+/// What a replica's turn has produced. The Node empties it.
+struct ReplicaOutbox {
+  var persist: [Persist] = []
+  var messages: [Message] = []
+  /// By edge.
+  var results: [EdgeResults] = []
+  /// Walks through the journal, and who waits for them.
+  var queries: [(origin: Origin, query: JournalQuery)] = []
+  /// Repeated requests: where their first answer stands.
+  var repeats: [(origin: Origin, position: JournalPosition)] = []
+  var refusals: [(edge: UInt32, epoch: UInt32, message: UInt32, leader: NodeID)] = []
+  var doubts: [(edge: UInt32, epoch: UInt32, leader: NodeID)] = []
+  var deliveries: [Delivery] = []
+  var journal: [(position: JournalPosition, bytes: [UInt8])] = []
+  var snapshotsNeeded: [SnapshotNeed] = []
+  var markers: [MarkerDigest] = []
+  var alarms: [String] = []
+  var roleChanged = false
+  var configurationChanged = false
+
+  @inline(__always)
+  mutating func result(_ shard: ShardID, _ origin: Origin, _ reply: UnsafeRawBufferPointer) {
+    while results.count <= Int(origin.edge) { results.append(EdgeResults()) }
+    let edge = results[Int(origin.edge)]
+    edge.buffer.append(shard.rawValue)
+    edge.buffer.append(origin.sequence)
+    edge.buffer.append(UInt32(reply.count))
+    edge.buffer.append(reply)
+  }
+}

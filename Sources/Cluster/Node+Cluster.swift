@@ -1,0 +1,162 @@
+import Base
+import Protocol
+
+/// `CLUSTER NODES`, `SHARDS` and `STATUS`, and `INFO`: what this node knows.
+extension Node {
+  /// Peers that this long have not said a word count as down.
+  static let downAfter: UInt64 = 1_500_000
+
+  private func isUp(_ node: NodeID) -> Bool {
+    if node == id { return true }
+    guard let peer = peer(node) else { return false }
+    return peer.isConnected && now.monotonic - peer.lastHeard < Node.downAfter
+  }
+
+  func clusterNodes(_ owner: EdgeItem.Owner) {
+    var rows: [(member: Member, state: String)] = []
+    for member in topology?.members ?? [] {
+      let state = member.state == .up ? (isUp(member.id) ? "up" : "down") : member.state.word
+      rows.append((member, state))
+    }
+    for peer in peers where topology?.member(peer.id) == nil {
+      guard peer.index == 0 || peer.isConnected else { continue }
+      rows.append(
+        (
+          Member(
+            id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
+            peerAddress: peer.hello.peerAddress, state: .joining), "joining"
+        ))
+    }
+    rows.sort { ($0.member.name, $0.member.id) < ($1.member.name, $1.member.id) }
+    reply.buffer.removeAll()
+    reply.array(count: rows.count)
+    for (member, state) in rows {
+      reply.record()
+      reply.field(.node, member.name)
+      reply.field(.name, member.name)
+      reply.field(.region, member.region)
+      reply.field(.address, member.clientAddress)
+      reply.field(.state, state)
+      reply.field(.leaders, Int64(leaders.indices.filter { $0 > 0 && leaders[$0].node == member.id }.count))
+      reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
+      reply.field(.id, Node.hex(member.id.rawValue))
+    }
+    answer(owner, reply.buffer.bytes)
+  }
+
+  static func hex(_ value: UInt64) -> String { String(value, radix: 16) }
+
+  private func name(of node: NodeID) -> String {
+    if node == .none { return "none" }
+    return topology?.member(node)?.name ?? peer(node)?.hello.name ?? Node.hex(node.rawValue)
+  }
+
+  func clusterShards(_ owner: EdgeItem.Owner) {
+    let placements = topology?.shards ?? []
+    reply.buffer.removeAll()
+    reply.array(count: placements.count)
+    for placement in placements {
+      let known = leaders[Int(placement.shard.rawValue)]
+      let replica = replica(placement.shard)
+      reply.record()
+      reply.field(.shard, Int64(placement.shard.rawValue))
+      reply.field(.slots, "\(placement.first)-\(placement.end - 1)")
+      reply.field(.leader, name(of: known.node))
+      reply.field(.voters, placement.voters.map(name(of:)).sorted().joined(separator: ","))
+      reply.field(.learners, "none")
+      reply.field(.term, Int64(known.term.rawValue))
+      reply.field(.commit, Int64((replica?.commitIndex ?? known.commit).rawValue))
+      reply.field(.applied, Int64((replica?.machine.lastIndex ?? known.applied).rawValue))
+    }
+    answer(owner, reply.buffer.bytes)
+  }
+
+  func clusterStatus(_ owner: EdgeItem.Owner) {
+    let members = topology?.members.filter { $0.state != .removed } ?? []
+    let up = members.filter { isUp($0.id) }.count
+    let shards = topology?.shards ?? []
+    let led = shards.filter { isLed($0.shard) }.count
+    let healthy = cluster != 0 && up == members.count && led == shards.count && isLed(.directory)
+    reply.buffer.removeAll()
+    reply.record()
+    reply.field(.cluster, cluster == 0 ? "none" : clusterName)
+    reply.field(.nodes, Int64(max(members.count, cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : 0)))
+    reply.field(.up, Int64(cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : up))
+    reply.field(.shards, Int64(shards.count))
+    reply.field(.leaders, Int64(led))
+    reply.field(.healthy, healthy ? "yes" : "no")
+    reply.field(.node, configuration.name)
+    reply.field(.version, configuration.version)
+    answer(owner, reply.buffer.bytes)
+  }
+
+  private func isLed(_ shard: ShardID) -> Bool {
+    guard Int(shard.rawValue) < leaders.count else { return false }
+    let known = leaders[Int(shard.rawValue)]
+    return known.node != .none && isUp(known.node) && known.applied > LogIndex(0)
+  }
+
+  func infoSections() -> [InfoSection] {
+    let led = replicas.filter { $0?.isLeader == true }.count
+    return [
+      InfoSection(
+        "clients",
+        [
+          ("connected_clients", "\(clientIndex.count)"), ("accepted_clients", "\(counters.clientsAccepted)"),
+          ("refused_clients", "\(gauges.clientsRefused)"),
+        ]),
+      InfoSection(
+        "requests",
+        [
+          ("requests", "\(counters.requests)"), ("refused_lines", "\(counters.refusedLines)"),
+          ("forwarded", "\(counters.forwarded)"), ("answered_unknown", "\(counters.unknowns)"),
+          ("answered_unavailable", "\(counters.unavailables)"),
+        ]),
+      InfoSection(
+        "cluster",
+        [
+          ("cluster", cluster == 0 ? "none" : clusterName), ("node_id", Node.hex(id.rawValue)),
+          ("region", configuration.region), ("replicas", "\(replicas.filter { $0 != nil }.count)"),
+          ("leaders", "\(led)"), ("peers", "\(peers.filter { $0.isConnected }.count)"),
+        ]),
+      InfoSection(
+        "loop",
+        [
+          ("loop_busy_permille", "\(gauges.loopBusyPermille)"), ("longest_turn_us", "\(gauges.longestTurn)"),
+          ("log_writes", "\(gauges.logWrites)"), ("longest_log_write_us", "\(gauges.longestLogWrite)"),
+          ("log_lines_dropped", "\(gauges.logLinesDropped)"),
+        ]),
+    ]
+  }
+}
+
+extension Node {
+  /// `MEMBER LIST` needs an order over all shards that the ledger does not keep yet.
+  func listMembers(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
+    answerError(owner, .malformed, "MEMBER LIST is not served yet")
+  }
+}
+
+extension Node {
+  /// Where each replica stands, a line each: for a person who looks into a failure.
+  public var report: String {
+    var lines: [String] = []
+    for peer in peers where peer.index != 0 {
+      lines.append("peer \(peer.hello.name) out=\(peer.outgoing != nil) in=\(peer.incoming != nil)")
+    }
+    for replica in replicas {
+      guard let replica else { continue }
+      let raft = replica.raft
+      lines.append(
+        "shard \(replica.shard.rawValue) \(raft.role) term=\(raft.term.rawValue) leader=\(Node.hex(raft.leader.rawValue))"
+          + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
+          + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
+          + " transferring=\(Node.hex(raft.transferringTo.rawValue))"
+          + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
+          + " peers=\(raft.progress.map { "\(Node.hex($0.id.rawValue)):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
+      )
+    }
+    lines.append("log busy=\(logBusy) pending=\(pendingRecords.count)")
+    return lines.joined(separator: "\n  ")
+  }
+}

@@ -1,0 +1,129 @@
+import Base
+import Ledger
+import Protocol
+
+/// Steps that the node takes by itself before it can answer: an answer comes back here and not to a client.
+enum Continuation {
+  case card(CardLookUp)
+  /// A change of the catalogue: the directory answers with the version that every shard must reach.
+  case catalogue(EdgeItem.Owner)
+  case audit(number: UInt64, shard: ShardID, attempt: Int)
+  case health(number: UInt64)
+}
+
+/// A request that waits to learn whose card it names.
+struct CardLookUp {
+  var owner: EdgeItem.Owner
+  var raw: [UInt8]
+  var resolved: Node.Resolved
+  var isFirst: Bool
+}
+
+/// A change that the directory has decided and that has yet to reach some shards.
+struct CatalogueWait {
+  var owner: EdgeItem.Owner
+  var version: UInt32
+  var deadline: UInt64
+}
+
+/// A commit asked of every shard that this node leads.
+struct HealthCheck {
+  var owner: EdgeItem.Owner
+  var started: UInt64
+  var waiting: Int
+  var asked: Int
+  var committed: Int
+}
+
+extension Node {
+  func keep(_ continuation: Continuation) -> UInt64 {
+    let number = nextContinuation
+    nextContinuation += 1
+    continuations[number] = continuation
+    return number
+  }
+
+  /// An answer for a step of the node's own. Number 0 is nobody.
+  func resume(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard let continuation = continuations.removeValue(forKey: number) else { return }
+    switch continuation {
+    case .card(let lookUp): cardFound(lookUp, reply)
+    case .catalogue(let owner): catalogueDecided(owner, reply)
+    case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)
+    case .health(let number): healthAnswered(number, reply)
+    }
+  }
+
+  // MARK: The catalogue
+
+  private func catalogueDecided(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) {
+    guard let version = RecordView(reply).integer else {
+      answer(owner, reply)
+      return
+    }
+    catalogueWaits.append(
+      CatalogueWait(
+        owner: owner, version: UInt32(truncatingIfNeeded: version),
+        deadline: now.monotonic + configuration.requestTimeout))
+  }
+
+  /// Shards that have not applied a version of the catalogue, as far as their leaders have said.
+  private func shardsBehind(_ version: UInt32) -> [ShardID] {
+    (topology?.shards ?? []).map(\.shard).filter { leaders[Int($0.rawValue)].catalogueVersion < version }
+  }
+
+  func advanceCatalogueWaits() {
+    guard !catalogueWaits.isEmpty else { return }
+    var kept: [CatalogueWait] = []
+    for wait in catalogueWaits {
+      let behind = shardsBehind(wait.version)
+      if behind.isEmpty {
+        reply.buffer.removeAll()
+        reply.ok()
+        answer(wait.owner, reply.buffer.bytes)
+      } else if now.monotonic >= wait.deadline {
+        let names = behind.map { "\($0.rawValue)" }.joined(separator: ", ")
+        answerError(wait.owner, .unknown, "the change is made, and has yet to reach shards \(names); it still spreads")
+      } else {
+        kept.append(wait)
+      }
+    }
+    catalogueWaits = kept
+  }
+
+  // MARK: Health
+
+  func startHealth(_ owner: EdgeItem.Owner) {
+    let led = replicas.compactMap { $0 }.filter { $0.isLeader && $0.shard != .directory }
+    let number = nextContinuation
+    nextContinuation += 1
+    healthChecks[number] = HealthCheck(
+      owner: owner, started: now.monotonic, waiting: led.count, asked: led.count, committed: 0)
+    for replica in led {
+      submitInternal(replica.shard, flags: [], continuation: keep(.health(number: number))) {
+        Command.appendTick(to: &$0, slot: replica.firstSlot)
+      }
+    }
+    if led.isEmpty { finishHealth(number) }
+  }
+
+  private func healthAnswered(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard var check = healthChecks[number] else { return }
+    check.waiting -= 1
+    if RecordView(reply).tag == .ok { check.committed += 1 }
+    healthChecks[number] = check
+    if check.waiting == 0 { finishHealth(number) }
+  }
+
+  private func finishHealth(_ number: UInt64) {
+    guard let check = healthChecks.removeValue(forKey: number) else { return }
+    guard check.committed == check.asked else {
+      answerError(check.owner, .unavailable, "committed on \(check.committed) of \(check.asked) led shards only")
+      return
+    }
+    let micros = now.monotonic - check.started
+    reply.buffer.removeAll()
+    reply.text("healthy: committed on \(check.committed) of \(check.asked) led shards, took \(micros) us")
+    answer(check.owner, reply.buffer.bytes)
+  }
+}

@@ -1,0 +1,172 @@
+import Base
+import Ledger
+import Raft
+import Storage
+
+/// What peers say, and what is said to them.
+extension Node {
+  func receive(
+    _ kind: PeerMessageKind, _ body: UnsafeRawBufferPointer, from peer: Peer, on link: LinkID
+  ) throws(MalformedBytes) {
+    var reader = ByteReader(body)
+    switch kind {
+    case .hello: break
+    case .raft:
+      let shard = ShardID(try reader.read())
+      guard let replica = replica(shard) else { return }
+      replica.step(try Message(decoding: &reader))
+    case .forward:
+      let shard = ShardID(try reader.read())
+      let epoch = try reader.read(UInt32.self)
+      let message = try reader.read(UInt32.self)
+      let count = try reader.read(UInt32.self)
+      let items = UnsafeRawBufferPointer(rebasing: body[reader.offset...])
+      guard let replica = replica(shard) else {
+        let start = peer.outbox.beginMessage(.reject)
+        peer.outbox.append(shard.rawValue)
+        peer.outbox.append(epoch)
+        peer.outbox.append(message)
+        peer.outbox.endMessage(start)
+        return
+      }
+      receive(replica, edge: peer.index, epoch: epoch, message: message, count: count, items: items)
+    case .results:
+      try settleAll(body)
+    case .reject:
+      refused(shard: ShardID(try reader.read()), epoch: try reader.read(), message: try reader.read())
+    case .doubt:
+      doubted(shard: ShardID(try reader.read()), epoch: try reader.read())
+    case .deliveries:
+      try receiveDeliveries(&reader)
+    case .status:
+      noteStatus(try NodeStatus(decoding: &reader), of: peer)
+    case .bootstrap:
+      try bootstrapped(by: peer, &reader)
+    case .bootstrapDone:
+      bootstrapConfirmed(by: peer)
+    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotDone:
+      try receiveTransfer(kind, &reader, from: peer, on: link)
+    case .digest:
+      let shard = ShardID(try reader.read())
+      compareDigest(
+        shard, LogIndex(try reader.read()), try reader.read(), try reader.read(), of: peer)
+    }
+  }
+
+  // MARK: Raft
+
+  func send(_ message: Message, of shard: ShardID) {
+    guard let peer = peer(message.to), peer.outgoing != nil else { return }
+    let start = peer.outbox.beginMessage(.raft)
+    peer.outbox.append(shard.rawValue)
+    message.encode(into: &peer.outbox)
+    peer.outbox.endMessage(start)
+  }
+
+  /// Queues what a shard's Raft group wants durable for the next log batch.
+  func write(_ persist: Persist, of shard: ShardID) {
+    if let restart = persist.restart {
+      pendingRecords.append(LogRecord(shard: shard, body: .reset(restart.index, restart.term)))
+    }
+    if let state = persist.hardState {
+      var buffer = ByteBuffer(capacity: 64)
+      state.encode(into: &buffer)
+      pendingRecords.append(LogRecord(shard: shard, body: .state(buffer.array)))
+    }
+    for entry in persist.entries { pendingRecords.append(LogRecord(shard: shard, body: .entry(entry))) }
+    pendingAcks.append(LogAck(shard: shard, sequence: persist.sequence))
+  }
+
+  // MARK: Deliveries
+
+  /// Brings a step of a transaction to the shard that owns its slot: to its leader, wherever that is.
+  func send(_ delivery: Delivery) {
+    guard !slotToShard.isEmpty else { return }
+    let shard = ShardID(slotToShard[Int(delivery.to.rawValue)])
+    let leader = leaders[Int(shard.rawValue)].node
+    if leader == id {
+      guard let replica = replica(shard) else { return }
+      delivery.command.withUnsafeBytes { _ = replica.addInternal($0, after: delivery.stamp) }
+      replica.isDirty = true
+    } else if let peer = peer(leader), peer.outgoing != nil {
+      let start = peer.outbox.beginMessage(.deliveries)
+      peer.outbox.append(shard.rawValue)
+      peer.outbox.append(delivery.stamp.microseconds)
+      peer.outbox.append(delivery.command)
+      peer.outbox.endMessage(start)
+    }
+    // Else it is lost here, and sent again until it is settled.
+  }
+
+  private func receiveDeliveries(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let shard = ShardID(try reader.read())
+    guard let replica = replica(shard) else { return }
+    while !reader.isAtEnd {
+      let stamp = Stamp(microseconds: try reader.read())
+      replica.addInternal(try Envelope.next(&reader), after: stamp)
+    }
+    replica.isDirty = true
+  }
+
+  // MARK: Status
+
+  func broadcastStatus() {
+    statusDue = false
+    var led: [NodeStatus.Led] = []
+    var count: UInt32 = 0
+    for replica in replicas {
+      guard let replica else { continue }
+      count += 1
+      guard replica.isLeader else { continue }
+      led.append(
+        NodeStatus.Led(
+          shard: replica.shard, term: replica.term, commit: replica.commitIndex, applied: replica.machine.lastIndex,
+          catalogueVersion: replica.machine.catalogueVersion, closed: replica.closed.stamp,
+          closedIndex: replica.closed.index))
+    }
+    let status = NodeStatus(clock: now.wall, replicas: count, led: led)
+    peers[0].status = status
+    for peer in peers where peer.index != 0 && peer.outgoing != nil {
+      let start = peer.outbox.beginMessage(.status)
+      status.encode(into: &peer.outbox)
+      peer.outbox.endMessage(start)
+    }
+  }
+
+  private func noteStatus(_ status: NodeStatus, of peer: Peer) {
+    peer.status = status
+    for led in status.led {
+      noteLeader(led.shard, peer.id, led.term)
+      let i = Int(led.shard.rawValue)
+      guard i < leaders.count, leaders[i].node == peer.id, leaders[i].term == led.term else { continue }
+      leaders[i].catalogueVersion = max(leaders[i].catalogueVersion, led.catalogueVersion)
+      leaders[i].commit = led.commit
+      leaders[i].applied = led.applied
+      replica(led.shard)?.noteClosed(led.closed, led.closedIndex)
+    }
+  }
+
+  // MARK: Digests
+
+  /// A follower's digest at an audit's marker must be ours at the same index.
+  func compareDigest(_ shard: ShardID, _ index: LogIndex, _ a: UInt64, _ b: UInt64, of peer: Peer) {
+    guard let replica = replica(shard) else { return }
+    if let difference = replica.compareDigest(at: index, a, b) {
+      log(
+        .error, "replicas differ shard=\(shard.rawValue) index=\(index.rawValue) node=\(peer.hello.name): \(difference)"
+      )
+      divergent.insert(shard)
+    }
+  }
+
+  /// A marker has been applied here: the leader hears what this replica's digest was.
+  func reportDigest(_ replica: Replica, _ marker: MarkerDigest) {
+    guard !replica.isLeader, let peer = peer(replica.leader), peer.outgoing != nil else { return }
+    let start = peer.outbox.beginMessage(.digest)
+    peer.outbox.append(replica.shard.rawValue)
+    peer.outbox.append(marker.index.rawValue)
+    peer.outbox.append(marker.a)
+    peer.outbox.append(marker.b)
+    peer.outbox.endMessage(start)
+  }
+}

@@ -1,0 +1,355 @@
+import Base
+import Ledger
+import Protocol
+
+/// Requests to commands and queries, each to the stream of its shard.
+extension Node {
+  typealias Bytes = UnsafeRawBufferPointer
+
+  /// Cards that were looked up for a request: the member for the first and the second `WHO`.
+  struct Resolved {
+    var first: [UInt8]?
+    var second: [UInt8]?
+  }
+
+  /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
+  func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
+    guard topology != nil || !Node.needsCluster(request.verb) else {
+      answerError(owner, .unavailable, "there is no cluster yet: run 'tally init'")
+      return
+    }
+    switch request.verb {
+    case .earn, .redeem, .hold, .balance, .history, .memberShow, .memberFreeze, .memberThaw, .memberClose, .transfer:
+      routeByMember(request, raw, owner, client, resolved)
+    case .capture, .release, .refund, .transactionShow:
+      routeByTransaction(request, owner, client)
+    case .memberAdd, .cardAdd, .cardLost, .cardFound, .cardRemove:
+      routeByCard(request, owner, client)
+    case .programSet, .merchantSet, .programList, .merchantList:
+      routeToDirectory(request, owner, client)
+    case .memberList:
+      listMembers(request, owner, client)
+    case .audit:
+      if request.readMode == .local { auditLocally(owner) } else { startAudit(owner) }
+    case .clusterInit:
+      initialise(
+        owner, shards: Int(request.integer(.shards) ?? 6), replicas: Int(request.integer(.replicas) ?? 3),
+        allowSingleRegion: request.flag(.allowSingleRegion))
+    case .clusterNodes: clusterNodes(owner)
+    case .clusterShards: clusterShards(owner)
+    case .clusterStatus: clusterStatus(owner)
+    case .health: startHealth(owner)
+    default:
+      answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+
+  private static func needsCluster(_ verb: Verb) -> Bool {
+    switch verb {
+    case .clusterInit, .clusterNodes, .clusterShards, .clusterStatus: false
+    default: true
+    }
+  }
+
+  /// Appends to the stream that owns a slot, unless too much waits there already.
+  @inline(__always)
+  private func submit(
+    _ slot: Slot, _ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void
+  ) {
+    let stream = streams[Int(slotToShard[Int(slot.rawValue)])]
+    guard stream.byteCount < configuration.shardQueueBytes else {
+      answerError(owner, .busy, "too much waits for shard \(stream.shard.rawValue) at this node; nothing was done")
+      return
+    }
+    stream.append(
+      owner: owner, flags: flags, deadline: now.monotonic + configuration.requestTimeout, write: write)
+  }
+
+  /// A command or query of the node itself; the answer goes to a continuation, or nowhere.
+  func submitInternal(
+    _ shard: ShardID, flags: EdgeItem.Flags, continuation: UInt64 = 0, _ write: (inout ByteBuffer) -> Void
+  ) {
+    stream(shard).append(
+      owner: EdgeItem.Owner(client: 0, generation: 0, slot: continuation), flags: flags.union(.continuation),
+      deadline: now.monotonic + configuration.requestTimeout, write: write)
+  }
+
+  // MARK: By member
+
+  private func routeByMember(
+    _ request: Request, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved
+  ) {
+    let who = request.who(0)
+    if who.isCard && resolved.first == nil {
+      lookUp(who.id, raw, owner, client, resolved, isFirst: true)
+      return
+    }
+    if request.verb == .transfer {
+      let recipient = request.who(1)
+      if recipient.isCard && resolved.second == nil {
+        lookUp(recipient.id, raw, owner, client, resolved, isFirst: false)
+        return
+      }
+    }
+    guard let first = resolved.first else {
+      guard let second = resolved.second else {
+        sendByMember(request, owner, client, member: who.id, card: nil, recipient: nil)
+        return
+      }
+      second.withUnsafeBytes { sendByMember(request, owner, client, member: who.id, card: nil, recipient: $0) }
+      return
+    }
+    first.withUnsafeBytes { member in
+      guard let second = resolved.second else {
+        sendByMember(request, owner, client, member: member, card: who.id, recipient: nil)
+        return
+      }
+      second.withUnsafeBytes { sendByMember(request, owner, client, member: member, card: who.id, recipient: $0) }
+    }
+  }
+
+  @inline(__always)
+  private func context(_ request: Request, _ client: Client, _ member: Bytes?, _ recipient: Bytes? = nil)
+    -> CommandContext
+  {
+    CommandContext(
+      tenant: client.session.tenant, principal: client.session.principal,
+      fingerprint: request.fingerprint(member, recipient))
+  }
+
+  private func sendByMember(
+    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, member: Bytes, card: Bytes?, recipient: Bytes?
+  ) {
+    let tenant = client.session.tenant
+    let slot = Command.memberSlot(member, tenant: tenant)
+    let program = request.text(.program)
+    switch request.verb {
+    case .earn:
+      guard let id = request.text(.id), let merchant = request.text(.merchant) else { return refuse(owner, request) }
+      let amount: Command.Amount
+      if let spend = request.integer(.spend) {
+        amount = .spend(spend)
+      } else if let points = request.integer(.points) {
+        amount = .points(points)
+      } else {
+        return answerError(owner, .malformed, "EARN needs spend= or points=")
+      }
+      let context = context(request, client, member)
+      submit(slot, owner, .repeatable) {
+        Command.appendEarn(
+          to: &$0, context: context, member: member, card: card, merchant: merchant, program: program, amount: amount,
+          request: id, at: request.stamp(.at))
+      }
+    case .redeem, .hold:
+      guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.integer(.points)
+      else { return refuse(owner, request) }
+      let context = context(request, client, member)
+      submit(slot, owner, .repeatable) {
+        if request.verb == .redeem {
+          Command.appendRedeem(
+            to: &$0, context: context, member: member, card: card, merchant: merchant, program: program,
+            points: points, request: id)
+        } else {
+          Command.appendHold(
+            to: &$0, context: context, member: member, card: card, merchant: merchant, program: program,
+            points: points, request: id, ttlSeconds: request.integer(.ttl) ?? 900)
+        }
+      }
+    case .transfer:
+      guard let id = request.text(.id), let points = request.integer(.points) else { return refuse(owner, request) }
+      let other = request.who(1)
+      let context = context(request, client, member, recipient)
+      submit(slot, owner, .repeatable) {
+        Command.appendTransfer(
+          to: &$0, context: context, from: member, fromCard: card, recipient: recipient ?? other.id,
+          recipientCard: other.isCard ? other.id : nil, program: program, points: points, request: id)
+      }
+    case .memberFreeze, .memberThaw, .memberClose:
+      let change: Command.MemberChange =
+        request.verb == .memberFreeze ? .freeze : request.verb == .memberThaw ? .thaw : .close
+      let context = context(request, client, member)
+      submit(slot, owner, request.has(.id) ? .repeatable : []) {
+        Command.appendMemberState(
+          to: &$0, context: context, member: member, change: change, request: request.text(.id))
+      }
+    default:
+      query(request, slot, owner, tenant: tenant, member: member, program: program)
+    }
+  }
+
+  private func query(
+    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, tenant: TenantID, member: Bytes, program: Bytes?
+  ) {
+    let write: (inout ByteBuffer) -> Void = { buffer in
+      switch request.verb {
+      case .history:
+        Query.appendHistory(
+          to: &buffer, tenant: tenant, member: member, program: program, limit: Int(request.integer(.limit) ?? 20),
+          before: request.transaction(.before))
+      case .memberShow: Query.appendMemberShow(to: &buffer, tenant: tenant, member: member)
+      default: Query.appendBalance(to: &buffer, tenant: tenant, member: member, program: program)
+      }
+    }
+    if request.readMode == .local, answerLocally(slot, owner, write) { return }
+    submit(slot, owner, .query, write)
+  }
+
+  /// `read=local`: from what is applied at this node, with `asof=`. False if the node holds no replica.
+  private func answerLocally(_ slot: Slot, _ owner: EdgeItem.Owner, _ write: (inout ByteBuffer) -> Void) -> Bool {
+    guard let replica = replica(ShardID(slotToShard[Int(slot.rawValue)])) else { return false }
+    var buffer = ByteBuffer(capacity: 256)
+    write(&buffer)
+    reply.buffer.removeAll()
+    guard case .replied = replica.machine.read(buffer.bytes, into: &reply) else { return false }
+    if reply.buffer.bytes[0] == ReplyTag.record.rawValue {
+      reply.field(.asof, replica.closedTime)
+    }
+    answer(owner, reply.buffer.bytes)
+    return true
+  }
+
+  private func refuse(_ owner: EdgeItem.Owner, _ request: Request) {
+    answerError(owner, .malformed, "\(request.verb.words) lacks a required key; try HELP \(request.verb.words)")
+  }
+
+  // MARK: By transaction
+
+  private func routeByTransaction(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
+    let transaction = request.transaction(0)
+    let context = context(request, client, nil)
+    if request.verb == .transactionShow {
+      submit(transaction.slot, owner, .query) {
+        Query.appendTransaction(to: &$0, tenant: client.session.tenant, transaction: transaction)
+      }
+      return
+    }
+    guard let id = request.text(.id) else { return refuse(owner, request) }
+    submit(transaction.slot, owner, .repeatable) { buffer in
+      switch request.verb {
+      case .capture:
+        Command.appendCapture(
+          to: &buffer, context: context, hold: transaction, points: request.integer(.points), request: id)
+      case .release:
+        Command.appendRelease(to: &buffer, context: context, hold: transaction, request: id)
+      default:
+        var amount = Command.Amount.whole
+        if let spend = request.integer(.spend) { amount = .spend(spend) }
+        if let points = request.integer(.points) { amount = .points(points) }
+        Command.appendRefund(to: &buffer, context: context, of: transaction, amount: amount, request: id)
+      }
+    }
+  }
+
+  // MARK: By card
+
+  private func routeByCard(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
+    let tenant = client.session.tenant
+    let context = context(request, client, nil)
+    let id = request.text(.id)
+    let flags: EdgeItem.Flags = id == nil ? [] : .repeatable
+    if request.verb == .memberAdd {
+      let member = request.positional(0)
+      let card = request.text(.card)
+      let slot = card.map { Command.cardSlot($0, tenant: tenant) } ?? Command.memberSlot(member, tenant: tenant)
+      submit(slot, owner, flags) {
+        Command.appendMemberAdd(
+          to: &$0, context: context, member: member, name: request.text(.name), region: request.text(.region),
+          card: card, request: id)
+      }
+      return
+    }
+    let number = request.positional(0)
+    submit(Command.cardSlot(number, tenant: tenant), owner, flags) { buffer in
+      switch request.verb {
+      case .cardAdd:
+        guard let member = request.text(.member) else { return }
+        Command.appendCardAdd(to: &buffer, context: context, number: number, member: member, request: id)
+      default:
+        let change: Command.CardChange =
+          request.verb == .cardLost ? .lost : request.verb == .cardFound ? .found : .remove
+        Command.appendCardState(to: &buffer, context: context, number: number, change: change, request: id)
+      }
+    }
+  }
+
+  /// Asks a card's shard whose it is; the request goes on when the answer is there. Until then its connection waits.
+  private func lookUp(
+    _ number: Bytes, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved, isFirst: Bool
+  ) {
+    client.barrier = true
+    let tenant = client.session.tenant
+    let continuation = keep(.card(CardLookUp(owner: owner, raw: Array(raw), resolved: resolved, isFirst: isFirst)))
+    let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
+    submitInternal(shard, flags: .query, continuation: continuation) {
+      Query.appendCard(to: &$0, tenant: tenant, number: number)
+    }
+  }
+
+  func cardFound(_ lookUp: CardLookUp, _ reply: Bytes) {
+    guard let client = client(of: lookUp.owner) else { return }
+    guard let member = RecordView(reply).text(.member) else {
+      answer(lookUp.owner, reply)
+      return
+    }
+    var resolved = lookUp.resolved
+    if lookUp.isFirst { resolved.first = Array(member) } else { resolved.second = Array(member) }
+    var framing = Framing()
+    lookUp.raw.withUnsafeBytes { raw in
+      guard case .request = parser.next(raw, &framing) else {
+        answerError(lookUp.owner, .unavailable, "the request was lost at this node; nothing was done")
+        return
+      }
+      route(parser.request, raw: raw, owner: lookUp.owner, client: client, resolved: resolved)
+    }
+  }
+
+  // MARK: The directory
+
+  private func routeToDirectory(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
+    let tenant = client.session.tenant
+    switch request.verb {
+    case .programList, .merchantList:
+      stream(.directory).append(
+        owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout
+      ) { buffer in
+        DirectoryMachine.append(request.verb == .programList ? .listPrograms : .listMerchants, to: &buffer) {
+          $0.append(tenant.rawValue)
+        }
+      }
+    default:
+      let continuation = keep(.catalogue(owner))
+      submitInternal(.directory, flags: [], continuation: continuation) { buffer in
+        DirectoryMachine.append(.catalogue, to: &buffer) { body in
+          if request.verb == .programSet {
+            Catalogue.appendProgramSet(
+              to: &body, tenant: tenant, name: request.positional(0), settings: Node.programSettings(request))
+          } else {
+            Catalogue.appendMerchantSet(
+              to: &body, tenant: tenant, name: request.positional(0), settings: Node.merchantSettings(request))
+          }
+        }
+      }
+    }
+  }
+
+  private static func programSettings(_ request: Request) -> Catalogue.ProgramSettings {
+    var settings = Catalogue.ProgramSettings()
+    settings.kind = request.text(.kind)
+    settings.title = request.text(.title)
+    settings.earn = request.text(.earn)
+    settings.expire = request.text(.expire)
+    settings.backdate = request.text(.backdate)
+    settings.utcOffset = request.text(.utcOffset)
+    settings.refundWindow = request.text(.refundWindow)
+    return settings
+  }
+  private static func merchantSettings(_ request: Request) -> Catalogue.MerchantSettings {
+    var settings = Catalogue.MerchantSettings()
+    settings.title = request.text(.title)
+    settings.program = request.text(.program)
+    settings.earn = request.text(.earn)
+    settings.region = request.text(.region)
+    settings.state = request.text(.state)
+    return settings
+  }
+}

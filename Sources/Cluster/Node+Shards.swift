@@ -1,0 +1,265 @@
+import Base
+import Ledger
+import Protocol
+import Raft
+
+/// Which shards there are and which replicas live here: what follows from the directory.
+extension Node {
+  var raftOptions: RaftOptions {
+    var options = RaftOptions()
+    options.electionTicks = configuration.electionTicks
+    options.electionSpreadTicks = max(1, configuration.electionTicks / 2)
+    return options
+  }
+
+  /// The replicas that were here before. A ledger's waits until the directory, which is among them, tells its placement:
+  /// all must be known before the directory is applied, or it would take a shard for new.
+  func restore(_ shards: [RecoveredReplica]) {
+    for found in shards where found.shard != .directory { recovered[found.shard] = found }
+    guard let found = shards.first(where: { $0.shard == .directory }), let voters = bootstrapVoters(of: found) else {
+      return
+    }
+    install(directory: found, voters: voters)
+  }
+
+  /// The first voters of the directory group, if its log begins here and there is no snapshot.
+  private func bootstrapVoters(of found: RecoveredReplica) -> [NodeID]? {
+    if let configuration = found.configuration { return configuration.voters }
+    guard let first = found.entries.first, first.index == LogIndex(1) else { return nil }
+    return first.payload.withUnsafeBytes { raw in
+      var reader = ByteReader(raw)
+      guard (try? EntryHeader(decoding: &reader)) != nil, let command = try? Envelope.next(&reader) else { return nil }
+      var body = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
+      return (try? Topology(decoding: &body))?.directoryVoters
+    }
+  }
+
+  /// Starts the directory's replica, from what was found or from a bootstrap.
+  func install(directory found: RecoveredReplica, voters: [NodeID]) {
+    let machine = (found.machine as? DirectoryMachine) ?? DirectoryMachine()
+    self.directory = machine
+    start(found, machine: machine, voters: voters, firstSlot: Slot(0))
+    if let replica = replica(.directory) {
+      replica.turn(clock: now.wall)
+      drain(replica)
+    }
+    directoryApplied()
+  }
+
+  private func start(_ found: RecoveredReplica, machine: any Machine, voters: [NodeID], firstSlot: Slot) {
+    do {
+      let raft = try RaftGroup(
+        id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
+        snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
+        configuration: found.configuration ?? Configuration(voters: voters), entries: found.entries)
+      let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
+      makeTables(through: found.shard)
+      replicas[Int(found.shard.rawValue)] = replica
+    } catch {
+      log(.error, "shard \(found.shard.rawValue) cannot start here: \(error)")
+    }
+  }
+
+  private func makeTables(through shard: ShardID) {
+    while replicas.count <= Int(shard.rawValue) {
+      let next = ShardID(UInt32(replicas.count))
+      replicas.append(nil)
+      leaders.append(KnownLeader())
+      // Sequence numbers and epochs of one life never meet those of another.
+      streams.append(
+        EdgeStream(
+          shard: next, firstSequence: incarnation << 10, epoch: UInt32(truncatingIfNeeded: incarnation >> 10)))
+    }
+  }
+
+  /// Acts by what the directory now says.
+  func directoryApplied() {
+    spreadCatalogue()
+    guard let directory, let newer = directory.topology, newer.version != topology?.version else { return }
+    topology = newer
+    if cluster == 0 {
+      cluster = newer.cluster
+      peers[0].hello.cluster = cluster
+      log(.info, "member of cluster \(clusterName)")
+    }
+    slotToShard = [UInt32](repeating: 0, count: Slot.count)
+    for placement in newer.shards {
+      makeTables(through: placement.shard)
+      for slot in placement.first..<placement.end { slotToShard[slot] = placement.shard.rawValue }
+    }
+    for member in newer.members where member.id != id && member.state != .removed { dial(member.peerAddress) }
+    createReplicas()
+    announceSelf()
+  }
+
+  /// The catalogue has moved on, or a shard has a new leader: what it lacks is logged there.
+  func spreadCatalogue() {
+    guard let directory else { return }
+    for replica in replicas {
+      guard let replica, replica.shard != .directory else { continue }
+      replica.proposeCatalogue(from: directory)
+    }
+  }
+
+  var clusterName: String {
+    let digits = String(cluster, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  /// Every shard that is placed here gets its replica, found or new.
+  private func createReplicas() {
+    guard let topology else { return }
+    for placement in topology.shards where placement.voters.contains(id) && replica(placement.shard) == nil {
+      let found =
+        recovered.removeValue(forKey: placement.shard)
+        ?? RecoveredReplica(
+          shard: placement.shard, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+          configuration: nil, entries: [], machine: nil)
+      let machine = found.machine ?? LedgerMachine(Ledger(shard: placement.shard), lastIndex: LogIndex(0))
+      start(found, machine: machine, voters: placement.voters, firstSlot: Slot(UInt16(placement.first)))
+    }
+  }
+
+  /// If this node runs under other names or addresses than the directory has, it says so.
+  private func announceSelf() {
+    guard let topology, let known = topology.member(id) else { return }
+    let mine = Member(
+      id: id, name: configuration.name, region: configuration.region, clientAddress: configuration.clientAddress,
+      peerAddress: configuration.peerAddress, state: .up)
+    guard known != mine else { return }
+    submitInternal(.directory, flags: [.repeatable]) { buffer in
+      DirectoryMachine.append(.member, to: &buffer) { mine.encode(into: &$0) }
+    }
+  }
+
+  // MARK: Bootstrap
+
+  /// The first entry of the directory's log, the same on every node.
+  static func firstEntry(_ topology: Topology) -> LogEntry {
+    var payload = ByteBuffer(capacity: 4096)
+    EntryHeader(stamp: Stamp(microseconds: 1), catalogueVersion: 0, commandCount: 1).encode(into: &payload)
+    DirectoryMachine.append(.bootstrap, to: &payload) { topology.encode(into: &$0) }
+    return LogEntry(index: LogIndex(1), term: Term(1), payload: payload.array)
+  }
+
+  /// Begins the cluster here: as the last of its nodes, when the others have said that they have begun.
+  func begin(_ topology: Topology) {
+    let entry = Node.firstEntry(topology)
+    let hardState = HardState(term: Term(1), vote: .none, commit: LogIndex(1))
+    var state = ByteBuffer(capacity: 64)
+    hardState.encode(into: &state)
+    pendingRecords.append(.init(shard: .directory, body: .state(state.array)))
+    pendingRecords.append(.init(shard: .directory, body: .entry(entry)))
+    install(
+      directory: RecoveredReplica(
+        shard: .directory, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+        configuration: nil, entries: [entry], machine: nil),
+      voters: topology.directoryVoters)
+  }
+
+  /// `CLUSTER INIT`: makes a cluster of the nodes that have found each other.
+  func initialise(_ owner: EdgeItem.Owner, shards: Int, replicas: Int, allowSingleRegion: Bool) {
+    guard cluster == 0 else {
+      answerError(owner, .exists, "this node belongs to cluster \(clusterName) already")
+      return
+    }
+    guard bootstrap == nil else {
+      answerError(owner, .busy, "the cluster is being made; ask for CLUSTER STATUS")
+      return
+    }
+    var members: [Member] = []
+    for peer in peers where peer.index == 0 || (peer.isConnected && peer.hello.cluster == 0) {
+      members.append(
+        Member(
+          id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
+          peerAddress: peer.hello.peerAddress, state: .up))
+    }
+    if let elsewhere = peers.first(where: { $0.isConnected && $0.hello.cluster != 0 }) {
+      answerError(
+        owner, .exists,
+        "node \(elsewhere.hello.name) belongs to a cluster already; this node will join it, or must not name it")
+      return
+    }
+    do {
+      let plan = try Topology.plan(
+        cluster: random.next() | 1, members: members, shards: shards, replicas: replicas,
+        allowSingleRegion: allowSingleRegion)
+      bootstrap = Bootstrap(
+        topology: plan, owner: owner, waiting: members.map(\.id).filter { $0 != id },
+        deadline: now.monotonic + configuration.requestTimeout)
+      for member in plan.members where member.id != id {
+        if let peer = peer(member.id) { sendBootstrap(plan, to: peer) }
+      }
+      completeBootstrap()
+    } catch {
+      answerError(owner, .malformed, error.reason)
+    }
+  }
+
+  private func sendBootstrap(_ topology: Topology, to peer: Peer) {
+    let start = peer.outbox.beginMessage(.bootstrap)
+    topology.encode(into: &peer.outbox)
+    peer.outbox.endMessage(start)
+  }
+
+  /// A member that missed the cluster's beginning is told again.
+  func offerBootstrap(to peer: Peer) {
+    guard let first = firstTopology, first.member(peer.id) != nil else { return }
+    sendBootstrap(first, to: peer)
+  }
+
+  func bootstrapped(by peer: Peer, _ reader: inout ByteReader) throws(MalformedBytes) {
+    let offered = try Topology(decoding: &reader)
+    if cluster == 0 && offered.member(id) != nil {
+      bootstrap = nil
+      begin(offered)
+    }
+    guard cluster == offered.cluster else { return }
+    bootstrapReplies.append((peer.id, pendingRecords.isEmpty ? nextBatch - 1 : nextBatch))
+    if !logBusy && pendingRecords.isEmpty { confirmBootstraps(through: nextBatch) }
+  }
+
+  /// What began the cluster here is durable: whoever asked may count on it.
+  func confirmBootstraps(through batch: UInt64) {
+    for reply in bootstrapReplies where reply.batch <= batch {
+      guard let peer = peer(reply.peer) else { continue }
+      let start = peer.outbox.beginMessage(.bootstrapDone)
+      peer.outbox.endMessage(start)
+    }
+    bootstrapReplies.removeAll { $0.batch <= batch }
+  }
+
+  func bootstrapConfirmed(by peer: Peer) {
+    bootstrap?.waiting.removeAll { $0 == peer.id }
+    completeBootstrap()
+  }
+
+  private func completeBootstrap() {
+    guard let ready = bootstrap, ready.waiting.isEmpty else { return }
+    bootstrap = nil
+    begin(ready.topology)
+    reply.buffer.removeAll()
+    reply.record()
+    reply.field(.cluster, clusterName)
+    reply.field(.nodes, Int64(ready.topology.members.count))
+    reply.field(.shards, Int64(ready.topology.shards.count))
+    answer(ready.owner, reply.buffer.bytes)
+  }
+
+  /// Called with each tick: nodes that did not answer in time are named.
+  func expireBootstrap() {
+    guard let late = bootstrap, now.monotonic >= late.deadline else { return }
+    bootstrap = nil
+    let names = late.waiting.map { peer($0)?.hello.name ?? "?" }.joined(separator: ", ")
+    answerError(
+      late.owner, .unknown, "no answer from \(names); the cluster may have begun without: ask for CLUSTER STATUS")
+  }
+}
+
+/// A cluster that is being made by this node.
+struct Bootstrap {
+  var topology: Topology
+  var owner: EdgeItem.Owner
+  var waiting: [NodeID]
+  var deadline: UInt64
+}

@@ -1,0 +1,279 @@
+import Base
+
+/// Requests on their way to leaders, and answers on their way back.
+extension Node {
+  /// Bytes of requests in one message to a leader.
+  static let forwardBytes = 256 << 10
+
+  func stream(_ shard: ShardID) -> EdgeStream { streams[Int(shard.rawValue)] }
+
+  /// Lets every stream that has something send it to its leader, if one is known and within reach.
+  func sendStreams() {
+    for stream in streams where stream.hasUnsent { send(stream) }
+  }
+
+  private func send(_ stream: EdgeStream) {
+    let known = leaders[Int(stream.shard.rawValue)]
+    if stream.target != .none && stream.target != known.node && known.node != .none {
+      // Another leads in a later term: what the old one took is in doubt, and goes to the new one.
+      begin(stream, refusedFrom: .max)
+    }
+    if stream.target == .none {
+      guard known.node != .none, now.monotonic >= stream.notBefore, isReachable(known.node) else { return }
+      stream.target = known.node
+    }
+    if stream.target == id {
+      guard let replica = replica(stream.shard) else { return }
+      while stream.hasUnsent {
+        stream.sendNext(limit: Node.forwardBytes) { message, count, items in
+          receive(replica, edge: 0, epoch: stream.epoch, message: message, count: count, items: items)
+        }
+      }
+    } else if let peer = peer(stream.target) {
+      while stream.hasUnsent {
+        stream.sendNext(limit: Node.forwardBytes) { message, count, items in
+          let start = peer.outbox.beginMessage(.forward)
+          peer.outbox.append(stream.shard.rawValue)
+          peer.outbox.append(stream.epoch)
+          peer.outbox.append(message)
+          peer.outbox.append(count)
+          peer.outbox.append(items)
+          peer.outbox.endMessage(start)
+          counters.forwarded += UInt64(count)
+        }
+      }
+    }
+  }
+
+  func isReachable(_ node: NodeID) -> Bool { node == id || peer(node)?.isConnected == true }
+
+  func receive(
+    _ replica: Replica, edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer
+  ) {
+    do {
+      try replica.receive(edge: edge, epoch: epoch, message: message, count: count, items: items)
+    } catch {
+      log(.error, "requests of a peer cannot be read shard=\(replica.shard.rawValue): \(error)")
+    }
+    replica.isDirty = true
+  }
+
+  /// Begins a stream's next epoch; what cannot be sent again is answered `UNKNOWN`.
+  func begin(_ stream: EdgeStream, refusedFrom: UInt32) {
+    stream.beginEpoch(refusedFrom: refusedFrom) { sequence in
+      giveUp(stream, sequence, .unknown, "the leader was lost; without an id= the request is not sent again")
+    }
+  }
+
+  /// A leader refused this node's messages of an epoch, from one on.
+  func refused(shard: ShardID, epoch: UInt32, message: UInt32) {
+    guard Int(shard.rawValue) < streams.count else { return }
+    let stream = stream(shard)
+    guard stream.epoch == epoch, stream.target != .none else { return }
+    begin(stream, refusedFrom: message)
+    stream.notBefore = now.monotonic + 5_000
+  }
+
+  /// A leader gave up with requests of this node undecided.
+  func doubted(shard: ShardID, epoch: UInt32) {
+    guard Int(shard.rawValue) < streams.count else { return }
+    let stream = stream(shard)
+    guard stream.epoch == epoch, stream.target != .none else { return }
+    begin(stream, refusedFrom: .max)
+    stream.notBefore = now.monotonic + 5_000
+  }
+
+  /// No answer can come from that node any more: all it was asked is in doubt.
+  func lostPeer(_ node: NodeID) {
+    for stream in streams where stream.target == node { begin(stream, refusedFrom: .max) }
+    for replica in replicas {
+      guard let replica else { continue }
+      replica.unreachable(node)
+      if let index = peerIndex[node] { replica.forget(edge: index) }
+    }
+  }
+
+  /// Somebody leads a shard: the highest term counts.
+  func noteLeader(_ shard: ShardID, _ node: NodeID, _ term: Term) {
+    guard Int(shard.rawValue) < leaders.count else { return }
+    let i = Int(shard.rawValue)
+    guard term >= leaders[i].term, leaders[i].node != node || leaders[i].term != term else { return }
+    if term == leaders[i].term && node == .none { return }
+    leaders[i].term = term
+    leaders[i].node = node
+  }
+
+  // MARK: Answers
+
+  /// Answers of this node's own replicas, or of a peer: `(shard:u32 sequence:u64 length:u32 reply)*`.
+  func settleAll(_ results: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    var reader = ByteReader(results)
+    while !reader.isAtEnd {
+      let shard = try reader.read(UInt32.self)
+      let sequence = try reader.read(UInt64.self)
+      let length = try reader.read(UInt32.self)
+      let reply = try reader.readBytes(Int(length))
+      guard Int(shard) < streams.count else { throw MalformedBytes("an answer of a shard that does not exist") }
+      settle(streams[Int(shard)], sequence, reply)
+    }
+  }
+
+  @inline(__always)
+  func settle(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard let item = stream.settle(sequence) else { return }
+    if item.inDoubt && Node.saysNothingHappened(reply) {
+      conclude(item, error: .unknown, "a leader was lost while it had this request; repeat it with the same id")
+      return
+    }
+    conclude(item, reply)
+  }
+
+  /// `BUSY` or `UNAVAILABLE`: true of the last leader asked, not of one that was asked before and lost.
+  private static func saysNothingHappened(_ reply: UnsafeRawBufferPointer) -> Bool {
+    reply.count >= 2 && reply[0] == ReplyTag.error.rawValue
+      && (reply[1] == ErrorCode.busy.rawValue || reply[1] == ErrorCode.unavailable.rawValue)
+  }
+
+  @inline(__always)
+  private func conclude(_ item: EdgeItem, _ reply: UnsafeRawBufferPointer) {
+    if item.flags.contains(.continuation) {
+      resume(item.owner.slot, reply)
+    } else {
+      answer(item.owner, reply)
+    }
+  }
+
+  private func conclude(_ item: EdgeItem, error code: ErrorCode, _ text: String) {
+    if code == .unknown { counters.unknowns += 1 } else { counters.unavailables += 1 }
+    var writer = ReplyWriter(capacity: 256)
+    writer.error(code, text)
+    conclude(item, writer.buffer.bytes)
+  }
+
+  func giveUp(_ stream: EdgeStream, _ sequence: UInt64, _ code: ErrorCode, _ text: String) {
+    guard let item = stream.settle(sequence) else { return }
+    conclude(item, error: code, text)
+  }
+
+  /// Requests that nobody answered in time.
+  func expireRequests() {
+    for stream in streams where !stream.items.isEmpty {
+      stream.expire(now: now.monotonic) { sequence, item in
+        let passedOn = item.state == .sent || item.inDoubt
+        if passedOn && !item.flags.contains(.query) {
+          giveUp(stream, sequence, .unknown, "no answer in time; repeat it with the same id")
+        } else {
+          giveUp(
+            stream, sequence, .unavailable, "shard \(stream.shard.rawValue) has no leader in reach; nothing was done")
+        }
+      }
+    }
+  }
+
+  /// An answer that was made in the background, or for a peer's edge.
+  func deliver(shard: ShardID, origin: Origin, reply: [UInt8]) {
+    if origin.edge == 0 {
+      reply.withUnsafeBytes { settle(stream(shard), origin.sequence, $0) }
+    } else if Int(origin.edge) < peers.count {
+      let peer = peers[Int(origin.edge)]
+      let start = peer.outbox.beginMessage(.results)
+      peer.outbox.append(shard.rawValue)
+      peer.outbox.append(origin.sequence)
+      peer.outbox.append(UInt32(reply.count))
+      peer.outbox.append(reply)
+      peer.outbox.endMessage(start)
+    }
+  }
+
+  // MARK: What a replica's turn produced
+
+  func drain(_ replica: Replica) {
+    let shard = replica.shard
+    for persist in replica.outbox.persist { write(persist, of: shard) }
+    replica.outbox.persist.removeAll(keepingCapacity: true)
+    for message in replica.outbox.messages { send(message, of: shard) }
+    replica.outbox.messages.removeAll(keepingCapacity: true)
+    for (edge, results) in replica.outbox.results.enumerated() where !results.buffer.isEmpty {
+      if edge == 0 {
+        do { try settleAll(results.buffer.bytes) } catch { log(.error, "own answers cannot be read: \(error)") }
+      } else {
+        let peer = peers[edge]
+        let start = peer.outbox.beginMessage(.results)
+        peer.outbox.append(results.buffer.bytes)
+        peer.outbox.endMessage(start)
+      }
+      results.buffer.removeAll()
+      results.buffer.shrink(to: 1 << 20)
+    }
+    drainRefusals(replica)
+    for (position, bytes) in replica.outbox.journal {
+      jobs.append(.journalAppend(shard: shard, position: position, bytes: bytes))
+    }
+    replica.outbox.journal.removeAll(keepingCapacity: true)
+    for (origin, query) in replica.outbox.queries {
+      jobs.append(.journalQuery(shard: shard, origin: origin, query: query))
+    }
+    replica.outbox.queries.removeAll(keepingCapacity: true)
+    if !replica.outbox.deliveries.isEmpty {
+      for delivery in replica.outbox.deliveries { send(delivery) }
+      replica.outbox.deliveries.removeAll(keepingCapacity: true)
+    }
+    for marker in replica.outbox.markers {
+      replica.noteMarker(marker)
+      reportDigest(replica, marker)
+    }
+    replica.outbox.markers.removeAll(keepingCapacity: true)
+    for need in replica.outbox.snapshotsNeeded { startTransfer(of: replica, to: need) }
+    replica.outbox.snapshotsNeeded.removeAll(keepingCapacity: true)
+    for alarm in replica.outbox.alarms { log(.error, alarm) }
+    replica.outbox.alarms.removeAll(keepingCapacity: true)
+    if replica.outbox.roleChanged {
+      replica.outbox.roleChanged = false
+      if replica.leader != .none { noteLeader(shard, replica.leader, replica.term) }
+      statusDue = true
+    }
+    if shard == .directory { directoryApplied() }
+    if replica.isLeader { noteProgress(of: replica) }
+    startSnapshotIfDue(replica)
+  }
+
+  private func drainRefusals(_ replica: Replica) {
+    let refusals = replica.outbox.refusals
+    let doubts = replica.outbox.doubts
+    replica.outbox.refusals.removeAll(keepingCapacity: true)
+    replica.outbox.doubts.removeAll(keepingCapacity: true)
+    for refusal in refusals {
+      guard refusal.edge != 0 else {
+        refused(shard: replica.shard, epoch: refusal.epoch, message: refusal.message)
+        continue
+      }
+      let peer = peers[Int(refusal.edge)]
+      let start = peer.outbox.beginMessage(.reject)
+      peer.outbox.append(replica.shard.rawValue)
+      peer.outbox.append(refusal.epoch)
+      peer.outbox.append(refusal.message)
+      peer.outbox.endMessage(start)
+    }
+    for doubt in doubts {
+      guard doubt.edge != 0 else {
+        doubted(shard: replica.shard, epoch: doubt.epoch)
+        continue
+      }
+      let peer = peers[Int(doubt.edge)]
+      let start = peer.outbox.beginMessage(.doubt)
+      peer.outbox.append(replica.shard.rawValue)
+      peer.outbox.append(doubt.epoch)
+      peer.outbox.endMessage(start)
+    }
+  }
+
+  /// What a leader of this node has reached, as its peers would hear it.
+  private func noteProgress(of replica: Replica) {
+    let i = Int(replica.shard.rawValue)
+    let version = replica.machine.catalogueVersion
+    if leaders[i].node == id && leaders[i].catalogueVersion != version { statusDue = true }
+    leaders[i].catalogueVersion = version
+    leaders[i].commit = replica.commitIndex
+    leaders[i].applied = replica.machine.lastIndex
+  }
+}

@@ -1,0 +1,299 @@
+import Base
+import Ledger
+import Protocol
+import Raft
+import Storage
+
+/// A node, as a value in all but name: it takes events, and yields effects once a turn. It owns the order of clients'
+/// requests, the routing of each to its shard's leader, the links to its peers and a `Replica` for each shard it holds.
+/// It knows no socket, thread or clock: what the time is comes with each event.
+///
+/// One turn: events arrive (bytes of clients and peers, ticks, completions of the disk); then `flush` lets every stream
+/// send what it has to its leader, every replica act, and hands all that came of it to the shell: one frame a peer, one
+/// log batch, one output a client.
+public final class Node: NodeCore {
+  public typealias Disk = NodeStorage
+
+  let configuration: NodeConfiguration
+  let id: NodeID
+  /// Rises with each start: a restarted node is not taken for what it was.
+  let incarnation: UInt64
+  var now: Moment
+  var random: SeededGenerator
+  /// Zero until the node belongs to a cluster.
+  var cluster: UInt64 = 0
+  var stopping: Stopping?
+
+  // Clients.
+  var clients: [Client?] = []
+  var freeClients: [UInt32] = []
+  var clientIndex: [ClientID: UInt32] = [:]
+  var nextGeneration: UInt32 = 1
+  var dirtyClients: [Client] = []
+  var parser = RequestParser()
+  var reply = ReplyWriter(capacity: 4096)
+  var continuations: [UInt64: Continuation] = [:]
+  var nextContinuation: UInt64 = 1
+  var catalogueWaits: [CatalogueWait] = []
+  var audits: [UInt64: Audit] = [:]
+  var healthChecks: [UInt64: HealthCheck] = [:]
+
+  // Peers. Number 0 is this node itself.
+  var peers: [Peer] = []
+  var peerIndex: [NodeID: UInt32] = [:]
+  var links: [LinkID: Link] = [:]
+  var dials: [Dial] = []
+  var nextRequest: UInt64 = 1
+  var bootstrap: Bootstrap?
+  /// Peers that hear that this node has begun, once the batch of that number is durable.
+  var bootstrapReplies: [(peer: NodeID, batch: UInt64)] = []
+  /// What the cluster began with, for a member that missed it.
+  var firstTopology: Topology? { directory?.firstTopology }
+
+  // Shards. Tables by shard number.
+  var replicas: [Replica?] = []
+  var streams: [EdgeStream] = []
+  var leaders: [KnownLeader] = []
+  var slotToShard: [UInt32] = []
+  var topology: Topology?
+  var directory: DirectoryMachine?
+  /// Replicas found on disk whose placement the directory has not told yet.
+  var recovered: [ShardID: RecoveredReplica] = [:]
+  /// Shards of which a replica's digest differed from its leader's.
+  var divergent: Set<ShardID> = []
+  var transfers = SnapshotTransfers()
+
+  // The log: at most one batch is under way.
+  var pendingRecords: [LogRecord] = []
+  var pendingAcks: [LogAck] = []
+  var pendingReleases: [LogRelease] = []
+  var logBusy = false
+  var nextBatch: UInt64 = 1
+  var jobs: [Job] = []
+  var logLines: [(level: LogLevel, text: String)] = []
+
+  // Timers, on the monotonic clock.
+  var nextHeartbeat: UInt64 = 0
+  var nextSecond: UInt64 = 0
+  var statusDue = false
+  var counters = NodeCounters()
+  var gauges = ShellGauges()
+  private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
+  var closeLinks: [LinkID] = []
+  var clientClose: [ClientID] = []
+  var clientReading: [(client: ClientID, on: Bool)] = []
+  var exit: (code: Int32, reason: String)?
+  var linkBytes: [(link: LinkID, bytes: [UInt8])] = []
+
+  struct KnownLeader: BitwiseCopyable {
+    var node = NodeID.none
+    var term = Term(0)
+    /// What its shard has applied of the catalogue, as its leader last said.
+    var catalogueVersion: UInt32 = 0
+    var commit = LogIndex(0)
+    var applied = LogIndex(0)
+  }
+  struct Stopping {
+    var deadline: UInt64
+  }
+
+  public init(configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment) {
+    self.configuration = configuration
+    self.id = storage.identity
+    self.incarnation = UInt64(max(1, now.wall.microseconds))
+    self.now = now
+    self.random = SeededGenerator(seed: seed)
+    let hello = Hello(
+      node: storage.identity, name: configuration.name, region: configuration.region,
+      clientAddress: configuration.clientAddress, peerAddress: configuration.peerAddress,
+      version: configuration.version, cluster: 0)
+    let me = Peer(id: storage.identity, index: 0, hello: hello)
+    peers = [me]
+    peerIndex = [storage.identity: 0]
+    for address in configuration.join where address != configuration.peerAddress {
+      dials.append(Dial(address: address))
+    }
+    restore(storage.shards)
+  }
+
+  // MARK: Time
+
+  public func tick(now: Moment) {
+    self.now = now
+    if now.monotonic >= nextHeartbeat {
+      nextHeartbeat = now.monotonic + configuration.heartbeatInterval
+      for replica in replicas { replica?.tick() }
+      statusDue = true
+      retryDials()
+      proposeDue()
+    }
+    if now.monotonic >= nextSecond {
+      nextSecond = now.monotonic + 1_000_000
+      sendLeadershipHome()
+    }
+    expireRequests()
+    expireBootstrap()
+    expireTransfers()
+    advanceAudits()
+    if let stopping { continueStopping(stopping) }
+  }
+
+  public func measured(_ gauges: ShellGauges, now: Moment) {
+    self.gauges = gauges
+  }
+
+  /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
+  private func proposeDue() {
+    for replica in replicas {
+      guard let replica, replica.isLeader else { continue }
+      if replica.shard == .directory { continue }
+      replica.proposeDue(clock: now.wall)
+      if let directory { replica.proposeCatalogue(from: directory) }
+      replica.resendDeliveries(now: now.monotonic, after: configuration.deliveryInterval)
+    }
+  }
+
+  /// Leaders spread over the nodes as the placement wishes, by transfer, never by election.
+  private func sendLeadershipHome() {
+    guard let topology, stopping == nil else { return }
+    for placement in topology.shards {
+      guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
+        let peer = peer(placement.preferredLeader), peer.isConnected,
+        now.monotonic - peer.lastHeard < 500_000
+      else { continue }
+      replica.transferLeadership(to: placement.preferredLeader)
+    }
+  }
+
+  // MARK: Stopping
+
+  public func stop(now: Moment) {
+    self.now = now
+    guard stopping == nil else { return }
+    log(.info, "stopping: handing over leadership")
+    stopping = Stopping(deadline: now.monotonic + 3_000_000)
+    handOver()
+  }
+
+  private func handOver() {
+    for replica in replicas {
+      guard let replica, replica.isLeader else { continue }
+      let target = replica.bestSuccessor { node in peer(node)?.isConnected ?? false }
+      if let target { replica.transferLeadership(to: target) }
+    }
+  }
+
+  private func continueStopping(_ stopping: Stopping) {
+    let leading = replicas.contains { $0?.isLeader == true && ($0?.voterCount ?? 1) > 1 }
+    let idle = pendingRecords.isEmpty && !logBusy
+    if (!leading && idle) || now.monotonic >= stopping.deadline {
+      exit = (0, leading ? "stopped, with leadership not handed over in time" : "stopped")
+    } else {
+      handOver()
+    }
+  }
+
+  // MARK: The disk
+
+  public func completed(_ completion: Completion, now: Moment) {
+    self.now = now
+    switch completion {
+    case .logged(let number, let acks):
+      logBusy = false
+      confirmBootstraps(through: number)
+      for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
+    case .answered(let shard, let origin, let reply):
+      deliver(shard: shard, origin: origin, reply: reply)
+    case .journalSynced(let result):
+      journalSynced(result)
+    case .snapshotWritten(let result):
+      snapshotWritten(result)
+    case .transferred(let step):
+      transferAdvanced(step)
+    case .nothing:
+      break
+    case .failed(let what):
+      log(.error, what)
+    }
+  }
+
+  // MARK: One turn's end
+
+  public func flush(now: Moment, into effects: inout Effects<NodeStorage>) {
+    self.now = now
+    // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
+    for _ in 0..<4 {
+      sendStreams()
+      var progressed = false
+      for replica in replicas {
+        guard let replica, replica.isDirty else { continue }
+        replica.isDirty = false
+        replica.turn(clock: now.wall)
+        progressed = true
+        drain(replica)
+      }
+      if !progressed { break }
+    }
+    advanceCatalogueWaits()
+    if statusDue { broadcastStatus() }
+    if !logBusy && (!pendingRecords.isEmpty || !pendingReleases.isEmpty) {
+      effects.logBatch = LogBatch(
+        number: nextBatch, records: pendingRecords, acks: pendingAcks, releases: pendingReleases)
+      nextBatch += 1
+      pendingReleases.removeAll()
+      pendingRecords.removeAll(keepingCapacity: true)
+      pendingAcks.removeAll(keepingCapacity: true)
+      logBusy = true
+    }
+    for peer in peers where peer.index != 0 && !peer.outbox.isEmpty { sendFrame(to: peer) }
+    for client in dirtyClients {
+      client.inDirtyList = false
+      if !client.output.isEmpty {
+        effects.clientOutput.append((client.id, client.output.array))
+        client.output.removeAll()
+        client.output.shrink(to: 65_536)
+      }
+      if client.closing && client.outstanding == 0 { release(client, close: true) }
+    }
+    dirtyClients.removeAll(keepingCapacity: true)
+    effects.linkOutput.append(contentsOf: linkBytes)
+    effects.openLink.append(contentsOf: openLinks)
+    effects.linkClose.append(contentsOf: closeLinks)
+    effects.clientClose.append(contentsOf: clientClose)
+    effects.clientReading.append(contentsOf: clientReading)
+    effects.jobs.append(contentsOf: jobs)
+    effects.logLines.append(contentsOf: logLines)
+    linkBytes.removeAll(keepingCapacity: true)
+    openLinks.removeAll(keepingCapacity: true)
+    closeLinks.removeAll(keepingCapacity: true)
+    clientClose.removeAll(keepingCapacity: true)
+    clientReading.removeAll(keepingCapacity: true)
+    jobs.removeAll(keepingCapacity: true)
+    logLines.removeAll(keepingCapacity: true)
+    effects.exit = exit
+  }
+
+  // MARK: Small things
+
+  func log(_ level: LogLevel, _ text: String) { logLines.append((level, text)) }
+  func replica(_ shard: ShardID) -> Replica? {
+    Int(shard.rawValue) < replicas.count ? replicas[Int(shard.rawValue)] : nil
+  }
+  func peer(_ id: NodeID) -> Peer? { peerIndex[id].map { peers[Int($0)] } }
+  func openLink(_ address: String, bulk: Bool) -> UInt64 {
+    let request = nextRequest
+    nextRequest += 1
+    openLinks.append((request, address, bulk))
+    return request
+  }
+}
+
+/// What a node has done since it started, for INFO.
+struct NodeCounters {
+  var requests: UInt64 = 0
+  var forwarded: UInt64 = 0
+  var refusedLines: UInt64 = 0
+  var clientsAccepted: UInt64 = 0
+  var unknowns: UInt64 = 0
+  var unavailables: UInt64 = 0
+}

@@ -1,0 +1,38 @@
+import Base
+
+/// What the operator decides about a node. Times are in microseconds.
+public struct NodeConfiguration: Sendable {
+  public var name: String
+  public var region: String
+  /// Where terminals and other nodes reach this node: "host:port".
+  public var clientAddress: String
+  public var peerAddress: String
+  /// Peer addresses of some nodes of the cluster.
+  public var join: [String]
+  public var version = "0.1.0"
+
+  /// How long a request may take before it is answered `UNAVAILABLE` or `UNKNOWN`.
+  public var requestTimeout: UInt64 = 5_000_000
+  /// One Raft tick, and one heartbeat.
+  public var heartbeatInterval: UInt64 = 100_000
+  /// Ticks without a word of the leader before an election; up to half as many more at random.
+  public var electionTicks = 10
+  /// A snapshot is taken when a shard's log has grown by this since the last one, or by half of its state if more.
+  public var snapshotLogBytes = 64 << 20
+  /// Log kept before a snapshot, for followers that are just behind.
+  public var logTailBytes = 8 << 20
+  /// Requests that a client may have unanswered; more are not read until some are.
+  public var clientWindow = 4096
+  /// Requests of one shard that wait at this node, in bytes; over it new ones are answered `BUSY`.
+  public var shardQueueBytes = 64 << 20
+  /// How often open deliveries to other shards are sent again.
+  public var deliveryInterval: UInt64 = 200_000
+
+  public init(name: String, region: String, clientAddress: String, peerAddress: String, join: [String]) {
+    self.name = name
+    self.region = region
+    self.clientAddress = clientAddress
+    self.peerAddress = peerAddress
+    self.join = join
+  }
+}

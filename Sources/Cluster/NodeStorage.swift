@@ -1,0 +1,331 @@
+import Base
+import Ledger
+import Raft
+import Storage
+
+/// A shard's wish to hear that something is durable.
+public struct LogAck: Sendable {
+  var shard: ShardID
+  var sequence: UInt64
+}
+
+/// All that a node wants in its log at one moment: one write, one sync.
+public struct LogBatch: Sendable {
+  var number: UInt64
+  var records: [LogRecord]
+  var acks: [LogAck]
+  /// Log that snapshots have made superfluous.
+  var releases: [LogRelease] = []
+}
+public struct LogRelease: Sendable {
+  var shard: ShardID
+  var through: LogIndex
+}
+
+/// Work beside the log, in lanes: the journals' (0), snapshots' (1).
+public enum Job: Sendable {
+  case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
+  case journalQuery(shard: ShardID, origin: Origin, query: JournalQuery)
+  /// Before a snapshot that refers to the journal is written.
+  case journalSync(SnapshotOrder)
+  case snapshotWrite(SnapshotOrder)
+  case transfer(TransferJob)
+}
+
+/// A snapshot that is to be written.
+public struct SnapshotOrder: Sendable {
+  var shard: ShardID
+  var index: LogIndex
+  var term: Term
+  /// See `SnapshotMetadata`.
+  var metadata: [UInt8]
+  let snapshot: MachineSnapshot
+}
+public struct SnapshotResult: Sendable {
+  var order: SnapshotOrder
+  /// Nil: it has been written and is durable.
+  var failure: String?
+}
+
+/// What the disk has done.
+public enum Completion: Sendable {
+  case logged(UInt64, [LogAck])
+  case answered(shard: ShardID, origin: Origin, reply: [UInt8])
+  case journalSynced(SnapshotResult)
+  case snapshotWritten(SnapshotResult)
+  case transferred(TransferStep)
+  case nothing
+  case failed(String)
+}
+
+/// A shard as found on disk when the node started.
+public struct RecoveredReplica {
+  var shard: ShardID
+  var hardState: HardState
+  var snapshotIndex: LogIndex
+  var snapshotTerm: Term
+  /// Nil: there was no snapshot; what the shard began with holds.
+  var configuration: Configuration?
+  var entries: [LogEntry]
+  /// Nil: an empty one.
+  var machine: (any Machine)?
+}
+
+/// All that a node finds on its disk when it starts.
+public struct RecoveredNode: @unchecked Sendable {
+  public let identity: NodeID
+  let shards: [RecoveredReplica]
+}
+
+/// The node's disk: one write-ahead log, a journal and snapshots for each shard, and the identity. The shell runs it on
+/// threads of its own: `write` on the log thread, each lane of jobs on another.
+public final class NodeStorage: NodeDisk, @unchecked Sendable {
+  let directory: String
+  let fileSystem: any FileSystem
+  private let lock: any FileLock
+  private let log: WriteAheadLog
+  let journals: JournalStore
+  let snapshots: SnapshotStore
+  /// Files of transfers: the former belong to lane 1, the latter to lane 0.
+  var outgoing: [UInt64: RawSnapshot] = [:]
+  var incoming: [UInt64: SnapshotReceiver] = [:]
+
+  public static var lanes: Int { 2 }
+  public static func lane(of job: Job) -> Int {
+    switch job {
+    case .journalAppend, .journalQuery, .journalSync: 0
+    case .snapshotWrite: 1
+    case .transfer(let transfer): transfer.lane
+    }
+  }
+
+  /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet.
+  public static func open(
+    dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
+    logOptions: WriteAheadLog.Options = .init()
+  ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
+    let storage = try NodeStorage(directory: dataDirectory, fileSystem: fileSystem, logOptions: logOptions)
+    let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem, new: newIdentity)
+    let shards = try storage.recover()
+    return (storage, RecoveredNode(identity: identity, shards: shards))
+  }
+
+  private init(directory: String, fileSystem: any FileSystem, logOptions: WriteAheadLog.Options) throws {
+    self.directory = directory
+    self.fileSystem = fileSystem
+    try fileSystem.createDirectory(directory)
+    lock = try fileSystem.lock(directory + "/lock")
+    try Identity.check(directory: directory, fileSystem: fileSystem)
+    log = try WriteAheadLog(directory: directory + "/wal", fileSystem: fileSystem, options: logOptions)
+    journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
+    snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
+  }
+
+  // MARK: NodeDisk
+
+  public func write(_ batch: LogBatch) throws -> Completion {
+    if !batch.records.isEmpty {
+      try log.append(batch.records)
+      try log.sync()
+    }
+    for release in batch.releases { try log.release(release.shard, through: release.through) }
+    return .logged(batch.number, batch.acks)
+  }
+
+  public func maintain() {
+    // A failure shows again, and loudly, when the log needs the segment.
+    _ = try? log.prepareSpare()
+  }
+
+  public func run(_ job: Job) -> Completion {
+    switch job {
+    case .journalAppend(let shard, let position, let bytes):
+      return attempt("write journal of shard \(shard.rawValue)") {
+        try appendJournal(shard, position, bytes)
+        return .nothing
+      }
+    case .journalQuery(let shard, let origin, let query):
+      return .answered(shard: shard, origin: origin, reply: answer(shard, query))
+    case .journalSync(let order):
+      do {
+        try journals.sync(order.shard)
+        return .journalSynced(SnapshotResult(order: order, failure: nil))
+      } catch {
+        return .journalSynced(SnapshotResult(order: order, failure: "\(error)"))
+      }
+    case .snapshotWrite(let order):
+      do {
+        try write(order)
+        return .snapshotWritten(SnapshotResult(order: order, failure: nil))
+      } catch {
+        return .snapshotWritten(SnapshotResult(order: order, failure: "\(error)"))
+      }
+    case .transfer(let transfer):
+      return run(transfer)
+    }
+  }
+
+  func attempt(_ what: String, _ body: () throws -> Completion) -> Completion {
+    do { return try body() } catch { return .failed("cannot \(what): \(error)") }
+  }
+
+  private func answer(_ shard: ShardID, _ query: JournalQuery) -> [UInt8] {
+    var reply = ReplyWriter(capacity: 4096)
+    do {
+      try query.run(JournalView(store: journals, shard: shard), into: &reply)
+    } catch {
+      reply.buffer.removeAll()
+      reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
+    }
+    return reply.buffer.array
+  }
+
+  private func write(_ order: SnapshotOrder) throws {
+    let writer = try snapshots.create(
+      shard: order.shard, index: order.index, term: order.term, metadata: order.metadata)
+    do {
+      try order.snapshot.write { try writer.append($0) }
+      _ = try writer.finish()
+    } catch {
+      writer.abandon()
+      throw error
+    }
+    try snapshots.removeOlder(order.shard, than: order.index)
+  }
+
+  // MARK: Recovery
+
+  private func recover() throws -> [RecoveredReplica] {
+    var found: [ShardID: RecoveredShard] = [:]
+    for shard in log.takeRecovered() { found[shard.shard] = shard }
+    var shards = Array(found.keys)
+    for shard in try snapshots.shards() where found[shard] == nil { shards.append(shard) }
+    shards.sort()
+    return try shards.map { try recover($0, found[$0]) }
+  }
+
+  private func recover(_ shard: ShardID, _ logged: RecoveredShard?) throws -> RecoveredReplica {
+    var hardState = HardState.initial
+    if let state = logged?.state, !state.isEmpty {
+      hardState = try state.withUnsafeBytes { raw in
+        var reader = ByteReader(raw)
+        return try HardState(decoding: &reader)
+      }
+    }
+    guard let file = try snapshots.newest(shard) else {
+      if shard != .directory { try truncateJournal(shard, to: .none) }
+      return RecoveredReplica(
+        shard: shard, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0), configuration: nil,
+        entries: logged?.entries ?? [], machine: nil)
+    }
+    let loaded = try load(file)
+    return RecoveredReplica(
+      shard: shard, hardState: hardState, snapshotIndex: file.index, snapshotTerm: file.term,
+      configuration: loaded.configuration, entries: logged?.entries ?? [], machine: loaded.machine)
+  }
+
+  /// Reads a snapshot whole and verified, and cuts the journal to where it was then.
+  func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
+    guard let metadata = SnapshotMetadata(file.metadata) else {
+      throw StorageError(.damaged, path: file.path, operation: "read", reason: "its metadata cannot be read")
+    }
+    let configuration = metadata.configuration
+    let reader = try snapshots.open(file)
+    var source = SnapshotBody(reader: reader)
+    if file.shard == .directory {
+      let machine = try DirectoryMachine(restoring: &source)
+      try reader.finish()
+      return (machine, configuration)
+    }
+    let ledger = try Ledger(restoring: source)
+    try reader.finish()
+    let machine = LedgerMachine(ledger, lastIndex: file.index)
+    try truncateJournal(file.shard, to: machine.journalEnd)
+    return (machine, configuration)
+  }
+
+  private func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {
+    if position == .none {
+      try journals.removeAll(shard)
+    } else {
+      try journals.truncate(shard, to: position)
+    }
+  }
+}
+
+/// A snapshot's body as the ledger wants it.
+struct SnapshotBody: SnapshotSource {
+  let reader: SnapshotReader
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws { try reader.read(into: buffer) }
+}
+
+/// One shard's journal as the ledger wants it.
+struct JournalView: JournalSource {
+  let store: JournalStore
+  let shard: ShardID
+  func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    try store.read(shard, at: position, into: buffer)
+  }
+}
+
+/// What says whose data directory it is: `identity`, 28 bytes: "TLYID", a version, the node's id, a CRC-32C.
+enum Identity {
+  private static let magic: UInt64 = 0x0000_4449_5954_4C54 >> 8
+  private static let version: UInt32 = 1
+
+  /// Refuses a directory that holds something else than a node's data.
+  static func check(directory: String, fileSystem: any FileSystem) throws {
+    if try fileSystem.exists(directory + "/identity") { return }
+    let known: Set<String> = ["lock", "wal", "journal", "snapshots", "identity.new"]
+    let foreign = try fileSystem.list(directory).filter { !known.contains($0) }
+    if let name = foreign.first {
+      throw StorageError(
+        .refused, path: directory, operation: "use as data directory",
+        reason: "it holds other files (\(name)); name an empty directory, or the one this node used before")
+    }
+    if try fileSystem.exists(directory + "/wal"), try !fileSystem.list(directory + "/wal").isEmpty {
+      throw StorageError(
+        .damaged, path: directory + "/identity", operation: "read",
+        reason: "the log is there but the identity is not; restore it, or give this node an empty directory")
+    }
+  }
+
+  static func load(directory: String, fileSystem: any FileSystem, new: UInt64) throws -> NodeID {
+    let path = directory + "/identity"
+    if try fileSystem.exists(path) {
+      let file = try fileSystem.open(path, create: false)
+      defer { file.close() }
+      var bytes = [UInt8](repeating: 0, count: 24)
+      let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+      return try bytes.withUnsafeBytes { raw in
+        let body = UnsafeRawBufferPointer(rebasing: raw[..<20])
+        guard count == 24, raw.loadUnaligned(as: UInt64.self) == magic,
+          CRC32C.checksum(body) == raw.loadUnaligned(fromByteOffset: 20, as: UInt32.self)
+        else {
+          throw StorageError(
+            .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
+        }
+        let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+        guard found == version else {
+          throw StorageError(
+            .tooNew, path: path, operation: "read",
+            reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
+        }
+        return NodeID(raw.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
+      }
+    }
+    precondition(new != 0, "a node's identity is not zero")
+    var buffer = ByteBuffer(capacity: 64)
+    buffer.append(magic)
+    buffer.append(version)
+    buffer.append(new)
+    buffer.append(CRC32C.checksum(buffer.bytes))
+    let file = try fileSystem.open(path + ".new", create: true)
+    try file.write(buffer.bytes, at: 0)
+    try file.sync()
+    file.close()
+    try fileSystem.rename(path + ".new", to: path)
+    try fileSystem.syncDirectory(directory)
+    return NodeID(new)
+  }
+}

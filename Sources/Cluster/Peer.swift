@@ -1,0 +1,51 @@
+import Base
+
+/// Another node, as this one knows it; number 0 is this node itself.
+final class Peer {
+  let id: NodeID
+  /// Its place in the node's table, and its name as an edge (`Origin.edge`).
+  let index: UInt32
+  var hello: Hello
+  var incarnation: UInt64 = 0
+  /// The link that we opened and send on; nil until it has answered our hello.
+  var outgoing: LinkID?
+  /// The link that it opened and that we hear it on.
+  var incoming: LinkID?
+  /// Messages of this turn.
+  var outbox = ByteBuffer(capacity: 4096)
+  /// When it was last heard, on the monotonic clock.
+  var lastHeard: UInt64 = 0
+  var status: NodeStatus?
+
+  init(id: NodeID, index: UInt32, hello: Hello) {
+    self.id = id
+    self.index = index
+    self.hello = hello
+  }
+
+  /// Both directions stand: what is asked can be answered.
+  var isConnected: Bool { outgoing != nil && incoming != nil }
+  var isConnectedOrSelf: Bool { index == 0 || isConnected }
+}
+
+/// An address that this node keeps a link to.
+struct Dial {
+  var address: String
+  /// The request to open, while it is under way.
+  var request: UInt64?
+  var link: LinkID?
+  var nextAttempt: UInt64 = 0
+  var backoff: UInt64 = 50_000
+  /// It turned out to be this node, or another address of a peer that is linked already.
+  var isFutile = false
+}
+
+/// A connection between nodes.
+struct Link {
+  let id: LinkID
+  /// The address that we dialled; nil if the other side opened it.
+  var dialled: String?
+  var bulk = false
+  /// Who is at the other end, once it has said so.
+  var peer: UInt32?
+}

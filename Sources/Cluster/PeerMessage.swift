@@ -1,0 +1,141 @@
+import Base
+
+/// What nodes say to each other. A frame (see `Protocol.FrameHeader`) carries any number of messages:
+///
+///     message = kind:u8 length:u32 body
+///
+/// so that all that one turn of the loop has for a peer leaves in one frame, with one checksum and one system call.
+enum PeerMessageKind: UInt8 {
+  /// Who is speaking: the first message on each link.
+  case hello = 1
+  /// A Raft message of one shard: `shard:u32 RaftMessage`.
+  case raft = 2
+  /// Requests for a shard's leader: `shard:u32 epoch:u32 first:u64 count:u32 item*`.
+  case forward = 3
+  /// Answers for an edge: `(shard:u32 sequence:u64 length:u32 reply)*`.
+  case results = 4
+  /// Requests of an edge's stream were not accepted: `shard:u32 epoch:u32 leader:u64`. None of that epoch from `first`
+  /// on has been or will be proposed.
+  case reject = 5
+  /// The leader gave up leadership with requests of an edge proposed and not decided: `shard:u32 epoch:u32`.
+  case doubt = 6
+  /// Commands that other shards ask this shard to log: `shard:u32 (from:u64 step:u8 stamp:i64 command)*`.
+  case deliveries = 7
+  /// What a node leads and how far it is: see `NodeStatus`.
+  case status = 8
+  /// The first entries of the directory group, for a node that is new to the cluster.
+  case bootstrap = 9
+  case bootstrapDone = 10
+  /// A piece of a snapshot, on a bulk link: see `SnapshotTransfer`.
+  case snapshotOffer = 11
+  case snapshotWant = 12
+  case snapshotChunk = 13
+  case journalChunk = 14
+  case snapshotDone = 15
+  /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
+  case digest = 16
+}
+
+extension ByteBuffer {
+  /// Opens a message; `endMessage` patches its length.
+  mutating func beginMessage(_ kind: PeerMessageKind) -> Int {
+    append(kind.rawValue)
+    append(UInt32(0))
+    return count
+  }
+  mutating func endMessage(_ start: Int) { patch(UInt32(count - start), at: start - 4) }
+}
+
+/// What a node tells of itself when a link opens.
+struct Hello: Hashable, Sendable {
+  var node: NodeID
+  var name: String
+  var region: String
+  var clientAddress: String
+  var peerAddress: String
+  var version: String
+  /// Zero: the node belongs to no cluster yet.
+  var cluster: UInt64
+  /// The link carries a snapshot, and nothing else.
+  var isBulk = false
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(node.rawValue)
+    for text in [name, region, clientAddress, peerAddress, version] { buffer.append(counted: text) }
+    buffer.append(cluster)
+    buffer.append(UInt8(isBulk ? 1 : 0))
+  }
+  init(
+    node: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, version: String,
+    cluster: UInt64
+  ) {
+    self.node = node
+    self.name = name
+    self.region = region
+    self.clientAddress = clientAddress
+    self.peerAddress = peerAddress
+    self.version = version
+    self.cluster = cluster
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    node = NodeID(try reader.read())
+    name = try reader.readString()
+    region = try reader.readString()
+    clientAddress = try reader.readString()
+    peerAddress = try reader.readString()
+    version = try reader.readString()
+    cluster = try reader.read()
+    isBulk = try reader.read(UInt8.self) == 1
+  }
+}
+
+/// What a node tells its peers ten times a second, and at once when one of its shards' catalogue moves on.
+struct NodeStatus: Hashable, Sendable {
+  struct Led: Hashable, Sendable {
+    var shard: ShardID
+    var term: Term
+    var commit: LogIndex
+    var applied: LogIndex
+    var catalogueVersion: UInt32
+    /// Nothing stamped up to `closed` is missing from what is applied through `closedIndex`.
+    var closed: Stamp
+    var closedIndex: LogIndex
+  }
+  var clock: Stamp
+  var replicas: UInt32
+  var led: [Led]
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(clock.microseconds)
+    buffer.append(replicas)
+    buffer.append(varint: UInt64(led.count))
+    for item in led {
+      buffer.append(item.shard.rawValue)
+      buffer.append(item.term.rawValue)
+      buffer.append(item.commit.rawValue)
+      buffer.append(item.applied.rawValue)
+      buffer.append(item.catalogueVersion)
+      buffer.append(item.closed.microseconds)
+      buffer.append(item.closedIndex.rawValue)
+    }
+  }
+  init(clock: Stamp, replicas: UInt32, led: [Led]) {
+    self.clock = clock
+    self.replicas = replicas
+    self.led = led
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    clock = Stamp(microseconds: try reader.read())
+    replicas = try reader.read()
+    let count = try reader.readVarint()
+    guard count <= 65_536 else { throw MalformedBytes("a status names too many shards") }
+    led = []
+    for _ in 0..<count {
+      led.append(
+        Led(
+          shard: ShardID(try reader.read()), term: Term(try reader.read()), commit: LogIndex(try reader.read()),
+          applied: LogIndex(try reader.read()), catalogueVersion: try reader.read(),
+          closed: Stamp(microseconds: try reader.read()), closedIndex: LogIndex(try reader.read())))
+    }
+  }
+}

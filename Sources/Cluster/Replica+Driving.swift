@@ -1,0 +1,91 @@
+import Base
+import Ledger
+import Raft
+
+/// What the Node tells a replica, and asks of it, beside requests.
+extension Replica {
+  var leader: NodeID { raft.leader }
+  var term: Term { raft.term }
+  var commitIndex: LogIndex { raft.commitIndex }
+  var voterCount: Int { raft.configuration.voters.count }
+
+  func tick() {
+    raft.tick()
+    beginClosing()
+    isDirty = true
+  }
+  func step(_ message: Message) {
+    raft.step(message)
+    isDirty = true
+  }
+  func persisted(_ sequence: UInt64) {
+    raft.persisted(sequence)
+    isDirty = true
+  }
+  func unreachable(_ node: NodeID) {
+    raft.reportUnreachable(node)
+    isDirty = true
+  }
+  func transferLeadership(to node: NodeID) {
+    guard raft.transferringTo == .none else { return }
+    // Refused only when it is not ours to give: then there is nothing to do.
+    try? raft.transferLeadership(to: node)
+    isDirty = true
+  }
+
+  /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
+  func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {
+    var best: PeerProgress?
+    for peer in raft.progress where peer.isVoter && isReachable(peer.id) {
+      if best.map({ peer.match > $0.match }) ?? true { best = peer }
+    }
+    return best?.id
+  }
+
+  /// Proposes a tick if something is due by the clock: the next expiry or timeout.
+  func proposeDue(clock: Stamp) {
+    guard isLeader, raft.hasCommittedInOwnTerm, let deadline = machine.nextDeadline, deadline <= clock else { return }
+    var buffer = ByteBuffer(capacity: 64)
+    Command.appendTick(to: &buffer, slot: firstSlot)
+    addInternal(buffer.bytes)
+    isDirty = true
+  }
+
+  /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
+  func proposeCatalogue(from directory: DirectoryMachine) {
+    guard isLeader, raft.hasCommittedInOwnTerm else { return }
+    let has = max(machine.catalogueVersion, catalogueProposed)
+    guard has < directory.catalogueVersion else { return }
+    var buffer = ByteBuffer(capacity: 4096)
+    for version in has..<min(directory.catalogueVersion, has + 256) {
+      buffer.removeAll()
+      directory.deltas[Int(version)].withUnsafeBytes {
+        Command.appendCatalogue(to: &buffer, slot: firstSlot, delta: $0)
+      }
+      guard addInternal(buffer.bytes) else { return }
+      catalogueProposed = version + 1
+    }
+    isDirty = true
+  }
+
+  /// The state as of the last applied entry, to be written while entries go on; nil if one is being written already.
+  func beginSnapshot() -> SnapshotOrder? {
+    let index = machine.lastIndex
+    guard !snapshotRunning, index > LogIndex(0), let term = raft.term(at: index) else { return nil }
+    snapshotRunning = true
+    snapshotSource = machine
+    bytesSinceSnapshot = 0
+    let metadata = SnapshotMetadata(
+      configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
+    return SnapshotOrder(
+      shard: shard, index: index, term: term, metadata: metadata.bytes, snapshot: machine.beginSnapshot())
+  }
+
+  /// The snapshot is durable, or was given up. Returns how far the log may be released.
+  func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int) -> LogIndex? {
+    snapshotSource?.endSnapshot(result.order.snapshot)
+    snapshotSource = nil
+    snapshotRunning = false
+    return result.failure == nil ? raft.compact(through: result.order.index, keepingTail: bytes) : nil
+  }
+}

@@ -1,0 +1,540 @@
+import Base
+import Ledger
+import Raft
+
+/// Who waits for the answer to a command or a query: an edge (this node or a peer) and the sequence number there.
+public struct Origin: BitwiseCopyable, Sendable {
+  /// The peer's index at this node; 0 is this node itself.
+  var edge: UInt32
+  var sequence: UInt64
+  /// Nobody: a tick, a delivery, a catalogue change on its way through the shards.
+  static let nobody = Origin(edge: .max, sequence: 0)
+  var isNobody: Bool { edge == .max }
+}
+
+/// One replica of one shard: its Raft group and its state machine, driven as separate steps.
+///
+/// As leader it *gathers*: the requests that arrive while the last entry is being written become one entry. Queries ride
+/// along: each is evaluated at its own place between the commands of its entry, so that requests of one connection take
+/// effect in the order sent, and the commit of the entry, proposed after the query arrived, proves leadership. Queries
+/// that find nothing to ride on share a ReadIndex round (Raft §6.4).
+///
+/// A replica shares nothing with others: it takes calls and fills its `outbox`, which the Node empties.
+final class Replica {
+  let shard: ShardID
+  /// A slot that the shard owns, for commands that are addressed to the shard itself.
+  let firstSlot: Slot
+  private(set) var machine: any Machine
+  var raft: RaftGroup
+  /// Something has happened since the last turn.
+  var isDirty = true
+  /// The catalogue's version up to which deltas have been proposed in this leadership.
+  var catalogueProposed: UInt32 = 0
+  var outbox = ReplicaOutbox()
+  let limits: ReplicaLimits
+
+  /// The entry being gathered.
+  private var gather = Gather()
+  /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
+  private var proposals: [Proposal] = []
+  /// Queries that wait for a ReadIndex round, by the round's context.
+  private var readRounds: [ReadRound] = []
+  private var nextReadContext: UInt64 = 1
+  /// Requests whose answer needs another shard's word, by the transaction they wait on.
+  private var waiters: [TransactionID: [Origin]] = [:]
+  /// What each edge's stream has said in its present epoch.
+  private var edges: [UInt32: EdgeEpoch] = [:]
+  private var reply = ReplyWriter(capacity: 4096)
+  private var applyReply = ReplyWriter(capacity: 4096)
+  private var lastProposedStamp = Stamp.zero
+  private var wasLeader = false
+  /// Deliveries that were sent, so that a retry is not sent each turn.
+  private var deliveriesSentAt: UInt64 = 0
+  /// A round that will tell how far the past is closed.
+  private var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
+  private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
+  private var markerDigests: [MarkerDigest] = []
+  /// Bytes of log since the last snapshot began.
+  var bytesSinceSnapshot = 0
+  var snapshotRunning = false
+  /// The machine that is being written: a peer's snapshot may replace it meanwhile.
+  var snapshotSource: (any Machine)?
+  /// A broken invariant was found here: this replica takes no further part.
+  private(set) var quarantined: String?
+
+  struct ReplicaLimits: Sendable {
+    /// An entry is proposed at the latest when it holds this much.
+    var entryBytes = 1 << 20
+    /// Entries proposed and not applied.
+    var entriesInFlight = 2
+    /// Commands that wait to be proposed; over it an edge is told BUSY.
+    var gatherBytes = 16 << 20
+  }
+
+  struct EdgeEpoch {
+    var epoch: UInt32
+    var nextMessage: UInt32
+    var refused: Bool
+  }
+
+  /// Commands and queries on their way into one entry.
+  struct Gather: ~Copyable {
+    var payload = ByteBuffer(capacity: 65_536)
+    /// Room for the entry's header, which is known when it is proposed.
+    private static let noHeader = EntryHeader(stamp: .zero, catalogueVersion: 0, commandCount: 0)
+    var origins: [Origin] = []
+    var reads: [GatheredRead] = []
+    var queries = ByteBuffer(capacity: 4096)
+    /// An audit's marker wants its entry alone and at this stamp.
+    var exactStamp: Stamp?
+    /// The stamps of deliveries in it: the entry's is later.
+    var latestDelivery = Stamp.zero
+
+    var isEmpty: Bool { origins.isEmpty && reads.isEmpty }
+    mutating func reset() {
+      payload.removeAll()
+      payload.shrink(to: 4 << 20)
+      Gather.noHeader.encode(into: &payload)
+      origins.removeAll(keepingCapacity: true)
+      reads.removeAll(keepingCapacity: true)
+      queries.removeAll()
+      exactStamp = nil
+      latestDelivery = .zero
+    }
+    init() { Gather.noHeader.encode(into: &payload) }
+  }
+
+  /// A query that is evaluated when so many commands of its entry have been applied.
+  struct GatheredRead: BitwiseCopyable {
+    var position: Int
+    var origin: Origin
+    var offset: Int
+    var length: Int
+  }
+  struct Proposal {
+    var index: LogIndex
+    var term: Term
+    var origins: [Origin]
+    var reads: [GatheredRead]
+    var queries: [UInt8]
+  }
+  struct ReadRound {
+    var context: UInt64
+    var reads: [GatheredRead]
+    var queries: [UInt8]
+    /// Known once the round is confirmed.
+    var index: LogIndex?
+    /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
+    var notBefore: LogIndex
+  }
+
+  init(
+    shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
+  ) {
+    self.shard = shard
+    self.firstSlot = firstSlot
+    self.machine = machine
+    self.raft = raft
+    self.limits = limits
+  }
+
+  var isLeader: Bool { raft.role == .leader && quarantined == nil }
+
+  // MARK: Requests
+
+  /// A message of an edge's stream: `items` holds `count` items as `EdgeStream` wrote them. Refuses, and tells so in the
+  /// outbox, unless this replica leads and the message is the next of its epoch.
+  func receive(
+    edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer
+  ) throws(MalformedBytes) {
+    let known = edges[edge]
+    let continues = known.map { $0.epoch == epoch && $0.nextMessage == message && !$0.refused } ?? false
+    let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.epoch) > 0 } ?? true)
+    guard continues || begins else {
+      // An old epoch's message says nothing new; a gap in the present one must be told, so that it is sent again.
+      if let known, known.epoch == epoch, !known.refused { refuse(edge, epoch, from: known.nextMessage) }
+      if known == nil { refuse(edge, epoch, from: message) }
+      return
+    }
+    guard isLeader, raft.transferringTo == .none else {
+      refuse(edge, epoch, from: message)
+      return
+    }
+    edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message + 1, refused: false)
+    var reader = ByteReader(items)
+    for _ in 0..<count {
+      let sequence = try reader.read(UInt64.self)
+      let flags = EdgeItem.Flags(rawValue: try reader.read())
+      let envelope = try Envelope.next(&reader)
+      let origin = Origin(edge: edge, sequence: sequence)
+      if flags.contains(.marker) {
+        addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
+      } else {
+        add(envelope, flags, origin)
+      }
+    }
+  }
+
+  private func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt32) {
+    edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message, refused: true)
+    outbox.refusals.append((edge, epoch, message, raft.leader))
+  }
+
+  /// A peer has begun anew, or is gone: what its streams said before counts no more.
+  func forget(edge: UInt32) { edges[edge] = nil }
+
+  @inline(__always)
+  private func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
+    if flags.contains(.query) {
+      gather.reads.append(
+        GatheredRead(
+          position: gather.origins.count, origin: origin, offset: gather.queries.count, length: envelope.count))
+      gather.queries.append(envelope)
+      return
+    }
+    if gather.payload.count + envelope.count > limits.gatherBytes {
+      reply.buffer.removeAll()
+      reply.error(.busy, "shard \(shard.rawValue) has too much waiting; nothing was done")
+      outbox.result(shard, origin, reply.buffer.bytes)
+      return
+    }
+    gather.payload.append(envelope)
+    gather.origins.append(origin)
+    if gather.payload.count >= limits.entryBytes { propose() }
+  }
+
+  /// An audit's cut: everything before has an earlier stamp, everything after a later one.
+  private func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
+    if !gather.isEmpty { propose() }
+    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp else {
+      reply.buffer.removeAll()
+      reply.error(.busy, "the shard is past that stamp")
+      outbox.result(shard, origin, reply.buffer.bytes)
+      return
+    }
+    gather.exactStamp = wanted
+    gather.payload.append(envelope)
+    gather.origins.append(origin)
+    propose()
+  }
+
+  /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
+  @discardableResult
+  func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
+    guard isLeader, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    gather.payload.append(envelope)
+    gather.origins.append(.nobody)
+    gather.latestDelivery = max(gather.latestDelivery, stamp)
+    return true
+  }
+
+  /// A query answered from what is applied here, whoever leads.
+  func readLocally(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
+    evaluate(query, origin)
+  }
+
+  // MARK: Proposing
+
+  /// The clock of this turn: stamps are never earlier than the last.
+  var clock = Stamp.zero
+
+  private func propose() {
+    guard !gather.origins.isEmpty else { return }
+    let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
+    let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
+    // stamp, catalogue version and count: see `EntryHeader.encode`.
+    gather.payload.patch(stamp.microseconds, at: 4)
+    gather.payload.patch(machine.catalogueVersion, at: 12)
+    gather.payload.patch(UInt32(gather.origins.count), at: 16)
+    do {
+      let index = try raft.propose(gather.payload.array)
+      lastProposedStamp = stamp
+      bytesSinceSnapshot += gather.payload.count
+      for i in readRounds.indices where readRounds[i].index == nil {
+        // The commit of this entry proves leadership for every query that came before it.
+        readRounds[i].notBefore = index - 1
+        readRounds[i].index = index - 1
+        readRounds[i].context = 0
+      }
+      proposals.append(
+        Proposal(
+          index: index, term: raft.term, origins: gather.origins, reads: gather.reads,
+          queries: gather.reads.isEmpty ? [] : gather.queries.array))
+      gather.reset()
+    } catch {
+      // Not leader any more, or too much uncommitted: what was gathered stays, and `turn` decides.
+    }
+  }
+
+  private func startReadRound() {
+    let context = nextReadContext
+    do {
+      try raft.readIndex(context: context)
+    } catch {
+      return
+    }
+    nextReadContext += 1
+    readRounds.append(
+      ReadRound(
+        context: context, reads: gather.reads, queries: gather.queries.array, index: nil,
+        notBefore: raft.lastIndex))
+    gather.reset()
+  }
+
+  // MARK: One turn
+
+  /// Does all that can be done now. The outbox then holds what is to be sent, written and answered.
+  func turn(clock: Stamp) {
+    guard quarantined == nil else { return }
+    self.clock = clock
+    if isLeader != wasLeader { leadershipChanged() }
+    if isLeader && !gather.isEmpty && raft.transferringTo == .none {
+      if !gather.origins.isEmpty {
+        if proposals.count < limits.entriesInFlight { propose() }
+      } else {
+        startReadRound()
+      }
+    }
+    drainReady()
+    evaluateReadRounds()
+  }
+
+  private func drainReady() {
+    let ready = raft.takeReady()
+    if let persist = ready.persist { outbox.persist.append(persist) }
+    if ready.roleChanged { outbox.roleChanged = true }
+    for message in ready.messages { outbox.messages.append(message) }
+    outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
+    for state in ready.readStates {
+      if state.context == closing?.context { closedRound(state) }
+      for i in readRounds.indices where readRounds[i].context == state.context {
+        readRounds[i].index = max(state.index, readRounds[i].notBefore)
+      }
+    }
+    for context in ready.readsRefused {
+      if context == closing?.context { closing = nil }
+      refuseReads(context)
+    }
+    for entry in ready.committed { apply(entry) }
+    if !ready.committed.isEmpty { raft.applied(through: machine.lastIndex) }
+    for (origin, position) in outbox.repeats {
+      if let query = machine.firstAnswer(at: position) { outbox.queries.append((origin, query)) }
+    }
+    outbox.repeats.removeAll(keepingCapacity: true)
+    if isLeader != wasLeader { leadershipChanged() }
+  }
+
+  private func leadershipChanged() {
+    wasLeader = isLeader
+    outbox.roleChanged = true
+    catalogueProposed = 0
+    if isLeader {
+      lastProposedStamp = machine.lastStamp
+      deliveriesSentAt = 0
+      return
+    }
+    // Everything that an edge sent here is refused or in doubt: the edge sorts out which, message by message.
+    for (edge, state) in edges.sorted(by: { $0.key < $1.key }) where !state.refused {
+      outbox.doubts.append((edge, state.epoch, raft.leader))
+    }
+    edges.removeAll()
+    closing = nil
+    proposals.removeAll()
+    readRounds.removeAll()
+    waiters.removeAll()
+    gather.reset()
+  }
+
+  // MARK: Applying
+
+  private func apply(_ entry: LogEntry) {
+    switch entry.kind {
+    case .noop:
+      machine.skip(entry.index)
+    case .configuration:
+      machine.skip(entry.index)
+      outbox.configurationChanged = true
+    case .command:
+      var proposal: Proposal?
+      while let first = proposals.first, first.index <= entry.index {
+        let candidate = proposals.removeFirst()
+        if candidate.index == entry.index && candidate.term == entry.term { proposal = candidate }
+      }
+      // Queries that came before this entry was proposed see nothing of it.
+      if !readRounds.isEmpty { evaluateReadRounds() }
+      entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
+      if !isLeader { bytesSinceSnapshot += entry.payload.count }
+    }
+  }
+
+  private func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {
+    if let proposal, !proposal.reads.isEmpty {
+      applyWithReads(payload, index, proposal)
+    } else {
+      reply.buffer.removeAll()
+      let origins = proposal?.origins ?? []
+      machine.apply(payload: payload, index: index, into: &reply) { place, outcome, start, reply in
+        let origin = place < origins.count ? origins[place] : .nobody
+        conclude(outcome, origin, &reply, from: start)
+        reply.buffer.removeAll()
+      }
+    }
+    machine.takeOutputs(into: &outbox, leading: isLeader)
+  }
+
+  /// One command at a time, with each query evaluated at its place between them.
+  private func applyWithReads(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal) {
+    do {
+      var reader = ByteReader(payload)
+      machine.beginEntry(try EntryHeader(decoding: &reader), index: index)
+      var place = 0
+      var nextRead = 0
+      while !reader.isAtEnd {
+        nextRead = evaluate(proposal, from: nextRead, at: place)
+        let envelope = try Envelope.next(&reader)
+        applyReply.buffer.removeAll()
+        let outcome = machine.apply(envelope, into: &applyReply)
+        let origin = place < proposal.origins.count ? proposal.origins[place] : .nobody
+        conclude(outcome, origin, &applyReply, from: 0)
+        place += 1
+      }
+      _ = evaluate(proposal, from: nextRead, at: .max)
+      machine.endEntry()
+    } catch {
+      quarantine("entry \(index.rawValue), which was proposed here, cannot be read: \(error)")
+    }
+  }
+
+  /// Sees to it that whoever waits for a command hears what became of it. Its reply stands in `reply` from `start` on.
+  @inline(__always)
+  private func conclude(_ outcome: Outcome, _ origin: Origin, _ reply: inout ReplyWriter, from start: Int) {
+    switch outcome {
+    case .replied:
+      if !origin.isNobody {
+        outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+      }
+    case .repeated(let position):
+      if !origin.isNobody { outbox.repeats.append((origin, position)) }
+    case .pending(let transaction):
+      if !origin.isNobody { waiters[transaction, default: []].append(origin) }
+    case .completed(let transaction):
+      let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
+      for waiter in waiters.removeValue(forKey: transaction) ?? [] { outbox.result(shard, waiter, bytes) }
+    case .silent:
+      guard !origin.isNobody else { return }
+      reply.ok()
+      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+    }
+  }
+
+  /// Evaluates the queries of a proposal whose place is `position` or before. Returns the next query's number.
+  private func evaluate(_ proposal: Proposal, from first: Int, at position: Int) -> Int {
+    var next = first
+    proposal.queries.withUnsafeBytes { queries in
+      while next < proposal.reads.count && proposal.reads[next].position <= position {
+        let read = proposal.reads[next]
+        evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
+        next += 1
+      }
+    }
+    return next
+  }
+
+  private func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
+    reply.buffer.removeAll()
+    switch machine.read(query, into: &reply) {
+    case .replied: outbox.result(shard, origin, reply.buffer.bytes)
+    case .journal(let walk): outbox.queries.append((origin, walk))
+    }
+  }
+
+  private func evaluateReadRounds() {
+    guard !readRounds.isEmpty else { return }
+    let applied = machine.lastIndex
+    var kept: [ReadRound] = []
+    for round in readRounds {
+      // A round that rides on a proposal (context 0) waits for that entry to be committed, which is when `apply` calls.
+      let rides = round.context == 0
+      guard let index = round.index, index <= applied, !rides || raft.commitIndex > index else {
+        kept.append(round)
+        continue
+      }
+      round.queries.withUnsafeBytes { queries in
+        for read in round.reads {
+          evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
+        }
+      }
+    }
+    readRounds = kept
+  }
+
+  private func refuseReads(_ context: UInt64) {
+    for round in readRounds where round.context == context {
+      for read in round.reads {
+        reply.buffer.removeAll()
+        reply.error(.unavailable, "leadership changed; nothing was done")
+        outbox.result(shard, read.origin, reply.buffer.bytes)
+      }
+    }
+    readRounds.removeAll { $0.context == context }
+  }
+
+  private func quarantine(_ reason: String) {
+    quarantined = reason
+    outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
+  }
+
+  // MARK: Closed time and digests
+
+  /// As leader, now and then: asks a quorum whether this replica still leads. What was committed when it asked is all
+  /// that anyone can have been told by then.
+  func beginClosing() {
+    guard isLeader, closing == nil else { return }
+    let context = nextReadContext
+    do { try raft.readIndex(context: context) } catch { return }
+    nextReadContext += 1
+    let stamp = max(clock, machine.lastStamp, lastProposedStamp)
+    lastProposedStamp = stamp
+    closing = (context, stamp, raft.lastIndex)
+  }
+  private func closedRound(_ state: ReadState) {
+    guard let round = closing else { return }
+    closing = nil
+    closed = (round.stamp, max(state.index, round.index))
+  }
+  /// A leader's word: everything up to that stamp is in the log up to that index.
+  func noteClosed(_ stamp: Stamp, _ index: LogIndex) {
+    if stamp > closed.stamp { closed = (stamp, index) }
+  }
+  /// Nothing older than this is missing from what is applied here.
+  var closedTime: Stamp {
+    machine.lastIndex >= closed.index ? max(closed.stamp, machine.lastStamp) : machine.lastStamp
+  }
+
+  /// What differs from a peer's digest at an index; nil if nothing does, or it is not known any more.
+  func compareDigest(at index: LogIndex, _ a: UInt64, _ b: UInt64) -> String? {
+    guard let own = markerDigests.first(where: { $0.index == index }), own.a != a || own.b != b else { return nil }
+    return "digest \(own.a) \(own.b) here, \(a) \(b) there"
+  }
+  func noteMarker(_ digest: MarkerDigest) {
+    markerDigests.append(digest)
+    if markerDigests.count > 64 { markerDigests.removeFirst() }
+  }
+
+  // MARK: Deliveries
+
+  /// Takes over the state of a snapshot that a peer has sent.
+  func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) {
+    guard raft.wantsSnapshot(at: index) else { return }
+    self.machine = machine
+    raft.installed(LogPosition(index: index, term: term), configuration: configuration)
+    isDirty = true
+  }
+
+  /// Sends again what other shards have not answered for a while. Called some times a second.
+  func resendDeliveries(now: UInt64, after interval: UInt64) {
+    guard isLeader, raft.hasCommittedInOwnTerm, now - deliveriesSentAt >= interval else { return }
+    deliveriesSentAt = now
+    machine.openDeliveries(into: &outbox)
+  }
+}

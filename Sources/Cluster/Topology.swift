@@ -1,0 +1,184 @@
+import Base
+
+/// A node as the directory knows it.
+public struct Member: Hashable, Sendable {
+  public var id: NodeID
+  public var name: String
+  public var region: String
+  /// Where terminals connect, and where other nodes do: "host:port".
+  public var clientAddress: String
+  public var peerAddress: String
+  public var state: State
+
+  public enum State: UInt8, Sendable {
+    case joining = 0
+    case up = 1
+    case draining = 2
+    case removed = 3
+
+    public var word: String {
+      switch self {
+      case .joining: "joining"
+      case .up: "up"
+      case .draining: "draining"
+      case .removed: "removed"
+      }
+    }
+  }
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(id.rawValue)
+    for text in [name, region, clientAddress, peerAddress] { buffer.append(counted: text) }
+    buffer.append(state.rawValue)
+  }
+  init(id: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, state: State) {
+    self.id = id
+    self.name = name
+    self.region = region
+    self.clientAddress = clientAddress
+    self.peerAddress = peerAddress
+    self.state = state
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    id = NodeID(try reader.read())
+    name = try reader.readString()
+    region = try reader.readString()
+    clientAddress = try reader.readString()
+    peerAddress = try reader.readString()
+    guard let state = State(rawValue: try reader.read()) else { throw MalformedBytes("a node in an unknown state") }
+    self.state = state
+  }
+}
+
+/// A range of slots and the shard that owns it, with the replicas that the shard began with.
+public struct ShardPlacement: Hashable, Sendable {
+  public var shard: ShardID
+  /// The owned slots, `first ..< end`.
+  public var first: Int
+  public var end: Int
+  /// Sorted by id.
+  public var voters: [NodeID]
+  /// Who should lead while all is well: spreads the leaders over the nodes.
+  public var preferredLeader: NodeID
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(shard.rawValue)
+    buffer.append(UInt32(first))
+    buffer.append(UInt32(end))
+    buffer.append(varint: UInt64(voters.count))
+    for voter in voters { buffer.append(voter.rawValue) }
+    buffer.append(preferredLeader.rawValue)
+  }
+  init(shard: ShardID, first: Int, end: Int, voters: [NodeID], preferredLeader: NodeID) {
+    self.shard = shard
+    self.first = first
+    self.end = end
+    self.voters = voters
+    self.preferredLeader = preferredLeader
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    shard = ShardID(try reader.read())
+    first = Int(try reader.read(UInt32.self))
+    end = Int(try reader.read(UInt32.self))
+    guard first < end, end <= Slot.count else { throw MalformedBytes("a shard with impossible slots") }
+    let count = try reader.readVarint()
+    guard count <= 64 else { throw MalformedBytes("a shard with too many voters") }
+    voters = []
+    for _ in 0..<count { voters.append(NodeID(try reader.read())) }
+    preferredLeader = NodeID(try reader.read())
+  }
+}
+
+/// Who belongs to the cluster and who holds what: the part of the directory that every node acts by.
+public struct Topology: Hashable, Sendable {
+  public var cluster: UInt64
+  /// Sorted by id.
+  public var members: [Member]
+  /// Voters of the directory group. Sorted.
+  public var directoryVoters: [NodeID]
+  /// Sorted by shard; together they own every slot once.
+  public var shards: [ShardPlacement]
+  /// Rises with every change.
+  public var version: UInt64
+
+  /// What may be asked of `plan` and is not to be had.
+  public struct Impossible: Error { public let reason: String }
+
+  /// The first placement of a new cluster: `shards` equal ranges of slots, each with `replicas` voters spread over as
+  /// many regions as there are, and leaders spread over the nodes.
+  public static func plan(
+    cluster: UInt64, members: [Member], shards: Int, replicas: Int, allowSingleRegion: Bool
+  ) throws(Impossible) -> Topology {
+    guard shards >= 1 && shards <= 1024 else { throw Impossible(reason: "shards must be 1 to 1024, not \(shards)") }
+    guard replicas >= 1 && replicas <= 7 && replicas % 2 == 1 else {
+      throw Impossible(reason: "replicas must be odd, 1 to 7, not \(replicas)")
+    }
+    guard members.count >= replicas else {
+      throw Impossible(reason: "\(replicas) replicas need as many nodes; only \(members.count) have found each other")
+    }
+    let sorted = members.sorted { $0.id < $1.id }
+    var regions: [String] = []
+    for member in sorted where !regions.contains(member.region) { regions.append(member.region) }
+    regions.sort()
+    guard regions.count > 1 || replicas == 1 || allowSingleRegion else {
+      throw Impossible(
+        reason: "all nodes are in region \(regions[0]); add nodes elsewhere, or say --allow-single-region")
+    }
+    // Nodes dealt out region by region, so that any run of `replicas` of them spans as many regions as it can.
+    let byRegion = regions.map { region in sorted.filter { $0.region == region }.sorted { $0.name < $1.name } }
+    var dealt: [Member] = []
+    for round in 0..<sorted.count {
+      for group in byRegion where round < group.count { dealt.append(group[round]) }
+    }
+    var placements: [ShardPlacement] = []
+    for number in 0..<shards {
+      let chosen = (0..<replicas).map { dealt[(number + $0) % dealt.count].id }
+      placements.append(
+        ShardPlacement(
+          shard: ShardID(UInt32(number + 1)), first: number * Slot.count / shards,
+          end: (number + 1) * Slot.count / shards, voters: chosen.sorted(), preferredLeader: chosen[0]))
+    }
+    let directoryCount = min(7, dealt.count % 2 == 1 ? dealt.count : dealt.count - 1)
+    let directory = dealt.prefix(max(1, directoryCount)).map(\.id).sorted()
+    return Topology(
+      cluster: cluster, members: sorted, directoryVoters: directory, shards: placements, version: 1)
+  }
+
+  public init(
+    cluster: UInt64, members: [Member], directoryVoters: [NodeID], shards: [ShardPlacement], version: UInt64
+  ) {
+    self.cluster = cluster
+    self.members = members
+    self.directoryVoters = directoryVoters
+    self.shards = shards
+    self.version = version
+  }
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(cluster)
+    buffer.append(version)
+    buffer.append(varint: UInt64(members.count))
+    for member in members { member.encode(into: &buffer) }
+    buffer.append(varint: UInt64(directoryVoters.count))
+    for voter in directoryVoters { buffer.append(voter.rawValue) }
+    buffer.append(varint: UInt64(shards.count))
+    for shard in shards { shard.encode(into: &buffer) }
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    cluster = try reader.read()
+    version = try reader.read()
+    members = []
+    for _ in 0..<(try Topology.count(&reader)) { members.append(try Member(decoding: &reader)) }
+    directoryVoters = []
+    for _ in 0..<(try Topology.count(&reader)) { directoryVoters.append(NodeID(try reader.read())) }
+    shards = []
+    for _ in 0..<(try Topology.count(&reader)) { shards.append(try ShardPlacement(decoding: &reader)) }
+  }
+  private static func count(_ reader: inout ByteReader) throws(MalformedBytes) -> UInt64 {
+    let count = try reader.readVarint()
+    guard count <= 65_536 else { throw MalformedBytes("a topology larger than any cluster") }
+    return count
+  }
+
+  public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+}
