@@ -1,4 +1,5 @@
 import Client
+import Server
 
 /// `tally start`: the one command that runs a node. Everything behind it lies in the module `Server`.
 enum StartCommand {
@@ -11,11 +12,6 @@ enum StartCommand {
       --join lists some nodes' peer addresses.
       """
   ) { arguments in
-    run(arguments)
-  }
-
-  private static func run(_ arguments: [String]) -> Int32 {
-    Console.report("tally start: this build has no server")
-    return 1
+    startNode(arguments: arguments)
   }
 }

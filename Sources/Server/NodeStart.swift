@@ -1,0 +1,78 @@
+import Base
+import Cluster
+import Storage
+
+/// Runs a node of Tallystick until it is told to stop: `tally start`.
+/// - Returns: the exit code, as `start(arguments:settings:make:)` gives it.
+public func startNode(arguments: [String]) -> Int32 {
+  start(arguments: arguments, settings: NodeSettings.all) { context in
+    let (storage, recovered) = try NodeStorage.open(
+      dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity)
+    let configuration = NodeSettings.configuration(of: context.configuration)
+    let node = Node(
+      configuration: configuration, storage: recovered, seed: context.newIdentity ^ UInt64(context.now.monotonic),
+      now: context.now)
+    return (node, storage)
+  }
+}
+
+/// The settings of a node, as the operator writes them.
+enum NodeSettings {
+  static let all: [Setting] = [
+    Setting(
+      "request-timeout", "5000",
+      "Milliseconds after which a request that has no answer gets UNAVAILABLE or UNKNOWN, 100 to 600000.",
+      problem: whole(100...600_000)),
+    Setting(
+      "heartbeat", "100", "Milliseconds between a leader's heartbeats, 10 to 10000. The same on all nodes.",
+      problem: whole(10...10_000)),
+    Setting(
+      "election-heartbeats", "10",
+      "Heartbeats without a word of the leader before an election, 3 to 1000. Over a WAN: at least 10, and 3 round trips.",
+      problem: whole(3...1000)),
+    Setting(
+      "snapshot-log-mb", "64",
+      "A shard's snapshot is taken when its log has grown by so many MiB (or by half its state, if that is more), 1 to 4096.",
+      problem: whole(1...4096)),
+    Setting(
+      "log-tail-mb", "8",
+      "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
+      problem: whole(0...1024)),
+    Setting(
+      "client-window", "4096",
+      "Requests that one terminal may have unanswered, 1 to 1000000; more are not read until then.",
+      problem: whole(1...1_000_000)),
+    Setting(
+      "shard-queue-mb", "64",
+      "MiB of requests that may wait here for one shard; over it they are answered BUSY, 1 to 4096.",
+      problem: whole(1...4096)),
+  ]
+
+  private static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> String? {
+    { value in
+      guard let number = Int(value), range.contains(number) else {
+        return "must be a whole number, \(range.lowerBound) to \(range.upperBound)"
+      }
+      return nil
+    }
+  }
+
+  static func configuration(of server: ServerConfiguration) -> NodeConfiguration {
+    var node = NodeConfiguration(
+      name: server.name, region: server.region, clientAddress: server.advertise.description,
+      peerAddress: server.advertisePeer.description, join: server.join.map(\.description))
+    func number(_ key: String) -> Int {
+      let value = server.nodeValue(key).flatMap { Int($0) }
+      precondition(value != nil, "every setting of the node has a checked value")
+      return value ?? 0
+    }
+    node.requestTimeout = UInt64(number("request-timeout")) * 1000
+    node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
+    node.electionTicks = number("election-heartbeats")
+    node.snapshotLogBytes = number("snapshot-log-mb") << 20
+    node.logTailBytes = number("log-tail-mb") << 20
+    node.clientWindow = number("client-window")
+    node.shardQueueBytes = number("shard-queue-mb") << 20
+    return node
+  }
+}
