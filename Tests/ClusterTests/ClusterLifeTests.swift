@@ -1,0 +1,44 @@
+import Testing
+
+@testable import Simulator
+
+/// A cluster of three regions, made and running.
+func makeCluster(seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init()) throws -> Simulation {
+  let simulation = Simulation(seed: seed, nodes: 3, faults: faults)
+  simulation.run(for: 1_000_000)
+  let admin = try #require(simulation.connect(to: 0))
+  let answer = try #require(ask(simulation, admin, "CLUSTER INIT shards=\(shards) replicas=3"))
+  try #require(answer.hasPrefix("+cluster="), "\(answer)")
+  let healthy = simulation.run(for: 20_000_000) {
+    (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") ?? false }
+  }
+  try #require(healthy, "\(simulation.log)")
+  return simulation
+}
+
+func status(_ simulation: Simulation, _ host: Int) -> String? {
+  guard let client = simulation.connect(to: host) else { return nil }
+  simulation.send("CLUSTER STATUS\n", on: client)
+  return client.lines.first
+}
+
+/// Sends a line and waits for its one-line answer.
+func ask(_ simulation: Simulation, _ client: SimulatedClient, _ line: String, for limit: UInt64 = 20_000_000) -> String?
+{
+  client.clear()
+  simulation.send(line + "\n", on: client)
+  simulation.run(for: limit) { client.lineCount > 0 }
+  return client.lines.first
+}
+
+@Suite struct ClusterLifeTests {
+  @Test func threeNodesBecomeAClusterThatSetsAProgram() throws {
+    let simulation = try makeCluster(seed: 1)
+    let client = try #require(simulation.connect(to: 1))
+    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=12m") == "+OK")
+    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
+    simulation.send("PROGRAM LIST\n", on: client)
+    simulation.run(for: 1_000_000)
+    #expect(client.lines.contains { $0.contains("program=main kind=points") }, "\(client.lines)")
+  }
+}
