@@ -21,6 +21,8 @@ final class Client {
   /// The next request is a barrier, and waits until all before it is answered.
   var awaitsIdle = false
   var readingStopped = false
+  /// It has had its share of this turn: it is read on after the flush.
+  var awaitsFlush = false
   /// To be closed once all is answered and flushed.
   var closing = false
   var inDirtyList = false

@@ -9,6 +9,8 @@ final class DirectoryMachine: Machine {
   private(set) var catalogue = Catalogue()
   /// Every delta of the catalogue, the first at 0: version 1. What a shard lacks is taken from here.
   private(set) var deltas: [[UInt8]] = []
+  /// Changes of the catalogue that carried a request id, oldest first.
+  private var requests: [Request] = []
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
 
@@ -19,7 +21,8 @@ final class DirectoryMachine: Machine {
   enum Kind: UInt8 {
     /// The first entry of all: the topology that the cluster begins with.
     case bootstrap = 1
-    /// A `PROGRAM SET` or `MERCHANT SET`, as `Catalogue` encodes it.
+    /// A `PROGRAM SET` or `MERCHANT SET`: `key:u64 fingerprint:u64`, then the request as `Catalogue` encodes it. The key is
+    /// a hash of the request id and what it is scoped to, or 0 for none.
     case catalogue = 2
     /// A member's names and addresses, when it starts with others than before.
     case member = 3
@@ -27,6 +30,13 @@ final class DirectoryMachine: Machine {
     case listMerchants = 17
     /// An answer of no content: that the directory has a leader.
     case confirm = 18
+  }
+
+  private struct Request {
+    var key: UInt64
+    var fingerprint: UInt64
+    var version: UInt32
+    var stamp: Stamp
   }
 
   init() {}
@@ -75,7 +85,35 @@ final class DirectoryMachine: Machine {
   }
 
   /// A change is answered with the version that every shard must reach before the client hears `+OK`.
-  private func applyCatalogue(_ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+  private func applyCatalogue(_ body: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+    var reader = ByteReader(body)
+    let key = try reader.read(UInt64.self)
+    let fingerprint = try reader.read(UInt64.self)
+    forgetRequests()
+    if key != 0, let known = requests.last(where: { $0.key == key }) {
+      if known.fingerprint == fingerprint {
+        reply.integer(Int64(known.version))
+      } else {
+        reply.error(.conflict, "the request id was used for another request")
+      }
+      return
+    }
+    let before = reply.buffer.count
+    try decide(UnsafeRawBufferPointer(rebasing: body[reader.offset...]), &reply)
+    guard key != 0, reply.buffer.bytes[before] == ReplyTag.integer.rawValue else { return }
+    requests.append(
+      Request(key: key, fingerprint: fingerprint, version: catalogue.version, stamp: lastStamp))
+  }
+
+  /// Request ids are kept for 30 days, and no more than 4,096 of them.
+  private func forgetRequests() {
+    let horizon = lastStamp.microseconds - 30 * 86_400_000_000
+    while let first = requests.first, first.stamp.microseconds < horizon || requests.count >= 4096 {
+      requests.removeFirst()
+    }
+  }
+
+  private func decide(_ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     let before = reply.buffer.count
     guard let delta = catalogue.decide(request, stamp: lastStamp, into: &reply) else {
       guard reply.buffer.bytes[before] == ReplyTag.ok.rawValue else { return }
@@ -140,6 +178,13 @@ final class DirectoryMachine: Machine {
     firstTopology?.encode(into: &body)
     body.append(varint: UInt64(deltas.count))
     for delta in deltas { body.append(counted: delta) }
+    body.append(varint: UInt64(requests.count))
+    for request in requests {
+      body.append(request.key)
+      body.append(request.fingerprint)
+      body.append(request.version)
+      body.append(request.stamp.microseconds)
+    }
     buffer.append(UInt64(body.count))
     buffer.append(body.bytes)
   }
@@ -163,6 +208,12 @@ final class DirectoryMachine: Machine {
         let delta = try reader.readCounted()
         deltas.append(Array(delta))
         try catalogue.apply(delta)
+      }
+      for _ in 0..<(try reader.readVarint()) {
+        requests.append(
+          Request(
+            key: try reader.read(), fingerprint: try reader.read(), version: try reader.read(),
+            stamp: Stamp(microseconds: try reader.read())))
       }
     }
   }

@@ -30,7 +30,7 @@ extension Node {
     audit.retryAt = nil
     audits[number] = audit
     // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
-    let ahead = Int64(2_000) << Int64(audit.attempt)
+    let ahead = min(Int64(2_000) << Int64(audit.attempt), 250_000)
     let stamp = Stamp(microseconds: now.wall.microseconds + ahead)
     for placement in topology.shards {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: audit.attempt))

@@ -15,13 +15,29 @@ extension Node {
     counters.clientsAccepted += 1
   }
 
+  /// What one client may have answered at once in one turn, in bytes; and requests that cost far more than others.
+  private static let outputShare = 256 << 10
+  private static let costlyShare = 8
+  private static func isCostly(_ verb: Verb) -> Bool {
+    switch verb {
+    case .help, .info, .command, .commandDocs, .commandInfo, .clientList, .clusterNodes, .clusterShards, .audit: true
+    default: false
+    }
+  }
+
   func client(_ id: ClientID) -> Client? { clientIndex[id].flatMap { clients[Int($0)] } }
 
   public func clientReceived(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int {
     self.now = now
     guard let client = client(id) else { return bytes.count }
     var offset = 0
+    var costly = 0
     while offset < bytes.count {
+      if client.output.count >= Node.outputShare || costly >= Node.costlyShare {
+        client.awaitsFlush = true
+        stopReading(client)
+        break
+      }
       if client.barrier || client.closing || client.outstanding >= configuration.clientWindow {
         stopReading(client)
         break
@@ -37,6 +53,7 @@ extension Node {
           return offset
         }
         offset += consumed
+        if Node.isCostly(parser.request.verb) { costly += 1 }
       case .incomplete:
         markDirty(client)
         return offset
@@ -91,7 +108,7 @@ extension Node {
   /// After an answer: what was held back is read on when there is room, or when the barrier is down.
   @inline(__always)
   private func resumeReading(_ client: Client) {
-    guard client.readingStopped else { return }
+    guard client.readingStopped, !client.awaitsFlush else { return }
     if client.barrier || client.awaitsIdle {
       guard client.outstanding == 0 else { return }
       client.barrier = false
@@ -101,6 +118,13 @@ extension Node {
     }
     client.readingStopped = false
     clientReading.append((client.id, true))
+  }
+
+  /// Its answers have gone out: it may ask on.
+  func flushed(_ client: Client) {
+    guard client.awaitsFlush else { return }
+    client.awaitsFlush = false
+    resumeReading(client)
   }
 
   // MARK: Answers

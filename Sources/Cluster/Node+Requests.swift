@@ -318,8 +318,16 @@ extension Node {
       }
     default:
       let continuation = keep(.catalogue(owner))
-      submitInternal(.directory, flags: [], continuation: continuation) { buffer in
+      let name = request.positional(0)
+      // Scoped to tenant and name: the first word of the scope tells a program from a merchant of that name.
+      let key = request.text(.id).map {
+        xxh64($0, seed: xxh64(name, seed: UInt64(tenant.rawValue) << 8 | UInt64(request.verb.rawValue))) | 1
+      }
+      let fingerprint = request.fingerprint()
+      submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
         DirectoryMachine.append(.catalogue, to: &buffer) { body in
+          body.append(key ?? 0)
+          body.append(fingerprint)
           if request.verb == .programSet {
             Catalogue.appendProgramSet(
               to: &body, tenant: tenant, name: request.positional(0), settings: Node.programSettings(request))

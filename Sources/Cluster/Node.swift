@@ -184,7 +184,8 @@ public final class Node: NodeCore {
   }
 
   private func continueStopping(_ stopping: Stopping) {
-    let leading = replicas.contains { $0?.isLeader == true && ($0?.voterCount ?? 1) > 1 }
+    let canHandOver = peers.contains { $0.isConnected }
+    let leading = canHandOver && replicas.contains { $0?.isLeader == true && ($0?.voterCount ?? 1) > 1 }
     let idle = pendingRecords.isEmpty && !logBusy
     if (!leading && idle) || now.monotonic >= stopping.deadline {
       exit = (0, leading ? "stopped, with leadership not handed over in time" : "stopped")
@@ -253,6 +254,7 @@ public final class Node: NodeCore {
         client.output.removeAll()
         client.output.shrink(to: 65_536)
       }
+      flushed(client)
       if client.closing && client.outstanding == 0 { release(client, close: true) }
     }
     dirtyClients.removeAll(keepingCapacity: true)

@@ -216,6 +216,12 @@ final class Replica {
     gather.payload.append(envelope)
     gather.origins.append(origin)
     propose()
+    guard !gather.isEmpty else { return }
+    // It could not be proposed, and must not wait: what came after it would share its entry and its stamp.
+    gather.reset()
+    reply.buffer.removeAll()
+    reply.error(.busy, "the shard has too much uncommitted")
+    outbox.result(shard, origin, reply.buffer.bytes)
   }
 
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.

@@ -11,11 +11,22 @@ public enum HelpText {
     return specs.count == 1 ? detail(specs[0]) : specs.map { "\($0.usage) - \($0.summary)" }
   }
 
+  /// The whole of `HELP`, rendered once: making it costs over a millisecond.
+  private static let renderedOverview: [UInt8] = {
+    var buffer = ByteBuffer(capacity: 8192)
+    render(overview(), &buffer)
+    return buffer.array
+  }()
+
   static func respond(_ words: [UnsafeRawBufferPointer], _ output: inout ByteBuffer) {
+    guard !words.isEmpty else { return output.append(renderedOverview) }
     guard let lines = lines(for: words.map { ConnectionCommands.text($0) }) else {
       return ReplyRenderer.error(
         .malformed, "no command \(Refusal.quoted(words[0])); HELP lists them all", into: &output)
     }
+    render(lines, &output)
+  }
+  private static func render(_ lines: [String], _ output: inout ByteBuffer) {
     ReplyRenderer.array(count: lines.count, into: &output)
     for line in lines { ReplyRenderer.simple(line, into: &output) }
   }
@@ -64,9 +75,23 @@ enum CommandCatalogue {
     return found
   }
 
+  /// `COMMAND DOCS` of everything in both protocols, rendered once.
+  private static let renderedDocs: (resp2: [UInt8], resp3: [UInt8]) = (renderDocs(false), renderDocs(true))
+  private static func renderDocs(_ resp3: Bool) -> [UInt8] {
+    var buffer = ByteBuffer(capacity: 16_384)
+    let all = commands()
+    ReplyRenderer.map(count: all.count, resp3: resp3, into: &buffer)
+    for command in all { docs(command.name, command.specs, resp3, &buffer) }
+    return buffer.array
+  }
+
   static func respond(
     _ verb: Verb, _ words: [UnsafeRawBufferPointer], _ resp3: Bool, _ output: inout ByteBuffer
   ) {
+    if verb == .commandDocs && words.isEmpty {
+      output.append(resp3 ? renderedDocs.resp3 : renderedDocs.resp2)
+      return
+    }
     let all = commands()
     let wanted = words.map { ConnectionCommands.text($0).uppercased() }
     switch verb {
