@@ -25,6 +25,7 @@ extension Node {
     guard replica.bytesSinceSnapshot >= due, !replica.snapshotRunning, let order = replica.beginSnapshot() else {
       return
     }
+    writeJournal(order.shard)
     jobs.append(.journalSync(order))
   }
 
@@ -139,7 +140,10 @@ extension Node {
       transfers.outgoing[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
       guard let needed = transfers.outgoing[number]?.afterIndex, file.index > needed || file.index == needed else {
         // What is on disk is too old: a newer one is taken, and this is tried again.
-        if let order = replica.beginSnapshot() { jobs.append(.journalSync(order)) }
+        if let order = replica.beginSnapshot() {
+          writeJournal(order.shard)
+          jobs.append(.journalSync(order))
+        }
         endOutgoing(number, succeeded: false)
         return
       }

@@ -206,10 +206,9 @@ extension Node {
       results.buffer.shrink(to: 1 << 20)
     }
     drainRefusals(replica)
-    for (position, bytes) in replica.outbox.journal {
-      jobs.append(.journalAppend(shard: shard, position: position, bytes: bytes))
-    }
+    for (position, bytes) in replica.outbox.journal { keepJournal(shard, position, bytes) }
     replica.outbox.journal.removeAll(keepingCapacity: true)
+    if !replica.outbox.queries.isEmpty { writeJournal(shard) }
     for (origin, query) in replica.outbox.queries {
       jobs.append(.journalQuery(shard: shard, origin: origin, query: query))
     }
@@ -235,6 +234,31 @@ extension Node {
     if shard == .directory { directoryApplied() }
     if replica.isLeader { noteProgress(of: replica) }
     startSnapshotIfDue(replica)
+  }
+
+  // MARK: The journal
+
+  /// Journal bytes wait here for the next tick, or until somebody reads them: a write and a wake-up for each entry would
+  /// cost a lone request more than its own work. A crash loses nothing by it: the journal is made again from the log.
+  private func keepJournal(_ shard: ShardID, _ position: JournalPosition, _ bytes: [UInt8]) {
+    if let kept = journalKept[shard] {
+      let end = kept.position.rawValue + UInt64(kept.bytes.count)
+      if end == position.rawValue && kept.bytes.count + bytes.count <= Node.journalKeptBytes {
+        journalKept[shard]?.bytes.append(contentsOf: bytes)
+        return
+      }
+      writeJournal(shard)
+    }
+    journalKept[shard] = (position, bytes)
+  }
+  private static let journalKeptBytes = 256 << 10
+
+  func writeJournal(_ shard: ShardID) {
+    guard let kept = journalKept.removeValue(forKey: shard) else { return }
+    jobs.append(.journalAppend(shard: shard, position: kept.position, bytes: kept.bytes))
+  }
+  func writeJournals() {
+    for shard in journalKept.keys.sorted() { writeJournal(shard) }
   }
 
   private func drainRefusals(_ replica: Replica) {

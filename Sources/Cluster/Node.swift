@@ -70,6 +70,8 @@ public final class Node: NodeCore {
   var logBusy = false
   var nextBatch: UInt64 = 1
   var jobs: [Job] = []
+  /// Journal bytes on their way to the disk.
+  var journalKept: [ShardID: (position: JournalPosition, bytes: [UInt8])] = [:]
   var logLines: [(level: LogLevel, text: String)] = []
 
   // Timers, on the monotonic clock.
@@ -131,6 +133,7 @@ public final class Node: NodeCore {
       nextSecond = now.monotonic + 1_000_000
       sendLeadershipHome()
     }
+    writeJournals()
     expireRequests()
     expireBootstrap()
     expireTransfers()

@@ -66,7 +66,7 @@ final class Replica {
     /// An entry is proposed at the latest when it holds this much.
     var entryBytes = 1 << 20
     /// Entries proposed and not applied.
-    var entriesInFlight = 2
+    var entriesInFlight = 1
     /// Commands that wait to be proposed; over it an edge is told BUSY.
     var gatherBytes = 16 << 20
   }
