@@ -203,7 +203,7 @@ extension Node {
   private static func isBarrier(_ verb: Verb) -> Bool {
     switch verb {
     case .transfer, .memberAdd, .cardAdd, .cardLost, .cardFound, .cardRemove, .programSet, .programList, .merchantSet,
-      .merchantList, .memberList, .audit, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health:
+      .merchantList, .audit, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health:
       true
     default: false
     }

@@ -131,13 +131,6 @@ extension Node {
 }
 
 extension Node {
-  /// `MEMBER LIST` needs an order over all shards that the ledger does not keep yet.
-  func listMembers(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
-    answerError(owner, .malformed, "MEMBER LIST is not served yet")
-  }
-}
-
-extension Node {
   /// Where each replica stands, a line each: for a person who looks into a failure.
   public var report: String {
     var lines: [String] = []

@@ -27,8 +27,6 @@ extension Node {
       routeByCard(request, owner, client)
     case .programSet, .merchantSet, .programList, .merchantList:
       routeToDirectory(request, owner, client)
-    case .memberList:
-      listMembers(request, owner, client)
     case .audit:
       if request.readMode == .local { auditLocally(owner) } else { startAudit(owner) }
     case .clusterInit:

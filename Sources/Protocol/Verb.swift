@@ -15,7 +15,6 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case memberFreeze = 13
   case memberThaw = 14
   case memberClose = 15
-  case memberList = 16
   case cardAdd = 17
   case cardLost = 18
   case cardFound = 19
@@ -64,7 +63,7 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// Changes nothing: may be evaluated again at will.
   public var isRead: Bool {
     switch self {
-    case .balance, .history, .transactionShow, .memberShow, .memberList, .programList, .merchantList, .audit,
+    case .balance, .history, .transactionShow, .memberShow, .programList, .merchantList, .audit,
       .clusterNodes, .clusterShards, .clusterStatus, .health:
       true
     default: isConnection

@@ -51,10 +51,6 @@ extension VerbSpec {
       .memberShow, "MEMBER SHOW", .members, [.who], optional: [.read], summary: "A member's file.",
       example: "MEMBER SHOW ann"),
     .init(
-      .memberList, "MEMBER LIST", .members, optional: [.limit, .after, .program, .region, .read],
-      summary: "Members and balances in the order of a scan; after= goes on behind the last one seen.",
-      example: "MEMBER LIST limit=100"),
-    .init(
       .memberFreeze, "MEMBER FREEZE", .members, [.who], optional: [.id], summary: "Stops a member until THAW.",
       example: "MEMBER FREEZE ann"),
     .init(

@@ -39,7 +39,6 @@ import Testing
       "CLUSTER INIT shards=12 replicas=3 allow-single-region=yes"
     ),
     ("CLUSTER nodes\n", "CLUSTER NODES"),
-    ("MEMBER LIST limit=10 after=m1 program=gold region=eu\n", "MEMBER LIST program=gold limit=10 region=eu after=m1"),
     ("COMMAND\n", "COMMAND"),
     ("COMMAND DOCS\n", "COMMAND DOCS"),
     ("HELLO 3 AUTH u p=w SETNAME n\n", "HELLO [3] [AUTH] [u] [p=w] [SETNAME] [n]"),
