@@ -64,6 +64,18 @@ extension Node {
     }
     dials[i].request = nil
     backOff(i)
+    suspect(dials[i].address)
+  }
+
+  /// Nobody answers at a peer's address, and its links are gone: what it led needs another leader, and those who followed
+  /// it need not wait until they miss its heartbeats.
+  private func suspect(_ address: String) {
+    guard let peer = peers.first(where: { $0.index != 0 && $0.hello.peerAddress == address }),
+      peer.outgoing == nil, peer.incoming == nil
+    else { return }
+    for replica in replicas {
+      if let replica, replica.leader == peer.id { replica.campaign() }
+    }
   }
 
   private func backOff(_ i: Int) {

@@ -26,6 +26,10 @@ extension Replica {
     raft.reportUnreachable(node)
     isDirty = true
   }
+  func campaign() {
+    raft.campaign()
+    isDirty = true
+  }
   func transferLeadership(to node: NodeID) {
     guard raft.transferringTo == .none else { return }
     // Refused only when it is not ours to give: then there is nothing to do.

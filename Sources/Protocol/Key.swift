@@ -26,7 +26,6 @@ public enum Key: UInt8, CaseIterable, Sendable {
   case shards = 23
   case replicas = 24
   case allowSingleRegion = 25
-  case after = 26
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -41,7 +40,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
   /// What its value must look like, whatever the verb.
   public var shape: ValueShape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .after: .identifier
+    case .merchant, .id, .program, .member, .region, .card: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -74,7 +73,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .ttl: "SECONDS"
     case .before: "TX"
     case .read: "local|leader"
-    case .member, .after: "id"
+    case .member: "id"
     case .name, .title: "TEXT"
     case .region: "r"
     case .card: "NUMBER"

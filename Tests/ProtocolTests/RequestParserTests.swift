@@ -54,7 +54,7 @@ import Testing
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
-      "MEMBER needs one of ADD, SHOW, LIST, FREEZE, THAW, CLOSE"
+      "MEMBER needs one of ADD, SHOW, FREEZE, THAW, CLOSE"
     ),
     ("TX DROP\n", "unknown subcommand 'DROP' of TX; it has SHOW"),
     // SHOW belongs to MEMBER and TX, not to CARD.
