@@ -169,7 +169,7 @@ extension Node {
     let request = parser.request
     counters.requests += 1
     if request.verb.isConnection { return takeConnection(client, request) }
-    if Node.isBarrier(request.verb) {
+    if Node.isBarrier(request) {
       guard client.outstanding == 0 else {
         client.awaitsIdle = true
         return false
@@ -200,9 +200,10 @@ extension Node {
   }
 
   /// Touches more than one member, or the catalogue, or the cluster: in order with all else on its connection.
-  private static func isBarrier(_ verb: Verb) -> Bool {
-    switch verb {
-    case .transfer, .memberAdd, .cardAdd, .cardLost, .cardFound, .cardRemove, .programSet, .programList, .merchantSet,
+  private static func isBarrier(_ request: Request) -> Bool {
+    switch request.verb {
+    case .memberAdd: request.has(.card)
+    case .transfer, .cardAdd, .cardLost, .cardFound, .cardRemove, .programSet, .programList, .merchantSet,
       .merchantList, .audit, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health:
       true
     default: false
