@@ -1,6 +1,16 @@
 // swift-tools-version: 6.0
 import PackageDescription
 
+// Release builds do without the checks at run time that no two accesses to a variable overlap: they cost a tenth of all
+// instructions. Debug builds, and so all tests, have them.
+var settings: [SwiftSetting] = [
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+]
+#if arch(x86_64)
+  // For the CRC-32C instruction: every such processor since 2008.
+  settings.append(.unsafeFlags(["-Xcc", "-msse4.2"]))
+#endif
+
 // Modules import one way only: see docs/architecture.md.
 let package = Package(
   name: "tallystick",
@@ -27,3 +37,4 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+for target in package.targets { target.swiftSettings = settings }

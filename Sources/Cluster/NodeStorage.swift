@@ -124,10 +124,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   // MARK: NodeDisk
 
   public func write(_ batch: LogBatch) throws -> Completion {
-    if !batch.records.isEmpty {
-      try log.append(batch.records)
-      try log.sync()
-    }
+    if !batch.records.isEmpty { try log.write(batch.records) }
     for release in batch.releases { try log.release(release.shard, through: release.through) }
     return .logged(batch.number, batch.acks)
   }

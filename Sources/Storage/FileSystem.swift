@@ -32,6 +32,9 @@ public protocol File: AnyObject, Sendable {
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int
   /// Writes all the bytes. Durable after `syncData` or `sync`.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError)
+  /// Writes all the bytes: they are durable when it returns, and what was written before is not thereby. Address,
+  /// length and offset are multiples of 4 KiB, within the file's size. A failure is fatal, except for `.noSpace`.
+  func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError)
   /// Reserves blocks and sets the size, so that later writes below it cannot run out of space.
   func preallocate(_ size: UInt64) throws(StorageError)
   func truncate(_ size: UInt64) throws(StorageError)
@@ -41,6 +44,13 @@ public protocol File: AnyObject, Sendable {
   func sync() throws(StorageError)
   /// Closes the file; so does letting go of it. No other call may follow.
   func close()
+}
+
+extension File {
+  public func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
+    try write(bytes, at: offset)
+    try syncData()
+  }
 }
 
 /// A lock that is held for as long as this object lives.

@@ -158,6 +158,16 @@ public final class WriteAheadLog: @unchecked Sendable {
   /// that leaves a gap; `.noSpace` if a new segment is needed and cannot be made: the same records may be appended
   /// again later.
   public func append(_ records: [LogRecord]) throws(StorageError) {
+    try append(records, durably: false)
+  }
+
+  /// As `append` and `sync`, in one system call where the file system can.
+  public func write(_ records: [LogRecord]) throws(StorageError) {
+    try append(records, durably: true)
+    try tidy()
+  }
+
+  private func append(_ records: [LogRecord], durably: Bool) throws(StorageError) {
     if let failure { throw failure }
     try check(records)
     var first = 0
@@ -173,7 +183,7 @@ public final class WriteAheadLog: @unchecked Sendable {
       }
       try beginBatch(bytes)
       for i in first..<end { add(records[i]) }
-      try finishBatch()
+      try finishBatch(durably: durably)
       for i in first..<end { table.note(records[i], place: places[i], segment: current.number) }
       first = end
     } while first < records.count
@@ -183,6 +193,11 @@ public final class WriteAheadLog: @unchecked Sendable {
   public func sync() throws(StorageError) {
     if let failure { throw failure }
     try syncCurrent()
+    try tidy()
+  }
+
+  /// Recycles what a change of segments has made superfluous.
+  private func tidy() throws(StorageError) {
     guard hasRotated else { return }
     do throws(StorageError) {
       try recycle()
@@ -291,7 +306,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     }
   }
 
-  func finishBatch() throws(StorageError) {
+  func finishBatch(durably: Bool = false) throws(StorageError) {
     let head = BatchHead(
       segment: current.number, number: lastBatch + 1, offset: position,
       byteCount: batchBytes - LogFormat.batchHeadBytes, recordCount: recordCount, isCopy: false)
@@ -299,13 +314,17 @@ public final class WriteAheadLog: @unchecked Sendable {
     let size = head.end - head.offset
     (buffer.base + batchBytes).initializeMemory(as: UInt8.self, repeating: 0, count: size - batchBytes)
     do throws(StorageError) {
-      try current.file.write(buffer.prefix(size), at: UInt64(position))
+      if durably {
+        try current.file.writeDurably(buffer.prefix(size), at: UInt64(position))
+      } else {
+        try current.file.write(buffer.prefix(size), at: UInt64(position))
+      }
     } catch {
       throw fail(error)
     }
     position += size
     lastBatch += 1
-    isUnsynced = true
+    isUnsynced = !durably
     if buffer.capacity > 2 * WriteAheadLog.softBatchBytes { buffer.reset(capacity: WriteAheadLog.keptBufferBytes) }
   }
 
