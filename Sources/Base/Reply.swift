@@ -171,6 +171,8 @@ public enum ReplyTag: UInt8, Sendable {
 public struct ReplyWriter: ~Copyable {
   public var buffer: ByteBuffer
   @usableFromInline var fieldCountOffset = 0
+  /// Nobody waits for what is written: whoever writes may leave it out.
+  public var isDiscarded = false
 
   public init(capacity: Int = 1024) { buffer = ByteBuffer(capacity: capacity) }
 

@@ -379,6 +379,8 @@ final class Replica {
     } else {
       reply.buffer.removeAll()
       let origins = proposal?.origins ?? []
+      reply.isDiscarded = proposal == nil && waiters.isEmpty
+      defer { reply.isDiscarded = false }
       machine.apply(payload: payload, index: index, into: &reply) { place, outcome, start, reply in
         let origin = place < origins.count ? origins[place] : .nobody
         conclude(outcome, origin, &reply, from: start)

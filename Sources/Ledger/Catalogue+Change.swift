@@ -253,10 +253,12 @@ extension Catalogue {
 /// Whether bytes are 1 to 64 of `A-Za-z0-9._-`: what ids, names and card numbers are made of.
 @inline(__always) func isIdentifier(_ text: UnsafeRawBufferPointer) -> Bool {
   guard text.count >= 1 && text.count <= 64 else { return false }
+  var isGood = true
   for byte in text {
     let isLetter = (byte | 0x20) &- 97 < 26
-    let isDigit = byte &- 48 < 10
-    guard isLetter || isDigit || byte == 45 || byte == 46 || byte == 95 else { return false }
+    // "-", ".", and digits from 45 on, but for "/".
+    let isOther = byte &- 45 < 13 && byte != 47 || byte == 95
+    isGood = isGood && (isLetter || isOther)
   }
-  return true
+  return isGood
 }

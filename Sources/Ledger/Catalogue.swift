@@ -101,8 +101,10 @@ public struct Catalogue: Sendable {
   }
   /// The number of a merchant; nil if there is none of that name.
   func merchant(_ name: Bytes, tenant: TenantID) -> Int? {
-    let key = Catalogue.merchantKey(name, tenant)
-    return merchantIndex.find(key) { number in
+    merchant(name, Catalogue.merchantKey(name, tenant), tenant: tenant)
+  }
+  func merchant(_ name: Bytes, _ key: UInt64, tenant: TenantID) -> Int? {
+    merchantIndex.find(key) { number in
       let row = merchantRows[number]
       return row.key == key && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
     }

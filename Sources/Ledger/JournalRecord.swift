@@ -173,6 +173,7 @@ struct JournalRecord {
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
   func render(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter) {
+    guard !reply.isDiscarded else { return }
     if kind == .answer {
       reply.buffer.append(answer)
       return

@@ -10,9 +10,12 @@ struct Purchase {
   var merchant: Bytes
   var program: Bytes
   var request: Bytes
-  var memberHash: UInt64
+  var hashes: PurchaseHashes
+  var memberHash: UInt64 { hashes.member }
 
-  @inline(__always) init(_ header: CommandHeader, _ reader: inout ByteReader) throws(MalformedBytes) {
+  @inline(__always) init(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ known: PurchaseHashes?
+  ) throws(MalformedBytes) {
     context = header.context
     slot = header.slot
     member = try reader.readCounted()
@@ -20,17 +23,16 @@ struct Purchase {
     merchant = try reader.readCounted()
     program = try reader.readCounted()
     request = try reader.readCounted()
-    memberHash = Slot.hash(.member, tenant: context.tenant, id: member)
-    guard isIdentifier(member) else { throw MalformedBytes("member must be 1 to 64 of A-Za-z0-9._-") }
+    hashes =
+      known
+      ?? PurchaseHashes(
+        member: Slot.hash(.member, tenant: context.tenant, id: member),
+        merchant: Catalogue.merchantKey(merchant, context.tenant), request: request)
+    // A member or merchant that is no identifier is one that is not found.
     guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
-    guard isIdentifier(merchant) else { throw MalformedBytes("merchant must be 1 to 64 of A-Za-z0-9._-") }
-    guard Slot(hash: memberHash) == slot else { throw MalformedBytes("the member lies in another slot") }
+    guard Slot(hash: hashes.member) == slot else { throw MalformedBytes("the member lies in another slot") }
   }
-  @inline(__always) func key() -> RequestKey {
-    RequestKey(
-      member: memberHash, merchant: Catalogue.merchantKey(merchant, context.tenant), request: request,
-      fingerprint: context.fingerprint)
-  }
+  @inline(__always) func key() -> RequestKey { RequestKey(hashes, request, context.fingerprint) }
 }
 
 /// The parties of a purchase, found and fit for it.
@@ -54,7 +56,7 @@ extension Ledger {
       reply.error(.notFound, "no such member")
       return nil
     }
-    guard let merchant = catalogue.merchant(p.merchant, tenant: p.context.tenant) else {
+    guard let merchant = catalogue.merchant(p.merchant, p.hashes.merchant, tenant: p.context.tenant) else {
       reply.error(.notFound, "no such merchant")
       return nil
     }
@@ -120,9 +122,9 @@ extension Ledger {
   }
 
   mutating func applyEarn(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+    _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
-    let p = try Purchase(header, &reader)
+    let p = try Purchase(header, &reader, hashes)
     let amount = try reader.readAmount()
     let at = try reader.read(UInt8.self) == 0 ? nil : Stamp(microseconds: try reader.readZigzag())
     try reader.finish()

@@ -17,7 +17,7 @@ extension Ledger {
     }
     beginEntry(entry.header, index: index)
     var place = 0
-    withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: Ledger.window) { commands in
+    withUnsafeTemporaryAllocation(of: Fetched.self, capacity: Ledger.window) { commands in
       var isMore = true
       while isMore {
         var count = 0
@@ -26,14 +26,13 @@ extension Ledger {
             isMore = false
             break
           }
-          commands.initializeElement(at: count, to: command)
+          commands.initializeElement(at: count, to: Fetched(command: command))
           count += 1
         }
-        let window = UnsafeBufferPointer(rebasing: commands[0..<count])
-        if count > 2 { warmth &+= warm(window) }
-        for command in window {
+        if count > 2 { warmth &+= warm(UnsafeMutableBufferPointer(rebasing: commands[0..<count])) }
+        for i in 0..<count {
           let start = reply.buffer.count
-          let outcome = apply(command, into: &reply)
+          let outcome = apply(commands[i].command, commands[i].hashes, into: &reply)
           each(place, outcome, start, &reply)
           place += 1
         }
@@ -46,42 +45,41 @@ extension Ledger {
   /// Loads what purchases among the commands are going to read: index cells first, then the members' records. Each load
   /// waits for memory some 100 ns; side by side, with no branch that depends on one, they wait together. Decides nothing;
   /// the sum only keeps the loads alive.
-  @inline(never) private func warm(_ commands: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> UInt64 {
-    guard members.count > 0 else { return 0 }
+  @inline(never) private func warm(_ commands: UnsafeMutableBufferPointer<Fetched>) -> UInt64 {
     var sum: UInt64 = 0
-    withUnsafeTemporaryAllocation(of: Warmth.self, capacity: Ledger.window) { wanted in
-      var count = 0
-      for command in commands {
-        guard let (member, request) = purchaseHashes(command) else { continue }
-        wanted.initializeElement(at: count, to: Warmth(member: member, request: request))
-        count += 1
+    for i in commands.indices {
+      guard let hashes = purchaseHashes(commands[i].command) else { continue }
+      commands[i].hashes = hashes
+      guard members.count > 0 else { continue }
+      let slot = hashes.member >> 50
+      let next = slot << 48 | (sequences.read(Int(slot)).pointee &+ 1)
+      sum &+= memberIndex.firstCell(hashes.member) ^ dedupeIndex.firstCell(hashes.key)
+      sum &+= transactionIndex.firstCell(next)
+    }
+    guard members.count > 0 else { return sum }
+    for i in commands.indices {
+      guard let hashes = commands[i].hashes else { continue }
+      _ = memberIndex.find(hashes.member) { value in
+        commands[i].number = Int(value &- 1)
+        return true
       }
-      for i in 0..<count {
-        let slot = wanted[i].member >> 50
-        let next = slot << 48 | (sequences.read(Int(slot)).pointee &+ 1)
-        sum &+= memberIndex.firstCell(wanted[i].member) ^ dedupeIndex.firstCell(wanted[i].request)
-        sum &+= transactionIndex.firstCell(next)
-      }
-      for i in 0..<count {
-        _ = memberIndex.find(wanted[i].member) { value in
-          wanted[i].number = Int(value &- 1)
-          return true
-        }
-      }
-      for i in 0..<count {
-        let record = members.read(wanted[i].number)
-        sum &+= record.pointee.hash ^ record.pointee.lot.expiresAt.bits ^ record.pointee.lot.expired.bits
-      }
+    }
+    for i in commands.indices {
+      let record = members.read(commands[i].number)
+      sum &+= record.pointee.hash ^ record.pointee.lot.expiresAt.bits ^ record.pointee.lot.expired.bits
     }
     return sum
   }
-  private struct Warmth: BitwiseCopyable {
-    var member: UInt64
-    var request: UInt64
+  /// A command of the window, and what is known of it beforehand.
+  private struct Fetched: BitwiseCopyable {
+    var command: UnsafeRawBufferPointer
+    /// Of a purchase.
+    var hashes: PurchaseHashes?
+    /// The member's number, or any other.
     var number = 0
   }
-  /// The member's hash and the request's key, of a purchase that is whole as far as they lie.
-  private func purchaseHashes(_ command: UnsafeRawBufferPointer) -> (member: UInt64, request: UInt64)? {
+  /// The hashes of a purchase that is whole as far as what they are made of lies.
+  private func purchaseHashes(_ command: UnsafeRawBufferPointer) -> PurchaseHashes? {
     var reader = ByteReader(command)
     guard let header = try? CommandHeader(framed: &reader), header.rawKind >= CommandKind.earn.rawValue,
       header.rawKind <= CommandKind.hold.rawValue, let member = try? reader.readCounted(),
@@ -89,10 +87,9 @@ extension Ledger {
       (try? reader.readCounted()) != nil, let request = try? reader.readCounted()
     else { return nil }
     let tenant = header.context.tenant
-    let hash = Slot.hash(.member, tenant: tenant, id: member)
-    let key = RequestKey(
-      member: hash, merchant: Catalogue.merchantKey(merchant, tenant), request: request, fingerprint: 0)
-    return (hash, key.key)
+    return PurchaseHashes(
+      member: Slot.hash(.member, tenant: tenant, id: member), merchant: Catalogue.merchantKey(merchant, tenant),
+      request: request)
   }
 }
 

@@ -1,5 +1,20 @@
 import Base
 
+/// The stable hashes of what a request id is scoped to, and of the id in that scope.
+struct PurchaseHashes: BitwiseCopyable {
+  var member: UInt64
+  /// 0 where there is none.
+  var merchant: UInt64
+  var request: UInt64
+  var key: UInt64 { (member & (0x3FFF << 50)) | request >> 14 }
+
+  @inline(__always) init(member: UInt64, merchant: UInt64, request id: UnsafeRawBufferPointer) {
+    self.member = member
+    self.merchant = merchant
+    request = xxh64(id, seed: DigestSum.mix(member, merchant))
+  }
+}
+
 /// A request id in its scope: tenant, member, merchant.
 struct RequestKey {
   var key: UInt64
@@ -12,11 +27,15 @@ struct RequestKey {
   @inline(__always) init(
     member: UInt64, merchant: UInt64, request: UnsafeRawBufferPointer, fingerprint: UInt64
   ) {
+    self.init(PurchaseHashes(member: member, merchant: merchant, request: request), request, fingerprint)
+  }
+  @inline(__always) init(_ hashes: PurchaseHashes, _ request: UnsafeRawBufferPointer, _ fingerprint: UInt64) {
     isNone = request.isEmpty
     self.fingerprint = fingerprint
-    let first = xxh64(request, seed: DigestSum.mix(member, merchant))
-    let second = DigestSum.mix(xxh64(request, seed: member &+ merchant), first)
-    key = (member & (0x3FFF << 50)) | first >> 14
+    key = hashes.key
+    // Of another kind than the key, so that what collides in one does not in the other.
+    let seed = UInt32(truncatingIfNeeded: hashes.member &+ hashes.merchant)
+    let second = DigestSum.mix(UInt64(CRC32C.checksum(request, continuing: seed)), hashes.request)
     check = UInt32(truncatingIfNeeded: second) & ~1
   }
   init(key: UInt64, check: UInt32, fingerprint: UInt64, isNone: Bool) {

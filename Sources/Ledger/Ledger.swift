@@ -130,14 +130,20 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
 
   /// Applies one framed command. Nothing that the bytes contain traps; a malformed command is an `ERR` reply.
   public mutating func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
+    apply(command, nil, into: &reply)
+  }
+  /// - Parameter hashes: those of a purchase, if they have been made.
+  mutating func apply(
+    _ command: UnsafeRawBufferPointer, _ hashes: PurchaseHashes?, into reply: inout ReplyWriter
+  ) -> Outcome {
     precondition(core.isInEntry, "an entry is open")
     do throws(MalformedBytes) {
       var reader = ByteReader(command)
       let header = try CommandHeader(framed: &reader)
       switch header.kind {
-      case .earn: return try applyEarn(header, &reader, &reply)
-      case .redeem: return try applyRedeem(header, &reader, isHold: false, &reply)
-      case .hold: return try applyRedeem(header, &reader, isHold: true, &reply)
+      case .earn: return try applyEarn(header, &reader, hashes, &reply)
+      case .redeem: return try applyRedeem(header, &reader, hashes, isHold: false, &reply)
+      case .hold: return try applyRedeem(header, &reader, hashes, isHold: true, &reply)
       case .capture: return try applyCapture(header, &reader, &reply)
       case .release: return try applyRelease(header, &reader, &reply)
       case .refund: return try applyRefund(header, &reader, &reply)
