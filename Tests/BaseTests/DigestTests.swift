@@ -72,3 +72,16 @@ import Testing
     }
   }
 }
+
+@Suite struct ChecksumTests {
+  @Test func theInstructionAndTheTablesAgree() {
+    var generator = SeededGenerator(seed: 7)
+    for count in 0..<200 {
+      let data = (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+      let seed = UInt32(truncatingIfNeeded: generator.next())
+      data.withUnsafeBytes {
+        #expect(CRC32C.checksum($0, continuing: seed) == CRC32C.checksumByTables($0, continuing: seed))
+      }
+    }
+  }
+}

@@ -19,6 +19,7 @@ final class FakeDisk: NodeDisk {
   func failFromNowOn() { fails.store(true, ordering: .sequentiallyConsistent) }
   func write(_ batch: [UInt64]) throws -> Completion {
     if fails.load(ordering: .sequentiallyConsistent) { throw SystemError("fdatasync", code: EIO) }
+    events.add("thread \(pthread_self())")
     events.add("write \(batch.map(String.init).joined(separator: ","))")
     return .log(batch.max() ?? 0)
   }

@@ -40,6 +40,22 @@ import Testing
     #expect(written.sorted() == Array(1...300))
   }
 
+  @Test func aLoopThatHasSeenASlowWriteLeavesTheLogToItsThread() throws {
+    var options = LoopOptions()
+    options.writesWhenIdle = true
+    options.slowLogWrite = 0
+    let node = try RunningNode(options)
+    let client = try TestSocket(node.port)
+    for number in 1...5 {
+      try client.send("LOG \(number)\n")
+      #expect(try client.line() == ":\(number)")
+    }
+    node.stop()
+    let writers = node.events.all.filter { $0.hasPrefix("thread ") }
+    #expect(writers.count == 5)
+    #expect(Set(writers.dropFirst()).count == 1 && writers[0] != writers[1])
+  }
+
   @Test func jobsOfALaneAreDoneInOrder() throws {
     let node = try RunningNode()
     let client = try TestSocket(node.port)

@@ -18,6 +18,8 @@ struct LoopOptions: Sendable {
   var stopSeconds = 10
   /// Whether a loop that has nothing else to do writes the log itself, in place of sleeping until the log thread has.
   var writesWhenIdle = false
+  /// A write of the log that takes longer, in microseconds, is slow.
+  var slowLogWrite: UInt64 = 20_000
 
   /// A client with more unsent output is not read from, until it has less than the other.
   static let unsentBytesMax = 1 << 20
@@ -38,6 +40,8 @@ struct LoopOptions: Sendable {
   static let closeTimeout: UInt64 = 10_000_000
   static let lingerTimeout: UInt64 = 1_000_000
   static let slowTurn: UInt64 = 250_000
+  /// For so long the loop does not write the log itself, after a write that was slow.
+  static let slowLogPause: UInt64 = 10_000_000
 }
 
 /// The one thread that talks to the node and to the sockets.
@@ -72,6 +76,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   var mail: [Mail<Completion>] = []
   /// To be written by the loop itself, unless there is something else to do.
   var idleBatch: Core.Disk.LogBatch?
+  /// Until then the disk is not trusted to be quick, and the log thread writes.
+  var logIsSlowUntil: UInt64 = 0
   /// Clients to be read from, in order: those not reached in a turn come first in the next.
   var ready: [UInt64] = []
   var dirtyClients: [UInt64] = []
@@ -168,7 +174,13 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     if let batch = idleBatch {
       idleBatch = nil
       let count = poller.wait(milliseconds: 0)
-      if count > 0 || isBusy || inbox.isMailed { workers.submit(batch) } else { workers.write(batch) }
+      if count > 0 || isBusy || inbox.isMailed || time < logIsSlowUntil {
+        workers.submit(batch)
+      } else {
+        workers.write(batch)
+        let end = Clock.monotonic()
+        if end - time > options.slowLogWrite { logIsSlowUntil = end + LoopOptions.slowLogPause }
+      }
       return count
     }
     guard !isBusy, inbox.prepareToSleep() else { return poller.wait(milliseconds: 0) }

@@ -75,10 +75,11 @@ extension ServerConfiguration {
       "turn-bytes", "262144", "Bytes read from all terminals in a turn, 4096 to 67108864.",
       problem: whole(4096...67_108_864)),
     Setting(
-      "log-writer", "thread",
+      "log-writer", "idle",
       """
       Who writes the log: thread, always a thread of its own; idle, the main loop itself when it has nothing else to do,
-      which spares a lone request two wake-ups, but a disk that stalls then holds up reads as well.
+      which spares a lone request two wake-ups. When a write has taken over 20 ms, the thread writes for the next 10 s,
+      so that a slow disk does not hold up reads as well.
       """, problem: { ["thread", "idle"].contains($0) ? nil : "must be thread or idle" }),
     Setting(
       "stop-seconds", "10",
