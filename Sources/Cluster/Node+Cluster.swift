@@ -120,6 +120,12 @@ extension Node {
           ("leaders", "\(led)"), ("peers", "\(peers.filter { $0.isConnected }.count)"),
         ]),
       InfoSection(
+        "snapshots",
+        [
+          ("snapshots_taken", "\(counters.snapshotsTaken)"), ("snapshots_sent", "\(counters.snapshotsSent)"),
+          ("snapshots_installed", "\(counters.snapshotsInstalled)"),
+        ]),
+      InfoSection(
         "loop",
         [
           ("loop_busy_permille", "\(gauges.loopBusyPermille)"), ("longest_turn_us", "\(gauges.longestTurn)"),

@@ -44,7 +44,7 @@ extension Node {
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
       bootstrapConfirmed(by: peer)
-    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotDone:
+    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try receiveTransfer(kind, &reader, from: peer, on: link)
     case .digest:
       let shard = ShardID(try reader.read())

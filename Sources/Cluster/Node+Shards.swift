@@ -115,9 +115,13 @@ extension Node {
         ?? RecoveredReplica(
           shard: placement.shard, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
-      let machine = found.machine ?? LedgerMachine(Ledger(shard: placement.shard), lastIndex: LogIndex(0))
+      let machine = found.machine ?? newLedger(placement.shard)
       start(found, machine: machine, voters: placement.voters, firstSlot: Slot(UInt16(placement.first)))
     }
+  }
+
+  private func newLedger(_ shard: ShardID) -> LedgerMachine {
+    LedgerMachine(Ledger(shard: shard, limits: configuration.ledgerLimits), lastIndex: LogIndex(0))
   }
 
   /// If this node runs under other names or addresses than the directory has, it says so.

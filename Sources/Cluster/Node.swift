@@ -136,7 +136,7 @@ public final class Node: NodeCore {
     writeJournals()
     expireRequests()
     expireBootstrap()
-    expireTransfers()
+    advanceTransfers()
     advanceAudits()
     if let stopping { continueStopping(stopping) }
   }
@@ -301,4 +301,7 @@ struct NodeCounters {
   var clientsAccepted: UInt64 = 0
   var unknowns: UInt64 = 0
   var unavailables: UInt64 = 0
+  var snapshotsTaken: UInt64 = 0
+  var snapshotsSent: UInt64 = 0
+  var snapshotsInstalled: UInt64 = 0
 }

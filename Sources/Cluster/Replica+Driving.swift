@@ -85,11 +85,12 @@ extension Replica {
       shard: shard, index: index, term: term, metadata: metadata.bytes, snapshot: machine.beginSnapshot())
   }
 
-  /// The snapshot is durable, or was given up. Returns how far the log may be released.
-  func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int) -> LogIndex? {
+  /// The snapshot is durable, or was given up. Returns how far the log may be released: not past `held`.
+  func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int, held: LogIndex?) -> LogIndex? {
     snapshotSource?.endSnapshot(result.order.snapshot)
     snapshotSource = nil
     snapshotRunning = false
-    return result.failure == nil ? raft.compact(through: result.order.index, keepingTail: bytes) : nil
+    guard result.failure == nil else { return nil }
+    return raft.compact(through: min(result.order.index, held ?? result.order.index), keepingTail: bytes)
   }
 }

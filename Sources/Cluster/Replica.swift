@@ -529,12 +529,14 @@ final class Replica {
 
   // MARK: Deliveries
 
-  /// Takes over the state of a snapshot that a peer has sent.
-  func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) {
-    guard raft.wantsSnapshot(at: index) else { return }
+  /// Takes over the state of a snapshot that a peer has sent. False if it is not ahead of this replica any more.
+  func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) -> Bool {
+    guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
+    bytesSinceSnapshot = 0
     isDirty = true
+    return true
   }
 
   /// Sends again what other shards have not answered for a while. Called some times a second.

@@ -48,7 +48,9 @@ public final class Simulation {
     var closed = false
   }
 
-  public init(seed: UInt64, nodes: Int, faults: Faults = Faults()) {
+  public init(
+    seed: UInt64, nodes: Int, faults: Faults = Faults(), configure: (inout NodeConfiguration) -> Void = { _ in }
+  ) {
     random = SeededGenerator(seed: seed)
     self.faults = faults
     let regions = ["east", "north", "west"]
@@ -59,6 +61,7 @@ public final class Simulation {
         peerAddress: addresses[i], join: addresses)
       configuration.snapshotLogBytes = 64 << 10
       configuration.logTailBytes = 8 << 10
+      configure(&configuration)
       hosts.append(
         SimulatedHost(
           number: i, configuration: configuration, disk: MemoryFileSystem(),
@@ -85,7 +88,8 @@ public final class Simulation {
     do {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity,
-        logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
+        logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
+        ledgerLimits: host.configuration.ledgerLimits)
       host.life += 1
       host.storage = opened.storage
       host.node = Node(

@@ -1,10 +1,14 @@
+import Cluster
 import Testing
 
 @testable import Simulator
 
 /// A cluster of three regions, made and running.
-func makeCluster(seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init()) throws -> Simulation {
-  let simulation = Simulation(seed: seed, nodes: 3, faults: faults)
+func makeCluster(
+  seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(),
+  configure: (inout NodeConfiguration) -> Void = { _ in }
+) throws -> Simulation {
+  let simulation = Simulation(seed: seed, nodes: 3, faults: faults, configure: configure)
   simulation.run(for: 1_000_000)
   let admin = try #require(simulation.connect(to: 0))
   let answer = try #require(ask(simulation, admin, "CLUSTER INIT shards=\(shards) replicas=3"))
