@@ -40,6 +40,8 @@ extension Node {
     self.directory = machine
     start(found, machine: machine, voters: voters, firstSlot: Slot(0))
     if let replica = replica(.directory) {
+      // Small, and all of it is needed to know which replicas there are.
+      replica.applyAllowance = .max
       replica.turn(clock: now.wall)
       drain(replica)
     }
@@ -48,10 +50,15 @@ extension Node {
 
   private func start(_ found: RecoveredReplica, machine: any Machine, voters: [NodeID], firstSlot: Slot) {
     do {
-      let raft = try RaftGroup(
+      var raft = try RaftGroup(
         id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
         configuration: found.configuration ?? Configuration(voters: voters), entries: found.entries)
+      if found.snapshotIndex > LogIndex(0) {
+        // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
+        let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
+        pendingReleases.append(LogRelease(shard: found.shard, through: released))
+      }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica
