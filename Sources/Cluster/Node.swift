@@ -226,6 +226,7 @@ public final class Node: NodeCore {
   public func flush(now: Moment, into effects: inout Effects<NodeStorage>) {
     self.now = now
     // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
+    shareApplyWork()
     for _ in 0..<4 {
       sendStreams()
       var progressed = false
@@ -276,6 +277,19 @@ public final class Node: NodeCore {
     jobs.removeAll(keepingCapacity: true)
     logLines.removeAll(keepingCapacity: true)
     effects.exit = exit
+    effects.wantsTurn = replicas.contains { $0?.hasBacklog == true }
+  }
+
+  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on.
+  private func shareApplyWork() {
+    var waiting = 0
+    for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
+    let share = max(1, configuration.applyBytes / max(1, waiting))
+    for replica in replicas {
+      guard let replica else { continue }
+      replica.applyAllowance = share
+      if replica.hasBacklog { replica.isDirty = true }
+    }
   }
 
   // MARK: Small things

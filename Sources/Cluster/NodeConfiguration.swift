@@ -24,6 +24,9 @@ public struct NodeConfiguration: Sendable {
   public var snapshotStatePercent = 50
   /// Log kept before a snapshot, for followers that are just behind.
   public var logTailBytes = 8 << 20
+  /// Bytes of entries that are applied in one turn of the loop, over all shards: some milliseconds' work. What is left is
+  /// done in the next, and other events come in between.
+  public var applyBytes = 256 << 10
   /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
   public var logHeldBytes = 512 << 20
   /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.

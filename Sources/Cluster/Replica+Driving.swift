@@ -48,7 +48,7 @@ extension Replica {
 
   /// Proposes a tick if something is due by the clock: the next expiry or timeout.
   func proposeDue(clock: Stamp) {
-    guard isLeader, raft.hasCommittedInOwnTerm, let deadline = machine.nextDeadline, deadline <= clock else { return }
+    guard hasTakenOver, let deadline = machine.nextDeadline, deadline <= clock else { return }
     var buffer = ByteBuffer(capacity: 64)
     Command.appendTick(to: &buffer, slot: firstSlot)
     addInternal(buffer.bytes)
@@ -57,7 +57,7 @@ extension Replica {
 
   /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
   func proposeCatalogue(from directory: DirectoryMachine) {
-    guard isLeader, raft.hasCommittedInOwnTerm else { return }
+    guard hasTakenOver else { return }
     let has = max(machine.catalogueVersion, catalogueProposed)
     guard has < directory.catalogueVersion else { return }
     var buffer = ByteBuffer(capacity: 4096)

@@ -47,6 +47,13 @@ final class Replica {
   private var reply = ReplyWriter(capacity: 4096)
   private var applyReply = ReplyWriter(capacity: 4096)
   private var lastProposedStamp = Stamp.zero
+  /// Committed entries that wait to be applied, oldest first, from `nextToApply` on.
+  private var backlog: [LogEntry] = []
+  private var nextToApply = 0
+  /// What may still be applied in this turn of the node, in bytes of entries; the last may exceed it.
+  var applyAllowance = 0
+  /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
+  private var foundIndex = LogIndex(0)
   private var wasLeader = false
   /// Deliveries that were sent, so that a retry is not sent each turn.
   private var deliveriesSentAt: UInt64 = 0
@@ -139,6 +146,10 @@ final class Replica {
   }
 
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
+  /// There is more to apply than one turn may do.
+  var hasBacklog: Bool { nextToApply < backlog.count }
+  /// Leads, and has applied all that earlier leaders may have committed.
+  var hasTakenOver: Bool { isLeader && wasLeader && machine.lastIndex >= foundIndex }
 
   // MARK: Requests
 
@@ -245,7 +256,7 @@ final class Replica {
   var clock = Stamp.zero
 
   private func propose() {
-    guard !gather.origins.isEmpty else { return }
+    guard !gather.origins.isEmpty, hasTakenOver else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // stamp, catalogue version and count: see `EntryHeader.encode`.
@@ -289,7 +300,8 @@ final class Replica {
 
   // MARK: One turn
 
-  /// Does all that can be done now. The outbox then holds what is to be sent, written and answered.
+  /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
+  /// whether there is more to apply than `applyAllowance` admits.
   func turn(clock: Stamp) {
     guard quarantined == nil else { return }
     self.clock = clock
@@ -306,7 +318,7 @@ final class Replica {
   }
 
   private func drainReady() {
-    let ready = raft.takeReady()
+    var ready = raft.takeReady()
     if let persist = ready.persist { outbox.persist.append(persist) }
     if ready.roleChanged { outbox.roleChanged = true }
     for message in ready.messages { outbox.messages.append(message) }
@@ -321,8 +333,8 @@ final class Replica {
       if context == closing?.context { closing = nil }
       refuseReads(context)
     }
-    for entry in ready.committed { apply(entry) }
-    if !ready.committed.isEmpty { raft.applied(through: machine.lastIndex) }
+    if hasBacklog { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
+    applyBacklog()
     for (origin, position) in outbox.repeats {
       if let query = machine.firstAnswer(at: position) { outbox.queries.append((origin, query)) }
     }
@@ -336,6 +348,7 @@ final class Replica {
     catalogueProposed = 0
     if isLeader {
       lastProposedStamp = machine.lastStamp
+      foundIndex = raft.lastIndex
       deliveriesSentAt = 0
       return
     }
@@ -352,6 +365,25 @@ final class Replica {
   }
 
   // MARK: Applying
+
+  /// Applies what is committed, as far as this turn may.
+  private func applyBacklog() {
+    guard hasBacklog, applyAllowance > 0 else { return }
+    while hasBacklog && applyAllowance > 0 {
+      let entry = backlog[nextToApply]
+      nextToApply += 1
+      applyAllowance -= entry.payload.count + Replica.entryCost
+      apply(entry)
+    }
+    if !hasBacklog { dropBacklog() }
+    raft.applied(through: machine.lastIndex)
+  }
+  private func dropBacklog() {
+    backlog.removeAll()
+    nextToApply = 0
+  }
+  /// What an entry costs beside its bytes.
+  private static let entryCost = 64
 
   private func apply(_ entry: LogEntry) {
     switch entry.kind {
@@ -487,6 +519,7 @@ final class Replica {
 
   private func quarantine(_ reason: String) {
     quarantined = reason
+    dropBacklog()
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
   }
 
@@ -533,6 +566,7 @@ final class Replica {
   func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) -> Bool {
     guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
+    dropBacklog()
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     isDirty = true
@@ -541,7 +575,7 @@ final class Replica {
 
   /// Sends again what other shards have not answered for a while. Called some times a second.
   func resendDeliveries(now: UInt64, after interval: UInt64) {
-    guard isLeader, raft.hasCommittedInOwnTerm, now - deliveriesSentAt >= interval else { return }
+    guard hasTakenOver, now - deliveriesSentAt >= interval else { return }
     deliveriesSentAt = now
     machine.openDeliveries(into: &outbox)
   }

@@ -14,6 +14,8 @@ public final class Simulation {
     /// How long a log write takes, in microseconds.
     public var minimumWrite: UInt64 = 50
     public var maximumWrite: UInt64 = 1_000
+    /// How long a turn of a node takes that has more to do.
+    public var busyTurn: UInt64 = 1_000
     public init() {}
   }
 
@@ -91,6 +93,7 @@ public final class Simulation {
         logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
         ledgerLimits: host.configuration.ledgerLimits)
       host.life += 1
+      host.isTurnScheduled = false
       host.storage = opened.storage
       host.node = Node(
         configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host))
@@ -190,6 +193,7 @@ public final class Simulation {
     case written(host: Int, life: Int, LogBatch)
     case job(host: Int, life: Int, Job)
     case drained(host: Int, life: Int, LinkID)
+    case turn(host: Int, life: Int)
 
     var kind: String {
       switch self {
@@ -200,6 +204,7 @@ public final class Simulation {
       case .written: "written"
       case .job: "job"
       case .drained: "drained"
+      case .turn: "turn"
       }
     }
   }
@@ -256,6 +261,11 @@ public final class Simulation {
       guard host.life == life, let node = host.node else { return }
       node.linkDrained(link, now: moment(host))
       perform(host)
+    case .turn(let number, let life):
+      let host = hosts[number]
+      guard host.life == life, host.node != nil else { return }
+      host.isTurnScheduled = false
+      perform(host)
     }
   }
 
@@ -285,6 +295,10 @@ public final class Simulation {
       let lane = NodeStorage.lane(of: job)
       host.laneBusyUntil[lane] = max(host.laneBusyUntil[lane], now) + between(5, 200)
       events.push(at: host.laneBusyUntil[lane], .job(host: host.number, life: host.life, job))
+    }
+    if effects.wantsTurn && !host.isTurnScheduled {
+      host.isTurnScheduled = true
+      schedule(after: faults.busyTurn, .turn(host: host.number, life: host.life))
     }
     for (level, text) in effects.logLines where level >= .warning {
       log.append("\(now) \(host.configuration.name) \(text)")
