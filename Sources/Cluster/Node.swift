@@ -161,7 +161,7 @@ public final class Node: NodeCore {
     guard let topology, stopping == nil else { return }
     for placement in topology.shards {
       guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), peer.isConnected,
+        let peer = peer(placement.preferredLeader), peer.isConnected, replica.isNear(peer.id),
         now.monotonic - peer.lastHeard < 500_000
       else { continue }
       replica.transferLeadership(to: placement.preferredLeader)

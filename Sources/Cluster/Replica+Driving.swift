@@ -37,6 +37,13 @@ extension Replica {
     isDirty = true
   }
 
+  /// Whether a voter has nearly all of the log: leadership passes to it at once, and not after a wait in which nobody
+  /// proposes.
+  func isNear(_ node: NodeID) -> Bool {
+    raft.progress.contains { $0.id == node && $0.state == .replicate && $0.lagBytes <= Replica.nearBytes }
+  }
+  private static let nearBytes: UInt64 = 1 << 20
+
   /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
   func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {
     var best: PeerProgress?

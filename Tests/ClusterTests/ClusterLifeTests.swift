@@ -3,9 +3,9 @@ import Testing
 
 @testable import Simulator
 
-/// A cluster of three regions, made and running.
+/// A cluster of three regions, made and running; one node may end as soon as it is made.
 func makeCluster(
-  seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(),
+  seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(), without missing: Int? = nil,
   configure: (inout NodeConfiguration) -> Void = { _ in }
 ) throws -> Simulation {
   let simulation = Simulation(seed: seed, nodes: 3, faults: faults, configure: configure)
@@ -13,8 +13,11 @@ func makeCluster(
   let admin = try #require(simulation.connect(to: 0))
   let answer = try #require(ask(simulation, admin, "CLUSTER INIT shards=\(shards) replicas=3"))
   try #require(answer.hasPrefix("+cluster="), "\(answer)")
+  if let missing { simulation.kill(missing) }
   let healthy = simulation.run(for: 20_000_000) {
-    (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") ?? false }
+    (0..<3).allSatisfy {
+      $0 == missing || status(simulation, $0)?.contains(missing == nil ? "healthy=yes" : "leaders=\(shards)") ?? false
+    }
   }
   try #require(healthy, "\(simulation.log)")
   return simulation

@@ -10,8 +10,11 @@ import Testing
   private static let members = 40
 
   /// A cluster whose logs are short: a node that is down for a moment has missed what its peers still have.
-  private func makeForgetfulCluster(seed: UInt64, faults: Simulation.Faults = .init()) throws -> Simulation {
-    let simulation = try makeCluster(seed: seed, shards: 2, faults: faults) { configuration in
+  private func makeForgetfulCluster(
+    seed: UInt64, bytesPerSecond: Int = 64 << 20, without missing: Int? = nil
+  ) throws -> Simulation {
+    let simulation = try makeCluster(seed: seed, shards: 2, without: missing) { configuration in
+      configuration.transferBytesPerSecond = bytesPerSecond
       configuration.snapshotLogBytes = 12 << 10
       configuration.snapshotStatePercent = 0
       configuration.logTailBytes = 1 << 10
@@ -61,7 +64,8 @@ import Testing
 
   /// Writes with one host down until its shards are behind the others' logs; it is still down then.
   private func leaveBehind(_ simulation: Simulation, _ victim: Int) throws {
-    let last = try lastIndexes(simulation, victim)
+    let isRunning = simulation.hosts[victim].node != nil
+    let last = isRunning ? try lastIndexes(simulation, victim) : [LogIndex(0), LogIndex(0)]
     simulation.kill(victim)
     var round = 0
     while try !isBehind(simulation, victim, last: last) {
@@ -167,6 +171,24 @@ import Testing
     try verify(simulation, victim)
   }
 
+  /// Others write so much meanwhile that several snapshots would pass before one transfer is done.
+  @Test func aSlowTransferIsNotInVain() throws {
+    let simulation = try makeForgetfulCluster(seed: 15, bytesPerSecond: 20 << 10)
+    try leaveBehind(simulation, 1)
+    simulation.start(1)
+    var round = 0
+    while installed(simulation, 1) < 2 {
+      try earn(simulation, on: 2, count: 20, tag: "slow\(round)")
+      simulation.run(for: 100_000)
+      round += 1
+      try #require(round < 300, "\(simulation.report)")
+    }
+    #expect(simulation.hosts[2].node.map { $0.counters.snapshotsTaken > 10 } == true)
+    try catchUp(simulation, 1)
+    #expect(installed(simulation, 1) <= 3)
+    try verify(simulation, 1)
+  }
+
   @Test func itCatchesUpWhileOthersGoOnWriting() throws {
     let simulation = try makeForgetfulCluster(seed: 4)
     try leaveBehind(simulation, 2)
@@ -239,10 +261,10 @@ import Testing
     try verify(simulation, 1)
   }
 
-  /// At each change that an installation makes to the disk, power may go.
-  @Test func aReceiverMayCrashAtAnyStepOfTheInstallation() throws {
+  /// At each change that an installation makes to the disk, power may go; also where there was no log before.
+  @Test(arguments: [false, true]) func aReceiverMayCrashAtAnyStepOfTheInstallation(isNew: Bool) throws {
     for step in 0..<24 {
-      let simulation = try makeForgetfulCluster(seed: UInt64(100 + step))
+      let simulation = try makeForgetfulCluster(seed: UInt64(100 + step), without: isNew ? 1 : nil)
       try leaveBehind(simulation, 1)
       simulation.start(1)
       try #require(
