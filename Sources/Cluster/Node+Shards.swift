@@ -60,6 +60,7 @@ extension Node {
         pendingReleases.append(LogRelease(shard: found.shard, through: released))
       }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
+      replica.setMayLead(!clock.isOff)
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica
     } catch {

@@ -78,6 +78,7 @@ public final class Node: NodeCore {
   var nextHeartbeat: UInt64 = 0
   var nextSecond: UInt64 = 0
   var statusDue = false
+  var clock = ClockState()
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -126,6 +127,7 @@ public final class Node: NodeCore {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
       for replica in replicas { replica?.tick() }
       statusDue = true
+      judgeClock()
       retryDials()
       proposeDue()
     }
@@ -137,6 +139,7 @@ public final class Node: NodeCore {
     expireRequests()
     expireBootstrap()
     advanceTransfers()
+    yieldLeadership()
     advanceAudits()
     if let stopping { continueStopping(stopping) }
   }
@@ -161,7 +164,7 @@ public final class Node: NodeCore {
     guard let topology, stopping == nil else { return }
     for placement in topology.shards {
       guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), peer.isConnected, replica.isNear(peer.id),
+        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id), replica.isNear(peer.id),
         now.monotonic - peer.lastHeard < 500_000
       else { continue }
       replica.transferLeadership(to: placement.preferredLeader)
@@ -181,7 +184,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { node in peer(node)?.isConnected ?? false }
+      let target = replica.bestSuccessor { mayTakeOver($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }
@@ -226,6 +229,7 @@ public final class Node: NodeCore {
   public func flush(now: Moment, into effects: inout Effects<NodeStorage>) {
     self.now = now
     // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
+    noticeClockStep()
     shareApplyWork()
     for _ in 0..<4 {
       sendStreams()

@@ -26,6 +26,15 @@ extension Replica {
     raft.reportUnreachable(node)
     isDirty = true
   }
+  /// Whether this node may lead: see `RaftGroup.mayLead`. A leader that may not proposes nothing.
+  func setMayLead(_ mayLead: Bool) {
+    raft.mayLead = mayLead
+    isDirty = true
+  }
+  func stepDown() {
+    raft.stepDown()
+    isDirty = true
+  }
   func campaign() {
     raft.campaign()
     isDirty = true

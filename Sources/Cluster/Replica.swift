@@ -149,7 +149,7 @@ final class Replica {
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { nextToApply < backlog.count }
   /// Leads, and has applied all that earlier leaders may have committed.
-  var hasTakenOver: Bool { isLeader && wasLeader && machine.lastIndex >= foundIndex }
+  var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
   // MARK: Requests
 
@@ -167,7 +167,7 @@ final class Replica {
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }
-    guard isLeader, raft.transferringTo == .none else {
+    guard isLeader, raft.mayLead, raft.transferringTo == .none else {
       refuse(edge, epoch, from: message)
       return
     }
@@ -217,7 +217,7 @@ final class Replica {
   /// An audit's cut: everything before has an earlier stamp, everything after a later one.
   private func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
     if !gather.isEmpty { propose() }
-    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp else {
+    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp, isWithinReach(wanted) else {
       reply.buffer.removeAll()
       reply.error(.busy, "the shard is past that stamp")
       outbox.result(shard, origin, reply.buffer.bytes)
@@ -238,11 +238,17 @@ final class Replica {
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
-    guard isLeader, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    guard isLeader, raft.mayLead, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    guard isWithinReach(stamp) else { return false }
     gather.payload.append(envelope)
     gather.origins.append(.nobody)
     gather.latestDelivery = max(gather.latestDelivery, stamp)
     return true
+  }
+
+  /// Whether followers would take an entry of that stamp.
+  private func isWithinReach(_ stamp: Stamp) -> Bool {
+    stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
   }
 
   /// A query answered from what is applied here, whoever leads.
@@ -306,7 +312,7 @@ final class Replica {
     guard quarantined == nil else { return }
     self.clock = clock
     if isLeader != wasLeader { leadershipChanged() }
-    if isLeader && !gather.isEmpty && raft.transferringTo == .none {
+    if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.origins.isEmpty {
         if proposals.count < limits.entriesInFlight { propose() }
       } else {

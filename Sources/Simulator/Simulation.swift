@@ -73,7 +73,10 @@ public final class Simulation {
   }
 
   func moment(_ host: SimulatedHost) -> Moment {
-    Moment(monotonic: now, wall: Stamp(microseconds: Simulation.epoch + Int64(now) + host.clockOffset))
+    // Monotonic clocks begin anywhere: those of two hosts have nothing in common.
+    Moment(
+      monotonic: now + UInt64(host.number) * 1_000_000_007,
+      wall: Stamp(microseconds: Simulation.epoch + Int64(now) + host.clockOffset))
   }
   func chance(_ perMille: UInt64) -> Bool { perMille > 0 && random.next() % 1000 < perMille }
   func between(_ low: UInt64, _ high: UInt64) -> UInt64 { low + random.next() % (high - low + 1) }
