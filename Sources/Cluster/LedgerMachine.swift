@@ -30,6 +30,7 @@ final class LedgerMachine: Machine {
   var nextDeadline: Stamp? { ledger.nextDeadline }
   var digest: (UInt64, UInt64) { ledger.digest }
   var journalEnd: JournalPosition { ledger.journalEnd }
+  var journalChain: SHA256.Digest { ledger.journalChain }
   var memoryByteCount: Int { ledger.memoryByteCount }
   var memberCount: UInt64 { ledger.memberCount }
 

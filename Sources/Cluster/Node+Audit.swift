@@ -31,7 +31,7 @@ extension Node {
     audits[number] = audit
     // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
     let ahead = min(Int64(2_000) << Int64(audit.attempt), 250_000)
-    let stamp = Stamp(microseconds: now.wall.microseconds + ahead)
+    let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
     for placement in topology.shards {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: audit.attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in

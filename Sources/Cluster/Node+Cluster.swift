@@ -118,6 +118,14 @@ extension Node {
           ("cluster", cluster == 0 ? "none" : clusterName), ("node_id", Node.hex(id.rawValue)),
           ("region", configuration.region), ("replicas", "\(replicas.filter { $0 != nil }.count)"),
           ("leaders", "\(led)"), ("peers", "\(peers.filter { $0.isConnected }.count)"),
+          ("clock_ahead_ms", clock.ahead.map { "\($0 / 1000)" } ?? "unknown"),
+          ("clock_right", clock.isOff ? "no" : "yes"),
+        ]),
+      InfoSection(
+        "snapshots",
+        [
+          ("snapshots_taken", "\(counters.snapshotsTaken)"), ("snapshots_sent", "\(counters.snapshotsSent)"),
+          ("snapshots_installed", "\(counters.snapshotsInstalled)"),
         ]),
       InfoSection(
         "loop",

@@ -14,7 +14,9 @@ extension Node {
     case .raft:
       let shard = ShardID(try reader.read())
       guard let replica = replica(shard) else { return }
-      replica.step(try Message(decoding: &reader))
+      var message = try Message(decoding: &reader)
+      guard admit(&message, replica, from: peer) else { return }
+      replica.step(message)
     case .forward:
       let shard = ShardID(try reader.read())
       let epoch = try reader.read(UInt32.self)
@@ -40,11 +42,13 @@ extension Node {
       try receiveDeliveries(&reader)
     case .status:
       noteStatus(try NodeStatus(decoding: &reader), of: peer)
+    case .clock:
+      try receiveClock(&reader, of: peer)
     case .bootstrap:
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
       bootstrapConfirmed(by: peer)
-    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotDone:
+    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try receiveTransfer(kind, &reader, from: peer, on: link)
     case .digest:
       let shard = ShardID(try reader.read())
@@ -130,6 +134,7 @@ extension Node {
       let start = peer.outbox.beginMessage(.status)
       status.encode(into: &peer.outbox)
       peer.outbox.endMessage(start)
+      sendClock(to: peer)
     }
   }
 

@@ -40,6 +40,8 @@ extension Node {
     self.directory = machine
     start(found, machine: machine, voters: voters, firstSlot: Slot(0))
     if let replica = replica(.directory) {
+      // Small, and all of it is needed to know which replicas there are.
+      replica.applyAllowance = .max
       replica.turn(clock: now.wall)
       drain(replica)
     }
@@ -48,11 +50,17 @@ extension Node {
 
   private func start(_ found: RecoveredReplica, machine: any Machine, voters: [NodeID], firstSlot: Slot) {
     do {
-      let raft = try RaftGroup(
+      var raft = try RaftGroup(
         id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
         configuration: found.configuration ?? Configuration(voters: voters), entries: found.entries)
+      if found.snapshotIndex > LogIndex(0) {
+        // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
+        let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
+        pendingReleases.append(LogRelease(shard: found.shard, through: released))
+      }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
+      replica.setMayLead(!clock.isOff)
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica
     } catch {
@@ -115,9 +123,13 @@ extension Node {
         ?? RecoveredReplica(
           shard: placement.shard, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
-      let machine = found.machine ?? LedgerMachine(Ledger(shard: placement.shard), lastIndex: LogIndex(0))
+      let machine = found.machine ?? newLedger(placement.shard)
       start(found, machine: machine, voters: placement.voters, firstSlot: Slot(UInt16(placement.first)))
     }
+  }
+
+  private func newLedger(_ shard: ShardID) -> LedgerMachine {
+    LedgerMachine(Ledger(shard: shard, limits: configuration.ledgerLimits), lastIndex: LogIndex(0))
   }
 
   /// If this node runs under other names or addresses than the directory has, it says so.

@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Protocol
 import Raft
 import Storage
@@ -7,18 +8,20 @@ import Storage
 ///
 /// A transfer has a link of its own, so that it never stands before a heartbeat. The sender offers its newest snapshot;
 /// the receiver says from which byte it wants it (a broken transfer goes on where it was) and where its journal ends;
-/// the sender streams the file, then the missing journal, a piece at a time as the link drains; the receiver verifies the
-/// whole, loads it, and its log restarts after it.
+/// the sender streams the file, then the missing journal, a piece at a time: as the link drains, as the receiver writes,
+/// and no faster than is allowed. The receiver verifies the whole, loads it, and its log restarts after it. Meanwhile the
+/// sender keeps its log from the snapshot on, so that the receiver can go on from there.
 extension Node {
-  static let transferPieceBytes = 256 << 10
+  /// Without a word of the receiver a transfer is given up after this; while it verifies and loads all, after more.
   static let transferTimeout: UInt64 = 20_000_000
+  static let installTimeout: UInt64 = 600_000_000
 
   // MARK: Taking
 
   func startSnapshotIfDue(_ replica: Replica) {
     let due: Int
     if let ledger = replica.machine as? LedgerMachine {
-      due = max(configuration.snapshotLogBytes, ledger.memoryByteCount / 2)
+      due = max(configuration.snapshotLogBytes, ledger.memoryByteCount / 100 * configuration.snapshotStatePercent)
     } else {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
@@ -40,19 +43,29 @@ extension Node {
   func snapshotWritten(_ result: SnapshotResult) {
     if let failure = result.failure { log(.error, "snapshot failed shard=\(result.order.shard.rawValue): \(failure)") }
     guard let replica = replica(result.order.shard) else { return }
-    if let released = replica.endSnapshot(result, keepingTail: configuration.logTailBytes) {
+    let held = logHeld(for: replica)
+    if let released = replica.endSnapshot(result, keepingTail: configuration.logTailBytes, held: held) {
       pendingReleases.append(LogRelease(shard: replica.shard, through: released))
+      counters.snapshotsTaken += 1
       log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
     }
     replica.isDirty = true
   }
 
+  /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
+  private func logHeld(for replica: Replica) -> LogIndex? {
+    guard replica.raft.logBytes <= configuration.logHeldBytes else { return nil }
+    return transfers.outgoing.values.lazy.filter { $0.shard == replica.shard }.compactMap(\.index).min()
+  }
+
   // MARK: Sending
 
   func startTransfer(of replica: Replica, to need: SnapshotNeed) {
-    guard let peer = peer(need.peer), peer.isConnected,
-      !transfers.outgoing.values.contains(where: { $0.shard == replica.shard && $0.peer == need.peer })
-    else {
+    // One that is under way answers this need as well: Raft hears of its end.
+    guard !transfers.outgoing.values.contains(where: { $0.shard == replica.shard && $0.peer == need.peer }) else {
+      return
+    }
+    guard let peer = peer(need.peer), peer.isConnected else {
       replica.raft.snapshotSent(to: need.peer, index: need.afterIndex, succeeded: false)
       return
     }
@@ -64,6 +77,8 @@ extension Node {
     log(.info, "sending a snapshot shard=\(replica.shard.rawValue) to=\(peer.hello.name)")
   }
 
+  private func outgoing(on link: LinkID) -> UInt64? { transfers.outgoing.first { $0.value.link == link }?.key }
+
   func transferLinkOpened(_ id: LinkID, request: UInt64) -> Bool {
     guard let (number, _) = transfers.outgoing.first(where: { $0.value.request == request }) else { return false }
     transfers.outgoing[number]?.link = id
@@ -71,36 +86,53 @@ extension Node {
   }
   func transferLinkFailed(request: UInt64) {
     guard let (number, _) = transfers.outgoing.first(where: { $0.value.request == request }) else { return }
-    endOutgoing(number, succeeded: false)
+    endOutgoing(number, failure: "its link cannot be opened")
   }
   func transferLinkClosed(_ id: LinkID) {
-    if let (number, _) = transfers.outgoing.first(where: { $0.value.link == id }) {
-      endOutgoing(number, succeeded: false)
-    }
-    if let number = transfers.incoming.removeValue(forKey: id) { jobs.append(.transfer(.dropIncoming(number))) }
+    if let number = outgoing(on: id) { endOutgoing(number, failure: "its link was lost") }
+    dropIncoming(on: id)
   }
   func transferLinkReady(_ id: LinkID) {
-    guard let (number, transfer) = transfers.outgoing.first(where: { $0.value.link == id }) else { return }
+    guard let number = outgoing(on: id), let transfer = transfers.outgoing[number] else { return }
     jobs.append(.transfer(.openOutgoing(number, shard: transfer.shard)))
   }
   func transferDrained(_ id: LinkID) {
-    guard let (number, transfer) = transfers.outgoing.first(where: { $0.value.link == id }), transfer.isWaitingForDrain
-    else { return }
-    transfers.outgoing[number]?.isWaitingForDrain = false
+    guard let number = outgoing(on: id), transfers.outgoing[number]?.isDraining == true else { return }
+    transfers.outgoing[number]?.isDraining = false
+    sendNextPiece(number)
+  }
+  private func pieceAcknowledged(_ number: UInt64) {
+    guard let transfer = transfers.outgoing[number], transfer.unacknowledged > 0 else { return }
+    transfers.outgoing[number]?.unacknowledged -= 1
     transfers.outgoing[number]?.lastProgress = now.monotonic
-    nextPiece(number)
+    sendNextPiece(number)
   }
 
-  private func nextPiece(_ number: UInt64) {
-    guard let transfer = transfers.outgoing[number] else { return }
+  /// Has the disk read the next piece, unless something is to be waited for.
+  private func sendNextPiece(_ number: UInt64) {
+    guard let transfer = transfers.outgoing[number], transfer.maySend, transfers.allowance > 0 else { return }
+    let byteCount = configuration.transferPieceBytes
     switch transfer.phase {
-    case .file(let offset): jobs.append(.transfer(.readFile(number, offset: offset)))
-    case .journal(let position): jobs.append(.transfer(.readJournal(number, shard: transfer.shard, position: position)))
-    case .waiting: break
+    case .file(let offset):
+      jobs.append(.transfer(.readFile(number, offset: offset, byteCount: byteCount)))
+    case .journal(let position):
+      jobs.append(
+        .transfer(.readJournal(number, shard: transfer.shard, position: position, byteCount: byteCount)))
+    case .offered, .installing: return
     }
+    transfers.outgoing[number]?.isReading = true
   }
 
-  private func endOutgoing(_ number: UInt64, succeeded: Bool) {
+  /// A piece is on its way.
+  private func pieceSent(_ number: UInt64, byteCount: Int, then phase: OutgoingTransfer.Phase) {
+    transfers.allowance -= byteCount
+    transfers.outgoing[number]?.phase = phase
+    transfers.outgoing[number]?.isDraining = true
+    transfers.outgoing[number]?.unacknowledged += 1
+  }
+
+  /// - Parameter failure: why it was given up; nil: the receiver has it all.
+  private func endOutgoing(_ number: UInt64, failure: String?) {
     guard let transfer = transfers.outgoing.removeValue(forKey: number) else { return }
     jobs.append(.transfer(.closeOutgoing(number)))
     if let link = transfer.link, links[link] != nil {
@@ -109,15 +141,33 @@ extension Node {
     }
     if let replica = replica(transfer.shard) {
       replica.raft.snapshotSent(
-        to: transfer.peer, index: transfer.index ?? transfer.afterIndex, succeeded: succeeded)
+        to: transfer.peer, index: transfer.index ?? transfer.afterIndex, succeeded: failure == nil)
       replica.isDirty = true
     }
-    if !succeeded { log(.warning, "a snapshot could not be sent shard=\(transfer.shard.rawValue)") }
+    if let failure {
+      log(.warning, "a snapshot was not sent shard=\(transfer.shard.rawValue): \(failure)")
+    } else {
+      counters.snapshotsSent += 1
+    }
   }
 
-  func expireTransfers() {
-    for (number, transfer) in transfers.outgoing.sorted(by: { $0.key < $1.key })
-    where now.monotonic - transfer.lastProgress > Node.transferTimeout { endOutgoing(number, succeeded: false) }
+  /// With each tick: what is allowed grows, and what stands still is given up.
+  func advanceTransfers() {
+    let passed = now.monotonic - transfers.refilledAt
+    transfers.refilledAt = now.monotonic
+    guard !transfers.outgoing.isEmpty else { return }
+    let rate = configuration.transferBytesPerSecond
+    let refill = Int(min(passed, 100_000)) * rate / 1_000_000
+    transfers.allowance = min(transfers.allowance + refill, max(rate / 10, 1))
+    for (number, transfer) in transfers.outgoing.sorted(by: { $0.key < $1.key }) {
+      var limit = Node.transferTimeout
+      if case .installing = transfer.phase { limit = Node.installTimeout }
+      if now.monotonic - transfer.lastProgress > limit {
+        endOutgoing(number, failure: "no word of the receiver for \(limit / 1_000_000) s")
+      } else {
+        sendNextPiece(number)
+      }
+    }
   }
 
   private func frame(_ kind: PeerMessageKind, on link: LinkID, _ body: (inout ByteBuffer) -> Void) {
@@ -134,35 +184,16 @@ extension Node {
 
   func transferAdvanced(_ step: TransferStep) {
     switch step {
-    case .outgoingOpened(let number, let file):
-      guard let link = transfers.outgoing[number]?.link, let replica = replica(file.shard) else { return }
-      transfers.outgoing[number]?.index = file.index
-      transfers.outgoing[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
-      guard let needed = transfers.outgoing[number]?.afterIndex, file.index > needed || file.index == needed else {
-        // What is on disk is too old: a newer one is taken, and this is tried again.
-        if let order = replica.beginSnapshot() {
-          writeJournal(order.shard)
-          jobs.append(.journalSync(order))
-        }
-        endOutgoing(number, succeeded: false)
-        return
-      }
-      frame(.snapshotOffer, on: link) { buffer in
-        buffer.append(file.shard.rawValue)
-        buffer.append(file.index.rawValue)
-        buffer.append(file.term.rawValue)
-        buffer.append(file.byteCount)
-        file.digest.withBytes { buffer.append($0) }
-      }
+    case .outgoingOpened(let number, let file): offer(file, number)
     case .fileRead(let number, let offset, let bytes):
       guard let transfer = transfers.outgoing[number], let link = transfer.link else { return }
+      transfers.outgoing[number]?.isReading = false
       if bytes.isEmpty {
         transfers.outgoing[number]?.phase = .journal(transfer.wantedJournal)
-        nextPiece(number)
+        sendNextPiece(number)
         return
       }
-      transfers.outgoing[number]?.phase = .file(offset + UInt64(bytes.count))
-      transfers.outgoing[number]?.isWaitingForDrain = true
+      pieceSent(number, byteCount: bytes.count, then: .file(offset + UInt64(bytes.count)))
       frame(.snapshotChunk, on: link) { buffer in
         buffer.append(transfer.shard.rawValue)
         buffer.append(offset)
@@ -172,30 +203,55 @@ extension Node {
       journalRead(number, position, bytes)
     case .failed(let number, let reason):
       log(.error, "snapshot transfer: \(reason)")
-      endOutgoing(number, succeeded: false)
-      for (link, incoming) in transfers.incoming where incoming == number {
-        transfers.incoming[link] = nil
-        closeLinks.append(link)
-        links[link] = nil
-      }
-    case .incomingOpened(let number, let link, let shard, let offset):
-      guard transfers.incoming[link] == number, let ledger = replica(shard)?.machine else { return }
-      let journal = (ledger as? LedgerMachine)?.journalEnd ?? .none
+      endOutgoing(number, failure: "the disk")
+      if let (link, _) = transfers.incoming.first(where: { $0.value.number == number }) { closeIncoming(on: link) }
+    case .incomingOpened(let number, let link, let shard, let offset, let journal):
+      guard transfers.incoming[link]?.number == number else { return }
       frame(.snapshotWant, on: link) { buffer in
         buffer.append(shard.rawValue)
         buffer.append(offset)
         buffer.append(journal.rawValue)
       }
+    case .written(let number):
+      guard let (link, transfer) = transfers.incoming.first(where: { $0.value.number == number }) else { return }
+      frame(.snapshotAck, on: link) { $0.append(transfer.shard.rawValue) }
     case .installed(let number, let loaded):
       installed(number, loaded)
     }
   }
 
+  private func offer(_ file: SnapshotFile, _ number: UInt64) {
+    guard let transfer = transfers.outgoing[number], let link = transfer.link, let replica = replica(file.shard) else {
+      return
+    }
+    guard file.index >= transfer.afterIndex else {
+      // What is on disk is too old: a newer one is taken, and this is tried again.
+      if let order = replica.beginSnapshot() {
+        writeJournal(order.shard)
+        jobs.append(.journalSync(order))
+      }
+      endOutgoing(number, failure: "it is older than the log's start")
+      return
+    }
+    transfers.outgoing[number]?.index = file.index
+    transfers.outgoing[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
+    transfers.outgoing[number]?.lastProgress = now.monotonic
+    frame(.snapshotOffer, on: link) { buffer in
+      buffer.append(file.shard.rawValue)
+      buffer.append(file.index.rawValue)
+      buffer.append(file.term.rawValue)
+      buffer.append(file.byteCount)
+      file.digest.withBytes { buffer.append($0) }
+    }
+  }
+
   private func journalRead(_ number: UInt64, _ position: JournalPosition, _ bytes: [UInt8]) {
     guard let transfer = transfers.outgoing[number], let link = transfer.link else { return }
+    transfers.outgoing[number]?.isReading = false
     let end = transfer.journalEnd
     if position >= end {
-      transfers.outgoing[number]?.phase = .waiting
+      transfers.outgoing[number]?.phase = .installing
+      transfers.outgoing[number]?.lastProgress = now.monotonic
       frame(.snapshotDone, on: link) { $0.append(transfer.shard.rawValue) }
       return
     }
@@ -203,15 +259,16 @@ extension Node {
     var piece = bytes[...]
     if position.segment == end.segment { piece = piece.prefix(Int(end.offset - position.offset)) }
     let next =
-      bytes.count < Node.transferPieceBytes && position.segment < end.segment
+      bytes.count < configuration.transferPieceBytes && position.segment < end.segment
       ? JournalPosition(segment: position.segment + 1, offset: 0)
       : JournalPosition(segment: position.segment, offset: position.offset + UInt64(piece.count))
-    transfers.outgoing[number]?.phase = .journal(next)
-    if piece.isEmpty {
-      if position.segment < end.segment { nextPiece(number) } else { endOutgoing(number, succeeded: false) }
+    guard !piece.isEmpty else {
+      guard next > position else { return endOutgoing(number, failure: "its journal ends too soon") }
+      transfers.outgoing[number]?.phase = .journal(next)
+      sendNextPiece(number)
       return
     }
-    transfers.outgoing[number]?.isWaitingForDrain = true
+    pieceSent(number, byteCount: piece.count, then: .journal(next))
     frame(.journalChunk, on: link) { buffer in
       buffer.append(transfer.shard.rawValue)
       buffer.append(position.rawValue)
@@ -227,59 +284,90 @@ extension Node {
     let shard = ShardID(try reader.read())
     switch kind {
     case .snapshotOffer:
-      let index = LogIndex(try reader.read())
-      let term = Term(try reader.read())
-      let byteCount = try reader.read(UInt64.self)
-      let digest = SHA256.Digest(bytes: try reader.readBytes(32))
-      guard let replica = replica(shard), index > replica.machine.lastIndex else {
-        closeLinks.append(link)
-        return
-      }
-      let number = nextRequest
-      nextRequest += 1
-      transfers.incoming[link] = number
-      jobs.append(
-        .transfer(
-          .openIncoming(
-            number, link: link, shard: shard, index: index, term: term, digest: digest, byteCount: byteCount)))
+      try receiveOffer(shard, &reader, on: link)
     case .snapshotWant:
       let offset = try reader.read(UInt64.self)
       let journal = JournalPosition(rawValue: try reader.read())
-      guard let (number, _) = transfers.outgoing.first(where: { $0.value.link == link }) else { return }
+      guard let number = outgoing(on: link), case .offered = transfers.outgoing[number]?.phase else { return }
       transfers.outgoing[number]?.wantedJournal = journal
       transfers.outgoing[number]?.phase = .file(offset)
-      nextPiece(number)
+      transfers.outgoing[number]?.lastProgress = now.monotonic
+      sendNextPiece(number)
     case .snapshotChunk:
-      guard let number = transfers.incoming[link] else { return }
+      guard let number = transfers.incoming[link]?.number else { return }
       let offset = try reader.read(UInt64.self)
       jobs.append(.transfer(.writeFile(number, offset: offset, bytes: Array(try reader.readBytes(reader.remaining)))))
     case .journalChunk:
-      guard transfers.incoming[link] != nil else { return }
+      guard let number = transfers.incoming[link]?.number else { return }
       let position = JournalPosition(rawValue: try reader.read())
       jobs.append(
-        .journalAppend(shard: shard, position: position, bytes: Array(try reader.readBytes(reader.remaining))))
+        .transfer(.writeJournal(number, position: position, bytes: Array(try reader.readBytes(reader.remaining)))))
+    case .snapshotAck:
+      if let number = outgoing(on: link) { pieceAcknowledged(number) }
     case .snapshotDone:
-      if let number = transfers.incoming[link] {
+      if let number = transfers.incoming[link]?.number {
         jobs.append(.transfer(.install(number)))
-      } else if let (number, _) = transfers.outgoing.first(where: { $0.value.link == link }) {
-        endOutgoing(number, succeeded: true)
+      } else if let number = outgoing(on: link) {
+        endOutgoing(number, failure: nil)
       }
     default: break
     }
   }
 
+  private func receiveOffer(
+    _ shard: ShardID, _ reader: inout ByteReader, on link: LinkID
+  ) throws(MalformedBytes) {
+    let index = LogIndex(try reader.read())
+    let term = Term(try reader.read())
+    let byteCount = try reader.read(UInt64.self)
+    let digest = SHA256.Digest(bytes: try reader.readBytes(32))
+    guard let replica = replica(shard), replica.raft.wantsSnapshot(at: index) else {
+      // It is there already.
+      frame(.snapshotDone, on: link) { $0.append(shard.rawValue) }
+      return
+    }
+    // Whoever sent one before has been given up, by itself or by the group.
+    for (old, transfer) in transfers.incoming.sorted(by: { $0.key.rawValue < $1.key.rawValue })
+    where transfer.shard == shard { closeIncoming(on: old) }
+    let number = nextRequest
+    nextRequest += 1
+    transfers.incoming[link] = IncomingTransfer(number: number, shard: shard)
+    writeJournal(shard)
+    let ledger = replica.machine as? LedgerMachine
+    jobs.append(
+      .transfer(
+        .openIncoming(
+          number, link: link, shard: shard, index: index, term: term, digest: digest, byteCount: byteCount,
+          from: ledger.map { JournalChain(position: $0.journalEnd, hash: $0.journalChain) })))
+  }
+
+  private func dropIncoming(on link: LinkID) {
+    guard let transfer = transfers.incoming.removeValue(forKey: link) else { return }
+    jobs.append(.transfer(.dropIncoming(transfer.number)))
+  }
+  private func closeIncoming(on link: LinkID) {
+    dropIncoming(on: link)
+    links[link] = nil
+    closeLinks.append(link)
+  }
+
+  /// A snapshot is durable here and read: also when the link that brought it is gone.
   private func installed(_ number: UInt64, _ loaded: LoadedSnapshot) {
-    guard let (link, _) = transfers.incoming.first(where: { $0.value == number }) else { return }
-    transfers.incoming[link] = nil
-    if let replica = replica(loaded.file.shard), loaded.file.index > replica.machine.lastIndex {
+    let shard = loaded.file.shard
+    if let (link, _) = transfers.incoming.first(where: { $0.value.number == number }) {
+      transfers.incoming[link] = nil
+      frame(.snapshotDone, on: link) { $0.append(shard.rawValue) }
+    }
+    guard let replica = replica(shard),
       replica.restore(
         loaded.machine, index: loaded.file.index, term: loaded.file.term, configuration: loaded.configuration)
-      if loaded.file.shard == .directory, let machine = loaded.machine as? DirectoryMachine {
-        directory = machine
-        directoryApplied()
-      }
-      log(.info, "snapshot installed shard=\(loaded.file.shard.rawValue) index=\(loaded.file.index.rawValue)")
+    else { return }
+    journalKept[shard] = nil
+    if let machine = loaded.machine as? DirectoryMachine {
+      directory = machine
+      directoryApplied()
     }
-    frame(.snapshotDone, on: link) { $0.append(loaded.file.shard.rawValue) }
+    counters.snapshotsInstalled += 1
+    log(.info, "snapshot installed shard=\(shard.rawValue) index=\(loaded.file.index.rawValue)")
   }
 }

@@ -85,6 +85,7 @@ extension Node {
 
   /// No answer can come from that node any more: all it was asked is in doubt.
   func lostPeer(_ node: NodeID) {
+    peer(node)?.clock.forget()
     for stream in streams where stream.target == node { begin(stream, refusedFrom: .max) }
     for replica in replicas {
       guard let replica else { continue }

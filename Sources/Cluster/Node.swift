@@ -78,6 +78,7 @@ public final class Node: NodeCore {
   var nextHeartbeat: UInt64 = 0
   var nextSecond: UInt64 = 0
   var statusDue = false
+  var clock = ClockState()
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -126,6 +127,7 @@ public final class Node: NodeCore {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
       for replica in replicas { replica?.tick() }
       statusDue = true
+      judgeClock()
       retryDials()
       proposeDue()
     }
@@ -136,7 +138,8 @@ public final class Node: NodeCore {
     writeJournals()
     expireRequests()
     expireBootstrap()
-    expireTransfers()
+    advanceTransfers()
+    yieldLeadership()
     advanceAudits()
     if let stopping { continueStopping(stopping) }
   }
@@ -161,7 +164,7 @@ public final class Node: NodeCore {
     guard let topology, stopping == nil else { return }
     for placement in topology.shards {
       guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), peer.isConnected,
+        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id), replica.isNear(peer.id),
         now.monotonic - peer.lastHeard < 500_000
       else { continue }
       replica.transferLeadership(to: placement.preferredLeader)
@@ -181,7 +184,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { node in peer(node)?.isConnected ?? false }
+      let target = replica.bestSuccessor { mayTakeOver($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }
@@ -226,6 +229,8 @@ public final class Node: NodeCore {
   public func flush(now: Moment, into effects: inout Effects<NodeStorage>) {
     self.now = now
     // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
+    noticeClockStep()
+    shareApplyWork()
     for _ in 0..<4 {
       sendStreams()
       var progressed = false
@@ -276,6 +281,19 @@ public final class Node: NodeCore {
     jobs.removeAll(keepingCapacity: true)
     logLines.removeAll(keepingCapacity: true)
     effects.exit = exit
+    effects.wantsTurn = replicas.contains { $0?.hasBacklog == true }
+  }
+
+  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on.
+  private func shareApplyWork() {
+    var waiting = 0
+    for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
+    let share = max(1, configuration.applyBytes / max(1, waiting))
+    for replica in replicas {
+      guard let replica else { continue }
+      replica.applyAllowance = share
+      if replica.hasBacklog { replica.isDirty = true }
+    }
   }
 
   // MARK: Small things
@@ -301,4 +319,7 @@ struct NodeCounters {
   var clientsAccepted: UInt64 = 0
   var unknowns: UInt64 = 0
   var unavailables: UInt64 = 0
+  var snapshotsTaken: UInt64 = 0
+  var snapshotsSent: UInt64 = 0
+  var snapshotsInstalled: UInt64 = 0
 }

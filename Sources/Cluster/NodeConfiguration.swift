@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// What the operator decides about a node. Times are in microseconds.
 public struct NodeConfiguration: Sendable {
@@ -19,8 +20,20 @@ public struct NodeConfiguration: Sendable {
   public var electionTicks = 10
   /// A snapshot is taken when a shard's log has grown by this since the last one, or by half of its state if more.
   public var snapshotLogBytes = 64 << 20
+  /// The part of its state, in percent, by which a shard's log must have grown as well.
+  public var snapshotStatePercent = 50
   /// Log kept before a snapshot, for followers that are just behind.
   public var logTailBytes = 8 << 20
+  /// Bytes of entries that are applied in one turn of the loop, over all shards: some milliseconds' work. What is left is
+  /// done in the next, and other events come in between.
+  public var applyBytes = 256 << 10
+  /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
+  public var logHeldBytes = 512 << 20
+  /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.
+  public var transferPieceBytes = 256 << 10
+  public var transferBytesPerSecond = 64 << 20
+  /// Bounds of the ledgers: the same on all nodes, for ever.
+  public var ledgerLimits = LedgerLimits()
   /// Requests that a client may have unanswered; more are not read until some are.
   public var clientWindow = 4096
   /// Requests of one shard that wait at this node, in bytes; over it new ones are answered `BUSY`.

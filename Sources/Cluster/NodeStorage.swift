@@ -86,9 +86,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   private let log: WriteAheadLog
   let journals: JournalStore
   let snapshots: SnapshotStore
+  let ledgerLimits: LedgerLimits
   /// Files of transfers: the former belong to lane 1, the latter to lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
-  var incoming: [UInt64: SnapshotReceiver] = [:]
+  var incoming: [UInt64: IncomingSnapshot] = [:]
 
   public static var lanes: Int { 2 }
   public static func lane(of job: Job) -> Int {
@@ -102,15 +103,19 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
-    logOptions: WriteAheadLog.Options = .init()
+    logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init()
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
-    let storage = try NodeStorage(directory: dataDirectory, fileSystem: fileSystem, logOptions: logOptions)
+    let storage = try NodeStorage(
+      directory: dataDirectory, fileSystem: fileSystem, logOptions: logOptions, ledgerLimits: ledgerLimits)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem, new: newIdentity)
     let shards = try storage.recover()
     return (storage, RecoveredNode(identity: identity, shards: shards))
   }
 
-  private init(directory: String, fileSystem: any FileSystem, logOptions: WriteAheadLog.Options) throws {
+  private init(
+    directory: String, fileSystem: any FileSystem, logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits
+  ) throws {
+    self.ledgerLimits = ledgerLimits
     self.directory = directory
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
@@ -138,7 +143,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
       return attempt("write journal of shard \(shard.rawValue)") {
-        try appendJournal(shard, position, bytes)
+        try appendJournal(shard, position, bytes[...])
         return .nothing
       }
     case .journalQuery(let shard, let origin, let query):
@@ -216,12 +221,13 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         entries: logged?.entries ?? [], machine: nil)
     }
     let loaded = try load(file)
+    if let ledger = loaded.machine as? LedgerMachine { try truncateJournal(shard, to: ledger.journalEnd) }
     return RecoveredReplica(
       shard: shard, hardState: hardState, snapshotIndex: file.index, snapshotTerm: file.term,
       configuration: loaded.configuration, entries: logged?.entries ?? [], machine: loaded.machine)
   }
 
-  /// Reads a snapshot whole and verified, and cuts the journal to where it was then.
+  /// Reads a snapshot whole and verified.
   func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
     guard let metadata = SnapshotMetadata(file.metadata) else {
       throw StorageError(.damaged, path: file.path, operation: "read", reason: "its metadata cannot be read")
@@ -234,11 +240,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       try reader.finish()
       return (machine, configuration)
     }
-    let ledger = try Ledger(restoring: source)
+    let ledger = try Ledger(restoring: source, limits: ledgerLimits)
     try reader.finish()
-    let machine = LedgerMachine(ledger, lastIndex: file.index)
-    try truncateJournal(file.shard, to: machine.journalEnd)
-    return (machine, configuration)
+    return (LedgerMachine(ledger, lastIndex: file.index), configuration)
   }
 
   private func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {

@@ -16,6 +16,7 @@ final class Peer {
   /// When it was last heard, on the monotonic clock.
   var lastHeard: UInt64 = 0
   var status: NodeStatus?
+  var clock = PeerClock()
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

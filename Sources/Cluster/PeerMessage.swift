@@ -32,6 +32,10 @@ enum PeerMessageKind: UInt8 {
   case snapshotChunk = 13
   case journalChunk = 14
   case snapshotDone = 15
+  /// A piece of a snapshot or of a journal was written: the next may come.
+  case snapshotAck = 17
+  /// A reading of the sender's clocks, and what it last heard of the receiver's: see `PeerClock`.
+  case clock = 18
   /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
   case digest = 16
 }

@@ -26,6 +26,15 @@ extension Replica {
     raft.reportUnreachable(node)
     isDirty = true
   }
+  /// Whether this node may lead: see `RaftGroup.mayLead`. A leader that may not proposes nothing.
+  func setMayLead(_ mayLead: Bool) {
+    raft.mayLead = mayLead
+    isDirty = true
+  }
+  func stepDown() {
+    raft.stepDown()
+    isDirty = true
+  }
   func campaign() {
     raft.campaign()
     isDirty = true
@@ -36,6 +45,13 @@ extension Replica {
     try? raft.transferLeadership(to: node)
     isDirty = true
   }
+
+  /// Whether a voter has nearly all of the log: leadership passes to it at once, and not after a wait in which nobody
+  /// proposes.
+  func isNear(_ node: NodeID) -> Bool {
+    raft.progress.contains { $0.id == node && $0.state == .replicate && $0.lagBytes <= Replica.nearBytes }
+  }
+  private static let nearBytes: UInt64 = 1 << 20
 
   /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
   func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {
@@ -48,7 +64,7 @@ extension Replica {
 
   /// Proposes a tick if something is due by the clock: the next expiry or timeout.
   func proposeDue(clock: Stamp) {
-    guard isLeader, raft.hasCommittedInOwnTerm, let deadline = machine.nextDeadline, deadline <= clock else { return }
+    guard hasTakenOver, let deadline = machine.nextDeadline, deadline <= clock else { return }
     var buffer = ByteBuffer(capacity: 64)
     Command.appendTick(to: &buffer, slot: firstSlot)
     addInternal(buffer.bytes)
@@ -57,7 +73,7 @@ extension Replica {
 
   /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
   func proposeCatalogue(from directory: DirectoryMachine) {
-    guard isLeader, raft.hasCommittedInOwnTerm else { return }
+    guard hasTakenOver else { return }
     let has = max(machine.catalogueVersion, catalogueProposed)
     guard has < directory.catalogueVersion else { return }
     var buffer = ByteBuffer(capacity: 4096)
@@ -85,11 +101,12 @@ extension Replica {
       shard: shard, index: index, term: term, metadata: metadata.bytes, snapshot: machine.beginSnapshot())
   }
 
-  /// The snapshot is durable, or was given up. Returns how far the log may be released.
-  func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int) -> LogIndex? {
+  /// The snapshot is durable, or was given up. Returns how far the log may be released: not past `held`.
+  func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int, held: LogIndex?) -> LogIndex? {
     snapshotSource?.endSnapshot(result.order.snapshot)
     snapshotSource = nil
     snapshotRunning = false
-    return result.failure == nil ? raft.compact(through: result.order.index, keepingTail: bytes) : nil
+    guard result.failure == nil else { return nil }
+    return raft.compact(through: min(result.order.index, held ?? result.order.index), keepingTail: bytes)
   }
 }

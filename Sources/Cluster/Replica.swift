@@ -47,6 +47,13 @@ final class Replica {
   private var reply = ReplyWriter(capacity: 4096)
   private var applyReply = ReplyWriter(capacity: 4096)
   private var lastProposedStamp = Stamp.zero
+  /// Committed entries that wait to be applied, oldest first, from `nextToApply` on.
+  private var backlog: [LogEntry] = []
+  private var nextToApply = 0
+  /// What may still be applied in this turn of the node, in bytes of entries; the last may exceed it.
+  var applyAllowance = 0
+  /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
+  private var foundIndex = LogIndex(0)
   private var wasLeader = false
   /// Deliveries that were sent, so that a retry is not sent each turn.
   private var deliveriesSentAt: UInt64 = 0
@@ -139,6 +146,10 @@ final class Replica {
   }
 
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
+  /// There is more to apply than one turn may do.
+  var hasBacklog: Bool { nextToApply < backlog.count }
+  /// Leads, and has applied all that earlier leaders may have committed.
+  var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
   // MARK: Requests
 
@@ -156,7 +167,7 @@ final class Replica {
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }
-    guard isLeader, raft.transferringTo == .none else {
+    guard isLeader, raft.mayLead, raft.transferringTo == .none else {
       refuse(edge, epoch, from: message)
       return
     }
@@ -206,7 +217,7 @@ final class Replica {
   /// An audit's cut: everything before has an earlier stamp, everything after a later one.
   private func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
     if !gather.isEmpty { propose() }
-    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp else {
+    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp, isWithinReach(wanted) else {
       reply.buffer.removeAll()
       reply.error(.busy, "the shard is past that stamp")
       outbox.result(shard, origin, reply.buffer.bytes)
@@ -227,11 +238,17 @@ final class Replica {
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
-    guard isLeader, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    guard isLeader, raft.mayLead, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    guard isWithinReach(stamp) else { return false }
     gather.payload.append(envelope)
     gather.origins.append(.nobody)
     gather.latestDelivery = max(gather.latestDelivery, stamp)
     return true
+  }
+
+  /// Whether followers would take an entry of that stamp.
+  private func isWithinReach(_ stamp: Stamp) -> Bool {
+    stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
   }
 
   /// A query answered from what is applied here, whoever leads.
@@ -245,7 +262,7 @@ final class Replica {
   var clock = Stamp.zero
 
   private func propose() {
-    guard !gather.origins.isEmpty else { return }
+    guard !gather.origins.isEmpty, hasTakenOver else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // stamp, catalogue version and count: see `EntryHeader.encode`.
@@ -289,12 +306,13 @@ final class Replica {
 
   // MARK: One turn
 
-  /// Does all that can be done now. The outbox then holds what is to be sent, written and answered.
+  /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
+  /// whether there is more to apply than `applyAllowance` admits.
   func turn(clock: Stamp) {
     guard quarantined == nil else { return }
     self.clock = clock
     if isLeader != wasLeader { leadershipChanged() }
-    if isLeader && !gather.isEmpty && raft.transferringTo == .none {
+    if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.origins.isEmpty {
         if proposals.count < limits.entriesInFlight { propose() }
       } else {
@@ -306,7 +324,7 @@ final class Replica {
   }
 
   private func drainReady() {
-    let ready = raft.takeReady()
+    var ready = raft.takeReady()
     if let persist = ready.persist { outbox.persist.append(persist) }
     if ready.roleChanged { outbox.roleChanged = true }
     for message in ready.messages { outbox.messages.append(message) }
@@ -321,8 +339,8 @@ final class Replica {
       if context == closing?.context { closing = nil }
       refuseReads(context)
     }
-    for entry in ready.committed { apply(entry) }
-    if !ready.committed.isEmpty { raft.applied(through: machine.lastIndex) }
+    if hasBacklog { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
+    applyBacklog()
     for (origin, position) in outbox.repeats {
       if let query = machine.firstAnswer(at: position) { outbox.queries.append((origin, query)) }
     }
@@ -336,6 +354,7 @@ final class Replica {
     catalogueProposed = 0
     if isLeader {
       lastProposedStamp = machine.lastStamp
+      foundIndex = raft.lastIndex
       deliveriesSentAt = 0
       return
     }
@@ -352,6 +371,25 @@ final class Replica {
   }
 
   // MARK: Applying
+
+  /// Applies what is committed, as far as this turn may.
+  private func applyBacklog() {
+    guard hasBacklog, applyAllowance > 0 else { return }
+    while hasBacklog && applyAllowance > 0 {
+      let entry = backlog[nextToApply]
+      nextToApply += 1
+      applyAllowance -= entry.payload.count + Replica.entryCost
+      apply(entry)
+    }
+    if !hasBacklog { dropBacklog() }
+    raft.applied(through: machine.lastIndex)
+  }
+  private func dropBacklog() {
+    backlog.removeAll()
+    nextToApply = 0
+  }
+  /// What an entry costs beside its bytes.
+  private static let entryCost = 64
 
   private func apply(_ entry: LogEntry) {
     switch entry.kind {
@@ -489,6 +527,7 @@ final class Replica {
 
   private func quarantine(_ reason: String) {
     quarantined = reason
+    dropBacklog()
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
   }
 
@@ -531,17 +570,20 @@ final class Replica {
 
   // MARK: Deliveries
 
-  /// Takes over the state of a snapshot that a peer has sent.
-  func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) {
-    guard raft.wantsSnapshot(at: index) else { return }
+  /// Takes over the state of a snapshot that a peer has sent. False if it is not ahead of this replica any more.
+  func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) -> Bool {
+    guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
+    dropBacklog()
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
+    bytesSinceSnapshot = 0
     isDirty = true
+    return true
   }
 
   /// Sends again what other shards have not answered for a while. Called some times a second.
   func resendDeliveries(now: UInt64, after interval: UInt64) {
-    guard isLeader, raft.hasCommittedInOwnTerm, now - deliveriesSentAt >= interval else { return }
+    guard hasTakenOver, now - deliveriesSentAt >= interval else { return }
     deliveriesSentAt = now
     machine.openDeliveries(into: &outbox)
   }

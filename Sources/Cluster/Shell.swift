@@ -127,6 +127,8 @@ public struct Effects<Disk: NodeDisk> {
   public var jobs: [Disk.Job] = []
   /// For the operator: `what happened key=value key=value`.
   public var logLines: [(level: LogLevel, text: String)] = []
+  /// There is more to do: the next turn is not to wait for events.
+  public var wantsTurn = false
   /// The process is to end, once all output above has been handed to the kernel.
   public var exit: (code: Int32, reason: String)?
   public init() {}

@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Protocol
 import Raft
 import Storage
@@ -7,26 +8,46 @@ import Storage
 struct SnapshotTransfers {
   var outgoing: [UInt64: OutgoingTransfer] = [:]
   /// By the link that brings it.
-  var incoming: [LinkID: UInt64] = [:]
+  var incoming: [LinkID: IncomingTransfer] = [:]
+  /// Bytes that may be sent now.
+  var allowance = 0
+  var refilledAt: UInt64 = 0
+}
+
+struct IncomingTransfer {
+  var number: UInt64
+  var shard: ShardID
 }
 
 struct OutgoingTransfer {
   enum Phase {
-    case waiting
+    /// The receiver is to say from where on it wants it.
+    case offered
     case file(UInt64)
     case journal(JournalPosition)
+    /// All is sent; the receiver verifies and loads it.
+    case installing
   }
   var shard: ShardID
   var peer: NodeID
   var afterIndex: LogIndex
   var request: UInt64
   var link: LinkID?
+  /// The snapshot that is sent, once it is known.
   var index: LogIndex?
-  var phase = Phase.waiting
-  var isWaitingForDrain = false
+  var phase = Phase.offered
   var wantedJournal = JournalPosition.none
   var journalEnd = JournalPosition.none
+  /// The disk is reading the next piece.
+  var isReading = false
+  /// The last piece has not gone to the kernel yet.
+  var isDraining = false
+  /// Pieces sent that the receiver has not written yet.
+  var unacknowledged = 0
   var lastProgress: UInt64
+
+  /// Pieces on their way at most: what bounds the receiver's memory.
+  static let window = 8
 
   init(shard: ShardID, peer: NodeID, afterIndex: LogIndex, request: UInt64, lastProgress: UInt64) {
     self.shard = shard
@@ -35,17 +56,22 @@ struct OutgoingTransfer {
     self.request = request
     self.lastProgress = lastProgress
   }
+
+  var maySend: Bool { !isReading && !isDraining && unacknowledged < OutgoingTransfer.window }
 }
 
 /// A step of a transfer that the disk is to do.
 public enum TransferJob: Sendable {
   case openOutgoing(UInt64, shard: ShardID)
-  case readFile(UInt64, offset: UInt64)
-  case readJournal(UInt64, shard: ShardID, position: JournalPosition)
+  case readFile(UInt64, offset: UInt64, byteCount: Int)
+  case readJournal(UInt64, shard: ShardID, position: JournalPosition, byteCount: Int)
   case closeOutgoing(UInt64)
+  /// `from`: where this replica's own journal ends; nil if its kind has none.
   case openIncoming(
-    UInt64, link: LinkID, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64)
+    UInt64, link: LinkID, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64,
+    from: JournalChain?)
   case writeFile(UInt64, offset: UInt64, bytes: [UInt8])
+  case writeJournal(UInt64, position: JournalPosition, bytes: [UInt8])
   case install(UInt64)
   case dropIncoming(UInt64)
 
@@ -64,9 +90,19 @@ public enum TransferStep: Sendable {
   case outgoingOpened(UInt64, SnapshotFile)
   case fileRead(UInt64, offset: UInt64, bytes: [UInt8])
   case journalRead(UInt64, position: JournalPosition, bytes: [UInt8])
-  case incomingOpened(UInt64, link: LinkID, shard: ShardID, offset: UInt64)
+  case incomingOpened(UInt64, link: LinkID, shard: ShardID, offset: UInt64, journal: JournalPosition)
+  case written(UInt64)
   case installed(UInt64, LoadedSnapshot)
   case failed(UInt64, String)
+}
+
+/// A peer's snapshot on its way here, and the journal that belongs to it.
+struct IncomingSnapshot {
+  var receiver: SnapshotReceiver
+  var shard: ShardID
+  /// Where our own journal ended; nil if the shard's kind has none.
+  var from: JournalChain?
+  var journal: JournalReceiver?
 }
 
 /// A peer's snapshot, verified and read.
@@ -115,55 +151,94 @@ extension NodeStorage {
         }
         outgoing[number] = try snapshots.openRaw(file)
         return .transferred(.outgoingOpened(number, file))
-      case .readFile(let number, let offset):
+      case .readFile(let number, let offset, let byteCount):
         guard let file = outgoing[number] else { return .nothing }
-        var bytes = [UInt8](repeating: 0, count: Node.transferPieceBytes)
+        var bytes = [UInt8](repeating: 0, count: byteCount)
         let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
         bytes.removeLast(bytes.count - count)
         return .transferred(.fileRead(number, offset: offset, bytes: bytes))
-      case .readJournal(let number, let shard, let position):
-        return .transferred(try readJournal(number, shard, position))
+      case .readJournal(let number, let shard, let position, let byteCount):
+        return .transferred(try readJournal(number, shard, position, byteCount))
       case .closeOutgoing(let number):
         outgoing[number] = nil
         return .nothing
-      case .openIncoming(let number, let link, let shard, let index, let term, let digest, let byteCount):
+      case .openIncoming(let number, let link, let shard, let index, let term, let digest, let byteCount, let from):
         let receiver = try snapshots.receive(
           shard: shard, index: index, term: term, digest: digest, byteCount: byteCount)
-        incoming[number] = receiver
-        return .transferred(.incomingOpened(number, link: link, shard: shard, offset: receiver.offset))
-      case .writeFile(let number, let offset, let bytes):
-        try bytes.withUnsafeBytes { try incoming[number]?.append($0, at: offset) }
-        return .nothing
-      case .install(let number):
-        guard let receiver = incoming.removeValue(forKey: number) else { return .nothing }
-        let file = try receiver.finish()
-        let loaded = try load(file)
+        var snapshot = IncomingSnapshot(receiver: receiver, shard: shard, from: from, journal: nil)
+        if let from {
+          // What an earlier transfer brought of the journal is there already.
+          let end = try from.followed(to: journals.end(shard), in: JournalView(store: journals, shard: shard))
+          snapshot.journal = JournalReceiver(after: end)
+        }
+        incoming[number] = snapshot
         return .transferred(
-          .installed(
-            number, LoadedSnapshot(file: file, machine: loaded.machine, configuration: loaded.configuration)))
+          .incomingOpened(
+            number, link: link, shard: shard, offset: receiver.offset,
+            journal: snapshot.journal?.chain.position ?? .none))
+      case .writeFile(let number, let offset, let bytes):
+        guard let snapshot = incoming[number] else { return .nothing }
+        try bytes.withUnsafeBytes { try snapshot.receiver.append($0, at: offset) }
+        return .transferred(.written(number))
+      case .writeJournal(let number, let position, let bytes):
+        guard let shard = incoming[number]?.shard else { return .nothing }
+        try incoming[number]?.journal?.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
+        return .transferred(.written(number))
+      case .install(let number):
+        guard let snapshot = incoming.removeValue(forKey: number) else { return .nothing }
+        return .transferred(.installed(number, try install(snapshot)))
       case .dropIncoming(let number):
         incoming[number] = nil
         return .nothing
       }
     } catch {
+      incoming[job.number] = nil
       return .transferred(.failed(job.number, "\(error)"))
     }
   }
 
   private func readJournal(
-    _ number: UInt64, _ shard: ShardID, _ position: JournalPosition
+    _ number: UInt64, _ shard: ShardID, _ position: JournalPosition, _ byteCount: Int
   ) throws -> TransferStep {
-    var start = position
-    if start == .none { start = JournalPosition(segment: 1, offset: 0) }
-    guard start < (try journals.end(shard)) else { return .journalRead(number, position: start, bytes: []) }
-    var bytes = [UInt8](repeating: 0, count: Node.transferPieceBytes)
-    let count = try bytes.withUnsafeMutableBytes { try journals.read(shard, at: start, into: $0) }
+    guard position != .none, position < (try journals.end(shard)) else {
+      return .journalRead(number, position: position, bytes: [])
+    }
+    var bytes = [UInt8](repeating: 0, count: byteCount)
+    let count = try bytes.withUnsafeMutableBytes { try journals.read(shard, at: position, into: $0) }
     bytes.removeLast(bytes.count - count)
-    return .journalRead(number, position: start, bytes: bytes)
+    return .journalRead(number, position: position, bytes: bytes)
+  }
+
+  /// Verifies a snapshot that has come, reads it, and makes it count. Its journal follows from our own and is durable
+  /// before that: a node that finds a snapshot when it starts relies on the journal that belongs to it.
+  private func install(_ snapshot: IncomingSnapshot) throws -> LoadedSnapshot {
+    var machine: (any Machine)?
+    var configuration = Configuration.empty
+    let file = try snapshot.receiver.finish { part throws(StorageError) in
+      do {
+        let loaded = try load(part)
+        if let ledger = loaded.machine as? LedgerMachine, let from = snapshot.from {
+          let end = JournalChain(position: ledger.journalEnd, hash: ledger.journalChain)
+          guard try from.followed(to: end.position, in: JournalView(store: journals, shard: part.shard)) == end else {
+            throw end.corruption("it is not the one that the snapshot was taken with")
+          }
+          try journals.sync(part.shard)
+        }
+        machine = loaded.machine
+        configuration = loaded.configuration
+      } catch let error as StorageError {
+        throw error
+      } catch {
+        throw StorageError(.damaged, path: part.path, operation: "install", reason: "\(error)")
+      }
+    }
+    try snapshots.removeOlder(snapshot.shard, than: file.index)
+    guard let machine else { preconditionFailure("a snapshot that is prepared was read") }
+    return LoadedSnapshot(file: file, machine: machine, configuration: configuration)
   }
 
   /// Appends to a shard's journal what it has not got yet: the same bytes may come from a peer and from our own log.
-  func appendJournal(_ shard: ShardID, _ position: JournalPosition, _ bytes: [UInt8]) throws {
+  func appendJournal(_ shard: ShardID, _ position: JournalPosition, _ bytes: ArraySlice<UInt8>) throws {
     let end = try journals.end(shard)
     var skip = 0
     if position.segment < end.segment {
@@ -173,15 +248,16 @@ extension NodeStorage {
     }
     guard skip < bytes.count else { return }
     let start = JournalPosition(segment: position.segment, offset: position.offset + UInt64(skip))
-    try bytes[skip...].withUnsafeBytes { try journals.append(shard, at: start, $0) }
+    try bytes.dropFirst(skip).withUnsafeBytes { try journals.append(shard, at: start, $0) }
   }
 }
 
 extension TransferJob {
   var number: UInt64 {
     switch self {
-    case .openOutgoing(let n, _), .readFile(let n, _), .readJournal(let n, _, _), .closeOutgoing(let n),
-      .openIncoming(let n, _, _, _, _, _, _), .writeFile(let n, _, _), .install(let n), .dropIncoming(let n):
+    case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),
+      .openIncoming(let n, _, _, _, _, _, _, _), .writeFile(let n, _, _), .writeJournal(let n, _, _), .install(let n),
+      .dropIncoming(let n):
       n
     }
   }

@@ -8,7 +8,11 @@ extension RaftGroup {
     electionElapsed += 1
     guard role == .leader else {
       guard electionElapsed >= electionTimeout else { return }
-      if isPromotable { preCampaign() } else if leader != .none { becomeFollower(term, leader: .none) }
+      if isPromotable && mayLead {
+        preCampaign()
+      } else if leader != .none {
+        becomeFollower(term, leader: .none)
+      }
       return
     }
     checkQuorum()
@@ -126,8 +130,13 @@ extension RaftGroup {
   /// The leader is suspected to be dead (say its connection was reset): asks for pre-votes now and not when the timeout
   /// is over. Does nothing at a leader or a node that is no voter.
   public mutating func campaign() {
-    guard role == .follower, isPromotable else { return }
+    guard role == .follower, isPromotable, mayLead else { return }
     preCampaign()
+  }
+
+  /// Lays leadership down: others will elect somebody. What is proposed and not committed may be lost.
+  public mutating func stepDown() {
+    if role == .leader { becomeFollower(term, leader: .none) }
   }
 
   /// `Persist` of this sequence and of all before are durable.

@@ -5,7 +5,8 @@ extension RaftGroup {
   static func recoverLog(
     _ entries: [LogEntry], snapshot: LogPosition
   ) throws(MalformedBytes) -> (log: Log, isRestarted: Bool) {
-    guard let first = entries.first else { return (Log(start: snapshot, entries: []), false) }
+    // Without entries the log on disk may begin anywhere: it is told where it does.
+    guard let first = entries.first else { return (Log(start: snapshot, entries: []), snapshot.index.rawValue > 0) }
     var last = Term(0)
     for (offset, entry) in entries.enumerated() {
       guard entry.index == first.index + UInt64(offset), entry.term >= last else {

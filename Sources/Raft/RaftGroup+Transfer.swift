@@ -8,7 +8,7 @@ extension RaftGroup {
     messages.append(Message(.timeoutNow, from: id, to: transferTarget, term: term))
   }
   mutating func takeTimeoutNow() {
-    guard role != .leader, isPromotable else { return }
+    guard role != .leader, isPromotable, mayLead else { return }
     campaign(force: true)
   }
 }

@@ -20,6 +20,8 @@ public struct RaftGroup: Sendable {
   public let id: NodeID
   public let options: RaftOptions
 
+  /// Whether this node may become leader: one that must not neither campaigns nor takes leadership that it is handed.
+  public var mayLead = true
   public internal(set) var role = Role.follower
   public internal(set) var term: Term
   /// The leader of `term`, as far as known; else `NodeID.none`.

@@ -14,6 +14,7 @@ public final class SimulatedHost {
   var life = 0
   /// Microseconds that its wall clock is ahead.
   public var clockOffset: Int64 = 0
+  var isTurnScheduled = false
   var logBusyUntil: UInt64 = 0
   var laneBusyUntil: [UInt64] = [0, 0]
   var clients: [ClientID: SimulatedClient] = [:]

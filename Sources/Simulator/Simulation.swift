@@ -14,6 +14,8 @@ public final class Simulation {
     /// How long a log write takes, in microseconds.
     public var minimumWrite: UInt64 = 50
     public var maximumWrite: UInt64 = 1_000
+    /// How long a turn of a node takes that has more to do.
+    public var busyTurn: UInt64 = 1_000
     public init() {}
   }
 
@@ -48,7 +50,9 @@ public final class Simulation {
     var closed = false
   }
 
-  public init(seed: UInt64, nodes: Int, faults: Faults = Faults()) {
+  public init(
+    seed: UInt64, nodes: Int, faults: Faults = Faults(), configure: (inout NodeConfiguration) -> Void = { _ in }
+  ) {
     random = SeededGenerator(seed: seed)
     self.faults = faults
     let regions = ["east", "north", "west"]
@@ -59,6 +63,7 @@ public final class Simulation {
         peerAddress: addresses[i], join: addresses)
       configuration.snapshotLogBytes = 64 << 10
       configuration.logTailBytes = 8 << 10
+      configure(&configuration)
       hosts.append(
         SimulatedHost(
           number: i, configuration: configuration, disk: MemoryFileSystem(),
@@ -68,7 +73,10 @@ public final class Simulation {
   }
 
   func moment(_ host: SimulatedHost) -> Moment {
-    Moment(monotonic: now, wall: Stamp(microseconds: Simulation.epoch + Int64(now) + host.clockOffset))
+    // Monotonic clocks begin anywhere: those of two hosts have nothing in common.
+    Moment(
+      monotonic: now + UInt64(host.number) * 1_000_000_007,
+      wall: Stamp(microseconds: Simulation.epoch + Int64(now) + host.clockOffset))
   }
   func chance(_ perMille: UInt64) -> Bool { perMille > 0 && random.next() % 1000 < perMille }
   func between(_ low: UInt64, _ high: UInt64) -> UInt64 { low + random.next() % (high - low + 1) }
@@ -85,8 +93,10 @@ public final class Simulation {
     do {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity,
-        logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
+        logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
+        ledgerLimits: host.configuration.ledgerLimits)
       host.life += 1
+      host.isTurnScheduled = false
       host.storage = opened.storage
       host.node = Node(
         configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host))
@@ -186,6 +196,7 @@ public final class Simulation {
     case written(host: Int, life: Int, LogBatch)
     case job(host: Int, life: Int, Job)
     case drained(host: Int, life: Int, LinkID)
+    case turn(host: Int, life: Int)
 
     var kind: String {
       switch self {
@@ -196,6 +207,7 @@ public final class Simulation {
       case .written: "written"
       case .job: "job"
       case .drained: "drained"
+      case .turn: "turn"
       }
     }
   }
@@ -252,6 +264,11 @@ public final class Simulation {
       guard host.life == life, let node = host.node else { return }
       node.linkDrained(link, now: moment(host))
       perform(host)
+    case .turn(let number, let life):
+      let host = hosts[number]
+      guard host.life == life, host.node != nil else { return }
+      host.isTurnScheduled = false
+      perform(host)
     }
   }
 
@@ -281,6 +298,10 @@ public final class Simulation {
       let lane = NodeStorage.lane(of: job)
       host.laneBusyUntil[lane] = max(host.laneBusyUntil[lane], now) + between(5, 200)
       events.push(at: host.laneBusyUntil[lane], .job(host: host.number, life: host.life, job))
+    }
+    if effects.wantsTurn && !host.isTurnScheduled {
+      host.isTurnScheduled = true
+      schedule(after: faults.busyTurn, .turn(host: host.number, life: host.life))
     }
     for (level, text) in effects.logLines where level >= .warning {
       log.append("\(now) \(host.configuration.name) \(text)")

@@ -42,10 +42,15 @@ public final class SnapshotReceiver {
 
   /// Verifies every chunk and the digest, syncs, renames into place. Throws `.damaged` when the bytes are not those
   /// that were announced; the part is removed then, so that the next try starts over.
-  public func finish() throws(StorageError) -> SnapshotFile {
+  /// - Parameter prepare: called when the bytes are verified, before the file gets its name and so counts: what it refers
+  ///   to must be durable then. May open the file given. What it throws is thrown.
+  public func finish(
+    preparing prepare: (SnapshotFile) throws(StorageError) -> Void = { _ in }
+  ) throws(StorageError) -> SnapshotFile {
     var found: SnapshotFile
     do throws(StorageError) {
       found = try verify()
+      try prepare(found)
     } catch {
       if error.kind == .damaged { abandon() }
       throw error

@@ -1,16 +1,23 @@
+import Cluster
 import Testing
 
 @testable import Simulator
 
-/// A cluster of three regions, made and running.
-func makeCluster(seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init()) throws -> Simulation {
-  let simulation = Simulation(seed: seed, nodes: 3, faults: faults)
+/// A cluster of three regions, made and running; one node may end as soon as it is made.
+func makeCluster(
+  seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(), without missing: Int? = nil,
+  configure: (inout NodeConfiguration) -> Void = { _ in }
+) throws -> Simulation {
+  let simulation = Simulation(seed: seed, nodes: 3, faults: faults, configure: configure)
   simulation.run(for: 1_000_000)
   let admin = try #require(simulation.connect(to: 0))
   let answer = try #require(ask(simulation, admin, "CLUSTER INIT shards=\(shards) replicas=3"))
   try #require(answer.hasPrefix("+cluster="), "\(answer)")
+  if let missing { simulation.kill(missing) }
   let healthy = simulation.run(for: 20_000_000) {
-    (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") ?? false }
+    (0..<3).allSatisfy {
+      $0 == missing || status(simulation, $0)?.contains(missing == nil ? "healthy=yes" : "leaders=\(shards)") ?? false
+    }
   }
   try #require(healthy, "\(simulation.log)")
   return simulation

@@ -98,7 +98,15 @@ final class PersistentTerminal {
   private func live(seed: UInt64) throws {
     var faults = Simulation.Faults()
     faults.lossPerMille = 1
-    let simulation = try makeCluster(seed: seed, shards: 3, faults: faults)
+    let simulation = try makeCluster(seed: seed, shards: 3, faults: faults) { configuration in
+      guard seed % 2 == 0 else { return }
+      // Logs so short that who comes back gets a snapshot.
+      configuration.snapshotLogBytes = 2 << 10
+      configuration.snapshotStatePercent = 0
+      configuration.logTailBytes = 256
+      configuration.transferPieceBytes = 1 << 10
+      configuration.ledgerLimits.journalSegmentBytes = 4 << 10
+    }
     try populate(simulation)
     var random = SeededGenerator(seed: seed &* 77)
     let terminals = (0..<12).map { PersistentTerminal(member: "m\($0)", seed: seed &* 1000 + UInt64($0)) }

@@ -1,0 +1,176 @@
+import Base
+import Ledger
+import Raft
+
+/// Whether a wall clock can be trusted. Every entry is stamped by its leader's clock, and points expire by the stamps; so a
+/// node whose clock is off neither leads nor proposes, and a follower does not take entries from the future. Both are the
+/// node's judgement, not the ledger's: what is committed is applied by its stamp, whatever the clock says.
+extension Node {
+  /// A clock is off when it is further from the median than the first, and right again when it is within the second.
+  static let clockTolerance: Int64 = 500_000
+  static let clockRecovery: Int64 = 400_000
+  /// Stamps of others, deliveries' and markers', that are further ahead are not proposed: followers would not take them.
+  static let stampTolerance: Int64 = 1_000_000
+  /// How long leadership is offered to others before it is laid down.
+  static let clockHandOver: UInt64 = 2_000_000
+  static let alarmInterval: UInt64 = 10_000_000
+
+  struct ClockState {
+    var isOff = false
+    /// By how much this node's clock was ahead of the median when last judged; nil without a verdict.
+    var ahead: Int64?
+    var offSince: UInt64 = 0
+    /// The wall clock less the monotonic one: changes when the wall clock is set.
+    var skew: Int64 = 0
+    /// When the operator was last told, of this node's clock and of a peer's entries.
+    var toldOff: UInt64?
+    var toldRefused: UInt64?
+  }
+
+  // MARK: Readings
+
+  func sendClock(to peer: Peer) {
+    let start = peer.outbox.beginMessage(.clock)
+    peer.outbox.append(now.wall.microseconds)
+    peer.outbox.append(now.monotonic)
+    let heard = peer.clock.lastHeard
+    peer.outbox.append(heard?.theirs ?? 0)
+    peer.outbox.append(heard.map { now.monotonic - $0.ours } ?? 0)
+    peer.outbox.append(UInt8(clock.isOff ? 1 : 0))
+    peer.outbox.endMessage(start)
+  }
+
+  func receiveClock(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
+    let wall = Stamp(microseconds: try reader.read())
+    let monotonic = try reader.read(UInt64.self)
+    let echoed = try reader.read(UInt64.self)
+    let heldFor = try reader.read(UInt64.self)
+    peer.clock.heard(wall: wall, monotonic: monotonic, echoed: echoed, heldFor: heldFor, now: now)
+    peer.clock.isOff = try reader.read(UInt8.self) != 0
+  }
+
+  // MARK: The verdict
+
+  /// At each turn's end: a clock that was set is judged before it stamps anything.
+  func noticeClockStep() {
+    let skew = now.wall.microseconds &- Int64(now.monotonic)
+    let step = skew &- clock.skew
+    clock.skew = skew
+    if step > 100_000 || step < -100_000 { judgeClock() }
+  }
+
+  /// Compares this node's clock with the median of all that are heard, its own among them: with three nodes the one that
+  /// is off is found by the two that agree. With fewer than two peers there is no new verdict.
+  func judgeClock() {
+    var least: [Int64] = [0]
+    var most: [Int64] = [0]
+    for peer in peers where peer.index != 0 {
+      guard let bounds = peer.clock.ahead(now: now) else { continue }
+      least.append(bounds.least)
+      most.append(bounds.most)
+    }
+    guard least.count >= 3 else {
+      clock.ahead = nil
+      // One that is off stays so until the only peer there is bears it out.
+      if clock.isOff, least.count == 2, least[1] <= Node.clockRecovery, most[1] >= -Node.clockRecovery {
+        clockIsRight()
+      }
+      return
+    }
+    least.sort()
+    most.sort()
+    // Of an even number the median that speaks for this node: two against two is no verdict.
+    let behindBy = least[(least.count - 1) / 2]
+    let aheadBy = -most[most.count / 2]
+    clock.ahead = (aheadBy - behindBy) / 2
+    if behindBy > Node.clockTolerance || aheadBy > Node.clockTolerance {
+      clockIsOff()
+    } else if clock.isOff, behindBy <= Node.clockRecovery, aheadBy <= Node.clockRecovery {
+      clockIsRight()
+    }
+  }
+
+  private func clockIsOff() {
+    if !clock.isOff {
+      clock.isOff = true
+      clock.offSince = now.monotonic
+      statusDue = true
+      for replica in replicas { replica?.setMayLead(false) }
+    }
+    guard clock.toldOff.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return }
+    clock.toldOff = now.monotonic
+    let milliseconds = (clock.ahead ?? 0) / 1000
+    log(
+      .error,
+      "alarm=CLOCK this node's clock is \(abs(milliseconds)) ms \(milliseconds < 0 ? "behind" : "ahead of") the others':"
+        + " it does not lead until the clock is right; set it (chronyc makestep) and see that it is kept so")
+  }
+
+  private func clockIsRight() {
+    clock.isOff = false
+    clock.toldOff = nil
+    statusDue = true
+    for replica in replicas { replica?.setMayLead(true) }
+    log(.info, "the clock is right again")
+  }
+
+  /// With each tick while the clock is off: others are to lead. If none can take over, what this node leads is laid down:
+  /// the entries that nobody would take from it must not stand in the way of others.
+  func yieldLeadership() {
+    guard clock.isOff else { return }
+    for replica in replicas {
+      guard let replica, replica.isLeader else { continue }
+      if now.monotonic - clock.offSince >= Node.clockHandOver {
+        replica.stepDown()
+      } else if let target = replica.bestSuccessor({ mayTakeOver($0) }) {
+        replica.transferLeadership(to: target)
+      }
+    }
+  }
+
+  func mayTakeOver(_ node: NodeID) -> Bool {
+    guard let peer = peer(node) else { return false }
+    return peer.isConnected && !peer.clock.isOff
+  }
+
+  /// By how much the clock that is most ahead of ours is, of those that may stamp entries.
+  var mostAhead: Int64 {
+    var most: Int64 = 0
+    for peer in peers where peer.index != 0 && !peer.clock.isOff {
+      if let bounds = peer.clock.ahead(now: now) { most = max(most, bounds.most) }
+    }
+    return clock.isOff ? 0 : min(most, 2 * Node.clockTolerance)
+  }
+
+  // MARK: Entries from the future
+
+  /// Takes from an append what is stamped too far ahead of this node's clock; false if nothing is left. It is not
+  /// acknowledged, and so comes again: by then it may be of the past. Stamps that only follow from those before are taken,
+  /// or a shard whose time once ran ahead would stand still until then.
+  func admit(_ message: inout Message, _ replica: Replica, from peer: Peer) -> Bool {
+    guard let last = message.entries.last(where: { $0.kind == .command }) else { return true }
+    let applied = replica.machine.lastStamp.microseconds
+    let limit = max(now.wall.microseconds &+ Node.clockTolerance, applied &+ 1_000)
+    guard Node.stamp(of: last) > limit else { return true }
+    let refused = message.entries.firstIndex { $0.kind == .command && Node.stamp(of: $0) > limit } ?? 0
+    if clock.toldRefused.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true {
+      clock.toldRefused = now.monotonic
+      let ahead = (Node.stamp(of: message.entries[refused]) - now.wall.microseconds) / 1000
+      log(
+        .error,
+        "alarm=CLOCK shard=\(replica.shard.rawValue) entries of node=\(peer.hello.name) are stamped \(ahead) ms ahead of"
+          + " this node's clock: they are not taken; set the clock that is wrong, there or here")
+    }
+    guard refused > 0 else { return false }
+    message.entries.removeSubrange(refused...)
+    return true
+  }
+
+  private static func stamp(of entry: LogEntry) -> Int64 {
+    entry.payload.withUnsafeBytes { raw in
+      var reader = ByteReader(raw)
+      // What cannot be read is refused by whoever applies it.
+      return (try? EntryHeader(decoding: &reader))?.stamp.microseconds ?? .min
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import Base
+
+/// A place in a shard's journal between two frames, and the hash over all before it.
+public struct JournalChain: Sendable, Hashable {
+  public var position: JournalPosition
+  public var hash: SHA256.Digest
+
+  public init(position: JournalPosition, hash: SHA256.Digest) {
+    self.position = position
+    self.hash = hash
+  }
+
+  /// A frame longer than this is none.
+  public static let frameBytesMax = 256 << 20
+
+  /// The length of the frame that `bytes` begin with, as far as they tell: nil if they are too few for that.
+  public func frameByteCount(_ bytes: UnsafeRawBufferPointer) throws -> Int? {
+    guard bytes.count >= JournalBuffer.frameHeaderSize else { return nil }
+    let magic = UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self))
+    let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+    guard magic == JournalBuffer.magic, length > JournalBuffer.frameHeaderSize, length <= JournalChain.frameBytesMax
+    else { throw corruption("this is no frame") }
+    return length
+  }
+
+  /// Passes the next frame, whole; throws `JournalCorruption` if it does not follow from all before.
+  public mutating func pass(_ frame: UnsafeRawBufferPointer) throws {
+    guard SHA256.Digest(bytes: UnsafeRawBufferPointer(rebasing: frame[24..<56])) == hash else {
+      throw corruption("a frame does not follow from the one before")
+    }
+    hash = SHA256.digest(frame)
+    position.rawValue += UInt64(frame.count)
+  }
+  /// Goes on with the next segment.
+  public mutating func passSegment() { position = JournalPosition(segment: position.segment + 1, offset: 0) }
+
+  /// Walks through a journal up to `end`; throws `JournalCorruption` where a frame does not follow from the one before,
+  /// and what the source throws. Costs one hash over all bytes passed.
+  public func followed(to end: JournalPosition, in source: some JournalSource) throws -> JournalChain {
+    var chain = self
+    var frame = [UInt8](repeating: 0, count: 65_536)
+    while chain.position < end {
+      guard let count = try chain.fetch(source, &frame) else {
+        guard chain.position.segment < end.segment else { throw chain.corruption("it ends too soon") }
+        chain.passSegment()
+        continue
+      }
+      try frame.withUnsafeBytes { try chain.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+    guard chain.position == end else { throw chain.corruption("no frame ends where one should") }
+    return chain
+  }
+
+  /// Reads the frame here to the front of `frame`; its length, nil at a segment's end.
+  private func fetch(_ source: some JournalSource, _ frame: inout [UInt8]) throws -> Int? {
+    var got = try frame.withUnsafeMutableBytes { try source.read(at: position, into: $0) }
+    if got == 0 { return nil }
+    let length = try frame.withUnsafeBytes { try frameByteCount(UnsafeRawBufferPointer(rebasing: $0[..<got])) }
+    guard let length else { throw corruption("a frame is cut") }
+    if length > frame.count {
+      frame = [UInt8](repeating: 0, count: length)
+      got = try frame.withUnsafeMutableBytes { try source.read(at: position, into: $0) }
+    }
+    guard got >= length else { throw corruption("a frame is cut") }
+    return length
+  }
+
+  public func corruption(_ what: String) -> JournalCorruption {
+    JournalCorruption(description: "journal, segment \(position.segment), offset \(position.offset): \(what)")
+  }
+}
