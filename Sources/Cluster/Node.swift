@@ -52,6 +52,9 @@ public final class Node: NodeCore {
 
   // Shards. Tables by shard number.
   var replicas: [Replica?] = []
+  private var turned: [Replica] = []
+  /// Nil: turns are taken one after another.
+  private let turnRunner: (any TurnRunner)?
   var streams: [EdgeStream] = []
   var leaders: [KnownLeader] = []
   var slotToShard: [UInt32] = []
@@ -100,8 +103,12 @@ public final class Node: NodeCore {
     var deadline: UInt64
   }
 
-  public init(configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment) {
+  public init(
+    configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment,
+    turnRunner: (any TurnRunner)? = nil
+  ) {
     self.configuration = configuration
+    self.turnRunner = turnRunner
     self.id = storage.identity
     self.incarnation = UInt64(max(1, now.wall.microseconds))
     self.now = now
@@ -233,15 +240,9 @@ public final class Node: NodeCore {
     shareApplyWork()
     for _ in 0..<4 {
       sendStreams()
-      var progressed = false
-      for replica in replicas {
-        guard let replica, replica.isDirty else { continue }
-        replica.isDirty = false
-        replica.turn(clock: now.wall)
-        progressed = true
-        drain(replica)
-      }
-      if !progressed { break }
+      takeTurns()
+      if turned.isEmpty { break }
+      for replica in turned { drain(replica) }
     }
     advanceCatalogueWaits()
     if statusDue { broadcastStatus() }
@@ -281,10 +282,30 @@ public final class Node: NodeCore {
     jobs.removeAll(keepingCapacity: true)
     logLines.removeAll(keepingCapacity: true)
     effects.exit = exit
-    effects.wantsTurn = replicas.contains { $0?.hasBacklog == true }
+    effects.wantsTurn = replicas.contains { $0.map { $0.hasBacklog || $0.isDirty } == true }
   }
 
   /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on.
+  /// Each replica to which something has happened takes a turn. They share nothing, and what came of it is looked at
+  /// afterwards, in the order of the shards: so it is the same whether they take turns or all at once.
+  private func takeTurns() {
+    turned.removeAll(keepingCapacity: true)
+    var heavy = 0
+    for replica in replicas {
+      guard let replica, replica.isDirty else { continue }
+      replica.isDirty = false
+      turned.append(replica)
+      if turnRunner != nil && replica.work >= configuration.parallelBytes { heavy += 1 }
+    }
+    let clock = now.wall
+    guard let turnRunner, heavy > 1 else {
+      for replica in turned { replica.turn(clock: clock) }
+      return
+    }
+    nonisolated(unsafe) let turned = turned
+    turnRunner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock) }
+  }
+
   private func shareApplyWork() {
     var waiting = 0
     for replica in replicas where replica?.hasBacklog == true { waiting += 1 }

@@ -27,6 +27,8 @@ public struct NodeConfiguration: Sendable {
   /// Bytes of entries that are applied in one turn of the loop, over all shards: some milliseconds' work. What is left is
   /// done in the next, and other events come in between.
   public var applyBytes = 256 << 10
+  /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
+  public var parallelBytes = 16 << 10
   /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
   public var logHeldBytes = 512 << 20
   /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.

@@ -49,6 +49,8 @@ final class Replica {
   private var lastProposedStamp = Stamp.zero
   /// Committed entries that wait to be applied, oldest first, from `nextToApply` on.
   private var backlog: [LogEntry] = []
+  /// Bytes of entries that were taken into the log in this life and not applied yet; too much where some were replaced.
+  private var unappliedBytes = 0
   private var nextToApply = 0
   /// What may still be applied in this turn of the node, in bytes of entries; the last may exceed it.
   var applyAllowance = 0
@@ -146,6 +148,8 @@ final class Replica {
   }
 
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
+  /// Bytes that the next turn may have to propose or to apply, as far as is known beforehand.
+  var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { nextToApply < backlog.count }
   /// Leads, and has applied all that earlier leaders may have committed.
@@ -325,7 +329,10 @@ final class Replica {
 
   private func drainReady() {
     var ready = raft.takeReady()
-    if let persist = ready.persist { outbox.persist.append(persist) }
+    if let persist = ready.persist {
+      for entry in persist.entries { unappliedBytes += entry.payload.count }
+      outbox.persist.append(persist)
+    }
     if ready.roleChanged { outbox.roleChanged = true }
     for message in ready.messages { outbox.messages.append(message) }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
@@ -379,6 +386,7 @@ final class Replica {
       let entry = backlog[nextToApply]
       nextToApply += 1
       applyAllowance -= entry.payload.count + Replica.entryCost
+      unappliedBytes = max(0, unappliedBytes - entry.payload.count)
       apply(entry)
     }
     if !hasBacklog { dropBacklog() }

@@ -108,6 +108,12 @@ extension NodeDisk {
   public static func lane(of job: Job) -> Int { 0 }
 }
 
+/// Runs the turns of a node's replicas, which share nothing, so that those of different shards may run at once.
+public protocol TurnRunner: AnyObject, Sendable {
+  /// Calls `turn` once for each place in `shards`, a shard always on the same thread, and returns when all calls have.
+  func run(_ shards: [ShardID], _ turn: @Sendable (_ place: Int) -> Void)
+}
+
 /// What a node wants done, in one turn. Reused: the shell empties it.
 public struct Effects<Disk: NodeDisk> {
   /// Sent in order; any number of pieces a client, one system call a client.

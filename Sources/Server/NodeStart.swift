@@ -9,9 +9,10 @@ public func startNode(arguments: [String]) -> Int32 {
     let (storage, recovered) = try NodeStorage.open(
       dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity)
     let configuration = NodeSettings.configuration(of: context.configuration)
+    let workers = context.configuration.workers
     let node = Node(
       configuration: configuration, storage: recovered, seed: context.newIdentity ^ UInt64(context.now.monotonic),
-      now: context.now)
+      now: context.now, turnRunner: workers > 0 ? TurnPool(threads: workers) : nil)
     return (node, storage)
   }
 }

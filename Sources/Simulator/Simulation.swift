@@ -23,6 +23,7 @@ public final class Simulation {
   /// Wall time at virtual time 0: 2026-01-01T00:00:00Z.
   static let epoch: Int64 = 1_767_225_600_000_000
   public var faults: Faults
+  private let turnRunner: (any TurnRunner)?
   var random: SeededGenerator
   public private(set) var hosts: [SimulatedHost] = []
   private var events = EventQueue()
@@ -51,8 +52,10 @@ public final class Simulation {
   }
 
   public init(
-    seed: UInt64, nodes: Int, faults: Faults = Faults(), configure: (inout NodeConfiguration) -> Void = { _ in }
+    seed: UInt64, nodes: Int, faults: Faults = Faults(), turnRunner: (any TurnRunner)? = nil,
+    configure: (inout NodeConfiguration) -> Void = { _ in }
   ) {
+    self.turnRunner = turnRunner
     random = SeededGenerator(seed: seed)
     self.faults = faults
     let regions = ["east", "north", "west"]
@@ -99,7 +102,8 @@ public final class Simulation {
       host.isTurnScheduled = false
       host.storage = opened.storage
       host.node = Node(
-        configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host))
+        configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host),
+        turnRunner: turnRunner)
       host.logBusyUntil = now
       schedule(after: 1, .tick(host: number, life: host.life))
       perform(host)

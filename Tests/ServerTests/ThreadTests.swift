@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Glibc
 import Synchronization
@@ -54,6 +55,24 @@ import Testing
     let writers = node.events.all.filter { $0.hasPrefix("thread ") }
     #expect(writers.count == 5)
     #expect(Set(writers.dropFirst()).count == 1 && writers[0] != writers[1])
+  }
+
+  @Test func aPoolCallsEachTurnOnceAndAShardAlwaysOnTheSameThread() {
+    let pool = TurnPool(threads: 3)
+    let calls = Mutex<[UInt32: [UInt]]>([:])
+    let shards = (1...10).map { ShardID(UInt32($0)) }
+    for round in 1...50 {
+      pool.run(shards) { place in
+        let thread = UInt(pthread_self())
+        calls.withLock { $0[shards[place].rawValue, default: []].append(thread) }
+      }
+      // It returns only when all is done.
+      #expect(calls.withLock { $0.count == 10 && $0.values.allSatisfy { $0.count == round } })
+    }
+    calls.withLock { calls in
+      #expect(calls.values.allSatisfy { $0.count == 50 && Set($0).count == 1 })
+      #expect(Set(calls.values.compactMap(\.first)).count == 4)
+    }
   }
 
   @Test func jobsOfALaneAreDoneInOrder() throws {

@@ -1,4 +1,5 @@
 import Cluster
+import Glibc
 
 /// What one node is told by its operator: flags over the configuration file over defaults.
 public struct ServerConfiguration: Sendable {
@@ -24,6 +25,8 @@ public struct ServerConfiguration: Sendable {
   public var turnBytesMax: Int
   /// Whether a loop that is idle writes the log itself.
   public var writesWhenIdle: Bool
+  /// Threads beside the loop on which replicas take their turns.
+  public var workers: Int
   /// How long a graceful stop may take.
   public var stopSeconds: Int
   /// The settings of the node itself: every one of them, in the order of their documentation.
@@ -81,6 +84,12 @@ extension ServerConfiguration {
       which spares a lone request two wake-ups. When a write has taken over 20 ms, the thread writes for the next 10 s,
       so that a slow disk does not hold up reads as well.
       """, problem: { ["thread", "idle"].contains($0) ? nil : "must be thread or idle" }),
+    Setting(
+      "workers", "auto",
+      """
+      Threads beside the main loop that work for shards under load, 0 to 64; auto: none on up to 3 processors, else two
+      fewer than there are, up to 16.
+      """, problem: { $0 == "auto" ? nil : whole(0...64)($0).map { "\($0), or auto" } }),
     Setting(
       "stop-seconds", "10",
       "Seconds that a graceful stop (SIGTERM) may take before the process ends anyway, 1 to 3600.",
@@ -140,6 +149,8 @@ extension ServerConfiguration {
     readBytesMax = number("read-bytes")
     turnBytesMax = number("turn-bytes")
     writesWhenIdle = text("log-writer") == "idle"
+    let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    workers = text("workers") == "auto" ? (processors > 3 ? min(processors - 2, 16) : 0) : number("workers")
     stopSeconds = number("stop-seconds")
     node = nodeSettings.map { ($0.key, text($0.key)) }
   }
