@@ -60,7 +60,7 @@ struct JournalRecord {
   var merchant: Int32 = -1
   /// By how much the balance changed.
   var points: Int64 = 0
-  /// What was moved, held or released, where that is something else.
+  /// What was moved, held or released, where that is something else; of an earn, what lapsed as it was booked.
   var amount: Int64 = 0
   var balance: Int64 = 0
   var available: Int64 = 0
@@ -194,7 +194,7 @@ struct JournalRecord {
       reply.field(.member, member)
       catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
       reply.field(.points, points)
-      reply.field(.balance, balance)
+      reply.field(.balance, kind == .earn ? balance &- amount : balance)
       return
     default:
       if of != .none { reply.field(.of, of) }

@@ -318,6 +318,7 @@ extension Ledger {
     back.amount = transaction.points
     back.of = record.id
     book(holder, &back, points: transaction.points, link: record.id)
+    endDueLots(holder)
     let start = reply.buffer.count
     writeRecipientVerdict(verdict, &reply)
     let position = keptAnswer(

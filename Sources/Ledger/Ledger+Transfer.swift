@@ -195,6 +195,7 @@ extension Ledger {
     record.of = source
     record.other = from
     book(holder, &record, points: points, link: source)
+    endDueLots(holder)
   }
   func writeRecipientVerdict(_ verdict: Verdict, _ reply: inout ReplyWriter) {
     switch ErrorCode(rawValue: verdict.code) {

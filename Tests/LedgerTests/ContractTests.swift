@@ -1,0 +1,66 @@
+import Testing
+
+@testable import Ledger
+
+/// What the line protocol promises beyond the rules: transcripts, as in `RuleTests`.
+struct ContractTests {
+  @Test func historyShowsPointsComeBeforeTheyLapseAtTheirBooking() throws {
+    let transcript = """
+      @ 2026-01-10T12:00
+      > PROGRAM SET points earn=1/1 expire=1d backdate=30d
+      +OK
+      > MERCHANT SET cafe program=points
+      +OK
+      > MEMBER ADD ann
+      +OK
+      > EARN ann merchant=cafe points=100 id=a
+      tx=#1 member=ann program=points points=100 balance=100
+      > EARN ann merchant=cafe points=40 id=b at=2026-01-01T12:00
+      tx=#2 member=ann program=points points=40 balance=100
+      > EARN ann merchant=cafe points=40 id=b at=2026-01-01T12:00
+      tx=#2 member=ann program=points points=40 balance=100
+      > BALANCE ann
+      member=ann program=points balance=100 held=0 available=100 debt=0 expiring=100 expires=2026-01-12T00:00
+      > HISTORY ann
+      tx=#3 time=2026-01-10T12:00 kind=expire points=-40 balance=100 program=points
+      tx=#2 time=2026-01-10T12:00 kind=earn points=40 balance=140 program=points merchant=cafe request=b effective=2026-01-01T12:00
+      tx=#1 time=2026-01-10T12:00 kind=earn points=100 balance=100 program=points merchant=cafe request=a
+      > REDEEM ann merchant=cafe points=100 id=c
+      tx=#4 member=ann program=points points=-100 balance=0
+      > REFUND #1 id=d
+      tx=#5 of=#1 member=ann points=-100 balance=-100 program=points
+      > EARN ann merchant=cafe points=130 id=e at=2026-01-01T12:00
+      tx=#6 member=ann program=points points=130 balance=0
+      > HISTORY ann limit=2
+      tx=#7 time=2026-01-10T12:00 kind=expire points=-30 balance=0 program=points
+      tx=#6 time=2026-01-10T12:00 kind=earn points=130 balance=30 program=points merchant=cafe request=e effective=2026-01-01T12:00
+      > CHECK
+      ok
+      """
+    #expect(try World(shards: 1).play(transcript) == transcript)
+  }
+
+  @Test func pointsThatLapseOnTheirWayToAMemberArriveFirst() throws {
+    let world = World(shards: 2)
+    _ = try world.play(
+      """
+      @ 2026-01-10T12:00
+      > PROGRAM SET points earn=1/1 expire=1d
+      > MERCHANT SET cafe program=points
+      > MEMBER ADD ann
+      > EARN ann merchant=cafe points=100 id=a
+      """)
+    func home(_ member: String) -> Int { world.shard(of: Command.memberSlot(lasting(member), tenant: .first)) }
+    let ben = try #require((0..<100).map { "ben\($0)" }.first { home($0) != home("ann") })
+    #expect(try world.run("MEMBER ADD \(ben)") == "+OK")
+    world.holdsPost = true
+    #expect(try world.run("TRANSFER ann \(ben) points=60 id=t") == "(pending)")
+    world.time = World.stamp("2026-01-12T00:00")
+    try world.deliverAll()
+    world.holdsPost = false
+    let rows = try world.run("HISTORY \(ben)").split(separator: "\n")
+    #expect(rows.count == 2 && rows[0].contains("kind=expire points=-60 balance=0"), "\(rows)")
+    #expect(rows[1].contains("kind=transfer-in points=60 balance=60"), "\(rows)")
+    #expect(try world.run("CHECK") == "ok")
+  }
+}
