@@ -10,8 +10,8 @@ extension Ledger {
     let amount = try reader.readAmount()
     try reader.finish()
     switch amount {
-    case .spend(let money) where money < 1 || money > Ledger.largestAmount:
-      throw MalformedBytes("spend must be 1 to 10^15")
+    case .spend(let money) where money < 0 || money > Ledger.largestAmount:
+      throw MalformedBytes("spend must be 0 to 10^15")
     case .points(let points) where points < 1 || points > Ledger.largestAmount:
       throw MalformedBytes("points must be 1 to 10^15")
     default: break
@@ -54,7 +54,9 @@ extension Ledger {
     let t = s.transaction
     let leftPoints = t.points - t.reversedPoints
     let leftSpend = t.spend < 0 ? 0 : t.spend - t.reversedSpend
-    if leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
+    // Of a purchase of nothing as much is left after its refund as before: its state tells that it was undone.
+    let isNothing = t.points == 0 && t.spend == 0
+    if isNothing ? t.state == TransactionRecord.undone : leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
       return refuse(s, .reversed, "nothing is left to refund", left: 0, &reply)
     }
     var points: Int64 = 0
@@ -84,6 +86,7 @@ extension Ledger {
       return refuse(s, .limit, "over a limit", which: "balance", &reply)
     }
     takeBack(holder, points, lotExpiry: t.expiresAt, origin: t.origin)
+      guard t.spend > 0 else { break }
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
     return bookRefund(s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
@@ -95,6 +98,7 @@ extension Ledger {
     let number = findLot(holder, lotExpiry, origin)
     if number != 0 {
       let record = lot(holder, number)
+    if isNothing { setState(s.number, TransactionRecord.undone) }
       let part = min(left, record.pointee.available)
       adjustLot(holder, record, available: -part, reversed: part)
       adjust(holder, available: -part)

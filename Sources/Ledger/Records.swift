@@ -139,6 +139,8 @@ struct TransactionRecord: BitwiseCopyable {
   static let captured: UInt8 = 2
   static let released: UInt8 = 3
   static let returned: UInt8 = 4
+  /// `state` of an earn of no points for no money, once it was refunded.
+  static let undone: UInt8 = 5
 }
 
 /// Points taken from one lot by one transaction.

@@ -63,4 +63,50 @@ struct ContractTests {
     #expect(rows[1].contains("kind=transfer-in points=60 balance=60"), "\(rows)")
     #expect(try world.run("CHECK") == "ok")
   }
+
+  @Test func aRefundOfNoMoneyTakesNothingAndAPurchaseOfNothingIsUndoneOnce() throws {
+    let transcript = """
+      > PROGRAM SET points earn=1/100
+      +OK
+      > MERCHANT SET cafe program=points
+      +OK
+      > MEMBER ADD ann
+      +OK
+      > EARN ann merchant=cafe spend=1050 id=a
+      tx=#1 member=ann program=points points=10 balance=10
+      > REFUND #1 spend=0 id=b
+      tx=#2 of=#1 member=ann points=0 balance=10 program=points
+      > REFUND #1 spend=0 id=b
+      tx=#2 of=#1 member=ann points=0 balance=10 program=points
+      > REFUND #1 spend=1050 id=c
+      tx=#3 of=#1 member=ann points=-10 balance=0 program=points
+      > REFUND #1 spend=0 id=d
+      -REVERSED left=0
+      > EARN ann merchant=cafe spend=0 id=e
+      tx=#4 member=ann program=points points=0 balance=0
+      > REFUND #4 spend=1 id=f
+      -REVERSED left=0
+      > REFUND #4 id=g
+      tx=#5 of=#4 member=ann points=0 balance=0 program=points
+      > REFUND #4 id=g
+      tx=#5 of=#4 member=ann points=0 balance=0 program=points
+      > REFUND #4 id=h
+      -REVERSED left=0
+      > EARN ann merchant=cafe spend=0 id=i
+      tx=#6 member=ann program=points points=0 balance=0
+      > REFUND #6 spend=0 id=j
+      tx=#7 of=#6 member=ann points=0 balance=0 program=points
+      > REFUND #6 spend=0 id=k
+      -REVERSED left=0
+      > EARN ann merchant=cafe spend=50 id=l
+      tx=#8 member=ann program=points points=0 balance=0
+      > REFUND #8 id=m
+      tx=#9 of=#8 member=ann points=0 balance=0 program=points
+      > REFUND #8 id=n
+      -REVERSED left=0
+      > CHECK
+      ok
+      """
+    #expect(try World(shards: 1).play(transcript) == transcript)
+  }
 }
