@@ -40,6 +40,15 @@ extension Ledger {
     case .earn: return refundEarn(s, holder, amount, &reply)
     case .redeem, .capture: return refundRedemption(s, holder, amount, &reply)
     case .refund: return refuse(s, .reversed, "a refund is not refunded: post anew", left: 0, &reply)
+    case .hold:
+      // Not kept: once it is captured, the same request is right.
+      let isOpen = s.transaction.state == TransactionRecord.open && s.transaction.expiresAt > now
+      reply.error(
+        .malformed,
+        isOpen
+          ? "tx: the hold is open, which is undone by RELEASE" : "tx: the hold was released, which leaves nothing to refund"
+      )
+      return .replied
     default:
       reply.error(.malformed, "tx: only an earn, a redeem or a capture is refunded")
       return .replied
@@ -77,6 +86,7 @@ extension Ledger {
         return refuse(s, .reversed, "more than is left to refund", left: leftSpend, &reply)
       }
       spend = money
+      guard t.spend > 0 else { break }
       let product = t.points.multipliedFullWidth(by: t.reversedSpend + money)
       let target = t.spend.dividingFullWidth(product).quotient
       points = max(0, target - t.reversedPoints)
@@ -86,9 +96,9 @@ extension Ledger {
       return refuse(s, .limit, "over a limit", which: "balance", &reply)
     }
     takeBack(holder, points, lotExpiry: t.expiresAt, origin: t.origin)
-      guard t.spend > 0 else { break }
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
+    if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
   }
   /// R7: from what remains of the lot it joined, then from any lot by R1, the rest becomes debt (R8).
@@ -98,7 +108,6 @@ extension Ledger {
     let number = findLot(holder, lotExpiry, origin)
     if number != 0 {
       let record = lot(holder, number)
-    if isNothing { setState(s.number, TransactionRecord.undone) }
       let part = min(left, record.pointee.available)
       adjustLot(holder, record, available: -part, reversed: part)
       adjust(holder, available: -part)

@@ -109,4 +109,36 @@ struct ContractTests {
       """
     #expect(try World(shards: 1).play(transcript) == transcript)
   }
+
+  @Test func aHoldIsNoPurchaseToRefundUntilItIsCaptured() throws {
+    let transcript = """
+      > PROGRAM SET points
+      +OK
+      > MERCHANT SET cafe program=points
+      +OK
+      > MEMBER ADD ann
+      +OK
+      > EARN ann merchant=cafe points=100 id=a
+      tx=#1 member=ann program=points points=100 balance=100
+      > HOLD ann merchant=cafe points=60 id=b
+      tx=#2 member=ann program=points points=60 balance=100 available=40 expires=2026-01-15T12:15
+      > REFUND #2 id=c
+      -ERR tx: the hold is open, which is undone by RELEASE
+      > CAPTURE #2 id=d
+      tx=#3 of=#2 member=ann program=points points=-60 balance=40 available=40
+      > REFUND #2 id=c
+      tx=#4 of=#3 member=ann points=60 balance=100 program=points
+      > HOLD ann merchant=cafe points=60 id=e
+      tx=#5 member=ann program=points points=60 balance=100 available=40 expires=2026-01-15T12:15
+      > RELEASE #5 id=f
+      tx=#6 of=#5 member=ann program=points points=60 balance=100 available=100
+      > REFUND #5 id=g
+      -ERR tx: the hold was released, which leaves nothing to refund
+      > REFUND #6 id=g
+      -ERR tx: only an earn, a redeem or a capture is refunded
+      > CHECK
+      ok
+      """
+    #expect(try World(shards: 1).play(transcript) == transcript)
+  }
 }
