@@ -80,6 +80,7 @@ struct TestHost: SessionHost {
       ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
       ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
       ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
+      ("QUIT now", "+OK\r\nquit"), ("PING a=b", "$3\r\na=b\r\n"),
       ("BALANCE m1", "not mine"), ("AUDIT", "not mine"),
     ]
     #expect(Self.talk(dialogue.map(\.0), &session) == dialogue.map(\.1))

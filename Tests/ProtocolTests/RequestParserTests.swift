@@ -23,7 +23,7 @@ import Testing
     ("MEMBER ADD ann name=李安\n", "MEMBER ADD [ann] name=李安"),
     ("M'EMB'ER ADD \"ann\"\n", "MEMBER ADD [ann]"),
     ("ECHO \"a\\r\\n\\tb\"\n", "ECHO [a\r\n\tb]"),
-    ("ECHO a=b c\n", "ECHO [a=b] [c]"),
+    ("INFO a=b c\n", "INFO [a=b] [c]"),
     ("ECHO \"\"\n", "ECHO []"),
     ("TRANSFER ann card:7 points=5 id=t\n", "TRANSFER [ann] [card:7] points=5 id=t"),
     (
@@ -68,6 +68,12 @@ import Testing
       "EARN does not know the key 'ttl'; it takes merchant=, spend=, points=, id=, program= and at="
     ),
     ("AUDIT x=1\n", "AUDIT does not know the key 'x'; it takes read="),
+    ("PING a b\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
+    ("*3\r\n$4\r\nPING\r\n$1\r\na\r\n$1\r\nb\r\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
+    ("ECHO a b\n", "wrong number of arguments for 'echo' command; usage: ECHO TEXT"),
+    ("TIME now\n", "wrong number of arguments for 'time' command; usage: TIME"),
+    ("SELECT 0 1\n", "wrong number of arguments for 'select' command; usage: SELECT 0"),
+    ("CLIENT ID 5\n", "wrong number of arguments for 'client|id' command; usage: CLIENT ID"),
     ("AUDIT x\n", "AUDIT does not expect 'x'; usage: AUDIT [read=local|leader]"),
     ("EARN m1 merchant=s spend=1 spend=1 id=a\n", "spend= is given twice"),
     ("EARN m1 merchant=s spend=1 points=1 id=a\n", "EARN takes either spend= or points=, not both"),
