@@ -110,6 +110,7 @@ extension Ledger {
       throw MalformedBytes("an unknown change of a member")
     }
     let request = try reader.readCounted()
+    let card = try reader.readTrailingCounted()
     try reader.finish()
     try Ledger.check(id, "member")
     if request.count > 0 { try Ledger.check(request, "id") }
@@ -119,6 +120,10 @@ extension Ledger {
     if let outcome = repeated(key, &reply) { return outcome }
     guard let number = findMember(hash, header.context.tenant, id) else {
       reply.error(.notFound, "no such member")
+      return .replied
+    }
+    if card.count > 0, cardState(number, card) ?? .removed == .removed {
+      reply.error(.notFound, "no such card")
       return .replied
     }
     let isClosed = members.read(Int(number)).pointee.state == MemberState.closed.rawValue

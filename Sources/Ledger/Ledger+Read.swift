@@ -12,6 +12,7 @@ extension Ledger {
       case .transaction: return try readTransaction(header, &reader, &reply)
       case .memberShow: try readMember(header, &reader, &reply)
       case .card: try readCard(header, &reader, &reply)
+      case .request: try readRequest(header, &reader, &reply)
       case nil: throw MalformedBytes("query kind \(header.rawKind) is not known")
       }
     } catch {
@@ -229,6 +230,12 @@ extension Ledger {
     reply.field(.card, number)
     reply.field(.member, texts.read(entry.member))
     reply.field(.state, (CardState(rawValue: entry.state) ?? .active).text.bytes)
+    var former = ByteBuffer(capacity: 64)
+    forEachFormerHolder(cardEntries.read(Int(place))) { _, member in
+      if !former.isEmpty { former.append(UInt8(ascii: ",")) }
+      former.append(member)
+    }
+    if !former.isEmpty { reply.field(.former, former.bytes) }
   }
 }
 

@@ -46,7 +46,8 @@ extension Ledger {
       reply.error(
         .malformed,
         isOpen
-          ? "tx: the hold is open, which is undone by RELEASE" : "tx: the hold was released, which leaves nothing to refund"
+          ? "tx: the hold is open, which is undone by RELEASE"
+          : "tx: the hold was released, which leaves nothing to refund"
       )
       return .replied
     default:

@@ -242,6 +242,8 @@ struct CardEntryRecord: BitwiseCopyable {
   var member: UInt64
   /// A change that waits for the member's verdict.
   var pending = TransactionID.none
+  /// Who held it before: a `FormerHolders` in the blob; 0 is nobody.
+  var former: UInt64 = 0
   var tenant: TenantID
   var state: UInt8
   var reserved: UInt8 = 0

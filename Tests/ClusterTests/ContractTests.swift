@@ -28,6 +28,73 @@ import Testing
       .map { String($0.split(separator: "=", maxSplits: 1)[1]) }
   }
 
+  // MARK: Request ids
+
+  @Test func aRecipientWhoDoesNotExistIsRefusedForGoodUnderThatID() throws {
+    let (simulation, client) = try open(seed: 21)
+    func answer(_ line: String) -> String { ask(simulation, client, line) ?? "" }
+    #expect(answer("EARN ann merchant=shop points=100 id=e").hasPrefix("+tx="))
+    #expect(answer("TRANSFER ann zed points=5 id=t1").hasPrefix("-NOTFOUND"))
+    #expect(answer("TRANSFER ann card:77 points=5 id=t2").hasPrefix("-NOTFOUND"))
+    #expect(answer("TRANSFER ann card:77 points=6 id=t2").hasPrefix("-CONFLICT"))
+    #expect(answer("MEMBER ADD zed card=77") == "+OK")
+    #expect(answer("TRANSFER ann zed points=5 id=t1").hasPrefix("-NOTFOUND"))
+    #expect(answer("TRANSFER ann zed points=6 id=t1").hasPrefix("-CONFLICT"))
+    #expect(answer("TRANSFER ann card:77 points=5 id=t2").hasPrefix("-NOTFOUND"))
+    #expect(answer("TRANSFER ann CARD:77 points=5 id=t2").hasPrefix("-NOTFOUND"))
+    #expect(answer("TRANSFER ann card:77 points=6 id=t2").hasPrefix("-CONFLICT"))
+    #expect(answer("TRANSFER ann card:77 points=5 id=t3").contains("to=zed points=5 balance=95"))
+    #expect(answer("TRANSFER ann zed points=5 id=t3").contains("to=zed points=5 balance=95"))
+    #expect(answer("BALANCE zed").contains("balance=5 "))
+  }
+
+  @Test func aRepeatByACardHasItsFirstAnswerWhoeverHoldsTheCardNow() throws {
+    let (simulation, client) = try open(seed: 22)
+    func answer(_ line: String) -> String { ask(simulation, client, line) ?? "" }
+    #expect(answer("CARD ADD 5001 member=ann") == "+OK")
+    #expect(answer("CARD ADD 6001 member=cyd") == "+OK")
+    let lines = [
+      "EARN card:5001 merchant=shop spend=10000 id=a", "REDEEM card:5001 merchant=cafe points=10 id=b",
+      "HOLD card:5001 merchant=shop points=5 id=c", "TRANSFER card:5001 card:6001 points=7 id=d",
+      "TRANSFER card:5001 ben points=3 id=e", "REDEEM card:5001 merchant=shop points=9999 id=f",
+      "MEMBER FREEZE card:5001 id=g", "MEMBER THAW card:5001 id=h",
+    ]
+    let first = lines.map(answer)
+    #expect(first[0].hasPrefix("+tx=") && first[3].contains("to=cyd") && first[5].hasPrefix("-INSUFFICIENT"))
+    #expect(first[6] == "+OK" && first[7] == "+OK")
+    let balance = answer("BALANCE ann")
+    func move(_ card: String, to member: String) {
+      #expect(answer("CARD REMOVE \(card)") == "+OK")
+      #expect(lines.map(answer) == first)
+      #expect(answer("CARD ADD \(card) member=\(member)") == "+OK")
+      #expect(lines.map(answer) == first)
+    }
+    move("5001", to: "ben")
+    #expect(answer("MEMBER SHOW card:5001").contains("member=ben state=active"))
+    move("6001", to: "ann")
+    move("5001", to: "cyd")
+    #expect(answer("BALANCE ann") == balance)
+    // A new request is the present holder's, also under an id that a former holder used for something else.
+    #expect(answer("EARN card:5001 merchant=shop spend=10000 id=z").contains("member=cyd"))
+    #expect(answer("EARN card:5001 merchant=shop spend=20000 id=a").contains("member=cyd"))
+    #expect(answer("EARN card:5001 merchant=shop spend=20000 id=a").contains("member=cyd"))
+    #expect(answer("MEMBER SHOW ann").contains("state=active"))
+    let total = try #require(all(simulation, client, "AUDIT").last)
+    #expect(total.contains("balanced=yes"), "\(total)")
+  }
+
+  @Test func aCardThatWasRemovedNamesNobody() throws {
+    let (simulation, client) = try open(seed: 23)
+    func answer(_ line: String) -> String { ask(simulation, client, line) ?? "" }
+    #expect(answer("CARD ADD 5001 member=ann") == "+OK")
+    #expect(answer("CARD REMOVE 5001") == "+OK")
+    for line in [
+      "BALANCE card:5001", "HISTORY card:5001", "MEMBER SHOW card:5001", "MEMBER FREEZE card:5001",
+      "MEMBER CLOSE card:5001 id=x", "EARN card:5001 merchant=shop points=1 id=x",
+    ] { #expect(answer(line).hasPrefix("-NOTFOUND"), "\(line)") }
+    #expect(answer("MEMBER SHOW ann").contains("state=active"))
+  }
+
   // MARK: Reading
 
   @Test func aNodeThatIsCutOffClaimsNoLeadership() throws {
