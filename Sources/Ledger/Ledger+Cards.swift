@@ -68,6 +68,8 @@ struct Verdict: Equatable {
   var code: UInt8 = 0
   var which: UInt8 = 0
   static let done = Verdict()
+  /// Done, and nothing had to be changed: the card stays as it is.
+  static let unchanged = Verdict(code: 0, which: 1)
   static let whichNames: [String] = ["", "balance", "lots", "cards", "members", "program"]
   init() {}
   init(_ code: ErrorCode, which: UInt8 = 0) {
@@ -334,10 +336,9 @@ extension Ledger {
       setCard(own, of: member, step.kind == .lost ? .lost : step.kind == .found ? .active : .removed)
       return .done
     case .memberAdd:
-      guard hasContent(member, name: step.name, region: step.region), let own,
-        cards.read(Int(own - 1)).pointee.state != CardState.removed.rawValue
-      else { return Verdict(.exists) }
-      return .done
+      guard hasContent(member, name: step.name, region: step.region), let own else { return Verdict(.exists) }
+      // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
+      return cards.read(Int(own - 1)).pointee.state == CardState.removed.rawValue ? .unchanged : .done
     case .cardAdd:
       if members.read(Int(member)).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
       return addCard(step.number, to: member)

@@ -95,6 +95,24 @@ import Testing
     #expect(answer("MEMBER SHOW ann").contains("state=active"))
   }
 
+  @Test func addingAMemberAgainChangesNothingWhateverBecameOfTheCard() throws {
+    let (simulation, client) = try open(seed: 24)
+    func answer(_ line: String) -> String { ask(simulation, client, line) ?? "" }
+    #expect(answer("MEMBER ADD dan name=Dan card=9") == "+OK")
+    #expect(answer("CARD REMOVE 9") == "+OK")
+    #expect(answer("MEMBER ADD dan name=Dan card=9") == "+OK")
+    #expect(answer("MEMBER ADD dan name=Don card=9").hasPrefix("-EXISTS"))
+    #expect(answer("MEMBER ADD dan name=Dan card=10").hasPrefix("-EXISTS"))
+    #expect(answer("BALANCE card:9").hasPrefix("-NOTFOUND"))
+    #expect(answer("CARD ADD 9 member=ann") == "+OK")
+    #expect(answer("MEMBER ADD dan name=Dan card=9").hasPrefix("-EXISTS"))
+    #expect(answer("CARD REMOVE 9") == "+OK")
+    #expect(answer("MEMBER ADD dan name=Dan card=9") == "+OK")
+    #expect(answer("BALANCE card:9").hasPrefix("-NOTFOUND"))
+    #expect(answer("MEMBER ADD eve card=9") == "+OK")
+    #expect(answer("BALANCE card:9").contains("member=eve"))
+  }
+
   // MARK: Reading
 
   @Test func aNodeThatIsCutOffClaimsNoLeadership() throws {
