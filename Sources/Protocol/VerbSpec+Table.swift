@@ -33,10 +33,10 @@ extension VerbSpec {
       .balance, "BALANCE", .reading, [.who], optional: [.program, .read],
       summary: "A member's points: balance, held, available, debt, and what expires next.", example: "BALANCE ann"),
     .init(
-      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before],
+      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before, .read],
       summary: "A member's transactions, newest first.", example: "HISTORY ann limit=10"),
     .init(
-      .transactionShow, "TX SHOW", .reading, [.transaction], summary: "One transaction.",
+      .transactionShow, "TX SHOW", .reading, [.transaction], optional: [.read], summary: "One transaction.",
       example: "TX SHOW 3-1042"),
     .init(
       .audit, "AUDIT", .reading, optional: [.read],
@@ -81,14 +81,14 @@ extension VerbSpec {
       summary: "Makes or changes a program; keys left out keep their value.",
       example: "PROGRAM SET gold earn=1/100 expire=12m"),
     .init(
-      .programList, "PROGRAM LIST", .setup, summary: "The programs and their rules.",
+      .programList, "PROGRAM LIST", .setup, optional: [.read], summary: "The programs and their rules.",
       example: "PROGRAM LIST"),
     .init(
       .merchantSet, "MERCHANT SET", .setup, [.name], optional: [.title, .program, .earn, .region, .state, .id],
       summary: "Makes or changes a merchant; keys left out keep their value.", example: "MERCHANT SET shop program=gold"
     ),
     .init(
-      .merchantList, "MERCHANT LIST", .setup, summary: "The merchants.", example: "MERCHANT LIST"),
+      .merchantList, "MERCHANT LIST", .setup, optional: [.read], summary: "The merchants.", example: "MERCHANT LIST"),
   ]
 
   private static let cluster: [VerbSpec] = [
@@ -134,7 +134,6 @@ extension VerbSpec {
     .init(
       .clientSetInfo, "CLIENT SETINFO", .connection, [.free("LIB-NAME|LIB-VER"), .free("text")], free: true, atMost: 2,
       summary: "Tells what library is speaking.", example: "CLIENT SETINFO LIB-NAME tills"),
-    .init(.clientID, "CLIENT ID", .connection, free: true, summary: "The connection's number.", example: "CLIENT ID"),
     .init(
       .clientID, "CLIENT ID", .connection, free: true, atMost: 0, summary: "The connection's number.",
       example: "CLIENT ID"),

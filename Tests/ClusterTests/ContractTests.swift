@@ -115,6 +115,36 @@ import Testing
 
   // MARK: Reading
 
+  @Test func everyReadMayBeAnsweredByTheNodeAtHand() throws {
+    let (simulation, client) = try open(seed: 26)
+    #expect(ask(simulation, client, "CARD ADD 5001 member=ann") == "+OK")
+    let earned = try #require(ask(simulation, client, "EARN ann merchant=shop points=100 id=e"))
+    let tx = try #require(field("tx", earned))
+    simulation.run(for: 1_000_000)
+    let before = all(simulation, client, "HISTORY ann")
+    simulation.cut(2, 0)
+    simulation.cut(2, 1)
+    simulation.run(for: 3_000_000)
+    let alone = try #require(simulation.connect(to: 2))
+    let lines = [
+      "BALANCE ann", "BALANCE card:5001", "HISTORY ann", "HISTORY card:5001", "TX SHOW \(tx)", "MEMBER SHOW ann",
+      "PROGRAM LIST", "MERCHANT LIST", "AUDIT",
+    ]
+    for line in lines {
+      let answer = all(simulation, alone, "\(line) read=local")
+      let records = answer.filter { $0.hasPrefix("+") }
+      #expect(!records.isEmpty && answer.allSatisfy { !$0.hasPrefix("-") }, "\(line): \(answer)")
+      for record in records {
+        let asof = field("asof", record).flatMap { Int64($0) } ?? 0
+        #expect(asof > 1_767_225_600_000 && asof < 1_767_225_600_000 + Int64(simulation.now / 1000), "\(record)")
+      }
+    }
+    let row = try #require(before.last)
+    let local = all(simulation, alone, "HISTORY ann read=local")
+    #expect(local.last?.hasPrefix(row + " asof=") == true, "\(before) \(local)")
+    #expect(all(simulation, alone, "BALANCE card:9 read=local").first?.hasPrefix("-NOTFOUND") == true)
+  }
+
   @Test func aNodeThatIsCutOffClaimsNoLeadership() throws {
     let (simulation, _) = try open(seed: 27)
     simulation.run(for: 5_000_000)
