@@ -113,6 +113,22 @@ import Testing
     #expect(answer("BALANCE card:9").contains("member=eve"))
   }
 
+  @Test func changesOfTheCatalogueAreRepeatedByTheirID() throws {
+    let (simulation, client) = try open(seed: 25)
+    func answer(_ line: String) -> String { ask(simulation, client, line) ?? "" }
+    #expect(answer("PROGRAM SET main earn=2/100 id=p") == "+OK")
+    #expect(answer("PROGRAM SET main earn=3/100") == "+OK")
+    #expect(answer("PROGRAM SET main earn=2/100 id=p") == "+OK")
+    #expect(all(simulation, client, "PROGRAM LIST").last?.contains("earn=3/100") == true)
+    #expect(answer("PROGRAM SET main earn=4/100 id=p").hasPrefix("-CONFLICT"))
+    #expect(answer("MERCHANT SET main title=One id=p") == "+OK")
+    #expect(answer("MERCHANT SET main title=Two") == "+OK")
+    #expect(answer("MERCHANT SET main title=One id=p") == "+OK")
+    #expect(
+      all(simulation, client, "MERCHANT LIST").contains { $0.contains("merchant=main") && $0.contains("title=Two") })
+    #expect(answer("MERCHANT SET main title=Three id=p").hasPrefix("-CONFLICT"))
+  }
+
   // MARK: Reading
 
   @Test func everyReadMayBeAnsweredByTheNodeAtHand() throws {
@@ -165,5 +181,40 @@ import Testing
       field("leaders", $0).flatMap { Int($0) }
     }
     #expect(led.reduce(0, +) == 3, "\(led)")
+  }
+
+  // MARK: Connections, leaders
+
+  @Test func membersWithoutACardAreAddedSideBySide() throws {
+    let (simulation, client) = try open(seed: 28)
+    client.clear()
+    simulation.send((0..<50).map { "MEMBER ADD many\($0)\n" }.joined(), on: client)
+    #expect(client.unread.isEmpty, "all are taken in before the first is answered")
+    simulation.run(for: 3_000_000) { client.lineCount == 50 }
+    #expect(client.lines == Array(repeating: "+OK", count: 50))
+    client.clear()
+    simulation.send("MEMBER ADD one card=1\nMEMBER ADD two card=2\n", on: client)
+    #expect(!client.unread.isEmpty, "a card is another shard's: what follows waits")
+    simulation.run(for: 3_000_000) { client.lineCount == 2 }
+    #expect(client.lines == ["+OK", "+OK"])
+  }
+
+  @Test func aDeadLeaderWhoseAddressRefusesIsReplacedBeforeItsHeartbeatsAreMissed() throws {
+    let (simulation, client) = try open(seed: 29)
+    simulation.run(for: 5_000_000)
+    let rows = all(simulation, client, "CLUSTER SHARDS").dropFirst()
+    let names = simulation.hosts.map(\.configuration.name)
+    let victim = try #require(rows.compactMap { field("leader", $0) }.compactMap { names.firstIndex(of: $0) }.max())
+    let watcher = try #require(simulation.connect(to: victim == 0 ? 1 : 0))
+    simulation.kill(victim)
+    let start = simulation.now
+    simulation.run(for: 5_000_000) {
+      guard simulation.now - start > 20_000, (simulation.now / 1000) % 10 == 0 else { return false }
+      watcher.clear()
+      simulation.send("CLUSTER STATUS\n", on: watcher)
+      return watcher.lines.last.flatMap { field("leaders", $0) } == "3"
+    }
+    // Ten heartbeats of 100 ms would have to be missed otherwise.
+    #expect(simulation.now - start < 700_000, "\(simulation.now - start) us")
   }
 }
