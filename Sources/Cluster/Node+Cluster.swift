@@ -96,7 +96,7 @@ extension Node {
 
   /// Whether a shard has a leader, as far as this node can know: of another's leadership it hears ten times a second; its
   /// own ends when no quorum answers, and what it heard last of it is then worth nothing.
-  private func isLed(_ shard: ShardID) -> Bool {
+  func isLed(_ shard: ShardID) -> Bool {
     guard Int(shard.rawValue) < leaders.count else { return false }
     let known = leaders[Int(shard.rawValue)]
     if known.node == id && replica(shard)?.isLeader != true { return false }

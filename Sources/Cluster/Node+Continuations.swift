@@ -114,6 +114,12 @@ extension Node {
   // MARK: Health
 
   func startHealth(_ owner: EdgeItem.Owner) {
+    let lost = (topology?.shards ?? []).map(\.shard).filter { !isLed($0) }
+    guard lost.isEmpty else {
+      let names = lost.map { "\($0.rawValue)" }.joined(separator: ", ")
+      answerError(owner, .unavailable, "this node knows no leader of shards \(names)")
+      return
+    }
     let led = replicas.compactMap { $0 }.filter { $0.isLeader && $0.shard != .directory }
     let number = nextContinuation
     nextContinuation += 1

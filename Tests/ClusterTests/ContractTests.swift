@@ -176,6 +176,7 @@ import Testing
     let alone = all(simulation, client, "CLUSTER NODES").dropFirst()
     #expect(alone.allSatisfy { field("leaders", $0) == "0" }, "\(alone)")
     #expect(all(simulation, client, "CLUSTER SHARDS").dropFirst().allSatisfy { field("leader", $0) == "none" })
+    #expect(ask(simulation, client, "HEALTH")?.hasPrefix("-UNAVAILABLE") == true)
     let other = try #require(simulation.connect(to: 1))
     let led = all(simulation, other, "CLUSTER NODES").dropFirst().compactMap {
       field("leaders", $0).flatMap { Int($0) }
