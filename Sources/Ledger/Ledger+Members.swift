@@ -2,7 +2,7 @@ import Base
 
 extension Ledger {
   typealias Bytes = UnsafeRawBufferPointer
-  static var longestName: Int { 200 }
+  static var longestName: Int { 256 }
   static var longestRegion: Int { 64 }
 
   mutating func applyMemberAdd(
@@ -16,7 +16,7 @@ extension Ledger {
     try reader.finish()
     try Ledger.check(id, "member")
     if request.count > 0 { try Ledger.check(request, "id") }
-    guard name.count <= Ledger.longestName else { throw MalformedBytes("name is longer than 200 bytes") }
+    guard name.count <= Ledger.longestName else { throw MalformedBytes("name is longer than 256 bytes") }
     guard region.count <= Ledger.longestRegion else { throw MalformedBytes("region is longer than 64 bytes") }
     let tenant = header.context.tenant
     if card.count > 0 {

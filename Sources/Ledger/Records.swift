@@ -270,7 +270,7 @@ struct OutboxRecord: BitwiseCopyable {
   /// Bytes of `text` in use.
   var textCount: UInt32 = 0
   /// Counted texts: what they are depends on the kind.
-  var text = Block512()
+  var text = Block576()
 }
 
 /// A delivery applied here, until its source has recorded the verdict.
@@ -300,7 +300,11 @@ struct Block64: BitwiseCopyable {
   var g: UInt64 = 0
   var h: UInt64 = 0
 }
-/// Room for the texts of a step.
+/// Room for the texts of a step: four ids or numbers of 64 bytes and a name of 256, each with its count.
+struct Block576: BitwiseCopyable {
+  var a = Block512()
+  var b = Block64()
+}
 struct Block512: BitwiseCopyable {
   var a = Block64()
   var b = Block64()

@@ -1,3 +1,4 @@
+import Base
 import Testing
 
 @testable import Ledger
@@ -140,5 +141,19 @@ struct ContractTests {
       ok
       """
     #expect(try World(shards: 1).play(transcript) == transcript)
+  }
+
+  @Test func aNameOf256BytesGoesWithACardToAnotherShard() throws {
+    let world = World(shards: 4)
+    let name = String(repeating: "x", count: 256)
+    let long = String(repeating: "m", count: 63)
+    let region = String(repeating: "r", count: 64)
+    for i in 0..<4 {
+      let card = String(repeating: "c", count: 63) + "\(i)"
+      let line =
+        "MEMBER ADD \(long)\(i) name=\(name) region=\(region) card=\(card) id=\(String(repeating: "i", count: 64))"
+      #expect(try world.run(line) == "+OK")
+      #expect(try world.run("MEMBER SHOW \(long)\(i)").contains("name=\(name) region=\(region) cards=\(card) "))
+    }
   }
 }
