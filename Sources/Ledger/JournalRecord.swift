@@ -18,6 +18,8 @@ enum RecordKind: UInt8, Sendable {
   case answer = 12
   /// A hold that ran out.
   case lapse = 13
+  /// Where the numbers of some slots' transactions stand as a segment begins. Not part of a history.
+  case index = 14
 
   var word: StaticString {
     switch self {
@@ -34,6 +36,7 @@ enum RecordKind: UInt8, Sendable {
     case .close: "close"
     case .answer: "answer"
     case .lapse: "lapse"
+    case .index: "index"
     }
   }
 }
@@ -78,6 +81,8 @@ struct JournalRecord {
 
   static let fixedSize = 40
   static let maximumByteCount = 65_536
+  /// Slots in one record of kind `index`: their varints, in `answer`. `amount` is the first slot.
+  static let slotsPerIndex = 4096
 
   private static let hasSpend: UInt8 = 1
   private static let hasOf: UInt8 = 2

@@ -149,10 +149,17 @@ extension Ledger {
     try reader.finish()
     guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
     let tx = TransactionID(rawValue: rawTransaction)
-    guard let number = findTransaction(tx),
-      members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant
-    else {
-      reply.error(.notFound, "no such transaction within the refund window")
+    guard let number = findTransaction(tx) else {
+      guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
+        reply.error(.notFound, "no such transaction")
+        return .replied
+      }
+      // Older than any refund window: the journal knows it.
+      return .journal(
+        JournalQuery(.past(tx: tx, tenant: header.context.tenant), catalogue: catalogue, end: journal.end))
+    }
+    guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant else {
+      reply.error(.notFound, "no such transaction")
       return .replied
     }
     let record = transactions.read(number).pointee

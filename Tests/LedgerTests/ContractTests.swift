@@ -143,6 +143,33 @@ struct ContractTests {
     #expect(try World(shards: 1).play(transcript) == transcript)
   }
 
+  @Test func aTransactionIsFoundForEverByItsNumber() throws {
+    var limits = LedgerLimits()
+    limits.journalSegmentBytes = 24_576
+    let world = World(shards: 2, limits: limits)
+    _ = try world.play("> PROGRAM SET points expire=never\n> MERCHANT SET cafe program=points")
+    for i in 0..<20 { #expect(try world.run("MEMBER ADD m\(i)") == "+OK") }
+    func earn(_ i: Int) throws { _ = try world.run("EARN m\(i % 20) merchant=cafe points=\(i + 1) id=r\(i)") }
+    for i in 0..<1200 { try earn(i) }
+    let numbers = world.names
+    #expect(numbers.count == 1200)
+    world.time = Stamp(microseconds: world.time.microseconds + 200 * CivilTime.microsecondsPerDay)
+    for i in 1200..<1260 { try earn(i) }
+    for shard in world.shards { #expect(shard.ledger.journalEnd.segment >= 4) }
+    for i in [0, 1, 17, 399, 400, 1000, 1001, 1198, 1199] {
+      let shard = world.shards[world.shard(of: numbers[i].slot)]
+      #expect(shard.ledger.findTransaction(numbers[i]) == nil)
+      let shown = try world.run("TX SHOW #\(i + 1)")
+      #expect(
+        shown.hasPrefix("tx=#\(i + 1) ") && shown.contains("kind=earn member=m\(i % 20) points=\(i + 1) "), "\(shown)")
+      #expect(try world.run("REFUND #\(i + 1) id=z\(i)") == "-LIMIT which=refund-window")
+    }
+    let next = TransactionID(slot: numbers[0].slot, sequence: 1_000_000)
+    world.names.append(next)
+    #expect(try world.run("TX SHOW #\(world.names.count)") == "-NOTFOUND")
+    #expect(try world.run("CHECK") == "ok")
+  }
+
   @Test func aNameOf256BytesGoesWithACardToAnotherShard() throws {
     let world = World(shards: 4)
     let name = String(repeating: "x", count: 256)
