@@ -100,6 +100,10 @@ extension Node {
     _ request: Request, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved
   ) {
     let who = request.who(0)
+    guard who.isCard || request.verb == .transfer else {
+      sendByMember(request, owner, client, member: who.id, card: nil, resolved)
+      return
+    }
     var resolved = resolved
     if who.isCard && resolved.first == nil {
       guard request.readMode == .local, lookUpLocally(who.id, client, &resolved) else {

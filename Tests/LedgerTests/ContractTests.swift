@@ -183,4 +183,30 @@ struct ContractTests {
       #expect(try world.run("MEMBER SHOW \(long)\(i)").contains("name=\(name) region=\(region) cards=\(card) "))
     }
   }
+
+  @Test func aCardRemembersItsHoldersAndIsRefusedBeforeItForgetsOneTooEarly() throws {
+    let world = World(shards: 2)
+    for i in 0..<20 { #expect(try world.run("MEMBER ADD h\(i)") == "+OK") }
+    #expect(try world.run("CARD ADD c member=h0") == "+OK")
+    for i in 1...16 {
+      #expect(try world.run("CARD REMOVE c") == "+OK")
+      #expect(try world.run("CARD ADD c member=h\(i)") == "+OK")
+    }
+    var query = ByteBuffer()
+    Query.appendCard(to: &query, tenant: .first, number: lasting("c"))
+    let former = (0..<16).reversed().map { "h\($0)" }.joined(separator: ",")
+    #expect(try world.ask(query.array) == "card=c member=h16 state=active former=\(former)")
+    #expect(try world.run("CARD REMOVE c") == "+OK")
+    #expect(try world.run("CARD ADD c member=h17") == "-LIMIT which=holders")
+    // Back to one who held it before: no other to remember.
+    #expect(try world.run("CARD ADD c member=h3") == "+OK")
+    #expect(try world.run("CARD REMOVE c") == "+OK")
+    world.time = Stamp(microseconds: world.time.microseconds + 31 * CivilTime.microsecondsPerDay)
+    #expect(try world.run("CARD ADD c member=h17") == "+OK")
+    #expect(try world.ask(query.array) == "card=c member=h17 state=active former=h3")
+    #expect(try world.run("CHECK") == "ok")
+    let restored = try Ledger(restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()))
+    let (kept, original) = (restored.recomputeDigest(), world.shards[0].ledger.digest)
+    #expect(kept == original)
+  }
 }
