@@ -41,6 +41,9 @@ struct TestHost: SessionHost {
     let hello3 = "%7" + hello2.dropFirst(3).split(separator: ":2\r\n").joined(separator: ":3\r\n")
     #expect(Self.talk(["hello 3 auth u secret setname till-7"], &session) == [hello3])
     #expect(session.isRESP3 && session.name == "till-7" && session.principal == PrincipalID(7))
+    #expect(Self.talk(["HELLO AUTH u secret setname till-8"], &session) == [hello3])
+    #expect(session.isRESP3 && session.name == "till-8" && session.principal == PrincipalID(7))
+    #expect(Self.talk(["HELLO SETNAME till-7"], &session) == [hello3])
     let replies = Self.talk(
       [
         "CLIENT GETNAME", "CLIENT SETINFO lib-name redis-py", "CLIENT SETINFO LIB-VER 5.0", "CLIENT ID", "CLIENT INFO",
