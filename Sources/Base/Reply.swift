@@ -69,6 +69,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case id = 66
   case detail = 67
   case between = 68
+  case former = 69
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -102,7 +103,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("term", .integer), ("commit", .integer), ("applied", .integer), ("cluster", .text), ("nodes", .integer),
     ("up", .integer), ("shards", .integer), ("healthy", .text), ("version", .text), ("card", .text),
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
-    ("detail", .text), ("between", .integer),
+    ("detail", .text), ("between", .integer), ("former", .text),
   ]
 }
 
@@ -195,6 +196,12 @@ public struct ReplyWriter: ~Copyable {
     buffer.append(ReplyTag.record.rawValue)
     fieldCountOffset = buffer.count
     buffer.append(UInt8(0))
+  }
+  /// Opens a record that begins with the fields of another, `count` of them.
+  public mutating func record(copying fields: UnsafeRawBufferPointer, count: UInt8) {
+    record()
+    buffer.patch(count, at: fieldCountOffset)
+    buffer.append(fields)
   }
   /// Opens an error: `field` calls may follow.
   public mutating func error(_ code: ErrorCode, _ text: String) {

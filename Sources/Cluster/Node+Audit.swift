@@ -73,16 +73,19 @@ extension Node {
   /// has stopped.
   func auditLocally(_ owner: EdgeItem.Owner) {
     var records: [[UInt8]] = []
+    var oldest = Stamp.never
     for replica in replicas {
       guard let replica, let ledger = replica.machine as? LedgerMachine else { continue }
       reply.buffer.removeAll()
       ledger.audit(into: &reply)
+      reply.field(.asof, replica.closedTime)
+      oldest = min(oldest, replica.closedTime)
       records.append(reply.buffer.array)
     }
-    answerAudit(owner, records)
+    answerAudit(owner, records, asof: oldest)
   }
 
-  private func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]]) {
+  private func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil) {
     var members: Int64 = 0
     var transactions: Int64 = 0
     var sum: Int64 = 0
@@ -109,6 +112,7 @@ extension Node {
     reply.field(.sum, sum)
     reply.field(.intransit, inTransit)
     reply.field(.balanced, allZero && inTransit >= 0 && divergent.isEmpty ? "yes" : "no")
+    if let asof { reply.field(.asof, asof) }
     answer(owner, reply.buffer.bytes)
   }
 }

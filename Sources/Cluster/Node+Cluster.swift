@@ -37,7 +37,11 @@ extension Node {
       reply.field(.region, member.region)
       reply.field(.address, member.clientAddress)
       reply.field(.state, state)
-      reply.field(.leaders, Int64(leaders.indices.filter { $0 > 0 && leaders[$0].node == member.id }.count))
+      reply.field(
+        .leaders,
+        Int64(
+          (topology?.shards ?? []).filter { leaders[Int($0.shard.rawValue)].node == member.id && isLed($0.shard) }.count
+        ))
       reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
       reply.field(.id, Node.hex(member.id.rawValue))
     }
@@ -61,7 +65,7 @@ extension Node {
       reply.record()
       reply.field(.shard, Int64(placement.shard.rawValue))
       reply.field(.slots, "\(placement.first)-\(placement.end - 1)")
-      reply.field(.leader, name(of: known.node))
+      reply.field(.leader, name(of: isLed(placement.shard) ? known.node : .none))
       reply.field(.voters, placement.voters.map(name(of:)).sorted().joined(separator: ","))
       reply.field(.learners, "none")
       reply.field(.term, Int64(known.term.rawValue))
@@ -90,9 +94,12 @@ extension Node {
     answer(owner, reply.buffer.bytes)
   }
 
-  private func isLed(_ shard: ShardID) -> Bool {
+  /// Whether a shard has a leader, as far as this node can know: of another's leadership it hears ten times a second; its
+  /// own ends when no quorum answers, and what it heard last of it is then worth nothing.
+  func isLed(_ shard: ShardID) -> Bool {
     guard Int(shard.rawValue) < leaders.count else { return false }
     let known = leaders[Int(shard.rawValue)]
+    if known.node == id && replica(shard)?.isLeader != true { return false }
     return known.node != .none && isUp(known.node) && known.applied > LogIndex(0)
   }
 

@@ -5,6 +5,9 @@ import Protocol
 /// Steps that the node takes by itself before it can answer: an answer comes back here and not to a client.
 enum Continuation {
   case card(CardLookUp)
+  case former(FormerSearch)
+  /// `read=local` of what stands in the journal.
+  case localRead(EdgeItem.Owner, asof: Stamp)
   /// A change of the catalogue: the directory answers with the version that every shard must reach.
   case catalogue(EdgeItem.Owner)
   case audit(number: UInt64, shard: ShardID, attempt: Int)
@@ -17,6 +20,21 @@ struct CardLookUp {
   var raw: [UInt8]
   var resolved: Node.Resolved
   var isFirst: Bool
+}
+
+/// A request by a card that others held before, which may be a repeat of what one of them sent.
+struct FormerSearch {
+  var owner: EdgeItem.Owner
+  var raw: [UInt8]
+  var resolved: Node.Resolved
+  /// Which of the former holders is asked.
+  var next = 0
+  var former: [UInt8] { resolved.first?.former[next] ?? [] }
+}
+
+extension Origin {
+  /// This node itself: the sequence is a continuation's number.
+  static let ownEdge = UInt32.max - 1
 }
 
 /// A change that the directory has decided and that has yet to reach some shards.
@@ -48,6 +66,8 @@ extension Node {
     guard let continuation = continuations.removeValue(forKey: number) else { return }
     switch continuation {
     case .card(let lookUp): cardFound(lookUp, reply)
+    case .former(let search): formerHolderAnswered(search, reply)
+    case .localRead(let owner, let asof): answer(owner, reply, asof: asof)
     case .catalogue(let owner): catalogueDecided(owner, reply)
     case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)
     case .health(let number): healthAnswered(number, reply)
@@ -94,6 +114,12 @@ extension Node {
   // MARK: Health
 
   func startHealth(_ owner: EdgeItem.Owner) {
+    let lost = (topology?.shards ?? []).map(\.shard).filter { !isLed($0) }
+    guard lost.isEmpty else {
+      let names = lost.map { "\($0.rawValue)" }.joined(separator: ", ")
+      answerError(owner, .unavailable, "this node knows no leader of shards \(names)")
+      return
+    }
     let led = replicas.compactMap { $0 }.filter { $0.isLeader && $0.shard != .directory }
     let number = nextContinuation
     nextContinuation += 1

@@ -6,10 +6,32 @@ import Protocol
 extension Node {
   typealias Bytes = UnsafeRawBufferPointer
 
-  /// Cards that were looked up for a request: the member for the first and the second `WHO`.
+  /// Cards that were looked up for a request, of the first and the second `WHO`.
   struct Resolved {
-    var first: [UInt8]?
-    var second: [UInt8]?
+    var first: Holders?
+    var second: Holders?
+    /// The first card's former holders were asked whether the request is a repeat of theirs, where there are any.
+    var isRepeatKnown = false
+    /// `read=local`: how old what was looked up may be.
+    var asof = Stamp.never
+  }
+  /// Whom a card names.
+  struct Holders {
+    /// Nil: nobody, ever.
+    var member: [UInt8]?
+    var isRemoved = false
+    /// Who held it before, the last one first: a request may be a repeat of what they sent.
+    var former: [[UInt8]] = []
+
+    init() {}
+    /// As the card's shard answers.
+    init?(_ reply: Bytes) {
+      let view = RecordView(reply)
+      guard let member = view.text(.member) else { return nil }
+      self.member = Array(member)
+      isRemoved = view.text(.state)?.elementsEqual("removed".utf8) ?? false
+      if let former = view.text(.former) { self.former = former.split(separator: UInt8(ascii: ",")).map { Array($0) } }
+    }
   }
 
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
@@ -78,45 +100,55 @@ extension Node {
     _ request: Request, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved
   ) {
     let who = request.who(0)
-    if who.isCard && resolved.first == nil {
-      lookUp(who.id, raw, owner, client, resolved, isFirst: true)
+    guard who.isCard || request.verb == .transfer else {
+      sendByMember(request, owner, client, member: who.id, card: nil, resolved)
       return
     }
-    if request.verb == .transfer {
-      let recipient = request.who(1)
-      if recipient.isCard && resolved.second == nil {
-        lookUp(recipient.id, raw, owner, client, resolved, isFirst: false)
+    var resolved = resolved
+    if who.isCard && resolved.first == nil {
+      guard request.readMode == .local, lookUpLocally(who.id, client, &resolved) else {
+        lookUp(who.id, raw, owner, client, resolved, isFirst: true)
         return
       }
+    }
+    let recipient = request.verb == .transfer ? request.who(1) : nil
+    if let recipient, recipient.isCard, resolved.second == nil {
+      lookUp(recipient.id, raw, owner, client, resolved, isFirst: false)
+      return
     }
     guard let first = resolved.first else {
-      guard let second = resolved.second else {
-        sendByMember(request, owner, client, member: who.id, card: nil, recipient: nil)
-        return
-      }
-      second.withUnsafeBytes { sendByMember(request, owner, client, member: who.id, card: nil, recipient: $0) }
+      sendByMember(request, owner, client, member: who.id, card: nil, resolved)
       return
     }
-    first.withUnsafeBytes { member in
-      guard let second = resolved.second else {
-        sendByMember(request, owner, client, member: member, card: who.id, recipient: nil)
-        return
-      }
-      second.withUnsafeBytes { sendByMember(request, owner, client, member: member, card: who.id, recipient: $0) }
+    if first.member == nil || (first.isRemoved && request.verb.isRead) {
+      answerError(owner, .notFound, first.member == nil ? "no such card" : "the card was removed")
+      return
+    }
+    if !resolved.isRepeatKnown, !first.former.isEmpty, request.has(.id) {
+      askFormerHolder(FormerSearch(owner: owner, raw: Array(raw), resolved: resolved), request, client)
+      return
+    }
+    (first.member ?? []).withUnsafeBytes {
+      sendByMember(request, owner, client, member: $0, card: who.id, resolved)
     }
   }
 
   @inline(__always)
-  private func context(_ request: Request, _ client: Client, _ member: Bytes?, _ recipient: Bytes? = nil)
-    -> CommandContext
-  {
+  private func context(_ request: Request, _ client: Client, _ fingerprint: UInt64) -> CommandContext {
     CommandContext(
-      tenant: client.session.tenant, principal: client.session.principal,
-      fingerprint: request.fingerprint(member, recipient))
+      tenant: client.session.tenant, principal: client.session.principal, fingerprint: fingerprint)
+  }
+
+  /// The fingerprints of a request of a member: as the second `WHO`'s card names its holder now; then, as it had them
+  /// while that card was somebody else's, or nobody's.
+  private func fingerprints(_ request: Request, _ member: Bytes, _ second: Holders) -> [UInt64] {
+    let asSent = Array("card:".utf8) + Array(request.who(1).id)
+    let named = ([second.member].compactMap { $0 } + [asSent] + second.former)
+    return named.map { name in name.withUnsafeBytes { request.fingerprint(member, $0) } }
   }
 
   private func sendByMember(
-    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, member: Bytes, card: Bytes?, recipient: Bytes?
+    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, member: Bytes, card: Bytes?, _ resolved: Resolved
   ) {
     let tenant = client.session.tenant
     let slot = Command.memberSlot(member, tenant: tenant)
@@ -132,7 +164,7 @@ extension Node {
       } else {
         return answerError(owner, .malformed, "EARN needs spend= or points=")
       }
-      let context = context(request, client, member)
+      let context = context(request, client, request.fingerprint(member))
       submit(slot, owner, .repeatable) {
         Command.appendEarn(
           to: &$0, context: context, member: member, card: card, merchant: merchant, program: program, amount: amount,
@@ -141,7 +173,7 @@ extension Node {
     case .redeem, .hold:
       guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.integer(.points)
       else { return refuse(owner, request) }
-      let context = context(request, client, member)
+      let context = context(request, client, request.fingerprint(member))
       submit(slot, owner, .repeatable) {
         if request.verb == .redeem {
           Command.appendRedeem(
@@ -156,27 +188,40 @@ extension Node {
     case .transfer:
       guard let id = request.text(.id), let points = request.integer(.points) else { return refuse(owner, request) }
       let other = request.who(1)
-      let context = context(request, client, member, recipient)
-      submit(slot, owner, .repeatable) {
-        Command.appendTransfer(
-          to: &$0, context: context, from: member, fromCard: card, recipient: recipient ?? other.id,
-          recipientCard: other.isCard ? other.id : nil, program: program, points: points, request: id)
+      guard let second = resolved.second else {
+        let context = context(request, client, request.fingerprint(member))
+        submit(slot, owner, .repeatable) {
+          Command.appendTransfer(
+            to: &$0, context: context, from: member, fromCard: card, recipient: other.id, program: program,
+            points: points, request: id)
+        }
+        return
+      }
+      let prints = fingerprints(request, member, second)
+      let context = context(request, client, prints[0])
+      (second.member ?? []).withUnsafeBytes { recipient in
+        submit(slot, owner, .repeatable) {
+          Command.appendTransfer(
+            to: &$0, context: context, from: member, fromCard: card, recipient: recipient, recipientCard: other.id,
+            program: program, points: points, request: id, otherFingerprints: Array(prints.dropFirst()))
+        }
       }
     case .memberFreeze, .memberThaw, .memberClose:
       let change: Command.MemberChange =
         request.verb == .memberFreeze ? .freeze : request.verb == .memberThaw ? .thaw : .close
-      let context = context(request, client, member)
+      let context = context(request, client, request.fingerprint(member))
       submit(slot, owner, request.has(.id) ? .repeatable : []) {
         Command.appendMemberState(
-          to: &$0, context: context, member: member, change: change, request: request.text(.id))
+          to: &$0, context: context, member: member, change: change, request: request.text(.id), card: card)
       }
     default:
-      query(request, slot, owner, tenant: tenant, member: member, program: program)
+      query(request, slot, owner, tenant: tenant, member: member, program: program, asof: resolved.asof)
     }
   }
 
   private func query(
-    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, tenant: TenantID, member: Bytes, program: Bytes?
+    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, tenant: TenantID, member: Bytes, program: Bytes?,
+    asof: Stamp
   ) {
     let write: (inout ByteBuffer) -> Void = { buffer in
       switch request.verb {
@@ -188,22 +233,44 @@ extension Node {
       default: Query.appendBalance(to: &buffer, tenant: tenant, member: member, program: program)
       }
     }
-    if request.readMode == .local, answerLocally(slot, owner, write) { return }
+    if request.readMode == .local, answerLocally(slot, owner, asof: asof, write) { return }
     submit(slot, owner, .query, write)
   }
 
   /// `read=local`: from what is applied at this node, with `asof=`. False if the node holds no replica.
-  private func answerLocally(_ slot: Slot, _ owner: EdgeItem.Owner, _ write: (inout ByteBuffer) -> Void) -> Bool {
-    guard let replica = replica(ShardID(slotToShard[Int(slot.rawValue)])) else { return false }
+  private func answerLocally(
+    _ slot: Slot, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
+  ) -> Bool {
+    answerLocally(ShardID(slotToShard[Int(slot.rawValue)]), owner, asof: asof, write)
+  }
+  private func answerLocally(
+    _ shard: ShardID, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
+  ) -> Bool {
+    guard let replica = replica(shard) else { return false }
     var buffer = ByteBuffer(capacity: 256)
     write(&buffer)
-    reply.buffer.removeAll()
-    guard case .replied = replica.machine.read(buffer.bytes, into: &reply) else { return false }
-    if reply.buffer.bytes[0] == ReplyTag.record.rawValue {
-      reply.field(.asof, replica.closedTime)
+    var found = ReplyWriter(capacity: 1024)
+    let oldest = min(asof, replica.closedTime)
+    switch replica.machine.read(buffer.bytes, into: &found) {
+    case .replied: answer(owner, found.buffer.bytes, asof: oldest)
+    case .journal(let walk):
+      // What the journal's file lacks is on its way there first, as for a query of the shard's leader.
+      writeJournal(shard)
+      let continuation = keep(.localRead(owner, asof: oldest))
+      jobs.append(
+        .journalQuery(shard: shard, origin: Origin(edge: Origin.ownEdge, sequence: continuation), query: walk))
     }
-    answer(owner, reply.buffer.bytes)
     return true
+  }
+  /// An answer with `asof=` in each of its records.
+  func answer(_ owner: EdgeItem.Owner, _ found: Bytes, asof: Stamp) {
+    reply.buffer.removeAll()
+    do {
+      try RecordView.copy(found, adding: .asof, asof, into: &reply)
+      answer(owner, reply.buffer.bytes)
+    } catch {
+      answerError(owner, .unavailable, "the answer cannot be read at this node: \(error)")
+    }
   }
 
   private func refuse(_ owner: EdgeItem.Owner, _ request: Request) {
@@ -214,11 +281,13 @@ extension Node {
 
   private func routeByTransaction(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
     let transaction = request.transaction(0)
-    let context = context(request, client, nil)
+    let context = context(request, client, request.fingerprint())
     if request.verb == .transactionShow {
-      submit(transaction.slot, owner, .query) {
+      let write: (inout ByteBuffer) -> Void = {
         Query.appendTransaction(to: &$0, tenant: client.session.tenant, transaction: transaction)
       }
+      if request.readMode == .local, answerLocally(transaction.slot, owner, write) { return }
+      submit(transaction.slot, owner, .query, write)
       return
     }
     guard let id = request.text(.id) else { return refuse(owner, request) }
@@ -242,7 +311,7 @@ extension Node {
 
   private func routeByCard(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
     let tenant = client.session.tenant
-    let context = context(request, client, nil)
+    let context = context(request, client, request.fingerprint())
     let id = request.text(.id)
     let flags: EdgeItem.Flags = id == nil ? [] : .repeatable
     if request.verb == .memberAdd {
@@ -283,21 +352,87 @@ extension Node {
     }
   }
 
+  /// `read=local` by a card: whose it is as far as this node knows. False if it holds no replica.
+  private func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
+    let tenant = client.session.tenant
+    guard let replica = replica(ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])) else {
+      return false
+    }
+    var query = ByteBuffer(capacity: 128)
+    Query.appendCard(to: &query, tenant: tenant, number: number)
+    var found = ReplyWriter(capacity: 256)
+    _ = replica.machine.read(query.bytes, into: &found)
+    resolved.first = Holders(found.buffer.bytes) ?? Holders()
+    resolved.asof = replica.closedTime
+    return true
+  }
+
   func cardFound(_ lookUp: CardLookUp, _ reply: Bytes) {
-    guard let client = client(of: lookUp.owner) else { return }
-    guard let member = RecordView(reply).text(.member) else {
+    var resolved = lookUp.resolved
+    if let holders = Holders(reply) {
+      if lookUp.isFirst { resolved.first = holders } else { resolved.second = holders }
+    } else if !lookUp.isFirst, RecordView(reply).errorCode == .notFound {
+      // The sender's shard refuses it: so the refusal is kept there, as for a member that does not exist.
+      resolved.second = Holders()
+    } else {
       answer(lookUp.owner, reply)
       return
     }
-    var resolved = lookUp.resolved
-    if lookUp.isFirst { resolved.first = Array(member) } else { resolved.second = Array(member) }
-    var framing = Framing()
-    lookUp.raw.withUnsafeBytes { raw in
-      guard case .request = parser.next(raw, &framing) else {
-        answerError(lookUp.owner, .unavailable, "the request was lost at this node; nothing was done")
+    route(lookUp.raw, lookUp.owner, resolved)
+  }
+  /// Sends a request on that waited for what is now in `resolved`.
+  private func route(_ raw: [UInt8], _ owner: EdgeItem.Owner, _ resolved: Resolved) {
+    guard let client = client(of: owner) else { return }
+    raw.withUnsafeBytes { raw in
+      guard let request = parseAgain(raw) else {
+        answerError(owner, .unavailable, "the request was lost at this node; nothing was done")
         return
       }
-      route(parser.request, raw: raw, owner: lookUp.owner, client: client, resolved: resolved)
+      route(request, raw: raw, owner: owner, client: client, resolved: resolved)
+    }
+  }
+  private func parseAgain(_ raw: Bytes) -> Request? {
+    var framing = Framing()
+    guard case .request = parser.next(raw, &framing) else { return nil }
+    return parser.request
+  }
+
+  // MARK: Former holders of a card
+
+  /// Asks a former holder's shard whether it has seen this very request: then it is a repeat, and theirs.
+  private func askFormerHolder(_ search: FormerSearch, _ request: Request, _ client: Client) {
+    client.barrier = true
+    let tenant = client.session.tenant
+    let continuation = keep(.former(search))
+    let former = search.former
+    former.withUnsafeBytes { member in
+      let prints = search.resolved.second.map { fingerprints(request, member, $0) } ?? [request.fingerprint(member)]
+      let shard = ShardID(slotToShard[Int(Command.memberSlot(member, tenant: tenant).rawValue)])
+      submitInternal(shard, flags: .query, continuation: continuation) {
+        Query.appendRequest(
+          to: &$0, tenant: tenant, member: member, merchant: request.text(.merchant),
+          request: request.text(.id) ?? member,
+          fingerprints: prints)
+      }
+    }
+  }
+  func formerHolderAnswered(_ search: FormerSearch, _ reply: Bytes) {
+    guard let place = RecordView(reply).integer else {
+      answer(search.owner, reply)
+      return
+    }
+    var search = search
+    let asked = search.former
+    if place >= 0 { search.resolved.first?.member = asked }
+    search.next += 1
+    if place >= 0 || search.next == search.resolved.first?.former.count { search.resolved.isRepeatKnown = true }
+    guard !search.resolved.isRepeatKnown else {
+      route(search.raw, search.owner, search.resolved)
+      return
+    }
+    guard let client = client(of: search.owner) else { return }
+    search.raw.withUnsafeBytes { raw in
+      if let request = parseAgain(raw) { askFormerHolder(search, request, client) }
     }
   }
 
@@ -307,13 +442,14 @@ extension Node {
     let tenant = client.session.tenant
     switch request.verb {
     case .programList, .merchantList:
-      stream(.directory).append(
-        owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout
-      ) { buffer in
+      let write: (inout ByteBuffer) -> Void = { buffer in
         DirectoryMachine.append(request.verb == .programList ? .listPrograms : .listMerchants, to: &buffer) {
           $0.append(tenant.rawValue)
         }
       }
+      if request.readMode == .local, answerLocally(.directory, owner, write) { return }
+      stream(.directory).append(
+        owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout, write: write)
     default:
       let continuation = keep(.catalogue(owner))
       let name = request.positional(0)

@@ -175,6 +175,8 @@ extension Node {
   func deliver(shard: ShardID, origin: Origin, reply: [UInt8]) {
     if origin.edge == 0 {
       reply.withUnsafeBytes { settle(stream(shard), origin.sequence, $0) }
+    } else if origin.edge == Origin.ownEdge {
+      reply.withUnsafeBytes { resume(origin.sequence, $0) }
     } else if Int(origin.edge) < peers.count {
       let peer = peers[Int(origin.edge)]
       let start = peer.outbox.beginMessage(.results)

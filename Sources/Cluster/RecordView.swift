@@ -50,4 +50,58 @@ struct RecordView {
     }
     return nil
   }
+
+  // MARK: A field more
+
+  /// Copies a reply, with one more field in each of its records. Throws if no `ReplyWriter` wrote it.
+  static func copy(
+    _ reply: UnsafeRawBufferPointer, adding field: Field, _ stamp: Stamp, into writer: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    var reader = ByteReader(reply)
+    try copy(&reader, field, stamp, &writer)
+  }
+  private static func copy(
+    _ reader: inout ByteReader, _ field: Field, _ stamp: Stamp, _ writer: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let start = reader.offset
+    func copied(_ reader: ByteReader) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
+    }
+    switch ReplyTag(rawValue: try reader.read()) {
+    case .record:
+      let count: UInt8 = try reader.read()
+      let first = reader.offset
+      try skipFields(count, &reader)
+      writer.record(copying: UnsafeRawBufferPointer(rebasing: reader.bytes[first..<reader.offset]), count: count)
+      if count < .max { writer.field(field, stamp) }
+    case .array:
+      let count = try reader.readVarint()
+      guard count <= UInt64(reader.remaining) else { throw MalformedBytes("an array longer than what is left") }
+      writer.array(count: Int(count))
+      for _ in 0..<count { try copy(&reader, field, stamp, &writer) }
+    case .ok: writer.buffer.append(copied(reader))
+    case .integer:
+      _ = try reader.readZigzag()
+      writer.buffer.append(copied(reader))
+    case .text:
+      _ = try reader.readCounted()
+      writer.buffer.append(copied(reader))
+    case .error:
+      _ = try reader.read(UInt8.self)
+      _ = try reader.readCounted()
+      try skipFields(try reader.read(), &reader)
+      writer.buffer.append(copied(reader))
+    case nil: throw MalformedBytes("a reply of an unknown kind")
+    }
+  }
+  private static func skipFields(_ count: UInt8, _ reader: inout ByteReader) throws(MalformedBytes) {
+    for _ in 0..<count {
+      guard let field = Field(rawValue: try reader.read()) else { throw MalformedBytes("an unknown field") }
+      switch field.shape {
+      case .integer, .stamp: _ = try reader.readZigzag()
+      case .transaction: _ = try reader.read(UInt64.self)
+      case .text: _ = try reader.readCounted()
+      }
+    }
+  }
 }

@@ -104,10 +104,13 @@ public enum Command {
     append(&buffer, amount)
     end(&buffer, start)
   }
-  /// `TRANSFER`: goes to the sender's slot.
+  /// `TRANSFER`: goes to the sender's slot. An empty `recipient` is one whose card nobody holds: it is refused there, so
+  /// that the refusal is kept. `otherFingerprints`, at most `FormerHolders.most` and one, are those that the same request
+  /// had while the recipient's card named somebody else, or nobody.
   public static func appendTransfer(
     to buffer: inout ByteBuffer, context: CommandContext, from: Bytes, fromCard: Bytes? = nil, recipient: Bytes,
-    recipientCard: Bytes? = nil, program: Bytes? = nil, points: Int64, request: Bytes
+    recipientCard: Bytes? = nil, program: Bytes? = nil, points: Int64, request: Bytes,
+    otherFingerprints: [UInt64] = []
   ) {
     let start = begin(&buffer, .transfer, memberSlot(from, tenant: context.tenant), context)
     appendParty(&buffer, from, fromCard)
@@ -115,6 +118,7 @@ public enum Command {
     buffer.append(optional: program)
     buffer.append(counted: request)
     buffer.append(zigzag: points)
+    for fingerprint in otherFingerprints { buffer.append(fingerprint) }
     end(&buffer, start)
   }
   /// `MEMBER ADD`. With a card it goes to the card's slot first, which claims the number; without, to the member's.
@@ -131,14 +135,16 @@ public enum Command {
     buffer.append(optional: request)
     end(&buffer, start)
   }
-  /// `MEMBER FREEZE|THAW|CLOSE`.
+  /// `MEMBER FREEZE|THAW|CLOSE`. `card` is the number that named the member, if one did.
   public static func appendMemberState(
-    to buffer: inout ByteBuffer, context: CommandContext, member: Bytes, change: MemberChange, request: Bytes? = nil
+    to buffer: inout ByteBuffer, context: CommandContext, member: Bytes, change: MemberChange, request: Bytes? = nil,
+    card: Bytes? = nil
   ) {
     let start = begin(&buffer, .memberState, memberSlot(member, tenant: context.tenant), context)
     buffer.append(counted: member)
     buffer.append(change.rawValue)
     buffer.append(optional: request)
+    if let card, !card.isEmpty { buffer.append(counted: card) }
     end(&buffer, start)
   }
   /// `CARD ADD`: goes to the card's slot.
@@ -212,6 +218,10 @@ extension ByteBuffer {
   }
 }
 extension ByteReader {
+  /// Counted bytes at the end of a command, where they may be missing: none then.
+  mutating func readTrailingCounted() throws(MalformedBytes) -> UnsafeRawBufferPointer {
+    isAtEnd ? UnsafeRawBufferPointer(start: nil, count: 0) : try readCounted()
+  }
   @inline(__always) mutating func readAmount() throws(MalformedBytes) -> Command.Amount {
     switch try read(UInt8.self) {
     case 0: return .whole

@@ -11,6 +11,9 @@ import Base
 ///     24  the chain before           32 bytes
 ///     56  records (`JournalRecord`)
 ///
+/// Each segment but the first begins with the last sequence number of every slot, as records of kind `index`: so that a
+/// transaction that the state has long forgotten is found by its number alone, in the one segment where it must lie.
+///
 /// The chain after a frame is the SHA-256 of its bytes; since they begin with the chain before, it vouches for all.
 struct JournalBuffer: ~Copyable {
   static let frameHeaderSize = 56
@@ -36,9 +39,11 @@ struct JournalBuffer: ~Copyable {
   }
   var isEmpty: Bool { buffer.isEmpty }
 
-  mutating func beginFrame(index: LogIndex, stamp: Stamp, chain: SHA256.Digest) {
+  /// True if the frame begins a segment that is not the first: its index is to be appended.
+  mutating func beginFrame(index: LogIndex, stamp: Stamp, chain: SHA256.Digest) -> Bool {
     let end = end
-    if end.offset >= segmentBytes {
+    let isFull = end.offset >= segmentBytes
+    if isFull {
       runs.append((buffer.count, JournalPosition(segment: end.segment + 1, offset: 0)))
     }
     frameStart = buffer.count
@@ -47,6 +52,7 @@ struct JournalBuffer: ~Copyable {
     buffer.append(index.rawValue)
     buffer.append(stamp.microseconds)
     chain.withBytes { buffer.append($0) }
+    return isFull
   }
   /// Ends the frame; the new chain, or nil if the entry decided nothing and leaves no frame.
   mutating func endFrame() -> SHA256.Digest? {

@@ -12,12 +12,15 @@ public struct JournalCorruption: Error, CustomStringConvertible {
 }
 
 /// A question that the journal answers: a member's history, one transaction, or the first answer to a repeated request.
-/// A value to be run anywhere, while the ledger goes on. Cost: one read of some hundred bytes a record.
+/// A value to be run anywhere, while the ledger goes on. Cost: one read of some hundred bytes a record; for a transaction
+/// that the state has forgotten, one read a bisection of the segments, and then up to a whole segment.
 public struct JournalQuery: Sendable {
   enum Question: Sendable {
     case history(start: JournalPosition, program: Int32, limit: Int, before: TransactionID)
     case transaction(at: JournalPosition, tx: TransactionID, left: Int64, state: String)
     case answer(at: JournalPosition)
+    /// A transaction that the state has forgotten.
+    case past(tx: TransactionID, tenant: TenantID)
   }
   let question: Question
   let catalogue: Catalogue
@@ -53,8 +56,107 @@ public struct JournalQuery: Sendable {
       }
     case .history(let start, let program, let limit, let before):
       try runHistory(source, start, program, limit, before, &scratch, &reply)
+    case .past(let tx, let tenant):
+      try runPast(source, tx, tenant, &scratch, &reply)
     }
   }
+
+  // MARK: What the state has forgotten
+
+  /// Numbers rise with the position in a slot, so a transaction lies in the last segment that began before its number.
+  private func runPast(
+    _ source: some JournalSource, _ tx: TransactionID, _ tenant: TenantID, _ scratch: inout [UInt8],
+    _ reply: inout ReplyWriter
+  ) throws {
+    var low: UInt32 = 1
+    var high = end.segment
+    while low < high {
+      let middle = low + (high - low + 1) / 2
+      if try lastSequence(source, of: tx.slot, before: middle, &scratch) < tx.sequence {
+        low = middle
+      } else {
+        high = middle - 1
+      }
+    }
+    guard let position = try scan(source, segment: low, for: tx) else {
+      // A number that an inner step took, which no record shows.
+      reply.error(.notFound, "no such transaction")
+      return
+    }
+    let length = try fetch(source, position, &scratch)
+    try scratch.withUnsafeBytes { bytes in
+      let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
+      guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
+      record.describe(catalogue, into: &reply, withMember: true)
+    }
+  }
+  /// How far a slot's transactions were numbered when a segment, not the first, began.
+  private func lastSequence(
+    _ source: some JournalSource, of slot: Slot, before segment: UInt32, _ scratch: inout [UInt8]
+  ) throws -> UInt64 {
+    var position = JournalPosition(segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
+    let wanted = Int(slot.rawValue)
+    while true {
+      let length = try fetch(source, position, &scratch)
+      let found: UInt64? = try scratch.withUnsafeBytes { bytes in
+        let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
+        guard record.kind == .index else {
+          throw JournalCorruption(description: "segment \(segment) does not begin with its index")
+        }
+        guard wanted < Int(record.amount) + JournalRecord.slotsPerIndex else { return nil }
+        var reader = ByteReader(record.answer)
+        for _ in 0..<max(0, wanted - Int(record.amount)) { _ = try reader.readVarint() }
+        return try reader.readVarint()
+      }
+      if let found { return found }
+      position = JournalPosition(segment: segment, offset: position.offset + UInt64(length))
+    }
+  }
+  /// Where in a segment a transaction's record is, frame by frame.
+  private func scan(_ source: some JournalSource, segment: UInt32, for tx: TransactionID) throws -> JournalPosition? {
+    var buffer = [UInt8](repeating: 0, count: 256 << 10)
+    var offset: UInt64 = 0
+    while segment < end.segment || offset < end.offset {
+      let start = JournalPosition(segment: segment, offset: offset)
+      let got = try buffer.withUnsafeMutableBytes { try source.read(at: start, into: $0) }
+      guard got > 0 else { return nil }
+      var frame = 0
+      var needed = 0
+      let found: Int? = try buffer.withUnsafeBytes { bytes in
+        func word(_ at: Int) -> Int {
+          Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
+        }
+        while got - frame >= JournalBuffer.frameHeaderSize {
+          let count = word(frame + 4)
+          guard word(frame) == Int(JournalBuffer.magic), count >= JournalBuffer.frameHeaderSize else {
+            throw JournalCorruption(description: "no frame at segment \(segment), offset \(offset + UInt64(frame))")
+          }
+          guard count <= got - frame else {
+            needed = count
+            return nil
+          }
+          var record = frame + JournalBuffer.frameHeaderSize
+          while record + JournalRecord.fixedSize <= frame + count {
+            let raw = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: record + 8, as: UInt64.self))
+            if raw == tx.rawValue { return record }
+            guard word(record + 4) >= JournalRecord.fixedSize else {
+              throw JournalCorruption(description: "no record at segment \(segment), offset \(offset + UInt64(record))")
+            }
+            record += word(record + 4)
+          }
+          frame += count
+        }
+        return nil
+      }
+      if let found { return JournalPosition(segment: segment, offset: offset + UInt64(found)) }
+      guard frame > 0 || needed > buffer.count else { return nil }
+      if frame == 0 { buffer = [UInt8](repeating: 0, count: needed) }
+      offset += UInt64(frame)
+    }
+    return nil
+  }
+
+  // MARK: Pieces
 
   private func runHistory(
     _ source: some JournalSource, _ start: JournalPosition, _ program: Int32, _ limit: Int, _ before: TransactionID,
@@ -108,7 +210,10 @@ public struct JournalQuery: Sendable {
   private func decode(_ bytes: UnsafeRawBufferPointer, _ position: JournalPosition) throws -> JournalRecord {
     do {
       let record = try JournalRecord(decoding: bytes)
-      guard record.kind == .answer || (record.program >= 0 && Int(record.program) < catalogue.programCount) else {
+      guard
+        record.kind == .answer || record.kind == .index
+          || (record.program >= 0 && Int(record.program) < catalogue.programCount)
+      else {
         throw MalformedBytes("a record of an unknown program")
       }
       return record

@@ -18,6 +18,8 @@ enum RecordKind: UInt8, Sendable {
   case answer = 12
   /// A hold that ran out.
   case lapse = 13
+  /// Where the numbers of some slots' transactions stand as a segment begins. Not part of a history.
+  case index = 14
 
   var word: StaticString {
     switch self {
@@ -34,6 +36,7 @@ enum RecordKind: UInt8, Sendable {
     case .close: "close"
     case .answer: "answer"
     case .lapse: "lapse"
+    case .index: "index"
     }
   }
 }
@@ -60,7 +63,7 @@ struct JournalRecord {
   var merchant: Int32 = -1
   /// By how much the balance changed.
   var points: Int64 = 0
-  /// What was moved, held or released, where that is something else.
+  /// What was moved, held or released, where that is something else; of an earn, what lapsed as it was booked.
   var amount: Int64 = 0
   var balance: Int64 = 0
   var available: Int64 = 0
@@ -78,6 +81,8 @@ struct JournalRecord {
 
   static let fixedSize = 40
   static let maximumByteCount = 65_536
+  /// Slots in one record of kind `index`: their varints, in `answer`. `amount` is the first slot.
+  static let slotsPerIndex = 4096
 
   private static let hasSpend: UInt8 = 1
   private static let hasOf: UInt8 = 2
@@ -195,7 +200,7 @@ struct JournalRecord {
       reply.field(.member, member)
       catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
       reply.field(.points, points)
-      reply.field(.balance, balance)
+      reply.field(.balance, kind == .earn ? balance &- amount : balance)
       return
     default:
       if of != .none { reply.field(.of, of) }

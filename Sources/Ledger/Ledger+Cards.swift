@@ -4,6 +4,25 @@ import Base
 // which is what a purchase is checked against. A change goes to the number's slot, which sends a step to the member's and
 // answers when the verdict is back. While it is away the entry is pending, and another change of that number is `BUSY`.
 
+//
+// A command that was sent by `card:NUMBER` may be repeated after the number passed to somebody else; it must have its
+// first answer, and that lies with the member it named then. So a number's entry keeps its former holders for as long as
+// their requests are remembered, and whoever looks the number up asks them first (`Query.appendRequest`): only where
+// there are any, so that all other cards pay nothing. It is safe to send the former holder's shard what it has seen: if
+// it had forgotten it meanwhile, the card is not theirs there any more, and nothing moves.
+
+/// Who held a card number before, the last one first: `(until:i64 member:counted)*`.
+struct FormerHolders {
+  /// A number that passes on more often than this within the retention is refused: nobody is forgotten early.
+  static let most = 16
+  private var reader: ByteReader
+  init(_ bytes: UnsafeRawBufferPointer) { reader = ByteReader(bytes) }
+  mutating func next() -> (until: Stamp, member: UnsafeRawBufferPointer)? {
+    guard let until: Int64 = try? reader.read(), let member = try? reader.readCounted() else { return nil }
+    return (Stamp(microseconds: until), member)
+  }
+}
+
 /// A change of a card, at the number's slot and at the member's.
 struct CardStep {
   typealias Bytes = UnsafeRawBufferPointer
@@ -49,6 +68,8 @@ struct Verdict: Equatable {
   var code: UInt8 = 0
   var which: UInt8 = 0
   static let done = Verdict()
+  /// Done, and nothing had to be changed: the card stays as it is.
+  static let unchanged = Verdict(code: 0, which: 1)
   static let whichNames: [String] = ["", "balance", "lots", "cards", "members", "program"]
   init() {}
   init(_ code: ErrorCode, which: UInt8 = 0) {
@@ -104,6 +125,12 @@ extension Ledger {
           done(key, step.request, step.member, header, &reply)
           return .replied
         }
+      } else if !mayPass(UnsafePointer(cardEntries.read(Int(place))), to: step.member) {
+        let start = reply.buffer.count
+        reply.error(.limit, "the card had too many holders of late")
+        reply.field(.which, "holders")
+        keepAnswer(key, step.request, step.member, header.context, slot: header.slot, reply, from: start)
+        return .replied
       }
     } else {
       place = UInt32(
@@ -198,6 +225,7 @@ extension Ledger {
     switch step.kind {
     case .cardAdd, .memberAdd:
       if entry.pointee.member == 0 || !texts.equals(entry.pointee.member, step.member) {
+        if entry.pointee.member != 0 { entry.pointee.former = holders(before: step.member, UnsafePointer(entry)) }
         entry.pointee.member = texts.append(step.member)
       }
       // The same card named again keeps its state: it may be reported lost.
@@ -241,10 +269,47 @@ extension Ledger {
     }.map { $0 - 1 }
   }
   func cardContent(_ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
-    entry.pointee.member == 0 ? 0 : xxh64(texts.read(entry.pointee.member), seed: UInt64(entry.pointee.state))
+    guard entry.pointee.member != 0 else { return 0 }
+    let present = xxh64(texts.read(entry.pointee.member), seed: UInt64(entry.pointee.state))
+    return entry.pointee.former == 0 ? present : xxh64(texts.read(entry.pointee.former), seed: present)
   }
   private mutating func countCardEntry(_ entry: UnsafePointer<CardEntryRecord>, _ sign: Int64) {
     core.digest.add(entry.pointee.hash, DigestField.cardEntry, sign &* Int64(bitPattern: cardContent(entry)))
+  }
+
+  // MARK: Former holders
+
+  /// Calls `body` with each former holder whose requests may still be remembered, the last one first.
+  func forEachFormerHolder(
+    _ entry: UnsafePointer<CardEntryRecord>, _ body: (_ until: Stamp, _ member: Bytes) -> Void
+  ) {
+    guard entry.pointee.former != 0 else { return }
+    let oldest = now.microseconds - limits.retentionSeconds * CivilTime.microsecondsPerSecond
+    var list = FormerHolders(texts.read(entry.pointee.former))
+    while let (until, member) = list.next() {
+      if until.microseconds >= oldest { body(until, member) }
+    }
+  }
+  /// Whether a number's list of holders has room for it to pass to a member.
+  private func mayPass(_ entry: UnsafePointer<CardEntryRecord>, to member: Bytes) -> Bool {
+    guard entry.pointee.member != 0, !texts.equals(entry.pointee.member, member) else { return true }
+    var count = 1
+    forEachFormerHolder(entry) { _, former in
+      if !former.elementsEqual(member) && !texts.equals(entry.pointee.member, former) { count += 1 }
+    }
+    return count <= FormerHolders.most
+  }
+  /// The list for an entry whose number passes to a member now: each once, and not the new holder.
+  private mutating func holders(before member: Bytes, _ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
+    var list = ByteBuffer(capacity: 256)
+    list.append(now.microseconds)
+    list.append(counted: texts.read(entry.pointee.member))
+    forEachFormerHolder(entry) { until, former in
+      guard !former.elementsEqual(member), !texts.equals(entry.pointee.member, former) else { return }
+      list.append(until.microseconds)
+      list.append(counted: former)
+    }
+    return texts.append(list.bytes)
   }
 
   // MARK: The member's slot
@@ -271,10 +336,9 @@ extension Ledger {
       setCard(own, of: member, step.kind == .lost ? .lost : step.kind == .found ? .active : .removed)
       return .done
     case .memberAdd:
-      guard hasContent(member, name: step.name, region: step.region), let own,
-        cards.read(Int(own - 1)).pointee.state != CardState.removed.rawValue
-      else { return Verdict(.exists) }
-      return .done
+      guard hasContent(member, name: step.name, region: step.region), let own else { return Verdict(.exists) }
+      // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
+      return cards.read(Int(own - 1)).pointee.state == CardState.removed.rawValue ? .unchanged : .done
     case .cardAdd:
       if members.read(Int(member)).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
       return addCard(step.number, to: member)

@@ -28,7 +28,7 @@ extension Ledger {
   }
   /// Keeps a step, and gives it out.
   mutating func addOutbox(_ record: inout OutboxRecord, _ text: Bytes) {
-    precondition(text.count <= 512, "the texts of a step fit its record")
+    precondition(text.count <= MemoryLayout<Block576>.size, "the texts of a step fit its record")
     record.textCount = UInt32(text.count)
     withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: text) }
     var number = core.freeOutbox
@@ -318,6 +318,7 @@ extension Ledger {
     back.amount = transaction.points
     back.of = record.id
     book(holder, &back, points: transaction.points, link: record.id)
+    endDueLots(holder)
     let start = reply.buffer.count
     writeRecipientVerdict(verdict, &reply)
     let position = keptAnswer(

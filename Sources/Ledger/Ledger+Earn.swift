@@ -187,7 +187,7 @@ extension Ledger {
       return
     }
     postIssue(parties.merchant, parties.program, points)
-    // A purchase uploaded so late that its points have lapsed: `credit` books both.
+    let before = holder.account.pointee.available
     credit(holder, expiry, moment, origin, points)
     let tx = nextTransaction(holder.member.pointee.slot)
     var record = JournalRecord(.earn, tx: tx, stamp: now, tenant: p.context.tenant, member: p.member)
@@ -197,8 +197,11 @@ extension Ledger {
     record.spend = spend
     record.request = p.request
     record.effective = effective ?? .zero
+    // A purchase uploaded so late that its points have lapsed: history shows both, the answer what is left.
+    if expiry <= now { record.amount = holder.account.pointee.available - before }
     book(holder, &record, points: points, lotExpiry: expiry, origin: origin)
     remember(key, holder.member.pointee.lastRecord)
+    endDueLots(holder)
     record.render(catalogue, into: &reply)
   }
 

@@ -142,7 +142,8 @@ extension Ledger {
   }
 
   /// Puts points into a lot, new or not; a debt is repaid from them first (R8). Points given back were consumed from that
-  /// lot before, and are not issued anew. The caller has checked the bounds.
+  /// lot before, and are not issued anew. The caller has checked the bounds, and calls `endDueLots` once the credit
+  /// itself is booked: points may come so late that they lapse at once, and history shows them come before they go.
   mutating func credit(
     _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64, isBack: Bool = false
   ) {
@@ -156,7 +157,6 @@ extension Ledger {
       holder, record, issued: points - undone, available: points - repaid, consumed: repaid - undone)
     adjust(holder, available: points - repaid, debt: -repaid)
     fold(holder, record)
-    if expiresAt <= now { endLot(holder, number) }
     closeIfEmpty(holder, number)
   }
 
@@ -213,7 +213,8 @@ extension Ledger {
       let record = lot(holder, number)
       guard record.pointee.expiresAt <= now else { break }
       let next = record.pointee.next
-      if record.pointee.isExpired == 0 {
+      // One that has ended before has points again where a credit came after its end.
+      if record.pointee.isExpired == 0 || record.pointee.available > 0 {
         ended += 1
         endLot(holder, number)
         closeIfEmpty(holder, number)

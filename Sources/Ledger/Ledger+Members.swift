@@ -2,7 +2,7 @@ import Base
 
 extension Ledger {
   typealias Bytes = UnsafeRawBufferPointer
-  static var longestName: Int { 200 }
+  static var longestName: Int { 256 }
   static var longestRegion: Int { 64 }
 
   mutating func applyMemberAdd(
@@ -16,7 +16,7 @@ extension Ledger {
     try reader.finish()
     try Ledger.check(id, "member")
     if request.count > 0 { try Ledger.check(request, "id") }
-    guard name.count <= Ledger.longestName else { throw MalformedBytes("name is longer than 200 bytes") }
+    guard name.count <= Ledger.longestName else { throw MalformedBytes("name is longer than 256 bytes") }
     guard region.count <= Ledger.longestRegion else { throw MalformedBytes("region is longer than 64 bytes") }
     let tenant = header.context.tenant
     if card.count > 0 {
@@ -110,6 +110,7 @@ extension Ledger {
       throw MalformedBytes("an unknown change of a member")
     }
     let request = try reader.readCounted()
+    let card = try reader.readTrailingCounted()
     try reader.finish()
     try Ledger.check(id, "member")
     if request.count > 0 { try Ledger.check(request, "id") }
@@ -119,6 +120,10 @@ extension Ledger {
     if let outcome = repeated(key, &reply) { return outcome }
     guard let number = findMember(hash, header.context.tenant, id) else {
       reply.error(.notFound, "no such member")
+      return .replied
+    }
+    if card.count > 0, cardState(number, card) ?? .removed == .removed {
+      reply.error(.notFound, "no such card")
       return .replied
     }
     let isClosed = members.read(Int(number)).pointee.state == MemberState.closed.rawValue

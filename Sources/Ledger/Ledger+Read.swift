@@ -12,6 +12,7 @@ extension Ledger {
       case .transaction: return try readTransaction(header, &reader, &reply)
       case .memberShow: try readMember(header, &reader, &reply)
       case .card: try readCard(header, &reader, &reply)
+      case .request: try readRequest(header, &reader, &reply)
       case nil: throw MalformedBytes("query kind \(header.rawKind) is not known")
       }
     } catch {
@@ -148,10 +149,17 @@ extension Ledger {
     try reader.finish()
     guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
     let tx = TransactionID(rawValue: rawTransaction)
-    guard let number = findTransaction(tx),
-      members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant
-    else {
-      reply.error(.notFound, "no such transaction within the refund window")
+    guard let number = findTransaction(tx) else {
+      guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
+        reply.error(.notFound, "no such transaction")
+        return .replied
+      }
+      // Older than any refund window: the journal knows it.
+      return .journal(
+        JournalQuery(.past(tx: tx, tenant: header.context.tenant), catalogue: catalogue, end: journal.end))
+    }
+    guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant else {
+      reply.error(.notFound, "no such transaction")
       return .replied
     }
     let record = transactions.read(number).pointee
@@ -229,6 +237,12 @@ extension Ledger {
     reply.field(.card, number)
     reply.field(.member, texts.read(entry.member))
     reply.field(.state, (CardState(rawValue: entry.state) ?? .active).text.bytes)
+    var former = ByteBuffer(capacity: 64)
+    forEachFormerHolder(cardEntries.read(Int(place))) { _, member in
+      if !former.isEmpty { former.append(UInt8(ascii: ",")) }
+      former.append(member)
+    }
+    if !former.isEmpty { reply.field(.former, former.bytes) }
   }
 }
 

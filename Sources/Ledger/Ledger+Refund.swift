@@ -10,8 +10,8 @@ extension Ledger {
     let amount = try reader.readAmount()
     try reader.finish()
     switch amount {
-    case .spend(let money) where money < 1 || money > Ledger.largestAmount:
-      throw MalformedBytes("spend must be 1 to 10^15")
+    case .spend(let money) where money < 0 || money > Ledger.largestAmount:
+      throw MalformedBytes("spend must be 0 to 10^15")
     case .points(let points) where points < 1 || points > Ledger.largestAmount:
       throw MalformedBytes("points must be 1 to 10^15")
     default: break
@@ -40,6 +40,16 @@ extension Ledger {
     case .earn: return refundEarn(s, holder, amount, &reply)
     case .redeem, .capture: return refundRedemption(s, holder, amount, &reply)
     case .refund: return refuse(s, .reversed, "a refund is not refunded: post anew", left: 0, &reply)
+    case .hold:
+      // Not kept: once it is captured, the same request is right.
+      let isOpen = s.transaction.state == TransactionRecord.open && s.transaction.expiresAt > now
+      reply.error(
+        .malformed,
+        isOpen
+          ? "tx: the hold is open, which is undone by RELEASE"
+          : "tx: the hold was released, which leaves nothing to refund"
+      )
+      return .replied
     default:
       reply.error(.malformed, "tx: only an earn, a redeem or a capture is refunded")
       return .replied
@@ -54,7 +64,9 @@ extension Ledger {
     let t = s.transaction
     let leftPoints = t.points - t.reversedPoints
     let leftSpend = t.spend < 0 ? 0 : t.spend - t.reversedSpend
-    if leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
+    // Of a purchase of nothing as much is left after its refund as before: its state tells that it was undone.
+    let isNothing = t.points == 0 && t.spend == 0
+    if isNothing ? t.state == TransactionRecord.undone : leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
       return refuse(s, .reversed, "nothing is left to refund", left: 0, &reply)
     }
     var points: Int64 = 0
@@ -75,6 +87,7 @@ extension Ledger {
         return refuse(s, .reversed, "more than is left to refund", left: leftSpend, &reply)
       }
       spend = money
+      guard t.spend > 0 else { break }
       let product = t.points.multipliedFullWidth(by: t.reversedSpend + money)
       let target = t.spend.dividingFullWidth(product).quotient
       points = max(0, target - t.reversedPoints)
@@ -86,6 +99,7 @@ extension Ledger {
     takeBack(holder, points, lotExpiry: t.expiresAt, origin: t.origin)
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
+    if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
   }
   /// R7: from what remains of the lot it joined, then from any lot by R1, the rest becomes debt (R8).

@@ -61,11 +61,15 @@ extension Ledger {
   }
 
   /// What to say to a request that came before, or cannot be remembered; nil if it is to be carried out.
-  mutating func repeated(_ key: RequestKey, _ reply: inout ReplyWriter) -> Outcome? {
+  /// `others` are fingerprints, 8 bytes each, that the same request may have had before.
+  mutating func repeated(
+    _ key: RequestKey, or others: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+    _ reply: inout ReplyWriter
+  ) -> Outcome? {
     guard !key.isNone else { return nil }
     if let number = findRequest(key) {
       let record = dedupe.read(number).pointee
-      guard record.fingerprint == key.fingerprint else {
+      guard record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: others) != nil else {
         reply.error(.conflict, "the request id was used for another request")
         return .replied
       }
@@ -74,6 +78,28 @@ extension Ledger {
     }
     if UInt64(dedupe.count) >= limits.requestIDs { return refuseForRoom(&reply) }
     return nil
+  }
+  private func place(of fingerprint: UInt64, in list: UnsafeRawBufferPointer) -> Int? {
+    for i in 0..<list.count / 8 {
+      let other = UInt64(littleEndian: list.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
+      if other == fingerprint { return i }
+    }
+    return nil
+  }
+  /// Whether a request was answered here, or is about to be: with which of some contents.
+  func readRequest(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let member = try reader.readCounted()
+    let merchant = try reader.readCounted()
+    let request = try reader.readCounted()
+    let fingerprints = try reader.readBytes(reader.remaining)
+    let tenant = header.context.tenant
+    let key = RequestKey(
+      member: Slot.hash(.member, tenant: tenant, id: member),
+      merchant: merchant.isEmpty ? 0 : Catalogue.merchantKey(merchant, tenant), request: request, fingerprint: 0)
+    let known = findRequest(key).flatMap { place(of: dedupe.read($0).pointee.fingerprint, in: fingerprints) }
+    reply.integer(Int64(known ?? -1))
   }
   /// Over the budget the oldest go, but none younger than a day.
   private mutating func refuseForRoom(_ reply: inout ReplyWriter) -> Outcome? {

@@ -15,7 +15,7 @@ public struct LedgerSnapshot: Sendable {
 }
 
 extension Ledger {
-  private static var snapshotVersion: UInt32 { 1 }
+  private static var snapshotVersion: UInt32 { 2 }
 
   /// The state as of the last entry, to be written from another thread while entries go on. One at a time, between
   /// entries. Everything is in it: members, request ids, deliveries, catalogue, the journal's end and chain, the last

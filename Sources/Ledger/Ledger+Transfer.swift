@@ -10,6 +10,8 @@ struct TransferCommand {
   var program: Bytes
   var request: Bytes
   var points: Int64
+  /// What the request's fingerprint was while the recipient's card was another's: 8 bytes each.
+  var otherFingerprints: Bytes
 
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
     from = try reader.readCounted()
@@ -19,13 +21,16 @@ struct TransferCommand {
     program = try reader.readCounted()
     request = try reader.readCounted()
     points = try reader.readZigzag()
-    try reader.finish()
+    otherFingerprints = try reader.readBytes(reader.remaining)
+    guard otherFingerprints.count % 8 == 0, otherFingerprints.count <= 8 * (FormerHolders.most + 1) else {
+      throw MalformedBytes("a transfer with bytes left over")
+    }
     try Ledger.check(from, "from")
-    try Ledger.check(recipient, "to")
-    try Ledger.check(request, "id")
     if recipientCard.count > 0 { try Ledger.check(recipientCard, "to") }
+    // Nobody holds the recipient's card: there is no member to name.
+    if recipient.count > 0 || recipientCard.count == 0 { try Ledger.check(recipient, "to") }
+    try Ledger.check(request, "id")
     guard points >= 1 && points <= Ledger.largestAmount else { throw MalformedBytes("points must be 1 to 10^15") }
-    guard !from.elementsEqual(recipient) else { throw MalformedBytes("to is the sender") }
   }
 }
 
@@ -40,7 +45,8 @@ extension Ledger {
     let hash = Slot.hash(.member, tenant: tenant, id: c.from)
     guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the sender lies in another slot") }
     let key = RequestKey(member: hash, merchant: 0, request: c.request, fingerprint: header.context.fingerprint)
-    if let outcome = repeated(key, &reply) { return outcome }
+    if let outcome = repeated(key, or: c.otherFingerprints, &reply) { return outcome }
+    guard !c.from.elementsEqual(c.recipient) else { throw MalformedBytes("to is the sender") }
     guard let number = findMember(hash, tenant, c.from) else {
       reply.error(.notFound, "no such member")
       return .replied
@@ -79,10 +85,13 @@ extension Ledger {
   ) -> Outcome {
     let tenant = header.context.tenant
     let local = findMember(c.recipient, tenant: tenant)
-    if let local {
-      // Counted before anything is moved: as many lots come as are taken from.
-      let verdict = canReceive(
-        local, sender.program, c.points, lots: lotsTaken(sender, c.points), card: c.recipientCard)
+    if local != nil || c.recipient.count == 0 {
+      var verdict = Verdict(.notFound)
+      if let local {
+        // Counted before anything is moved: as many lots come as are taken from.
+        verdict = canReceive(
+          local, sender.program, c.points, lots: lotsTaken(sender, c.points), card: c.recipientCard)
+      }
       if verdict != .done {
         let start = reply.buffer.count
         writeRecipientVerdict(verdict, &reply)
@@ -195,6 +204,7 @@ extension Ledger {
     record.of = source
     record.other = from
     book(holder, &record, points: points, link: source)
+    endDueLots(holder)
   }
   func writeRecipientVerdict(_ verdict: Verdict, _ reply: inout ReplyWriter) {
     switch ErrorCode(rawValue: verdict.code) {

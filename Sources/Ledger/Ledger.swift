@@ -116,9 +116,22 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     core.lastIndex = index
     let stamp = min(max(header.stamp.microseconds, core.lastStamp.microseconds + 1), CivilTime.latest.microseconds)
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
-    journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain)
+    if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     dropOldRequests(atMost: 64)
     dropOldTransactions(atMost: 64)
+  }
+  /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
+  private mutating func indexSequences() {
+    var list = ByteBuffer(capacity: 65_536)
+    for first in stride(from: 0, to: Slot.count, by: JournalRecord.slotsPerIndex) {
+      list.removeAll()
+      for slot in first..<first + JournalRecord.slotsPerIndex { list.append(varint: sequences.read(slot).pointee) }
+      var record = JournalRecord(
+        .index, tx: .none, stamp: core.lastStamp, tenant: .first, member: UnsafeRawBufferPointer(start: nil, count: 0))
+      record.amount = Int64(first)
+      record.answer = list.bytes
+      _ = journal.append(record)
+    }
   }
   /// Closes the entry, and its journal frame: chain = SHA-256(previous chain ∥ frame).
   public mutating func endEntry() {

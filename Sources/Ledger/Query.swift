@@ -7,6 +7,7 @@ public enum QueryKind: UInt8, Sendable {
   case transaction = 130
   case memberShow = 131
   case card = 132
+  case request = 133
 }
 
 /// Builds read requests as bytes, framed as commands are. The header's slot says which shard answers.
@@ -45,11 +46,26 @@ public enum Query {
     buffer.append(counted: member)
     Command.end(&buffer, start)
   }
-  /// Whose card is it? Answered at once by the card's shard with a record `card member state`, also for a card that was
-  /// removed (its repeats must be answered); `NOTFOUND` for a number never bound.
+  /// Whose card is it? Answered at once by the card's shard with a record `card member state [former]`, also for a card
+  /// that was removed (its repeats must be answered); `NOTFOUND` for a number never bound. `former` are those who held it
+  /// before and whose requests may still be repeated, the last one first, with commas between.
   public static func appendCard(to buffer: inout ByteBuffer, tenant: TenantID, number: Bytes) {
     let start = begin(&buffer, .card, Command.cardSlot(number, tenant: tenant), tenant)
     buffer.append(counted: number)
+    Command.end(&buffer, start)
+  }
+
+  /// Has a member's request of that id been answered, or is it about to be? Answered at once with an integer: which of the
+  /// fingerprints it had, or -1. `merchant` is none for what is not scoped to one.
+  public static func appendRequest(
+    to buffer: inout ByteBuffer, tenant: TenantID, member: Bytes, merchant: Bytes?, request: Bytes,
+    fingerprints: [UInt64]
+  ) {
+    let start = begin(&buffer, .request, Command.memberSlot(member, tenant: tenant), tenant)
+    buffer.append(counted: member)
+    buffer.append(optional: merchant)
+    buffer.append(counted: request)
+    for fingerprint in fingerprints { buffer.append(fingerprint) }
     Command.end(&buffer, start)
   }
 

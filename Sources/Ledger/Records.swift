@@ -139,6 +139,8 @@ struct TransactionRecord: BitwiseCopyable {
   static let captured: UInt8 = 2
   static let released: UInt8 = 3
   static let returned: UInt8 = 4
+  /// `state` of an earn of no points for no money, once it was refunded.
+  static let undone: UInt8 = 5
 }
 
 /// Points taken from one lot by one transaction.
@@ -240,6 +242,8 @@ struct CardEntryRecord: BitwiseCopyable {
   var member: UInt64
   /// A change that waits for the member's verdict.
   var pending = TransactionID.none
+  /// Who held it before: a `FormerHolders` in the blob; 0 is nobody.
+  var former: UInt64 = 0
   var tenant: TenantID
   var state: UInt8
   var reserved: UInt8 = 0
@@ -266,7 +270,7 @@ struct OutboxRecord: BitwiseCopyable {
   /// Bytes of `text` in use.
   var textCount: UInt32 = 0
   /// Counted texts: what they are depends on the kind.
-  var text = Block512()
+  var text = Block576()
 }
 
 /// A delivery applied here, until its source has recorded the verdict.
@@ -296,7 +300,11 @@ struct Block64: BitwiseCopyable {
   var g: UInt64 = 0
   var h: UInt64 = 0
 }
-/// Room for the texts of a step.
+/// Room for the texts of a step: four ids or numbers of 64 bytes and a name of 256, each with its count.
+struct Block576: BitwiseCopyable {
+  var a = Block512()
+  var b = Block64()
+}
 struct Block512: BitwiseCopyable {
   var a = Block64()
   var b = Block64()

@@ -66,7 +66,8 @@ public enum ConnectionCommands {
   ) {
     var changed = session
     var at = 0
-    if let first = words.first {
+    // The version may be left out, also before AUTH and SETNAME: what was chosen before stays.
+    if let first = words.first, !isWord(first, "AUTH"), !isWord(first, "SETNAME") {
       guard let version = parseDigits(first), version == 2 || version == 3 else {
         output.append("-NOPROTO unsupported protocol version; there are 2 and 3\r\n")
         return

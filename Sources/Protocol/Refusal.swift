@@ -41,7 +41,12 @@ struct Refusal: Error {
     return Refusal("\(typed)= must be \(key?.shape.requirement ?? "something else"), not \(quoted(value))")
   }
   @inline(never) static func unexpected(_ verb: Verb, _ word: UnsafeRawBufferPointer) -> Refusal {
-    Refusal("\(verb.words) does not expect \(quoted(word)); usage: \(verb.spec.usage)")
+    guard !verb.isConnection else {
+      // In Redis's words, as what is asked.
+      let name = verb.spec.words.joined(separator: "|").lowercased()
+      return Refusal("wrong number of arguments for '\(name)' command; usage: \(verb.spec.usage)")
+    }
+    return Refusal("\(verb.words) does not expect \(quoted(word)); usage: \(verb.spec.usage)")
   }
   /// What `Rule.isMet` denied.
   @inline(never) static func incomplete(_ rule: VerbRules.Rule, _ present: UInt64, _ positionalCount: Int) -> Refusal {

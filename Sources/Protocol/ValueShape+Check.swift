@@ -33,14 +33,14 @@ extension ValueShape {
     switch self {
     case .free, .identifier, .who, .points, .spend: false
     case .transaction:
-      TransactionID(parsing: value.pointee.bytes).map { value.pointee.number = Int64(bitPattern: $0.rawValue) } != nil
+      ValueShape.set(value, ValueShape.transaction(value.pointee.bytes))
     case .text: ValueShape.isText(value.pointee.bytes)
     case .moment: ValueShape.set(value, Moment.parse(value.pointee.bytes))
     case .rate: ValueShape.set(value, ValueShape.rate(value.pointee.bytes))
     case .expiry: ValueShape.set(value, ValueShape.expiry(value.pointee.bytes))
     case .days: ValueShape.set(value, ValueShape.counted(value.pointee.bytes, unit: UInt8(ascii: "d"), 0...36_500))
     case .utcOffset: ValueShape.set(value, ValueShape.utcOffset(value.pointee.bytes))
-    case .ttl: ValueShape.isWhole(value, 1...31_536_000)
+    case .ttl: ValueShape.isWhole(value, 1...2_592_000)
     case .limit: ValueShape.isWhole(value, 1...1000)
     case .readMode: ValueShape.isOne(of: ["leader", "local"], value)
     case .programKind: ValueShape.isOne(of: ["points", "money"], value)
@@ -102,6 +102,16 @@ extension ValueShape {
   private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard bytes.count <= maximumTextBytes, let text = String(validating: bytes, as: UTF8.self) else { return false }
     return text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+  }
+
+  /// A transaction's number. One that no slot can give, as `99999-1`, is as good as any other that does not exist: it stands
+  /// for the last number of slot 0, which is never reached.
+  private static func transaction(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    if let known = TransactionID(parsing: bytes) { return Int64(bitPattern: known.rawValue) }
+    guard let dash = bytes.firstIndex(of: UInt8(ascii: "-")), bytes.count <= 64 else { return nil }
+    let parts = [bytes[..<dash], bytes[(dash + 1)...]]
+    guard parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }) else { return nil }
+    return 0xFFFF_FFFF_FFFF
   }
 
   private static func rate(_ bytes: UnsafeRawBufferPointer) -> Int64? {

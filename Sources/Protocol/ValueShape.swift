@@ -62,7 +62,7 @@ public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .expiry: "never, days like 90d (1 to 36500) or months like 12m (1 to 1200)"
     case .days: "days like 3d (0 to 36500)"
     case .utcOffset: "an offset like +08:00, at most 14 hours"
-    case .ttl: "a whole number of seconds from 1 to 31536000"
+    case .ttl: "a whole number of seconds from 1 to 2592000"
     case .limit: "a whole number from 1 to 1000"
     case .readMode: "local or leader"
     case .programKind: "points or money"

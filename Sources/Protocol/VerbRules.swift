@@ -76,7 +76,7 @@ struct VerbRules: ~Copyable {
     return Rule(
       verb: spec.verb, allowed: spec.allowed.bits, required: KeySet(spec.required).bits, oneOf: KeySet(spec.oneOf).bits,
       atMostOne: KeySet(spec.atMostOne).bits, minimumPositionals: Int(spec.requiredPositionals),
-      maximumPositionals: spec.takesFreeWords ? 256 : spec.positionals.count,
+      maximumPositionals: spec.maximumPositionals,
       takesFreeWords: spec.takesFreeWords,
       first: spec.takesFreeWords ? .free : spec.positionals.first?.shape ?? .free,
       second: spec.takesFreeWords ? .free : spec.positionals.dropFirst().first?.shape ?? .free)

@@ -33,10 +33,10 @@ extension VerbSpec {
       .balance, "BALANCE", .reading, [.who], optional: [.program, .read],
       summary: "A member's points: balance, held, available, debt, and what expires next.", example: "BALANCE ann"),
     .init(
-      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before],
+      .history, "HISTORY", .reading, [.who], optional: [.program, .limit, .before, .read],
       summary: "A member's transactions, newest first.", example: "HISTORY ann limit=10"),
     .init(
-      .transactionShow, "TX SHOW", .reading, [.transaction], summary: "One transaction.",
+      .transactionShow, "TX SHOW", .reading, [.transaction], optional: [.read], summary: "One transaction.",
       example: "TX SHOW 3-1042"),
     .init(
       .audit, "AUDIT", .reading, optional: [.read],
@@ -81,14 +81,14 @@ extension VerbSpec {
       summary: "Makes or changes a program; keys left out keep their value.",
       example: "PROGRAM SET gold earn=1/100 expire=12m"),
     .init(
-      .programList, "PROGRAM LIST", .setup, summary: "The programs and their rules.",
+      .programList, "PROGRAM LIST", .setup, optional: [.read], summary: "The programs and their rules.",
       example: "PROGRAM LIST"),
     .init(
       .merchantSet, "MERCHANT SET", .setup, [.name], optional: [.title, .program, .earn, .region, .state, .id],
       summary: "Makes or changes a merchant; keys left out keep their value.", example: "MERCHANT SET shop program=gold"
     ),
     .init(
-      .merchantList, "MERCHANT LIST", .setup, summary: "The merchants.", example: "MERCHANT LIST"),
+      .merchantList, "MERCHANT LIST", .setup, optional: [.read], summary: "The merchants.", example: "MERCHANT LIST"),
   ]
 
   private static let cluster: [VerbSpec] = [
@@ -110,9 +110,12 @@ extension VerbSpec {
       .help, "HELP", .connection, [.free("VERB")], requiredPositionals: 0, free: true,
       summary: "This list, or one verb in detail.", example: "HELP EARN"),
     .init(
-      .ping, "PING", .connection, [.free("TEXT")], requiredPositionals: 0, free: true, summary: "PONG.", example: "PING"
+      .ping, "PING", .connection, [.free("TEXT")], requiredPositionals: 0, free: true, atMost: 1, summary: "PONG.",
+      example: "PING"
     ),
-    .init(.echo, "ECHO", .connection, [.free("TEXT")], free: true, summary: "The text again.", example: "ECHO hello"),
+    .init(
+      .echo, "ECHO", .connection, [.free("TEXT")], free: true, atMost: 1, summary: "The text again.",
+      example: "ECHO hello"),
     .init(
       .hello, "HELLO", .connection, [.free("2|3"), .free("AUTH user secret"), .free("SETNAME name")],
       requiredPositionals: 0, free: true, summary: "Chooses RESP2 or RESP3: records are maps in RESP3.",
@@ -122,17 +125,20 @@ extension VerbSpec {
       summary: "Signs in.",
       example: "AUTH till-7 secret"),
     .init(
-      .clientSetName, "CLIENT SETNAME", .connection, [.free("name")], free: true, summary: "Names the connection.",
+      .clientSetName, "CLIENT SETNAME", .connection, [.free("name")], free: true, atMost: 1,
+      summary: "Names the connection.",
       example: "CLIENT SETNAME till-7"),
     .init(
-      .clientGetName, "CLIENT GETNAME", .connection, free: true, summary: "The connection's name.",
+      .clientGetName, "CLIENT GETNAME", .connection, free: true, atMost: 0, summary: "The connection's name.",
       example: "CLIENT GETNAME"),
     .init(
-      .clientSetInfo, "CLIENT SETINFO", .connection, [.free("LIB-NAME|LIB-VER"), .free("text")], free: true,
+      .clientSetInfo, "CLIENT SETINFO", .connection, [.free("LIB-NAME|LIB-VER"), .free("text")], free: true, atMost: 2,
       summary: "Tells what library is speaking.", example: "CLIENT SETINFO LIB-NAME tills"),
-    .init(.clientID, "CLIENT ID", .connection, free: true, summary: "The connection's number.", example: "CLIENT ID"),
     .init(
-      .clientInfo, "CLIENT INFO", .connection, free: true, summary: "This connection, in one line.",
+      .clientID, "CLIENT ID", .connection, free: true, atMost: 0, summary: "The connection's number.",
+      example: "CLIENT ID"),
+    .init(
+      .clientInfo, "CLIENT INFO", .connection, free: true, atMost: 0, summary: "This connection, in one line.",
       example: "CLIENT INFO"),
     .init(
       .clientList, "CLIENT LIST", .connection, free: true, summary: "The connections of this node, a line each.",
@@ -143,7 +149,7 @@ extension VerbSpec {
       .commandDocs, "COMMAND DOCS", .connection, [.free("VERB")], requiredPositionals: 0, free: true,
       summary: "What the verbs do, for client libraries.", example: "COMMAND DOCS EARN"),
     .init(
-      .commandCount, "COMMAND COUNT", .connection, free: true, summary: "How many verbs there are.",
+      .commandCount, "COMMAND COUNT", .connection, free: true, atMost: 0, summary: "How many verbs there are.",
       example: "COMMAND COUNT"),
     .init(
       .commandInfo, "COMMAND INFO", .connection, [.free("VERB")], requiredPositionals: 0, free: true,
@@ -153,16 +159,18 @@ extension VerbSpec {
       .configGet, "CONFIG GET", .connection, [.free("name")], free: true,
       summary: "An empty list: for benchmark tools that ask.", example: "CONFIG GET save"),
     .init(
-      .select, "SELECT", .connection, [.free("0")], free: true, summary: "There is one database, 0.",
+      .select, "SELECT", .connection, [.free("0")], free: true, atMost: 1, summary: "There is one database, 0.",
       example: "SELECT 0"),
     .init(
       .info, "INFO", .connection, [.free("section")], requiredPositionals: 0, free: true,
       summary: "This node, in sections of name:value lines.", example: "INFO server"),
     .init(
-      .time, "TIME", .connection, free: true, summary: "This node's clock: seconds, and microseconds in the second.",
+      .time, "TIME", .connection, free: true, atMost: 0,
+      summary: "This node's clock: seconds, and microseconds in the second.",
       example: "TIME"),
     .init(
-      .reset, "RESET", .connection, free: true, summary: "Back to RESP2, unnamed and signed out.", example: "RESET"),
+      .reset, "RESET", .connection, free: true, atMost: 0, summary: "Back to RESP2, unnamed and signed out.",
+      example: "RESET"),
     .init(.quit, "QUIT", .connection, free: true, summary: "OK, and the connection is closed.", example: "QUIT"),
   ]
 }

@@ -30,7 +30,9 @@ public struct VerbSpec: Sendable {
   public let positionals: [Positional]
   /// How many of them must be there: the first ones.
   public let requiredPositionals: Int
-  /// Words beyond the named ones are taken too, and no word is read as `key=value`.
+  /// How many words may follow it that are not `key=value`.
+  public let maximumPositionals: Int
+  /// No word is read as `key=value`.
   public let takesFreeWords: Bool
   public let required: [Key]
   /// Exactly one of these must be there.
@@ -45,7 +47,8 @@ public struct VerbSpec: Sendable {
 
   init(
     _ verb: Verb, _ words: String, _ group: Group, _ positionals: [Positional] = [], requiredPositionals: Int? = nil,
-    free: Bool = false, required: [Key] = [], oneOf: [Key] = [], atMostOne: [Key] = [], optional: [Key] = [],
+    free: Bool = false, atMost: Int? = nil, required: [Key] = [], oneOf: [Key] = [], atMostOne: [Key] = [],
+    optional: [Key] = [],
     summary: String, example: String
   ) {
     self.verb = verb
@@ -53,6 +56,7 @@ public struct VerbSpec: Sendable {
     self.group = group
     self.positionals = positionals
     self.requiredPositionals = requiredPositionals ?? positionals.count
+    self.maximumPositionals = atMost ?? (free ? RequestParser.maximumWords : positionals.count)
     self.takesFreeWords = free
     self.required = required
     self.oneOf = oneOf

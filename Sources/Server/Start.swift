@@ -17,7 +17,8 @@ public struct StartContext: Sendable {
 ///   - settings: those of the node: documented, checked and passed on by the shell.
 ///   - make: opens the data directory, which exists, and makes the node. What it throws is shown to the operator, so
 ///     it says in one line what is wrong and what to do.
-/// - Returns: the exit code: 0 after a graceful stop, 2 for a wrong command line, 1 for anything else.
+/// - Returns: the exit code: 0 after a graceful stop; 1 for wrong arguments, among them an address or a directory that
+///   cannot be used; 2 where the data directory is there and refuses (another's, in use, damaged).
 public func start<Core: NodeCore>(
   arguments: [String], settings: [Setting] = [],
   make: (StartContext) throws -> (core: Core, disk: Core.Disk)
@@ -34,13 +35,13 @@ public func start<Core: NodeCore>(
     }
   } catch {
     Startup.print("tally: \(error)\n", to: 2)
-    return 2
+    return 1
   }
   do {
     return try run(configuration, make: make)
   } catch {
     Startup.print("tally: \(error)\n", to: 2)
-    return 1
+    return (error as? StartError)?.isRefusal == true ? 2 : 1
   }
 }
 
@@ -61,7 +62,7 @@ private func run<Core: NodeCore>(
   let disk: Core.Disk
   do { (core, disk) = try make(context) } catch {
     logger.drain(milliseconds: 200)
-    throw StartError("cannot open the data directory \(configuration.data): \(error)")
+    throw StartError("cannot open the data directory \(configuration.data): \(error)", isRefusal: true)
   }
   try Startup.listen(clientListener, configuration.listen, flag: "listen")
   try Startup.listen(peerListener, configuration.peer, flag: "peer")
@@ -103,7 +104,12 @@ private func run<Core: NodeCore>(
 /// Why a node was not started: one line that says what, and what to do.
 struct StartError: Error, CustomStringConvertible {
   let description: String
-  init(_ description: String) { self.description = description }
+  /// What is on the disk forbids it, not what was asked for.
+  let isRefusal: Bool
+  init(_ description: String, isRefusal: Bool = false) {
+    self.description = description
+    self.isRefusal = isRefusal
+  }
 }
 
 /// The steps before a node runs.

@@ -64,6 +64,8 @@ import Testing
     #expect(table.run(["audit"] + to) == 0)
     #expect(table.run(["init", "--shards", "4"] + to) == 0)
     #expect(table.run(["cluster", "init", "--dry-run"] + to) == 0)
+    #expect(table.run(["init", "--replicas", "2"] + to) == 2)
+    #expect(table.run(["init", "--replicas", "11"] + to) == 1)
     #expect(table.run(["shards"] + to) == 1)
     cluster.isBalanced = false
     #expect(table.run(["status"] + to) == 4)

@@ -51,7 +51,7 @@ struct PropertyTests {
 
   static func open(_ shards: Int, seed: UInt64) throws -> World {
     var limits = LedgerLimits()
-    limits.journalSegmentBytes = 8192
+    limits.journalSegmentBytes = 65_536
     limits.tickWork = 40
     let world = World(shards: shards, limits: limits)
     _ = try world.run("PROGRAM SET points earn=1/100 expire=2m")

@@ -41,6 +41,9 @@ struct TestHost: SessionHost {
     let hello3 = "%7" + hello2.dropFirst(3).split(separator: ":2\r\n").joined(separator: ":3\r\n")
     #expect(Self.talk(["hello 3 auth u secret setname till-7"], &session) == [hello3])
     #expect(session.isRESP3 && session.name == "till-7" && session.principal == PrincipalID(7))
+    #expect(Self.talk(["HELLO AUTH u secret setname till-8"], &session) == [hello3])
+    #expect(session.isRESP3 && session.name == "till-8" && session.principal == PrincipalID(7))
+    #expect(Self.talk(["HELLO SETNAME till-7"], &session) == [hello3])
     let replies = Self.talk(
       [
         "CLIENT GETNAME", "CLIENT SETINFO lib-name redis-py", "CLIENT SETINFO LIB-VER 5.0", "CLIENT ID", "CLIENT INFO",
@@ -80,6 +83,7 @@ struct TestHost: SessionHost {
       ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
       ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
       ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
+      ("QUIT now", "+OK\r\nquit"), ("PING a=b", "$3\r\na=b\r\n"),
       ("BALANCE m1", "not mine"), ("AUDIT", "not mine"),
     ]
     #expect(Self.talk(dialogue.map(\.0), &session) == dialogue.map(\.1))

@@ -23,7 +23,7 @@ import Testing
     ("MEMBER ADD ann name=李安\n", "MEMBER ADD [ann] name=李安"),
     ("M'EMB'ER ADD \"ann\"\n", "MEMBER ADD [ann]"),
     ("ECHO \"a\\r\\n\\tb\"\n", "ECHO [a\r\n\tb]"),
-    ("ECHO a=b c\n", "ECHO [a=b] [c]"),
+    ("INFO a=b c\n", "INFO [a=b] [c]"),
     ("ECHO \"\"\n", "ECHO []"),
     ("TRANSFER ann card:7 points=5 id=t\n", "TRANSFER [ann] [card:7] points=5 id=t"),
     (
@@ -68,6 +68,12 @@ import Testing
       "EARN does not know the key 'ttl'; it takes merchant=, spend=, points=, id=, program= and at="
     ),
     ("AUDIT x=1\n", "AUDIT does not know the key 'x'; it takes read="),
+    ("PING a b\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
+    ("*3\r\n$4\r\nPING\r\n$1\r\na\r\n$1\r\nb\r\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
+    ("ECHO a b\n", "wrong number of arguments for 'echo' command; usage: ECHO TEXT"),
+    ("TIME now\n", "wrong number of arguments for 'time' command; usage: TIME"),
+    ("SELECT 0 1\n", "wrong number of arguments for 'select' command; usage: SELECT 0"),
+    ("CLIENT ID 5\n", "wrong number of arguments for 'client|id' command; usage: CLIENT ID"),
     ("AUDIT x\n", "AUDIT does not expect 'x'; usage: AUDIT [read=local|leader]"),
     ("EARN m1 merchant=s spend=1 spend=1 id=a\n", "spend= is given twice"),
     ("EARN m1 merchant=s spend=1 points=1 id=a\n", "EARN takes either spend= or points=, not both"),
@@ -100,8 +106,12 @@ import Testing
       "MEMBER ADD a name=\"\\xff\"\n",
       "name= must be UTF-8 text of at most 256 bytes without control characters, not '\u{FFFD}'"
     ),
-    ("TX SHOW 3-0\n", "TX of TX SHOW must be a transaction's number like 3-1042, not '3-0'"),
-    ("TX SHOW 16384-1\n", "TX of TX SHOW must be a transaction's number like 3-1042, not '16384-1'"),
+    ("TX SHOW 3-\n", "TX of TX SHOW must be a transaction's number like 3-1042, not '3-'"),
+    ("TX SHOW 3-1x\n", "TX of TX SHOW must be a transaction's number like 3-1042, not '3-1x'"),
+    (
+      "HOLD m1 merchant=s points=5 id=a ttl=2592001\n",
+      "ttl= must be a whole number of seconds from 1 to 2592000, not '2592001'"
+    ),
     ("BALANCE m1 read=nearest\n", "read= must be local or leader, not 'nearest'"),
     ("BALANCE m1 read=LOCAL\n", "read= must be local or leader, not 'LOCAL'"),
     ("ECHO \"a\n", "a quote is not closed in '\"a'"),
@@ -195,9 +205,15 @@ import Testing
 
   @Test func otherValuesHaveTheirTypesAndBounds() {
     func holds(_ line: String) -> Bool { withRequest(line + "\n") { _ in true } ?? false }
-    #expect(withRequest("HOLD m1 merchant=s points=5 id=a ttl=31536000\n") { $0.integer(.ttl) } == 31_536_000)
+    #expect(withRequest("HOLD m1 merchant=s points=5 id=a ttl=2592000\n") { $0.integer(.ttl) } == 2_592_000)
     #expect(!holds("HOLD m1 merchant=s points=5 id=a ttl=31536001") && !holds("HOLD m1 merchant=s points=5 id=a ttl=0"))
     #expect(holds("HISTORY m1 limit=1000") && !holds("HISTORY m1 limit=1001") && !holds("HISTORY m1 limit=0"))
+    // Numbers that no transaction has: not found, not malformed.
+    for number in ["3-0", "16384-1", "99999999999999999999-7", "0-281474976710656"] {
+      #expect(
+        withRequest("TX SHOW \(number)\n") { $0.transaction(0) }
+          == TransactionID(slot: Slot(0), sequence: 0xFFFF_FFFF_FFFF), "\(number)")
+    }
     #expect(withRequest("TX SHOW 3-1042\n") { $0.transaction(0) } == TransactionID(slot: Slot(3), sequence: 1042))
     #expect(
       withRequest("HISTORY m before=4-2\n") { $0.transaction(.before) } == TransactionID(slot: Slot(4), sequence: 2))

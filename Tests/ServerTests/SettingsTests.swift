@@ -142,9 +142,9 @@ import Testing
   @Test func mistakesGiveExitCodesThatTellThemApart() {
     #expect(code(["--help"]) == 0)
     #expect(code(["--print-config"]) == 0)
-    #expect(code(["--nonsense"]) == 2)
+    #expect(code(["--nonsense"]) == 1)
     #expect(code(["--data", "/dev/null"]) == 1)
-    #expect(code(["--data", "/tmp", "--listen", "127.0.0.1:0", "--peer", "127.0.0.1:0"]) == 1)
+    #expect(code(["--data", "/tmp", "--listen", "127.0.0.1:0", "--peer", "127.0.0.1:0"]) == 2)
   }
 }
 

@@ -102,8 +102,8 @@ enum ClusterCommands {
     try flags.expectNoWords()
     let target = try Target(flags)
     var line = "CLUSTER INIT"
-    if flags.has("shards") { line += " shards=\(try flags.integer("shards", or: 0, in: 1...16_384))" }
-    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...15))" }
+    if flags.has("shards") { line += " shards=\(try flags.integer("shards", or: 0, in: 1...4096))" }
+    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...9))" }
     if flags.has("allow-single-region") { line += " allow-single-region=yes" }
     if flags.has("dry-run") {
       let nodes = try target.askRecords("CLUSTER NODES")
@@ -111,7 +111,13 @@ enum ClusterCommands {
       Console.print("to a cluster of these nodes:\n\n" + Table.render(nodes))
       return 0
     }
-    let reply = try target.connect().request(line).orThrow()
+    let reply: Value
+    do { reply = try target.connect().request(line).orThrow() } catch {
+      // The arguments were looked at here: what the cluster finds wrong is how its nodes are placed.
+      guard case .refused("ERR", let text) = error else { throw error }
+      Console.report("tally init: refused: \(text)")
+      return 2
+    }
     let isHealthy = flags.has("no-wait") || waitUntilHealthy(target)
     if flags.has("json") {
       let record = reply.record ?? Record([("result", "OK")])

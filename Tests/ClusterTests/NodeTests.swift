@@ -1,0 +1,110 @@
+import Base
+import Ledger
+import Raft
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// Parts of a node by themselves.
+@Suite struct NodeTests {
+  /// What a node takes of a client's bytes in one turn, and gives back.
+  private func turn(_ text: String, seed: UInt64) throws -> (left: Int, answered: Int, resumes: Bool) {
+    let simulation = Simulation(seed: seed, nodes: 1)
+    let host = simulation.hosts[0]
+    let node = try #require(host.node)
+    let id = ClientID(1_000_000)
+    let now = simulation.moment(host)
+    node.clientOpened(id, from: "flood", now: now)
+    let bytes = Array(text.utf8)
+    let taken = bytes.withUnsafeBytes { node.clientReceived(id, $0, now: now) }
+    var effects = Effects<NodeStorage>()
+    node.flush(now: now, into: &effects)
+    return (
+      bytes.count - taken, effects.clientOutput.reduce(0) { $0 + $1.bytes.count },
+      effects.clientReading.last?.on == true
+    )
+  }
+
+  @Test(arguments: ["HELP", "COMMAND DOCS", "INFO", "CLIENT LIST", "CLUSTER NODES"])
+  func oneClientsFloodOfCostlyRequestsIsSharedOutOverTurns(line: String) throws {
+    let few = try turn(String(repeating: line + "\n", count: 4), seed: 41)
+    #expect(few.left == 0)
+    let many = try turn(String(repeating: line + "\n", count: 100), seed: 41)
+    #expect(many.left >= 90 * (line.utf8.count + 1) && many.resumes, "\(many)")
+  }
+
+  @Test func oneClientsAnswersOfATurnAreBounded() throws {
+    let line = "ECHO " + String(repeating: "x", count: 32 << 10) + "\n"
+    let many = try turn(String(repeating: line, count: 100), seed: 42)
+    #expect(many.answered >= 256 << 10 && many.answered < 320 << 10 && many.resumes, "\(many)")
+    let small = try turn(String(repeating: "PING\n", count: 1000), seed: 42)
+    #expect(small.left == 0)
+  }
+
+  @Test func aMarkerThatCannotBeProposedIsRefusedAndLeavesNothingBehind() throws {
+    var options = RaftOptions()
+    options.maxUncommittedBytes = 1
+    let raft = try RaftGroup(
+      id: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+      configuration: Configuration(voters: [NodeID(1)]), entries: [])
+    let replica = Replica(
+      shard: ShardID(1), firstSlot: Slot(0),
+      machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
+    var clock: Int64 = 1_000_000
+    var entries: [LogEntry] = []
+    var isDurable = true
+    func turn() {
+      clock += 1000
+      replica.turn(clock: Stamp(microseconds: clock))
+      guard isDurable else { return }
+      while !replica.outbox.persist.isEmpty {
+        let persist = replica.outbox.persist.removeFirst()
+        entries.append(contentsOf: persist.entries)
+        replica.persisted(persist.sequence)
+        replica.turn(clock: Stamp(microseconds: clock))
+      }
+    }
+    var message: UInt32 = 0
+    func send(_ sequence: UInt64, marker: Stamp?) throws {
+      var items = ByteBuffer()
+      items.append(sequence)
+      items.append(marker == nil ? EdgeItem.Flags().rawValue : EdgeItem.Flags.marker.rawValue)
+      if marker == nil {
+        Command.appendTick(to: &items, slot: Slot(0))
+      } else {
+        Command.appendMarker(to: &items, slot: Slot(0))
+      }
+      if let marker { items.append(marker.microseconds) }
+      try replica.receive(edge: 0, epoch: 1, message: message, count: 1, items: items.bytes)
+      message += 1
+    }
+    replica.campaign()
+    turn()
+    #expect(replica.isLeader)
+    isDurable = false
+    try send(1, marker: nil)
+    turn()
+    let wanted = Stamp(microseconds: clock + 500_000)
+    try send(2, marker: wanted)
+    var busy = ByteBuffer()
+    busy.append(UInt32(1))
+    busy.append(UInt64(2))
+    let results = replica.outbox.results.first?.buffer.array ?? []
+    #expect(results.starts(with: busy.array), "the marker is answered at once")
+    #expect(results.count > 17 && results[16] == ReplyTag.error.rawValue && results[17] == ErrorCode.busy.rawValue)
+    try send(3, marker: nil)
+    isDurable = true
+    turn()
+    turn()
+    let commands = entries.filter { $0.kind == .command }
+    let headers = try commands.map { entry in
+      try entry.payload.withUnsafeBytes { raw in
+        var reader = ByteReader(raw)
+        return try EntryHeader(decoding: &reader)
+      }
+    }
+    #expect(headers.map(\.commandCount) == [1, 1])
+    #expect(headers.allSatisfy { $0.stamp < wanted })
+  }
+}
