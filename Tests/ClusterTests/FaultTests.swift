@@ -117,7 +117,7 @@ private final class SideBySide: TurnRunner {
       configuration.snapshotStatePercent = 0
       configuration.logTailBytes = 256
       configuration.transferPieceBytes = 1 << 10
-      configuration.ledgerLimits.journalSegmentBytes = 4 << 10
+      configuration.ledgerLimits.journalSegmentBytes = 64 << 10
     }
     try populate(simulation)
     var random = SeededGenerator(seed: seed &* 77)

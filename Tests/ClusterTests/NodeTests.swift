@@ -56,6 +56,7 @@ import Testing
     var isDurable = true
     func turn() {
       clock += 1000
+      replica.applyAllowance = 1 << 20
       replica.turn(clock: Stamp(microseconds: clock))
       guard isDurable else { return }
       while !replica.outbox.persist.isEmpty {
