@@ -209,8 +209,8 @@ public final class Node: NodeCore {
       logBusy = false
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
-    case .answered(let shard, let origin, let reply):
-      deliver(shard: shard, origin: origin, reply: reply)
+    case .answered(let answers):
+      for answer in answers { deliver(answer) }
     case .journalSynced(let result):
       journalSynced(result)
     case .snapshotWritten(let result):
