@@ -252,6 +252,7 @@ extension Node {
     while !rest.isEmpty {
       jobs.append(.journalQueries(shard: shard, queries: Array(rest.prefix(Node.queriesInJob))))
       rest = rest.dropFirst(Node.queriesInJob)
+      counters.journalJobs += 1
     }
     replica.outbox.queries.removeAll(keepingCapacity: true)
   }

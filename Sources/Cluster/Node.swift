@@ -78,6 +78,8 @@ public final class Node: NodeCore {
   var nextHeartbeat: UInt64 = 0
   var nextSecond: UInt64 = 0
   var statusDue = false
+  /// What peers know of what this node leads.
+  var toldStatus = LedTable()
   var clock = ClockState()
   var counters = NodeCounters()
   var gauges = ShellGauges()
@@ -125,7 +127,7 @@ public final class Node: NodeCore {
     self.now = now
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
-      for replica in replicas { replica?.tick() }
+      for replica in replicas { replica?.tick(clock: now.wall) }
       statusDue = true
       judgeClock()
       retryDials()
@@ -319,6 +321,10 @@ struct NodeCounters {
   var clientsAccepted: UInt64 = 0
   var unknowns: UInt64 = 0
   var unavailables: UInt64 = 0
+  /// Shards named to peers in heartbeats: those of which something had changed.
+  var statusRowsTold: UInt64 = 0
+  /// Jobs that read a journal for answers.
+  var journalJobs: UInt64 = 0
   var snapshotsTaken: UInt64 = 0
   var snapshotsSent: UInt64 = 0
   var snapshotsInstalled: UInt64 = 0
