@@ -79,6 +79,14 @@ struct MarkerDigest {
 /// Answers for one edge, as they will travel: `(shard:u32 sequence:u64 length:u32 reply)*`.
 final class EdgeResults {
   var buffer = ByteBuffer(capacity: 4096)
+
+  @inline(__always)
+  func append(_ shard: ShardID, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    buffer.append(shard.rawValue)
+    buffer.append(sequence)
+    buffer.append(UInt32(reply.count))
+    buffer.append(reply)
+  }
 }
 
 /// What a replica's turn has produced. The Node empties it.
@@ -104,10 +112,6 @@ struct ReplicaOutbox {
   @inline(__always)
   mutating func result(_ shard: ShardID, _ origin: Origin, _ reply: UnsafeRawBufferPointer) {
     while results.count <= Int(origin.edge) { results.append(EdgeResults()) }
-    let edge = results[Int(origin.edge)]
-    edge.buffer.append(shard.rawValue)
-    edge.buffer.append(origin.sequence)
-    edge.buffer.append(UInt32(reply.count))
-    edge.buffer.append(reply)
+    results[Int(origin.edge)].append(shard, origin.sequence, reply)
   }
 }

@@ -250,6 +250,7 @@ extension Node {
       return
     }
     peer.outgoing = link.id
+    peer.needsWholeStatus = true
     log(.info, "linked node=\(peer.hello.name) region=\(peer.hello.region) address=\(peer.hello.peerAddress)")
   }
 

@@ -42,6 +42,9 @@ extension Node {
       try receiveDeliveries(&reader)
     case .status:
       noteStatus(try NodeStatus(decoding: &reader), of: peer)
+    case .statusWanted:
+      peer.needsWholeStatus = true
+      statusDue = true
     case .clock:
       try receiveClock(&reader, of: peer)
     case .bootstrap:
@@ -128,19 +131,24 @@ extension Node {
           catalogueVersion: replica.machine.catalogueVersion, closed: replica.closed.stamp,
           closedIndex: replica.closed.index))
     }
-    let status = NodeStatus(clock: now.wall, replicas: count, led: led)
-    peers[0].status = status
+    let changes = toldStatus.changes(to: led, replicas: count)
+    toldStatus.set(led)
+    counters.statusRowsTold += UInt64(changes.led.count)
     for peer in peers where peer.index != 0 && peer.outgoing != nil {
       let start = peer.outbox.beginMessage(.status)
-      status.encode(into: &peer.outbox)
+      (peer.needsWholeStatus ? LedTable.whole(led, replicas: count) : changes).encode(into: &peer.outbox)
       peer.outbox.endMessage(start)
+      peer.needsWholeStatus = false
       sendClock(to: peer)
     }
   }
 
   private func noteStatus(_ status: NodeStatus, of peer: Peer) {
-    peer.status = status
-    for led in status.led {
+    if !peer.leads.apply(status) {
+      let start = peer.outbox.beginMessage(.statusWanted)
+      peer.outbox.endMessage(start)
+    }
+    for led in peer.leads.rows {
       noteLeader(led.shard, peer.id, led.term)
       let i = Int(led.shard.rawValue)
       guard i < leaders.count, leaders[i].node == peer.id, leaders[i].term == led.term else { continue }

@@ -258,7 +258,8 @@ extension Node {
       writeJournal(shard)
       let continuation = keep(.localRead(owner, asof: oldest))
       jobs.append(
-        .journalQuery(shard: shard, origin: Origin(edge: Origin.ownEdge, sequence: continuation), query: walk))
+        .journalQueries(
+          shard: shard, queries: [(Origin(edge: Origin.ownEdge, sequence: continuation), walk)]))
     }
     return true
   }

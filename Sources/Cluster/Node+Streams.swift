@@ -119,6 +119,16 @@ extension Node {
     }
   }
 
+  /// The same for this node's own questions, each of which is known by its continuation.
+  private func resumeAll(_ results: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    var reader = ByteReader(results)
+    while !reader.isAtEnd {
+      _ = try reader.read(UInt32.self)
+      let continuation = try reader.read(UInt64.self)
+      resume(continuation, try reader.readBytes(Int(try reader.read(UInt32.self))))
+    }
+  }
+
   @inline(__always)
   func settle(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     guard let item = stream.settle(sequence) else { return }
@@ -171,19 +181,20 @@ extension Node {
     }
   }
 
-  /// An answer that was made in the background, or for a peer's edge.
-  func deliver(shard: ShardID, origin: Origin, reply: [UInt8]) {
-    if origin.edge == 0 {
-      reply.withUnsafeBytes { settle(stream(shard), origin.sequence, $0) }
-    } else if origin.edge == Origin.ownEdge {
-      reply.withUnsafeBytes { resume(origin.sequence, $0) }
-    } else if Int(origin.edge) < peers.count {
-      let peer = peers[Int(origin.edge)]
+  /// Answers to one edge that were made in the background.
+  func deliver(_ answers: EdgeAnswers) {
+    if answers.edge == 0 {
+      do { try answers.results.withUnsafeBytes { try settleAll($0) } } catch {
+        log(.error, "own answers cannot be read: \(error)")
+      }
+    } else if answers.edge == Origin.ownEdge {
+      do { try answers.results.withUnsafeBytes { try resumeAll($0) } } catch {
+        log(.error, "own answers cannot be read: \(error)")
+      }
+    } else if Int(answers.edge) < peers.count {
+      let peer = peers[Int(answers.edge)]
       let start = peer.outbox.beginMessage(.results)
-      peer.outbox.append(shard.rawValue)
-      peer.outbox.append(origin.sequence)
-      peer.outbox.append(UInt32(reply.count))
-      peer.outbox.append(reply)
+      peer.outbox.append(answers.results)
       peer.outbox.endMessage(start)
     }
   }
@@ -211,11 +222,7 @@ extension Node {
     drainRefusals(replica)
     for (position, bytes) in replica.outbox.journal { keepJournal(shard, position, bytes) }
     replica.outbox.journal.removeAll(keepingCapacity: true)
-    if !replica.outbox.queries.isEmpty { writeJournal(shard) }
-    for (origin, query) in replica.outbox.queries {
-      jobs.append(.journalQuery(shard: shard, origin: origin, query: query))
-    }
-    replica.outbox.queries.removeAll(keepingCapacity: true)
+    readJournal(for: replica)
     if !replica.outbox.deliveries.isEmpty {
       for delivery in replica.outbox.deliveries { send(delivery) }
       replica.outbox.deliveries.removeAll(keepingCapacity: true)
@@ -240,6 +247,31 @@ extension Node {
   }
 
   // MARK: The journal
+
+  /// Queries that the journal answers, and requests that came before: many of them in one job, as many as came together.
+  private func readJournal(for replica: Replica) {
+    if replica.outbox.queries.isEmpty && replica.outbox.repeats.isEmpty { return }
+    let shard = replica.shard
+    // What waits here must be written first, if any of it is asked for.
+    if let kept = journalKept[shard],
+      !replica.outbox.queries.isEmpty || replica.outbox.repeats.contains(where: { $0.position >= kept.position })
+    {
+      writeJournal(shard)
+    }
+    for (origin, position) in replica.outbox.repeats {
+      if let query = replica.machine.firstAnswer(at: position) { replica.outbox.queries.append((origin, query)) }
+    }
+    replica.outbox.repeats.removeAll(keepingCapacity: true)
+    var rest = replica.outbox.queries[...]
+    while !rest.isEmpty {
+      jobs.append(.journalQueries(shard: shard, queries: Array(rest.prefix(Node.queriesInJob))))
+      rest = rest.dropFirst(Node.queriesInJob)
+      counters.journalJobs += 1
+    }
+    replica.outbox.queries.removeAll(keepingCapacity: true)
+  }
+  /// So many share a job: few enough that the first need not wait long for the last.
+  private static let queriesInJob = 512
 
   /// Journal bytes wait here for the next tick, or until somebody reads them: a write and a wake-up for each entry would
   /// cost a lone request more than its own work. A crash loses nothing by it: the journal is made again from the log.

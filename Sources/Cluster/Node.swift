@@ -81,6 +81,8 @@ public final class Node: NodeCore {
   var nextHeartbeat: UInt64 = 0
   var nextSecond: UInt64 = 0
   var statusDue = false
+  /// What peers know of what this node leads.
+  var toldStatus = LedTable()
   var clock = ClockState()
   var counters = NodeCounters()
   var gauges = ShellGauges()
@@ -132,7 +134,7 @@ public final class Node: NodeCore {
     self.now = now
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
-      for replica in replicas { replica?.tick() }
+      for replica in replicas { replica?.tick(clock: now.wall) }
       statusDue = true
       judgeClock()
       retryDials()
@@ -216,8 +218,8 @@ public final class Node: NodeCore {
       logBusy = false
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
-    case .answered(let shard, let origin, let reply):
-      deliver(shard: shard, origin: origin, reply: reply)
+    case .answered(let answers):
+      for answer in answers { deliver(answer) }
     case .journalSynced(let result):
       journalSynced(result)
     case .snapshotWritten(let result):
@@ -340,6 +342,10 @@ struct NodeCounters {
   var clientsAccepted: UInt64 = 0
   var unknowns: UInt64 = 0
   var unavailables: UInt64 = 0
+  /// Shards named to peers in heartbeats: those of which something had changed.
+  var statusRowsTold: UInt64 = 0
+  /// Jobs that read a journal for answers.
+  var journalJobs: UInt64 = 0
   var snapshotsTaken: UInt64 = 0
   var snapshotsSent: UInt64 = 0
   var snapshotsInstalled: UInt64 = 0

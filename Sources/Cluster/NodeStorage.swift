@@ -25,7 +25,7 @@ public struct LogRelease: Sendable {
 /// Work beside the log, in lanes: the journals' (0), snapshots' (1).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
-  case journalQuery(shard: ShardID, origin: Origin, query: JournalQuery)
+  case journalQueries(shard: ShardID, queries: [(origin: Origin, query: JournalQuery)])
   /// Before a snapshot that refers to the journal is written.
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
@@ -47,10 +47,16 @@ public struct SnapshotResult: Sendable {
   var failure: String?
 }
 
+/// Answers for one edge, as they travel: see `EdgeResults`.
+public struct EdgeAnswers: Sendable {
+  var edge: UInt32
+  var results: [UInt8]
+}
+
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
-  case answered(shard: ShardID, origin: Origin, reply: [UInt8])
+  case answered([EdgeAnswers])
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -94,7 +100,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   public static var lanes: Int { 2 }
   public static func lane(of job: Job) -> Int {
     switch job {
-    case .journalAppend, .journalQuery, .journalSync: 0
+    case .journalAppend, .journalQueries, .journalSync: 0
     case .snapshotWrite: 1
     case .transfer(let transfer): transfer.lane
     }
@@ -146,8 +152,8 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         try appendJournal(shard, position, bytes[...])
         return .nothing
       }
-    case .journalQuery(let shard, let origin, let query):
-      return .answered(shard: shard, origin: origin, reply: answer(shard, query))
+    case .journalQueries(let shard, let queries):
+      return .answered(answer(shard, queries))
     case .journalSync(let order):
       do {
         try journals.sync(order.shard)
@@ -171,15 +177,24 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     do { return try body() } catch { return .failed("cannot \(what): \(error)") }
   }
 
-  private func answer(_ shard: ShardID, _ query: JournalQuery) -> [UInt8] {
+  private func answer(_ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)]) -> [EdgeAnswers] {
+    var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
-    do {
-      try query.run(JournalView(store: journals, shard: shard), into: &reply)
-    } catch {
+    let view = JournalView(store: journals, shard: shard)
+    for (origin, query) in queries {
       reply.buffer.removeAll()
-      reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
+      do {
+        try query.run(view, into: &reply)
+      } catch {
+        reply.buffer.removeAll()
+        reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
+      }
+      if !edges.contains(where: { $0.edge == origin.edge }) { edges.append((origin.edge, EdgeResults())) }
+      for (edge, results) in edges where edge == origin.edge {
+        results.append(shard, origin.sequence, reply.buffer.bytes)
+      }
     }
-    return reply.buffer.array
+    return edges.map { EdgeAnswers(edge: $0.edge, results: $0.results.buffer.array) }
   }
 
   private func write(_ order: SnapshotOrder) throws {

@@ -15,7 +15,10 @@ final class Peer {
   var outbox = ByteBuffer(capacity: 4096)
   /// When it was last heard, on the monotonic clock.
   var lastHeard: UInt64 = 0
-  var status: NodeStatus?
+  /// What it leads, as far as it has told.
+  var leads = LedTable()
+  /// It has heard nothing on this link yet, or what it knows is not what was told.
+  var needsWholeStatus = true
   var clock = PeerClock()
 
   init(id: NodeID, index: UInt32, hello: Hello) {

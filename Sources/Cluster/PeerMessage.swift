@@ -36,6 +36,8 @@ enum PeerMessageKind: UInt8 {
   case snapshotAck = 17
   /// A reading of the sender's clocks, and what it last heard of the receiver's: see `PeerClock`.
   case clock = 18
+  /// The receiver's status did not fit to what was known before: the whole is wanted.
+  case statusWanted = 19
   /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
   case digest = 16
 }
@@ -93,7 +95,7 @@ struct Hello: Hashable, Sendable {
   }
 }
 
-/// What a node tells its peers ten times a second, and at once when one of its shards' catalogue moves on.
+/// What a node tells its peers ten times a second, and at once when one of its shards' catalogue moves on: see `LedTable`.
 struct NodeStatus: Hashable, Sendable {
   struct Led: Hashable, Sendable {
     var shard: ShardID
@@ -105,13 +107,33 @@ struct NodeStatus: Hashable, Sendable {
     var closed: Stamp
     var closedIndex: LogIndex
   }
-  var clock: Stamp
+  /// `led` is all there is.
+  var isWhole: Bool
   var replicas: UInt32
+  /// What `closed` is of all shards that are not named.
+  var closed: Stamp
+  /// Over all shards, named or not.
+  var hash: UInt64
+  /// Led no more; both lists by rising shard.
+  var gone: [ShardID]
   var led: [Led]
 
+  init(isWhole: Bool, replicas: UInt32, closed: Stamp, hash: UInt64, gone: [ShardID], led: [Led]) {
+    self.isWhole = isWhole
+    self.replicas = replicas
+    self.closed = closed
+    self.hash = hash
+    self.gone = gone
+    self.led = led
+  }
+
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(clock.microseconds)
+    buffer.append(UInt8(isWhole ? 1 : 0))
     buffer.append(replicas)
+    buffer.append(closed.microseconds)
+    buffer.append(hash)
+    buffer.append(varint: UInt64(gone.count))
+    for shard in gone { buffer.append(shard.rawValue) }
     buffer.append(varint: UInt64(led.count))
     for item in led {
       buffer.append(item.shard.rawValue)
@@ -123,14 +145,15 @@ struct NodeStatus: Hashable, Sendable {
       buffer.append(item.closedIndex.rawValue)
     }
   }
-  init(clock: Stamp, replicas: UInt32, led: [Led]) {
-    self.clock = clock
-    self.replicas = replicas
-    self.led = led
-  }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    clock = Stamp(microseconds: try reader.read())
+    isWhole = try reader.read(UInt8.self) == 1
     replicas = try reader.read()
+    closed = Stamp(microseconds: try reader.read())
+    hash = try reader.read()
+    let goneCount = try reader.readVarint()
+    guard goneCount <= 65_536 else { throw MalformedBytes("a status names too many shards") }
+    gone = []
+    for _ in 0..<goneCount { gone.append(ShardID(try reader.read())) }
     let count = try reader.readVarint()
     guard count <= 65_536 else { throw MalformedBytes("a status names too many shards") }
     led = []

@@ -9,7 +9,9 @@ extension Replica {
   var commitIndex: LogIndex { raft.commitIndex }
   var voterCount: Int { raft.configuration.voters.count }
 
-  func tick() {
+  func tick(clock: Stamp) {
+    // The same for all shards, so that one stamp tells of many of them how far their past is closed.
+    self.clock = clock
     raft.tick()
     beginClosing()
     isDirty = true

@@ -348,10 +348,6 @@ final class Replica {
     }
     if hasBacklog { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
     applyBacklog()
-    for (origin, position) in outbox.repeats {
-      if let query = machine.firstAnswer(at: position) { outbox.queries.append((origin, query)) }
-    }
-    outbox.repeats.removeAll(keepingCapacity: true)
     if isLeader != wasLeader { leadershipChanged() }
   }
 

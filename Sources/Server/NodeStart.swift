@@ -33,8 +33,16 @@ enum NodeSettings {
       problem: whole(3...1000)),
     Setting(
       "snapshot-log-mb", "64",
-      "A shard's snapshot is taken when its log has grown by so many MiB (or by half its state, if that is more), 1 to 4096.",
+      "A shard's snapshot is taken when its log has grown by so many MiB (or by a part of its state), 1 to 4096.",
       problem: whole(1...4096)),
+    Setting(
+      "snapshot-state-percent", "50",
+      "The part of its state by which a shard's log must have grown as well before a snapshot is taken, 0 to 1000 percent.",
+      problem: whole(0...1000)),
+    Setting(
+      "snapshot-send-mb", "64",
+      "MiB a second at which snapshots are sent to replicas that are far behind, 1 to 10000.",
+      problem: whole(1...10_000)),
     Setting(
       "log-tail-mb", "8",
       "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
@@ -71,6 +79,8 @@ enum NodeSettings {
     node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
     node.electionTicks = number("election-heartbeats")
     node.snapshotLogBytes = number("snapshot-log-mb") << 20
+    node.snapshotStatePercent = number("snapshot-state-percent")
+    node.transferBytesPerSecond = number("snapshot-send-mb") << 20
     node.logTailBytes = number("log-tail-mb") << 20
     node.clientWindow = number("client-window")
     node.shardQueueBytes = number("shard-queue-mb") << 20

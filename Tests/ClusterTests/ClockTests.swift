@@ -184,6 +184,25 @@ import Testing
     try checkBooks(simulation)
   }
 
+  /// Its followers do not take what it has logged, so it cannot hand over: it lays leadership down.
+  @Test func aLeaderWhoseEntriesNobodyTakesLaysItDown() throws {
+    let simulation = try makePopulatedCluster(seed: 42)
+    simulation.kill(2)
+    simulation.run(for: 5_000_000)
+    simulation.hosts[0].clockOffset = 3_600_000_000
+    let client = try #require(simulation.connect(to: 0))
+    for i in 0..<12 { simulation.send("EARN m\(i) merchant=shop points=1 id=x\(i)\n", on: client) }
+    simulation.run(for: 3_000_000)
+    #expect(led(simulation, by: 0) > 0)
+    simulation.start(2)
+    try #require(simulation.run(for: 15_000_000) { led(simulation, by: 0) == 0 }, "\(simulation.report)")
+    simulation.run(for: 3_000_000)
+    for host in 0..<3 { try earnAll(simulation, on: host, "x\(host)") }
+    simulation.hosts[0].clockOffset = 0
+    simulation.run(for: 5_000_000)
+    try checkBooks(simulation)
+  }
+
   /// The time of a shard may have run ahead of all clocks: what follows from it is taken.
   @Test func aShardWhoseTimeRanAheadGoesOn() throws {
     let simulation = try makePopulatedCluster(seed: 40)

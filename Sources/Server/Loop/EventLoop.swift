@@ -170,7 +170,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   private mutating func wait() -> Int {
     let time = Clock.monotonic()
     meter.turnEnds(at: time)
-    let isBusy = effects.wantsTurn || !ready.isEmpty || !drainedLinks.isEmpty || !failedRequests.isEmpty || time >= nextTick
+    let isBusy =
+      effects.wantsTurn || !ready.isEmpty || !drainedLinks.isEmpty || !failedRequests.isEmpty || time >= nextTick
     if let batch = idleBatch {
       idleBatch = nil
       let count = poller.wait(milliseconds: 0)

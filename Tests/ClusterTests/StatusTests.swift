@@ -1,0 +1,88 @@
+import Base
+import Raft
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// What nodes tell each other of the shards that they lead.
+@Suite struct StatusTests {
+  private func row(_ shard: UInt32, _ random: inout SeededGenerator) -> NodeStatus.Led {
+    NodeStatus.Led(
+      shard: ShardID(shard), term: Term(random.next() % 3), commit: LogIndex(random.next() % 4), applied: LogIndex(3),
+      catalogueVersion: 1, closed: Stamp(microseconds: 100), closedIndex: LogIndex(1))
+  }
+
+  /// The table of who hears is that of who tells, whatever comes, goes and changes; one that missed something knows it.
+  @Test(arguments: 1...20) func aTableFollowsFromItsChanges(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    var told = LedTable()
+    var heard = LedTable()
+    var current: [NodeStatus.Led] = []
+    var mismatches = 0
+    for round in 0..<200 {
+      let stamp = Stamp(microseconds: Int64(1_000 + round))
+      current.removeAll { _ in random.next() % 20 == 0 }
+      if random.next() % 3 == 0 {
+        let shard = UInt32(random.next() % 30)
+        current.removeAll { $0.shard == ShardID(shard) }
+        current.append(row(shard, &random))
+        current.sort { $0.shard < $1.shard }
+      }
+      for i in current.indices where random.next() % 5 > 0 { current[i].closed = stamp }
+      let status = told.changes(to: current, replicas: 3)
+      told.set(current)
+      if random.next() % 10 == 0 {
+        // This one is lost. If anything of it counted, the next is seen not to fit.
+        mismatches += 1
+        continue
+      }
+      if !heard.apply(status) {
+        for row in heard.rows { #expect(current.contains(row)) }
+        let isWhole = heard.apply(LedTable.whole(current, replicas: 3))
+        #expect(isWhole)
+      }
+      for (mine, theirs) in zip(heard.rows, current) {
+        var expected = theirs
+        expected.closed = mine.closed
+        #expect(mine == expected && mine.closed <= theirs.closed)
+      }
+      #expect(heard.rows.count == current.count)
+    }
+    #expect(mismatches > 5)
+  }
+
+  @Test func idleShardsAreNotNamed() throws {
+    let simulation = try makeCluster(seed: 51, shards: 32)
+    simulation.run(for: 6_000_000)
+    func told() -> UInt64 { simulation.hosts.reduce(0) { $0 + ($1.node?.counters.statusRowsTold ?? 0) } }
+    let before = told()
+    simulation.run(for: 10_000_000)
+    // 33 shards, ten times a second, would be 3,300.
+    #expect(told() - before < 200)
+    // Yet all of them are known to be led, and closed up to now.
+    for host in simulation.hosts {
+      let node = try #require(host.node)
+      for peer in node.peers where peer.index != 0 {
+        let leader = try #require(simulation.hosts.first { $0.node?.id == peer.id }?.node)
+        #expect(peer.leads.rows.map(\.shard) == leader.replicas.compactMap { $0?.isLeader == true ? $0?.shard : nil })
+      }
+      for replica in node.replicas.compactMap({ $0 }) where !replica.isLeader && replica.shard != .directory {
+        let age = Simulation.epoch + Int64(simulation.now) - replica.closedTime.microseconds
+        #expect(age < 400_000, "shard \(replica.shard.rawValue) \(age)")
+      }
+    }
+  }
+
+  @Test func aTableThatIsWrongIsMadeAnew() throws {
+    let simulation = try makeCluster(seed: 52, shards: 8)
+    simulation.run(for: 6_000_000)
+    let node = try #require(simulation.hosts[0].node)
+    let peer = try #require(node.peers.last)
+    let known = peer.leads.rows.map(\.shard)
+    #expect(!known.isEmpty)
+    peer.leads = LedTable()
+    simulation.run(for: 500_000)
+    #expect(peer.leads.rows.map(\.shard) == known)
+  }
+}
