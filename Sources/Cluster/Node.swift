@@ -105,7 +105,7 @@ public final class Node: NodeCore {
   public init(configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment) {
     self.configuration = configuration
     self.id = storage.identity
-    self.incarnation = UInt64(max(1, now.wall.microseconds))
+    self.incarnation = storage.incarnation
     self.now = now
     self.random = SeededGenerator(seed: seed)
     let hello = Hello(

@@ -220,6 +220,22 @@ import Testing
     checkStamps(simulation)
   }
 
+  /// A node that starts again after its clock was set back is taken for what it is.
+  @Test func aNodeWhoseClockWasSetBackComesBack() throws {
+    let simulation = try makePopulatedCluster(seed: 43)
+    simulation.hosts[1].clockOffset = 3_600_000_000
+    simulation.kill(1)
+    simulation.start(1)
+    simulation.run(for: 8_000_000)
+    simulation.kill(1)
+    simulation.hosts[1].clockOffset = 0
+    simulation.start(1)
+    simulation.run(for: 8_000_000)
+    #expect(led(simulation, by: 1) > 0, "\(simulation.report)")
+    for host in 0..<3 { try earnAll(simulation, on: host, "x\(host)") }
+    try checkBooks(simulation)
+  }
+
   @Test func anAuditAskedOfANodeWhoseClockIsAheadHarmsNobody() throws {
     let simulation = try makePopulatedCluster(seed: 41)
     simulation.hosts[1].clockOffset = 3_600_000_000
