@@ -261,11 +261,15 @@ import Testing
     // The peer agrees with us, 1 ms away each way.
     clock.heard(
       wall: Stamp(microseconds: 1_000_029_000), monotonic: 2, echoed: 10_000, heldFor: 18_000, now: moment(30_000))
-    #expect(clock.ahead(now: moment(30_000)).map { $0.least <= 0 && $0.least > -2_100 && $0.most >= 0 && $0.most < 2_100 } == true)
+    #expect(
+      clock.ahead(now: moment(30_000)).map { $0.least <= 0 && $0.least > -2_100 && $0.most >= 0 && $0.most < 2_100 }
+        == true)
     // A frame that took 3 s tells no better, and does not count.
     clock.heard(
       wall: Stamp(microseconds: 1_000_130_000), monotonic: 3, echoed: 29_000, heldFor: 100_000, now: moment(3_130_000))
-    #expect(clock.ahead(now: moment(3_130_000)).map { $0.least <= 0 && $0.least > -2_100 && $0.most >= 0 && $0.most < 2_100 } == true)
+    #expect(
+      clock.ahead(now: moment(3_130_000)).map { $0.least <= 0 && $0.least > -2_100 && $0.most >= 0 && $0.most < 2_100 }
+        == true)
     #expect(clock.ahead(now: moment(20_000_000)) == nil)
   }
 }
