@@ -112,7 +112,7 @@ public final class Node: NodeCore {
     self.configuration = configuration
     self.turnRunner = turnRunner
     self.id = storage.identity
-    self.incarnation = UInt64(max(1, now.wall.microseconds))
+    self.incarnation = storage.incarnation
     self.now = now
     self.random = SeededGenerator(seed: seed)
     let hello = Hello(

@@ -51,7 +51,10 @@ extension Replica {
   /// Whether a voter has nearly all of the log: leadership passes to it at once, and not after a wait in which nobody
   /// proposes.
   func isNear(_ node: NodeID) -> Bool {
-    raft.progress.contains { $0.id == node && $0.state == .replicate && $0.lagBytes <= Replica.nearBytes }
+    raft.progress.contains { peer in
+      // One that lacks nothing may be probed for ever: there is nothing to send to it.
+      peer.id == node && (peer.lagEntries == 0 || peer.state == .replicate && peer.lagBytes <= Replica.nearBytes)
+    }
   }
   private static let nearBytes: UInt64 = 1 << 20
 

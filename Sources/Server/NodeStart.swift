@@ -7,7 +7,8 @@ import Storage
 public func startNode(arguments: [String]) -> Int32 {
   start(arguments: arguments, settings: NodeSettings.all) { context in
     let (storage, recovered) = try NodeStorage.open(
-      dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity)
+      dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity,
+      wall: context.now.wall)
     let configuration = NodeSettings.configuration(of: context.configuration)
     let workers = context.configuration.workers
     let node = Node(

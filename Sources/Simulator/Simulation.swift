@@ -95,7 +95,7 @@ public final class Simulation {
     precondition(host.node == nil, "the process runs already")
     do {
       let opened = try NodeStorage.open(
-        dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity,
+        dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
         logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
         ledgerLimits: host.configuration.ledgerLimits)
       host.life += 1

@@ -102,7 +102,7 @@ import Testing
     // It ends before it has released anything.
     simulation.kill(1)
     let opened = try NodeStorage.open(
-      dataDirectory: "/data", fileSystem: host.disk, newIdentity: 1,
+      dataDirectory: "/data", fileSystem: host.disk, newIdentity: 1, wall: .zero,
       logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
     let node = Node(
       configuration: host.configuration, storage: opened.recovered, seed: 1,
