@@ -34,108 +34,42 @@ final class Replica {
   let limits: ReplicaLimits
 
   /// The entry being gathered.
-  private var gather = Gather()
+  var gather = Gather()
   /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
-  private var proposals: [Proposal] = []
+  var proposals: [Proposal] = []
   /// Queries that wait for a ReadIndex round, by the round's context.
-  private var readRounds: [ReadRound] = []
-  private var nextReadContext: UInt64 = 1
+  var readRounds: [ReadRound] = []
+  var nextReadContext: UInt64 = 1
   /// Requests whose answer needs another shard's word, by the transaction they wait on.
-  private var waiters: [TransactionID: [Origin]] = [:]
+  var waiters: [TransactionID: [Origin]] = [:]
   /// What each edge's stream has said in its present epoch.
-  private var edges: [UInt32: EdgeEpoch] = [:]
-  private var reply = ReplyWriter(capacity: 4096)
-  private var applyReply = ReplyWriter(capacity: 4096)
-  private var lastProposedStamp = Stamp.zero
+  var edges: [UInt32: EdgeEpoch] = [:]
+  var reply = ReplyWriter(capacity: 4096)
+  var applyReply = ReplyWriter(capacity: 4096)
+  var lastProposedStamp = Stamp.zero
   /// Committed entries that wait to be applied, oldest first, from `nextToApply` on.
-  private var backlog: [LogEntry] = []
+  var backlog: [LogEntry] = []
   /// Bytes of entries that were taken into the log in this life and not applied yet; too much where some were replaced.
-  private var unappliedBytes = 0
-  private var nextToApply = 0
+  var unappliedBytes = 0
+  var nextToApply = 0
   /// What may still be applied in this turn of the node, in bytes of entries; the last may exceed it.
   var applyAllowance = 0
   /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
-  private var foundIndex = LogIndex(0)
-  private var wasLeader = false
+  var foundIndex = LogIndex(0)
+  var wasLeader = false
   /// Deliveries that were sent, so that a retry is not sent each turn.
-  private var deliveriesSentAt: UInt64 = 0
+  var deliveriesSentAt: UInt64 = 0
   /// A round that will tell how far the past is closed.
-  private var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
+  var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
-  private var markerDigests: [MarkerDigest] = []
+  var markerDigests: [MarkerDigest] = []
   /// Bytes of log since the last snapshot began.
   var bytesSinceSnapshot = 0
   var snapshotRunning = false
   /// The machine that is being written: a peer's snapshot may replace it meanwhile.
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
-  private(set) var quarantined: String?
-
-  struct ReplicaLimits: Sendable {
-    /// An entry is proposed at the latest when it holds this much.
-    var entryBytes = 1 << 20
-    /// Entries proposed and not applied.
-    var entriesInFlight = 1
-    /// Commands that wait to be proposed; over it an edge is told BUSY.
-    var gatherBytes = 16 << 20
-  }
-
-  struct EdgeEpoch {
-    var epoch: UInt32
-    var nextMessage: UInt32
-    var refused: Bool
-  }
-
-  /// Commands and queries on their way into one entry.
-  struct Gather: ~Copyable {
-    var payload = ByteBuffer(capacity: 65_536)
-    /// Room for the entry's header, which is known when it is proposed.
-    private static let noHeader = EntryHeader(stamp: .zero, catalogueVersion: 0, commandCount: 0)
-    var origins: [Origin] = []
-    var reads: [GatheredRead] = []
-    var queries = ByteBuffer(capacity: 4096)
-    /// An audit's marker wants its entry alone and at this stamp.
-    var exactStamp: Stamp?
-    /// The stamps of deliveries in it: the entry's is later.
-    var latestDelivery = Stamp.zero
-
-    var isEmpty: Bool { origins.isEmpty && reads.isEmpty }
-    mutating func reset() {
-      payload.removeAll()
-      payload.shrink(to: 4 << 20)
-      Gather.noHeader.encode(into: &payload)
-      origins.removeAll(keepingCapacity: true)
-      reads.removeAll(keepingCapacity: true)
-      queries.removeAll()
-      exactStamp = nil
-      latestDelivery = .zero
-    }
-    init() { Gather.noHeader.encode(into: &payload) }
-  }
-
-  /// A query that is evaluated when so many commands of its entry have been applied.
-  struct GatheredRead: BitwiseCopyable {
-    var position: Int
-    var origin: Origin
-    var offset: Int
-    var length: Int
-  }
-  struct Proposal {
-    var index: LogIndex
-    var term: Term
-    var origins: [Origin]
-    var reads: [GatheredRead]
-    var queries: [UInt8]
-  }
-  struct ReadRound {
-    var context: UInt64
-    var reads: [GatheredRead]
-    var queries: [UInt8]
-    /// Known once the round is confirmed.
-    var index: LogIndex?
-    /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
-    var notBefore: LogIndex
-  }
+  var quarantined: String?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
@@ -190,7 +124,7 @@ final class Replica {
     }
   }
 
-  private func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt32) {
+  func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt32) {
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message, refused: true)
     outbox.refusals.append((edge, epoch, message, raft.leader))
   }
@@ -199,7 +133,7 @@ final class Replica {
   func forget(edge: UInt32) { edges[edge] = nil }
 
   @inline(__always)
-  private func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
+  func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
     if flags.contains(.query) {
       gather.reads.append(
         GatheredRead(
@@ -219,7 +153,7 @@ final class Replica {
   }
 
   /// An audit's cut: everything before has an earlier stamp, everything after a later one.
-  private func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
+  func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
     if !gather.isEmpty { propose() }
     guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp, isWithinReach(wanted) else {
       reply.buffer.removeAll()
@@ -251,7 +185,7 @@ final class Replica {
   }
 
   /// Whether followers would take an entry of that stamp.
-  private func isWithinReach(_ stamp: Stamp) -> Bool {
+  func isWithinReach(_ stamp: Stamp) -> Bool {
     stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
   }
 
@@ -265,7 +199,7 @@ final class Replica {
   /// The clock of this turn: stamps are never earlier than the last.
   var clock = Stamp.zero
 
-  private func propose() {
+  func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
@@ -293,7 +227,7 @@ final class Replica {
     }
   }
 
-  private func startReadRound() {
+  func startReadRound() {
     let context = nextReadContext
     do {
       try raft.readIndex(context: context)
@@ -327,7 +261,7 @@ final class Replica {
     evaluateReadRounds()
   }
 
-  private func drainReady() {
+  func drainReady() {
     var ready = raft.takeReady()
     if let persist = ready.persist {
       for entry in persist.entries { unappliedBytes += entry.payload.count }
@@ -351,7 +285,7 @@ final class Replica {
     if isLeader != wasLeader { leadershipChanged() }
   }
 
-  private func leadershipChanged() {
+  func leadershipChanged() {
     wasLeader = isLeader
     outbox.roleChanged = true
     catalogueProposed = 0
@@ -373,168 +307,6 @@ final class Replica {
     gather.reset()
   }
 
-  // MARK: Applying
-
-  /// Applies what is committed, as far as this turn may.
-  private func applyBacklog() {
-    guard hasBacklog, applyAllowance > 0 else { return }
-    while hasBacklog && applyAllowance > 0 {
-      let entry = backlog[nextToApply]
-      nextToApply += 1
-      applyAllowance -= entry.payload.count + Replica.entryCost
-      unappliedBytes = max(0, unappliedBytes - entry.payload.count)
-      apply(entry)
-    }
-    if !hasBacklog { dropBacklog() }
-    raft.applied(through: machine.lastIndex)
-  }
-  private func dropBacklog() {
-    backlog.removeAll()
-    nextToApply = 0
-  }
-  /// What an entry costs beside its bytes.
-  private static let entryCost = 64
-
-  private func apply(_ entry: LogEntry) {
-    switch entry.kind {
-    case .noop:
-      machine.skip(entry.index)
-    case .configuration:
-      machine.skip(entry.index)
-      outbox.configurationChanged = true
-    case .command:
-      var proposal: Proposal?
-      while let first = proposals.first, first.index <= entry.index {
-        let candidate = proposals.removeFirst()
-        if candidate.index == entry.index && candidate.term == entry.term { proposal = candidate }
-      }
-      // Queries that came before this entry was proposed see nothing of it.
-      if !readRounds.isEmpty { evaluateReadRounds() }
-      entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
-      if !isLeader { bytesSinceSnapshot += entry.payload.count }
-    }
-  }
-
-  private func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {
-    if let proposal, !proposal.reads.isEmpty {
-      applyWithReads(payload, index, proposal)
-    } else {
-      reply.buffer.removeAll()
-      let origins = proposal?.origins ?? []
-      reply.isDiscarded = proposal == nil && waiters.isEmpty
-      defer { reply.isDiscarded = false }
-      machine.apply(payload: payload, index: index, into: &reply) { place, outcome, start, reply in
-        let origin = place < origins.count ? origins[place] : .nobody
-        conclude(outcome, origin, &reply, from: start)
-        reply.buffer.removeAll()
-      }
-    }
-    machine.takeOutputs(into: &outbox, leading: isLeader)
-  }
-
-  /// One command at a time, with each query evaluated at its place between them.
-  private func applyWithReads(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal) {
-    do {
-      var reader = ByteReader(payload)
-      machine.beginEntry(try EntryHeader(decoding: &reader), index: index)
-      var place = 0
-      var nextRead = 0
-      while !reader.isAtEnd {
-        nextRead = evaluate(proposal, from: nextRead, at: place)
-        let envelope = try Envelope.next(&reader)
-        applyReply.buffer.removeAll()
-        let outcome = machine.apply(envelope, into: &applyReply)
-        let origin = place < proposal.origins.count ? proposal.origins[place] : .nobody
-        conclude(outcome, origin, &applyReply, from: 0)
-        place += 1
-      }
-      _ = evaluate(proposal, from: nextRead, at: .max)
-      machine.endEntry()
-    } catch {
-      quarantine("entry \(index.rawValue), which was proposed here, cannot be read: \(error)")
-    }
-  }
-
-  /// Sees to it that whoever waits for a command hears what became of it. Its reply stands in `reply` from `start` on.
-  @inline(__always)
-  private func conclude(_ outcome: Outcome, _ origin: Origin, _ reply: inout ReplyWriter, from start: Int) {
-    switch outcome {
-    case .replied:
-      if !origin.isNobody {
-        outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
-      }
-    case .repeated(let position):
-      if !origin.isNobody { outbox.repeats.append((origin, position)) }
-    case .pending(let transaction):
-      if !origin.isNobody { waiters[transaction, default: []].append(origin) }
-    case .completed(let transaction):
-      let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
-      for waiter in waiters.removeValue(forKey: transaction) ?? [] { outbox.result(shard, waiter, bytes) }
-    case .silent:
-      guard !origin.isNobody else { return }
-      reply.ok()
-      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
-    }
-  }
-
-  /// Evaluates the queries of a proposal whose place is `position` or before. Returns the next query's number.
-  private func evaluate(_ proposal: Proposal, from first: Int, at position: Int) -> Int {
-    var next = first
-    proposal.queries.withUnsafeBytes { queries in
-      while next < proposal.reads.count && proposal.reads[next].position <= position {
-        let read = proposal.reads[next]
-        evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
-        next += 1
-      }
-    }
-    return next
-  }
-
-  private func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
-    reply.buffer.removeAll()
-    switch machine.read(query, into: &reply) {
-    case .replied: outbox.result(shard, origin, reply.buffer.bytes)
-    case .journal(let walk): outbox.queries.append((origin, walk))
-    }
-  }
-
-  private func evaluateReadRounds() {
-    guard !readRounds.isEmpty else { return }
-    let applied = machine.lastIndex
-    var kept: [ReadRound] = []
-    for round in readRounds {
-      // A round that rides on a proposal (context 0) waits for that entry to be committed, which is when `apply` calls.
-      let rides = round.context == 0
-      guard let index = round.index, index <= applied, !rides || raft.commitIndex > index else {
-        kept.append(round)
-        continue
-      }
-      round.queries.withUnsafeBytes { queries in
-        for read in round.reads {
-          evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
-        }
-      }
-    }
-    readRounds = kept
-  }
-
-  private func refuseReads(_ context: UInt64) {
-    for round in readRounds where round.context == context {
-      for read in round.reads {
-        reply.buffer.removeAll()
-        reply.error(.unavailable, "leadership changed; nothing was done")
-        outbox.result(shard, read.origin, reply.buffer.bytes)
-      }
-    }
-    readRounds.removeAll { $0.context == context }
-  }
-
-  private func quarantine(_ reason: String) {
-    quarantined = reason
-    dropBacklog()
-    outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
-  }
-
   // MARK: Closed time and digests
 
   /// As leader, now and then: asks a quorum whether this replica still leads. What was committed when it asked is all
@@ -548,7 +320,7 @@ final class Replica {
     lastProposedStamp = stamp
     closing = (context, stamp, raft.lastIndex)
   }
-  private func closedRound(_ state: ReadState) {
+  func closedRound(_ state: ReadState) {
     guard let round = closing else { return }
     closing = nil
     closed = (round.stamp, max(state.index, round.index))

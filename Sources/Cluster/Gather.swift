@@ -1,0 +1,72 @@
+import Base
+import Ledger
+import Raft
+
+// What a replica keeps of requests between their arrival and their answer.
+extension Replica {
+  struct ReplicaLimits: Sendable {
+    /// An entry is proposed at the latest when it holds this much.
+    var entryBytes = 1 << 20
+    /// Entries proposed and not applied.
+    var entriesInFlight = 1
+    /// Commands that wait to be proposed; over it an edge is told BUSY.
+    var gatherBytes = 16 << 20
+  }
+
+  struct EdgeEpoch {
+    var epoch: UInt32
+    var nextMessage: UInt32
+    var refused: Bool
+  }
+
+  /// Commands and queries on their way into one entry.
+  struct Gather: ~Copyable {
+    var payload = ByteBuffer(capacity: 65_536)
+    /// Room for the entry's header, which is known when it is proposed.
+    private static let noHeader = EntryHeader(stamp: .zero, catalogueVersion: 0, commandCount: 0)
+    var origins: [Origin] = []
+    var reads: [GatheredRead] = []
+    var queries = ByteBuffer(capacity: 4096)
+    /// An audit's marker wants its entry alone and at this stamp.
+    var exactStamp: Stamp?
+    /// The stamps of deliveries in it: the entry's is later.
+    var latestDelivery = Stamp.zero
+
+    var isEmpty: Bool { origins.isEmpty && reads.isEmpty }
+    mutating func reset() {
+      payload.removeAll()
+      payload.shrink(to: 4 << 20)
+      Gather.noHeader.encode(into: &payload)
+      origins.removeAll(keepingCapacity: true)
+      reads.removeAll(keepingCapacity: true)
+      queries.removeAll()
+      exactStamp = nil
+      latestDelivery = .zero
+    }
+    init() { Gather.noHeader.encode(into: &payload) }
+  }
+
+  /// A query that is evaluated when so many commands of its entry have been applied.
+  struct GatheredRead: BitwiseCopyable {
+    var position: Int
+    var origin: Origin
+    var offset: Int
+    var length: Int
+  }
+  struct Proposal {
+    var index: LogIndex
+    var term: Term
+    var origins: [Origin]
+    var reads: [GatheredRead]
+    var queries: [UInt8]
+  }
+  struct ReadRound {
+    var context: UInt64
+    var reads: [GatheredRead]
+    var queries: [UInt8]
+    /// Known once the round is confirmed.
+    var index: LogIndex?
+    /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
+    var notBefore: LogIndex
+  }
+}
