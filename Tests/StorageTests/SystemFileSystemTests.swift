@@ -24,14 +24,22 @@ final class TemporaryFolder {
     let options = WriteAheadLog.Options(segmentBytes: 64 << 10)
     let log = try WriteAheadLog(directory: folder.path + "/a/wal", fileSystem: system, options: options)
     for i in 1...40 as ClosedRange<UInt64> {
-      try log.append([entry(shardOne, i)])
-      try log.sync()
+      // Both ways of writing, one after the other.
+      let record = entry(shardOne, i, size: 9000, fill: UInt8(i))
+      if i % 2 == 0 {
+        try log.write([record])
+      } else {
+        try log.append([record])
+        try log.sync()
+      }
       try log.prepareSpare()
     }
     try log.release(shardOne, through: LogIndex(30))
     while try log.prepareSpare() {}
     let again = try WriteAheadLog(directory: folder.path + "/a/wal", fileSystem: system, options: options)
-    #expect(again.takeRecovered().first?.entries.last?.index == LogIndex(40))
+    let entries = try #require(again.takeRecovered().first).entries
+    #expect(entries.map(\.index.rawValue) == Array(31...40))
+    #expect(entries.allSatisfy { $0.payload == [UInt8](repeating: UInt8($0.index.rawValue), count: 9000) })
 
     let store = try SnapshotStore(directory: folder.path + "/snapshots", fileSystem: system)
     let writer = try store.create(shard: shardOne, index: LogIndex(30), term: Term(1), metadata: [5])
@@ -48,6 +56,21 @@ final class TemporaryFolder {
     #expect(try reopened.end(shardOne) == JournalPosition(segment: 1, offset: 3))
     try reopened.removeAll(shardOne)
     #expect(try reopened.shards().isEmpty)
+  }
+
+  @Test func aDurableWriteIsSeenByWhoeverReads() throws {
+    let file = try system.open(folder.path + "/file", create: true)
+    let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 8192, alignment: 4096)
+    defer { block.deallocate() }
+    for round in 1...3 as ClosedRange<UInt8> {
+      block.initializeMemory(as: UInt8.self, repeating: 10 + round)
+      try file.write(UnsafeRawBufferPointer(block), at: 0)
+      block.initializeMemory(as: UInt8.self, repeating: round)
+      try file.writeDurably(UnsafeRawBufferPointer(rebasing: block[..<4096]), at: 4096)
+      let count = try file.read(into: block, at: 0)
+      #expect(count == 8192)
+      #expect(block[..<4096].allSatisfy { $0 == 10 + round } && block[4096...].allSatisfy { $0 == round })
+    }
   }
 
   @Test func aFolderHasOneUserAtATime() throws {

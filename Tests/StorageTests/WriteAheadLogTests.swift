@@ -18,10 +18,7 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
   func open(_ disk: MemoryFileSystem? = nil) throws(StorageError) -> WriteAheadLog {
     try WriteAheadLog(directory: "wal", fileSystem: disk ?? self.disk, options: options)
   }
-  func write(_ log: WriteAheadLog, _ records: LogRecord...) throws {
-    try log.append(records)
-    try log.sync()
-  }
+  func write(_ log: WriteAheadLog, _ records: LogRecord...) throws { try log.write(records) }
   func indexes(_ log: WriteAheadLog, _ shard: ShardID = shardOne) -> [UInt64] {
     log.takeRecovered().first { $0.shard == shard }?.entries.map(\.index.rawValue) ?? []
   }
