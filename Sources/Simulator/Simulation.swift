@@ -232,7 +232,7 @@ public final class Simulation {
       guard let wire = wires[id], !wire.closed else { return }
       let host = hosts[wire.ends[end].host]
       guard let node = host.node else { return }
-      note(id, UInt64(bytes.count), now)
+      note(id, now, bytes.withUnsafeBytes { xxh64($0) })
       let link = wire.ends[end].link
       var kept = host.unreadLinks[link] ?? []
       kept.append(contentsOf: bytes)
@@ -282,7 +282,10 @@ public final class Simulation {
     guard let node = host.node else { return }
     var effects = Effects<NodeStorage>()
     node.flush(now: moment(host), into: &effects)
-    for (id, bytes) in effects.clientOutput { host.clients[id]?.receive(bytes) }
+    for (id, bytes) in effects.clientOutput {
+      note(id.rawValue, now, bytes.withUnsafeBytes { xxh64($0) })
+      host.clients[id]?.receive(bytes)
+    }
     for id in effects.clientClose { host.clients.removeValue(forKey: id)?.isClosed = true }
     for (link, bytes) in effects.linkOutput { transmit(host, link, bytes) }
     for (request, address, bulk) in effects.openLink {
