@@ -1,6 +1,7 @@
 import Cluster
 import Glibc
 import Synchronization
+import System
 
 /// The operator's log: one line an event, `TIME LEVEL what happened key=value key=value`, in UTC (RFC 3339).
 ///
