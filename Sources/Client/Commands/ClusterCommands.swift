@@ -138,7 +138,8 @@ enum ClusterCommands {
     let start = Clock.monotonicNanoseconds()
     while Clock.monotonicNanoseconds() - start < UInt64(target.timeouts.reply) * 1_000_000 {
       if let record = try? target.askRecords("CLUSTER STATUS").first, record["healthy"] == "yes" { return true }
-      usleep(100_000)
+      // Between two questions: no node tells a client when the cluster becomes healthy.
+      pause(milliseconds: 100)
     }
     return false
   }

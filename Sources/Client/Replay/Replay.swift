@@ -1,5 +1,4 @@
 import Base
-import Glibc
 import System
 
 /// Posts a file of purchases as EARNs, each under an id that follows from its line, so that posting the file again
@@ -139,7 +138,8 @@ struct Replay {
       } catch {
         let isPassing = [3, 4, 5].contains(error.exitCode)
         guard isPassing, Clock.monotonicNanoseconds() - start < 30_000_000_000 else { throw error }
-        usleep(200_000)
+        // Between two tries: nobody tells a client when there is a leader again.
+        pause(milliseconds: 200)
       }
     }
   }
