@@ -6,34 +6,6 @@ import Protocol
 extension Node {
   typealias Bytes = UnsafeRawBufferPointer
 
-  /// Cards that were looked up for a request, of the first and the second `WHO`.
-  struct Resolved {
-    var first: Holders?
-    var second: Holders?
-    /// The first card's former holders were asked whether the request is a repeat of theirs, where there are any.
-    var isRepeatKnown = false
-    /// `read=local`: how old what was looked up may be.
-    var asof = Stamp.never
-  }
-  /// Whom a card names.
-  struct Holders {
-    /// Nil: nobody, ever.
-    var member: [UInt8]?
-    var isRemoved = false
-    /// Who held it before, the last one first: a request may be a repeat of what they sent.
-    var former: [[UInt8]] = []
-
-    init() {}
-    /// As the card's shard answers.
-    init?(_ reply: Bytes) {
-      let view = RecordView(reply)
-      guard let member = view.text(.member) else { return nil }
-      self.member = Array(member)
-      isRemoved = view.text(.state)?.elementsEqual("removed".utf8) ?? false
-      if let former = view.text(.former) { self.former = former.split(separator: UInt8(ascii: ",")).map { Array($0) } }
-    }
-  }
-
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     guard topology != nil || !Node.needsCluster(request.verb) else {
@@ -139,14 +111,6 @@ extension Node {
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: fingerprint)
   }
 
-  /// The fingerprints of a request of a member: as the second `WHO`'s card names its holder now; then, as it had them
-  /// while that card was somebody else's, or nobody's.
-  private func fingerprints(_ request: Request, _ member: Bytes, _ second: Holders) -> [UInt64] {
-    let asSent = Array("card:".utf8) + Array(request.who(1).id)
-    let named = ([second.member].compactMap { $0 } + [asSent] + second.former)
-    return named.map { name in name.withUnsafeBytes { request.fingerprint(member, $0) } }
-  }
-
   private func sendByMember(
     _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, member: Bytes, card: Bytes?, _ resolved: Resolved
   ) {
@@ -237,43 +201,6 @@ extension Node {
     submit(slot, owner, .query, write)
   }
 
-  /// `read=local`: from what is applied at this node, with `asof=`. False if the node holds no replica.
-  private func answerLocally(
-    _ slot: Slot, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
-  ) -> Bool {
-    answerLocally(ShardID(slotToShard[Int(slot.rawValue)]), owner, asof: asof, write)
-  }
-  private func answerLocally(
-    _ shard: ShardID, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
-  ) -> Bool {
-    guard let replica = replica(shard) else { return false }
-    var buffer = ByteBuffer(capacity: 256)
-    write(&buffer)
-    var found = ReplyWriter(capacity: 1024)
-    let oldest = min(asof, replica.closedTime)
-    switch replica.machine.read(buffer.bytes, into: &found) {
-    case .replied: answer(owner, found.buffer.bytes, asof: oldest)
-    case .journal(let walk):
-      // What the journal's file lacks is on its way there first, as for a query of the shard's leader.
-      writeJournal(shard)
-      let continuation = keep(.localRead(owner, asof: oldest))
-      jobs.append(
-        .journalQueries(
-          shard: shard, queries: [(Origin(edge: Origin.ownEdge, sequence: continuation), walk)]))
-    }
-    return true
-  }
-  /// An answer with `asof=` in each of its records.
-  func answer(_ owner: EdgeItem.Owner, _ found: Bytes, asof: Stamp) {
-    reply.buffer.removeAll()
-    do {
-      try RecordView.copy(found, adding: .asof, asof, into: &reply)
-      answer(owner, reply.buffer.bytes)
-    } catch {
-      answerError(owner, .unavailable, "the answer cannot be read at this node: \(error)")
-    }
-  }
-
   private func refuse(_ owner: EdgeItem.Owner, _ request: Request) {
     answerError(owner, .malformed, "\(request.verb.words) lacks a required key; try HELP \(request.verb.words)")
   }
@@ -337,103 +264,6 @@ extension Node {
           request.verb == .cardLost ? .lost : request.verb == .cardFound ? .found : .remove
         Command.appendCardState(to: &buffer, context: context, number: number, change: change, request: id)
       }
-    }
-  }
-
-  /// Asks a card's shard whose it is; the request goes on when the answer is there. Until then its connection waits.
-  private func lookUp(
-    _ number: Bytes, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved, isFirst: Bool
-  ) {
-    client.barrier = true
-    let tenant = client.session.tenant
-    let continuation = keep(.card(CardLookUp(owner: owner, raw: Array(raw), resolved: resolved, isFirst: isFirst)))
-    let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
-    submitInternal(shard, flags: .query, continuation: continuation) {
-      Query.appendCard(to: &$0, tenant: tenant, number: number)
-    }
-  }
-
-  /// `read=local` by a card: whose it is as far as this node knows. False if it holds no replica.
-  private func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
-    let tenant = client.session.tenant
-    guard let replica = replica(ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])) else {
-      return false
-    }
-    var query = ByteBuffer(capacity: 128)
-    Query.appendCard(to: &query, tenant: tenant, number: number)
-    var found = ReplyWriter(capacity: 256)
-    _ = replica.machine.read(query.bytes, into: &found)
-    resolved.first = Holders(found.buffer.bytes) ?? Holders()
-    resolved.asof = replica.closedTime
-    return true
-  }
-
-  func cardFound(_ lookUp: CardLookUp, _ reply: Bytes) {
-    var resolved = lookUp.resolved
-    if let holders = Holders(reply) {
-      if lookUp.isFirst { resolved.first = holders } else { resolved.second = holders }
-    } else if !lookUp.isFirst, RecordView(reply).errorCode == .notFound {
-      // The sender's shard refuses it: so the refusal is kept there, as for a member that does not exist.
-      resolved.second = Holders()
-    } else {
-      answer(lookUp.owner, reply)
-      return
-    }
-    route(lookUp.raw, lookUp.owner, resolved)
-  }
-  /// Sends a request on that waited for what is now in `resolved`.
-  private func route(_ raw: [UInt8], _ owner: EdgeItem.Owner, _ resolved: Resolved) {
-    guard let client = client(of: owner) else { return }
-    raw.withUnsafeBytes { raw in
-      guard let request = parseAgain(raw) else {
-        answerError(owner, .unavailable, "the request was lost at this node; nothing was done")
-        return
-      }
-      route(request, raw: raw, owner: owner, client: client, resolved: resolved)
-    }
-  }
-  private func parseAgain(_ raw: Bytes) -> Request? {
-    var framing = Framing()
-    guard case .request = parser.next(raw, &framing) else { return nil }
-    return parser.request
-  }
-
-  // MARK: Former holders of a card
-
-  /// Asks a former holder's shard whether it has seen this very request: then it is a repeat, and theirs.
-  private func askFormerHolder(_ search: FormerSearch, _ request: Request, _ client: Client) {
-    client.barrier = true
-    let tenant = client.session.tenant
-    let continuation = keep(.former(search))
-    let former = search.former
-    former.withUnsafeBytes { member in
-      let prints = search.resolved.second.map { fingerprints(request, member, $0) } ?? [request.fingerprint(member)]
-      let shard = ShardID(slotToShard[Int(Command.memberSlot(member, tenant: tenant).rawValue)])
-      submitInternal(shard, flags: .query, continuation: continuation) {
-        Query.appendRequest(
-          to: &$0, tenant: tenant, member: member, merchant: request.text(.merchant),
-          request: request.text(.id) ?? member,
-          fingerprints: prints)
-      }
-    }
-  }
-  func formerHolderAnswered(_ search: FormerSearch, _ reply: Bytes) {
-    guard let place = RecordView(reply).integer else {
-      answer(search.owner, reply)
-      return
-    }
-    var search = search
-    let asked = search.former
-    if place >= 0 { search.resolved.first?.member = asked }
-    search.next += 1
-    if place >= 0 || search.next == search.resolved.first?.former.count { search.resolved.isRepeatKnown = true }
-    guard !search.resolved.isRepeatKnown else {
-      route(search.raw, search.owner, search.resolved)
-      return
-    }
-    guard let client = client(of: search.owner) else { return }
-    search.raw.withUnsafeBytes { raw in
-      if let request = parseAgain(raw) { askFormerHolder(search, request, client) }
     }
   }
 

@@ -11,6 +11,10 @@ extension Catalogue {
     public var utcOffset: Bytes?
     public var refundWindow: Bytes?
     public init() {}
+    /// In the order in which a request has them.
+    fileprivate static var all: [WritableKeyPath<ProgramSettings, Bytes?>] {
+      [\.kind, \.title, \.earn, \.expire, \.backdate, \.utcOffset, \.refundWindow]
+    }
   }
   /// What `MERCHANT SET` says; nil leaves a setting as it is.
   public struct MerchantSettings {
@@ -20,6 +24,10 @@ extension Catalogue {
     public var region: Bytes?
     public var state: Bytes?
     public init() {}
+    /// In the order in which a request has them.
+    fileprivate static var all: [WritableKeyPath<MerchantSettings, Bytes?>] {
+      [\.title, \.program, \.earn, \.region, \.state]
+    }
   }
   private enum Subject: UInt8 { case program = 1, merchant = 2 }
 
@@ -30,10 +38,7 @@ extension Catalogue {
     buffer.append(Subject.program.rawValue)
     buffer.append(tenant.rawValue)
     buffer.append(counted: name)
-    for text in [
-      settings.kind, settings.title, settings.earn, settings.expire, settings.backdate, settings.utcOffset,
-      settings.refundWindow,
-    ] { append(text, to: &buffer) }
+    for setting in ProgramSettings.all { append(settings[keyPath: setting], to: &buffer) }
   }
   /// A request as bytes, for the directory's log. Not checked yet.
   public static func appendMerchantSet(
@@ -42,9 +47,7 @@ extension Catalogue {
     buffer.append(Subject.merchant.rawValue)
     buffer.append(tenant.rawValue)
     buffer.append(counted: name)
-    for text in [settings.title, settings.program, settings.earn, settings.region, settings.state] {
-      append(text, to: &buffer)
-    }
+    for setting in MerchantSettings.all { append(settings[keyPath: setting], to: &buffer) }
   }
   private static func append(_ text: Bytes?, to buffer: inout ByteBuffer) {
     buffer.append(UInt8(text == nil ? 0 : 1))
@@ -123,21 +126,11 @@ extension Catalogue {
       switch subject {
       case .program:
         var settings = ProgramSettings()
-        settings.kind = try Catalogue.readOptional(&reader)
-        settings.title = try Catalogue.readOptional(&reader)
-        settings.earn = try Catalogue.readOptional(&reader)
-        settings.expire = try Catalogue.readOptional(&reader)
-        settings.backdate = try Catalogue.readOptional(&reader)
-        settings.utcOffset = try Catalogue.readOptional(&reader)
-        settings.refundWindow = try Catalogue.readOptional(&reader)
+        for setting in ProgramSettings.all { settings[keyPath: setting] = try Catalogue.readOptional(&reader) }
         return try changedProgram(name, tenant, settings, stamp)
       case .merchant:
         var settings = MerchantSettings()
-        settings.title = try Catalogue.readOptional(&reader)
-        settings.program = try Catalogue.readOptional(&reader)
-        settings.earn = try Catalogue.readOptional(&reader)
-        settings.region = try Catalogue.readOptional(&reader)
-        settings.state = try Catalogue.readOptional(&reader)
+        for setting in MerchantSettings.all { settings[keyPath: setting] = try Catalogue.readOptional(&reader) }
         return try changedMerchant(name, tenant, settings, stamp)
       }
     } catch let error as Refusal {

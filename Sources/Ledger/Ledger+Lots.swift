@@ -101,30 +101,17 @@ extension Ledger {
     held: Int64 = 0, consumed: Int64 = 0, reversed: Int64 = 0, expired: Int64 = 0
   ) {
     let key = lotKey(holder, lot.pointee.expiresAt, lot.pointee.origin)
-    if issued != 0 {
-      lot.pointee.issued += issued
-      core.digest.add(key, DigestField.lotIssued, issued)
+    @inline(__always) func change(_ figure: inout Int64, _ field: UInt64, by amount: Int64) {
+      guard amount != 0 else { return }
+      figure += amount
+      core.digest.add(key, field, amount)
     }
-    if available != 0 {
-      lot.pointee.available += available
-      core.digest.add(key, DigestField.lotAvailable, available)
-    }
-    if held != 0 {
-      lot.pointee.held += held
-      core.digest.add(key, DigestField.lotHeld, held)
-    }
-    if consumed != 0 {
-      lot.pointee.consumed += consumed
-      core.digest.add(key, DigestField.lotConsumed, consumed)
-    }
-    if reversed != 0 {
-      lot.pointee.reversed += reversed
-      core.digest.add(key, DigestField.lotReversed, reversed)
-    }
-    if expired != 0 {
-      lot.pointee.expired += expired
-      core.digest.add(key, DigestField.lotExpired, expired)
-    }
+    change(&lot.pointee.issued, DigestField.lotIssued, by: issued)
+    change(&lot.pointee.available, DigestField.lotAvailable, by: available)
+    change(&lot.pointee.held, DigestField.lotHeld, by: held)
+    change(&lot.pointee.consumed, DigestField.lotConsumed, by: consumed)
+    change(&lot.pointee.reversed, DigestField.lotReversed, by: reversed)
+    change(&lot.pointee.expired, DigestField.lotExpired, by: expired)
   }
   /// Forgets what a lot has been through, where the figures would grow out of bounds: a lot that never ends can be
   /// filled and emptied without end.

@@ -5,7 +5,8 @@ extension Ledger {
 
   /// `REDEEM` and `HOLD`: both take lots by R1.
   mutating func applyRedeem(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool, _ reply: inout ReplyWriter
+    _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool,
+    _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
     let p = try Purchase(header, &reader, hashes)
     let points = try reader.readZigzag()
@@ -193,6 +194,23 @@ extension Ledger {
     return .replied
   }
 
+  /// Finds the hold that a command resolves, with its member as of now; nil if the outcome is decided.
+  private mutating func hold(
+    _ header: CommandHeader, _ rawTransaction: UInt64, _ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter,
+    _ outcome: inout Outcome
+  ) throws(MalformedBytes) -> (Subject, Holder)? {
+    guard var s = try subject(header, rawTransaction, request, &reply, &outcome) else { return nil }
+    outcome = .replied
+    guard s.transaction.kind == RecordKind.hold.rawValue else {
+      reply.error(.notFound, "that transaction is not a hold")
+      return nil
+    }
+    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else { return nil }
+    touch(holder)
+    s.transaction = transactions.read(s.number).pointee
+    return (s, holder)
+  }
+
   mutating func applyCapture(
     _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
@@ -207,14 +225,7 @@ extension Ledger {
     default: break
     }
     var outcome = Outcome.replied
-    guard var s = try subject(header, rawTransaction, request, &reply, &outcome) else { return outcome }
-    guard s.transaction.kind == RecordKind.hold.rawValue else {
-      reply.error(.notFound, "that transaction is not a hold")
-      return .replied
-    }
-    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else { return .replied }
-    touch(holder)
-    s.transaction = transactions.read(s.number).pointee
+    guard let (s, holder) = try hold(header, rawTransaction, request, &reply, &outcome) else { return outcome }
     let state = holder.member.pointee.state
     if state == MemberState.closed.rawValue { return refuse(s, .closed, "the member is closed", &reply) }
     if state == MemberState.frozen.rawValue { return refuse(s, .frozen, "the member is frozen", &reply) }
@@ -279,14 +290,7 @@ extension Ledger {
     let request = try reader.readCounted()
     try reader.finish()
     var outcome = Outcome.replied
-    guard var s = try subject(header, rawTransaction, request, &reply, &outcome) else { return outcome }
-    guard s.transaction.kind == RecordKind.hold.rawValue else {
-      reply.error(.notFound, "that transaction is not a hold")
-      return .replied
-    }
-    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else { return .replied }
-    touch(holder)
-    s.transaction = transactions.read(s.number).pointee
+    guard let (s, holder) = try hold(header, rawTransaction, request, &reply, &outcome) else { return outcome }
     guard s.transaction.state == TransactionRecord.open else {
       return refuse(s, .reversed, "nothing is left of the hold", left: 0, &reply)
     }

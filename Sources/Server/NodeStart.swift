@@ -24,48 +24,39 @@ enum NodeSettings {
     Setting(
       "request-timeout", "5000",
       "Milliseconds after which a request that has no answer gets UNAVAILABLE or UNKNOWN, 100 to 600000.",
-      problem: whole(100...600_000)),
+      whole: 100...600_000),
     Setting(
       "heartbeat", "100", "Milliseconds between a leader's heartbeats, 10 to 10000. The same on all nodes.",
-      problem: whole(10...10_000)),
+      whole: 10...10_000),
     Setting(
       "election-heartbeats", "10",
       "Heartbeats without a word of the leader before an election, 3 to 1000. Over a WAN: at least 10, and 3 round trips.",
-      problem: whole(3...1000)),
+      whole: 3...1000),
     Setting(
       "snapshot-log-mb", "64",
       "A shard's snapshot is taken when its log has grown by so many MiB (or by a part of its state), 1 to 4096.",
-      problem: whole(1...4096)),
+      whole: 1...4096),
     Setting(
       "snapshot-state-percent", "50",
       "The part of its state by which a shard's log must have grown as well before a snapshot is taken, 0 to 1000 percent.",
-      problem: whole(0...1000)),
+      whole: 0...1000),
     Setting(
       "snapshot-send-mb", "64",
       "MiB a second at which snapshots are sent to replicas that are far behind, 1 to 10000.",
-      problem: whole(1...10_000)),
+      whole: 1...10_000),
     Setting(
       "log-tail-mb", "8",
       "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
-      problem: whole(0...1024)),
+      whole: 0...1024),
     Setting(
       "client-window", "4096",
       "Requests that one terminal may have unanswered, 1 to 1000000; more are not read until then.",
-      problem: whole(1...1_000_000)),
+      whole: 1...1_000_000),
     Setting(
       "shard-queue-mb", "64",
       "MiB of requests that may wait here for one shard; over it they are answered BUSY, 1 to 4096.",
-      problem: whole(1...4096)),
+      whole: 1...4096),
   ]
-
-  private static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> String? {
-    { value in
-      guard let number = Int(value), range.contains(number) else {
-        return "must be a whole number, \(range.lowerBound) to \(range.upperBound)"
-      }
-      return nil
-    }
-  }
 
   static func configuration(of server: ServerConfiguration) -> NodeConfiguration {
     var node = NodeConfiguration(

@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Glibc
+import System
 
 /// What a node is made from.
 public struct StartContext: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 @testable import Client
 
@@ -144,7 +145,7 @@ final class FakeNode: @unchecked Sendable {
           && getsockname(descriptor, rebound, &size) == 0
       }
     }
-    guard isListening else { throw ClientError.local("listen: \(errnoText())") }
+    guard isListening else { throw ClientError.local("listen: \(SystemError.text(of: errno))") }
     return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 

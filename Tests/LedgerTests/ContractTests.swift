@@ -6,14 +6,8 @@ import Testing
 /// What the line protocol promises beyond the rules: transcripts, as in `RuleTests`.
 struct ContractTests {
   @Test func historyShowsPointsComeBeforeTheyLapseAtTheirBooking() throws {
+    let world = try World.withCafe("earn=1/1 expire=1d backdate=30d", start: "2026-01-10T12:00")
     let transcript = """
-      @ 2026-01-10T12:00
-      > PROGRAM SET points earn=1/1 expire=1d backdate=30d
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > EARN ann merchant=cafe points=40 id=b at=2026-01-01T12:00
@@ -38,19 +32,12 @@ struct ContractTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   @Test func pointsThatLapseOnTheirWayToAMemberArriveFirst() throws {
-    let world = World(shards: 2)
-    _ = try world.play(
-      """
-      @ 2026-01-10T12:00
-      > PROGRAM SET points earn=1/1 expire=1d
-      > MERCHANT SET cafe program=points
-      > MEMBER ADD ann
-      > EARN ann merchant=cafe points=100 id=a
-      """)
+    let world = try World.withCafe("earn=1/1 expire=1d", shards: 2, start: "2026-01-10T12:00")
+    _ = try world.run("EARN ann merchant=cafe points=100 id=a")
     func home(_ member: String) -> Int { world.shard(of: Command.memberSlot(lasting(member), tenant: .first)) }
     let ben = try #require((0..<100).map { "ben\($0)" }.first { home($0) != home("ann") })
     #expect(try world.run("MEMBER ADD \(ben)") == "+OK")
@@ -66,13 +53,8 @@ struct ContractTests {
   }
 
   @Test func aRefundOfNoMoneyTakesNothingAndAPurchaseOfNothingIsUndoneOnce() throws {
+    let world = try World.withCafe("earn=1/100")
     let transcript = """
-      > PROGRAM SET points earn=1/100
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe spend=1050 id=a
       tx=#1 member=ann program=points points=10 balance=10
       > REFUND #1 spend=0 id=b
@@ -108,17 +90,12 @@ struct ContractTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   @Test func aHoldIsNoPurchaseToRefundUntilItIsCaptured() throws {
+    let world = try World.withCafe()
     let transcript = """
-      > PROGRAM SET points
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > HOLD ann merchant=cafe points=60 id=b
@@ -140,7 +117,7 @@ struct ContractTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   @Test func aTransactionIsFoundForEverByItsNumber() throws {

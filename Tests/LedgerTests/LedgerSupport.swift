@@ -1,4 +1,5 @@
 import Base
+import Testing
 
 @testable import Ledger
 
@@ -74,6 +75,18 @@ final class World {
     time = World.stamp(start)
     log = Array(repeating: [], count: count)
     for i in 0..<count { shards.append(TestShard(i + 1, limits: limits)) }
+  }
+
+  /// Where most transcripts begin: the program `points` with these settings, its merchant `cafe`, and members.
+  static func withCafe(
+    _ program: String = "", members: [String] = ["ann"], shards: Int = 1, start: String = "2026-01-15T12:00"
+  ) throws -> World {
+    let world = World(shards: shards, start: start)
+    let lines = ["PROGRAM SET points \(program)", "MERCHANT SET cafe program=points"]
+    for line in lines + members.map({ "MEMBER ADD \($0)" }) {
+      try #require(try world.run(line) == "+OK", "\(line)")
+    }
+    return world
   }
 
   func shard(of slot: Slot) -> Int { Int(slot.rawValue) % shards.count }

@@ -6,13 +6,8 @@ import Testing
 struct RefundAndTransferTests {
   /// R8
   @Test func pointsAlreadySpentBecomeADebtThatEveryCreditRepaysFirst() throws {
+    let world = try World.withCafe("earn=1/100")
     let transcript = """
-      > PROGRAM SET points earn=1/100
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > REDEEM ann merchant=cafe points=80 id=b
@@ -48,19 +43,13 @@ struct RefundAndTransferTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   /// R9
   @Test func aRedemptionGoesBackToItsLotsAndToALotOfGraceOnceTheyEnded() throws {
+    let world = try World.withCafe("earn=1/1 expire=1m", start: "2026-01-10T12:00")
     let transcript = """
-      @ 2026-01-10T12:00
-      > PROGRAM SET points earn=1/1 expire=1m
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > REDEEM ann merchant=cafe points=60 id=b
@@ -88,7 +77,7 @@ struct RefundAndTransferTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   /// R10 R24 R35
@@ -189,20 +178,9 @@ struct RefundAndTransferTests {
 
   /// R22
   @Test func transfersKeepExpiryAndComeBackWhenTheyCannotArrive() throws {
+    let world = try World.withCafe(
+      "earn=1/100 expire=2m", members: ["ann", "bob", "cyd", "dan"], shards: 4, start: "2026-01-10T12:00")
     let transcript = """
-      @ 2026-01-10T12:00
-      > PROGRAM SET points earn=1/100 expire=2m
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
-      > MEMBER ADD bob
-      +OK
-      > MEMBER ADD cyd
-      +OK
-      > MEMBER ADD dan
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       @ 2026-02-10T12:00
@@ -249,6 +227,6 @@ struct RefundAndTransferTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 4).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 }

@@ -6,14 +6,8 @@ import Testing
 struct RuleTests {
   /// R1
   @Test func pointsAreSpentByExpiryAndEndAtTheirBoundary() throws {
+    let world = try World.withCafe("earn=1/1 expire=2m backdate=60d", start: "2026-01-10T12:00")
     let transcript = """
-      @ 2026-01-10T12:00
-      > PROGRAM SET points earn=1/1 expire=2m backdate=60d
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > EARN ann merchant=cafe points=50 id=b at=2025-12-20T00:00
@@ -41,7 +35,7 @@ struct RuleTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   /// R2 R12 R16
@@ -108,14 +102,8 @@ struct RuleTests {
 
   /// R5
   @Test func whatAHoldDoesNotCaptureEndsWithItsLotsIfTheyEndedMeanwhile() throws {
+    let world = try World.withCafe("earn=1/1 expire=1d", start: "2026-01-30T12:00")
     let transcript = """
-      @ 2026-01-30T12:00
-      > PROGRAM SET points earn=1/1 expire=1d
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       @ 2026-01-31T23:55
@@ -153,19 +141,13 @@ struct RuleTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   /// R5
   @Test func aHoldIsResolvedOnceAndLapsesAtItsTimeout() throws {
+    let world = try World.withCafe("earn=1/1", start: "2026-01-30T12:00")
     let transcript = """
-      @ 2026-01-30T12:00
-      > PROGRAM SET points earn=1/1
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe points=100 id=a
       tx=#1 member=ann program=points points=100 balance=100
       > HOLD ann merchant=cafe points=60 id=h
@@ -190,18 +172,13 @@ struct RuleTests {
       > CHECK
       ok
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 
   /// R6
   @Test func partialRefundsAddUpToExactlyTheWhole() throws {
+    let world = try World.withCafe("earn=1/100")
     let transcript = """
-      > PROGRAM SET points earn=1/100
-      +OK
-      > MERCHANT SET cafe program=points
-      +OK
-      > MEMBER ADD ann
-      +OK
       > EARN ann merchant=cafe spend=1050 id=a
       tx=#1 member=ann program=points points=10 balance=10
       > REFUND #1 spend=350 id=p1
@@ -225,6 +202,6 @@ struct RuleTests {
       > REFUND #1 id=p1 spend=351
       -CONFLICT
       """
-    #expect(try World(shards: 1).play(transcript) == transcript)
+    #expect(try world.play(transcript) == transcript)
   }
 }

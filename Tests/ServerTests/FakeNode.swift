@@ -2,6 +2,7 @@ import Base
 import Cluster
 import Glibc
 import Synchronization
+import System
 import Testing
 
 @testable import Server

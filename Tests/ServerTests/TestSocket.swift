@@ -1,4 +1,5 @@
 import Glibc
+import System
 import Testing
 
 @testable import Server
@@ -17,7 +18,7 @@ final class TestSocket {
     setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var one: Int32 = 1
     setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-    var address = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: port), numericOnly: true))
+    let address = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: port), numericOnly: true))
     let result = address.withAddress { connect(raw, $0, $1) }
     try #require(result == 0)
   }

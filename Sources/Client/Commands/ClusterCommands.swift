@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// The commands that show the cluster's state, and the one that makes a cluster.
 enum ClusterCommands {
@@ -134,10 +135,11 @@ enum ClusterCommands {
   }
 
   private static func waitUntilHealthy(_ target: Target) -> Bool {
-    let start = monotonicNanoseconds()
-    while monotonicNanoseconds() - start < UInt64(target.timeouts.reply) * 1_000_000 {
+    let start = Clock.monotonicNanoseconds()
+    while Clock.monotonicNanoseconds() - start < UInt64(target.timeouts.reply) * 1_000_000 {
       if let record = try? target.askRecords("CLUSTER STATUS").first, record["healthy"] == "yes" { return true }
-      usleep(100_000)
+      // Between two questions: no node tells a client when the cluster becomes healthy.
+      pause(milliseconds: 100)
     }
     return false
   }

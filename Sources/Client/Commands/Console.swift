@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// Standard output and standard error, and whether a person sits before them.
 public enum Console {
@@ -64,7 +65,7 @@ enum Format {
 final class Progress {
   private let title: String
   private let total: Int
-  private let start = monotonicNanoseconds()
+  private let start = Clock.monotonicNanoseconds()
   private var lastDrawn: UInt64 = 0
   private var isBarDrawn = false
 
@@ -75,7 +76,7 @@ final class Progress {
   }
 
   func update(_ done: Int, note: String = "") {
-    let now = monotonicNanoseconds()
+    let now = Clock.monotonicNanoseconds()
     let pause: UInt64 = Console.isErrorTerminal ? 100_000_000 : 3_000_000_000
     guard now - max(lastDrawn, Console.isErrorTerminal ? 0 : start) >= pause else { return }
     lastDrawn = now
@@ -85,7 +86,7 @@ final class Progress {
   /// Draws the last state and ends the line.
   func finish(_ done: Int, note: String = "") {
     if Console.isErrorTerminal {
-      draw(done, note: note, at: monotonicNanoseconds())
+      draw(done, note: note, at: Clock.monotonicNanoseconds())
       Console.write("\n", to: 2)
     }
   }

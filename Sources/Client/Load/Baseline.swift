@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// What this machine takes for the two things that no durable request can do without, measured in the same run so
 /// that a latency can be stated as a ratio.
@@ -18,7 +19,7 @@ struct Baseline: Sendable {
   private static func measureSync(directory: String, rounds: Int) throws(ClientError) -> UInt64 {
     let path = "\(directory)/.tally-baseline-\(getpid())"
     let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard file >= 0 else { throw .local("--baseline: \(path): \(errnoText())") }
+    guard file >= 0 else { throw .local("--baseline: \(path): \(SystemError.text(of: errno))") }
     defer {
       close(file)
       unlink(path)
@@ -27,15 +28,17 @@ struct Baseline: Sendable {
     let blockCount = 1024
     let bytes = [UInt8](repeating: 0x5A, count: block)
     for i in 0..<blockCount where pwrite(file, bytes, block, off_t(i * block)) != block {
-      throw .local("--baseline: write \(path): \(errnoText())")
+      throw .local("--baseline: write \(path): \(SystemError.text(of: errno))")
     }
-    guard fsync(file) == 0 else { throw .local("--baseline: sync \(path): \(errnoText())") }
+    guard fsync(file) == 0 else { throw .local("--baseline: sync \(path): \(SystemError.text(of: errno))") }
     var histogram = Histogram()
     for i in 0..<rounds {
-      let start = monotonicNanoseconds()
+      let start = Clock.monotonicNanoseconds()
       let written = pwrite(file, bytes, block, off_t((i % blockCount) * block))
-      guard written == block, fdatasync(file) == 0 else { throw .local("--baseline: sync \(path): \(errnoText())") }
-      histogram.record(monotonicNanoseconds() - start)
+      guard written == block, fdatasync(file) == 0 else {
+        throw .local("--baseline: sync \(path): \(SystemError.text(of: errno))")
+      }
+      histogram.record(Clock.monotonicNanoseconds() - start)
     }
     return histogram.percentile(50)
   }
@@ -52,7 +55,7 @@ struct Baseline: Sendable {
         bind(listener, rebound, size) == 0 && listen(listener, 1) == 0 && getsockname(listener, rebound, &size) == 0
       }
     }
-    guard isListening else { throw .local("--baseline: listen: \(errnoText())") }
+    guard isListening else { throw .local("--baseline: listen: \(SystemError.text(of: errno))") }
     let echo = Thread {
       let peer = accept(listener, nil, nil)
       var on: Int32 = 1
@@ -67,18 +70,18 @@ struct Baseline: Sendable {
     let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(client, $0, size) == 0 }
     }
-    guard isConnected else { throw .local("--baseline: connect: \(errnoText())") }
+    guard isConnected else { throw .local("--baseline: connect: \(SystemError.text(of: errno))") }
     var on: Int32 = 1
     setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
     var bytes = [UInt8](repeating: 0x5A, count: 64)
     var histogram = Histogram()
     for _ in 0..<rounds {
-      let start = monotonicNanoseconds()
+      let start = Clock.monotonicNanoseconds()
       guard send(client, bytes, 64, Int32(MSG_NOSIGNAL)) == 64, recv(client, &bytes, 64, Int32(MSG_WAITALL)) == 64
       else {
-        throw .local("--baseline: loopback: \(errnoText())")
+        throw .local("--baseline: loopback: \(SystemError.text(of: errno))")
       }
-      histogram.record(monotonicNanoseconds() - start)
+      histogram.record(Clock.monotonicNanoseconds() - start)
     }
     return histogram.percentile(50)
   }

@@ -1,4 +1,5 @@
 import Base
+import System
 
 /// Delivers many requests, each until it has a final answer: through all nodes at once, pipelined, with the same
 /// bytes again on another node after `BUSY`, `UNAVAILABLE`, `UNKNOWN` or a lost connection. So each request must be
@@ -61,7 +62,7 @@ final class Courier {
   }
 
   private let options: Options
-  private let poller: Poller
+  private let poller: ChannelPoller
   private var addresses: [SocketAddress] = []
   private var lanes: [Lane] = []
   private var retries: [RetryQueue] = []
@@ -74,7 +75,7 @@ final class Courier {
   /// Throws `.unreachable` where no address can be resolved.
   init(_ options: Options) throws(ClientError) {
     self.options = options
-    poller = try Poller()
+    poller = try ChannelPoller()
     var reasons: [String] = []
     for endpoint in options.endpoints {
       do {
@@ -82,11 +83,13 @@ final class Courier {
         let all = try endpoint.resolve()
         var chosen = all[0]
         for address in all where all.count > 1 {
-          if case .success(let probe) = Socket.connected(to: address, within: 1_000) {
-            probe.close()
-            chosen = address
-            break
+          do throws(ConnectFailure) {
+            _ = try Socket.connected(to: address, within: 1_000)
+          } catch {
+            continue
           }
+          chosen = address
+          break
         }
         addresses.append(chosen)
       } catch {
@@ -109,13 +112,13 @@ final class Courier {
     progress: (Int) -> Void = { _ in }
   ) throws(ClientError) {
     (cursor, jobCount, finished) = (0, count, 0)
-    var now = monotonicNanoseconds()
+    var now = Clock.monotonicNanoseconds()
     lastFinish = now
     for lane in lanes where lane.channel.state == .open { feed(lane, now, write) }
     while finished < count {
       reconnect(now)
       let n = poller.wait(milliseconds: 20)
-      now = monotonicNanoseconds()
+      now = Clock.monotonicNanoseconds()
       for i in 0..<n {
         guard let event = poller.event(i) else { continue }
         handle(event, lanes[Int(event.token)], now, write, answered)
@@ -142,7 +145,7 @@ final class Courier {
   }
 
   private func handle(
-    _ event: Poller.Event, _ lane: Lane, _ now: UInt64, _ write: (Int, inout ByteBuffer) -> Void,
+    _ event: ChannelPoller.Event, _ lane: Lane, _ now: UInt64, _ write: (Int, inout ByteBuffer) -> Void,
     _ answered: (Int, UInt8, UnsafeRawBufferPointer) -> Void
   ) {
     switch lane.channel.state {

@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// Runs a plan: connects everything first, then starts all threads, and merges what they saw.
 struct LoadGenerator {
@@ -12,20 +13,20 @@ struct LoadGenerator {
     var (addresses, reasons) = LoadGenerator.reachable(plan.endpoints)
     guard !addresses.isEmpty else { throw .unreachable(reasons) }
     let workerCount = max(1, min(plan.threadCount, plan.clientCount))
-    var sockets = [[(socket: Socket, address: Int)]](repeating: [], count: workerCount)
+    var workers: [LoadWorker] = []
+    for i in 0..<workerCount {
+      workers.append(try LoadWorker(plan: plan, worker: i, workerCount: workerCount, addresses: addresses))
+    }
     for client in 0..<max(1, plan.clientCount) {
       let address = client % addresses.count
-      switch Socket.connected(to: addresses[address], within: 3_000) {
-      case .success(let socket): sockets[client % workerCount].append((socket, address))
-      case .failure(let failure): reasons.append(failure.text)
+      do throws(ConnectFailure) {
+        let socket = try Socket.connected(to: addresses[address], within: 3_000)
+        workers[client % workerCount].adopt(socket, address: address)
+      } catch {
+        reasons.append(error.text)
       }
     }
-    guard sockets.allSatisfy({ !$0.isEmpty }) else { throw .unreachable(reasons) }
-    var workers: [LoadWorker] = []
-    for (i, share) in sockets.enumerated() {
-      workers.append(
-        try LoadWorker(plan: plan, worker: i, workerCount: workerCount, addresses: addresses, sockets: share))
-    }
+    guard workers.allSatisfy(\.hasConnections) else { throw .unreachable(reasons) }
     run(workers)
     var result = LoadResult()
     for worker in workers { result.merge(worker.result) }
@@ -56,11 +57,11 @@ struct LoadGenerator {
         var reason = "no address"
         var found: SocketAddress?
         for address in try endpoint.resolve() where found == nil {
-          switch Socket.connected(to: address, within: 3_000) {
-          case .success(let socket):
-            socket.close()
+          do throws(ConnectFailure) {
+            _ = try Socket.connected(to: address, within: 3_000)
             found = address
-          case .failure(let failure): reason = failure.text
+          } catch {
+            reason = error.text
           }
         }
         if let found { addresses.append(found) } else { reasons.append("\(endpoint): \(reason)") }

@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import System
 
 /// One thread of the generator: some of the connections, each kept full to the pipeline's depth (closed loop), or fed
 /// by the clock (open loop). In an open loop a request's time counts from the moment at which it was due, so a stall
@@ -11,7 +12,7 @@ final class LoadWorker: @unchecked Sendable {
   private let merchantCount: UInt64
   private let kindOfPercent: [UInt8]
   private let addresses: [SocketAddress]
-  private let poller: Poller
+  private let poller: ChannelPoller
   private var lanes: [Lane] = []
   private var generator: SeededGenerator
   private var limit: UInt64
@@ -54,10 +55,7 @@ final class LoadWorker: @unchecked Sendable {
     }
   }
 
-  /// `sockets` are connected, each with the number of its address in `addresses`.
-  init(
-    plan: LoadPlan, worker: Int, workerCount: Int, addresses: [SocketAddress], sockets: [(socket: Socket, address: Int)]
-  ) throws(ClientError) {
+  init(plan: LoadPlan, worker: Int, workerCount: Int, addresses: [SocketAddress]) throws(ClientError) {
     self.plan = plan
     self.addresses = addresses
     let letters = Array("0123456789abcdefghijklmnopqrstuvwxyz")
@@ -71,25 +69,28 @@ final class LoadWorker: @unchecked Sendable {
     let share = plan.requestCount / workerCount + (worker < plan.requestCount % workerCount ? 1 : 0)
     limit = plan.requestCount == 0 ? .max : UInt64(share)
     if plan.rate > 0 { interval = 1e9 * Double(workerCount) / plan.rate }
-    poller = try Poller()
-    for (i, entry) in sockets.enumerated() {
-      let channel = Channel(token: UInt32(i), poller: poller)
-      channel.adopt(entry.socket, isConnected: true)
-      lanes.append(Lane(channel: channel, address: entry.address, depth: plan.pipelineDepth))
-    }
+    poller = try ChannelPoller()
   }
+
+  /// Takes a connected socket; `address` is the number of its address in `addresses`. Only before `run`.
+  func adopt(_ socket: consuming Descriptor, address: Int) {
+    let channel = Channel(token: UInt32(lanes.count), poller: poller)
+    channel.adopt(socket, isConnected: true)
+    lanes.append(Lane(channel: channel, address: address, depth: plan.pipelineDepth))
+  }
+  var hasConnections: Bool { !lanes.isEmpty }
 
   /// Runs to the end of the plan: until the last reply, or 10 s after the last request.
   func run() {
     let cpuStart = LoadWorker.threadTime()
-    start = monotonicNanoseconds()
+    start = Clock.monotonicNanoseconds()
     if plan.seconds > 0 { deadline = start + UInt64(plan.seconds * 1e9) }
     for lane in lanes { feed(lane, start) }
     if interval > 0 { pump(start) }
     var last = start
-    while outstanding > 0 || mayIssue(monotonicNanoseconds()) {
+    while outstanding > 0 || mayIssue(Clock.monotonicNanoseconds()) {
       let n = poller.wait(milliseconds: 100)
-      var now = monotonicNanoseconds()
+      var now = Clock.monotonicNanoseconds()
       for i in 0..<n {
         guard let event = poller.event(i) else { continue }
         handle(event, lanes[Int(event.token)], &now)
@@ -109,7 +110,7 @@ final class LoadWorker: @unchecked Sendable {
 
   private func mayIssue(_ now: UInt64) -> Bool { issued < limit && now < deadline }
 
-  private func handle(_ event: Poller.Event, _ lane: Lane, _ now: inout UInt64) {
+  private func handle(_ event: ChannelPoller.Event, _ lane: Lane, _ now: inout UInt64) {
     if lane.channel.state == .connecting {
       guard event.isWritable else { return }
       if lane.channel.finishConnecting() { feed(lane, now) } else { lose(lane, now) }
@@ -117,7 +118,7 @@ final class LoadWorker: @unchecked Sendable {
     }
     guard lane.channel.state == .open else { return }
     if event.isReadable {
-      now = monotonicNanoseconds()
+      now = Clock.monotonicNanoseconds()
       guard receive(lane, now) else { return lose(lane, now) }
       feed(lane, now)
     } else if event.isWritable, !lane.channel.flush() {

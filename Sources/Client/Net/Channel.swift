@@ -1,4 +1,5 @@
 import Base
+import System
 
 /// One non-blocking connection of a generator: bytes out, whole replies in. It belongs to one thread.
 final class Channel {
@@ -15,50 +16,55 @@ final class Channel {
   private var sent = 0
   private var input = ByteBuffer(capacity: 64 << 10)
   private var scanner = ReplyScanner()
-  private var socket = Socket(descriptor: -1)
+  private var socket: Descriptor?
   private var isWaitingToWrite = false
-  private unowned let poller: Poller
+  private unowned let poller: ChannelPoller
 
-  init(token: UInt32, poller: Poller) {
+  init(token: UInt32, poller: ChannelPoller) {
     self.token = token
     self.poller = poller
   }
-  deinit { close() }
 
   /// Begins to connect. False where that fails at once.
   func connect(to address: SocketAddress) -> Bool {
     close()
-    guard case .success((let made, let progress)) = Socket.connecting(to: address) else { return false }
-    adopt(made, isConnected: progress == .connected)
+    guard let made = try? Socket.connect(to: address) else { return false }
+    adopt(made, isConnected: false)
     return true
   }
 
   /// Takes over a socket that is connected, or is about to be.
-  func adopt(_ made: Socket, isConnected: Bool) {
+  func adopt(_ made: consuming Descriptor, isConnected: Bool) {
     close()
-    socket = made
     state = isConnected ? .open : .connecting
     isWaitingToWrite = !isConnected
-    poller.add(made, token: token, writing: !isConnected)
+    poller.add(made.rawValue, token: token, writing: !isConnected)
+    socket = consume made
   }
 
   /// To be called when a connecting channel becomes writable: whether it is open now.
   func finishConnecting() -> Bool {
     guard state == .connecting else { return state == .open }
-    guard socket.pendingError() == nil else {
+    guard hasConnected else {
       close()
       return false
     }
     state = .open
-    isWaitingToWrite = false
-    poller.change(socket, token: token, writing: false)
+    watch(writing: false)
     return true
+  }
+
+  private var hasConnected: Bool {
+    switch socket {
+    case .some(let socket): Socket.pendingError(socket) == 0
+    case nil: false
+    }
   }
 
   /// Forgets the connection and every byte of it.
   func close() {
     guard state != .closed else { return }
-    socket.close()
+    socket = nil
     state = .closed
     output.removeAll()
     input.removeAll()
@@ -68,26 +74,23 @@ final class Channel {
 
   /// Sends what the socket takes. False where the connection has ended; the caller closes.
   func flush() -> Bool {
-    guard let base = output.bytes.baseAddress else { return true }
     while sent < output.count {
-      switch socket.send(base + sent, count: output.count - sent) {
+      switch socket?.send(UnsafeRawBufferPointer(rebasing: output.bytes[sent...])) {
       case .moved(let n): sent += n
-      case .ended: return false
+      case .ended, .failed, nil: return false
       case .wouldBlock:
-        if !isWaitingToWrite {
-          isWaitingToWrite = true
-          poller.change(socket, token: token, writing: true)
-        }
+        if !isWaitingToWrite { watch(writing: true) }
         return true
       }
     }
     output.removeAll()
     sent = 0
-    if isWaitingToWrite {
-      isWaitingToWrite = false
-      poller.change(socket, token: token, writing: false)
-    }
+    if isWaitingToWrite { watch(writing: false) }
     return true
+  }
+  private func watch(writing: Bool) {
+    isWaitingToWrite = writing
+    if let raw = socket?.rawValue { poller.change(raw, token: token, writing: writing) }
   }
   /// Bytes that the socket has not taken.
   var unsentByteCount: Int { output.count - sent }
@@ -96,9 +99,9 @@ final class Channel {
   /// RESP; the caller closes.
   @inline(__always) func receive(_ body: (UInt8, UnsafeRawBufferPointer) -> Void) -> Bool {
     let room = 64 << 10
-    switch socket.receive(into: input.reserve(room), count: room) {
+    switch socket?.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room)) {
     case .wouldBlock: return true
-    case .ended: return false
+    case .ended, .failed, nil: return false
     case .moved(let n):
       input.commit(n)
       let consumed = scanner.scan(input.bytes, body)

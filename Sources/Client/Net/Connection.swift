@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import System
 
 /// A small blocking connection for commands and the shell: one request a line, replies in order.
 public final class Connection {
@@ -18,7 +19,7 @@ public final class Connection {
   /// The address that answered.
   public let endpoint: Endpoint
   public var timeouts: Timeouts
-  private let socket: Socket
+  private let socket: Descriptor
   private var input = ByteBuffer(capacity: 16 << 10)
   private var inputStart = 0
 
@@ -38,18 +39,17 @@ public final class Connection {
     throw .unreachable(reasons)
   }
 
-  private static func open(_ endpoint: Endpoint, within milliseconds: Int32) throws(ClientError) -> Socket {
+  private static func open(_ endpoint: Endpoint, within milliseconds: Int32) throws(ClientError) -> Descriptor {
     var reason = "no address"
     for address in try endpoint.resolve() {
-      switch Socket.connected(to: address, within: milliseconds) {
-      case .success(let socket): return socket
-      case .failure(let failure): reason = failure.text
+      do throws(ConnectFailure) {
+        return try Socket.connected(to: address, within: milliseconds)
+      } catch {
+        reason = error.text
       }
     }
     throw .unreachable(["\(endpoint): \(reason)"])
   }
-
-  deinit { socket.close() }
 
   /// Sends one line and waits for its reply, which may be an error line.
   public func request(_ line: String) throws(ClientError) -> Value {
@@ -64,16 +64,12 @@ public final class Connection {
     bytes += [13, 10]
     var sent = 0
     while sent < bytes.count {
-      let rest = bytes.count - sent
-      let outcome = bytes.withUnsafeBytes { whole -> Transfer in
-        guard let base = whole.baseAddress else { return .moved(0) }
-        return socket.send(base + sent, count: rest)
-      }
+      let outcome = bytes.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
       switch outcome {
       case .moved(let n): sent += n
-      case .ended(let reason): throw .disconnected("\(endpoint): \(reason)")
+      case .ended, .failed: throw disconnected(outcome)
       case .wouldBlock:
-        guard socket.wait(for: Int16(POLLOUT), milliseconds: timeouts.reply) else {
+        guard socket.wait(for: POLLOUT, milliseconds: timeouts.reply) else {
           throw .timedOut("\(endpoint) takes no more requests")
         }
       }
@@ -102,16 +98,21 @@ public final class Connection {
     }
     let room = 16 << 10
     while true {
-      switch socket.receive(into: input.reserve(room), count: room) {
+      let outcome = socket.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room))
+      switch outcome {
       case .moved(let n):
         input.commit(n)
         return
-      case .ended(let reason): throw .disconnected("\(endpoint): \(reason)")
+      case .ended, .failed: throw disconnected(outcome)
       case .wouldBlock:
-        guard socket.wait(for: Int16(POLLIN), milliseconds: timeouts.reply) else {
+        guard socket.wait(for: POLLIN, milliseconds: timeouts.reply) else {
           throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
         }
       }
     }
+  }
+
+  private func disconnected(_ outcome: Descriptor.Transfer) -> ClientError {
+    .disconnected("\(endpoint): \(outcome.end ?? "no reason")")
   }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import System
 
 /// An address as a person writes it: `HOST:PORT`, `HOST`, `[V6]:PORT` or a bare IPv6 address.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
@@ -49,47 +49,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
   /// The socket addresses that the host stands for, IPv4 and IPv6, in the system's order.
   func resolve() throws(ClientError) -> [SocketAddress] {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_NUMERICSERV
-    var list: UnsafeMutablePointer<addrinfo>?
-    let code = getaddrinfo(host, String(port), &hints, &list)
-    guard code == 0 else {
-      throw .unreachable(["\(self): \(gai_strerror(code).map { String(cString: $0) } ?? "cannot be resolved")"])
-    }
-    defer { freeaddrinfo(list) }
-    var addresses: [SocketAddress] = []
-    var next = list
-    while let info = next {
-      if let address = info.pointee.ai_addr {
-        addresses.append(SocketAddress(copying: address, count: info.pointee.ai_addrlen))
-      }
-      next = info.pointee.ai_next
-    }
-    guard !addresses.isEmpty else { throw .unreachable(["\(self): no address"]) }
-    return addresses
-  }
-}
-
-/// A resolved address, as the system calls take it.
-struct SocketAddress: Sendable {
-  private var storage = sockaddr_storage()
-  let count: socklen_t
-
-  init(copying address: UnsafePointer<sockaddr>, count: socklen_t) {
-    self.count = min(count, socklen_t(MemoryLayout<sockaddr_storage>.size))
-    let size = Int(self.count)
-    withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: size)) }
-  }
-
-  var family: Int32 { Int32(storage.ss_family) }
-
-  func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
-    withUnsafeBytes(of: storage) { bytes in
-      bytes.withMemoryRebound(to: sockaddr.self) { rebound in
-        // A sockaddr_storage is never empty.
-        rebound.baseAddress.map { body($0, count) } ?? withUnsafePointer(to: sockaddr()) { body($0, 0) }
-      }
+    do { return try SocketAddress.resolve(host: host, port: port) } catch {
+      throw .unreachable(["\(self): \(error.reason)"])
     }
   }
 }

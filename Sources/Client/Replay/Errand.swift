@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A shell command that runs beside us, its output on our standard error. What it leaves running does not hold us up:
 /// only its own end is waited for.
@@ -18,7 +19,7 @@ struct Errand {
     var process: pid_t = 0
     let code = posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environ)
     guard code == 0 else {
-      Console.report("cannot run \(command): \(errnoText(code))")
+      Console.report("cannot run \(command): \(SystemError.text(of: code))")
       return nil
     }
     self.process = process

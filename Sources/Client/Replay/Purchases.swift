@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// A day of the proleptic Gregorian calendar, counted from 1970-01-01.
 struct Day: Hashable, Comparable, Sendable, CustomStringConvertible {
@@ -107,7 +108,7 @@ struct Purchases: Sendable {
   }
 
   private static func contents(of path: String) throws(ClientError) -> String {
-    guard let file = FileHandle(forReadingAtPath: path) else { throw .local("\(path): \(errnoText())") }
+    guard let file = FileHandle(forReadingAtPath: path) else { throw .local("\(path): \(SystemError.text(of: errno))") }
     do {
       guard path.hasSuffix(".gz") else { return String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self) }
       let gzip = Process()

@@ -1,5 +1,5 @@
 import Base
-import Glibc
+import System
 
 /// Posts a file of purchases as EARNs, each under an id that follows from its line, so that posting the file again
 /// moves nothing; through all nodes at once, and through failures of any of them.
@@ -131,14 +131,15 @@ struct Replay {
 
   /// Asks again for half a minute while the cluster has no leader or nobody answers. Only for what may be repeated.
   private func retrying<T>(_ body: () throws(ClientError) -> T) throws(ClientError) -> T {
-    let start = monotonicNanoseconds()
+    let start = Clock.monotonicNanoseconds()
     while true {
       do throws(ClientError) {
         return try body()
       } catch {
         let isPassing = [3, 4, 5].contains(error.exitCode)
-        guard isPassing, monotonicNanoseconds() - start < 30_000_000_000 else { throw error }
-        usleep(200_000)
+        guard isPassing, Clock.monotonicNanoseconds() - start < 30_000_000_000 else { throw error }
+        // Between two tries: nobody tells a client when there is a leader again.
+        pause(milliseconds: 200)
       }
     }
   }
@@ -182,7 +183,7 @@ struct Replay {
     var accepted = 0
     let progress = Progress("purchases", total: all.count)
     var errand: Errand?
-    let start = monotonicNanoseconds()
+    let start = Clock.monotonicNanoseconds()
     try courier.deliver(
       count: all.count,
       write: { row, output in
@@ -204,7 +205,7 @@ struct Replay {
         if let command = options.halfway, errand == nil, done >= all.count / 2 { errand = Errand(command) }
         if !quiet { progress.update(done) }
       })
-    summary.seconds = Double(monotonicNanoseconds() - start) / 1e9
+    summary.seconds = Double(Clock.monotonicNanoseconds() - start) / 1e9
     if !quiet { progress.finish(all.count) }
     errand?.wait()
     summary.purchases = all.count

@@ -1,4 +1,5 @@
 import Foundation
+import System
 
 /// `tally shell`: the protocol for people.
 enum ShellCommand {
@@ -93,9 +94,9 @@ private struct Shell {
     do throws(ClientError) {
       if connection == nil { connection = try target.connect() }
       guard let connection else { return }
-      let start = monotonicNanoseconds()
+      let start = Clock.monotonicNanoseconds()
       let reply = try connection.request(text)
-      let time = Format.duration(monotonicNanoseconds() - start)
+      let time = Format.duration(Clock.monotonicNanoseconds() - start)
       Console.print(Pretty.rich(reply) + "  \u{1B}[2m\(time)\u{1B}[0m")
     } catch {
       Console.report("\(error)")

@@ -1,4 +1,5 @@
 import Base
+import System
 
 /// What an event of the poller is about: the top byte of its token; the rest is the id of a client or a link.
 enum Source: UInt64 {

@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Glibc
+import System
 
 // Connections to other nodes.
 

@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import System
 
 /// What other threads tell the loop.
 enum Mail<Completion: Sendable>: Sendable {

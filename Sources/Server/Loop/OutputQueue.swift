@@ -1,3 +1,5 @@
+import System
+
 /// Bytes on their way to a socket, in order. A single piece is never copied; small ones are joined, so that a turn's
 /// output costs one system call.
 struct OutputQueue {

@@ -1,5 +1,6 @@
 import Cluster
 import Glibc
+import System
 
 /// The threads beside the loop: the log, the lanes of jobs, maintenance, and the looking up of names.
 final class Workers<Disk: NodeDisk>: Sendable {

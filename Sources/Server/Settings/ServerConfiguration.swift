@@ -69,14 +69,14 @@ extension ServerConfiguration {
     Setting("log-level", "info", "What is logged on standard error: debug, info, warning or error.", problem: level),
     Setting(
       "max-clients", "20000", "Connections of terminals, 1 to 1000000. One more is told so and closed.",
-      problem: whole(1...1_000_000)),
+      whole: 1...1_000_000),
     Setting(
       "read-bytes", "65536",
       "Bytes read from one terminal in a turn of the loop, 4096 to 1048576: more is more throughput, less is fairer.",
-      problem: whole(4096...1_048_576)),
+      whole: 4096...1_048_576),
     Setting(
       "turn-bytes", "262144", "Bytes read from all terminals in a turn, 4096 to 67108864.",
-      problem: whole(4096...67_108_864)),
+      whole: 4096...67_108_864),
     Setting(
       "log-writer", "idle",
       """
@@ -89,11 +89,11 @@ extension ServerConfiguration {
       """
       Threads beside the main loop that work for shards under load, 0 to 64; auto: none on up to 3 processors, else two
       fewer than there are, up to 16.
-      """, problem: { $0 == "auto" ? nil : whole(0...64)($0).map { "\($0), or auto" } }),
+      """, problem: { $0 == "auto" ? nil : Setting.problem(ofWhole: $0, in: 0...64).map { "\($0), or auto" } }),
     Setting(
       "stop-seconds", "10",
       "Seconds that a graceful stop (SIGTERM) may take before the process ends anyway, 1 to 3600.",
-      problem: whole(1...3600)),
+      whole: 1...3600),
   ]
 
   /// Reads the command line of `tally start` (without these two words) and the file that it names.
@@ -158,15 +158,20 @@ extension ServerConfiguration {
 
 // MARK: - What values are acceptable
 
-extension ServerConfiguration {
-  static func whole(_ range: ClosedRange<Int>) -> @Sendable (String) -> String? {
-    { value in
-      guard let number = Int(value), range.contains(number) else {
-        return "must be a whole number, \(range.lowerBound) to \(range.upperBound)"
-      }
-      return nil
-    }
+extension Setting {
+  /// A whole number within bounds.
+  init(_ key: String, _ value: String, _ documentation: String, whole range: ClosedRange<Int>) {
+    self.init(key, value, documentation) { Setting.problem(ofWhole: $0, in: range) }
   }
+  static func problem(ofWhole value: String, in range: ClosedRange<Int>) -> String? {
+    guard let number = Int(value), range.contains(number) else {
+      return "must be a whole number, \(range.lowerBound) to \(range.upperBound)"
+    }
+    return nil
+  }
+}
+
+extension ServerConfiguration {
   @Sendable private static func notEmpty(_ value: String) -> String? { value.isEmpty ? "must not be empty" : nil }
   @Sendable private static func address(_ value: String) -> String? {
     HostPort(value) == nil ? "must be HOST:PORT, such as 127.0.0.1:7401" : nil

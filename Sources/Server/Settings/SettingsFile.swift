@@ -1,5 +1,6 @@
 import Cluster
 import Glibc
+import System
 
 /// Why a file could not be read: the system's words.
 public struct SettingsFileError: Error {

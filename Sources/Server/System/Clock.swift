@@ -1,23 +1,11 @@
 import Base
 import Cluster
-import Glibc
+import System
 
-/// The only reader of the clocks.
-enum Clock {
+extension Clock {
+  /// The moment that the node is told.
   static func now() -> Moment {
     Moment(monotonic: monotonic(), wall: Stamp(microseconds: wall()))
-  }
-  /// Microseconds since the machine started.
-  static func monotonic() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) &* 1_000_000 &+ UInt64(time.tv_nsec) / 1000
-  }
-  /// Microseconds since 1970.
-  static func wall() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000
   }
 }
 

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Wakes a poller from another thread. The corresponding C function is `eventfd`. Watched edge-triggered, so that it
 /// is never read: each write is a new edge.

@@ -1,4 +1,5 @@
 import Synchronization
+import System
 
 /// What other threads tell the loop. Posting costs a short lock; a system call only if the loop sleeps.
 ///

@@ -1,6 +1,7 @@
 import Cluster
 import Glibc
 import Synchronization
+import System
 
 /// The operator's log: one line an event, `TIME LEVEL what happened key=value key=value`, in UTC (RFC 3339).
 ///
@@ -12,6 +13,8 @@ public final class Logger: Sendable {
     var isWriting = false
     var dropped: UInt64 = 0
     var droppedBefore: UInt64 = 0
+    /// Of threads that wait until all is written.
+    var drains: [Semaphore] = []
   }
   /// Lines below it are not logged.
   public let level: LogLevel
@@ -56,8 +59,13 @@ public final class Logger: Sendable {
 
   /// Waits until all lines are written, but no longer than that.
   public func drain(milliseconds: Int) {
-    let deadline = Clock.monotonic() + UInt64(milliseconds) * 1000
-    while state.withLock({ $0.isWriting || !$0.pending.isEmpty }) && Clock.monotonic() < deadline { usleep(500) }
+    let drained = Semaphore()
+    let isIdle = state.withLock { state in
+      guard state.isWriting || !state.pending.isEmpty else { return true }
+      state.drains.append(drained)
+      return false
+    }
+    if !isIdle { _ = drained.wait(milliseconds: milliseconds) }
   }
   /// Ends the thread once what is pending has been written.
   public func close() {
@@ -71,6 +79,10 @@ public final class Logger: Sendable {
       let dropped = state.withLock { state in
         swap(&batch, &state.pending)
         state.isWriting = !batch.isEmpty
+        if batch.isEmpty {
+          for drained in state.drains { drained.signal() }
+          state.drains.removeAll()
+        }
         let dropped = state.dropped
         state.droppedBefore += dropped
         state.dropped = 0

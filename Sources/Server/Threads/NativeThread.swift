@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A thread of the system, with a name that `top -H` and `perf` show. The corresponding C function is
 /// `pthread_create`. It leaves the process's signals to other threads.
