@@ -111,7 +111,8 @@ extension NodeDisk {
 /// Runs the turns of a node's replicas, which share nothing, so that those of different shards may run at once.
 public protocol TurnRunner: AnyObject, Sendable {
   /// Calls `turn` once for each place in `shards`, a shard always on the same thread, and returns when all calls have.
-  func run(_ shards: [ShardID], _ turn: @Sendable (_ place: Int) -> Void)
+  /// It escapes: a thread may let go of it a moment later.
+  func run(_ shards: [ShardID], _ turn: @escaping @Sendable (_ place: Int) -> Void)
 }
 
 /// What a node wants done, in one turn. Reused: the shell empties it.

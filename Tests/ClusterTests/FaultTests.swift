@@ -76,7 +76,7 @@ final class PersistentTerminal {
 /// Replicas' turns on all processors at once.
 private final class SideBySide: TurnRunner {
   let turns = Atomic<Int>(0)
-  func run(_ shards: [ShardID], _ turn: @Sendable (_ place: Int) -> Void) {
+  func run(_ shards: [ShardID], _ turn: @escaping @Sendable (_ place: Int) -> Void) {
     turns.add(shards.count, ordering: .relaxed)
     DispatchQueue.concurrentPerform(iterations: shards.count) { turn($0) }
   }

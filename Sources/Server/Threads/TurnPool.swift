@@ -14,21 +14,20 @@ final class TurnPool: TurnRunner {
     workers = (0..<threads).map { number in Worker(name: "replicas-\(number)") { $0() } }
   }
 
-  func run(_ shards: [ShardID], _ turn: @Sendable (_ place: Int) -> Void) {
+  func run(_ shards: [ShardID], _ turn: @escaping @Sendable (_ place: Int) -> Void) {
     var shares = [[Int]](repeating: [], count: workers.count + 1)
     for (place, shard) in shards.enumerated() { shares[Int(shard.rawValue) % shares.count].append(place) }
-    withoutActuallyEscaping(turn) { turn in
-      var submitted = 0
-      for (worker, share) in zip(workers, shares.dropFirst()) where !share.isEmpty {
-        worker.submit { [done] in
-          for place in share { turn(place) }
-          done.signal()
-        }
-        submitted += 1
+    var submitted = 0
+    for (worker, share) in zip(workers, shares.dropFirst()) where !share.isEmpty {
+      // The worker lets go of this some time after it has signalled: so `turn` is one that escapes.
+      worker.submit { [done] in
+        for place in share { turn(place) }
+        done.signal()
       }
-      for place in shares[0] { turn(place) }
-      for _ in 0..<submitted { done.wait() }
+      submitted += 1
     }
+    for place in shares[0] { turn(place) }
+    for _ in 0..<submitted { done.wait() }
   }
 
   deinit { for worker in workers { worker.abandon() } }
