@@ -103,6 +103,12 @@ extension Node {
     leaders[i].term = term
     leaders[i].node = node
   }
+    let stream = streams[i]
+    if node != .none, stream.target != .none, stream.target != node, !stream.items.isEmpty {
+      // What the old leader took is in doubt. Its link may stay open for long, and no new request may come that would
+      // show that it has been replaced.
+      begin(stream, refusedFrom: .max)
+    }
 
   // MARK: Answers
 

@@ -35,6 +35,7 @@ public final class Simulation {
   private var cuts: Set<Pair> = []
   public private(set) var log: [String] = []
 
+  private var frozen: Set<Int> = []
   struct Pair: Hashable {
     var a: Int
     var b: Int
@@ -130,6 +131,11 @@ public final class Simulation {
 
   /// Two hosts cannot reach each other until `heal`.
   public func cut(_ a: Int, _ b: Int) {
+  /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
+  public func freeze(_ number: Int) { frozen.insert(number) }
+  /// SIGCONT.
+  public func thaw(_ number: Int) { frozen.remove(number) }
+
     cuts.insert(Pair(a, b))
     for (id, wire) in wires.sorted(by: { $0.key < $1.key }) where !wire.closed {
       if Pair(wire.ends[0].host, wire.ends[1].host) == Pair(a, b) { close(wire: id) }
@@ -221,7 +227,21 @@ public final class Simulation {
 
   private func handle(_ event: Event) {
     counts[event.kind, default: 0] += 1
+  /// The host to which an event happens, if it still is there.
+  private func host(of event: Event) -> Int? {
     switch event {
+    case .tick(let host, _), .dialled(let host, _, _, _, _), .written(let host, _, _), .job(let host, _, _),
+      .drained(let host, _, _), .turn(let host, _):
+      host
+    case .bytes(let wire, let end, _), .closed(let wire, let end): wires[wire]?.ends[end].host
+    }
+  }
+
+    switch event {
+    if let host = host(of: event), frozen.contains(host) {
+      schedule(after: 10_000, event)
+      return
+    }
     case .tick(let number, let life):
       let host = hosts[number]
       guard host.life == life, let node = host.node else { return }
