@@ -156,7 +156,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       return .answered(answer(shard, queries))
     case .journalSync(let order):
       do {
-        try journals.sync(order.shard)
+        try syncJournal(for: order)
         return .journalSynced(SnapshotResult(order: order, failure: nil))
       } catch {
         return .journalSynced(SnapshotResult(order: order, failure: "\(error)"))
@@ -200,6 +200,18 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   private func write(_ order: SnapshotOrder) throws {
     let writer = try snapshots.create(
       shard: order.shard, index: order.index, term: order.term, metadata: order.metadata)
+  /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.
+  private func syncJournal(for order: SnapshotOrder) throws {
+    try journals.sync(order.shard)
+    guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
+    let end = try journals.end(order.shard)
+    guard wanted <= end || (wanted.segment == end.segment + 1 && wanted.offset == 0) else {
+      throw StorageError(
+        .refused, path: directory + "/journal", operation: "take a snapshot without what is missing in",
+        reason: "an append failed before; give the disk room and start the node again, it makes it anew from the log")
+    }
+  }
+
     do {
       try order.snapshot.write { try writer.append($0) }
       _ = try writer.finish()
