@@ -64,7 +64,9 @@ public final class SystemFileSystem: FileSystem {
       let error = StorageError.lastError(path, "lock")
       Glibc.close(descriptor)
       guard held else { throw error }
-      throw StorageError(.locked, path: path, operation: "lock", reason: "another process is using this folder")
+      throw StorageError(
+        .locked, path: path, operation: "lock",
+        reason: "the directory is in use by another process; stop that, or name another directory")
     }
     return SystemLock(descriptor: descriptor)
   }
