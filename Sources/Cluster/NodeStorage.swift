@@ -56,7 +56,8 @@ public struct EdgeAnswers: Sendable {
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
-  case answered([EdgeAnswers])
+  /// Answers to journal queries, and what these cost.
+  case answered([EdgeAnswers], cost: Int)
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -155,7 +156,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         return .nothing
       }
     case .journalQueries(let shard, let queries):
-      return .answered(answer(shard, queries))
+      return .answered(answer(shard, queries), cost: queries.reduce(0) { $0 + $1.query.cost })
     case .journalSync(let order):
       do {
         try syncJournal(for: order)
@@ -211,10 +212,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     }
   }
 
-    do {
   private func write(_ order: SnapshotOrder) throws {
     let writer = try snapshots.create(
       shard: order.shard, index: order.index, term: order.term, metadata: order.metadata)
+    do {
       try order.snapshot.write { try writer.append($0) }
       _ = try writer.finish()
     } catch {

@@ -29,13 +29,15 @@ public final class Simulation {
   private var events = EventQueue()
   /// A running hash of everything that happened, to compare two runs of one seed.
   public private(set) var trace: UInt64 = 0
+  /// Of all that a node has handed to a link at once, the most bytes.
+  public var longestTransmission = 0
   private var nextLink: UInt64 = 1
   private var wires: [UInt64: Wire] = [:]
   /// Pairs of hosts that cannot reach each other.
   private var cuts: Set<Pair> = []
+  private var frozen: Set<Int> = []
   public private(set) var log: [String] = []
 
-  private var frozen: Set<Int> = []
   struct Pair: Hashable {
     var a: Int
     var b: Int
@@ -129,13 +131,13 @@ public final class Simulation {
     }
   }
 
-  /// Two hosts cannot reach each other until `heal`.
-  public func cut(_ a: Int, _ b: Int) {
   /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
   public func freeze(_ number: Int) { frozen.insert(number) }
   /// SIGCONT.
   public func thaw(_ number: Int) { frozen.remove(number) }
 
+  /// Two hosts cannot reach each other until `heal`.
+  public func cut(_ a: Int, _ b: Int) {
     cuts.insert(Pair(a, b))
     for (id, wire) in wires.sorted(by: { $0.key < $1.key }) where !wire.closed {
       if Pair(wire.ends[0].host, wire.ends[1].host) == Pair(a, b) { close(wire: id) }
@@ -225,8 +227,6 @@ public final class Simulation {
   /// Events handled, by kind.
   private var counts: [String: Int] = [:]
 
-  private func handle(_ event: Event) {
-    counts[event.kind, default: 0] += 1
   /// The host to which an event happens, if it still is there.
   private func host(of event: Event) -> Int? {
     switch event {
@@ -237,11 +237,13 @@ public final class Simulation {
     }
   }
 
-    switch event {
+  private func handle(_ event: Event) {
     if let host = host(of: event), frozen.contains(host) {
       schedule(after: 10_000, event)
       return
     }
+    counts[event.kind, default: 0] += 1
+    switch event {
     case .tick(let number, let life):
       let host = hosts[number]
       guard host.life == life, let node = host.node else { return }
@@ -344,6 +346,7 @@ public final class Simulation {
   private func delay() -> UInt64 { between(faults.minimumDelay, faults.maximumDelay) }
 
   private func transmit(_ host: SimulatedHost, _ link: LinkID, _ bytes: [UInt8]) {
+    longestTransmission = max(longestTransmission, bytes.count)
     guard let id = host.wires[link], var wire = wires[id], !wire.closed else { return }
     if chance(faults.lossPerMille) {
       // On TCP a loss is a connection that breaks.
