@@ -24,7 +24,8 @@ public enum CRC32C {
   }
 
   /// The checksum of `data`, or its continuation: `checksum(b, continuing: checksum(a)) == checksum(a + b)`.
-  @inline(never) public static func checksum(_ data: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+  @inline(never)
+  public static func checksum(_ data: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
     #if arch(x86_64)
       var crc = UInt64(~previous)
       var offset = 0

@@ -5,7 +5,8 @@ extension Ledger {
 
   /// `REDEEM` and `HOLD`: both take lots by R1.
   mutating func applyRedeem(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool, _ reply: inout ReplyWriter
+    _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool,
+    _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
     let p = try Purchase(header, &reader, hashes)
     let points = try reader.readZigzag()

@@ -99,10 +99,11 @@ final class SystemFile: File {
   /// The same file past the page cache, each write of it durable. One write then costs one flush of the device and no
   /// copy: some 30 µs less of a processor's time than `pwrite` and `fdatasync` (ext4). Opened when first used.
   private let direct = Atomic<Int32>(SystemFile.notOpened)
+  /// O_DIRECT, which Glibc does not tell Swift.
   #if arch(arm64)
-    private static let O_DIRECT: Int32 = 0o200000
+    private static let directFlag: Int32 = 0o200000
   #else
-    private static let O_DIRECT: Int32 = 0o40000
+    private static let directFlag: Int32 = 0o40000
   #endif
   private static let notOpened: Int32 = -1
   private static let notSupported: Int32 = -2
@@ -161,7 +162,7 @@ final class SystemFile: File {
     let known = direct.load(ordering: .acquiring)
     if known != SystemFile.notOpened { return known >= 0 ? known : nil }
     // By the descriptor, since the file may have another name by now.
-    let opened = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | SystemFile.O_DIRECT | O_DSYNC | O_CLOEXEC)
+    let opened = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | SystemFile.directFlag | O_DSYNC | O_CLOEXEC)
     let wanted = opened >= 0 ? opened : SystemFile.notSupported
     let (isMine, winner) = direct.compareExchange(
       expected: SystemFile.notOpened, desired: wanted, ordering: .acquiringAndReleasing)
