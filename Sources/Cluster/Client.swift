@@ -31,6 +31,8 @@ final class Client {
     var offset: Int
     /// -1 while there is no answer.
     var length: Int
+    /// Records that it may be answered.
+    var records: Int
   }
 
   init(id: ClientID, index: UInt32, generation: UInt32, session: Session) {
@@ -41,25 +43,33 @@ final class Client {
   }
 
   var outstanding: Int { slots.count }
+  /// The records that requests not answered yet may be answered: what they may take in memory.
+  private(set) var outstandingRecords = 0
 
   /// Takes a place in the order of answers.
-  @inline(__always) func openSlot() -> UInt64 {
+  @inline(__always) func openSlot(records: Int = 0) -> UInt64 {
     let slot = slots.next
-    slots.append(Slot(offset: 0, length: -1))
+    slots.append(Slot(offset: 0, length: -1, records: records))
+    outstandingRecords += records
     return slot
+  }
+  @inline(__always) private func closeFirstSlot() {
+    outstandingRecords -= slots[slots.first].records
+    slots.removeFirst()
   }
 
   /// Puts an answer in its place: `render` appends it. Everything that is next in order goes to the output.
   @inline(__always) func answer(_ slot: UInt64, _ render: (inout ByteBuffer) -> Void) {
     if slot == slots.first {
       render(&output)
-      slots.removeFirst()
+      closeFirstSlot()
       if parkedCount > 0 { unpark() }
     } else {
       precondition(slots.contains(slot) && slots[slot].length < 0, "a request is answered once")
       let offset = parked.count
       render(&parked)
-      slots[slot] = Slot(offset: offset, length: parked.count - offset)
+      slots[slot].offset = offset
+      slots[slot].length = parked.count - offset
       parkedCount += 1
     }
   }
@@ -74,7 +84,7 @@ final class Client {
       let slot = slots[slots.first]
       guard slot.length >= 0 else { break }
       output.append(UnsafeRawBufferPointer(rebasing: parked.bytes[slot.offset..<slot.offset + slot.length]))
-      slots.removeFirst()
+      closeFirstSlot()
       parkedCount -= 1
     }
     if parkedCount == 0 {

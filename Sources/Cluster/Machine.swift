@@ -87,6 +87,18 @@ final class EdgeResults {
     buffer.append(UInt32(reply.count))
     buffer.append(reply)
   }
+
+  /// How many bytes of these answers make one message: whole answers, as many as fit within the limit, at least one.
+  static func wholeAnswers(of answers: UnsafeRawBufferPointer, within limit: Int) -> Int {
+    guard answers.count > limit else { return answers.count }
+    var end = 0
+    while end < answers.count {
+      let next = end + 16 + Int(answers.loadUnaligned(fromByteOffset: end + 12, as: UInt32.self))
+      if end > 0 && next > limit { break }
+      end = next
+    }
+    return end
+  }
 }
 
 /// What a replica's turn has produced. The Node empties it.

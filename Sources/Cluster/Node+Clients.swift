@@ -38,7 +38,9 @@ extension Node {
         stopReading(client)
         break
       }
-      if client.barrier || client.closing || client.outstanding >= configuration.clientWindow {
+      if client.barrier || client.closing || client.outstanding >= configuration.clientWindow
+        || client.outstandingRecords >= configuration.clientRecords
+      {
         stopReading(client)
         break
       }
@@ -113,7 +115,9 @@ extension Node {
       guard client.outstanding == 0 else { return }
       client.barrier = false
       client.awaitsIdle = false
-    } else if client.outstanding > configuration.clientWindow / 2 {
+    } else if client.outstanding > configuration.clientWindow / 2
+      || client.outstandingRecords > configuration.clientRecords / 2
+    {
       return
     }
     client.readingStopped = false
@@ -176,7 +180,9 @@ extension Node {
       }
       client.barrier = true
     }
-    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: client.openSlot())
+    let records = request.verb == .history ? Int(request.integer(.limit) ?? 20) : 0
+    let slot = client.openSlot(records: records)
+    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
     route(request, raw: raw, owner: owner, client: client)
     return true
   }

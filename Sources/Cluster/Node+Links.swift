@@ -126,11 +126,16 @@ extension Node {
       peer.outbox.removeAll()
       return
     }
-    var frame = ByteBuffer(capacity: peer.outbox.count + FrameHeader.byteCount)
-    let mark = header.begin(&frame)
-    frame.append(peer.outbox.bytes)
-    FrameHeader.finish(mark, in: &frame)
-    linkBytes.append((link, frame.array))
+    var rest = peer.outbox.bytes
+    while !rest.isEmpty {
+      let count = PeerMessageKind.wholeMessages(of: rest, within: configuration.frameBytes)
+      var frame = ByteBuffer(capacity: count + FrameHeader.byteCount)
+      let mark = header.begin(&frame)
+      frame.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))
+      FrameHeader.finish(mark, in: &frame)
+      linkBytes.append((link, frame.array))
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
     peer.outbox.removeAll()
     peer.outbox.shrink(to: 4 << 20)
   }

@@ -52,6 +52,11 @@ extension Node {
     switch replica.machine.read(buffer.bytes, into: &found) {
     case .replied: answer(owner, found.buffer.bytes, asof: oldest)
     case .journal(let walk):
+      guard admits(walk) else {
+        answerError(owner, .busy, Node.tooManyQueries)
+        return true
+      }
+      journalCost += walk.cost
       // What the journal's file lacks is on its way there first, as for a query of the shard's leader.
       writeJournal(shard)
       let continuation = keep(.localRead(owner, asof: oldest))

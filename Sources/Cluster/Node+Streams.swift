@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// Requests on their way to leaders, and answers on their way back.
 extension Node {
@@ -102,6 +103,12 @@ extension Node {
     if term == leaders[i].term && node == .none { return }
     leaders[i].term = term
     leaders[i].node = node
+    let stream = streams[i]
+    if node != .none, stream.target != .none, stream.target != node, !stream.items.isEmpty {
+      // What the old leader took is in doubt. Its link may stay open for long, and no new request may come that would
+      // show that it has been replaced.
+      begin(stream, refusedFrom: .max)
+    }
   }
 
   // MARK: Answers
@@ -173,6 +180,9 @@ extension Node {
         let passedOn = item.state == .sent || item.inDoubt
         if passedOn && !item.flags.contains(.query) {
           giveUp(stream, sequence, .unknown, "no answer in time; repeat it with the same id")
+        } else if passedOn {
+          giveUp(
+            stream, sequence, .unavailable, "shard \(stream.shard.rawValue) did not answer in time; nothing was done")
         } else {
           giveUp(
             stream, sequence, .unavailable, "shard \(stream.shard.rawValue) has no leader in reach; nothing was done")
@@ -192,10 +202,19 @@ extension Node {
         log(.error, "own answers cannot be read: \(error)")
       }
     } else if Int(answers.edge) < peers.count {
-      let peer = peers[Int(answers.edge)]
+      answers.results.withUnsafeBytes { send(results: $0, to: peers[Int(answers.edge)]) }
+    }
+  }
+
+  /// Answers for a peer's terminals: whole answers, in messages that fit into a frame.
+  private func send(results: UnsafeRawBufferPointer, to peer: Peer) {
+    var rest = results
+    while !rest.isEmpty {
+      let count = EdgeResults.wholeAnswers(of: rest, within: configuration.frameBytes / 2)
       let start = peer.outbox.beginMessage(.results)
-      peer.outbox.append(answers.results)
+      peer.outbox.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))
       peer.outbox.endMessage(start)
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
   }
 
@@ -207,22 +226,19 @@ extension Node {
     replica.outbox.persist.removeAll(keepingCapacity: true)
     for message in replica.outbox.messages { send(message, of: shard) }
     replica.outbox.messages.removeAll(keepingCapacity: true)
+    for (position, bytes) in replica.outbox.journal { keepJournal(shard, position, bytes) }
+    replica.outbox.journal.removeAll(keepingCapacity: true)
+    readJournal(for: replica)
     for (edge, results) in replica.outbox.results.enumerated() where !results.buffer.isEmpty {
       if edge == 0 {
         do { try settleAll(results.buffer.bytes) } catch { log(.error, "own answers cannot be read: \(error)") }
       } else {
-        let peer = peers[edge]
-        let start = peer.outbox.beginMessage(.results)
-        peer.outbox.append(results.buffer.bytes)
-        peer.outbox.endMessage(start)
+        send(results: results.buffer.bytes, to: peers[edge])
       }
       results.buffer.removeAll()
       results.buffer.shrink(to: 1 << 20)
     }
     drainRefusals(replica)
-    for (position, bytes) in replica.outbox.journal { keepJournal(shard, position, bytes) }
-    replica.outbox.journal.removeAll(keepingCapacity: true)
-    readJournal(for: replica)
     if !replica.outbox.deliveries.isEmpty {
       for delivery in replica.outbox.deliveries { send(delivery) }
       replica.outbox.deliveries.removeAll(keepingCapacity: true)
@@ -252,6 +268,7 @@ extension Node {
   private func readJournal(for replica: Replica) {
     if replica.outbox.queries.isEmpty && replica.outbox.repeats.isEmpty { return }
     let shard = replica.shard
+    refuseCostlyQueries(of: replica)
     // What waits here must be written first, if any of it is asked for.
     if let kept = journalKept[shard],
       !replica.outbox.queries.isEmpty || replica.outbox.repeats.contains(where: { $0.position >= kept.position })
@@ -264,14 +281,46 @@ extension Node {
     replica.outbox.repeats.removeAll(keepingCapacity: true)
     var rest = replica.outbox.queries[...]
     while !rest.isEmpty {
-      jobs.append(.journalQueries(shard: shard, queries: Array(rest.prefix(Node.queriesInJob))))
-      rest = rest.dropFirst(Node.queriesInJob)
+      var count = 0
+      var cost = 0
+      while count < min(rest.count, Node.queriesInJob) && cost < Node.costOfJob {
+        cost += rest[rest.startIndex + count].query.cost
+        count += 1
+      }
+      jobs.append(.journalQueries(shard: shard, queries: Array(rest.prefix(count))))
+      journalCost += cost
+      rest = rest.dropFirst(count)
       counters.journalJobs += 1
     }
     replica.outbox.queries.removeAll(keepingCapacity: true)
   }
-  /// So many share a job: few enough that the first need not wait long for the last.
+  /// So many, or of so many records, share a job: few enough that the first need not wait long for the last.
   private static let queriesInJob = 512
+  private static let costOfJob = 8_192
+
+  /// Whether one more query may be read from the journal now. One alone always may.
+  func admits(_ query: JournalQuery) -> Bool {
+    journalCost == 0 || journalCost + query.cost <= configuration.journalWindow
+  }
+  static let tooManyQueries = "too much of the journal is being read at this node; nothing was done"
+
+  /// Histories asked for faster than the disk tells them are refused, or those who ask would wait longer and longer, and
+  /// with them all whose request is a repeat: repeats, of which each costs one read, are not refused here.
+  private func refuseCostlyQueries(of replica: Replica) {
+    var cost = journalCost
+    var kept: [(origin: Origin, query: JournalQuery)] = []
+    for (origin, query) in replica.outbox.queries {
+      if cost > 0 && cost + query.cost > configuration.journalWindow {
+        var refusal = ReplyWriter(capacity: 128)
+        refusal.error(.busy, Node.tooManyQueries)
+        replica.outbox.result(replica.shard, origin, refusal.buffer.bytes)
+      } else {
+        cost += query.cost
+        kept.append((origin, query))
+      }
+    }
+    replica.outbox.queries = kept
+  }
 
   /// Journal bytes wait here for the next tick, or until somebody reads them: a write and a wake-up for each entry would
   /// cost a lone request more than its own work. A crash loses nothing by it: the journal is made again from the log.

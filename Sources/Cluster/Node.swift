@@ -73,6 +73,8 @@ public final class Node: NodeCore {
   var logBusy = false
   var nextBatch: UInt64 = 1
   var jobs: [Job] = []
+  /// Of the journal queries that are under way.
+  var journalCost = 0
   /// Journal bytes on their way to the disk.
   var journalKept: [ShardID: (position: JournalPosition, bytes: [UInt8])] = [:]
   var logLines: [(level: LogLevel, text: String)] = []
@@ -109,6 +111,7 @@ public final class Node: NodeCore {
     configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment,
     turnRunner: (any TurnRunner)? = nil
   ) {
+    precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     self.configuration = configuration
     self.turnRunner = turnRunner
     self.id = storage.identity
@@ -218,7 +221,8 @@ public final class Node: NodeCore {
       logBusy = false
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
-    case .answered(let answers):
+    case .answered(let answers, let cost):
+      journalCost -= cost
       for answer in answers { deliver(answer) }
     case .journalSynced(let result):
       journalSynced(result)

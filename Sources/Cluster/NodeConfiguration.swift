@@ -40,6 +40,12 @@ public struct NodeConfiguration: Sendable {
   public var clientWindow = 4096
   /// Requests of one shard that wait at this node, in bytes; over it new ones are answered `BUSY`.
   public var shardQueueBytes = 64 << 20
+  /// Records of `HISTORY` that a client may have asked for and not got; more requests are not read until some came.
+  public var clientRecords = 8_192
+  /// What journal queries under way at this node may cost, in records read; over it new ones are answered `BUSY`.
+  public var journalWindow = 131_072
+  /// A frame to a peer is ended when it holds this much. It may be longer by one message, which is at most as long.
+  public var frameBytes = 8 << 20
   /// How often open deliveries to other shards are sent again.
   public var deliveryInterval: UInt64 = 200_000
 

@@ -56,7 +56,8 @@ public struct EdgeAnswers: Sendable {
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
-  case answered([EdgeAnswers])
+  /// Answers to journal queries, and what these cost.
+  case answered([EdgeAnswers], cost: Int)
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -115,22 +116,24 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init()
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
-      directory: dataDirectory, fileSystem: fileSystem, logOptions: logOptions, ledgerLimits: ledgerLimits)
-    let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem, new: newIdentity)
+      directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, logOptions: logOptions,
+      ledgerLimits: ledgerLimits)
+    let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let incarnation = try Incarnation.next(directory: dataDirectory, fileSystem: fileSystem, wall: wall)
     let shards = try storage.recover()
     return (storage, RecoveredNode(identity: identity, incarnation: incarnation, shards: shards))
   }
 
   private init(
-    directory: String, fileSystem: any FileSystem, logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits
+    directory: String, fileSystem: any FileSystem, newIdentity: UInt64, logOptions: WriteAheadLog.Options,
+    ledgerLimits: LedgerLimits
   ) throws {
     self.ledgerLimits = ledgerLimits
     self.directory = directory
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
-    try Identity.check(directory: directory, fileSystem: fileSystem)
+    try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity)
     log = try WriteAheadLog(directory: directory + "/wal", fileSystem: fileSystem, options: logOptions)
     journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
@@ -157,10 +160,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         return .nothing
       }
     case .journalQueries(let shard, let queries):
-      return .answered(answer(shard, queries))
+      return .answered(answer(shard, queries), cost: queries.reduce(0) { $0 + $1.query.cost })
     case .journalSync(let order):
       do {
-        try journals.sync(order.shard)
+        try syncJournal(for: order)
         return .journalSynced(SnapshotResult(order: order, failure: nil))
       } catch {
         return .journalSynced(SnapshotResult(order: order, failure: "\(error)"))
@@ -199,6 +202,18 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       }
     }
     return edges.map { EdgeAnswers(edge: $0.edge, results: $0.results.buffer.array) }
+  }
+
+  /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.
+  private func syncJournal(for order: SnapshotOrder) throws {
+    try journals.sync(order.shard)
+    guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
+    let end = try journals.end(order.shard)
+    guard wanted <= end || (wanted.segment == end.segment + 1 && wanted.offset == 0) else {
+      throw StorageError(
+        .refused, path: directory + "/journal", operation: "take a snapshot without what is missing in",
+        reason: "an append failed before; give the disk room and start the node again, it makes it anew from the log")
+    }
   }
 
   private func write(_ order: SnapshotOrder) throws {
@@ -288,14 +303,29 @@ struct JournalView: JournalSource {
   }
 }
 
-/// What says whose data directory it is: `identity`, 28 bytes: "TLYID", a version, the node's id, a CRC-32C.
+/// What says whose data directory it is: `identity`, 24 bytes: "TLYID", a version, the node's id, a CRC-32C.
+///
+/// A first start may be cut off anywhere and simply be made again: `identity.new` is durable before there is a log, and
+/// gets its name once the log is there. So a log without either has lost its identity, and an identity without a log its
+/// log: votes that were given and entries that were acknowledged with it, so that it must not go on under that name.
 enum Identity {
   private static let magic: UInt64 = 0x0000_4449_5954_4C54 >> 8
   private static let version: UInt32 = 1
 
-  /// Refuses a directory that holds something else than a node's data.
-  static func check(directory: String, fileSystem: any FileSystem) throws {
-    if try fileSystem.exists(directory + "/identity") { return }
+  /// Before the log is opened: refuses a directory that holds something else than a node's data, or less; writes
+  /// `identity.new` in one that has no node yet.
+  static func prepare(directory: String, fileSystem: any FileSystem, new: UInt64) throws {
+    precondition(new != 0, "a node's identity is not zero")
+    let logFiles = try fileSystem.exists(directory + "/wal") ? try fileSystem.list(directory + "/wal") : []
+    if try fileSystem.exists(directory + "/identity") {
+      _ = try read(directory + "/identity", fileSystem)
+      guard logFiles.contains(where: { $0.hasSuffix(".wal") }) else {
+        throw StorageError(
+          .damaged, path: directory + "/wal", operation: "read",
+          reason: "the identity is there but the log is not; restore it, or give this node an empty directory")
+      }
+      return
+    }
     let known: Set<String> = [
       "lock", "wal", "journal", "snapshots", "identity.new", "incarnation", "incarnation.new",
     ]
@@ -305,50 +335,54 @@ enum Identity {
         .refused, path: directory, operation: "use as data directory",
         reason: "it holds other files (\(name)); name an empty directory, or the one this node used before")
     }
-    if try fileSystem.exists(directory + "/wal"), try !fileSystem.list(directory + "/wal").isEmpty {
+    guard try logFiles.isEmpty || fileSystem.exists(directory + "/identity.new") else {
       throw StorageError(
         .damaged, path: directory + "/identity", operation: "read",
         reason: "the log is there but the identity is not; restore it, or give this node an empty directory")
     }
-  }
-
-  static func load(directory: String, fileSystem: any FileSystem, new: UInt64) throws -> NodeID {
-    let path = directory + "/identity"
-    if try fileSystem.exists(path) {
-      let file = try fileSystem.open(path, create: false)
-      defer { file.close() }
-      var bytes = [UInt8](repeating: 0, count: 24)
-      let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-      return try bytes.withUnsafeBytes { raw in
-        let body = UnsafeRawBufferPointer(rebasing: raw[..<20])
-        guard count == 24, raw.loadUnaligned(as: UInt64.self) == magic,
-          CRC32C.checksum(body) == raw.loadUnaligned(fromByteOffset: 20, as: UInt32.self)
-        else {
-          throw StorageError(
-            .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
-        }
-        let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
-        guard found == version else {
-          throw StorageError(
-            .tooNew, path: path, operation: "read",
-            reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
-        }
-        return NodeID(raw.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
-      }
-    }
-    precondition(new != 0, "a node's identity is not zero")
     var buffer = ByteBuffer(capacity: 64)
     buffer.append(magic)
     buffer.append(version)
     buffer.append(new)
     buffer.append(CRC32C.checksum(buffer.bytes))
-    let file = try fileSystem.open(path + ".new", create: true)
+    let file = try fileSystem.open(directory + "/identity.new", create: true)
+    defer { file.close() }
     try file.write(buffer.bytes, at: 0)
     try file.sync()
-    file.close()
-    try fileSystem.rename(path + ".new", to: path)
     try fileSystem.syncDirectory(directory)
-    return NodeID(new)
+  }
+
+  /// Once the log is there.
+  static func load(directory: String, fileSystem: any FileSystem) throws -> NodeID {
+    let path = directory + "/identity"
+    if try !fileSystem.exists(path) {
+      try fileSystem.rename(path + ".new", to: path)
+      try fileSystem.syncDirectory(directory)
+    }
+    return try read(path, fileSystem)
+  }
+
+  private static func read(_ path: String, _ fileSystem: any FileSystem) throws -> NodeID {
+    let file = try fileSystem.open(path, create: false)
+    defer { file.close() }
+    var bytes = [UInt8](repeating: 0, count: 24)
+    let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
+    return try bytes.withUnsafeBytes { raw in
+      let body = UnsafeRawBufferPointer(rebasing: raw[..<20])
+      guard count == 24, raw.loadUnaligned(as: UInt64.self) == magic,
+        CRC32C.checksum(body) == raw.loadUnaligned(fromByteOffset: 20, as: UInt32.self)
+      else {
+        throw StorageError(
+          .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
+      }
+      let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+      guard found == version else {
+        throw StorageError(
+          .tooNew, path: path, operation: "read",
+          reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
+      }
+      return NodeID(raw.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
+    }
   }
 }
 

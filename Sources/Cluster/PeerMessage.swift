@@ -40,6 +40,18 @@ enum PeerMessageKind: UInt8 {
   case statusWanted = 19
   /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
   case digest = 16
+
+  /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
+  static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
+    guard messages.count > limit else { return messages.count }
+    var end = 0
+    while end < messages.count {
+      let next = end + 5 + Int(messages.loadUnaligned(fromByteOffset: end + 1, as: UInt32.self))
+      if end > 0 && next > limit { break }
+      end = next
+    }
+    return end
+  }
 }
 
 extension ByteBuffer {

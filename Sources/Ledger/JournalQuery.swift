@@ -26,6 +26,16 @@ public struct JournalQuery: Sendable {
   let catalogue: Catalogue
   /// The journal must be readable up to here.
   public let end: JournalPosition
+  /// The records that it reads, as far as is known beforehand: a measure of its time and of its answer's size.
+  public var cost: Int {
+    switch question {
+    case .history(_, _, let limit, let before): before == .none ? limit : limit + JournalQuery.costOfSearch
+    case .transaction, .answer: 1
+    case .past: JournalQuery.costOfSearch
+    }
+  }
+  /// Of finding a place in the journal: mostly far less, at most ten times as much.
+  private static let costOfSearch = 1_000
   /// A walk looks at no more records than this for one answer.
   static let mostSteps = 100_000
 

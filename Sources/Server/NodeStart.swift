@@ -18,6 +18,11 @@ public func startNode(arguments: [String]) -> Int32 {
   }
 }
 
+/// Every setting of `tally start` with its default and meaning, for `tally help start`.
+public func startSettingsText() -> String {
+  SettingsFile.list(ServerConfiguration.settings + NodeSettings.all)
+}
+
 /// The settings of a node, as the operator writes them.
 enum NodeSettings {
   static let all: [Setting] = [

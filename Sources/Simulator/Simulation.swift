@@ -29,10 +29,13 @@ public final class Simulation {
   private var events = EventQueue()
   /// A running hash of everything that happened, to compare two runs of one seed.
   public private(set) var trace: UInt64 = 0
+  /// Of all that a node has handed to a link at once, the most bytes.
+  public var longestTransmission = 0
   private var nextLink: UInt64 = 1
   private var wires: [UInt64: Wire] = [:]
   /// Pairs of hosts that cannot reach each other.
   private var cuts: Set<Pair> = []
+  private var frozen: Set<Int> = []
   public private(set) var log: [String] = []
 
   struct Pair: Hashable {
@@ -128,6 +131,11 @@ public final class Simulation {
     }
   }
 
+  /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
+  public func freeze(_ number: Int) { frozen.insert(number) }
+  /// SIGCONT.
+  public func thaw(_ number: Int) { frozen.remove(number) }
+
   /// Two hosts cannot reach each other until `heal`.
   public func cut(_ a: Int, _ b: Int) {
     cuts.insert(Pair(a, b))
@@ -219,7 +227,21 @@ public final class Simulation {
   /// Events handled, by kind.
   private var counts: [String: Int] = [:]
 
+  /// The host to which an event happens, if it still is there.
+  private func host(of event: Event) -> Int? {
+    switch event {
+    case .tick(let host, _), .dialled(let host, _, _, _, _), .written(let host, _, _), .job(let host, _, _),
+      .drained(let host, _, _), .turn(let host, _):
+      host
+    case .bytes(let wire, let end, _), .closed(let wire, let end): wires[wire]?.ends[end].host
+    }
+  }
+
   private func handle(_ event: Event) {
+    if let host = host(of: event), frozen.contains(host) {
+      schedule(after: 10_000, event)
+      return
+    }
     counts[event.kind, default: 0] += 1
     switch event {
     case .tick(let number, let life):
@@ -327,6 +349,7 @@ public final class Simulation {
   private func delay() -> UInt64 { between(faults.minimumDelay, faults.maximumDelay) }
 
   private func transmit(_ host: SimulatedHost, _ link: LinkID, _ bytes: [UInt8]) {
+    longestTransmission = max(longestTransmission, bytes.count)
     guard let id = host.wires[link], var wire = wires[id], !wire.closed else { return }
     if chance(faults.lossPerMille) {
       // On TCP a loss is a connection that breaks.

@@ -195,7 +195,9 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   public func lock(_ path: String) throws(StorageError) -> any FileLock {
     try locked(path, "lock") { () throws(StorageError) in
       guard locks.insert(path).inserted else {
-        throw StorageError(.locked, path: path, operation: "lock", reason: "another process is using this folder")
+        throw StorageError(
+          .locked, path: path, operation: "lock",
+          reason: "the directory is in use by another process; stop that, or name another directory")
       }
       return MemoryLock(path, self, generation)
     }

@@ -64,7 +64,9 @@ public final class SystemFileSystem: FileSystem {
       let error = StorageError.lastError(path, "lock")
       Glibc.close(descriptor)
       guard held else { throw error }
-      throw StorageError(.locked, path: path, operation: "lock", reason: "another process is using this folder")
+      throw StorageError(
+        .locked, path: path, operation: "lock",
+        reason: "the directory is in use by another process; stop that, or name another directory")
     }
     return SystemLock(descriptor: descriptor)
   }
@@ -97,6 +99,7 @@ final class SystemFile: File {
   /// The same file past the page cache, each write of it durable. One write then costs one flush of the device and no
   /// copy: some 30 µs less of a processor's time than `pwrite` and `fdatasync` (ext4). Opened when first used.
   private let direct = Atomic<Int32>(SystemFile.notOpened)
+  /// O_DIRECT, which Glibc does not tell Swift.
   #if arch(arm64)
     private static let directFlag: Int32 = 0o200000
   #else

@@ -7,9 +7,13 @@ enum StartCommand {
     name: "start", summary: "runs one node",
     usage: """
         tally start --name N --region R --data DIR --listen HOST:PORT --peer HOST:PORT --join HOST:PORT,…
+        tally start --config FILE [--SETTING VALUE]…
+        tally start --print-config    prints every setting with its default, bounds and meaning, as such a file
 
-      The first start and every later one are the same command: an empty directory makes a new node, whatever its name.
-      --join lists some nodes' peer addresses.
+      Runs one node until it gets SIGTERM or SIGINT. The first start and every later one are the same command: an empty
+      directory makes a new node, whatever its name. --join lists some nodes' peer addresses. All settings:
+
+      \(startSettingsText())
       """
   ) { arguments in
     startNode(arguments: arguments)

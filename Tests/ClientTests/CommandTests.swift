@@ -22,6 +22,11 @@ import Testing
     #expect(error?.description.contains(arguments[0].split(separator: "=")[0]) == true)
   }
 
+  @Test func `a flag is named as it was written`() {
+    let error = #expect(throws: ClientError.self) { try Flags(["-c"], values: ["c"]) }
+    #expect(error?.description == "-c needs a value")
+  }
+
   @Test(arguments: ["x", "0", "11", "5.5", "99999999999999999999", "9999999999999999M"])
   func `a number out of bounds is refused`(text: String) {
     #expect(throws: ClientError.self) {
@@ -75,6 +80,7 @@ import Testing
     #expect(table.run([]) == 1)
     #expect(table.run(["help"]) == 0)
     #expect(table.run(["help", "bench"]) == 0)
+    #expect(table.run(["bench", "-h"]) == 0)
     #expect(table.run(["version"]) == 0)
     for node in cluster.nodes { node.stop() }
     #expect(table.run(["status"] + to) == 5)

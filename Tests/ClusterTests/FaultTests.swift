@@ -1,10 +1,10 @@
 import Base
-import Cluster
 import Dispatch
 import Glibc
 import Synchronization
 import Testing
 
+@testable import Cluster
 @testable import Simulator
 
 /// A terminal that never gives up: it sends one request at a time and, when it hears nothing certain, sends the same again
@@ -83,6 +83,27 @@ private final class SideBySide: TurnRunner {
 }
 
 @Suite struct FaultTests {
+  /// Its links stay open, so nobody is told that it is gone; and no further request comes that would be sent elsewhere.
+  @Test func whatAFrozenLeaderWasAskedIsAskedOfTheNextOne() throws {
+    let simulation = try makeCluster(seed: 29, shards: 1)
+    let setter = try #require(simulation.connect(to: 0))
+    #expect(ask(simulation, setter, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
+    #expect(ask(simulation, setter, "MERCHANT SET shop program=main region=east") == "+OK")
+    #expect(ask(simulation, setter, "MEMBER ADD ann") == "+OK")
+    let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
+    let leader = try #require(leading)
+    let client = try #require(simulation.connect(to: (leader + 1) % 3))
+    #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.contains(" balance=5") == true)
+    simulation.freeze(leader)
+    let began = simulation.now
+    let answer = ask(simulation, client, "EARN ann merchant=shop points=2 id=b")
+    #expect(answer?.contains(" balance=7") == true, "\(answer ?? "none")")
+    #expect(simulation.now - began < 2_500_000)
+    simulation.thaw(leader)
+    simulation.run(for: 3_000_000)
+    #expect(ask(simulation, client, "BALANCE ann")?.contains(" balance=7 ") == true)
+  }
+
   private func populate(_ simulation: Simulation) throws {
     let client = try #require(simulation.connect(to: 0))
     #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")

@@ -91,6 +91,21 @@ import Testing
     #expect(again.lines.first?.contains("balance=8") == true, "\(again.lines)")
   }
 
+  @Test func noSnapshotIsTakenThatRefersToAJournalWhichIsNotThere() throws {
+    let simulation = try makeBusyCluster(seed: 23, entries: 30)
+    simulation.run(for: 100_000)
+    let found = try #require(replica(simulation, 1))
+    let order = try #require(found.beginSnapshot())
+    let storage = try #require(simulation.hosts[1].storage)
+    // As after an append to a disk that was full.
+    try storage.journals.removeAll(ShardID(1))
+    guard case .journalSynced(let result) = storage.run(.journalSync(order)) else {
+      Issue.record("not an answer to a sync")
+      return
+    }
+    #expect(result.failure?.contains("an append failed before; give the disk room and start the node again") == true)
+  }
+
   @Test func theLogThatASnapshotCoversIsReleasedAgain() throws {
     let simulation = try makeBusyCluster(seed: 23, entries: 30)
     simulation.run(for: 100_000)

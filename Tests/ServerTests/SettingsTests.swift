@@ -67,6 +67,8 @@ import Testing
     #expect(problem(["--request-timeout", "x"]) == "--request-timeout x: must be a whole number of milliseconds")
     #expect(problem(["--peer", "127.0.0.1:7401"]).hasPrefix("listen and peer are both"))
     #expect(problem(["--peer", "*:7501"]).contains("advertise-peer"))
+    let folder = #expect(throws: SettingsFileError.self) { try SettingsFile.read("/") }
+    #expect(folder?.reason == "Is a directory")
     #expect(problem(["--config", "f"]) == "--config f: No such file or directory; name a file that can be read")
     #expect(problem(["--config", "f"], file: "\nname a\n") == "f:2: 'name a' is not 'key = value'")
     #expect(problem(["--config", "f"], file: "regoin = a").hasPrefix("f:1: unknown setting 'regoin', did you mean"))

@@ -76,6 +76,23 @@ import Testing
     }
   }
 
+  /// A worker that is put aside right after it has told that it is done must have no part in what the caller does next.
+  @Test func aPoolGoesOnForLongOnABusyMachine() {
+    let isOver = Atomic<Bool>(false)
+    let spinners = (0..<6).map { number in
+      NativeThread(name: "spinner-\(number)") { while !isOver.load(ordering: .relaxed) {} }
+    }
+    let pool = TurnPool(threads: 2)
+    let calls = Atomic<Int>(0)
+    let shards = (1...6).map { ShardID(UInt32($0)) }
+    for _ in 0..<10_000 {
+      pool.run(shards) { _ in calls.add(1, ordering: .relaxed) }
+    }
+    isOver.store(true, ordering: .relaxed)
+    for spinner in spinners { spinner.join() }
+    #expect(calls.load(ordering: .relaxed) == 6 * 10_000)
+  }
+
   @Test func jobsOfALaneAreDoneInOrder() throws {
     let node = try RunningNode()
     let client = try TestSocket(node.port)

@@ -53,7 +53,7 @@ public struct CommandTable: Sendable {
       return 1
     }
     let flags = rest.prefix { $0 != "--" }
-    if flags.contains("--help") || rest.first == "help" { return help([name]) }
+    if flags.contains("--help") || ["help", "-h"].contains(rest.first) { return help([name]) }
     return entry.run(rest)
   }
 

@@ -30,7 +30,7 @@ public struct Flags: Sendable {
       } else if known.contains(key) {
         guard values[key] == nil else { throw .usage("--\(key) is given twice") }
         guard let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() else {
-          throw .usage("--\(key) needs a value")
+          throw .usage("\(argument) needs a value")
         }
         values[key] = value
       } else {

@@ -150,6 +150,13 @@ enum SettingsFile {
 
 
       """
+    text += list(settings)
+    return text
+  }
+
+  /// A flag and its default a line, and its documentation below.
+  static func list(_ settings: [Setting]) -> String {
+    var text = ""
     for setting in settings {
       text += "  --\(setting.key) \(setting.value.isEmpty ? "VALUE" : "(\(setting.value))")\n"
       for line in setting.documentation.split(separator: "\n") { text += "      \(line)\n" }
@@ -162,14 +169,17 @@ enum SettingsFile {
     let raw = open(path, O_RDONLY | O_CLOEXEC)
     guard raw >= 0 else { throw SettingsFileError(reason: SystemError.text(of: errno)) }
     let file = Descriptor(owning: raw)
+    var failure: Int32?
     let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
       while count < buffer.count {
         let place = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...])
         let got = Glibc.read(file.rawValue, place.baseAddress, place.count)
+        if got < 0 { failure = errno }
         if got <= 0 { return }
         count += got
       }
     }
+    if let failure { throw SettingsFileError(reason: SystemError.text(of: failure)) }
     guard bytes.count < 1 << 20 else { throw SettingsFileError(reason: "File over 1 MiB") }
     guard let text = String(validating: bytes, as: UTF8.self) else { throw SettingsFileError(reason: "Not UTF-8 text") }
     return text

@@ -19,6 +19,7 @@ final class TurnPool: TurnRunner {
     for (place, shard) in shards.enumerated() { shares[Int(shard.rawValue) % shares.count].append(place) }
     var submitted = 0
     for (worker, share) in zip(workers, shares.dropFirst()) where !share.isEmpty {
+      // The worker lets go of this some time after it has signalled: so `turn` is one that escapes.
       worker.submit { [done] in
         for place in share { turn(place) }
         done.signal()
