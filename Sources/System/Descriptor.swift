@@ -1,17 +1,17 @@
 import Glibc
 
 /// A file descriptor with one owner, closed when it goes. All sockets here are non-blocking.
-package struct Descriptor: ~Copyable {
-  package let rawValue: Int32
+public struct Descriptor: ~Copyable {
+  public let rawValue: Int32
 
-  package init(owning rawValue: Int32) {
+  public init(owning rawValue: Int32) {
     precondition(rawValue >= 0, "a descriptor is not negative")
     self.rawValue = rawValue
   }
   deinit { _ = Glibc.close(rawValue) }
 
   /// How a transfer of bytes went.
-  package enum Transfer: Equatable {
+  public enum Transfer: Equatable {
     case moved(Int)
     /// The other side sends no more.
     case ended
@@ -22,7 +22,7 @@ package struct Descriptor: ~Copyable {
   }
 
   /// Reads what has arrived. The corresponding C function is `recv`.
-  @inlinable package borrowing func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+  @inlinable public borrowing func receive(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
     while true {
       let count = Glibc.recv(rawValue, buffer.baseAddress, buffer.count, 0)
       if count > 0 { return .moved(count) }
@@ -34,7 +34,7 @@ package struct Descriptor: ~Copyable {
   }
 
   /// Hands bytes to the kernel, as many as it takes. The corresponding C function is `send`.
-  @inlinable package borrowing func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+  @inlinable public borrowing func send(_ bytes: UnsafeRawBufferPointer) -> Transfer {
     while true {
       let count = Glibc.send(rawValue, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count >= 0 { return .moved(count) }
@@ -47,7 +47,7 @@ package struct Descriptor: ~Copyable {
   /// Waits until one of `events` (`POLLIN`, `POLLOUT`) comes, or an error, which the next transfer reports. The
   /// corresponding C function is `poll`.
   /// - Returns: false if nothing came in time.
-  package borrowing func wait(for events: Int32, milliseconds: Int32) -> Bool {
+  public borrowing func wait(for events: Int32, milliseconds: Int32) -> Bool {
     var entry = pollfd(fd: rawValue, events: Int16(events), revents: 0)
     while true {
       let count = poll(&entry, 1, milliseconds)
@@ -57,5 +57,5 @@ package struct Descriptor: ~Copyable {
   }
 
   /// Tells the other side that no more comes. The corresponding C function is `shutdown` with `SHUT_WR`.
-  package borrowing func endOutput() { _ = Glibc.shutdown(rawValue, Int32(SHUT_WR)) }
+  public borrowing func endOutput() { _ = Glibc.shutdown(rawValue, Int32(SHUT_WR)) }
 }

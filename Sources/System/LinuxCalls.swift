@@ -2,28 +2,28 @@ import Glibc
 
 /// The calls of Linux that the Glibc module does not declare: looked up once, by name, in the C library that the
 /// process runs on. Each is documented by its manual page of the same name.
-package struct LinuxCalls: @unchecked Sendable {
-  package typealias Accept4 =
+public struct LinuxCalls: @unchecked Sendable {
+  public typealias Accept4 =
     @convention(c) (Int32, UnsafeMutableRawPointer?, UnsafeMutablePointer<socklen_t>?, Int32) -> Int32
-  package typealias EventFD = @convention(c) (UInt32, Int32) -> Int32
-  package typealias EpollCreate = @convention(c) (Int32) -> Int32
-  package typealias EpollControl = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
-  package typealias EpollWait = @convention(c) (Int32, UnsafeMutableRawPointer?, Int32, Int32) -> Int32
-  package typealias TimerCreate = @convention(c) (Int32, Int32) -> Int32
-  package typealias TimerSet =
+  public typealias EventFD = @convention(c) (UInt32, Int32) -> Int32
+  public typealias EpollCreate = @convention(c) (Int32) -> Int32
+  public typealias EpollControl = @convention(c) (Int32, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
+  public typealias EpollWait = @convention(c) (Int32, UnsafeMutableRawPointer?, Int32, Int32) -> Int32
+  public typealias TimerCreate = @convention(c) (Int32, Int32) -> Int32
+  public typealias TimerSet =
     @convention(c) (Int32, Int32, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Int32
-  package typealias SetThreadName = @convention(c) (pthread_t, UnsafePointer<CChar>) -> Int32
+  public typealias SetThreadName = @convention(c) (pthread_t, UnsafePointer<CChar>) -> Int32
 
-  package let accept4: Accept4
-  package let eventfd: EventFD
-  package let epollCreate: EpollCreate
-  package let epollControl: EpollControl
-  package let epollWait: EpollWait
-  package let timerCreate: TimerCreate
-  package let timerSet: TimerSet
-  package let setThreadName: SetThreadName
+  public let accept4: Accept4
+  public let eventfd: EventFD
+  public let epollCreate: EpollCreate
+  public let epollControl: EpollControl
+  public let epollWait: EpollWait
+  public let timerCreate: TimerCreate
+  public let timerSet: TimerSet
+  public let setThreadName: SetThreadName
 
-  package static let shared = LinuxCalls()
+  public static let shared = LinuxCalls()
 
   private init() {
     accept4 = LinuxCalls.find("accept4", as: Accept4.self)

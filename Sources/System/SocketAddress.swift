@@ -1,13 +1,13 @@
 import Glibc
 
 /// Where a socket is or goes: an IPv4 or IPv6 address with a port.
-package struct SocketAddress: Sendable {
+public struct SocketAddress: Sendable {
   private var storage = sockaddr_storage()
   private var length = SocketAddress.lengthMax
   private static let lengthMax = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
   /// An address that a call fills in.
-  package init() {}
+  public init() {}
 
   private init(copying address: UnsafePointer<sockaddr>, length: socklen_t) {
     self.length = min(length, SocketAddress.lengthMax)
@@ -16,13 +16,13 @@ package struct SocketAddress: Sendable {
   }
 
   /// Why a host has no address, in the system's words.
-  package struct Unknown: Error {
-    package let reason: String
+  public struct Unknown: Error {
+    public let reason: String
   }
 
   /// All addresses that a host stands for, in the system's order; at least one. May ask the network and so block,
   /// unless `flags` has `AI_NUMERICHOST`. The corresponding C function is `getaddrinfo`.
-  package static func resolve(host: String, port: UInt16, flags: Int32 = 0) throws(Unknown) -> [SocketAddress] {
+  public static func resolve(host: String, port: UInt16, flags: Int32 = 0) throws(Unknown) -> [SocketAddress] {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_NUMERICSERV | flags
@@ -44,15 +44,15 @@ package struct SocketAddress: Sendable {
     return addresses
   }
 
-  package var family: Int32 { Int32(storage.ss_family) }
+  public var family: Int32 { Int32(storage.ss_family) }
 
-  package func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+  public func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
     withUnsafePointer(to: storage) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
     }
   }
   /// Lets a call fill the address in.
-  package mutating func fill(
+  public mutating func fill(
     _ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
   ) -> Int32 {
     var size = SocketAddress.lengthMax
