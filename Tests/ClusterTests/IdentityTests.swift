@@ -8,7 +8,7 @@ import Testing
 @Suite struct IdentityTests {
   private func open(_ disk: MemoryFileSystem, new identity: UInt64) throws -> NodeID {
     try NodeStorage.open(
-      dataDirectory: "/data", fileSystem: disk, newIdentity: identity,
+      dataDirectory: "/data", fileSystem: disk, newIdentity: identity, wall: Stamp(microseconds: 1),
       logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10)
     ).recovered.identity
   }
@@ -55,7 +55,7 @@ import Testing
   @Test func aDirectoryInUseIsNamedAndWhatToDo() throws {
     let disk = MemoryFileSystem()
     let first = try NodeStorage.open(
-      dataDirectory: "/data", fileSystem: disk, newIdentity: 1,
+      dataDirectory: "/data", fileSystem: disk, newIdentity: 1, wall: Stamp(microseconds: 1),
       logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
     #expect(problem(disk).contains("the directory is in use by another process; stop that, or name another directory"))
     _ = first.storage
