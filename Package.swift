@@ -25,8 +25,10 @@ let package = Package(
     .target(name: "System"),
     .target(name: "Server", dependencies: ["Cluster", "System"]),
     .target(name: "Simulator", dependencies: ["Cluster"]),
+    .target(name: "Checker"),
     .target(name: "Client", dependencies: ["Base", "System"]),
     .executableTarget(name: "tally", dependencies: ["Server", "Client"]),
+    .executableTarget(name: "tally-sim", dependencies: ["Simulator", "Checker"]),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage"]),
@@ -35,6 +37,8 @@ let package = Package(
     .testTarget(name: "ClusterTests", dependencies: ["Simulator"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
+    .testTarget(name: "CheckerTests", dependencies: ["Checker"]),
+    .testTarget(name: "FuzzTests", dependencies: ["Cluster"]),
   ],
   swiftLanguageModes: [.v6]
 )

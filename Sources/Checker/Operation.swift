@@ -1,0 +1,45 @@
+/// One operation of a history: what a terminal asked, when, and what it was told. See docs/testing.md for the form in a file.
+public struct Operation: Sendable {
+  public enum Kind: UInt8, Sendable, CaseIterable { case earn, redeem, hold, capture, release, transfer, balance }
+  /// What the terminal knows of the outcome.
+  public enum Result: UInt8, Sendable {
+    case ok
+    /// Decided against: no effect.
+    case refused
+    /// Every attempt was answered that nothing was done.
+    case none
+    /// Never answered with certainty: it may take effect at any time after it began, or not at all.
+    case unknown
+  }
+  public var kind: Kind
+  public var member: String
+  public var client: String
+  /// Microseconds, of one clock for the whole history.
+  public var begin: UInt64
+  /// Meaningless if the result is `unknown`.
+  public var end: UInt64
+  public var result: Result
+  public var points: Int64 = 0
+  /// The request id; empty for reads.
+  public var id = ""
+  /// Of capture and release: the request id of the hold.
+  public var hold = ""
+  /// Of a transfer: the recipient.
+  public var to = ""
+  public var balance: Int64?
+  public var held: Int64?
+  public var available: Int64?
+  /// Of a local read: no state older than that at this moment may be answered.
+  public var local: UInt64?
+
+  public init(
+    _ kind: Kind, member: String, client: String, begin: UInt64, end: UInt64 = .max, result: Result = .unknown
+  ) {
+    self.kind = kind
+    self.member = member
+    self.client = client
+    self.begin = begin
+    self.end = end
+    self.result = result
+  }
+}
