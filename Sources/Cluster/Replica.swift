@@ -70,6 +70,7 @@ final class Replica {
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
+  var observer: (any ReplicaObserver)?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
@@ -290,6 +291,7 @@ final class Replica {
     outbox.roleChanged = true
     catalogueProposed = 0
     if isLeader {
+      observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
       deliveriesSentAt = 0
@@ -354,6 +356,7 @@ final class Replica {
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     isDirty = true
+    observer?.restored(ReplicaView(replica: self))
     return true
   }
 

@@ -1,0 +1,6 @@
+import Testing
+
+@testable import Simulator
+
+@Suite struct LifeTests {
+}
