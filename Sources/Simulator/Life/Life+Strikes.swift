@@ -14,10 +14,10 @@ extension Life {
 
   /// How long something lasts: mostly short, now and then so long that everybody has given up.
   private var duration: UInt64 {
-    switch random.below(10) {
-    case 0..<4: random.below(500_000)
-    case 4..<8: random.below(5_000_000)
-    case 8: random.below(15_000_000)
+    switch random.below(50) {
+    case 0..<25: random.below(500_000)
+    case 25..<45: random.below(4_000_000)
+    case 45..<49: random.below(15_000_000)
     default: random.below(60_000_000)
     }
   }
@@ -121,6 +121,25 @@ extension Life {
       host.disk.setCapacity(host.disk.usedByteCount + room)
       later(time) { host.disk.setCapacity(.max) }
       restart(victim)
+    }
+  }
+
+  /// Now and then somebody wants to know whether the books balance: never may the answer be that they do not.
+  func scheduleAudit() {
+    simulation.call(after: random.wait(4_000_000)) { [self] in
+      guard mayBegin, failure == nil else { return }
+      let host = Int(random.below(UInt64(simulation.hosts.count)))
+      simulation.call(on: host, after: 1_000) { [self] in
+        guard let client = simulation.connect(to: host) else { return }
+        var heard: [UInt8] = []
+        client.deliver = { [unowned self] bytes in
+          heard += bytes ?? []
+          let text = String(decoding: heard, as: UTF8.self)
+          if text.contains("balanced=no") { fail("an audit in trouble: \(text)") }
+        }
+        simulation.send("AUDIT\n", on: client)
+      }
+      scheduleAudit()
     }
   }
 

@@ -92,7 +92,7 @@ public struct LifePlan: Sendable {
     if random.chance(300) { distances = (0..<3).map { _ in 10_000 + random.below(110_000) } }
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
     trouble = 8_000_000 + random.below(25_000_000)
-    strikeGap = random.pick([400_000, 1_000_000, 2_000_000, 5_000_000])
+    strikeGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
     // Some lives suffer one thing alone, most a few at once.
     let share = random.pick([80, 250, 500] as [UInt64])
     kinds = StrikeKind.allCases.filter { _ in random.chance(share) }
