@@ -220,6 +220,13 @@ final class LifeTerminal {
       self.pending?.inDoubt = true
       return again()
     }
+    if pending.operation.kind == .balance, line.hasPrefix("-NOTFOUND"), pending.line.hasSuffix("read=local") {
+      // The node at hand has not heard of the member yet: it may be as far behind as that.
+      isWaiting = false
+      wait += 1
+      self.pending = nil
+      return wake(after: random.wait(life.plan.thinkTime))
+    }
     let refusals = ["-INSUFFICIENT", "-REVERSED"]
     guard line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) else {
       return life.fail("\(name) asked \(pending.line) and was told \(line)")
