@@ -16,8 +16,10 @@ public final class SimulatedHost {
   public var clockOffset: Int64 = 0
   /// By how much its wall clock is too fast, in millionths.
   public var clockDrift: Int64 = 0
-  /// Log writes and jobs end no earlier than this.
-  public var diskStalledUntil: UInt64 = 0
+  /// Its disk does nothing until then.
+  var diskStalledUntil: UInt64 = 0
+  /// What waits for it.
+  var stalled: [Simulation.Event] = []
   /// How many times longer than usual its disk takes.
   public var diskSlowness: UInt64 = 1
   /// Neither process nor operating system: peers hear nothing, not even that their connections are gone.

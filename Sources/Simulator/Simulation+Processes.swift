@@ -152,14 +152,14 @@ extension Simulation {
     for (request, address, _) in effects.openLink { dial(host, request, address) }
     for link in effects.linkClose { closed(link, by: host) }
     if let batch = effects.logBatch {
-      let end = max(
-        now + between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness, host.diskStalledUntil)
-      events.push(at: end, .written(host: host.number, life: host.life, batch))
+      schedule(
+        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness,
+        .written(host: host.number, life: host.life, batch))
     }
     for job in effects.jobs {
       // Lanes keep their order: each job waits for the one before it in its lane.
       let lane = NodeStorage.lane(of: job)
-      let begin = max(host.laneBusyUntil[lane], now, host.diskStalledUntil)
+      let begin = max(host.laneBusyUntil[lane], now)
       host.laneBusyUntil[lane] = begin + between(5, 200) * host.diskSlowness
       events.push(at: host.laneBusyUntil[lane], .job(host: host.number, life: host.life, job))
     }
@@ -186,8 +186,24 @@ extension Simulation {
 
   // MARK: The disk
 
+  /// The disk does nothing for a while.
+  public func stallDisk(_ number: Int, for duration: UInt64) {
+    let host = hosts[number]
+    host.diskStalledUntil = max(host.diskStalledUntil, now + duration)
+    call(after: duration) { [self] in if now >= host.diskStalledUntil { resumeDisk(number) } }
+  }
+  public func resumeDisk(_ number: Int) {
+    let host = hosts[number]
+    host.diskStalledUntil = 0
+    for event in host.stalled { schedule(after: 0, event) }
+    host.stalled.removeAll()
+  }
+
   func write(_ batch: LogBatch, _ number: Int, _ life: Int) {
     guard let (host, node) = process(number, life), let storage = host.storage else { return }
+    if host.diskStalledUntil > now {
+      return host.stalled.append(.written(host: number, life: life, batch))
+    }
     do {
       let completion = try storage.write(batch)
       storage.maintain()
@@ -205,6 +221,7 @@ extension Simulation {
 
   func run(_ job: Job, _ number: Int, _ life: Int) {
     guard let (host, node) = process(number, life), let storage = host.storage else { return }
+    if host.diskStalledUntil > now { return host.stalled.append(.job(host: number, life: life, job)) }
     let completion = storage.run(job)
     guard !diesOfPower(host) else { return }
     node.completed(completion, now: moment(host))

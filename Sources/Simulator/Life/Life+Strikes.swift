@@ -108,7 +108,7 @@ extension Life {
       later(time) { host.diskSlowness = 1 }
     case .stallDisk:
       told("for \(time / 1000) ms")
-      host.diskStalledUntil = max(host.diskStalledUntil, simulation.now + time)
+      simulation.stallDisk(victim, for: time)
     case .failSync:
       told("")
       sickDisks.insert(victim)

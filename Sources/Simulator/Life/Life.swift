@@ -260,7 +260,7 @@ public final class Life {
     for host in simulation.hosts {
       host.clockOffset = 0
       host.clockDrift = 0
-      host.diskStalledUntil = 0
+      simulation.resumeDisk(host.number)
       host.diskSlowness = 1
       simulation.thaw(host.number)
       host.disk.setCapacity(.max)
