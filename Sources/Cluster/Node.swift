@@ -142,6 +142,7 @@ public final class Node: NodeCore {
       for replica in replicas { replica?.tick(clock: now.wall) }
       statusDue = true
       judgeClock()
+      yieldToThePresent()
       retryDials()
       proposeDue()
     }

@@ -72,6 +72,7 @@ final class Replica {
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
   var observer: (any ReplicaObserver)?
+  var prematurity: Node.Prematurity?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
@@ -103,7 +104,8 @@ final class Replica {
     let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.epoch) > 0 } ?? true)
     guard continues || begins else {
       // An old epoch's message says nothing new; a gap in the present one must be told, so that it is sent again.
-      if let known, known.epoch == epoch, !known.refused { refuse(edge, epoch, from: known.nextMessage) }
+      // Told again if need be: the word may have been lost with a link that the edge does not need to ask.
+      if let known, known.epoch == epoch { refuse(edge, epoch, from: known.nextMessage) }
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }

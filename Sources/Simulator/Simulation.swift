@@ -116,6 +116,12 @@ public final class Simulation {
     for host in hosts {
       lines.append("\(host.configuration.name): \(host.node?.report ?? "not running \(host.failure ?? "")")")
     }
+    for (id, wire) in wires.sorted(by: { $0.key < $1.key }) {
+      let ends = wire.ends.map {
+        "\(hosts[$0.host].name) open=\($0.isOpen) held=\($0.held.count) last=\($0.lastArrival)"
+      }
+      lines.append("wire \(id) \(ends.joined(separator: " - ")) broken=\(wire.isBroken)")
+    }
     return (lines + log.suffix(20)).joined(separator: "\n")
   }
 

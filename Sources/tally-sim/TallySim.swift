@@ -5,6 +5,7 @@ import Simulator
 @main enum TallySim {
   static func main() {
     let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == "check" { exit(CheckCommand.run(Array(words.dropFirst()))) }
     do {
       let arguments = try Arguments(words)
       switch arguments.wish {
@@ -42,9 +43,9 @@ import Simulator
     return life.failure == nil
   }
 
-  private static func write(_ text: String, to path: String) -> Bool {
+  private static func write(_ text: [UInt8], to path: String) -> Bool {
     guard let file = fopen(path, "w") else { return false }
-    let written = fputs(text, file)
-    return fclose(file) == 0 && written >= 0
+    let written = fwrite(text, 1, text.count, file)
+    return fclose(file) == 0 && written == text.count
   }
 }

@@ -11,6 +11,9 @@ extension Life {
     for number in up where failure == nil { repeatAll(at: number) }
     guard failure == nil else { return }
     checkBooks()
+    guard failure == nil else { return }
+    let verdict = LinearizabilityChecker.check(operations)
+    if case .violation(let violation) = verdict.outcome { fail("not linearizable: \(violation)") }
   }
 
   /// All replicas that are up come to the same place; a snapshot that has to be sent anew takes its time.

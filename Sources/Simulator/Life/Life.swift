@@ -214,6 +214,11 @@ public final class Life {
       let slack: Int64 = plan.clocksLie ? 2_000_000 : 0
       operation.local = UInt64(max(0, asof * 1000 - Simulation.epoch - slack))
     }
+    if operation.kind == .hold, let expires = number("expires", line) {
+      // Where clocks lie, a shard's time may run ahead.
+      operation.expires = plan.clocksLie ? operation.begin : UInt64(max(0, expires * 1000 - Simulation.epoch))
+    }
+    if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
     operations.append(operation)
     if operation.kind != .balance { answers.append((pending.line, line, operation)) }
     if operation.kind == .hold, operation.result == .ok, let tx = field("tx", line) {
