@@ -66,6 +66,8 @@ extension Life {
       if total.contains("total=yes") { break }
       simulation.run(for: 1_000_000)
     }
+    // A shard whose stamps once ran ahead of all clocks takes no marker until these have come as far.
+    if total.hasPrefix("-UNAVAILABLE"), plan.kinds.contains(.clockJump) { return true }
     guard total.contains("balanced=yes"), total.contains("intransit=0") else {
       fail("the books do not balance: \(total)")
       return false
