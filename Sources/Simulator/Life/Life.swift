@@ -221,7 +221,8 @@ public final class Life {
 
   func anyHost(_ random: inout SeededGenerator) -> Int {
     let up = simulation.hosts.indices.filter { !down.contains($0) && (mayBegin || !damaged.contains($0)) }
-    return random.pick(up)
+    // In ruin nobody may be left: then it is one who does not answer.
+    return random.pick(up.isEmpty ? Array(simulation.hosts.indices) : up)
   }
   /// A hold that was made, perhaps one that is closed already.
   func hold(_ random: inout SeededGenerator) -> (tx: String, id: String, member: String, points: Int64)? {
