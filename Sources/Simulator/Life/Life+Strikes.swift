@@ -58,6 +58,7 @@ extension Life {
     case .stop:
       told("")
       simulation.stop(victim)
+      stopped[victim] = host.life
       later(4_000_000) { [self] in restart(victim) }
     case .freeze:
       told("for \(time / 1000) ms")
