@@ -226,7 +226,10 @@ extension Node {
         closeLink(link.id, because: "a greeting of an earlier life of \(hello.name)")
         return
       }
-      if peer.incarnation != 0 { lostPeer(peer.id) }
+      if peer.incarnation != 0 {
+        lostPeer(peer.id)
+        endTransfers(to: peer.id, but: link.id)
+      }
       peer.incarnation = header.incarnation
       for replica in replicas { replica?.forget(edge: peer.index) }
     }

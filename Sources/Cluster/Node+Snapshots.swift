@@ -151,6 +151,15 @@ extension Node {
     }
   }
 
+  /// A peer has begun anew. What was on its way to its earlier life is not wanted any more; the link may not tell for long
+  /// if that ended without a word.
+  func endTransfers(to node: NodeID, but link: LinkID) {
+    for (number, transfer) in transfers.outgoing.sorted(by: { $0.key < $1.key })
+    where transfer.peer == node && transfer.link != nil && transfer.link != link {
+      endOutgoing(number, failure: "the receiver began anew")
+    }
+  }
+
   /// With each tick: what is allowed grows, and what stands still is given up.
   func advanceTransfers() {
     let passed = now.monotonic - transfers.refilledAt

@@ -100,6 +100,8 @@ public struct LifePlan: Sendable {
       journalSegmentBytes = random.pick([4 << 10, 16 << 10, 64 << 10])
     }
     if random.chance(300) { distances = (0..<3).map { _ in 10_000 + random.below(110_000) } }
+    // Eight pieces are on their way at once: over long ways small ones would take minutes.
+    if distances[0] > 0 { transferPieceBytes = max(transferPieceBytes, 16 << 10) }
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
     trouble = 8_000_000 + random.below(25_000_000)
     strikeGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
