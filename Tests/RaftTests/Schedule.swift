@@ -259,6 +259,7 @@ struct Schedule {
       damages += 1
       if chance(200) {
         nodes[at].disk.rotSnapshot(to: firstConfigurations[at])
+        transfers.removeAll { $0.from == at }
       } else {
         nodes[at].disk.rot(to: random(nodes[at].disk.moments + 1))
       }
