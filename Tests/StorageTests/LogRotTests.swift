@@ -201,7 +201,9 @@ import Testing
   @Test func statesThatStoodInAMissingFirstSegmentAreMissed() throws {
     let disk = MemoryFileSystem()
     let log = try open(disk)
-    for i in 1...6 as ClosedRange<UInt8> { try log.write([LogRecord(shard: shardTwo, body: .state([i]))]) }
+    // An entry pins the segment.
+    try log.write([entry(ShardID(3), 1)])
+    for i in 1...5 as ClosedRange<UInt8> { try log.write([LogRecord(shard: shardTwo, body: .state([i]))]) }
     try log.write([])
     for i in 1...4 as ClosedRange<UInt64> { try log.write([entry(shardOne, i)]) }
     try disk.remove("d/wal/" + SegmentPool.name(1))
