@@ -11,7 +11,11 @@ extension NodeStorage {
   static func markedState(of shard: RecoveredShard, life: UInt64) -> [UInt8] {
     // One that cannot be read is none that was ever written: its checksum was right.
     let state = (try? hardState(shard.state)) ?? .initial
-    return encoded(state.damaged(life: life, isVoteLost: shard.isStateLost))
+    return encoded(damaged(state, life: life, isVoteLost: shard.isStateLost))
+  }
+  /// - Parameter life: this start's. A clock that was set back makes it no earlier than the last.
+  private static func damaged(_ state: HardState, life: UInt64, isVoteLost: Bool) -> HardState {
+    state.damaged(life: max(life, state.damage.life + 1), isVoteLost: isVoteLost)
   }
   static func hardState(_ bytes: [UInt8]) throws -> HardState {
     guard !bytes.isEmpty else { return .initial }
@@ -85,7 +89,7 @@ extension NodeStorage {
     if begin > base + 1 || isOlder {
       // What is between was in a snapshot that is gone; or the log is what it was before the snapshot's entry came.
       entries = []
-      if state.damage.life < incarnation { state = state.damaged(life: incarnation, isVoteLost: false) }
+      if logged?.isDamaged != true { state = NodeStorage.damaged(state, life: incarnation, isVoteLost: false) }
       var records = [LogRecord(shard: shard, body: .state(NodeStorage.encoded(state)))]
       records.insert(LogRecord(shard: shard, body: .reset(base, loaded?.file.term ?? Term(0))), at: 0)
       try log.write(records)

@@ -118,16 +118,21 @@ struct LogReplay {
       guard let shard = shards.removeValue(forKey: id) else { continue }
       let early = shard.moved.keys.filter { $0 > shard.start }.sorted()
       var entries = early.compactMap { shard.moved[$0] } + shard.entries
+      var isWhole = !hasGap
       var start = (index: LogIndex(shard.start), term: shard.startTerm)
       if let first = entries.first?.index {
         // Of a recycled log the start may be told behind the gap only.
-        if first > start.index + 1 { start = (first - 1, Term(0)) }
+        if first > start.index + 1 {
+          start = (first - 1, Term(0))
+          isWhole = false
+        }
         let count = entries.enumerated().prefix { $1.index == first + UInt64($0) }.count
+        if count < entries.count { isWhole = false }
         entries.removeLast(entries.count - count)
       }
       var found = RecoveredShard(
         shard: id, state: shard.state, startIndex: start.index, startTerm: start.term, entries: entries)
-      found.isDamaged = hasGap
+      found.isDamaged = !isWhole
       found.isStateLost = shard.isStateLost
       result.append(found)
     }
