@@ -17,33 +17,33 @@ extension Node {
   func restore(_ shards: [RecoveredReplica]) {
     for found in shards where found.shard != .directory { recovered[found.shard] = found }
     guard var found = shards.first(where: { $0.shard == .directory }) else { return }
-    guard let voters = bootstrapVoters(of: found) else {
+    guard let members = bootstrapMembers(of: found) else {
       // Nothing of it is left: a peer tells its beginning.
       recovered[.directory] = found
       return
     }
     // What every node began with is committed, also where no more than that is left.
     if found.configuration == nil { found.hardState.commit = max(found.hardState.commit, LogIndex(1)) }
-    install(directory: found, voters: voters)
+    install(directory: found, members: members)
   }
 
-  /// The first voters of the directory group, if its log begins here and there is no snapshot.
-  private func bootstrapVoters(of found: RecoveredReplica) -> [NodeID]? {
-    if let configuration = found.configuration { return configuration.voters }
+  /// The first members of the directory group, if its log begins here or there is a snapshot.
+  private func bootstrapMembers(of found: RecoveredReplica) -> Configuration? {
+    if let configuration = found.configuration { return configuration }
     guard let first = found.entries.first, first.index == LogIndex(1) else { return nil }
     return first.payload.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       guard (try? EntryHeader(decoding: &reader)) != nil, let command = try? Envelope.next(&reader) else { return nil }
       var body = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
-      return (try? Topology(decoding: &body))?.directoryVoters
+      return (try? Topology(decoding: &body))?.directoryConfiguration
     }
   }
 
   /// Starts the directory's replica, from what was found or from a bootstrap.
-  func install(directory found: RecoveredReplica, voters: [NodeID]) {
+  func install(directory found: RecoveredReplica, members: Configuration) {
     let machine = (found.machine as? DirectoryMachine) ?? DirectoryMachine()
     self.directory = machine
-    start(found, machine: machine, voters: voters, firstSlot: Slot(0))
+    start(found, machine: machine, members: members, firstSlot: Slot(0))
     if let replica = replica(.directory) {
       // Small, and all of it is needed to know which replicas there are.
       replica.applyAllowance = .max
@@ -53,12 +53,12 @@ extension Node {
     directoryApplied()
   }
 
-  private func start(_ found: RecoveredReplica, machine: any Machine, voters: [NodeID], firstSlot: Slot) {
+  private func start(_ found: RecoveredReplica, machine: any Machine, members: Configuration, firstSlot: Slot) {
     do {
       var raft = try RaftGroup(
         id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
-        configuration: found.configuration ?? Configuration(voters: voters), entries: found.entries)
+        configuration: found.configuration ?? members, entries: found.entries)
       if found.snapshotIndex > LogIndex(0) {
         // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
@@ -66,6 +66,8 @@ extension Node {
       }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
       replica.setMayLead(!clock.isOff)
+      replica.observer = observer
+      if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica
     } catch {
@@ -129,7 +131,9 @@ extension Node {
           shard: placement.shard, hardState: unknownState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
       let machine = found.machine ?? newLedger(placement.shard)
-      start(found, machine: machine, voters: placement.voters, firstSlot: Slot(UInt16(placement.first)))
+      start(
+        found, machine: machine, members: Configuration(voters: placement.voters),
+        firstSlot: Slot(UInt16(placement.first)))
     }
   }
 
@@ -177,7 +181,7 @@ extension Node {
       directory: RecoveredReplica(
         shard: .directory, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
         configuration: nil, entries: [entry], machine: nil),
-      voters: topology.directoryVoters)
+      members: topology.directoryConfiguration)
   }
 
   /// `CLUSTER INIT`: makes a cluster of the nodes that have found each other.
