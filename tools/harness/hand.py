@@ -1,0 +1,176 @@
+"""Does to a cluster what a schedule says."""
+
+import glob
+import os
+import signal
+import subprocess
+import time
+
+from harness.wire import ask_once, utc
+
+
+class Hand:
+    """`world` has the nodes, the links, the journal and the history."""
+
+    def __init__(self, world):
+        self.world, self.journal, self.links = world, world.journal, world.links
+        self.nodes = {node.number: node for node in world.nodes}
+        self.tracers = {}  # node: (process, the file that says what it injected)
+        self.calm_since = None
+
+    def work(self, steps):
+        begin = time.monotonic()
+        for step in steps:
+            while time.monotonic() < begin + step.at:
+                time.sleep(min(0.05, max(0, begin + step.at - time.monotonic())))
+                self.look()
+            getattr(self, step.verb.replace("-", "_"))(**step.values)
+
+    def look(self):
+        """A node that ended by itself without an excuse is a violation, and is started again."""
+        for node in self.nodes.values():
+            if not node.is_terminating and node.ended_by_itself() and not node.excuse:
+                self.start(node.number)
+
+    # Processes
+
+    def start(self, node):
+        node = self.nodes[node]
+        if node.is_terminating:
+            node.is_terminating = False
+            node.await_end()
+        node.ended_by_itself()
+        node.excuse_over()
+        if node.process is None:
+            node.start()
+            self.links.is_process(node.number, node.process.pid)
+
+    def kill(self, node):
+        if self.nodes[node].process:
+            self.nodes[node].kill("")
+
+    def term(self, node):
+        node = self.nodes[node]
+        if node.process and not node.ended_by_itself():
+            self.journal.event(f"SIGTERM n{node.number}")
+            node.process.terminate()
+            node.is_terminating = True
+
+    def freeze(self, node):
+        if self.nodes[node].process:
+            self.journal.event(f"SIGSTOP n{node}")
+            self.nodes[node].freeze()
+
+    def thaw(self, node):
+        if self.nodes[node].process:
+            self.journal.event(f"SIGCONT n{node}")
+            self.nodes[node].thaw()
+
+    # Disks
+
+    def wipe(self, node):
+        node = self.nodes[node]
+        node.kill("for good: it loses its disk")
+        node.is_new = True
+        node.erase()
+
+    def fail_sync(self, node):
+        """The next write to the log, or sync of it, fails: strace does it. Of journals and snapshots nothing is touched."""
+        node = self.nodes[node]
+        if node.process is None:
+            return
+        said = os.path.join(self.world.directory, f"strace-{node.number}-{int(time.time() * 1000)}.log")
+        calls = "pwrite64,pwritev,pwritev2,fdatasync"
+        command = ["strace", "-f", "-p", str(node.process.pid), "-o", said, "-e", f"trace={calls}"]
+        for path in glob.glob(os.path.join(node.data, "wal", "*.wal")):
+            command += ["-P", path]
+        command += ["-e", f"inject={calls}:error=EIO:when=1"]
+        self.journal.event(f"EIO at the next write to the log of n{node.number}")
+        node.begin_excuse("a failed write to its log")
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
+        self.tracers[node.number] = (process, said)
+
+    def fail_sync_over(self, node):
+        node = self.nodes[node]
+        if node.number not in self.tracers:
+            return
+        process, said = self.tracers.pop(node.number)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with open(said, errors="replace") as file:
+            is_struck = "INJECTED" in file.read()
+        self.journal.count("failed writes to the log" if is_struck else "failed writes that came to nothing")
+        node.ended_by_itself()
+        if is_struck and node.process:
+            self.journal.violation("a node goes on after a failed write to its log", f"n{node.number}, {said}")
+        elif is_struck and (node.code <= 0 or not node.has_said_error()):
+            self.journal.violation("a failed write ends a node quietly", f"n{node.number}, code {node.code}, {said}")
+
+    def fill(self, node):
+        node = self.nodes[node]
+        self.journal.event(f"fill the disk of n{node.number}")
+        node.begin_excuse("a full disk")
+        with open(os.path.join(node.data, "ballast"), "wb") as file:
+            room = os.statvfs(node.data)
+            try:
+                os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize)
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+            except OSError:
+                pass
+
+    def fill_over(self, node):
+        node = self.nodes[node]
+        self.journal.event(f"room again on the disk of n{node.number}")
+        os.remove(os.path.join(node.data, "ballast"))
+        node.ended_by_itself()
+        self.journal.count("outlived a full disk" if node.process else "ended by a full disk")
+
+    # Links
+
+    def bad(self, name, pairs, settings):
+        self.journal.event(f"{name}: {pairs} {settings}")
+        self.links.begin(name, pairs, settings)
+
+    def good(self, name):
+        self.journal.event(f"{name} is over")
+        self.links.end(name)
+
+    def reset(self, pairs):
+        self.journal.event(f"reset {pairs}")
+        self.links.reset(pairs)
+
+    # In between
+
+    def calm(self):
+        self.journal.event("calm")
+        self.calm_since = time.monotonic()
+
+    def calm_over(self):
+        """With nothing wrong for long, every node must do its work."""
+        self.journal.event("calm is over")
+        for node in self.nodes.values():
+            if node.is_new:
+                continue
+            try:
+                answer = ask_once(node.port, "AUDIT", 8)
+            except OSError as error:
+                answer = repr(error)
+            self.journal.count("audits in a calm")
+            if not isinstance(answer, list) or "balanced=yes" not in answer[-1]:
+                since = utc(time.time() - (time.monotonic() - self.calm_since))
+                self.journal.violation(
+                    "a calm does not bring a node back", f"n{node.number} has no audit, calm since {since}: {answer}")
+
+    def put_away(self):
+        for process, _ in self.tracers.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
