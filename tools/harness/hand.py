@@ -116,15 +116,15 @@ class Hand:
         node = self.nodes[node]
         self.journal.event(f"fill the disk of n{node.number}")
         node.begin_excuse("a full disk")
-        with open(os.path.join(node.data, "ballast"), "wb") as file:
-            room = os.statvfs(node.data)
-            try:
-                os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize)
-                while True:
-                    file.write(bytes(4096))
-                    file.flush()
-            except OSError:
+        room = os.statvfs(node.data)
+        file = os.open(os.path.join(node.data, "ballast"), os.O_WRONLY | os.O_CREAT)
+        try:
+            os.posix_fallocate(file, 0, room.f_bavail * room.f_frsize)
+            while os.write(file, bytes(4096)):
                 pass
+        except OSError:
+            pass
+        os.close(file)
 
     def fill_over(self, node):
         node = self.nodes[node]

@@ -56,11 +56,17 @@ class Schedule:
                 self.wipe(now)
                 now += 8
             elif drawn:
-                kind = random.choices(drawn, [FAULTS[k][0] for k in drawn])[0]
-                if getattr(self, kind.replace("-", "_"))(now) is not None:
-                    self.counts[kind] += 1
-            now += random.expovariate(1 / (4 if is_wan else 2.5))
+                self.strike(now, drawn)
+            now += random.expovariate(1 / (3 if is_wan else 2))
         self.steps = sorted((s for s in self.steps if s.at < max(seconds, self.ends)), key=lambda s: s.at)
+
+    def strike(self, now, kinds):
+        """One fault, of those that can be now."""
+        for _ in range(5):
+            kind = self.random.choices(kinds, [FAULTS[k][0] for k in kinds])[0]
+            if getattr(self, kind.replace("-", "_"))(now) is not None:
+                self.counts[kind] += 1
+                return
 
     def add(self, at, verb, **values):
         self.steps.append(Step(at, verb, values))
