@@ -4,9 +4,8 @@ import glob
 import os
 import signal
 import subprocess
+import threading
 import time
-
-from harness.wire import ask_once, utc
 
 
 class Hand:
@@ -16,7 +15,7 @@ class Hand:
         self.world, self.journal, self.links = world, world.journal, world.links
         self.nodes = {node.number: node for node in world.nodes}
         self.tracers = {}  # node: (process, the file that says what it injected)
-        self.calm_since = None
+        self.recoveries = []  # (seconds, node, when)
 
     def work(self, steps):
         begin = time.monotonic()
@@ -149,25 +148,23 @@ class Hand:
 
     # In between
 
-    def calm(self):
+    def calm(self, seconds):
+        """With nothing wrong any more, every node must do its work: an audit takes all shards."""
         self.journal.event("calm")
-        self.calm_since = time.monotonic()
+        for node in self.nodes.values():
+            if not node.is_new:
+                threading.Thread(target=self.await_audit, args=(node, seconds), daemon=True).start()
+
+    def await_audit(self, node, seconds):
+        begun = time.monotonic()
+        if node.answers("AUDIT", "balanced=yes", seconds):
+            self.recoveries.append((time.monotonic() - begun, f"n{node.number}", time.time()))
+            self.journal.event(f"n{node.number} has an audit {self.recoveries[-1][0]:.1f} s after the calm began")
+        else:
+            self.journal.violation("a calm does not bring a node back", f"n{node.number} has no audit for {seconds} s")
 
     def calm_over(self):
-        """With nothing wrong for long, every node must do its work."""
         self.journal.event("calm is over")
-        for node in self.nodes.values():
-            if node.is_new:
-                continue
-            try:
-                answer = ask_once(node.port, "AUDIT", 8)
-            except OSError as error:
-                answer = repr(error)
-            self.journal.count("audits in a calm")
-            if not isinstance(answer, list) or "balanced=yes" not in answer[-1]:
-                since = utc(time.time() - (time.monotonic() - self.calm_since))
-                self.journal.violation(
-                    "a calm does not bring a node back", f"n{node.number} has no audit, calm since {since}: {answer}")
 
     def put_away(self):
         for process, _ in self.tracers.values():

@@ -14,12 +14,14 @@ class Journal:
     def __init__(self, directory):
         self.lock = threading.Lock()
         self.file = open(os.path.join(directory, "events.log"), "w", buffering=1)
+        self.events = []  # (wall time, text)
         self.violations = collections.OrderedDict()
         self.counts = collections.Counter()
 
     def event(self, text):
         with self.lock:
-            self.file.write(f"{utc(time.time())} {text}\n")
+            self.events.append((time.time(), text))
+            self.file.write(f"{utc(self.events[-1][0])} {text}\n")
 
     def count(self, what, by=1):
         with self.lock:

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import random
 
 Step = collections.namedtuple("Step", "at verb values")  # seconds from the begin
 
@@ -25,14 +26,19 @@ FAULTS = {
     "full-disk": (5, "no room is left on a node's disk (root, each on a tmpfs)"),
     "wipe": (0, "once, a node loses its disk and starts as a new one"),
 }
-USUAL = [name for name in FAULTS if name not in ("full-disk", "wipe")]
+
+
+def usual(seed):
+    """The faults of a run that names none: of one in four, also the loss of a disk."""
+    is_to_wipe = random.Random(f"{seed}/wipe").random() < 0.25
+    return [name for name in FAULTS if name != "full-disk" and (name != "wipe" or is_to_wipe)]
 
 
 class Schedule:
     """Steps in order of time. A node is in one fault of processes at a time; links may be in several."""
 
-    def __init__(self, random, seconds, nodes, kinds, is_wan):
-        self.random, self.nodes, self.is_wan = random, list(nodes), is_wan
+    def __init__(self, seed, seconds, nodes, kinds, is_wan):
+        self.random, self.nodes = random.Random(seed), list(nodes)
         self.steps, self.names = [], itertools.count(1)
         self.free = {n: 0.0 for n in self.nodes}  # when its last fault of processes is over
         self.out = {n: 0.0 for n in self.nodes}  # until when it is dead, frozen or cut off
@@ -42,14 +48,14 @@ class Schedule:
         drawn = [k for k in kinds if FAULTS[k][0]]
         calm, now, storm = (30 if is_wan else 15), 5.0, 0.0
         is_to_wipe = "wipe" in kinds
-        storm_ends = now + random.uniform(25, 40)
+        storm_ends = now + self.random.uniform(25, 40)
         while now < seconds - calm:
             if now > storm_ends:
                 now = max(now, self.ends)
-                self.add(now, "calm")
+                self.add(now, "calm", seconds=calm)
                 now += calm
                 self.add(now, "calm-over")
-                storm_ends = now + random.uniform(25, 40)
+                storm_ends = now + self.random.uniform(25, 40)
             elif is_to_wipe and now > seconds * 0.5:
                 is_to_wipe = False
                 now = max(now, self.ends)  # all others are well when one is lost for good
@@ -57,7 +63,7 @@ class Schedule:
                 now += 8
             elif drawn:
                 self.strike(now, drawn)
-            now += random.expovariate(1 / (3 if is_wan else 2))
+            now += self.random.expovariate(1 / (3 if is_wan else 2))
         self.steps = sorted((s for s in self.steps if s.at < max(seconds, self.ends)), key=lambda s: s.at)
 
     def strike(self, now, kinds):

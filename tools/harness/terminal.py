@@ -102,6 +102,8 @@ class Terminal(threading.Thread):
         answer = self.until_certain(operation)
         if answer is not None:
             self.world.conclude(operation, answer)
+            if operation.end is None:  # an answer that makes no sense: a violation, and nothing is known
+                self.fresh_client()
         if twin:
             self.compare_twin(twin, operation)
         return fields(answer) if operation.result == "ok" else None
