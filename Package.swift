@@ -37,7 +37,7 @@ let package = Package(
     .testTarget(name: "ClusterTests", dependencies: ["Simulator"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
-    .testTarget(name: "CheckerTests", dependencies: ["Checker"]),
+    .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
     .testTarget(name: "FuzzTests", dependencies: ["Cluster"]),
   ],
   swiftLanguageModes: [.v6]

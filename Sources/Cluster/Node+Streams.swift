@@ -243,10 +243,7 @@ extension Node {
       for delivery in replica.outbox.deliveries { send(delivery) }
       replica.outbox.deliveries.removeAll(keepingCapacity: true)
     }
-    for marker in replica.outbox.markers {
-      replica.noteMarker(marker)
-      reportDigest(replica, marker)
-    }
+    for marker in replica.outbox.markers { noteDigest(replica, marker) }
     replica.outbox.markers.removeAll(keepingCapacity: true)
     for need in replica.outbox.snapshotsNeeded { startTransfer(of: replica, to: need) }
     replica.outbox.snapshotsNeeded.removeAll(keepingCapacity: true)

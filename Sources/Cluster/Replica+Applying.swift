@@ -158,9 +158,13 @@ extension Replica {
     readRounds.removeAll { $0.context == context }
   }
 
+  /// Takes this replica out: it applies, votes, acknowledges and answers no more, until the process starts again.
   func quarantine(_ reason: String) {
+    guard quarantined == nil else { return }
     quarantined = reason
     dropBacklog()
+    if wasLeader { leadershipChanged() }
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
+    isDirty = true
   }
 }

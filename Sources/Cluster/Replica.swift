@@ -62,7 +62,8 @@ final class Replica {
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
-  var markerDigests: [MarkerDigest] = []
+  /// As leader: what replicas say of their states.
+  var digests = DigestComparison()
   /// Bytes of log since the last snapshot began.
   var bytesSinceSnapshot = 0
   var snapshotRunning = false
@@ -187,11 +188,6 @@ final class Replica {
   /// Whether followers would take an entry of that stamp.
   func isWithinReach(_ stamp: Stamp) -> Bool {
     stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
-  }
-
-  /// A query answered from what is applied here, whoever leads.
-  func readLocally(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
-    evaluate(query, origin)
   }
 
   // MARK: Proposing
@@ -332,16 +328,6 @@ final class Replica {
   /// Nothing older than this is missing from what is applied here.
   var closedTime: Stamp {
     machine.lastIndex >= closed.index ? max(closed.stamp, machine.lastStamp) : machine.lastStamp
-  }
-
-  /// What differs from a peer's digest at an index; nil if nothing does, or it is not known any more.
-  func compareDigest(at index: LogIndex, _ a: UInt64, _ b: UInt64) -> String? {
-    guard let own = markerDigests.first(where: { $0.index == index }), own.a != a || own.b != b else { return nil }
-    return "digest \(own.a) \(own.b) here, \(a) \(b) there"
-  }
-  func noteMarker(_ digest: MarkerDigest) {
-    markerDigests.append(digest)
-    if markerDigests.count > 64 { markerDigests.removeFirst() }
   }
 
   // MARK: Deliveries

@@ -1,3 +1,9 @@
+import Glibc
+
 @main enum TallySim {
-  static func main() { print("tally-sim: see docs/testing.md") }
+  static func main() {
+    let arguments = CommandLine.arguments.dropFirst()
+    if arguments.first == "check" { exit(CheckCommand.run(Array(arguments.dropFirst()))) }
+    print("tally-sim: see docs/testing.md")
+  }
 }
