@@ -79,7 +79,7 @@ class Connection:
     def __init__(self, socket_, target, since):
         self.near, self.far, self.target, self.since = socket_, None, target, since
         self.source, self.pipes = None, ()
-        self.is_open, self.is_doomed = True, False
+        self.is_open, self.is_connected, self.is_doomed = True, False, False
         self.masks = {}
 
     def touches(self, pair):
@@ -152,7 +152,7 @@ class Proxy:
                     self.abort(connection)
                 elif not connection.pipes:
                     self.dial(connection)
-                else:
+                elif connection.is_connected:
                     for pipe in connection.pipes:
                         self.pump(pipe, now)
         for source, sink in command.get("resets", ()):
@@ -253,7 +253,7 @@ class Proxy:
             self.abort(connection)
             return
         self.selector.unregister(connection.far)
-        connection.masks = {}
+        connection.masks, connection.is_connected = {}, True
         for pipe in connection.pipes:
             self.watch(connection, pipe.source)
 

@@ -46,7 +46,7 @@ class Schedule:
         self.wiped = None
         self.counts = collections.Counter()
         drawn = [k for k in kinds if FAULTS[k][0]]
-        calm, now, storm = (30 if is_wan else 15), 5.0, 0.0
+        calm, now, storm = (20 if is_wan else 15), 5.0, 0.0
         is_to_wipe = "wipe" in kinds
         storm_ends = now + self.random.uniform(25, 40)
         while now < seconds - calm:
