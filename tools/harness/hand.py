@@ -7,6 +7,9 @@ import subprocess
 import threading
 import time
 
+from harness import history
+from harness.availability import Soundness
+
 
 class Hand:
     """`world` has the nodes, the links, the journal and the history."""
@@ -15,6 +18,9 @@ class Hand:
         self.world, self.journal, self.links = world, world.journal, world.links
         self.nodes = {node.number: node for node in world.nodes}
         self.tracers = {}  # node: (process, the file that says what it injected)
+        self.soundness = Soundness(self.nodes, history.now())
+        self.bad_pairs = {}
+        self.is_out = set()  # nodes that a fault of processes has
         self.recoveries = []  # (seconds, node, when)
 
     def work(self, steps):
@@ -33,7 +39,18 @@ class Hand:
 
     # Processes
 
+    def takes_out(self, node):
+        if node not in self.is_out:
+            self.is_out.add(node)
+            self.soundness.change(history.now(), nodes=[node])
+
+    def brings_back(self, node):
+        if node in self.is_out and not self.nodes[node].is_new:
+            self.is_out.remove(node)
+            self.soundness.change(history.now(), nodes=[node], by=-1)
+
     def start(self, node):
+        self.brings_back(node)
         node = self.nodes[node]
         if node.is_terminating:
             node.is_terminating = False
@@ -45,10 +62,12 @@ class Hand:
             self.links.is_process(node.number, node.process.pid)
 
     def kill(self, node):
+        self.takes_out(node)
         if self.nodes[node].process:
             self.nodes[node].kill("")
 
     def term(self, node):
+        self.takes_out(node)
         node = self.nodes[node]
         if node.process and not node.ended_by_itself():
             self.journal.event(f"SIGTERM n{node.number}")
@@ -56,11 +75,13 @@ class Hand:
             node.is_terminating = True
 
     def freeze(self, node):
+        self.takes_out(node)
         if self.nodes[node].process:
             self.journal.event(f"SIGSTOP n{node}")
             self.nodes[node].freeze()
 
     def thaw(self, node):
+        self.brings_back(node)
         if self.nodes[node].process:
             self.journal.event(f"SIGCONT n{node}")
             self.nodes[node].thaw()
@@ -68,6 +89,7 @@ class Hand:
     # Disks
 
     def wipe(self, node):
+        self.takes_out(node)
         node = self.nodes[node]
         node.kill("for good: it loses its disk")
         node.is_new = True
@@ -75,6 +97,7 @@ class Hand:
 
     def fail_sync(self, node):
         """The next write to the log, or sync of it, fails: strace does it. Of journals and snapshots nothing is touched."""
+        self.takes_out(node)
         node = self.nodes[node]
         if node.process is None:
             return
@@ -112,6 +135,7 @@ class Hand:
             self.journal.violation("a failed write ends a node quietly", f"n{node.number}, code {node.code}, {said}")
 
     def fill(self, node):
+        self.takes_out(node)
         node = self.nodes[node]
         self.journal.event(f"fill the disk of n{node.number}")
         node.begin_excuse("a full disk")
@@ -137,10 +161,13 @@ class Hand:
     def bad(self, name, pairs, settings):
         self.journal.event(f"{name}: {pairs} {settings}")
         self.links.begin(name, pairs, settings)
+        self.soundness.change(history.now(), links=pairs)
+        self.bad_pairs[name] = pairs
 
     def good(self, name):
         self.journal.event(f"{name} is over")
         self.links.end(name)
+        self.soundness.change(history.now(), links=self.bad_pairs.pop(name), by=-1)
 
     def reset(self, pairs):
         self.journal.event(f"reset {pairs}")

@@ -9,6 +9,7 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
+from harness.availability import Soundness
 from harness.history import problems
 from harness.links import Links
 from harness.schedule import FAULTS, Schedule
@@ -190,6 +191,22 @@ class ScheduleTests(unittest.TestCase):
         for seed in range(20):
             drawn |= set(Schedule(seed, 300, (1, 2, 3), list(FAULTS), False).counts)
         self.assertEqual(drawn, set(FAULTS))
+
+
+class SoundnessTests(unittest.TestCase):
+    def test_a_majority_that_reaches_each_other_is_sound(self):
+        sound = Soundness((1, 2, 3), 0)
+        sound.change(10, nodes=[1])
+        self.assertTrue(sound.is_sound())
+        sound.change(20, links=[(2, 3)])
+        self.assertFalse(sound.is_sound())
+        sound.change(30, nodes=[1], by=-1)
+        self.assertTrue(sound.is_sound())  # 1 and 2 do, and 1 and 3
+        sound.change(40, links=[(1, 2), (3, 1)])
+        sound.change(50, links=[(2, 3)], by=-1)
+        sound.close(70)
+        self.assertEqual(sound.spans, [(0, 20), (30, 40), (50, 70)])
+        self.assertEqual(sound.longest_gap([5, 12, 19, 31, 45, 64]), (14, 50))
 
 
 class HistoryTests(unittest.TestCase):
