@@ -10,6 +10,7 @@ is found by the socket's owner: /proc says which process has it. So there is a l
     mode     up; stall: bytes wait, and arrive when the link is up again; drop: bytes are swallowed while the connection
              stays. As no TCP has holes in it, a connection that lost bytes is reset when the link is up again
     refuse   whether new connections of a to b are reset
+    mute     whether new connections of a to b lead nowhere, also when this is over: as if the machine had vanished
     tear     the chance that an answer to a terminal ends somewhere within, with a reset
 
 Steered by lines of JSON on standard input, ends with it.
@@ -34,7 +35,7 @@ CLIENT = "c"
 
 
 class Link:
-    __slots__ = ("delay", "jitter", "rate", "mode", "refuse", "tear", "free")
+    __slots__ = ("delay", "jitter", "rate", "mode", "refuse", "mute", "tear", "free")
 
     def __init__(self):
         self.free = 0.0  # when what was sent before has passed, by `rate`
@@ -45,7 +46,7 @@ class Link:
         self.jitter = values.get("jitter", 0) / 1000
         self.rate = values.get("rate", 0)
         self.mode = values.get("mode", "up")
-        self.refuse = values.get("refuse", False)
+        self.refuse, self.mute = values.get("refuse", False), values.get("mute", False)
         self.tear = values.get("tear", 0)
 
     def due(self, now, count):
@@ -80,6 +81,7 @@ class Connection:
         self.near, self.far, self.target, self.since = socket_, None, target, since
         self.source, self.pipes = None, ()
         self.is_open, self.is_connected, self.is_doomed = True, False, False
+        self.is_mute = False
         self.masks = {}
 
     def touches(self, pair):
@@ -146,7 +148,7 @@ class Proxy:
             if link.mode == was:
                 continue
             for connection in [c for c in self.connections if c.touches((source, sink))]:
-                if link.mode != "up":
+                if link.mode != "up" or connection.is_mute:
                     continue
                 if connection.is_doomed:
                     self.abort(connection)
@@ -156,7 +158,8 @@ class Proxy:
                     for pipe in connection.pipes:
                         self.pump(pipe, now)
         for source, sink in command.get("resets", ()):
-            for connection in [c for c in self.connections if (c.source, c.target) == (source, sink)]:
+            some = [c for c in self.connections if (c.source, c.target) == (source, sink) and not c.is_mute]
+            for connection in some:
                 self.counts["resets"] += 1
                 self.abort(connection)
         if "count" in command:
@@ -222,6 +225,9 @@ class Proxy:
         if link.refuse:
             self.counts["refused"] += 1
             self.abort(connection)
+        elif link.mute:
+            self.counts["muted"] += 1
+            connection.is_mute = True
         else:
             self.dial(connection)
 

@@ -62,7 +62,7 @@ class Links:
                     result[key] = "drop" if "drop" in (value, result.get(key)) else value
                 elif key == "rate":
                     result[key] = min(value, result.get(key, value))
-                elif key == "refuse":
+                elif key in ("refuse", "mute"):
                     result[key] = value
                 else:
                     result[key] = result.get(key, 0) + value

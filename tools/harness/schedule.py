@@ -22,6 +22,7 @@ FAULTS = {
     "throttle": (6, "few bytes a second"),
     "reset": (7, "connections are reset"),
     "refuse": (5, "connections are reset, and new ones refused"),
+    "mute": (4, "connections are reset, and new ones made at that time lead nowhere for good"),
     "failed-sync": (5, "a write to the log fails with EIO: the process must end (strace)"),
     "full-disk": (5, "no room is left on a node's disk (root, each on a tmpfs)"),
     "wipe": (0, "once, a node loses its disk and starts as a new one"),
@@ -245,3 +246,8 @@ class Schedule:
         pairs = self.some_links()
         self.add(now + 0.001, "reset", pairs=pairs)
         return self.bad(now, self.random.uniform(1, 8), pairs, "refuse", refuse=True)
+
+    def mute(self, now):
+        pairs = self.some_links()
+        self.add(now + 0.001, "reset", pairs=pairs)
+        return self.bad(now, self.random.uniform(0.3, 3), pairs, "mute", mute=True)

@@ -18,9 +18,14 @@ class Settle:
         self.world, self.journal = world, world.journal
         self.members = [node for node in world.nodes if not node.is_new]
         self.warnings = collections.Counter()
+        self.deadline = time.monotonic() + world.patience  # of all that is asked until it is answered
 
     def run(self):
-        self.await_health()
+        threads = [threading.Thread(target=self.await_health, args=(node,)) for node in self.members]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         self.resolve()
         for node in self.members:
             self.read_all(node)
@@ -31,17 +36,15 @@ class Settle:
         self.check_logs()
         self.check_history()
 
-    def await_health(self):
+    def await_health(self, node):
         """All shards do their work, as an audit shows at each node. A lost node stays lost: no "healthy" after a wipe."""
-        seconds = self.world.patience
-        for node in self.members:
-            begun = time.monotonic()
-            is_whole = len(self.members) == len(self.world.nodes)
-            if is_whole and not node.answers("CLUSTER STATUS", "healthy=yes", seconds):
-                self.journal.violation("not healthy after it all", f"n{node.number} for {seconds} s")
-            elif not node.answers("AUDIT", "balanced=yes", seconds):
-                self.journal.violation("no audit after it all", f"n{node.number} for {seconds} s")
-            self.journal.event(f"n{node.number} is well after {time.monotonic() - begun:.1f} s")
+        seconds, begun = self.world.patience, time.monotonic()
+        is_whole = len(self.members) == len(self.world.nodes)
+        if is_whole and not node.answers("CLUSTER STATUS", "healthy=yes", seconds):
+            self.journal.violation("not healthy after it all", f"n{node.number} for {seconds} s")
+        elif not node.answers("AUDIT", "balanced=yes", seconds):
+            self.journal.violation("no audit after it all", f"n{node.number} for {seconds} s")
+        self.journal.event(f"n{node.number} is well or given up after {time.monotonic() - begun:.1f} s")
 
     def resolve(self):
         """What terminals left in doubt is asked until it is certain."""
@@ -49,9 +52,9 @@ class Settle:
             answer = self.answer_of(self.members[0], operation.line)
             if answer.startswith(UNCERTAIN):
                 self.journal.violation("no certain answer in peace", f"{operation.line}: {answer}")
-            else:
-                self.journal.count("resolved at the end")
-                self.world.conclude(operation, answer)
+                return  # nor would the others have one
+            self.journal.count("resolved at the end")
+            self.world.conclude(operation, answer)
 
     def read_all(self, node):
         """Reads of every member, so that the history says how it ended."""
@@ -62,7 +65,7 @@ class Settle:
                 answer = connection.ask(operation.line)
                 if answer.startswith(UNCERTAIN):
                     self.journal.violation("no certain answer in peace", f"{operation.line} on n{node.number}: {answer}")
-                    continue
+                    break
                 self.world.conclude(operation, answer)
                 self.world.history.record(operation)
         except OSError as error:
@@ -70,16 +73,16 @@ class Settle:
         connection.close()
 
     def answer_of(self, node, line):
-        answer = "-UNAVAILABLE at all"
-        for _ in range(60):
+        while True:
             try:
                 answer = ask_once(node.port, line)
                 if isinstance(answer, list) or not answer.startswith(UNCERTAIN):
                     return answer
-            except OSError:
-                pass
+            except OSError as error:
+                answer = f"-UNAVAILABLE {error!r}"
+            if time.monotonic() > self.deadline:
+                return answer
             time.sleep(0.2)
-        return answer
 
     def check_audit(self):
         for node in self.members:

@@ -130,6 +130,21 @@ class LinkTests(unittest.TestCase):
         near.sendall(b"still")
         self.assertEqual(far.recv(9), b"still")
 
+    def test_a_connection_made_on_a_mute_link_stays_mute(self):
+        self.links.begin("mute", [(1, 2)], {"mute": True})
+        near = self.dial()
+        near.sendall(b"unheard")
+        time.sleep(0.1)
+        self.links.end("mute")
+        self.links.reset([(1, 2)])
+        self.settle()
+        near.settimeout(0.3)
+        with self.assertRaises(TimeoutError):
+            near.recv(9)
+        near, far = self.pair()
+        near.sendall(b"heard")
+        self.assertEqual(far.recv(9), b"heard")
+
     def test_links_are_told_apart_by_who_dials(self):
         self.links.begin("refuse", [(3, 2)], {"refuse": True})
         near, far = self.pair()
