@@ -7,13 +7,14 @@ extension MemberSearch {
     if action.need == .max || (action.closes >= 0 && !isOpen(action.closes, node)) { return }
     findCandidates()
     guard !candidates.isEmpty, canReach(action, 0, node) else { return }
-    guard unseenLimit > 0 else {
+    let used = optionalCount(node) - optionalAtStart
+    guard unseenLimit > used else {
       wasCut = true
       return
     }
     target = number
     for i in 0..<stride { reached[i] = node[i] }
-    choose(from: 0, left: unseenLimit)
+    choose(from: 0, left: unseenLimit - used)
   }
 
   /// Unseen actions that may take effect at the node.
@@ -26,6 +27,8 @@ extension MemberSearch {
       if !action.isObserving && !action.branches && !action.isPure { offer(number) }
     }
     for number in optional where !isSet(bits[number], node) && !member.actions[number].branches { offer(number) }
+    balanceChanges.removeAll(keepingCapacity: true)
+    for number in candidates { balanceChanges.append(member.actions[number].balanceChange) }
     ranges.removeAll(keepingCapacity: true)
     ranges.append(contentsOf: repeatElement(Range(), count: candidates.count + 1))
     for i in candidates.indices.reversed() {
@@ -63,8 +66,16 @@ extension MemberSearch {
 
   private mutating func choose(from: Int, left: Int) {
     let action = member.actions[target]
+    // The last one has to make up for the whole difference: most are passed over at a glance.
+    let missing = action.balance == Action.unseen || left > 1 ? nil : missingBalance(action)
+    // Larger sets are left out.
+    if left == 1 && from + 1 < candidates.count && canReach(action, from, reached) { wasCut = true }
     for i in from..<candidates.count {
-      guard canReach(action, i, reached) else { return }
+      if let missing {
+        if balanceChanges[i] != missing { continue }
+      } else if !canReach(action, i, reached) {
+        return
+      }
       guard stepsLeft > 0 else { return }
       stepsLeft -= 1
       let number = candidates[i]
@@ -81,11 +92,24 @@ extension MemberSearch {
         arrive(child)
       } else if left > 1 {
         choose(from: i + 1, left: left - 1)
-      } else if i + 1 < candidates.count && canReach(action, i + 1, reached) {
-        wasCut = true
       }
       undo(number)
     }
+  }
+  /// By how much the balance differs from what the target has to find.
+  private func missingBalance(_ action: Action) -> Int64 {
+    action.balance &- action.balanceChange &- Int64(bitPattern: reached[0])
+  }
+  /// How many optional actions have taken effect.
+  func optionalCount(_ words: UnsafeMutablePointer<UInt64>) -> Int {
+    guard !optional.isEmpty else { return 0 }
+    var count = 0
+    let first = firstOptionalBit >> 6
+    for i in first..<stride - 2 {
+      let word = words[2 + i] & (i == first ? ~0 << UInt64(firstOptionalBit & 63) : ~0)
+      count += word.nonzeroBitCount
+    }
+    return count
   }
   private func undo(_ number: Int) {
     let action = member.actions[number]

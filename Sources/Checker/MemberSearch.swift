@@ -17,8 +17,10 @@ struct MemberSearch {
   struct Limits {
     /// Configurations kept from one moment to the next.
     var configurations: Int
-    /// Actions that saw nothing, used at once to explain one that did.
+    /// Actions that saw nothing, used at one moment to explain those that did.
     var unseenAtOnce: Int
+    /// So many of them are tried also where fewer explain it.
+    var unseenTried: Int
     /// Configurations that one may lead to at one moment; then no more are looked for.
     var successors: Int
     /// Steps in all.
@@ -56,11 +58,13 @@ struct MemberSearch {
   let reached: UnsafeMutablePointer<UInt64>
   /// Scratch of `reach`: candidates, and how far those from each on can move balance and what is available.
   var candidates: [Int] = []
+  var balanceChanges: [Int64] = []
   var ranges: [Range] = []
   var hasCandidates = false
   var target = 0
   var ending = 0
   var unseenLimit = 0
+  var optionalAtStart = 0
   var successorsLeft = 0
 
   struct Range {
@@ -188,10 +192,10 @@ struct MemberSearch {
         emit(child)
         continue
       }
-      // The fewest unseen actions first; where all are wanted, all at once.
+      // The fewest unseen actions first.
       let before = next.count
       let wasCutBefore = wasCut
-      unseenLimit = limits.successors == .max ? limits.unseenAtOnce : 0
+      unseenLimit = limits.unseenTried
       while true {
         successorsLeft = limits.successors
         wasCut = wasCutBefore
@@ -205,6 +209,7 @@ struct MemberSearch {
   private mutating func leadOn(from index: Int) {
     visited.removeAll()
     configurations.copy(index, to: child)
+    optionalAtStart = optionalCount(child)
     arrive(child)
     var at = 0
     while at < visited.count {

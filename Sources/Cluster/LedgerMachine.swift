@@ -33,6 +33,7 @@ final class LedgerMachine: Machine {
   var journalChain: SHA256.Digest { ledger.journalChain }
   var memoryByteCount: Int { ledger.memoryByteCount }
   var memberCount: UInt64 { ledger.memberCount }
+  func checkInvariants() throws { try ledger.checkInvariants() }
 
   func skip(_ index: LogIndex) { lastIndex = index }
   func beginEntry(_ header: EntryHeader, index: LogIndex) {

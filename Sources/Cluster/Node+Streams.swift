@@ -46,7 +46,9 @@ extension Node {
     }
   }
 
-  func isReachable(_ node: NodeID) -> Bool { node == id || peer(node)?.isConnected == true }
+  func isReachable(_ node: NodeID) -> Bool {
+    node == id || peer(node).map { $0.isConnected && $0.isSpeaking } == true
+  }
 
   func receive(
     _ replica: Replica, edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer

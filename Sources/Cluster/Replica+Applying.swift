@@ -42,6 +42,7 @@ extension Replica {
       entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
       if !isLeader { bytesSinceSnapshot += entry.payload.count }
     }
+    observer?.applied(entry, ReplicaView(replica: self))
   }
 
   func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {

@@ -71,6 +71,8 @@ final class Replica {
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
+  var observer: (any ReplicaObserver)?
+  var prematurity: Node.Prematurity?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
@@ -102,7 +104,8 @@ final class Replica {
     let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.epoch) > 0 } ?? true)
     guard continues || begins else {
       // An old epoch's message says nothing new; a gap in the present one must be told, so that it is sent again.
-      if let known, known.epoch == epoch, !known.refused { refuse(edge, epoch, from: known.nextMessage) }
+      // Told again if need be: the word may have been lost with a link that the edge does not need to ask.
+      if let known, known.epoch == epoch { refuse(edge, epoch, from: known.nextMessage) }
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }
@@ -286,6 +289,7 @@ final class Replica {
     outbox.roleChanged = true
     catalogueProposed = 0
     if isLeader {
+      observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
       deliveriesSentAt = 0
@@ -340,6 +344,7 @@ final class Replica {
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     isDirty = true
+    observer?.restored(ReplicaView(replica: self))
     return true
   }
 

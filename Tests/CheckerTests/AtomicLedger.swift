@@ -68,7 +68,9 @@ struct AtomicLedger {
     while operations.count < options.operations || !steps.isEmpty {
       let client = free.indices.min { free[$0] < free[$1] } ?? 0
       let begin = operations.count < options.operations ? free[client] : UInt64.max
-      if let next = steps.indices.min(by: { (steps[$0].at, steps[$0].part) < (steps[$1].at, steps[$1].part) }), steps[next].at <= begin {
+      if let next = steps.indices.min(by: { (steps[$0].at, steps[$0].part) < (steps[$1].at, steps[$1].part) }),
+        steps[next].at <= begin
+      {
         let step = steps[next]
         steps.swapAt(next, steps.count - 1)
         steps.removeLast()
