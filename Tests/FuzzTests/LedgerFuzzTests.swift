@@ -181,6 +181,29 @@ import Testing
     }
   }
 
+  @Test func aCatalogueOutOfBoundsIsRefused() throws {
+    var catalogue = Catalogue()
+    let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
+    _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
+    let sound = catalogue.programs[0]
+    let changes: [(inout Catalogue.Program) -> Void] = [
+      { $0.offsetMinutes = 841 }, { $0.offsetMinutes = .max / 60 }, { $0.backdateDays = .max },
+      { $0.refundWindowDays = -1 }, { $0.rules[0].rate = EarnRate(points: 1, money: 0) },
+      { $0.rules[0].expiry = ExpiryRule(unit: .months, count: .max) },
+    ]
+    for (number, change) in changes.enumerated() {
+      var program = sound
+      change(&program)
+      // Put there as `put` would, if only it could.
+      var other = catalogue
+      other.programs[0] = program
+      var buffer = ByteBuffer()
+      other.encode(into: &buffer)
+      var reader = ByteReader(buffer.bytes)
+      #expect((try? Catalogue(decoding: &reader)) == nil, "change \(number)")
+    }
+  }
+
   @Test func anyCatalogueIsReadOrRefused() throws {
     var mutator = Mutator(seed: 450)
     var catalogue = Catalogue()
