@@ -28,6 +28,7 @@ struct LedgerCommands {
   private mutating func context() -> CommandContext { CommandContext(fingerprint: mutator.below(10) == 0 ? 1 : 0) }
 
   mutating func next() -> [UInt8] {
+    if mutator.below(100) == 0 { return mutator.pick(LedgerCommands.deltas) }
     if !deliveries.isEmpty && mutator.below(4) == 0 { return mutator.pick(deliveries) }
     var buffer = ByteBuffer()
     let kind = mutator.below(15)
@@ -128,6 +129,15 @@ struct LedgerCommands {
     }
     return buffer.array
   }
+
+  /// As a catalogue's next deltas, and as its first.
+  private static let deltas =
+    catalogue()
+    + catalogue().map { command in
+      var next = command
+      next[CommandHeader.bodyOffset] += 2
+      return next
+    }
 
   /// What makes the program `points` and its merchant.
   static func catalogue() -> [[UInt8]] {
