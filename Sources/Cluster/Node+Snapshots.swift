@@ -25,9 +25,9 @@ extension Node {
     } else {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
-    guard replica.bytesSinceSnapshot >= due, !replica.snapshotRunning, let order = replica.beginSnapshot() else {
-      return
-    }
+    guard replica.bytesSinceSnapshot >= due, !replica.snapshotRunning, replica.quarantined == nil,
+      let order = replica.beginSnapshot()
+    else { return }
     writeJournal(order.shard)
     jobs.append(.journalSync(order))
   }
