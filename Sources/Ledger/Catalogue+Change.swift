@@ -117,6 +117,10 @@ extension Catalogue {
   /// What a request makes of its subject; nil if it stays as it is.
   private func changed(by request: Bytes, stamp: Stamp) throws(Refusal) -> Change? {
     var reader = ByteReader(request)
+    // A delta can say anything; rules are looked up some years around their moments.
+    guard stamp.microseconds.magnitude <= CivilTime.latest.microseconds.magnitude else {
+      throw .malformed("a moment out of range")
+    }
     do {
       let subject = Subject(rawValue: try reader.read())
       let tenant = TenantID(try reader.read())
