@@ -6,7 +6,7 @@ import Storage
 public final class SimulatedHost {
   public let number: Int
   public let configuration: NodeConfiguration
-  public internal(set) var disk: MemoryFileSystem
+  public let disk: MemoryFileSystem
   var identity: UInt64
   public internal(set) var node: Node?
   var storage: NodeStorage?

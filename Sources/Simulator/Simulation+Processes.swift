@@ -75,7 +75,7 @@ extension Simulation {
   public func wipe(_ number: Int) {
     kill(number)
     let host = hosts[number]
-    host.disk = MemoryFileSystem()
+    host.disk.wipe()
     host.identity = random.next() | 1
     note(0x417E, UInt64(number))
   }

@@ -42,6 +42,21 @@ import Testing
     #expect(small.left == 0)
   }
 
+  @Test func whoWasRefusedIsToldAgainWhenItGoesOn() throws {
+    let raft = try RaftGroup(
+      id: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(voters: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
+    let replica = Replica(
+      shard: ShardID(1), firstSlot: Slot(0),
+      machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    for message in 0..<3 as Range<UInt32> {
+      try replica.receive(edge: 1, epoch: 5, message: message, count: 0, items: nothing)
+      #expect(replica.outbox.refusals.map(\.message) == [0], "the first word may have been lost")
+      replica.outbox.refusals.removeAll()
+    }
+  }
+
   @Test func aMarkerThatCannotBeProposedIsRefusedAndLeavesNothingBehind() throws {
     var options = RaftOptions()
     options.maxUncommittedBytes = 1

@@ -27,7 +27,8 @@ extension Life {
 
   private func strike(_ kind: StrikeKind) {
     let count = simulation.hosts.count
-    let victim = Int(random.below(UInt64(count)))
+    if kind.isDamage && damageable.isEmpty { return }
+    let victim = kind.isDamage ? random.pick(damageable) : Int(random.below(UInt64(count)))
     let other = (victim + 1 + Int(random.below(UInt64(count - 1)))) % count
     let host = simulation.hosts[victim]
     let time = duration
@@ -57,6 +58,7 @@ extension Life {
     case .stop:
       told("")
       simulation.stop(victim)
+      stopped[victim] = host.life
       later(4_000_000) { [self] in restart(victim) }
     case .freeze:
       told("for \(time / 1000) ms")
@@ -113,6 +115,39 @@ extension Life {
       told("")
       sickDisks.insert(victim)
       host.disk.failSync(after: Int(random.below(10)))
+      restart(victim)
+    case .rot:
+      let files = host.disk.files.filter { $0.bytes > 0 }
+      guard !files.isEmpty else { return }
+      let file = random.pick(files)
+      let start = Int(random.below(UInt64(min(file.bytes, 96 << 10))))
+      let end = start + 1 + Int(random.below(8_192))
+      told("\(file.path) from \(start)")
+      damaged.insert(victim)
+      host.disk.rot(file.path, start..<end, bits: 1 + Int(random.below(20)), seed: random.next())
+      if random.chance(500) {
+        simulation.kill(victim)
+        restart(victim)
+      }
+    case .lostWrite, .strayWrite, .failedRead:
+      damaged.insert(victim)
+      let suffix = random.pick([".wal", ".wal", ".jnl", ".snap", ".tmp", ""])
+      let after = Int(random.below(30))
+      told("of \(suffix), the \(after)th")
+      if kind == .failedRead {
+        host.disk.failRead(after: after, of: suffix)
+      } else if kind == .lostWrite {
+        host.disk.failWrite(after: after, to: suffix, .lost)
+      } else {
+        let files = host.disk.files
+        let path = files.isEmpty || random.chance(500) ? nil : random.pick(files).path
+        host.disk.failWrite(after: after, to: suffix, .misdirected(to: path, sector: Int(random.below(32))))
+      }
+    case .wipe:
+      told("")
+      damaged.insert(victim)
+      wiped.insert(victim)
+      simulation.wipe(victim)
       restart(victim)
     case .fullDisk:
       let room = random.pick([0, 4 << 10, 64 << 10, 512 << 10] as [UInt64])

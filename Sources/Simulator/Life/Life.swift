@@ -23,6 +23,15 @@ public final class Life {
   public internal(set) var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
   /// Hosts whose disk has done what explains errors.
   var sickDisks: Set<Int> = []
+  /// Hosts that damage may strike, and those that it has struck.
+  private(set) var damageable: [Int] = []
+  var damaged: Set<Int> = []
+  /// Which process of a host was asked to stop.
+  var stopped: [Int: Int] = [:]
+  /// Who each host was when the cluster was made.
+  private var members: [NodeID] = []
+  /// Those whose disk was replaced: nobody they were before.
+  var wiped: Set<Int> = []
   /// Hosts that stay down in peace.
   private(set) var down: Set<Int> = []
   private let transcript: ((String) -> Void)?
@@ -67,7 +76,7 @@ public final class Life {
     simulation.run(for: plan.trouble) { failure != nil }
     guard failure == nil else { return }
     peace()
-    guard failure == nil else { return }
+    guard failure == nil, !plan.isRuin else { return }
     verify()
   }
 
@@ -75,6 +84,8 @@ public final class Life {
 
   func fail(_ reason: String) {
     guard failure == nil else { return }
+    // Beyond the budget no more is asked than that nothing traps or hangs.
+    if plan.isRuin && !damaged.isEmpty { return tell(-1, "in ruin: \(reason)") }
     failure = reason
     tell(-1, "FAILS: \(reason)")
   }
@@ -90,6 +101,12 @@ public final class Life {
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     // A marker is stamped ahead by as much as clocks might be apart, for all that is known over slow links.
     if text.contains("alarm=CLOCK") && text.contains("are stamped") { return }
+    // What was being received when the power went is not all there: it is found out, and sent again.
+    if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
+    if damaged.contains(host.number) {
+      if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
+      return
+    }
     if sickDisks.contains(host.number) && !text.contains("quarantined") {
       if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
       return
@@ -134,7 +151,22 @@ public final class Life {
         return false
       }
     }
+    chooseDamageable()
     return failure == nil
+  }
+
+  /// A minority of every group at most.
+  private func chooseDamageable() {
+    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
+    members = simulation.hosts.map(\.nodeID)
+    let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
+    var order = Array(simulation.hosts.indices)
+    for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }
+    for number in order {
+      let more = (damageable + [number]).map { simulation.hosts[$0].nodeID }
+      let isMinority = groups.allSatisfy { voters in voters.filter { more.contains($0) }.count * 2 < voters.count }
+      if isMinority || plan.isRuin { damageable.append(number) }
+    }
   }
 
   /// Sends a line and waits for its one-line answer.
@@ -183,7 +215,8 @@ public final class Life {
     for shard in 0...plan.shards {
       observer.checkLogs(views.filter { $0.shard.rawValue == UInt32(shard) })
     }
-    for view in views {
+    let rotten = damaged.map { simulation.hosts[$0].nodeID }
+    for view in views where !rotten.contains(view.node) {
       if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
     }
   }
@@ -191,8 +224,9 @@ public final class Life {
   // MARK: What terminals ask of the life
 
   func anyHost(_ random: inout SeededGenerator) -> Int {
-    let up = simulation.hosts.indices.filter { !down.contains($0) }
-    return random.pick(up)
+    let up = simulation.hosts.indices.filter { !down.contains($0) && (mayBegin || !damaged.contains($0)) }
+    // In ruin nobody may be left: then it is one who does not answer.
+    return random.pick(up.isEmpty ? Array(simulation.hosts.indices) : up)
   }
   /// A hold that was made, perhaps one that is closed already.
   func hold(_ random: inout SeededGenerator) -> (tx: String, id: String, member: String, points: Int64)? {
@@ -271,11 +305,17 @@ public final class Life {
       host.disk.setCapacity(.max)
       host.disk.failSync(after: .max)
       host.disk.cutPower(afterSteps: nil)
+      host.disk.cancelFaults()
       // What a disk has refused is made anew from the log when the process starts.
-      if sickDisks.contains(host.number) { simulation.killProcess(host.number) }
+      // And who is about to stop has stopped.
+      if sickDisks.contains(host.number) || stopped[host.number] == host.life { simulation.killProcess(host.number) }
       if down.contains(host.number) {
         if random.chance(500) { simulation.kill(host.number) } else { simulation.cutPower(host.number) }
       } else if host.node == nil, !simulation.start(host.number) {
+        if damaged.contains(host.number) {
+          down.insert(host.number)
+          continue
+        }
         return fail("\(host.name) does not start in peace: \(host.failure ?? "")")
       }
     }
@@ -283,6 +323,7 @@ public final class Life {
     for terminal in terminals { terminal.peace() }
     let began = simulation.now
     let quiet = simulation.run(for: patience) { failure != nil || terminals.allSatisfy { $0.pending == nil } }
+    if plan.isRuin { return }
     guard failure == nil else { return }
     guard quiet else {
       let waiting = terminals.compactMap(\.pending?.line)
@@ -291,6 +332,9 @@ public final class Life {
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")
   }
 
+  /// These are down from now on, too.
+  func settleDown(_ more: Set<Int>) { down.formUnion(more) }
+
   private func chooseDown() {
     guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
@@ -298,7 +342,8 @@ public final class Life {
     for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }
     for number in order.prefix(Int(random.below(UInt64(order.count)))) {
       let less = down.union([number])
-      let dead = less.map { simulation.hosts[$0].nodeID }
+      // Who has damage may have to be given again what it lost, and does not count until then.
+      let dead = less.union(damaged).map { members[$0] }
       if groups.allSatisfy({ voters in voters.filter { !dead.contains($0) }.count * 2 > voters.count }) { down = less }
     }
   }

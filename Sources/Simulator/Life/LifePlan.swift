@@ -27,8 +27,15 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   case stallDisk
   case failSync
   case fullDisk
+  /// What destroys copies: it strikes a set of hosts that holds a minority of each group.
+  case rot
+  case lostWrite
+  case strayWrite
+  case failedRead
+  case wipe
 
   public var word: String { "\(self)" }
+  public var isDamage: Bool { rawValue >= StrikeKind.rot.rawValue }
 }
 
 /// What a seed decides of a life before it begins. Times are in microseconds.
@@ -63,6 +70,9 @@ public struct LifePlan: Sendable {
   public var drift: Int64 = 0
   /// Mean time that a terminal takes between two requests.
   public var thinkTime: UInt64 = 100_000
+
+  /// Damage without bound: then the only demand is that nothing traps or hangs.
+  public var isRuin = false
 
   public var clocksLie: Bool { clockSpread > 0 || drift > 0 || kinds.contains(.clockJump) }
 
@@ -103,11 +113,15 @@ public struct LifePlan: Sendable {
     if random.chance(300) { clockSpread = Int64(random.below(450_000)) }
     if random.chance(200) { drift = Int64(random.below(500)) }
     thinkTime = random.pick([30_000, 100_000, 300_000])
+    // Damage is rarer than the rest, and alone enough to look at.
+    if random.chance(600) { kinds.removeAll(where: \.isDamage) }
+    isRuin = random.chance(30)
+    if isRuin { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
   }
 
   /// For a person: one line.
   public var summary: String {
-    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny)"
+    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin)"
       + " wide=\(distances[0] > 0) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
       + " kinds=\(kinds.map(\.word).joined(separator: ","))"
   }

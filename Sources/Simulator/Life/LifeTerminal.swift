@@ -85,7 +85,9 @@ final class LifeTerminal {
           captures ? .capture : .release, member: hold.member, client: name, begin: simulation.now)
         operation.id = id
         operation.hold = hold.id
-        let part = captures && random.chance(300) ? " points=\(random.below(UInt64(hold.points)) + 1)" : ""
+        // The whole, unless it says how much.
+        operation.points = captures && random.chance(300) ? Int64(random.below(UInt64(hold.points)) + 1) : hold.points
+        let part = operation.points < hold.points ? " points=\(operation.points)" : ""
         pending = Pending(operation: operation, line: "\(captures ? "CAPTURE" : "RELEASE") \(hold.tx) id=\(id)\(part)")
         return
       }
