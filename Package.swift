@@ -39,7 +39,7 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
-    .testTarget(name: "FuzzTests", dependencies: ["Cluster"]),
+    .testTarget(name: "FuzzTests", dependencies: ["Cluster", "Server"]),
   ],
   swiftLanguageModes: [.v6]
 )

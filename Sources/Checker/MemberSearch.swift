@@ -41,6 +41,8 @@ struct MemberSearch {
 
   /// Bits of a configuration by action: `notBegun`, `ended`, or the bit.
   var bits: [Int]
+  /// Configurations looked at from one at one moment.
+  static let mostVisited = 1 << 18
   static let notBegun = -1
   static let ended = -2
   var freeBits: [Int] = []
@@ -192,6 +194,11 @@ struct MemberSearch {
         emit(child)
         continue
       }
+      // Memory has a bound, whatever there is to be found.
+      if next.count > 2 * limits.configurations {
+        wasCut = true
+        return
+      }
       // The fewest unseen actions first.
       let before = next.count
       let wasCutBefore = wasCut
@@ -213,7 +220,7 @@ struct MemberSearch {
     arrive(child)
     var at = 0
     while at < visited.count {
-      guard stepsLeft > 0, successorsLeft > 0 else {
+      guard stepsLeft > 0, successorsLeft > 0, visited.count < MemberSearch.mostVisited else {
         wasCut = true
         return
       }

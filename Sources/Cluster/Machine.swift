@@ -118,6 +118,8 @@ struct ReplicaOutbox {
   var markers: [MarkerDigest] = []
   var alarms: [String] = []
   var roleChanged = false
+  /// It was damaged and is whole again.
+  var isRepaired = false
   var configurationChanged = false
 
   @inline(__always)

@@ -44,6 +44,7 @@ extension Node {
         ))
       reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
       reply.field(.id, Node.hex(member.id.rawValue))
+      reply.field(.alarms, Node.text(ofAlarms: alarms(of: member.id)))
     }
     answer(owner, reply.buffer.bytes)
   }
@@ -80,7 +81,8 @@ extension Node {
     let up = members.filter { isUp($0.id) }.count
     let shards = topology?.shards ?? []
     let led = shards.filter { isLed($0.shard) }.count
-    let isSound = divergent.isEmpty && !replicas.contains { $0?.quarantined != nil }
+    let alarms = alarms
+    let isSound = alarms.isEmpty && divergent.isEmpty && !replicas.contains { $0?.quarantined != nil }
     let healthy = cluster != 0 && up == members.count && led == shards.count && isLed(.directory) && isSound
     reply.buffer.removeAll()
     reply.record()
@@ -92,6 +94,7 @@ extension Node {
     reply.field(.healthy, healthy ? "yes" : "no")
     reply.field(.node, configuration.name)
     reply.field(.version, configuration.version)
+    reply.field(.alarms, Node.text(ofAlarms: alarms))
     answer(owner, reply.buffer.bytes)
   }
 
@@ -161,7 +164,7 @@ extension Node {
           + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
           + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
           + " transferring=\(Node.hex(raft.transferringTo.rawValue))"
-          + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
+          + (raft.damage == .none ? "" : " \(raft.damage)") + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
           + " peers=\(raft.progress.map { "\(Node.hex($0.id.rawValue)):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
       )
     }

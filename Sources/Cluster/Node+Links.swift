@@ -11,6 +11,9 @@ extension Node {
     case messages = 2
   }
   static let redialLimit: UInt64 = 1_000_000
+  /// A link that has not been greeted for so long leads nowhere: nothing more is sent on it before that, so TCP would
+  /// never notice that the other machine is gone. Many round trips, in microseconds.
+  static let greetingLimit: UInt64 = 5_000_000
 
   var header: FrameHeader {
     FrameHeader(
@@ -19,6 +22,11 @@ extension Node {
   }
 
   func retryDials() {
+    for dial in dials {
+      if let link = dial.link, links[link]?.peer == nil, now.monotonic - dial.openedAt > Node.greetingLimit {
+        closeLink(link, because: "nobody greeted at \(dial.address)")
+      }
+    }
     for i in dials.indices {
       guard !dials[i].isFutile, dials[i].request == nil, dials[i].link == nil, now.monotonic >= dials[i].nextAttempt
       else { continue }
@@ -44,6 +52,7 @@ extension Node {
       if let i = dials.firstIndex(where: { $0.request == request }) {
         dials[i].request = nil
         dials[i].link = id
+        dials[i].openedAt = now.monotonic
         link.dialled = dials[i].address
       } else if transferLinkOpened(id, request: request) {
         link.bulk = true

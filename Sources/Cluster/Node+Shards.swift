@@ -16,9 +16,14 @@ extension Node {
   /// all must be known before the directory is applied, or it would take a shard for new.
   func restore(_ shards: [RecoveredReplica]) {
     for found in shards where found.shard != .directory { recovered[found.shard] = found }
-    guard let found = shards.first(where: { $0.shard == .directory }), let members = bootstrapMembers(of: found) else {
+    guard var found = shards.first(where: { $0.shard == .directory }) else { return }
+    guard let members = bootstrapMembers(of: found) else {
+      // Nothing of it is left: a peer tells its beginning.
+      recovered[.directory] = found
       return
     }
+    // What every node began with is committed, also where no more than that is left.
+    if found.configuration == nil { found.hardState.commit = max(found.hardState.commit, LogIndex(1)) }
     install(directory: found, members: members)
   }
 
@@ -123,13 +128,18 @@ extension Node {
       let found =
         recovered.removeValue(forKey: placement.shard)
         ?? RecoveredReplica(
-          shard: placement.shard, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+          shard: placement.shard, hardState: unknownState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
       let machine = found.machine ?? newLedger(placement.shard)
       start(
         found, machine: machine, members: Configuration(voters: placement.voters),
         firstSlot: Slot(UInt16(placement.first)))
     }
+  }
+
+  /// Of a shard of which nothing was found on disk: nothing was there, or all of it is lost, votes and all.
+  private var unknownState: HardState {
+    fence == 0 ? .initial : HardState.initial.damaged(life: fence, isVoteLost: true)
   }
 
   private func newLedger(_ shard: ShardID) -> LedgerMachine {
@@ -161,10 +171,11 @@ extension Node {
   /// Begins the cluster here: as the last of its nodes, when the others have said that they have begun.
   func begin(_ topology: Topology) {
     let entry = Node.firstEntry(topology)
-    let hardState = HardState(term: Term(1), vote: .none, commit: LogIndex(1))
-    var state = ByteBuffer(capacity: 64)
-    hardState.encode(into: &state)
-    pendingRecords.append(.init(shard: .directory, body: .state(state.array)))
+    // A node that lost what it knew of the directory may have voted since.
+    var hardState = recovered.removeValue(forKey: .directory)?.hardState ?? unknownState
+    hardState.term = max(hardState.term, Term(1))
+    hardState.commit = LogIndex(1)
+    pendingRecords.append(.init(shard: .directory, body: .state(NodeStorage.encoded(hardState))))
     pendingRecords.append(.init(shard: .directory, body: .entry(entry)))
     install(
       directory: RecoveredReplica(
@@ -226,7 +237,7 @@ extension Node {
 
   func bootstrapped(by peer: Peer, _ reader: inout ByteReader) throws(MalformedBytes) {
     let offered = try Topology(decoding: &reader)
-    if cluster == 0 && offered.member(id) != nil {
+    if cluster == 0 && offered.member(id) != nil && replica(.directory) == nil {
       bootstrap = nil
       begin(offered)
     }

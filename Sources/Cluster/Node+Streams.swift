@@ -251,6 +251,10 @@ extension Node {
     replica.outbox.snapshotsNeeded.removeAll(keepingCapacity: true)
     for alarm in replica.outbox.alarms { log(.error, alarm) }
     replica.outbox.alarms.removeAll(keepingCapacity: true)
+    if replica.outbox.isRepaired {
+      replica.outbox.isRepaired = false
+      log(.warning, "shard \(shard.rawValue) is repaired: its peers have supplied what was lost")
+    }
     if replica.outbox.roleChanged {
       replica.outbox.roleChanged = false
       if replica.leader != .none { noteLeader(shard, replica.leader, replica.term) }

@@ -18,6 +18,8 @@ public final class Node: NodeCore {
   let id: NodeID
   /// Rises with each start: a restarted node is not taken for what it was.
   let incarnation: UInt64
+  /// See `RecoveredNode`.
+  let fence: UInt64
   var now: Moment
   var random: SeededGenerator
   /// Zero until the node belongs to a cluster.
@@ -65,6 +67,8 @@ public final class Node: NodeCore {
   var recovered: [ShardID: RecoveredReplica] = [:]
   /// Shards of which a replica's digest differed from its leader's.
   var divergent: Set<ShardID> = []
+  /// Shards whose journal could not be read here in this life.
+  var rottenJournals: Set<ShardID> = []
   var transfers = SnapshotTransfers()
 
   // The log: at most one batch is under way.
@@ -118,6 +122,7 @@ public final class Node: NodeCore {
     self.observer = observer
     self.id = storage.identity
     self.incarnation = storage.incarnation
+    self.fence = storage.fence
     self.now = now
     self.random = SeededGenerator(seed: seed)
     let hello = Hello(
@@ -130,6 +135,7 @@ public final class Node: NodeCore {
     for address in configuration.join where address != configuration.peerAddress {
       dials.append(Dial(address: address))
     }
+    for warning in storage.warnings { log(.warning, warning) }
     restore(storage.shards)
   }
 
@@ -227,6 +233,12 @@ public final class Node: NodeCore {
     case .answered(let answers, let cost):
       journalCost -= cost
       for answer in answers { deliver(answer) }
+    case .journalRotten(let answers, let cost, let shard, let reason, let transfer):
+      journalCost -= cost
+      for answer in answers { deliver(answer) }
+      rottenJournals.insert(shard)
+      if let transfer { transferAdvanced(.failed(transfer, reason)) }
+      log(.error, "CORRUPT \(reason); start this node again: its peers then supply the journal of that shard")
     case .journalSynced(let result):
       journalSynced(result)
     case .snapshotWritten(let result):

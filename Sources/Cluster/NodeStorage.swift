@@ -58,6 +58,8 @@ public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
   /// Answers to journal queries, and what these cost.
   case answered([EdgeAnswers], cost: Int)
+  /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
+  case journalRotten([EdgeAnswers], cost: Int, shard: ShardID, reason: String, transfer: UInt64? = nil)
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -84,6 +86,11 @@ public struct RecoveredNode: @unchecked Sendable {
   /// Rises with each start, whatever the wall clock does.
   let incarnation: UInt64
   let shards: [RecoveredReplica]
+  /// What had rotted, a line each for the operator.
+  var warnings: [String] = []
+  /// Not 0: the log lost states, perhaps of shards that left no other trace: a replica that is not among `shards` may have
+  /// voted all the same. The life of such a replica.
+  var fence: UInt64 = 0
 }
 
 /// The node's disk: one write-ahead log, a journal and snapshots for each shard, and the identity. The shell runs it on
@@ -92,7 +99,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   let directory: String
   let fileSystem: any FileSystem
   private let lock: any FileLock
-  private let log: WriteAheadLog
+  let log: WriteAheadLog
+  /// Rises with each start.
+  let incarnation: UInt64
+  /// See `RecoveredNode`.
+  var warnings: [String] = []
   let journals: JournalStore
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
@@ -116,17 +127,20 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init()
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
-      directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, logOptions: logOptions,
+      directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, wall: wall, logOptions: logOptions,
       ledgerLimits: ledgerLimits)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
-    let incarnation = try Incarnation.next(directory: dataDirectory, fileSystem: fileSystem, wall: wall)
+    let fence = try storage.raiseFence()
     let shards = try storage.recover()
-    return (storage, RecoveredNode(identity: identity, incarnation: incarnation, shards: shards))
+    var recovered = RecoveredNode(identity: identity, incarnation: storage.incarnation, shards: shards)
+    recovered.warnings = storage.warnings
+    recovered.fence = fence
+    return (storage, recovered)
   }
 
   private init(
-    directory: String, fileSystem: any FileSystem, newIdentity: UInt64, logOptions: WriteAheadLog.Options,
-    ledgerLimits: LedgerLimits
+    directory: String, fileSystem: any FileSystem, newIdentity: UInt64, wall: Stamp,
+    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits
   ) throws {
     self.ledgerLimits = ledgerLimits
     self.directory = directory
@@ -134,7 +148,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity)
-    log = try WriteAheadLog(directory: directory + "/wal", fileSystem: fileSystem, options: logOptions)
+    let incarnation = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
+    self.incarnation = incarnation
+    log = try WriteAheadLog(
+      directory: directory + "/wal", fileSystem: fileSystem, options: logOptions,
+      marking: { NodeStorage.markedState(of: $0, life: incarnation) })
     journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
   }
@@ -160,7 +178,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         return .nothing
       }
     case .journalQueries(let shard, let queries):
-      return .answered(answer(shard, queries), cost: queries.reduce(0) { $0 + $1.query.cost })
+      let cost = queries.reduce(0) { $0 + $1.query.cost }
+      var rot: String?
+      let answers = answer(shard, queries, rot: &rot)
+      guard let rot, noteRot(inJournalOf: shard) else { return .answered(answers, cost: cost) }
+      return .journalRotten(answers, cost: cost, shard: shard, reason: rot)
     case .journalSync(let order):
       do {
         try syncJournal(for: order)
@@ -184,7 +206,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     do { return try body() } catch { return .failed("cannot \(what): \(error)") }
   }
 
-  private func answer(_ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)]) -> [EdgeAnswers] {
+  private func answer(
+    _ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)], rot: inout String?
+  ) -> [EdgeAnswers] {
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
     let view = JournalView(store: journals, shard: shard)
@@ -194,6 +218,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         try query.run(view, into: &reply)
       } catch {
         reply.buffer.removeAll()
+        if let error = error as? StorageError, error.kind == .damaged { rot = "\(error)" }
         reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
       }
       if !edges.contains(where: { $0.edge == origin.edge }) { edges.append((origin.edge, EdgeResults())) }
@@ -240,27 +265,6 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     return try shards.map { try recover($0, found[$0]) }
   }
 
-  private func recover(_ shard: ShardID, _ logged: RecoveredShard?) throws -> RecoveredReplica {
-    var hardState = HardState.initial
-    if let state = logged?.state, !state.isEmpty {
-      hardState = try state.withUnsafeBytes { raw in
-        var reader = ByteReader(raw)
-        return try HardState(decoding: &reader)
-      }
-    }
-    guard let file = try snapshots.newest(shard) else {
-      if shard != .directory { try truncateJournal(shard, to: .none) }
-      return RecoveredReplica(
-        shard: shard, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0), configuration: nil,
-        entries: logged?.entries ?? [], machine: nil)
-    }
-    let loaded = try load(file)
-    if let ledger = loaded.machine as? LedgerMachine { try truncateJournal(shard, to: ledger.journalEnd) }
-    return RecoveredReplica(
-      shard: shard, hardState: hardState, snapshotIndex: file.index, snapshotTerm: file.term,
-      configuration: loaded.configuration, entries: logged?.entries ?? [], machine: loaded.machine)
-  }
-
   /// Reads a snapshot whole and verified.
   func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
     guard let metadata = SnapshotMetadata(file.metadata) else {
@@ -279,7 +283,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     return (LedgerMachine(ledger, lastIndex: file.index), configuration)
   }
 
-  private func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {
+  func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {
     if position == .none {
       try journals.removeAll(shard)
     } else {

@@ -41,6 +41,8 @@ struct Dial {
   /// The request to open, while it is under way.
   var request: UInt64?
   var link: LinkID?
+  /// When the link was opened, on the monotonic clock.
+  var openedAt: UInt64 = 0
   var nextAttempt: UInt64 = 0
   var backoff: UInt64 = 50_000
   /// It turned out to be this node, or another address of a peer that is linked already.

@@ -56,7 +56,8 @@ extension Replica {
   func isNear(_ node: NodeID) -> Bool {
     raft.progress.contains { peer in
       // One that lacks nothing may be probed for ever: there is nothing to send to it.
-      peer.id == node && (peer.lagEntries == 0 || peer.state == .replicate && peer.lagBytes <= Replica.nearBytes)
+      peer.id == node && !peer.isDamaged
+        && (peer.lagEntries == 0 || peer.state == .replicate && peer.lagBytes <= Replica.nearBytes)
     }
   }
   private static let nearBytes: UInt64 = 1 << 20
@@ -64,7 +65,7 @@ extension Replica {
   /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
   func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {
     var best: PeerProgress?
-    for peer in raft.progress where peer.isVoter && isReachable(peer.id) {
+    for peer in raft.progress where peer.isVoter && !peer.isDamaged && isReachable(peer.id) {
       if best.map({ peer.match > $0.match }) ?? true { best = peer }
     }
     return best?.id

@@ -267,6 +267,7 @@ final class Replica {
       outbox.persist.append(persist)
     }
     if ready.roleChanged { outbox.roleChanged = true }
+    if ready.damageChanged { outbox.isRepaired = true }
     for message in ready.messages { outbox.messages.append(message) }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {

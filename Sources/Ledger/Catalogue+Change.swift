@@ -117,6 +117,10 @@ extension Catalogue {
   /// What a request makes of its subject; nil if it stays as it is.
   private func changed(by request: Bytes, stamp: Stamp) throws(Refusal) -> Change? {
     var reader = ByteReader(request)
+    // A delta can say anything; rules are looked up some years around their moments.
+    guard stamp.microseconds.magnitude <= CivilTime.latest.microseconds.magnitude else {
+      throw .malformed("a moment out of range")
+    }
     do {
       let subject = Subject(rawValue: try reader.read())
       let tenant = TenantID(try reader.read())
@@ -172,8 +176,8 @@ extension Catalogue {
       guard program.rules.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rule changes") }
       program.rules.append(rule)
     }
-    if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 3660) }
-    if let window = settings.refundWindow { program.refundWindowDays = try days(window, "refund-window", atMost: 3660) }
+    if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 36_500) }
+    if let window = settings.refundWindow { program.refundWindowDays = try days(window, "refund-window", atMost: 36_500) }
     if let offset = settings.utcOffset {
       guard let minutes = Catalogue.offsetMinutes(parsing: offset) else {
         throw .malformed("utc-offset must be as +08:00, up to 14 hours")

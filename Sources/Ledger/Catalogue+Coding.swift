@@ -57,6 +57,7 @@ extension Catalogue {
         program.rules.append(Rule(from: from, rate: rate, expiry: ExpiryRule(unit: unit, count: try reader.read())))
       }
       guard !program.rules.isEmpty else { throw MalformedBytes("a program without a rule") }
+      guard program.isSound else { throw MalformedBytes("a program's setting is out of bounds") }
       put(program, at: number)
     }
     for number in 0..<(try Catalogue.readCount(&reader, Catalogue.maximumMerchants)) {
@@ -72,6 +73,7 @@ extension Catalogue {
         let rate = EarnRate(points: try reader.readZigzag(), money: try reader.readZigzag())
         merchant.rates.append(Rate(from: from, rate: rate))
       }
+      guard merchant.rates.allSatisfy(\.rate.isSound) else { throw MalformedBytes("a rate is out of bounds") }
       put(merchant, at: number)
     }
   }
@@ -112,6 +114,31 @@ extension Catalogue {
       merchant.region.withUnsafeBytes { reply.field(.region, $0) }
       reply.field(.state, merchant.state.text)
       merchant.title.withUnsafeBytes { reply.field(.title, $0) }
+    }
+  }
+}
+
+extension Catalogue.Program {
+  /// Within the bounds that `PROGRAM SET` keeps, on which all arithmetic with these relies.
+  fileprivate var isSound: Bool {
+    let days: ClosedRange<Int64> = 0...36_500
+    return days.contains(backdateDays) && days.contains(refundWindowDays)
+      && (-14 * 60...14 * 60).contains(offsetMinutes)
+      && rules.allSatisfy { $0.rate.isSound && $0.expiry.isSound }
+  }
+}
+extension EarnRate {
+  fileprivate var isSound: Bool {
+    let terms = 0...Int64(EarnRate.largestTerm)
+    return self == .none || (terms.contains(points) && terms.contains(money) && money > 0)
+  }
+}
+extension ExpiryRule {
+  fileprivate var isSound: Bool {
+    switch unit {
+    case .never: true
+    case .days: (1...36_500).contains(count)
+    case .months: (1...1200).contains(count)
     }
   }
 }

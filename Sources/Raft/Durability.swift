@@ -54,7 +54,7 @@ struct Durability: Sendable {
   /// What is to be written, if anything; replies that need not wait for it go to `messages`. A commit index alone is no
   /// reason to write, but goes along with anything else.
   mutating func take(_ state: HardState, from log: Log, messages: inout [Message]) -> Persist? {
-    let isStateNew = state.term != written.term || state.vote != written.vote
+    let isStateNew = state.term != written.term || state.vote != written.vote || state.damage != written.damage
     guard isStateNew || restart != nil || handedOut < log.lastIndex else {
       release(into: &messages)
       return nil

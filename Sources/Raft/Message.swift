@@ -18,7 +18,8 @@ public struct Message: Hashable, Sendable {
     /// Accepted: the log is durable through `index` and equal to the leader's. Rejected: `index` is the append's own,
     /// (`hint`, `logTerm`) the last place where the logs may still agree.
     case appendReply = 6
-    /// The leader lives. `commit`: min(match, commit). `context`: the newest read round, 0 for none.
+    /// The leader lives. `commit`: min(match, commit). `context`: the newest read round, 0 for none. `life`: the
+    /// follower's, as far as the leader knows; `index`: the repair point of that life, 0 for none.
     case heartbeat = 7
     /// `context`: the heartbeat's.
     case heartbeatReply = 8
@@ -39,6 +40,10 @@ public struct Message: Hashable, Sendable {
   public var context: UInt64
   public var reject: Bool
   public var force: Bool
+  /// In answers to appends and heartbeats: the sender's `Damage`, in three.
+  public var life: UInt64 = 0
+  public var isDamaged = false
+  public var isFenced = false
   /// In order, the first at `index` + 1. Payloads are shared with the sender's log.
   public var entries: [LogEntry]
 
@@ -64,7 +69,7 @@ public struct Message: Hashable, Sendable {
 
   /// At least as many bytes as `encode` appends.
   public var encodedBound: Int {
-    var bound = 110
+    var bound = 120
     for entry in entries { bound += entry.payload.count + 24 }
     return bound
   }
@@ -72,15 +77,15 @@ public struct Message: Hashable, Sendable {
   /// Appends the message:
   ///
   ///     message = kind:u8 flags:u8 from:u64 to:u64 term:varint index:varint logTerm:varint commit:varint hint:varint
-  ///               context:varint count:varint entry*
+  ///               context:varint life:varint count:varint entry*
   ///     entry   = kind:u8 term:varint payload:counted          its index follows from its place
-  ///     flags   = 1 reject | 2 force
+  ///     flags   = 1 reject | 2 force | 4 damaged | 8 fenced
   ///
   /// O(bytes); the payloads are copied once, into the buffer.
   public func encode(into buffer: inout ByteBuffer) {
     _ = buffer.reserve(encodedBound)
     buffer.append(kind.rawValue)
-    buffer.append(UInt8(reject ? 1 : 0) | UInt8(force ? 2 : 0))
+    buffer.append(UInt8(reject ? 1 : 0) | (force ? 2 : 0) | (isDamaged ? 4 : 0) | (isFenced ? 8 : 0))
     buffer.append(from.rawValue)
     buffer.append(to.rawValue)
     buffer.append(varint: term.rawValue)
@@ -90,6 +95,7 @@ public struct Message: Hashable, Sendable {
     buffer.append(varint: commitTerm.rawValue)
     buffer.append(varint: hint.rawValue)
     buffer.append(varint: context)
+    buffer.append(varint: life)
     buffer.append(varint: UInt64(entries.count))
     var expected = index
     for entry in entries {
@@ -107,7 +113,7 @@ public struct Message: Hashable, Sendable {
       throw MalformedBytes("a message of unknown kind")
     }
     let flags = try reader.read(UInt8.self)
-    guard flags < 4 else { throw MalformedBytes("a message with unknown flags") }
+    guard flags < 16 else { throw MalformedBytes("a message with unknown flags") }
     let from = NodeID(try reader.read(UInt64.self))
     let to = NodeID(try reader.read(UInt64.self))
     let term = Term(try reader.readVarint())
@@ -117,6 +123,7 @@ public struct Message: Hashable, Sendable {
     let commitTerm = Term(try reader.readVarint())
     let hint = LogIndex(try reader.readVarint())
     let context = try reader.readVarint()
+    let life = try reader.readVarint()
     let count = try reader.readVarint()
     guard count <= UInt64(reader.remaining / 3), kind == .append || count == 0 else {
       throw MalformedBytes("a message with more entries than bytes")
@@ -142,5 +149,8 @@ public struct Message: Hashable, Sendable {
       kind, from: from, to: to, term: term, index: index, logTerm: logTerm, commit: commit,
       commitTerm: commitTerm, hint: hint, context: context, reject: flags & 1 != 0, force: flags & 2 != 0,
       entries: entries)
+    self.life = life
+    isDamaged = flags & 4 != 0
+    isFenced = flags & 8 != 0
   }
 }

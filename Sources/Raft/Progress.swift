@@ -33,6 +33,12 @@ struct Progress: Sendable {
   var confirmedRound: UInt64 = 0
   /// The answer to this node's campaign.
   var vote: Bool?
+  /// The member's `Damage`, as it last said.
+  var life: UInt64 = 0
+  var isDamaged = false
+  var isFenced = false
+  /// The end of our log when we heard that the member is damaged; 0 for none.
+  var repairPoint = LogIndex(0)
 
   init(id: NodeID) { self.id = id }
 
@@ -49,6 +55,15 @@ struct Progress: Sendable {
     state = .replicate
     next = match + 1
     isPaused = false
+  }
+  /// The member was damaged: nothing of what it said before counts.
+  mutating func beginLife(_ life: UInt64, logEnd: LogIndex) {
+    self.life = life
+    match = LogIndex(0)
+    matchAtHeartbeat = LogIndex(0)
+    repairPoint = LogIndex(0)
+    // A snapshot on its way is still wanted, or refused by the member; its end is reported.
+    if state != .snapshot { becomeProbe(next: logEnd + 1) }
   }
   mutating func becomeSnapshot() {
     state = .snapshot
@@ -71,4 +86,6 @@ public struct PeerProgress: Hashable, Sendable {
   public var isVoter: Bool
   /// Heard of within the last election timeout.
   public var isActive: Bool
+  /// It has said that it lost what it acknowledged, or its vote: it cannot lead.
+  public var isDamaged: Bool
 }

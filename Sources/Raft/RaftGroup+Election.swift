@@ -21,6 +21,8 @@ extension RaftGroup {
       term = newTerm
       vote = .none
     }
+    // It is that leader's word, in that term.
+    repairPoint = LogIndex(0)
     if role != .follower || leader != newLeader { roleChanged = true }
     role = .follower
     leader = newLeader
@@ -110,7 +112,7 @@ extension RaftGroup {
     let isPreVote = message.kind == .preVote
     let isFree = vote == message.from || vote == .none && leader == .none || isPreVote && message.term > term
     let isUpToDate = log.isUpToDate(index: message.index, term: message.logTerm)
-    guard isFree, isUpToDate, !(isPreVote && outranks(message)) else {
+    guard damage.mayVote, isFree, isUpToDate, !(isPreVote && outranks(message)) else {
       messages.append(voteReply(to: message, in: term, reject: true))
       return
     }

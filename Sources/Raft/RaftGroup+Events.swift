@@ -121,7 +121,8 @@ extension RaftGroup {
   public mutating func transferLeadership(to target: NodeID) throws(ProposalRefused) {
     if role == .leader, target == transferTarget { return }
     try checkLeading()
-    guard target != id, let at = position(of: target), peers[at].isIncoming else { throw .notAVoter }
+    guard target != id, let at = position(of: target), peers[at].isIncoming, !peers[at].isDamaged, !peers[at].isFenced
+    else { throw .notAVoter }
     transferTarget = target
     transferElapsed = 0
     orderTransfer(at)
@@ -143,6 +144,7 @@ extension RaftGroup {
   public mutating func persisted(_ sequence: UInt64) {
     durability.persisted(sequence, messages: &messages)
     countOwnVote()
+    closeDamage()
     guard role == .leader, let own = position(of: id), peers[own].match < durability.stable else { return }
     peers[own].match = durability.stable
     advanceCommit()
@@ -216,7 +218,7 @@ extension RaftGroup {
       sendAppends()
     }
     var ready = Ready()
-    let state = HardState(term: term, vote: vote, commit: commitIndex)
+    let state = HardState(term: term, vote: vote, commit: commitIndex, damage: damage)
     ready.persist = durability.take(state, from: log, messages: &messages)
     if emittedIndex < commitIndex {
       ready.committed = log.slice(from: emittedIndex + 1, through: commitIndex)
@@ -228,6 +230,7 @@ extension RaftGroup {
     swap(&ready.snapshotNeeded, &snapshotNeeded)
     swap(&ready.roleChanged, &roleChanged)
     swap(&ready.configurationChanged, &configurationChanged)
+    swap(&ready.damageChanged, &damageChanged)
     return ready
   }
 }

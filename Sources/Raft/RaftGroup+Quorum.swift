@@ -2,11 +2,11 @@ import Base
 
 /// Majorities: of the voters, and while joint of both halves.
 extension RaftGroup {
-  /// Whether a majority of the incoming voters satisfies `test`, and of the outgoing if there are any. O(members).
+  /// Whether a majority of the incoming voters, those that are fenced counted as against, satisfies `test`, and of the outgoing if there are any. O(members).
   func quorum(_ test: (Progress) -> Bool) -> Bool {
     var (incoming, outgoing, incomingYes, outgoingYes) = (0, 0, 0, 0)
     for peer in peers where peer.isVoter {
-      let yes = test(peer)
+      let yes = !peer.isFenced && test(peer)
       if peer.isIncoming {
         incoming += 1
         if yes { incomingYes += 1 }
@@ -25,7 +25,7 @@ extension RaftGroup {
       func reached(_ belongs: (Progress) -> Bool) -> UInt64? {
         var count = 0
         for peer in peers where belongs(peer) {
-          let new = value(peer)
+          let new = peer.isFenced ? 0 : value(peer)
           var at = count
           while at > 0, sorted[at - 1] > new {
             sorted[at] = sorted[at - 1]
@@ -45,7 +45,7 @@ extension RaftGroup {
   func position(of node: NodeID) -> Int? { peers.firstIndex { $0.id == node } }
 
   /// Whether this node may become leader.
-  var isPromotable: Bool { peers.contains { $0.id == id && $0.isVoter } }
+  var isPromotable: Bool { damage.mayVote && peers.contains { $0.id == id && $0.isVoter } }
 
   /// One progress for each member; those that stay keep theirs.
   mutating func rebuildPeers() {

@@ -68,14 +68,18 @@ extension RaftGroup {
     heartbeatElapsed = 0
     let context = reads.heartbeatContext
     for peer in peers where peer.id != id && (toLearners || peer.isVoter) {
-      messages.append(
-        Message(
-          .heartbeat, from: id, to: peer.id, term: term, commit: min(peer.match, commitIndex), context: context))
+      var heartbeat = Message(
+        .heartbeat, from: id, to: peer.id, term: term, index: peer.repairPoint, commit: min(peer.match, commitIndex),
+        context: context)
+      heartbeat.life = peer.life
+      messages.append(heartbeat)
     }
   }
 
   mutating func takeAppendReply(_ message: Message) {
-    guard role == .leader, let at = position(of: message.from), message.index <= log.lastIndex else { return }
+    guard role == .leader, let at = position(of: message.from), message.index <= log.lastIndex,
+      noteLife(message, at)
+    else { return }
     peers[at].heardAtTick = ticks
     if message.reject {
       takeRejection(message, at)
@@ -110,7 +114,7 @@ extension RaftGroup {
   }
 
   mutating func takeHeartbeatReply(_ message: Message) {
-    guard role == .leader, let at = position(of: message.from) else { return }
+    guard role == .leader, let at = position(of: message.from), noteLife(message, at) else { return }
     peers[at].heardAtTick = ticks
     peers[at].isPaused = false
     let match = peers[at].match
@@ -163,9 +167,10 @@ extension RaftGroup {
     guard log.holds(message.index, message.logTerm) else {
       let agreement = log.agreement(at: message.index, term: message.logTerm)
       messages.append(
-        Message(
-          .appendReply, from: id, to: message.from, term: term, index: message.index, logTerm: agreement.term,
-          hint: agreement.index, reject: true))
+        answer(
+          Message(
+            .appendReply, from: id, to: message.from, term: term, index: message.index, logTerm: agreement.term,
+            hint: agreement.index, reject: true)))
       return
     }
     for entry in message.entries {
@@ -182,12 +187,16 @@ extension RaftGroup {
     acceptAppend(from: message.from, through: last)
   }
   mutating func acceptAppend(from leader: NodeID, through index: LogIndex) {
-    durability.hold(Message(.appendReply, from: id, to: leader, term: term, index: index))
+    durability.hold(answer(Message(.appendReply, from: id, to: leader, term: term, index: index)))
+    closeDamage()
   }
 
   mutating func takeHeartbeat(_ message: Message) {
     acknowledgeLeader(message.from)
-    commit(through: min(message.commit, log.lastIndex))
-    messages.append(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context))
+    // Of another life of this replica the leader may know more than there is now, or otherwise.
+    if message.life == damage.life { commit(through: min(message.commit, log.lastIndex)) }
+    takeRepairPoint(message)
+    messages.append(
+      answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context)))
   }
 }

@@ -35,6 +35,9 @@ public struct RaftGroup: Sendable {
   /// The configuration as of `appliedIndex`: what belongs into a snapshot there.
   public internal(set) var appliedConfiguration: Configuration
 
+  /// What this replica knows of its own losses.
+  public internal(set) var damage: Damage
+
   var vote: NodeID
   var log: Log
   /// Handed out for application through here.
@@ -50,6 +53,9 @@ public struct RaftGroup: Sendable {
   var electionElapsed = 0
   var heartbeatElapsed = 0
   var electionTimeout = 0
+
+  /// Of a damaged follower: what this term's leader has named; 0 for nothing yet.
+  var repairPoint = LogIndex(0)
 
   // Of a leader.
   /// The index of the no-op that began this leader's term.
@@ -71,6 +77,7 @@ public struct RaftGroup: Sendable {
   var snapshotNeeded: [SnapshotNeed] = []
   var roleChanged = true
   var configurationChanged = true
+  var damageChanged = false
 
   /// A group as found on disk, or a new one (`HardState.initial`, index and term 0, no entries; the first voters get
   /// their configuration, later members `Configuration.empty`).
@@ -97,6 +104,7 @@ public struct RaftGroup: Sendable {
     log = recovered.log
     term = max(hardState.term, log.lastTerm)
     vote = term == hardState.term ? hardState.vote : .none
+    damage = hardState.damage
     self.configuration = configuration
     appliedConfiguration = configuration
     commitIndex = snapshotIndex
@@ -148,7 +156,8 @@ public struct RaftGroup: Sendable {
         }
       return PeerProgress(
         id: peer.id, state: state, match: peer.match, lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
-        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: isActive(peer))
+        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: isActive(peer),
+        isDamaged: peer.isDamaged || peer.isFenced)
     }
   }
 }

@@ -7,25 +7,35 @@ public struct HardState: Hashable, Sendable {
   public var vote: NodeID
   /// A lower bound of what is committed: written along with other changes, never for its own sake.
   public var commit: LogIndex
+  public var damage: Damage
 
-  public init(term: Term = Term(0), vote: NodeID = .none, commit: LogIndex = LogIndex(0)) {
+  public init(
+    term: Term = Term(0), vote: NodeID = .none, commit: LogIndex = LogIndex(0), damage: Damage = .none
+  ) {
     self.term = term
     self.vote = vote
     self.commit = commit
+    self.damage = damage
   }
   /// Of a group that has never run.
   public static let initial = HardState()
 
-  /// 24 bytes: term, vote, commit.
+  /// 33 bytes: term, vote, commit, the damage's life and flags: 1 open | 2 fenced.
   public func encode(into buffer: inout ByteBuffer) {
     buffer.append(term.rawValue)
     buffer.append(vote.rawValue)
     buffer.append(commit.rawValue)
+    buffer.append(damage.life)
+    buffer.append(UInt8(damage.isOpen ? 1 : 0) | (damage.isFenced ? 2 : 0))
   }
   public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     term = Term(try reader.read(UInt64.self))
     vote = NodeID(try reader.read(UInt64.self))
     commit = LogIndex(try reader.read(UInt64.self))
+    let life = try reader.read(UInt64.self)
+    let flags = try reader.read(UInt8.self)
+    guard flags < 4 else { throw MalformedBytes("a hard state with unknown flags") }
+    damage = Damage(life: life, isOpen: flags & 1 != 0, isFenced: flags & 2 != 0)
   }
 }
 
@@ -90,11 +100,14 @@ public struct Ready: Sendable {
   public var roleChanged = false
   /// `RaftGroup.configuration` changed.
   public var configurationChanged = false
+  /// This replica was damaged and is whole again.
+  public var damageChanged = false
 
   public init() {}
   /// Whether there is nothing to do.
   public var isEmpty: Bool {
     persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
       && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
+      && !damageChanged
   }
 }

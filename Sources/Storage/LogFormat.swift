@@ -36,6 +36,9 @@ struct SegmentHeader: Equatable {
   var number: UInt64
   /// The log begins here: no batch was ever written before this segment.
   var isFirst: Bool
+  /// The log was written anew from here on, because what was before has rotted. While older segments are there without
+  /// `LogRenewal.Mark`, that was not finished, and they are the log.
+  var isRenewal = false
 
   /// One block, zeros behind the fields.
   func encoded() -> [UInt8] {
@@ -44,7 +47,8 @@ struct SegmentHeader: Equatable {
       bytes.storeBytes(of: LogFormat.segmentMagic.littleEndian, as: UInt64.self)
       bytes.storeBytes(of: LogFormat.version.littleEndian, toByteOffset: 8, as: UInt32.self)
       bytes.storeBytes(of: number.littleEndian, toByteOffset: 16, as: UInt64.self)
-      bytes.storeBytes(of: (isFirst ? 1 : 0 as UInt32).littleEndian, toByteOffset: 24, as: UInt32.self)
+      bytes.storeBytes(
+        of: ((isFirst ? 1 : 0) | (isRenewal ? 2 : 0) as UInt32).littleEndian, toByteOffset: 24, as: UInt32.self)
       let crc = CRC32C.checksum(UnsafeRawBufferPointer(bytes))
       bytes.storeBytes(of: crc.littleEndian, toByteOffset: 12, as: UInt32.self)
     }
@@ -66,8 +70,8 @@ struct SegmentHeader: Equatable {
     guard crc == LogFormat.load(block, 12, as: UInt32.self) else { return nil }
     let version = LogFormat.load(block, 8, as: UInt32.self)
     try checkVersion(version, known: LogFormat.version, path: path)
-    return SegmentHeader(
-      number: LogFormat.load(block, 16), isFirst: LogFormat.load(block, 24, as: UInt32.self) == 1)
+    let flags = LogFormat.load(block, 24, as: UInt32.self)
+    return SegmentHeader(number: LogFormat.load(block, 16), isFirst: flags & 1 != 0, isRenewal: flags & 2 != 0)
   }
 }
 
@@ -133,6 +137,8 @@ struct RecordHead: Equatable {
     case start = 5
     /// An entry that is already in the log, moved to its end; cuts nothing.
     case moved = 6
+    /// Of no shard: batches below `index` are no longer needed. Written before a segment is recycled.
+    case origin = 7
   }
   var kind: Kind
   var entryKind: UInt8 = 0

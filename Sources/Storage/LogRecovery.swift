@@ -4,8 +4,8 @@ import Base
 ///
 /// Batches are numbered without a gap, across segments. A batch was begun only after the one before was synced; so a
 /// bad batch is *torn*, and may be cut, only if no record of a later batch is valid anywhere. Else it is *rot*, and
-/// may have been acknowledged: it is refused.
-struct LogRecovery: ~Copyable {
+/// may have been acknowledged: this throws, and `LogSalvage` reads what is left.
+struct LogRecovery {
   /// A segment file as found.
   struct Found {
     var number: UInt64
@@ -41,10 +41,7 @@ struct LogRecovery: ~Copyable {
   private var gap: Gap?
 
   init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
-    let found = try LogRecovery.findSegments(directory, fileSystem)
-    for segment in found {
-      highestNumber = max(highestNumber, segment.number, segment.header?.number ?? 0)
-    }
+    let (found, unfinished) = try LogRecovery.findSegments(directory, fileSystem, highest: &highestNumber)
     let buffer = AlignedBuffer(capacity: found.map(\.byteCount).max() ?? 0)
     for (i, segment) in found.enumerated() {
       let count = try segment.file.read(into: buffer.mutablePrefix(segment.byteCount), at: 0)
@@ -59,6 +56,19 @@ struct LogRecovery: ~Copyable {
         unused.append(segment)
       }
     }
+    unused += unfinished
+    try refuseMissingFront()
+  }
+
+  /// Throws if the log does not reach back to its first batch, or to the first that is needed still.
+  private func refuseMissingFront() throws(StorageError) {
+    guard let oldest = used.first(where: { $0.firstBatch > 0 }), oldest.firstBatch != 1,
+      replay.origin < oldest.firstBatch
+    else { return }
+    throw LogRecovery.rot(
+      Gap(
+        path: oldest.path, offset: LogFormat.blockBytes,
+        reason: "the log begins with batch \(oldest.firstBatch) here, and what was before is missing"))
   }
 
   /// What was recovered, sorted by shard; the table then knows the terms of all entries.
@@ -68,9 +78,11 @@ struct LogRecovery: ~Copyable {
     return shards
   }
 
-  private static func findSegments(
-    _ directory: String, _ fileSystem: any FileSystem
-  ) throws(StorageError) -> [Found] {
+  /// The log's segments by number; and those in which it was to be written anew, had that been finished.
+  /// - Parameter highest: raised to the highest number ever given.
+  static func findSegments(
+    _ directory: String, _ fileSystem: any FileSystem, highest: inout UInt64
+  ) throws(StorageError) -> (log: [Found], unfinished: [Found]) {
     var found: [Found] = []
     for name in try fileSystem.list(directory) {
       guard let number = SegmentPool.number(name) else { continue }
@@ -83,7 +95,10 @@ struct LogRecovery: ~Copyable {
       }
       found.append(Found(number: number, path: path, file: file, byteCount: Int(try file.size()), header: header))
     }
-    return found
+    for segment in found { highest = max(highest, segment.number, segment.header?.number ?? 0) }
+    let renewal = found.indices.dropFirst().first { found[$0].header?.isRenewal == true }
+    guard let renewal, found[renewal].header?.number == found[renewal].number else { return (found, []) }
+    return (Array(found[..<renewal]), Array(found[renewal...]))
   }
 
   /// Reads one segment's batches, as far as they go.
@@ -212,9 +227,11 @@ struct LogRecovery: ~Copyable {
     let missing = lastBatch.map { $0.number + 1 }
     // The oldest segment of a log that was recycled, or one without a header, holds nothing only if it never did.
     let threshold = missing ?? (segment.header?.isFirst == true ? 1 : 0)
-    if let later = LogRecovery.findRecord(bytes, segment: segment.number, from: offset, above: threshold) {
+    if let later = LogRecovery.findRecord(
+      bytes, segment: segment.number, from: offset, to: bytes.count, above: threshold)
+    {
       let name = missing.map { "batch \($0)" } ?? "a batch"
-      let proof = "\(name) is missing here, yet a later one is valid at byte \(later) of \(segment.path)"
+      let proof = "\(name) is missing here, yet a later one is valid at byte \(later.offset) of \(segment.path)"
       throw LogRecovery.rot(Gap(path: gap.path, offset: gap.offset, reason: "\(gap.reason); \(proof)"))
     }
     if isOldest, lastBatch == nil, let header = segment.header, header.number == segment.number, !header.isFirst {
@@ -222,21 +239,23 @@ struct LogRecovery: ~Copyable {
     }
   }
 
-  /// The first place from `offset` on with a valid batch head or record of a batch above `batch`.
-  private static func findRecord(
-    _ bytes: UnsafeRawBufferPointer, segment: UInt64, from offset: Int, above batch: UInt64
-  ) -> Int? {
+  /// The first place from `offset` on, and before `limit`, with a valid batch head or record of a batch above `batch`.
+  static func findRecord(
+    _ bytes: UnsafeRawBufferPointer, segment: UInt64, from offset: Int, to limit: Int, above batch: UInt64
+  ) -> (offset: Int, batch: UInt64)? {
     var block = offset & ~(LogFormat.blockBytes - 1)
-    while block < bytes.count {
+    while block < limit {
       let end = min(block + LogFormat.blockBytes, bytes.count)
       if !isZero(LogFormat.slice(bytes, block, end)) {
-        if let head = BatchHead.decode(bytes, segment: segment, offset: block), head.number > batch { return block }
+        if let head = BatchHead.decode(bytes, segment: segment, offset: block), head.number > batch {
+          return (block, head.number)
+        }
         for place in stride(from: block, to: end - LogFormat.recordHeadBytes, by: 8) {
           guard LogFormat.load(bytes, place + 4, as: UInt16.self) == LogFormat.recordMagic,
             LogFormat.load(bytes, place + 16, as: UInt64.self) > batch,
-            RecordHead.decode(bytes, segment: segment, offset: place, end: bytes.count) != nil
+            let record = RecordHead.decode(bytes, segment: segment, offset: place, end: bytes.count)
           else { continue }
-          return place
+          return (place, record.batch)
         }
       }
       block += LogFormat.blockBytes

@@ -10,6 +10,8 @@ struct LogReplay {
   }
   private struct Shard {
     var state: [UInt8] = []
+    /// A later state may have been lost.
+    var isStateLost = false
     var start: UInt64 = 0
     var startTerm = Term(0)
     /// Without a gap, as they came.
@@ -51,6 +53,12 @@ struct LogReplay {
     }
   }
   private var shards: [ShardID: Shard] = [:]
+  /// Batches up to this number are not needed: what must outlive them was written again behind.
+  private(set) var origin: UInt64 = 0
+  /// Batches are missing.
+  private(set) var hasGap = false
+  /// Also of shards that have not been seen yet a state may be lost.
+  private(set) var areStatesInDoubt = false
 
   mutating func apply(_ head: RecordHead, _ payload: UnsafeRawBufferPointer) throws(Missing) {
     switch head.kind {
@@ -70,7 +78,65 @@ struct LogReplay {
       shards[head.shard] = Shard(state: state, start: head.index.rawValue, startTerm: head.term)
     case .start: shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
     case .forget: shards[head.shard] = nil
+    case .origin: origin = max(origin, head.index.rawValue)
     }
+  }
+
+  /// Batches are missing here. What comes after them is no longer a shard's log: it stays as it was at this moment.
+  /// - Parameter isStateLost: not all states that stood there are known to be repeated behind.
+  mutating func passGap(isStateLost: Bool) {
+    hasGap = true
+    guard isStateLost else { return }
+    areStatesInDoubt = true
+    for id in Array(shards.keys) { shards[id]?.isStateLost = true }
+  }
+
+  /// A record behind missing batches: which shards there are, and their latest states.
+  mutating func applyBehindGap(_ head: RecordHead, _ payload: UnsafeRawBufferPointer) {
+    precondition(hasGap, "batches are missing")
+    switch head.kind {
+    case .forget:
+      shards[head.shard] = nil
+      return
+    case .origin: return
+    case .entry, .state, .reset, .start, .moved: break
+    }
+    if shards[head.shard] == nil {
+      shards[head.shard] = Shard()
+      shards[head.shard]?.isStateLost = areStatesInDoubt
+    }
+    if head.kind == .state {
+      shards[head.shard]?.state = Array(payload)
+      shards[head.shard]?.isStateLost = false
+    }
+  }
+
+  /// As `finish`, of a log with gaps: of each shard the entries that follow one another.
+  mutating func salvage() -> [RecoveredShard] {
+    var result: [RecoveredShard] = []
+    for id in shards.keys.sorted() {
+      guard let shard = shards.removeValue(forKey: id) else { continue }
+      let early = shard.moved.keys.filter { $0 > shard.start }.sorted()
+      var entries = early.compactMap { shard.moved[$0] } + shard.entries
+      var isWhole = !hasGap
+      var start = (index: LogIndex(shard.start), term: shard.startTerm)
+      if let first = entries.first?.index {
+        // Of a recycled log the start may be told behind the gap only.
+        if first > start.index + 1 {
+          start = (first - 1, Term(0))
+          isWhole = false
+        }
+        let count = entries.enumerated().prefix { $1.index == first + UInt64($0) }.count
+        if count < entries.count { isWhole = false }
+        entries.removeLast(entries.count - count)
+      }
+      var found = RecoveredShard(
+        shard: id, state: shard.state, startIndex: start.index, startTerm: start.term, entries: entries)
+      found.isDamaged = !isWhole
+      found.isStateLost = shard.isStateLost
+      result.append(found)
+    }
+    return result
   }
 
   /// Everything, sorted by shard. Throws `.damaged` if a shard lacks an entry. The replay is used up.

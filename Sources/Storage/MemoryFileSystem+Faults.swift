@@ -15,14 +15,14 @@ extension MemoryFileSystem {
 
   /// Changes to the disk so far: writes, syncs, names made, renamed and removed.
   public var steps: Int { gate.withLock { _ in stepCount } }
+  /// The change after the next `steps` ones may or may not reach the disk; it and all later calls throw, until `crash`.
+  public func cutPower(afterSteps steps: Int?) { gate.withLock { _ in stepsUntilPowerCut = steps } }
   /// The power is cut: nothing works until `crash`.
   public var isPowerOut: Bool { gate.withLock { _ in isPowerCut } }
   /// The power is going to be cut.
   public var isArmed: Bool { gate.withLock { _ in stepsUntilPowerCut != nil } }
   /// Bytes of all files.
   public var usedByteCount: UInt64 { gate.withLock { _ in usedBytes } }
-  /// The change after the next `steps` ones may or may not reach the disk; it and all later calls throw, until `crash`.
-  public func cutPower(afterSteps steps: Int?) { gate.withLock { _ in stepsUntilPowerCut = steps } }
   /// After `syncs` more, one sync of a file fails. As in Linux, its pages stay readable and count as clean, though they
   /// never reached the disk.
   public func failSync(after syncs: Int) { gate.withLock { _ in syncsUntilFailure = syncs } }

@@ -62,7 +62,7 @@ final class MemoryInode: @unchecked Sendable {
       // Half as much again, so that a file that grows by small appends is not copied for each.
       data.reserveCapacity(max(size, data.count + data.count / 2))
     }
-    data.append(contentsOf: repeatElement(0, count: size - data.count))
+    data.append(contentsOf: [UInt8](repeating: 0, count: size - data.count))
     lostSize = false
   }
 
@@ -96,7 +96,7 @@ final class MemoryInode: @unchecked Sendable {
   func crash(_ choice: inout MemoryFileSystem.Choice) {
     let size = lostSize || !choice.flip() ? durableSize : data.count
     let shrunk = size > data.count
-    if shrunk { data.append(contentsOf: repeatElement(0, count: size - data.count)) }
+    if shrunk { data.append(contentsOf: [UInt8](repeating: 0, count: size - data.count)) }
     for sector in undo.keys.sorted() {
       guard let old = undo[sector] else { continue }
       let kept = old.isLost || shrunk ? 0 : choice.below(4)

@@ -8,6 +8,8 @@ struct Segment: Sendable {
   var byteCount: Int
   /// Where the last batch ends, once the segment is no longer written.
   var end = LogFormat.blockBytes
+  /// The number of its first batch; 0 if there is none.
+  var firstBatch: UInt64 = 0
 }
 
 /// Where segments come from and go to: makes the next one ready in the background, from a recycled file where there is
@@ -54,7 +56,7 @@ final class SegmentPool: Sendable {
   func prepare() throws(StorageError) -> Bool {
     try exclusively { () throws(StorageError) in
       if state.withLock({ $0.ready.isEmpty }) {
-        let segment = try make(isFirst: false, atLeast: segmentBytes)
+        let segment = try make(atLeast: segmentBytes)
         state.withLock { $0.ready.append(segment) }
         return true
       }
@@ -67,11 +69,11 @@ final class SegmentPool: Sendable {
   }
 
   /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here.
-  func take(isFirst: Bool = false, atLeast byteCount: Int) throws(StorageError) -> Segment {
+  func take(isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int) throws(StorageError) -> Segment {
     if let segment = takeReady(byteCount) { return segment }
     return try exclusively { () throws(StorageError) in
       if let segment = takeReady(byteCount) { return segment }
-      return try make(isFirst: isFirst, atLeast: max(byteCount, segmentBytes))
+      return try make(isFirst: isFirst, isRenewal: isRenewal, atLeast: max(byteCount, segmentBytes))
     }
   }
 
@@ -86,7 +88,9 @@ final class SegmentPool: Sendable {
     try making.withLock { _ throws(StorageError) in try body() }
   }
 
-  private func make(isFirst: Bool, atLeast byteCount: Int) throws(StorageError) -> Segment {
+  private func make(
+    isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int
+  ) throws(StorageError) -> Segment {
     let old = state.withLock { $0.retired.isEmpty ? nil : $0.retired.removeFirst() }
     let source: Segment
     if let old, old.byteCount == byteCount {
@@ -103,7 +107,7 @@ final class SegmentPool: Sendable {
     try fileSystem.rename(source.path, to: path)
     try fileSystem.syncDirectory(directory)
     let file = try fileSystem.open(path, create: false)
-    let header = SegmentHeader(number: number, isFirst: isFirst).encoded()
+    let header = SegmentHeader(number: number, isFirst: isFirst, isRenewal: isRenewal).encoded()
     try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
     try file.sync()
     return Segment(number: number, path: path, file: file, byteCount: byteCount)

@@ -19,6 +19,8 @@ struct ShardTable {
   struct Shard {
     var id: ShardID
     var state: [UInt8] = []
+    /// The batch that the state was last written in.
+    var stateBatch: UInt64 = 0
     var start: UInt64 = 0
     var startTerm = Term(0)
     var last: UInt64 = 0
@@ -103,6 +105,7 @@ struct ShardTable {
   /// Takes note of a record that is in the log, in this segment.
   @inline(__always)
   mutating func note(_ head: RecordHead, state: @autoclosure () -> [UInt8], segment: UInt64) {
+    if head.kind == .origin { return }
     let place = place(head.shard)
     let index = head.index.rawValue
     switch head.kind {
@@ -118,6 +121,7 @@ struct ShardTable {
     case .reset: shards[place].noteReset(index: index, term: head.term)
     case .start: shards[place].noteStart(index: index, term: head.term)
     case .forget: forget(head.shard)
+    case .origin: break
     }
   }
 
@@ -133,6 +137,13 @@ struct ShardTable {
     case .reset(let index, let term): shards[place].noteReset(index: index.rawValue, term: term)
     case .forget: shards[place] = Shard(id: record.shard)
     }
+  }
+
+  /// The shard's state was written in that batch. False if that is known already.
+  mutating func noteState(in batch: UInt64, place: Int) -> Bool {
+    if shards[place].stateBatch == batch { return false }
+    shards[place].stateBatch = batch
+    return true
   }
 
   /// Starts a check of records in the order in which they will be written.

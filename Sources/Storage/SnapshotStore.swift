@@ -94,6 +94,17 @@ public final class SnapshotStore: Sendable {
     }
   }
 
+  /// Takes the shard's newest snapshot, which cannot be read, out of the way: it is renamed to `.bad`, for a person to look
+  /// at. One is kept a shard.
+  public func setAsideNewest(_ shard: ShardID) throws(StorageError) {
+    guard let newest = try snapshots().last(where: { $0.shard == shard }) else { return }
+    let bad = try fileSystem.list(directory).filter { $0.hasSuffix(".bad") && SnapshotFormat.parse($0)?.shard == shard }
+    for name in bad { try fileSystem.remove(join(directory, name)) }
+    let path = join(directory, newest.name)
+    try fileSystem.rename(path, to: path + ".bad")
+    try fileSystem.syncDirectory(directory)
+  }
+
   /// Removes all the shard's snapshots and parts: it has left this node.
   public func removeAll(_ shard: ShardID) throws(StorageError) {
     for found in try snapshots() where found.shard == shard { try fileSystem.remove(join(directory, found.name)) }

@@ -31,6 +31,29 @@ public struct RecoveredShard: Hashable, Sendable {
   public var startTerm: Term
   /// Every entry after the start, without a gap; overwritten ones are gone.
   public var entries: [LogEntry]
+  /// Batches of the log have rotted: what is here is the shard's log as it was at some earlier moment, and the latest
+  /// state that could be found.
+  public var isDamaged = false
+  /// A later state may have been among what has rotted.
+  public var isStateLost = false
+
+  public init(shard: ShardID, state: [UInt8], startIndex: LogIndex, startTerm: Term, entries: [LogEntry]) {
+    self.shard = shard
+    self.state = state
+    self.startIndex = startIndex
+    self.startTerm = startTerm
+    self.entries = entries
+  }
+}
+
+/// What had rotted in a log that was opened.
+public struct LogDamage: Sendable {
+  /// The first place found.
+  public var error: StorageError
+  /// Batches that are lost. None: all was found elsewhere.
+  public var lost: [ClosedRange<UInt64>]
+  /// States of shards that left no other trace may be among them.
+  public var areStatesInDoubt: Bool
 }
 
 /// How much of the log one shard holds back.
@@ -66,9 +89,14 @@ public final class WriteAheadLog: @unchecked Sendable {
   var segments: [Segment] = []
   var table: ShardTable
   private var recovered: [RecoveredShard]
+  /// What had rotted when the log was opened; nil: nothing.
+  public private(set) var damage: LogDamage?
   /// Where the next batch goes in the last segment.
   private var position = LogFormat.blockBytes
-  private var lastBatch: UInt64
+  private(set) var lastBatch: UInt64
+  /// Shards, by their place in the table, whose states stand in the last batch: the next one repeats them, so that no one
+  /// bad batch loses a vote.
+  private var repeats: [Int] = []
   private(set) var isUnsynced = false
   /// A segment was filled since the last look at what may be recycled.
   private var hasRotated = false
@@ -85,10 +113,18 @@ public final class WriteAheadLog: @unchecked Sendable {
   static let softBatchBytes = 4 << 20
   private static let keptBufferBytes = 1 << 20
 
-  /// Opens the log, or begins one. Verifies every byte of it; cuts a torn tail; refuses rot (`.damaged`, with file and
-  /// offset) and newer formats (`.tooNew`). The last segment, for whose last sync nobody vouches, is copied to a fresh
-  /// one and synced before this returns. Costs a read of the whole log, and a write of up to one segment.
-  public init(directory: String, fileSystem: any FileSystem, options: Options = Options()) throws(StorageError) {
+  /// Opens the log, or begins one. Verifies every byte of it; cuts a torn tail; refuses newer formats (`.tooNew`). The
+  /// last segment, for whose last sync nobody vouches, is copied to a fresh one and synced before this returns. Costs a
+  /// read of the whole log, and a write of up to one segment.
+  ///
+  /// If the log has rotted, `damage` says where. What is left of it is then written anew, and the old segments go; the
+  /// shards concerned are `isDamaged`.
+  /// - Parameter marking: gives the state of such a shard that is to be kept from now on. The log forgets that it was
+  ///   damaged: whoever opens it does not, and durably, by this.
+  public init(
+    directory: String, fileSystem: any FileSystem, options: Options = Options(),
+    marking: (RecoveredShard) -> [UInt8] = { $0.state }
+  ) throws(StorageError) {
     precondition(
       options.segmentBytes >= 4 * LogFormat.blockBytes && options.segmentBytes % LogFormat.blockBytes == 0,
       "a segment has at least four blocks")
@@ -96,8 +132,25 @@ public final class WriteAheadLog: @unchecked Sendable {
     self.fileSystem = fileSystem
     self.options = options
     try fileSystem.createDirectory(directory)
-    var recovery = try LogRecovery(directory: directory, fileSystem: fileSystem)
-    recovered = try recovery.finish(directory: directory)
+    try LogRenewal.complete(directory, fileSystem)
+    var recovery: LogRecovery
+    do throws(StorageError) {
+      recovery = try LogRecovery(directory: directory, fileSystem: fileSystem)
+      recovered = try recovery.finish(directory: directory)
+    } catch {
+      guard error.kind == .damaged else { throw error }
+      let salvage = try LogSalvage(directory: directory, fileSystem: fileSystem)
+      recovered = salvage.shards
+      for i in recovered.indices where recovered[i].isDamaged { recovered[i].state = marking(recovered[i]) }
+      damage = LogDamage(error: error, lost: salvage.lost, areStatesInDoubt: salvage.areStatesInDoubt)
+      table = ShardTable()
+      lastBatch = salvage.highestBatch
+      pool = SegmentPool(
+        directory: directory, fileSystem: fileSystem, segmentBytes: options.segmentBytes,
+        nextNumber: salvage.highestNumber + 1)
+      try renew()
+      return
+    }
     table = recovery.table
     lastBatch = recovery.lastBatch?.number ?? 0
     pool = SegmentPool(
@@ -106,6 +159,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     segments = recovery.used.map(Segment.init)
     try discardLeftovers(recovery.unused)
     try copyTail()
+    repeatAllStates()
     for segment in recovery.superseded { pool.retire(Segment(segment)) }
   }
 
@@ -146,8 +200,31 @@ public final class WriteAheadLog: @unchecked Sendable {
     segments[segments.count - 1] = copy
     try syncCurrent()
     position = old.end
+    segments[segments.count - 1].firstBatch = old.firstBatch
     table.renumber(old.number, to: copy.number)
     pool.retire(old)
+  }
+
+  /// What is left of a log that has rotted is written to fresh segments; once that is durable, the old ones go.
+  private func renew() throws(StorageError) {
+    segments = [try pool.take(isRenewal: true, atLeast: options.segmentBytes)]
+    let first = lastBatch + 1
+    for shard in recovered {
+      var records: [LogRecord] = []
+      if shard.startIndex.rawValue > 0 {
+        records.append(LogRecord(shard: shard.shard, body: .reset(shard.startIndex, shard.startTerm)))
+      }
+      if !shard.state.isEmpty { records.append(LogRecord(shard: shard.shard, body: .state(shard.state))) }
+      records += shard.entries.map { LogRecord(shard: shard.shard, body: .entry($0)) }
+      if !records.isEmpty { try append(records, durably: false) }
+    }
+    try carryOver(origin: first)
+    try LogRenewal.commit(directory, fileSystem, first: segments[0].number)
+  }
+
+  /// Which states the last batch changed is not known after a start: the next one repeats all.
+  private func repeatAllStates() {
+    repeats = table.shards.indices.filter { !table.shards[$0].state.isEmpty }
   }
 
   /// Writes one batch: one `pwrite` on blocks written before, at the next 4 KiB boundary. Durable after `sync`.
@@ -181,12 +258,25 @@ public final class WriteAheadLog: @unchecked Sendable {
         bytes += size
         end += 1
       }
-      try beginBatch(bytes)
+      try beginBatch(bytes + repeatedBytes)
+      for place in repeats { addState(of: place) }
       for i in first..<end { add(records[i]) }
       try finishBatch(durably: durably)
-      for i in first..<end { table.note(records[i], place: places[i], segment: current.number) }
+      repeats.removeAll(keepingCapacity: true)
+      for i in first..<end {
+        table.note(records[i], place: places[i], segment: current.number)
+        if case .state = records[i].body, table.noteState(in: lastBatch, place: places[i]) { repeats.append(places[i]) }
+      }
       first = end
     } while first < records.count
+  }
+
+  private var repeatedBytes: Int {
+    repeats.reduce(0) { $0 + LogFormat.recordBytes(payload: table.shards[$1].state.count) }
+  }
+  private func addState(of place: Int) {
+    let shard = table.shards[place]
+    shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) }
   }
 
   /// fdatasync. When it returns, everything appended is durable. An error is fatal: the process must end.
@@ -324,6 +414,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     }
     position += size
     lastBatch += 1
+    if current.firstBatch == 0 { segments[segments.count - 1].firstBatch = lastBatch }
     isUnsynced = !durably
     if buffer.capacity > 2 * WriteAheadLog.softBatchBytes { buffer.reset(capacity: WriteAheadLog.keptBufferBytes) }
   }
@@ -340,16 +431,22 @@ public final class WriteAheadLog: @unchecked Sendable {
     hasRotated = false
     let needed = min(table.oldestNeeded ?? current.number, current.number)
     guard segments[0].number < needed else { return }
-    try carryOver()
+    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)
     while segments[0].number < needed { pool.retire(segments.removeFirst()) }
   }
 
-  /// Writes every shard's state and start again, and syncs: they may stand in the segments that go.
-  private func carryOver() throws(StorageError) {
+  /// Writes every shard's state and start again, and syncs: they may stand in the segments that go. Twice, in batches of
+  /// their own, so that no one bad batch loses them.
+  /// - Parameter origin: the first batch that is needed still.
+  private func carryOver(origin: UInt64) throws(StorageError) {
     if isUnsynced { try syncCurrent() }
+    for _ in 0..<2 { try writeCarried(origin: origin) }
+    repeats.removeAll(keepingCapacity: true)
+  }
+  private func writeCarried(origin: UInt64) throws(StorageError) {
     var next = 0
-    while next < table.shards.count {
-      var bytes = 0
+    repeat {
+      var bytes = LogFormat.recordHeadBytes
       let first = next
       while next < table.shards.count {
         let size = 2 * LogFormat.recordHeadBytes + LogFormat.recordBytes(payload: table.shards[next].state.count)
@@ -358,6 +455,8 @@ public final class WriteAheadLog: @unchecked Sendable {
         next += 1
       }
       try beginBatch(bytes)
+      let head = RecordHead(kind: .origin, shard: ShardID(0), index: LogIndex(origin))
+      add(head, UnsafeRawBufferPointer(start: nil, count: 0))
       for shard in table.shards[first..<next] where !shard.isForgettable {
         if !shard.state.isEmpty { shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) } }
         let start = RecordHead(kind: .start, shard: shard.id, index: LogIndex(shard.start), term: shard.startTerm)
@@ -365,13 +464,15 @@ public final class WriteAheadLog: @unchecked Sendable {
       }
       try finishBatch()
       try syncCurrent()
-    }
+    } while next < table.shards.count
   }
 }
 
 extension Segment {
   init(_ found: LogRecovery.Found) {
-    self.init(number: found.number, path: found.path, file: found.file, byteCount: found.byteCount, end: found.end)
+    self.init(
+      number: found.number, path: found.path, file: found.file, byteCount: found.byteCount, end: found.end,
+      firstBatch: found.firstBatch)
   }
 }
 

@@ -19,10 +19,14 @@ struct CodecTests {
     let entries = (1...3).map {
       LogEntry(index: LogIndex(UInt64(500 + $0)), term: Term(7), payload: Array(repeating: UInt8($0), count: 300))
     }
-    return Message(
+    var message = Message(
       .append, from: NodeID(.max), to: NodeID(3), term: Term(9), index: LogIndex(500), logTerm: Term(6),
       commit: LogIndex(490), commitTerm: Term(5), hint: LogIndex(1 << 40), context: .max, reject: true, force: true,
       entries: entries)
+    message.life = .max
+    message.isDamaged = true
+    message.isFenced = true
+    return message
   }
 
   @Test func `A message of every kind survives the wire`() throws {
@@ -75,7 +79,7 @@ struct CodecTests {
     #expect(throws: MalformedBytes.self) { try Configuration(payload: Configuration.empty.payload + [0]) }
   }
   @Test func `A hard state survives its bytes`() throws {
-    let state = HardState(term: Term(5), vote: NodeID(77), commit: LogIndex(12))
+    let state = HardState(term: Term(5), vote: NodeID(77), commit: LogIndex(12)).damaged(life: 9, isVoteLost: true)
     var buffer = ByteBuffer()
     state.encode(into: &buffer)
     var reader = ByteReader(buffer.bytes)

@@ -27,6 +27,8 @@ struct Schedule {
     /// A node is told to take over, asking nobody: elections that pre-vote would spare.
     var usurp = 0
     var unreachable = 2
+    /// A node that crashes finds its disk as it was some time ago.
+    var rot = 0
     /// In a thousand messages.
     var lost = 0
     var doubled = 0
@@ -50,6 +52,10 @@ struct Schedule {
   /// What was committed when the read was asked for.
   var readFloors: [UInt64: LogIndex] = [:]
   var readsDone = 0
+  /// At most so many nodes are damaged at a time: a minority, whatever the membership.
+  var maxDamaged = 0
+  var damages = 0
+  private var firstConfigurations: [Configuration] = []
 
   // What all nodes together have shown so far.
   var leaders: [Term: NodeID] = [:]
@@ -72,6 +78,7 @@ struct Schedule {
       try TestNode(id: id, options: options, configuration: offset < voters ? first : .empty)
     }
     deaf = Array(repeating: [], count: nodeCount)
+    firstConfigurations = nodes.map(\.group.configuration)
     drawWeather()
   }
   mutating func drawWeather() {
@@ -86,6 +93,10 @@ struct Schedule {
     weather.tick = [30, 60, 120][random(3)]
     weather.usurp = [0, 2, 8, 20][random(4)]
     weather.campaign = [0, 1, 5][random(3)]
+    if maxDamaged > 0 {
+      weather.rot = [100, 300, 600][random(3)]
+      weather.crash = [1, 4, 10][random(3)]
+    }
   }
 
   mutating func random(_ bound: Int) -> Int { Int(generator.next() % UInt64(bound)) }
@@ -209,6 +220,7 @@ struct Schedule {
       let dice = random(10)
       if dice < 6 { voters.append(node.id) } else if dice < 8 { learners.append(node.id) }
     }
+    guard voters.count > 2 * maxDamaged else { return }
     let target = Configuration(voters: voters, learners: learners)
     try event(at) { _ = try? $0.group.propose(target, ifVersion: $0.group.configuration.version) }
   }
@@ -242,6 +254,16 @@ struct Schedule {
     nodes[at].writing = []
   }
   private mutating func restart(_ at: Int) throws {
+    let damaged = nodes.indices.filter { $0 != at && nodes[$0].disk.hardState.damage.isOpen }.count
+    if chance(weather.rot), damaged < maxDamaged {
+      damages += 1
+      if chance(200) {
+        nodes[at].disk.rotSnapshot(to: firstConfigurations[at])
+        transfers.removeAll { $0.from == at }
+      } else {
+        nodes[at].disk.rot(to: random(nodes[at].disk.moments + 1))
+      }
+    }
     try nodes[at].restart()
     try takeReady(at)
   }
@@ -311,7 +333,7 @@ struct Schedule {
       lines.append(
         "\(node.id.rawValue): \(group.role) term \(group.term.rawValue) vote \(group.vote.rawValue) log \(log.start.index.rawValue)"
           + "...\(log.lastIndex.rawValue) at \(log.lastTerm.rawValue) stable \(group.stableIndex.rawValue) commit \(group.commitIndex.rawValue)"
-          + " applied \(node.applied.rawValue) voters \(group.configuration.voters.map(\.rawValue))"
+          + " applied \(node.applied.rawValue) damage \(group.damage) voters \(group.configuration.voters.map(\.rawValue))"
           + " outgoing \(group.configuration.outgoing.map(\.rawValue)) learners \(group.configuration.learners.map(\.rawValue))"
       )
       for peer in group.progress {

@@ -12,16 +12,19 @@ struct ScheduleTests {
   private static func number(_ name: String) -> UInt64? {
     getenv(name).flatMap { UInt64(String(cString: $0)) }
   }
-  private func run(from first: UInt64, count: UInt64, nodeCount: Int, voters: Int) {
+  private func run(from first: UInt64, count: UInt64, nodeCount: Int, voters: Int, maxDamaged: Int = 0) {
     let seeds = Self.number("RAFT_SEED").map { $0...$0 } ?? first...(first + (Self.number("RAFT_SEEDS") ?? count) - 1)
-    var (commits, reads, terms) = (0, 0, 0)
+    var (commits, reads, terms, damages) = (0, 0, 0, 0)
     for seed in seeds {
       do {
         var schedule = try Schedule(seed: seed, nodeCount: nodeCount, voters: voters)
+        schedule.maxDamaged = maxDamaged
+        if maxDamaged > 0 { schedule.drawWeather() }
         try schedule.run(events: 8_000)
         commits += schedule.committed.count
         reads += schedule.readsDone
         terms += schedule.leaders.count
+        damages += schedule.damages
       } catch {
         Issue.record("seed \(seed): \(error)")
         return
@@ -29,11 +32,21 @@ struct ScheduleTests {
     }
     // A schedule in which nothing happens proves nothing.
     #expect(commits > 20 * seeds.count && reads > seeds.count && terms > seeds.count)
+    #expect(maxDamaged == 0 || damages > 2 * seeds.count)
   }
 
   @Test func `Three voters of six nodes stay safe under any schedule`() {
     run(from: 1, count: 25, nodeCount: 6, voters: 3)
   }
   @Test func `Five voters stay safe under any schedule`() { run(from: 1_000_000, count: 15, nodeCount: 5, voters: 5) }
+  @Test func `With a disk that rots among three, the group stays safe under any schedule`() {
+    run(from: 3_000_000, count: 25, nodeCount: 3, voters: 3, maxDamaged: 1)
+  }
+  @Test func `With two disks that rot among five, the group stays safe under any schedule`() {
+    run(from: 4_000_000, count: 15, nodeCount: 5, voters: 5, maxDamaged: 2)
+  }
+  @Test func `With a disk that rots and a membership that changes, the group stays safe under any schedule`() {
+    run(from: 5_000_000, count: 15, nodeCount: 6, voters: 3, maxDamaged: 1)
+  }
   @Test func `One voter stays safe under any schedule`() { run(from: 2_000_000, count: 10, nodeCount: 3, voters: 1) }
 }

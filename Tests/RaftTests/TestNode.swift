@@ -13,9 +13,38 @@ struct Disk {
   var hardState = HardState.initial
   var snapshot: Snapshot
   var entries: [LogEntry] = []
+  /// What the log was after each of the last writes, oldest first: a disk that rots gives back one of these.
+  private var past: [[LogEntry]] = []
+  /// What was durable and is lost.
+  private var lost: Set<LogPosition> = []
+
+  init(snapshot: Snapshot) { self.snapshot = snapshot }
+
+  /// Loses all that came after the moment when the log was `past[moment]`, but not the vote.
+  mutating func rot(to moment: Int, isVoteLost: Bool = false) {
+    keep(moment < past.count ? past[moment] : entries)
+    hardState = hardState.damaged(life: hardState.damage.life + 1, isVoteLost: isVoteLost)
+    past = []
+  }
+  var moments: Int { past.count }
+  /// Loses the snapshot, and with it all.
+  mutating func rotSnapshot(to first: Configuration) {
+    keep([])
+    lostThrough = max(lostThrough, snapshot.position.index.rawValue)
+    snapshot = Snapshot(position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: first, digest: 0)
+    hardState = hardState.damaged(life: hardState.damage.life + 1, isVoteLost: false)
+    past = []
+  }
+  private var lostThrough: UInt64 = 0
+  private mutating func keep(_ kept: [LogEntry]) {
+    for entry in entries { lost.insert(LogPosition(index: entry.index, term: entry.term)) }
+    entries = kept.first.map { $0.index <= snapshot.position.index + 1 } ?? false ? kept : []
+  }
 
   /// Writes the first `records` records of a `Persist`, in the order that its documentation demands.
   mutating func write(_ persist: Persist, records: Int = .max) {
+    past.append(entries)
+    if past.count > 12 { past.removeFirst() }
     var left = records
     func take() -> Bool {
       left -= 1
@@ -42,7 +71,11 @@ struct Disk {
     }
   }
   mutating func release(through index: LogIndex) { entries.removeAll { $0.index <= index } }
+  /// Whether the entry is durable here, or was until it was lost.
   func holds(_ entry: LogEntry) -> Bool {
+    if lostThrough >= entry.index.rawValue || lost.contains(LogPosition(index: entry.index, term: entry.term)) {
+      return true
+    }
     if snapshot.position.index >= entry.index { return true }
     guard let first = entries.first, entry.index >= first.index else { return false }
     let at = Int(entry.index.rawValue - first.index.rawValue)

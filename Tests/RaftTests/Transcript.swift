@@ -13,6 +13,7 @@ import Base
 ///     settle [quietly] write and deliver until nothing moves
 ///     cut 2 / join 2   from now on, all messages from and to node 2 are lost / arrive
 ///     crash 1          losing what was not written; and start again
+///     rot 1 2 [vote]   as crash, and the disk is what it was after its second write; the vote is lost too
 ///     compact 1 bytes  snapshot what is applied, keep a tail of so many bytes
 ///     send 1 2         node 1's snapshot goes to node 2; `fail 1 2`: it does not arrive
 ///     status           of all nodes;   log 1   node 1's log
@@ -83,6 +84,9 @@ struct Transcript {
     case "cut": isCut.insert(id)
     case "join": isCut.remove(id)
     case "crash": try nodes[at].restart()
+    case "rot":
+      nodes[at].disk.rot(to: Int(second ?? 0), isVoteLost: words.count > 3)
+      try nodes[at].restart()
     case "compact": nodes[at].makeSnapshot(keepingTail: Int(second ?? 0))
     case "send": try send(from: at, to: try place(other))
     case "fail": nodes[at].group.snapshotSent(to: other, index: LogIndex(0), succeeded: false)
@@ -167,6 +171,7 @@ struct Transcript {
     }
     nodes[at].toApply += ready.committed
     while let entry = nodes[at].applyOne() { output.append("\(id) applies \(Self.entry(entry))") }
+    if ready.damageChanged { output.append("\(id) is whole again") }
     if ready.configurationChanged { output.append("\(id) has \(Self.line(group.configuration))") }
     for state in ready.readStates { output.append("\(id) may read \(state.context) at \(state.index.rawValue)") }
     for context in ready.readsRefused { output.append("\(id) refuses read \(context)") }
@@ -203,9 +208,13 @@ struct Transcript {
     if let restart = persist.restart { parts.append("restart after \(place(restart))") }
     if let state = persist.hardState {
       parts.append("term \(state.term.rawValue) vote \(state.vote.rawValue) commit \(state.commit.rawValue)")
+      if state.damage != .none { parts.append(line(state.damage)) }
     }
     if !persist.entries.isEmpty { parts.append(entries(persist.entries)) }
     return parts.joined(separator: ", ")
+  }
+  private static func line(_ damage: Damage) -> String {
+    "life \(damage.life)\(damage.isOpen ? " damaged" : "")\(damage.isFenced ? " fenced" : "")"
   }
   private static func line(_ message: Message) -> String {
     var text = "\(message.from.rawValue)→\(message.to.rawValue) \(message.kind) term \(message.term.rawValue)"
@@ -224,12 +233,18 @@ struct Transcript {
     case .heartbeatReply: text += message.context > 0 ? " round \(message.context)" : ""
     case .timeoutNow: break
     }
+    if message.kind == .heartbeat, message.index.rawValue > 0 { text += " whole at \(message.index.rawValue)" }
+    if message.life > 0 {
+      text +=
+        " [" + line(Damage(life: message.life, isOpen: message.isDamaged, isFenced: message.isFenced)) + "]"
+    }
     return text
   }
   private static func status(_ node: TestNode) -> String {
     let group = node.group
     var text = "\(node.id.rawValue) \(group.role) term \(group.term.rawValue) leader \(group.leader.rawValue)"
     text += " log \(group.firstIndex.rawValue)...\(group.lastIndex.rawValue) commit \(group.commitIndex.rawValue)"
+    if group.damage != .none { text += " " + line(group.damage) }
     for peer in group.progress {
       text += "; \(peer.id.rawValue) \(peer.state) match \(peer.match.rawValue)"
       if peer.lagEntries > 0 { text += " lag \(peer.lagEntries)" }

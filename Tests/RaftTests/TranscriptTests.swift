@@ -15,7 +15,7 @@ struct TranscriptTests {
     + "/RaftTranscripts/"
 
   @Test(arguments: [
-    "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership",
+    "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "damage",
   ])
   func `A transcript replays as written`(_ name: String) throws {
     let path = Self.directory + name + ".txt"

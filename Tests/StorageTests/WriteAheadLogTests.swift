@@ -109,29 +109,42 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(indexes(try open()) == [1, 2])
   }
 
-  @Test func rotInTheMiddleIsRefusedNamingFileAndOffset() throws {
+  @Test func rotInTheMiddleIsToldWithFileAndOffsetAndWhatWasBeforeIsKept() throws {
     let log = try open()
     for i in 1...3 as ClosedRange<UInt64> { try write(log, entry(shardOne, i)) }
     // Batch 2 is the third block; its record begins behind the batch's head.
     disk.flipBit(segmentPath(1), bit: (2 * 4096 + 48 + 60) * 8)
-    let error = #expect(throws: StorageError.self) { try open() }
-    #expect(error?.kind == .damaged && error?.path == segmentPath(1) && error?.offset == 2 * 4096 + 48)
+    let reopened = try open()
+    let error = try #require(reopened.damage?.error)
+    #expect(error.kind == .damaged && error.path == segmentPath(1) && error.offset == 2 * 4096 + 48)
+    #expect(reopened.damage?.lost == [2...2] && reopened.damage?.areStatesInDoubt == false)
+    let recovered = reopened.takeRecovered()
+    #expect(recovered.map(\.isDamaged) == [true] && recovered.map(\.isStateLost) == [false])
+    #expect(recovered[0].entries.map(\.index.rawValue) == [1])
+    // It goes on from there, and the rot is not met again.
+    try write(reopened, entry(shardOne, 2, term: 2))
+    let again = try open()
+    #expect(again.damage == nil && indexes(again) == [1, 2])
   }
 
-  @Test func rotIsRefusedWhenOnlyARecordOfTheLaterBatchIsWhole() throws {
+  @Test func rotIsToldWhenOnlyARecordOfTheLaterBatchIsWhole() throws {
     let log = try open()
     for i in 1...3 as ClosedRange<UInt64> { try write(log, entry(shardOne, i)) }
     for block in [2, 3] { disk.flipBit(segmentPath(1), bit: block * 4096 * 8 + 20) }
-    #expect(throws: StorageError.self) { try open() }
+    let reopened = try open()
+    #expect(reopened.damage?.lost == [2...2] && reopened.damage?.areStatesInDoubt == true)
+    #expect(reopened.takeRecovered().first?.isStateLost == true)
   }
 
-  @Test func rotAtASegmentsEndIsRefusedForTheNextSegmentsSake() throws {
+  @Test func rotAtASegmentsEndIsToldForTheNextSegmentsSake() throws {
     let log = try open()
     for i in 1...9 as ClosedRange<UInt64> { try write(log, entry(shardOne, i)) }
     // 32 KiB hold a header and seven batches.
     disk.flipBit(segmentPath(1), bit: 7 * 4096 * 8 + 100 * 8)
-    let error = #expect(throws: StorageError.self) { try open() }
+    let reopened = try open()
+    let error = reopened.damage?.error
     #expect(error?.path == segmentPath(1) && error?.offset == 7 * 4096 + 48)
+    #expect(indexes(reopened) == Array(1...6))
   }
 
   @Test func aBadLastBatchIsTornAndCut() throws {
@@ -266,14 +279,37 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
         == "wal/0000000000000001.wal: written in format 2, and this program knows formats up to 1: use a newer program")
   }
 
-  @Test func aMissingSegmentIsRefused() throws {
+  @Test func aMissingSegmentIsADamageOfAllShardsAndTheirStatesAreInDoubt() throws {
     let log = try open()
     for i in 1...20 as ClosedRange<UInt64> { try write(log, entry(shardOne, i)) }
-    for victim in [1, 2] as [UInt64] {
+    for (victim, left) in [(1, []), (2, Array(1...7))] as [(UInt64, [UInt64])] {
       let copy = try copy(disk)
       try copy.remove(segmentPath(victim))
-      #expect { try open(copy) } throws: { ($0 as? StorageError)?.kind == .damaged }
+      let reopened = try open(copy)
+      #expect(reopened.damage?.areStatesInDoubt == true)
+      let recovered = reopened.takeRecovered()
+      #expect(recovered.map(\.isDamaged) == [true] && recovered.map(\.isStateLost) == [true])
+      #expect(recovered[0].entries.map(\.index.rawValue) == left)
     }
+  }
+
+  @Test func theMissingBeginningOfARecycledLogIsSeen() throws {
+    let log = try open()
+    try write(log, LogRecord(shard: shardTwo, body: .state([5])))
+    for i in 1...60 as ClosedRange<UInt64> {
+      try write(log, entry(shardOne, i))
+      if i % 10 == 0 { try log.release(shardOne, through: LogIndex(i - 10)) }
+      try log.prepareSpare()
+    }
+    let whole = try open(try copy(disk))
+    #expect(whole.damage == nil)
+    let first = try #require(log.segments.first { $0.firstBatch > 0 }?.path)
+    let copy = try copy(disk)
+    try copy.remove(first)
+    let reopened = try open(copy)
+    #expect(reopened.damage != nil)
+    let recovered = reopened.takeRecovered()
+    #expect(recovered.count { $0.isDamaged && $0.entries.isEmpty } == recovered.count)
   }
 
   @Test func openingAgainAndAgainNeitherLosesNorGrows() throws {

@@ -1,0 +1,176 @@
+import Base
+
+@testable import Ledger
+
+/// Draws commands of a small world: a few members, cards and request ids, amounts at their edges.
+struct LedgerCommands {
+  var mutator: Mutator
+  /// Transactions that were made.
+  var transactions: [UInt64] = [1 << 48 | 1]
+  /// Commands of shards to each other.
+  var deliveries: [[UInt8]] = []
+  var requests: UInt64 = 0
+
+  init(seed: UInt64) { mutator = Mutator(seed: seed) }
+
+  static let members = [
+    "ann", "bob", "cat", "dan", "Eve.With-A_Rather.Long-Name.Of.Sixty-Four.Characters.Or.So.1234567",
+  ]
+  private mutating func member() -> [UInt8] { text(mutator.pick(LedgerCommands.members)) }
+  private mutating func card() -> [UInt8] { mutator.below(4) == 0 ? text("500\(mutator.below(4))") : [] }
+  private mutating func request() -> [UInt8] {
+    requests += 1
+    return text(mutator.below(4) == 0 ? "r\(mutator.below(40))" : "r\(requests)")
+  }
+  private mutating func points() -> Int64 {
+    mutator.pick([1, 2, 3, 7, 10, 100, 1_000_000, 1_000_000_000_000_000, Int64(1 + mutator.below(40))])
+  }
+  private mutating func context() -> CommandContext { CommandContext(fingerprint: mutator.below(10) == 0 ? 1 : 0) }
+
+  mutating func next() -> [UInt8] {
+    if mutator.below(100) == 0 { return mutator.pick(LedgerCommands.deltas) }
+    if !deliveries.isEmpty && mutator.below(4) == 0 { return mutator.pick(deliveries) }
+    var buffer = ByteBuffer()
+    let kind = mutator.below(15)
+    let (member, card, request, points, context) = (member(), card(), request(), points(), context())
+    let other = self.member()
+    let transaction = TransactionID(rawValue: mutator.pick(transactions))
+    member.withUnsafeBytes { member in
+      card.withUnsafeBytes { card in
+        request.withUnsafeBytes { request in
+          other.withUnsafeBytes { other in
+            build(&buffer, kind, member, card, request, other, points, context, transaction)
+          }
+        }
+      }
+    }
+    return buffer.array
+  }
+
+  private mutating func build(
+    _ buffer: inout ByteBuffer, _ kind: Int, _ member: UnsafeRawBufferPointer, _ card: UnsafeRawBufferPointer,
+    _ request: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer, _ points: Int64, _ context: CommandContext,
+    _ transaction: TransactionID
+  ) {
+    let merchant = text("cafe")
+    let number = text("500\(mutator.below(4))")
+    let at = mutator.below(5) == 0 ? Stamp(microseconds: 1_700_000_000_000_000 + Int64(mutator.below(1 << 40))) : nil
+    merchant.withUnsafeBytes { merchant in
+      switch kind {
+      case 0, 1, 2:
+        Command.appendEarn(
+          to: &buffer, context: context, member: member, card: card, merchant: merchant,
+          amount: kind == 0 ? .spend(points) : .points(points), request: request, at: at)
+      case 3:
+        Command.appendRedeem(
+          to: &buffer, context: context, member: member, card: card, merchant: merchant, points: points,
+          request: request)
+      case 4:
+        Command.appendHold(
+          to: &buffer, context: context, member: member, merchant: merchant, points: points, request: request,
+          ttlSeconds: mutator.pick([1, 900, 2_592_000]))
+      case 5:
+        Command.appendCapture(
+          to: &buffer, context: context, hold: transaction, points: mutator.below(2) == 0 ? nil : points,
+          request: request)
+      case 6: Command.appendRelease(to: &buffer, context: context, hold: transaction, request: request)
+      case 7:
+        Command.appendRefund(
+          to: &buffer, context: context, of: transaction,
+          amount: mutator.pick([.whole, .spend(points), .points(points)]), request: request)
+      case 8, 9:
+        Command.appendTransfer(
+          to: &buffer, context: context, from: member, recipient: other, recipientCard: card, points: points,
+          request: request, otherFingerprints: mutator.below(5) == 0 ? [1, 2] : [])
+      case 10:
+        number.withUnsafeBytes {
+          Command.appendMemberAdd(
+            to: &buffer, context: context, member: member, name: other, card: mutator.below(2) == 0 ? nil : $0)
+        }
+      case 11:
+        Command.appendMemberState(
+          to: &buffer, context: context, member: member,
+          change: mutator.pick([.freeze, .thaw, .thaw, .thaw, mutator.below(10) == 0 ? .close : .thaw]))
+      case 12:
+        number.withUnsafeBytes { Command.appendCardAdd(to: &buffer, context: context, number: $0, member: member) }
+      case 13:
+        number.withUnsafeBytes {
+          Command.appendCardState(
+            to: &buffer, context: context, number: $0, change: mutator.pick([.lost, .found, .remove]))
+        }
+      default:
+        if mutator.below(2) == 0 {
+          Command.appendTick(to: &buffer, slot: Slot(0))
+        } else {
+          Command.appendMarker(to: &buffer, slot: Slot(0))
+        }
+      }
+    }
+  }
+
+  /// A question, as bytes.
+  mutating func query() -> [UInt8] {
+    var buffer = ByteBuffer()
+    let (member, card) = (member(), text("500\(mutator.below(4))"))
+    let transaction = TransactionID(rawValue: mutator.pick(transactions))
+    member.withUnsafeBytes { member in
+      card.withUnsafeBytes { card in
+        switch mutator.below(6) {
+        case 0: Query.appendBalance(to: &buffer, tenant: .first, member: member)
+        case 1: Query.appendHistory(to: &buffer, tenant: .first, member: member, limit: 20, before: transaction)
+        case 2: Query.appendTransaction(to: &buffer, tenant: .first, transaction: transaction)
+        case 3: Query.appendMemberShow(to: &buffer, tenant: .first, member: member)
+        case 4: Query.appendCard(to: &buffer, tenant: .first, number: card)
+        default:
+          Query.appendRequest(
+            to: &buffer, tenant: .first, member: member, merchant: nil, request: card, fingerprints: [1, 2])
+        }
+      }
+    }
+    return buffer.array
+  }
+
+  /// As a catalogue's next deltas, and as its first.
+  private static let deltas =
+    catalogue()
+    + catalogue().map { command in
+      var next = command
+      next[CommandHeader.bodyOffset] += 2
+      return next
+    }
+
+  /// What makes the program `points` and its merchant.
+  static func catalogue() -> [[UInt8]] {
+    var directory = Catalogue()
+    var commands: [[UInt8]] = []
+    func change(_ request: borrowing ByteBuffer) {
+      var reply = ReplyWriter()
+      guard let delta = directory.decide(request.bytes, stamp: Stamp(microseconds: 1), into: &reply) else { return }
+      _ = delta.withUnsafeBytes { try? directory.apply($0) }
+      var buffer = ByteBuffer()
+      delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
+      commands.append(buffer.array)
+    }
+    let (program, merchant, earn, expire) = (text("points"), text("cafe"), text("1/100"), text("2m"))
+    program.withUnsafeBytes { program in
+      merchant.withUnsafeBytes { merchant in
+        earn.withUnsafeBytes { earn in
+          expire.withUnsafeBytes { expire in
+            var settings = Catalogue.ProgramSettings()
+            settings.earn = earn
+            settings.expire = expire
+            var request = ByteBuffer()
+            Catalogue.appendProgramSet(to: &request, tenant: .first, name: program, settings: settings)
+            change(request)
+            var merchantSettings = Catalogue.MerchantSettings()
+            merchantSettings.program = program
+            request.removeAll()
+            Catalogue.appendMerchantSet(to: &request, tenant: .first, name: merchant, settings: merchantSettings)
+            change(request)
+          }
+        }
+      }
+    }
+    return commands
+  }
+}

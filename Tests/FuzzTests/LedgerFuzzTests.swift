@@ -1,0 +1,243 @@
+import Base
+import Testing
+
+@testable import Ledger
+
+/// Whatever an entry contains, a shard refuses it or applies it, and its books stay whole.
+@Suite struct LedgerFuzzTests {
+  final class Journal: JournalSource {
+    var segments: [UInt32: [UInt8]] = [:]
+    func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+      let bytes = segments[position.segment] ?? []
+      let start = Int(min(position.offset, UInt64(bytes.count)))
+      let count = min(buffer.count, bytes.count - start)
+      buffer.copyBytes(from: bytes[start..<start + count])
+      return count
+    }
+  }
+  /// A shard that lives on what is made up for it.
+  struct Shard: ~Copyable {
+    var ledger: Ledger
+    var commands: LedgerCommands
+    let journal = Journal()
+    var index: UInt64 = 0
+    var stamp: Int64 = 1_700_000_000_000_000
+    var reply = ReplyWriter()
+    var repeats: [JournalPosition] = []
+
+    init(seed: UInt64) {
+      var limits = LedgerLimits()
+      limits.journalSegmentBytes = 64 << 10
+      limits.lotsPerMember = 8
+      ledger = Ledger(shard: ShardID(1), limits: limits)
+      commands = LedgerCommands(seed: seed)
+      for command in LedgerCommands.catalogue() { apply(payload(command)) }
+    }
+
+    func payload(_ command: [UInt8], count: UInt32 = 1) -> [UInt8] {
+      var buffer = ByteBuffer()
+      EntryHeader(stamp: Stamp(microseconds: stamp), catalogueVersion: 0, commandCount: count).encode(into: &buffer)
+      buffer.append(command)
+      return buffer.array
+    }
+
+    mutating func apply(_ payload: [UInt8]) {
+      index += 1
+      stamp += Int64(1 + commands.mutator.below(commands.mutator.below(50) == 0 ? 1 << 42 : 1 << 20))
+      reply.buffer.removeAll()
+      var made: [UInt64] = []
+      var repeats: [JournalPosition] = []
+      payload.withUnsafeBytes {
+        ledger.apply(payload: $0, index: LogIndex(index), into: &reply) { _, outcome, start, reply in
+          switch outcome {
+          case .pending(let tx), .completed(let tx): made.append(tx.rawValue)
+          case .repeated(let position): repeats.append(position)
+          case .replied, .silent: break
+          }
+        }
+      }
+      ledger.takeJournal { position, bytes in
+        journal.segments[position.segment, default: []].append(contentsOf: bytes)
+      }
+      for delivery in ledger.takeDeliveries() { commands.deliveries.append(delivery.command) }
+      if commands.deliveries.count > 32 { commands.deliveries.removeFirst(commands.deliveries.count - 32) }
+      self.repeats = repeats
+      // Each slot's numbers are 1, 2, 3 …: those of the few members are easily guessed.
+      for member in LedgerCommands.members {
+        let slot = text(member).withUnsafeBytes { Command.memberSlot($0, tenant: .first) }
+        made.append(UInt64(slot.rawValue) << 48 | UInt64(1 + commands.mutator.below(300)))
+      }
+      commands.transactions = made
+    }
+  }
+
+  @Test(arguments: 0..<4) func anyEntryIsAppliedOrRefused(part: UInt64) throws {
+    var shard = Shard(seed: 400 + part)
+    for number in 0..<FuzzInputs.count(perMille: 60) {
+      var body: [UInt8] = []
+      let count = 1 + shard.commands.mutator.below(3)
+      for _ in 0..<count {
+        var command = shard.commands.next()
+        if shard.commands.mutator.below(2) == 0 { command = damaged(command, &shard.commands) }
+        body += command
+      }
+      var payload = shard.payload(body, count: UInt32(count))
+      if shard.commands.mutator.below(10) == 0 { payload = shard.commands.mutator.mutate(payload, with: body) }
+      // A moment in the far future would leave no time for anything else.
+      if number % 400 != 399 { keepStamp(&payload, shard.stamp) }
+      shard.apply(payload)
+      #expect(shard.reply.buffer.count <= 1 << 20)
+      if number % 300 == 299 {
+        try shard.ledger.checkInvariants()
+        let (found, kept) = (shard.ledger.recomputeDigest(), shard.ledger.auditFigures().digest)
+        #expect(found == kept)
+      }
+      // After such a moment the shard's life is over.
+      if number % 400 == 399 { shard = Shard(seed: 500 + part + UInt64(number)) }
+    }
+  }
+
+  /// Bytes changed behind the command's length, which most often still fits.
+  private func damaged(_ command: [UInt8], _ commands: inout LedgerCommands) -> [UInt8] {
+    var bytes = commands.mutator.mutate(command, with: commands.next())
+    guard commands.mutator.below(8) > 0, bytes.count >= 4 else { return bytes }
+    for i in 0..<4 { bytes[i] = UInt8(truncatingIfNeeded: (bytes.count - 4) >> (8 * i)) }
+    // Most are to reach the shard's rules: kind and slot as they were.
+    if commands.mutator.below(3) > 0 && bytes.count > 8 { bytes.replaceSubrange(4..<8, with: command[4..<8]) }
+    return bytes
+  }
+  private func keepStamp(_ payload: inout [UInt8], _ stamp: Int64) {
+    guard payload.count >= 12 else { return }
+    for i in 0..<8 { payload[4 + i] = UInt8(truncatingIfNeeded: stamp >> Int64(8 * i)) }
+  }
+
+  @Test func anyQuestionIsAnsweredOrRefused() throws {
+    var shard = Shard(seed: 420)
+    for _ in 0..<400 { shard.apply(shard.payload(shard.commands.next())) }
+    for _ in 0..<FuzzInputs.count(perMille: 50) {
+      var query = shard.commands.query()
+      if shard.commands.mutator.below(2) == 0 { query = damaged(query, &shard.commands) }
+      var reply = ReplyWriter()
+      if case .journal(let question) = query.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
+        try? question.run(shard.journal, into: &reply)
+      }
+      #expect(reply.buffer.count <= 1 << 20)
+    }
+  }
+
+  @Test func anyJournalIsReadOrCalledCorrupt() throws {
+    var shard = Shard(seed: 430)
+    var answers: [JournalPosition] = []
+    for _ in 0..<1500 {
+      shard.apply(shard.payload(shard.commands.next()))
+      answers += shard.repeats
+    }
+    let whole = shard.journal.segments
+    let segments = whole.keys.sorted()
+    #expect(!answers.isEmpty && !segments.isEmpty)
+    for _ in 0..<FuzzInputs.count(perMille: 20) {
+      let segment = shard.commands.mutator.pick(segments)
+      shard.journal.segments[segment] = shard.commands.mutator.mutate(whole[segment] ?? [])
+      for _ in 0..<4 {
+        var reply = ReplyWriter()
+        if case .journal(let question) = shard.commands.query().withUnsafeBytes({ shard.ledger.read($0, into: &reply) })
+        {
+          try? question.run(shard.journal, into: &reply)
+        }
+        let position = shard.commands.mutator.pick(answers)
+        try? shard.ledger.firstAnswer(at: position).run(shard.journal, into: &reply)
+        #expect(reply.buffer.count <= 1 << 20)
+      }
+      // Records by themselves, where the frame's checks do not stand before them.
+      let bytes = shard.journal.segments[segment] ?? []
+      let from = shard.commands.mutator.below(bytes.count)
+      bytes.withUnsafeBytes { buffer in
+        let part = UnsafeRawBufferPointer(rebasing: buffer[from..<min(from + 200, buffer.count)])
+        if let record = try? JournalRecord(decoding: part) {
+          var reply = ReplyWriter()
+          record.render(shard.ledger.catalogue, into: &reply)
+        }
+      }
+      shard.journal.segments[segment] = whole[segment]
+    }
+  }
+
+  @Test func anySnapshotIsRestoredOrRefused() throws {
+    var shard = Shard(seed: 440)
+    for _ in 0..<300 { shard.apply(shard.payload(shard.commands.next())) }
+    let snapshot = shard.ledger.beginSnapshot()
+    var whole: [UInt8] = []
+    snapshot.write { whole.append(contentsOf: $0) }
+    shard.ledger.endSnapshot(snapshot)
+    _ = try Ledger(restoring: MemorySnapshotSource(whole))
+    for _ in 0..<FuzzInputs.count(perMille: 2) {
+      // Where the lengths are: in the first bytes of a section, each after a whole number of pages.
+      var bytes = shard.commands.mutator.mutate(whole, with: whole)
+      if shard.commands.mutator.below(2) == 0, bytes.count > 64 {
+        let at = shard.commands.mutator.below(64)
+        bytes[at] ^= 1 << UInt8(shard.commands.mutator.below(8))
+      }
+      do { _ = try Ledger(restoring: MemorySnapshotSource(bytes)) } catch {}
+    }
+  }
+
+  @Test func aCatalogueOutOfBoundsIsRefused() throws {
+    var catalogue = Catalogue()
+    let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
+    _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
+    let sound = catalogue.programs[0]
+    let changes: [(inout Catalogue.Program) -> Void] = [
+      { $0.offsetMinutes = 841 }, { $0.offsetMinutes = .max / 60 }, { $0.backdateDays = .max },
+      { $0.refundWindowDays = -1 }, { $0.rules[0].rate = EarnRate(points: 1, money: 0) },
+      { $0.rules[0].expiry = ExpiryRule(unit: .months, count: .max) },
+    ]
+    for (number, change) in changes.enumerated() {
+      var program = sound
+      change(&program)
+      // Put there as `put` would, if only it could.
+      var other = catalogue
+      other.programs[0] = program
+      var buffer = ByteBuffer()
+      other.encode(into: &buffer)
+      var reader = ByteReader(buffer.bytes)
+      #expect((try? Catalogue(decoding: &reader)) == nil, "change \(number)")
+    }
+  }
+
+  @Test func aDeltaOfAnImpossibleMomentIsRefused() {
+    let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
+    for moment in [Int64.min, Int64.max] {
+      var bytes = delta
+      for i in 0..<8 { bytes[4 + i] = UInt8(truncatingIfNeeded: moment >> Int64(8 * i)) }
+      var catalogue = Catalogue()
+      #expect(throws: MalformedBytes.self) { try bytes.withUnsafeBytes { _ = try catalogue.apply($0) } }
+    }
+  }
+
+  @Test func anyCatalogueIsReadOrRefused() throws {
+    var mutator = Mutator(seed: 450)
+    var catalogue = Catalogue()
+    for command in LedgerCommands.catalogue() {
+      _ = try command.withUnsafeBytes {
+        try catalogue.apply(UnsafeRawBufferPointer(rebasing: $0[CommandHeader.bodyOffset...]))
+      }
+    }
+    var encoded = ByteBuffer()
+    catalogue.encode(into: &encoded)
+    let deltas = LedgerCommands.catalogue().map { Array($0[CommandHeader.bodyOffset...]) }
+    for _ in 0..<FuzzInputs.count(perMille: 50) {
+      mutator.mutate(encoded.array, with: encoded.array).withUnsafeBytes { buffer in
+        var reader = ByteReader(buffer)
+        guard let found = try? Catalogue(decoding: &reader) else { return }
+        #expect(found.programs.count <= buffer.count && found.merchantRows.count <= buffer.count)
+      }
+      let delta = mutator.mutate(mutator.pick(deltas), with: mutator.pick(deltas))
+      var copy = mutator.below(2) == 0 ? catalogue : Catalogue()
+      _ = delta.withUnsafeBytes { try? copy.apply($0) }
+      var reply = ReplyWriter()
+      copy.listPrograms(tenant: .first, into: &reply)
+      copy.listMerchants(tenant: .first, into: &reply)
+      #expect(reply.buffer.count <= 1 << 16)
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import Base
+import Ledger
+import Protocol
+import Raft
+import Testing
+
+@testable import Cluster
+
+/// A whole node, to whom terminals and peers say anything.
+@Suite struct NodeFuzzTests {
+  private func started(seed: UInt64) throws -> NodeHarness {
+    let harness = try NodeHarness(seed: seed)
+    let client = harness.client(1)
+    harness.pass(2_000_000)
+    let answer = harness.ask("CLUSTER INIT shards=2 replicas=1 allow-single-region=yes", from: client)
+    try #require(answer.hasPrefix("+"), "\(answer)")
+    harness.pass(3_000_000)
+    for line in ["PROGRAM SET gold earn=1/100", "MERCHANT SET shop program=gold", "MEMBER ADD ann card=5001"] {
+      let answer = harness.ask(line, from: client)
+      try #require(answer == "+OK\r\n", "\(line): \(answer)")
+    }
+    return harness
+  }
+
+  @Test func anyRequestIsAnsweredAndTheNodeGoesOn() throws {
+    let harness = try started(seed: 800)
+    var mutator = Mutator(seed: 800)
+    let corpus =
+      (ProtocolFuzzTests.lines + [
+        "EARN ann merchant=shop points=10 id=a1", "REDEEM ann merchant=shop points=1 id=a2", "BALANCE ann",
+        "HISTORY ann limit=5", "MEMBER SHOW card:5001", "CLUSTER STATUS", "CLUSTER NODES", "CLUSTER SHARDS", "HEALTH",
+      ]).flatMap { [text($0 + "\r\n"), ProtocolFuzzTests.array($0)] }
+    var client = harness.client(2)
+    for number in 0..<FuzzInputs.count(perMille: 6) {
+      // A quick life: the next client comes where one was sent away.
+      if harness.closedClients.contains(client) || number % 50 == 49 {
+        harness.node.clientClosed(client, now: harness.now)
+        client = harness.client(UInt64(10 + number))
+      }
+      var bytes = mutator.pick(corpus)
+      if mutator.below(3) > 0 { bytes = mutator.mutate(bytes, with: mutator.pick(corpus)) }
+      let taken = harness.send(bytes, from: client)
+      #expect(taken >= 0 && taken <= bytes.count)
+      if number % 20 == 0 { harness.pass(20_000) }
+      try #require(harness.exit == nil)
+    }
+    harness.pass(6_000_000)
+    let probe = harness.client(3)
+    #expect(harness.ask("BALANCE ann", from: probe).hasPrefix("+member=ann"))
+    #expect(harness.ask("AUDIT", from: probe).contains("balanced=yes"))
+  }
+
+  private let stranger = NodeID(77)
+  private func frame(_ kind: UInt8, _ body: [UInt8], cluster: UInt64) -> [UInt8] {
+    var buffer = ByteBuffer()
+    let header = FrameHeader(kind: kind, cluster: cluster, sender: stranger, incarnation: 5, configVersion: 0)
+    let mark = header.begin(&buffer)
+    buffer.append(body)
+    FrameHeader.finish(mark, in: &buffer)
+    return buffer.array
+  }
+  private func hello(_ cluster: UInt64, bulk: Bool) -> [UInt8] {
+    var hello = Hello(
+      node: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", version: "0", cluster: cluster
+    )
+    hello.isBulk = bulk
+    var buffer = ByteBuffer()
+    hello.encode(into: &buffer)
+    return buffer.array
+  }
+
+  /// Messages of every kind, as a peer says them.
+  private func messages(_ mutator: inout Mutator) -> [(PeerMessageKind, [UInt8])] {
+    let shard = UInt32(mutator.below(4))
+    func body(_ build: (inout ByteBuffer) -> Void) -> [UInt8] {
+      var buffer = ByteBuffer()
+      build(&buffer)
+      return buffer.array
+    }
+    let entry = body {
+      EntryHeader(stamp: Stamp(microseconds: 1_700_000_000_000_000), catalogueVersion: 1, commandCount: 1).encode(
+        into: &$0)
+      Command.appendTick(to: &$0, slot: Slot(0))
+    }
+    let command = body { Command.appendTick(to: &$0, slot: Slot(UInt16(mutator.below(16_384)))) }
+    var found: [(PeerMessageKind, [UInt8])] = []
+    for kind in Message.Kind.allCases {
+      let (term, index) = (UInt64(mutator.below(6)), UInt64(mutator.below(40)))
+      found.append(
+        (
+          .raft,
+          body {
+            $0.append(shard)
+            Message(
+              kind, from: stranger, to: NodeID(801), term: Term(term + 1), index: LogIndex(index),
+              logTerm: Term(term), commit: LogIndex(index),
+              entries: kind == .append
+                ? [LogEntry(index: LogIndex(index + 1), term: Term(term + 1), payload: entry)] : []
+            ).encode(into: &$0)
+          }
+        ))
+    }
+    func words(_ count: Int) -> [UInt8] { body { for _ in 0..<count { $0.append(UInt64(mutator.below(3))) } } }
+    found.append(
+      (
+        .forward,
+        body {
+          $0.append(shard)
+          $0.append(UInt32(1))
+          $0.append(UInt32(mutator.below(3)))
+          $0.append(UInt32(1))
+          $0.append(command)
+        }
+      ))
+    found.append(
+      (
+        .deliveries,
+        body {
+          $0.append(shard)
+          $0.append(Int64(1_700_000_000_000_000))
+          $0.append(command)
+        }
+      ))
+    found.append(
+      (
+        .results,
+        body {
+          $0.append(shard)
+          $0.append(UInt64(mutator.below(4)))
+          $0.append(counted: text("+OK\r\n"))
+        }
+      ))
+    found.append(
+      (
+        .status,
+        body {
+          NodeStatus(
+            isWhole: true, replicas: 2, closed: Stamp(microseconds: 5), hash: 3, gone: [ShardID(1)],
+            led: [
+              .init(
+                shard: ShardID(shard), term: Term(9), commit: LogIndex(3), applied: LogIndex(3), catalogueVersion: 1,
+                closed: Stamp(microseconds: 5), closedIndex: LogIndex(3))
+            ]
+          ).encode(into: &$0)
+        }
+      ))
+    for kind: PeerMessageKind in [.reject, .doubt, .digest, .clock, .statusWanted, .bootstrap, .bootstrapDone] {
+      found.append((kind, body { $0.append(shard) } + words(6)))
+    }
+    for kind: PeerMessageKind in [
+      .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone,
+    ] {
+      found.append((kind, body { $0.append(shard) } + words(12)))
+    }
+    return found
+  }
+
+  @Test func anythingAPeerSaysIsTakenOrItsLinkClosed() throws {
+    var mutator = Mutator(seed: 810)
+    var harness = try started(seed: 800)
+    var link = LinkID(0)
+    var number: UInt64 = 100
+    for input in 0..<FuzzInputs.count(perMille: 20) {
+      // What a peer of the cluster may say can end a shard's life; a node's, never.
+      if input % 5000 == 4999 { harness = try started(seed: 800) }
+      if link == LinkID(0) || input % 5000 == 4999 || harness.closedLinks.contains(link) || mutator.below(200) == 0 {
+        number += 1
+        link = harness.link(number)
+        harness.send(
+          frame(1, hello(harness.node.cluster, bulk: mutator.below(3) == 0), cluster: harness.node.cluster), on: link)
+      }
+      var body: [UInt8] = []
+      let all = messages(&mutator)
+      for _ in 0...mutator.below(3) {
+        let (kind, whole) = mutator.pick(all)
+        let bytes = mutator.below(3) == 0 ? whole : mutator.mutate(whole, with: mutator.pick(all).1)
+        var message = ByteBuffer()
+        message.append(kind.rawValue)
+        message.append(UInt32(bytes.count))
+        message.append(bytes)
+        body += message.array
+      }
+      if mutator.below(10) == 0 { body = mutator.mutate(body) }
+      let isHello = mutator.below(30) == 0
+      let bytes = isHello ? mutator.mutate(hello(harness.node.cluster, bulk: false)) : body
+      let framed = frame(isHello ? 1 : 2, bytes, cluster: harness.node.cluster)
+      let taken = harness.send(framed, on: link)
+      #expect(taken == framed.count)
+      if input % 50 == 0 { harness.pass(20_000) }
+      try #require(harness.exit == nil)
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import Base
+import Testing
+
+@testable import Raft
+
+/// A replica that lost what it acknowledged, and its leader, one message at a time.
+struct DamageTests {
+  private func group(_ id: UInt64, _ state: HardState, terms: [UInt64]) throws -> RaftGroup {
+    let entries = terms.enumerated().map { offset, term in
+      LogEntry(index: LogIndex(UInt64(offset) + 1), term: Term(term), payload: [1, 2, 3])
+    }
+    return try RaftGroup(
+      id: NodeID(id), options: RaftOptions(), seed: 1, hardState: state, snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(voters: [1, 2, 3].map { NodeID($0) }), entries: entries)
+  }
+  /// Leads in term 2, with one entry of each term.
+  private func leader() throws -> RaftGroup {
+    var group = try group(1, HardState(term: Term(1)), terms: [1])
+    group.campaign()
+    _ = group.takeReady()
+    group.step(Message(.preVoteReply, from: NodeID(2), to: NodeID(1), term: Term(2)))
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    group.step(Message(.voteReply, from: NodeID(2), to: NodeID(1), term: Term(2)))
+    try #require(group.role == .leader)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    return group
+  }
+  private func answer(_ kind: Message.Kind, index: UInt64 = 0, life: UInt64, isDamaged: Bool = false) -> Message {
+    var message = Message(kind, from: NodeID(3), to: NodeID(1), term: Term(2), index: LogIndex(index))
+    message.life = life
+    message.isDamaged = isDamaged
+    return message
+  }
+  private func match(_ group: RaftGroup) -> LogIndex? { group.progress.first { $0.id == NodeID(3) }?.match }
+
+  @Test func `An answer out of an earlier life counts no more`() throws {
+    var group = try leader()
+    group.step(answer(.heartbeatReply, life: 5, isDamaged: true))
+    group.step(answer(.appendReply, index: 2, life: 0))
+    #expect(match(group) == LogIndex(0) && group.commitIndex == LogIndex(0))
+    _ = group.takeReady()
+    group.tick()
+    let heartbeat = group.takeReady().messages.first { $0.kind == .heartbeat && $0.to == NodeID(3) }
+    #expect(heartbeat?.life == 5 && heartbeat?.commit == LogIndex(0) && heartbeat?.index == LogIndex(2))
+    group.step(answer(.appendReply, index: 2, life: 5, isDamaged: true))
+    #expect(match(group) == LogIndex(2) && group.commitIndex == LogIndex(2))
+  }
+
+  @Test func `A second damage puts the match back again, and one that is told twice does not`() throws {
+    var group = try leader()
+    for life in [5, 6] as [UInt64] {
+      group.step(answer(.appendReply, index: 2, life: life, isDamaged: true))
+      #expect(match(group) == LogIndex(2))
+      group.step(answer(.heartbeatReply, life: life, isDamaged: true))
+      #expect(match(group) == LogIndex(2))
+      group.step(answer(.heartbeatReply, life: life + 1, isDamaged: true))
+      #expect(match(group) == LogIndex(0))
+    }
+  }
+
+  @Test func `What a leader says of another life's log commits nothing here`() throws {
+    var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1, 1])
+    var heartbeat = Message(.heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), commit: LogIndex(2))
+    group.step(heartbeat)
+    #expect(group.commitIndex == LogIndex(0))
+    heartbeat.life = 5
+    group.step(heartbeat)
+    #expect(group.commitIndex == LogIndex(2))
+  }
+
+  @Test func `A damaged replica votes again once all up to the repair point is durable and committed`() throws {
+    var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
+    func vote() -> [Message] {
+      let vote = Message(
+        .vote, from: NodeID(2), to: NodeID(3), term: Term(3), index: LogIndex(9), logTerm: Term(2), force: true)
+      var copy = group
+      copy.step(vote)
+      var messages = copy.takeReady()
+      if let persist = messages.persist {
+        #expect(!messages.messages.contains { $0.kind == .voteReply && !$0.reject }, "before it is on the disk")
+        copy.persisted(persist.sequence)
+        messages.messages += copy.takeReady().messages
+        #expect(persist.hardState?.damage.isOpen == copy.isDamaged)
+      }
+      return messages.messages.filter { $0.kind == .voteReply && !$0.reject }
+    }
+    var heartbeat = Message(
+      .heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
+    heartbeat.life = 5
+    group.step(heartbeat)
+    #expect(group.isDamaged && vote().isEmpty)
+    let entry = LogEntry(index: LogIndex(2), term: Term(2), kind: .noop, payload: [])
+    group.step(
+      Message(
+        .append, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(1), logTerm: Term(1),
+        commit: LogIndex(2), entries: [entry]))
+    // Committed, and not yet on the disk.
+    #expect(group.isDamaged && vote().isEmpty)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(!group.isDamaged && vote().count == 1)
+    #expect(group.takeReady().persist?.hardState?.damage == Damage(life: 5))
+  }
+
+  @Test func `The repair point is one leader's word in one term`() throws {
+    var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
+    var heartbeat = Message(
+      .heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
+    heartbeat.life = 5
+    group.step(heartbeat)
+    let entry = LogEntry(index: LogIndex(2), term: Term(3), kind: .noop, payload: [])
+    group.step(
+      Message(
+        .append, from: NodeID(2), to: NodeID(3), term: Term(3), index: LogIndex(1), logTerm: Term(1),
+        commit: LogIndex(2), entries: [entry]))
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(group.isDamaged)
+  }
+}
