@@ -70,7 +70,7 @@ public final class WriteAheadLog: @unchecked Sendable {
   private var position = LogFormat.blockBytes
   private var lastBatch: UInt64
   private(set) var isUnsynced = false
-  /// A segment was filled since the last look at what may be recycled.
+  /// A segment was filled since the last look at what may be recycled, or what was found then could not be.
   private var hasRotated = false
   /// After this nothing may be written: the process is to end.
   private(set) var failure: StorageError?
@@ -135,7 +135,7 @@ public final class WriteAheadLog: @unchecked Sendable {
       segments = [try pool.take(isFirst: true, atLeast: options.segmentBytes)]
       return
     }
-    let copy = try pool.take(atLeast: max(options.segmentBytes, old.end))
+    let copy = try pool.take(atLeast: old.end)
     let bytes = AlignedBuffer(capacity: old.end)
     guard try old.file.read(into: bytes.mutablePrefix(old.end), at: 0) == old.end else {
       throw StorageError(.damaged, path: old.path, operation: "copy", offset: 0, reason: "it has become shorter")
@@ -241,7 +241,11 @@ public final class WriteAheadLog: @unchecked Sendable {
   }
 
   /// Bytes of all segment files, spare ones included.
-  public var bytes: UInt64 { segments.reduce(pool.spareBytes) { $0 + UInt64($1.byteCount) } }
+  public var bytes: UInt64 { pinnedBytes + pool.spareBytes }
+  /// Bytes of the segments that hold records.
+  public var pinnedBytes: UInt64 { segments.reduce(0) { $0 + UInt64($1.byteCount) } }
+  /// How many segments hold records.
+  public var segmentCount: Int { segments.count }
 
   // MARK: Batches
 
@@ -340,7 +344,12 @@ public final class WriteAheadLog: @unchecked Sendable {
     hasRotated = false
     let needed = min(table.oldestNeeded ?? current.number, current.number)
     guard segments[0].number < needed else { return }
-    try carryOver()
+    do throws(StorageError) {
+      try carryOver()
+    } catch {
+      hasRotated = true
+      throw error
+    }
     while segments[0].number < needed { pool.retire(segments.removeFirst()) }
   }
 
