@@ -16,14 +16,24 @@ enum Incarnation {
     var buffer = ByteBuffer(capacity: 64)
     buffer.append(next)
     buffer.append(CRC32C.checksum(buffer.bytes))
-    let file = try fileSystem.open(path + ".new", create: true)
-    try file.truncate(0)
-    try file.write(buffer.bytes, at: 0)
-    try file.sync()
-    file.close()
-    try fileSystem.rename(path + ".new", to: path)
-    try fileSystem.syncDirectory(directory)
+    do {
+      try write(buffer.bytes, to: path + ".new", fileSystem)
+      try fileSystem.rename(path + ".new", to: path)
+      try fileSystem.syncDirectory(directory)
+    } catch let error as StorageError where error.kind == .noSpace && last > 0 {
+      // In its place, which needs no room: 12 bytes of one sector.
+      try write(buffer.bytes, to: path, fileSystem)
+    }
     return next
+  }
+
+  private static func write(
+    _ bytes: UnsafeRawBufferPointer, to path: String, _ fileSystem: any FileSystem
+  ) throws {
+    let file = try fileSystem.open(path, create: true)
+    defer { file.close() }
+    try file.write(bytes, at: 0)
+    try file.sync()
   }
 
   private static func read(_ path: String, _ fileSystem: any FileSystem) throws -> UInt64 {

@@ -59,6 +59,7 @@ final class LedgerMachine: Machine {
     let digest = ledger.digest
     markers.append(MarkerDigest(index: lastIndex, a: digest.0, b: digest.1))
   }
+  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { ledger.answered(command) }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     ledger.read(query, into: &reply)

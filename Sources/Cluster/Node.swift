@@ -70,6 +70,7 @@ public final class Node: NodeCore {
   var pendingRecords: [LogRecord] = []
   var pendingAcks: [LogAck] = []
   var pendingReleases: [LogRelease] = []
+  var pendingRewrites: [ShardID] = []
   var logBusy = false
   var nextBatch: UInt64 = 1
   var jobs: [Job] = []
@@ -86,6 +87,7 @@ public final class Node: NodeCore {
   /// What peers know of what this node leads.
   var toldStatus = LedTable()
   var clock = ClockState()
+  var disk: DiskState
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -117,6 +119,7 @@ public final class Node: NodeCore {
     self.id = storage.identity
     self.incarnation = storage.incarnation
     self.now = now
+    disk = DiskState(now: now.monotonic)
     self.random = SeededGenerator(seed: seed)
     let hello = Hello(
       node: storage.identity, name: configuration.name, region: configuration.region,
@@ -140,6 +143,7 @@ public final class Node: NodeCore {
       for replica in replicas { replica?.tick(clock: now.wall) }
       statusDue = true
       judgeClock()
+      judgeShedding()
       retryDials()
       proposeDue()
     }
@@ -152,6 +156,7 @@ public final class Node: NodeCore {
     expireBootstrap()
     advanceTransfers()
     yieldLeadership()
+    advanceDisk()
     advanceAudits()
     if let stopping { continueStopping(stopping) }
   }
@@ -196,7 +201,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { mayTakeOver($0) }
+      let target = replica.bestSuccessor { mayTakeOver($0) } ?? replica.bestSuccessor { isReachable($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }
@@ -218,9 +223,13 @@ public final class Node: NodeCore {
     self.now = now
     switch completion {
     case .logged(let number, let acks):
-      logBusy = false
+      batchWritten()
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
+    case .logRefused(let batch, let reason):
+      batchRefused(batch, reason)
+    case .measured(let gauges):
+      diskMeasured(gauges)
     case .answered(let answers, let cost):
       journalCost -= cost
       for answer in answers { deliver(answer) }
@@ -234,6 +243,8 @@ public final class Node: NodeCore {
       break
     case .failed(let what):
       log(.error, what)
+    case .recovered(let what):
+      log(.info, what)
     }
   }
 
@@ -252,15 +263,7 @@ public final class Node: NodeCore {
     }
     advanceCatalogueWaits()
     if statusDue { broadcastStatus() }
-    if !logBusy && (!pendingRecords.isEmpty || !pendingReleases.isEmpty) {
-      effects.logBatch = LogBatch(
-        number: nextBatch, records: pendingRecords, acks: pendingAcks, releases: pendingReleases)
-      nextBatch += 1
-      pendingReleases.removeAll()
-      pendingRecords.removeAll(keepingCapacity: true)
-      pendingAcks.removeAll(keepingCapacity: true)
-      logBusy = true
-    }
+    if let batch = nextLogBatch() { effects.logBatch = batch }
     for peer in peers where peer.index != 0 && !peer.outbox.isEmpty { sendFrame(to: peer) }
     for client in dirtyClients {
       client.inDirtyList = false
@@ -351,6 +354,9 @@ struct NodeCounters {
   /// Jobs that read a journal for answers.
   var journalJobs: UInt64 = 0
   var snapshotsTaken: UInt64 = 0
+  /// Because the log was too long.
+  var snapshotsForced: UInt64 = 0
+  var logRewrites: UInt64 = 0
   var snapshotsSent: UInt64 = 0
   var snapshotsInstalled: UInt64 = 0
 }

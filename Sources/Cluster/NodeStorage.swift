@@ -2,6 +2,7 @@ import Base
 import Ledger
 import Raft
 import Storage
+import Synchronization
 
 /// A shard's wish to hear that something is durable.
 public struct LogAck: Sendable {
@@ -9,13 +10,16 @@ public struct LogAck: Sendable {
   var sequence: UInt64
 }
 
-/// All that a node wants in its log at one moment: one write, one sync.
+/// All that a node wants in its log at one moment: one write, one sync. An empty one is a probe of the disk, and closes the
+/// batch before it: what is rotten there is not taken for torn any more.
 public struct LogBatch: Sendable {
   var number: UInt64
   var records: [LogRecord]
   var acks: [LogAck]
   /// Log that snapshots have made superfluous.
   var releases: [LogRelease] = []
+  /// Shards whose oldest entries are to be written again at the log's end, so that they hold back no more of it.
+  var rewrites: [ShardID] = []
 }
 public struct LogRelease: Sendable {
   var shard: ShardID
@@ -56,6 +60,9 @@ public struct EdgeAnswers: Sendable {
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
+  /// There is no room for a batch, and why: nothing of it counts as written.
+  case logRefused(LogBatch, String)
+  case measured(DiskGauges)
   /// Answers to journal queries, and what these cost.
   case answered([EdgeAnswers], cost: Int)
   case journalSynced(SnapshotResult)
@@ -63,6 +70,8 @@ public enum Completion: Sendable {
   case transferred(TransferStep)
   case nothing
   case failed(String)
+  /// What failed before goes well again.
+  case recovered(String)
 }
 
 /// A shard as found on disk when the node started.
@@ -92,10 +101,22 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   let directory: String
   let fileSystem: any FileSystem
   private let lock: any FileLock
-  private let log: WriteAheadLog
+  let log: WriteAheadLog
   let journals: JournalStore
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
+  let reserve: DiskReserve
+  let ballast: Ballast
+  /// Written by the log thread.
+  let usage = Mutex(LogUsage())
+  let wantsUsage = Atomic<Bool>(true)
+  /// Of `maintain`.
+  var rounds: UInt64 = 0
+  var nextPreparation: UInt64 = 0
+  /// Of lane 0: what the disk had no room for.
+  var unwritten: [ShardID: JournalBacklog] = [:]
+  /// Of which the operator was told.
+  var waitingJournals: Set<ShardID> = []
   /// Files of transfers: the former belong to lane 1, the latter to lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
   var incoming: [UInt64: IncomingSnapshot] = [:]
@@ -110,14 +131,31 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
-  /// what the clock says.
+  /// what the clock says. On a disk that is full the ballast makes the room that a start needs.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
-    wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init()
+    wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
+    reserve: DiskReserve = .init(byteCount: 0)
+  ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
+    func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
+      try openOnce(dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve)
+    }
+    do {
+      return try attempt()
+    } catch let error as StorageError where error.kind == .noSpace {
+      let ballast = try Ballast(path: dataDirectory + "/ballast", fileSystem: fileSystem, byteCount: 0)
+      guard try ballast.release() else { throw error }
+      return try attempt()
+    }
+  }
+
+  private static func openOnce(
+    _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ wall: Stamp,
+    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, logOptions: logOptions,
-      ledgerLimits: ledgerLimits)
+      ledgerLimits: ledgerLimits, reserve: reserve)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let incarnation = try Incarnation.next(directory: dataDirectory, fileSystem: fileSystem, wall: wall)
     let shards = try storage.recover()
@@ -126,9 +164,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   private init(
     directory: String, fileSystem: any FileSystem, newIdentity: UInt64, logOptions: WriteAheadLog.Options,
-    ledgerLimits: LedgerLimits
+    ledgerLimits: LedgerLimits, reserve: DiskReserve
   ) throws {
     self.ledgerLimits = ledgerLimits
+    self.reserve = reserve
     self.directory = directory
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
@@ -137,28 +176,17 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     log = try WriteAheadLog(directory: directory + "/wal", fileSystem: fileSystem, options: logOptions)
     journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
+    ballast = try Ballast(
+      path: directory + "/ballast", fileSystem: fileSystem,
+      byteCount: reserve.ballastByteCount(segmentBytes: logOptions.segmentBytes))
   }
 
   // MARK: NodeDisk
 
-  public func write(_ batch: LogBatch) throws -> Completion {
-    if !batch.records.isEmpty { try log.write(batch.records) }
-    for release in batch.releases { try log.release(release.shard, through: release.through) }
-    return .logged(batch.number, batch.acks)
-  }
-
-  public func maintain() {
-    // A failure shows again, and loudly, when the log needs the segment.
-    _ = try? log.prepareSpare()
-  }
-
   public func run(_ job: Job) -> Completion {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
-      return attempt("write journal of shard \(shard.rawValue)") {
-        try appendJournal(shard, position, bytes[...])
-        return .nothing
-      }
+      return keepJournal(shard, position, bytes)
     case .journalQueries(let shard, let queries):
       return .answered(answer(shard, queries), cost: queries.reduce(0) { $0 + $1.query.cost })
     case .journalSync(let order):
@@ -180,14 +208,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     }
   }
 
-  func attempt(_ what: String, _ body: () throws -> Completion) -> Completion {
-    do { return try body() } catch { return .failed("cannot \(what): \(error)") }
-  }
-
   private func answer(_ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)]) -> [EdgeAnswers] {
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
-    let view = JournalView(store: journals, shard: shard)
+    try? writeBacklog(of: shard)
+    let view = journalView(shard)
     for (origin, query) in queries {
       reply.buffer.removeAll()
       do {
@@ -206,6 +231,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.
   private func syncJournal(for order: SnapshotOrder) throws {
+    try writeBacklog(of: order.shard)
     try journals.sync(order.shard)
     guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
     let end = try journals.end(order.shard)
@@ -292,13 +318,4 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 struct SnapshotBody: SnapshotSource {
   let reader: SnapshotReader
   func read(into buffer: UnsafeMutableRawBufferPointer) throws { try reader.read(into: buffer) }
-}
-
-/// One shard's journal as the ledger wants it.
-struct JournalView: JournalSource {
-  let store: JournalStore
-  let shard: ShardID
-  func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-    try store.read(shard, at: position, into: buffer)
-  }
 }

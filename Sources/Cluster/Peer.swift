@@ -20,6 +20,7 @@ final class Peer {
   /// It has heard nothing on this link yet, or what it knows is not what was told.
   var needsWholeStatus = true
   var clock = PeerClock()
+  var disk = PeerDisk()
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

@@ -41,6 +41,9 @@ enum PeerMessageKind: UInt8 {
   /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
   case digest = 16
 
+  /// What the sender's disk is like: see `PeerDisk`.
+  case disk = 20
+
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
     guard messages.count > limit else { return messages.count }

@@ -96,7 +96,8 @@ public protocol NodeDisk: AnyObject, Sendable {
   /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
   func run(_ job: Job) -> Completion
   /// Called from a thread of its own some five times a second: prepares log segments and the like.
-  func maintain()
+  /// - Returns: what the node is to hear of it, if anything.
+  func maintain() -> Completion?
   /// How many lanes (threads) of background work there are.
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.

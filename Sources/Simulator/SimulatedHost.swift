@@ -14,7 +14,10 @@ public final class SimulatedHost {
   var life = 0
   /// Microseconds that its wall clock is ahead.
   public var clockOffset: Int64 = 0
+  /// Microseconds that each write of its log takes longer than chance has it.
+  public var logDelay: UInt64 = 0
   var isTurnScheduled = false
+  var ticks = 0
   var logBusyUntil: UInt64 = 0
   var laneBusyUntil: [UInt64] = [0, 0]
   var clients: [ClientID: SimulatedClient] = [:]

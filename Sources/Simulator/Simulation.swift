@@ -69,6 +69,7 @@ public final class Simulation {
         peerAddress: addresses[i], join: addresses)
       configuration.snapshotLogBytes = 64 << 10
       configuration.logTailBytes = 8 << 10
+      configuration.diskReserve = DiskReserve(byteCount: 2 << 20)
       configure(&configuration)
       hosts.append(
         SimulatedHost(
@@ -100,7 +101,7 @@ public final class Simulation {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
         logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
-        ledgerLimits: host.configuration.ledgerLimits)
+        ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve)
       host.life += 1
       host.isTurnScheduled = false
       host.storage = opened.storage
@@ -248,6 +249,8 @@ public final class Simulation {
       let host = hosts[number]
       guard host.life == life, let node = host.node else { return }
       node.tick(now: moment(host))
+      host.ticks += 1
+      if host.ticks % 20 == 0 { maintain(host) }
       schedule(after: 10_000, .tick(host: number, life: life))
       perform(host)
     case .bytes(let id, let end, let bytes):
@@ -274,7 +277,7 @@ public final class Simulation {
       guard host.life == life, let node = host.node, let storage = host.storage else { return }
       do {
         node.completed(try storage.write(batch), now: moment(host))
-        storage.maintain()
+        maintain(host)
         perform(host)
       } catch {
         log.append("\(host.configuration.name) dies: \(error)")
@@ -298,6 +301,11 @@ public final class Simulation {
     }
   }
 
+  /// Five times a second, and after each batch of the log.
+  private func maintain(_ host: SimulatedHost) {
+    if let completion = host.storage?.maintain() { host.node?.completed(completion, now: moment(host)) }
+  }
+
   // MARK: Effects
 
   private func perform(_ host: SimulatedHost) {
@@ -319,7 +327,7 @@ public final class Simulation {
     }
     if let batch = effects.logBatch {
       schedule(
-        after: between(faults.minimumWrite, faults.maximumWrite),
+        after: between(faults.minimumWrite, faults.maximumWrite) + host.logDelay,
         .written(host: host.number, life: host.life, batch))
     }
     for job in effects.jobs {
