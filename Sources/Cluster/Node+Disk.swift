@@ -68,7 +68,7 @@ extension Node {
     var batch = LogBatch(
       number: nextBatch, records: pendingRecords, acks: pendingAcks, releases: pendingReleases,
       rewrites: pendingRewrites)
-    if batch.records.isEmpty && batch.isOfRecords {
+    if batch.isProbe {
       let interval = disk.isFull ? Node.probeIntervalWhenFull : Node.probeInterval
       guard now.monotonic - disk.lastBatch >= interval else { return nil }
       disk.probes += 1

@@ -263,7 +263,10 @@ public final class Node: NodeCore {
     }
     advanceCatalogueWaits()
     if statusDue { broadcastStatus() }
-    if let batch = nextLogBatch() { effects.logBatch = batch }
+    if let batch = nextLogBatch() {
+      effects.isLogBatchAwaited = !batch.isProbe
+      effects.logBatch = batch
+    }
     for peer in peers where peer.index != 0 && !peer.outbox.isEmpty { sendFrame(to: peer) }
     for client in dirtyClients {
       client.inDirtyList = false

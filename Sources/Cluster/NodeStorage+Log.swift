@@ -13,7 +13,7 @@ extension NodeStorage {
       }
     }
     func writeRecords() throws -> StorageError? {
-      guard !batch.records.isEmpty || batch.isOfRecords else { return nil }
+      guard !batch.records.isEmpty || batch.isProbe else { return nil }
       return try room { try log.write(batch.records) }
     }
     var lacking = try writeRecords()
@@ -67,4 +67,5 @@ extension NodeStorage {
 extension LogBatch {
   /// Nothing but records, or a probe of the disk.
   var isOfRecords: Bool { releases.isEmpty && rewrites.isEmpty }
+  var isProbe: Bool { records.isEmpty && isOfRecords }
 }

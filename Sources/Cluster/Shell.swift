@@ -131,6 +131,8 @@ public struct Effects<Disk: NodeDisk> {
   public var linkClose: [LinkID] = []
   /// For the log thread: at most one is under way; the node keeps further records until it completes.
   public var logBatch: Disk.LogBatch?
+  /// Somebody waits for that batch; else it is for the log thread in any case, so that a disk which hangs holds up nobody.
+  public var isLogBatchAwaited = true
   /// For the background threads.
   public var jobs: [Disk.Job] = []
   /// For the operator: `what happened key=value key=value`.

@@ -31,7 +31,8 @@ public final class Ballast: Sendable {
     }
   }
 
-  /// Takes the space again, if it is not held. Reserves blocks without writing them. Throws `.noSpace`, holding nothing.
+  /// Takes the space again, if it is not held, durably: it must be there after a crash on a disk that is full. Reserves
+  /// blocks without writing them. Throws `.noSpace`, holding nothing.
   public func take() throws(StorageError) {
     try held.withLock { held throws(StorageError) in
       guard held != byteCount else { return }
@@ -42,6 +43,8 @@ public final class Ballast: Sendable {
       defer { file.close() }
       do throws(StorageError) {
         try file.preallocate(byteCount)
+        try file.sync()
+        try fileSystem.syncDirectory(SystemFileSystem.parent(of: path))
       } catch {
         try? fileSystem.remove(path)
         throw error

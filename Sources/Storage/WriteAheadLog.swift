@@ -70,7 +70,7 @@ public final class WriteAheadLog: @unchecked Sendable {
   private var position = LogFormat.blockBytes
   private var lastBatch: UInt64
   private(set) var isUnsynced = false
-  /// A segment was filled since the last look at what may be recycled, or what was found then could not be.
+  /// A segment was filled since the last look at what may be recycled.
   private var hasRotated = false
   /// After this nothing may be written: the process is to end.
   private(set) var failure: StorageError?
@@ -344,12 +344,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     hasRotated = false
     let needed = min(table.oldestNeeded ?? current.number, current.number)
     guard segments[0].number < needed else { return }
-    do throws(StorageError) {
-      try carryOver()
-    } catch {
-      hasRotated = true
-      throw error
-    }
+    try carryOver()
     while segments[0].number < needed { pool.retire(segments.removeFirst()) }
   }
 

@@ -99,7 +99,10 @@ import Testing
     #expect(used() == 0 && next.heldBytes == 0)
     disk.setCapacity(.max)
     try next.take()
-    #expect(try next.release())
+    let smaller = try make(500)
+    try smaller.take()
+    #expect(used() == 500)
+    #expect(try smaller.release())
     #expect(used() == 0 && disk.paths.isEmpty)
   }
 }
