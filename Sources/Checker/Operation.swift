@@ -29,6 +29,11 @@ public struct Operation: Sendable {
   public var balance: Int64?
   public var held: Int64?
   public var available: Int64?
+  /// Of a hold: the earliest moment at which it may lapse; without it, it never does.
+  public var expires: UInt64?
+  /// Of a refusal: its error code. Empty means `INSUFFICIENT`, or `REVERSED` of a capture or release; only these two say
+  /// something about the member's state.
+  public var code = ""
   /// Of a local read: no state older than that at this moment may be answered.
   public var local: UInt64?
 

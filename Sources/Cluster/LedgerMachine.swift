@@ -33,6 +33,7 @@ final class LedgerMachine: Machine {
   var journalChain: SHA256.Digest { ledger.journalChain }
   var memoryByteCount: Int { ledger.memoryByteCount }
   var memberCount: UInt64 { ledger.memberCount }
+  func checkInvariants() throws { try ledger.checkInvariants() }
 
   func skip(_ index: LogIndex) { lastIndex = index }
   func beginEntry(_ header: EntryHeader, index: LogIndex) {
@@ -42,22 +43,25 @@ final class LedgerMachine: Machine {
   func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
     ledger.apply(command, into: &reply)
   }
-  func endEntry() { ledger.endEntry() }
+  func endEntry() {
+    ledger.endEntry()
+    if lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
+  }
   func apply(
     payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
   ) {
     lastIndex = index
     ledger.apply(payload: payload, index: index, into: &reply, each: each)
-    noteMarker(payload)
+    // An audit's marker stands alone in its entry.
+    let isMarker =
+      payload.count > EntryHeader.size + 4 && payload[EntryHeader.size + 4] == CommandKind.marker.rawValue
+    if isMarker || lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
   }
-  /// An audit's marker stands alone in its entry.
-  private func noteMarker(_ payload: UnsafeRawBufferPointer) {
-    guard payload.count > EntryHeader.size + 4,
-      payload[EntryHeader.size + 4] == CommandKind.marker.rawValue
-    else { return }
+  private func noteDigest() {
     let digest = ledger.digest
-    markers.append(MarkerDigest(index: lastIndex, a: digest.0, b: digest.1))
+    let chain = ledger.journalChain.a
+    markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { ledger.answered(command) }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }

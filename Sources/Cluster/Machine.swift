@@ -72,11 +72,10 @@ public final class MachineSnapshot: @unchecked Sendable {
   }
 }
 
-/// A ledger's digest right after an audit's marker.
+/// A ledger's digest right after an entry at which replicas are compared.
 struct MarkerDigest {
   var index: LogIndex
-  var a: UInt64
-  var b: UInt64
+  var digest: StateDigest
 }
 
 /// Answers for one edge, as they will travel: `(shard:u32 sequence:u64 length:u32 reply)*`.

@@ -75,7 +75,7 @@ extension Node {
     var records: [[UInt8]] = []
     var oldest = Stamp.never
     for replica in replicas {
-      guard let replica, let ledger = replica.machine as? LedgerMachine else { continue }
+      guard let replica, replica.quarantined == nil, let ledger = replica.machine as? LedgerMachine else { continue }
       reply.buffer.removeAll()
       ledger.audit(into: &reply)
       reply.field(.asof, replica.closedTime)

@@ -128,6 +128,42 @@ extension Node {
     }
   }
 
+  /// Of a leader that holds entries from the future: since when, and until when it leaves the lead to others.
+  struct Prematurity {
+    var since: UInt64
+    var restUntil: UInt64?
+  }
+
+  /// Ten times a second. A clock that was ahead when nobody could tell may have left entries in a leader's log that no
+  /// follower takes for as long as it was ahead. Such a leader stands in the way of those without these entries, who can
+  /// elect another: it steps down, and is back if they do not.
+  func yieldToThePresent() {
+    for replica in replicas {
+      guard let replica else { continue }
+      if let until = replica.prematurity?.restUntil {
+        guard now.monotonic >= until else { continue }
+        replica.prematurity = nil
+        replica.setMayLead(!clock.isOff)
+        continue
+      }
+      guard replica.isLeader, let stamp = replica.raft.newestUncommittedCommand.map(Node.stamp(of:)),
+        stamp > now.wall.microseconds &+ Node.clockTolerance
+      else {
+        replica.prematurity = nil
+        continue
+      }
+      let since = replica.prematurity?.since ?? now.monotonic
+      replica.prematurity = Prematurity(since: since)
+      guard now.monotonic - since >= Node.clockHandOver else { continue }
+      log(
+        .warning,
+        "shard=\(replica.shard.rawValue) has entries here that are stamped ahead of every clock: others are to lead it")
+      replica.prematurity?.restUntil = now.monotonic + 2 * Node.clockHandOver
+      replica.stepDown()
+      replica.setMayLead(false)
+    }
+  }
+
   func mayTakeOver(_ node: NodeID) -> Bool {
     guard let peer = peer(node) else { return false }
     return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
@@ -146,13 +182,18 @@ extension Node {
 
   /// Takes from an append what is stamped too far ahead of this node's clock; false if nothing is left. It is not
   /// acknowledged, and so comes again: by then it may be of the past. Stamps that only follow from those before are taken,
-  /// or a shard whose time once ran ahead would stand still until then.
+  /// or a shard whose time once ran ahead would stand still until then; and what is known to be committed is taken, because
+  /// it is so whatever the clock says.
   func admit(_ message: inout Message, _ replica: Replica, from peer: Peer) -> Bool {
     guard let last = message.entries.last(where: { $0.kind == .command }) else { return true }
     let applied = replica.machine.lastStamp.microseconds
     let limit = max(now.wall.microseconds &+ Node.clockTolerance, applied &+ 1_000)
     guard Node.stamp(of: last) > limit else { return true }
-    let refused = message.entries.firstIndex { $0.kind == .command && Node.stamp(of: $0) > limit } ?? 0
+    let commit = message.commit
+    let first = message.entries.firstIndex {
+      $0.kind == .command && $0.index > commit && Node.stamp(of: $0) > limit
+    }
+    guard let refused = first else { return true }
     if clock.toldRefused.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true {
       clock.toldRefused = now.monotonic
       let ahead = (Node.stamp(of: message.entries[refused]) - now.wall.microseconds) / 1000

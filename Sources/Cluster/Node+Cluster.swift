@@ -62,7 +62,7 @@ extension Node {
 
   static func hex(_ value: UInt64) -> String { String(value, radix: 16) }
 
-  private func name(of node: NodeID) -> String {
+  func name(of node: NodeID) -> String {
     if node == .none { return "none" }
     return topology?.member(node)?.name ?? peer(node)?.hello.name ?? Node.hex(node.rawValue)
   }
@@ -93,8 +93,8 @@ extension Node {
     let shards = topology?.shards ?? []
     let led = shards.filter { isLed($0.shard) }.count
     let alarms = alarms
-    let healthy =
-      cluster != 0 && up == members.count && led == shards.count && isLed(.directory) && alarms.isEmpty
+    let isSound = divergent.isEmpty && alarms.isEmpty && !replicas.contains { $0?.quarantined != nil }
+    let healthy = cluster != 0 && up == members.count && led == shards.count && isLed(.directory) && isSound
     reply.buffer.removeAll()
     reply.record()
     reply.field(.cluster, cluster == 0 ? "none" : clusterName)

@@ -141,7 +141,8 @@ extension Node {
     for replica in replicas {
       guard let replica else { continue }
       // Who leads goes on until somebody has taken over; but it takes over from nobody.
-      let mayLead = !clock.isOff && (!disk.isSlow || replica.isLeader)
+      let isResting = replica.prematurity?.restUntil != nil
+      let mayLead = !clock.isOff && !isResting && (!disk.isSlow || replica.isLeader)
       if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
     }
     if disk.isSlow || disk.isFull { offerLeadership() }

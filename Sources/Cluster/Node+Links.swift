@@ -196,6 +196,7 @@ extension Node {
     }
     let peer = peers[Int(number)]
     peer.lastHeard = now.monotonic
+    if peer.incoming == id { peer.isSpeaking = true }
     var reader = ByteReader(body)
     while !reader.isAtEnd {
       guard let kind = PeerMessageKind(rawValue: try reader.read()) else {
@@ -267,6 +268,7 @@ extension Node {
       lostPeer(peer.id)
     }
     peer.incoming = link.id
+    peer.isSpeaking = false
     dial(peer.hello.peerAddress)
   }
 

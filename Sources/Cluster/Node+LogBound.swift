@@ -33,7 +33,8 @@ extension Node {
     // Few bytes that hold back many: a snapshot would leave them, as a tail for those who are just behind.
     if usage.liveBytes <= usage.pinnedBytes / 4 { return rewrite(usage.shard) }
     let wasForced = disk.forced.map { $0.shard == usage.shard && now.monotonic - $0.at < Node.snapshotPause } ?? false
-    if !wasForced, let replica = replica(usage.shard), now.monotonic >= replica.snapshotNotBefore,
+    if !wasForced, let replica = replica(usage.shard), replica.quarantined == nil,
+      now.monotonic >= replica.snapshotNotBefore,
       let order = replica.beginSnapshot()
     {
       disk.forced = (usage.shard, now.monotonic)

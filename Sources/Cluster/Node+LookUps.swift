@@ -35,7 +35,7 @@ extension Node {
 
   // MARK: Local reads
 
-  /// `read=local`: from what is applied at this node, with `asof=`. False if the node holds no replica.
+  /// `read=local`: from what is applied at this node, with `asof=`. False if the node holds no replica that is sound.
   func answerLocally(
     _ slot: Slot, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
   ) -> Bool {
@@ -44,7 +44,7 @@ extension Node {
   func answerLocally(
     _ shard: ShardID, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
   ) -> Bool {
-    guard let replica = replica(shard) else { return false }
+    guard let replica = replica(shard), replica.quarantined == nil else { return false }
     var buffer = ByteBuffer(capacity: 256)
     write(&buffer)
     var found = ReplyWriter(capacity: 1024)
@@ -95,9 +95,8 @@ extension Node {
   /// `read=local` by a card: whose it is as far as this node knows. False if it holds no replica.
   func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
     let tenant = client.session.tenant
-    guard let replica = replica(ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])) else {
-      return false
-    }
+    let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
+    guard let replica = replica(shard), replica.quarantined == nil else { return false }
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)
     var found = ReplyWriter(capacity: 256)

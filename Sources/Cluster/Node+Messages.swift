@@ -55,10 +55,8 @@ extension Node {
       bootstrapConfirmed(by: peer)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try receiveTransfer(kind, &reader, from: peer, on: link)
-    case .digest:
-      let shard = ShardID(try reader.read())
-      compareDigest(
-        shard, LogIndex(try reader.read()), try reader.read(), try reader.read(), of: peer)
+    case .digest: try receiveDigest(&reader, of: peer)
+    case .deviant: try receiveDeviant(&reader, of: peer)
     }
   }
 
@@ -160,29 +158,5 @@ extension Node {
       leaders[i].applied = led.applied
       replica(led.shard)?.noteClosed(led.closed, led.closedIndex)
     }
-  }
-
-  // MARK: Digests
-
-  /// A follower's digest at an audit's marker must be ours at the same index.
-  func compareDigest(_ shard: ShardID, _ index: LogIndex, _ a: UInt64, _ b: UInt64, of peer: Peer) {
-    guard let replica = replica(shard) else { return }
-    if let difference = replica.compareDigest(at: index, a, b) {
-      log(
-        .error, "replicas differ shard=\(shard.rawValue) index=\(index.rawValue) node=\(peer.hello.name): \(difference)"
-      )
-      divergent.insert(shard)
-    }
-  }
-
-  /// A marker has been applied here: the leader hears what this replica's digest was.
-  func reportDigest(_ replica: Replica, _ marker: MarkerDigest) {
-    guard !replica.isLeader, let peer = peer(replica.leader), peer.outgoing != nil else { return }
-    let start = peer.outbox.beginMessage(.digest)
-    peer.outbox.append(replica.shard.rawValue)
-    peer.outbox.append(marker.index.rawValue)
-    peer.outbox.append(marker.a)
-    peer.outbox.append(marker.b)
-    peer.outbox.endMessage(start)
   }
 }

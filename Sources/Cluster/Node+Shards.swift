@@ -16,29 +16,29 @@ extension Node {
   /// all must be known before the directory is applied, or it would take a shard for new.
   func restore(_ shards: [RecoveredReplica]) {
     for found in shards where found.shard != .directory { recovered[found.shard] = found }
-    guard let found = shards.first(where: { $0.shard == .directory }), let voters = bootstrapVoters(of: found) else {
+    guard let found = shards.first(where: { $0.shard == .directory }), let members = bootstrapMembers(of: found) else {
       return
     }
-    install(directory: found, voters: voters)
+    install(directory: found, members: members)
   }
 
-  /// The first voters of the directory group, if its log begins here and there is no snapshot.
-  private func bootstrapVoters(of found: RecoveredReplica) -> [NodeID]? {
-    if let configuration = found.configuration { return configuration.voters }
+  /// The first members of the directory group, if its log begins here or there is a snapshot.
+  private func bootstrapMembers(of found: RecoveredReplica) -> Configuration? {
+    if let configuration = found.configuration { return configuration }
     guard let first = found.entries.first, first.index == LogIndex(1) else { return nil }
     return first.payload.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       guard (try? EntryHeader(decoding: &reader)) != nil, let command = try? Envelope.next(&reader) else { return nil }
       var body = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
-      return (try? Topology(decoding: &body))?.directoryVoters
+      return (try? Topology(decoding: &body))?.directoryConfiguration
     }
   }
 
   /// Starts the directory's replica, from what was found or from a bootstrap.
-  func install(directory found: RecoveredReplica, voters: [NodeID]) {
+  func install(directory found: RecoveredReplica, members: Configuration) {
     let machine = (found.machine as? DirectoryMachine) ?? DirectoryMachine()
     self.directory = machine
-    start(found, machine: machine, voters: voters, firstSlot: Slot(0))
+    start(found, machine: machine, members: members, firstSlot: Slot(0))
     if let replica = replica(.directory) {
       // Small, and all of it is needed to know which replicas there are.
       replica.applyAllowance = .max
@@ -48,12 +48,12 @@ extension Node {
     directoryApplied()
   }
 
-  private func start(_ found: RecoveredReplica, machine: any Machine, voters: [NodeID], firstSlot: Slot) {
+  private func start(_ found: RecoveredReplica, machine: any Machine, members: Configuration, firstSlot: Slot) {
     do {
       var raft = try RaftGroup(
         id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
-        configuration: found.configuration ?? Configuration(voters: voters), entries: found.entries)
+        configuration: found.configuration ?? members, entries: found.entries)
       if found.snapshotIndex > LogIndex(0) {
         // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
@@ -61,6 +61,8 @@ extension Node {
       }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
       replica.setMayLead(!clock.isOff)
+      replica.observer = observer
+      if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica
     } catch {
@@ -124,7 +126,9 @@ extension Node {
           shard: placement.shard, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
       let machine = found.machine ?? newLedger(placement.shard)
-      start(found, machine: machine, voters: placement.voters, firstSlot: Slot(UInt16(placement.first)))
+      start(
+        found, machine: machine, members: Configuration(voters: placement.voters),
+        firstSlot: Slot(UInt16(placement.first)))
     }
   }
 
@@ -166,7 +170,7 @@ extension Node {
       directory: RecoveredReplica(
         shard: .directory, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
         configuration: nil, entries: [entry], machine: nil),
-      voters: topology.directoryVoters)
+      members: topology.directoryConfiguration)
   }
 
   /// `CLUSTER INIT`: makes a cluster of the nodes that have found each other.

@@ -26,7 +26,7 @@ extension Node {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
     guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed, !replica.snapshotRunning,
-      now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
+      replica.quarantined == nil, now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
     else { return }
     takeSnapshot(order)
   }

@@ -46,7 +46,9 @@ extension Node {
     }
   }
 
-  func isReachable(_ node: NodeID) -> Bool { node == id || peer(node)?.isConnected == true }
+  func isReachable(_ node: NodeID) -> Bool {
+    node == id || peer(node).map { $0.isConnected && $0.isSpeaking } == true
+  }
 
   func receive(
     _ replica: Replica, edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer
@@ -243,10 +245,7 @@ extension Node {
       for delivery in replica.outbox.deliveries { send(delivery) }
       replica.outbox.deliveries.removeAll(keepingCapacity: true)
     }
-    for marker in replica.outbox.markers {
-      replica.noteMarker(marker)
-      reportDigest(replica, marker)
-    }
+    for marker in replica.outbox.markers { noteDigest(replica, marker) }
     replica.outbox.markers.removeAll(keepingCapacity: true)
     for need in replica.outbox.snapshotsNeeded { startTransfer(of: replica, to: need) }
     replica.outbox.snapshotsNeeded.removeAll(keepingCapacity: true)

@@ -55,6 +55,7 @@ public final class Node: NodeCore {
   private var turned: [Replica] = []
   /// Nil: turns are taken one after another.
   private let turnRunner: (any TurnRunner)?
+  let observer: (any ReplicaObserver)?
   var streams: [EdgeStream] = []
   var leaders: [KnownLeader] = []
   var slotToShard: [UInt32] = []
@@ -111,11 +112,12 @@ public final class Node: NodeCore {
 
   public init(
     configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment,
-    turnRunner: (any TurnRunner)? = nil
+    turnRunner: (any TurnRunner)? = nil, observer: (any ReplicaObserver)? = nil
   ) {
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     self.configuration = configuration
     self.turnRunner = turnRunner
+    self.observer = observer
     self.id = storage.identity
     self.incarnation = storage.incarnation
     self.now = now
@@ -144,6 +146,7 @@ public final class Node: NodeCore {
       statusDue = true
       judgeClock()
       judgeShedding()
+      yieldToThePresent()
       retryDials()
       proposeDue()
     }

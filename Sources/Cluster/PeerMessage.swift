@@ -38,11 +38,13 @@ enum PeerMessageKind: UInt8 {
   case clock = 18
   /// The receiver's status did not fit to what was known before: the whole is wanted.
   case statusWanted = 19
-  /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64`.
+  /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64 chain:u64`.
   case digest = 16
+  /// The receiver's replica differs from what a majority came to: `shard:u32 index:u64`.
+  case deviant = 20
 
   /// What the sender's disk is like: see `PeerDisk`.
-  case disk = 20
+  case disk = 21
 
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {

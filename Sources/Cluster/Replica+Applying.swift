@@ -42,6 +42,7 @@ extension Replica {
       entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
       if !isLeader { bytesSinceSnapshot += entry.payload.count }
     }
+    observer?.applied(entry, ReplicaView(replica: self))
   }
 
   func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {
@@ -158,9 +159,13 @@ extension Replica {
     readRounds.removeAll { $0.context == context }
   }
 
+  /// Takes this replica out: it applies, votes, acknowledges and answers no more, until the process starts again.
   func quarantine(_ reason: String) {
+    guard quarantined == nil else { return }
     quarantined = reason
     dropBacklog()
+    if wasLeader { leadershipChanged() }
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
+    isDirty = true
   }
 }

@@ -10,6 +10,7 @@ extension Replica {
   var voterCount: Int { raft.configuration.voters.count }
 
   func tick(clock: Stamp) {
+    guard quarantined == nil else { return }
     // The same for all shards, so that one stamp tells of many of them how far their past is closed.
     self.clock = clock
     raft.tick()
@@ -17,6 +18,8 @@ extension Replica {
     isDirty = true
   }
   func step(_ message: Message) {
+    // What comes would be kept for ever: no turn takes it on.
+    guard quarantined == nil else { return }
     raft.step(message)
     isDirty = true
   }

@@ -62,7 +62,8 @@ final class Replica {
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
-  var markerDigests: [MarkerDigest] = []
+  /// As leader: what replicas say of their states.
+  var digests = DigestComparison()
   /// Bytes of log since the last snapshot began.
   var bytesSinceSnapshot = 0
   var snapshotRunning = false
@@ -77,6 +78,8 @@ final class Replica {
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
+  var observer: (any ReplicaObserver)?
+  var prematurity: Node.Prematurity?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
@@ -108,7 +111,8 @@ final class Replica {
     let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.epoch) > 0 } ?? true)
     guard continues || begins else {
       // An old epoch's message says nothing new; a gap in the present one must be told, so that it is sent again.
-      if let known, known.epoch == epoch, !known.refused { refuse(edge, epoch, from: known.nextMessage) }
+      // Told again if need be: the word may have been lost with a link that the edge does not need to ask.
+      if let known, known.epoch == epoch { refuse(edge, epoch, from: known.nextMessage) }
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }
@@ -210,11 +214,6 @@ final class Replica {
     stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
   }
 
-  /// A query answered from what is applied here, whoever leads.
-  func readLocally(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
-    evaluate(query, origin)
-  }
-
   // MARK: Proposing
 
   /// The clock of this turn: stamps are never earlier than the last.
@@ -311,6 +310,7 @@ final class Replica {
     outbox.roleChanged = true
     catalogueProposed = 0
     if isLeader {
+      observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
       deliveriesSentAt = 0
@@ -355,16 +355,6 @@ final class Replica {
     machine.lastIndex >= closed.index ? max(closed.stamp, machine.lastStamp) : machine.lastStamp
   }
 
-  /// What differs from a peer's digest at an index; nil if nothing does, or it is not known any more.
-  func compareDigest(at index: LogIndex, _ a: UInt64, _ b: UInt64) -> String? {
-    guard let own = markerDigests.first(where: { $0.index == index }), own.a != a || own.b != b else { return nil }
-    return "digest \(own.a) \(own.b) here, \(a) \(b) there"
-  }
-  func noteMarker(_ digest: MarkerDigest) {
-    markerDigests.append(digest)
-    if markerDigests.count > 64 { markerDigests.removeFirst() }
-  }
-
   // MARK: Deliveries
 
   /// Takes over the state of a snapshot that a peer has sent. False if it is not ahead of this replica any more.
@@ -375,6 +365,7 @@ final class Replica {
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     isDirty = true
+    observer?.restored(ReplicaView(replica: self))
     return true
   }
 

@@ -1,4 +1,5 @@
 import Base
+import Raft
 
 /// A node as the directory knows it.
 public struct Member: Hashable, Sendable {
@@ -178,6 +179,11 @@ public struct Topology: Hashable, Sendable {
     let count = try reader.readVarint()
     guard count <= 65_536 else { throw MalformedBytes("a topology larger than any cluster") }
     return count
+  }
+
+  /// Every node follows the directory; those that are not among its voters only listen.
+  var directoryConfiguration: Configuration {
+    Configuration(voters: directoryVoters, learners: members.map(\.id).filter { !directoryVoters.contains($0) })
   }
 
   public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }

@@ -127,6 +127,15 @@ public struct RaftGroup: Sendable {
   /// The term of the entry at `index`; nil if it is not in memory. For a snapshot's metadata.
   public func term(at index: LogIndex) -> Term? { log.term(at: index) }
 
+  /// The newest entry with commands that is not known to be committed, if there is one.
+  public var newestUncommittedCommand: LogEntry? {
+    var index = log.lastIndex
+    while index > commitIndex, index >= log.firstIndex {
+      if log[index].kind == .command { return log[index] }
+      index = index - 1
+    }
+    return nil
+  }
   /// Of each other member, sorted by id; empty unless leader. O(members).
   public var progress: [PeerProgress] {
     guard role == .leader else { return [] }

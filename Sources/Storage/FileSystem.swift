@@ -48,7 +48,9 @@ public protocol File: AnyObject, Sendable {
 
 extension File {
   public func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
-    try write(bytes, at: offset)
+    do throws(StorageError) { try write(bytes, at: offset) } catch {
+      throw error.kind == .noSpace ? error : error.asFatal()
+    }
     try syncData()
   }
 }

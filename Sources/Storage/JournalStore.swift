@@ -17,6 +17,8 @@ public final class JournalStore: @unchecked Sendable {
   private let directory: String
   private let fileSystem: any FileSystem
   private var journals: [ShardID: ShardJournal] = [:]
+  /// Journals of which a sync failed: nothing is written there any more, until a process begins on what the disk kept.
+  private var failures: [ShardID: StorageError] = [:]
 
   public init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
     self.directory = directory
@@ -75,6 +77,7 @@ public final class JournalStore: @unchecked Sendable {
 
   /// Removes the shard's journal: it has left this node, or will be transferred anew.
   public func removeAll(_ shard: ShardID) throws(StorageError) {
+    if let failure = failures[shard] { throw failure }
     journals[shard] = nil
     let folder = self.folder(shard)
     guard try fileSystem.exists(folder) else { return }
@@ -99,10 +102,13 @@ public final class JournalStore: @unchecked Sendable {
   private func changing(
     _ shard: ShardID, _ body: (ShardJournal) throws(StorageError) -> Void
   ) throws(StorageError) {
+    if let failure = failures[shard] { throw failure }
     let journal = try journal(shard)
     do throws(StorageError) {
       try body(journal)
     } catch {
+      // What a failed sync has dropped, the next one would not miss.
+      if error.kind == .fatal { failures[shard] = error }
       if error.kind != .refused { journals[shard] = nil }
       throw error
     }

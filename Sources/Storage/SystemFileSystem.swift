@@ -147,15 +147,13 @@ final class SystemFile: File {
     try write(bytes, at: offset, to: descriptor)
   }
   func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
-    guard let direct = directDescriptor() else {
-      try write(bytes, at: offset)
-      return try syncData()
-    }
+    let direct = directDescriptor()
     do throws(StorageError) {
-      try write(bytes, at: offset, to: direct)
+      try write(bytes, at: offset, to: direct ?? descriptor)
     } catch {
       throw error.kind == .noSpace ? error : error.asFatal()
     }
+    if direct == nil { try syncData() }
   }
   /// Nil where the file system knows no direct writes.
   private func directDescriptor() -> Int32? {

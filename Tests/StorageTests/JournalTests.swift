@@ -45,6 +45,15 @@ import Testing
     try append(store, 1, 10, bytes(1))
   }
 
+  @Test func aSyncThatFailedIsNeverTakenForDoneByTheNext() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    try append(store, 1, 0, bytes(10))
+    disk.failSync(after: 0)
+    #expect { try store.sync(shardOne) } throws: { ($0 as? StorageError)?.isFatal == true }
+    #expect { try store.sync(shardOne) } throws: { ($0 as? StorageError)?.isFatal == true }
+    #expect { try append(store, 1, 10, bytes(1)) } throws: { ($0 as? StorageError)?.isFatal == true }
+  }
+
   @Test func sealsAreEqualHoweverTheBytesCame() throws {
     let store = try JournalStore(directory: "j", fileSystem: disk)
     let peer = try JournalStore(directory: "j", fileSystem: MemoryFileSystem())

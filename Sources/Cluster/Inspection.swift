@@ -1,0 +1,46 @@
+import Base
+import Raft
+
+// How a checker looks into a node. Nothing here is needed to run one, and it costs nothing while nobody looks.
+
+/// Hears of what a node's replicas do, as they do it.
+public protocol ReplicaObserver: AnyObject {
+  /// A replica has applied an entry, and nothing after it yet.
+  func applied(_ entry: LogEntry, _ replica: ReplicaView)
+  /// A replica's state was replaced by a peer's snapshot, or found on disk.
+  func restored(_ replica: ReplicaView)
+  /// A replica has begun to lead.
+  func leads(_ replica: ReplicaView)
+}
+
+/// One replica, to look at.
+public struct ReplicaView {
+  let replica: Replica
+
+  public var node: NodeID { replica.raft.id }
+  public var shard: ShardID { replica.shard }
+  public var isLeader: Bool { replica.raft.role == .leader }
+  public var term: Term { replica.raft.term }
+  public var commitIndex: LogIndex { replica.raft.commitIndex }
+  public var appliedIndex: LogIndex { replica.machine.lastIndex }
+  /// The first entry in memory, if there is one, and the last.
+  public var firstIndex: LogIndex { replica.raft.firstIndex }
+  public var lastIndex: LogIndex { replica.raft.lastIndex }
+  public var voters: [NodeID] { replica.raft.configuration.voters }
+  /// Why it takes no further part, if it does not.
+  public var quarantined: String? { replica.quarantined }
+  /// Of the ledger's state; nil for the directory.
+  public var digest: (UInt64, UInt64)? { (replica.machine as? LedgerMachine)?.digest }
+  /// The term of an entry in memory, or of the one before the first.
+  public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
+  /// Throws what is broken of the ledger's state. O(state).
+  public func checkInvariants() throws { try (replica.machine as? LedgerMachine)?.checkInvariants() }
+}
+
+extension Node {
+  public var identity: NodeID { id }
+  /// What this node knows of who holds what.
+  public var knownTopology: Topology? { topology }
+  /// The replicas that run here, in the order of their shards.
+  public var replicaViews: [ReplicaView] { replicas.compactMap { $0.map { ReplicaView(replica: $0) } } }
+}

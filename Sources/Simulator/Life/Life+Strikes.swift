@@ -1,0 +1,167 @@
+import Base
+import Cluster
+
+/// What goes wrong, and how it is put right again.
+extension Life {
+  func scheduleStrike() {
+    guard !plan.kinds.isEmpty else { return }
+    simulation.call(after: random.wait(plan.strikeGap)) { [self] in
+      guard mayBegin, failure == nil else { return }
+      strike(random.pick(plan.kinds))
+      scheduleStrike()
+    }
+  }
+
+  /// How long something lasts: mostly short, now and then so long that everybody has given up.
+  private var duration: UInt64 {
+    switch random.below(50) {
+    case 0..<25: random.below(500_000)
+    case 25..<45: random.below(4_000_000)
+    case 45..<49: random.below(15_000_000)
+    default: random.below(60_000_000)
+    }
+  }
+  private func later(_ delay: UInt64, _ body: @escaping () -> Void) {
+    simulation.call(after: delay) { [self] in if mayBegin, failure == nil { body() } }
+  }
+
+  private func strike(_ kind: StrikeKind) {
+    let count = simulation.hosts.count
+    let victim = Int(random.below(UInt64(count)))
+    let other = (victim + 1 + Int(random.below(UInt64(count - 1)))) % count
+    let host = simulation.hosts[victim]
+    let time = duration
+    struck[kind.rawValue] += 1
+    simulation.note(text: kind.word)
+    func told(_ text: String) { tell(victim, "*** \(kind.word) \(text)") }
+    switch kind {
+    case .kill:
+      told("")
+      simulation.killProcess(victim)
+      restart(victim)
+    case .power:
+      told("")
+      simulation.cutPower(victim)
+      restart(victim)
+    case .tear:
+      let steps = Int(random.below(30))
+      told("in \(steps) steps of the disk")
+      host.disk.cutPower(afterSteps: steps)
+      restart(victim)
+    case .blackout:
+      told("")
+      for number in 0..<count {
+        simulation.cutPower(number)
+        restart(number)
+      }
+    case .stop:
+      told("")
+      simulation.stop(victim)
+      later(4_000_000) { [self] in restart(victim) }
+    case .freeze:
+      told("for \(time / 1000) ms")
+      simulation.freeze(victim)
+      later(time) { [self] in simulation.thaw(victim) }
+    case .clockJump:
+      let sizes: [Int64] = [100_000, 600_000, 5_000_000, 3_600_000_000]
+      let size = Int64(random.below(UInt64(random.pick(sizes) * 2))) / 2 * (random.chance(500) ? 1 : -1)
+      told("by \(size / 1000) ms for \(time / 1000) ms")
+      host.clockOffset += size
+      later(time) { host.clockOffset -= size }
+    case .cut:
+      told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
+      simulation.cut(victim, other)
+      later(time) { [self] in simulation.heal(victim, other) }
+    case .silence:
+      told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
+      silence([(victim, other), (other, victim)], for: time)
+    case .oneWay:
+      told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
+      silence([(victim, other)], for: time)
+    case .isolate:
+      told("for \(time / 1000) ms")
+      let others = (0..<count).filter { $0 != victim }
+      let (hears, speaks) = random.pick([(false, false), (true, false), (false, true)])
+      silence((speaks ? [] : others.map { (victim, $0) }) + (hears ? [] : others.map { ($0, victim) }), for: time)
+    case .ring:
+      // Each hears its neighbours alone.
+      told("for \(time / 1000) ms")
+      var paths: [(Int, Int)] = []
+      for a in 0..<count {
+        for b in 0..<count where a != b && (a + 1) % count != b && (b + 1) % count != a { paths.append((a, b)) }
+      }
+      if count == 3 { paths = [(0, 1), (1, 2), (2, 0)] }
+      silence(paths, for: time)
+    case .split:
+      told("for \(time / 1000) ms")
+      let side = random.next()
+      var paths: [(Int, Int)] = []
+      for a in 0..<count {
+        for b in 0..<count where side >> UInt64(a) & 1 != side >> UInt64(b) & 1 { paths.append((a, b)) }
+      }
+      silence(paths, for: time)
+    case .breakLink: simulation.breakConnection(random.next())
+    case .stallLink: simulation.stallConnection(random.next(), for: time)
+    case .slowDisk:
+      host.diskSlowness = 1 << random.below(8)
+      told("\(host.diskSlowness) times for \(time / 1000) ms")
+      later(time) { host.diskSlowness = 1 }
+    case .stallDisk:
+      told("for \(time / 1000) ms")
+      simulation.stallDisk(victim, for: time)
+    case .failSync:
+      told("")
+      sickDisks.insert(victim)
+      host.disk.failSync(after: Int(random.below(10)))
+      restart(victim)
+    case .fullDisk:
+      let room = random.pick([0, 4 << 10, 64 << 10, 512 << 10] as [UInt64])
+      told("with room for \(room) bytes for \(time / 1000) ms")
+      sickDisks.insert(victim)
+      host.disk.setCapacity(host.disk.usedByteCount + room)
+      later(time) { host.disk.setCapacity(.max) }
+      restart(victim)
+    }
+  }
+
+  /// Now and then somebody wants to know whether the books balance: never may the answer be that they do not.
+  func scheduleAudit() {
+    simulation.call(after: random.wait(4_000_000)) { [self] in
+      guard mayBegin, failure == nil else { return }
+      let host = Int(random.below(UInt64(simulation.hosts.count)))
+      simulation.call(on: host, after: 1_000) { [self] in
+        guard let client = simulation.connect(to: host) else { return }
+        var heard: [UInt8] = []
+        client.deliver = { [unowned self] bytes in
+          heard += bytes ?? []
+          let text = String(decoding: heard, as: UTF8.self)
+          if text.contains("balanced=no") { fail("an audit in trouble: \(text)") }
+        }
+        simulation.send("AUDIT\n", on: client)
+      }
+      scheduleAudit()
+    }
+  }
+
+  private func silence(_ paths: [(Int, Int)], for time: UInt64) {
+    for (from, to) in paths { simulation.silence(from: from, to: to) }
+    later(time) { [self] in for (from, to) in paths { simulation.heal(from, to) } }
+  }
+
+  /// Keeps a host's process running: looks after it a while from now, and then again until it runs.
+  func restart(_ number: Int) {
+    let wait =
+      random.chance(300) ? random.below(20_000) : random.below(random.pick([1_000_000, 5_000_000, 12_000_000]))
+    later(wait) { [self] in
+      let host = simulation.hosts[number]
+      guard host.node == nil else {
+        // It lives, or is not dead yet.
+        if host.disk.isArmed { restart(number) }
+        return
+      }
+      // Now and then the power goes while it starts.
+      if plan.kinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }
+      if !simulation.start(number) { restart(number) }
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import Base
+import Checker
+import Cluster
+
+/// What must hold when a life is over.
+extension Life {
+  private var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) } }
+
+  func verify() {
+    guard converge(), audit() else { return }
+    for number in up where failure == nil { repeatAll(at: number) }
+    guard failure == nil else { return }
+    checkBooks()
+    guard failure == nil else { return }
+    let verdict = LinearizabilityChecker.check(operations)
+    if case .violation(let violation) = verdict.outcome { fail("not linearizable: \(violation)") }
+  }
+
+  /// All replicas that are up come to the same place; a snapshot that has to be sent anew takes its time.
+  private func converge() -> Bool {
+    let began = simulation.now
+    var differing: String? = "nothing is known"
+    while failure == nil, differing != nil, simulation.now - began < 60_000_000 {
+      simulation.run(for: 10_000)
+      differing = nil
+      for shard in 0...plan.shards where differing == nil { differing = difference(UInt32(shard)) }
+    }
+    let same = differing == nil
+    guard same, failure == nil else {
+      fail("replicas do not agree after 60 s of peace: \(differing ?? "")")
+      return false
+    }
+    tell(-1, "replicas agree after \((simulation.now - began) / 1000) ms")
+    for number in up {
+      for view in simulation.hosts[number].node?.replicaViews ?? [] { observer.check(view) }
+    }
+    return failure == nil
+  }
+
+  private func difference(_ shard: UInt32) -> String? {
+    let views = up.compactMap { number in
+      simulation.hosts[number].node?.replicaViews.first { $0.shard.rawValue == shard }
+    }
+    let best = views.map(\.commitIndex).max() ?? LogIndex(0)
+    guard views.allSatisfy({ $0.appliedIndex == best && $0.lastIndex == best }) else {
+      let places = views.map {
+        "\($0.node.rawValue) has applied \($0.appliedIndex.rawValue) of \($0.lastIndex.rawValue)"
+      }
+      return "shard \(shard): " + places.joined(separator: ", ")
+    }
+    let digests = views.compactMap(\.digest)
+    if let one = digests.first, !digests.allSatisfy({ $0 == one }) { fail("shard \(shard): digests differ in peace") }
+    return nil
+  }
+
+  private func audit() -> Bool {
+    guard let number = up.first, let client = simulation.connect(to: number) else { return true }
+    var total = ""
+    for _ in 0..<5 {
+      client.clear()
+      simulation.send("AUDIT\n", on: client)
+      simulation.run(for: 20_000_000) {
+        client.lines.last?.contains("total=yes") ?? false || client.lines.first?.hasPrefix("-") ?? false
+      }
+      total = client.lines.last ?? "no answer"
+      if total.contains("total=yes") { break }
+      simulation.run(for: 1_000_000)
+    }
+    guard total.contains("balanced=yes"), total.contains("intransit=0") else {
+      fail("the books do not balance: \(total)")
+      return false
+    }
+    return true
+  }
+
+  /// Asks many things at once, each answered by one line.
+  func askAll(_ number: Int, _ lines: [String]) -> [String] {
+    var answers: [String] = []
+    guard let client = simulation.connect(to: number) else { return [] }
+    var rest = lines[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(50)
+      rest = rest.dropFirst(50)
+      client.clear()
+      simulation.send(part.joined(separator: "\n") + "\n", on: client)
+      guard simulation.run(for: 20_000_000, until: { client.lineCount >= part.count }) else {
+        fail("\(simulation.hosts[number].name) answers \(client.lineCount) of \(part.count) requests in peace")
+        return []
+      }
+      answers += client.lines
+    }
+    simulation.disconnect(client)
+    return answers
+  }
+
+  /// Every answer that was given is given again, by every node.
+  private func repeatAll(at number: Int) {
+    let found = askAll(number, answers.map(\.line))
+    guard failure == nil else { return }
+    for (known, now) in zip(answers, found) where known.answer != now {
+      return fail(
+        "\(known.line) was answered \(known.answer), and \(simulation.hosts[number].name) now says \(now)")
+    }
+  }
+
+  /// What each member's history shows is what terminals were told, once each, and adds up to the balance.
+  private func checkBooks() {
+    guard let number = up.last, let client = simulation.connect(to: number) else { return }
+    var seen: [String: Int] = [:]
+    for member in (0..<plan.members).map({ "m\($0)" }) {
+      var before = ""
+      var sum: Int64 = 0
+      while true {
+        client.clear()
+        simulation.send("HISTORY \(member) limit=1000\(before)\n", on: client)
+        var expected = Int.max
+        simulation.run(for: 20_000_000) {
+          if expected == .max, client.lineCount > 0, let first = client.lines.first {
+            expected = first.hasPrefix("*") ? 1 + (Int(first.dropFirst()) ?? 0) : 1
+          }
+          return client.lineCount >= expected
+        }
+        let lines = client.lines
+        guard let first = lines.first, first.hasPrefix("*") else {
+          return fail("the history of \(member): \(lines.first ?? "no answer")")
+        }
+        for line in lines.dropFirst() {
+          let kind = field("kind", line) ?? ""
+          if kind != "hold", kind != "release", kind != "lapse" { sum += self.number("points", line) ?? 0 }
+          if let request = field("request", line), kind != "transfer-in" { seen[String(request), default: 0] += 1 }
+        }
+        guard lines.count == 1001, let last = lines.last, let tx = field("tx", last) else { break }
+        before = " before=\(tx)"
+      }
+      let asked = simulation.now
+      let line = ask(client, "BALANCE \(member)")
+      record(Operation(.balance, member: member, client: "end", begin: asked), line)
+      if let balance = self.number("balance", line), balance != sum {
+        return fail("\(member) has \(balance), and its history adds up to \(sum)")
+      }
+    }
+    for operation in operations where operation.kind != .balance {
+      let count = seen[operation.id] ?? 0
+      switch operation.result {
+      case .ok:
+        if count != 1 { return fail("\(operation.id) was acknowledged, and is there \(count) times") }
+      case .refused, .none:
+        if count != 0 { return fail("\(operation.id) was \(operation.result), and is there") }
+      case .unknown:
+        if count > 1 { return fail("\(operation.id) is there \(count) times") }
+      }
+    }
+  }
+}

@@ -1,0 +1,305 @@
+import Base
+import Checker
+import Cluster
+
+/// One cluster's life: set-up, trouble, peace, checks. The seed decides everything.
+public final class Life {
+  public let plan: LifePlan
+  public let simulation: Simulation
+  let observer = LifeObserver()
+  /// Draws what strikes, and when.
+  var random: SeededGenerator
+  private var terminals: [LifeTerminal] = []
+  /// Trouble lasts: terminals may begin something new, and faults strike.
+  public private(set) var mayBegin = false
+  /// What is wrong, if something is.
+  public private(set) var failure: String?
+  /// What terminals saw, in the order of the answers; what never was answered at the end.
+  public private(set) var operations: [Operation] = []
+  /// What was answered for good, word for word.
+  private(set) var answers: [(line: String, answer: String, operation: Operation)] = []
+  private var holds: [(tx: String, id: String, member: String, points: Int64)] = []
+  /// How often each kind struck.
+  public internal(set) var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
+  /// Hosts whose disk has done what explains errors.
+  var sickDisks: Set<Int> = []
+  /// Hosts that stay down in peace.
+  private(set) var down: Set<Int> = []
+  private let transcript: ((String) -> Void)?
+  private var troubleBegan: UInt64 = 0
+
+  /// - Parameter transcript: gets a line for everything that a person may want to read.
+  public init(seed: UInt64, transcript: ((String) -> Void)? = nil) {
+    let plan = LifePlan(seed: seed)
+    self.plan = plan
+    self.transcript = transcript
+    random = SeededGenerator(seed: seed ^ 0xF417_5EED)
+    var faults = Simulation.Faults()
+    faults.tickInterval = plan.tickInterval
+    faults.distance = Life.distances(plan)
+    simulation = Simulation(
+      seed: seed, nodes: plan.nodes, faults: faults, observer: observer,
+      logOptions: .init(segmentBytes: plan.segmentBytes, maxRecordBytes: plan.segmentBytes / 2)
+    ) { configuration in
+      configuration.snapshotLogBytes = plan.snapshotLogBytes
+      if plan.isTiny { configuration.snapshotStatePercent = 0 }
+      configuration.logTailBytes = plan.logTailBytes
+      configuration.transferPieceBytes = plan.transferPieceBytes
+      configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
+    }
+    observer.complain = { [unowned self] in fail($0) }
+    simulation.trouble = { [unowned self] host, text in troubled(host, text) }
+    if transcript != nil { simulation.transcript = { [unowned self] host, text in tell(host, text) } }
+  }
+
+  private static func distances(_ plan: LifePlan) -> [[UInt64]] {
+    guard plan.distances.contains(where: { $0 > 0 }) else { return [] }
+    return (0..<plan.nodes).map { a in
+      (0..<plan.nodes).map { b in a % 3 == b % 3 ? 0 : plan.distances[(a % 3 + b % 3) % 3] }
+    }
+  }
+
+  /// Lives it to its end, or to the first failure.
+  public func run() {
+    tell(-1, plan.summary)
+    guard setUp() else { return }
+    troubleBegins()
+    simulation.run(for: plan.trouble) { failure != nil }
+    guard failure == nil else { return }
+    peace()
+    guard failure == nil else { return }
+    verify()
+  }
+
+  // MARK: Telling
+
+  func fail(_ reason: String) {
+    guard failure == nil else { return }
+    failure = reason
+    tell(-1, "FAILS: \(reason)")
+  }
+  func tell(_ host: Int, _ text: @autoclosure () -> String) {
+    guard let transcript else { return }
+    let (seconds, rest) = simulation.now.quotientAndRemainder(dividingBy: 1_000_000)
+    let digits = String(rest + 1_000_000).dropFirst()
+    transcript("\(seconds).\(digits) \(host < 0 ? "-" : simulation.hosts[host].name) \(text())")
+  }
+
+  /// An error that no fault explains is a failure.
+  private func troubled(_ host: SimulatedHost, _ text: String) {
+    if text.contains("alarm=CLOCK") && plan.clocksLie { return }
+    // A marker is stamped ahead by as much as clocks might be apart, for all that is known over slow links.
+    if text.contains("alarm=CLOCK") && text.contains("are stamped") { return }
+    if sickDisks.contains(host.number) && !text.contains("quarantined") {
+      if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
+      return
+    }
+    fail("\(host.name) \(text)")
+  }
+
+  // MARK: Set-up
+
+  private func setUp() -> Bool {
+    simulation.run(for: 2_000_000)
+    guard let admin = simulation.connect(to: 0) else {
+      fail("a node does not start: \(simulation.log)")
+      return false
+    }
+    let made = ask(admin, "CLUSTER INIT shards=\(plan.shards) replicas=\(plan.replicas)")
+    guard made.hasPrefix("+cluster=") else {
+      fail("the cluster is not made: \(made)")
+      return false
+    }
+    for _ in 0..<600 where failure == nil {
+      simulation.run(for: 50_000)
+      let isLed = simulation.hosts.allSatisfy { host in
+        host.node?.knownTopology != nil && host.node?.replicaViews.allSatisfy { $0.commitIndex > LogIndex(0) } == true
+      }
+      if isLed { break }
+    }
+    var lines = ["PROGRAM SET main earn=1/100 expire=never"]
+    for merchant in ["east", "north", "west"] {
+      lines.append("MERCHANT SET \(merchant) program=main region=\(merchant)")
+    }
+    for i in 0..<plan.members { lines.append("MEMBER ADD m\(i)") }
+    for line in lines {
+      var answer = ""
+      for _ in 0..<20 {
+        answer = ask(admin, line)
+        if answer == "+OK" { break }
+        simulation.run(for: 500_000)
+      }
+      guard answer == "+OK" else {
+        fail("at set-up, \(line): \(answer)")
+        return false
+      }
+    }
+    return failure == nil
+  }
+
+  /// Sends a line and waits for its one-line answer.
+  func ask(_ client: SimulatedClient, _ line: String, for limit: UInt64 = 20_000_000) -> String {
+    client.clear()
+    simulation.send(line + "\n", on: client)
+    simulation.run(for: limit) { client.lineCount > 0 || client.isClosed }
+    return client.lines.first ?? "no answer"
+  }
+
+  // MARK: Trouble
+
+  private func troubleBegins() {
+    tell(-1, "trouble begins")
+    troubleBegan = simulation.now
+    mayBegin = true
+    simulation.faults.lossPerMille = plan.lossPerMille
+    simulation.faults.resendPerMille = plan.resendPerMille
+    simulation.faults.dialPerMille = plan.dialPerMille
+    for host in simulation.hosts {
+      if plan.clockSpread > 0 {
+        host.clockOffset = Int64(random.below(UInt64(plan.clockSpread))) - plan.clockSpread / 2
+      }
+      if plan.drift > 0 { host.clockDrift = Int64(random.below(UInt64(plan.drift) * 2)) - plan.drift }
+    }
+    for number in 0..<plan.terminals {
+      let terminal = LifeTerminal(self, number)
+      terminals.append(terminal)
+      simulation.call(after: random.below(200_000)) { terminal.wake() }
+    }
+    scheduleStrike()
+    scheduleAudit()
+    watchLogs()
+  }
+
+  /// Once a virtual second.
+  private func watchLogs() {
+    simulation.call(after: 1_000_000) { [self] in
+      guard failure == nil else { return }
+      checkLogs()
+      watchLogs()
+    }
+  }
+  private func checkLogs() {
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    for shard in 0...plan.shards {
+      observer.checkLogs(views.filter { $0.shard.rawValue == UInt32(shard) })
+    }
+    for view in views {
+      if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
+    }
+  }
+
+  // MARK: What terminals ask of the life
+
+  func anyHost(_ random: inout SeededGenerator) -> Int {
+    let up = simulation.hosts.indices.filter { !down.contains($0) }
+    return random.pick(up)
+  }
+  /// A hold that was made, perhaps one that is closed already.
+  func hold(_ random: inout SeededGenerator) -> (tx: String, id: String, member: String, points: Int64)? {
+    guard !holds.isEmpty else { return nil }
+    let place = Int(random.below(UInt64(holds.count)))
+    return random.chance(700) ? holds.remove(at: place) : holds[place]
+  }
+
+  func answered(_ pending: LifeTerminal.Pending, _ line: String) {
+    var operation = pending.operation
+    operation.end = simulation.now
+    operation.result = line.hasPrefix("+") ? .ok : .refused
+    if let points = number("points", line) { operation.points = abs(points) }
+    operation.balance = operation.result == .ok ? number("balance", line) : nil
+    operation.available = number("available", line)
+    operation.held = operation.kind == .balance ? number("held", line) : nil
+    if let asof = number("asof", line) {
+      // Clocks that lie do so by less than the tolerance, or nobody believes them; stamps follow those of others.
+      let slack: Int64 = plan.clocksLie ? 2_000_000 : 0
+      operation.local = UInt64(max(0, asof * 1000 - Simulation.epoch - slack))
+    }
+    if operation.kind == .hold, let expires = number("expires", line) {
+      // Where clocks lie, a shard's time may run ahead.
+      operation.expires = plan.clocksLie ? operation.begin : UInt64(max(0, expires * 1000 - Simulation.epoch))
+    }
+    if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
+    operations.append(operation)
+    if operation.kind != .balance { answers.append((pending.line, line, operation)) }
+    if operation.kind == .hold, operation.result == .ok, let tx = field("tx", line) {
+      holds.append((String(tx), operation.id, operation.member, operation.points))
+    }
+  }
+  /// A read of the checks themselves.
+  func record(_ operation: Operation, _ line: String) {
+    answered(LifeTerminal.Pending(operation: operation, line: ""), line)
+  }
+  func gaveUp(_ pending: LifeTerminal.Pending) {
+    guard pending.operation.kind != .balance else { return }
+    var operation = pending.operation
+    operation.end = pending.inDoubt ? .max : simulation.now
+    operation.result = pending.inDoubt ? .unknown : .none
+    operations.append(operation)
+  }
+
+  func field(_ name: String, _ line: String) -> Substring? {
+    for word in line.split(separator: " ") {
+      let word = word.hasPrefix("+") ? word.dropFirst() : word
+      if word.hasPrefix(name), word.dropFirst(name.count).hasPrefix("=") { return word.dropFirst(name.count + 1) }
+    }
+    return nil
+  }
+  func number(_ name: String, _ line: String) -> Int64? { field(name, line).flatMap { Int64($0) } }
+
+  // MARK: Peace
+
+  /// Ten of the longest waits for an election.
+  var patience: UInt64 {
+    let configuration = simulation.hosts[0].configuration
+    return 10 * UInt64(configuration.electionTicks * 3 / 2) * configuration.heartbeatInterval
+  }
+
+  /// Faults end; a random set of hosts with a majority of every group is up, and everything must be answered.
+  private func peace() {
+    mayBegin = false
+    simulation.faults.lossPerMille = 0
+    simulation.faults.resendPerMille = 0
+    simulation.faults.dialPerMille = 0
+    simulation.heal()
+    chooseDown()
+    for host in simulation.hosts {
+      host.clockOffset = 0
+      host.clockDrift = 0
+      simulation.resumeDisk(host.number)
+      host.diskSlowness = 1
+      simulation.thaw(host.number)
+      host.disk.setCapacity(.max)
+      host.disk.failSync(after: .max)
+      host.disk.cutPower(afterSteps: nil)
+      // What a disk has refused is made anew from the log when the process starts.
+      if sickDisks.contains(host.number) { simulation.killProcess(host.number) }
+      if down.contains(host.number) {
+        if random.chance(500) { simulation.kill(host.number) } else { simulation.cutPower(host.number) }
+      } else if host.node == nil, !simulation.start(host.number) {
+        return fail("\(host.name) does not start in peace: \(host.failure ?? "")")
+      }
+    }
+    tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
+    for terminal in terminals { terminal.peace() }
+    let began = simulation.now
+    let quiet = simulation.run(for: patience) { failure != nil || terminals.allSatisfy { $0.pending == nil } }
+    guard failure == nil else { return }
+    guard quiet else {
+      let waiting = terminals.compactMap(\.pending?.line)
+      return fail("not answered within \(patience / 1000) ms of peace: \(waiting)")
+    }
+    tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")
+  }
+
+  private func chooseDown() {
+    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
+    let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
+    var order = Array(simulation.hosts.indices)
+    for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }
+    for number in order.prefix(Int(random.below(UInt64(order.count)))) {
+      let less = down.union([number])
+      let dead = less.map { simulation.hosts[$0].nodeID }
+      if groups.allSatisfy({ voters in voters.filter { !dead.contains($0) }.count * 2 > voters.count }) { down = less }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Base
+import Cluster
+
+/// Watches every replica of a life, and complains of the first thing that must never be:
+/// two leaders of a term, a leader without a committed entry, two entries at one place, two states after one entry, a
+/// state that is broken in itself.
+final class LifeObserver: ReplicaObserver {
+  /// An entry as whoever applied it first had it.
+  private struct Committed {
+    var term: UInt64
+    var content: UInt64
+    var digest: (UInt64, UInt64)?
+    /// The term of the replica that applied it: it was committed in that term or before.
+    var knownIn: UInt64
+    var by: NodeID
+  }
+  /// By shard, then by index.
+  private var committed: [[Committed?]] = []
+  private var leaders: [LeaderKey: NodeID] = [:]
+  private struct LeaderKey: Hashable {
+    var shard: ShardID
+    var term: Term
+  }
+  private(set) var appliedCount = 0
+  private(set) var leaderships = 0
+  /// Hears what is wrong.
+  var complain: (String) -> Void = { _ in }
+  /// A state is checked whole after so many entries, over all replicas.
+  private static let checkInterval = 257
+
+  func applied(_ entry: LogEntry, _ replica: ReplicaView) {
+    appliedCount += 1
+    if let reason = replica.quarantined { return complain("shard \(replica.shard.rawValue) is quarantined: \(reason)") }
+    let content = entry.payload.withUnsafeBytes { xxh64($0, seed: UInt64(entry.kind.rawValue)) }
+    let digest = replica.digest
+    let index = Int(entry.index.rawValue)
+    if let known = look(replica.shard, index) {
+      if known.term != entry.term.rawValue || known.content != content {
+        complain(
+          "shard \(replica.shard.rawValue) index \(index): \(known.by.rawValue) applied an entry of term \(known.term),"
+            + " \(replica.node.rawValue) another of term \(entry.term.rawValue)")
+      }
+      compare(known, digest, replica, index)
+    } else {
+      committed[Int(replica.shard.rawValue)][index] = Committed(
+        term: entry.term.rawValue, content: content, digest: digest, knownIn: replica.term.rawValue, by: replica.node)
+    }
+    if appliedCount % LifeObserver.checkInterval == 0 { check(replica) }
+  }
+
+  func restored(_ replica: ReplicaView) {
+    let index = Int(replica.appliedIndex.rawValue)
+    guard let known = look(replica.shard, index) else { return }
+    if let term = replica.term(at: replica.appliedIndex), term.rawValue != known.term {
+      complain(
+        "shard \(replica.shard.rawValue) index \(index): a snapshot says term \(term.rawValue), not \(known.term)")
+    }
+    compare(known, replica.digest, replica, index)
+  }
+
+  func leads(_ replica: ReplicaView) {
+    leaderships += 1
+    let key = LeaderKey(shard: replica.shard, term: replica.term)
+    if let other = leaders[key], other != replica.node {
+      complain(
+        "shard \(key.shard.rawValue) term \(key.term.rawValue) has two leaders: \(other.rawValue), \(replica.node.rawValue)"
+      )
+    }
+    leaders[key] = replica.node
+    // Raft §5.4: whatever was committed in earlier terms is in its log. What matches there matches before it too.
+    _ = look(replica.shard, 0)
+    let known = committed[Int(replica.shard.rawValue)]
+    guard
+      let newest = known.indices.last(where: { known[$0].map { $0.knownIn < key.term.rawValue } == true }),
+      let entry = known[newest]
+    else { return }
+    let has = replica.term(at: LogIndex(UInt64(newest)))?.rawValue
+    if replica.lastIndex.rawValue < UInt64(newest) || (has != nil && has != entry.term) {
+      complain(
+        "shard \(key.shard.rawValue): the leader of term \(key.term.rawValue) lacks entry \(newest), committed in term"
+          + " \(entry.knownIn) or before")
+    }
+  }
+
+  /// Its whole state, which takes time in proportion.
+  func check(_ replica: ReplicaView) {
+    do {
+      try replica.checkInvariants()
+    } catch {
+      complain("shard \(replica.shard.rawValue) at \(replica.node.rawValue): \(error)")
+    }
+  }
+
+  /// Logs match: where two have an entry of one index and term, they are the same up to there.
+  func checkLogs(_ replicas: [ReplicaView]) {
+    for (i, a) in replicas.enumerated() {
+      for b in replicas[(i + 1)...] where a.shard == b.shard {
+        let low = max(a.firstIndex.rawValue, b.firstIndex.rawValue)
+        var index = min(a.lastIndex.rawValue, b.lastIndex.rawValue)
+        guard index >= low, index > 0 else { continue }
+        let last = max(low, index > 200 ? index - 200 : 1)
+        var matched = false
+        while index >= last {
+          let same = a.term(at: LogIndex(index)) == b.term(at: LogIndex(index))
+          if matched && !same {
+            complain("shard \(a.shard.rawValue): logs match at an entry, and not at \(index) before it")
+            return
+          }
+          matched = matched || same
+          index -= 1
+        }
+      }
+    }
+  }
+
+  private func look(_ shard: ShardID, _ index: Int) -> Committed? {
+    while committed.count <= Int(shard.rawValue) { committed.append([]) }
+    let count = committed[Int(shard.rawValue)].count
+    if count <= index {
+      committed[Int(shard.rawValue)].append(contentsOf: repeatElement(nil, count: index + 1 - count))
+    }
+    return committed[Int(shard.rawValue)][index]
+  }
+  private func compare(_ known: Committed, _ digest: (UInt64, UInt64)?, _ replica: ReplicaView, _ index: Int) {
+    guard let digest, let other = known.digest, digest != other else { return }
+    complain(
+      "shard \(replica.shard.rawValue) index \(index): the state at \(replica.node.rawValue) is not that at"
+        + " \(known.by.rawValue)")
+  }
+}

@@ -1,0 +1,126 @@
+import Base
+
+/// What strikes a cluster.
+public enum StrikeKind: Int, CaseIterable, Sendable {
+  /// A process is killed; what it wrote stays.
+  case kill
+  /// A machine loses its power, and what was not synced.
+  case power
+  /// The same in the middle of a write, a sync or a rename.
+  case tear
+  /// All machines lose their power at once.
+  case blackout
+  case stop
+  case freeze
+  case clockJump
+  /// Two hosts cannot reach each other, and are told.
+  case cut
+  /// Bytes stay away and nobody is told: between two hosts, in one direction, of one host, around a ring, between halves.
+  case silence
+  case oneWay
+  case isolate
+  case ring
+  case split
+  case breakLink
+  case stallLink
+  case slowDisk
+  case stallDisk
+  case failSync
+  case fullDisk
+
+  public var word: String { "\(self)" }
+}
+
+/// What a seed decides of a life before it begins. Times are in microseconds.
+public struct LifePlan: Sendable {
+  public let seed: UInt64
+  public var nodes = 3
+  public var shards = 1
+  public var replicas = 3
+  public var terminals = 4
+  public var members = 3
+  /// Logs, pieces and segments so small that snapshots, transfers and recycling happen all the time.
+  public var isTiny = false
+  public var snapshotLogBytes = 64 << 10
+  public var logTailBytes = 8 << 10
+  public var transferPieceBytes = 256 << 10
+  public var journalSegmentBytes: UInt64 = 64 << 20
+  public var segmentBytes = 256 << 10
+  /// One way between regions; 0: all are near.
+  public var distances: [UInt64] = [0, 0, 0]
+  public var tickInterval: UInt64 = 10_000
+  public var trouble: UInt64 = 20_000_000
+  /// Mean time between strikes.
+  public var strikeGap: UInt64 = 2_000_000
+  public var kinds: [StrikeKind] = []
+  public var lossPerMille: UInt64 = 0
+  public var resendPerMille: UInt64 = 0
+  public var dialPerMille: UInt64 = 0
+  /// Of a terminal's attempts, those that go wrong on its own line.
+  public var terminalPerMille: UInt64 = 0
+  /// How far clocks are apart at the beginning, and how fast they part.
+  public var clockSpread: Int64 = 0
+  public var drift: Int64 = 0
+  /// Mean time that a terminal takes between two requests.
+  public var thinkTime: UInt64 = 100_000
+
+  public var clocksLie: Bool { clockSpread > 0 || drift > 0 || kinds.contains(.clockJump) }
+
+  public init(seed: UInt64) {
+    self.seed = seed
+    var random = SeededGenerator(seed: seed &* 0x9E37_79B9_7F4A_7C15 ^ 0x1157)
+    nodes = random.pick([3, 3, 3, 3, 4, 5, 5, 6, 7])
+    replicas = nodes >= 5 && random.chance(500) ? 5 : 3
+    switch random.below(100) {
+    case 0..<35: shards = 1
+    case 35..<60: shards = 2
+    case 60..<85: shards = 3 + Int(random.below(2))
+    case 85..<96: shards = 5 + Int(random.below(4))
+    case 96..<99: shards = 9 + Int(random.below(8))
+    default: shards = 17 + Int(random.below(16))
+    }
+    terminals = 2 + Int(random.below(7))
+    members = 1 + Int(random.below(5))
+    segmentBytes = random.pick([64, 128, 256, 512]) << 10
+    if random.chance(450) {
+      isTiny = true
+      snapshotLogBytes = random.pick([512, 1 << 10, 2 << 10, 8 << 10])
+      logTailBytes = random.pick([0, 256, 1 << 10])
+      transferPieceBytes = random.pick([512, 1 << 10, 4 << 10])
+      journalSegmentBytes = random.pick([4 << 10, 16 << 10, 64 << 10])
+    }
+    if random.chance(300) { distances = (0..<3).map { _ in 10_000 + random.below(110_000) } }
+    tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
+    trouble = 8_000_000 + random.below(25_000_000)
+    strikeGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
+    // Some lives suffer one thing alone, most a few at once.
+    let share = random.pick([80, 250, 500] as [UInt64])
+    kinds = StrikeKind.allCases.filter { _ in random.chance(share) }
+    if random.chance(500) { lossPerMille = random.below(4) }
+    if random.chance(400) { resendPerMille = random.below(20) }
+    if random.chance(400) { dialPerMille = random.below(300) }
+    if random.chance(600) { terminalPerMille = random.below(150) }
+    if random.chance(300) { clockSpread = Int64(random.below(450_000)) }
+    if random.chance(200) { drift = Int64(random.below(500)) }
+    thinkTime = random.pick([30_000, 100_000, 300_000])
+  }
+
+  /// For a person: one line.
+  public var summary: String {
+    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny)"
+      + " wide=\(distances[0] > 0) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
+      + " kinds=\(kinds.map(\.word).joined(separator: ","))"
+  }
+}
+
+extension SeededGenerator {
+  mutating func below(_ count: UInt64) -> UInt64 { count == 0 ? 0 : next() % count }
+  mutating func pick<T>(_ choices: [T]) -> T { choices[Int(next() % UInt64(choices.count))] }
+  mutating func chance(_ perMille: UInt64) -> Bool { next() % 1000 < perMille }
+  /// Around a mean, as waits for what happens at any time are: mostly less, at most some eight times it.
+  mutating func wait(_ mean: UInt64) -> UInt64 {
+    var doublings: UInt64 = 0
+    while doublings < 3 && next() % 3 == 0 { doublings += 1 }
+    return below((mean << doublings) + 1) + 1
+  }
+}

@@ -1,0 +1,313 @@
+import Base
+import Cluster
+
+/// A connection: bytes arrive in order, each way. Each end learns by itself that it is gone.
+struct Wire {
+  struct End {
+    let host: Int
+    let link: LinkID
+    var isOpen: Bool
+    /// When the last bytes to this end arrive: later ones do not overtake them.
+    var lastArrival: UInt64
+    /// What stays away while the way to this end is silent: bytes, and nil for the other end's farewell.
+    var held: [[UInt8]?] = []
+    /// Since when.
+    var heldSince: UInt64 = 0
+  }
+  var ends: [End]
+  /// What is under way is lost: both ends hear only that the connection is gone.
+  var isBroken = false
+}
+
+/// The network between hosts: connections as TCP gives them.
+extension Simulation {
+  /// Like TCP_USER_TIMEOUT and the time to connect of the server.
+  static let unheardLimit: UInt64 = 10_000_000
+  static let dialLimit: UInt64 = 3_000_000
+
+  // MARK: Faults
+
+  /// Two hosts cannot reach each other until `heal`, and are told so.
+  public func cut(_ a: Int, _ b: Int) {
+    cuts.insert(Path(from: a, to: b))
+    cuts.insert(Path(from: b, to: a))
+    for (id, wire) in wires.sorted(by: { $0.key < $1.key }) {
+      let hosts = (wire.ends[0].host, wire.ends[1].host)
+      if hosts == (a, b) || hosts == (b, a) { breakWire(id) }
+    }
+  }
+  /// Whatever one host sends to another stays away until `heal`, as with a pulled cable: nobody is told.
+  public func silence(from: Int, to: Int) { silences.insert(Path(from: from, to: to)) }
+
+  public func heal() {
+    cuts.removeAll()
+    silences.removeAll()
+    for id in wires.keys.sorted() { resume(id) }
+  }
+  /// Ends what `cut` and `silence` did between two hosts.
+  public func heal(_ a: Int, _ b: Int) {
+    for path in [Path(from: a, to: b), Path(from: b, to: a)] {
+      cuts.remove(path)
+      silences.remove(path)
+    }
+    for (id, wire) in wires.sorted(by: { $0.key < $1.key }) {
+      let hosts = (wire.ends[0].host, wire.ends[1].host)
+      if hosts == (a, b) || hosts == (b, a) { resume(id) }
+    }
+  }
+  /// Breaks one of the connections that there are, whichever `choice` names.
+  public func breakConnection(_ choice: UInt64) {
+    let ids = wires.keys.sorted()
+    if !ids.isEmpty { breakWire(ids[Int(choice % UInt64(ids.count))]) }
+  }
+  /// Holds up one of the connections that there are: what is sent on it from now on arrives so much later.
+  public func stallConnection(_ choice: UInt64, for duration: UInt64) {
+    let ids = wires.keys.sorted()
+    guard !ids.isEmpty else { return }
+    let id = ids[Int(choice % UInt64(ids.count))]
+    for end in 0..<2 { wires[id]?.ends[end].lastArrival = now + duration }
+  }
+
+  private func isSilent(_ from: Int, _ to: Int) -> Bool {
+    hosts[to].isDark || (!silences.isEmpty && silences.contains(Path(from: from, to: to)))
+  }
+  /// The way of an answer is needed as well: an end that hears no acknowledgement counts as unheard.
+  private func isOneWay(_ from: Int, _ to: Int) -> Bool {
+    !silences.isEmpty && silences.contains(Path(from: to, to: from))
+  }
+
+  func delay(_ a: Int, _ b: Int) -> UInt64 {
+    let base = between(faults.minimumDelay, faults.maximumDelay)
+    guard !faults.distance.isEmpty else { return base }
+    let distance = faults.distance[a][b]
+    return base + distance + (distance > 8 ? random.next() % (distance / 8) : 0)
+  }
+
+  // MARK: Connecting
+
+  func dial(_ host: SimulatedHost, _ request: UInt64, _ address: String) {
+    let target = hosts.first { $0.configuration.peerAddress == address }?.number ?? host.number
+    schedule(
+      after: delay(host.number, target),
+      .dialled(host: host.number, life: host.life, request: request, address: address))
+  }
+
+  func dialled(_ number: Int, _ life: Int, _ request: UInt64, _ address: String) {
+    guard let (host, node) = process(number, life) else { return }
+    guard let target = hosts.first(where: { $0.configuration.peerAddress == address }) else {
+      node.linkFailed(request: request, now: moment(host))
+      return perform(host)
+    }
+    let there = target.number
+    if there != number, isSilent(number, there) || isSilent(there, number) {
+      // The call arrives, and the answer does not: for the other side that is a connection.
+      if !isSilent(number, there), target.node != nil { halfOpen(host, target) }
+      return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+    }
+    guard target.node != nil, !cuts.contains(Path(from: number, to: there)) else {
+      node.linkFailed(request: request, now: moment(host))
+      return perform(host)
+    }
+    var patience: UInt64 = 0
+    if chance(faults.dialPerMille) {
+      switch random.next() % 4 {
+      case 0:
+        node.linkFailed(request: request, now: moment(host))
+        return perform(host)
+      case 1:
+        halfOpen(host, target)
+        return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+      default: patience = between(1, 5_000_000)
+      }
+    }
+    let (id, here) = makeWire(host, target, isOpen: true)
+    host.wires[here] = id
+    wires[id]?.ends[1].lastArrival = now + patience
+    events.push(at: now + patience, .accepted(wire: id, end: 1))
+    node.linkOpened(here, request: request, now: moment(host))
+    perform(host)
+  }
+
+  private func makeWire(_ host: SimulatedHost, _ target: SimulatedHost, isOpen: Bool) -> (UInt64, LinkID) {
+    let here = LinkID(nextLink + 1)
+    let there = LinkID(nextLink + 2)
+    let id = nextLink + 3
+    nextLink += 3
+    wires[id] = Wire(ends: [
+      .init(host: host.number, link: here, isOpen: isOpen, lastArrival: now),
+      // Not accepted yet: the kernel has it.
+      .init(host: target.number, link: there, isOpen: true, lastArrival: now),
+    ])
+    return (id, here)
+  }
+
+  /// A connection that the dialling side knows nothing of; the other learns that it is none when it hears so, later.
+  private func halfOpen(_ host: SimulatedHost, _ target: SimulatedHost) {
+    let (id, _) = makeWire(host, target, isOpen: false)
+    schedule(after: 0, .accepted(wire: id, end: 1))
+    schedule(after: between(50_000, 20_000_000), .closed(wire: id, end: 1))
+  }
+
+  func accepted(wire id: UInt64, end: Int) {
+    guard let wire = wires[id], wire.ends[end].isOpen else { return }
+    let host = hosts[wire.ends[end].host]
+    guard let node = host.node else {
+      wires[id]?.ends[end].isOpen = false
+      return farewell(id, from: end)
+    }
+    host.wires[wire.ends[end].link] = id
+    node.linkOpened(wire.ends[end].link, request: nil, now: moment(host))
+    perform(host)
+  }
+
+  // MARK: Sending
+
+  func transmit(_ host: SimulatedHost, _ link: LinkID, _ bytes: [UInt8]) {
+    longestTransmission = max(longestTransmission, bytes.count)
+    guard let id = host.wires[link], let wire = wires[id] else { return }
+    if chance(faults.lossPerMille) { return breakWire(id) }
+    let end = wire.ends[0].link == link && wire.ends[0].host == host.number ? 1 : 0
+    var travel = delay(host.number, wire.ends[end].host)
+    if chance(faults.resendPerMille) {
+      // The retransmission timer doubles each time.
+      travel += 200_000 << (random.next() % 5)
+    }
+    let arrival = max(now + travel, wire.ends[end].lastArrival + 1)
+    wires[id]?.ends[end].lastArrival = arrival
+    events.push(at: arrival, .bytes(wire: id, end: end, bytes))
+    schedule(after: 50, .drained(host: host.number, life: host.life, link))
+  }
+
+  /// Bytes, or with nil the other end's farewell, have come to an end of a connection.
+  func arrive(wire id: UInt64, end: Int, _ bytes: [UInt8]?) {
+    guard let wire = wires[id] else { return }
+    let here = wire.ends[end]
+    let other = wire.ends[1 - end]
+    if !here.held.isEmpty || isSilent(other.host, here.host) {
+      if here.held.isEmpty {
+        if here.heldSince == 0 { wires[id]?.ends[end].heldSince = now }
+        let since = here.heldSince == 0 ? now : here.heldSince
+        schedule(after: Simulation.unheardLimit, .unheard(wire: id, end: 1 - end, since: since))
+      }
+      wires[id]?.ends[end].held.append(bytes)
+      return
+    }
+    guard here.isOpen, !(wire.isBroken && bytes != nil) else {
+      // Nobody is there: the sender is told, if there is one.
+      if bytes != nil && other.isOpen && !wire.isBroken { farewell(id, from: end) }
+      return
+    }
+    let host = hosts[here.host]
+    guard let node = host.node else { return }
+    guard let bytes else {
+      wires[id]?.ends[end].isOpen = false
+      host.wires[here.link] = nil
+      host.unreadLinks[here.link] = nil
+      forget(id)
+      note(id, now)
+      node.linkClosed(here.link, now: moment(host))
+      return perform(host)
+    }
+    if isOneWay(other.host, here.host), wire.ends[1 - end].heldSince == 0 {
+      // What has arrived is not acknowledged.
+      wires[id]?.ends[1 - end].heldSince = now
+      schedule(after: Simulation.unheardLimit, .unheard(wire: id, end: 1 - end, since: now))
+    }
+    note(id, now, bytes.withUnsafeBytes { xxh64($0) })
+    var kept = host.unreadLinks[here.link] ?? []
+    kept.append(contentsOf: bytes)
+    let consumed = kept.withUnsafeBytes { node.linkReceived(here.link, $0, now: moment(host)) }
+    kept.removeFirst(consumed)
+    host.unreadLinks[here.link] = kept.isEmpty || host.wires[here.link] == nil ? nil : kept
+    perform(host)
+  }
+
+  // MARK: Ending
+
+  /// A node closes its end; the other hears of it after all that was sent.
+  func closed(_ link: LinkID, by host: SimulatedHost) {
+    guard let id = host.wires.removeValue(forKey: link), let wire = wires[id] else { return }
+    host.unreadLinks[link] = nil
+    let end = wire.ends[0].link == link && wire.ends[0].host == host.number ? 0 : 1
+    wires[id]?.ends[end].isOpen = false
+    farewell(id, from: end)
+  }
+
+  /// A process has ended: its system says farewell, if it runs; what was under way may be lost with it.
+  func ended(wire id: UInt64, host number: Int) {
+    guard let wire = wires[id] else { return }
+    let end = wire.ends[0].host == number ? 0 : 1
+    wires[id]?.ends[end].isOpen = false
+    wires[id]?.ends[end].held.removeAll()
+    if hosts[number].isDark { return }
+    if random.next() % 2 == 0 { wires[id]?.isBroken = true }
+    farewell(id, from: end)
+  }
+
+  private func farewell(_ id: UInt64, from end: Int) {
+    guard let wire = wires[id] else { return }
+    let target = wire.ends[1 - end]
+    guard target.isOpen else { return forget(id) }
+    let arrival = max(now + delay(wire.ends[end].host, target.host), target.lastArrival + 1)
+    wires[id]?.ends[1 - end].lastArrival = arrival
+    events.push(at: arrival, .closed(wire: id, end: 1 - end))
+  }
+
+  /// Cuts a connection; both ends learn of it a moment later.
+  func breakWire(_ id: UInt64) {
+    guard let wire = wires[id], !wire.isBroken else { return }
+    wires[id]?.isBroken = true
+    for end in 0..<2 where wire.ends[end].isOpen {
+      let travel = delay(wire.ends[1 - end].host, wire.ends[end].host)
+      events.push(at: now + travel, .closed(wire: id, end: end))
+    }
+  }
+
+  /// What an end sent was not acknowledged in time: its side gives the connection up, and the other hears nothing.
+  func unheard(wire id: UInt64, end: Int, since: UInt64) {
+    guard let wire = wires[id], wire.ends[end].isOpen else { return }
+    let here = wire.ends[end]
+    let waits = !wire.ends[1 - end].held.isEmpty && wire.ends[1 - end].heldSince == since
+    guard waits || here.heldSince == since else { return }
+    wires[id]?.ends[end].isOpen = false
+    wires[id]?.ends[1 - end].held.removeAll()
+    let host = hosts[here.host]
+    host.wires[here.link] = nil
+    host.unreadLinks[here.link] = nil
+    guard let node = host.node else { return }
+    note(id, now)
+    node.linkClosed(here.link, now: moment(host))
+    perform(host)
+  }
+
+  /// The way is open again: what stayed away comes, as the sender's timer tells it to send once more.
+  private func resume(_ id: UInt64) {
+    guard let wire = wires[id] else { return }
+    for end in 0..<2 {
+      guard !isSilent(wire.ends[1 - end].host, wire.ends[end].host) else { continue }
+      wires[id]?.ends[end].heldSince = 0
+      guard !wire.ends[end].held.isEmpty else { continue }
+      wires[id]?.ends[end].held.removeAll()
+      var arrival = max(now + between(1, 1_000_000), wire.ends[end].lastArrival + 1)
+      for bytes in wire.ends[end].held {
+        if let bytes {
+          events.push(at: arrival, .bytes(wire: id, end: end, bytes))
+        } else {
+          events.push(at: arrival, .closed(wire: id, end: end))
+        }
+        arrival += 1
+      }
+      wires[id]?.ends[end].lastArrival = arrival
+    }
+  }
+  /// A machine has its power back: who still speaks to what ran there hears that it is gone.
+  func powerIsBack(_ number: Int) {
+    for (id, wire) in wires.sorted(by: { $0.key < $1.key }) where wire.ends.contains(where: { $0.host == number }) {
+      resume(id)
+    }
+  }
+
+  private func forget(_ id: UInt64) {
+    if let wire = wires[id], !wire.ends[0].isOpen, !wire.ends[1].isOpen { wires[id] = nil }
+  }
+}

@@ -1,0 +1,246 @@
+import Base
+import Cluster
+import Storage
+
+/// Processes: how they start, end and stand still, and what they ask of their machine.
+extension Simulation {
+  /// Starts a host's process on what its disk holds. False if it cannot: `SimulatedHost.failure` says why.
+  @discardableResult public func start(_ number: Int) -> Bool {
+    let host = hosts[number]
+    precondition(host.node == nil, "the process runs already")
+    if host.isDark {
+      host.isDark = false
+      powerIsBack(number)
+    }
+    host.isFrozen = false
+    host.failure = nil
+    note(0x57A7, now, UInt64(number))
+    do {
+      let opened = try NodeStorage.open(
+        dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
+        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve)
+      host.life += 1
+      host.isTurnScheduled = false
+      host.laneBusyUntil = [0, 0]
+      host.storage = opened.storage
+      host.node = Node(
+        configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host),
+        turnRunner: turnRunner, observer: observer)
+      tell(number, "starts")
+      schedule(after: 1, .tick(host: number, life: host.life))
+      perform(host)
+    } catch {
+      host.failure = "\(error)"
+      log.append("\(now) \(host.name) cannot start: \(error)")
+      tell(number, "cannot start: \(error)")
+      note(text: "\(error)")
+      if host.disk.isPowerOut {
+        host.disk.crash(.some(seed: random.next()))
+      } else {
+        trouble?(host, "cannot start: \(error)")
+      }
+    }
+    return host.node != nil
+  }
+
+  /// SIGKILL: nothing more happens in this process; its disk keeps what was synced, and any part of the rest.
+  public func kill(_ number: Int) { end(number, .some(seed: random.next())) }
+
+  /// SIGKILL of a process whose machine lives on: its disk keeps all that was written.
+  public func killProcess(_ number: Int) { end(number, .everything) }
+
+  /// The machine loses its power: peers are not told, until it is back and does not know their connections.
+  public func cutPower(_ number: Int) {
+    hosts[number].isDark = true
+    end(number, .some(seed: random.next()))
+  }
+
+  private func end(_ number: Int, _ survivors: MemoryFileSystem.Survivors) {
+    let host = hosts[number]
+    guard host.node != nil else { return }
+    note(0xDEAD, UInt64(number))
+    host.node = nil
+    host.storage = nil
+    host.isFrozen = false
+    host.deferred.removeAll()
+    for (_, client) in host.clients.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { client.closed() }
+    host.clients.removeAll()
+    host.disk.crash(survivors)
+    for id in host.wires.values.sorted() { ended(wire: id, host: number) }
+    host.wires.removeAll()
+    host.unreadLinks.removeAll()
+  }
+
+  /// The disk is replaced by an empty one: whoever starts there is somebody else.
+  public func wipe(_ number: Int) {
+    kill(number)
+    let host = hosts[number]
+    host.disk = MemoryFileSystem()
+    host.identity = random.next() | 1
+    note(0x417E, UInt64(number))
+  }
+
+  /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
+  public func freeze(_ number: Int) { hosts[number].isFrozen = true }
+  /// SIGCONT.
+  public func thaw(_ number: Int) {
+    let host = hosts[number]
+    guard host.isFrozen else { return }
+    host.isFrozen = false
+    for event in host.deferred { schedule(after: 0, event) }
+    host.deferred.removeAll()
+  }
+  public func isFrozen(_ number: Int) -> Bool { hosts[number].isFrozen }
+
+  /// SIGTERM: the process hands over what it leads, and ends.
+  public func stop(_ number: Int) {
+    let host = hosts[number]
+    guard let node = host.node, !host.isFrozen else { return }
+    note(0x5709, now, UInt64(number))
+    node.stop(now: moment(host))
+    perform(host)
+  }
+
+  // MARK: Clients
+
+  /// Connects a terminal to a host. Its answers are gathered in `SimulatedClient.received`.
+  public func connect(to number: Int) -> SimulatedClient? {
+    let host = hosts[number]
+    guard let node = host.node else { return nil }
+    nextLink += 1
+    let client = SimulatedClient(id: ClientID(nextLink), host: number, life: host.life)
+    host.clients[client.id] = client
+    node.clientOpened(client.id, from: "terminal", now: moment(host))
+    return client
+  }
+  public func send(_ text: String, on client: SimulatedClient) { send(Array(text.utf8), on: client) }
+  public func send(_ bytes: [UInt8], on client: SimulatedClient) {
+    let host = hosts[client.host]
+    guard let node = host.node, host.life == client.life, !client.isClosed else { return }
+    client.unread.append(contentsOf: bytes)
+    offer(client, node, host)
+    perform(host)
+  }
+  /// The terminal's side of a connection is gone.
+  public func disconnect(_ client: SimulatedClient) {
+    let host = hosts[client.host]
+    guard let node = host.node, host.life == client.life, !client.isClosed else { return }
+    client.deliver = nil
+    client.isClosed = true
+    host.clients[client.id] = nil
+    node.clientClosed(client.id, now: moment(host))
+    perform(host)
+  }
+  private func offer(_ client: SimulatedClient, _ node: Node, _ host: SimulatedHost) {
+    let bytes = client.unread
+    let consumed = bytes.withUnsafeBytes { node.clientReceived(client.id, $0, now: moment(host)) }
+    client.unread.removeFirst(consumed)
+  }
+
+  // MARK: What a node wants done
+
+  func perform(_ host: SimulatedHost) {
+    guard let node = host.node else { return }
+    var effects = Effects<NodeStorage>()
+    node.flush(now: moment(host), into: &effects)
+    for (id, bytes) in effects.clientOutput {
+      note(id.rawValue, now, bytes.withUnsafeBytes { xxh64($0) })
+      host.clients[id]?.receive(bytes)
+    }
+    for id in effects.clientClose { host.clients.removeValue(forKey: id)?.closed() }
+    for (link, bytes) in effects.linkOutput { transmit(host, link, bytes) }
+    for (request, address, _) in effects.openLink { dial(host, request, address) }
+    for link in effects.linkClose { closed(link, by: host) }
+    if let batch = effects.logBatch {
+      schedule(
+        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness + host.logDelay,
+        .written(host: host.number, life: host.life, batch))
+    }
+    for job in effects.jobs {
+      // Lanes keep their order: each job waits for the one before it in its lane.
+      let lane = NodeStorage.lane(of: job)
+      let begin = max(host.laneBusyUntil[lane], now)
+      host.laneBusyUntil[lane] = begin + between(5, 200) * host.diskSlowness
+      events.push(at: host.laneBusyUntil[lane], .job(host: host.number, life: host.life, job))
+    }
+    if effects.wantsTurn && !host.isTurnScheduled {
+      host.isTurnScheduled = true
+      schedule(after: faults.busyTurn, .turn(host: host.number, life: host.life))
+    }
+    for (level, text) in effects.logLines {
+      tell(host.number, text)
+      if level >= .warning { log.append("\(now) \(host.name) \(text)") }
+      if level == .error { trouble?(host, text) }
+    }
+    for (id, on) in effects.clientReading where on {
+      if let client = host.clients[id], !client.unread.isEmpty { offer(client, node, host) }
+    }
+    if let exit = effects.exit {
+      host.exit = exit.code
+      tell(host.number, "ends: \(exit.reason)")
+      kill(host.number)
+    } else if effects.clientReading.contains(where: { $0.on }) {
+      perform(host)
+    }
+  }
+
+  // MARK: The disk
+
+  /// The disk does nothing for a while.
+  public func stallDisk(_ number: Int, for duration: UInt64) {
+    let host = hosts[number]
+    host.diskStalledUntil = max(host.diskStalledUntil, now + duration)
+    call(after: duration) { [self] in if now >= host.diskStalledUntil { resumeDisk(number) } }
+  }
+  public func resumeDisk(_ number: Int) {
+    let host = hosts[number]
+    host.diskStalledUntil = 0
+    for event in host.stalled { schedule(after: 0, event) }
+    host.stalled.removeAll()
+  }
+
+  func write(_ batch: LogBatch, _ number: Int, _ life: Int) {
+    guard let (host, node) = process(number, life), let storage = host.storage else { return }
+    if host.diskStalledUntil > now {
+      return host.stalled.append(.written(host: number, life: life, batch))
+    }
+    do {
+      let completion = try storage.write(batch)
+      guard !diesOfPower(host) else { return }
+      node.completed(completion, now: moment(host))
+      maintain(host, node)
+      guard host.node != nil else { return }
+      perform(host)
+    } catch {
+      guard !diesOfPower(host) else { return }
+      log.append("\(now) \(host.name) dies: \(error)")
+      tell(number, "dies: \(error)")
+      trouble?(host, "dies: \(error)")
+      kill(number)
+    }
+  }
+
+  /// Five times a second, and after each batch of the log.
+  func maintain(_ host: SimulatedHost, _ node: Node) {
+    guard let completion = host.storage?.maintain(), !diesOfPower(host) else { return }
+    host.nextMaintenance = now + 200_000
+    node.completed(completion, now: moment(host))
+  }
+
+  func run(_ job: Job, _ number: Int, _ life: Int) {
+    guard let (host, node) = process(number, life), let storage = host.storage else { return }
+    if host.diskStalledUntil > now { return host.stalled.append(.job(host: number, life: life, job)) }
+    let completion = storage.run(job)
+    guard !diesOfPower(host) else { return }
+    node.completed(completion, now: moment(host))
+    perform(host)
+  }
+
+  /// Whether the power went in the middle of what the disk was just doing.
+  private func diesOfPower(_ host: SimulatedHost) -> Bool {
+    guard host.disk.isPowerOut else { return false }
+    tell(host.number, "loses its power in the middle of a write")
+    cutPower(host.number)
+    return true
+  }
+}

@@ -1,0 +1,60 @@
+import Checker
+import Glibc
+
+/// `tally-sim check FILE`: judges a history.
+enum CheckCommand {
+  /// 0: ok; 1: a violation, printed with its operations; 2: no such file, or not a history; 3: undecided.
+  static func run(_ arguments: [String]) -> Int32 {
+    guard arguments.count == 1 else {
+      print("usage: tally-sim check FILE")
+      return 2
+    }
+    guard let bytes = read(arguments[0]) else {
+      print("\(arguments[0]): cannot be read: \(String(cString: strerror(errno)))")
+      return 2
+    }
+    let start = seconds()
+    let history: History
+    do throws(HistoryError) { history = try History(parsing: bytes) } catch {
+      print("\(arguments[0]): \(error)")
+      return 2
+    }
+    let verdict = LinearizabilityChecker.check(history.operations)
+    let tenths = Int((seconds() - start) * 10 + 0.5)
+    print(
+      "checked operations=\(verdict.operations) members=\(verdict.members) unknown=\(verdict.unknown) "
+        + "verdict=\(verdict.name) seconds=\(tenths / 10).\(tenths % 10)")
+    switch verdict.outcome {
+    case .ok: return 0
+    case .violation(let violation):
+      if violation.violatingMembers > 1 { print("members with violations: \(violation.violatingMembers); the first:") }
+      print(violation)
+      return 1
+    case .undecided(let members):
+      print("undecided: \(members.prefix(20).joined(separator: " "))")
+      return 3
+    }
+  }
+
+  private static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  private static func read(_ path: String) -> [UInt8]? {
+    let file = open(path, O_RDONLY)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var status = stat()
+    if fstat(file, &status) == 0 { bytes.reserveCapacity(Int(status.st_size)) }
+    var piece = [UInt8](repeating: 0, count: 1 << 20)
+    while true {
+      let count = Glibc.read(file, &piece, piece.count)
+      if count < 0 { return nil }
+      if count == 0 { return bytes }
+      bytes.append(contentsOf: piece[0..<count])
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import Checker
+import Testing
+
+/// Small histories that a person can judge.
+@Suite struct HandWrittenTests {
+  private func verdict(_ lines: String) throws -> Verdict {
+    LinearizabilityChecker.check(try History(parsing: Array("tallystick-history 1\n\(lines)".utf8)).operations)
+  }
+
+  /// Herlihy and Wing 1990, figure 1, with an account for their queue: of two operations at once either may come first.
+  @Test func operationsAtOnceMayTakeEitherOrder() throws {
+    let first = """
+      1 9 a earn ann points=5 id=1 result=ok balance=5
+      2 8 b earn ann points=3 id=2 result=ok balance=8
+      10 11 a balance ann result=ok balance=8
+      """
+    let second = """
+      1 9 a earn ann points=5 id=1 result=ok balance=8
+      2 8 b earn ann points=3 id=2 result=ok balance=3
+      10 11 a balance ann result=ok balance=8
+      """
+    #expect(try verdict(first).isOK)
+    #expect(try verdict(second).isOK)
+  }
+
+  /// Sequentially consistent, but not linearizable: a read after the answer does not see it.
+  @Test func aReadThatBeganAfterTheAnswerSeesIt() throws {
+    let verdict = try verdict(
+      """
+      1 2 a earn ann points=5 id=1 result=ok
+      3 4 b balance ann result=ok balance=0
+      """)
+    #expect(verdict.violation?.member == "ann")
+    #expect(verdict.violation?.excerpt.count == 2)
+    #expect(verdict.violation?.reason.contains("balance 5") == true, "\(verdict.outcome)")
+  }
+
+  /// Lowe 2017: once one reader has seen an operation that is under way, none that begins later may miss it.
+  @Test func whatWasSeenOnceIsNotUnseen() throws {
+    let reads = """
+      1 20 a earn ann points=5 id=1 result=ok
+      2 3 b balance ann result=ok balance=5
+      4 5 c balance ann result=ok balance=
+      """
+    #expect(try verdict(reads + "5").isOK)
+    #expect(try verdict(reads + "0").violation != nil)
+  }
+
+  @Test func anUnknownOperationMayTakeEffectAtAnyTimeOrNever() throws {
+    let history = """
+      1 2 a earn ann points=5 id=1 result=ok balance=5
+      3 - a redeem ann points=2 id=2
+      4 5 b balance ann result=ok balance=5
+      60 61 b balance ann result=ok balance=
+      """
+    #expect(try verdict(history + "3").isOK)
+    #expect(try verdict(history + "5").isOK)
+    #expect(try verdict(history + "3\n62 63 b balance ann result=ok balance=5").violation != nil)
+    #expect(try verdict(history + "1").violation != nil)
+  }
+
+  @Test func aRefusalSaysThatPointsWereMissing() throws {
+    let history = "1 2 a earn ann points=5 id=1 result=ok\n3 4 a redeem ann points="
+    #expect(try verdict(history + "6 id=2 result=refused").isOK)
+    #expect(try verdict(history + "5 id=2 result=refused").violation != nil)
+    #expect(try verdict(history + "5 id=2 result=refused code=FROZEN").isOK)
+  }
+
+  @Test func aHoldIsClosedOnce() throws {
+    let hold = """
+      1 2 a earn ann points=10 id=1 result=ok balance=10
+      3 4 a hold ann points=6 id=2 expires=100 result=ok balance=10 available=4
+      5 6 a capture ann points=4 id=3 hold=2 result=ok balance=6 available=6
+
+      """
+    #expect(try verdict(hold + "7 8 a release ann id=4 hold=2 result=refused").isOK)
+    #expect(try verdict(hold + "7 8 a release ann points=6 id=4 hold=2 result=ok").violation != nil)
+    #expect(try verdict("1 2 a capture ann points=1 id=1 hold=0 result=ok").violation?.reason.contains("hold") == true)
+  }
+
+  @Test func aHoldLapsesNoSoonerThanItMay() throws {
+    let hold = """
+      1 2 a earn ann points=10 id=1 result=ok
+      3 4 a hold ann points=6 id=2 expires=100 result=ok
+      """
+    #expect(try verdict(hold + "\n120 121 a balance ann result=ok balance=10 held=0").isOK)
+    #expect(try verdict(hold + "\n120 121 a balance ann result=ok balance=10 held=6").isOK)
+    #expect(try verdict(hold + "\n98 99 a balance ann result=ok balance=10 held=0").violation != nil)
+    let never = hold.replacing(" expires=100", with: "")
+    #expect(try verdict(never + "\n120 121 a balance ann result=ok balance=10 held=0").violation != nil)
+  }
+
+  @Test func aLocalReadMayBeAsOldAsItSays() throws {
+    let history = """
+      1 2 a earn ann points=5 id=1 result=ok
+      10 11 a earn ann points=5 id=2 result=ok
+      """
+    #expect(try verdict(history + "\n20 21 b balance ann result=ok balance=5 local=5").isOK)
+    #expect(try verdict(history + "\n20 21 b balance ann result=ok balance=5 local=12").violation != nil)
+    #expect(try verdict(history + "\n20 21 b balance ann result=ok balance=5").violation != nil)
+  }
+
+  @Test func aTransferIsADebitAndACredit() throws {
+    let history = """
+      1 2 a earn ann points=5 id=1 result=ok
+      3 4 a transfer ann points=5 id=2 to=bob result=ok balance=0
+      5 6 a balance ann result=ok balance=0
+      """
+    #expect(try verdict(history + "\n5 6 b balance bob result=ok balance=5").isOK)
+    #expect(try verdict(history + "\n5 6 b balance bob result=ok balance=0").violation?.member == "bob")
+    #expect(
+      try verdict(
+        history.replacing("3 4 a transfer", with: "3 - a transfer").replacing(" result=ok balance=0\n", with: "\n")
+          + "\n5 6 b balance bob result=ok balance=0"
+      ).violation?.reason.contains("never credited bob") == true)
+  }
+
+  @Test func aTransferInDoubtIsWholeAtTheEnd() throws {
+    let history = """
+      1 2 a earn ann points=5 id=1 result=ok
+      3 - a transfer ann points=5 id=2 to=bob
+      8 9 a balance ann result=ok balance=
+      """
+    let bob = "\n8 9 b balance bob result=ok balance="
+    #expect(try verdict(history + "0" + bob + "5").isOK)
+    #expect(try verdict(history + "5" + bob + "0").isOK)
+    #expect(try verdict(history + "0" + bob + "0").violation?.member == "bob")
+    #expect(try verdict(history + "5" + bob + "5").violation?.member == "ann")
+    // Without a final read it may still be on its way.
+    #expect(try verdict(history + "0").isOK)
+  }
+}

@@ -1,0 +1,42 @@
+import Cluster
+import Testing
+
+@testable import Simulator
+
+@Suite struct LifeTests {
+  /// `LIFE_SEED=n` style runs are for `tally-sim`: these few show that the machinery works.
+  @Test(arguments: 1...12 as ClosedRange<UInt64>) func aLifeEndsWithEverythingInOrder(seed: UInt64) {
+    let life = Life(seed: seed)
+    life.run()
+    #expect(life.failure == nil, "tally-sim --seed \(seed) --trace")
+    #expect(life.operations.contains { $0.result == .ok })
+  }
+
+  @Test func theSameSeedLivesTheSameLifeAndAnotherDoesNot() {
+    func trace(_ seed: UInt64) -> UInt64 {
+      let life = Life(seed: seed)
+      life.run()
+      return life.simulation.trace
+    }
+    let first = trace(3)
+    #expect(trace(3) == first)
+    #expect(trace(4) != first)
+  }
+
+  @Test func aNodeThatHasNoVoteInTheDirectoryFollowsIt() throws {
+    let simulation = Simulation(seed: 5, nodes: 4)
+    simulation.run(for: 2_000_000)
+    let admin = try #require(simulation.connect(to: 0))
+    simulation.send("CLUSTER INIT shards=4 replicas=3\n", on: admin)
+    simulation.run(for: 5_000_000)
+    for line in ["PROGRAM SET main earn=1/100 expire=never", "MERCHANT SET shop program=main region=east"] {
+      admin.clear()
+      simulation.send(line + "\n", on: admin)
+      #expect(simulation.run(for: 10_000_000) { admin.lineCount > 0 })
+      #expect(admin.lines == ["+OK"], "whoever leads a shard knows of the change")
+    }
+    simulation.run(for: 1_000_000)
+    let applied = simulation.hosts.compactMap { $0.node?.replicaViews.first { $0.shard == .directory }?.appliedIndex }
+    #expect(applied.count == 4 && applied.allSatisfy { $0 == applied[0] }, "\(applied)")
+  }
+}

@@ -1,0 +1,136 @@
+"""The bugs that tools/planted-bugs plants: each a change of production code that some check must notice."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Bug:
+    name: str
+    what: str
+    # (file, what stands there exactly once, what is to stand there)
+    changes: list
+
+
+ELECTION = "Sources/Raft/RaftGroup+Election.swift"
+REPLICATION = "Sources/Raft/RaftGroup+Replication.swift"
+EVENTS = "Sources/Raft/RaftGroup+Events.swift"
+READINDEX = "Sources/Raft/RaftGroup+ReadIndex.swift"
+QUORUM = "Sources/Raft/RaftGroup+Quorum.swift"
+DURABILITY = "Sources/Raft/Durability.swift"
+STORAGE = "Sources/Cluster/NodeStorage.swift"
+LOG = "Sources/Storage/WriteAheadLog.swift"
+RECOVERY = "Sources/Storage/LogRecovery.swift"
+SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
+REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
+REDEEM = "Sources/Ledger/Ledger+Redeem.swift"
+DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
+RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
+STREAMS = "Sources/Cluster/Node+Streams.swift"
+REPLICA = "Sources/Cluster/Replica.swift"
+
+BUGS = [
+    # Raft: elections
+    Bug("vote-before-durable", "a vote is sent before it is on disk",
+        [(ELECTION, "      durability.hold(reply)\n", "      messages.append(reply)\n")]),
+    Bug("own-vote-before-durable", "a candidate counts its own vote before it is on disk",
+        [(ELECTION, "guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,\n      let own",
+          "guard role == .candidate, let own"),
+         (ELECTION, "precondition(role == .candidate && vote == id && durability.durableTerm == term, \"a leader was elected\")",
+          "precondition(role == .candidate && vote == id, \"a leader was elected\")"),
+         (ELECTION, "    requestVotes(.vote, in: term, force: force)\n",
+          "    requestVotes(.vote, in: term, force: force)\n    countOwnVote()\n")]),
+    Bug("vote-twice", "a second vote in one term",
+        [(ELECTION, "let isFree = vote == message.from || vote == .none && leader == .none ||",
+          "let isFree = vote == message.from || leader == .none ||")]),
+    Bug("vote-not-kept", "a vote alone is no reason to write the hard state",
+        [(DURABILITY, "let isStateNew = state.term != written.term || state.vote != written.vote",
+          "let isStateNew = state.term != written.term")]),
+    Bug("vote-for-stale-log", "votes for a candidate whose log is behind",
+        [(ELECTION, "guard isFree, isUpToDate, !(isPreVote", "guard isFree, isUpToDate || true, !(isPreVote")]),
+    Bug("no-check-quorum", "a leader that hears nobody goes on leading",
+        [(ELECTION, "if !quorum({ isActive($0) }) {", "if false {")]),
+    Bug("no-pre-vote", "raises the term before it asks whether it could win",
+        [(EVENTS, "      if isPromotable && mayLead {\n        preCampaign()\n",
+          "      if isPromotable && mayLead {\n        campaign(force: true)\n")]),
+    # Raft: replication
+    Bug("ack-before-durable", "a follower acknowledges entries before they are on disk",
+        [(REPLICATION, "    durability.hold(Message(.appendReply,", "    messages.append(Message(.appendReply,")]),
+    Bug("own-ack-before-durable", "a leader counts its own copy before it is on disk",
+        [(REPLICATION, "    log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))\n    return index",
+          "    log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))\n"
+          "    if let own = position(of: id) { peers[own].match = index }\n    return index")]),
+    Bug("commit-without-quorum", "commits what one node more than a minority lacks",
+        [(QUORUM, "sorted[(count - 1) / 2]", "sorted[count - 1]")]),
+    Bug("commit-of-old-term", "commits entries of earlier terms by counting copies",
+        [(REPLICATION, "guard index > commitIndex, log.term(at: index) == term else { return }",
+          "guard index > commitIndex else { return }")]),
+    Bug("no-log-matching", "takes entries without looking at the one before",
+        [(REPLICATION, "guard log.holds(message.index, message.logTerm) else {\n      let agreement",
+          "guard message.index <= log.lastIndex else {\n      let agreement")]),
+    Bug("commit-beyond-match", "commits what lies behind the entries that the leader vouched for",
+        [(REPLICATION, "commit(through: min(message.commit, last))", "commit(through: min(message.commit, log.lastIndex))")]),
+    Bug("heartbeat-commit", "a heartbeat commits what the follower may not share",
+        [(REPLICATION, "commit: min(peer.match, commitIndex), context: context))", "commit: commitIndex, context: context))")]),
+    Bug("cut-not-noted", "entries written, cut and written again count as durable too early",
+        [(REPLICATION, "        durability.truncated(from: entry.index)\n", "")]),
+    # Raft: reads
+    Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
+        [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",
+          "reads.confirm(through: reads.newest, into: &readStates)")]),
+    Bug("read-before-own-term", "a new leader answers reads before it has committed in its term",
+        [(READINDEX, "guard !reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !reads.waiting.isEmpty,")]),
+    # Storage
+    Bug("skip-fsync", "the log is written and not synced",
+        [(STORAGE, "try log.write(batch.records)", "try log.append(batch.records)")]),
+    Bug("checksum-ignored", "a torn record is taken for whole",
+        [("Sources/Storage/LogFormat.swift", "guard crc == LogFormat.load(bytes, offset, as: UInt32.self) else { return nil }\n    return RecordHead(",
+          "_ = crc\n    return RecordHead(")]),
+    Bug("snapshot-not-synced", "a snapshot gets its name before its bytes are on disk",
+        [(SNAPSHOT, "    try file.sync()\n", "")]),
+    Bug("rename-not-synced", "a snapshot counts before its name is on disk",
+        [(SNAPSHOT, "    try fileSystem.syncDirectory(directory)\n    isDone = true", "    isDone = true")]),
+    Bug("journal-not-synced", "a snapshot refers to a journal that is not on disk",
+        [(STORAGE, "    try journals.sync(order.shard)\n", "")]),
+    Bug("journal-not-cut", "the journal keeps what the replay of the log writes again",
+        [(STORAGE, "if let ledger = loaded.machine as? LedgerMachine { try truncateJournal(shard, to: ledger.journalEnd) }",
+          "")]),
+    Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",
+        [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
+    Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",
+        [(LOG, "    try carryOver()\n", "")]),
+    # Ledger
+    Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",
+        [(RESTORE, "    self.dedupeIndex = dedupeIndex\n",
+          "    self.dedupeIndex = HashIndex(pool)\n    _ = dedupeIndex\n")]),
+    Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
+        [(REQUESTS, "Int64(record.seconds) + limits.retentionSeconds <=", "Int64(record.seconds) + 2 <=")]),
+    Bug("delivery-twice", "a delivery that comes again before it is settled is applied again",
+        [(DELIVERIES, "    if hasSeen(key) { return .silent }\n", ""),
+         (DELIVERIES, "    if let number = findInbox(from, step) {\n      newDeliveries.append(verdict",
+          "    if let number = findInbox(from, step), false {\n      newDeliveries.append(verdict")]),
+    Bug("late-delivery-twice", "a delivery that comes again after it was settled is applied again",
+        [(DELIVERIES, "    if hasSeen(key) { return .silent }\n", "")]),
+    Bug("refusal-not-kept", "a repeated request may succeed after it was refused",
+        [(REDEEM, "      keepAnswer(key, p.request, p.member, p.context, slot: p.slot, reply, from: start)\n", "")]),
+    Bug("overdraft", "one point more than there is may be redeemed",
+        [(REDEEM, "guard let holder, available >= points else {", "guard let holder, available >= points || available > 0 && available == points - 1 else {")]),
+    Bug("transfer-not-returned", "a refused transfer is not given back",
+        [(DELIVERIES, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
+    Bug("hold-released-twice", "a hold that was captured is released too",
+        [(REDEEM, "guard s.transaction.state == TransactionRecord.open else {\n      return refuse(s, .reversed, \"nothing",
+          "guard s.transaction.state != TransactionRecord.released else {\n      return refuse(s, .reversed, \"nothing")]),
+    # Cluster
+    Bug("unavailable-though-passed-on", "says that nothing was done of a request whose fate is open",
+        [(STREAMS, "          giveUp(stream, sequence, .unknown, \"no answer in time; repeat it with the same id\")",
+          "          giveUp(stream, sequence, .unavailable, \"no answer in time; nothing was done\")")]),
+    Bug("doubt-forgotten", "believes the next leader that nothing was done, though an earlier one had the request",
+        [(STREAMS, "if item.inDoubt && Node.saysNothingHappened(reply) {", "if false {")]),
+    Bug("asof-too-new", "a local read promises more than is applied",
+        [(REPLICA, "machine.lastIndex >= closed.index ? max(closed.stamp, machine.lastStamp) : machine.lastStamp",
+          "max(closed.stamp, machine.lastStamp)")]),
+    Bug("takes-over-too-early", "a leader proposes before it has applied what it found",
+        [(REPLICA, "raft.mayLead && machine.lastIndex >= foundIndex }", "raft.mayLead }")]),
+    Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
+        [(REPLICA, "let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)",
+          "let floor = Stamp.zero")]),
+]
