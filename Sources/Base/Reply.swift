@@ -71,6 +71,9 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case between = 68
   case former = 69
   case alarms = 70
+  case diskFree = 71
+  case logBytes = 72
+  case logPinned = 73
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -104,7 +107,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("term", .integer), ("commit", .integer), ("applied", .integer), ("cluster", .text), ("nodes", .integer),
     ("up", .integer), ("shards", .integer), ("healthy", .text), ("version", .text), ("card", .text),
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
-    ("detail", .text), ("between", .integer), ("former", .text), ("alarms", .text),
+    ("detail", .text), ("between", .integer), ("former", .text), ("alarms", .text), ("disk_free", .text),
+    ("log", .text), ("log_pinned", .text),
   ]
 }
 

@@ -63,6 +63,7 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
+  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { ledger.answered(command) }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     ledger.read(query, into: &reply)

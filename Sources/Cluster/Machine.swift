@@ -20,6 +20,8 @@ protocol Machine: AnyObject {
   func apply(
     payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void)
+  /// Where the first answer to a command stands, if it is known to have come before.
+  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition?
   /// The query that renders the answer which a repeated request got first.
   func firstAnswer(at position: JournalPosition) -> JournalQuery?
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome
@@ -34,6 +36,7 @@ protocol Machine: AnyObject {
 }
 
 extension Machine {
+  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
   func apply(
     payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void

@@ -3,21 +3,29 @@ import Raft
 
 /// What an operator must look at, in words of capitals.
 extension Node {
-  /// Alarms of a node, as far as this one knows; sorted. Of another it knows what the leaders here have heard.
-  func alarms(of node: NodeID) -> [String] {
-    let isCorrupt = replicas.contains { replica in
-      guard let replica else { return false }
-      if node == id { return replica.raft.isDamaged || replica.raft.isFenced }
-      return replica.raft.progress.contains { $0.id == node && $0.isDamaged }
+  /// Whether a replica here may lack what it acknowledged, or has come to another state than the others.
+  var isCorrupt: Bool {
+    let isAnyReplicaCorrupt = replicas.contains { replica in
+      replica.map { $0.raft.isDamaged || $0.raft.isFenced || $0.quarantined != nil } ?? false
     }
-    return isCorrupt || node == id && (!rottenJournals.isEmpty || fence != 0) ? ["CORRUPT"] : []
+    return isAnyReplicaCorrupt || !rottenJournals.isEmpty || fence != 0
   }
-  /// Of all members.
+
+  /// What is wrong with a node, as far as it has told; sorted.
+  func alarms(of peer: Peer) -> [String] {
+    let isSelf = peer.index == 0
+    let disk = isSelf ? ownDisk : peer.disk
+    let found = [
+      ("CLOCK", isSelf ? clock.isOff : peer.clock.isOff), ("CORRUPT", isSelf ? isCorrupt : peer.isCorrupt),
+      ("NOSPACE", disk.isFull), ("SLOWDISK", disk.isSlow),
+    ]
+    return found.filter(\.1).map(\.0)
+  }
+  /// Of all nodes in reach.
   var alarms: [String] {
-    var words: Set<String> = []
-    for member in topology?.members ?? [] where member.state != .removed { words.formUnion(alarms(of: member.id)) }
-    words.formUnion(alarms(of: id))
-    return words.sorted()
+    var all: Set<String> = []
+    for peer in peers where peer.isConnectedOrSelf { all.formUnion(alarms(of: peer)) }
+    return all.sorted()
   }
-  static func text(ofAlarms words: [String]) -> String { words.isEmpty ? "none" : words.joined(separator: ",") }
+  static func list(_ alarms: [String]) -> String { alarms.isEmpty ? "none" : alarms.joined(separator: ",") }
 }

@@ -110,7 +110,7 @@ extension Node {
     clock.isOff = false
     clock.toldOff = nil
     statusDue = true
-    for replica in replicas { replica?.setMayLead(true) }
+    for replica in replicas { replica?.setMayLead(!disk.isSlow) }
     log(.info, "the clock is right again")
   }
 
@@ -166,7 +166,7 @@ extension Node {
 
   func mayTakeOver(_ node: NodeID) -> Bool {
     guard let peer = peer(node) else { return false }
-    return peer.isConnected && !peer.clock.isOff
+    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

@@ -44,9 +44,20 @@ extension Node {
         ))
       reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
       reply.field(.id, Node.hex(member.id.rawValue))
-      reply.field(.alarms, Node.text(ofAlarms: alarms(of: member.id)))
+      diskFields(of: peer(member.id))
     }
     answer(owner, reply.buffer.bytes)
+  }
+
+  /// Of a node that is not in reach nothing is known.
+  private func diskFields(of peer: Peer?) {
+    let known = peer.flatMap { $0.isConnectedOrSelf ? $0 : nil }
+    let figures = known?.index == 0 ? ownDisk.figures : known?.disk.figures
+    func text(_ value: UInt64?) -> String { value.map { "\($0)" } ?? "unknown" }
+    reply.field(.alarms, known.map { Node.list(alarms(of: $0)) } ?? "unknown")
+    reply.field(.diskFree, text(figures?.free))
+    reply.field(.logBytes, text(figures?.log))
+    reply.field(.logPinned, text(figures?.pinned))
   }
 
   static func hex(_ value: UInt64) -> String { String(value, radix: 16) }
@@ -94,7 +105,7 @@ extension Node {
     reply.field(.healthy, healthy ? "yes" : "no")
     reply.field(.node, configuration.name)
     reply.field(.version, configuration.version)
-    reply.field(.alarms, Node.text(ofAlarms: alarms))
+    reply.field(.alarms, Node.list(alarms))
     answer(owner, reply.buffer.bytes)
   }
 
@@ -138,6 +149,7 @@ extension Node {
           ("snapshots_taken", "\(counters.snapshotsTaken)"), ("snapshots_sent", "\(counters.snapshotsSent)"),
           ("snapshots_installed", "\(counters.snapshotsInstalled)"),
         ]),
+      diskSection,
       InfoSection(
         "loop",
         [

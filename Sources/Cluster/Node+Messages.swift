@@ -47,6 +47,8 @@ extension Node {
       statusDue = true
     case .clock:
       try receiveClock(&reader, of: peer)
+    case .disk:
+      try receiveDisk(&reader, of: peer)
     case .bootstrap:
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
@@ -138,6 +140,7 @@ extension Node {
       peer.outbox.endMessage(start)
       peer.needsWholeStatus = false
       sendClock(to: peer)
+      sendDisk(to: peer)
     }
   }
 

@@ -25,9 +25,13 @@ extension Node {
     } else {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
-    guard replica.bytesSinceSnapshot >= due, !replica.snapshotRunning, replica.quarantined == nil,
-      let order = replica.beginSnapshot()
+    guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed, !replica.snapshotRunning,
+      replica.quarantined == nil, now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
     else { return }
+    takeSnapshot(order)
+  }
+
+  func takeSnapshot(_ order: SnapshotOrder) {
     writeJournal(order.shard)
     jobs.append(.journalSync(order))
   }
@@ -41,8 +45,8 @@ extension Node {
   }
 
   func snapshotWritten(_ result: SnapshotResult) {
-    if let failure = result.failure { log(.error, "snapshot failed shard=\(result.order.shard.rawValue): \(failure)") }
     guard let replica = replica(result.order.shard) else { return }
+    noteSnapshot(of: replica, failure: result.failure)
     let held = logHeld(for: replica)
     if let released = replica.endSnapshot(result, keepingTail: configuration.logTailBytes, held: held) {
       pendingReleases.append(LogRelease(shard: replica.shard, through: released))
@@ -52,9 +56,20 @@ extension Node {
     replica.isDirty = true
   }
 
+  /// One that failed is tried again until it does not: the log waits for it. The operator is told once.
+  private func noteSnapshot(of replica: Replica, failure: String?) {
+    if let failure {
+      log(replica.snapshotIsOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
+      replica.snapshotNotBefore = now.monotonic + Node.snapshotPause
+    } else if replica.snapshotIsOwed {
+      log(.info, "snapshots are written again shard=\(replica.shard.rawValue)")
+    }
+    replica.snapshotIsOwed = failure != nil
+  }
+
   /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
   private func logHeld(for replica: Replica) -> LogIndex? {
-    guard replica.raft.logBytes <= configuration.logHeldBytes else { return nil }
+    guard replica.raft.logBytes <= configuration.logHeldBytes, !disk.pinning.contains(replica.shard) else { return nil }
     return transfers.outgoing.values.lazy.filter { $0.shard == replica.shard }.compactMap(\.index).min()
   }
 

@@ -75,6 +75,7 @@ public final class Node: NodeCore {
   var pendingRecords: [LogRecord] = []
   var pendingAcks: [LogAck] = []
   var pendingReleases: [LogRelease] = []
+  var pendingRewrites: [ShardID] = []
   var logBusy = false
   var nextBatch: UInt64 = 1
   var jobs: [Job] = []
@@ -91,6 +92,7 @@ public final class Node: NodeCore {
   /// What peers know of what this node leads.
   var toldStatus = LedTable()
   var clock = ClockState()
+  var disk: DiskState
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -124,6 +126,7 @@ public final class Node: NodeCore {
     self.incarnation = storage.incarnation
     self.fence = storage.fence
     self.now = now
+    disk = DiskState(now: now.monotonic)
     self.random = SeededGenerator(seed: seed)
     let hello = Hello(
       node: storage.identity, name: configuration.name, region: configuration.region,
@@ -148,6 +151,7 @@ public final class Node: NodeCore {
       for replica in replicas { replica?.tick(clock: now.wall) }
       statusDue = true
       judgeClock()
+      judgeShedding()
       yieldToThePresent()
       retryDials()
       proposeDue()
@@ -161,6 +165,7 @@ public final class Node: NodeCore {
     expireBootstrap()
     advanceTransfers()
     yieldLeadership()
+    advanceDisk()
     advanceAudits()
     if let stopping { continueStopping(stopping) }
   }
@@ -205,7 +210,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { mayTakeOver($0) }
+      let target = replica.bestSuccessor { mayTakeOver($0) } ?? replica.bestSuccessor { isReachable($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }
@@ -227,9 +232,13 @@ public final class Node: NodeCore {
     self.now = now
     switch completion {
     case .logged(let number, let acks):
-      logBusy = false
+      batchWritten()
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
+    case .logRefused(let batch, let reason):
+      batchRefused(batch, reason)
+    case .measured(let gauges):
+      diskMeasured(gauges)
     case .answered(let answers, let cost):
       journalCost -= cost
       for answer in answers { deliver(answer) }
@@ -249,6 +258,8 @@ public final class Node: NodeCore {
       break
     case .failed(let what):
       log(.error, what)
+    case .recovered(let what):
+      log(.info, what)
     }
   }
 
@@ -267,14 +278,9 @@ public final class Node: NodeCore {
     }
     advanceCatalogueWaits()
     if statusDue { broadcastStatus() }
-    if !logBusy && (!pendingRecords.isEmpty || !pendingReleases.isEmpty) {
-      effects.logBatch = LogBatch(
-        number: nextBatch, records: pendingRecords, acks: pendingAcks, releases: pendingReleases)
-      nextBatch += 1
-      pendingReleases.removeAll()
-      pendingRecords.removeAll(keepingCapacity: true)
-      pendingAcks.removeAll(keepingCapacity: true)
-      logBusy = true
+    if let batch = nextLogBatch() {
+      effects.isLogBatchAwaited = !batch.isProbe
+      effects.logBatch = batch
     }
     for peer in peers where peer.index != 0 && !peer.outbox.isEmpty { sendFrame(to: peer) }
     for client in dirtyClients {
@@ -366,6 +372,9 @@ struct NodeCounters {
   /// Jobs that read a journal for answers.
   var journalJobs: UInt64 = 0
   var snapshotsTaken: UInt64 = 0
+  /// Because the log was too long.
+  var snapshotsForced: UInt64 = 0
+  var logRewrites: UInt64 = 0
   var snapshotsSent: UInt64 = 0
   var snapshotsInstalled: UInt64 = 0
 }

@@ -31,6 +31,11 @@ public struct NodeConfiguration: Sendable {
   public var parallelBytes = 16 << 10
   /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
   public var logHeldBytes = 512 << 20
+  /// What is kept free on the disk.
+  public var diskReserve = DiskReserve(byteCount: 512 << 20)
+  /// Bytes of the node's log over which shards that hold it back are relieved; over half as much again their writes are
+  /// refused.
+  public var logLimitBytes = 4 << 30
   /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.
   public var transferPieceBytes = 256 << 10
   public var transferBytesPerSecond = 64 << 20

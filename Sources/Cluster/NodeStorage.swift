@@ -2,6 +2,7 @@ import Base
 import Ledger
 import Raft
 import Storage
+import Synchronization
 
 /// A shard's wish to hear that something is durable.
 public struct LogAck: Sendable {
@@ -9,13 +10,16 @@ public struct LogAck: Sendable {
   var sequence: UInt64
 }
 
-/// All that a node wants in its log at one moment: one write, one sync.
+/// All that a node wants in its log at one moment: one write, one sync. An empty one is a probe of the disk, and closes the
+/// batch before it: what is rotten there is not taken for torn any more.
 public struct LogBatch: Sendable {
   var number: UInt64
   var records: [LogRecord]
   var acks: [LogAck]
   /// Log that snapshots have made superfluous.
   var releases: [LogRelease] = []
+  /// Shards whose oldest entries are to be written again at the log's end, so that they hold back no more of it.
+  var rewrites: [ShardID] = []
 }
 public struct LogRelease: Sendable {
   var shard: ShardID
@@ -56,6 +60,9 @@ public struct EdgeAnswers: Sendable {
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
+  /// There is no room for a batch, and why: nothing of it counts as written.
+  case logRefused(LogBatch, String)
+  case measured(DiskGauges)
   /// Answers to journal queries, and what these cost.
   case answered([EdgeAnswers], cost: Int)
   /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
@@ -65,6 +72,8 @@ public enum Completion: Sendable {
   case transferred(TransferStep)
   case nothing
   case failed(String)
+  /// What failed before goes well again.
+  case recovered(String)
 }
 
 /// A shard as found on disk when the node started.
@@ -107,6 +116,18 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   let journals: JournalStore
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
+  let reserve: DiskReserve
+  let ballast: Ballast
+  /// Written by the log thread.
+  let usage = Mutex(LogUsage())
+  let wantsUsage = Atomic<Bool>(true)
+  /// Of `maintain`.
+  var rounds: UInt64 = 0
+  var nextPreparation: UInt64 = 0
+  /// Of lane 0: what the disk had no room for.
+  var unwritten: [ShardID: JournalBacklog] = [:]
+  /// Of which the operator was told.
+  var waitingJournals: Set<ShardID> = []
   /// Files of transfers: the former belong to lane 1, the latter to lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
   var incoming: [UInt64: IncomingSnapshot] = [:]
@@ -121,14 +142,31 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
-  /// what the clock says.
+  /// what the clock says. On a disk that is full the ballast makes the room that a start needs.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
-    wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init()
+    wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
+    reserve: DiskReserve = .init(byteCount: 0)
+  ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
+    func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
+      try openOnce(dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve)
+    }
+    do {
+      return try attempt()
+    } catch let error as StorageError where error.kind == .noSpace {
+      let ballast = try Ballast(path: dataDirectory + "/ballast", fileSystem: fileSystem, byteCount: 0)
+      guard try ballast.release() else { throw error }
+      return try attempt()
+    }
+  }
+
+  private static func openOnce(
+    _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ wall: Stamp,
+    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, wall: wall, logOptions: logOptions,
-      ledgerLimits: ledgerLimits)
+      ledgerLimits: ledgerLimits, reserve: reserve)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let shards = try storage.recover()
@@ -140,9 +178,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   private init(
     directory: String, fileSystem: any FileSystem, newIdentity: UInt64, wall: Stamp,
-    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits
+    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve
   ) throws {
     self.ledgerLimits = ledgerLimits
+    self.reserve = reserve
     self.directory = directory
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
@@ -155,28 +194,17 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
     journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
+    ballast = try Ballast(
+      path: directory + "/ballast", fileSystem: fileSystem,
+      byteCount: reserve.ballastByteCount(segmentBytes: logOptions.segmentBytes))
   }
 
   // MARK: NodeDisk
 
-  public func write(_ batch: LogBatch) throws -> Completion {
-    if !batch.records.isEmpty { try log.write(batch.records) }
-    for release in batch.releases { try log.release(release.shard, through: release.through) }
-    return .logged(batch.number, batch.acks)
-  }
-
-  public func maintain() {
-    // A failure shows again, and loudly, when the log needs the segment.
-    _ = try? log.prepareSpare()
-  }
-
   public func run(_ job: Job) -> Completion {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
-      return attempt("write journal of shard \(shard.rawValue)") {
-        try appendJournal(shard, position, bytes[...])
-        return .nothing
-      }
+      return keepJournal(shard, position, bytes)
     case .journalQueries(let shard, let queries):
       let cost = queries.reduce(0) { $0 + $1.query.cost }
       var rot: String?
@@ -202,16 +230,13 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     }
   }
 
-  func attempt(_ what: String, _ body: () throws -> Completion) -> Completion {
-    do { return try body() } catch { return .failed("cannot \(what): \(error)") }
-  }
-
   private func answer(
     _ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)], rot: inout String?
   ) -> [EdgeAnswers] {
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
-    let view = JournalView(store: journals, shard: shard)
+    try? writeBacklog(of: shard)
+    let view = journalView(shard)
     for (origin, query) in queries {
       reply.buffer.removeAll()
       do {
@@ -231,6 +256,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.
   private func syncJournal(for order: SnapshotOrder) throws {
+    try writeBacklog(of: order.shard)
     try journals.sync(order.shard)
     guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
     let end = try journals.end(order.shard)
@@ -296,140 +322,4 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 struct SnapshotBody: SnapshotSource {
   let reader: SnapshotReader
   func read(into buffer: UnsafeMutableRawBufferPointer) throws { try reader.read(into: buffer) }
-}
-
-/// One shard's journal as the ledger wants it.
-struct JournalView: JournalSource {
-  let store: JournalStore
-  let shard: ShardID
-  func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-    try store.read(shard, at: position, into: buffer)
-  }
-}
-
-/// What says whose data directory it is: `identity`, 24 bytes: "TLYID", a version, the node's id, a CRC-32C.
-///
-/// A first start may be cut off anywhere and simply be made again: `identity.new` is durable before there is a log, and
-/// gets its name once the log is there. So a log without either has lost its identity, and an identity without a log its
-/// log: votes that were given and entries that were acknowledged with it, so that it must not go on under that name.
-enum Identity {
-  private static let magic: UInt64 = 0x0000_4449_5954_4C54 >> 8
-  private static let version: UInt32 = 1
-
-  /// Before the log is opened: refuses a directory that holds something else than a node's data, or less; writes
-  /// `identity.new` in one that has no node yet.
-  static func prepare(directory: String, fileSystem: any FileSystem, new: UInt64) throws {
-    precondition(new != 0, "a node's identity is not zero")
-    let logFiles = try fileSystem.exists(directory + "/wal") ? try fileSystem.list(directory + "/wal") : []
-    if try fileSystem.exists(directory + "/identity") {
-      _ = try read(directory + "/identity", fileSystem)
-      guard logFiles.contains(where: { $0.hasSuffix(".wal") }) else {
-        throw StorageError(
-          .damaged, path: directory + "/wal", operation: "read",
-          reason: "the identity is there but the log is not; restore it, or give this node an empty directory")
-      }
-      return
-    }
-    let known: Set<String> = [
-      "lock", "wal", "journal", "snapshots", "identity.new", "incarnation", "incarnation.new",
-    ]
-    let foreign = try fileSystem.list(directory).filter { !known.contains($0) }
-    if let name = foreign.first {
-      throw StorageError(
-        .refused, path: directory, operation: "use as data directory",
-        reason: "it holds other files (\(name)); name an empty directory, or the one this node used before")
-    }
-    guard try logFiles.isEmpty || fileSystem.exists(directory + "/identity.new") else {
-      throw StorageError(
-        .damaged, path: directory + "/identity", operation: "read",
-        reason: "the log is there but the identity is not; restore it, or give this node an empty directory")
-    }
-    var buffer = ByteBuffer(capacity: 64)
-    buffer.append(magic)
-    buffer.append(version)
-    buffer.append(new)
-    buffer.append(CRC32C.checksum(buffer.bytes))
-    let file = try fileSystem.open(directory + "/identity.new", create: true)
-    defer { file.close() }
-    try file.write(buffer.bytes, at: 0)
-    try file.sync()
-    try fileSystem.syncDirectory(directory)
-  }
-
-  /// Once the log is there.
-  static func load(directory: String, fileSystem: any FileSystem) throws -> NodeID {
-    let path = directory + "/identity"
-    if try !fileSystem.exists(path) {
-      try fileSystem.rename(path + ".new", to: path)
-      try fileSystem.syncDirectory(directory)
-    }
-    return try read(path, fileSystem)
-  }
-
-  private static func read(_ path: String, _ fileSystem: any FileSystem) throws -> NodeID {
-    let file = try fileSystem.open(path, create: false)
-    defer { file.close() }
-    var bytes = [UInt8](repeating: 0, count: 24)
-    let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-    return try bytes.withUnsafeBytes { raw in
-      let body = UnsafeRawBufferPointer(rebasing: raw[..<20])
-      guard count == 24, raw.loadUnaligned(as: UInt64.self) == magic,
-        CRC32C.checksum(body) == raw.loadUnaligned(fromByteOffset: 20, as: UInt32.self)
-      else {
-        throw StorageError(
-          .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
-      }
-      let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
-      guard found == version else {
-        throw StorageError(
-          .tooNew, path: path, operation: "read",
-          reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
-      }
-      return NodeID(raw.loadUnaligned(fromByteOffset: 12, as: UInt64.self))
-    }
-  }
-}
-
-/// What tells a node's lives apart: `incarnation`, 12 bytes: a number and a CRC-32C. It is the wall clock's microsecond of
-/// the start, unless the clock was set back since the last one: peers refuse what comes of an earlier life, and a node
-/// whose clock was put right must not be taken for one.
-enum Incarnation {
-  /// Sequence numbers of requests begin at 1,024 times this: one life has fewer than that many.
-  private static let stride: UInt64 = 1_000_000_000
-
-  static func next(directory: String, fileSystem: any FileSystem, wall: Stamp) throws -> UInt64 {
-    let path = directory + "/incarnation"
-    let last = try fileSystem.exists(path) ? read(path, fileSystem) : 0
-    let now = UInt64(max(1, wall.microseconds))
-    let next = now > last ? now : last + stride
-    var buffer = ByteBuffer(capacity: 64)
-    buffer.append(next)
-    buffer.append(CRC32C.checksum(buffer.bytes))
-    let file = try fileSystem.open(path + ".new", create: true)
-    try file.truncate(0)
-    try file.write(buffer.bytes, at: 0)
-    try file.sync()
-    file.close()
-    try fileSystem.rename(path + ".new", to: path)
-    try fileSystem.syncDirectory(directory)
-    return next
-  }
-
-  private static func read(_ path: String, _ fileSystem: any FileSystem) throws -> UInt64 {
-    let file = try fileSystem.open(path, create: false)
-    defer { file.close() }
-    var bytes = [UInt8](repeating: 0, count: 12)
-    let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
-    return try bytes.withUnsafeBytes { raw in
-      guard count == 12,
-        CRC32C.checksum(UnsafeRawBufferPointer(rebasing: raw[..<8]))
-          == raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
-      else {
-        throw StorageError(
-          .damaged, path: path, operation: "read",
-          reason: "it is not what was written; remove it if the clock was not set back since the node last started")
-      }
-      return UInt64(littleEndian: raw.loadUnaligned(as: UInt64.self))
-    }
-  }
 }

@@ -20,6 +20,9 @@ final class Peer {
   /// It has heard nothing on this link yet, or what it knows is not what was told.
   var needsWholeStatus = true
   var clock = PeerClock()
+  var disk = PeerDisk()
+  /// It has said that one of its replicas is damaged or stopped.
+  var isCorrupt = false
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

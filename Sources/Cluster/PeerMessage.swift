@@ -43,6 +43,9 @@ enum PeerMessageKind: UInt8 {
   /// The receiver's replica differs from what a majority came to: `shard:u32 index:u64`.
   case deviant = 20
 
+  /// What the sender's disk is like: see `PeerDisk`.
+  case disk = 21
+
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
     guard messages.count > limit else { return messages.count }

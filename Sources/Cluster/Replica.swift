@@ -67,6 +67,13 @@ final class Replica {
   /// Bytes of log since the last snapshot began.
   var bytesSinceSnapshot = 0
   var snapshotRunning = false
+  /// The last one failed: the next is due, but not before that moment (monotonic µs).
+  var snapshotIsOwed = false
+  var snapshotNotBefore: UInt64 = 0
+  /// Why commands of terminals are not taken; nil: they are. For the Node to set.
+  var shedding: String?
+  /// When leadership may be offered to others again, after an attempt (monotonic µs).
+  var nextOffer: UInt64 = 0
   /// The machine that is being written: a peer's snapshot may replace it meanwhile.
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
@@ -115,6 +122,7 @@ final class Replica {
     }
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message + 1, refused: false)
     var reader = ByteReader(items)
+    let reason = shedding
     for _ in 0..<count {
       let sequence = try reader.read(UInt64.self)
       let flags = EdgeItem.Flags(rawValue: try reader.read())
@@ -122,6 +130,8 @@ final class Replica {
       let origin = Origin(edge: edge, sequence: sequence)
       if flags.contains(.marker) {
         addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
+      } else if let reason, !flags.contains(.query) {
+        shed(envelope, origin, because: reason)
       } else {
         add(envelope, flags, origin)
       }
@@ -154,6 +164,17 @@ final class Replica {
     gather.payload.append(envelope)
     gather.origins.append(origin)
     if gather.payload.count >= limits.entryBytes { propose() }
+  }
+
+  /// A command that is not taken, unless it came before and was answered.
+  private func shed(_ envelope: UnsafeRawBufferPointer, _ origin: Origin, because reason: String) {
+    if let position = machine.answered(envelope) {
+      outbox.repeats.append((origin, position))
+      return
+    }
+    reply.buffer.removeAll()
+    reply.error(.busy, reason)
+    outbox.result(shard, origin, reply.buffer.bytes)
   }
 
   /// An audit's cut: everything before has an earlier stamp, everything after a later one.

@@ -96,7 +96,8 @@ public protocol NodeDisk: AnyObject, Sendable {
   /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
   func run(_ job: Job) -> Completion
   /// Called from a thread of its own some five times a second: prepares log segments and the like.
-  func maintain()
+  /// - Returns: what the node is to hear of it, if anything.
+  func maintain() -> Completion?
   /// How many lanes (threads) of background work there are.
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.
@@ -130,6 +131,8 @@ public struct Effects<Disk: NodeDisk> {
   public var linkClose: [LinkID] = []
   /// For the log thread: at most one is under way; the node keeps further records until it completes.
   public var logBatch: Disk.LogBatch?
+  /// Somebody waits for that batch; else it is for the log thread in any case, so that a disk which hangs holds up nobody.
+  public var isLogBatchAwaited = true
   /// For the background threads.
   public var jobs: [Disk.Job] = []
   /// For the operator: `what happened key=value key=value`.

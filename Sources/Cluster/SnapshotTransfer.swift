@@ -163,6 +163,7 @@ extension NodeStorage {
         outgoing[number] = nil
         return .nothing
       case .openIncoming(let number, let link, let shard, let index, let term, let digest, let byteCount, let from):
+        try writeBacklog(of: shard)
         let receiver = try snapshots.receive(
           shard: shard, index: index, term: term, digest: digest, byteCount: byteCount)
         var snapshot = IncomingSnapshot(receiver: receiver, shard: shard, from: from, journal: nil)
@@ -182,6 +183,7 @@ extension NodeStorage {
         return .transferred(.written(number))
       case .writeJournal(let number, let position, let bytes):
         guard let shard = incoming[number]?.shard else { return .nothing }
+        try writeBacklog(of: shard)
         try incoming[number]?.journal?.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
         return .transferred(.written(number))
       case .install(let number):
@@ -240,20 +242,6 @@ extension NodeStorage {
     try snapshots.removeOlder(snapshot.shard, than: file.index)
     guard let machine else { preconditionFailure("a snapshot that is prepared was read") }
     return LoadedSnapshot(file: file, machine: machine, configuration: configuration)
-  }
-
-  /// Appends to a shard's journal what it has not got yet: the same bytes may come from a peer and from our own log.
-  func appendJournal(_ shard: ShardID, _ position: JournalPosition, _ bytes: ArraySlice<UInt8>) throws {
-    let end = try journals.end(shard)
-    var skip = 0
-    if position.segment < end.segment {
-      return
-    } else if position.segment == end.segment && position.offset < end.offset {
-      skip = Int(min(end.offset - position.offset, UInt64(bytes.count)))
-    }
-    guard skip < bytes.count else { return }
-    let start = JournalPosition(segment: position.segment, offset: position.offset + UInt64(skip))
-    try bytes.dropFirst(skip).withUnsafeBytes { try journals.append(shard, at: start, $0) }
   }
 }
 

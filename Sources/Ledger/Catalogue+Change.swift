@@ -177,7 +177,9 @@ extension Catalogue {
       program.rules.append(rule)
     }
     if let backdate = settings.backdate { program.backdateDays = try days(backdate, "backdate", atMost: 36_500) }
-    if let window = settings.refundWindow { program.refundWindowDays = try days(window, "refund-window", atMost: 36_500) }
+    if let window = settings.refundWindow {
+      program.refundWindowDays = try days(window, "refund-window", atMost: 36_500)
+    }
     if let offset = settings.utcOffset {
       guard let minutes = Catalogue.offsetMinutes(parsing: offset) else {
         throw .malformed("utc-offset must be as +08:00, up to 14 hours")

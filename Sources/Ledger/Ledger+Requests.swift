@@ -101,6 +101,19 @@ extension Ledger {
     let known = findRequest(key).flatMap { place(of: dedupe.read($0).pointee.fingerprint, in: fingerprints) }
     reply.integer(Int64(known ?? -1))
   }
+  /// Where the first answer to an earn, redeem or hold stands, if the same request was decided before; changes nothing.
+  public func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? {
+    var reader = ByteReader(command)
+    guard let header = try? CommandHeader(framed: &reader) else { return nil }
+    switch header.kind {
+    case .earn, .redeem, .hold: break
+    default: return nil
+    }
+    guard let key = try? Purchase(header, &reader, nil).key(), let number = findRequest(key) else { return nil }
+    let record = dedupe.read(number).pointee
+    guard record.fingerprint == key.fingerprint, record.check & 1 == 0 else { return nil }
+    return JournalPosition(rawValue: record.answer)
+  }
   /// Over the budget the oldest go, but none younger than a day.
   private mutating func refuseForRoom(_ reply: inout ReplyWriter) -> Outcome? {
     let age = now.microseconds / CivilTime.microsecondsPerSecond - Int64(dedupe.read(dedupe.first).pointee.seconds)

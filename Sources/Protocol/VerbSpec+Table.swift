@@ -121,7 +121,7 @@ extension VerbSpec {
       requiredPositionals: 0, free: true, summary: "Chooses RESP2 or RESP3: records are maps in RESP3.",
       example: "HELLO 3"),
     .init(
-      .auth, "AUTH", .connection, [.free("user"), .free("secret")], requiredPositionals: 1, free: true,
+      .auth, "AUTH", .connection, [.free("[user] secret")], free: true,
       summary: "Signs in.",
       example: "AUTH till-7 secret"),
     .init(

@@ -6,10 +6,10 @@ import Storage
 /// - Returns: the exit code, as `start(arguments:settings:make:)` gives it.
 public func startNode(arguments: [String]) -> Int32 {
   start(arguments: arguments, settings: NodeSettings.all) { context in
+    let configuration = NodeSettings.configuration(of: context.configuration)
     let (storage, recovered) = try NodeStorage.open(
       dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity,
-      wall: context.now.wall)
-    let configuration = NodeSettings.configuration(of: context.configuration)
+      wall: context.now.wall, reserve: configuration.diskReserve)
     let workers = context.configuration.workers
     let node = Node(
       configuration: configuration, storage: recovered, seed: context.newIdentity ^ UInt64(context.now.monotonic),
@@ -54,6 +54,20 @@ enum NodeSettings {
       "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
       whole: 0...1024),
     Setting(
+      "log-limit-mb", "4096",
+      """
+      MiB of log, of all shards together, over which the shards that hold it back are relieved by snapshots, 256 to
+      1048576. Over half as much again their writes are answered BUSY.
+      """, whole: 256...1_048_576),
+    Setting(
+      "disk-reserve-mb", "512",
+      """
+      MiB to keep free on the data directory's disk, 0 to 1048576. With less (alarm NOSPACE) the node hands over
+      leadership and, where nobody can take it, answers writes BUSY, until there is a tenth more. Up to 65 MiB of it, at
+      most half, are held by a file that is let go of when the disk is full. On a small disk set it low; 0: writes are
+      refused only when nothing is left.
+      """, whole: 0...1_048_576),
+    Setting(
       "client-window", "4096",
       "Requests that one terminal may have unanswered, 1 to 1000000; more are not read until then.",
       whole: 1...1_000_000),
@@ -79,6 +93,8 @@ enum NodeSettings {
     node.snapshotStatePercent = number("snapshot-state-percent")
     node.transferBytesPerSecond = number("snapshot-send-mb") << 20
     node.logTailBytes = number("log-tail-mb") << 20
+    node.logLimitBytes = number("log-limit-mb") << 20
+    node.diskReserve = DiskReserve(byteCount: UInt64(number("disk-reserve-mb")) << 20)
     node.clientWindow = number("client-window")
     node.shardQueueBytes = number("shard-queue-mb") << 20
     return node

@@ -20,6 +20,9 @@ public final class SimulatedHost {
   var diskStalledUntil: UInt64 = 0
   /// What waits for it.
   var stalled: [Simulation.Event] = []
+  /// Microseconds that each write of its log takes longer than that.
+  public var logDelay: UInt64 = 0
+  var nextMaintenance: UInt64 = 0
   /// How many times longer than usual its disk takes.
   public var diskSlowness: UInt64 = 1
   /// Neither process nor operating system: peers hear nothing, not even that their connections are gone.

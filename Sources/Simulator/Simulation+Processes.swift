@@ -18,7 +18,7 @@ extension Simulation {
     do {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
-        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits)
+        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve)
       host.life += 1
       host.isTurnScheduled = false
       host.laneBusyUntil = [0, 0]
@@ -153,7 +153,7 @@ extension Simulation {
     for link in effects.linkClose { closed(link, by: host) }
     if let batch = effects.logBatch {
       schedule(
-        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness,
+        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness + host.logDelay,
         .written(host: host.number, life: host.life, batch))
     }
     for job in effects.jobs {
@@ -206,9 +206,10 @@ extension Simulation {
     }
     do {
       let completion = try storage.write(batch)
-      storage.maintain()
       guard !diesOfPower(host) else { return }
       node.completed(completion, now: moment(host))
+      maintain(host, node)
+      guard host.node != nil else { return }
       perform(host)
     } catch {
       guard !diesOfPower(host) else { return }
@@ -217,6 +218,13 @@ extension Simulation {
       trouble?(host, "dies: \(error)")
       kill(number)
     }
+  }
+
+  /// Five times a second, and after each batch of the log.
+  func maintain(_ host: SimulatedHost, _ node: Node) {
+    guard let completion = host.storage?.maintain(), !diesOfPower(host) else { return }
+    host.nextMaintenance = now + 200_000
+    node.completed(completion, now: moment(host))
   }
 
   func run(_ job: Job, _ number: Int, _ life: Int) {

@@ -79,6 +79,7 @@ public final class Simulation {
         peerAddress: addresses[i], join: addresses)
       configuration.snapshotLogBytes = 64 << 10
       configuration.logTailBytes = 8 << 10
+      configuration.diskReserve = DiskReserve(byteCount: 2 << 20)
       configure(&configuration)
       hosts.append(
         SimulatedHost(
@@ -215,6 +216,7 @@ public final class Simulation {
     case .tick(let number, let life):
       guard let (host, node) = process(number, life) else { return }
       node.tick(now: moment(host))
+      if now >= host.nextMaintenance { maintain(host, node) }
       schedule(after: faults.tickInterval, .tick(host: number, life: life))
       perform(host)
     case .bytes(let id, let end, let bytes): arrive(wire: id, end: end, bytes)

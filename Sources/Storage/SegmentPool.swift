@@ -68,12 +68,20 @@ final class SegmentPool: Sendable {
     }
   }
 
-  /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here.
+  /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here: of the usual
+  /// size, or on a disk that is nearly full of as little as will do.
   func take(isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int) throws(StorageError) -> Segment {
     if let segment = takeReady(byteCount) { return segment }
     return try exclusively { () throws(StorageError) in
       if let segment = takeReady(byteCount) { return segment }
-      return try make(isFirst: isFirst, isRenewal: isRenewal, atLeast: max(byteCount, segmentBytes))
+      do throws(StorageError) {
+        return try make(isFirst: isFirst, isRenewal: isRenewal, atLeast: max(byteCount, segmentBytes))
+      } catch {
+        let least = LogFormat.padded(
+          max(byteCount, segmentBytes / 16, 4 * LogFormat.blockBytes), to: LogFormat.blockBytes)
+        guard error.kind == .noSpace, least < segmentBytes else { throw error }
+        return try make(isFirst: isFirst, isRenewal: isRenewal, atLeast: least)
+      }
     }
   }
 
@@ -104,7 +112,13 @@ final class SegmentPool: Sendable {
       return state.nextNumber - 1
     }
     let path = join(directory, SegmentPool.name(number))
-    try fileSystem.rename(source.path, to: path)
+    do throws(StorageError) {
+      try fileSystem.rename(source.path, to: path)
+    } catch {
+      // It still is what it was: the next attempt takes it again.
+      if source.number > 0 { state.withLock { $0.retired.insert(source, at: 0) } }
+      throw error
+    }
     try fileSystem.syncDirectory(directory)
     let file = try fileSystem.open(path, create: false)
     let header = SegmentHeader(number: number, isFirst: isFirst, isRenewal: isRenewal).encoded()

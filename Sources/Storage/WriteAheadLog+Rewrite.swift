@@ -3,19 +3,20 @@ import Base
 extension WriteAheadLog {
   /// Writes the shard's live entries in older segments again at the log's end, so that it holds back no other shard's
   /// segments. Costs a read of those segments and a write of `liveBytes`; they are recycled at once if nobody else
-  /// needs them.
+  /// needs them. With `count`, of that many of them only, the oldest.
   ///
   /// The copies are marked as moved: they cut nothing when they are read back, so a crash half-way does no harm.
-  public func rewriteTail(_ shard: ShardID) throws(StorageError) {
+  public func rewriteTail(_ shard: ShardID, segments count: Int = .max) throws(StorageError) {
     if let failure { throw failure }
     if isUnsynced { try syncCurrent() }
-    let limit = current.number
     guard let known = table.find(shard) else { return }
-    for use in known.uses where use.segment < limit {
+    let older = known.uses.prefix { $0.segment < current.number }.prefix(count)
+    guard let last = older.last?.segment else { return }
+    for use in older {
       guard let segment = segments.first(where: { $0.number == use.segment }) else { continue }
       try move(try liveEntries(of: known, in: segment))
     }
-    table.dropUses(shard, below: limit)
+    table.dropUses(shard, below: last + 1)
     try recycle()
   }
 

@@ -189,7 +189,7 @@ public final class WriteAheadLog: @unchecked Sendable {
       segments = [try pool.take(isFirst: true, atLeast: options.segmentBytes)]
       return
     }
-    let copy = try pool.take(atLeast: max(options.segmentBytes, old.end))
+    let copy = try pool.take(atLeast: old.end)
     let bytes = AlignedBuffer(capacity: old.end)
     guard try old.file.read(into: bytes.mutablePrefix(old.end), at: 0) == old.end else {
       throw StorageError(.damaged, path: old.path, operation: "copy", offset: 0, reason: "it has become shorter")
@@ -331,7 +331,11 @@ public final class WriteAheadLog: @unchecked Sendable {
   }
 
   /// Bytes of all segment files, spare ones included.
-  public var bytes: UInt64 { segments.reduce(pool.spareBytes) { $0 + UInt64($1.byteCount) } }
+  public var bytes: UInt64 { pinnedBytes + pool.spareBytes }
+  /// Bytes of the segments that hold records.
+  public var pinnedBytes: UInt64 { segments.reduce(0) { $0 + UInt64($1.byteCount) } }
+  /// How many segments hold records.
+  public var segmentCount: Int { segments.count }
 
   // MARK: Batches
 

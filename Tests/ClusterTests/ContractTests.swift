@@ -201,7 +201,7 @@ import Testing
   }
 
   @Test func aDeadLeaderWhoseAddressRefusesIsReplacedBeforeItsHeartbeatsAreMissed() throws {
-    let (simulation, client) = try open(seed: 29)
+    let (simulation, client) = try open(seed: 30)
     simulation.run(for: 5_000_000)
     let rows = all(simulation, client, "CLUSTER SHARDS").dropFirst()
     let names = simulation.hosts.map(\.configuration.name)

@@ -88,7 +88,7 @@ final class NodeHarness {
           return
         }
         node.completed(completion, now: now)
-        storage.maintain()
+        if let measured = storage.maintain() { node.completed(measured, now: now) }
       }
       for job in effects.jobs {
         isBusy = true

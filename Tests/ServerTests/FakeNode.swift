@@ -28,7 +28,7 @@ final class FakeDisk: NodeDisk {
     events.add("job \(job)")
     return .job(job)
   }
-  func maintain() {}
+  func maintain() -> Completion? { nil }
   static var lanes: Int { 2 }
   static func lane(of job: UInt64) -> Int { Int(job % 2) }
 }

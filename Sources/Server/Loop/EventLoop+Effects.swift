@@ -15,7 +15,7 @@ extension EventLoop {
   mutating func perform() {
     if let batch = effects.logBatch {
       effects.logBatch = nil
-      if options.writesWhenIdle { idleBatch = batch } else { workers.submit(batch) }
+      if options.writesWhenIdle && effects.isLogBatchAwaited { idleBatch = batch } else { workers.submit(batch) }
     }
     sendLinkOutput()
     sendClientOutput()

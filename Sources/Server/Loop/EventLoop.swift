@@ -77,8 +77,6 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   var mail: [Mail<Completion>] = []
   /// To be written by the loop itself, unless there is something else to do.
   var idleBatch: Core.Disk.LogBatch?
-  /// Until then the disk is not trusted to be quick, and the log thread writes.
-  var logIsSlowUntil: UInt64 = 0
   /// Clients to be read from, in order: those not reached in a turn come first in the next.
   var ready: [UInt64] = []
   var dirtyClients: [UInt64] = []
@@ -110,7 +108,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     try poller.add(inbox.waker.rawDescriptor, [.readable, .edgeTriggered], token: Source.waker.token())
     return EventLoop(
       core: core, options: options, logger: logger, clientListener: clientListener, peerListener: peerListener,
-      poller: poller, inbox: inbox, workers: Workers(disk: disk, inbox: inbox, onFatal: onFatal))
+      poller: poller, inbox: inbox,
+      workers: Workers(disk: disk, inbox: inbox, slowWrite: options.slowLogWrite, onFatal: onFatal))
   }
   private init(
     core: Core, options: LoopOptions, logger: Logger, clientListener: consuming Descriptor,
@@ -176,13 +175,10 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     if let batch = idleBatch {
       idleBatch = nil
       let count = poller.wait(milliseconds: 0)
-      if count > 0 || isBusy || inbox.isMailed || time < logIsSlowUntil {
-        workers.submit(batch)
-      } else {
-        workers.write(batch)
-        let end = Clock.monotonic()
-        if end - time > options.slowLogWrite { logIsSlowUntil = end + LoopOptions.slowLogPause }
-      }
+      // For a while after a write that was slow, whoever wrote, the disk is not trusted to be quick.
+      let lastSlow = workers.pulse.lastSlowLogWrite.load(ordering: .relaxed)
+      let isSlow = lastSlow > 0 && time < lastSlow + LoopOptions.slowLogPause
+      if count > 0 || isBusy || inbox.isMailed || isSlow { workers.submit(batch) } else { workers.write(batch) }
       return count
     }
     guard !isBusy, inbox.prepareToSleep() else { return poller.wait(milliseconds: 0) }
@@ -282,7 +278,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       }
     }
     for id in clients.allIDs { clients.find(id)?.pointee.descriptor.endOutput() }
-    workers.stop()
+    workers.stop(waitingForLog: code == 0)
     return code
   }
 }

@@ -17,9 +17,14 @@ final class Workers<Disk: NodeDisk>: Sendable {
     var isBulk: Bool
   }
 
-  /// - Parameter onFatal: called, from the log thread, when the log cannot be written: a write that failed once may be
-  ///   lost although the next one succeeds, so the process must end.
-  init(disk: Disk, inbox: Inbox<Mail<Disk.Completion>>, onFatal: @escaping @Sendable (String) -> Void) {
+  /// - Parameters:
+  ///   - slowWrite: a write of the log that takes longer, in microseconds, is slow.
+  ///   - onFatal: called, from the log thread, when the log cannot be written: a write that failed once may be lost
+  ///     although the next one succeeds, so the process must end.
+  init(
+    disk: Disk, inbox: Inbox<Mail<Disk.Completion>>, slowWrite: UInt64,
+    onFatal: @escaping @Sendable (String) -> Void
+  ) {
     let pulse = self.pulse
     let writeBatch: @Sendable (Disk.LogBatch) -> Void = { batch in
       let began = Clock.monotonic()
@@ -31,7 +36,9 @@ final class Workers<Disk: NodeDisk>: Sendable {
       } catch {
         onFatal("the log cannot be written, the process ends error=\"\(error)\"")
       }
-      pulse.longestLogWrite.max(Clock.monotonic() - began, ordering: .relaxed)
+      let end = Clock.monotonic()
+      pulse.longestLogWrite.max(end - began, ordering: .relaxed)
+      if end - began > slowWrite { pulse.lastSlowLogWrite.store(end, ordering: .relaxed) }
     }
     self.writeBatch = writeBatch
     log = Worker(name: "log", body: writeBatch)
@@ -43,7 +50,9 @@ final class Workers<Disk: NodeDisk>: Sendable {
       let address = SocketAddress(lookup.address, numericOnly: false)
       inbox.post(.resolved(request: lookup.request, address: address, isBulk: lookup.isBulk))
     }
-    maintenance = Maintenance { disk.maintain() }
+    maintenance = Maintenance {
+      if let completion = disk.maintain() { inbox.post(.completed(completion)) }
+    }
   }
 
   func submit(_ batch: Disk.LogBatch) { log.submit(batch) }
@@ -56,9 +65,10 @@ final class Workers<Disk: NodeDisk>: Sendable {
   }
   func submit(_ lookup: Lookup) { resolver.submit(lookup) }
 
-  /// Ends the threads. A log write that is under way is waited for; jobs are not: a crash may cut them off as well.
-  func stop() {
-    log.stop()
+  /// Ends the threads. A log write that is under way is waited for, unless it may never end; jobs are not: a crash may cut
+  /// them off as well.
+  func stop(waitingForLog: Bool) {
+    if waitingForLog { log.stop() } else { log.abandon() }
     for lane in lanes { lane.abandon() }
     maintenance.abandon()
     resolver.abandon()

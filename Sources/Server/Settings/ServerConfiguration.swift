@@ -82,7 +82,8 @@ extension ServerConfiguration {
       """
       Who writes the log: thread, always a thread of its own; idle, the main loop itself when it has nothing else to do,
       which spares a lone request two wake-ups. When a write has taken over 20 ms, the thread writes for the next 10 s,
-      so that a slow disk does not hold up reads as well.
+      so that a slow disk does not hold up reads as well. With thread a node whose disk hangs hands over by itself; with
+      idle the others may have to notice that it is silent.
       """, problem: { ["thread", "idle"].contains($0) ? nil : "must be thread or idle" }),
     Setting(
       "workers", "auto",

@@ -7,6 +7,8 @@ final class Pulse: Sendable {
   let logWrites = Atomic<UInt64>(0)
   /// The longest log write since it was last asked for, in microseconds.
   let longestLogWrite = Atomic<UInt64>(0)
+  /// When a log write that was slow has ended, on the monotonic clock.
+  let lastSlowLogWrite = Atomic<UInt64>(0)
   /// Rises with each turn of the loop.
   let turns = Atomic<UInt64>(0)
 }

@@ -1,0 +1,34 @@
+import Base
+import Storage
+
+/// How much of the disk is kept free for what must go on when it fills up: elections, snapshots, starts.
+public struct DiskReserve: Sendable, Hashable {
+  /// With less than this free, in bytes, terminals' writes are refused. 0: only when the disk has nothing left at all.
+  public var byteCount: UInt64
+  public init(byteCount: UInt64) { self.byteCount = byteCount }
+
+  /// With so much free writes are taken again.
+  var resumeByteCount: UInt64 { byteCount + byteCount / 10 }
+  /// The part of the reserve that is held as a file, so that nobody else takes it: enough for a segment of the log, but
+  /// no more than half.
+  func ballastByteCount(segmentBytes: Int) -> UInt64 { min(UInt64(segmentBytes) + 1 << 20, byteCount / 2) }
+}
+
+/// What a node's disk is like, as measured beside the log.
+public struct DiskGauges: Sendable {
+  /// Bytes that may still be written, with those that the ballast holds.
+  var freeBytes: UInt64
+  var log: LogUsage
+}
+
+/// What the write-ahead log occupies, and who holds it back.
+struct LogUsage: Sendable {
+  /// Counts the times that this was looked at.
+  var version: UInt64 = 0
+  /// Of all its files.
+  var byteCount: UInt64 = 0
+  /// Of the files that hold records.
+  var pinnedBytes: UInt64 = 0
+  /// Sorted by shard.
+  var shards: [ShardUsage] = []
+}

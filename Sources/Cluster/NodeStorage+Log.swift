@@ -1,0 +1,71 @@
+import Base
+import Storage
+
+/// The log, and the room that it needs.
+extension NodeStorage {
+  /// Writes a batch, or gives it back if the disk has no room for it: nothing in it is in doubt then, and it may be
+  /// written later. What may go goes before that is given up, and then the ballast.
+  public func write(_ batch: LogBatch) throws -> Completion {
+    let segments = log.segmentCount
+    defer {
+      if log.segmentCount != segments || wantsUsage.exchange(false, ordering: .relaxed) || !batch.isOfRecords {
+        noteUsage()
+      }
+    }
+    func writeRecords() throws -> StorageError? {
+      guard !batch.records.isEmpty || batch.isProbe else { return nil }
+      return try room { try log.write(batch.records) }
+    }
+    var lacking = try writeRecords()
+    // What of these finds no room is tried again with the next of them.
+    for release in batch.releases { _ = try room { try log.release(release.shard, through: release.through) } }
+    for shard in batch.rewrites { _ = try room { try log.rewriteTail(shard, segments: 1) } }
+    // Records may have been written in part: the same again make the same log.
+    if lacking != nil { lacking = try writeRecords() }
+    if lacking != nil, (try? ballast.release()) == true { lacking = try writeRecords() }
+    if let lacking { return .logRefused(batch, "\(lacking)") }
+    return .logged(batch.number, batch.acks)
+  }
+
+  /// Nil: done. Else for want of what room it was not.
+  private func room(_ body: () throws -> Void) throws -> StorageError? {
+    do {
+      try body()
+      return nil
+    } catch let error as StorageError where error.kind == .noSpace {
+      return error
+    }
+  }
+
+  func noteUsage() {
+    let (byteCount, pinnedBytes, shards) = (log.bytes, log.pinnedBytes, log.usage())
+    usage.withLock { usage in
+      usage = LogUsage(
+        version: usage.version + 1, byteCount: byteCount, pinnedBytes: pinnedBytes, shards: shards)
+    }
+  }
+
+  /// Prepares segments, holds the ballast, and measures.
+  public func maintain() -> Completion? {
+    rounds += 1
+    if rounds % NodeStorage.usageRounds == 0 { wantsUsage.store(true, ordering: .relaxed) }
+    if rounds >= nextPreparation {
+      do { try log.prepareSpare() } catch {
+        // It shows again, and loudly, when the log needs the segment. A disk that is full is not asked all the time.
+        nextPreparation = rounds + NodeStorage.preparationRounds
+      }
+    }
+    guard let free = try? fileSystem.freeBytes(directory) else { return nil }
+    let gauges = DiskGauges(freeBytes: free + ballast.heldBytes, log: usage.withLock { $0 })
+    if gauges.freeBytes >= reserve.resumeByteCount { try? ballast.take() }
+    return .measured(gauges)
+  }
+  private static let usageRounds: UInt64 = 5
+  private static let preparationRounds: UInt64 = 25
+}
+
+extension LogBatch {
+  /// Nothing but records, or a probe of the disk.
+  var isOfRecords: Bool { releases.isEmpty && rewrites.isEmpty }
+  var isProbe: Bool { records.isEmpty && isOfRecords }
+}

@@ -1,0 +1,80 @@
+import Base
+import Storage
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// The log that all shards of a node share is not longer than it may be, whoever holds it back.
+@Suite struct LogBoundTests {
+  static let limit = 4 << 20
+
+  private func makeCluster(seed: UInt64, tail: Int = 8 << 10) throws -> DiskCluster {
+    try DiskCluster(seed: seed) { configuration in
+      configuration.logLimitBytes = LogBoundTests.limit
+      configuration.snapshotLogBytes = 1 << 30
+      configuration.logTailBytes = tail
+    }
+  }
+  /// Writes so many blocks of log, by one member's shard.
+  private func fill(_ cluster: DiskCluster, _ tag: String, blocks: Int) throws {
+    let client = try #require(cluster.simulation.connect(to: 0))
+    for i in 0..<blocks {
+      let answer = ask(cluster.simulation, client, "EARN m0 merchant=shop points=1 id=\(tag)\(i)")
+      try #require(answer?.hasPrefix("+") == true, "\(i): \(answer ?? "nothing") \(cluster.simulation.log.suffix(3))")
+    }
+  }
+  private func pinned(_ cluster: DiskCluster, _ host: Int) throws -> UInt64 {
+    try #require(try cluster.node(host).disk.gauges).log.pinnedBytes
+  }
+
+  /// Shards without traffic keep their few entries at the log's very begin, and no snapshot of theirs is due.
+  @Test func shardsThatRestDoNotHoldTheLogOfOthers() throws {
+    let cluster = try makeCluster(seed: 81)
+    try fill(cluster, "a", blocks: 2_500)
+    cluster.simulation.run(for: 5_000_000)
+    for host in 0..<3 {
+      #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) + 2 << 20)
+      #expect(try cluster.node(host).counters.logRewrites > 0)
+    }
+    for host in 0..<3 {
+      cluster.simulation.kill(host)
+      cluster.simulation.start(host)
+    }
+    cluster.simulation.run(for: 5_000_000)
+    #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=2500 "))
+    try cluster.checkBooks()
+  }
+
+  /// Its snapshot never ends, and what it holds is too much to be written again.
+  @Test func aShardThatCannotBeRelievedIsNotWrittenToAnyMore() throws {
+    let cluster = try makeCluster(seed: 82)
+    let shards = (1...3).map { ShardID(UInt32($0)) }
+    func snapshotsRun(_ areRunning: Bool) throws {
+      for host in 0..<3 {
+        let node = try cluster.node(host)
+        for shard in shards { node.replica(shard)?.snapshotRunning = areRunning }
+      }
+    }
+    try snapshotsRun(true)
+    let client = try #require(cluster.simulation.connect(to: 0))
+    let text = String(repeating: "x", count: 50)
+    var busy: String?
+    for i in 0..<400 where busy == nil {
+      client.clear()
+      let lines = (0..<200).map { "EARN m0 merchant=shop points=1 id=\(text)\(i)-\($0)\n" }
+      cluster.simulation.send(lines.joined(), on: client)
+      cluster.simulation.run(for: 5_000_000) { client.lineCount == 200 }
+      busy = client.lines.first { $0.hasPrefix("-") }
+    }
+    #expect(busy?.hasPrefix("-BUSY the log of node") == true, "\(busy ?? "never refused")")
+    for host in 0..<3 { #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) * 2) }
+    // It is written to again when it can be relieved.
+    try snapshotsRun(false)
+    cluster.simulation.run(for: 30_000_000)
+    let answer = try cluster.answer("EARN m0 merchant=shop points=1 id=later", on: 0)
+    #expect(answer.hasPrefix("+"), "\(answer)")
+    for host in 0..<3 { #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit)) }
+    try cluster.checkBooks()
+  }
+}
