@@ -25,7 +25,7 @@ enum Identity {
       return
     }
     let known: Set<String> = [
-      "lock", "wal", "journal", "snapshots", "identity.new", "incarnation", "incarnation.new", "ballast",
+      "lock", "wal", "journal", "snapshots", "identity.new", "incarnation", "ballast",
     ]
     let foreign = try fileSystem.list(directory).filter { !known.contains($0) }
     if let name = foreign.first {

@@ -46,6 +46,7 @@ extension Replica {
   }
 
   func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {
+    if let proposed = EntryHeader.proposalTime(of: payload) { present = max(present, proposed) }
     if let proposal, !proposal.reads.isEmpty {
       applyWithReads(payload, index, proposal)
     } else {

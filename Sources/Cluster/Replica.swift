@@ -62,6 +62,8 @@ final class Replica {
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
+  /// When the last entries that are applied here were proposed, by their leaders' clocks.
+  var present = Stamp.zero
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
   /// Bytes of log since the last snapshot began.
@@ -223,7 +225,8 @@ final class Replica {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
-    // stamp, catalogue version and count: see `EntryHeader.encode`.
+    // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
+    gather.payload.patch(EntryHeader.lead(of: stamp, over: clock), at: 2)
     gather.payload.patch(stamp.microseconds, at: 4)
     gather.payload.patch(machine.catalogueVersion, at: 12)
     gather.payload.patch(UInt32(gather.origins.count), at: 16)
@@ -338,9 +341,9 @@ final class Replica {
     let context = nextReadContext
     do { try raft.readIndex(context: context) } catch { return }
     nextReadContext += 1
-    let stamp = max(clock, machine.lastStamp, lastProposedStamp)
-    lastProposedStamp = stamp
-    closing = (context, stamp, raft.lastIndex)
+    // What is proposed from now on is stamped later.
+    lastProposedStamp = max(clock, machine.lastStamp, lastProposedStamp)
+    closing = (context, clock, raft.lastIndex)
   }
   func closedRound(_ state: ReadState) {
     guard let round = closing else { return }
@@ -351,10 +354,9 @@ final class Replica {
   func noteClosed(_ stamp: Stamp, _ index: LogIndex) {
     if stamp > closed.stamp { closed = (stamp, index) }
   }
-  /// Nothing older than this is missing from what is applied here.
-  var closedTime: Stamp {
-    machine.lastIndex >= closed.index ? max(closed.stamp, machine.lastStamp) : machine.lastStamp
-  }
+  /// Nothing that happened before this moment is missing from what is applied here. A moment of the leaders' clocks: stamps
+  /// may be ahead of those.
+  var closedTime: Stamp { machine.lastIndex >= closed.index ? max(closed.stamp, present) : present }
 
   // MARK: Deliveries
 

@@ -6,6 +6,9 @@ public struct EntryHeader: Hashable, Sendable {
   public var format: UInt8
   /// Which rules the commands are applied by. 1 is the only one so far.
   public var semantics: UInt8
+  /// How many milliseconds, rounded up, the stamp is ahead of the clock of the leader that proposed the entry; 65,535:
+  /// nobody knows, or more. Says nothing to the ledger.
+  public var lead: UInt16
   /// The entry's moment: above that of every entry before it in the shard's log.
   public var stamp: Stamp
   /// The catalogue that the proposer had; for people who read logs.
@@ -19,8 +22,9 @@ public struct EntryHeader: Hashable, Sendable {
 
   public init(
     stamp: Stamp, catalogueVersion: UInt32, commandCount: UInt32, format: UInt8 = EntryHeader.currentFormat,
-    semantics: UInt8 = EntryHeader.currentSemantics
+    semantics: UInt8 = EntryHeader.currentSemantics, lead: UInt16 = .max
   ) {
+    self.lead = lead
     self.format = format
     self.semantics = semantics
     self.stamp = stamp
@@ -31,7 +35,7 @@ public struct EntryHeader: Hashable, Sendable {
   public func encode(into buffer: inout ByteBuffer) {
     buffer.append(format)
     buffer.append(semantics)
-    buffer.append(UInt16(0))
+    buffer.append(lead)
     buffer.append(stamp.microseconds)
     buffer.append(catalogueVersion)
     buffer.append(commandCount)
@@ -40,11 +44,26 @@ public struct EntryHeader: Hashable, Sendable {
   public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     format = try reader.read()
     semantics = try reader.read()
-    let _: UInt16 = try reader.read()
+    lead = try reader.read()
     stamp = Stamp(microseconds: try reader.read())
     catalogueVersion = try reader.read()
     commandCount = try reader.read()
     guard format == EntryHeader.currentFormat else { throw MalformedBytes("entry format \(format) is not known") }
+  }
+}
+
+extension EntryHeader {
+  /// How far a stamp is ahead of a clock, as `lead` says it.
+  public static func lead(of stamp: Stamp, over clock: Stamp) -> UInt16 {
+    let ahead = stamp.microseconds - clock.microseconds
+    return ahead <= 0 ? 0 : UInt16(clamping: (ahead + 999) / 1000)
+  }
+  /// What the proposer's clock said at least, read from an entry's payload; nil if that is not known.
+  public static func proposalTime(of payload: UnsafeRawBufferPointer) -> Stamp? {
+    guard payload.count >= size else { return nil }
+    let lead = UInt16(littleEndian: payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+    let stamp = Int64(littleEndian: payload.loadUnaligned(fromByteOffset: 4, as: Int64.self))
+    return lead == .max ? nil : Stamp(microseconds: stamp &- Int64(lead) * 1000)
   }
 }
 

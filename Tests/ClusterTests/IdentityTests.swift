@@ -36,6 +36,34 @@ import Testing
     }
   }
 
+  /// Neither rot in one place nor power lost in the middle of a start makes an incarnation come twice.
+  @Test func incarnationsRiseWhateverBecomesOfOneSlot() throws {
+    for seed in UInt64(0)..<40 {
+      let disk = MemoryFileSystem()
+      var last: UInt64 = 0
+      for start in 0..<8 {
+        if start > 0 && (seed + UInt64(start)) % 3 == 0 {
+          disk.flipBit("/data/incarnation", bit: Int((seed % 2) * 4096 + seed % 12) * 8)
+        }
+        // The clock is set back all the time.
+        let wall = Stamp(microseconds: 1_000 - Int64(start))
+        try disk.createDirectory("/data")
+        disk.cutPower(afterSteps: (seed + UInt64(start)) % 4 == 1 ? Int(seed) % 4 : nil)
+        let next = try? Incarnation.next(directory: "/data", fileSystem: disk, wall: wall)
+        if let next { #expect(next > last, "seed \(seed), start \(start)") }
+        last = max(last, next ?? 0)
+        disk.crash(.some(seed: seed))
+        // A start that was cut off is followed by one that is not, before anything rots again.
+        if next == nil {
+          let again = try Incarnation.next(directory: "/data", fileSystem: disk, wall: wall)
+          #expect(again > last, "seed \(seed), start \(start), again")
+          last = max(last, again)
+          disk.crash(.nothing)
+        }
+      }
+    }
+  }
+
   @Test func anIdentityWithoutItsLogIsRefused() throws {
     let disk = MemoryFileSystem()
     _ = try open(disk, new: 1)
