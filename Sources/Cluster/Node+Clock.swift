@@ -47,6 +47,16 @@ extension Node {
     let heldFor = try reader.read(UInt64.self)
     peer.clock.heard(wall: wall, monotonic: monotonic, echoed: echoed, heldFor: heldFor, now: now)
     peer.clock.isOff = try reader.read(UInt8.self) != 0
+    endUnheardLink(to: peer, heard: echoed)
+  }
+
+  /// The peer speaks, and has heard nothing of us for long: our link to it is stuck, whatever TCP says. `moment` is when we
+  /// said what it heard last.
+  private func endUnheardLink(to peer: Peer, heard moment: UInt64) {
+    guard let link = peer.outgoing, let dial = dials.first(where: { $0.link == link }) else { return }
+    if now.monotonic - min(now.monotonic, max(moment, dial.openedAt)) > Node.unheardLimit {
+      closeLink(link, because: "\(peer.hello.name) has heard nothing on it for \(Node.unheardLimit / 1_000_000) s")
+    }
   }
 
   // MARK: The verdict
@@ -60,7 +70,8 @@ extension Node {
   }
 
   /// Compares this node's clock with the median of all that are heard, its own among them: with three nodes the one that
-  /// is off is found by the two that agree. With fewer than two peers there is no new verdict.
+  /// is off is found by the two that agree. Of two that differ nobody knows which is right; the one that is ahead does not
+  /// lead, for the other would not take its stamps, and what was stamped once stays in the log.
   func judgeClock() {
     var least: [Int64] = [0]
     var most: [Int64] = [0]
@@ -71,8 +82,11 @@ extension Node {
     }
     guard least.count >= 3 else {
       clock.ahead = nil
-      // One that is off stays so until the only peer there is bears it out.
-      if clock.isOff, least.count == 2, least[1] <= Node.clockRecovery, most[1] >= -Node.clockRecovery {
+      guard least.count == 2 else { return }
+      if -most[1] > Node.clockTolerance {
+        clock.ahead = -(least[1] + most[1]) / 2
+        clockIsOff()
+      } else if clock.isOff, most[1] >= -Node.clockRecovery {
         clockIsRight()
       }
       return

@@ -14,6 +14,9 @@ extension Node {
   /// A link that has not been greeted for so long leads nowhere: nothing more is sent on it before that, so TCP would
   /// never notice that the other machine is gone. Many round trips, in microseconds.
   static let greetingLimit: UInt64 = 5_000_000
+  /// So long after the last word that a peer has heard of us, our link to it counts as stuck. Heartbeats go ten times a
+  /// second, and the slowest links that are of use take some hundred milliseconds.
+  static let unheardLimit: UInt64 = 4_000_000
 
   var header: FrameHeader {
     FrameHeader(

@@ -30,10 +30,10 @@ final class Peer {
     self.hello = hello
   }
 
-  /// Both directions stand: what is asked can be answered.
   /// It has said something on its present link beside the greeting: so that link stands for it as well, and no answer that
   /// it gives is lost for want of it.
   var isSpeaking = false
+  /// Both directions stand: what is asked can be answered.
   var isConnected: Bool { outgoing != nil && incoming != nil }
   var isConnectedOrSelf: Bool { index == 0 || isConnected }
 }

@@ -1,0 +1,39 @@
+import Base
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// Connections on which nothing arrives any more, though nobody has closed them.
+@Suite struct StuckLinkTests {
+  @Test func aLinkOnWhichAPeerHearsNothingIsDialledAnew() throws {
+    let simulation = try makeCluster(seed: 91, shards: 1)
+    let setter = try #require(simulation.connect(to: 0))
+    #expect(ask(simulation, setter, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
+    #expect(ask(simulation, setter, "MERCHANT SET shop program=main region=east") == "+OK")
+    #expect(ask(simulation, setter, "MEMBER ADD ann") == "+OK")
+    let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
+    let leader = try #require(leading)
+    let edge = (leader + 1) % 3
+    // The way from an edge to the leader is stuck for an hour; the leader's way to the edge is not.
+    let stuck = simulation.wires.keys.sorted().firstIndex { id in
+      simulation.wires[id].map { $0.ends[0].host == edge && $0.ends[1].host == leader } ?? false
+    }
+    simulation.stallConnection(UInt64(try #require(stuck)), for: 3_600_000_000)
+    simulation.run(for: 6_000_000)
+    let client = try #require(simulation.connect(to: edge))
+    let answer = ask(simulation, client, "EARN ann merchant=shop points=5 id=a", for: 1_000_000)
+    #expect(answer?.hasPrefix("+tx=") == true, "\(answer ?? "none")")
+    #expect(simulation.log.contains { $0.contains("has heard nothing on it for 4 s") })
+  }
+
+  /// Nothing is given up that is only slow.
+  @Test func aLinkOfALongWayIsKept() throws {
+    var faults = Simulation.Faults()
+    faults.minimumDelay = 110_000
+    faults.maximumDelay = 130_000
+    let simulation = try makeCluster(seed: 92, shards: 1, faults: faults)
+    simulation.run(for: 20_000_000)
+    #expect(!simulation.log.contains { $0.contains("link closed") })
+  }
+}
