@@ -2,8 +2,9 @@ import Base
 import Protocol
 import Raft
 
-// Replicas at the same index must be in the same state. Each tells its leader a digest at some entries (at audits' markers,
-// and at every so manieth entry under load); the leader compares, and who differs from a majority stops itself.
+// Replicas at the same index must be in the same state. Each tells its leader a digest at some entries (audits' markers,
+// and indices that are multiples of `DigestComparison.interval`); the leader compares, and who differs from a majority
+// stops itself.
 extension Node {
   /// An entry at which replicas are compared has been applied here.
   func noteDigest(_ replica: Replica, _ marker: MarkerDigest) {

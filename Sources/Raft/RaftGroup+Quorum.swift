@@ -2,7 +2,8 @@ import Base
 
 /// Majorities: of the voters, and while joint of both halves.
 extension RaftGroup {
-  /// Whether a majority of the incoming voters, those that are fenced counted as against, satisfies `test`, and of the outgoing if there are any. O(members).
+  /// Whether a majority of the incoming voters satisfies `test`, and of the outgoing if there are any. One that is fenced
+  /// counts as against. O(members).
   func quorum(_ test: (Progress) -> Bool) -> Bool {
     var (incoming, outgoing, incomingYes, outgoingYes) = (0, 0, 0, 0)
     for peer in peers where peer.isVoter {
