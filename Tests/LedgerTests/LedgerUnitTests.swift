@@ -16,6 +16,26 @@ struct LedgerUnitTests {
     #expect(MemoryLayout<InboxRecord>.stride == 32)
   }
 
+  /// What a member costs for good: its transactions and request ids are forgotten again.
+  @Test func aMemberWithOneAccountAndOneLotTakesAtMost250Bytes() throws {
+    let world = World()
+    func pass(days: Int64) { world.time = Stamp(microseconds: world.time.microseconds + days * 86_400 * 1_000_000) }
+    _ = try world.run("PROGRAM SET p earn=1/1")
+    _ = try world.run("MERCHANT SET c")
+    let empty = world.shards[0].ledger.memoryByteCount
+    let count = 6_000
+    for i in 0..<count {
+      _ = try world.run("MEMBER ADD m\(10_000_000 + i)")
+      _ = try world.run("EARN m\(10_000_000 + i) merchant=c spend=5 id=x")
+      if i % 100 == 0 { pass(days: 10) }
+    }
+    pass(days: 100)
+    for _ in 0..<10 { _ = try world.send(world.tick()) }
+    #expect(try world.run("BALANCE m10000000").contains("balance=5"))
+    let bytes = (world.shards[0].ledger.memoryByteCount - empty) / count
+    #expect(bytes <= 250, "\(bytes) bytes a member")
+  }
+
   @Test func monthsEndOnCalendarBoundariesInTheProgramsZone() {
     let rule = ExpiryRule(unit: .months, count: 12)
     let end = rule.end(earnedAt: World.stamp("2024-02-29T23:30"), offset: 0)
