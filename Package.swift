@@ -35,7 +35,7 @@ let package = Package(
     .testTarget(name: "LedgerTests", dependencies: ["Ledger"]),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator"]),
-    .testTarget(name: "SimulatorTests", dependencies: ["Simulator"]),
+    .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "tally-sim"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),

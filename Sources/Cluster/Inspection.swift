@@ -21,6 +21,8 @@ public struct ReplicaView {
   public var shard: ShardID { replica.shard }
   public var isLeader: Bool { replica.raft.role == .leader }
   public var term: Term { replica.raft.term }
+  /// Its term and vote are on disk.
+  public var isStateStable: Bool { replica.raft.isStateStable }
   public var commitIndex: LogIndex { replica.raft.commitIndex }
   public var appliedIndex: LogIndex { replica.machine.lastIndex }
   /// The first entry in memory, if there is one, and the last.

@@ -145,7 +145,7 @@ extension Node {
       let mayLead = !clock.isOff && !isResting && (!disk.isSlow || replica.isLeader)
       if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
     }
-    if disk.isSlow || disk.isFull { offerLeadership() }
+    if disk.isSlow || disk.isFull || !rottenJournals.isEmpty { offerLeadership() }
   }
 
   private func diskIsSlow(_ took: UInt64) {
@@ -160,19 +160,22 @@ extension Node {
   }
 
   /// To each shard's best voter whose disk and clock are well, if there is one; with a pause after an attempt, in which
-  /// requests are served.
+  /// requests are served. Of shards whose journal cannot be read here, to one that has told of no damage.
   private func offerLeadership() {
     guard stopping == nil, !clock.isOff else { return }
     for replica in replicas {
-      guard let replica, replica.isLeader, now.monotonic >= replica.nextOffer, let heir = heir(of: replica) else {
-        continue
-      }
+      guard let replica, replica.isLeader, now.monotonic >= replica.nextOffer,
+        disk.isSlow || disk.isFull || rottenJournals.contains(replica.shard), let heir = heir(of: replica)
+      else { continue }
       replica.nextOffer = now.monotonic + 4 * slowWrite
       replica.transferLeadership(to: heir)
     }
   }
   private func heir(of replica: Replica) -> NodeID? {
-    replica.bestSuccessor { mayTakeOver($0) && replica.isNear($0) }
+    let isRotten = rottenJournals.contains(replica.shard)
+    return replica.bestSuccessor { node in
+      mayTakeOver(node) && replica.isNear(node) && !(isRotten && peer(node)?.isCorrupt == true)
+    }
   }
 
   // MARK: Room

@@ -247,7 +247,9 @@ public final class Node: NodeCore {
       for answer in answers { deliver(answer) }
       rottenJournals.insert(shard)
       if let transfer { transferAdvanced(.failed(transfer, reason)) }
-      log(.error, "CORRUPT \(reason); start this node again: its peers then supply the journal of that shard")
+      log(
+        .error,
+        "CORRUPT \(reason); others are to lead that shard; start this node again: its peers then supply its journal")
     case .journalSynced(let result):
       journalSynced(result)
     case .snapshotWritten(let result):

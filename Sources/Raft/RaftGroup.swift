@@ -124,6 +124,8 @@ public struct RaftGroup: Sendable {
   public var firstIndex: LogIndex { log.firstIndex }
   /// Durable here through this index.
   public var stableIndex: LogIndex { durability.stable }
+  /// Term and vote are on disk as they are in memory.
+  public var isStateStable: Bool { durability.durableTerm == term && durability.durableVote == vote }
   /// Whether this node leads and has committed an entry of its own term, so that it knows all that is committed.
   public var hasCommittedInOwnTerm: Bool { role == .leader && commitIndex >= termStart }
   /// The cost of what is in the log and not known to be committed: payload and some 32 bytes an entry.

@@ -29,6 +29,7 @@ public final class SimulatedHost {
   public internal(set) var isDark = false
   /// What happens to it while its process is stopped.
   var deferred: [Simulation.Event] = []
+  /// Its process is stopped.
   var isFrozen = false
   var isTurnScheduled = false
   var laneBusyUntil: [UInt64] = [0, 0]

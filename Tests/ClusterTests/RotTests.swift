@@ -189,6 +189,12 @@ import Testing
     #expect(client.lines.contains { $0.hasPrefix("-UNAVAILABLE") }, "\(client.lines.prefix(3))")
     #expect(client.lines.last?.contains("alarms=CORRUPT") == true)
     #expect(simulation.log.contains { $0.contains("CORRUPT") && $0.contains("start this node again") })
+    // Others lead what cannot be read here, and so everything can be read.
+    #expect(simulation.run(for: 5_000_000) { !replicas(simulation, leader)[1...].contains { $0.isLeader } })
+    client.clear()
+    simulation.send((0..<Self.members).map { "HISTORY m\($0) limit=1\n" }.joined() + "CLUSTER STATUS\n", on: client)
+    simulation.run(for: 20_000_000) { client.lines.last?.contains("healthy=") ?? false }
+    #expect(!client.lines.contains { $0.hasPrefix("-") }, "\(client.lines.prefix(3))")
     simulation.kill(leader)
     try recycle(disk)
     try checkRepair(simulation, of: leader, earned: earned)

@@ -1,4 +1,5 @@
 import Cluster
+import Foundation
 import Testing
 
 @testable import Simulator
@@ -21,6 +22,44 @@ import Testing
     let first = trace(3)
     #expect(trace(3) == first)
     #expect(trace(4) != first)
+  }
+
+  /// One byte of a request differs, and nothing that hosts decide by.
+  @Test func aByteThatDiffersMakesAnotherTrace() throws {
+    func trace(_ title: String) throws -> UInt64 {
+      let simulation = Simulation(seed: 9, nodes: 3)
+      simulation.run(for: 2_000_000)
+      let admin = try #require(simulation.connect(to: 0))
+      for line in ["CLUSTER INIT shards=1 replicas=3", "PROGRAM SET main title=\(title)"] {
+        admin.clear()
+        simulation.send(line + "\n", on: admin)
+        #expect(simulation.run(for: 20_000_000) { admin.lineCount > 0 })
+        simulation.run(for: 3_000_000)
+      }
+      #expect(admin.lines == ["+OK"])
+      return simulation.trace
+    }
+    #expect(try trace("a") == trace("a"))
+    #expect(try trace("a") != trace("b"))
+  }
+
+  /// Each process hashes with a seed of its own: what iterates a hashed collection shows between processes alone.
+  @Test func anotherProcessLivesTheSameLife() throws {
+    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+    func life() throws -> String {
+      let process = Process()
+      process.executableURL = folder.appendingPathComponent("tally-sim")
+      process.arguments = ["--seed", "3"]
+      let pipe = Pipe()
+      process.standardOutput = pipe
+      try process.run()
+      let output = pipe.fileHandleForReading.readDataToEndOfFile()
+      process.waitUntilExit()
+      return String(decoding: output, as: UTF8.self)
+    }
+    let first = try life()
+    #expect(first.contains("seed 3 trace "))
+    #expect(try life() == first)
   }
 
   @Test func aNodeThatHasNoVoteInTheDirectoryFollowsIt() throws {

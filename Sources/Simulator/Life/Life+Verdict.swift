@@ -4,25 +4,40 @@ import Cluster
 
 /// What must hold when a life is over.
 extension Life {
-  private var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) } }
+  /// Who is up and was never damaged.
+  private var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) && !damaged.contains($0) } }
+  /// Who was damaged, and runs.
+  private var damagedUp: [Int] {
+    damaged.sorted().filter { !down.contains($0) && !wiped.contains($0) && simulation.hosts[$0].node != nil }
+  }
 
   func verify() {
-    // What damaged copies would say of the past is not asked: they need not have been given all of it again.
-    for number in damaged.sorted() {
-      let views = simulation.hosts[number].node?.replicaViews ?? []
-      if wiped.contains(number), !views.isEmpty { return fail("a node that is new takes part in a group") }
-      simulation.kill(number)
+    for number in wiped where simulation.hosts[number].node?.replicaViews.isEmpty == false {
+      return fail("a node that is new takes part in a group")
     }
-    settleDown(damaged)
-    // Without them there may be other leaders to find.
-    if !damaged.isEmpty { simulation.run(for: 5_000_000) }
     guard converge(), audit() else { return }
-    for number in up where failure == nil { repeatAll(at: number) }
+    repeatAll()
     guard failure == nil else { return }
+    for number in damagedUp where failure == nil { probe(number) }
+    // Who was damaged need not have been given all of it again, and leads nobody now.
+    for number in damaged.sorted() { simulation.kill(number) }
+    settleDown(damaged)
+    if !damaged.isEmpty { simulation.run(for: 5_000_000) }
+    guard failure == nil, converge() else { return }
     checkBooks()
     guard failure == nil else { return }
+    judge()
+  }
+
+  /// Beyond the budget: what is still answered must be right.
+  func verifyRuin() {
+    for number in up + damagedUp where failure == nil { probe(number) }
+    judge()
+  }
+
+  private func judge() {
     let verdict = LinearizabilityChecker.check(operations)
-    if case .violation(let violation) = verdict.outcome { fail("not linearizable: \(violation)") }
+    if case .violation(let violation) = verdict.outcome { wrong("not linearizable: \(violation)") }
   }
 
   /// All replicas that are up come to the same place; a snapshot that has to be sent anew takes its time.
@@ -58,7 +73,7 @@ extension Life {
       return "shard \(shard): " + places.joined(separator: ", ")
     }
     let digests = views.compactMap(\.digest)
-    if let one = digests.first, !digests.allSatisfy({ $0 == one }) { fail("shard \(shard): digests differ in peace") }
+    if let one = digests.first, !digests.allSatisfy({ $0 == one }) { wrong("shard \(shard): digests differ in peace") }
     return nil
   }
 
@@ -104,13 +119,56 @@ extension Life {
     return answers
   }
 
-  /// Every answer that was given is given again, by every node.
-  private func repeatAll(at number: Int) {
-    let found = askAll(number, answers.map(\.line))
+  /// Every answer that was given is given again, by one node that knows them all and by one of the others each.
+  private func repeatAll() {
+    let one = up[Int(random.below(UInt64(up.count)))]
+    for (place, number) in up.enumerated() where failure == nil {
+      let share = number == one ? answers : answers.enumerated().filter { $0.offset % up.count == place }.map(\.element)
+      repeatAll(share, at: number)
+    }
+  }
+  /// Who finds only now what rotted hands over first.
+  private func repeatAll(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
+    var found = askAll(number, answers.map(\.line))
+    for _ in 0..<3 where failure == nil && !damaged.isEmpty {
+      let unanswered = found.indices.filter { found[$0].hasPrefix("-UNAVAILABLE") }
+      if unanswered.isEmpty { break }
+      simulation.run(for: 2_000_000)
+      for (place, answer) in zip(unanswered, askAll(number, unanswered.map { answers[$0].line })) {
+        found[place] = answer
+      }
+    }
     guard failure == nil else { return }
     for (known, now) in zip(answers, found) where known.answer != now {
-      return fail(
+      return wrong(
         "\(known.line) was answered \(known.answer), and \(simulation.hosts[number].name) now says \(now)")
+    }
+  }
+
+  /// Asks a node that may be unable to answer: what it does say of the past is what was said.
+  private func probe(_ number: Int) {
+    guard let client = simulation.connect(to: number) else { return }
+    defer { simulation.disconnect(client) }
+    for known in answers.suffix(LifePlan.probes) {
+      let answer = ask(client, known.line, for: 8_000_000)
+      guard client.lineCount > 0 else { return tell(number, "does not answer \(known.line)") }
+      if ["-UNAVAILABLE", "-BUSY", "-UNKNOWN"].contains(where: { answer.hasPrefix($0) }) {
+        tell(number, "does not answer \(known.line): \(answer)")
+        continue
+      }
+      guard answer == known.answer else {
+        let name = simulation.hosts[number].name
+        return wrong("\(known.line) was answered \(known.answer), and \(name), which was damaged, now says \(answer)")
+      }
+    }
+    for member in (0..<plan.members).map({ "m\($0)" }) {
+      let asked = simulation.now
+      let answer = ask(client, "BALANCE \(member)", for: 8_000_000)
+      if answer.hasPrefix("+") {
+        record(Operation(.balance, member: member, client: "probe \(number)", begin: asked), answer)
+      } else if !answer.hasPrefix("-UNAVAILABLE"), !answer.hasPrefix("-BUSY"), client.lineCount > 0 {
+        return wrong("BALANCE \(member) at \(simulation.hosts[number].name), which was damaged: \(answer)")
+      }
     }
   }
 

@@ -34,6 +34,10 @@ public final class Life {
   var wiped: Set<Int> = []
   /// Hosts that stay down in peace.
   private(set) var down: Set<Int> = []
+  /// By shard: who leads though another leads in a newer term, and for how many seconds.
+  private var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
+  /// A node has told its operator of trouble.
+  private var isLoud = false
   private let transcript: ((String) -> Void)?
   private var troubleBegan: UInt64 = 0
 
@@ -56,7 +60,7 @@ public final class Life {
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
     }
-    observer.complain = { [unowned self] in fail($0) }
+    observer.complain = { [unowned self] in wrong($0) }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
     if transcript != nil { simulation.transcript = { [unowned self] host, text in tell(host, text) } }
   }
@@ -76,19 +80,27 @@ public final class Life {
     simulation.run(for: plan.trouble) { failure != nil }
     guard failure == nil else { return }
     peace()
-    guard failure == nil, !plan.isRuin else { return }
-    verify()
+    guard failure == nil else { return }
+    if plan.isRuin { verifyRuin() } else { verify() }
   }
 
   // MARK: Telling
 
+  /// Something that should have happened has not. Beyond the budget of damage it need not.
   func fail(_ reason: String) {
+    if isRuined { tell(-1, "in ruin: \(reason)") } else { reallyFail(reason) }
+  }
+  /// Something was answered or done that must never be. In ruin it may be only if copies were lost without a trace.
+  func wrong(_ reason: String) {
+    if isRuined && !plan.isRuinSeen { tell(-1, "in ruin: \(reason)") } else { reallyFail(reason) }
+  }
+  private func reallyFail(_ reason: String) {
     guard failure == nil else { return }
-    // Beyond the budget no more is asked than that nothing traps or hangs.
-    if plan.isRuin && !damaged.isEmpty { return tell(-1, "in ruin: \(reason)") }
     failure = reason
     tell(-1, "FAILS: \(reason)")
   }
+  /// Whether more may be damaged than can be mended.
+  var isRuined: Bool { plan.isRuin && !damaged.isEmpty }
   func tell(_ host: Int, _ text: @autoclosure () -> String) {
     guard let transcript else { return }
     let (seconds, rest) = simulation.now.quotientAndRemainder(dividingBy: 1_000_000)
@@ -103,6 +115,7 @@ public final class Life {
     if text.contains("alarm=CLOCK") && text.contains("are stamped") { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
+    isLoud = true
     if damaged.contains(host.number) {
       if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
       return
@@ -215,9 +228,28 @@ public final class Life {
     for shard in 0...plan.shards {
       observer.checkLogs(views.filter { $0.shard.rawValue == UInt32(shard) })
     }
+    checkLeaders(views)
     let rotten = damaged.map { simulation.hosts[$0].nodeID }
     for view in views where !rotten.contains(view.node) {
       if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
+    }
+  }
+
+  /// Two may lead a shard in different terms, but the older hears before long that a majority follows the newer, or that
+  /// nobody answers it (Raft §6.2).
+  private func checkLeaders(_ views: [ReplicaView]) {
+    let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
+    for shard in 0...plan.shards {
+      let leaders = views.filter { $0.shard.rawValue == UInt32(shard) && $0.isLeader && !frozen.contains($0.node) }
+      guard let oldest = leaders.min(by: { $0.term < $1.term }), leaders.count > 1, oldest.node == outdated[shard]?.node
+      else {
+        outdated[shard] = leaders.count > 1 ? leaders.min { $0.term < $1.term }.map { ($0.node, 0) } : nil
+        continue
+      }
+      outdated[shard]!.seconds += 1
+      if outdated[shard]!.seconds > 10 {
+        fail("shard \(shard): \(oldest.node.rawValue) leads on in term \(oldest.term.rawValue), long after it was deposed")
+      }
     }
   }
 
@@ -322,11 +354,12 @@ public final class Life {
     tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for terminal in terminals { terminal.peace() }
     let began = simulation.now
-    let quiet = simulation.run(for: patience) { failure != nil || terminals.allSatisfy { $0.pending == nil } }
-    if plan.isRuin { return }
+    let quiet = simulation.run(for: patience) { failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
     guard failure == nil else { return }
+    let waiting = terminals.flatMap(\.pending)
+    if isRuined { for terminal in terminals { terminal.abandon() } }
     guard quiet else {
-      let waiting = terminals.compactMap(\.pending?.line)
+      if isRuined && !isLoud { wrong("halted without a word; not answered: \(waiting)") }
       return fail("not answered within \(patience / 1000) ms of peace: \(waiting)")
     }
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")

@@ -67,6 +67,8 @@ final class LifeObserver: ReplicaObserver {
       )
     }
     leaders[key] = replica.node
+    // Raft §5.2: what it voted is not forgotten with its power.
+    if !replica.isStateStable { complain("shard \(key.shard.rawValue): a leader's own vote is not on disk") }
     // Raft §5.4: whatever was committed in earlier terms is in its log. What matches there matches before it too.
     _ = look(replica.shard, 0)
     let known = committed[Int(replica.shard.rawValue)]

@@ -71,8 +71,15 @@ public struct LifePlan: Sendable {
   /// Mean time that a terminal takes between two requests.
   public var thinkTime: UInt64 = 100_000
 
-  /// Damage without bound: then the only demand is that nothing traps or hangs.
+  /// Damage without bound: then the only demand is that nothing is answered wrongly, and that it halts loudly.
   public var isRuin = false
+  /// The damage of a ruin is such that a node may see it: no write is lost without a trace.
+  public var isRuinSeen = false
+  /// How often a terminal asks several things at once.
+  public var pipelinePerMille: UInt64 = 0
+
+  /// Of what was answered, so much is asked again of nodes that may be unable to answer.
+  static let probes = 20
 
   public var clocksLie: Bool { clockSpread > 0 || drift > 0 || kinds.contains(.clockJump) }
 
@@ -118,12 +125,15 @@ public struct LifePlan: Sendable {
     // Damage is rarer than the rest, and alone enough to look at.
     if random.chance(600) { kinds.removeAll(where: \.isDamage) }
     isRuin = random.chance(30)
-    if isRuin { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
+    isRuinSeen = random.chance(700)
+    if isRuin && isRuinSeen { kinds = kinds.filter { $0 != .lostWrite && $0 != .strayWrite } + [.rot, .wipe, .failedRead, .power] }
+    if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
+    pipelinePerMille = random.pick([0, 200, 600])
   }
 
   /// For a person: one line.
   public var summary: String {
-    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin)"
+    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin ? isRuinSeen ? "seen" : "unseen" : "no")"
       + " wide=\(distances[0] > 0) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
       + " kinds=\(kinds.map(\.word).joined(separator: ","))"
   }

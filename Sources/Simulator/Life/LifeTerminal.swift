@@ -1,18 +1,24 @@
 import Base
 import Checker
 
-/// A terminal: it asks one thing at a time and, when it hears nothing certain, asks the same again, of this node or
-/// another, until it has an answer that counts or gives up. It has a line of its own to the nodes, which may fail too.
+/// A terminal: it asks one thing at a time or several at once and, what it hears nothing certain of, asks again, of this
+/// node or another, until it has an answer that counts or gives up. It has a line of its own to the nodes, which may
+/// fail too.
 final class LifeTerminal {
   private unowned let life: Life
   private let number: Int
   private var random: SeededGenerator
-  /// A new one after an operation of which it never learnt what became.
-  private var name: String
-  private var names = 0
+  private let name: String
+  /// Of what it asks at once, each is a client's of its own: a new one after an operation of which it never learnt what
+  /// became.
+  private var clients = [Int](repeating: 0, count: LifeTerminal.depth)
   private var requests = 0
-  private(set) var pending: Pending?
+  /// What was asked and is not answered, in the order in which answers come.
+  private var asked: [Pending] = []
+  /// What is to be asked, for the first time or again.
+  private var unasked: [Pending] = []
   private var connection: Connection?
+  private static let depth = 8
   /// Counts what it waits for: an answer or a time-out that is late is recognised.
   private var wait = 0
   private var isWaiting = false
@@ -20,6 +26,8 @@ final class LifeTerminal {
   struct Pending {
     var operation: Operation
     var line: String
+    /// Which of the terminal's clients asks.
+    var client = 0
     /// An attempt may have taken effect.
     var inDoubt = false
   }
@@ -40,12 +48,16 @@ final class LifeTerminal {
   private var simulation: Simulation { life.simulation }
   private var latency: UInt64 { 200 + random.below(3_000) }
 
+  /// The requests that wait for an answer that counts.
+  var pending: [String] { (asked + unasked).map(\.line) }
+
   /// Begins something, or goes on with what is pending.
   func wake() {
     guard !isWaiting, life.failure == nil else { return }
-    if pending == nil {
+    if unasked.isEmpty {
       guard life.mayBegin else { return }
-      choose()
+      let count = random.chance(life.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(LifeTerminal.depth) - 1)) : 1
+      for client in 0..<count { unasked.append(choose(client)) }
     }
     attempt()
   }
@@ -56,19 +68,27 @@ final class LifeTerminal {
 
   /// Faults have ended: whatever it waits for, it asks anew, of a node that is up.
   func peace() {
-    guard pending != nil else { return }
-    if isWaiting { pending?.inDoubt = true }
+    guard !asked.isEmpty || !unasked.isEmpty else { return }
+    doubt()
     hangUp()
     wait += 1
     isWaiting = false
     wake(after: random.below(1_000))
   }
 
+  /// It will never know more.
+  func abandon() {
+    doubt()
+    for pending in unasked { life.gaveUp(pending) }
+    unasked = []
+  }
+
   // MARK: Asking
 
-  private func choose() {
+  private func choose(_ client: Int) -> Pending {
     requests += 1
     let id = "\(name)-\(requests)"
+    let name = "\(name)/\(client).\(clients[client])"
     let member = "m\(random.below(UInt64(life.plan.members)))"
     let merchant = random.pick(["east", "north", "west"])
     let points = Int64(random.below(50) + 1)
@@ -88,8 +108,8 @@ final class LifeTerminal {
         // The whole, unless it says how much.
         operation.points = captures && random.chance(300) ? Int64(random.below(UInt64(hold.points)) + 1) : hold.points
         let part = operation.points < hold.points ? " points=\(operation.points)" : ""
-        pending = Pending(operation: operation, line: "\(captures ? "CAPTURE" : "RELEASE") \(hold.tx) id=\(id)\(part)")
-        return
+        let line = "\(captures ? "CAPTURE" : "RELEASE") \(hold.tx) id=\(id)\(part)"
+        return Pending(operation: operation, line: line, client: client)
       }
       line = "BALANCE \(member)"
     case 78..<90 where life.plan.members > 1:
@@ -99,8 +119,7 @@ final class LifeTerminal {
       operation.id = id
       operation.to = to
       operation.points = points
-      pending = Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(points) id=\(id)")
-      return
+      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(points) id=\(id)", client: client)
     default: line = "BALANCE \(member)" + (random.chance(300) ? " read=local" : "")
     }
     var operation = Operation(kind, member: member, client: name, begin: simulation.now)
@@ -108,24 +127,22 @@ final class LifeTerminal {
       operation.id = id
       operation.points = points
     }
-    pending = Pending(operation: operation, line: line)
+    return Pending(operation: operation, line: line, client: client)
   }
 
   private func attempt() {
-    guard let pending else { return }
+    asked = unasked
+    unasked = []
     wait += 1
     let wait = wait
-    if let connection, connection.client.isClosed || random.below(8) == 0 {
-      _ = connection
-      hangUp()
-    }
+    if let connection, connection.client.isClosed || random.below(8) == 0 { hangUp() }
     isWaiting = true
-    let line = Array((pending.line + "\n").utf8)
+    let lines = Array(asked.map { $0.line + "\n" }.joined().utf8)
     if let connection {
-      send(line, on: connection, wait)
+      send(lines, on: connection, wait)
     } else {
       let host = life.anyHost(&random)
-      simulation.call(on: host, after: latency) { [self] in connect(to: host, line, wait) }
+      simulation.call(on: host, after: latency) { [self] in connect(to: host, lines, wait) }
     }
     let patience = life.mayBegin ? 1_000_000 + random.below(7_000_000) : 6_000_000
     simulation.call(after: patience) { [self] in
@@ -139,6 +156,7 @@ final class LifeTerminal {
     guard let client = simulation.connect(to: host) else {
       // Refused: that attempt was none.
       isWaiting = false
+      (unasked, asked) = (asked, [])
       return wake(after: 20_000 + random.below(300_000))
     }
     let made = Connection(client)
@@ -150,7 +168,7 @@ final class LifeTerminal {
   private func send(_ line: [UInt8], on connection: Connection, _ wait: Int, isThere: Bool = false) {
     let client = connection.client
     var delay = isThere ? 0 : latency
-    life.tell(client.host, "\(name) > \(pending?.line ?? "")")
+    life.tell(client.host, "\(name) > \(asked.map(\.line).joined(separator: " | "))")
     guard life.mayBegin, random.chance(life.plan.terminalPerMille) else {
       return simulation.call(on: client.host, after: delay) { [self] in simulation.send(line, on: client) }
     }
@@ -198,58 +216,64 @@ final class LifeTerminal {
       guard connection === self.connection else { return }
       guard let bytes else { return lost("loses its connection") }
       connection.unread.append(contentsOf: bytes)
-      guard let end = connection.unread.firstIndex(of: 13), connection.unread.count > end + 1 else { return }
-      let line = String(decoding: connection.unread[..<end], as: UTF8.self)
-      connection.unread.removeFirst(end + 2)
-      answered(line)
+      while connection === self.connection, let end = connection.unread.firstIndex(of: 13),
+        connection.unread.count > end + 1
+      {
+        let line = String(decoding: connection.unread[..<end], as: UTF8.self)
+        connection.unread.removeFirst(end + 2)
+        answered(line)
+      }
     }
   }
 
-  /// No answer came: the attempt may have taken effect, now or later.
+  /// No answer came: the attempts may have taken effect, now or later.
   private func lost(_ why: String) {
     hangUp()
     guard isWaiting else { return }
     life.tell(-1, "\(name) \(why)")
-    pending?.inDoubt = true
+    doubt()
     again()
+  }
+  private func doubt() {
+    for i in asked.indices { asked[i].inDoubt = true }
+    unasked += asked
+    asked = []
   }
 
   private func answered(_ line: String) {
-    guard isWaiting, let pending else { return life.fail("\(name) got an answer to nothing: \(line)") }
+    guard isWaiting, !asked.isEmpty else { return life.wrong("\(name) got an answer to nothing: \(line)") }
+    var pending = asked.removeFirst()
     life.tell(connection?.client.host ?? -1, "\(name) < \(line)")
-    if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") { return again() }
-    if line.hasPrefix("-UNKNOWN") {
-      self.pending?.inDoubt = true
-      return again()
-    }
-    if pending.operation.kind == .balance, line.hasPrefix("-NOTFOUND"), pending.line.hasSuffix("read=local") {
-      // The node at hand has not heard of the member yet: it may be as far behind as that.
-      isWaiting = false
-      wait += 1
-      self.pending = nil
-      return wake(after: random.wait(life.plan.thinkTime))
-    }
     let refusals = ["-INSUFFICIENT", "-REVERSED"]
-    guard line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) else {
-      return life.fail("\(name) asked \(pending.line) and was told \(line)")
+    if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
+      unasked.append(pending)
+    } else if line.hasPrefix("-UNKNOWN") {
+      pending.inDoubt = true
+      unasked.append(pending)
+    } else if pending.operation.kind == .balance, line.hasPrefix("-NOTFOUND"), pending.line.hasSuffix("read=local") {
+      // The node at hand has not heard of the member yet: it may be as far behind as that.
+    } else if line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) {
+      life.answered(pending, line)
+    } else {
+      return life.wrong("\(name) asked \(pending.line) and was told \(line)")
     }
+    guard asked.isEmpty else { return }
+    guard unasked.isEmpty else { return again() }
     isWaiting = false
     wait += 1
-    self.pending = nil
-    life.answered(pending, line)
     wake(after: random.wait(life.plan.thinkTime))
   }
 
+  /// Asks what is left again, but for what it gives up.
   private func again() {
     isWaiting = false
     wait += 1
-    guard let pending else { return }
-    if life.mayBegin && random.chance(pending.inDoubt ? 30 : 100) {
-      self.pending = nil
-      life.gaveUp(pending)
-      if pending.inDoubt && pending.operation.kind != .balance {
-        names += 1
-        name = "t\(number).\(names)"
+    if life.mayBegin {
+      unasked.removeAll { pending in
+        guard random.chance(pending.inDoubt ? 30 : 100) else { return false }
+        life.gaveUp(pending)
+        if pending.inDoubt && pending.operation.kind != .balance { clients[pending.client] += 1 }
+        return true
       }
     }
     wake(after: 10_000 + random.below(life.mayBegin ? 400_000 : 50_000))
