@@ -11,6 +11,31 @@ extension Node {
     return isAnyReplicaCorrupt || !rottenJournals.isEmpty || fence != 0
   }
 
+  /// A shard without a leader for so long halts loudly, and says so again and again.
+  static let leaderlessAlarm: UInt64 = 10_000_000
+
+  /// Once a second.
+  func watchForLeaders() {
+    for replica in replicas {
+      guard let replica else { continue }
+      guard replica.leader == .none, !replica.raft.configuration.voters.isEmpty else {
+        replica.leaderlessSince = nil
+        continue
+      }
+      let since = replica.leaderlessSince ?? now.monotonic
+      replica.leaderlessSince = since
+      guard now.monotonic - since >= Node.leaderlessAlarm else { continue }
+      replica.leaderlessSince = now.monotonic
+      let voters = replica.raft.configuration.voters
+      let near = voters.filter { peer($0)?.isConnectedOrSelf == true }
+      let shard = replica.shard == .directory ? "the directory" : "shard=\(replica.shard.rawValue)"
+      log(
+        .warning,
+        "\(shard) has had no leader for \(Node.leaderlessAlarm / 1_000_000) s and takes nothing:"
+          + " \(near.count) of its \(voters.count) voters are in reach, \(voters.count / 2 + 1) are needed")
+    }
+  }
+
   /// What is wrong with a node, as far as it has told; sorted.
   func alarms(of peer: Peer) -> [String] {
     let isSelf = peer.index == 0

@@ -178,9 +178,10 @@ extension Node {
     }
   }
 
+  /// Whether a node is well enough to be given what another leads.
   func mayTakeOver(_ node: NodeID) -> Bool {
     guard let peer = peer(node) else { return false }
-    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
+    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow && !peer.isCorrupt
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

@@ -159,8 +159,8 @@ extension Node {
         + " the disk is quick again")
   }
 
-  /// To each shard's best voter whose disk and clock are well, if there is one; with a pause after an attempt, in which
-  /// requests are served. Of shards whose journal cannot be read here, to one that has told of no damage.
+  /// To each shard's best voter that is well, if there is one; with a pause after an attempt, in which requests are
+  /// served.
   private func offerLeadership() {
     guard stopping == nil, !clock.isOff else { return }
     for replica in replicas {
@@ -172,10 +172,7 @@ extension Node {
     }
   }
   private func heir(of replica: Replica) -> NodeID? {
-    let isRotten = rottenJournals.contains(replica.shard)
-    return replica.bestSuccessor { node in
-      mayTakeOver(node) && replica.isNear(node) && !(isRotten && peer(node)?.isCorrupt == true)
-    }
+    replica.bestSuccessor { mayTakeOver($0) && replica.isNear($0) }
   }
 
   // MARK: Room

@@ -159,6 +159,7 @@ public final class Node: NodeCore {
     if now.monotonic >= nextSecond {
       nextSecond = now.monotonic + 1_000_000
       sendLeadershipHome()
+      watchForLeaders()
     }
     writeJournals()
     expireRequests()

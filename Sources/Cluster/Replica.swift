@@ -76,6 +76,8 @@ final class Replica {
   var shedding: String?
   /// When leadership may be offered to others again, after an attempt (monotonic µs).
   var nextOffer: UInt64 = 0
+  /// Since when it has known no leader, or was last told (monotonic µs).
+  var leaderlessSince: UInt64?
   /// The machine that is being written: a peer's snapshot may replace it meanwhile.
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.

@@ -32,9 +32,9 @@ extension MemoryFileSystem {
     _ file: MemoryFile, _ bytes: UnsafeRawBufferPointer, at offset: Int
   ) throws(StorageError) {
     try change(file, "write", growingTo: offset + bytes.count) { inode throws(StorageError) in
-      guard !plannedFaults.isEmpty, let fault = strike(file.path, isWrite: true)?.write else {
-        return inode.write(bytes, at: offset)
-      }
+      let fault = plannedFaults.isEmpty ? nil : strike(file.path, isWrite: true)?.write
+      noteNewest(file.path, inode, offset, bytes, isAstray: fault != nil)
+      guard let fault else { return inode.write(bytes, at: offset) }
       let what = "\(bytes.count) bytes at \(offset) of \(file.path)"
       switch fault {
       case .failed:
@@ -87,6 +87,7 @@ extension MemoryFileSystem {
         }
       }
       file.inode.sync()
+      noteSync(file.path)
     }
   }
 

@@ -32,6 +32,7 @@ extension MemoryFileSystem {
   /// Faults that were planned and have not struck stay planned. Cost: the files' number, and what was not synced.
   public func crash(_ survivors: Survivors) {
     gate.withLock { _ in
+      bringNewestHome()
       var choice = Choice(survivors)
       for change in pending where choice.flip() { MemoryFileSystem.apply(change, to: &durableNames) }
       for inode in names.values { inode.isNamed = false }
@@ -79,6 +80,47 @@ extension MemoryFileSystem {
   public func contents(_ path: String) -> [UInt8]? { gate.withLock { _ in names[path]?.data } }
   /// What planned faults have done so far, a line each.
   public var struckFaults: [String] { gate.withLock { _ in struck } }
+
+  // MARK: The newest write
+
+  /// Writes to files of some kind, and whether a later one vouches for them.
+  struct NewestWrite {
+    var suffix: String
+    var path = ""
+    var range = 0..<0
+    /// Writes that were acknowledged and did not reach their place, until a later one is durable.
+    var astray: [(inode: MemoryInode, at: Range<Int>, bytes: [UInt8], isFollowed: Bool)] = []
+  }
+  /// From now on the newest write to a file whose path ends in `suffix` is not lost for good: if it was lost or led astray
+  /// and none that followed is durable at the next crash, it is in its place after it. Nobody could tell it from one that
+  /// the crash tore.
+  public func spareNewestWrite(to suffix: String) { gate.withLock { _ in newest = NewestWrite(suffix: suffix) } }
+  /// Where the newest of these writes went.
+  public var newestWrite: (path: String, range: Range<Int>)? {
+    gate.withLock { _ in newest.map { ($0.path, $0.range) } }
+  }
+  /// The gate is held, here and below.
+  func noteNewest(
+    _ path: String, _ inode: MemoryInode, _ offset: Int, _ bytes: UnsafeRawBufferPointer, isAstray: Bool
+  ) {
+    guard let suffix = newest?.suffix, path.hasSuffix(suffix) else { return }
+    let range = offset..<offset + bytes.count
+    newest?.path = path
+    newest?.range = range
+    if isAstray {
+      newest?.astray.append((inode, range, Array(bytes), false))
+    } else if let count = newest?.astray.count, count > 0 {
+      for i in 0..<count { newest?.astray[i].isFollowed = true }
+    }
+  }
+  func noteSync(_ path: String) {
+    guard let known = newest, !known.astray.isEmpty, path.hasSuffix(known.suffix) else { return }
+    newest?.astray.removeAll(where: \.isFollowed)
+  }
+  private func bringNewestHome() {
+    for (inode, range, bytes, _) in newest?.astray ?? [] { inode.damage(range) { i, _ in bytes[i] } }
+    newest?.astray = []
+  }
 
   // MARK: Rot
 

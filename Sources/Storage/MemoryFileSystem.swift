@@ -24,6 +24,7 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   var usedBytes: UInt64 = 0
   var plannedFaults: [PlannedFault] = []
   var struck: [String] = []
+  var newest: NewestWrite?
 
   enum NameChange {
     case link(String, MemoryInode)

@@ -13,6 +13,26 @@ import Testing
       catalogueVersion: 1, closed: Stamp(microseconds: 100), closedIndex: LogIndex(1))
   }
 
+  /// Beyond a minority lost it halts, and says so.
+  @Test func aShardWithoutALeaderSaysSoAndWhatItLacks() throws {
+    let simulation = try makeCluster(seed: 31, shards: 1)
+    func told() -> [String] { simulation.log.filter { $0.contains("has had no leader") } }
+    simulation.kill(1)
+    simulation.run(for: 30_000_000)
+    #expect(told().isEmpty)
+    simulation.kill(2)
+    simulation.run(for: 9_000_000)
+    #expect(told().isEmpty)
+    simulation.run(for: 6_000_000)
+    let lines = told()
+    #expect(lines.contains { $0.contains("the directory has had no leader for 10 s") }, "\(lines)")
+    #expect(lines.contains { $0.contains("shard=1 ") && $0.contains("1 of its 3 voters are in reach, 2 are needed") })
+    #expect(lines.count == 2)
+    simulation.start(1)
+    simulation.run(for: 30_000_000)
+    #expect(told().count == 2)
+  }
+
   /// The table of who hears is that of who tells, whatever comes, goes and changes; one that missed something knows it.
   @Test(arguments: 1...20) func aTableFollowsFromItsChanges(seed: UInt64) {
     var random = SeededGenerator(seed: seed)

@@ -36,7 +36,7 @@ public final class Life {
   private(set) var down: Set<Int> = []
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
   private var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
-  /// A node has told its operator of trouble.
+  /// A node has told its operator of what explains a halt.
   private var isLoud = false
   private let transcript: ((String) -> Void)?
   private var troubleBegan: UInt64 = 0
@@ -60,9 +60,13 @@ public final class Life {
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
     }
+    for host in simulation.hosts { host.disk.spareNewestWrite(to: ".wal") }
     observer.complain = { [unowned self] in wrong($0) }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
-    if transcript != nil { simulation.transcript = { [unowned self] host, text in tell(host, text) } }
+    simulation.transcript = { [unowned self] host, text in
+      if text.contains("has had no leader") { isLoud = true }
+      tell(host, text)
+    }
   }
 
   private static func distances(_ plan: LifePlan) -> [[UInt64]] {
@@ -98,6 +102,9 @@ public final class Life {
     guard failure == nil else { return }
     failure = reason
     tell(-1, "FAILS: \(reason)")
+    for number in damaged.sorted() {
+      for fault in simulation.hosts[number].disk.struckFaults { tell(number, "its disk did: \(fault)") }
+    }
   }
   /// Whether more may be damaged than can be mended.
   var isRuined: Bool { plan.isRuin && !damaged.isEmpty }
@@ -359,7 +366,7 @@ public final class Life {
     let waiting = terminals.flatMap(\.pending)
     if isRuined { for terminal in terminals { terminal.abandon() } }
     guard quiet else {
-      if isRuined && !isLoud { wrong("halted without a word; not answered: \(waiting)") }
+      if isRuined && !isLoud && wiped.count < simulation.hosts.count { wrong("halted without a word; not answered: \(waiting)") }
       return fail("not answered within \(patience / 1000) ms of peace: \(waiting)")
     }
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")

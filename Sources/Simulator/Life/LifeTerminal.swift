@@ -79,6 +79,9 @@ final class LifeTerminal {
   /// It will never know more.
   func abandon() {
     doubt()
+    hangUp()
+    wait += 1
+    isWaiting = false
     for pending in unasked { life.gaveUp(pending) }
     unasked = []
   }
