@@ -21,6 +21,7 @@ public struct ReplicaView {
   public var shard: ShardID { replica.shard }
   public var isLeader: Bool { replica.raft.role == .leader }
   public var term: Term { replica.raft.term }
+  public var votedForItself: Bool { replica.raft.vote == replica.raft.id }
   /// Its term and vote are on disk.
   public var isStateStable: Bool { replica.raft.isStateStable }
   public var commitIndex: LogIndex { replica.raft.commitIndex }

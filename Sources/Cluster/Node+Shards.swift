@@ -8,6 +8,7 @@ extension Node {
   var raftOptions: RaftOptions {
     var options = RaftOptions()
     options.electionTicks = configuration.electionTicks
+    options.maxMessageBytes = configuration.appendBytes
     options.electionSpreadTicks = max(1, configuration.electionTicks / 2)
     return options
   }

@@ -29,6 +29,8 @@ public struct NodeConfiguration: Sendable {
   public var applyBytes = 256 << 10
   /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
   public var parallelBytes = 16 << 10
+  /// Entries travel to a follower in messages of about this size, in bytes.
+  public var appendBytes = 1 << 20
   /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
   public var logHeldBytes = 512 << 20
   /// What is kept free on the disk.

@@ -38,7 +38,8 @@ public struct RaftGroup: Sendable {
   /// What this replica knows of its own losses.
   public internal(set) var damage: Damage
 
-  var vote: NodeID
+  /// Whom it has voted for in this term; `none` for nobody.
+  public internal(set) var vote: NodeID
   var log: Log
   /// Handed out for application through here.
   var emittedIndex: LogIndex

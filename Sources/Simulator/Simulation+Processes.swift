@@ -8,6 +8,7 @@ extension Simulation {
   @discardableResult public func start(_ number: Int) -> Bool {
     let host = hosts[number]
     precondition(host.node == nil, "the process runs already")
+    defer { reachabilityChanged?() }
     if host.isDark {
       host.isDark = false
       powerIsBack(number)
@@ -58,6 +59,7 @@ extension Simulation {
   private func end(_ number: Int, _ survivors: MemoryFileSystem.Survivors) {
     let host = hosts[number]
     guard host.node != nil else { return }
+    defer { reachabilityChanged?() }
     note(0xDEAD, UInt64(number))
     host.node = nil
     host.storage = nil
@@ -81,12 +83,16 @@ extension Simulation {
   }
 
   /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
-  public func freeze(_ number: Int) { hosts[number].isFrozen = true }
+  public func freeze(_ number: Int) {
+    hosts[number].isFrozen = true
+    reachabilityChanged?()
+  }
   /// SIGCONT.
   public func thaw(_ number: Int) {
     let host = hosts[number]
     guard host.isFrozen else { return }
     host.isFrozen = false
+    reachabilityChanged?()
     for event in host.deferred { schedule(after: 0, event) }
     host.deferred.removeAll()
   }

@@ -44,13 +44,15 @@ public final class Simulation {
   var nextLink: UInt64 = 1
   var wires: [UInt64: Wire] = [:]
   /// Pairs of hosts that cannot reach each other and are told so.
-  var cuts: Set<Path> = []
+  var cuts: Set<Path> = [] { didSet { reachabilityChanged?() } }
   /// Ways, from host to host, on which everything stays away, and nobody is told.
-  var silences: Set<Path> = []
+  var silences: Set<Path> = [] { didSet { reachabilityChanged?() } }
   /// What operators would read: warnings and errors.
   public internal(set) var log: [String] = []
   /// Hears of everything worth telling: for a transcript. `host` is -1 for what is of no one host.
   public var transcript: ((_ host: Int, _ text: String) -> Void)?
+  /// Hears each time that other hosts may be able to reach each other than before.
+  var reachabilityChanged: (() -> Void)?
   /// Hears of each error that a node logs, and of each process that ends or cannot start of itself.
   public var trouble: ((_ host: SimulatedHost, _ text: String) -> Void)?
 

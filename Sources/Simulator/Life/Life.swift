@@ -35,7 +35,9 @@ public final class Life {
   /// Hosts that stay down in peace.
   private(set) var down: Set<Int> = []
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
-  private var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
+  var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
+  /// Replicas that reach no majority, with the term in which that began.
+  var alone: [ReplicaPlace: Term] = [:]
   /// A node has told its operator of what explains a halt.
   private var isLoud = false
   private let transcript: ((String) -> Void)?
@@ -57,11 +59,13 @@ public final class Life {
       configuration.snapshotLogBytes = plan.snapshotLogBytes
       if plan.isTiny { configuration.snapshotStatePercent = 0 }
       configuration.logTailBytes = plan.logTailBytes
+      configuration.appendBytes = plan.appendBytes
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
     }
     for host in simulation.hosts { host.disk.spareNewestWrite(to: ".wal") }
     observer.complain = { [unowned self] in wrong($0) }
+    simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
     simulation.transcript = { [unowned self] host, text in
       if text.contains("has had no leader") { isLoud = true }
@@ -219,45 +223,7 @@ public final class Life {
     }
     scheduleStrike()
     scheduleAudit()
-    watchLogs()
-  }
-
-  /// Once a virtual second.
-  private func watchLogs() {
-    simulation.call(after: 1_000_000) { [self] in
-      guard failure == nil else { return }
-      checkLogs()
-      watchLogs()
-    }
-  }
-  private func checkLogs() {
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
-    for shard in 0...plan.shards {
-      observer.checkLogs(views.filter { $0.shard.rawValue == UInt32(shard) })
-    }
-    checkLeaders(views)
-    let rotten = damaged.map { simulation.hosts[$0].nodeID }
-    for view in views where !rotten.contains(view.node) {
-      if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
-    }
-  }
-
-  /// Two may lead a shard in different terms, but the older hears before long that a majority follows the newer, or that
-  /// nobody answers it (Raft §6.2).
-  private func checkLeaders(_ views: [ReplicaView]) {
-    let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
-    for shard in 0...plan.shards {
-      let leaders = views.filter { $0.shard.rawValue == UInt32(shard) && $0.isLeader && !frozen.contains($0.node) }
-      guard let oldest = leaders.min(by: { $0.term < $1.term }), leaders.count > 1, oldest.node == outdated[shard]?.node
-      else {
-        outdated[shard] = leaders.count > 1 ? leaders.min { $0.term < $1.term }.map { ($0.node, 0) } : nil
-        continue
-      }
-      outdated[shard]!.seconds += 1
-      if outdated[shard]!.seconds > 10 {
-        fail("shard \(shard): \(oldest.node.rawValue) leads on in term \(oldest.term.rawValue), long after it was deposed")
-      }
-    }
+    watchReplicas()
   }
 
   // MARK: What terminals ask of the life
@@ -366,7 +332,9 @@ public final class Life {
     let waiting = terminals.flatMap(\.pending)
     if isRuined { for terminal in terminals { terminal.abandon() } }
     guard quiet else {
-      if isRuined && !isLoud && wiped.count < simulation.hosts.count { wrong("halted without a word; not answered: \(waiting)") }
+      if isRuined && !isLoud && wiped.count < simulation.hosts.count {
+        wrong("halted without a word; not answered: \(waiting)")
+      }
       return fail("not answered within \(patience / 1000) ms of peace: \(waiting)")
     }
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")

@@ -21,6 +21,8 @@ final class LifeObserver: ReplicaObserver {
     var shard: ShardID
     var term: Term
   }
+  /// How far each leader knew its log to be committed when it began.
+  private var commitAtBegin: [LeaderKey: LogIndex] = [:]
   private(set) var appliedCount = 0
   private(set) var leaderships = 0
   /// Hears what is wrong.
@@ -45,7 +47,18 @@ final class LifeObserver: ReplicaObserver {
       committed[Int(replica.shard.rawValue)][index] = Committed(
         term: entry.term.rawValue, content: content, digest: digest, knownIn: replica.term.rawValue, by: replica.node)
     }
+    if replica.isLeader { checkCommit(replica) }
     if appliedCount % LifeObserver.checkInterval == 0 { check(replica) }
+  }
+
+  /// Raft §5.4.2: a leader counts copies of entries of its own term alone.
+  private func checkCommit(_ replica: ReplicaView) {
+    guard let begin = commitAtBegin[LeaderKey(shard: replica.shard, term: replica.term)], replica.commitIndex > begin,
+      let term = replica.term(at: replica.commitIndex), term != replica.term
+    else { return }
+    complain(
+      "shard \(replica.shard.rawValue): the leader of term \(replica.term.rawValue) commits"
+        + " \(replica.commitIndex.rawValue), an entry of term \(term.rawValue)")
   }
 
   func restored(_ replica: ReplicaView) {
@@ -67,6 +80,7 @@ final class LifeObserver: ReplicaObserver {
       )
     }
     leaders[key] = replica.node
+    commitAtBegin[key] = replica.commitIndex
     // Raft §5.2: what it voted is not forgotten with its power.
     if !replica.isStateStable { complain("shard \(key.shard.rawValue): a leader's own vote is not on disk") }
     // Raft §5.4: whatever was committed in earlier terms is in its log. What matches there matches before it too.

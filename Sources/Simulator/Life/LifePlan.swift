@@ -53,6 +53,7 @@ public struct LifePlan: Sendable {
   public var transferPieceBytes = 256 << 10
   public var journalSegmentBytes: UInt64 = 64 << 20
   public var segmentBytes = 256 << 10
+  public var appendBytes = 1 << 20
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
   public var tickInterval: UInt64 = 10_000
@@ -126,9 +127,12 @@ public struct LifePlan: Sendable {
     if random.chance(600) { kinds.removeAll(where: \.isDamage) }
     isRuin = random.chance(30)
     isRuinSeen = random.chance(700)
-    if isRuin && isRuinSeen { kinds = kinds.filter { $0 != .lostWrite && $0 != .strayWrite } + [.rot, .wipe, .failedRead, .power] }
+    if isRuin && isRuinSeen {
+      kinds = kinds.filter { $0 != .lostWrite && $0 != .strayWrite } + [.rot, .wipe, .failedRead, .power]
+    }
     if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
     pipelinePerMille = random.pick([0, 200, 600])
+    appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
   }
 
   /// For a person: one line.

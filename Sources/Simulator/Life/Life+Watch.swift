@@ -1,0 +1,78 @@
+import Base
+import Cluster
+
+/// What is looked at once a virtual second, of all replicas together.
+extension Life {
+  struct ReplicaPlace: Hashable {
+    var node: NodeID
+    var shard: ShardID
+  }
+
+  func watchReplicas() {
+    simulation.call(after: 1_000_000) { [self] in
+      guard failure == nil else { return }
+      checkReplicas()
+      watchReplicas()
+    }
+  }
+  private func checkReplicas() {
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    for shard in 0...plan.shards {
+      observer.checkLogs(views.filter { $0.shard.rawValue == UInt32(shard) })
+    }
+    checkLeaders(views)
+    checkTerms(views)
+    let rotten = damaged.map { simulation.hosts[$0].nodeID }
+    for view in views where !rotten.contains(view.node) {
+      if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
+    }
+  }
+
+  /// Two may lead a shard in different terms, but the older hears before long that a majority follows the newer, or that
+  /// nobody answers it (Raft §6.2).
+  private func checkLeaders(_ views: [ReplicaView]) {
+    let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
+    for shard in 0...plan.shards {
+      let leaders = views.filter { $0.shard.rawValue == UInt32(shard) && $0.isLeader && !frozen.contains($0.node) }
+      guard leaders.count > 1, let oldest = leaders.min(by: { $0.term < $1.term }) else {
+        outdated[shard] = nil
+        continue
+      }
+      let known = outdated[shard].flatMap { $0.node == oldest.node ? $0 : nil }
+      let seconds = (known?.seconds ?? 0) + 1
+      outdated[shard] = (oldest.node, seconds)
+      if seconds > 10 {
+        fail(
+          "shard \(shard): \(oldest.node.rawValue) leads on in term \(oldest.term.rawValue), long after it was deposed")
+      }
+    }
+  }
+
+  // MARK: Terms
+
+  /// Who reaches no majority from now on, and who does again.
+  func noteReachability() {
+    var found: [ReplicaPlace: Term] = [:]
+    for host in simulation.hosts where !host.isFrozen {
+      let reached = simulation.hosts.filter { $0 === host || simulation.isReachable(host.number, $0.number) }.map(
+        \.nodeID)
+      for view in host.node?.replicaViews ?? [] where view.voters.contains(view.node) {
+        let near = view.voters.filter { reached.contains($0) }.count
+        let place = ReplicaPlace(node: view.node, shard: view.shard)
+        if near * 2 <= view.voters.count { found[place] = alone[place] ?? view.term }
+      }
+    }
+    alone = found
+  }
+
+  /// Who reaches no majority does not raise the term (Raft §9.6, pre-vote); but once, by what was on its way.
+  private func checkTerms(_ views: [ReplicaView]) {
+    for view in views where view.votedForItself {
+      guard let term = alone[ReplicaPlace(node: view.node, shard: view.shard)], view.term.rawValue > term.rawValue + 1
+      else { continue }
+      fail(
+        "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(term.rawValue) to"
+          + " \(view.term.rawValue), and reaches no majority")
+    }
+  }
+}
