@@ -168,6 +168,7 @@ public final class Node: NodeCore {
     yieldLeadership()
     advanceDisk()
     advanceAudits()
+    for replica in replicas where replica?.markers.isEmpty == false { replica?.isDirty = true }
     if let stopping { continueStopping(stopping) }
   }
 

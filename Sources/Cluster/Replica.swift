@@ -34,6 +34,8 @@ final class Replica {
   let limits: ReplicaLimits
 
   /// The entry being gathered.
+  /// Audits' markers that wait for this clock to come near their stamp.
+  var markers: [Marker] = []
   var gather = Gather()
   /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
   var proposals: [Proposal] = []
@@ -181,27 +183,6 @@ final class Replica {
     outbox.result(shard, origin, reply.buffer.bytes)
   }
 
-  /// An audit's cut: everything before has an earlier stamp, everything after a later one.
-  func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
-    if !gather.isEmpty { propose() }
-    guard gather.isEmpty, wanted > lastProposedStamp, wanted > machine.lastStamp, isWithinReach(wanted) else {
-      reply.buffer.removeAll()
-      reply.error(.busy, "the shard is past that stamp")
-      outbox.result(shard, origin, reply.buffer.bytes)
-      return
-    }
-    gather.exactStamp = wanted
-    gather.payload.append(envelope)
-    gather.origins.append(origin)
-    propose()
-    guard !gather.isEmpty else { return }
-    // It could not be proposed, and must not wait: what came after it would share its entry and its stamp.
-    gather.reset()
-    reply.buffer.removeAll()
-    reply.error(.busy, "the shard has too much uncommitted")
-    outbox.result(shard, origin, reply.buffer.bytes)
-  }
-
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
@@ -275,6 +256,7 @@ final class Replica {
     guard quarantined == nil else { return }
     self.clock = clock
     if isLeader != wasLeader { leadershipChanged() }
+    proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.origins.isEmpty {
         if proposals.count < limits.entriesInFlight { propose() }
@@ -332,6 +314,7 @@ final class Replica {
     readRounds.removeAll()
     waiters.removeAll()
     gather.reset()
+    markers.removeAll()
   }
 
   // MARK: Closed time and digests

@@ -68,10 +68,11 @@ extension Simulation {
     for end in 0..<2 { wires[id]?.ends[end].lastArrival = now + duration }
   }
 
-  /// Whether two hosts run and nothing is between them. What was sent before may arrive all the same.
-  func isReachable(_ a: Int, _ b: Int) -> Bool {
-    guard hosts[a].node != nil, hosts[b].node != nil, !hosts[a].isFrozen, !hosts[b].isFrozen else { return false }
-    return [Path(from: a, to: b), Path(from: b, to: a)].allSatisfy { !cuts.contains($0) && !silences.contains($0) }
+  /// Whether one host runs and what it sends reaches another. What was sent before may arrive all the same.
+  func isHeard(_ from: Int, by to: Int) -> Bool {
+    guard hosts[from].node != nil, !hosts[from].isFrozen else { return false }
+    let path = Path(from: from, to: to)
+    return !cuts.contains(path) && !silences.contains(path)
   }
 
   private func isSilent(_ from: Int, _ to: Int) -> Bool {

@@ -47,8 +47,11 @@ extension Simulation {
   /// SIGKILL: nothing more happens in this process; its disk keeps what was synced, and any part of the rest.
   public func kill(_ number: Int) { end(number, .some(seed: random.next())) }
 
-  /// SIGKILL of a process whose machine lives on: its disk keeps all that was written.
-  public func killProcess(_ number: Int) { end(number, .everything) }
+  /// SIGKILL of a process whose machine lives on: all that was written is there, synced or not, until the power goes.
+  public func killProcess(_ number: Int) {
+    let disk = hosts[number].disk
+    end(number, disk.isPowerOut || disk.isArmed ? .some(seed: random.next()) : nil)
+  }
 
   /// The machine loses its power: peers are not told, until it is back and does not know their connections.
   public func cutPower(_ number: Int) {
@@ -56,7 +59,8 @@ extension Simulation {
     end(number, .some(seed: random.next()))
   }
 
-  private func end(_ number: Int, _ survivors: MemoryFileSystem.Survivors) {
+  /// - Parameter survivors: what the disk keeps if the machine ends as well.
+  private func end(_ number: Int, _ survivors: MemoryFileSystem.Survivors?) {
     let host = hosts[number]
     guard host.node != nil else { return }
     defer { reachabilityChanged?() }
@@ -67,7 +71,7 @@ extension Simulation {
     host.deferred.removeAll()
     for (_, client) in host.clients.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { client.closed() }
     host.clients.removeAll()
-    host.disk.crash(survivors)
+    if let survivors { host.disk.crash(survivors) } else { host.disk.endProcess() }
     for id in host.wires.values.sorted() { ended(wire: id, host: number) }
     host.wires.removeAll()
     host.unreadLinks.removeAll()
@@ -184,7 +188,7 @@ extension Simulation {
     if let exit = effects.exit {
       host.exit = exit.code
       tell(host.number, "ends: \(exit.reason)")
-      kill(host.number)
+      killProcess(host.number)
     } else if effects.clientReading.contains(where: { $0.on }) {
       perform(host)
     }
@@ -222,7 +226,8 @@ extension Simulation {
       log.append("\(now) \(host.name) dies: \(error)")
       tell(number, "dies: \(error)")
       trouble?(host, "dies: \(error)")
-      kill(number)
+      // What a failed sync left behind may still be read, until something else needs the memory.
+      if random.next() & 1 == 0 { kill(number) } else { killProcess(number) }
     }
   }
 

@@ -41,6 +41,17 @@ extension MemoryFileSystem {
       restart()
     }
   }
+  /// The process that used it is gone, and the machine runs on: handles and locks are dead; what was written and not synced
+  /// is there, and is not on the disk yet. Power that is out, or going to be, needs a `crash`.
+  public func endProcess() {
+    gate.withLock { _ in
+      precondition(!isPowerCut && stepsUntilPowerCut == nil, "the machine runs on")
+      bringNewestHome()
+      locks = []
+      generation += 1
+      syncsUntilFailure = nil
+    }
+  }
   /// The disk is replaced by an empty one: every file, folder, lock and handle is gone.
   public func wipe() {
     gate.withLock { _ in

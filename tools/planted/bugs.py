@@ -101,8 +101,8 @@ BUGS = [
           "")]),
     # Ledger
     Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",
-        [(RESTORE, "    self.dedupeIndex = dedupeIndex\n",
-          "    self.dedupeIndex = HashIndex(pool)\n    _ = dedupeIndex\n")]),
+        [(RESTORE, "    let dedupeIndex = try HashIndex(pool, restoring: &reader)\n",
+          "    _ = try HashIndex(pool, restoring: &reader)\n    let dedupeIndex = HashIndex(pool)\n")]),
     Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
         [(REQUESTS, "Int64(record.seconds) + limits.retentionSeconds <=", "Int64(record.seconds) + 2 <=")]),
     Bug("delivery-twice", "a delivery that comes again before it is settled is applied again",

@@ -36,7 +36,7 @@ public final class Life {
   private(set) var down: Set<Int> = []
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
   var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
-  /// Replicas that reach no majority, with the term in which that began.
+  /// Replicas that hear no other, with the term in which that began.
   var alone: [ReplicaPlace: Term] = [:]
   /// A node has told its operator of what explains a halt.
   private var isLoud = false
@@ -122,8 +122,6 @@ public final class Life {
   /// An error that no fault explains is a failure.
   private func troubled(_ host: SimulatedHost, _ text: String) {
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
-    // A marker is stamped ahead by as much as clocks might be apart, for all that is known over slow links.
-    if text.contains("alarm=CLOCK") && text.contains("are stamped") { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
     isLoud = true
