@@ -156,6 +156,8 @@ extension Node {
       leaders[i].catalogueVersion = max(leaders[i].catalogueVersion, led.catalogueVersion)
       leaders[i].commit = led.commit
       leaders[i].applied = led.applied
+      // What a clock that is wrong has promised would be believed for as long as it was ahead.
+      guard led.closed.microseconds <= now.wall.microseconds &+ Node.clockTolerance else { continue }
       replica(led.shard)?.noteClosed(led.closed, led.closedIndex)
     }
   }

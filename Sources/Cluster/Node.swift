@@ -146,6 +146,8 @@ public final class Node: NodeCore {
 
   public func tick(now: Moment) {
     self.now = now
+    // Before anything is stamped.
+    noticeClockStep()
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
       for replica in replicas { replica?.tick(clock: now.wall) }

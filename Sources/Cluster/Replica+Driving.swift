@@ -34,6 +34,8 @@ extension Replica {
   /// Whether this node may lead: see `RaftGroup.mayLead`. A leader that may not proposes nothing.
   func setMayLead(_ mayLead: Bool) {
     raft.mayLead = mayLead
+    // It was begun by a clock that may have been wrong.
+    if !mayLead { closing = nil }
     isDirty = true
   }
   func stepDown() {

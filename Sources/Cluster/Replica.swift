@@ -322,7 +322,7 @@ final class Replica {
   /// As leader, now and then: asks a quorum whether this replica still leads. What was committed when it asked is all
   /// that anyone can have been told by then.
   func beginClosing() {
-    guard isLeader, closing == nil else { return }
+    guard isLeader, raft.mayLead, closing == nil else { return }
     let context = nextReadContext
     do { try raft.readIndex(context: context) } catch { return }
     nextReadContext += 1

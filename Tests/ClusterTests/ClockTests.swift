@@ -119,6 +119,28 @@ import Testing
     try checkBooks(simulation)
   }
 
+  /// What the wrong clock says in the tick before it is judged is promised to nobody, and stamped on nothing.
+  @Test(arguments: 41...44) func aClockThatJumpsPromisesNothingByAsof(seed: UInt64) throws {
+    let simulation = try makePopulatedCluster(seed: seed)
+    for round in 0..<3 {
+      simulation.run(for: 1_000_000 + seed * 13_000)
+      simulation.hosts[round].clockOffset = 300_000_000
+      simulation.run(for: 700_000)
+      simulation.hosts[round].clockOffset = 0
+      simulation.run(for: 2_000_000)
+      for host in 0..<3 {
+        let latest = replicas(simulation, host).map(\.closedTime.microseconds).max() ?? 0
+        #expect(latest <= Simulation.epoch + Int64(simulation.now), "host \(host)")
+      }
+      try earnAll(simulation, on: 0, "jump\(round)")
+    }
+    let limit = Simulation.epoch + Int64(simulation.now)
+    for host in 0..<3 {
+      for replica in replicas(simulation, host) { #expect(replica.machine.lastStamp.microseconds <= limit) }
+    }
+    try checkBooks(simulation)
+  }
+
   @Test func clocksWithinTheToleranceDisturbNothing() throws {
     let simulation = try makePopulatedCluster(seed: 33)
     simulation.hosts[0].clockOffset = 400_000

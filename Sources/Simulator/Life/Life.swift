@@ -310,8 +310,10 @@ public final class Life {
       host.disk.cutPower(afterSteps: nil)
       host.disk.cancelFaults()
       // What a disk has refused is made anew from the log when the process starts.
-      // And who is about to stop has stopped.
-      if sickDisks.contains(host.number) || stopped[host.number] == host.life { simulation.killProcess(host.number) }
+      // And who is about to stop, or has no power and has not noticed, has stopped.
+      if sickDisks.contains(host.number) || stopped[host.number] == host.life || host.disk.isPowerOut {
+        simulation.killProcess(host.number)
+      }
       if down.contains(host.number) {
         if random.chance(500) { simulation.kill(host.number) } else { simulation.cutPower(host.number) }
       } else if host.node == nil, !simulation.start(host.number) {
