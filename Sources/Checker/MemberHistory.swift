@@ -19,6 +19,10 @@ struct MemberHistory {
     for place in own {
       let operation = operations[place]
       if operation.result == .none { continue }
+      if operation.wasGivenBack {
+        if operation.member == member { appendDebitAndReturn(operation, place) }
+        continue
+      }
       guard var action = action(of: operation, at: place, isRecipient: operation.member != member, holdNumbers) else {
         continue
       }
@@ -44,6 +48,20 @@ struct MemberHistory {
     if action.opens >= 0 { holds[action.opens].opener = number }
     if action.closes >= 0 { holds[action.closes].closers.append(number) }
     actions.append(action)
+  }
+
+  /// A transfer that the recipient refused: the points were away for a while, or never. What comes back is tied to what
+  /// went as a hold is to its end.
+  private mutating func appendDebitAndReturn(_ operation: Operation, _ place: Int) {
+    var debit = Action(begin: operation.begin, end: operation.end, operation: place)
+    debit.balanceChange = -operation.points
+    debit.opens = holds.count
+    var credit = Action(begin: operation.begin, end: operation.end, operation: place)
+    credit.balanceChange = operation.points
+    credit.closes = holds.count
+    holds.append(HoldActions(points: operation.points))
+    append(debit)
+    append(credit)
   }
 
   /// The holds that operations of this member make or name.

@@ -37,6 +37,9 @@ public struct Operation: Sendable {
   /// Of a local read: no state older than that at this moment may be answered.
   public var local: UInt64?
 
+  /// The recipient refused it: for a while the points may have been away.
+  var wasGivenBack: Bool { kind == .transfer && result == .refused && !code.isEmpty && code != "INSUFFICIENT" }
+
   public init(
     _ kind: Kind, member: String, client: String, begin: UInt64, end: UInt64 = .max, result: Result = .unknown
   ) {

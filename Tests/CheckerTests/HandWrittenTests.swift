@@ -115,6 +115,23 @@ import Testing
       ).violation?.reason.contains("never credited bob") == true)
   }
 
+  @Test func aTransferThatTheRecipientRefusedWasAwayForAWhile() throws {
+    let history = """
+      10 20 a earn ann points=50 id=e result=ok balance=50
+      30 90 b transfer ann points=20 id=t to=bob result=refused code=FROZEN
+
+      """
+    let away = "40 50 c balance ann result=ok balance=30 held=0"
+    let there = "60 70 c balance ann result=ok balance=50 held=0"
+    for lines in [away, there, away + "\n" + there] { #expect(try verdict(history + lines).isOK, "\(lines)") }
+    let wrong = [
+      "95 99 c balance ann result=ok balance=30 held=0", "40 50 c balance ann result=ok balance=70 held=0",
+      "40 50 c balance bob result=ok balance=20 held=0",
+      away + "\n" + there + "\n75 80 d balance ann result=ok balance=30",
+    ]
+    for lines in wrong { #expect(try verdict(history + lines).violation != nil, "\(lines)") }
+  }
+
   @Test func aTransferInDoubtIsWholeAtTheEnd() throws {
     let history = """
       1 2 a earn ann points=5 id=1 result=ok

@@ -161,6 +161,7 @@ public final class Life {
       lines.append("MERCHANT SET \(merchant) program=main region=\(merchant)")
     }
     for i in 0..<plan.members { lines.append("MEMBER ADD m\(i)") }
+    if plan.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""
       for _ in 0..<20 {

@@ -76,6 +76,8 @@ public struct LifePlan: Sendable {
   public var isRuin = false
   /// The damage of a ruin is such that a node may see it: no write is lost without a trace.
   public var isRuinSeen = false
+  /// There is a member that is frozen: what is transferred to it comes back.
+  public var hasFrozen = false
   /// How often a terminal asks several things at once.
   public var pipelinePerMille: UInt64 = 0
 
@@ -132,6 +134,7 @@ public struct LifePlan: Sendable {
     }
     if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
     pipelinePerMille = random.pick([0, 200, 600])
+    hasFrozen = random.chance(400) && !isRuin
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
   }
 

@@ -115,8 +115,8 @@ final class LifeTerminal {
         return Pending(operation: operation, line: line, client: client)
       }
       line = "BALANCE \(member)"
-    case 78..<90 where life.plan.members > 1:
-      var to = member
+    case 78..<90 where life.plan.members > 1 || life.plan.hasFrozen:
+      var to = life.plan.hasFrozen && (life.plan.members == 1 || random.chance(300)) ? "frozen" : member
       while to == member { to = "m\(random.below(UInt64(life.plan.members)))" }
       var operation = Operation(.transfer, member: member, client: name, begin: simulation.now)
       operation.id = id
@@ -247,7 +247,7 @@ final class LifeTerminal {
     guard isWaiting, !asked.isEmpty else { return life.wrong("\(name) got an answer to nothing: \(line)") }
     var pending = asked.removeFirst()
     life.tell(connection?.client.host ?? -1, "\(name) < \(line)")
-    let refusals = ["-INSUFFICIENT", "-REVERSED"]
+    let refusals = ["-INSUFFICIENT", "-REVERSED"] + (pending.operation.to == "frozen" ? ["-FROZEN"] : [])
     if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
       unasked.append(pending)
     } else if line.hasPrefix("-UNKNOWN") {
@@ -273,6 +273,8 @@ final class LifeTerminal {
     wait += 1
     if life.mayBegin {
       unasked.removeAll { pending in
+        // Of what comes back it wants to know when.
+        if pending.inDoubt && pending.operation.to == "frozen" { return false }
         guard random.chance(pending.inDoubt ? 30 : 100) else { return false }
         life.gaveUp(pending)
         if pending.inDoubt && pending.operation.kind != .balance { clients[pending.client] += 1 }
