@@ -275,7 +275,7 @@ final class LifeTerminal {
       unasked.removeAll { pending in
         // Of what comes back it wants to know when.
         if pending.inDoubt && pending.operation.to == "frozen" { return false }
-        guard random.chance(pending.inDoubt ? 30 : 100) else { return false }
+        guard random.chance(pending.inDoubt ? 30 : life.plan.quitPerMille) else { return false }
         life.gaveUp(pending)
         if pending.inDoubt && pending.operation.kind != .balance { clients[pending.client] += 1 }
         return true
