@@ -21,6 +21,8 @@ public struct ReplicaView {
   public var shard: ShardID { replica.shard }
   public var isLeader: Bool { replica.raft.role == .leader }
   public var term: Term { replica.raft.term }
+  /// A follower of it waits for a snapshot.
+  public var sendsSnapshot: Bool { replica.raft.progress.contains { $0.state == .snapshot } }
   public var votedForItself: Bool { replica.raft.vote == replica.raft.id }
   /// Its term and vote are on disk.
   public var isStateStable: Bool { replica.raft.isStateStable }

@@ -328,7 +328,11 @@ public final class Life {
     tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for terminal in terminals { terminal.peace() }
     let began = simulation.now
-    let quiet = simulation.run(for: patience) { failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
+    let isDone = { [self] in failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
+    var quiet = simulation.run(for: patience, until: isDone)
+    // A majority that has to be sent a snapshot first takes its time: here its pieces are of a few bytes.
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    if !quiet && views.contains(where: \.sendsSnapshot) { quiet = simulation.run(for: 3 * patience, until: isDone) }
     guard failure == nil else { return }
     let waiting = terminals.flatMap(\.pending)
     if isRuined { for terminal in terminals { terminal.abandon() } }
