@@ -17,6 +17,7 @@ extension Life {
     }
     guard converge(), audit() else { return }
     repeatAll()
+    for number in up where failure == nil { checkCatalogue(at: number) }
     guard failure == nil else { return }
     for number in damagedUp where failure == nil { probe(number) }
     // Who was damaged need not have been given all of it again, and leads nobody now.

@@ -34,6 +34,7 @@ public final class Life {
   var wiped: Set<Int> = []
   /// Hosts that stay down in peace.
   private(set) var down: Set<Int> = []
+  var catalogue = CatalogueChanges()
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
   var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
   /// Replicas that hear no other, with the term in which that began.
@@ -222,6 +223,7 @@ public final class Life {
     }
     scheduleStrike()
     scheduleAudit()
+    scheduleCatalogue()
     watchReplicas()
   }
 
