@@ -35,6 +35,12 @@ struct EventQueue {
     if !heap.isEmpty { sink(last) }
     return (first.time, what)
   }
+  /// Nothing is still to come; what has been is counted on.
+  mutating func removeAll() {
+    heap = []
+    waiting = []
+    free = []
+  }
   private func precedes(_ a: Key, _ b: Key) -> Bool { a.time < b.time || (a.time == b.time && a.order < b.order) }
   private mutating func sink(_ key: Key) {
     var parent = 0

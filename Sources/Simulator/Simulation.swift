@@ -145,6 +145,15 @@ public final class Simulation {
     return true
   }
 
+  /// The end of a simulation: nothing happens any more, and nobody listens.
+  func forgetEvents() {
+    events.removeAll()
+    for host in hosts {
+      host.deferred = []
+      host.stalled = []
+      host.clients = [:]
+    }
+  }
   func schedule(after delay: UInt64, _ what: Event) { events.push(at: now + delay, what) }
   /// Has `body` called later: what the world beside the cluster does.
   public func call(after delay: UInt64, _ body: @escaping () -> Void) { schedule(after: delay, .call(body)) }

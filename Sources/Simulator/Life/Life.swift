@@ -83,6 +83,8 @@ public final class Life {
 
   /// Lives it to its end, or to the first failure.
   public func run() {
+    // What is still to come knows of this life, and would keep it in memory.
+    defer { simulation.forgetEvents() }
     tell(-1, plan.summary)
     guard setUp() else { return }
     troubleBegins()
