@@ -131,6 +131,20 @@ struct GroupTests {
     #expect(group.configuration == plain && group.commitIndex == LogIndex(2))
   }
 
+  /// Raft, figure 2: what lies behind the last entry that the leader spoke of may not be the leader's.
+  @Test func `An append commits no entry behind those that it vouches for`() throws {
+    for (entries, committed) in [(0, 1), (1, 2)] {
+      var group = try group(voters: [1, 2, 3], terms: [1, 1, 1, 2])
+      _ = settle(&group)
+      let same = (0..<entries).map { _ in LogEntry(index: LogIndex(2), term: Term(1), payload: [1, 2, 3]) }
+      group.step(
+        Message(
+          .append, from: NodeID(2), to: NodeID(1), term: Term(3), index: LogIndex(1), logTerm: Term(1),
+          commit: LogIndex(4), entries: same))
+      #expect(settle(&group).map(\.index.rawValue) == Array(1...UInt64(committed)))
+    }
+  }
+
   @Test func `While joint, an election needs a majority of both halves`() throws {
     let joint = Configuration(voters: [1, 2].map { NodeID($0) }, outgoing: [1, 3, 4].map { NodeID($0) })
     for (first, second) in [(2, 3), (4, 2)] as [(UInt64, UInt64)] {
