@@ -38,6 +38,8 @@ public struct ReplicaView {
   public var digest: (UInt64, UInt64)? { (replica.machine as? LedgerMachine)?.digest }
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
+  /// When an entry of commands was stamped, in microseconds.
+  public static func stamp(of entry: LogEntry) -> Int64? { entry.kind == .command ? Node.stamp(of: entry) : nil }
   /// Throws what is broken of the ledger's state. O(state).
   public func checkInvariants() throws { try (replica.machine as? LedgerMachine)?.checkInvariants() }
 }

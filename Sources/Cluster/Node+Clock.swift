@@ -222,7 +222,7 @@ extension Node {
     return true
   }
 
-  private static func stamp(of entry: LogEntry) -> Int64 {
+  static func stamp(of entry: LogEntry) -> Int64 {
     entry.payload.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       // What cannot be read is refused by whoever applies it.

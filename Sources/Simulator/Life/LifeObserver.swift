@@ -21,6 +21,8 @@ final class LifeObserver: ReplicaObserver {
     var shard: ShardID
     var term: Term
   }
+  /// The newest entry of commands that was applied anywhere, by shard, and its stamp.
+  private var newest: [ShardID: (index: LogIndex, stamp: Int64)] = [:]
   /// How far each leader knew its log to be committed when it began.
   private var commitAtBegin: [LeaderKey: LogIndex] = [:]
   private(set) var appliedCount = 0
@@ -47,8 +49,23 @@ final class LifeObserver: ReplicaObserver {
       committed[Int(replica.shard.rawValue)][index] = Committed(
         term: entry.term.rawValue, content: content, digest: digest, knownIn: replica.term.rawValue, by: replica.node)
     }
+    checkStamp(entry, replica)
     if replica.isLeader { checkCommit(replica) }
     if appliedCount % LifeObserver.checkInterval == 0 { check(replica) }
+  }
+
+  /// What was decided later is stamped later, whoever led.
+  private func checkStamp(_ entry: LogEntry, _ replica: ReplicaView) {
+    guard let stamp = ReplicaView.stamp(of: entry) else { return }
+    if let known = newest[replica.shard] {
+      guard entry.index > known.index else { return }
+      if stamp <= known.stamp {
+        complain(
+          "shard \(replica.shard.rawValue): entry \(entry.index.rawValue) is stamped \(known.stamp - stamp) µs before"
+            + " entry \(known.index.rawValue)")
+      }
+    }
+    newest[replica.shard] = (entry.index, stamp)
   }
 
   /// Raft §5.4.2: a leader counts copies of entries of its own term alone.
