@@ -140,7 +140,7 @@ class Hand:
         self.journal.event(f"fill the disk of n{node.number}")
         node.begin_excuse("a full disk")
         room = os.statvfs(node.data)
-        file = os.open(os.path.join(node.data, "ballast"), os.O_WRONLY | os.O_CREAT)
+        file = os.open(os.path.join(node.data, "filler"), os.O_WRONLY | os.O_CREAT)
         try:
             os.posix_fallocate(file, 0, room.f_bavail * room.f_frsize)
             while os.write(file, bytes(4096)):
@@ -152,9 +152,10 @@ class Hand:
     def fill_over(self, node):
         node = self.nodes[node]
         self.journal.event(f"room again on the disk of n{node.number}")
-        os.remove(os.path.join(node.data, "ballast"))
+        os.remove(os.path.join(node.data, "filler"))
         node.ended_by_itself()
         self.journal.count("outlived a full disk" if node.process else "ended by a full disk")
+        node.excuse_over()
 
     # Links
 
