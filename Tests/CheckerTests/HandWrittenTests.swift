@@ -143,6 +143,8 @@ import Testing
     #expect(try verdict(history + "5" + bob + "0").isOK)
     #expect(try verdict(history + "0" + bob + "0").violation?.member == "bob")
     #expect(try verdict(history + "5" + bob + "5").violation?.member == "ann")
+    let halted = try History(parsing: Array("tallystick-history 1\n\(history)0\(bob)0\n".utf8)).operations
+    #expect(LinearizabilityChecker.check(halted, isSettled: false).isOK)
     // Without a final read it may still be on its way.
     #expect(try verdict(history + "0").isOK)
   }
