@@ -22,6 +22,7 @@ extension Life {
     }
     checkLeaders(views)
     checkTerms(views)
+    checkVotes(views)
     let rotten = damaged.map { simulation.hosts[$0].nodeID }
     for view in views where !rotten.contains(view.node) {
       if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
@@ -73,5 +74,22 @@ extension Life {
         "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(term.rawValue) to"
           + " \(view.term.rawValue), and heard nobody")
     }
+  }
+
+  /// Term and vote are on disk before long, unless the disk does nothing (Raft §5.2: a vote speaks from there alone).
+  private func checkVotes(_ views: [ReplicaView]) {
+    let excused = simulation.hosts.filter {
+      $0.isFrozen || $0.diskStalledUntil + 5_000_000 > simulation.now || $0.diskSlowness > 1
+        || sickDisks.contains($0.number)
+    }
+    let idle = excused.map(\.nodeID)
+    var found: [ReplicaPlace: Int] = [:]
+    for view in views where !view.isStateStable && !idle.contains(view.node) {
+      let place = ReplicaPlace(node: view.node, shard: view.shard)
+      let seconds = (unwritten[place] ?? 0) + 1
+      found[place] = seconds
+      if seconds > 5 { fail("shard \(view.shard.rawValue): the vote of \(view.node.rawValue) never comes to disk") }
+    }
+    unwritten = found
   }
 }

@@ -39,6 +39,8 @@ public final class Life {
   var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
   /// Replicas that hear no other, with the term in which that began.
   var alone: [ReplicaPlace: Term] = [:]
+  /// Replicas whose term or vote is not on disk, and for how many seconds.
+  var unwritten: [ReplicaPlace: Int] = [:]
   /// A node has told its operator of what explains a halt.
   private var isLoud = false
   private let transcript: ((String) -> Void)?
