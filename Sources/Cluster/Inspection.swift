@@ -11,6 +11,8 @@ public protocol ReplicaObserver: AnyObject {
   func restored(_ replica: ReplicaView)
   /// A replica has begun to lead.
   func leads(_ replica: ReplicaView)
+  /// A replica tells another that it has its vote in this term.
+  func votes(_ replica: ReplicaView)
 }
 
 /// One replica, to look at.

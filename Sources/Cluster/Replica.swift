@@ -276,7 +276,12 @@ final class Replica {
     }
     if ready.roleChanged { outbox.roleChanged = true }
     if ready.damageChanged { outbox.isRepaired = true }
-    for message in ready.messages { outbox.messages.append(message) }
+    for message in ready.messages {
+      outbox.messages.append(message)
+      if let observer, message.kind == .voteReply, !message.reject, message.term == raft.term {
+        observer.votes(ReplicaView(replica: self))
+      }
+    }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {
       if state.context == closing?.context { closedRound(state) }

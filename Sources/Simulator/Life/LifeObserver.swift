@@ -115,6 +115,12 @@ final class LifeObserver: ReplicaObserver {
     }
   }
 
+  func votes(_ replica: ReplicaView) {
+    if !replica.isStateStable {
+      complain("shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote that is not on disk")
+    }
+  }
+
   /// Its whole state, which takes time in proportion.
   func check(_ replica: ReplicaView) {
     do {

@@ -78,6 +78,8 @@ public struct LifePlan: Sendable {
   public var isRuinSeen = false
   /// There is a member that is frozen: what is transferred to it comes back.
   public var hasFrozen = false
+  /// How often a terminal only reads, beside what it reads anyway.
+  public var readPerMille: UInt64 = 0
   /// How often a terminal gives up that is told that nothing was done.
   public var quitPerMille: UInt64 = 100
   /// How often a terminal asks several things at once.
@@ -137,6 +139,7 @@ public struct LifePlan: Sendable {
     if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
     pipelinePerMille = random.pick([0, 200, 600])
     quitPerMille = random.pick([100, 100, 700])
+    readPerMille = random.pick([0, 0, 600])
     hasFrozen = random.chance(400) && !isRuin
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
   }

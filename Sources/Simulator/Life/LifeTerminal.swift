@@ -97,7 +97,7 @@ final class LifeTerminal {
     let points = Int64(random.below(50) + 1)
     var kind = Operation.Kind.balance
     var line = ""
-    switch random.below(100) {
+    switch random.chance(life.plan.readPerMille) ? 99 : random.below(100) {
     case 0..<34: (kind, line) = (.earn, "EARN \(member) merchant=\(merchant) points=\(points) id=\(id)")
     case 34..<54: (kind, line) = (.redeem, "REDEEM \(member) merchant=\(merchant) points=\(points) id=\(id)")
     case 54..<64: (kind, line) = (.hold, "HOLD \(member) merchant=\(merchant) points=\(points) id=\(id)")
