@@ -58,17 +58,67 @@ import Testing
   }
 
   @Test func aMarkerThatCannotBeProposedIsRefusedAndLeavesNothingBehind() throws {
-    var options = RaftOptions()
-    options.maxUncommittedBytes = 1
-    let raft = try RaftGroup(
-      id: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
-      configuration: Configuration(voters: [NodeID(1)]), entries: [])
-    let replica = Replica(
-      shard: ShardID(1), firstSlot: Slot(0),
-      machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
+    let lone = try LoneReplica(uncommittedBytes: 1)
+    lone.isDurable = false
+    try lone.send(1, marker: nil)
+    lone.turn()
+    let wanted = Stamp(microseconds: lone.clock + 20_000)
+    try lone.send(2, marker: wanted)
+    var busy = ByteBuffer()
+    busy.append(UInt32(1))
+    busy.append(UInt64(2))
+    let results = lone.replica.outbox.results.first?.buffer.array ?? []
+    #expect(results.starts(with: busy.array), "the marker is answered at once")
+    #expect(results.count > 17 && results[16] == ReplyTag.error.rawValue && results[17] == ErrorCode.busy.rawValue)
+    try lone.send(3, marker: nil)
+    lone.isDurable = true
+    lone.turn()
+    lone.turn()
+    let headers = try lone.headers()
+    #expect(headers.map(\.commandCount) == [1, 1])
+    #expect(headers.allSatisfy { $0.stamp < wanted })
+  }
+
+  @Test func aMarkerWaitsForItsStamp() throws {
+    let lone = try LoneReplica(uncommittedBytes: 1 << 20)
+    let wanted = Stamp(microseconds: lone.clock + 900_000)
+    try lone.send(1, marker: wanted)
+    for sequence in 2..<5 as Range<UInt64> {
+      lone.turn()
+      try lone.send(sequence, marker: nil)
+      lone.turn()
+      lone.clock += 200_000
+    }
+    #expect(try lone.headers().allSatisfy { $0.stamp < wanted } && lone.headers().count == 3)
+    lone.clock = wanted.microseconds - 10_000
+    lone.turn()
+    try lone.send(5, marker: nil)
+    lone.turn()
+    let stamps = try lone.headers().map(\.stamp)
+    #expect(stamps.count == 5 && stamps[3] == wanted && stamps[4] > wanted)
+  }
+
+  /// One that leads alone, with a log that is written when the test says so.
+  private final class LoneReplica {
+    let replica: Replica
     var clock: Int64 = 1_000_000
     var entries: [LogEntry] = []
     var isDurable = true
+    private var message: UInt32 = 0
+
+    init(uncommittedBytes: Int) throws {
+      var options = RaftOptions()
+      options.maxUncommittedBytes = uncommittedBytes
+      let raft = try RaftGroup(
+        id: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        snapshotTerm: Term(0), configuration: Configuration(voters: [NodeID(1)]), entries: [])
+      replica = Replica(
+        shard: ShardID(1), firstSlot: Slot(0),
+        machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
+      replica.campaign()
+      turn()
+      try #require(replica.isLeader)
+    }
     func turn() {
       clock += 1000
       replica.applyAllowance = 1 << 20
@@ -81,46 +131,27 @@ import Testing
         replica.turn(clock: Stamp(microseconds: clock))
       }
     }
-    var message: UInt32 = 0
     func send(_ sequence: UInt64, marker: Stamp?) throws {
       var items = ByteBuffer()
       items.append(sequence)
       items.append(marker == nil ? EdgeItem.Flags().rawValue : EdgeItem.Flags.marker.rawValue)
-      if marker == nil {
-        Command.appendTick(to: &items, slot: Slot(0))
-      } else {
+      if let marker {
         Command.appendMarker(to: &items, slot: Slot(0))
+        items.append(marker.microseconds)
+      } else {
+        Command.appendTick(to: &items, slot: Slot(0))
       }
-      if let marker { items.append(marker.microseconds) }
       try replica.receive(edge: 0, epoch: 1, message: message, count: 1, items: items.bytes)
       message += 1
     }
-    replica.campaign()
-    turn()
-    #expect(replica.isLeader)
-    isDurable = false
-    try send(1, marker: nil)
-    turn()
-    let wanted = Stamp(microseconds: clock + 500_000)
-    try send(2, marker: wanted)
-    var busy = ByteBuffer()
-    busy.append(UInt32(1))
-    busy.append(UInt64(2))
-    let results = replica.outbox.results.first?.buffer.array ?? []
-    #expect(results.starts(with: busy.array), "the marker is answered at once")
-    #expect(results.count > 17 && results[16] == ReplyTag.error.rawValue && results[17] == ErrorCode.busy.rawValue)
-    try send(3, marker: nil)
-    isDurable = true
-    turn()
-    turn()
-    let commands = entries.filter { $0.kind == .command }
-    let headers = try commands.map { entry in
-      try entry.payload.withUnsafeBytes { raw in
-        var reader = ByteReader(raw)
-        return try EntryHeader(decoding: &reader)
+    /// Of all entries of commands that were written.
+    func headers() throws -> [EntryHeader] {
+      try entries.filter { $0.kind == .command }.map { entry in
+        try entry.payload.withUnsafeBytes { raw in
+          var reader = ByteReader(raw)
+          return try EntryHeader(decoding: &reader)
+        }
       }
     }
-    #expect(headers.map(\.commandCount) == [1, 1])
-    #expect(headers.allSatisfy { $0.stamp < wanted })
   }
 }
