@@ -32,7 +32,8 @@ extension Node {
       log(
         .warning,
         "\(shard) has had no leader for \(Node.leaderlessAlarm / 1_000_000) s and takes nothing:"
-          + " \(near.count) of its \(voters.count) voters are in reach, \(voters.count / 2 + 1) are needed")
+          + " \(near.count) of its \(voters.count) voters are in reach, \(voters.count / 2 + 1) are needed;"
+          + " start those that are down ('tally shards' names them), or look at their logs and at the network")
     }
   }
 

@@ -109,7 +109,7 @@ extension Node {
       clock.isOff = true
       clock.offSince = now.monotonic
       statusDue = true
-      for replica in replicas { replica?.setMayLead(false) }
+      judgeLeadership()
     }
     guard clock.toldOff.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return }
     clock.toldOff = now.monotonic
@@ -124,7 +124,7 @@ extension Node {
     clock.isOff = false
     clock.toldOff = nil
     statusDue = true
-    for replica in replicas { replica?.setMayLead(!disk.isSlow) }
+    judgeLeadership()
     log(.info, "the clock is right again")
   }
 
@@ -157,7 +157,6 @@ extension Node {
       if let until = replica.prematurity?.restUntil {
         guard now.monotonic >= until else { continue }
         replica.prematurity = nil
-        replica.setMayLead(!clock.isOff)
         continue
       }
       guard replica.isLeader, let stamp = replica.raft.newestUncommittedCommand.map(Node.stamp(of:)),
@@ -174,8 +173,8 @@ extension Node {
         "shard=\(replica.shard.rawValue) has entries here that are stamped ahead of every clock: others are to lead it")
       replica.prematurity?.restUntil = now.monotonic + 2 * Node.clockHandOver
       replica.stepDown()
-      replica.setMayLead(false)
     }
+    judgeLeadership()
   }
 
   /// Whether a node is well enough to be given what another leads.

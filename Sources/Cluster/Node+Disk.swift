@@ -138,13 +138,7 @@ extension Node {
       statusDue = true
       log(.info, "the disk is quick again")
     }
-    for replica in replicas {
-      guard let replica else { continue }
-      // Who leads goes on until somebody has taken over; but it takes over from nobody.
-      let isResting = replica.prematurity?.restUntil != nil
-      let mayLead = !clock.isOff && !isResting && (!disk.isSlow || replica.isLeader)
-      if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
-    }
+    judgeLeadership()
     if disk.isSlow || disk.isFull || !rottenJournals.isEmpty { offerLeadership() }
   }
 
@@ -157,6 +151,17 @@ extension Node {
       .warning,
       "alarm=SLOWDISK a write to the log takes over \(took / 1000) ms: leadership is handed over, and not taken until"
         + " the disk is quick again")
+  }
+
+  /// Which replicas may lead here, by what is known of this node's clock and disk. With a slow disk who leads goes on
+  /// until somebody has taken over; but it takes over from nobody.
+  func judgeLeadership() {
+    for replica in replicas {
+      guard let replica else { continue }
+      let isResting = replica.prematurity?.restUntil != nil
+      let mayLead = !clock.isOff && !isResting && (!disk.isSlow || replica.isLeader)
+      if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
+    }
   }
 
   /// To each shard's best voter that is well, if there is one; with a pause after an attempt, in which requests are

@@ -54,7 +54,10 @@ extension Node {
     guard shards != disk.pinning else { return }
     if disk.pinning.isEmpty {
       let names = shards.sorted().map { "\($0.rawValue)" }.joined(separator: ",")
-      log(.error, "the log is half again over log-limit-mb: writes are refused of shards=\(names), which hold it back")
+      log(
+        .error,
+        "the log is half again over log-limit-mb: writes are refused of shards=\(names), which hold it back; see above why"
+          + " their snapshots fail, or raise the limit")
     } else if shards.isEmpty {
       log(.info, "the log is within its limit again")
     }

@@ -27,9 +27,9 @@ extension Replica {
   func proposeMarkers() {
     guard !markers.isEmpty else { return }
     let horizon = clock.microseconds &+ Replica.markerLead
-    let due = markers.filter { $0.stamp.microseconds <= horizon }
-    markers.removeAll { $0.stamp.microseconds <= horizon }
-    for marker in due { propose(marker) }
+    let waiting = markers
+    markers = waiting.filter { $0.stamp.microseconds > horizon }
+    for marker in waiting where marker.stamp.microseconds <= horizon { propose(marker) }
   }
 
   private func propose(_ marker: Marker) {
@@ -47,9 +47,9 @@ extension Replica {
     refuseMarker(marker.origin, "the shard has too much uncommitted")
   }
 
-  private func refuseMarker(_ origin: Origin, _ reason: StaticString) {
+  private func refuseMarker(_ origin: Origin, _ reason: String) {
     reply.buffer.removeAll()
-    reply.error(.busy, "\(reason)")
+    reply.error(.busy, reason)
     outbox.result(shard, origin, reply.buffer.bytes)
   }
 }

@@ -276,11 +276,9 @@ final class Replica {
     }
     if ready.roleChanged { outbox.roleChanged = true }
     if ready.damageChanged { outbox.isRepaired = true }
-    for message in ready.messages {
-      outbox.messages.append(message)
-      if let observer, message.kind == .voteReply, !message.reject, message.term == raft.term {
-        observer.votes(ReplicaView(replica: self))
-      }
+    for message in ready.messages { outbox.messages.append(message) }
+    if let observer, ready.messages.contains(where: { $0.kind == .voteReply && !$0.reject && $0.term == raft.term }) {
+      observer.votes(ReplicaView(replica: self))
     }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {

@@ -10,10 +10,7 @@ import Testing
 @Suite struct ClockTests {
   private func makePopulatedCluster(seed: UInt64) throws -> Simulation {
     let simulation = try makeCluster(seed: seed, shards: 3)
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    for i in 0..<12 { #expect(ask(simulation, client, "MEMBER ADD m\(i)") == "+OK") }
+    try populate(simulation, members: (0..<12).map { "m\($0)" })
     // Leadership has gone home: each node leads a shard.
     simulation.run(for: 4_000_000)
     for host in 0..<3 { try #require(led(simulation, by: host) > 0, "\(simulation.report)") }

@@ -24,6 +24,19 @@ func makeCluster(
   return simulation
 }
 
+/// What there is to ask about: a program, its merchants, each in a region, and members. Gives the connection that made them.
+@discardableResult
+func populate(
+  _ simulation: Simulation, members: [String] = ["ann"], merchants: [(name: String, region: String)] = [("shop", "east")]
+) throws -> SimulatedClient {
+  let admin = try #require(simulation.connect(to: 0))
+  var lines = ["PROGRAM SET main earn=1/100 expire=never"]
+  lines += merchants.map { "MERCHANT SET \($0.name) program=main region=\($0.region)" }
+  lines += members.map { "MEMBER ADD \($0)" }
+  for line in lines { #expect(ask(simulation, admin, line) == "+OK", "\(line)") }
+  return admin
+}
+
 func status(_ simulation: Simulation, _ host: Int) -> String? {
   guard let client = simulation.connect(to: host) else { return nil }
   simulation.send("CLUSTER STATUS\n", on: client)

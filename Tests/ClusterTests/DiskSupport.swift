@@ -14,10 +14,7 @@ struct DiskCluster {
     seed: UInt64, shards: Int = 3, configure: (inout NodeConfiguration) -> Void = { _ in }
   ) throws {
     simulation = try makeCluster(seed: seed, shards: shards, configure: configure)
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    for member in members { #expect(ask(simulation, client, "MEMBER ADD \(member)") == "+OK") }
+    try populate(simulation, members: members)
     if shards > 1 {
       let isHome = simulation.run(for: 10_000_000) { [simulation] in
         (0..<3).allSatisfy { DiskCluster.led(simulation, by: $0) > 0 }

@@ -86,10 +86,7 @@ private final class SideBySide: TurnRunner {
   /// Its links stay open, so nobody is told that it is gone; and no further request comes that would be sent elsewhere.
   @Test func whatAFrozenLeaderWasAskedIsAskedOfTheNextOne() throws {
     let simulation = try makeCluster(seed: 29, shards: 1)
-    let setter = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, setter, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, setter, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, setter, "MEMBER ADD ann") == "+OK")
+    try populate(simulation)
     let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
     let leader = try #require(leading)
     let client = try #require(simulation.connect(to: (leader + 1) % 3))
@@ -104,13 +101,9 @@ private final class SideBySide: TurnRunner {
     #expect(ask(simulation, client, "BALANCE ann")?.contains(" balance=7 ") == true)
   }
 
-  private func populate(_ simulation: Simulation) throws {
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    for merchant in ["east", "north", "west"] {
-      #expect(ask(simulation, client, "MERCHANT SET \(merchant) program=main region=\(merchant)") == "+OK")
-    }
-    for i in 0..<12 { #expect(ask(simulation, client, "MEMBER ADD m\(i)") == "+OK") }
+  private func populateRegions(_ simulation: Simulation) throws {
+    let regions = ["east", "north", "west"]
+    try populate(simulation, members: (0..<12).map { "m\($0)" }, merchants: regions.map { ($0, $0) })
   }
 
   private func field(_ name: String, _ line: String) -> String? {
@@ -140,7 +133,7 @@ private final class SideBySide: TurnRunner {
       configuration.transferPieceBytes = 1 << 10
       configuration.ledgerLimits.journalSegmentBytes = 64 << 10
     }
-    try populate(simulation)
+    try populateRegions(simulation)
     var random = SeededGenerator(seed: seed &* 77)
     let terminals = (0..<12).map { PersistentTerminal(member: "m\($0)", seed: seed &* 1000 + UInt64($0)) }
     var dead: Int?
@@ -218,7 +211,7 @@ private final class SideBySide: TurnRunner {
   @Test func theSameSeedLivesTheSameLife() throws {
     func hash(_ turnRunner: (any TurnRunner)? = nil) throws -> UInt64 {
       let simulation = try makeCluster(seed: 99, turnRunner: turnRunner) { $0.parallelBytes = 0 }
-      try populate(simulation)
+      try populateRegions(simulation)
       simulation.kill(1)
       simulation.run(for: 3_000_000)
       simulation.start(1)

@@ -6,12 +6,6 @@ import Testing
 
 /// Entries that were stamped while clocks were ahead, and what becomes of them when the clocks are right again.
 @Suite struct FutureStampTests {
-  private func populate(_ simulation: Simulation) throws {
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, client, "MEMBER ADD ann") == "+OK")
-  }
   private func leader(_ simulation: Simulation) throws -> Int {
     simulation.run(for: 10_000_000) { simulation.hosts.contains { $0.node?.replica(ShardID(1))?.isLeader == true } }
     return try #require(simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number)

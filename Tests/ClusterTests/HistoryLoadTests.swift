@@ -12,10 +12,7 @@ import Testing
     transactions: Int, configure: @escaping (inout NodeConfiguration) -> Void
   ) throws -> (Simulation, edges: [Int]) {
     let simulation = try makeCluster(seed: 71, shards: 1, configure: configure)
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, client, "MEMBER ADD ann") == "+OK")
+    let client = try populate(simulation)
     client.clear()
     simulation.send((0..<transactions).map { "EARN ann merchant=shop points=1 id=r\($0)\n" }.joined(), on: client)
     simulation.run(for: 10_000_000) { client.lineCount == transactions }

@@ -8,10 +8,7 @@ import Testing
 @Suite struct RepeatTests {
   @Test func repeatsOfMembersAreAnsweredAsTheFirstTimeFromEveryNode() throws {
     let simulation = try makeCluster(seed: 61, shards: 2)
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    for i in 0..<8 { #expect(ask(simulation, client, "MEMBER ADD m\(i)") == "+OK") }
+    try populate(simulation, members: (0..<8).map { "m\($0)" })
     func send(_ host: Int, _ text: String, count: Int) throws -> [String] {
       let terminal = try #require(simulation.connect(to: host))
       simulation.send(text, on: terminal)

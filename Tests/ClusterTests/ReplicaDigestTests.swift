@@ -14,10 +14,7 @@ import Testing
     let leader = try #require(leading)
     let victim = isLeader ? leader : (leader + 1) % 3
     try corrupt(simulation, victim)
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, client, "MEMBER ADD ann") == "+OK")
+    try populate(simulation)
     return (simulation, leader, victim)
   }
 

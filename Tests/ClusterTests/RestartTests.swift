@@ -15,10 +15,7 @@ import Testing
       configuration.logTailBytes = 0
       configuration.applyBytes = applyBytes
     }
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, client, "MEMBER ADD ann") == "+OK")
+    let client = try populate(simulation)
     for i in 0..<entries {
       let answer = ask(simulation, client, "EARN ann merchant=shop points=1 id=a\(i)")
       try #require(answer?.hasPrefix("+") == true, "\(answer ?? "nothing")")

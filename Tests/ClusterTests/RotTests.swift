@@ -18,10 +18,7 @@ import Testing
       configuration.logTailBytes = 1 << 10
       configuration.ledgerLimits.journalSegmentBytes = 64 << 10
     }
-    let client = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, client, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, client, "MERCHANT SET shop program=main region=east") == "+OK")
-    for i in 0..<Self.members { #expect(ask(simulation, client, "MEMBER ADD m\(i)") == "+OK") }
+    try populate(simulation, members: (0..<Self.members).map { "m\($0)" })
     return simulation
   }
 

@@ -8,10 +8,7 @@ import Testing
 @Suite struct StuckLinkTests {
   @Test func aLinkOnWhichAPeerHearsNothingIsDialledAnew() throws {
     let simulation = try makeCluster(seed: 91, shards: 1)
-    let setter = try #require(simulation.connect(to: 0))
-    #expect(ask(simulation, setter, "PROGRAM SET main earn=1/100 expire=never") == "+OK")
-    #expect(ask(simulation, setter, "MERCHANT SET shop program=main region=east") == "+OK")
-    #expect(ask(simulation, setter, "MEMBER ADD ann") == "+OK")
+    try populate(simulation)
     let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
     let leader = try #require(leading)
     let edge = (leader + 1) % 3
