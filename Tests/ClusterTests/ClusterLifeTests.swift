@@ -24,10 +24,12 @@ func makeCluster(
   return simulation
 }
 
-/// What there is to ask about: a program, its merchants, each in a region, and members. Gives the connection that made them.
+/// What there is to ask about: a program, its merchants, each in a region, and members. Gives the connection that made
+/// them.
 @discardableResult
 func populate(
-  _ simulation: Simulation, members: [String] = ["ann"], merchants: [(name: String, region: String)] = [("shop", "east")]
+  _ simulation: Simulation, members: [String] = ["ann"],
+  merchants: [(name: String, region: String)] = [("shop", "east")]
 ) throws -> SimulatedClient {
   let admin = try #require(simulation.connect(to: 0))
   var lines = ["PROGRAM SET main earn=1/100 expire=never"]
