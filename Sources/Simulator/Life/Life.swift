@@ -282,9 +282,16 @@ public final class Life {
   }
 
   func field(_ name: String, _ line: String) -> Substring? {
-    for word in line.split(separator: " ") {
-      let word = word.hasPrefix("+") ? word.dropFirst() : word
-      if word.hasPrefix(name), word.dropFirst(name.count).hasPrefix("=") { return word.dropFirst(name.count + 1) }
+    let bytes = line.utf8, name = name.utf8
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let end = bytes[at...].firstIndex(of: UInt8(ascii: " ")) ?? bytes.endIndex
+      let word = bytes[at] == UInt8(ascii: "+") ? bytes[at..<end].dropFirst() : bytes[at..<end]
+      if word.starts(with: name) {
+        let rest = word.dropFirst(name.count)
+        if rest.first == UInt8(ascii: "=") { return Substring(rest.dropFirst()) }
+      }
+      at = end == bytes.endIndex ? end : bytes.index(after: end)
     }
     return nil
   }
