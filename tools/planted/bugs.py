@@ -104,7 +104,8 @@ BUGS = [
     Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",
         [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
     Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",
-        [(LOG, "    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)\n",
+        [("Sources/Storage/WriteAheadLog+Recycling.swift",
+          "    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)\n",
           "")]),
     # Ledger
     Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",

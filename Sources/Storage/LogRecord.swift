@@ -1,0 +1,45 @@
+import Base
+
+/// One thing to keep in the node's write-ahead log.
+public struct LogRecord: Hashable, Sendable {
+  public enum Body: Hashable, Sendable {
+    /// An entry of the shard's replicated log. One whose index is not above the last one cuts the log there first.
+    case entry(LogEntry)
+    /// The shard's hard state, encoded by Raft. The latest one wins.
+    case state([UInt8])
+    /// The shard's log now starts after this point, because a snapshot was installed; all its entries go.
+    case reset(LogIndex, Term)
+    /// The shard has left this node: entries and state go.
+    case forget
+  }
+  public var shard: ShardID
+  public var body: Body
+  public init(shard: ShardID, body: Body) {
+    self.shard = shard
+    self.body = body
+  }
+}
+
+extension LogRecord {
+  /// Bytes in a batch.
+  @inline(__always)
+  var byteCount: Int {
+    switch body {
+    case .entry(let entry): LogFormat.recordBytes(payload: entry.payload.count)
+    case .state(let state): LogFormat.recordBytes(payload: state.count)
+    case .reset, .forget: LogFormat.recordHeadBytes
+    }
+  }
+  @inline(__always)
+  var head: RecordHead {
+    switch body {
+    case .entry(let entry):
+      RecordHead(
+        kind: .entry, entryKind: entry.kind.rawValue, shard: shard, payloadBytes: entry.payload.count,
+        index: entry.index, term: entry.term)
+    case .state(let state): RecordHead(kind: .state, shard: shard, payloadBytes: state.count)
+    case .reset(let index, let term): RecordHead(kind: .reset, shard: shard, index: index, term: term)
+    case .forget: RecordHead(kind: .forget, shard: shard)
+    }
+  }
+}
