@@ -86,6 +86,15 @@ extension Simulation {
     note(0x417E, UInt64(number))
   }
 
+  /// The log is gone and all else is there: it had a disk of its own, or somebody cleaned up.
+  public func loseLog(_ number: Int) throws {
+    kill(number)
+    let disk = hosts[number].disk
+    for path in disk.paths where path.hasPrefix("/data/wal/") { try disk.remove(path) }
+    try disk.syncDirectory("/data/wal")
+    note(0x1057, UInt64(number))
+  }
+
   /// SIGSTOP: nothing happens in this process until `thaw`, and nobody is told; what is sent to it waits.
   public func freeze(_ number: Int) {
     hosts[number].isFrozen = true

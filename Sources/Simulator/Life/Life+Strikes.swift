@@ -152,6 +152,9 @@ extension Life {
       told("")
       damaged.insert(victim)
       wiped.insert(victim)
+      if random.chance(500), (try? simulation.loseLog(victim)) != nil, simulation.start(victim) {
+        return fail("\(host.name) starts under its name without its log: its votes and acknowledgements are forgotten")
+      }
       simulation.wipe(victim)
       restart(victim)
     case .fullDisk:
