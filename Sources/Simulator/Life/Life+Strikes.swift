@@ -152,7 +152,8 @@ extension Life {
       told("")
       damaged.insert(victim)
       wiped.insert(victim)
-      if random.chance(500), (try? simulation.loseLog(victim)) != nil, simulation.start(victim) {
+      let hasName = host.disk.paths.contains("/data/identity")
+      if random.chance(500), hasName, (try? simulation.loseLog(victim)) != nil, simulation.start(victim) {
         return fail("\(host.name) starts under its name without its log: its votes and acknowledgements are forgotten")
       }
       simulation.wipe(victim)
