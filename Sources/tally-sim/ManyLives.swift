@@ -20,6 +20,9 @@ final class ManyLives: Sendable {
   private let state: Mutex<State>
   /// What a child is given at once.
   private static let share: UInt64 = 20
+  /// Lives between two lines of progress, where no person watches.
+  private static let tellEvery = 100
+  private let isWatched = isatty(2) == 1
 
   init(_ seeds: ClosedRange<UInt64>, jobs: Int) {
     self.seeds = seeds
@@ -36,7 +39,7 @@ final class ManyLives: Sendable {
     return state.withLock { state in
       let took = max(ManyLives.seconds() - began, 0.001)
       let hours = Double(state.simulated) / 3_600_000_000
-      TallySim.tell("\n")
+      if isWatched { TallySim.tell("\n") }
       print(
         "\(state.lives) lives, \(state.failures.count) failed, \(state.operations) operations,"
           + " \(ManyLives.rounded(hours)) simulated hours in \(ManyLives.rounded(took)) s"
@@ -111,12 +114,14 @@ final class ManyLives: Sendable {
       for (i, count) in report.struck.enumerated() where i < state.struck.count { state.struck[i] += count }
       if let failure = report.failure {
         state.failures.append((report.seed, failure))
-        TallySim.tell("\rseed \(report.seed): \(failure.prefix(200))\n")
+        TallySim.tell("\(isWatched ? "\r" : "")seed \(report.seed): \(failure.prefix(200))\n")
       }
-      let now = time(nil)
-      if now != state.toldAt {
+      let soFar = "\(state.lives) of \(seeds.count) lives, \(state.failures.count) failed"
+      if !isWatched {
+        if state.lives % ManyLives.tellEvery == 0 { TallySim.tell(soFar + "\n") }
+      } else if case let now = time(nil), now != state.toldAt {
         state.toldAt = now
-        TallySim.tell("\r\(state.lives) of \(seeds.count) lives, \(state.failures.count) failed")
+        TallySim.tell("\r" + soFar)
       }
     }
   }
