@@ -275,7 +275,12 @@ final class Replica {
       outbox.persist.append(persist)
     }
     if ready.roleChanged { outbox.roleChanged = true }
-    if ready.damageChanged { outbox.isRepaired = true }
+    if ready.isRepaired { outbox.isRepaired = true }
+    if let index = ready.lossNoticed {
+      outbox.alarms.append(
+        "CORRUPT shard \(shard.rawValue) lacks entries up to \(index.rawValue) that were acknowledged here: the disk lost"
+          + " writes, and perhaps a vote; it counts in no majority any more; replace this node")
+    }
     for message in ready.messages { outbox.messages.append(message) }
     if let observer, ready.messages.contains(where: { $0.kind == .voteReply && !$0.reject && $0.term == raft.term }) {
       observer.votes(ReplicaView(replica: self))

@@ -15,6 +15,8 @@ struct Durability: Sendable {
   private(set) var stable: LogIndex
   private(set) var durableTerm: Term
   private(set) var durableVote: NodeID
+  /// Of the replica's `Damage`.
+  private(set) var durableLife: UInt64
   /// Handed out for writing through here.
   private var handedOut: LogIndex
   /// The hard state as last handed out.
@@ -31,6 +33,7 @@ struct Durability: Sendable {
     written = durable
     durableTerm = durable.term
     durableVote = durable.vote
+    durableLife = durable.damage.life
   }
 
   /// A reply that may leave once all that is in memory now is durable.
@@ -91,6 +94,7 @@ struct Durability: Sendable {
       if let state = outstanding[count].hardState {
         durableTerm = state.term
         durableVote = state.vote
+        durableLife = state.damage.life
       }
       messages.append(contentsOf: outstanding[count].replies)
       count += 1

@@ -28,7 +28,7 @@ extension RaftGroup {
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
   /// it was meant for this group. O(entries in it).
   public mutating func step(_ message: Message) {
-    guard message.to == id, message.from != id else { return }
+    guard message.to == id, message.from != id, isDamageDurable else { return }
     switch message.kind {
     case .preVote, .preVoteReply, .vote, .voteReply: learnCommit(message)
     default: break
@@ -230,7 +230,8 @@ extension RaftGroup {
     swap(&ready.snapshotNeeded, &snapshotNeeded)
     swap(&ready.roleChanged, &roleChanged)
     swap(&ready.configurationChanged, &configurationChanged)
-    swap(&ready.damageChanged, &damageChanged)
+    swap(&ready.isRepaired, &isRepaired)
+    swap(&ready.lossNoticed, &lossNoticed)
     return ready
   }
 }

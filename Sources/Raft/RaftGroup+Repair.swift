@@ -11,6 +11,9 @@ import Base
 /// The leader counts nothing of the replica's earlier life any more: its match falls back to 0. Heartbeats name the life
 /// that they are about: until the leader has heard of the present one, what it says of the replica's log is about
 /// another.
+///
+/// A lost write at the very end of a log looks as if a crash had torn it, and is no damage to whoever opens the log. It shows
+/// when a leader knows of more than there is.
 extension RaftGroup {
   /// Whether this replica lacks what it once acknowledged.
   public var isDamaged: Bool { damage.isOpen }
@@ -34,6 +37,16 @@ extension RaftGroup {
   }
 
   // MARK: At the damaged replica
+
+  /// Entries through `index` were acknowledged in this life, to the leader of this term, and are not there: writes were
+  /// lost without a trace, those at the log's end, as if a crash had torn them. A vote may have been among them.
+  mutating func noticeLoss(through index: LogIndex) {
+    damage = Damage(life: damage.life + 1, isOpen: true, isFenced: true)
+    repairPoint = LogIndex(0)
+    lossNoticed = index
+  }
+  /// The damage is on disk. Until it is, the replica says nothing: to its next life it would have been another's words.
+  var isDamageDurable: Bool { durability.durableLife == damage.life }
 
   /// An answer carries what it must be read with.
   func answer(_ reply: Message) -> Message {
@@ -59,6 +72,6 @@ extension RaftGroup {
     else { return }
     damage.isOpen = false
     repairPoint = LogIndex(0)
-    damageChanged = true
+    isRepaired = true
   }
 }

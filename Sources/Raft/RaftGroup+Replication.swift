@@ -194,7 +194,11 @@ extension RaftGroup {
   mutating func takeHeartbeat(_ message: Message) {
     acknowledgeLeader(message.from)
     // Of another life of this replica the leader may know more than there is now, or otherwise.
-    if message.life == damage.life { commit(through: min(message.commit, log.lastIndex)) }
+    if message.life == damage.life {
+      // A leader names no more than what was acknowledged to it.
+      guard message.commit <= log.lastIndex else { return noticeLoss(through: message.commit) }
+      commit(through: message.commit)
+    }
     takeRepairPoint(message)
     messages.append(
       answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context)))

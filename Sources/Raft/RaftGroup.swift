@@ -78,7 +78,8 @@ public struct RaftGroup: Sendable {
   var snapshotNeeded: [SnapshotNeed] = []
   var roleChanged = true
   var configurationChanged = true
-  var damageChanged = false
+  var isRepaired = false
+  var lossNoticed: LogIndex?
 
   /// A group as found on disk, or a new one (`HardState.initial`, index and term 0, no entries; the first voters get
   /// their configuration, later members `Configuration.empty`).

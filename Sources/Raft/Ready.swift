@@ -101,13 +101,15 @@ public struct Ready: Sendable {
   /// `RaftGroup.configuration` changed.
   public var configurationChanged = false
   /// This replica was damaged and is whole again.
-  public var damageChanged = false
+  public var isRepaired = false
+  /// This replica lacks entries, through here, that it acknowledged: it is damaged from now on.
+  public var lossNoticed: LogIndex?
 
   public init() {}
   /// Whether there is nothing to do.
   public var isEmpty: Bool {
     persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
       && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
-      && !damageChanged
+      && !isRepaired && lossNoticed == nil
   }
 }

@@ -24,6 +24,7 @@ public func start<Core: NodeCore>(
   arguments: [String], settings: [Setting] = [],
   make: (StartContext) throws -> (core: Core, disk: Core.Disk)
 ) -> Int32 {
+  Watch.endAtSignals()
   let configuration: ServerConfiguration
   do {
     let request = try ServerConfiguration.parse(
@@ -89,7 +90,6 @@ private func run<Core: NodeCore>(
   var loop = try EventLoop.make(
     core: core, disk: disk, options: options, logger: logger, clientListener: clientListener,
     peerListener: peerListener, onFatal: onFatal)
-  // Until now a signal has ended the process at once: there was nothing to hand over.
   Watch.blockSignals()
   let watch = Watch(
     pulse: loop.pulse, handlesSignals: true, stopSeconds: configuration.stopSeconds + 2, onStop: loop.stopper,

@@ -27,6 +27,16 @@ import Testing
     if case .logRefused = completion { true } else { false }
   }
 
+  @Test(arguments: [false, true]) func aLostStateMayHaveBeenAVote(isLost: Bool) throws {
+    var found = RecoveredShard(
+      shard: shard, state: NodeStorage.encoded(HardState(term: Term(3))), startIndex: LogIndex(0), startTerm: Term(0),
+      entries: [])
+    found.isDamaged = true
+    found.isStateLost = isLost
+    let state = try NodeStorage.hardState(NodeStorage.markedState(of: found, life: 9))
+    #expect(state.term == Term(3) && state.damage == Damage(life: 9, isOpen: true, isFenced: isLost))
+  }
+
   @Test func aBatchWithoutRoomComesBackAndIsTakenLater() throws {
     let storage = try open()
     disk.setCapacity(used())

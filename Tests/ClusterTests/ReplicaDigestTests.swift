@@ -88,5 +88,8 @@ import Testing
     #expect(comparison.note(wrong, at: LogIndex(7), of: NodeID(4), voters: voters) == .agreement)
     #expect(comparison.note(right, at: LogIndex(7), of: NodeID(1), voters: voters) == .split)
     #expect(comparison.note(right, at: LogIndex(7), of: NodeID(2), voters: voters) == .deviants([NodeID(4)]))
+    _ = comparison.note(wrong, at: LogIndex(8), of: NodeID(4), voters: voters)
+    _ = comparison.note(wrong, at: LogIndex(8), of: NodeID(5), voters: voters)
+    #expect(comparison.note(right, at: LogIndex(8), of: NodeID(1), voters: voters) == .split)
   }
 }

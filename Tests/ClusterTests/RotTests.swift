@@ -212,6 +212,26 @@ import Testing
     #expect(try total(simulation, on: 1) == earned)
   }
 
+  @Test func whatALogLacksAtItsEndShowsWhenALeaderKnowsOfMore() throws {
+    let simulation = try makeBusyCluster(seed: 11, snapshotBytes: 1 << 30)
+    let earned = try earn(simulation, on: 0, count: 100, tag: "a")
+    let victim = 2
+    let disk = simulation.hosts[victim].disk
+    simulation.kill(victim)
+    // As if a crash had torn them; but they had been acknowledged.
+    for place in batches(disk).suffix(6) { disk.zeroSector(place.path, sector: place.block) }
+    simulation.start(victim)
+    #expect(!simulation.log.contains { $0.contains("CORRUPT") }, "nobody could tell as yet")
+    let isCopy = simulation.run(for: 10_000_000) {
+      let found = replicas(simulation, victim)
+      return found.contains { $0.raft.isFenced } && found.allSatisfy { !$0.raft.isDamaged }
+    }
+    #expect(isCopy, "\(simulation.report)")
+    #expect(simulation.log.contains { $0.contains("CORRUPT") && $0.contains("that were acknowledged here") })
+    #expect(status(simulation, victim)?.contains("alarms=CORRUPT") == true)
+    #expect(try total(simulation, on: victim) == earned)
+  }
+
   @Test func aNodeThatMayHaveLostItsVoteCountsInNoMajority() throws {
     let simulation = try makeBusyCluster(seed: 9, snapshotBytes: 1 << 30)
     let earned = try earn(simulation, on: 0, count: 100, tag: "a")

@@ -115,4 +115,24 @@ struct DamageTests {
     group.persisted(group.takeReady().persist?.sequence ?? 0)
     #expect(group.isDamaged)
   }
+
+  @Test func `A replica that lacks what it acknowledged says nothing before that is on its disk`() throws {
+    var group = try group(3, HardState(term: Term(2)), terms: [1, 1])
+    var heartbeat = Message(.heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), commit: LogIndex(4))
+    group.step(heartbeat)
+    let ready = group.takeReady()
+    #expect(ready.lossNoticed == LogIndex(4) && ready.messages.isEmpty)
+    #expect(ready.persist?.hardState?.damage == Damage(life: 1, isOpen: true, isFenced: true))
+    group.step(heartbeat)
+    #expect(group.takeReady().isEmpty)
+    group.persisted(ready.persist?.sequence ?? 0)
+    group.step(heartbeat)
+    let answer = try #require(group.takeReady().messages.first)
+    #expect(answer.kind == .heartbeatReply && answer.life == 1 && answer.isDamaged && answer.isFenced)
+    // What there is of it is as good as before; what the leader says of it now may be committed.
+    heartbeat.life = 1
+    heartbeat.commit = LogIndex(2)
+    group.step(heartbeat)
+    #expect(group.commitIndex == LogIndex(2) && group.takeReady().lossNoticed == nil)
+  }
 }

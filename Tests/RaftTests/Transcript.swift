@@ -171,7 +171,8 @@ struct Transcript {
     }
     nodes[at].toApply += ready.committed
     while let entry = nodes[at].applyOne() { output.append("\(id) applies \(Self.entry(entry))") }
-    if ready.damageChanged { output.append("\(id) is whole again") }
+    if ready.isRepaired { output.append("\(id) is whole again") }
+    if let index = ready.lossNoticed { output.append("\(id) lacks entries up to \(index.rawValue)") }
     if ready.configurationChanged { output.append("\(id) has \(Self.line(group.configuration))") }
     for state in ready.readStates { output.append("\(id) may read \(state.context) at \(state.index.rawValue)") }
     for context in ready.readsRefused { output.append("\(id) refuses read \(context)") }

@@ -51,10 +51,15 @@ final class Watch: Sendable {
     semaphore.signal()
   }
 
+  /// SIGTERM and SIGINT end the process at once, with 0: it has not begun to serve, and there is nothing to hand over.
+  static func endAtSignals() {
+    for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(0) } }
+  }
   /// Leaves SIGTERM and SIGINT to the watch. Called on the main thread, the only other one that takes signals.
   static func blockSignals() {
     var signals = stopSignals()
     pthread_sigmask(Int32(SIG_BLOCK), &signals, nil)
+    for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
   }
   /// A reader that is gone is told by `EPIPE`, and a terminal that is closed does not stop a node.
   static func ignoreSignals() {

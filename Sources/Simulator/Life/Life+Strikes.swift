@@ -64,6 +64,16 @@ extension Life {
       told("for \(time / 1000) ms")
       simulation.freeze(victim)
       later(time) { [self] in simulation.thaw(victim) }
+    case .starve:
+      let leaders = simulation.hosts.filter { $0.node?.replicaViews.contains(where: \.isLeader) == true }
+      let starved = leaders.isEmpty || random.chance(300) ? victim : random.pick(leaders).number
+      let time = 1_000_000 + random.below(8_000_000)
+      tell(starved, "*** starve for \(time / 1000) ms")
+      starve(starved, until: simulation.now + time)
+      if random.chance(700) {
+        let others = (0..<count).filter { $0 != starved }
+        silence(others.map { (starved, $0) } + others.map { ($0, starved) }, for: time)
+      }
     case .clockJump:
       // Where half of all clocks lie, or more, nobody knows what time it is.
       let liars = simulation.hosts.filter { $0 !== host && abs($0.clockOffset) > 100_000 + plan.clockSpread }
@@ -190,6 +200,17 @@ extension Life {
   private func silence(_ paths: [(Int, Int)], for time: UInt64) {
     for (from, to) in paths { simulation.silence(from: from, to: to) }
     later(time) { [self] in for (from, to) in paths { simulation.heal(from, to) } }
+  }
+
+  /// A process gets the processor for a moment, and then for long not.
+  private func starve(_ number: Int, until end: UInt64) {
+    guard simulation.now < end else { return }
+    let pause = 150_000 + random.below(400_000)
+    simulation.freeze(number)
+    later(pause) { [self] in
+      simulation.thaw(number)
+      later(1_000 + random.below(20_000)) { [self] in starve(number, until: end) }
+    }
   }
 
   /// Keeps a host's process running: looks after it a while from now, and then again until it runs.

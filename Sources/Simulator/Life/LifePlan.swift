@@ -12,6 +12,8 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   case blackout
   case stop
   case freeze
+  /// A process runs for moments, far apart: its timers go slow. Mostly a leader's, and mostly cut off as well.
+  case starve
   case clockJump
   /// Two hosts cannot reach each other, and are told.
   case cut
@@ -139,7 +141,7 @@ public struct LifePlan: Sendable {
     if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
     pipelinePerMille = random.pick([0, 200, 600])
     quitPerMille = random.pick([100, 100, 700])
-    readPerMille = random.pick([0, 0, 600])
+    readPerMille = kinds.contains(.starve) ? 600 : random.pick([0, 0, 600])
     hasFrozen = random.chance(400) && !isRuin
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
   }
