@@ -61,6 +61,12 @@ extension NodeStorage {
 
   // MARK: Journals
 
+  /// Whether a journal's call failed because it is not what was written: other bytes, or fewer.
+  static func isRot(_ error: any Error) -> Bool {
+    guard let kind = (error as? StorageError)?.kind else { return false }
+    return kind == .damaged || kind == .refused
+  }
+
   private func rotPath(_ shard: ShardID) -> String { directory + "/journal/\(shard.rawValue).bad" }
 
   /// Sees to it that the shard's journal is fetched anew when the node starts next. False if that is known already.

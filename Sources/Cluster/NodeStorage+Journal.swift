@@ -61,6 +61,9 @@ extension NodeStorage {
       try appendJournal(shard, position, bytes[...])
     } catch {
       unwritten[shard, default: JournalBacklog()].add(position, bytes)
+      if NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
+        return .journalRotten([], cost: 0, shard: shard, reason: "\(error)")
+      }
       guard waitingJournals.insert(shard).inserted else { return .nothing }
       return .failed("the journal of shard \(shard.rawValue) cannot be written, it waits in memory: \(error)")
     }

@@ -243,7 +243,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         try query.run(view, into: &reply)
       } catch {
         reply.buffer.removeAll()
-        if let error = error as? StorageError, error.kind == .damaged { rot = "\(error)" }
+        if NodeStorage.isRot(error) { rot = "\(error)" }
         reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
       }
       if !edges.contains(where: { $0.edge == origin.edge }) { edges.append((origin.edge, EdgeResults())) }

@@ -195,9 +195,7 @@ extension NodeStorage {
       }
     } catch {
       incoming[job.number] = nil
-      if case .readJournal(_, let shard, _, _) = job, (error as? StorageError)?.kind == .damaged,
-        noteRot(inJournalOf: shard)
-      {
+      if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
         return .journalRotten([], cost: 0, shard: shard, reason: "\(error)", transfer: job.number)
       }
       return .transferred(.failed(job.number, "\(error)"))

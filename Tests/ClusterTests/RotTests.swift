@@ -199,6 +199,25 @@ import Testing
     try checkRepair(simulation, of: leader, earned: earned)
   }
 
+  @Test func aJournalThatTurnsOutRottenWhenItIsWrittenIsLedByOthers() throws {
+    let simulation = try makeBusyCluster(seed: 12, snapshotBytes: 4 << 10)
+    _ = try earn(simulation, on: 0, count: 300, tag: "a")
+    let leader = try #require(
+      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
+    let disk = simulation.hosts[leader].disk
+    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
+    // Until a segment is full, and sealed.
+    for round in 0..<20 where !simulation.log.contains(where: { $0.contains("start this node again") }) {
+      _ = try earn(simulation, on: (leader + 1) % 3, count: 100, tag: "b\(round)")
+    }
+    #expect(simulation.log.contains { $0.contains("CORRUPT") && $0.contains("start this node again") })
+    #expect(simulation.run(for: 5_000_000) { !replicas(simulation, leader)[1...].contains { $0.isLeader } })
+    let client = try #require(simulation.connect(to: leader))
+    simulation.send((0..<Self.members).map { "HISTORY m\($0) limit=1\n" }.joined() + "CLUSTER STATUS\n", on: client)
+    simulation.run(for: 20_000_000) { client.lines.last?.contains("healthy=") ?? false }
+    #expect(!client.lines.contains { $0.hasPrefix("-") }, "\(client.lines.prefix(3))")
+  }
+
   @Test func aSnapshotThatHasRottenIsMadeAgainFromALogThatReachesBack() throws {
     let simulation = try makeBusyCluster(seed: 10, snapshotBytes: 4 << 10)
     let earned = try earn(simulation, on: 0, count: 300, tag: "a")
