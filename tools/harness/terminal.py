@@ -8,6 +8,10 @@ from harness.history import Operation
 from harness.wire import UNCERTAIN, Connection, fields
 
 MERCHANTS = ("bakery", "cinema")
+# Amounts are so different that a sum tells what it is made of: among small ones an hour of requests of which nobody knows
+# what became has too many explanations to look at.
+SCALE = 10_000
+
 # The only refusals that this load can be given: nobody is frozen, closed or at a limit.
 EXPECTED_REFUSALS = ("-INSUFFICIENT", "-REVERSED")
 LONG_TTL = 86_400
@@ -147,7 +151,7 @@ class Terminal(threading.Thread):
         self.random.choices(actions, (20, 18, 14, 14, 14, 18, 4))[0](member)
 
     def earn(self, member):
-        points = self.random.randrange(1, 120)
+        points = self.random.randrange(1, 120 * SCALE)
         what = f"points={points}" if self.random.random() < 0.5 else f"spend={points * 100 + self.random.randrange(100)}"
         self.write("earn", member, f"EARN {member} merchant={self.merchant()} {what}", points=points)
 
@@ -155,11 +159,11 @@ class Terminal(threading.Thread):
         return self.random.choice(MERCHANTS)
 
     def redeem(self, member):
-        points = self.random.randrange(1, 120)
+        points = self.random.randrange(1, 120 * SCALE)
         self.write("redeem", member, f"REDEEM {member} merchant={self.merchant()} points={points}", points=points)
 
     def hold(self, member):
-        points = self.random.randrange(1, 80)
+        points = self.random.randrange(1, 80 * SCALE)
         ttl = LONG_TTL if self.random.random() < 0.6 else self.random.randrange(4, 20)
         line = f"HOLD {member} merchant={self.merchant()} points={points} ttl={ttl}"
         answer = self.write("hold", member, line, points=points, ttl=ttl)
@@ -180,7 +184,7 @@ class Terminal(threading.Thread):
 
     def transfer(self, member):
         to = self.random.choice([other for other in self.world.hot + self.world.cold if other != member])
-        points = self.random.randrange(1, 60)
+        points = self.random.randrange(1, 60 * SCALE)
         self.write("transfer", member, f"TRANSFER {member} {to} points={points}", points=points, to=to)
 
     def read(self, member):
