@@ -137,4 +137,5 @@ class Settle:
         done = subprocess.run([checker, "check", path], capture_output=True, text=True)
         self.world.verdict = f"{(done.stdout + done.stderr).strip()} ({time.monotonic() - begun:.1f} s)"
         if done.returncode:
-            self.journal.violation("the history is not linearizable", self.world.verdict)
+            what = {1: "the history is not linearizable", 3: "the checker cannot tell whether the history is linearizable"}
+            self.journal.violation(what.get(done.returncode, "the checker failed"), self.world.verdict)
