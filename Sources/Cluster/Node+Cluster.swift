@@ -176,9 +176,17 @@ extension Node {
           + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
           + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
           + " transferring=\(Node.hex(raft.transferringTo.rawValue))"
+          + " edges=\(replica.edges.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.epoch):\($0.value.nextMessage):\($0.value.refused)" })"
           + (raft.damage == .none ? "" : " \(raft.damage)") + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
           + " peers=\(raft.progress.map { "\(Node.hex($0.id.rawValue)):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
       )
+    }
+    for stream in streams where !stream.items.isEmpty {
+      let known = leaders[Int(stream.shard.rawValue)]
+      lines.append(
+        "  stream \(stream.shard.rawValue) epoch=\(stream.epoch) target=\(Node.hex(stream.target.rawValue))"
+          + " leader=\(Node.hex(known.node.rawValue)) term=\(known.term.rawValue) items=\(stream.items.first)..<\(stream.items.next)"
+          + " unsent=\(stream.unsent) reachable=\(isReachable(known.node))")
     }
     lines.append("log busy=\(logBusy) pending=\(pendingRecords.count)")
     return lines.joined(separator: "\n  ")

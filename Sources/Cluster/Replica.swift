@@ -276,6 +276,9 @@ final class Replica {
     }
     if ready.roleChanged { outbox.roleChanged = true }
     if ready.isRepaired { outbox.isRepaired = true }
+    if let rival = ready.rival {
+      quarantine("two lead it in term \(raft.term.rawValue): this node, and \(Node.hex(rival.rawValue))")
+    }
     if let index = ready.lossNoticed {
       outbox.alarms.append(
         "CORRUPT shard \(shard.rawValue) lacks entries up to \(index.rawValue) that were acknowledged here: the disk lost"

@@ -232,6 +232,7 @@ extension RaftGroup {
     swap(&ready.configurationChanged, &configurationChanged)
     swap(&ready.isRepaired, &isRepaired)
     swap(&ready.lossNoticed, &lossNoticed)
+    swap(&ready.rival, &rival)
     return ready
   }
 }

@@ -150,15 +150,19 @@ extension RaftGroup {
 
   // MARK: At a follower
 
-  /// A message of the term's leader arrived.
-  mutating func acknowledgeLeader(_ node: NodeID) {
-    precondition(role != .leader, "a term has one leader")
+  /// A message of the term's leader arrived. False if this replica leads that term too: somebody lost a vote, or lies.
+  mutating func acknowledgeLeader(_ node: NodeID) -> Bool {
+    guard role != .leader else {
+      rival = node
+      return false
+    }
     if role != .follower || leader != node { becomeFollower(term, leader: node) }
     electionElapsed = 0
+    return true
   }
 
   mutating func takeAppend(_ message: Message) {
-    acknowledgeLeader(message.from)
+    guard acknowledgeLeader(message.from) else { return }
     guard message.index >= commitIndex else {
       // Late or repeated; or the leader does not know yet how far we are.
       acceptAppend(from: message.from, through: commitIndex)
@@ -192,7 +196,7 @@ extension RaftGroup {
   }
 
   mutating func takeHeartbeat(_ message: Message) {
-    acknowledgeLeader(message.from)
+    guard acknowledgeLeader(message.from) else { return }
     // Of another life of this replica the leader may know more than there is now, or otherwise.
     if message.life == damage.life {
       // A leader names no more than what was acknowledged to it.

@@ -80,6 +80,7 @@ public struct RaftGroup: Sendable {
   var configurationChanged = true
   var isRepaired = false
   var lossNoticed: LogIndex?
+  var rival: NodeID?
 
   /// A group as found on disk, or a new one (`HardState.initial`, index and term 0, no entries; the first voters get
   /// their configuration, later members `Configuration.empty`).

@@ -104,12 +104,14 @@ public struct Ready: Sendable {
   public var isRepaired = false
   /// This replica lacks entries, through here, that it acknowledged: it is damaged from now on.
   public var lossNoticed: LogIndex?
+  /// Another leads the term that this replica leads, which must never be (Raft §5.2): the replica is to stop.
+  public var rival: NodeID?
 
   public init() {}
   /// Whether there is nothing to do.
   public var isEmpty: Bool {
     persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
       && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
-      && !isRepaired && lossNoticed == nil
+      && !isRepaired && lossNoticed == nil && rival == nil
   }
 }

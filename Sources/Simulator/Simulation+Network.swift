@@ -65,7 +65,11 @@ extension Simulation {
     let ids = wires.keys.sorted()
     guard !ids.isEmpty else { return }
     let id = ids[Int(choice % UInt64(ids.count))]
-    for end in 0..<2 { wires[id]?.ends[end].lastArrival = now + duration }
+    // What an earlier stall still holds up is not overtaken.
+    for end in 0..<2 {
+      let last = wires[id]?.ends[end].lastArrival ?? 0
+      wires[id]?.ends[end].lastArrival = max(last, now + duration)
+    }
   }
 
   /// Whether one host runs and what it sends reaches another. What was sent before may arrive all the same.

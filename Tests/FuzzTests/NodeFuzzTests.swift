@@ -46,7 +46,8 @@ import Testing
     }
     harness.pass(6_000_000)
     let probe = harness.client(3)
-    #expect(harness.ask("BALANCE ann", from: probe).hasPrefix("+member=ann"))
+    // Some request may have made another program.
+    #expect(harness.ask("BALANCE ann program=main", from: probe).hasPrefix("+member=ann"))
     #expect(harness.ask("AUDIT", from: probe).contains("balanced=yes"))
   }
 

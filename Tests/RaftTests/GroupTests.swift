@@ -41,6 +41,19 @@ struct GroupTests {
       commit: LogIndex(commit), entries: entries)
   }
 
+  @Test func `Who says to lead the term that this replica leads is told of, and nothing of it is taken`() throws {
+    for kind in [Message.Kind.append, .heartbeat] {
+      var group = try leader()
+      let term = group.term
+      var message = append(group.lastIndex.rawValue, term.rawValue, term: term.rawValue, terms: [term.rawValue])
+      message.kind = kind
+      group.step(message)
+      let ready = group.takeReady()
+      #expect(ready.rival == NodeID(2) && ready.persist == nil && ready.messages.isEmpty)
+      #expect(group.role == .leader && group.takeReady().isEmpty)
+    }
+  }
+
   @Test func `An entry written, cut and written again is durable only with the last write`() throws {
     var group = try group(voters: [1, 2, 3])
     group.step(append(0, 0, term: 1, terms: [1, 1]))

@@ -62,6 +62,16 @@ import Testing
     #expect(try life() == first)
   }
 
+  @Test func aShorterStallLetsNothingOvertakeWhatALongerOneHolds() {
+    let simulation = Simulation(seed: 4, nodes: 2)
+    simulation.run(for: 2_000_000)
+    let link = simulation.wires.keys.sorted()[0]
+    simulation.stallConnection(0, for: 10_000_000)
+    let held = simulation.wires[link]?.ends.map(\.lastArrival)
+    simulation.stallConnection(0, for: 1_000)
+    #expect(held != nil && simulation.wires[link]?.ends.map(\.lastArrival) == held)
+  }
+
   @Test func aNodeThatHasNoVoteInTheDirectoryFollowsIt() throws {
     let simulation = Simulation(seed: 5, nodes: 4)
     simulation.run(for: 2_000_000)
