@@ -42,6 +42,8 @@ public struct ReplicaView {
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
   /// When an entry of commands was stamped, in microseconds.
   public static func stamp(of entry: LogEntry) -> Int64? { entry.kind == .command ? Node.stamp(of: entry) : nil }
+  /// Of the newest entry of commands that is not known to be committed.
+  public var newestUncommittedStamp: Int64? { replica.raft.newestUncommittedCommand.map(Node.stamp(of:)) }
   /// Throws what is broken of the ledger's state. O(state).
   public func checkInvariants() throws { try (replica.machine as? LedgerMachine)?.checkInvariants() }
 }

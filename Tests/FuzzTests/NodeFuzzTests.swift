@@ -47,7 +47,7 @@ import Testing
     harness.pass(6_000_000)
     let probe = harness.client(3)
     // Some request may have made another program.
-    #expect(harness.ask("BALANCE ann program=main", from: probe).hasPrefix("+member=ann"))
+    #expect(harness.ask("BALANCE ann program=gold", from: probe).hasPrefix("+member=ann"))
     #expect(harness.ask("AUDIT", from: probe).contains("balanced=yes"))
   }
 

@@ -81,6 +81,7 @@ extension Life {
       let sizes: [Int64] = mayLie ? [100_000, 600_000, 5_000_000, 3_600_000_000] : [100_000]
       let size = Int64(random.below(UInt64(random.pick(sizes) * 2))) / 2 * (random.chance(500) ? 1 : -1)
       told("by \(size / 1000) ms for \(time / 1000) ms")
+      if abs(size) > 300_000 { hasJumpedFar = true }
       host.clockOffset += size
       later(time) { host.clockOffset -= size }
     case .cut:

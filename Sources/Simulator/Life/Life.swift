@@ -32,6 +32,8 @@ public final class Life {
   private var members: [NodeID] = []
   /// Those whose disk was replaced: nobody they were before.
   var wiped: Set<Int> = []
+  /// A clock has jumped by more than nodes tolerate.
+  var hasJumpedFar = false
   /// Hosts that stay down in peace.
   private(set) var down: Set<Int> = []
   var catalogue = CatalogueChanges()
@@ -362,6 +364,12 @@ public final class Life {
   func settleDown(_ more: Set<Int>) { down.formUnion(more) }
 
   private func chooseDown() {
+    // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
+    // may all be needed.
+    let present = Simulation.epoch + Int64(simulation.now) + 400_000
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let isFutureThere = views.contains { $0.newestUncommittedStamp ?? 0 > present }
+    if isFutureThere || hasJumpedFar && simulation.hosts.contains(where: { $0.node == nil }) { return }
     guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
     var order = Array(simulation.hosts.indices)
