@@ -14,7 +14,7 @@ def now():
 class Operation:
     """What was asked and what came of it. `end` is None, and `result` too, while nothing is certain."""
 
-    __slots__ = ("begin", "end", "client", "kind", "member", "line", "result", "answer", "known", "is_in_doubt")
+    __slots__ = ("begin", "end", "client", "kind", "member", "line", "result", "answer", "known", "is_in_doubt", "left_at")
 
     def __init__(self, client, kind, member, line, **known):
         self.begin, self.end = now(), None
@@ -22,6 +22,7 @@ class Operation:
         self.result, self.answer = None, None
         self.known = known  # the fields of its line in the file
         self.is_in_doubt = False  # some attempt may have had an effect
+        self.left_at = 0  # when it was left in doubt for later
 
     def finish(self, result, answer, **known):
         self.end, self.result, self.answer = now(), result, answer

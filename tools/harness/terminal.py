@@ -82,7 +82,7 @@ class Terminal(threading.Thread):
                 return None
             is_late = time.monotonic() > self.world.deadline
             if operation.is_in_doubt and (chance < 0.04 or is_late):
-                if chance < 0.01:
+                if chance < 0.01 and self.world.may_forget(operation):
                     self.journal.count("given up in doubt")
                 else:
                     self.world.leave_open(operation)
@@ -145,6 +145,12 @@ class Terminal(threading.Thread):
             raise
 
     def act(self):
+        if operation := self.world.take_open(self.random):
+            answer = self.until_certain(operation)
+            if answer is not None:
+                self.journal.count("taken up later")
+                self.world.conclude(operation, answer)
+            return
         hot, cold = self.world.hot, self.world.cold
         member = self.random.choice(hot if self.random.random() < 0.25 else cold)
         actions = (self.earn, self.redeem, self.hold, self.close_hold, self.transfer, self.read, self.again)
