@@ -166,7 +166,9 @@ extension Replica {
     quarantined = reason
     dropBacklog()
     if wasLeader { leadershipChanged() }
-    outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason)")
+    outbox.alarms.append(
+      "shard \(shard.rawValue) is quarantined here: \(reason); start this node again, and if that comes back, replace it"
+    )
     isDirty = true
   }
 }

@@ -277,7 +277,9 @@ final class Replica {
     if ready.roleChanged { outbox.roleChanged = true }
     if ready.isRepaired { outbox.isRepaired = true }
     if let rival = ready.rival {
-      quarantine("two lead it in term \(raft.term.rawValue): this node, and \(Node.hex(rival.rawValue))")
+      quarantine(
+        "two lead it in term \(raft.term.rawValue): this node, and \(Node.hex(rival.rawValue)); see that no two nodes run on"
+          + " copies of one data directory")
     }
     if let index = ready.lossNoticed {
       outbox.alarms.append(
