@@ -157,7 +157,7 @@ final class DirectoryMachine: Machine {
 
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { nil }
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {}
-  func openDeliveries(into outbox: inout ReplicaOutbox) {}
+  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int { 0 }
 
   // MARK: Snapshot
 

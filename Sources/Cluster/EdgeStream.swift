@@ -9,7 +9,7 @@ struct EdgeItem: BitwiseCopyable {
   /// The microsecond, on the monotonic clock, at which waiting ends.
   var deadline: UInt64
   /// The message of this epoch that carried it.
-  var message: UInt32
+  var message: UInt64
   var flags: Flags
   var state: State
 
@@ -54,7 +54,7 @@ final class EdgeStream {
   private(set) var items: Ring<EdgeItem>
   private var bytes = ByteRing()
   private(set) var epoch: UInt32
-  private var nextMessage: UInt32 = 0
+  private var nextMessage: UInt64 = 0
   /// The first item that has not been passed on in this epoch.
   private(set) var unsent: UInt64
   /// Not before this moment (monotonic µs) is anything sent again after a refusal.
@@ -91,7 +91,7 @@ final class EdgeStream {
 
   /// The next message of this epoch: up to `limit` bytes of items not yet passed on. `body` is given the message's
   /// number, the count of items and their bytes. The caller has checked `hasUnsent`.
-  func sendNext(limit: Int, _ body: (_ message: UInt32, _ count: UInt32, _ items: UnsafeRawBufferPointer) -> Void) {
+  func sendNext(limit: Int, _ body: (_ message: UInt64, _ count: UInt32, _ items: UnsafeRawBufferPointer) -> Void) {
     precondition(hasUnsent, "nothing to send")
     let message = nextMessage
     nextMessage += 1
@@ -134,7 +134,7 @@ final class EdgeStream {
 
   /// Begins a new epoch. Items of messages from `refusedFrom` on were certainly not proposed; earlier ones that were
   /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again.
-  func beginEpoch(refusedFrom: UInt32, giveUp: (_ sequence: UInt64) -> Void) {
+  func beginEpoch(refusedFrom: UInt64, giveUp: (_ sequence: UInt64) -> Void) {
     epoch &+= 1
     nextMessage = 0
     target = .none

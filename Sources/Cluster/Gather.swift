@@ -15,7 +15,7 @@ extension Replica {
 
   struct EdgeEpoch {
     var epoch: UInt32
-    var nextMessage: UInt32
+    var nextMessage: UInt64
     var refused: Bool
   }
 

@@ -36,6 +36,8 @@ public struct ReplicaView {
   public var voters: [NodeID] { replica.raft.configuration.voters }
   /// Why it takes no further part, if it does not.
   public var quarantined: String? { replica.quarantined }
+  /// It may lack what it acknowledged, or was seen to be in another state than the others.
+  public var isBad: Bool { quarantined != nil || replica.raft.isDamaged || replica.raft.isFenced }
   /// Of the ledger's state; nil for the directory.
   public var digest: (UInt64, UInt64)? { (replica.machine as? LedgerMachine)?.digest }
   /// The term of an entry in memory, or of the one before the first.
@@ -46,12 +48,25 @@ public struct ReplicaView {
   public var newestUncommittedStamp: Int64? { replica.raft.newestUncommittedCommand.map(Node.stamp(of:)) }
   /// Throws what is broken of the ledger's state. O(state).
   public func checkInvariants() throws { try (replica.machine as? LedgerMachine)?.checkInvariants() }
+  /// The same of accounts, lots, holds and sums alone. O(members).
+  public func checkBalances() throws { try (replica.machine as? LedgerMachine)?.checkBalances() }
+}
+
+extension Topology {
+  /// The shard that owns a member of the first tenant.
+  public func shard(ofMember name: String) -> ShardID? {
+    let hash = Array(name.utf8).withUnsafeBytes { Slot.hash(.member, tenant: .first, id: $0) }
+    let slot = Int(Slot(hash: hash).rawValue)
+    return shards.first { $0.first <= slot && slot < $0.end }?.shard
+  }
 }
 
 extension Node {
   public var identity: NodeID { id }
   /// What this node knows of who holds what.
   public var knownTopology: Topology? { topology }
+  /// Bytes of its log that hold records which are still needed, as last looked at.
+  public var pinnedLogBytes: UInt64? { disk.gauges?.log.pinnedBytes }
   /// The replicas that run here, in the order of their shards.
   public var replicaViews: [ReplicaView] { replicas.compactMap { $0.map { ReplicaView(replica: $0) } } }
 }

@@ -34,6 +34,7 @@ final class LedgerMachine: Machine {
   var memoryByteCount: Int { ledger.memoryByteCount }
   var memberCount: UInt64 { ledger.memberCount }
   func checkInvariants() throws { try ledger.checkInvariants() }
+  func checkBalances() throws { try ledger.checkBalances() }
 
   func skip(_ index: LogIndex) { lastIndex = index }
   func beginEntry(_ header: EntryHeader, index: LogIndex) {
@@ -79,8 +80,10 @@ final class LedgerMachine: Machine {
     let deliveries = ledger.takeDeliveries()
     if leading { outbox.deliveries.append(contentsOf: deliveries) }
   }
-  func openDeliveries(into outbox: inout ReplicaOutbox) {
-    ledger.forEachOpenDelivery { outbox.deliveries.append($0) }
+  /// As many at once as some milliseconds' work: while another shard takes nothing they may be any number.
+  private static let deliveriesAtOnce = 4_096
+  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int {
+    ledger.openDeliveries(from: place, limit: LedgerMachine.deliveriesAtOnce) { outbox.deliveries.append($0) }
   }
 
   func beginSnapshot() -> MachineSnapshot {

@@ -29,7 +29,8 @@ protocol Machine: AnyObject {
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
   /// All deliveries that are still open.
-  func openDeliveries(into outbox: inout ReplicaOutbox)
+  /// Some of the deliveries that are not settled, from a place on. Returns the place to go on from; 0: from the first.
+  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int
   /// Freezes the state for a writer on another thread.
   func beginSnapshot() -> MachineSnapshot
   func endSnapshot(_ snapshot: MachineSnapshot)
@@ -113,7 +114,7 @@ struct ReplicaOutbox {
   var queries: [(origin: Origin, query: JournalQuery)] = []
   /// Repeated requests: where their first answer stands.
   var repeats: [(origin: Origin, position: JournalPosition)] = []
-  var refusals: [(edge: UInt32, epoch: UInt32, message: UInt32, leader: NodeID)] = []
+  var refusals: [(edge: UInt32, epoch: UInt32, message: UInt64, leader: NodeID)] = []
   var doubts: [(edge: UInt32, epoch: UInt32, leader: NodeID)] = []
   var deliveries: [Delivery] = []
   var journal: [(position: JournalPosition, bytes: [UInt8])] = []

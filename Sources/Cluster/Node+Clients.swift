@@ -87,9 +87,10 @@ extension Node {
     if let client = client(id) { release(client, close: false) }
   }
 
+  /// Its index is another client's from now on: once only, though both sides may end a connection in one turn.
   func release(_ client: Client, close: Bool) {
+    guard clientIndex.removeValue(forKey: client.id) != nil else { return }
     if close { clientClose.append(client.id) }
-    clientIndex[client.id] = nil
     clients[Int(client.index)] = nil
     freeClients.append(client.index)
   }

@@ -37,6 +37,15 @@ extension Node {
     }
   }
 
+  /// Whoever connects says who it is; a connection that leads nowhere would be kept for ever.
+  func closeStrangers() {
+    let strangers = links.values.filter { $0.peer == nil && $0.dialled == nil && !$0.bulk }
+    for link in strangers.sorted(by: { $0.id.rawValue < $1.id.rawValue })
+    where now.monotonic - link.openedAt > Node.greetingLimit {
+      closeLink(link.id, because: "whoever opened it has not said who it is")
+    }
+  }
+
   /// Keeps a link to an address from now on.
   func dial(_ address: String) {
     guard address != configuration.peerAddress else { return }
@@ -50,7 +59,7 @@ extension Node {
 
   public func linkOpened(_ id: LinkID, request: UInt64?, now: Moment) {
     self.now = now
-    var link = Link(id: id)
+    var link = Link(id: id, openedAt: now.monotonic)
     if let request {
       if let i = dials.firstIndex(where: { $0.request == request }) {
         dials[i].request = nil

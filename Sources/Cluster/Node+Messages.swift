@@ -20,7 +20,7 @@ extension Node {
     case .forward:
       let shard = ShardID(try reader.read())
       let epoch = try reader.read(UInt32.self)
-      let message = try reader.read(UInt32.self)
+      let message = try reader.read(UInt64.self)
       let count = try reader.read(UInt32.self)
       let items = UnsafeRawBufferPointer(rebasing: body[reader.offset...])
       guard let replica = replica(shard) else {

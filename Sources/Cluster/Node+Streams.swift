@@ -51,7 +51,7 @@ extension Node {
   }
 
   func receive(
-    _ replica: Replica, edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer
+    _ replica: Replica, edge: UInt32, epoch: UInt32, message: UInt64, count: UInt32, items: UnsafeRawBufferPointer
   ) {
     do {
       try replica.receive(edge: edge, epoch: epoch, message: message, count: count, items: items)
@@ -62,14 +62,14 @@ extension Node {
   }
 
   /// Begins a stream's next epoch; what cannot be sent again is answered `UNKNOWN`.
-  func begin(_ stream: EdgeStream, refusedFrom: UInt32) {
+  func begin(_ stream: EdgeStream, refusedFrom: UInt64) {
     stream.beginEpoch(refusedFrom: refusedFrom) { sequence in
       giveUp(stream, sequence, .unknown, "the leader was lost; without an id= the request is not sent again")
     }
   }
 
   /// A leader refused this node's messages of an epoch, from one on.
-  func refused(shard: ShardID, epoch: UInt32, message: UInt32) {
+  func refused(shard: ShardID, epoch: UInt32, message: UInt64) {
     guard Int(shard.rawValue) < streams.count else { return }
     let stream = stream(shard)
     guard stream.epoch == epoch, stream.target != .none else { return }

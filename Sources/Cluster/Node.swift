@@ -156,6 +156,7 @@ public final class Node: NodeCore {
       judgeShedding()
       yieldToThePresent()
       retryDials()
+      closeStrangers()
       proposeDue()
     }
     if now.monotonic >= nextSecond {
@@ -264,6 +265,8 @@ public final class Node: NodeCore {
       break
     case .failed(let what):
       log(.error, what)
+    case .broken(let what):
+      if exit == nil { exit = (1, what) }
     case .recovered(let what):
       log(.info, what)
     }

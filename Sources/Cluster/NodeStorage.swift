@@ -72,6 +72,8 @@ public enum Completion: Sendable {
   case transferred(TransferStep)
   case nothing
   case failed(String)
+  /// The process must end: the disk has lost what it was given, or reads and writes of it fail.
+  case broken(String)
   /// What failed before goes well again.
   case recovered(String)
 }

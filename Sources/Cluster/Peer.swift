@@ -58,6 +58,8 @@ struct Link {
   /// The address that we dialled; nil if the other side opened it.
   var dialled: String?
   var bulk = false
+  /// Monotonic µs.
+  var openedAt: UInt64 = 0
   /// Who is at the other end, once it has said so.
   var peer: UInt32?
 }

@@ -61,6 +61,8 @@ final class Replica {
   var wasLeader = false
   /// Deliveries that were sent, so that a retry is not sent each turn.
   var deliveriesSentAt: UInt64 = 0
+  /// Where among them it goes on.
+  private var deliveriesPlace = 0
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
@@ -110,7 +112,7 @@ final class Replica {
   /// A message of an edge's stream: `items` holds `count` items as `EdgeStream` wrote them. Refuses, and tells so in the
   /// outbox, unless this replica leads and the message is the next of its epoch.
   func receive(
-    edge: UInt32, epoch: UInt32, message: UInt32, count: UInt32, items: UnsafeRawBufferPointer
+    edge: UInt32, epoch: UInt32, message: UInt64, count: UInt32, items: UnsafeRawBufferPointer
   ) throws(MalformedBytes) {
     let known = edges[edge]
     let continues = known.map { $0.epoch == epoch && $0.nextMessage == message && !$0.refused } ?? false
@@ -144,7 +146,7 @@ final class Replica {
     }
   }
 
-  func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt32) {
+  func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt64) {
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message, refused: true)
     outbox.refusals.append((edge, epoch, message, raft.leader))
   }
@@ -186,7 +188,9 @@ final class Replica {
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
-    guard isLeader, raft.mayLead, gather.payload.count + envelope.count <= limits.gatherBytes * 2 else { return false }
+    guard isLeader, raft.mayLead, gather.payload.count + envelope.count <= limits.gatherBytes + limits.entryBytes else {
+      return false
+    }
     guard isWithinReach(stamp) else { return false }
     gather.payload.append(envelope)
     gather.origins.append(.nobody)
@@ -315,6 +319,7 @@ final class Replica {
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
       deliveriesSentAt = 0
+      deliveriesPlace = 0
       return
     }
     // Everything that an edge sent here is refused or in doubt: the edge sorts out which, message by message.
@@ -374,6 +379,6 @@ final class Replica {
   func resendDeliveries(now: UInt64, after interval: UInt64) {
     guard hasTakenOver, now - deliveriesSentAt >= interval else { return }
     deliveriesSentAt = now
-    machine.openDeliveries(into: &outbox)
+    deliveriesPlace = machine.openDeliveries(from: deliveriesPlace, into: &outbox)
   }
 }

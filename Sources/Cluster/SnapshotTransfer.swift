@@ -194,7 +194,7 @@ extension NodeStorage {
         return .nothing
       }
     } catch {
-      incoming[job.number] = nil
+      if job.lane == 0 { incoming[job.number] = nil }
       if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
         return .journalRotten([], cost: 0, shard: shard, reason: "\(error)", transfer: job.number)
       }

@@ -357,21 +357,31 @@ extension Ledger {
     newDeliveries = []
     return taken
   }
-  /// Everything that is not settled: what a new leader sends again, and any leader now and then. Ordered by transaction.
-  public func forEachOpenDelivery(_ body: (Delivery) -> Void) {
-    guard core.openOutbox > 0 || core.openInbox > 0 else { return }
-    var open: [(TransactionID, UInt32, isOutbox: Bool)] = []
-    for i in 0..<outbox.count where outbox.read(i).pointee.id != .none {
-      open.append((outbox.read(i).pointee.id, UInt32(i), true))
+  /// What is not settled: what a new leader sends again, and any leader now and then, up to `limit` at once. Their places
+  /// are those of the records, the same on every replica. Returns the place to go on from, 0 after the last.
+  /// O(limit + places without any, of which `64 * limit` at most are looked at).
+  public func openDeliveries(from place: Int, limit: Int, _ body: (Delivery) -> Void) -> Int {
+    guard core.openOutbox > 0 || core.openInbox > 0 else { return 0 }
+    let end = outbox.count + inbox.count
+    var left = limit
+    var at = place
+    while at < min(end, place + 64 * limit), left > 0 {
+      if at < outbox.count {
+        let record = outbox.read(at).pointee
+        if record.id != .none {
+          body(delivery(of: record))
+          left -= 1
+        }
+      } else {
+        let record = inbox.read(at - outbox.count).pointee
+        if record.from != .none {
+          body(verdict(of: record))
+          left -= 1
+        }
+      }
+      at += 1
     }
-    for i in 0..<inbox.count where inbox.read(i).pointee.from != .none {
-      open.append((inbox.read(i).pointee.from, UInt32(i), false))
-    }
-    open.sort { ($0.0.rawValue, $0.isOutbox ? 0 : 1) < ($1.0.rawValue, $1.isOutbox ? 0 : 1) }
-    for (_, number, isOutbox) in open {
-      body(
-        isOutbox ? delivery(of: outbox.read(Int(number)).pointee) : verdict(of: inbox.read(Int(number)).pointee))
-    }
+    return at < end ? at : 0
   }
   /// How many deliveries and verdicts are open.
   public var openDeliveryCount: Int { Int(core.openOutbox + core.openInbox) }

@@ -58,11 +58,16 @@ extension RaftGroup {
   }
   private mutating func requestVotes(_ kind: Message.Kind, in term: Term, force: Bool) {
     for peer in peers where peer.isVoter && peer.id != id {
-      messages.append(
-        Message(
-          kind, from: id, to: peer.id, term: term, index: log.lastIndex, logTerm: log.lastTerm,
-          commit: commitIndex, commitTerm: commitTerm, force: force))
+      let request = voteRequest(kind, to: peer.id, in: term, force: force)
+      // It speaks of a term and of entries that a crash must not take back: a vote that comes late would else be
+      // counted again in the same term, for a log without them.
+      if kind == .vote { durability.hold(request) } else { messages.append(request) }
     }
+  }
+  private func voteRequest(_ kind: Message.Kind, to peer: NodeID, in term: Term, force: Bool) -> Message {
+    Message(
+      kind, from: id, to: peer, term: term, index: log.lastIndex, logTerm: log.lastTerm, commit: commitIndex,
+      commitTerm: commitTerm, force: force)
   }
 
   /// A candidate's vote for itself became durable. Nobody leads before: a leader that forgot its term in a crash could
@@ -112,8 +117,13 @@ extension RaftGroup {
     let isPreVote = message.kind == .preVote
     let isFree = vote == message.from || vote == .none && leader == .none || isPreVote && message.term > term
     let isUpToDate = log.isUpToDate(index: message.index, term: message.logTerm)
-    guard damage.mayVote, isFree, isUpToDate, !(isPreVote && outranks(message)) else {
+    let isOutranked = isPreVote && outranks(message)
+    guard damage.mayVote, isFree, isUpToDate, !isOutranked else {
       messages.append(voteReply(to: message, in: term, reject: true))
+      // When it was asked, its leader may have seemed alive; now it does not.
+      if isOutranked {
+        messages.append(voteRequest(.preVote, to: message.from, in: Term(term.rawValue + 1), force: false))
+      }
       return
     }
     let reply = voteReply(to: message, in: message.term, reject: false)

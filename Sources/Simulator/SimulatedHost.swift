@@ -16,6 +16,8 @@ public final class SimulatedHost {
   public var clockOffset: Int64 = 0
   /// By how much its wall clock is too fast, in millionths.
   public var clockDrift: Int64 = 0
+  /// The same of the clock that counts time: it never goes back.
+  var timerDrift: Int64 = 0
   /// Its disk does nothing until then.
   var diskStalledUntil: UInt64 = 0
   /// What waits for it.

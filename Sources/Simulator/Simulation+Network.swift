@@ -121,6 +121,7 @@ extension Simulation {
     }
     var patience: UInt64 = 0
     if chance(faults.dialPerMille) {
+      faultCounts.misdialled += 1
       switch random.next() % 4 {
       case 0:
         node.linkFailed(request: request, now: moment(host))
@@ -176,10 +177,14 @@ extension Simulation {
   func transmit(_ host: SimulatedHost, _ link: LinkID, _ bytes: [UInt8]) {
     longestTransmission = max(longestTransmission, bytes.count)
     guard let id = host.wires[link], let wire = wires[id] else { return }
-    if chance(faults.lossPerMille) { return breakWire(id) }
+    if chance(faults.lossPerMille) {
+      faultCounts.lost += 1
+      return breakWire(id)
+    }
     let end = wire.ends[0].link == link && wire.ends[0].host == host.number ? 1 : 0
     var travel = delay(host.number, wire.ends[end].host)
     if chance(faults.resendPerMille) {
+      faultCounts.resent += 1
       // The retransmission timer doubles each time.
       travel += 200_000 << (random.next() % 5)
     }

@@ -197,6 +197,7 @@ extension Simulation {
     if let exit = effects.exit {
       host.exit = exit.code
       tell(host.number, "ends: \(exit.reason)")
+      if exit.code != 0 { trouble?(host, "dies: \(exit.reason)") }
       killProcess(host.number)
     } else if effects.clientReading.contains(where: { $0.on }) {
       perform(host)
@@ -260,6 +261,7 @@ extension Simulation {
   private func diesOfPower(_ host: SimulatedHost) -> Bool {
     guard host.disk.isPowerOut else { return false }
     tell(host.number, "loses its power in the middle of a write")
+    faultCounts.torn += 1
     cutPower(host.number)
     return true
   }

@@ -27,9 +27,10 @@ public final class Simulation {
     public init() {}
   }
 
-  public internal(set) var now: UInt64 = 1_000_000
-  /// Wall time at virtual time 0: 2026-01-01T00:00:00Z.
-  public static let epoch: Int64 = 1_767_225_600_000_000
+  public internal(set) var now = Simulation.begin
+  private static let begin: UInt64 = 1_000_000
+  /// Wall time at virtual time 0: 2025-12-31T23:59:40Z, so that a day, a month and a year end early in each life.
+  public static let epoch: Int64 = 1_767_225_580_000_000
   public var faults: Faults
   let turnRunner: (any TurnRunner)?
   let observer: (any ReplicaObserver)?
@@ -41,6 +42,14 @@ public final class Simulation {
   public private(set) var trace: UInt64 = 0
   /// Of all that a node has handed to a link at once, the most bytes.
   public var longestTransmission = 0
+  /// What chance did to the network, and how often the power went in the middle of a change to a disk.
+  public internal(set) var faultCounts = FaultCounts()
+  public struct FaultCounts: Sendable {
+    public var lost = 0
+    public var resent = 0
+    public var misdialled = 0
+    public var torn = 0
+  }
   var nextLink: UInt64 = 1
   var wires: [UInt64: Wire] = [:]
   /// Pairs of hosts that cannot reach each other and are told so.
@@ -94,7 +103,8 @@ public final class Simulation {
   func moment(_ host: SimulatedHost) -> Moment {
     // Monotonic clocks begin anywhere: those of two hosts have nothing in common.
     Moment(
-      monotonic: now + UInt64(host.number) * 1_000_000_007,
+      monotonic: now &+ UInt64(bitPattern: Int64(now - Simulation.begin) * host.timerDrift / 1_000_000)
+        &+ UInt64(host.number) * 1_000_000_007,
       wall: Stamp(
         microseconds: Simulation.epoch + Int64(now) + host.clockOffset + Int64(now) * host.clockDrift / 1_000_000))
   }

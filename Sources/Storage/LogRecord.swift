@@ -21,6 +21,7 @@ public struct LogRecord: Hashable, Sendable {
 }
 
 extension LogRecord {
+  var isState: Bool { if case .state = body { true } else { false } }
   /// Bytes in a batch.
   @inline(__always)
   var byteCount: Int {

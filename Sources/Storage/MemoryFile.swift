@@ -83,6 +83,7 @@ extension MemoryFileSystem {
         syncsUntilFailure = left == 0 ? nil : left - 1
         if left == 0 {
           file.inode.loseUnsynced()
+          struck.append("failed sync of \(file.path)")
           throw StorageError(.fatal, path: file.path, operation: "sync", errno: 5, reason: "Input/output error")
         }
       }

@@ -42,6 +42,9 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Whether the process must end: nothing may be acknowledged after this.
   public var isFatal: Bool { kind == .fatal }
 
+  /// Whether the device failed (EIO), and not the request.
+  public var isOfTheDevice: Bool { errno == 5 }
+
   /// One line: `cannot sync data/wal/…: Input/output error`, or `data/wal/… at byte 8192: …` for damage.
   public var description: String {
     let place = offset.map { "\(path) at byte \($0)" } ?? path

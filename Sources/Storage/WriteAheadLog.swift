@@ -131,6 +131,15 @@ public final class WriteAheadLog: @unchecked Sendable {
         bytes += size
         end += 1
       }
+      // A state goes with what follows it: it may say that the entries after it, which replace others, are committed.
+      while end < records.count, end > first + 1, records[end - 1].isState {
+        end -= 1
+        bytes -= records[end].byteCount
+      }
+      while end < records.count, records[end - 1].isState {
+        bytes += records[end].byteCount
+        end += 1
+      }
       try beginBatch(bytes + repeatedBytes)
       for place in repeats { addState(of: place) }
       for i in first..<end { add(records[i]) }

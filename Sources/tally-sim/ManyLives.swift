@@ -10,7 +10,7 @@ final class ManyLives: Sendable {
     var lives = 0
     var operations = 0
     var simulated: UInt64 = 0
-    var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
+    var struck = [Int](repeating: 0, count: Life.faultWords.count)
     var failures: [(seed: UInt64, reason: String)] = []
     var toldAt = 0
     var isExhausted = false
@@ -44,8 +44,7 @@ final class ManyLives: Sendable {
         "\(state.lives) lives, \(state.failures.count) failed, \(state.operations) operations,"
           + " \(ManyLives.rounded(hours)) simulated hours in \(ManyLives.rounded(took)) s"
           + " (\(ManyLives.rounded(hours / took, digits: 4)) hours a second)")
-      let strikes = StrikeKind.allCases.filter { state.struck[$0.rawValue] > 0 }
-      print("struck \(strikes.map { "\($0.word)=\(state.struck[$0.rawValue])" }.joined(separator: " "))")
+      print("struck \(Life.words(state.struck))")
       for failure in state.failures.sorted(by: { $0.seed < $1.seed }) {
         print("FAILED seed \(failure.seed): \(failure.reason)\n  tally-sim --seed \(failure.seed) --trace")
       }

@@ -15,7 +15,7 @@ struct Report {
     fflush(nil)
     let life = Life(seed: seed)
     life.run()
-    let struck = life.struck.map(String.init).joined(separator: ",")
+    let struck = life.faultCounts.map(String.init).joined(separator: ",")
     print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(life.failure ?? "ok")")
     fflush(nil)
   }

@@ -32,8 +32,7 @@ import Simulator
     if arguments.isTraced && life.failure != nil { print(life.simulation.report) }
     print("seed \(seed) trace \(String(life.simulation.trace, radix: 16))")
     print(life.plan.summary)
-    let strikes = StrikeKind.allCases.filter { life.struck[$0.rawValue] > 0 }
-    print("struck \(strikes.map { "\($0.word)=\(life.struck[$0.rawValue])" }.joined(separator: " "))")
+    print("struck \(Life.words(life.faultCounts))")
     print("\(life.summary) simulated=\(life.simulation.now / 1_000_000)s")
     if let path = arguments.history, !write(life.history, to: path) {
       complain("cannot write \(path)")

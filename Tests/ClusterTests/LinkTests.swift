@@ -50,4 +50,14 @@ import Testing
     #expect(player.closed == [LinkID(7)])
     #expect(player.opened.count == 2, "it dials again")
   }
+
+  @Test func whoeverConnectsAndSaysNothingIsHungUpOn() throws {
+    let player = try Player(joining: [])
+    player.run(for: 200_000)
+    player.node.linkOpened(LinkID(7), request: nil, now: player.now)
+    player.run(for: 4_900_000)
+    #expect(player.closed.isEmpty, "a slow peer has its time")
+    player.run(for: 400_000)
+    #expect(player.closed == [LinkID(7)])
+  }
 }

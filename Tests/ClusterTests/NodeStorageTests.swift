@@ -141,6 +141,20 @@ import Testing
     #expect(try journal(try open()) == expected(1...5))
   }
 
+  /// What a sync that failed has dropped would be missing for ever.
+  @Test func aJournalThatCannotBeSyncedOrWrittenEndsTheProcess() throws {
+    func isBroken(_ completion: Completion) -> Bool { if case .broken = completion { true } else { false } }
+    let storage = try open()
+    #expect(!isBroken(append(storage, 1, at: 0)))
+    disk.failSync(after: 0)
+    #expect(throws: StorageError.self) { try storage.journals.sync(shard) }
+    #expect(isBroken(append(storage, 2, at: 5000)))
+    disk.wipe()
+    let other = try open()
+    disk.failWrite(after: 0, to: ".jnl", .failed)
+    #expect(isBroken(append(other, 1, at: 0)))
+  }
+
   /// What was synced before an append that failed is vouched for whatever the power does while it is made good.
   @Test(arguments: 1...30) func powerMayGoWhileAJournalIsMadeGood(steps: Int) throws {
     let storage = try open()

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Cluster
 @testable import Simulator
+@testable import Storage
 
 /// Parts of a node by themselves.
 @Suite struct NodeTests {
@@ -42,6 +43,41 @@ import Testing
     #expect(small.left == 0)
   }
 
+  /// It says good-bye, and its connection breaks before the node has said the same.
+  @Test func aConnectionThatBothSidesEndAtOnceLeavesOnePlaceAndNotTwo() throws {
+    let simulation = Simulation(seed: 43, nodes: 1)
+    let host = simulation.hosts[0]
+    let node = try #require(host.node)
+    let now = simulation.moment(host)
+    func send(_ text: String, _ id: UInt64) {
+      Array(text.utf8).withUnsafeBytes { _ = node.clientReceived(ClientID(id), $0, now: now) }
+    }
+    node.clientOpened(ClientID(100), from: "first", now: now)
+    send("QUIT\n", 100)
+    node.clientClosed(ClientID(100), now: now)
+    var effects = Effects<NodeStorage>()
+    node.flush(now: now, into: &effects)
+    for id in [101, 102] as [UInt64] { node.clientOpened(ClientID(id), from: "next", now: now) }
+    send("ECHO one\n", 101)
+    send("ECHO two\n", 102)
+    effects = Effects<NodeStorage>()
+    node.flush(now: now, into: &effects)
+    let answers = effects.clientOutput.map { "\($0.client.rawValue) \(String(decoding: $0.bytes, as: UTF8.self))" }
+    #expect(answers.count == 2 && answers[0].hasPrefix("101 ") && answers[0].contains("one"), "\(answers)")
+    #expect(answers.last?.hasPrefix("102 ") == true && answers.last?.contains("two") == true, "\(answers)")
+  }
+
+  /// Deliveries of other shards come again and again while their entry cannot be proposed.
+  @Test func whatWaitsToBeProposedFitsIntoOneRecordOfTheLog() throws {
+    let lone = try LoneReplica(uncommittedBytes: 1 << 20)
+    let envelope = [UInt8](repeating: 7, count: 33)
+    var taken = 0
+    while taken < 2 << 20, envelope.withUnsafeBytes({ lone.replica.addInternal($0) }) { taken += 1 }
+    let payload = lone.replica.gather.payload.array
+    #expect(taken > 100_000)
+    #expect(payload.count + LogFormat.recordBytes(payload: 0) + 64 <= WriteAheadLog.Options().maxRecordBytes)
+  }
+
   @Test func whoWasRefusedIsToldAgainWhenItGoesOn() throws {
     let raft = try RaftGroup(
       id: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
@@ -50,7 +86,7 @@ import Testing
       shard: ShardID(1), firstSlot: Slot(0),
       machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-    for message in 0..<3 as Range<UInt32> {
+    for message in 0..<3 as Range<UInt64> {
       try replica.receive(edge: 1, epoch: 5, message: message, count: 0, items: nothing)
       #expect(replica.outbox.refusals.map(\.message) == [0], "the first word may have been lost")
       replica.outbox.refusals.removeAll()
@@ -104,7 +140,7 @@ import Testing
     var clock: Int64 = 1_000_000
     var entries: [LogEntry] = []
     var isDurable = true
-    private var message: UInt32 = 0
+    private var message: UInt64 = 0
 
     init(uncommittedBytes: Int) throws {
       var options = RaftOptions()

@@ -75,6 +75,7 @@ import Testing
   @Test func timeInWhichTheProcessWasStoppedDoesNotCount() throws {
     let cluster = try makeCluster(seed: 75)
     let host = cluster.simulation.hosts[1]
+    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logBusy == false })
     host.logDelay = 65_000_000
     #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logBusy == true })
     cluster.simulation.freeze(1)

@@ -90,6 +90,7 @@ final class World {
   }
 
   func shard(of slot: Slot) -> Int { Int(slot.rawValue) % shards.count }
+  func home(_ member: String) -> Int { shard(of: withBytes(member) { Command.memberSlot($0, tenant: .first) }) }
 
   @discardableResult func send(_ command: [UInt8], to target: Int? = nil) throws -> (text: String, outcome: Outcome) {
     let header = try command.withUnsafeBytes { bytes in try CommandHeader(of: bytes) }

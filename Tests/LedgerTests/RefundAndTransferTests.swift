@@ -4,6 +4,30 @@ import Testing
 
 /// Transcripts: a line is sent, what came back follows; `#n` is the nth transaction seen; `@` sets the clock.
 struct RefundAndTransferTests {
+  /// As many as there are while another shard takes nothing: they are sent again some at a time, and all in turn.
+  @Test func openDeliveriesAreVisitedSomeAtATimeAndAllInTurn() throws {
+    let world = try World.withCafe(members: ["ann", "bob"], shards: 2)
+    let target = try #require((0..<50).map { "m\($0)" }.first { world.home($0) != world.home("ann") })
+    try #require(try world.run("MEMBER ADD \(target)") == "+OK")
+    _ = try world.run("EARN ann merchant=cafe points=100 id=a")
+    world.holdsPost = true
+    for i in 0..<10 { _ = try world.run("TRANSFER ann \(target) points=1 id=t\(i)") }
+    let shard = world.shards[world.home("ann")]
+    var seen: [[UInt8]] = []
+    var place = 0
+    var calls = 0
+    repeat {
+      var count = 0
+      place = shard.ledger.openDeliveries(from: place, limit: 3) {
+        seen.append($0.command)
+        count += 1
+      }
+      #expect(count <= 3)
+      calls += 1
+    } while place != 0 && calls < 20
+    #expect(seen.count == 10 && Set(seen).count == 10 && calls >= 4, "\(seen.count) in \(calls)")
+  }
+
   /// R8
   @Test func pointsAlreadySpentBecomeADebtThatEveryCreditRepaysFirst() throws {
     let world = try World.withCafe("earn=1/100")

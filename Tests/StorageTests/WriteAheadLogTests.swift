@@ -39,6 +39,27 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(disk.contents(segmentPath(1))?.count == before.1)
   }
 
+  /// A state may say that entries are committed which come behind it and replace others: one is not there without the next.
+  @Test func noCutOfALargeBatchPartsAStateFromTheEntriesBehindIt() throws {
+    var parted = 0
+    for size in stride(from: 18_000, to: 26_000, by: 20) {
+      for steps in 0...2 {
+        let disk = MemoryFileSystem()
+        let log = try open(disk)
+        try write(log, entry(shardOne, 1), entry(shardOne, 2), LogRecord(shard: shardOne, body: .state([1])))
+        disk.cutPower(afterSteps: steps)
+        let records = [
+          entry(shardTwo, 1, size: size), LogRecord(shard: shardOne, body: .state([2])), entry(shardOne, 2, term: 5),
+        ]
+        do { try log.write(records) } catch { parted += 1 }
+        disk.crash(.everything)
+        let recovered = try open(disk).takeRecovered().first { $0.shard == shardOne }
+        #expect((recovered?.state == [2]) == (recovered?.entries.last?.term == Term(5)), "size \(size), \(steps) steps")
+      }
+    }
+    #expect(parted > 0)
+  }
+
   @Test func whatWasSyncedIsThereAfterPowerIsLost() throws {
     let log = try open()
     try write(log, entry(shardOne, 1), entry(shardOne, 2), LogRecord(shard: shardTwo, body: .state([9])))

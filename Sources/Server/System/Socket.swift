@@ -64,9 +64,12 @@ extension Socket {
     set(raw, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
     set(raw, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
   }
-  /// No delay, and a peer that takes nothing for ten seconds is gone.
+  /// No delay, and a peer that takes nothing for ten seconds, or is silent for twenty and does not answer TCP, is gone.
   static func configureLink(_ raw: Int32) {
     set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 10_000)
+    set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
+    set(raw, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10)
+    set(raw, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
   }
 }

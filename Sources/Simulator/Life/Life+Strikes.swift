@@ -17,7 +17,7 @@ extension Life {
     switch random.below(50) {
     case 0..<25: random.below(500_000)
     case 25..<45: random.below(4_000_000)
-    case 45..<49: random.below(15_000_000)
+    case 45..<(plan.isLong ? 47 : 49): random.below(15_000_000)
     default: random.below(60_000_000)
     }
   }
@@ -32,8 +32,10 @@ extension Life {
     let other = (victim + 1 + Int(random.below(UInt64(count - 1)))) % count
     let host = simulation.hosts[victim]
     let time = duration
-    struck[kind.rawValue] += 1
     simulation.note(text: kind.word)
+    // A process that is dead cannot be killed.
+    var hasStruck = host.node != nil || ![.kill, .power, .stop, .freeze].contains(kind)
+    defer { if hasStruck { struck[kind.rawValue] += 1 } }
     func told(_ text: String) { tell(victim, "*** \(kind.word) \(text)") }
     switch kind {
     case .kill:
@@ -125,6 +127,12 @@ extension Life {
     case .stallDisk:
       told("for \(time / 1000) ms")
       simulation.stallDisk(victim, for: time)
+    case .failWrite:
+      let after = Int(random.below(30))
+      told("the \(after)th")
+      sickDisks.insert(victim)
+      host.disk.failWrite(after: after, to: random.pick([".wal", ".wal", ".jnl", ".tmp", ""]), .failed)
+      restart(victim)
     case .failSync:
       told("")
       sickDisks.insert(victim)
@@ -132,12 +140,14 @@ extension Life {
       restart(victim)
     case .rot:
       let files = host.disk.files.filter { $0.bytes > 0 }
+      hasStruck = false
       guard !files.isEmpty else { return }
       let file = random.pick(files)
       let start = Int(random.below(UInt64(min(file.bytes, 96 << 10))))
       let end = start + 1 + Int(random.below(8_192))
       // What is bad in the last batch of a log is taken for torn.
       if let newest = host.disk.newestWrite, newest.path == file.path, newest.range.overlaps(start..<end) { return }
+      hasStruck = true
       told("\(file.path) from \(start)")
       damaged.insert(victim)
       host.disk.rot(file.path, start..<end, bits: 1 + Int(random.below(20)), seed: random.next())
@@ -172,7 +182,7 @@ extension Life {
     case .fullDisk:
       let room = random.pick([0, 4 << 10, 64 << 10, 512 << 10] as [UInt64])
       told("with room for \(room) bytes for \(time / 1000) ms")
-      sickDisks.insert(victim)
+      fullDisks.insert(victim)
       host.disk.setCapacity(host.disk.usedByteCount + room)
       later(time) { host.disk.setCapacity(.max) }
       restart(victim)

@@ -9,7 +9,7 @@ public final class Life {
   let observer = LifeObserver()
   /// Draws what strikes, and when.
   var random: SeededGenerator
-  private var terminals: [LifeTerminal] = []
+  var terminals: [LifeTerminal] = []
   /// Trouble lasts: terminals may begin something new, and faults strike.
   public private(set) var mayBegin = false
   /// What is wrong, if something is.
@@ -18,18 +18,27 @@ public final class Life {
   public private(set) var operations: [Operation] = []
   /// What was answered for good, word for word.
   private(set) var answers: [(line: String, answer: String, operation: Operation)] = []
+  var side = SideBusiness()
   private var holds: [(tx: String, id: String, member: String, points: Int64)] = []
   /// How often each kind struck.
-  public internal(set) var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
-  /// Hosts whose disk has done what explains errors.
+  var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
+  var copies = 0
+  var mishaps = 0
+  /// Hosts whose disk has done what explains errors, and those whose disk was full.
   var sickDisks: Set<Int> = []
+  var fullDisks: Set<Int> = []
   /// Hosts that damage may strike, and those that it has struck.
   private(set) var damageable: [Int] = []
   var damaged: Set<Int> = []
   /// Which process of a host was asked to stop.
   var stopped: [Int: Int] = [:]
+  /// All members with points: those of terminals, one for each shard, and those of the business beside.
+  var members: [String] {
+    (0..<plan.members).map { "m\($0)" } + ownMembers + (0..<plan.sideMembers).map { "s\($0)" }
+  }
+  private(set) var ownMembers: [String] = []
   /// Who each host was when the cluster was made.
-  private var members: [NodeID] = []
+  private var identities: [NodeID] = []
   /// Those whose disk was replaced: nobody they were before.
   var wiped: Set<Int> = []
   /// A clock has jumped by more than nodes tolerate.
@@ -43,8 +52,8 @@ public final class Life {
   var alone: [ReplicaPlace: Term] = [:]
   /// Replicas whose term or vote is not on disk, and for how many seconds.
   var unwritten: [ReplicaPlace: Int] = [:]
-  /// A node has told its operator of what explains a halt.
-  private var isLoud = false
+  /// Shards of which a node has told its operator, since peace began, that they take nothing.
+  var toldOf: Set<ShardID> = []
   private let transcript: ((String) -> Void)?
   private var troubleBegan: UInt64 = 0
 
@@ -65,15 +74,19 @@ public final class Life {
       if plan.isTiny { configuration.snapshotStatePercent = 0 }
       configuration.logTailBytes = plan.logTailBytes
       configuration.appendBytes = plan.appendBytes
+      configuration.logLimitBytes = plan.logLimitBytes
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
     }
-    for host in simulation.hosts { host.disk.spareNewestWrite(to: ".wal") }
+    for host in simulation.hosts {
+      host.disk.spareNewestWrite(to: ".wal")
+      if plan.timerDrift > 0 { host.timerDrift = Int64(random.below(UInt64(plan.timerDrift) * 2)) - plan.timerDrift }
+    }
     observer.complain = { [unowned self] in wrong($0) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
     simulation.transcript = { [unowned self] host, text in
-      if text.contains("has had no leader") { isLoud = true }
+      if text.contains("has had no leader") { noteLeaderless(text) }
       tell(host, text)
     }
   }
@@ -129,14 +142,16 @@ public final class Life {
   /// An error that no fault explains is a failure.
   private func troubled(_ host: SimulatedHost, _ text: String) {
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
+    if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
+    if text.contains("over log-limit-mb") && mayBegin { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
-    isLoud = true
     if damaged.contains(host.number) {
       if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
       return
     }
-    if sickDisks.contains(host.number) && !text.contains("quarantined") {
+    let isSick = sickDisks.contains(host.number) || mayBegin && fullDisks.contains(host.number)
+    if isSick && !text.contains("quarantined") {
       if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
       return
     }
@@ -163,11 +178,15 @@ public final class Life {
       }
       if isLed { break }
     }
-    var lines = ["PROGRAM SET main earn=1/100 expire=never"]
+    if let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first {
+      ownMembers = Life.membersOfShards(topology)
+    }
+    var lines = ["PROGRAM SET main earn=1/100 expire=\(plan.sideMembers > 0 ? "1d backdate=5d" : "never")"]
     for merchant in ["east", "north", "west"] {
       lines.append("MERCHANT SET \(merchant) program=main region=\(merchant)")
     }
-    for i in 0..<plan.members { lines.append("MEMBER ADD m\(i)") }
+    for member in members { lines.append("MEMBER ADD \(member)") }
+    for i in 0..<plan.sideMembers { lines.append("CARD ADD c\(i) member=s\(i)") }
     if plan.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""
@@ -188,7 +207,7 @@ public final class Life {
   /// A minority of every group at most.
   private func chooseDamageable() {
     guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
-    members = simulation.hosts.map(\.nodeID)
+    identities = simulation.hosts.map(\.nodeID)
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
     var order = Array(simulation.hosts.indices)
     for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }
@@ -251,6 +270,7 @@ public final class Life {
     var operation = pending.operation
     operation.end = simulation.now
     operation.result = line.hasPrefix("+") ? .ok : .refused
+    if pending.isSide { return answeredBeside(pending, operation, line) }
     if let points = number("points", line) { operation.points = abs(points) }
     operation.balance = operation.result == .ok ? number("balance", line) : nil
     operation.available = number("available", line)
@@ -261,26 +281,31 @@ public final class Life {
       operation.local = UInt64(max(0, asof * 1000 - Simulation.epoch - slack))
     }
     if operation.kind == .hold, let expires = number("expires", line) {
-      // Where clocks lie, a shard's time may run ahead.
-      operation.expires = plan.clocksLie ? operation.begin : UInt64(max(0, expires * 1000 - Simulation.epoch))
+      // Where clocks jump, a shard's time may run ahead.
+      let slack: Int64 = plan.clocksLie ? 2_000_000 : 0
+      let earliest = UInt64(max(0, expires * 1000 - Simulation.epoch - slack))
+      operation.expires = plan.clocksJump ? operation.begin : max(operation.begin, earliest)
     }
     if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
     operations.append(operation)
-    if operation.kind != .balance { answers.append((pending.line, line, operation)) }
+    if operation.kind != .balance { noteAnswer(pending.line, line, operation) }
     if operation.kind == .hold, operation.result == .ok, let tx = field("tx", line) {
       holds.append((String(tx), operation.id, operation.member, operation.points))
     }
+  }
+  func noteAnswer(_ line: String, _ answer: String, _ operation: Operation) {
+    answers.append((line, answer, operation))
   }
   /// A read of the checks themselves.
   func record(_ operation: Operation, _ line: String) {
     answered(LifeTerminal.Pending(operation: operation, line: ""), line)
   }
   func gaveUp(_ pending: LifeTerminal.Pending) {
-    guard pending.operation.kind != .balance else { return }
+    guard pending.operation.kind != .balance, !pending.operation.id.isEmpty else { return }
     var operation = pending.operation
     operation.end = pending.inDoubt ? .max : simulation.now
     operation.result = pending.inDoubt ? .unknown : .none
-    operations.append(operation)
+    if pending.isSide { side.operations.append(operation) } else { operations.append(operation) }
   }
 
   func field(_ name: String, _ line: String) -> Substring? {
@@ -310,6 +335,7 @@ public final class Life {
   /// Faults end; a random set of hosts with a majority of every group is up, and everything must be answered.
   private func peace() {
     mayBegin = false
+    toldOf = []
     simulation.faults.lossPerMille = 0
     simulation.faults.resendPerMille = 0
     simulation.faults.dialPerMille = 0
@@ -342,6 +368,7 @@ public final class Life {
     }
     tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for terminal in terminals { terminal.peace() }
+    askEverywhere()
     let began = simulation.now
     let isDone = { [self] in failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
     var quiet = simulation.run(for: patience, until: isDone)
@@ -350,12 +377,11 @@ public final class Life {
     if !quiet && views.contains(where: \.sendsSnapshot) { quiet = simulation.run(for: 3 * patience, until: isDone) }
     guard failure == nil else { return }
     let waiting = terminals.flatMap(\.pending)
+    let silent = quiet || !isRuined ? [] : waiting.filter { !isToldOf($0) }
     if isRuined { for terminal in terminals { terminal.abandon() } }
+    guard silent.isEmpty else { return wrong("halted without a word; not answered: \(silent.map(\.line))") }
     guard quiet else {
-      if isRuined && !isLoud && wiped.count < simulation.hosts.count {
-        wrong("halted without a word; not answered: \(waiting)")
-      }
-      return fail("not answered within \(patience / 1000) ms of peace: \(waiting)")
+      return fail("not answered within \(patience / 1000) ms of peace: \(waiting.map(\.line))")
     }
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")
   }
@@ -377,7 +403,7 @@ public final class Life {
     for number in order.prefix(Int(random.below(UInt64(order.count)))) {
       let less = down.union([number])
       // Who has damage may have to be given again what it lost, and does not count until then.
-      let dead = less.union(damaged).map { members[$0] }
+      let dead = less.union(damaged).map { identities[$0] }
       if groups.allSatisfy({ voters in voters.filter { !dead.contains($0) }.count * 2 > voters.count }) { down = less }
     }
   }

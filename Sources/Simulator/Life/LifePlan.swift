@@ -28,6 +28,8 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   case slowDisk
   case stallDisk
   case failSync
+  /// A write fails with an I/O error.
+  case failWrite
   case fullDisk
   /// What destroys copies: it strikes a set of hosts that holds a minority of each group.
   case rot
@@ -55,22 +57,29 @@ public struct LifePlan: Sendable {
   public var transferPieceBytes = 256 << 10
   public var journalSegmentBytes: UInt64 = 64 << 20
   public var segmentBytes = 256 << 10
+  public var logLimitBytes = 4 << 30
   public var appendBytes = 1 << 20
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
   public var tickInterval: UInt64 = 10_000
   public var trouble: UInt64 = 20_000_000
+  /// Trouble lasts so long that pauses and stalls of a minute come to their end in it.
+  public var isLong = false
   /// Mean time between strikes.
   public var strikeGap: UInt64 = 2_000_000
   public var kinds: [StrikeKind] = []
   public var lossPerMille: UInt64 = 0
   public var resendPerMille: UInt64 = 0
   public var dialPerMille: UInt64 = 0
+  /// Of a terminal's attempts, those of which another node gets a copy.
+  public var copyPerMille: UInt64 = 0
   /// Of a terminal's attempts, those that go wrong on its own line.
   public var terminalPerMille: UInt64 = 0
   /// How far clocks are apart at the beginning, and how fast they part.
   public var clockSpread: Int64 = 0
   public var drift: Int64 = 0
+  /// How fast clocks that count time part, in millionths.
+  public var timerDrift: Int64 = 0
   /// Mean time that a terminal takes between two requests.
   public var thinkTime: UInt64 = 100_000
 
@@ -80,6 +89,10 @@ public struct LifePlan: Sendable {
   public var isRuinSeen = false
   /// There is a member that is frozen: what is transferred to it comes back.
   public var hasFrozen = false
+  /// Members of whom more is asked than the checker knows: purchases that lapse at midnight, refunds, cards that are lost.
+  public var sideMembers = 0
+  /// Holds lapse after so many seconds at most; 0: not within a life.
+  public var holdSeconds: UInt64 = 0
   /// How often a terminal only reads, beside what it reads anyway.
   public var readPerMille: UInt64 = 0
   /// How often a terminal gives up that is told that nothing was done.
@@ -90,7 +103,8 @@ public struct LifePlan: Sendable {
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
 
-  public var clocksLie: Bool { clockSpread > 0 || drift > 0 || kinds.contains(.clockJump) }
+  public var clocksJump: Bool { kinds.contains(.clockJump) }
+  public var clocksLie: Bool { clockSpread > 0 || drift > 0 || clocksJump }
 
   public init(seed: UInt64) {
     self.seed = seed
@@ -121,16 +135,28 @@ public struct LifePlan: Sendable {
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
     trouble = 8_000_000 + random.below(25_000_000)
     strikeGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
+    isLong = random.chance(40)
+    if isLong {
+      trouble = 60_000_000 + random.below(60_000_000)
+      strikeGap = 6_000_000
+      terminals = min(terminals, 3)
+    }
     // Some lives suffer one thing alone, most a few at once.
     let share = random.pick([80, 250, 500] as [UInt64])
     kinds = StrikeKind.allCases.filter { _ in random.chance(share) }
-    if random.chance(500) { lossPerMille = random.below(4) }
-    if random.chance(400) { resendPerMille = random.below(20) }
+    if random.chance(500) { lossPerMille = random.below(random.pick([4, 4, 4, 30])) }
+    if random.chance(400) { resendPerMille = random.below(random.pick([20, 20, 100, 300])) }
     if random.chance(400) { dialPerMille = random.below(300) }
     if random.chance(600) { terminalPerMille = random.below(150) }
+    if random.chance(400) { copyPerMille = random.below(500) }
     if random.chance(300) { clockSpread = Int64(random.below(450_000)) }
-    if random.chance(200) { drift = Int64(random.below(500)) }
-    thinkTime = random.pick([30_000, 100_000, 300_000])
+    if random.chance(200) {
+      // Apart by less than nodes tolerate when trouble ends.
+      let most = clockSpread > 0 ? 500 : 225_000_000_000 / (trouble + 15_000_000)
+      drift = Int64(random.below(most))
+    }
+    if random.chance(300) { timerDrift = Int64(random.below(20_000)) }
+    thinkTime = isLong ? 600_000 : random.pick([30_000, 100_000, 300_000])
     // Damage is rarer than the rest, and alone enough to look at.
     if random.chance(600) { kinds.removeAll(where: \.isDamage) }
     isRuin = random.chance(30)
@@ -143,6 +169,13 @@ public struct LifePlan: Sendable {
     quitPerMille = random.pick([100, 100, 700])
     readPerMille = kinds.contains(.starve) ? 600 : random.pick([0, 0, 600])
     hasFrozen = random.chance(400) && !isRuin
+    if random.chance(400) { sideMembers = 1 + Int(random.below(3)) }
+    if random.chance(300), !clocksJump { holdSeconds = 1 + random.below(15) }
+    if random.chance(100) {
+      segmentBytes = 64 << 10
+      logLimitBytes = 8 * segmentBytes
+      snapshotLogBytes = 16 << 20
+    }
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
   }
 

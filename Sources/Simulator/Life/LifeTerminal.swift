@@ -5,9 +5,9 @@ import Checker
 /// node or another, until it has an answer that counts or gives up. It has a line of its own to the nodes, which may
 /// fail too.
 final class LifeTerminal {
-  private unowned let life: Life
+  unowned let life: Life
   private let number: Int
-  private var random: SeededGenerator
+  var random: SeededGenerator
   private let name: String
   /// Of what it asks at once, each is a client's of its own: a new one after an operation of which it never learnt what
   /// became.
@@ -28,6 +28,8 @@ final class LifeTerminal {
     var line: String
     /// Which of the terminal's clients asks.
     var client = 0
+    /// The checker knows nothing of it.
+    var isSide = false
     /// An attempt may have taken effect.
     var inDoubt = false
   }
@@ -38,9 +40,15 @@ final class LifeTerminal {
     init(_ client: SimulatedClient) { self.client = client }
   }
 
-  init(_ life: Life, _ number: Int) {
+  /// The one node that it asks; nil: any.
+  private let host: Int?
+
+  /// - Parameter requests: what it asks, of one node, and then nothing more.
+  init(_ life: Life, _ number: Int, host: Int? = nil, requests: [Pending] = []) {
     self.life = life
     self.number = number
+    self.host = host
+    unasked = requests
     name = "t\(number)"
     random = SeededGenerator(seed: life.plan.seed &* 1_000_003 &+ UInt64(number))
   }
@@ -49,7 +57,7 @@ final class LifeTerminal {
   private var latency: UInt64 { 200 + random.below(3_000) }
 
   /// The requests that wait for an answer that counts.
-  var pending: [String] { (asked + unasked).map(\.line) }
+  var pending: [Pending] { asked + unasked }
 
   /// Begins something, or goes on with what is pending.
   func wake() {
@@ -57,7 +65,10 @@ final class LifeTerminal {
     if unasked.isEmpty {
       guard life.mayBegin else { return }
       let count = random.chance(life.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(LifeTerminal.depth) - 1)) : 1
-      for client in 0..<count { unasked.append(choose(client)) }
+      for client in 0..<count {
+        let isSide = life.plan.sideMembers > 0 && random.chance(300)
+        unasked.append(isSide ? chooseBeside(client) : choose(client))
+      }
     }
     attempt()
   }
@@ -88,9 +99,13 @@ final class LifeTerminal {
 
   // MARK: Asking
 
-  private func choose(_ client: Int) -> Pending {
+  func nextRequest() -> String {
     requests += 1
-    let id = "\(name)-\(requests)"
+    return "\(name)-\(requests)"
+  }
+
+  private func choose(_ client: Int) -> Pending {
+    let id = nextRequest()
     let name = "\(name)/\(client).\(clients[client])"
     let member = "m\(random.below(UInt64(life.plan.members)))"
     let merchant = random.pick(["east", "north", "west"])
@@ -100,7 +115,17 @@ final class LifeTerminal {
     switch random.chance(life.plan.readPerMille) ? 99 : random.below(100) {
     case 0..<34: (kind, line) = (.earn, "EARN \(member) merchant=\(merchant) points=\(points) id=\(id)")
     case 34..<54: (kind, line) = (.redeem, "REDEEM \(member) merchant=\(merchant) points=\(points) id=\(id)")
-    case 54..<64: (kind, line) = (.hold, "HOLD \(member) merchant=\(merchant) points=\(points) id=\(id)")
+    case 54..<64:
+      var operation = Operation(.hold, member: member, client: name, begin: simulation.now)
+      operation.id = id
+      operation.points = points
+      line = "HOLD \(member) merchant=\(merchant) points=\(points) id=\(id)"
+      if life.plan.holdSeconds > 0 {
+        let seconds = 1 + random.below(life.plan.holdSeconds)
+        line += " ttl=\(seconds)"
+        operation.expires = simulation.now + (life.plan.clocksLie ? 0 : seconds * 1_000_000)
+      }
+      return Pending(operation: operation, line: line, client: client)
     case 64..<78:
       if let hold = life.hold(&random) {
         let captures = random.chance(600)
@@ -144,13 +169,26 @@ final class LifeTerminal {
     if let connection {
       send(lines, on: connection, wait)
     } else {
-      let host = life.anyHost(&random)
+      let host = host ?? life.anyHost(&random)
       simulation.call(on: host, after: latency) { [self] in connect(to: host, lines, wait) }
     }
+    if life.mayBegin, random.chance(life.plan.copyPerMille) { copy(lines) }
     let patience = life.mayBegin ? 1_000_000 + random.below(7_000_000) : 6_000_000
     simulation.call(after: patience) { [self] in
       guard wait == self.wait, isWaiting else { return }
       lost("hears nothing")
+    }
+  }
+
+  /// What asks twice, or the network does: another node gets the same, and nobody waits for its answer.
+  private func copy(_ lines: [UInt8]) {
+    for i in asked.indices { asked[i].inDoubt = true }
+    let host = life.anyHost(&random)
+    simulation.call(on: host, after: random.wait(300_000)) { [life] in
+      guard let client = life.simulation.connect(to: host) else { return }
+      life.copies += 1
+      life.simulation.send(lines, on: client)
+      life.simulation.call(on: host, after: 15_000_000) { life.simulation.disconnect(client) }
     }
   }
 
@@ -175,6 +213,7 @@ final class LifeTerminal {
     guard life.mayBegin, random.chance(life.plan.terminalPerMille) else {
       return simulation.call(on: client.host, after: delay) { [self] in simulation.send(line, on: client) }
     }
+    life.mishaps += 1
     switch random.below(3) {
     case 0:
       // It is cut off in the middle of the request.
@@ -247,7 +286,9 @@ final class LifeTerminal {
     guard isWaiting, !asked.isEmpty else { return life.wrong("\(name) got an answer to nothing: \(line)") }
     var pending = asked.removeFirst()
     life.tell(connection?.client.host ?? -1, "\(name) < \(line)")
-    let refusals = ["-INSUFFICIENT", "-REVERSED"] + (pending.operation.to == "frozen" ? ["-FROZEN"] : [])
+    var refusals = ["-INSUFFICIENT", "-REVERSED"]
+    if pending.operation.to == "frozen" { refusals.append("-FROZEN") }
+    if pending.isSide { refusals += ["-FROZEN", "-LOST", "-LIMIT"] }
     if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
       unasked.append(pending)
     } else if line.hasPrefix("-UNKNOWN") {

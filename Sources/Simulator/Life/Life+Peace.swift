@@ -1,0 +1,56 @@
+import Base
+import Checker
+import Cluster
+
+/// What is asked in peace: of every shard, through every node.
+extension Life {
+  /// One name that each shard owns.
+  static func membersOfShards(_ topology: Topology) -> [String] {
+    topology.shards.map { placement in
+      var number = 0
+      while topology.shard(ofMember: "p\(number)") != placement.shard { number += 1 }
+      return "p\(number)"
+    }
+  }
+
+  /// Each shard takes a write and answers a read, and the directory takes a write, through each node that is up.
+  func askEverywhere() {
+    for (number, host) in simulation.hosts.enumerated() where !down.contains(number) && !damaged.contains(number) {
+      var requests: [LifeTerminal.Pending] = []
+      for member in ownMembers {
+        var earn = Operation(.earn, member: member, client: "\(host.name)+\(member)", begin: simulation.now)
+        earn.id = "peace-\(number)-\(member)"
+        earn.points = 1
+        requests.append(.init(operation: earn, line: "EARN \(member) merchant=north points=1 id=\(earn.id)"))
+        let read = Operation(.balance, member: member, client: "\(host.name)-\(member)", begin: simulation.now)
+        requests.append(.init(operation: read, line: "BALANCE \(member)"))
+      }
+      let set = Operation(.earn, member: "", client: host.name, begin: simulation.now)
+      requests.append(.init(operation: set, line: "MERCHANT SET west title=peace-\(number)", isSide: true))
+      let terminal = LifeTerminal(self, 1_000 + number, host: number, requests: requests)
+      terminals.append(terminal)
+      terminal.wake()
+    }
+  }
+
+  func noteLeaderless(_ text: String) {
+    if text.hasPrefix("the directory") { toldOf.insert(.directory) }
+    if let shard = field("shard", text).flatMap({ UInt32($0) }) { toldOf.insert(ShardID(shard)) }
+  }
+  /// An operator knows why a request is not answered: its shard has no leader, or a replica of it is bad, or a node with
+  /// one does not start.
+  func isToldOf(_ pending: LifeTerminal.Pending) -> Bool {
+    let topology = simulation.hosts.compactMap { $0.node?.knownTopology }.first
+    var shards: [ShardID] = [.directory]
+    for member in [pending.operation.member, pending.operation.to] where !member.isEmpty {
+      guard let shard = topology?.shard(ofMember: member) else { return true }
+      shards.append(shard)
+    }
+    let isAnyoneOut = simulation.hosts.contains { $0.node == nil || wiped.contains($0.number) }
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    return isAnyoneOut
+      || shards.contains { shard in
+        toldOf.contains(shard) || views.contains { $0.shard == shard && $0.isBad }
+      }
+  }
+}

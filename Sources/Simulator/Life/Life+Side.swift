@@ -1,0 +1,74 @@
+import Base
+import Checker
+
+/// Business of which the checker knows nothing: purchases that lapse at midnight, refunds, holds that lapse, cards that are
+/// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
+struct SideBusiness {
+  var operations: [Operation] = []
+  /// What may be refunded.
+  var transactions: [(tx: String, member: String, points: Int64)] = []
+  /// What may be captured or released.
+  var holds: [(tx: String, member: String, points: Int64)] = []
+}
+
+extension Life {
+  /// Noon of the day before: with `expire=1d` what is bought then lapses at the midnight that falls into this life.
+  static let dayBefore = (Simulation.epoch + 20_000_000) / 1000 - 36 * 3_600_000
+
+  func answeredBeside(_ pending: LifeTerminal.Pending, _ operation: Operation, _ line: String) {
+    guard !operation.id.isEmpty else { return }
+    var operation = operation
+    if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
+    side.operations.append(operation)
+    noteAnswer(pending.line, line, operation)
+    guard operation.result == .ok, let tx = field("tx", line) else { return }
+    if operation.kind == .hold {
+      side.holds.append((String(tx), operation.member, operation.points))
+    } else if operation.kind != .transfer && operation.kind != .release {
+      side.transactions.append((String(tx), operation.member, operation.points))
+    }
+  }
+}
+
+extension LifeTerminal {
+  func chooseBeside(_ client: Int) -> Pending {
+    let id = nextRequest()
+    let count = UInt64(life.plan.sideMembers)
+    let number = random.below(count)
+    let member = "s\(number)"
+    let who = random.chance(300) ? "card:c\(number)" : member
+    let merchant = random.pick(["east", "north", "west"])
+    let points = Int64(random.below(50) + 1)
+    func pending(_ kind: Operation.Kind, _ line: String, of member: String, id: String) -> Pending {
+      var operation = Operation(kind, member: member, client: "side", begin: life.simulation.now)
+      operation.id = id
+      operation.points = points
+      return Pending(operation: operation, line: id.isEmpty ? line : line + " id=\(id)", client: client, isSide: true)
+    }
+    let what = "\(who) merchant=\(merchant) points=\(points)"
+    switch random.below(100) {
+    case 0..<35:
+      let at = random.chance(500) ? " at=\(Life.dayBefore + Int64(random.below(1_000)))" : ""
+      return pending(.earn, "EARN \(what)\(at)", of: member, id: id)
+    case 35..<50: return pending(.redeem, "REDEEM \(what)", of: member, id: id)
+    case 50..<62: return pending(.hold, "HOLD \(what) ttl=\(1 + random.below(10))", of: member, id: id)
+    case 62..<72:
+      guard !life.side.holds.isEmpty else { break }
+      let hold = random.pick(life.side.holds)
+      if random.chance(500) { return pending(.release, "RELEASE \(hold.tx)", of: hold.member, id: id) }
+      let part = min(points, hold.points)
+      return pending(.capture, "CAPTURE \(hold.tx) points=\(part)", of: hold.member, id: id)
+    case 72..<86:
+      guard !life.side.transactions.isEmpty else { break }
+      let tx = random.pick(life.side.transactions)
+      return pending(.earn, "REFUND \(tx.tx) points=\(min(points, tx.points))", of: tx.member, id: id)
+    case 86..<92 where count > 1:
+      let to = "s\((number + 1) % count)"
+      return pending(.transfer, "TRANSFER \(member) \(to) points=\(points)", of: member, id: id)
+    case 92..<96:
+      return pending(.earn, "MEMBER \(random.pick(["FREEZE", "THAW", "THAW"])) \(member)", of: member, id: "")
+    default: return pending(.earn, "CARD \(random.pick(["LOST", "FOUND", "FOUND"])) c\(number)", of: member, id: "")
+    }
+    return pending(.balance, "BALANCE \(member)", of: member, id: "")
+  }
+}
