@@ -11,7 +11,7 @@ public protocol ReplicaObserver: AnyObject {
   func restored(_ replica: ReplicaView)
   /// A replica has begun to lead.
   func leads(_ replica: ReplicaView)
-  /// A replica tells another that it has its vote in this term.
+  /// A replica tells another that it has its vote in this term, or asks for its vote.
   func votes(_ replica: ReplicaView)
 }
 
@@ -65,6 +65,10 @@ extension Node {
   public var identity: NodeID { id }
   /// What this node knows of who holds what.
   public var knownTopology: Topology? { topology }
+  /// Votes may be lost here: it counts in no majority until it is replaced.
+  public var mustBeReplaced: Bool { fence != 0 || replicas.contains { $0?.raft.isFenced == true } }
+  /// A replica or journal here lacks something, or the node is fenced: alarm `CORRUPT`.
+  public var lacksSomething: Bool { isCorrupt }
   /// Bytes of its log that hold records which are still needed, as last looked at.
   public var pinnedLogBytes: UInt64? { disk.gauges?.log.pinnedBytes }
   /// The replicas that run here, in the order of their shards.

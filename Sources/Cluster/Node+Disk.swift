@@ -41,6 +41,9 @@ extension Node {
     var lastSlow: UInt64 = 0
     // The log's length: see `boundLog`.
     var usageJudged: UInt64 = 0
+    var relievedAt: UInt64 = 0
+    var reliefsInVain = 0
+    var leastPinned = UInt64.max
     var forced: (shard: ShardID, at: UInt64)?
     /// Shards that hold back too much of the log.
     var pinning: Set<ShardID> = []

@@ -8,25 +8,46 @@ extension Node {
   /// A snapshot is forced no more often than this, and one that failed is tried again after it.
   static let snapshotPause: UInt64 = 10_000_000
 
-  /// Whenever the log was looked at: about once a second.
+  /// Where so many shards were relieved in a row and the log did not become shorter, nobody is for a while (µs): a log
+  /// that cannot be shortened is not rewritten all the time.
+  static let reliefPause: UInt64 = 1_000_000
+
+  /// Whenever the log was looked at.
   func boundLog() {
     guard let log = disk.gauges?.log, log.version != disk.usageJudged else { return }
     disk.usageJudged = log.version
     let limit = UInt64(configuration.logLimitBytes)
     guard log.pinnedBytes > limit else {
       if !disk.pinning.isEmpty { pinning([]) }
+      disk.leastPinned = .max
       return
     }
     guard let worst = log.shards.max(by: { ($0.pinnedBytes, $0.liveBytes) < ($1.pinnedBytes, $1.liveBytes) }) else {
       return
     }
-    relieve(worst)
+    if mayRelieve(log) { relieve(worst) }
     let over = Set(log.shards.filter { $0.pinnedBytes > limit }.map(\.shard))
     if log.pinnedBytes > limit + limit / 2 {
       pinning(over)
     } else if !disk.pinning.isEmpty {
       pinning(disk.pinning.intersection(over))
     }
+  }
+
+  /// A segment goes once each shard that has records in it was relieved.
+  private func mayRelieve(_ log: LogUsage) -> Bool {
+    if log.pinnedBytes < disk.leastPinned {
+      disk.leastPinned = log.pinnedBytes
+      disk.reliefsInVain = 0
+    }
+    if disk.reliefsInVain >= 2 * log.shards.count + 4 {
+      guard now.monotonic - disk.relievedAt >= Node.reliefPause else { return false }
+      disk.leastPinned = log.pinnedBytes
+      disk.reliefsInVain = 0
+    }
+    disk.reliefsInVain += 1
+    disk.relievedAt = now.monotonic
+    return true
   }
 
   private func relieve(_ usage: ShardUsage) {

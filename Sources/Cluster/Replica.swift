@@ -291,7 +291,11 @@ final class Replica {
           + " writes, and perhaps a vote; it counts in no majority any more; replace this node")
     }
     for message in ready.messages { outbox.messages.append(message) }
-    if let observer, ready.messages.contains(where: { $0.kind == .voteReply && !$0.reject && $0.term == raft.term }) {
+    if let observer,
+      ready.messages.contains(where: {
+        ($0.kind == .voteReply && !$0.reject || $0.kind == .vote) && $0.term == raft.term
+      })
+    {
       observer.votes(ReplicaView(replica: self))
     }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)

@@ -14,6 +14,8 @@ public final class SimulatedHost {
   public internal(set) var life = 0
   /// Microseconds that its wall clock is ahead.
   public var clockOffset: Int64 = 0
+  /// When its wall clock was wrong last.
+  var lastLie: UInt64 = 0
   /// By how much its wall clock is too fast, in millionths.
   public var clockDrift: Int64 = 0
   /// The same of the clock that counts time: it never goes back.

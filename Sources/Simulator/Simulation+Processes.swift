@@ -140,10 +140,14 @@ extension Simulation {
     offer(client, node, host)
     perform(host)
   }
-  /// The terminal's side of a connection is gone.
-  public func disconnect(_ client: SimulatedClient) {
+  /// The terminal's side of a connection is gone, with the last that it said, if anything, in the same moment.
+  public func disconnect(_ client: SimulatedClient, saying last: String = "") {
     let host = hosts[client.host]
     guard let node = host.node, host.life == client.life, !client.isClosed else { return }
+    if !last.isEmpty {
+      client.unread.append(contentsOf: last.utf8)
+      offer(client, node, host)
+    }
     client.deliver = nil
     client.isClosed = true
     host.clients[client.id] = nil

@@ -11,6 +11,7 @@ final class ManyLives: Sendable {
     var operations = 0
     var simulated: UInt64 = 0
     var struck = [Int](repeating: 0, count: Life.faultWords.count)
+    var undecided: [UInt64] = []
     var failures: [(seed: UInt64, reason: String)] = []
     var toldAt = 0
     var isExhausted = false
@@ -45,6 +46,9 @@ final class ManyLives: Sendable {
           + " \(ManyLives.rounded(hours)) simulated hours in \(ManyLives.rounded(took)) s"
           + " (\(ManyLives.rounded(hours / took, digits: 4)) hours a second)")
       print("struck \(Life.words(state.struck))")
+      if !state.undecided.isEmpty {
+        print("not decided whether linearizable: seeds \(state.undecided.sorted().map(String.init).joined(separator: ", "))")
+      }
       for failure in state.failures.sorted(by: { $0.seed < $1.seed }) {
         print("FAILED seed \(failure.seed): \(failure.reason)\n  tally-sim --seed \(failure.seed) --trace")
       }
@@ -111,6 +115,7 @@ final class ManyLives: Sendable {
       state.operations += report.operations
       state.simulated += report.simulated
       for (i, count) in report.struck.enumerated() where i < state.struck.count { state.struck[i] += count }
+      if report.isUndecided { state.undecided.append(report.seed) }
       if let failure = report.failure {
         state.failures.append((report.seed, failure))
         TallySim.tell("\(isWatched ? "\r" : "")seed \(report.seed): \(failure.prefix(200))\n")

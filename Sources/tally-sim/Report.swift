@@ -7,6 +7,7 @@ struct Report {
   var simulated: UInt64
   var operations: Int
   var struck: [Int]
+  var isUndecided = false
   /// Why it failed; nil if it did not.
   var failure: String?
 
@@ -16,7 +17,7 @@ struct Report {
     let life = Life(seed: seed)
     life.run()
     let struck = life.faultCounts.map(String.init).joined(separator: ",")
-    print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(life.failure ?? "ok")")
+    print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(life.failure ?? (life.isUndecided ? "undecided" : "ok"))")
     fflush(nil)
   }
 
@@ -29,6 +30,7 @@ struct Report {
     self.simulated = simulated
     self.operations = operations
     struck = words[4].split(separator: ",").compactMap { Int($0) }
-    failure = words[5] == "ok" ? nil : String(words[5])
+    isUndecided = words[5] == "undecided"
+    failure = words[5] == "ok" || isUndecided ? nil : String(words[5])
   }
 }

@@ -38,7 +38,7 @@ import Simulator
       complain("cannot write \(path)")
       return false
     }
-    print(life.failure.map { "FAILED: \($0)" } ?? "ok")
+    print(life.failure.map { "FAILED: \($0)" } ?? (life.isUndecided ? "undecided: not all histories could be judged" : "ok"))
     return life.failure == nil
   }
 

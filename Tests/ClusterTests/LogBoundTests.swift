@@ -46,6 +46,17 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// One segment alone is longer than the limit here.
+  @Test func aLogThatCannotBeShortenedIsNotRewrittenAllTheTime() throws {
+    let cluster = try DiskCluster(seed: 83) { $0.logLimitBytes = 900 << 10 }
+    let before = try (0..<3).map { try cluster.node($0).counters.logRewrites }
+    cluster.simulation.run(for: 10_000_000)
+    for host in 0..<3 {
+      let count = try cluster.node(host).counters.logRewrites - before[host]
+      #expect(count > 0 && count <= 140, "\(count) times in ten seconds")
+    }
+  }
+
   /// Its snapshot never ends, and what it holds is too much to be written again.
   @Test func aShardThatCannotBeRelievedIsNotWrittenToAnyMore() throws {
     let cluster = try makeCluster(seed: 82)

@@ -2,7 +2,7 @@
 extension Life {
   public static let faultWords = StrikeKind.allCases.map(\.word) + chances
   private static let chances = [
-    "lostLink", "resent", "misdialled", "copied", "terminal", "clockDrift", "timerDrift",
+    "lostLink", "resent", "misdialled", "copied", "terminal", "clockDrift", "timerDrift", "mended",
   ]
 
   /// One count for each of `faultWords`.
@@ -21,7 +21,7 @@ extension Life {
     }
     let network = simulation.faultCounts
     let drifts = [plan.drift > 0 ? 1 : 0, plan.timerDrift > 0 ? 1 : 0]
-    return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts
+    return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts + [mendedCount]
   }
   /// `kill=3 power=1`: what has happened at all.
   public static func words(_ counts: [Int]) -> String {

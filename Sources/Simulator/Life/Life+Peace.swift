@@ -19,14 +19,14 @@ extension Life {
       var requests: [LifeTerminal.Pending] = []
       for member in ownMembers {
         var earn = Operation(.earn, member: member, client: "\(host.name)+\(member)", begin: simulation.now)
-        earn.id = "peace-\(number)-\(member)"
+        earn.id = "peace\(terminals.count)-\(member)"
         earn.points = 1
         requests.append(.init(operation: earn, line: "EARN \(member) merchant=north points=1 id=\(earn.id)"))
         let read = Operation(.balance, member: member, client: "\(host.name)-\(member)", begin: simulation.now)
         requests.append(.init(operation: read, line: "BALANCE \(member)"))
       }
       let set = Operation(.earn, member: "", client: host.name, begin: simulation.now)
-      requests.append(.init(operation: set, line: "MERCHANT SET west title=peace-\(number)", isSide: true))
+      requests.append(.init(operation: set, line: "MERCHANT SET west title=peace\(terminals.count)", isSide: true))
       let terminal = LifeTerminal(self, 1_000 + number, host: number, requests: requests)
       terminals.append(terminal)
       terminal.wake()

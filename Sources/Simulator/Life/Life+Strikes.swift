@@ -78,14 +78,21 @@ extension Life {
       }
     case .clockJump:
       // Where half of all clocks lie, or more, nobody knows what time it is.
-      let liars = simulation.hosts.filter { $0 !== host && abs($0.clockOffset) > 100_000 + plan.clockSpread }
+      // What others heard of a clock goes on for a while after it is right again.
+      let liars = simulation.hosts.filter {
+        $0 !== host
+          && (abs($0.clockOffset) > 100_000 + plan.clockSpread || $0.lastLie + 3_000_000 > simulation.now)
+      }
       let mayLie = (liars.count + 1) * 2 < count
       let sizes: [Int64] = mayLie ? [100_000, 600_000, 5_000_000, 3_600_000_000] : [100_000]
       let size = Int64(random.below(UInt64(random.pick(sizes) * 2))) / 2 * (random.chance(500) ? 1 : -1)
       told("by \(size / 1000) ms for \(time / 1000) ms")
       if abs(size) > 300_000 { hasJumpedFar = true }
       host.clockOffset += size
-      later(time) { host.clockOffset -= size }
+      later(time) { [self] in
+        host.clockOffset -= size
+        if abs(size) > 100_000 { host.lastLie = simulation.now }
+      }
     case .cut:
       told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
       simulation.cut(victim, other)

@@ -23,7 +23,7 @@ extension Life {
     checkLeaders(views)
     checkTerms(views)
     checkVotes(views)
-    let rotten = damaged.map { simulation.hosts[$0].nodeID }
+    let rotten = damaged.union(everDamaged).map { simulation.hosts[$0].nodeID }
     for view in views where !rotten.contains(view.node) {
       if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
     }
@@ -80,7 +80,7 @@ extension Life {
   private func checkVotes(_ views: [ReplicaView]) {
     let excused = simulation.hosts.filter {
       $0.isFrozen || $0.diskStalledUntil + 5_000_000 > simulation.now || $0.diskSlowness > 1
-        || sickDisks.contains($0.number)
+        || sickDisks.contains($0.number) || mayBegin && fullDisks.contains($0.number)
     }
     let idle = excused.map(\.nodeID)
     var found: [ReplicaPlace: Int] = [:]

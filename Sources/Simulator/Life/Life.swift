@@ -14,6 +14,8 @@ public final class Life {
   public private(set) var mayBegin = false
   /// What is wrong, if something is.
   public private(set) var failure: String?
+  /// So much was unknown of a member at once that the checker gave up.
+  public internal(set) var isUndecided = false
   /// What terminals saw, in the order of the answers; what never was answered at the end.
   public private(set) var operations: [Operation] = []
   /// What was answered for good, word for word.
@@ -27,6 +29,10 @@ public final class Life {
   /// Hosts whose disk has done what explains errors, and those whose disk was full.
   var sickDisks: Set<Int> = []
   var fullDisks: Set<Int> = []
+  /// How many hosts were damaged and lack nothing any more.
+  var mendedCount = 0
+  /// Those as well that were mended: their errors are explained.
+  var everDamaged: Set<Int> = []
   /// Hosts that damage may strike, and those that it has struck.
   private(set) var damageable: [Int] = []
   var damaged: Set<Int> = []
@@ -38,13 +44,13 @@ public final class Life {
   }
   private(set) var ownMembers: [String] = []
   /// Who each host was when the cluster was made.
-  private var identities: [NodeID] = []
+  private(set) var identities: [NodeID] = []
   /// Those whose disk was replaced: nobody they were before.
   var wiped: Set<Int> = []
   /// A clock has jumped by more than nodes tolerate.
   var hasJumpedFar = false
   /// Hosts that stay down in peace.
-  private(set) var down: Set<Int> = []
+  var down: Set<Int> = []
   var catalogue = CatalogueChanges()
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
   var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
@@ -83,6 +89,7 @@ public final class Life {
       if plan.timerDrift > 0 { host.timerDrift = Int64(random.below(UInt64(plan.timerDrift) * 2)) - plan.timerDrift }
     }
     observer.complain = { [unowned self] in wrong($0) }
+    observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
     simulation.transcript = { [unowned self] host, text in
@@ -143,10 +150,10 @@ public final class Life {
   private func troubled(_ host: SimulatedHost, _ text: String) {
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
-    if text.contains("over log-limit-mb") && mayBegin { return }
+    if text.contains("over log-limit-mb") && plan.logLimitBytes < 1 << 30 { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
-    if damaged.contains(host.number) {
+    if damaged.contains(host.number) || everDamaged.contains(host.number) {
       if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
       return
     }
@@ -369,6 +376,11 @@ public final class Life {
     tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for terminal in terminals { terminal.peace() }
     askEverywhere()
+    waitForAnswers()
+  }
+
+  /// Until all that is asked is answered, which must be soon.
+  func waitForAnswers() {
     let began = simulation.now
     let isDone = { [self] in failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
     var quiet = simulation.run(for: patience, until: isDone)
@@ -389,7 +401,8 @@ public final class Life {
   /// These are down from now on, too.
   func settleDown(_ more: Set<Int>) { down.formUnion(more) }
 
-  private func chooseDown() {
+  /// Whom to take down: as many as may be, those in `first` before others.
+  func chooseDown(first: [Int] = []) {
     // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
     // may all be needed.
     let present = Simulation.epoch + Int64(simulation.now) + 400_000
@@ -400,7 +413,9 @@ public final class Life {
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
     var order = Array(simulation.hosts.indices)
     for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }
-    for number in order.prefix(Int(random.below(UInt64(order.count)))) {
+    order = first + order.filter { !first.contains($0) }
+    let count = first.isEmpty ? Int(random.below(UInt64(order.count))) : order.count
+    for number in order.prefix(count) {
       let less = down.union([number])
       // Who has damage may have to be given again what it lost, and does not count until then.
       let dead = less.union(damaged).map { identities[$0] }

@@ -29,6 +29,10 @@ final class LifeObserver: ReplicaObserver {
   private(set) var leaderships = 0
   /// A state is checked with all its past after so many entries, over all replicas, and without it after each.
   private static let checkInterval = 257
+  /// Clocks that are believed are no more than half a second apart, and stamps a second ahead of them (µs).
+  private static let stampLimit: Int64 = 2_000_000
+  /// The time, in microseconds since 1970.
+  var present: () -> Int64 = { .max / 2 }
   /// Hears what is wrong.
   var complain: (String) -> Void = { _ in }
 
@@ -66,6 +70,11 @@ final class LifeObserver: ReplicaObserver {
       }
     }
     newest[replica.shard] = (entry.index, stamp)
+    if stamp > present() + LifeObserver.stampLimit {
+      complain(
+        "shard \(replica.shard.rawValue): entry \(entry.index.rawValue) is stamped \((stamp - present()) / 1000) ms ahead"
+          + " of the time")
+    }
   }
 
   /// Raft §5.4.2: a leader counts copies of entries of its own term alone.
@@ -117,7 +126,7 @@ final class LifeObserver: ReplicaObserver {
 
   func votes(_ replica: ReplicaView) {
     if !replica.isStateStable {
-      complain("shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote that is not on disk")
+      complain("shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
     }
   }
 

@@ -173,7 +173,7 @@ public struct LifePlan: Sendable {
     if random.chance(300), !clocksJump { holdSeconds = 1 + random.below(15) }
     if random.chance(100) {
       segmentBytes = 64 << 10
-      logLimitBytes = 8 * segmentBytes
+      logLimitBytes = (16 + 4 * shards) * segmentBytes
       snapshotLogBytes = 16 << 20
     }
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])

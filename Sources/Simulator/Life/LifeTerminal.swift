@@ -245,7 +245,8 @@ final class LifeTerminal {
     client.deliver = nil
     // After what was sent on it, however late that comes.
     if random.chance(800) {
-      simulation.call(on: client.host, after: latency + 200) { [self] in simulation.disconnect(client) }
+      let last = random.chance(300) ? "QUIT\n" : ""
+      simulation.call(on: client.host, after: latency + 200) { [self] in simulation.disconnect(client, saying: last) }
     }
   }
 

@@ -1,0 +1,81 @@
+import Base
+import Checker
+import Cluster
+
+/// What rotted is fetched from peers again: then a node counts as before, and the others may be lost.
+extension Life {
+  /// Starts all that can be started, lets those that were damaged be given what they lost, and has them carry majorities.
+  func mend() {
+    down = []
+    for round in 0..<3 where failure == nil {
+      for (number, host) in simulation.hosts.enumerated() where !wiped.contains(number) {
+        // A journal that is found to have rotted is fetched at the next start.
+        if round > 0, host.node?.lacksSomething == true { simulation.killProcess(number) }
+        if host.node == nil { simulation.start(number) }
+      }
+      simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
+      for number in damaged.sorted() where failure == nil { readJournals(at: number) }
+      if lacking().isEmpty { break }
+    }
+    guard failure == nil else { return }
+    let unmended = lacking()
+    for number in unmended where !isExcused(number) {
+      return fail("\(simulation.hosts[number].name) is not given again what it lost: \(why(number))")
+    }
+    let mended = damaged.sorted().filter { !unmended.contains($0) && !wiped.contains($0) }
+    tell(-1, "mended: \(mended.map { simulation.hosts[$0].name }); not: \(unmended.map { simulation.hosts[$0].name })")
+    mendedCount = mended.count
+    if !mended.isEmpty { relyOn(mended, but: unmended) }
+  }
+
+  /// Those that never lost anything go first: what is left has its majorities by those that were mended.
+  private func relyOn(_ mended: [Int], but unmended: [Int]) {
+    let whole = simulation.hosts.indices.filter { !damaged.contains($0) }
+    everDamaged = damaged
+    damaged = wiped.union(unmended)
+    chooseDown(first: whole)
+    for number in down.union(unmended).sorted() { simulation.kill(number) }
+    tell(-1, "down now: \(down.sorted().map { simulation.hosts[$0].name })")
+    askEverywhere()
+    waitForAnswers()
+    guard failure == nil, converge() else { return }
+    for number in mended where failure == nil && !down.contains(number) { repeatAll(answers, at: number) }
+  }
+
+  /// What nobody can give it again: who it is, and a vote. And what was lost of its last acknowledged writes without a trace is found
+  /// out, but not what else may have been.
+  private func isExcused(_ number: Int) -> Bool {
+    let host = simulation.hosts[number]
+    if host.node == nil { return ["restore the file", "replace the node"].contains { host.failure?.hasSuffix($0) == true } }
+    if host.node?.mustBeReplaced == true { return true }
+    return host.disk.struckFaults.contains { $0.hasPrefix("lost write") || $0.hasPrefix("misdirected write") }
+  }
+  private func why(_ number: Int) -> String {
+    let host = simulation.hosts[number]
+    guard let node = host.node else { return host.failure ?? "it does not run" }
+    return node.replicaViews.filter { $0.isBad || $0.lastIndex != $0.appliedIndex }
+      .map { "shard \($0.shard.rawValue) bad=\($0.isBad) applied=\($0.appliedIndex.rawValue)" }.joined(separator: ", ")
+  }
+
+  /// What has rotted of a journal shows when it is read.
+  private func readJournals(at number: Int) {
+    guard let client = simulation.connect(to: number) else { return }
+    defer { simulation.disconnect(client) }
+    for member in members { readHistory("HISTORY \(member) limit=1000 read=local", on: client) { _ in } }
+  }
+
+  /// Who does not run, lacks something, or is behind.
+  private func lacking() -> [Int] {
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    var newest: [ShardID: LogIndex] = [:]
+    for view in views { newest[view.shard] = max(newest[view.shard] ?? LogIndex(0), view.commitIndex) }
+    return simulation.hosts.indices.filter { number in
+      guard !wiped.contains(number) else { return false }
+      let host = simulation.hosts[number]
+      guard let node = host.node, !node.lacksSomething, let topology = node.knownTopology else { return true }
+      let groups = [topology.directoryVoters] + topology.shards.map(\.voters)
+      guard node.replicaViews.count >= groups.count(where: { $0.contains(host.nodeID) }) else { return true }
+      return node.replicaViews.contains { $0.isBad || $0.appliedIndex != newest[$0.shard] }
+    }
+  }
+}
