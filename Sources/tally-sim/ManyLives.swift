@@ -47,7 +47,8 @@ final class ManyLives: Sendable {
           + " (\(ManyLives.rounded(hours / took, digits: 4)) hours a second)")
       print("struck \(Life.words(state.struck))")
       if !state.undecided.isEmpty {
-        print("not decided whether linearizable: seeds \(state.undecided.sorted().map(String.init).joined(separator: ", "))")
+        let seeds = state.undecided.sorted().map(String.init).joined(separator: ", ")
+        print("not decided whether linearizable: seeds \(seeds)")
       }
       for failure in state.failures.sorted(by: { $0.seed < $1.seed }) {
         print("FAILED seed \(failure.seed): \(failure.reason)\n  tally-sim --seed \(failure.seed) --trace")

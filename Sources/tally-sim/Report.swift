@@ -17,7 +17,8 @@ struct Report {
     let life = Life(seed: seed)
     life.run()
     let struck = life.faultCounts.map(String.init).joined(separator: ",")
-    print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(life.failure ?? (life.isUndecided ? "undecided" : "ok"))")
+    let verdict = life.failure ?? (life.isUndecided ? "undecided" : "ok")
+    print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(verdict)")
     fflush(nil)
   }
 

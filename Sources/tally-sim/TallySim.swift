@@ -38,7 +38,8 @@ import Simulator
       complain("cannot write \(path)")
       return false
     }
-    print(life.failure.map { "FAILED: \($0)" } ?? (life.isUndecided ? "undecided: not all histories could be judged" : "ok"))
+    let end = life.isUndecided ? "undecided: not all histories could be judged" : "ok"
+    print(life.failure.map { "FAILED: \($0)" } ?? end)
     return life.failure == nil
   }
 

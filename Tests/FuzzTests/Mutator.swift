@@ -1,11 +1,10 @@
 import Base
 import Glibc
 
-/// How many inputs a test tries: its part of `TALLY_FUZZ_INPUTS`, or of 100,000.
+/// How many inputs a test tries: `TALLY_FUZZ_INPUTS`, or its part of 100,000.
 enum FuzzInputs {
   static func count(perMille: Int) -> Int {
-    let total = getenv("TALLY_FUZZ_INPUTS").flatMap { Int(String(cString: $0)) } ?? 100_000
-    return max(20, total / 1000 * perMille)
+    getenv("TALLY_FUZZ_INPUTS").flatMap { Int(String(cString: $0)) } ?? max(20, 100 * perMille)
   }
 }
 

@@ -27,13 +27,25 @@ DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
 STREAMS = "Sources/Cluster/Node+Streams.swift"
 REPLICA = "Sources/Cluster/Replica.swift"
+DAMAGE = "Sources/Raft/Damage.swift"
+REPAIR = "Sources/Raft/RaftGroup+Repair.swift"
+CLOCK = "Sources/Cluster/Node+Clock.swift"
+DISK = "Sources/Cluster/Node+Disk.swift"
+BOUND = "Sources/Cluster/Node+LogBound.swift"
+JOURNAL = "Sources/Cluster/NodeStorage+Journal.swift"
+CLIENTS = "Sources/Cluster/Node+Clients.swift"
 
 BUGS = [
     # Raft: elections
     Bug("vote-before-durable", "a vote is sent before it is on disk",
         [(ELECTION, "      durability.hold(reply)\n", "      messages.append(reply)\n")]),
-    Bug("own-vote-before-durable", "a candidate counts its own vote before it is on disk",
-        [(ELECTION, "guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,\n      let own",
+    Bug("vote-asked-before-durable", "a candidate asks for votes before its term is on disk",
+        [(ELECTION, "if kind == .vote { durability.hold(request) } else { messages.append(request) }",
+          "messages.append(request)")]),
+    Bug("own-vote-before-durable", "a candidate asks for votes, and counts its own, before it is on disk",
+        [(ELECTION, "if kind == .vote { durability.hold(request) } else { messages.append(request) }",
+          "messages.append(request)"),
+         (ELECTION, "guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,\n      let own",
           "guard role == .candidate, let own"),
          (ELECTION, "precondition(role == .candidate && vote == id && durability.durableTerm == term, \"a leader was elected\")",
           "precondition(role == .candidate && vote == id, \"a leader was elected\")"),
@@ -46,7 +58,7 @@ BUGS = [
         [(DURABILITY, "let isStateNew = state.term != written.term || state.vote != written.vote",
           "let isStateNew = state.term != written.term")]),
     Bug("vote-for-stale-log", "votes for a candidate whose log is behind",
-        [(ELECTION, "guard damage.mayVote, isFree, isUpToDate,", "guard damage.mayVote, isFree, isUpToDate || true,")]),
+        [(ELECTION, "guard damage.mayVote, isFree, isUpToDate, !isOutranked", "guard damage.mayVote, isFree, isUpToDate || true, !isOutranked")]),
     Bug("no-check-quorum", "a leader that hears nobody goes on leading",
         [(ELECTION, "if !quorum({ isActive($0) }) {", "if false {")]),
     Bug("no-pre-vote", "raises the term before it asks whether it could win",
@@ -143,4 +155,23 @@ BUGS = [
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
         [(REPLICA, "let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)",
           "let floor = Stamp.zero")]),
+    # Faults of disks, clocks and connections
+    Bug("damaged-votes", "a replica that lost what it acknowledged gives its vote",
+        [(DAMAGE, "public var mayVote: Bool { !isOpen && !isFenced }", "public var mayVote: Bool { true }")]),
+    Bug("never-repaired", "a damaged replica never counts again",
+        [(REPAIR, "guard damage.isOpen, repairPoint.rawValue > 0, leader", "guard false, repairPoint.rawValue > 0, leader")]),
+    Bug("lives-not-told-apart", "what a replica acknowledged before it lost it counts on",
+        [(REPAIR, "    if message.life > peers[at].life { peers[at].beginLife(message.life, logEnd: log.lastIndex) }\n", "")]),
+    Bug("future-taken", "entries are taken however far they are stamped ahead",
+        [(CLOCK, "    guard Node.stamp(of: last) > limit else { return true }\n",
+          "    guard Node.stamp(of: last) > limit, limit < 0 else { return true }\n")]),
+    Bug("full-for-good", "a disk that was full counts as full for ever",
+        [(DISK, "guard disk.isFull, free >= reserve.resumeByteCount else", "guard disk.isFull, free == .max else")]),
+    Bug("log-not-bounded", "the log grows as long as somebody holds it back",
+        [(BOUND, "    guard log.pinnedBytes > limit else {", "    guard log.pinnedBytes > limit, limit == .max else {")]),
+    Bug("broken-journal-kept", "a journal that cannot be synced is written on",
+        [(JOURNAL, "error.isFatal || error.isOfTheDevice {", "error.isFatal && error.isOfTheDevice && false {")]),
+    Bug("place-freed-twice", "a connection that both sides end at once leaves two places",
+        [(CLIENTS, "    guard clientIndex.removeValue(forKey: client.id) != nil else { return }\n",
+          "    clientIndex[client.id] = nil\n")]),
 ]

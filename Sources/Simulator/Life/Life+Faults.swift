@@ -21,7 +21,8 @@ extension Life {
     }
     let network = simulation.faultCounts
     let drifts = [plan.drift > 0 ? 1 : 0, plan.timerDrift > 0 ? 1 : 0]
-    return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts + [mendedCount]
+    return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts
+      + [mendedCount]
   }
   /// `kill=3 power=1`: what has happened at all.
   public static func words(_ counts: [Int]) -> String {

@@ -42,12 +42,14 @@ extension Life {
     for number in mended where failure == nil && !down.contains(number) { repeatAll(answers, at: number) }
   }
 
-  /// What nobody can give it again: who it is, and a vote. And what was lost of its last acknowledged writes without a trace is found
-  /// out, but not what else may have been.
+  /// What nobody can give it again is who it is, and a vote; then it says that it must be replaced. And of a write that
+  /// was lost without a trace nobody knows what else it should have held.
   private func isExcused(_ number: Int) -> Bool {
     let host = simulation.hosts[number]
-    if host.node == nil { return ["restore the file", "replace the node"].contains { host.failure?.hasSuffix($0) == true } }
-    if host.node?.mustBeReplaced == true { return true }
+    guard let node = host.node else {
+      return ["restore the file", "replace the node"].contains { host.failure?.hasSuffix($0) == true }
+    }
+    if node.mustBeReplaced { return true }
     return host.disk.struckFaults.contains { $0.hasPrefix("lost write") || $0.hasPrefix("misdirected write") }
   }
   private func why(_ number: Int) -> String {

@@ -126,7 +126,8 @@ final class LifeObserver: ReplicaObserver {
 
   func votes(_ replica: ReplicaView) {
     if !replica.isStateStable {
-      complain("shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
+      complain(
+        "shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
     }
   }
 
