@@ -157,7 +157,7 @@ final class DirectoryMachine: Machine {
 
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { nil }
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {}
-  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int { 0 }
+  func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox) {}
 
   // MARK: Snapshot
 

@@ -82,8 +82,8 @@ final class LedgerMachine: Machine {
   }
   /// As many at once as some milliseconds' work: while another shard takes nothing they may be any number.
   private static let deliveriesAtOnce = 4_096
-  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int {
-    ledger.openDeliveries(from: place, limit: LedgerMachine.deliveriesAtOnce) { outbox.deliveries.append($0) }
+  func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox) {
+    ledger.openDeliveries(from: &places, limit: LedgerMachine.deliveriesAtOnce) { outbox.deliveries.append($0) }
   }
 
   func beginSnapshot() -> MachineSnapshot {

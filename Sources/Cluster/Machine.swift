@@ -28,9 +28,8 @@ protocol Machine: AnyObject {
   /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
-  /// All deliveries that are still open.
-  /// Some of the deliveries that are not settled, from a place on. Returns the place to go on from; 0: from the first.
-  func openDeliveries(from place: Int, into outbox: inout ReplicaOutbox) -> Int
+  /// Some of the deliveries that are not settled; the next call goes on behind them.
+  func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
   /// Freezes the state for a writer on another thread.
   func beginSnapshot() -> MachineSnapshot
   func endSnapshot(_ snapshot: MachineSnapshot)

@@ -61,10 +61,18 @@ extension NodeStorage {
 
   // MARK: Journals
 
-  /// Whether a journal's call failed because it is not what was written: other bytes, or fewer.
+  /// Whether a journal's call failed because it is not what was written: other bytes, or fewer, or none to be read.
   static func isRot(_ error: any Error) -> Bool {
-    guard let kind = (error as? StorageError)?.kind else { return false }
-    return kind == .damaged || kind == .refused
+    guard let error = error as? StorageError else { return false }
+    return error.kind == .damaged || error.kind == .refused || error.isUnreadable
+  }
+  /// Whether the process must end: what a sync that failed has dropped, no later one would miss.
+  static func breaks(_ error: any Error) -> Bool {
+    guard let error = error as? StorageError else { return false }
+    return error.isFatal || error.isOfTheDevice && !error.isUnreadable
+  }
+  static func broken(_ shard: ShardID, _ error: any Error) -> Completion {
+    .broken("the journal of shard \(shard.rawValue) cannot be kept, look at the disk: \(error)")
   }
 
   private func rotPath(_ shard: ShardID) -> String { directory + "/journal/\(shard.rawValue).bad" }

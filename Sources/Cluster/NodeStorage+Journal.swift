@@ -64,9 +64,7 @@ extension NodeStorage {
       if NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
         return .journalRotten([], cost: 0, shard: shard, reason: "\(error)")
       }
-      if let error = error as? StorageError, error.isFatal || error.isOfTheDevice {
-        return .broken("the journal of shard \(shard.rawValue) cannot be kept, look at the disk: \(error)")
-      }
+      if NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
       guard waitingJournals.insert(shard).inserted else { return .nothing }
       return .failed("the journal of shard \(shard.rawValue) cannot be written, it waits in memory: \(error)")
     }

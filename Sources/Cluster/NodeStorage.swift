@@ -218,6 +218,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         try syncJournal(for: order)
         return .journalSynced(SnapshotResult(order: order, failure: nil))
       } catch {
+        if NodeStorage.breaks(error) { return NodeStorage.broken(order.shard, error) }
         return .journalSynced(SnapshotResult(order: order, failure: "\(error)"))
       }
     case .snapshotWrite(let order):

@@ -62,7 +62,7 @@ final class Replica {
   /// Deliveries that were sent, so that a retry is not sent each turn.
   var deliveriesSentAt: UInt64 = 0
   /// Where among them it goes on.
-  private var deliveriesPlace = 0
+  private var deliveryPlaces = DeliveryPlaces()
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
@@ -323,7 +323,7 @@ final class Replica {
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
       deliveriesSentAt = 0
-      deliveriesPlace = 0
+      deliveryPlaces = DeliveryPlaces()
       return
     }
     // Everything that an edge sent here is refused or in doubt: the edge sorts out which, message by message.
@@ -383,6 +383,6 @@ final class Replica {
   func resendDeliveries(now: UInt64, after interval: UInt64) {
     guard hasTakenOver, now - deliveriesSentAt >= interval else { return }
     deliveriesSentAt = now
-    deliveriesPlace = machine.openDeliveries(from: deliveriesPlace, into: &outbox)
+    machine.openDeliveries(from: &deliveryPlaces, into: &outbox)
   }
 }

@@ -187,14 +187,19 @@ extension NodeStorage {
         try incoming[number]?.journal?.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
         return .transferred(.written(number))
       case .install(let number):
-        guard let snapshot = incoming.removeValue(forKey: number) else { return .nothing }
-        return .transferred(.installed(number, try install(snapshot)))
+        guard let snapshot = incoming[number] else { return .nothing }
+        let loaded = try install(snapshot)
+        incoming[number] = nil
+        return .transferred(.installed(number, loaded))
       case .dropIncoming(let number):
         incoming[number] = nil
         return .nothing
       }
     } catch {
-      if job.lane == 0 { incoming[job.number] = nil }
+      if job.lane == 0 {
+        let shard = incoming.removeValue(forKey: job.number)?.shard
+        if let shard, NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
+      }
       if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
         return .journalRotten([], cost: 0, shard: shard, reason: "\(error)", transfer: job.number)
       }

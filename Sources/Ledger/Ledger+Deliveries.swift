@@ -10,6 +10,13 @@ import Base
 //     verdict   from u64, step u8, code u8, which u8, the destination's slot u16
 //     settled   from u64, step u8, and in the header the slot of the destination
 
+/// Where among the records of deliveries the next are to be looked for. The same on every replica.
+public struct DeliveryPlaces: Sendable {
+  public internal(set) var outbox = 0
+  public internal(set) var inbox = 0
+  public init() {}
+}
+
 extension Ledger {
   private static var step: UInt8 { 1 }
 
@@ -357,28 +364,31 @@ extension Ledger {
     newDeliveries = []
     return taken
   }
-  /// What is not settled: what a new leader sends again, and any leader now and then, up to `limit` at once. Their places
-  /// are those of the records, the same on every replica. Returns the place to go on from, 0 after the last.
+  /// What is not settled: what a new leader sends again, and any leader now and then. Up to `limit` of what this shard has
+  /// sent, and as many verdicts on what others have: neither waits for the other. The next call goes on behind them.
   /// O(limit + places without any, of which `64 * limit` at most are looked at).
-  public func openDeliveries(from place: Int, limit: Int, _ body: (Delivery) -> Void) -> Int {
-    guard core.openOutbox > 0 || core.openInbox > 0 else { return 0 }
-    let end = outbox.count + inbox.count
-    var left = limit
-    var at = place
-    while at < min(end, place + 64 * limit), left > 0 {
-      if at < outbox.count {
-        let record = outbox.read(at).pointee
-        if record.id != .none {
-          body(delivery(of: record))
-          left -= 1
-        }
-      } else {
-        let record = inbox.read(at - outbox.count).pointee
-        if record.from != .none {
-          body(verdict(of: record))
-          left -= 1
-        }
+  public func openDeliveries(from places: inout DeliveryPlaces, limit: Int, _ body: (Delivery) -> Void) {
+    if core.openOutbox > 0 {
+      places.outbox = visit(outbox.count, from: places.outbox, limit) { place in
+        let record = outbox.read(place).pointee
+        if record.id != .none { body(delivery(of: record)) }
+        return record.id != .none
       }
+    }
+    if core.openInbox > 0 {
+      places.inbox = visit(inbox.count, from: places.inbox, limit) { place in
+        let record = inbox.read(place).pointee
+        if record.from != .none { body(verdict(of: record)) }
+        return record.from != .none
+      }
+    }
+  }
+  /// Returns the place to go on from, 0 after the last.
+  private func visit(_ end: Int, from first: Int, _ limit: Int, _ isOpen: (Int) -> Bool) -> Int {
+    var left = limit
+    var at = first
+    while at < min(end, first + 64 * limit), left > 0 {
+      if isOpen(at) { left -= 1 }
       at += 1
     }
     return at < end ? at : 0

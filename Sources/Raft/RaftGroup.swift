@@ -9,8 +9,9 @@ import Base
 /// `persisted` and `applied`. Then again.
 ///
 /// What must stay true:
-/// - *Promises wait for the disk.* Accepting replies, granted votes and the node's own vote take effect only when
-///   `persisted` covers all that they speak of. Requests do not wait: a leader's appends leave while it writes itself.
+/// - *Promises wait for the disk.* Accepting replies, granted votes, the node's own vote and what it asks others for as a
+///   candidate take effect only when `persisted` covers all that they speak of. A leader's appends do not wait: they leave
+///   while it writes itself.
 /// - *A membership counts from when it is known to be committed*, before the next vote or acknowledgement, because the
 ///   group reads it from its log by itself. An entry of a later configuration carries a commit index that covers the
 ///   earlier one, and both become durable together: so a node is never more than one configuration behind its own log,

@@ -44,6 +44,8 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// Whether the device failed (EIO), and not the request.
   public var isOfTheDevice: Bool { errno == 5 }
+  /// Whether bytes cannot be read at all: as good as rotten.
+  public var isUnreadable: Bool { isOfTheDevice && operation == "read" }
 
   /// One line: `cannot sync data/wal/…: Input/output error`, or `data/wal/… at byte 8192: …` for damage.
   public var description: String {

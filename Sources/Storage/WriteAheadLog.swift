@@ -41,7 +41,7 @@ public final class WriteAheadLog: @unchecked Sendable {
   /// Places in the table of the records being appended; reused.
   private var places: [Int] = []
 
-  /// A batch is cut at this size; only one record may make it larger.
+  /// A batch is cut at this size; only one record, with states before it, may make it larger.
   static let softBatchBytes = 4 << 20
 
   /// Opens the log, or begins one. Verifies every byte of it; cuts a torn tail; refuses newer formats (`.tooNew`). The

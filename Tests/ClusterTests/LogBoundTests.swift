@@ -78,7 +78,8 @@ import Testing
       cluster.simulation.run(for: 5_000_000) { client.lineCount == 200 }
       busy = client.lines.first { $0.hasPrefix("-") }
     }
-    #expect(busy?.hasPrefix("-BUSY the log of node") == true, "\(busy ?? "never refused")")
+    let state = "at \(cluster.simulation.now), closed=\(client.isClosed), \(cluster.simulation.log.suffix(9))"
+    #expect(busy?.hasPrefix("-BUSY the log of node") == true, "\(busy ?? "never refused") \(state)")
     for host in 0..<3 { #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) * 2) }
     // It is written to again when it can be relieved.
     try snapshotsRun(false)

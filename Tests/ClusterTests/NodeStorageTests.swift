@@ -141,6 +141,20 @@ import Testing
     #expect(try journal(try open()) == expected(1...5))
   }
 
+  @Test func whatCannotBeReadIsRotAndWhatCannotBeWrittenIsTheEndOfTheProcess() {
+    func error(_ kind: StorageError.Kind, _ operation: String, _ errno: Int32) -> StorageError {
+      StorageError(kind, path: "journal", operation: operation, errno: errno, reason: "")
+    }
+    for unreadable in [error(.system, "read", 5), error(.damaged, "read", 0), error(.refused, "append to", 0)] {
+      #expect(NodeStorage.isRot(unreadable) && !NodeStorage.breaks(unreadable))
+    }
+    for broken in [error(.system, "write", 5), error(.fatal, "sync", 5), error(.fatal, "sync", 28)] {
+      #expect(!NodeStorage.isRot(broken) && NodeStorage.breaks(broken))
+    }
+    let full = error(.noSpace, "write", 28)
+    #expect(!NodeStorage.isRot(full) && !NodeStorage.breaks(full))
+  }
+
   /// What a sync that failed has dropped would be missing for ever.
   @Test func aJournalThatCannotBeSyncedOrWrittenEndsTheProcess() throws {
     func isBroken(_ completion: Completion) -> Bool { if case .broken = completion { true } else { false } }

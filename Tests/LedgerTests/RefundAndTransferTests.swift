@@ -14,17 +14,17 @@ struct RefundAndTransferTests {
     for i in 0..<10 { _ = try world.run("TRANSFER ann \(target) points=1 id=t\(i)") }
     let shard = world.shards[world.home("ann")]
     var seen: [[UInt8]] = []
-    var place = 0
+    var places = DeliveryPlaces()
     var calls = 0
     repeat {
       var count = 0
-      place = shard.ledger.openDeliveries(from: place, limit: 3) {
+      shard.ledger.openDeliveries(from: &places, limit: 3) {
         seen.append($0.command)
         count += 1
       }
       #expect(count <= 3)
       calls += 1
-    } while place != 0 && calls < 20
+    } while places.outbox != 0 && calls < 20
     #expect(seen.count == 10 && Set(seen).count == 10 && calls >= 4, "\(seen.count) in \(calls)")
   }
 

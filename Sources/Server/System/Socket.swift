@@ -64,7 +64,7 @@ extension Socket {
     set(raw, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
     set(raw, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
   }
-  /// No delay, and a peer that takes nothing for ten seconds, or is silent for twenty and does not answer TCP, is gone.
+  /// No delay, and a peer that takes nothing for ten seconds, or is silent for ten and then does not answer TCP, is gone.
   static func configureLink(_ raw: Int32) {
     set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     set(raw, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 10_000)

@@ -40,17 +40,20 @@ extension Life {
   /// An operator knows why a request is not answered: its shard has no leader, or a replica of it is bad, or a node with
   /// one does not start.
   func isToldOf(_ pending: LifeTerminal.Pending) -> Bool {
-    let topology = simulation.hosts.compactMap { $0.node?.knownTopology }.first
-    var shards: [ShardID] = [.directory]
-    for member in [pending.operation.member, pending.operation.to] where !member.isEmpty {
-      guard let shard = topology?.shard(ofMember: member) else { return true }
-      shards.append(shard)
+    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return true }
+    var groups = topology.shards.map { ($0.shard, $0.voters) }
+    // Cards and the catalogue are any shard's matter.
+    if !pending.isSide {
+      let owners = [pending.operation.member, pending.operation.to].map { topology.shard(ofMember: $0) }
+      groups.removeAll { !owners.contains($0.0) }
     }
-    let isAnyoneOut = simulation.hosts.contains { $0.node == nil || wiped.contains($0.number) }
+    groups.append((.directory, topology.directoryVoters))
+    let out = identities.indices.filter { simulation.hosts[$0].node == nil || wiped.contains($0) }.map {
+      identities[$0]
+    }
     let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
-    return isAnyoneOut
-      || shards.contains { shard in
-        toldOf.contains(shard) || views.contains { $0.shard == shard && $0.isBad }
-      }
+    return groups.contains { shard, voters in
+      toldOf.contains(shard) || voters.contains { out.contains($0) } || views.contains { $0.shard == shard && $0.isBad }
+    }
   }
 }

@@ -148,11 +148,14 @@ extension Life {
       repeatAll(share, at: number)
     }
   }
-  /// Who finds only now what rotted hands over first.
+  /// Who finds only now what rotted hands over first; and a log that is too long is made shorter first.
   func repeatAll(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
     var found = askAll(number, answers.map(\.line))
-    for _ in 0..<3 where failure == nil && !damaged.isEmpty {
-      let unanswered = found.indices.filter { found[$0].hasPrefix("-UNAVAILABLE") }
+    for _ in 0..<3 where failure == nil {
+      let unanswered = found.indices.filter { place in
+        !damaged.isEmpty && found[place].hasPrefix("-UNAVAILABLE")
+          || plan.isLogLimited && found[place].hasPrefix("-BUSY the log")
+      }
       if unanswered.isEmpty { break }
       simulation.run(for: 2_000_000)
       for (place, answer) in zip(unanswered, askAll(number, unanswered.map { answers[$0].line })) {

@@ -58,6 +58,7 @@ public final class Life {
   var alone: [ReplicaPlace: Term] = [:]
   /// Replicas whose term or vote is not on disk, and for how many seconds.
   var unwritten: [ReplicaPlace: Int] = [:]
+  private var lastInstall: UInt64 = 0
   /// Shards of which a node has told its operator, since peace began, that they take nothing.
   var toldOf: Set<ShardID> = []
   private let transcript: ((String) -> Void)?
@@ -94,6 +95,7 @@ public final class Life {
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
     simulation.transcript = { [unowned self] host, text in
       if text.contains("has had no leader") { noteLeaderless(text) }
+      if text.hasPrefix("snapshot installed") { lastInstall = simulation.now }
       tell(host, text)
     }
   }
@@ -150,7 +152,7 @@ public final class Life {
   private func troubled(_ host: SimulatedHost, _ text: String) {
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
-    if text.contains("over log-limit-mb") && plan.logLimitBytes < 1 << 30 { return }
+    if text.contains("over log-limit-mb") && plan.isLogLimited { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
     if damaged.contains(host.number) || everDamaged.contains(host.number) {
@@ -386,7 +388,9 @@ public final class Life {
     var quiet = simulation.run(for: patience, until: isDone)
     // A majority that has to be sent a snapshot first takes its time: here its pieces are of a few bytes.
     let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
-    if !quiet && views.contains(where: \.sendsSnapshot) { quiet = simulation.run(for: 3 * patience, until: isDone) }
+    if !quiet && (lastInstall > began || views.contains(where: \.sendsSnapshot)) {
+      quiet = simulation.run(for: 3 * patience, until: isDone)
+    }
     guard failure == nil else { return }
     let waiting = terminals.flatMap(\.pending)
     let silent = quiet || !isRuined ? [] : waiting.filter { !isToldOf($0) }

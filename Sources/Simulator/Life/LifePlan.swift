@@ -58,6 +58,7 @@ public struct LifePlan: Sendable {
   public var journalSegmentBytes: UInt64 = 64 << 20
   public var segmentBytes = 256 << 10
   public var logLimitBytes = 4 << 30
+  public var isLogLimited: Bool { logLimitBytes < 1 << 30 }
   public var appendBytes = 1 << 20
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
