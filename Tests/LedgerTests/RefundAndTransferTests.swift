@@ -26,6 +26,14 @@ struct RefundAndTransferTests {
       calls += 1
     } while places.outbox != 0 && calls < 20
     #expect(seen.count == 10 && Set(seen).count == 10 && calls >= 4, "\(seen.count) in \(calls)")
+    // The verdicts on them as well, at the other shard.
+    let sent = world.post
+    world.post = []
+    for delivery in sent { try world.send(delivery.command) }
+    var verdicts = 0
+    places = DeliveryPlaces()
+    world.shards[world.home(target)].ledger.openDeliveries(from: &places, limit: 100) { _ in verdicts += 1 }
+    #expect(verdicts == 10)
   }
 
   /// R8
