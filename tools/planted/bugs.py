@@ -32,7 +32,7 @@ REPAIR = "Sources/Raft/RaftGroup+Repair.swift"
 CLOCK = "Sources/Cluster/Node+Clock.swift"
 DISK = "Sources/Cluster/Node+Disk.swift"
 BOUND = "Sources/Cluster/Node+LogBound.swift"
-JOURNAL = "Sources/Cluster/NodeStorage+Journal.swift"
+DAMAGED = "Sources/Cluster/NodeStorage+Damage.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
 
 BUGS = [
@@ -170,7 +170,7 @@ BUGS = [
     Bug("log-not-bounded", "the log grows as long as somebody holds it back",
         [(BOUND, "    guard log.pinnedBytes > limit else {", "    guard log.pinnedBytes > limit, limit == .max else {")]),
     Bug("broken-journal-kept", "a journal that cannot be synced is written on",
-        [(JOURNAL, "error.isFatal || error.isOfTheDevice {", "error.isFatal && error.isOfTheDevice && false {")]),
+        [(DAMAGED, "    return error.isFatal || error.isOfTheDevice && !error.isUnreadable\n", "    return false\n")]),
     Bug("place-freed-twice", "a connection that both sides end at once leaves two places",
         [(CLIENTS, "    guard clientIndex.removeValue(forKey: client.id) != nil else { return }\n",
           "    clientIndex[client.id] = nil\n")]),
