@@ -27,6 +27,8 @@ public final class SimulatedHost {
   /// Microseconds that each write of its log takes longer than that.
   public var logDelay: UInt64 = 0
   var nextMaintenance: UInt64 = 0
+  /// How many of its disk's faults have been looked at.
+  var faultsSeen = 0
   /// How many times longer than usual its disk takes.
   public var diskSlowness: UInt64 = 1
   /// Neither process nor operating system: peers hear nothing, not even that their connections are gone.

@@ -23,6 +23,7 @@ extension Simulation {
       host.life += 1
       host.isTurnScheduled = false
       host.laneBusyUntil = [0, 0]
+      host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
       host.node = Node(
         configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host),
@@ -203,9 +204,20 @@ extension Simulation {
       tell(host.number, "ends: \(exit.reason)")
       if exit.code != 0 { trouble?(host, "dies: \(exit.reason)") }
       killProcess(host.number)
-    } else if effects.clientReading.contains(where: { $0.on }) {
-      perform(host)
+      return
     }
+    checkJournals(host)
+    if effects.clientReading.contains(where: { $0.on }) { perform(host) }
+  }
+
+  /// Who could not sync a journal must have ended: what that sync dropped, no later one would miss.
+  private func checkJournals(_ host: SimulatedHost) {
+    let faults = host.disk.struckFaults
+    guard faults.count > host.faultsSeen else { return }
+    for fault in faults[host.faultsSeen...] where fault.hasPrefix("failed sync") && fault.hasSuffix(".jnl") {
+      trouble?(host, "lives on after a \(fault)")
+    }
+    host.faultsSeen = faults.count
   }
 
   // MARK: The disk

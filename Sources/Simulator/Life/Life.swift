@@ -150,6 +150,7 @@ public final class Life {
 
   /// An error that no fault explains is a failure.
   private func troubled(_ host: SimulatedHost, _ text: String) {
+    if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
     if text.contains("over log-limit-mb") && plan.isLogLimited { return }
