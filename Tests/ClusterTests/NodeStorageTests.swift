@@ -189,4 +189,24 @@ import Testing
     #expect(try bytes.withUnsafeMutableBytes { try store.read(shard, at: start, into: $0) } == 5000)
     #expect(bytes == [UInt8](repeating: 1, count: 5000))
   }
+
+  /// Each lane has a thread of its own: what a snapshot sent away meets may not touch what is being received.
+  @Test func aFailedReadLeavesIncomingTransfersToTheirLane() throws {
+    let storage = try open()
+    let writer = try storage.snapshots.create(shard: shard, index: LogIndex(1), term: Term(1), metadata: [])
+    _ = try writer.finish()
+    #expect(!isFailed(storage.run(.transfer(.openOutgoing(5, shard: shard)))))
+    let other = TransferJob.openIncoming(
+      5, link: LinkID(1), shard: ShardID(2), index: LogIndex(1), term: Term(1), digest: .init(), byteCount: 512,
+      from: nil)
+    #expect(!isFailed(storage.run(.transfer(other))))
+    let read = TransferJob.readFile(5, offset: 0, byteCount: 64)
+    try #require(NodeStorage.lane(of: .transfer(read)) != NodeStorage.lane(of: .transfer(other)))
+    disk.failRead(after: 0, of: ".snap")
+    #expect(isFailed(storage.run(.transfer(read))))
+    #expect(storage.incoming[5] != nil)
+  }
+  private func isFailed(_ completion: Completion) -> Bool {
+    if case .transferred(.failed) = completion { true } else { false }
+  }
 }
