@@ -13,7 +13,12 @@ extension Life {
         if round > 0, host.node?.lacksSomething == true { simulation.killProcess(number) }
         if host.node == nil { simulation.start(number) }
       }
-      simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
+      // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for.
+      var received: UInt64
+      repeat {
+        received = bytesReceived()
+        simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
+      } while failure == nil && !lacking().isEmpty && bytesReceived() > received
       for number in damaged.sorted() where failure == nil { readJournals(at: number) }
       if lacking().isEmpty { break }
     }
@@ -57,6 +62,15 @@ extension Life {
     guard let node = host.node else { return host.failure ?? "it does not run" }
     return node.replicaViews.filter { $0.isBad || $0.lastIndex != $0.appliedIndex }
       .map { "shard \($0.shard.rawValue) bad=\($0.isBad) applied=\($0.appliedIndex.rawValue)" }.joined(separator: ", ")
+  }
+
+  /// Of snapshots and journals, by those that were damaged.
+  private func bytesReceived() -> UInt64 {
+    damaged.reduce(0) { sum, number in
+      simulation.hosts[number].disk.files.reduce(sum) {
+        $1.path.hasSuffix(".jnl") || $1.path.hasSuffix(".part") ? $0 + UInt64($1.bytes) : $0
+      }
+    }
   }
 
   /// What has rotted of a journal shows when it is read.
