@@ -13,6 +13,10 @@ public protocol ReplicaObserver: AnyObject {
   func leads(_ replica: ReplicaView)
   /// A replica tells another that it has its vote in this term, or asks for its vote.
   func votes(_ replica: ReplicaView)
+  /// Queries begin to wait for word that this replica still leads. Rounds are numbered, from 1 on in each process.
+  func readBegins(_ replica: ReplicaView, round: UInt64)
+  /// They are answered, from what the replica has applied now.
+  func readEnds(_ replica: ReplicaView, round: UInt64)
 }
 
 /// One replica, to look at.

@@ -140,6 +140,7 @@ extension Replica {
         kept.append(round)
         continue
       }
+      if !rides { observer?.readEnds(ReplicaView(replica: self), round: round.context) }
       round.queries.withUnsafeBytes { queries in
         for read in round.reads {
           evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)

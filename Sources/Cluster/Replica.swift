@@ -250,6 +250,7 @@ final class Replica {
         context: context, reads: gather.reads, queries: gather.queries.array, index: nil,
         notBefore: raft.lastIndex))
     gather.reset()
+    observer?.readBegins(ReplicaView(replica: self), round: context)
   }
 
   // MARK: One turn

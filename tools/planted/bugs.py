@@ -92,7 +92,8 @@ BUGS = [
         [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",
           "reads.confirm(through: reads.newest, into: &readStates)")]),
     Bug("read-before-own-term", "a new leader answers reads before it has committed in its term",
-        [(READINDEX, "guard !reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !reads.waiting.isEmpty,")]),
+        [(READINDEX, "guard !reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !reads.waiting.isEmpty,"),
+         (REPLICA, "        notBefore: raft.lastIndex))\n    gather", "        notBefore: LogIndex(0)))\n    gather")]),
     # Storage
     Bug("skip-fsync", "the log is written and not synced",
         [("Sources/Cluster/NodeStorage+Log.swift", "return try room { try log.write(batch.records) }",

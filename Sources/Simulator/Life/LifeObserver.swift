@@ -25,6 +25,13 @@ final class LifeObserver: ReplicaObserver {
   private var newest: [ShardID: (index: LogIndex, stamp: Int64)] = [:]
   /// How far each leader knew its log to be committed when it began.
   private var commitAtBegin: [LeaderKey: LogIndex] = [:]
+  /// How much had been applied anywhere when queries began to wait.
+  private var reads: [ReadKey: Int] = [:]
+  private struct ReadKey: Hashable {
+    var shard: ShardID
+    var node: NodeID
+    var round: UInt64
+  }
   private(set) var appliedCount = 0
   private(set) var leaderships = 0
   /// A state is checked with all its past after so many entries, over all replicas, and without it after each.
@@ -129,6 +136,20 @@ final class LifeObserver: ReplicaObserver {
       complain(
         "shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
     }
+  }
+
+  func readBegins(_ replica: ReplicaView, round: UInt64) {
+    _ = look(replica.shard, 0)
+    let key = ReadKey(shard: replica.shard, node: replica.node, round: round)
+    reads[key] = committed[Int(replica.shard.rawValue)].count - 1
+  }
+  /// Thesis §6.4: a read sees all that anybody can have been told of before it was asked.
+  func readEnds(_ replica: ReplicaView, round: UInt64) {
+    let key = ReadKey(shard: replica.shard, node: replica.node, round: round)
+    guard let known = reads.removeValue(forKey: key), replica.appliedIndex.rawValue < UInt64(known) else { return }
+    complain(
+      "shard \(key.shard.rawValue): \(key.node.rawValue) answers a read from entry \(replica.appliedIndex.rawValue),"
+        + " though \(known) was committed before")
   }
 
   /// Its state, with all transactions ever or not, which takes time in proportion.
