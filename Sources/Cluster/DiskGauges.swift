@@ -29,6 +29,9 @@ struct LogUsage: Sendable {
   var byteCount: UInt64 = 0
   /// Of the files that hold records.
   var pinnedBytes: UInt64 = 0
+  var segmentCount = 0
   /// Sorted by shard.
   var shards: [ShardUsage] = []
+  /// Of the records that are needed still: a bound.
+  var liveBytes: UInt64 { shards.reduce(0) { $0 + $1.liveBytes } }
 }

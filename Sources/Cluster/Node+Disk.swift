@@ -41,10 +41,12 @@ extension Node {
     var lastSlow: UInt64 = 0
     // The log's length: see `boundLog`.
     var usageJudged: UInt64 = 0
-    var relievedAt: UInt64 = 0
-    var reliefsInVain = 0
+    var rewroteAt: UInt64 = 0
+    var rewritesInVain = 0
     var leastPinned = UInt64.max
-    var forced: (shard: ShardID, at: UInt64)?
+    /// When each shard's snapshot was last forced, and whose was the last.
+    var forcedAt: [ShardID: UInt64] = [:]
+    var lastForced: ShardID?
     /// Shards that hold back too much of the log.
     var pinning: Set<ShardID> = []
     var isShedding = false
@@ -70,7 +72,7 @@ extension Node {
     }
     var batch = LogBatch(
       number: nextBatch, records: pendingRecords, acks: pendingAcks, releases: pendingReleases,
-      rewrites: pendingRewrites)
+      rewritesOldest: isRewriteDue)
     if batch.isProbe {
       let interval = disk.isFull ? Node.probeIntervalWhenFull : Node.probeInterval
       guard now.monotonic - disk.lastBatch >= interval else { return nil }
@@ -79,7 +81,7 @@ extension Node {
     }
     nextBatch += 1
     pendingReleases.removeAll()
-    pendingRewrites.removeAll()
+    isRewriteDue = false
     pendingRecords.removeAll(keepingCapacity: true)
     pendingAcks.removeAll(keepingCapacity: true)
     logBusy = true

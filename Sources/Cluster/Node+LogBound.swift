@@ -1,16 +1,15 @@
 import Base
 import Storage
 
-/// The log of all shards is as long as the one that holds back most. Over its limit that one is relieved: by a snapshot, or
-/// where that does not help or cannot be, by writing its entries again at the log's end. If it still grows, writes of the
-/// shards that hold it back are refused here, long before the disk is full.
+/// The log of all shards goes from its begin on, a segment when nothing in it is needed. Over its limit, what little is
+/// needed of its oldest segment is written again at its end; where much is needed, those who need most are relieved by
+/// a snapshot. If it still grows, writes of those are refused here, long before the disk is full.
 extension Node {
   /// A snapshot is forced no more often than this, and one that failed is tried again after it.
   static let snapshotPause: UInt64 = 10_000_000
 
-  /// Where so many shards were relieved in a row and the log did not become shorter, nobody is for a while (µs): a log
-  /// that cannot be shortened is not rewritten all the time.
-  static let reliefPause: UInt64 = 1_000_000
+  /// Where the whole log was written again and did not become shorter, it is let be for a while (µs).
+  static let rewritePause: UInt64 = 1_000_000
 
   /// Whenever the log was looked at.
   func boundLog() {
@@ -22,53 +21,54 @@ extension Node {
       disk.leastPinned = .max
       return
     }
-    guard let worst = log.shards.max(by: { ($0.pinnedBytes, $0.liveBytes) < ($1.pinnedBytes, $1.liveBytes) }) else {
-      return
+    // If all of these were gone, the rest would fill half of the limit at most.
+    let heavy = log.shards.filter { $0.liveBytes > limit / UInt64(2 * log.shards.count) }
+    // Each byte written again frees at least one.
+    if log.liveBytes <= log.pinnedBytes / 2 {
+      rewriteOldest(log)
+    } else if !forceSnapshot(heavy), log.liveBytes <= log.pinnedBytes / 4 * 3 {
+      rewriteOldest(log)
     }
-    if mayRelieve(log) { relieve(worst) }
-    let over = Set(log.shards.filter { $0.pinnedBytes > limit }.map(\.shard))
+    let names = Set(heavy.map(\.shard))
     if log.pinnedBytes > limit + limit / 2 {
-      pinning(over)
+      pinning(names)
     } else if !disk.pinning.isEmpty {
-      pinning(disk.pinning.intersection(over))
+      pinning(disk.pinning.intersection(names))
     }
   }
 
-  /// A segment goes once each shard that has records in it was relieved.
-  private func mayRelieve(_ log: LogUsage) -> Bool {
+  private func rewriteOldest(_ log: LogUsage) {
     if log.pinnedBytes < disk.leastPinned {
       disk.leastPinned = log.pinnedBytes
-      disk.reliefsInVain = 0
+      disk.rewritesInVain = 0
     }
-    if disk.reliefsInVain >= 2 * log.shards.count + 4 {
-      guard now.monotonic - disk.relievedAt >= Node.reliefPause else { return false }
+    if disk.rewritesInVain >= 2 * log.segmentCount + 4 {
+      guard now.monotonic - disk.rewroteAt >= Node.rewritePause else { return }
       disk.leastPinned = log.pinnedBytes
-      disk.reliefsInVain = 0
+      disk.rewritesInVain = 0
     }
-    disk.reliefsInVain += 1
-    disk.relievedAt = now.monotonic
-    return true
+    disk.rewritesInVain += 1
+    disk.rewroteAt = now.monotonic
+    guard !isRewriteDue else { return }
+    isRewriteDue = true
+    counters.logRewrites += 1
   }
 
-  private func relieve(_ usage: ShardUsage) {
-    // Few bytes that hold back many: a snapshot would leave them, as a tail for those who are just behind.
-    if usage.liveBytes <= usage.pinnedBytes / 4 { return rewrite(usage.shard) }
-    let wasForced = disk.forced.map { $0.shard == usage.shard && now.monotonic - $0.at < Node.snapshotPause } ?? false
-    if !wasForced, let replica = replica(usage.shard), replica.quarantined == nil,
-      now.monotonic >= replica.snapshotNotBefore,
-      let order = replica.beginSnapshot()
-    {
-      disk.forced = (usage.shard, now.monotonic)
+  /// One at a time, whoever needs most first. False if there is nobody left whose snapshot may help.
+  private func forceSnapshot(_ heavy: [ShardUsage]) -> Bool {
+    if let last = disk.lastForced, replica(last)?.snapshotRunning == true { return true }
+    for usage in heavy.sorted(by: { ($1.liveBytes, $0.shard) < ($0.liveBytes, $1.shard) }) {
+      if let at = disk.forcedAt[usage.shard], now.monotonic - at < Node.snapshotPause { continue }
+      guard let replica = replica(usage.shard), replica.quarantined == nil,
+        now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
+      else { continue }
+      disk.forcedAt[usage.shard] = now.monotonic
+      disk.lastForced = usage.shard
       counters.snapshotsForced += 1
       takeSnapshot(order)
-    } else if usage.liveBytes <= usage.pinnedBytes / 2 {
-      rewrite(usage.shard)
+      return true
     }
-  }
-  private func rewrite(_ shard: ShardID) {
-    guard !pendingRewrites.contains(shard) else { return }
-    pendingRewrites.append(shard)
-    counters.logRewrites += 1
+    return false
   }
 
   private func pinning(_ shards: Set<ShardID>) {

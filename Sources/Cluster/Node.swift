@@ -75,7 +75,8 @@ public final class Node: NodeCore {
   var pendingRecords: [LogRecord] = []
   var pendingAcks: [LogAck] = []
   var pendingReleases: [LogRelease] = []
-  var pendingRewrites: [ShardID] = []
+  /// The next batch is to write the log's oldest segment again.
+  var isRewriteDue = false
   var logBusy = false
   var nextBatch: UInt64 = 1
   var jobs: [Job] = []

@@ -19,7 +19,7 @@ extension NodeStorage {
     var lacking = try writeRecords()
     // What of these finds no room is tried again with the next of them.
     for release in batch.releases { _ = try room { try log.release(release.shard, through: release.through) } }
-    for shard in batch.rewrites { _ = try room { try log.rewriteTail(shard, segments: 1) } }
+    if batch.rewritesOldest { _ = try room { try log.rewriteOldest() } }
     // Records may have been written in part: the same again make the same log.
     if lacking != nil { lacking = try writeRecords() }
     if lacking != nil, (try? ballast.release()) == true { lacking = try writeRecords() }
@@ -38,10 +38,11 @@ extension NodeStorage {
   }
 
   func noteUsage() {
-    let (byteCount, pinnedBytes, shards) = (log.bytes, log.pinnedBytes, log.usage())
+    let (byteCount, pinnedBytes, segmentCount, shards) = (log.bytes, log.pinnedBytes, log.segmentCount, log.usage())
     usage.withLock { usage in
       usage = LogUsage(
-        version: usage.version + 1, byteCount: byteCount, pinnedBytes: pinnedBytes, shards: shards)
+        version: usage.version + 1, byteCount: byteCount, pinnedBytes: pinnedBytes, segmentCount: segmentCount,
+        shards: shards)
     }
   }
 
@@ -66,6 +67,6 @@ extension NodeStorage {
 
 extension LogBatch {
   /// Nothing but records, or a probe of the disk.
-  var isOfRecords: Bool { releases.isEmpty && rewrites.isEmpty }
+  var isOfRecords: Bool { releases.isEmpty && !rewritesOldest }
   var isProbe: Bool { records.isEmpty && isOfRecords }
 }

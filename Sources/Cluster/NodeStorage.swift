@@ -18,8 +18,8 @@ public struct LogBatch: Sendable {
   var acks: [LogAck]
   /// Log that snapshots have made superfluous.
   var releases: [LogRelease] = []
-  /// Shards whose oldest entries are to be written again at the log's end, so that they hold back no more of it.
-  var rewrites: [ShardID] = []
+  /// What is live in the oldest segment is to be written again at the log's end.
+  var rewritesOldest = false
 }
 public struct LogRelease: Sendable {
   var shard: ShardID

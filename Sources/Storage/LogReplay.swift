@@ -3,7 +3,7 @@ import Base
 /// Puts the shards' logs together from records in the order of the write-ahead log.
 ///
 /// Of a recycled log only a suffix is there, so a shard's first entry seen may have any index; entries moved to the end
-/// by `rewriteTail` come after younger ones. What is put together must have no gap.
+/// by `rewriteOldest` come after younger ones. What is put together must have no gap.
 struct LogReplay {
   struct Missing: Error {
     var reason: String

@@ -187,9 +187,8 @@ struct ShardTable {
   }
 
   /// The shard's entries in segments below `number` have all been written again elsewhere.
-  mutating func dropUses(_ id: ShardID, below number: UInt64) {
-    guard let place = places[id] else { return }
-    shards[place].uses.removeAll { $0.segment < number }
+  mutating func dropUses(below number: UInt64) {
+    for place in shards.indices { shards[place].uses.removeAll { $0.segment < number } }
   }
 
   /// After reading the log: the terms of the entries found.

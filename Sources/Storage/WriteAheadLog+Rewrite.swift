@@ -1,29 +1,22 @@
 import Base
 
 extension WriteAheadLog {
-  /// Writes the shard's live entries in older segments again at the log's end, so that it holds back no other shard's
-  /// segments. Costs a read of those segments and a write of `liveBytes`; they are recycled at once if nobody else
-  /// needs them. With `count`, of that many of them only, the oldest.
+  /// Writes what is live in the oldest segment again at the log's end, and recycles it: so many shards that need a little
+  /// each hold back no more than that. Nothing if the log has one segment only. Costs a read of the segment and a write
+  /// of what is live in it.
   ///
   /// The copies are marked as moved: they cut nothing when they are read back, so a crash half-way does no harm.
-  public func rewriteTail(_ shard: ShardID, segments count: Int = .max) throws(StorageError) {
+  public func rewriteOldest() throws(StorageError) {
     if let failure { throw failure }
     if isUnsynced { try syncCurrent() }
-    guard let known = table.find(shard) else { return }
-    let older = known.uses.prefix { $0.segment < current.number }.prefix(count)
-    guard let last = older.last?.segment else { return }
-    for use in older {
-      guard let segment = segments.first(where: { $0.number == use.segment }) else { continue }
-      try move(try liveEntries(of: known, in: segment))
-    }
-    table.dropUses(shard, below: last + 1)
+    guard let oldest = segments.first, oldest.number < current.number else { return }
+    try move(try liveEntries(in: oldest))
+    table.dropUses(below: oldest.number + 1)
     try recycle()
   }
 
-  /// The shard's entries in a segment that have been neither released nor overwritten: index and term tell (Raft §5.3).
-  private func liveEntries(
-    of shard: ShardTable.Shard, in segment: Segment
-  ) throws(StorageError) -> [(head: RecordHead, payload: [UInt8])] {
+  /// The entries in a segment that have been neither released nor overwritten: index and term tell (Raft §5.3).
+  private func liveEntries(in segment: Segment) throws(StorageError) -> [(head: RecordHead, payload: [UInt8])] {
     let bytes = AlignedBuffer(capacity: segment.byteCount)
     let count = try segment.file.read(into: bytes.mutablePrefix(segment.byteCount), at: 0)
     var live: [(head: RecordHead, payload: [UInt8])] = []
@@ -37,7 +30,7 @@ extension WriteAheadLog {
           reason: "a batch that was valid is not what was written")
       }
       try LogRecovery.forEachRecord(bytes.prefix(count), batch) { head, payload, _ throws(StorageError) in
-        guard head.shard == shard.id, head.kind == .entry || head.kind == .moved,
+        guard head.kind == .entry || head.kind == .moved, let shard = table.find(head.shard),
           head.index.rawValue > shard.start, shard.term(at: head.index.rawValue) == head.term
         else { return }
         live.append((head, Array(payload)))

@@ -9,8 +9,8 @@ import Testing
 @Suite struct LogBoundTests {
   static let limit = 4 << 20
 
-  private func makeCluster(seed: UInt64, tail: Int = 8 << 10) throws -> DiskCluster {
-    try DiskCluster(seed: seed) { configuration in
+  private func makeCluster(seed: UInt64, shards: Int = 3, tail: Int = 8 << 10) throws -> DiskCluster {
+    try DiskCluster(seed: seed, shards: shards) { configuration in
       configuration.logLimitBytes = LogBoundTests.limit
       configuration.snapshotLogBytes = 1 << 30
       configuration.logTailBytes = tail
@@ -43,6 +43,18 @@ import Testing
     }
     cluster.simulation.run(for: 5_000_000)
     #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=2500 "))
+    try cluster.checkBooks()
+  }
+
+  /// What many shards need of a segment is moved at once.
+  @Test func aSegmentGoesWithOneRewriteHoweverManyShardsHaveSomethingInIt() throws {
+    let cluster = try makeCluster(seed: 84, shards: 12)
+    try fill(cluster, "a", blocks: 2_500)
+    for host in 0..<3 {
+      let count = try cluster.node(host).counters.logRewrites
+      #expect(count > 0 && count <= 20, "\(count) times for ten segments")
+      #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) + 1 << 20)
+    }
     try cluster.checkBooks()
   }
 

@@ -122,9 +122,9 @@ import Testing
     var (life, _) = try worked(seed: seed, steps: 25)
     let rotten = try copy(life.disk)
     var isDamaged = false
-    for _ in 0..<40 where !isDamaged {
+    for _ in 0..<400 where !isDamaged {
       let trial = try copy(life.disk)
-      let path = trial.paths[0]
+      let path = trial.paths[life.driver.below(trial.paths.count)]
       let bit = life.driver.below((trial.contents(path) ?? []).count * 8)
       trial.flipBit(path, bit: bit)
       isDamaged = try open(trial).damage?.lost.isEmpty == false

@@ -40,7 +40,7 @@ struct Life {
           try log.release(id, through: LogIndex(through))
         }
       case 1 where driver.below(3) == 0:
-        try log.rewriteTail(ShardID(UInt32(driver.below(driver.shardCount))))
+        try log.rewriteOldest()
         acknowledge()
       case 2: try log.prepareSpare()
       default:

@@ -228,7 +228,7 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(recovered.first { $0.shard == shardOne }?.entries.first?.index.rawValue ?? 0 > 20)
   }
 
-  @Test func aStuckShardPinsSegmentsUntilItsTailIsRewritten() throws {
+  @Test func aStuckShardPinsSegmentsUntilItsEntriesAreRewritten() throws {
     let log = try open()
     try write(
       log, entry(shardTwo, 1, fill: 2), entry(shardTwo, 2, fill: 3), LogRecord(shard: shardTwo, body: .state([8])))
@@ -238,7 +238,7 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(usage.map(\.shard) == [shardTwo])
     #expect(usage[0].liveBytes < 1000 && usage[0].pinnedBytes >= 5 * 32 << 10)
     #expect(disk.paths.contains(segmentPath(1)))
-    try log.rewriteTail(shardTwo)
+    try log.rewriteOldest()
     #expect(log.usage()[0].pinnedBytes <= 2 * 32 << 10)
     for _ in 0..<10 { try log.prepareSpare() }
     #expect(!disk.paths.contains(segmentPath(1)))
@@ -249,11 +249,11 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(recovered.entries.map(\.payload[0]) == [2, 3, 4] && recovered.state == [8])
   }
 
-  @Test func aRottenRecordIsNotDroppedByRewritingTheTail() throws {
+  @Test func aRottenRecordIsNotDroppedByRewriting() throws {
     let log = try open()
     for i in 1...10 as ClosedRange<UInt64> { try write(log, entry(shardTwo, i)) }
     disk.flipBit(segmentPath(1), bit: (3 * 4096 + 100) * 8)
-    #expect { try log.rewriteTail(shardTwo) } throws: { ($0 as? StorageError)?.offset == 3 * 4096 }
+    #expect { try log.rewriteOldest() } throws: { ($0 as? StorageError)?.offset == 3 * 4096 }
   }
 
   @Test func aFullDiskRefusesAndThenGoesOn() throws {
