@@ -7,6 +7,10 @@ import Raft
 public protocol ReplicaObserver: AnyObject {
   /// A replica has applied an entry, and nothing after it yet.
   func applied(_ entry: LogEntry, _ replica: ReplicaView)
+  /// A replica is there again, as its disk has it.
+  func starts(_ replica: ReplicaView)
+  /// A replica tells its leader that it has the log up to there, on disk.
+  func acknowledges(_ replica: ReplicaView, through index: LogIndex)
   /// A replica's state was replaced by a peer's snapshot, or found on disk.
   func restored(_ replica: ReplicaView)
   /// A replica has begun to lead.

@@ -68,6 +68,7 @@ extension Node {
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
       replica.setMayLead(!clock.isOff)
       replica.observer = observer
+      observer?.starts(ReplicaView(replica: replica))
       if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }
       makeTables(through: found.shard)
       replicas[Int(found.shard.rawValue)] = replica

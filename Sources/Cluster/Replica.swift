@@ -292,13 +292,7 @@ final class Replica {
           + " writes, and perhaps a vote; it counts in no majority any more; replace this node")
     }
     for message in ready.messages { outbox.messages.append(message) }
-    if let observer,
-      ready.messages.contains(where: {
-        ($0.kind == .voteReply && !$0.reject || $0.kind == .vote) && $0.term == raft.term
-      })
-    {
-      observer.votes(ReplicaView(replica: self))
-    }
+    if let observer { show(ready.messages, to: observer) }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {
       if state.context == closing?.context { closedRound(state) }
@@ -313,6 +307,14 @@ final class Replica {
     if hasBacklog { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
     applyBacklog()
     if isLeader != wasLeader { leadershipChanged() }
+  }
+
+  private func show(_ messages: [Message], to observer: any ReplicaObserver) {
+    let view = ReplicaView(replica: self)
+    for message in messages where message.term == raft.term && !message.reject {
+      if message.kind == .voteReply || message.kind == .vote { observer.votes(view) }
+      if message.kind == .appendReply { observer.acknowledges(view, through: message.index) }
+    }
   }
 
   func leadershipChanged() {

@@ -55,7 +55,10 @@ extension Life {
       return ["restore the file", "replace the node"].contains { host.failure?.hasSuffix($0) == true }
     }
     if node.mustBeReplaced { return true }
-    return host.disk.struckFaults.contains { $0.hasPrefix("lost write") || $0.hasPrefix("misdirected write") }
+    return hasLostWrites(host)
+  }
+  func hasLostWrites(_ host: SimulatedHost) -> Bool {
+    host.disk.struckFaults.contains { $0.hasPrefix("lost write") || $0.hasPrefix("misdirected write") }
   }
   private func why(_ number: Int) -> String {
     let host = simulation.hosts[number]

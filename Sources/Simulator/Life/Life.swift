@@ -90,6 +90,9 @@ public final class Life {
       if plan.timerDrift > 0 { host.timerDrift = Int64(random.below(UInt64(plan.timerDrift) * 2)) - plan.timerDrift }
     }
     observer.complain = { [unowned self] in wrong($0) }
+    observer.mayForget = { [unowned self] node in
+      simulation.hosts.contains { $0.nodeID == node && hasLostWrites($0) }
+    }
     observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }

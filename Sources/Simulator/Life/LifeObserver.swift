@@ -25,6 +25,14 @@ final class LifeObserver: ReplicaObserver {
   private var newest: [ShardID: (index: LogIndex, stamp: Int64)] = [:]
   /// How far each leader knew its log to be committed when it began.
   private var commitAtBegin: [LeaderKey: LogIndex] = [:]
+  /// The newest entry that each replica said it has on disk.
+  private var acknowledged: [ReplicaKey: (term: Term, index: LogIndex)] = [:]
+  private struct ReplicaKey: Hashable {
+    var shard: ShardID
+    var node: NodeID
+  }
+  /// Whose disk has lost writes without a trace.
+  var mayForget: (NodeID) -> Bool = { _ in false }
   /// How much had been applied anywhere when queries began to wait.
   private var reads: [ReadKey: Int] = [:]
   private struct ReadKey: Hashable {
@@ -136,6 +144,23 @@ final class LifeObserver: ReplicaObserver {
       complain(
         "shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
     }
+  }
+
+  func acknowledges(_ replica: ReplicaView, through index: LogIndex) {
+    guard let term = replica.term(at: index) else { return }
+    let key = ReplicaKey(shard: replica.shard, node: replica.node)
+    if let known = acknowledged[key], (known.term, known.index) >= (term, index) { return }
+    acknowledged[key] = (term, index)
+  }
+  /// What it acknowledged and others committed is there, or it knows that it is not.
+  func starts(_ replica: ReplicaView) {
+    guard let known = acknowledged[ReplicaKey(shard: replica.shard, node: replica.node)],
+      look(replica.shard, Int(known.index.rawValue))?.term == known.term.rawValue,
+      replica.lastIndex < known.index, !replica.isBad, !mayForget(replica.node)
+    else { return }
+    complain(
+      "shard \(replica.shard.rawValue): \(replica.node.rawValue) starts with a log up to \(replica.lastIndex.rawValue),"
+        + " as if it were whole, and had acknowledged \(known.index.rawValue)")
   }
 
   func readBegins(_ replica: ReplicaView, round: UInt64) {
