@@ -149,11 +149,14 @@ extension Life {
       let files = host.disk.files.filter { $0.bytes > 0 }
       hasStruck = false
       guard !files.isEmpty else { return }
-      let file = random.pick(files)
+      // Files are many, and the log is written to one of them.
+      let newest = host.disk.newestWrite
+      let current = random.chance(300) ? files.first { $0.path == newest?.path && $0.path.hasSuffix(".wal") } : nil
+      let file = current ?? random.pick(files)
       let start = Int(random.below(UInt64(min(file.bytes, 96 << 10))))
       let end = start + 1 + Int(random.below(8_192))
       // What is bad in the last batch of a log is taken for torn.
-      if let newest = host.disk.newestWrite, newest.path == file.path, newest.range.overlaps(start..<end) { return }
+      if let newest, newest.path == file.path, newest.range.overlaps(start..<end) { return }
       hasStruck = true
       told("\(file.path) from \(start)")
       damaged.insert(victim)
