@@ -124,9 +124,9 @@ class LinkTests(unittest.TestCase):
         near, far = self.pair()
         self.links.begin("refuse", [(1, 2)], {"refuse": True})
         self.settle()
-        other = self.dial()
+        # Which may be known before connect returns.
         with self.assertRaises(ConnectionResetError):
-            other.recv(9)
+            self.dial().recv(9)
         near.sendall(b"still")
         self.assertEqual(far.recv(9), b"still")
 
