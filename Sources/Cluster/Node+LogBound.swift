@@ -29,11 +29,11 @@ extension Node {
     } else if !forceSnapshot(heavy), log.liveBytes <= log.pinnedBytes / 4 * 3 {
       rewriteOldest(log)
     }
-    let names = Set(heavy.map(\.shard))
+    let shards = Set(heavy.map(\.shard))
     if log.pinnedBytes > limit + limit / 2 {
-      pinning(names)
+      pinning(shards)
     } else if !disk.pinning.isEmpty {
-      pinning(disk.pinning.intersection(names))
+      pinning(disk.pinning.intersection(shards))
     }
   }
 

@@ -186,7 +186,7 @@ struct ShardTable {
     }
   }
 
-  /// The shard's entries in segments below `number` have all been written again elsewhere.
+  /// What is live in segments below `number` has been written again elsewhere.
   mutating func dropUses(below number: UInt64) {
     for place in shards.indices { shards[place].uses.removeAll { $0.segment < number } }
   }

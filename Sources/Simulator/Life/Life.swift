@@ -153,6 +153,7 @@ public final class Life {
 
   /// An error that no fault explains is a failure.
   private func troubled(_ host: SimulatedHost, _ text: String) {
+    // A sick disk excuses much, and not this.
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
