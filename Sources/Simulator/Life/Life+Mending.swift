@@ -13,12 +13,12 @@ extension Life {
         if round > 0, host.node?.lacksSomething == true { simulation.killProcess(number) }
         if host.node == nil { simulation.start(number) }
       }
-      // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for.
-      var received: UInt64
-      repeat {
-        received = bytesReceived()
+      // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for, ten minutes at most.
+      for _ in 0..<20 {
+        let received = bytesReceived()
         simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
-      } while failure == nil && !lacking().isEmpty && bytesReceived() > received
+        if failure != nil || lacking().isEmpty || bytesReceived() <= received { break }
+      }
       for number in damaged.sorted() where failure == nil { readJournals(at: number) }
       if lacking().isEmpty { break }
     }
