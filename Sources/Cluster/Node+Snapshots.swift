@@ -36,6 +36,12 @@ extension Node {
     jobs.append(.journalSync(order))
   }
 
+  /// What is on disk is of no use to a follower.
+  private func renewSnapshot(of replica: Replica) {
+    guard now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot() else { return }
+    takeSnapshot(order)
+  }
+
   func journalSynced(_ result: SnapshotResult) {
     if result.failure == nil {
       jobs.append(.snapshotWrite(result.order))
@@ -150,6 +156,10 @@ extension Node {
   private func endOutgoing(_ number: UInt64, failure: String?) {
     guard let transfer = transfers.outgoing.removeValue(forKey: number) else { return }
     jobs.append(.transfer(.closeOutgoing(number)))
+    // Who had it all and did not take it may have found that it is bad.
+    if failure != nil, case .installing = transfer.phase {
+      jobs.append(.transfer(.verifySent(number, shard: transfer.shard)))
+    }
     if let link = transfer.link, links[link] != nil {
       links[link] = nil
       closeLinks.append(link)
@@ -225,6 +235,11 @@ extension Node {
       }
     case .journalRead(let number, let position, let bytes):
       journalRead(number, position, bytes)
+    case .rotten(let number, let shard, let reason):
+      // What is in memory is right: another is written from that. Until then each try would send the same.
+      log(.error, "CORRUPT \(reason); another snapshot is taken")
+      if let replica = replica(shard) { renewSnapshot(of: replica) }
+      endOutgoing(number, failure: "the disk")
     case .failed(let number, let reason):
       log(.error, "snapshot transfer: \(reason)")
       endOutgoing(number, failure: "the disk")
@@ -250,10 +265,7 @@ extension Node {
     }
     guard file.index >= transfer.afterIndex else {
       // What is on disk is too old: a newer one is taken, and this is tried again.
-      if let order = replica.beginSnapshot() {
-        writeJournal(order.shard)
-        jobs.append(.journalSync(order))
-      }
+      renewSnapshot(of: replica)
       endOutgoing(number, failure: "it is older than the log's start")
       return
     }

@@ -66,6 +66,8 @@ public enum TransferJob: Sendable {
   case readFile(UInt64, offset: UInt64, byteCount: Int)
   case readJournal(UInt64, shard: ShardID, position: JournalPosition, byteCount: Int)
   case closeOutgoing(UInt64)
+  /// The receiver had it all and did not take it: is it what was written?
+  case verifySent(UInt64, shard: ShardID)
   /// `from`: where this replica's own journal ends; nil if its kind has none.
   case openIncoming(
     UInt64, link: LinkID, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64,
@@ -79,7 +81,7 @@ public enum TransferJob: Sendable {
   /// go with the snapshots.
   var lane: Int {
     switch self {
-    case .openOutgoing, .readFile, .closeOutgoing: 1
+    case .openOutgoing, .readFile, .closeOutgoing, .verifySent: 1
     default: 0
     }
   }
@@ -93,6 +95,8 @@ public enum TransferStep: Sendable {
   case incomingOpened(UInt64, link: LinkID, shard: ShardID, offset: UInt64, journal: JournalPosition)
   case written(UInt64)
   case installed(UInt64, LoadedSnapshot)
+  /// Our own snapshot is not what was written, or cannot be read.
+  case rotten(UInt64, shard: ShardID, String)
   case failed(UInt64, String)
 }
 
@@ -162,6 +166,9 @@ extension NodeStorage {
       case .closeOutgoing(let number):
         outgoing[number] = nil
         return .nothing
+      case .verifySent(_, let shard):
+        try snapshots.verifyNewest(shard)
+        return .nothing
       case .openIncoming(let number, let link, let shard, let index, let term, let digest, let byteCount, let from):
         try writeBacklog(of: shard)
         let receiver = try snapshots.receive(
@@ -203,7 +210,19 @@ extension NodeStorage {
       if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
         return .journalRotten([], cost: 0, shard: shard, reason: "\(error)", transfer: job.number)
       }
+      if NodeStorage.isRot(error), let shard = sent(by: job) {
+        return .transferred(.rotten(job.number, shard: shard, "\(error)"))
+      }
       return .transferred(.failed(job.number, "\(error)"))
+    }
+  }
+
+  /// The shard whose snapshot of our own is read.
+  private func sent(by job: TransferJob) -> ShardID? {
+    switch job {
+    case .openOutgoing(_, let shard), .verifySent(_, let shard): shard
+    case .readFile(let number, _, _): outgoing[number]?.file.shard
+    default: nil
     }
   }
 
@@ -253,7 +272,7 @@ extension TransferJob {
     switch self {
     case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),
       .openIncoming(let n, _, _, _, _, _, _, _), .writeFile(let n, _, _), .writeJournal(let n, _, _), .install(let n),
-      .dropIncoming(let n):
+      .dropIncoming(let n), .verifySent(let n, _):
       n
     }
   }

@@ -73,6 +73,11 @@ public final class SnapshotStore: Sendable {
     return raw
   }
 
+  /// Reads all of the shard's newest snapshot, if it has one. Throws `.damaged` if that is not what was written.
+  public func verifyNewest(_ shard: ShardID) throws(StorageError) {
+    if let file = try newest(shard) { try open(file).verifyRest() }
+  }
+
   /// Begins, or resumes, the receipt of a peer's file, known by its digest and size as the peer's `SnapshotFile` has
   /// them. Parts of other snapshots of the shard are removed.
   public func receive(

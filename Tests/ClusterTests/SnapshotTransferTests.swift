@@ -177,6 +177,28 @@ import Testing
     try verify(simulation, victim)
   }
 
+  /// What is in memory is right: one whose snapshot has rotted on disk writes another, and does not send the same for ever.
+  @Test(arguments: [20, 400, -20]) func aLeaderWhoseSnapshotHasRottenWritesAnother(byte: Int) throws {
+    let simulation = try makeForgetfulCluster(seed: 7)
+    try earn(simulation, on: 0, count: 100, tag: "before")
+    try leaveBehind(simulation, 2)
+    var rotten = 0
+    for disk in [simulation.hosts[0].disk, simulation.hosts[1].disk] {
+      for path in disk.paths where path.hasSuffix(".snap") && !path.contains("/00000000-") {
+        let size = try #require(disk.contents(path)?.count)
+        disk.flipBit(path, bit: (byte < 0 ? size + byte : byte) * 8)
+        rotten += 1
+      }
+    }
+    try #require(rotten >= 4)
+    simulation.start(2)
+    try catchUp(simulation, 2)
+    #expect(installed(simulation, 2) >= 2, "\(simulation.report)")
+    let found = simulation.log.filter { $0.contains("another snapshot is taken") }
+    #expect((2...4).contains(found.count), "\(found)")
+    try verify(simulation, 2)
+  }
+
   /// Others write so much meanwhile that several snapshots would pass before one transfer is done.
   @Test func aSlowTransferIsNotInVain() throws {
     let simulation = try makeForgetfulCluster(seed: 15, bytesPerSecond: 20 << 10)
