@@ -26,7 +26,7 @@ extension Node {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
     guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed, !replica.snapshotRunning,
-      replica.quarantined == nil, now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
+      now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
     else { return }
     takeSnapshot(order)
   }

@@ -99,10 +99,11 @@ extension Replica {
     isDirty = true
   }
 
-  /// The state as of the last applied entry, to be written while entries go on; nil if one is being written already.
+  /// The state as of the last applied entry, to be written while entries go on; nil if one is being written
+  /// already, or if the state is not to be trusted.
   func beginSnapshot() -> SnapshotOrder? {
     let index = machine.lastIndex
-    guard !snapshotRunning, index > LogIndex(0), let term = raft.term(at: index) else { return nil }
+    guard !snapshotRunning, quarantined == nil, index > LogIndex(0), let term = raft.term(at: index) else { return nil }
     snapshotRunning = true
     snapshotSource = machine
     bytesSinceSnapshot = 0

@@ -203,7 +203,10 @@ import Testing
     let read = TransferJob.readFile(5, offset: 0, byteCount: 64)
     try #require(NodeStorage.lane(of: .transfer(read)) != NodeStorage.lane(of: .transfer(other)))
     disk.failRead(after: 0, of: ".snap")
-    #expect(isFailed(storage.run(.transfer(read))))
+    guard case .transferred(.rotten(5, shard, _)) = storage.run(.transfer(read)) else {
+      Issue.record("what cannot be read is not told")
+      return
+    }
     #expect(storage.incoming[5] != nil)
   }
   private func isFailed(_ completion: Completion) -> Bool {

@@ -54,6 +54,8 @@ import Testing
     #expect(isStopped(simulation, victim))
     #expect(simulation.log.contains { $0.contains("shard 1 is quarantined here") })
     #expect((0..<3).count { isStopped(simulation, $0) } == 1)
+    // What it has is never written down.
+    #expect(try #require(simulation.hosts[victim].node?.replica(ShardID(1))).beginSnapshot()?.index == nil)
     // All have heard of it.
     #expect((0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=no") == true })
     #expect((0..<3).allSatisfy { status(simulation, $0)?.contains("alarms=CORRUPT") == true })
