@@ -59,13 +59,10 @@ extension Node {
     if let last = disk.lastForced, replica(last)?.snapshotRunning == true { return true }
     for usage in heavy.sorted(by: { ($1.liveBytes, $0.shard) < ($0.liveBytes, $1.shard) }) {
       if let at = disk.forcedAt[usage.shard], now.monotonic - at < Node.snapshotPause { continue }
-      guard let replica = replica(usage.shard), now.monotonic >= replica.snapshotNotBefore,
-        let order = replica.beginSnapshot()
-      else { continue }
+      guard let replica = replica(usage.shard), takeSnapshot(of: replica) else { continue }
       disk.forcedAt[usage.shard] = now.monotonic
       disk.lastForced = usage.shard
       counters.snapshotsForced += 1
-      takeSnapshot(order)
       return true
     }
     return false

@@ -25,21 +25,16 @@ extension Node {
     } else {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
-    guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed, !replica.snapshotRunning,
-      now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
-    else { return }
-    takeSnapshot(order)
+    if replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed { takeSnapshot(of: replica) }
   }
 
-  func takeSnapshot(_ order: SnapshotOrder) {
+  /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
+  @discardableResult
+  func takeSnapshot(of replica: Replica) -> Bool {
+    guard now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot() else { return false }
     writeJournal(order.shard)
     jobs.append(.journalSync(order))
-  }
-
-  /// What is on disk is of no use to a follower.
-  private func renewSnapshot(of replica: Replica) {
-    guard now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot() else { return }
-    takeSnapshot(order)
+    return true
   }
 
   func journalSynced(_ result: SnapshotResult) {
@@ -237,8 +232,8 @@ extension Node {
       journalRead(number, position, bytes)
     case .rotten(let number, let shard, let reason):
       // What is in memory is right: another is written from that. Until then each try would send the same.
-      log(.error, "CORRUPT \(reason); another snapshot is taken")
-      if let replica = replica(shard) { renewSnapshot(of: replica) }
+      log(.error, "CORRUPT \(reason); another snapshot is taken; look after the disk")
+      if let replica = replica(shard) { takeSnapshot(of: replica) }
       endOutgoing(number, failure: "the disk")
     case .failed(let number, let reason):
       log(.error, "snapshot transfer: \(reason)")
@@ -265,7 +260,7 @@ extension Node {
     }
     guard file.index >= transfer.afterIndex else {
       // What is on disk is too old: a newer one is taken, and this is tried again.
-      renewSnapshot(of: replica)
+      takeSnapshot(of: replica)
       endOutgoing(number, failure: "it is older than the log's start")
       return
     }
