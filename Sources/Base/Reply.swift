@@ -162,6 +162,7 @@ public enum ErrorCode: UInt8, CaseIterable, Sendable {
 ///            | 4 n:varint reply*                  an array
 ///            | 5 zigzag                           an integer
 ///            | 6 text:counted                     "+text"
+///            | 7                                  facts are wanted; between nodes alone, never for a terminal
 ///     field  = key:u8 value, its shape by `Field.shape`
 public enum ReplyTag: UInt8, Sendable {
   case ok = 1
@@ -170,6 +171,7 @@ public enum ReplyTag: UInt8, Sendable {
   case array = 4
   case integer = 5
   case text = 6
+  case factsWanted = 7
 }
 
 /// Writes one reply at a time into a buffer. A record or an error is opened, given its fields, and closed by the next
@@ -191,6 +193,12 @@ public struct ReplyWriter: ~Copyable {
     buffer.append(ReplyTag.text.rawValue)
     buffer.append(counted: value)
   }
+  public mutating func text(_ value: UnsafeRawBufferPointer) {
+    buffer.append(ReplyTag.text.rawValue)
+    buffer.append(counted: value)
+  }
+  /// Nothing was done: the command is to come again with what the shard no longer has in memory.
+  public mutating func factsWanted() { buffer.append(ReplyTag.factsWanted.rawValue) }
   /// Opens an array of `count` replies, which the next calls write.
   @inlinable public mutating func array(count: Int) {
     buffer.append(ReplyTag.array.rawValue)

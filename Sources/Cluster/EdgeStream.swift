@@ -75,7 +75,8 @@ final class EdgeStream {
 
   /// Takes in a request: `write` appends its envelope. Returns its sequence number.
   @inline(__always) func append(
-    owner: EdgeItem.Owner, flags: EdgeItem.Flags, deadline: UInt64, write: (inout ByteBuffer) -> Void
+    owner: EdgeItem.Owner, flags: EdgeItem.Flags, deadline: UInt64, isInDoubt: Bool = false,
+    write: (inout ByteBuffer) -> Void
   ) {
     let start = bytes.end
     let sequence = items.next
@@ -86,7 +87,14 @@ final class EdgeStream {
     }
     items.append(
       EdgeItem(
-        owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: false))
+        owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: isInDoubt))
+  }
+
+  /// A copy of a request that is not answered yet, framed as it was taken in; empty if there is none.
+  func command(of sequence: UInt64) -> [UInt8] {
+    guard items.contains(sequence), items[sequence].state != .settled else { return [] }
+    // Its sequence number and flags stand before it.
+    return Array(bytes.bytes(from: items[sequence].start + 9, to: end(of: sequence)))
   }
 
   /// The next message of this epoch: up to `limit` bytes of items not yet passed on. `body` is given the message's

@@ -206,10 +206,13 @@ extension Node {
     return true
   }
 
-  /// Touches more than one member, or the catalogue, or the cluster: in order with all else on its connection.
+  /// Touches more than one member, or the catalogue, or the cluster, or may take effect on a second attempt alone: in order
+  /// with all else on its connection.
   private static func isBarrier(_ request: Request) -> Bool {
     switch request.verb {
     case .memberAdd: request.has(.card)
+    // What a refund undoes may have left memory: it then comes later than what is sent after it.
+    case .refund: true
     case .transfer, .cardAdd, .cardLost, .cardFound, .cardRemove, .programSet, .programList, .merchantSet,
       .merchantList, .audit, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health:
       true

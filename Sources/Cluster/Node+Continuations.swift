@@ -6,6 +6,7 @@ import Protocol
 enum Continuation {
   case card(CardLookUp)
   case former(FormerSearch)
+  case past(PastRequest)
   /// `read=local` of what stands in the journal.
   case localRead(EdgeItem.Owner, asof: Stamp)
   /// A change of the catalogue: the directory answers with the version that every shard must reach.
@@ -67,6 +68,7 @@ extension Node {
     switch continuation {
     case .card(let lookUp): cardFound(lookUp, reply)
     case .former(let search): formerHolderAnswered(search, reply)
+    case .past(let request): pastAnswered(request, reply)
     case .localRead(let owner, let asof): answer(owner, reply, asof: asof)
     case .catalogue(let owner): catalogueDecided(owner, reply)
     case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)

@@ -59,11 +59,12 @@ extension Node {
 
   /// A command or query of the node itself; the answer goes to a continuation, or nowhere.
   func submitInternal(
-    _ shard: ShardID, flags: EdgeItem.Flags, continuation: UInt64 = 0, _ write: (inout ByteBuffer) -> Void
+    _ shard: ShardID, flags: EdgeItem.Flags, continuation: UInt64 = 0, isInDoubt: Bool = false,
+    _ write: (inout ByteBuffer) -> Void
   ) {
     stream(shard).append(
       owner: EdgeItem.Owner(client: 0, generation: 0, slot: continuation), flags: flags.union(.continuation),
-      deadline: now.monotonic + configuration.requestTimeout, write: write)
+      deadline: now.monotonic + configuration.requestTimeout, isInDoubt: isInDoubt, write: write)
   }
 
   // MARK: By member

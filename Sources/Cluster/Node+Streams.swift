@@ -140,16 +140,19 @@ extension Node {
 
   @inline(__always)
   func settle(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    if reply.first == ReplyTag.factsWanted.rawValue { return factsWanted(stream, sequence) }
     guard let item = stream.settle(sequence) else { return }
     if item.inDoubt && Node.saysNothingHappened(reply) {
-      conclude(item, error: .unknown, "a leader was lost while it had this request; repeat it with the same id")
+      conclude(item, error: .unknown, Node.lostLeader)
       return
     }
     conclude(item, reply)
   }
 
+  static let lostLeader = "a leader was lost while it had this request; repeat it with the same id"
+
   /// `BUSY` or `UNAVAILABLE`: true of the last leader asked, not of one that was asked before and lost.
-  private static func saysNothingHappened(_ reply: UnsafeRawBufferPointer) -> Bool {
+  static func saysNothingHappened(_ reply: UnsafeRawBufferPointer) -> Bool {
     reply.count >= 2 && reply[0] == ReplyTag.error.rawValue
       && (reply[1] == ErrorCode.busy.rawValue || reply[1] == ErrorCode.unavailable.rawValue)
   }

@@ -16,6 +16,13 @@ struct RecordView {
     return try? reader.readZigzag()
   }
 
+  /// The whole reply, if it is a text.
+  var wholeText: UnsafeRawBufferPointer? {
+    guard tag == .text else { return nil }
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[1...]))
+    return try? reader.readCounted()
+  }
+
   func text(_ wanted: Field) -> UnsafeRawBufferPointer? {
     guard case .text(let value)? = find(wanted) else { return nil }
     return value
@@ -91,7 +98,7 @@ struct RecordView {
       _ = try reader.readCounted()
       try skipFields(try reader.read(), &reader)
       writer.buffer.append(copied(reader))
-    case nil: throw MalformedBytes("a reply of an unknown kind")
+    case .factsWanted, nil: throw MalformedBytes("a reply of an unknown kind")
     }
   }
   private static func skipFields(_ count: UInt8, _ reader: inout ByteReader) throws(MalformedBytes) {

@@ -101,6 +101,10 @@ extension Replica {
     case .completed(let transaction):
       let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
       for waiter in waiters.removeValue(forKey: transaction) ?? [] { outbox.result(shard, waiter, bytes) }
+    case .factsWanted:
+      guard !origin.isNobody else { return }
+      reply.factsWanted()
+      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .silent:
       guard !origin.isNobody else { return }
       reply.ok()

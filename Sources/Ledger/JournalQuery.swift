@@ -16,11 +16,17 @@ public struct JournalCorruption: Error, CustomStringConvertible {
 /// that the state has forgotten, one read a bisection of the segments, and then up to a whole segment.
 public struct JournalQuery: Sendable {
   enum Question: Sendable {
-    case history(start: JournalPosition, program: Int32, limit: Int, before: TransactionID)
+    /// `hint`: a record that may be the member's, and from which on `before` is found.
+    case history(start: JournalPosition, hint: JournalPosition, program: Int32, limit: Int, before: TransactionID)
     case transaction(at: JournalPosition, tx: TransactionID, left: Int64, state: String)
     case answer(at: JournalPosition)
+    /// A transaction that has left memory, by the record that last spoke about it.
+    case remembered(at: JournalPosition, tx: TransactionID, tenant: TenantID, state: UInt8)
     /// A transaction that the state has forgotten.
     case past(tx: TransactionID, tenant: TenantID)
+    /// The records themselves, of the one and of the other.
+    case facts(at: JournalPosition, tx: TransactionID)
+    case pastFacts(tx: TransactionID)
   }
   let question: Question
   let catalogue: Catalogue
@@ -29,9 +35,10 @@ public struct JournalQuery: Sendable {
   /// The records that it reads, as far as is known beforehand: a measure of its time and of its answer's size.
   public var cost: Int {
     switch question {
-    case .history(_, _, let limit, let before): before == .none ? limit : limit + JournalQuery.costOfSearch
+    case .history(_, _, _, let limit, let before): before == .none ? limit : limit + JournalQuery.costOfSearch
     case .transaction, .answer: 1
-    case .past: JournalQuery.costOfSearch
+    case .remembered, .facts: 2
+    case .past, .pastFacts: JournalQuery.costOfSearch
     }
   }
   /// Of finding a place in the journal: mostly far less, at most ten times as much.
@@ -64,10 +71,17 @@ public struct JournalQuery: Sendable {
         if !state.isEmpty { reply.field(.state, state) }
         if left >= 0 { reply.field(.left, left) }
       }
-    case .history(let start, let program, let limit, let before):
-      try runHistory(source, start, program, limit, before, &scratch, &reply)
+    case .history(let start, let hint, let program, let limit, let before):
+      let first = try isSameMember(source, start, hint, &scratch) ? hint : start
+      try runHistory(source, first, program, limit, before, &scratch, &reply)
+    case .remembered(let position, let tx, let tenant, let state):
+      try runRemembered(source, position, tx, tenant, state, &scratch, &reply)
     case .past(let tx, let tenant):
       try runPast(source, tx, tenant, &scratch, &reply)
+    case .facts(let position, let tx):
+      try runFacts(source, position, tx, &scratch, &reply)
+    case .pastFacts(let tx):
+      try runPastFacts(source, tx, &scratch, &reply)
     }
   }
 
@@ -78,17 +92,7 @@ public struct JournalQuery: Sendable {
     _ source: some JournalSource, _ tx: TransactionID, _ tenant: TenantID, _ scratch: inout [UInt8],
     _ reply: inout ReplyWriter
   ) throws {
-    var low: UInt32 = 1
-    var high = end.segment
-    while low < high {
-      let middle = low + (high - low + 1) / 2
-      if try lastSequence(source, of: tx.slot, before: middle, &scratch) < tx.sequence {
-        low = middle
-      } else {
-        high = middle - 1
-      }
-    }
-    guard let position = try scan(source, segment: low, for: tx) else {
+    guard let position = try search(source, tx, &scratch) else {
       // A number that an inner step took, which no record shows.
       reply.error(.notFound, "no such transaction")
       return
@@ -99,6 +103,21 @@ public struct JournalQuery: Sendable {
       guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
       record.describe(catalogue, into: &reply, withMember: true)
     }
+  }
+  func search(
+    _ source: some JournalSource, _ tx: TransactionID, _ scratch: inout [UInt8]
+  ) throws -> JournalPosition? {
+    var low: UInt32 = 1
+    var high = end.segment
+    while low < high {
+      let middle = low + (high - low + 1) / 2
+      if try lastSequence(source, of: tx.slot, before: middle, &scratch) < tx.sequence {
+        low = middle
+      } else {
+        high = middle - 1
+      }
+    }
+    return try scan(source, segment: low, for: tx)
   }
   /// How far a slot's transactions were numbered when a segment, not the first, began.
   private func lastSequence(
@@ -199,7 +218,7 @@ public struct JournalQuery: Sendable {
   }
 
   /// Reads the record at a position to the front of `scratch`; its length.
-  private func fetch(
+  func fetch(
     _ source: some JournalSource, _ position: JournalPosition, _ scratch: inout [UInt8]
   ) throws -> Int {
     var got = try scratch.withUnsafeMutableBytes { try source.read(at: position, into: $0) }
@@ -217,7 +236,7 @@ public struct JournalQuery: Sendable {
     guard got >= length else { throw JournalCorruption(description: "a record at \(position) is cut") }
     return length
   }
-  private func decode(_ bytes: UnsafeRawBufferPointer, _ position: JournalPosition) throws -> JournalRecord {
+  func decode(_ bytes: UnsafeRawBufferPointer, _ position: JournalPosition) throws -> JournalRecord {
     do {
       let record = try JournalRecord(decoding: bytes)
       guard

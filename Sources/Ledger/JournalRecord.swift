@@ -50,8 +50,8 @@ enum RecordKind: UInt8, Sendable {
 ///     24  stamp                                i64
 ///     32  kind u8, flags u8, program u16 (all ones: none), merchant u32 (all ones: none)
 ///     40  points, amount, balance, balance - available: zigzag; tenant: varint; member, request: counted;
-///         by flags: spend, of u64, expires, effective: zigzag; other: counted; answer: counted; lots: counted,
-///         each an expiry in seconds (0: never) and the points put in or taken out, zigzag
+///         by flags: spend, of u64, expires, effective: zigzag; other: counted; answer: counted; lots: counted, each a
+///         `JournalLot`; where `of`'s own record is, u64, and what has been given back of it by now: points, spend, zigzag
 struct JournalRecord {
   typealias Bytes = UnsafeRawBufferPointer
   var kind: RecordKind
@@ -77,7 +77,12 @@ struct JournalRecord {
   var other = Bytes(start: nil, count: 0)
   /// An encoded reply.
   var answer = Bytes(start: nil, count: 0)
+  /// Of an earn the lot that it joined, of a redemption those that it took from: `JournalLot`s.
   var lots = Bytes(start: nil, count: 0)
+  /// Of a refund and of a capture: the record of the transaction `of`, and what has been given back of that so far.
+  var original = JournalPosition.none
+  var reversedPoints: Int64 = 0
+  var reversedSpend: Int64 = 0
 
   static let fixedSize = 40
   static let maximumByteCount = 65_536
@@ -91,6 +96,7 @@ struct JournalRecord {
   private static let hasOther: UInt8 = 16
   private static let hasAnswer: UInt8 = 32
   private static let hasLots: UInt8 = 64
+  private static let hasOriginal: UInt8 = 128
 
   init(_ kind: RecordKind, tx: TransactionID, stamp: Stamp, tenant: TenantID, member: Bytes) {
     self.kind = kind
@@ -110,6 +116,7 @@ struct JournalRecord {
     if other.count > 0 { flags |= Self.hasOther }
     if answer.count > 0 { flags |= Self.hasAnswer }
     if lots.count > 0 { flags |= Self.hasLots }
+    if original != .none { flags |= Self.hasOriginal }
     let place = buffer.reserve(Self.fixedSize)
     place.storeBytes(of: tx.rawValue.littleEndian, toByteOffset: 8, as: UInt64.self)
     place.storeBytes(of: previous.rawValue.littleEndian, toByteOffset: 16, as: UInt64.self)
@@ -134,6 +141,11 @@ struct JournalRecord {
       if other.count > 0 { buffer.append(counted: other) }
       if answer.count > 0 { buffer.append(counted: answer) }
       if lots.count > 0 { buffer.append(counted: lots) }
+      if original != .none {
+        buffer.append(original.rawValue)
+        buffer.append(zigzag: reversedPoints)
+        buffer.append(zigzag: reversedSpend)
+      }
     }
     let end = buffer.count
     buffer.patch(UInt32(end - start), at: start + 4)
@@ -174,6 +186,23 @@ struct JournalRecord {
     if flags & Self.hasOther != 0 { other = try reader.readCounted() }
     if flags & Self.hasAnswer != 0 { answer = try reader.readCounted() }
     if flags & Self.hasLots != 0 { lots = try reader.readCounted() }
+    if flags & Self.hasOriginal != 0 {
+      original = JournalPosition(rawValue: try reader.read())
+      reversedPoints = try reader.readZigzag()
+      reversedSpend = try reader.readZigzag()
+    }
+  }
+  /// The length of the record that bytes begin with, as it says itself. The caller has decoded it.
+  static func byteCount(_ bytes: Bytes) -> Int {
+    Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+  }
+  /// Points moved, held or released, always positive.
+  var gross: Int64 {
+    switch kind {
+    case .earn: points
+    case .refund, .expire, .close: Int64(clamping: points.magnitude)
+    default: amount
+    }
   }
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.

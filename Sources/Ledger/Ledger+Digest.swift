@@ -9,6 +9,7 @@ extension Ledger {
       sum.add(UInt64(i), DigestField.sequence, Int64(bitPattern: sequences.read(i).pointee))
     }
     for number in transactions.first..<transactions.end { addTransaction(transactions.read(number).pointee, to: &sum) }
+    past.forEach { sum.add($0.rawValue, DigestField.past, Int64(bitPattern: $1.word)) }
     for number in dedupe.first..<dedupe.end { Ledger.count(dedupe.read(number).pointee, 1, in: &sum) }
     for i in 0..<programs.count {
       let (p, key) = (programs.read(i).pointee, programKey(i))

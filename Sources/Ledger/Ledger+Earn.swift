@@ -197,6 +197,7 @@ extension Ledger {
     record.spend = spend
     record.request = p.request
     record.effective = effective ?? .zero
+    record.lots = encodedLot(expiry, origin)
     // A purchase uploaded so late that its points have lapsed: history shows both, the answer what is left.
     if expiry <= now { record.amount = holder.account.pointee.available - before }
     book(holder, &record, points: points, lotExpiry: expiry, origin: origin)

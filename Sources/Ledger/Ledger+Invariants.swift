@@ -123,10 +123,12 @@ extension Ledger {
   }
 
   private func checkTransactions() throws(BrokenInvariant) {
+    if let fault = past.fault() { throw BrokenInvariant(description: fault) }
     for number in transactions.first..<transactions.end {
       let t = transactions.read(number).pointee
       try hold(t.reversedPoints >= 0 && t.reversedPoints <= t.points, "more reversed than moved")
       try hold(t.reversedSpend >= 0 && t.reversedSpend <= max(0, t.spend), "more reversed than spent")
+      if case .entry = past.find(t.id) { try hold(false, "a transaction in memory has an entry of the past") }
       try hold(findTransaction(t.id) == number, "a transaction is not found by its number")
       if t.state == TransactionRecord.open && t.kind == RecordKind.hold.rawValue {
         try hold(holds.read(Int(t.hold - 1)).pointee.id == t.id, "an open hold is not among the holds")

@@ -13,6 +13,7 @@ extension Ledger {
       case .memberShow: try readMember(header, &reader, &reply)
       case .card: try readCard(header, &reader, &reply)
       case .request: try readRequest(header, &reader, &reply)
+      case .facts: return try readFacts(header, &reader, &reply)
       case nil: throw MalformedBytes("query kind \(header.rawKind) is not known")
       }
     } catch {
@@ -129,17 +130,19 @@ extension Ledger {
       program = found
     }
     var start = members.read(Int(number)).pointee.lastRecord
+    var hint = JournalPosition.none
     let before = TransactionID(rawValue: rawBefore)
     // Known still: the walk begins there. Else it looks for it from the newest on.
     if before != .none, let known = findTransaction(before),
       transactions.read(known).pointee.member == number
     {
       start = transactions.read(known).pointee.position
+    } else if before != .none, case .entry(let entry) = past.find(before), entry.position <= start {
+      hint = entry.position
     }
     return .journal(
-      JournalQuery(
-        .history(start: start, program: Int32(program), limit: Int(limit), before: before), catalogue: catalogue,
-        end: journal.end))
+      journalQuery(
+        .history(start: start, hint: hint, program: Int32(program), limit: Int(limit), before: before)))
   }
 
   private func readTransaction(
@@ -154,9 +157,17 @@ extension Ledger {
         reply.error(.notFound, "no such transaction")
         return .replied
       }
-      // Older than any refund window: the journal knows it.
-      return .journal(
-        JournalQuery(.past(tx: tx, tenant: header.context.tenant), catalogue: catalogue, end: journal.end))
+      switch past.find(tx) {
+      case .entry(let entry):
+        return .journal(
+          journalQuery(.remembered(at: entry.position, tx: tx, tenant: header.context.tenant, state: entry.state)))
+      case .unknown:
+        // Older than any refund window: the journal knows it.
+        return .journal(journalQuery(.past(tx: tx, tenant: header.context.tenant)))
+      case .never:
+        reply.error(.notFound, "no such transaction")
+        return .replied
+      }
     }
     guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant else {
       reply.error(.notFound, "no such transaction")
@@ -177,9 +188,7 @@ extension Ledger {
         ? "pending" : record.state == TransactionRecord.returned ? "returned" : "done"
     default: break
     }
-    return .journal(
-      JournalQuery(
-        .transaction(at: record.position, tx: tx, left: left, state: state), catalogue: catalogue, end: journal.end))
+    return .journal(journalQuery(.transaction(at: record.position, tx: tx, left: left, state: state)))
   }
   /// The query that renders the answer a repeated request got first.
   public func firstAnswer(at position: JournalPosition) -> JournalQuery {

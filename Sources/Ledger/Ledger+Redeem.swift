@@ -47,6 +47,7 @@ extension Ledger {
     } else {
       postRedemption(parties.merchant, parties.program, points)
       record.points = -points
+      record.lots = encodedLots(chain)
       book(holder, &record, points: points, takes: chain)
     }
     remember(key, holder.member.pointee.lastRecord)
@@ -145,9 +146,10 @@ extension Ledger {
     var request: UnsafeRawBufferPointer
     var key: RequestKey
   }
-  /// Finds the transaction that a command is about; nil if the outcome is decided.
+  /// Finds the transaction that a command is about, by the facts that it carries where it has left memory; nil if the
+  /// outcome is decided.
   mutating func subject(
-    _ header: CommandHeader, _ rawTransaction: UInt64, _ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter,
+    _ header: CommandHeader, _ rawTransaction: UInt64, _ request: Bytes, _ facts: Bytes, _ reply: inout ReplyWriter,
     _ outcome: inout Outcome
   ) throws(MalformedBytes) -> Subject? {
     guard rawTransaction >> 48 == UInt64(header.slot.rawValue) else {
@@ -155,16 +157,14 @@ extension Ledger {
     }
     guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
     let tx = TransactionID(rawValue: rawTransaction)
+    if let decided = recall(tx, header, request, facts, &reply) {
+      outcome = decided
+      return nil
+    }
     guard let number = findTransaction(tx),
       members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant
     else {
-      let last = sequences.read(Int(header.slot.rawValue)).pointee
-      if tx.sequence > 0 && tx.sequence <= last && findTransaction(tx) == nil {
-        reply.error(.limit, "the transaction is older than the refund window")
-        reply.field(.which, "refund-window")
-      } else {
-        reply.error(.notFound, "no such transaction")
-      }
+      reply.error(.notFound, "no such transaction")
       outcome = .replied
       return nil
     }
@@ -196,10 +196,10 @@ extension Ledger {
 
   /// Finds the hold that a command resolves, with its member as of now; nil if the outcome is decided.
   private mutating func hold(
-    _ header: CommandHeader, _ rawTransaction: UInt64, _ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter,
+    _ header: CommandHeader, _ rawTransaction: UInt64, _ request: Bytes, _ facts: Bytes, _ reply: inout ReplyWriter,
     _ outcome: inout Outcome
   ) throws(MalformedBytes) -> (Subject, Holder)? {
-    guard var s = try subject(header, rawTransaction, request, &reply, &outcome) else { return nil }
+    guard var s = try subject(header, rawTransaction, request, facts, &reply, &outcome) else { return nil }
     outcome = .replied
     guard s.transaction.kind == RecordKind.hold.rawValue else {
       reply.error(.notFound, "that transaction is not a hold")
@@ -217,6 +217,7 @@ extension Ledger {
     let rawTransaction: UInt64 = try reader.read()
     let request = try reader.readCounted()
     let amount = try reader.readAmount()
+    let facts = try reader.readTrailingCounted()
     try reader.finish()
     switch amount {
     case .spend: throw MalformedBytes("spend is not for a capture")
@@ -225,7 +226,7 @@ extension Ledger {
     default: break
     }
     var outcome = Outcome.replied
-    guard let (s, holder) = try hold(header, rawTransaction, request, &reply, &outcome) else { return outcome }
+    guard let (s, holder) = try hold(header, rawTransaction, request, facts, &reply, &outcome) else { return outcome }
     let state = holder.member.pointee.state
     if state == MemberState.closed.rawValue { return refuse(s, .closed, "the member is closed", &reply) }
     if state == MemberState.frozen.rawValue { return refuse(s, .frozen, "the member is frozen", &reply) }
@@ -276,8 +277,11 @@ extension Ledger {
     record.points = -points
     record.amount = points
     record.of = hold.id
+    record.original = hold.position
     record.request = s.request
+    record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain, link: hold.id)
+    setLatest(s.number, holder.member.pointee.lastRecord)
     remember(s.key, holder.member.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied
@@ -288,9 +292,10 @@ extension Ledger {
   ) throws(MalformedBytes) -> Outcome {
     let rawTransaction: UInt64 = try reader.read()
     let request = try reader.readCounted()
+    let facts = try reader.readTrailingCounted()
     try reader.finish()
     var outcome = Outcome.replied
-    guard let (s, holder) = try hold(header, rawTransaction, request, &reply, &outcome) else { return outcome }
+    guard let (s, holder) = try hold(header, rawTransaction, request, facts, &reply, &outcome) else { return outcome }
     guard s.transaction.state == TransactionRecord.open else {
       return refuse(s, .reversed, "nothing is left of the hold", left: 0, &reply)
     }

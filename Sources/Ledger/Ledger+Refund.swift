@@ -8,6 +8,7 @@ extension Ledger {
     let rawTransaction: UInt64 = try reader.read()
     let request = try reader.readCounted()
     let amount = try reader.readAmount()
+    let facts = try reader.readTrailingCounted()
     try reader.finish()
     switch amount {
     case .spend(let money) where money < 0 || money > Ledger.largestAmount:
@@ -17,13 +18,15 @@ extension Ledger {
     default: break
     }
     var outcome = Outcome.replied
-    guard var s = try subject(header, rawTransaction, request, &reply, &outcome) else { return outcome }
+    guard var s = try subject(header, rawTransaction, request, facts, &reply, &outcome) else { return outcome }
     // The hold of a capture stands for the capture.
-    if s.transaction.kind == RecordKind.hold.rawValue, s.transaction.state == TransactionRecord.captured,
-      let number = findTransaction(s.transaction.link)
-    {
-      s.number = number
-      s.transaction = transactions.read(number).pointee
+    if s.transaction.kind == RecordKind.hold.rawValue, s.transaction.state == TransactionRecord.captured {
+      let capture = s.transaction.link
+      if let decided = recall(capture, header, request, facts, &reply) { return decided }
+      if let number = findTransaction(capture) {
+        s.number = number
+        s.transaction = transactions.read(number).pointee
+      }
     }
     guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
       reply.error(.notFound, "no such transaction")
@@ -194,7 +197,12 @@ extension Ledger {
     record.spend = spend
     record.of = s.transaction.id
     record.request = s.request
+    let original = transactions.read(s.number).pointee
+    record.original = original.position
+    record.reversedPoints = original.reversedPoints
+    record.reversedSpend = original.reversedSpend
     book(holder, &record, points: abs(points), link: s.transaction.id)
+    setLatest(s.number, holder.member.pointee.lastRecord)
     remember(s.key, holder.member.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied

@@ -15,7 +15,7 @@ public struct LedgerSnapshot: Sendable {
 }
 
 extension Ledger {
-  private static var snapshotVersion: UInt32 { 2 }
+  private static var snapshotVersion: UInt32 { 3 }
 
   /// The state as of the last entry, to be written from another thread while entries go on. One at a time, between
   /// entries. Everything is in it: members, request ids, deliveries, catalogue, the journal's end and chain, the last
@@ -40,6 +40,7 @@ extension Ledger {
     sequences.freeze(into: &builder)
     transactions.freeze(into: &builder)
     transactionIndex.freeze(into: &builder)
+    past.freeze(into: &builder)
     dedupe.freeze(into: &builder)
     dedupeIndex.freeze(into: &builder)
     holds.freeze(into: &builder)
@@ -75,6 +76,7 @@ extension Ledger {
     let sequences = try PagedArray<UInt64>(pool, restoring: &reader)
     let transactions = try PagedQueue<TransactionRecord>(pool, restoring: &reader)
     let transactionIndex = try HashIndex(pool, restoring: &reader)
+    let past = try PastTable(pool, restoring: &reader)
     let dedupe = try PagedQueue<DedupeRecord>(pool, restoring: &reader)
     let dedupeIndex = try HashIndex(pool, restoring: &reader)
     let holds = try PagedArray<HoldRecord>(pool, restoring: &reader)
@@ -107,6 +109,7 @@ extension Ledger {
     self.sequences = sequences
     self.transactions = transactions
     self.transactionIndex = transactionIndex
+    self.past = past
     self.dedupe = dedupe
     self.dedupeIndex = dedupeIndex
     self.holds = holds

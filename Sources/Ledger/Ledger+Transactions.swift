@@ -23,7 +23,7 @@ extension Ledger {
     let position = journal.append(record)
     holder.member.pointee.lastRecord = position
     var transaction = TransactionRecord(
-      id: record.tx, position: position, stamp: record.stamp, points: points, member: holder.number,
+      id: record.tx, position: position, latest: position, stamp: record.stamp, points: points, member: holder.number,
       program: record.program, kind: record.kind.rawValue)
     transaction.spend = record.spend
     transaction.expiresAt = lotExpiry
@@ -33,15 +33,26 @@ extension Ledger {
     transaction.hold = hold
     transaction.state = state
     transaction.origin = origin
+    return keep(transaction)
+  }
+  /// Has a transaction in memory from now on; its takes are there already. Returns its number.
+  @discardableResult mutating func keep(_ transaction: TransactionRecord) -> UInt64 {
+    var transaction = transaction
+    transaction.keptSince = now
     let number = transactions.append(transaction)
-    transactionIndex.insert(record.tx.rawValue, PagedQueue<TransactionRecord>.indexValue(number))
-    let content = contentHash(transaction, holder.member.pointee.hash)
-    core.digest.add(record.tx.rawValue, DigestField.transaction, Int64(bitPattern: content))
-    if state != 0 { core.digest.add(record.tx.rawValue, DigestField.transactionState, Int64(state)) }
-    if link != .none {
-      core.digest.add(record.tx.rawValue, DigestField.link, Int64(bitPattern: link.rawValue))
-    }
+    transactionIndex.insert(transaction.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number))
+    count(transaction, 1)
     return number
+  }
+  /// Counts a transaction in the digest, or no more; its takes count for themselves.
+  mutating func count(_ t: TransactionRecord, _ sign: Int64) {
+    let key = t.id.rawValue
+    let content = contentHash(t, hash(ofMember: t.member))
+    core.digest.add(key, DigestField.transaction, sign &* Int64(bitPattern: content))
+    if t.state != 0 { core.digest.add(key, DigestField.transactionState, sign * Int64(t.state)) }
+    if t.link != .none { core.digest.add(key, DigestField.link, sign &* Int64(bitPattern: t.link.rawValue)) }
+    if t.reversedPoints != 0 { core.digest.add(key, DigestField.reversedPoints, sign &* t.reversedPoints) }
+    if t.reversedSpend != 0 { core.digest.add(key, DigestField.reversedSpend, sign &* t.reversedSpend) }
   }
 
   /// What never changes of a transaction, as one number.
@@ -54,7 +65,7 @@ extension Ledger {
     return a &+ b ^ c
   }
 
-  /// A transaction that state still knows.
+  /// A transaction that is in memory.
   func findTransaction(_ id: TransactionID) -> UInt64? {
     let value = transactionIndex.find(id.rawValue) { value in
       let number = transactions.number(ofIndexValue: value)
@@ -74,6 +85,10 @@ extension Ledger {
     core.digest.add(record.pointee.id.rawValue, DigestField.link, Int64(bitPattern: change))
     record.pointee.link = link
   }
+  /// Notes that a record was written that speaks about a transaction: whoever asks for it later reads that one first.
+  mutating func setLatest(_ number: UInt64, _ position: JournalPosition) {
+    transactions.write(number).pointee.latest = position
+  }
   /// Counts what was given back of a transaction.
   mutating func addReversed(_ number: UInt64, points: Int64, spend: Int64) {
     let record = transactions.write(number)
@@ -81,30 +96,5 @@ extension Ledger {
     record.pointee.reversedSpend += spend
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedPoints, points)
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedSpend, spend)
-  }
-
-  /// Drops the oldest transactions that no program's refund window reaches any more. One that is open stays, and all
-  /// behind it.
-  mutating func dropOldTransactions(atMost limit: Int) {
-    guard !transactions.isEmpty else { return }
-    let window = max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay)
-    for _ in 0..<limit {
-      guard !transactions.isEmpty else { return }
-      let record = transactions.read(transactions.first).pointee
-      guard record.stamp.microseconds + window <= now.microseconds, record.state != TransactionRecord.open else {
-        return
-      }
-      var take = record.firstTake
-      while take != 0 { take = dropTake(take, record.id) }
-      let key = record.id.rawValue
-      let content = contentHash(record, hash(ofMember: record.member))
-      core.digest.add(key, DigestField.transaction, 0 &- Int64(bitPattern: content))
-      core.digest.add(key, DigestField.transactionState, -Int64(record.state))
-      core.digest.add(key, DigestField.link, 0 &- Int64(bitPattern: record.link.rawValue))
-      core.digest.add(key, DigestField.reversedPoints, -record.reversedPoints)
-      core.digest.add(key, DigestField.reversedSpend, -record.reversedSpend)
-      transactionIndex.remove(key, PagedQueue<TransactionRecord>.indexValue(transactions.first))
-      transactions.removeFirst()
-    }
   }
 }

@@ -20,6 +20,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
+  /// Where a record's lots are written before it is. No part of the state.
+  var lotBuffer = ByteBuffer(capacity: 64)
   /// Where `warm` leaves its sum. No part of the state.
   var warmth: UInt64 = 0
   /// Never used. What holds an atomic stays where it is, so a ledger is lent by its address; without it the compiler
@@ -37,6 +39,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var sequences: PagedArray<UInt64>
   var transactions: PagedQueue<TransactionRecord>
   var transactionIndex: HashIndex
+  /// Those that have left memory.
+  var past: PastTable
   var dedupe: PagedQueue<DedupeRecord>
   var dedupeIndex: HashIndex
   var holds: PagedArray<HoldRecord>
@@ -67,6 +71,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     sequences = PagedArray(pool)
     transactions = PagedQueue(pool)
     transactionIndex = HashIndex(pool)
+    past = PastTable(pool)
     dedupe = PagedQueue(pool)
     dedupeIndex = HashIndex(pool)
     holds = PagedArray(pool)
@@ -118,7 +123,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     dropOldRequests(atMost: 64)
-    dropOldTransactions(atMost: 64)
+    // Twice as many as may come.
+    retireTransactions(atMost: 64 + 2 * Int(min(header.commandCount, 1 << 16)))
   }
   /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
   private mutating func indexSequences() {

@@ -12,6 +12,9 @@ public enum Outcome: Sendable, Equatable {
   /// The reply written is that of the transaction named, not of this command: wake whoever waits on it, if anybody here
   /// does.
   case completed(TransactionID)
+  /// Nothing was done and nothing written: the transaction that the command is about has left memory. Ask for the facts
+  /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
+  case factsWanted
   /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.
   case silent
 }
@@ -67,6 +70,8 @@ public struct LedgerLimits: Sendable, Hashable {
   public var cardsPerMember = 64
   /// A journal segment that has this many bytes is followed by the next.
   public var journalSegmentBytes: UInt64 = 64 << 20
+  /// How long a transaction stays in memory as it is; afterwards 16 bytes are kept of it (see `Ledger+Past.swift`).
+  public var transactionSeconds: Int64 = 86_400
   /// Days that a redemption's lot lives on when points are given back after it expired (R9).
   public var graceDays: Int64 = 7
   /// Units of work (members looked at, lots expired × 8) that one tick may do.

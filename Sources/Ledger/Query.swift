@@ -8,6 +8,7 @@ public enum QueryKind: UInt8, Sendable {
   case memberShow = 131
   case card = 132
   case request = 133
+  case facts = 134
 }
 
 /// Builds read requests as bytes, framed as commands are. The header's slot says which shard answers.
@@ -69,7 +70,7 @@ public enum Query {
     Command.end(&buffer, start)
   }
 
-  private static func begin(_ buffer: inout ByteBuffer, _ kind: QueryKind, _ slot: Slot, _ tenant: TenantID) -> Int {
+  static func begin(_ buffer: inout ByteBuffer, _ kind: QueryKind, _ slot: Slot, _ tenant: TenantID) -> Int {
     let start = buffer.count
     buffer.append(UInt32(0))
     CommandHeader(rawKind: kind.rawValue, slot: slot, context: CommandContext(tenant: tenant, fingerprint: 0))

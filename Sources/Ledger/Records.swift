@@ -106,11 +106,15 @@ struct ShortText: BitwiseCopyable, Equatable {
   }
 }
 
-/// A transaction, as long as it may be refunded: what a refund, a capture or a release has to know.
+/// A transaction while it is in memory (see `Ledger+Past.swift`): what a refund, a capture or a release has to know.
 struct TransactionRecord: BitwiseCopyable {
   var id: TransactionID
   var position: JournalPosition
+  /// Where the record is that last spoke about it: its own, that of its latest refund, that of a hold's capture.
+  var latest: JournalPosition
   var stamp: Stamp
+  /// Since when it has been in memory without a look at it.
+  var keptSince = Stamp.zero
   /// Gross points moved, always positive.
   var points: Int64
   /// Minor units; -1 where there is none.

@@ -52,7 +52,7 @@ import Testing
           switch outcome {
           case .pending(let tx), .completed(let tx): made.append(tx.rawValue)
           case .repeated(let position): repeats.append(position)
-          case .replied, .silent: break
+          case .replied, .silent, .factsWanted: break
           }
         }
       }

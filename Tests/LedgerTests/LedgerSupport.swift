@@ -67,6 +67,8 @@ final class World {
   var completed: [UInt64: String] = [:]
   /// Whether deliveries are carried by hand.
   var holdsPost = false
+  /// How often facts were wanted.
+  var recalls = 0
   /// Called after each entry.
   var afterEntry: ((Int) throws -> Void)?
   var log: [[(command: [UInt8], stamp: Stamp)]]
@@ -125,6 +127,7 @@ final class World {
   func settle(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {
     case .replied, .silent: return text
+    case .factsWanted: return try sendWithFacts(bytes)
     case .completed: return text
     case .pending(let tx): return completed[tx.rawValue] ?? "(pending)"
     case .repeated(let position):
@@ -133,6 +136,36 @@ final class World {
       var reply = ReplyWriter()
       try shard.ledger.firstAnswer(at: position).run(shard.journal, into: &reply)
       return describe(reply.buffer.bytes)
+    }
+  }
+  /// Facts are wanted until they are there: those that the journal has now.
+  func sendWithFacts(_ bytes: [UInt8]) throws -> String {
+    recalls += 1
+    for _ in 0..<3 {
+      guard let facts = try facts(for: bytes) else { return "-NOTFOUND" }
+      let command = try #require(
+        bytes.withUnsafeBytes { bytes in facts.withUnsafeBytes { Command.carrying(facts: $0, bytes) } })
+      let (text, outcome) = try send(command)
+      if outcome != .factsWanted { return try settle(text, outcome, bytes) }
+    }
+    return "-BUSY"
+  }
+  /// What a command would have to carry; empty: nothing; nil: there is no such transaction.
+  func facts(for bytes: [UInt8]) throws -> [UInt8]? {
+    var query = ByteBuffer()
+    try #require(bytes.withUnsafeBytes { Query.appendFacts(to: &query, for: $0) })
+    let header = try bytes.withUnsafeBytes { try CommandHeader(of: $0) }
+    let shard = shards[shard(of: header.slot)]
+    var reply = ReplyWriter()
+    if case .journal(let walk) = shard.ledger.read(query.bytes, into: &reply) {
+      try walk.run(shard.journal, into: &reply)
+    }
+    switch ReplyTag(rawValue: reply.buffer.bytes[0]) {
+    case .ok: return []
+    case .text:
+      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[1...]))
+      return Array(try reader.readCounted())
+    default: return nil
     }
   }
   func ask(_ bytes: [UInt8]) throws -> String {
@@ -259,7 +292,7 @@ final class World {
       return n == 0 ? "(none)" : lines.joined(separator: "\n")
     case .integer: return "\(try reader.readZigzag())"
     case .text: return "+" + (try reader.readString())
-    case nil: throw MalformedBytes("tag")
+    case .factsWanted, nil: throw MalformedBytes("tag")
     }
   }
   private func fields(_ reader: inout ByteReader) throws(MalformedBytes) -> String {

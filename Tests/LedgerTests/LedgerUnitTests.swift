@@ -10,7 +10,8 @@ struct LedgerUnitTests {
     #expect(MemoryLayout<MemberRecord>.offset(of: \.lot) == MemberRecord.lotOffset)
     #expect(MemoryLayout<AccountRecord>.stride == 40)
     #expect(MemoryLayout<LotRecord>.stride == 80)
-    #expect(MemoryLayout<TransactionRecord>.stride == 96)
+    #expect(MemoryLayout<TransactionRecord>.stride == 112)
+    #expect(MemoryLayout<PastTable.Block>.stride == 144)
     #expect(MemoryLayout<DedupeRecord>.stride == 32)
     #expect(MemoryLayout<TakeRecord>.stride == 40)
     #expect(MemoryLayout<InboxRecord>.stride == 32)
@@ -18,7 +19,9 @@ struct LedgerUnitTests {
 
   /// What a member costs for good: its transactions and request ids are forgotten again.
   @Test func aMemberWithOneAccountAndOneLotTakesAtMost250Bytes() throws {
-    let world = World()
+    var limits = LedgerLimits()
+    limits.transactionSeconds = 181 * 86_400
+    let world = World(limits: limits)
     func pass(days: Int64) { world.time = Stamp(microseconds: world.time.microseconds + days * 86_400 * 1_000_000) }
     _ = try world.run("PROGRAM SET p earn=1/1")
     _ = try world.run("MERCHANT SET c")

@@ -1,0 +1,275 @@
+import Base
+
+// A transaction stays in memory for a day; then 16 bytes are kept of it (`PastEntry`): where in the journal the record is
+// that last spoke about it, and a check of what its records say. A command that needs more of it carries these *facts*:
+// the records themselves, as the shard's leader read them (`readFacts`). Apply never reads the journal. It verifies the
+// facts by the check and has the transaction in memory again for a day, with all that was given back of it; without facts,
+// or with others than the state vouches for, it changes nothing and says that they are wanted.
+//
+// Of a transaction older than all refund windows nothing is kept. Facts about it cannot be verified, and tell only whose
+// it was: so under which key its requests were answered.
+
+/// What a command says of a transaction that has left memory: its own journal record and, where that is another, the one
+/// that last spoke about it.
+struct PastFacts {
+  typealias Bytes = UnsafeRawBufferPointer
+  var original: JournalRecord
+  var latest: JournalRecord?
+
+  init(_ bytes: Bytes) throws(MalformedBytes) {
+    original = try JournalRecord(decoding: bytes)
+    let rest = Bytes(rebasing: bytes[JournalRecord.byteCount(bytes)...])
+    guard rest.count > 0 else { return }
+    let latest = try JournalRecord(decoding: rest)
+    guard JournalRecord.byteCount(rest) == rest.count, latest.of == original.tx, latest.original != .none else {
+      throw MalformedBytes("facts of two transactions")
+    }
+    self.latest = latest
+  }
+
+  /// The transaction as state kept it, but for its takes and its state.
+  func transaction(position: JournalPosition, member: UInt32) -> TransactionRecord {
+    var t = TransactionRecord(
+      id: original.tx, position: latest?.original ?? position, latest: position, stamp: original.stamp,
+      points: original.gross, member: member, program: original.program, kind: original.kind.rawValue)
+    t.spend = original.spend
+    t.merchant = original.merchant
+    t.reversedPoints = latest?.reversedPoints ?? 0
+    t.reversedSpend = latest?.reversedSpend ?? 0
+    switch original.kind {
+    case .earn:
+      var reader = ByteReader(original.lots)
+      guard let lot = try? JournalLot(&reader) else { break }
+      (t.expiresAt, t.origin) = (lot.expiresAt, lot.origin)
+    case .hold:
+      t.expiresAt = original.expires
+      t.link = latest?.tx ?? .none
+    default: break
+    }
+    return t
+  }
+  /// What it took from which lots, the last taken first.
+  var takes: Bytes {
+    original.kind == .redeem || original.kind == .capture ? original.lots : Bytes(start: nil, count: 0)
+  }
+}
+
+/// What all that a refund has to know of a transaction comes to, but its state.
+struct PastCheck {
+  private var sum: UInt64
+
+  init(_ t: TransactionRecord, content: UInt64) {
+    sum = DigestSum.mix(content, t.id.rawValue)
+    sum = DigestSum.mix(sum &+ UInt64(bitPattern: t.reversedPoints), UInt64(bitPattern: t.reversedSpend))
+    if t.kind == RecordKind.hold.rawValue { sum = DigestSum.mix(sum, t.link.rawValue) }
+  }
+  mutating func add(_ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64) {
+    sum = DigestSum.mix(sum &+ UInt64(bitPattern: expiresAt.microseconds), UInt64(bitPattern: earnedAt.microseconds))
+    sum = DigestSum.mix(sum &+ UInt64(bitPattern: points), UInt64(origin))
+  }
+  func word(state: UInt8) -> UInt64 { UInt64(state) << 56 | sum & PastEntry.checkMask }
+}
+
+extension Ledger {
+  // MARK: Out of memory
+
+  /// Looks at the transactions that have been in memory for their time: what is over becomes an entry of the past, what no
+  /// refund window reaches any more is forgotten, what is open stays for as long again.
+  mutating func retireTransactions(atMost limit: Int) {
+    let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond
+    let window = max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay)
+    for _ in 0..<limit {
+      guard !transactions.isEmpty else { break }
+      let number = transactions.first
+      let record = transactions.read(number).pointee
+      guard record.keptSince.microseconds + age <= now.microseconds else { break }
+      if record.state == TransactionRecord.open {
+        stay(number, record)
+      } else {
+        retire(number, record, isForgotten: record.stamp.microseconds + window <= now.microseconds)
+      }
+      transactions.removeFirst()
+    }
+    let horizon = Stamp(microseconds: now.microseconds - window)
+    for _ in 0..<max(1, limit / PastTable.entriesPerBlock) {
+      guard let block = past.popSealed(before: horizon) else { return }
+      block.forEach { count($0, $1, -1) }
+    }
+  }
+  /// Puts a transaction that is still open at the end of the queue.
+  private mutating func stay(_ number: UInt64, _ record: TransactionRecord) {
+    var record = record
+    record.keptSince = now
+    let new = transactions.append(record)
+    transactionIndex.replace(
+      record.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number),
+      with: PagedQueue<TransactionRecord>.indexValue(new))
+  }
+  private mutating func retire(_ number: UInt64, _ record: TransactionRecord, isForgotten: Bool) {
+    var check = PastCheck(record, content: contentHash(record, hash(ofMember: record.member)))
+    let isRedemption = record.kind == RecordKind.redeem.rawValue || record.kind == RecordKind.capture.rawValue
+    var take = record.firstTake
+    while take != 0 {
+      let taken = takes.read(Int(take - 1)).pointee
+      if isRedemption { check.add(taken.expiresAt, taken.earnedAt, taken.origin, taken.points) }
+      take = dropTake(take, record.id)
+    }
+    count(record, -1)
+    transactionIndex.remove(record.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number))
+    guard !isForgotten else { return }
+    let entry = PastEntry(position: record.latest, word: check.word(state: record.state))
+    past.set(record.id, entry, now: now)
+    count(record.id, entry, 1)
+  }
+  private mutating func count(_ tx: TransactionID, _ entry: PastEntry, _ sign: Int64) {
+    core.digest.add(tx.rawValue, DigestField.past, sign &* Int64(bitPattern: entry.word))
+  }
+
+  // MARK: Back into memory
+
+  /// Sees to it that a transaction that a command names is in memory, if it ever was. Returns the outcome if the command
+  /// is decided: facts are wanted, its request came before, or the transaction is older than all refund windows.
+  mutating func recall(
+    _ tx: TransactionID, _ header: CommandHeader, _ request: Bytes, _ facts: Bytes, _ reply: inout ReplyWriter
+  ) -> Outcome? {
+    guard findTransaction(tx) == nil, tx.sequence > 0,
+      tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
+    else { return nil }
+    let known = past.find(tx)
+    if case .never = known { return nil }
+    guard let facts = try? PastFacts(facts), facts.original.tx == tx, isInCatalogue(facts.original) else {
+      return .factsWanted
+    }
+    let original = facts.original
+    let tenant = header.context.tenant
+    guard original.tenant == tenant else { return nil }
+    guard let member = findMember(original.member, tenant: tenant) else { return .factsWanted }
+    var verified: (TransactionRecord, PastEntry)?
+    if case .entry(let entry) = known {
+      guard let transaction = verify(facts, member, entry) else { return .factsWanted }
+      verified = (transaction, entry)
+    }
+    let merchant = original.merchant < 0 ? 0 : catalogue.merchantRows[Int(original.merchant)].key
+    let key = RequestKey(
+      member: hash(ofMember: member), merchant: merchant, request: request, fingerprint: header.context.fingerprint)
+    if let decided = repeated(key, &reply) { return decided }
+    guard let (transaction, entry) = verified else {
+      let start = reply.buffer.count
+      reply.error(.limit, "the transaction is older than the refund window")
+      reply.field(.which, "refund-window")
+      keepAnswer(key, request, original.member, header.context, slot: tx.slot, reply, from: start)
+      return .replied
+    }
+    readmit(transaction, entry, takes: facts.takes)
+    return nil
+  }
+  private func isInCatalogue(_ record: JournalRecord) -> Bool {
+    record.program >= 0 && Int(record.program) < catalogue.programCount
+      && record.merchant >= -1 && Int(record.merchant) < catalogue.merchantCount
+  }
+  /// The transaction that facts tell of; nil if they are not what the state vouches for: rotten, of another moment, or
+  /// another's.
+  private func verify(_ facts: PastFacts, _ member: UInt32, _ entry: PastEntry) -> TransactionRecord? {
+    var transaction = facts.transaction(position: entry.position, member: member)
+    transaction.state = entry.state
+    var check = PastCheck(transaction, content: contentHash(transaction, hash(ofMember: member)))
+    var reader = ByteReader(facts.takes)
+    while !reader.isAtEnd {
+      guard let lot = try? JournalLot(&reader) else { return nil }
+      check.add(lot.expiresAt, lot.earnedAt, lot.origin, lot.points)
+    }
+    return check.word(state: entry.state) == entry.word ? transaction : nil
+  }
+  private mutating func readmit(_ transaction: TransactionRecord, _ entry: PastEntry, takes list: Bytes) {
+    past.set(transaction.id, .away, now: now)
+    count(transaction.id, entry, -1)
+    var lots: [JournalLot] = []
+    var reader = ByteReader(list)
+    while !reader.isAtEnd, let lot = try? JournalLot(&reader) { lots.append(lot) }
+    var record = transaction
+    for lot in lots.reversed() {
+      let take = TakeRecord(
+        expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: lot.points, next: record.firstTake, origin: lot.origin
+      )
+      record.firstTake = addTake(take, record.id)
+    }
+    // What was given back was given back to the last taken first.
+    var returned = transaction.reversedPoints
+    var take = record.firstTake
+    while take != 0 && returned > 0 {
+      let part = min(returned, takes.read(Int(take - 1)).pointee.points)
+      adjustTake(take, record.id, returned: part)
+      returned -= part
+      take = takes.read(Int(take - 1)).pointee.next
+    }
+    keep(record)
+  }
+
+  // MARK: Reading
+
+  /// What a command about a transaction would have to carry: answered from the journal with `+` and bytes, or at once with
+  /// `+OK` if it needs nothing. The capture of a hold stands for the hold once only the capture is missing.
+  func readFacts(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) -> ReadOutcome {
+    let rawTransaction: UInt64 = try reader.read()
+    try reader.finish()
+    guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
+    var tx = TransactionID(rawValue: rawTransaction)
+    if let number = findTransaction(tx) {
+      let link = transactions.read(number).pointee.link
+      let isCaptured = transactions.read(number).pointee.state == TransactionRecord.captured
+      guard isCaptured, link != .none, findTransaction(link) == nil else {
+        reply.ok()
+        return .replied
+      }
+      tx = link
+    }
+    guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
+      reply.error(.notFound, "no such transaction")
+      return .replied
+    }
+    switch past.find(tx) {
+    case .entry(let entry): return .journal(journalQuery(.facts(at: entry.position, tx: tx)))
+    case .unknown: return .journal(journalQuery(.pastFacts(tx: tx)))
+    case .never:
+      reply.error(.notFound, "no such transaction")
+      return .replied
+    }
+  }
+  func journalQuery(_ question: JournalQuery.Question) -> JournalQuery {
+    JournalQuery(question, catalogue: catalogue, end: journal.end)
+  }
+}
+
+extension Command {
+  /// A command about a transaction, with what the shard's leader found out about that. `command` is framed, and carries no
+  /// facts yet. Nil if it is of another kind.
+  public static func carrying(facts: Bytes, _ command: Bytes) -> [UInt8]? {
+    guard wantsFacts(command), command.count + facts.count < maximumByteCount / 2 else { return nil }
+    var buffer = ByteBuffer(capacity: command.count + facts.count + 8)
+    buffer.append(command)
+    buffer.append(counted: facts)
+    end(&buffer, 0)
+    return buffer.array
+  }
+  /// Whether a framed command is one that may want facts.
+  static func wantsFacts(_ command: Bytes) -> Bool {
+    switch (try? CommandHeader(of: command))?.kind {
+    case .refund, .capture, .release: command.count >= CommandHeader.bodyOffset + 8
+    default: false
+    }
+  }
+}
+
+extension Query {
+  /// What a `REFUND`, `CAPTURE` or `RELEASE` would have to carry (see `Command.carrying`): `+` and the facts; `+OK`: nothing
+  /// any more; `NOTFOUND`. Appends nothing and returns false if the framed command is of another kind.
+  public static func appendFacts(to buffer: inout ByteBuffer, for command: Bytes) -> Bool {
+    guard Command.wantsFacts(command), let header = try? CommandHeader(of: command) else { return false }
+    let start = begin(&buffer, .facts, header.slot, header.context.tenant)
+    buffer.append(Bytes(rebasing: command[CommandHeader.bodyOffset..<CommandHeader.bodyOffset + 8]))
+    Command.end(&buffer, start)
+    return true
+  }
+}
