@@ -173,7 +173,7 @@ extension Node {
   private func take(_ client: Client, raw: UnsafeRawBufferPointer) -> Bool {
     let request = parser.request
     counters.requests += 1
-    if request.verb.isConnection { return takeConnection(client, request) }
+    if request.verb.isConnection || client.session.isAfterMulti { return takeConnection(client, request) }
     if Node.isBarrier(request) {
       guard client.outstanding == 0 else {
         client.awaitsIdle = true
@@ -227,9 +227,8 @@ struct Host: SessionHost {
   var version: String { node.configuration.version }
   var nodeName: String { node.configuration.name }
   var now: Stamp { node.now.wall }
-  func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID? {
-    // There are no users yet: whoever signs in is who they were before.
-    .anonymous
+  func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
+    .withoutUsers(user: user)
   }
   var sessions: [Session] { node.clients.compactMap { $0?.session } }
   func infoSections() -> [InfoSection] { node.infoSections() }

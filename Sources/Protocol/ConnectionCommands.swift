@@ -12,10 +12,12 @@ public enum ConnectionCommands {
     case notMine
   }
 
-  /// Answers a connection verb into `output`, and notes in `session` what it changes. Anything else is `notMine`.
+  /// Answers a connection verb into `output`, and notes in `session` what it changes. Anything else is `notMine`, unless
+  /// it comes after MULTI: then it is refused here.
   public static func respond(
     to request: Request, session: inout Session, host: some SessionHost, into output: inout ByteBuffer
   ) -> Outcome {
+    if session.isAfterMulti { return respondAfterMulti(to: request, session: &session, host: host, into: &output) }
     guard request.verb.isConnection else { return .notMine }
     let words = (0..<request.positionalCount).map { request.positional($0) }
     switch request.verb {
@@ -47,6 +49,7 @@ public enum ConnectionCommands {
       session.name = ""
       session.principal = .anonymous
       ReplyRenderer.simple("RESET", into: &output)
+    case .multi, .exec, .discard, .watch, .unwatch: transaction(request.verb, &session, &output)
     case .quit:
       ReplyRenderer.ok(into: &output)
       return .quit
@@ -77,9 +80,8 @@ public enum ConnectionCommands {
     }
     while at < words.count {
       if isWord(words[at], "AUTH"), at + 2 < words.count {
-        guard let principal = host.authenticate(user: words[at + 1], secret: words[at + 2]) else {
-          return ReplyRenderer.error(.wrongPassword, "wrong user or secret", into: &output)
-        }
+        let answer = host.authenticate(user: words[at + 1], secret: words[at + 2])
+        guard let principal = accept(answer, &output) else { return }
         changed.principal = principal
         at += 3
       } else if isWord(words[at], "SETNAME"), at + 1 < words.count {
@@ -118,12 +120,25 @@ public enum ConnectionCommands {
     guard words.count <= 2 else {
       return ReplyRenderer.error(.malformed, "AUTH takes a user and a secret, or a secret", into: &output)
     }
-    let user = words.count == 2 ? words[0] : UnsafeRawBufferPointer(start: nil, count: 0)
-    guard let principal = host.authenticate(user: user, secret: words[words.count - 1]) else {
-      return ReplyRenderer.error(.wrongPassword, "wrong user or secret", into: &output)
-    }
+    let answer = host.authenticate(user: words.count == 2 ? words[0] : nil, secret: words[words.count - 1])
+    guard let principal = accept(answer, &output) else { return }
     session.principal = principal
     ReplyRenderer.ok(into: &output)
+  }
+
+  /// Who has signed in. Else it answers as Redis does, in whose words client libraries look for the reason.
+  private static func accept(_ answer: Authentication, _ output: inout ByteBuffer) -> PrincipalID? {
+    switch answer {
+    case .accepted(let principal): return principal
+    case .refused:
+      ReplyRenderer.error(.wrongPassword, "invalid username-password pair or user is disabled.", into: &output)
+    case .hasNoSecret:
+      ReplyRenderer.error(
+        .malformed,
+        "AUTH <password> called without any password configured for the default user. Are you sure your configuration is"
+          + " correct?", into: &output)
+    }
+    return nil
   }
 
   private static func client(

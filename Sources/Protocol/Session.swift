@@ -16,6 +16,8 @@ public struct Session: Sendable {
   public var name = ""
   public var libraryName = ""
   public var libraryVersion = ""
+  /// MULTI was refused, and neither EXEC nor DISCARD has come: all that comes is refused as well.
+  public var isAfterMulti = false
 
   public init(id: UInt64, address: String, since: Stamp) {
     self.id = id
@@ -32,14 +34,29 @@ public struct Session: Sendable {
   }
 }
 
+/// What becomes of an attempt to sign in.
+public enum Authentication: Hashable, Sendable {
+  case accepted(PrincipalID)
+  /// The secret is wrong, or there is no such user, or it may not sign in.
+  case refused
+  /// The default user has no secret, and one was given as if it had.
+  case hasNoSecret
+
+  /// As a node answers that has no users: whoever is there is the default one, whatever the secret, and there is no other.
+  public static func withoutUsers(user: UnsafeRawBufferPointer?) -> Authentication {
+    guard let user else { return .hasNoSecret }
+    return user.elementsEqual("default".utf8) ? .accepted(.anonymous) : .refused
+  }
+}
+
 /// What the node tells connections about itself.
 public protocol SessionHost {
   /// The product's version, like `0.1.0`.
   var version: String { get }
   var nodeName: String { get }
   var now: Stamp { get }
-  /// Who that is; nil if the secret is wrong or there is no such user. An empty `user` is what `AUTH secret` sends.
-  func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID?
+  /// Who that is. A `user` that is nil is what `AUTH secret` means: the default one.
+  func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication
   /// All sessions of the node in a steady order, for `CLIENT LIST`.
   var sessions: [Session] { get }
   /// Sections for `INFO`, beside the section `server` that is answered here.

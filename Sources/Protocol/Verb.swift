@@ -53,6 +53,12 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case quit = 83
   case help = 84
   case reset = 85
+  // There are no transactions: see `ConnectionCommands.respondAfterMulti`.
+  case multi = 86
+  case exec = 87
+  case discard = 88
+  case watch = 89
+  case unwatch = 90
 
   /// Answered by the node at hand from the connection alone: `ConnectionCommands.respond` handles it.
   @inlinable public var isConnection: Bool { rawValue >= 64 }

@@ -171,6 +171,19 @@ extension VerbSpec {
     .init(
       .reset, "RESET", .connection, free: true, atMost: 0, summary: "Back to RESP2, unnamed and signed out.",
       example: "RESET"),
+    .init(
+      .multi, "MULTI", .connection, free: true,
+      summary: "Refused, and with it all up to EXEC or DISCARD: there are no transactions; send a pipeline.",
+      example: "MULTI"),
+    .init(.exec, "EXEC", .connection, free: true, summary: "Ends what MULTI began: nothing was done.", example: "EXEC"),
+    .init(
+      .discard, "DISCARD", .connection, free: true, summary: "Ends what MULTI began: nothing was done.",
+      example: "DISCARD"),
+    .init(
+      .watch, "WATCH", .connection, [.free("name")], requiredPositionals: 0, free: true,
+      summary: "Refused: there are no transactions; send a pipeline.", example: "WATCH name"),
+    .init(
+      .unwatch, "UNWATCH", .connection, free: true, summary: "OK: nothing is ever watched.", example: "UNWATCH"),
     .init(.quit, "QUIT", .connection, free: true, summary: "OK, and the connection is closed.", example: "QUIT"),
   ]
 }

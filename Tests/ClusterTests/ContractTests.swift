@@ -28,6 +28,29 @@ import Testing
       .map { String($0.split(separator: "=", maxSplits: 1)[1]) }
   }
 
+  // MARK: Transactions
+
+  @Test func whatFollowsMultiDoesNotHappen() throws {
+    let (simulation, client) = try open(seed: 20)
+    for (end, reply) in [("EXEC", "-EXECABORT "), ("DISCARD", "+OK")] {
+      client.clear()
+      // Behind a request that is under way, pipelined as client libraries do.
+      let lines = [
+        "EARN ann merchant=shop points=1 id=before-\(end)", "MULTI", "EARN ann merchant=shop points=100 id=in-\(end)",
+        "NONSENSE", "MEMBER ADD \(end.lowercased())", "PING", "EARN ann merchant=shop", "CLUSTER STATUS", end,
+        "EARN ann merchant=shop points=1 id=after-\(end)",
+      ]
+      simulation.send(lines.joined(separator: "\n") + "\n", on: client)
+      simulation.run(for: 3_000_000) { client.lineCount == lines.count }
+      let answers = client.lines
+      #expect(
+        answers.count == lines.count && answers[0].hasPrefix("+tx=") && answers[9].hasPrefix("+tx="), "\(answers)")
+      #expect(answers[1...7].allSatisfy { $0.hasPrefix("-ERR ") } && answers[8].hasPrefix(reply), "\(answers)")
+      #expect(ask(simulation, client, "MEMBER SHOW \(end.lowercased())")?.hasPrefix("-NOTFOUND") == true)
+    }
+    #expect(ask(simulation, client, "BALANCE ann")?.contains("balance=4 ") == true)
+  }
+
   // MARK: Request ids
 
   @Test func aRecipientWhoDoesNotExistIsRefusedForGoodUnderThatID() throws {

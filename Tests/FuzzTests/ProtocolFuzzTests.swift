@@ -10,7 +10,7 @@ import Testing
     var nodeName: String { "n" }
     var now: Stamp { Stamp(microseconds: 1_700_000_000_000_000) }
     var sessions: [Session] { [] }
-    func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID? { nil }
+    func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication { .refused }
     func infoSections() -> [InfoSection] { [InfoSection("a", [("b", "c")])] }
   }
   static let lines = [

@@ -8,20 +8,23 @@ struct TestHost: SessionHost {
   var nodeName: String { "east-1" }
   var now: Stamp { Stamp(microseconds: 1_700_000_000_000_042) }
   var sessions: [Session] = []
-  func authenticate(user: UnsafeRawBufferPointer, secret: UnsafeRawBufferPointer) -> PrincipalID? {
-    string(secret) == "secret" ? PrincipalID(user.isEmpty ? 1 : 7) : nil
+  var hasUsers = true
+  func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
+    guard hasUsers else { return .withoutUsers(user: user) }
+    return string(secret) == "secret" ? .accepted(PrincipalID(user == nil ? 1 : 7)) : .refused
   }
   func infoSections() -> [InfoSection] { [InfoSection("cluster", [("nodes", "3")])] }
 }
 
 @Suite struct ConnectionCommandsTests {
   /// The answers to some lines of one connection.
-  static func talk(_ lines: [String], _ session: inout Session) -> [String] {
+  static func talk(_ lines: [String], _ session: inout Session, hasUsers: Bool = true) -> [String] {
     lines.map { line in
       var output = ByteBuffer()
       var copy = session
       let outcome = withRequest(line + "\n") {
-        ConnectionCommands.respond(to: $0, session: &copy, host: TestHost(sessions: [copy]), into: &output)
+        ConnectionCommands.respond(
+          to: $0, session: &copy, host: TestHost(sessions: [copy], hasUsers: hasUsers), into: &output)
       }
       session = copy
       return outcome == .notMine ? "not mine" : string(output.bytes) + (outcome == .quit ? "quit" : "")
@@ -66,7 +69,8 @@ struct TestHost: SessionHost {
     #expect(
       replies == [
         "-NOPROTO unsupported protocol version; there are 2 and 3\r\n",
-        "-NOPROTO unsupported protocol version; there are 2 and 3\r\n", "-WRONGPASS wrong user or secret\r\n",
+        "-NOPROTO unsupported protocol version; there are 2 and 3\r\n",
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
         "-ERR SETNAME: a name has at most 64 printable characters and no spaces\r\n",
         "-ERR HELLO does not expect 'FOO'; usage: HELLO [2|3] [AUTH user secret] [SETNAME name]\r\n",
         "-ERR HELLO does not expect 'AUTH'; usage: HELLO [2|3] [AUTH user secret] [SETNAME name]\r\n",
@@ -79,7 +83,8 @@ struct TestHost: SessionHost {
     let dialogue: [(String, String)] = [
       ("PING", "+PONG\r\n"), ("PING \"a b\"", "$3\r\na b\r\n"), ("ECHO hi", "$2\r\nhi\r\n"), ("SELECT 0", "+OK\r\n"),
       ("SELECT 1", "-ERR SELECT: there is one database, 0\r\n"), ("TIME", "*2\r\n$10\r\n1700000000\r\n$2\r\n42\r\n"),
-      ("AUTH secret", "+OK\r\n"), ("AUTH u secret", "+OK\r\n"), ("AUTH u w", "-WRONGPASS wrong user or secret\r\n"),
+      ("AUTH secret", "+OK\r\n"), ("AUTH u secret", "+OK\r\n"),
+      ("AUTH u w", "-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
       ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
       ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
       ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
@@ -91,6 +96,53 @@ struct TestHost: SessionHost {
     #expect(
       info.contains("# Server\r\ntally_version:0.1.0\r\nnode:east-1\r\n") && info.contains("\r\n\r\n# Cluster\r\n"))
     #expect(Self.talk(["CLIENT LIST"], &session)[0].contains("id=5 addr=10.0.0.9:4000 name= age=10 "))
+  }
+
+  @Test func withoutUsersAuthIsAnsweredAsRedisDoes() {
+    let wrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    var session = Self.newSession()
+    let dialogue = [
+      (
+        "AUTH secret",
+        "-ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration"
+          + " is correct?\r\n"
+      ),
+      ("AUTH default secret", "+OK\r\n"), ("AUTH nobody wrong", wrong), ("AUTH DEFAULT x", wrong),
+      ("AUTH \"\" x", wrong), ("HELLO 3 AUTH nobody wrong SETNAME x", wrong),
+    ]
+    #expect(Self.talk(dialogue.map(\.0), &session, hasUsers: false) == dialogue.map(\.1))
+    #expect(session.principal == .anonymous && !session.isRESP3 && session.name == "")
+    #expect(Self.talk(["HELLO 3 AUTH default x"], &session, hasUsers: false)[0].hasPrefix("%7"))
+  }
+
+  /// Every verb between MULTI and what ends it, and every way to end it.
+  @Test(arguments: ["EXEC", "exec now", "DISCARD", "RESET"])
+  func allThatFollowsMultiIsRefused(end: String) {
+    for spec in VerbSpec.all where ![.exec, .discard, .reset, .quit].contains(spec.verb) {
+      for begin in ["MULTI", "multi x y"] {
+        var session = Self.newSession()
+        let replies = Self.talk(
+          [begin, spec.example, "HELLO 3", end, "CLIENT ID", "EARN a merchant=m points=1 id=i"], &session)
+        #expect(replies[0] == "-ERR no transactions here: send a pipeline\r\n")
+        #expect(replies[1].hasPrefix("-ERR MULTI was refused, and so is all up to EXEC or DISCARD"), "\(spec.words)")
+        #expect(replies[2].hasPrefix("-ERR MULTI was refused") && !session.isRESP3)
+        let ended =
+          switch end {
+          case "DISCARD": "+OK\r\n"
+          case "RESET": "+RESET\r\n"
+          default: "-EXECABORT Transaction discarded because of previous errors.\r\n"
+          }
+        #expect(replies[3] == ended)
+        #expect(replies[4] == ":5\r\n" && replies[5] == "not mine" && session.name == "")
+      }
+    }
+    var session = Self.newSession()
+    #expect(
+      Self.talk(["EXEC", "DISCARD", "WATCH a", "UNWATCH", "CLIENT ID", "MULTI", "QUIT"], &session) == [
+        "-ERR EXEC without MULTI\r\n", "-ERR DISCARD without MULTI\r\n",
+        "-ERR no transactions here: send a pipeline\r\n", "+OK\r\n", ":5\r\n",
+        "-ERR no transactions here: send a pipeline\r\n", "+OK\r\nquit",
+      ])
   }
 
   @Test func commandDescribesTheVerbsInWellFormedReplies() {

@@ -175,4 +175,6 @@ BUGS = [
     Bug("place-freed-twice", "a connection that both sides end at once leaves two places",
         [(CLIENTS, "    guard clientIndex.removeValue(forKey: client.id) != nil else { return }\n",
           "    clientIndex[client.id] = nil\n")]),
+    Bug("multi-lets-through", "what follows a MULTI that was refused is done",
+        [(CLIENTS, "request.verb.isConnection || client.session.isAfterMulti {", "request.verb.isConnection {")]),
 ]
