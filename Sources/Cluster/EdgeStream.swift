@@ -41,6 +41,10 @@ struct EdgeItem: BitwiseCopyable {
   }
   /// A leader took it and was lost since: it may have taken effect, and only its request id can tell.
   var inDoubt: Bool
+  /// A query: how many leaders were lost while they had it. What ends one may end the next.
+  var losses: UInt8 = 0
+  /// It is not handed on after so many.
+  static let lossLimit: UInt8 = 2
 }
 
 /// The requests of this node for one shard, in the order in which they arrived, until each is answered.
@@ -141,8 +145,11 @@ final class EdgeStream {
   }
 
   /// Begins a new epoch. Items of messages from `refusedFrom` on were certainly not proposed; earlier ones that were
-  /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again.
-  func beginEpoch(refusedFrom: UInt64, giveUp: (_ sequence: UInt64) -> Void) {
+  /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again, and, if the leader was lost with its
+  /// link, of queries that have lost too many.
+  func beginEpoch(
+    refusedFrom: UInt64, isLeaderLost: Bool = false, giveUp: (_ sequence: UInt64, _ item: EdgeItem) -> Void
+  ) {
     epoch &+= 1
     nextMessage = 0
     target = .none
@@ -150,12 +157,17 @@ final class EdgeStream {
     for sequence in items.first..<items.next {
       guard items[sequence].state == .sent else { continue }
       items[sequence].state = .waiting
+      if isLeaderLost, items[sequence].flags.contains(.query) {
+        items[sequence].losses += 1
+        if items[sequence].losses >= EdgeItem.lossLimit { lost.append(sequence) }
+        continue
+      }
       guard items[sequence].message < refusedFrom, !items[sequence].flags.contains(.query) else { continue }
       items[sequence].inDoubt = true
       if !items[sequence].flags.contains(.repeatable) { lost.append(sequence) }
     }
     unsent = items.first
-    for sequence in lost { giveUp(sequence) }
+    for sequence in lost { giveUp(sequence, items[sequence]) }
   }
 
   /// Tells of every item whose deadline has passed.

@@ -7,6 +7,8 @@ import Raft
 public protocol ReplicaObserver: AnyObject {
   /// A replica has applied an entry, and nothing after it yet.
   func applied(_ entry: LogEntry, _ replica: ReplicaView)
+  /// Whether the process dies of a trap while this replica applies that entry. Nothing more of it is done then.
+  func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool
   /// A replica is there again, as its disk has it.
   func starts(_ replica: ReplicaView)
   /// A replica tells its leader that it has the log up to there, on disk.
@@ -21,6 +23,10 @@ public protocol ReplicaObserver: AnyObject {
   func readBegins(_ replica: ReplicaView, round: UInt64)
   /// They are answered, from what the replica has applied now.
   func readEnds(_ replica: ReplicaView, round: UInt64)
+}
+
+extension ReplicaObserver {
+  public func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool { false }
 }
 
 /// One replica, to look at.
@@ -44,6 +50,8 @@ public struct ReplicaView {
   public var voters: [NodeID] { replica.raft.configuration.voters }
   /// Why it takes no further part, if it does not.
   public var quarantined: String? { replica.quarantined }
+  /// The entry from which on it applies nothing, if there is one.
+  public var poison: LogIndex? { replica.poison?.index }
   /// It may lack what it acknowledged, or was seen to be in another state than the others.
   public var isBad: Bool { quarantined != nil || replica.raft.isDamaged || replica.raft.isFenced }
   /// Of the ledger's state; nil for the directory.
@@ -70,6 +78,8 @@ extension Topology {
 }
 
 extension Node {
+  /// The process has died in the middle of an entry: what it would do next it does not do.
+  public var hasTrapped: Bool { replicas.contains { $0?.hasTrapped == true } }
   public var identity: NodeID { id }
   /// What this node knows of who holds what.
   public var knownTopology: Topology? { topology }

@@ -82,12 +82,22 @@ struct MarkerDigest {
 final class EdgeResults {
   var buffer = ByteBuffer(capacity: 4096)
 
+  /// A longer answer is refused: it must fit into a frame between nodes, whoever asked for it.
+  static let answerBytes = 16 << 20
+
   @inline(__always)
   func append(_ shard: ShardID, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard reply.count <= EdgeResults.answerBytes else { return refuse(shard, sequence) }
     buffer.append(shard.rawValue)
     buffer.append(sequence)
     buffer.append(UInt32(reply.count))
     buffer.append(reply)
+  }
+
+  private func refuse(_ shard: ShardID, _ sequence: UInt64) {
+    var refusal = ReplyWriter(capacity: 128)
+    refusal.error(.busy, "the answer is longer than \(EdgeResults.answerBytes >> 20) MiB; ask for less")
+    append(shard, sequence, refusal.buffer.bytes)
   }
 
   /// How many bytes of these answers make one message: whole answers, as many as fit within the limit, at least one.

@@ -136,7 +136,7 @@ extension Node {
       guard let replica, replica.isLeader else { continue }
       if now.monotonic - clock.offSince >= Node.clockHandOver {
         replica.stepDown()
-      } else if let target = replica.bestSuccessor({ mayTakeOver($0) }) {
+      } else if let target = replica.bestSuccessor({ mayTakeOver($0, replica.shard) }) {
         replica.transferLeadership(to: target)
       }
     }
@@ -178,8 +178,8 @@ extension Node {
   }
 
   /// Whether a node is well enough to be given what another leads.
-  func mayTakeOver(_ node: NodeID) -> Bool {
-    guard let peer = peer(node) else { return false }
+  func mayTakeOver(_ node: NodeID, _ shard: ShardID) -> Bool {
+    guard let peer = peer(node), !peer.poisons.contains(where: { $0.shard == shard }) else { return false }
     return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow && !peer.isCorrupt
   }
 

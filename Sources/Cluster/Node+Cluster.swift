@@ -58,6 +58,7 @@ extension Node {
     reply.field(.diskFree, text(figures?.free))
     reply.field(.logBytes, text(figures?.log))
     reply.field(.logPinned, text(figures?.pinned))
+    if let detail = known.flatMap({ Node.detail(poisons(of: $0)) }) { reply.field(.detail, detail) }
   }
 
   static func hex(_ value: UInt64) -> String { String(value, radix: 16) }
@@ -106,6 +107,8 @@ extension Node {
     reply.field(.node, configuration.name)
     reply.field(.version, configuration.version)
     reply.field(.alarms, Node.list(alarms))
+    let poisoned = peers.filter(\.isConnectedOrSelf).flatMap { poisons(of: $0) }
+    if let detail = Node.detail(poisoned) { reply.field(.detail, detail) }
     answer(owner, reply.buffer.bytes)
   }
 

@@ -164,7 +164,8 @@ extension Node {
     for replica in replicas {
       guard let replica else { continue }
       let isResting = replica.prematurity?.restUntil != nil
-      let mayLead = !clock.isOff && !isResting && (!disk.isSlow || replica.isLeader)
+      let mayLead =
+        !clock.isOff && !isResting && replica.poison == nil && (!disk.isSlow || replica.isLeader)
       if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
     }
   }
@@ -182,7 +183,7 @@ extension Node {
     }
   }
   private func heir(of replica: Replica) -> NodeID? {
-    replica.bestSuccessor { mayTakeOver($0) && replica.isNear($0) }
+    replica.bestSuccessor { mayTakeOver($0, replica.shard) && replica.isNear($0) }
   }
 
   // MARK: Room

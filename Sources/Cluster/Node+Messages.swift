@@ -49,6 +49,8 @@ extension Node {
       try receiveClock(&reader, of: peer)
     case .disk:
       try receiveDisk(&reader, of: peer)
+    case .poison: try receivePoisons(&reader, of: peer)
+    case .clearPoison: tryPoison(ShardID(try reader.read()))
     case .bootstrap:
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
@@ -141,6 +143,7 @@ extension Node {
       peer.needsWholeStatus = false
       sendClock(to: peer)
       sendDisk(to: peer)
+      sendPoisons(to: peer)
     }
   }
 

@@ -30,6 +30,7 @@ extension Node {
     case .clusterNodes: clusterNodes(owner)
     case .clusterShards: clusterShards(owner)
     case .clusterStatus: clusterStatus(owner)
+    case .clusterAlarm: clusterAlarm(request, owner)
     case .health: startHealth(owner)
     default:
       answerError(owner, .malformed, "\(request.verb.words) is not served here")
@@ -38,7 +39,7 @@ extension Node {
 
   private static func needsCluster(_ verb: Verb) -> Bool {
     switch verb {
-    case .clusterInit, .clusterNodes, .clusterShards, .clusterStatus: false
+    case .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .clusterAlarm: false
     default: true
     }
   }

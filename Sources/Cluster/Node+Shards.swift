@@ -66,7 +66,9 @@ extension Node {
         pendingReleases.append(LogRelease(shard: found.shard, through: released))
       }
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
-      replica.setMayLead(!clock.isOff)
+      replica.note = note
+      judgeDeaths(of: replica, found.entries)
+      replica.setMayLead(!clock.isOff && replica.poison == nil)
       replica.observer = observer
       observer?.starts(ReplicaView(replica: replica))
       if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }

@@ -265,6 +265,7 @@ extension Node {
       return
     }
     transfers.outgoing[number]?.index = file.index
+    transfers.outgoing[number]?.byteCount = file.byteCount
     transfers.outgoing[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
     transfers.outgoing[number]?.lastProgress = now.monotonic
     frame(.snapshotOffer, on: link) { buffer in
@@ -319,7 +320,11 @@ extension Node {
     case .snapshotWant:
       let offset = try reader.read(UInt64.self)
       let journal = JournalPosition(rawValue: try reader.read())
-      guard let number = outgoing(on: link), case .offered = transfers.outgoing[number]?.phase else { return }
+      guard let number = outgoing(on: link), let transfer = transfers.outgoing[number], case .offered = transfer.phase
+      else { return }
+      guard offset <= transfer.byteCount, journal <= transfer.journalEnd else {
+        return endOutgoing(number, failure: "the receiver wants what there is not")
+      }
       transfers.outgoing[number]?.wantedJournal = journal
       transfers.outgoing[number]?.phase = .file(offset)
       transfers.outgoing[number]?.lastProgress = now.monotonic

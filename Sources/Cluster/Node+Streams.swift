@@ -62,9 +62,14 @@ extension Node {
   }
 
   /// Begins a stream's next epoch; what cannot be sent again is answered `UNKNOWN`.
-  func begin(_ stream: EdgeStream, refusedFrom: UInt64) {
-    stream.beginEpoch(refusedFrom: refusedFrom) { sequence in
-      giveUp(stream, sequence, .unknown, "the leader was lost; without an id= the request is not sent again")
+  func begin(_ stream: EdgeStream, refusedFrom: UInt64, isLeaderLost: Bool = false) {
+    stream.beginEpoch(refusedFrom: refusedFrom, isLeaderLost: isLeaderLost) { sequence, item in
+      if item.flags.contains(.query) {
+        giveUp(
+          stream, sequence, .unavailable, "\(item.losses) leaders were lost while they had the query; nothing was done")
+      } else {
+        giveUp(stream, sequence, .unknown, "the leader was lost; without an id= the request is not sent again")
+      }
     }
   }
 
@@ -89,7 +94,7 @@ extension Node {
   /// No answer can come from that node any more: all it was asked is in doubt.
   func lostPeer(_ node: NodeID) {
     peer(node)?.clock.forget()
-    for stream in streams where stream.target == node { begin(stream, refusedFrom: .max) }
+    for stream in streams where stream.target == node { begin(stream, refusedFrom: .max, isLeaderLost: true) }
     for replica in replicas {
       guard let replica else { continue }
       replica.unreachable(node)

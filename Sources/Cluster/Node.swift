@@ -70,6 +70,9 @@ public final class Node: NodeCore {
   /// Shards whose journal could not be read here in this life.
   var rottenJournals: Set<ShardID> = []
   var transfers = SnapshotTransfers()
+  /// Which entries are being applied, and at which ones earlier processes of this node died: see `ApplyingNote`.
+  let note: ApplyingNote
+  var deaths: [ShardID: ApplyingNote.Death]
 
   // The log: at most one batch is under way.
   var pendingRecords: [LogRecord] = []
@@ -126,6 +129,8 @@ public final class Node: NodeCore {
     self.id = storage.identity
     self.incarnation = storage.incarnation
     self.fence = storage.fence
+    self.note = storage.note
+    self.deaths = storage.deaths
     self.now = now
     disk = DiskState(now: now.monotonic)
     self.random = SeededGenerator(seed: seed)
@@ -196,7 +201,7 @@ public final class Node: NodeCore {
     guard let topology, stopping == nil else { return }
     for placement in topology.shards {
       guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id), replica.isNear(peer.id),
+        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id, replica.shard), replica.isNear(peer.id),
         now.monotonic - peer.lastHeard < 500_000
       else { continue }
       replica.transferLeadership(to: placement.preferredLeader)
@@ -216,7 +221,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { mayTakeOver($0) } ?? replica.bestSuccessor { isReachable($0) }
+      let target = replica.bestSuccessor { mayTakeOver($0, replica.shard) } ?? replica.bestSuccessor { isReachable($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }
@@ -328,14 +333,17 @@ public final class Node: NodeCore {
   private func takeTurns() {
     turned.removeAll(keepingCapacity: true)
     var heavy = 0
+    var isAnySuspect = false
     for replica in replicas {
       guard let replica, replica.isDirty else { continue }
       replica.isDirty = false
       turned.append(replica)
+      // Side by side with others nobody could tell at whose entry the process dies.
+      if replica.suspect != nil { isAnySuspect = true }
       if turnRunner != nil && replica.work >= configuration.parallelBytes { heavy += 1 }
     }
     let clock = now.wall
-    guard let turnRunner, heavy > 1 else {
+    guard let turnRunner, heavy > 1, !isAnySuspect else {
       for replica in turned { replica.turn(clock: clock) }
       return
     }

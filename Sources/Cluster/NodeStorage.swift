@@ -102,6 +102,9 @@ public struct RecoveredNode: @unchecked Sendable {
   /// Not 0: the log lost states, perhaps of shards that left no other trace: a replica that is not among `shards` may have
   /// voted all the same. The life of such a replica.
   var fence: UInt64 = 0
+  /// Which entry each replica is applying; and at which ones earlier processes died.
+  let note: ApplyingNote
+  let deaths: [ShardID: ApplyingNote.Death]
 }
 
 /// The node's disk: one write-ahead log, a journal and snapshots for each shard, and the identity. The shell runs it on
@@ -115,6 +118,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   let incarnation: UInt64
   /// See `RecoveredNode`.
   var warnings: [String] = []
+  let note: ApplyingNote
   let journals: JournalStore
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
@@ -144,14 +148,15 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
-  /// what the clock says. On a disk that is full the ballast makes the room that a start needs.
+  /// what the clock says. On a disk that is full the ballast makes the room that a start needs. `build` is a number of this
+  /// very program: see `ApplyingNote`.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
-    reserve: DiskReserve = .init(byteCount: 0)
+    reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
-      try openOnce(dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve)
+      try openOnce(dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve, build)
     }
     do {
       return try attempt()
@@ -164,17 +169,18 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   private static func openOnce(
     _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ wall: Stamp,
-    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve
+    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, wall: wall, logOptions: logOptions,
       ledgerLimits: ledgerLimits, reserve: reserve)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
+    let deaths = try storage.note.takeDeaths(build: build)
     let shards = try storage.recover()
-    var recovered = RecoveredNode(identity: identity, incarnation: storage.incarnation, shards: shards)
-    recovered.warnings = storage.warnings
-    recovered.fence = fence
+    let recovered = RecoveredNode(
+      identity: identity, incarnation: storage.incarnation, shards: shards, warnings: storage.warnings, fence: fence,
+      note: storage.note, deaths: deaths)
     return (storage, recovered)
   }
 
@@ -191,6 +197,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity)
     let incarnation = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
+    note = try NodeStorage.openNote(directory: directory, fileSystem: fileSystem)
     log = try WriteAheadLog(
       directory: directory + "/wal", fileSystem: fileSystem, options: logOptions,
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
@@ -200,6 +207,22 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       path: directory + "/ballast", fileSystem: fileSystem,
       byteCount: reserve.ballastByteCount(segmentBytes: logOptions.segmentBytes))
   }
+
+  /// A disk without room for it is no reason not to start: then no death is counted.
+  private static func openNote(
+    directory: String, fileSystem: any FileSystem
+  ) throws(StorageError) -> ApplyingNote {
+    do throws(StorageError) {
+      let memory = try fileSystem.map(directory + "/applying", byteCount: ApplyingNote.byteCount)
+      try fileSystem.syncDirectory(directory)
+      return ApplyingNote(memory)
+    } catch {
+      guard error.kind == .noSpace else { throw error }
+      return ApplyingNote(PrivateMemory(byteCount: ApplyingNote.byteCount))
+    }
+  }
+  /// Where a signal handler stores the signal that ends the process.
+  public var trap: UnsafeMutablePointer<UInt32> { note.trap }
 
   // MARK: NodeDisk
 

@@ -23,6 +23,9 @@ final class Peer {
   var disk = PeerDisk()
   /// It has said that one of its replicas is damaged or stopped.
   var isCorrupt = false
+  /// Entries that it does not apply, as far as it has told; and whether it was told of such here.
+  var poisons: [PeerPoison] = []
+  var isToldOfPoison = false
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

@@ -45,6 +45,10 @@ enum PeerMessageKind: UInt8 {
 
   /// What the sender's disk is like: see `PeerDisk`.
   case disk = 21
+  /// Entries that the sender does not apply: see `Poison`.
+  case poison = 40
+  /// The receiver is to try such an entry of a shard again: `shard:u32`.
+  case clearPoison = 41
 
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {

@@ -13,8 +13,9 @@ extension Replica {
       applyAllowance -= entry.payload.count + Replica.entryCost
       unappliedBytes = max(0, unappliedBytes - entry.payload.count)
       apply(entry)
+      if hasTrapped { return }
     }
-    if !hasBacklog { dropBacklog() }
+    if !hasUnapplied { dropBacklog() }
     raft.applied(through: machine.lastIndex)
   }
   func dropBacklog() {
@@ -39,7 +40,14 @@ extension Replica {
       }
       // Queries that came before this entry was proposed see nothing of it.
       if !readRounds.isEmpty { evaluateReadRounds() }
+      note?.begin(shard, entry.index, entry.term, place: 0)
+      if let observer, observer.traps(at: entry, ReplicaView(replica: self)) {
+        hasTrapped = true
+        return
+      }
       entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
+      note?.end(shard)
+      passSuspect(through: entry.index)
       if !isLeader { bytesSinceSnapshot += entry.payload.count }
     }
     observer?.applied(entry, ReplicaView(replica: self))
@@ -58,6 +66,7 @@ extension Replica {
         let origin = place < origins.count ? origins[place] : .nobody
         conclude(outcome, origin, &reply, from: start)
         reply.buffer.removeAll()
+        note?.reach(shard, place: place + 1)
       }
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
@@ -78,6 +87,7 @@ extension Replica {
         let origin = place < proposal.origins.count ? proposal.origins[place] : .nobody
         conclude(outcome, origin, &applyReply, from: 0)
         place += 1
+        note?.reach(shard, place: place)
       }
       _ = evaluate(proposal, from: nextRead, at: .max)
       machine.endEntry()
@@ -127,6 +137,8 @@ extension Replica {
 
   func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
     reply.buffer.removeAll()
+    note?.setQuery(shard, true)
+    defer { note?.setQuery(shard, false) }
     switch machine.read(query, into: &reply) {
     case .replied: outbox.result(shard, origin, reply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((origin, walk))

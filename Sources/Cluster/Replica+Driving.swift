@@ -19,7 +19,7 @@ extension Replica {
   }
   func step(_ message: Message) {
     // What comes would be kept for ever: no turn takes it on.
-    guard quarantined == nil else { return }
+    guard quarantined == nil, !isFull(for: message) else { return }
     raft.step(message)
     isDirty = true
   }

@@ -86,6 +86,15 @@ final class Replica {
   var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
+  /// Where the entry that is being applied is noted.
+  var note: ApplyingNote?
+  /// An entry at which the process has died, and that has not been applied yet.
+  var suspect: LogIndex?
+  /// An entry that is not tried any more: nothing from there on is applied here, and nothing is led. Else this replica takes
+  /// its part.
+  var poison: Poison?
+  /// In a simulation: the process has died in the middle of an entry.
+  var hasTrapped = false
   var observer: (any ReplicaObserver)?
   var prematurity: Node.Prematurity?
 
@@ -103,7 +112,8 @@ final class Replica {
   /// Bytes that the next turn may have to propose or to apply, as far as is known beforehand.
   var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }
   /// There is more to apply than one turn may do.
-  var hasBacklog: Bool { nextToApply < backlog.count }
+  var hasBacklog: Bool { hasUnapplied && !isHalted }
+  var hasUnapplied: Bool { nextToApply < backlog.count }
   /// Leads, and has applied all that earlier leaders may have committed.
   var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
@@ -258,7 +268,7 @@ final class Replica {
   /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
   /// whether there is more to apply than `applyAllowance` admits.
   func turn(clock: Stamp) {
-    guard quarantined == nil else { return }
+    guard quarantined == nil, !hasTrapped else { return }
     self.clock = clock
     if isLeader != wasLeader { leadershipChanged() }
     proposeMarkers()
@@ -304,7 +314,7 @@ final class Replica {
       if context == closing?.context { closing = nil }
       refuseReads(context)
     }
-    if hasBacklog { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
+    if hasUnapplied { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
     applyBacklog()
     if isLeader != wasLeader { leadershipChanged() }
   }
@@ -375,6 +385,7 @@ final class Replica {
     guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
     dropBacklog()
+    passSuspect(through: index)
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     isDirty = true

@@ -35,6 +35,7 @@ struct OutgoingTransfer {
   var link: LinkID?
   /// The snapshot that is sent, once it is known.
   var index: LogIndex?
+  var byteCount: UInt64 = 0
   var phase = Phase.offered
   var wantedJournal = JournalPosition.none
   var journalEnd = JournalPosition.none

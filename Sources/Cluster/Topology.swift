@@ -82,6 +82,7 @@ public struct ShardPlacement: Hashable, Sendable {
     first = Int(try reader.read(UInt32.self))
     end = Int(try reader.read(UInt32.self))
     guard first < end, end <= Slot.count else { throw MalformedBytes("a shard with impossible slots") }
+    guard shard.rawValue <= Topology.highestShard else { throw MalformedBytes("a shard with an impossible number") }
     let count = try reader.readVarint()
     guard count <= 64 else { throw MalformedBytes("a shard with too many voters") }
     voters = []
@@ -102,6 +103,11 @@ public struct Topology: Hashable, Sendable {
   /// Rises with every change.
   public var version: UInt64
 
+  /// Tables by shard are as long as its number.
+  static let highestShard: UInt32 = 65_535
+  /// A group's configuration lists no more.
+  static let mostMembers = 255
+
   /// What may be asked of `plan` and is not to be had.
   public struct Impossible: Error { public let reason: String }
 
@@ -113,6 +119,9 @@ public struct Topology: Hashable, Sendable {
     guard shards >= 1 && shards <= 1024 else { throw Impossible(reason: "shards must be 1 to 1024, not \(shards)") }
     guard replicas >= 1 && replicas <= 7 && replicas % 2 == 1 else {
       throw Impossible(reason: "replicas must be odd, 1 to 7, not \(replicas)")
+    }
+    guard members.count <= mostMembers else {
+      throw Impossible(reason: "a cluster has at most \(mostMembers) nodes; \(members.count) have found each other")
     }
     guard members.count >= replicas else {
       throw Impossible(reason: "\(replicas) replicas need as many nodes; only \(members.count) have found each other")
@@ -169,7 +178,9 @@ public struct Topology: Hashable, Sendable {
     cluster = try reader.read()
     version = try reader.read()
     members = []
-    for _ in 0..<(try Topology.count(&reader)) { members.append(try Member(decoding: &reader)) }
+    let count = try Topology.count(&reader)
+    guard count <= Topology.mostMembers else { throw MalformedBytes("a topology of more nodes than a group may have") }
+    for _ in 0..<count { members.append(try Member(decoding: &reader)) }
     directoryVoters = []
     for _ in 0..<(try Topology.count(&reader)) { directoryVoters.append(NodeID(try reader.read())) }
     shards = []

@@ -26,6 +26,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
   case shards = 23
   case replicas = 24
   case allowSingleRegion = 25
+  case shard = 40
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -58,6 +59,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .shards: .shardCount
     case .replicas: .replicaCount
     case .allowSingleRegion: .yesNo
+    case .shard: .shardNumber
     }
   }
 
@@ -84,6 +86,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .utcOffset: "±HH:MM"
     case .state: "active|frozen|closed"
     case .allowSingleRegion: "yes|no"
+    case .shard: "S"
     }
   }
 }

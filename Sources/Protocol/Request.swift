@@ -60,7 +60,7 @@ extension Request {
   public func transaction(_ key: Key) -> TransactionID? {
     number(key).map { TransactionID(rawValue: UInt64(bitPattern: $0)) }
   }
-  /// `spend=`, `points=`, `ttl=`, `limit=`, `shards=`, `replicas=`; also `backdate=` and `refund-window=` in days, and
+  /// `spend=`, `points=`, `ttl=`, `limit=`, `shards=`, `replicas=`, `shard=`; also `backdate=` and `refund-window=` in days, and
   /// `utc-offset=` in minutes.
   public func integer(_ key: Key) -> Int64? { number(key) }
   /// `at=`.

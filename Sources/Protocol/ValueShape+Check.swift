@@ -47,6 +47,7 @@ extension ValueShape {
     case .merchantState: ValueShape.isOne(of: ["active", "frozen", "closed"], value)
     case .shardCount: ValueShape.isWhole(value, 1...4096)
     case .replicaCount: ValueShape.isWhole(value, 1...9)
+    case .shardNumber: ValueShape.isWhole(value, 0...65_535)
     case .yesNo: ValueShape.isOne(of: ["no", "yes"], value)
     }
   }

@@ -41,6 +41,8 @@ public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case replicaCount
   /// `no` or `yes`.
   case yesNo
+  /// 0 to 65,535.
+  case shardNumber
 
   /// The most points, or minor units, that one request may name.
   public static let maximumAmount: Int64 = 1_000_000_000_000_000
@@ -70,6 +72,7 @@ public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .shardCount: "a whole number from 1 to 4096"
     case .replicaCount: "a whole number from 1 to 9"
     case .yesNo: "yes or no"
+    case .shardNumber: "a shard's number, 0 to 65535"
     }
   }
 }

@@ -29,6 +29,7 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case clusterShards = 28
   case clusterStatus = 29
   case health = 30
+  case clusterAlarm = 40
 
   // What a connection says about itself: answered by the node at hand, see `ConnectionCommands`.
   case hello = 64

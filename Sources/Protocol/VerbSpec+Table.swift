@@ -100,6 +100,10 @@ extension VerbSpec {
     .init(.clusterShards, "CLUSTER SHARDS", .cluster, summary: "The shards, a record each.", example: "CLUSTER SHARDS"),
     .init(.clusterStatus, "CLUSTER STATUS", .cluster, summary: "The cluster in one record.", example: "CLUSTER STATUS"),
     .init(
+      .clusterAlarm, "CLUSTER ALARM", .cluster, [.name("LIST|CLEAR"), .name("NAME")], requiredPositionals: 1,
+      optional: [.shard], summary: "The nodes that have an alarm, a record each; or tries a POISON entry again once.",
+      example: "CLUSTER ALARM CLEAR POISON shard=3"),
+    .init(
       .health, "HEALTH", .cluster,
       summary: "Commits an entry in every shard led by this node, and tells how long it took.",
       example: "HEALTH"),

@@ -20,6 +20,7 @@ public struct VerbSpec: Sendable {
     static let id = Positional(name: "id", shape: .identifier)
     static let name = Positional(name: "name", shape: .identifier)
     static let number = Positional(name: "NUMBER", shape: .identifier)
+    static func name(_ name: String) -> Positional { Positional(name: name, shape: .identifier) }
     static func free(_ name: String) -> Positional { Positional(name: name, shape: .free) }
   }
 

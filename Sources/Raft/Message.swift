@@ -143,6 +143,9 @@ public struct Message: Hashable, Sendable {
       guard entryTerm >= last, entryTerm <= term else { throw MalformedBytes("entries with terms out of order") }
       last = entryTerm
       let payload = [UInt8](try reader.readCounted())
+      guard kind != .configuration || (try? Configuration(payload: payload)) != nil else {
+        throw MalformedBytes("a configuration that cannot be read")
+      }
       entries.append(LogEntry(index: index + (offset + 1), term: entryTerm, kind: kind, payload: payload))
     }
     self.init(

@@ -176,6 +176,18 @@ enum Startup {
     return Int(clamping: limit.rlim_cur)
   }
 
+  /// A number of this very program: another build has another one.
+  static func build() -> UInt64 {
+    var status = stat()
+    guard stat("/proc/self/exe", &status) == 0 else { return 0 }
+    var hasher: UInt64 = 0xCBF2_9CE4_8422_2325
+    for value in [Int64(status.st_size), Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec)] {
+      hasher = (hasher ^ UInt64(bitPattern: value)) &* 0x0000_0100_0000_01B3
+      hasher ^= hasher >> 29
+    }
+    return hasher
+  }
+
   /// The first label of the machine's name, with what a name may not hold replaced.
   static func hostName() -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

@@ -8,6 +8,8 @@ public final class SimulatedHost {
   public let configuration: NodeConfiguration
   public let disk: MemoryFileSystem
   var identity: UInt64
+  /// Which program runs there.
+  public var build: UInt64 = 1
   public internal(set) var node: Node?
   var storage: NodeStorage?
   /// Counts processes: what was meant for one does not reach the next.
@@ -20,6 +22,8 @@ public final class SimulatedHost {
   public var clockDrift: Int64 = 0
   /// The same of the clock that counts time: it never goes back.
   var timerDrift: Int64 = 0
+  /// How often its machine, and not its process alone, has ended.
+  var powerLosses = 0
   /// Its disk does nothing until then.
   var diskStalledUntil: UInt64 = 0
   /// What waits for it.

@@ -19,7 +19,8 @@ extension Simulation {
     do {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
-        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve)
+        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve,
+        build: host.build)
       host.life += 1
       host.isTurnScheduled = false
       host.laneBusyUntil = [0, 0]
@@ -72,7 +73,12 @@ extension Simulation {
     host.deferred.removeAll()
     for (_, client) in host.clients.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { client.closed() }
     host.clients.removeAll()
-    if let survivors { host.disk.crash(survivors) } else { host.disk.endProcess() }
+    if let survivors {
+      host.powerLosses += 1
+      host.disk.crash(survivors)
+    } else {
+      host.disk.endProcess()
+    }
     for id in host.wires.values.sorted() { ended(wire: id, host: number) }
     host.wires.removeAll()
     host.unreadLinks.removeAll()
@@ -167,6 +173,15 @@ extension Simulation {
     guard let node = host.node else { return }
     var effects = Effects<NodeStorage>()
     node.flush(now: moment(host), into: &effects)
+    if node.hasTrapped {
+      // What it did in this turn it has not done: it died before anything of it left.
+      tell(host.number, "dies of a trap")
+      note(0x78A9, UInt64(host.number))
+      host.storage?.trap.pointee = 4
+      killProcess(host.number)
+      trapped?(host)
+      return
+    }
     for (id, bytes) in effects.clientOutput {
       note(id.rawValue, now, bytes.withUnsafeBytes { xxh64($0) })
       host.clients[id]?.receive(bytes)

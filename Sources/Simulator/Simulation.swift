@@ -63,6 +63,8 @@ public final class Simulation {
   /// Hears each time that other hosts may be able to reach each other than before.
   var reachabilityChanged: (() -> Void)?
   /// Hears of each error that a node logs, and of each process that ends or cannot start of itself.
+  /// Hears of each process that ends by a trap.
+  public var trapped: ((_ host: SimulatedHost) -> Void)?
   public var trouble: ((_ host: SimulatedHost, _ text: String) -> Void)?
 
   /// From one host to another.

@@ -20,6 +20,8 @@ public protocol FileSystem: AnyObject, Sendable {
   func syncDirectory(_ path: String) throws(StorageError)
   /// Takes the lock on a file (made if need be), for as long as the result lives. Throws `.locked` if it is taken.
   func lock(_ path: String) throws(StorageError) -> any FileLock
+  /// A file of so many bytes as memory; made, of zeros, if it is not there. Its name is durable after `syncDirectory`.
+  func map(_ path: String, byteCount: Int) throws(StorageError) -> any MappedFile
   /// Bytes that may still be written in the file system that holds `path`.
   func freeBytes(_ path: String) throws(StorageError) -> UInt64
 }

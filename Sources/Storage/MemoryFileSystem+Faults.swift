@@ -38,6 +38,7 @@ extension MemoryFileSystem {
       for inode in names.values { inode.isNamed = false }
       names = durableNames
       for path in names.keys.sorted() { names[path]?.crash(&choice) }
+      crashMappings(&choice)
       restart()
     }
   }
@@ -59,6 +60,7 @@ extension MemoryFileSystem {
       names = [:]
       durableNames = [:]
       folders = MemoryFileSystem.roots
+      mappings = [:]
       restart()
     }
   }

@@ -25,6 +25,7 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   var plannedFaults: [PlannedFault] = []
   var struck: [String] = []
   var newest: NewestWrite?
+  var mappings: [String: MemoryMapping] = [:]
 
   enum NameChange {
     case link(String, MemoryInode)

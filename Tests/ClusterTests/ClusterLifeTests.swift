@@ -6,10 +6,12 @@ import Testing
 /// A cluster of three regions, made and running; one node may end as soon as it is made.
 func makeCluster(
   seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(), without missing: Int? = nil,
-  turnRunner: (any TurnRunner)? = nil,
+  turnRunner: (any TurnRunner)? = nil, observer: (any ReplicaObserver)? = nil,
   configure: (inout NodeConfiguration) -> Void = { _ in }
 ) throws -> Simulation {
-  let simulation = Simulation(seed: seed, nodes: 3, faults: faults, turnRunner: turnRunner, configure: configure)
+  let simulation = Simulation(
+    seed: seed, nodes: 3, faults: faults, turnRunner: turnRunner, observer: observer,
+    configure: configure)
   simulation.run(for: 1_000_000)
   let admin = try #require(simulation.connect(to: 0))
   let answer = try #require(ask(simulation, admin, "CLUSTER INIT shards=\(shards) replicas=3"))

@@ -11,9 +11,10 @@ struct DiskCluster {
   let members = (0..<6).map { "m\($0)" }
 
   init(
-    seed: UInt64, shards: Int = 3, configure: (inout NodeConfiguration) -> Void = { _ in }
+    seed: UInt64, shards: Int = 3, observer: (any ReplicaObserver)? = nil,
+    configure: (inout NodeConfiguration) -> Void = { _ in }
   ) throws {
-    simulation = try makeCluster(seed: seed, shards: shards, configure: configure)
+    simulation = try makeCluster(seed: seed, shards: shards, observer: observer, configure: configure)
     try populate(simulation, members: members)
     if shards > 1 {
       let isHome = simulation.run(for: 10_000_000) { [simulation] in

@@ -216,13 +216,13 @@ struct TestHost: SessionHost {
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
-      22 state, 23 shards, 24 replicas, 25 allow-single-region
+      22 state, 23 shards, 24 replicas, 25 allow-single-region, 40 shard
       """
     let verbs = """
       1 EARN, 2 REDEEM, 3 HOLD, 4 CAPTURE, 5 RELEASE, 6 REFUND, 7 TRANSFER, 8 BALANCE, 9 HISTORY, 10 TX SHOW, \
       11 MEMBER ADD, 12 MEMBER SHOW, 13 MEMBER FREEZE, 14 MEMBER THAW, 15 MEMBER CLOSE, 17 CARD ADD, \
       18 CARD LOST, 19 CARD FOUND, 20 CARD REMOVE, 21 PROGRAM SET, 22 PROGRAM LIST, 23 MERCHANT SET, \
-      24 MERCHANT LIST, 25 AUDIT, 26 CLUSTER INIT, 27 CLUSTER NODES, 28 CLUSTER SHARDS, 29 CLUSTER STATUS, 30 HEALTH
+      24 MERCHANT LIST, 25 AUDIT, 26 CLUSTER INIT, 27 CLUSTER NODES, 28 CLUSTER SHARDS, 29 CLUSTER STATUS, 30 HEALTH, 40 CLUSTER ALARM
       """
     #expect(Key.allCases.map { "\($0.rawValue) \($0.word)" } == keys.split(separator: ", ").map { String($0) })
     let own = Verb.allCases.filter { !$0.isConnection }

@@ -56,6 +56,13 @@ struct CodecTests {
       #expect(message.entries.first.map { $0.index == message.index + 1 } ?? true)
     }
   }
+  @Test func `A configuration that cannot be read is refused before it is committed`() throws {
+    var message = sample()
+    message.entries[1].kind = .configuration
+    #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
+    message.entries[1].payload = Configuration(voters: [NodeID(1), NodeID(2)]).payload
+    #expect(try decode(encoded(message)) == message)
+  }
   @Test func `Entries whose terms fall, or pass the sender's, are refused`() {
     var message = sample()
     message.entries[1].term = Term(6)

@@ -34,6 +34,7 @@ DISK = "Sources/Cluster/Node+Disk.swift"
 BOUND = "Sources/Cluster/Node+LogBound.swift"
 DAMAGED = "Sources/Cluster/NodeStorage+Damage.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
+NOTE = "Sources/Cluster/ApplyingNote.swift"
 
 BUGS = [
     # Raft: elections
@@ -177,4 +178,8 @@ BUGS = [
           "    clientIndex[client.id] = nil\n")]),
     Bug("multi-lets-through", "what follows a MULTI that was refused is done",
         [(CLIENTS, "request.verb.isConnection || client.session.isAfterMulti {", "request.verb.isConnection {")]),
+
+    # Traps
+    Bug("deaths-not-counted", "an entry of which processes die is tried for ever",
+        [(NOTE, "count: before &+ 1)", "count: 1)")]),
 ]

@@ -1,4 +1,5 @@
 /// The commands that this module brings: everything but running a node.
 public enum ClientCommands {
-  public static let all = ClusterCommands.all + [ShellCommand.entry, BenchCommand.entry, ReplayCommand.entry]
+  public static let all =
+    ClusterCommands.all + [AlarmCommand.entry, ShellCommand.entry, BenchCommand.entry, ReplayCommand.entry]
 }

@@ -91,8 +91,9 @@ enum ClusterCommands {
       case "status": return status.run(rest)
       case "nodes": return nodes.run(rest)
       case "shards": return shards.run(rest)
+      case "alarm": return AlarmCommand.entry.run(rest)
       case let other?: throw .usage("no command 'cluster \(other)'")
-      case nil: throw .usage("cluster init, cluster status, cluster nodes or cluster shards")
+      case nil: throw .usage("cluster init, cluster status, cluster nodes, cluster shards or cluster alarm")
       }
     })
 

@@ -62,6 +62,12 @@ extension Life {
       simulation.stop(victim)
       stopped[victim] = host.life
       later(4_000_000) { [self] in restart(victim) }
+    case .trap:
+      hasStruck = false
+      guard deadly?.isSpent ?? true, let shard = host.node?.replicaViews.map(\.shard), !shard.isEmpty else { return }
+      let isEverywhere = random.chance(500)
+      beginDying(of: random.pick(shard), on: isEverywhere ? Array(0..<count) : [victim])
+      hasStruck = true
     case .freeze:
       told("for \(time / 1000) ms")
       simulation.freeze(victim)
@@ -245,6 +251,7 @@ extension Life {
         if host.disk.isArmed { restart(number) }
         return
       }
+      if plan.kinds.contains(.trap), random.chance(100) { host.build += 1 }
       // Now and then the power goes while it starts.
       if plan.kinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }
       if !simulation.start(number) { restart(number) }

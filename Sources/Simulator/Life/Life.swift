@@ -62,6 +62,8 @@ public final class Life {
   /// Shards of which a node has told its operator, since peace began, that they take nothing.
   var toldOf: Set<ShardID> = []
   private let transcript: ((String) -> Void)?
+  /// The entry of which processes die now.
+  var deadly: DeadlyEntry?
   private var troubleBegan: UInt64 = 0
 
   /// - Parameter transcript: gets a line for everything that a person may want to read.
@@ -93,6 +95,8 @@ public final class Life {
     observer.mayForget = { [unowned self] node in
       simulation.hosts.contains { $0.nodeID == node && hasLostWrites($0) }
     }
+    observer.dies = { [unowned self] in dies(ofEntry: $1, of: $0, $2) }
+    simulation.trapped = { [unowned self] host in restart(host.number) }
     observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }
@@ -157,6 +161,7 @@ public final class Life {
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
+    if text.hasPrefix("alarm=POISON"), plan.kinds.contains(.trap) { return clearLater(host) }
     if text.contains("over log-limit-mb") && plan.isLogLimited { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
@@ -380,6 +385,7 @@ public final class Life {
         return fail("\(host.name) does not start in peace: \(host.failure ?? "")")
       }
     }
+    clearPoisons()
     tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for terminal in terminals { terminal.peace() }
     askEverywhere()

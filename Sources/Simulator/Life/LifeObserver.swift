@@ -48,8 +48,12 @@ final class LifeObserver: ReplicaObserver {
   private static let stampLimit: Int64 = 2_000_000
   /// The time, in microseconds since 1970.
   var present: () -> Int64 = { .max / 2 }
+  /// Whether a process dies of that entry.
+  var dies: (_ shard: ShardID, _ index: LogIndex, _ node: NodeID) -> Bool = { _, _, _ in false }
   /// Hears what is wrong.
   var complain: (String) -> Void = { _ in }
+
+  func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool { dies(replica.shard, entry.index, replica.node) }
 
   func applied(_ entry: LogEntry, _ replica: ReplicaView) {
     appliedCount += 1

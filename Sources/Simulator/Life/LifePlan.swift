@@ -11,6 +11,8 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   /// All machines lose their power at once.
   case blackout
   case stop
+  /// An entry ends the process of whoever applies it, several times, on one host or on all.
+  case trap
   case freeze
   /// A process runs for moments, far apart: its timers go slow. Mostly a leader's, and mostly cut off as well.
   case starve

@@ -1,0 +1,61 @@
+import Base
+import Cluster
+
+/// Entries of which processes die: each node gives up after two deaths, serves the rest, and an operator, or another build,
+/// tries again.
+struct DeadlyEntry {
+  var shard: ShardID
+  var index: LogIndex
+  /// How often each host still dies of it.
+  var left: [Int]
+  /// How often each has, in a row: until somebody lets it try again, or its machine loses its power.
+  var deaths: [Death]
+  struct Death {
+    var count = 0
+    var build: UInt64 = 0
+    var powerLosses = 0
+  }
+  var isSpent: Bool { left.allSatisfy { $0 == 0 } }
+}
+
+extension Life {
+  /// The next entry of a shard is deadly on these hosts, a few times each.
+  func beginDying(of shard: ShardID, on victims: [Int]) {
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }.filter { $0.shard == shard }
+    let applied = views.map(\.appliedIndex).max() ?? LogIndex(0)
+    var left = simulation.hosts.map { _ in 0 }
+    for victim in victims { left[victim] = 1 + Int(random.below(4)) }
+    deadly = DeadlyEntry(
+      shard: shard, index: applied + 1, left: left, deaths: simulation.hosts.map { _ in DeadlyEntry.Death() })
+    tell(-1, "*** trap: entry \(applied.rawValue + 1) of shard \(shard.rawValue) is deadly \(left)")
+  }
+
+  func dies(ofEntry index: LogIndex, of shard: ShardID, _ node: NodeID) -> Bool {
+    guard mayBegin, let known = deadly, known.shard == shard, known.index == index,
+      let number = simulation.hosts.firstIndex(where: { $0.nodeID == node }), known.left[number] > 0
+    else { return false }
+    let host = simulation.hosts[number]
+    var death = known.deaths[number]
+    if death.build != host.build || death.powerLosses != host.powerLosses { death.count = 0 }
+    death = DeadlyEntry.Death(count: death.count + 1, build: host.build, powerLosses: host.powerLosses)
+    if death.count > 2 { fail("\(host.name) dies a third time of entry \(index.rawValue) of shard \(shard.rawValue)") }
+    deadly?.deaths[number] = death
+    deadly?.left[number] -= 1
+    return true
+  }
+
+  /// An operator reads the alarm, after a while.
+  func clearLater(_ host: SimulatedHost) {
+    simulation.call(after: mayBegin ? random.below(10_000_000) : 1_000) { [self] in clearPoison(at: host) }
+  }
+  func clearPoisons() {
+    for host in simulation.hosts where !down.contains(host.number) { clearPoison(at: host) }
+  }
+  private func clearPoison(at host: SimulatedHost) {
+    for view in host.node?.replicaViews ?? [] where view.poison != nil {
+      deadly?.deaths[host.number].count = 1
+      guard let client = simulation.connect(to: host.number) else { return }
+      simulation.send("CLUSTER ALARM CLEAR POISON shard=\(view.shard.rawValue)\n", on: client)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Base
+import Protocol
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// Lengths and counts that peers and clients choose, far beyond what they should be: they are refused, and nothing traps.
+@Suite struct BoundsTests {
+  private func member(_ number: UInt64) -> Member {
+    Member(
+      id: NodeID(number), name: "n\(number)", region: number % 2 == 0 ? "a" : "b", clientAddress: "c:1",
+      peerAddress: "p:1", state: .up)
+  }
+  private func decode(_ topology: Topology) throws -> Topology {
+    var buffer = ByteBuffer()
+    topology.encode(into: &buffer)
+    var reader = ByteReader(buffer.bytes)
+    return try Topology(decoding: &reader)
+  }
+
+  @Test func aClusterOfMoreNodesThanAGroupMayListIsRefused() throws {
+    let most = (1...255).map { member(UInt64($0)) }
+    let plan = try Topology.plan(cluster: 1, members: most, shards: 8, replicas: 3, allowSingleRegion: false)
+    var buffer = ByteBuffer()
+    plan.directoryConfiguration.encode(into: &buffer)
+    #expect(try decode(plan) == plan)
+    #expect(throws: Topology.Impossible.self) {
+      try Topology.plan(
+        cluster: 1, members: most + [member(256)], shards: 8, replicas: 3, allowSingleRegion: false)
+    }
+    var longer = plan
+    longer.members.append(member(256))
+    #expect(throws: MalformedBytes.self) { try decode(longer) }
+  }
+
+  @Test func aShardOfAnImpossibleNumberIsRefused() throws {
+    var plan = try Topology.plan(
+      cluster: 1, members: [member(1)], shards: 1, replicas: 1, allowSingleRegion: true)
+    plan.shards[0].shard = ShardID(.max)
+    #expect(throws: MalformedBytes.self) { try decode(plan) }
+  }
+
+  @Test func anAnswerThatFitsIntoNoFrameIsRefused() throws {
+    let results = EdgeResults()
+    let long = [UInt8](repeating: 1, count: EdgeResults.answerBytes + 1)
+    long.withUnsafeBytes { results.append(ShardID(3), 17, $0) }
+    var reader = ByteReader(results.buffer.bytes)
+    #expect(try reader.read(UInt32.self) == 3)
+    #expect(try reader.read(UInt64.self) == 17)
+    let length = Int(try reader.read(UInt32.self))
+    #expect(RecordView(try reader.readBytes(length)).errorCode == .busy && reader.isAtEnd)
+  }
+
+  @Test func aReceiverThatWantsWhatThereIsNotGetsNothing() throws {
+    let simulation = try makeCluster(seed: 93)
+    let node = try #require(simulation.hosts[0].node)
+    let peer = node.peers[1]
+    let wanted: [(offset: UInt64, journal: UInt64)] = [(.max, 0), (101, 0), (0, .max), (100, 6 << 36)]
+    for (number, want) in wanted.enumerated() {
+      let link = LinkID(1 << 40 + UInt64(number))
+      var transfer = OutgoingTransfer(
+        shard: ShardID(1), peer: peer.id, afterIndex: LogIndex(1), request: 1, lastProgress: node.now.monotonic)
+      transfer.link = link
+      transfer.byteCount = 100
+      transfer.journalEnd = JournalPosition(segment: 5, offset: 7)
+      node.transfers.outgoing[7_000] = transfer
+      var body = ByteBuffer()
+      body.append(UInt32(1))
+      body.append(want.offset)
+      body.append(want.journal)
+      var reader = ByteReader(body.bytes)
+      try node.receiveTransfer(.snapshotWant, &reader, from: peer, on: link)
+      #expect(node.transfers.outgoing[7_000] == nil)
+    }
+    simulation.run(for: 1_000_000)
+    #expect(simulation.hosts[0].node != nil)
+  }
+}
