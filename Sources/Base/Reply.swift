@@ -107,7 +107,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("term", .integer), ("commit", .integer), ("applied", .integer), ("cluster", .text), ("nodes", .integer),
     ("up", .integer), ("shards", .integer), ("healthy", .text), ("version", .text), ("card", .text),
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
-    ("detail", .text), ("between", .integer), ("former", .text), ("alarms", .text), ("disk_free", .text),
+    ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text),
   ]
 }

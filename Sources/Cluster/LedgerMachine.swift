@@ -28,6 +28,7 @@ final class LedgerMachine: Machine {
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
   var nextDeadline: Stamp? { ledger.nextDeadline }
+  var fault: String? { ledger.fault }
   var digest: (UInt64, UInt64) { ledger.digest }
   var journalEnd: JournalPosition { ledger.journalEnd }
   var journalChain: SHA256.Digest { ledger.journalChain }

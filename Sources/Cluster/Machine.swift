@@ -10,6 +10,8 @@ protocol Machine: AnyObject {
   var catalogueVersion: UInt32 { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
   var nextDeadline: Stamp? { get }
+  /// Why the state is not to be trusted after the last entry; nil if it is.
+  var fault: String? { get }
 
   /// An entry that is not for the state machine: only its index counts.
   func skip(_ index: LogIndex)
@@ -36,6 +38,7 @@ protocol Machine: AnyObject {
 }
 
 extension Machine {
+  var fault: String? { nil }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
   func apply(
     payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,

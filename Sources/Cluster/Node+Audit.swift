@@ -13,6 +13,31 @@ struct Audit {
   var retryAt: UInt64?
 }
 
+/// What the shards' records of an audit add up to: as wide as it takes, so that no shard's figures make it wrap.
+struct AuditTotals {
+  var members: Int128 = 0
+  var transactions: Int128 = 0
+  /// Of the sums that should be 0, without their signs.
+  var sum: Int128 = 0
+  /// What left one shard and has not arrived in another.
+  var inTransit: Int128 = 0
+  private var isWhole = true
+  var isBalanced: Bool { isWhole && sum == 0 && inTransit >= 0 }
+
+  mutating func add(_ record: RecordView) {
+    members += Int128(record.number(.members) ?? 0)
+    transactions += Int128(record.number(.transactions) ?? 0)
+    guard let own = record.number(.sum), let digits = record.text(.between),
+      let between = Int128(String(decoding: digits, as: UTF8.self))
+    else {
+      isWhole = false
+      return
+    }
+    sum += Int128(own.magnitude)
+    inTransit &+= between
+  }
+}
+
 extension Node {
   static let auditAttempts = 10
 
@@ -86,32 +111,22 @@ extension Node {
   }
 
   private func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil) {
-    var members: Int64 = 0
-    var transactions: Int64 = 0
-    var sum: Int64 = 0
-    var inTransit: Int64 = 0
-    var allZero = true
+    var totals = AuditTotals()
     reply.buffer.removeAll()
     reply.array(count: records.count + 1)
     for record in records {
       record.withUnsafeBytes { bytes in
-        let view = RecordView(bytes)
-        members &+= view.number(.members) ?? 0
-        transactions &+= view.number(.transactions) ?? 0
-        let own = view.number(.sum) ?? 1
-        sum &+= own
-        if own != 0 { allZero = false }
-        inTransit &+= (view.number(.intransit) ?? 0) &+ (view.number(.between) ?? 0)
+        totals.add(RecordView(bytes))
         reply.buffer.append(bytes)
       }
     }
     reply.record()
     reply.field(.total, "yes")
-    reply.field(.members, members)
-    reply.field(.transactions, transactions)
-    reply.field(.sum, sum)
-    reply.field(.intransit, inTransit)
-    reply.field(.balanced, allZero && inTransit >= 0 && divergent.isEmpty ? "yes" : "no")
+    reply.field(.members, Int64(clamping: totals.members))
+    reply.field(.transactions, Int64(clamping: totals.transactions))
+    reply.field(.sum, Int64(clamping: totals.sum))
+    reply.field(.intransit, Int64(clamping: totals.inTransit))
+    reply.field(.balanced, totals.isBalanced && divergent.isEmpty ? "yes" : "no")
     if let asof { reply.field(.asof, asof) }
     answer(owner, reply.buffer.bytes)
   }

@@ -69,6 +69,11 @@ extension Replica {
         note?.reach(shard, place: place + 1)
       }
     }
+    if let fault = machine.fault {
+      quarantine(
+        "entry \(index.rawValue) broke it: \(fault)",
+        advice: "every replica stops at that entry: keep the data directories, and report it")
+    }
     machine.takeOutputs(into: &outbox, leading: isLeader)
   }
 
@@ -84,6 +89,8 @@ extension Replica {
         let envelope = try Envelope.next(&reader)
         applyReply.buffer.removeAll()
         let outcome = machine.apply(envelope, into: &applyReply)
+        // What it broke has no outcome, and nothing behind it.
+        guard machine.fault == nil else { return machine.endEntry() }
         let origin = place < proposal.origins.count ? proposal.origins[place] : .nobody
         conclude(outcome, origin, &applyReply, from: 0)
         place += 1
@@ -178,14 +185,14 @@ extension Replica {
   }
 
   /// Takes this replica out: it applies, votes, acknowledges and answers no more, until the process starts again.
-  func quarantine(_ reason: String) {
+  func quarantine(
+    _ reason: String, advice: String = "start this node again, and if that comes back, replace it"
+  ) {
     guard quarantined == nil else { return }
     quarantined = reason
     dropBacklog()
     if wasLeader { leadershipChanged() }
-    outbox.alarms.append(
-      "shard \(shard.rawValue) is quarantined here: \(reason); start this node again, and if that comes back, replace it"
-    )
+    outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason); \(advice)")
     isDirty = true
   }
 }

@@ -12,9 +12,10 @@ struct ExpiryCalendar: Sendable {
   /// The first moment with a lot.
   var first: Stamp? { rows.first?.expiresAt }
 
-  /// Counts a lot in (+1) or out (-1). O(log rows), O(rows) for a new moment.
-  mutating func change(_ expiresAt: Stamp, by difference: Int64) {
-    guard expiresAt != .never else { return }
+  /// Counts a lot in (+1) or out (-1). False if it is to be counted out and never was counted in. O(log rows), O(rows) for
+  /// a new moment.
+  mutating func change(_ expiresAt: Stamp, by difference: Int64) -> Bool {
+    guard expiresAt != .never else { return true }
     var low = 0
     var high = rows.count
     while low < high {
@@ -22,12 +23,13 @@ struct ExpiryCalendar: Sendable {
       if rows[middle].expiresAt < expiresAt { low = middle + 1 } else { high = middle }
     }
     if low < rows.count && rows[low].expiresAt == expiresAt {
-      rows[low].lots += difference
+      rows[low].lots &+= difference
       if rows[low].lots == 0 { rows.remove(at: low) }
     } else {
-      precondition(difference > 0, "a lot is counted in before it is counted out")
+      guard difference > 0 else { return false }
       rows.insert(Row(expiresAt: expiresAt, lots: difference), at: low)
     }
+    return true
   }
 
   func encode(into buffer: inout ByteBuffer) {

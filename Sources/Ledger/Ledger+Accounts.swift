@@ -51,11 +51,6 @@ enum DigestField {
 }
 
 extension Ledger {
-  /// The largest balance or debt of an account: sums of two stay far from overflow.
-  static var largestBalance: Int64 { 1_000_000_000_000_000_000 }
-  /// The largest number of points or minor units in one command.
-  static var largestAmount: Int64 { 1_000_000_000_000_000 }
-
   // MARK: Members
 
   /// The number (place) of a member.
@@ -157,41 +152,41 @@ extension Ledger {
   ) {
     let account = holder.account
     if available != 0 {
-      account.pointee.available += available
+      core.add(available, to: &account.pointee.available)
       core.digest.add(holder.key, DigestField.available, available)
     }
     if held != 0 {
-      account.pointee.held += held
+      core.add(held, to: &account.pointee.held)
       core.digest.add(holder.key, DigestField.held, held)
     }
     if debt != 0 {
-      account.pointee.debt += debt
+      core.add(debt, to: &account.pointee.debt)
       core.digest.add(holder.key, DigestField.debt, debt)
     }
-    let change = available + held - debt
-    if change != 0 { programs.write(holder.program).pointee.members += Int128(change) }
+    let change = Int128(available) + Int128(held) - Int128(debt)
+    if change != 0 { core.add(change, to: &programs.write(holder.program).pointee.members) }
   }
 
   // MARK: Postings against members
 
   mutating func postIssue(_ merchant: Int, _ program: Int, _ points: Int64) {
-    part(merchant, program).pointee.issues -= Int128(points)
+    core.add(-Int128(points), to: &part(merchant, program).pointee.issues)
     core.digest.add(partKey(merchant, program), DigestField.issues, 0 &- points)
   }
   mutating func postRedemption(_ merchant: Int, _ program: Int, _ points: Int64) {
-    part(merchant, program).pointee.redeems += Int128(points)
+    core.add(Int128(points), to: &part(merchant, program).pointee.redeems)
     core.digest.add(partKey(merchant, program), DigestField.redeems, points)
   }
   mutating func postBreakage(_ program: Int, _ points: Int64) {
-    programs.write(program).pointee.breakage += Int128(points)
+    core.add(Int128(points), to: &programs.write(program).pointee.breakage)
     core.digest.add(programKey(program), DigestField.breakage, points)
   }
   mutating func postInTransit(_ program: Int, _ points: Int64) {
-    programs.write(program).pointee.inTransit += Int128(points)
+    core.add(Int128(points), to: &programs.write(program).pointee.inTransit)
     core.digest.add(programKey(program), DigestField.inTransit, points)
   }
   mutating func postBetweenShards(_ program: Int, _ points: Int64) {
-    programs.write(program).pointee.betweenShards += Int128(points)
+    core.add(Int128(points), to: &programs.write(program).pointee.betweenShards)
     core.digest.add(programKey(program), DigestField.betweenShards, points)
   }
   @inline(__always) private func partKey(_ merchant: Int, _ program: Int) -> UInt64 {

@@ -2,7 +2,8 @@ import Base
 
 extension Ledger {
   /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest members between`. `sum` is that of the
-  /// programs' sums without their signs, so that two faults do not hide each other.
+  /// programs' sums without their signs, so that two faults do not hide each other. `between` is in transit less what came
+  /// from other shards, in decimal digits and as large as it is: over all shards it adds up to what is on its way.
   public func audit(into reply: inout ReplyWriter) {
     let figures = auditFigures()
     reply.record()
@@ -10,11 +11,14 @@ extension Ledger {
     reply.field(.index, Int64(clamping: lastIndex.rawValue))
     reply.field(.accounts, Int64(clamping: figures.accounts))
     reply.field(.transactions, Int64(clamping: figures.transactions))
-    reply.field(.sum, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + abs($1.sum) }))
-    reply.field(.intransit, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + $1.inTransit }))
+    let sum = figures.programs.reduce(UInt128(0)) { $0.saturating(adding: $1.sum.magnitude) }
+    let inTransit = figures.programs.reduce(Int128(0)) { $0 &+ $1.inTransit }
+    let between = figures.programs.reduce(inTransit) { $0 &+ $1.betweenShards }
+    reply.field(.sum, Int64(clamping: sum))
+    reply.field(.intransit, Int64(clamping: inTransit))
     reply.field(.digest, Ledger.digestText(digest))
     reply.field(.members, Int64(clamping: memberCount))
-    reply.field(.between, Int64(clamping: figures.programs.reduce(Int128(0)) { $0 + $1.betweenShards }))
+    reply.field(.between, "\(between)")
   }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {
@@ -31,8 +35,8 @@ extension Ledger {
     var redeems = issues
     for i in 0..<parts.count {
       let part = parts.read(i).pointee
-      issues[Int(part.program)] += part.issues
-      redeems[Int(part.program)] += part.redeems
+      issues[Int(part.program)] &+= part.issues
+      redeems[Int(part.program)] &+= part.redeems
     }
     var rows: [AuditFigures.Program] = []
     for i in 0..<programs.count {
@@ -40,7 +44,7 @@ extension Ledger {
       rows.append(
         AuditFigures.Program(
           name: catalogue.programs[i].name,
-          sum: p.members + p.breakage + p.adjustments + p.inTransit + p.betweenShards + issues[i] + redeems[i],
+          sum: p.members &+ p.breakage &+ p.adjustments &+ p.inTransit &+ p.betweenShards &+ issues[i] &+ redeems[i],
           inTransit: p.inTransit, betweenShards: p.betweenShards, members: p.members, merchantIssues: issues[i],
           merchantRedeems: redeems[i], breakage: p.breakage))
     }
@@ -50,10 +54,17 @@ extension Ledger {
       guard record.id != .none, record.kind == Ledger.transferKind, let number = findTransaction(record.id) else {
         continue
       }
-      open += Int128(transactions.read(number).pointee.points)
+      open &+= Int128(transactions.read(number).pointee.points)
     }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,
       accounts: core.accountCount, transactions: transactionCount, openDeliveries: open, digest: digest)
+  }
+}
+
+extension UInt128 {
+  fileprivate func saturating(adding other: UInt128) -> UInt128 {
+    let (sum, isOver) = addingReportingOverflow(other)
+    return isOver ? .max : sum
   }
 }

@@ -35,7 +35,7 @@ extension Ledger {
   }
   /// Keeps a step, and gives it out.
   mutating func addOutbox(_ record: inout OutboxRecord, _ text: Bytes) {
-    precondition(text.count <= MemoryLayout<Block576>.size, "the texts of a step fit its record")
+    guard text.count <= MemoryLayout<Block576>.size else { return fail(.records) }
     record.textCount = UInt32(text.count)
     withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: text) }
     var number = core.freeOutbox
@@ -48,7 +48,8 @@ extension Ledger {
     outboxIndex.insert(record.id.rawValue, number)
     core.openOutbox += 1
     core.digest.add(record.id.rawValue, DigestField.outbox, Int64(record.kind))
-    newDeliveries.append(delivery(of: record))
+    guard let delivery = delivery(of: record) else { return fail(.records) }
+    newDeliveries.append(delivery)
   }
   private func withText<R>(_ number: UInt32, _ body: (Bytes) -> R) -> R {
     let record = outbox.read(Int(number - 1))
@@ -69,32 +70,31 @@ extension Ledger {
     core.openOutbox -= 1
   }
 
-  /// The delivery of a step, made anew from the state.
-  private func delivery(of record: OutboxRecord) -> Delivery {
+  /// The delivery of a step, made anew from the state; nil if that does not know what is to be delivered.
+  private func delivery(of record: OutboxRecord) -> Delivery? {
     var buffer = ByteBuffer(capacity: 1024)
     let context = CommandContext(tenant: record.tenant, fingerprint: 0)
     let start = Command.begin(&buffer, .delivery, Slot(record.to), context)
     buffer.append(record.id.rawValue)
     buffer.append(Ledger.step)
     buffer.append(record.kind)
-    withUnsafeBytes(of: record.text) { block in
+    let isKnown = withUnsafeBytes(of: record.text) { block in
       let text = Bytes(rebasing: block[0..<Int(record.textCount)])
-      if record.kind == Ledger.transferKind {
-        appendTransfer(record, text, to: &buffer)
-      } else {
-        buffer.append(text)
-      }
+      if record.kind == Ledger.transferKind { return appendTransfer(record, text, to: &buffer) }
+      buffer.append(text)
+      return true
     }
+    guard isKnown else { return nil }
     Command.end(&buffer, start)
     return Delivery(
       from: record.id, step: Ledger.step, kind: .delivery, to: Slot(record.to), stamp: record.stamp,
       command: buffer.array)
   }
-  private func appendTransfer(_ record: OutboxRecord, _ text: Bytes, to buffer: inout ByteBuffer) {
+  private func appendTransfer(_ record: OutboxRecord, _ text: Bytes, to buffer: inout ByteBuffer) -> Bool {
     var reader = ByteReader(text)
     guard let number = findTransaction(record.id), let recipient = try? reader.readCounted(),
       let card = try? reader.readCounted()
-    else { preconditionFailure("an open transfer is known") }
+    else { return false }
     let transaction = transactions.read(number).pointee
     buffer.append(counted: recipient)
     buffer.append(counted: card)
@@ -109,6 +109,7 @@ extension Ledger {
       buffer.append(zigzag: take.points)
       next = take.next
     }
+    return true
   }
 
   // MARK: At the destination
@@ -287,9 +288,11 @@ extension Ledger {
   private mutating func completeTransfer(
     _ number: UInt32, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
   ) {
-    guard let place = findTransaction(record.id) else { preconditionFailure("an open transfer is known") }
+    guard let place = findTransaction(record.id) else { return fail(.records) }
     let transaction = transactions.read(place).pointee
     let program = Int(transaction.program)
+    guard let holder = holder(transaction.member, program, create: false) else { return fail(.records) }
+    endTransit(holder, points: transaction.points, lots: takeCount(transaction.firstTake))
     let key = request(of: record)
     let member = members.read(Int(transaction.member))
     if verdict == .done {
@@ -313,7 +316,6 @@ extension Ledger {
       return
     }
     // Refused: the very lots get their points back.
-    guard let holder = holder(transaction.member, program, create: false) else { return }
     touch(holder)
     postInTransit(program, -transaction.points)
     giveBack(holder, transaction, transaction.points, withGrace: false)
@@ -371,7 +373,7 @@ extension Ledger {
     if core.openOutbox > 0 {
       places.outbox = visit(outbox.count, from: places.outbox, limit) { place in
         let record = outbox.read(place).pointee
-        if record.id != .none { body(delivery(of: record)) }
+        if record.id != .none, let delivery = delivery(of: record) { body(delivery) }
         return record.id != .none
       }
     }

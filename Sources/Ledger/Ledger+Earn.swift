@@ -154,7 +154,7 @@ extension Ledger {
         refuseLimit(p, key, "at", &reply)
         return
       }
-      if at <= now, now.microseconds - at.microseconds <= catalogue.programRows[parties.program].backdate {
+      if at <= now, at.microseconds >= now.microseconds - catalogue.programRows[parties.program].backdate {
         effective = at
       }
     }
@@ -175,7 +175,7 @@ extension Ledger {
     }
     guard let holder = holder(parties.number, parties.program, create: true) else { return }
     touch(holder)
-    guard holder.account.pointee.available <= Ledger.largestBalance - points else {
+    guard hasRoom(holder, points) else {
       refuseLimit(p, key, "balance", &reply)
       return
     }
@@ -208,7 +208,7 @@ extension Ledger {
 
   /// Books what is due of one account and of its member's holds, before a command looks at it.
   mutating func touch(_ holder: Holder) {
-    if holder.member.pointee.firstHold != 0 { releaseDueHolds(holder.number) }
+    if holder.member.pointee.firstHold != 0 { releaseHolds(holder.number, dueAt: now) }
     endDueLots(holder)
   }
 }

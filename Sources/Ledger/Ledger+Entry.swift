@@ -33,6 +33,10 @@ extension Ledger {
         for i in 0..<count {
           let start = reply.buffer.count
           let outcome = apply(commands[i].command, commands[i].hashes, into: &reply)
+          guard core.faults.isEmpty else {
+            isMore = false
+            break
+          }
           each(place, outcome, start, &reply)
           place += 1
         }

@@ -11,6 +11,8 @@ extension Ledger {
   public func checkInvariants() throws(BrokenInvariant) {
     try checkBalances()
     try checkTransactions()
+    try checkTransits()
+    try hold(fault == nil, "the ledger broke: \(fault ?? "")")
     let recomputed = recomputeDigest()
     try hold(recomputed == digest, "the digest kept differs from the digest of the records")
   }
@@ -94,13 +96,21 @@ extension Ledger {
     try hold(available == a.available && available >= 0, "available \(a.available), in lots \(available)")
     try hold(held == a.held && held >= 0, "held \(a.held), in lots \(held)")
     try hold(a.debt >= 0 && (a.debt == 0 || a.available == 0), "debt \(a.debt) with \(a.available) available")
+    let away = transit(member, a.program)?.pointee.points ?? 0
+    try hold(
+      a.available + a.held + away <= Ledger.largestBalance && a.debt <= Ledger.largestBalance,
+      "an account over its bound: \(a.available) available, \(a.held) held, \(away) away, \(a.debt) owed")
   }
 
   private func checkHolds(_ number: UInt32, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
     var held: [Int32: Int64] = [:]
     var next = member.pointee.firstHold
+    var (count, last, deadline) = (0, UInt32(0), Stamp.zero)
     while next != 0 {
       let record = holds.read(Int(next - 1)).pointee
+      try hold(record.deadline >= deadline, "holds out of the order of their deadlines")
+      try hold(last == 0 || record.previous == last, "a hold's list is broken")
+      (count, last, deadline) = (count + 1, next, record.deadline)
       guard let place = findTransaction(record.id) else { throw BrokenInvariant(description: "an unknown hold") }
       let t = transactions.read(place).pointee
       try hold(
@@ -116,10 +126,46 @@ extension Ledger {
       held[t.program, default: 0] += t.points
       next = record.next
     }
+    try hold(count == holdCount(member), "\(count) holds are counted as \(holdCount(member))")
+    try hold(
+      count == 0 || holds.read(Int(member.pointee.firstHold - 1)).pointee.previous == last, "a hold's list has no end")
     for program in 0..<programs.count {
       let account = account(member, program)?.pointee.held ?? 0
       try hold(account == held[Int32(program)] ?? 0, "held \(account), by open holds \(held[Int32(program)] ?? 0)")
     }
+  }
+
+  /// What is on its way by account is what the open transfers of the account say.
+  private func checkTransits() throws(BrokenInvariant) {
+    struct Account: Hashable {
+      var member: UInt32
+      var program: Int32
+    }
+    var expected: [Account: (points: Int64, lots: Int)] = [:]
+    for i in 0..<outbox.count {
+      let record = outbox.read(i).pointee
+      guard record.id != .none, record.kind == Ledger.transferKind, let number = findTransaction(record.id) else {
+        continue
+      }
+      let t = transactions.read(number).pointee
+      let known = expected[Account(member: t.member, program: t.program)] ?? (0, 0)
+      expected[Account(member: t.member, program: t.program)] =
+        (known.points + t.points, known.lots + takeCount(t.firstTake))
+    }
+    var found = 0
+    for i in 0..<members.count {
+      var next = members.read(i).pointee.firstTransit
+      while next != 0 {
+        let record = transits.read(Int(next - 1)).pointee
+        let own = expected[Account(member: UInt32(i), program: record.program)] ?? (0, 0)
+        try hold(
+          own.points == record.points && own.lots == Int(record.lots),
+          "member \(i): \(record.points) points of \(record.lots) lots on their way, by open transfers \(own)")
+        found += 1
+        next = record.next
+      }
+    }
+    try hold(found == expected.count, "\(expected.count) accounts have something on its way, \(found) know of it")
   }
 
   private func checkTransactions() throws(BrokenInvariant) {

@@ -65,7 +65,7 @@ extension Ledger {
     if after == 0 { holder.account.pointee.lastLot = number } else { lot(holder, after).pointee.previous = number }
     holder.member.pointee.lotCount &+= 1
     core.digest.add(lotKey(holder, expiresAt, origin), DigestField.lotEarnedAt, earnedAt.microseconds)
-    calendar.change(expiresAt, by: 1)
+    if !calendar.change(expiresAt, by: 1) { fail(.records) }
     return number
   }
 
@@ -77,15 +77,15 @@ extension Ledger {
   private mutating func close(_ holder: Holder, _ number: UInt32) {
     let gone = lot(holder, number)
     let key = lotKey(holder, gone.pointee.expiresAt, gone.pointee.origin)
-    core.digest.add(key, DigestField.lotEarnedAt, 0 - gone.pointee.earnedAt.microseconds)
-    core.digest.add(key, DigestField.lotIssued, 0 - gone.pointee.issued)
-    core.digest.add(key, DigestField.lotConsumed, 0 - gone.pointee.consumed)
-    core.digest.add(key, DigestField.lotReversed, 0 - gone.pointee.reversed)
-    core.digest.add(key, DigestField.lotExpired, 0 - gone.pointee.expired)
+    core.digest.add(key, DigestField.lotEarnedAt, 0 &- gone.pointee.earnedAt.microseconds)
+    core.digest.add(key, DigestField.lotIssued, 0 &- gone.pointee.issued)
+    core.digest.add(key, DigestField.lotConsumed, 0 &- gone.pointee.consumed)
+    core.digest.add(key, DigestField.lotReversed, 0 &- gone.pointee.reversed)
+    core.digest.add(key, DigestField.lotExpired, 0 &- gone.pointee.expired)
     let (before, after) = (gone.pointee.previous, gone.pointee.next)
     if before == 0 { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
     if after == 0 { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
-    if gone.pointee.isExpired == 0 { calendar.change(gone.pointee.expiresAt, by: -1) }
+    if gone.pointee.isExpired == 0 && !calendar.change(gone.pointee.expiresAt, by: -1) { fail(.records) }
     holder.member.pointee.lotCount &-= 1
     gone.pointee = LotRecord()
     if number != inlineNumber {
@@ -103,7 +103,7 @@ extension Ledger {
     let key = lotKey(holder, lot.pointee.expiresAt, lot.pointee.origin)
     @inline(__always) func change(_ figure: inout Int64, _ field: UInt64, by amount: Int64) {
       guard amount != 0 else { return }
-      figure += amount
+      core.add(amount, to: &figure)
       core.digest.add(key, field, amount)
     }
     change(&lot.pointee.issued, DigestField.lotIssued, by: issued)
@@ -117,15 +117,10 @@ extension Ledger {
   /// filled and emptied without end.
   private mutating func fold(_ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>) {
     guard lot.pointee.issued > 4 * Ledger.largestBalance else { return }
-    let past = lot.pointee.consumed + lot.pointee.reversed + lot.pointee.expired
+    let past = lot.pointee.consumed &+ lot.pointee.reversed &+ lot.pointee.expired
     adjustLot(
       holder, lot, issued: -past, consumed: -lot.pointee.consumed, reversed: -lot.pointee.reversed,
       expired: -lot.pointee.expired)
-  }
-
-  /// Whether a credit into a lot of this kind would need a lot more than a member may have.
-  mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
-    Int(holder.member.pointee.lotCount) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != 0
   }
 
   /// Puts points into a lot, new or not; a debt is repaid from them first (R8). Points given back were consumed from that
@@ -169,7 +164,8 @@ extension Ledger {
       }
       number = next
     }
-    precondition(left == 0, "an account's available points lie in its lots")
+    // An account's available points lie in its lots.
+    if left != 0 { fail(.records) }
     adjust(holder, available: -points, held: mode == .hold ? points : 0)
     return chain
   }
@@ -179,7 +175,7 @@ extension Ledger {
     let record = lot(holder, number)
     if record.pointee.isExpired == 0 {
       record.pointee.isExpired = 1
-      calendar.change(record.pointee.expiresAt, by: -1)
+      if !calendar.change(record.pointee.expiresAt, by: -1) { fail(.records) }
     }
     let points = record.pointee.available
     guard points > 0 else { return }
@@ -245,8 +241,8 @@ extension Ledger {
   /// Changes how much of a take there is, or has been given back.
   mutating func adjustTake(_ number: UInt32, _ tx: TransactionID, points: Int64 = 0, returned: Int64 = 0) {
     let take = takes.write(Int(number - 1))
-    take.pointee.points += points
-    take.pointee.returned += returned
+    core.add(points, to: &take.pointee.points)
+    core.add(returned, to: &take.pointee.returned)
     let key = takeKey(tx, take.pointee)
     core.digest.add(key, DigestField.takePoints, points)
     core.digest.add(key, DigestField.takeReturned, returned)

@@ -150,11 +150,7 @@ extension Ledger {
   }
   /// Releases the member's holds; what is then left lapses to breakage. A debt stays: it is owed.
   private mutating func closeMember(_ number: UInt32) {
-    while true {
-      let hold = members.read(Int(number)).pointee.firstHold
-      guard hold != 0 else { break }
-      lapseHold(holds.read(Int(hold - 1)).pointee.id)
-    }
+    releaseHolds(number, dueAt: .never)
     for program in 0..<catalogue.programCount {
       guard account(members.read(Int(number)), program) != nil,
         let holder = holder(number, program, create: false)
@@ -165,7 +161,7 @@ extension Ledger {
         let first = holder.account.pointee.firstLot
         let record = lot(holder, first)
         let points = record.pointee.available
-        lapsed += points
+        core.add(points, to: &lapsed)
         adjustLot(holder, record, available: -points, expired: points)
         adjust(holder, available: -points)
         closeIfEmpty(holder, first)

@@ -22,56 +22,6 @@ extension Ledger {
     return .replied
   }
 
-  /// What an account is worth at the last stamp, with all that is due booked.
-  struct Position {
-    var available: Int64 = 0
-    var held: Int64 = 0
-    var debt: Int64 = 0
-    var expiring: Int64 = 0
-    var expires = Stamp.never
-    var balance: Int64 { available + held - debt }
-  }
-  func position(_ member: UnsafePointer<MemberRecord>, _ program: Int) -> Position {
-    var position = Position()
-    guard let account = account(member, program) else { return position }
-    position.held = account.pointee.held
-    position.debt = account.pointee.debt
-    var released: [TakeRecord] = []
-    var hold = member.pointee.firstHold
-    while hold != 0 {
-      let record = holds.read(Int(hold - 1)).pointee
-      if record.deadline <= now, let number = findTransaction(record.id),
-        transactions.read(number).pointee.program == Int32(program)
-      {
-        position.held -= transactions.read(number).pointee.points
-        var take = transactions.read(number).pointee.firstTake
-        while take != 0 {
-          released.append(takes.read(Int(take - 1)).pointee)
-          take = takes.read(Int(take - 1)).pointee.next
-        }
-      }
-      hold = record.next
-    }
-    var number = account.pointee.firstLot
-    while number != 0 {
-      let lot = lot(member, number).pointee
-      number = lot.next
-      guard lot.expiresAt > now else { continue }
-      var points = lot.available
-      for take in released where take.expiresAt == lot.expiresAt && take.origin == lot.origin {
-        let repaid = min(position.debt, take.points)
-        position.debt -= repaid
-        points += take.points - repaid
-      }
-      position.available += points
-      if points > 0 && lot.expiresAt != .never && lot.expiresAt <= position.expires {
-        position.expires = lot.expiresAt
-        position.expiring += points
-      }
-    }
-    return position
-  }
-
   private func readBalance(
     _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
@@ -84,6 +34,10 @@ extension Ledger {
     }
     guard let program = program(name, header.context.tenant, &reply) else { return }
     let position = position(members.read(Int(number)), program)
+    guard !position.isBroken else {
+      reply.error(.unavailable, "the account's figures do not fit 64 bits; nothing was done")
+      return
+    }
     reply.record()
     reply.field(.member, id)
     catalogue.withProgramName(program) { reply.field(.program, $0) }
@@ -177,7 +131,7 @@ extension Ledger {
     var left: Int64 = -1
     var state = ""
     switch RecordKind(rawValue: record.kind) {
-    case .earn, .redeem, .capture: left = record.points - record.reversedPoints
+    case .earn, .redeem, .capture: left = record.points &- record.reversedPoints
     case .hold:
       let isOpen = record.state == TransactionRecord.open && record.expiresAt > now
       state = isOpen ? "open" : record.state == TransactionRecord.captured ? "captured" : "released"

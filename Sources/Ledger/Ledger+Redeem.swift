@@ -1,8 +1,6 @@
 import Base
 
 extension Ledger {
-  static var longestHoldSeconds: Int64 { 30 * 86_400 }
-
   /// `REDEEM` and `HOLD`: both take lots by R1.
   mutating func applyRedeem(
     _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool,
@@ -30,6 +28,10 @@ extension Ledger {
       keepAnswer(key, p.request, p.member, p.context, slot: p.slot, reply, from: start)
       return .replied
     }
+    if isHold && holdCount(UnsafePointer(holder.member)) >= limits.holdsPerMember {
+      refuseLimit(p, key, "holds", &reply)
+      return .replied
+    }
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, isHold ? .hold : .consume, of: tx)
     var record = JournalRecord(
@@ -55,50 +57,13 @@ extension Ledger {
     return .replied
   }
 
-  // MARK: Open holds
-
-  private mutating func openHold(_ holder: Holder, _ tx: TransactionID, _ deadline: Stamp) -> UInt32 {
-    let next = holder.member.pointee.firstHold
-    let record = HoldRecord(id: tx, deadline: deadline, member: holder.number, next: next)
-    var number = core.freeHold
-    if number != 0 {
-      core.freeHold = holds.read(Int(number - 1)).pointee.next
-      holds[Int(number - 1)] = record
-    } else {
-      number = UInt32(holds.append(record) + 1)
-    }
-    if next != 0 { holds.write(Int(next - 1)).pointee.previous = number }
-    holder.member.pointee.firstHold = number
-    pushDeadline(HoldDeadline(deadline: deadline, id: tx, hold: number))
-    return number
-  }
-  private mutating func closeHold(_ number: UInt32) {
-    let record = holds.read(Int(number - 1)).pointee
-    if record.previous == 0 {
-      members.write(Int(record.member)).pointee.firstHold = record.next
-    } else {
-      holds.write(Int(record.previous - 1)).pointee.next = record.next
-    }
-    if record.next != 0 { holds.write(Int(record.next - 1)).pointee.previous = record.previous }
-    holds[Int(number - 1)] = HoldRecord(id: .none, deadline: .zero, member: 0, next: core.freeHold)
-    core.freeHold = number
-    dropStaleDeadlines()
-  }
-
-  /// Releases the holds of a member that have run out.
-  mutating func releaseDueHolds(_ member: UInt32) {
-    var number = members.read(Int(member)).pointee.firstHold
-    while number != 0 {
-      let record = holds.read(Int(number - 1)).pointee
-      if record.deadline <= now { lapseHold(record.id) }
-      number = record.next
-    }
-  }
   /// Releases all that an open hold still holds, without being asked by its merchant.
   mutating func lapseHold(_ tx: TransactionID) {
-    guard let number = findTransaction(tx) else { return }
+    guard let number = findTransaction(tx) else { return fail(.records) }
     let transaction = transactions.read(number).pointee
-    guard let holder = holder(transaction.member, Int(transaction.program), create: false) else { return }
+    guard let holder = holder(transaction.member, Int(transaction.program), create: false) else {
+      return fail(.records)
+    }
     releasePoints(holder, number, transaction.points)
     setState(number, TransactionRecord.released)
     closeHold(transaction.hold)
@@ -122,7 +87,8 @@ extension Ledger {
       let record = takes.read(Int(take - 1)).pointee
       let part = min(left, record.points)
       let lotNumber = findLot(holder, record.expiresAt, record.origin)
-      precondition(lotNumber != 0, "a lot lives as long as something of it is held")
+      // A lot lives as long as something of it is held.
+      guard lotNumber != 0 else { return fail(.records) }
       let lot = lot(holder, lotNumber)
       let repaid = record.expiresAt <= now ? 0 : min(part, holder.account.pointee.debt)
       adjustLot(holder, lot, available: part - repaid, held: -part, consumed: repaid)
@@ -132,7 +98,8 @@ extension Ledger {
       left -= part
       if part == record.points { take = dropTake(take, tx) } else { adjustTake(take, tx, points: -part) }
     }
-    precondition(left == 0, "a hold's points lie in its takes")
+    // A hold's points lie in its takes.
+    if left != 0 { fail(.records) }
     transactions.write(number).pointee.firstTake = take
   }
 
@@ -255,7 +222,10 @@ extension Ledger {
     while old != 0 {
       var take = takes.read(Int(old - 1)).pointee
       let lotNumber = findLot(holder, take.expiresAt, take.origin)
-      precondition(lotNumber != 0, "a lot lives as long as something of it is held")
+      guard lotNumber != 0 else {
+        fail(.records)
+        break
+      }
       adjustLot(holder, lot(holder, lotNumber), held: -take.points, consumed: take.points)
       closeIfEmpty(holder, lotNumber)
       old = dropTake(old, hold.id)

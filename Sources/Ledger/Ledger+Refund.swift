@@ -140,10 +140,10 @@ extension Ledger {
     }
     guard points <= left else { return refuse(s, .reversed, "more than is left to refund", left: left, &reply) }
     touch(holder)
-    guard holder.account.pointee.available <= Ledger.largestBalance - points else {
+    guard hasRoom(holder, points) else {
       return refuse(s, .limit, "over a limit", which: "balance", &reply)
     }
-    guard Int(holder.member.pointee.lotCount) + takeCount(t.firstTake) <= limits.lotsPerMember + 1 else {
+    guard lotsReserved(UnsafePointer(holder.member)) + takeCount(t.firstTake) <= limits.lotsPerMember + 1 else {
       return refuse(s, .limit, "over a limit", which: "lots", &reply)
     }
     giveBack(holder, t, points, withGrace: true)
@@ -151,7 +151,7 @@ extension Ledger {
     addReversed(s.number, points: points, spend: 0)
     return bookRefund(s, holder, points, spend: -1, &reply)
   }
-  private func takeCount(_ chain: UInt32) -> Int {
+  func takeCount(_ chain: UInt32) -> Int {
     var count = 0
     var number = chain
     while number != 0 {
@@ -181,7 +181,8 @@ extension Ledger {
       }
       number = take.next
     }
-    precondition(left == 0, "a transaction's points lie in its takes")
+    // A transaction's points lie in its takes.
+    if left != 0 { fail(.records) }
   }
 
   private mutating func bookRefund(

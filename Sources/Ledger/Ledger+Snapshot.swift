@@ -45,6 +45,7 @@ extension Ledger {
     dedupeIndex.freeze(into: &builder)
     holds.freeze(into: &builder)
     holdQueue.freeze(into: &builder)
+    transits.freeze(into: &builder)
     cards.freeze(into: &builder)
     cardEntries.freeze(into: &builder)
     cardIndex.freeze(into: &builder)
@@ -81,6 +82,7 @@ extension Ledger {
     let dedupeIndex = try HashIndex(pool, restoring: &reader)
     let holds = try PagedArray<HoldRecord>(pool, restoring: &reader)
     let holdQueue = try PagedArray<HoldDeadline>(pool, restoring: &reader)
+    let transits = try PagedArray<TransitRecord>(pool, restoring: &reader)
     let cards = try PagedArray<CardRecord>(pool, restoring: &reader)
     let cardEntries = try PagedArray<CardEntryRecord>(pool, restoring: &reader)
     let cardIndex = try HashIndex(pool, restoring: &reader)
@@ -114,6 +116,7 @@ extension Ledger {
     self.dedupeIndex = dedupeIndex
     self.holds = holds
     self.holdQueue = holdQueue
+    self.transits = transits
     self.cards = cards
     self.cardEntries = cardEntries
     self.cardIndex = cardIndex

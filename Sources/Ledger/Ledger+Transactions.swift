@@ -4,7 +4,7 @@ extension Ledger {
   /// The next number of a slot.
   mutating func nextTransaction(_ slot: Slot) -> TransactionID {
     let sequence = sequences.write(Int(slot.rawValue))
-    sequence.pointee += 1
+    core.add(1, to: &sequence.pointee)
     core.digest.add(UInt64(slot.rawValue), DigestField.sequence, 1)
     core.transactionCount += 1
     return TransactionID(slot: slot, sequence: sequence.pointee)
@@ -92,8 +92,8 @@ extension Ledger {
   /// Counts what was given back of a transaction.
   mutating func addReversed(_ number: UInt64, points: Int64, spend: Int64) {
     let record = transactions.write(number)
-    record.pointee.reversedPoints += points
-    record.pointee.reversedSpend += spend
+    core.add(points, to: &record.pointee.reversedPoints)
+    core.add(spend, to: &record.pointee.reversedSpend)
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedPoints, points)
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedSpend, spend)
   }

@@ -130,6 +130,7 @@ extension Ledger {
     texts.append(counted: c.recipient)
     texts.append(counted: c.recipientCard)
     texts.append(counted: c.request)
+    beginTransit(sender, points: c.points, lots: takeCount(chain))
     addOutbox(&out, texts.bytes)
     remember(key, answer: tx.rawValue, isPending: true)
     return .pending(tx)
@@ -166,9 +167,8 @@ extension Ledger {
     }
     if member.pointee.state == MemberState.frozen.rawValue { return Verdict(.frozen) }
     if member.pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
-    guard Int(member.pointee.lotCount) + lots <= limits.lotsPerMember else { return Verdict(.limit, which: 2) }
-    let available = account(member, program)?.pointee.available ?? 0
-    guard available <= Ledger.largestBalance - points else { return Verdict(.limit, which: 1) }
+    guard lotsReserved(member) + lots <= limits.lotsPerMember else { return Verdict(.limit, which: 2) }
+    guard hasRoom(member, account(member, program), points) else { return Verdict(.limit, which: 1) }
     return .done
   }
 

@@ -45,6 +45,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var dedupeIndex: HashIndex
   var holds: PagedArray<HoldRecord>
   var holdQueue: PagedArray<HoldDeadline>
+  var transits: PagedArray<TransitRecord>
   var cards: PagedArray<CardRecord>
   var cardEntries: PagedArray<CardEntryRecord>
   var cardIndex: HashIndex
@@ -76,6 +77,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     dedupeIndex = HashIndex(pool)
     holds = PagedArray(pool)
     holdQueue = PagedArray(pool)
+    transits = PagedArray(pool)
     cards = PagedArray(pool)
     cardEntries = PagedArray(pool)
     cardIndex = HashIndex(pool)
@@ -139,7 +141,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
       _ = journal.append(record)
     }
   }
-  /// Closes the entry, and its journal frame: chain = SHA-256(previous chain ∥ frame).
+  /// Closes the entry, and its journal frame: chain = SHA-256(previous chain ∥ frame). Whoever applies entries looks for a
+  /// `fault` then.
   public mutating func endEntry() {
     precondition(core.isInEntry, "an entry is open")
     core.isInEntry = false
@@ -217,5 +220,7 @@ struct Core: BitwiseCopyable {
   var freeHold: UInt32 = 0
   var freeOutbox: UInt32 = 0
   var freeInbox: UInt32 = 0
+  var freeTransit: UInt32 = 0
+  var faults: LedgerFaults = []
   var isInEntry = false
 }

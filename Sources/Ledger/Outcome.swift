@@ -67,6 +67,8 @@ public struct LedgerLimits: Sendable, Hashable {
   public var requestIDs: UInt64 = 200_000_000
   /// Lots a member may have.
   public var lotsPerMember = 1024
+  /// Holds that a member may have open: what closing the member releases in one command.
+  public var holdsPerMember = 1024
   public var cardsPerMember = 64
   /// A journal segment that has this many bytes is followed by the next.
   public var journalSegmentBytes: UInt64 = 64 << 20

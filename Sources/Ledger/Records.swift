@@ -75,7 +75,8 @@ struct MemberRecord: BitwiseCopyable {
   var state: UInt8 = MemberState.active.rawValue
   var cardCount: UInt8 = 0
   var lotCount: UInt16 = 0
-  var reserved: UInt32 = 0
+  /// What is on its way from the member's accounts to other shards.
+  var firstTransit: UInt32 = 0
   var account = AccountRecord()
   var lot = LotRecord()
 
@@ -159,13 +160,27 @@ struct TakeRecord: BitwiseCopyable {
   var reserved2: UInt16 = 0
 }
 
-/// An open hold, in its member's list.
+/// An open hold, in its member's list, which is in the order of the deadlines.
 struct HoldRecord: BitwiseCopyable {
   var id: TransactionID
   var deadline: Stamp
   var member: UInt32
   var next: UInt32
+  /// Of the first: the last.
   var previous: UInt32 = 0
+  /// Of the first: how many the member has.
+  var count: UInt32 = 0
+}
+
+/// What is on its way from one account to other shards, and may come back. Not there where nothing is.
+struct TransitRecord: BitwiseCopyable {
+  var points: Int64 = 0
+  /// -1: not in use.
+  var program: Int32
+  /// The member's other accounts of which something is on its way.
+  var next: UInt32
+  /// Lots that the points were taken from.
+  var lots: UInt32 = 0
   var reserved: UInt32 = 0
 }
 

@@ -23,7 +23,8 @@ struct LedgerCommands {
     return text(mutator.below(4) == 0 ? "r\(mutator.below(40))" : "r\(requests)")
   }
   private mutating func points() -> Int64 {
-    mutator.pick([1, 2, 3, 7, 10, 100, 1_000_000, 1_000_000_000_000_000, Int64(1 + mutator.below(40))])
+    let most: Int64 = 1_000_000_000_000_000
+    return mutator.pick([1, 2, 3, 7, 10, 100, 1_000_000, most / 2, most - 1, most, most, Int64(1 + mutator.below(40))])
   }
   private mutating func context() -> CommandContext { CommandContext(fingerprint: mutator.below(10) == 0 ? 1 : 0) }
 
@@ -54,7 +55,10 @@ struct LedgerCommands {
   ) {
     let merchant = text("cafe")
     let number = text("500\(mutator.below(4))")
-    let at = mutator.below(5) == 0 ? Stamp(microseconds: 1_700_000_000_000_000 + Int64(mutator.below(1 << 40))) : nil
+    let near = 1_700_000_000_000_000 + Int64(mutator.below(1 << 40))
+    let edges: [Int64] = [.min, .min + 1, -1, 0, .max - 1, .max]
+    let moment: Int64 = mutator.below(8) == 0 ? mutator.pick(edges) : near
+    let at = mutator.below(5) == 0 ? Stamp(microseconds: moment) : nil
     merchant.withUnsafeBytes { merchant in
       switch kind {
       case 0, 1, 2:
@@ -106,6 +110,32 @@ struct LedgerCommands {
         }
       }
     }
+  }
+
+  /// What makes the first two members and gives each so many of the largest purchases.
+  static func filling(_ count: Int) -> [[UInt8]] {
+    var commands: [[UInt8]] = []
+    let merchant = text("cafe")
+    for id in members.prefix(2) {
+      let id = text(id)
+      for number in 0...count {
+        var buffer = ByteBuffer()
+        let request = text("fill\(number)")
+        id.withUnsafeBytes { id in
+          merchant.withUnsafeBytes { merchant in
+            request.withUnsafeBytes {
+              let context = CommandContext(fingerprint: 7)
+              if number == 0 { return Command.appendMemberAdd(to: &buffer, context: context, member: id) }
+              Command.appendEarn(
+                to: &buffer, context: context, member: id, merchant: merchant, amount: .points(1_000_000_000_000_000),
+                request: $0)
+            }
+          }
+        }
+        commands.append(buffer.array)
+      }
+    }
+    return commands
   }
 
   /// A question, as bytes.

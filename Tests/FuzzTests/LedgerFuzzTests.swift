@@ -32,6 +32,12 @@ import Testing
       ledger = Ledger(shard: ShardID(1), limits: limits)
       commands = LedgerCommands(seed: seed)
       for command in LedgerCommands.catalogue() { apply(payload(command)) }
+      if seed % 2 == 0 { fill() }
+    }
+
+    /// Members with almost all that an account may hold.
+    private mutating func fill() {
+      for command in LedgerCommands.filling(990) { apply(payload(command)) }
     }
 
     func payload(_ command: [UInt8], count: UInt32 = 1) -> [UInt8] {
@@ -91,6 +97,7 @@ import Testing
         try shard.ledger.checkInvariants()
         let (found, kept) = (shard.ledger.recomputeDigest(), shard.ledger.auditFigures().digest)
         #expect(found == kept)
+        #expect(shard.ledger.fault == nil)
       }
       // After such a moment the shard's life is over.
       if number % 400 == 399 { shard = Shard(seed: 500 + part + UInt64(number)) }

@@ -1,0 +1,105 @@
+import Base
+
+// An account is bounded as a whole: what is available, what is held and what may come back from another shard, together.
+// So the bound is checked where points come that were not there before, and never where they come back: what a hold, a
+// transfer or a verdict gives back has had its room all the time. The same goes for the lots of a member. Sums over
+// accounts (`ProgramRecord`, `PartRecord`) are 128 bits wide: no number of commands reaches their end.
+
+extension Ledger {
+  /// The largest balance or debt of an account: sums of two stay far from overflow.
+  static var largestBalance: Int64 { 1_000_000_000_000_000_000 }
+  /// The largest number of points or minor units in one command.
+  static var largestAmount: Int64 { 1_000_000_000_000_000 }
+
+  /// Whether an account may be given so many points, at most `largestAmount`. Without one it is one that is to be made.
+  @inline(__always) func hasRoom(
+    _ member: UnsafePointer<MemberRecord>, _ account: UnsafePointer<AccountRecord>?, _ points: Int64
+  ) -> Bool {
+    guard let account else { return true }
+    let away = member.pointee.firstTransit == 0 ? 0 : transit(member, account.pointee.program)?.pointee.points ?? 0
+    let present = account.pointee.available &+ account.pointee.held
+    return present &+ away <= Ledger.largestBalance &- points
+  }
+  func hasRoom(_ holder: Holder, _ points: Int64) -> Bool {
+    hasRoom(UnsafePointer(holder.member), UnsafePointer(holder.account), points)
+  }
+
+  /// The lots that a member has, and those that may come back.
+  func lotsReserved(_ member: UnsafePointer<MemberRecord>) -> Int {
+    var count = Int(member.pointee.lotCount)
+    var next = member.pointee.firstTransit
+    while next != 0 {
+      let record = transits.read(Int(next - 1))
+      count += Int(record.pointee.lots)
+      next = record.pointee.next
+    }
+    return count
+  }
+  /// Whether a credit into a lot of this kind would need a lot more than a member may have.
+  mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
+    lotsReserved(UnsafePointer(holder.member)) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != 0
+  }
+
+  // MARK: What is on its way
+
+  /// What is on its way from a member's account of one program; nil if nothing is.
+  func transit(_ member: UnsafePointer<MemberRecord>, _ program: Int32) -> UnsafePointer<TransitRecord>? {
+    var next = member.pointee.firstTransit
+    while next != 0 {
+      let record = transits.read(Int(next - 1))
+      if record.pointee.program == program { return record }
+      next = record.pointee.next
+    }
+    return nil
+  }
+  /// Counts a transfer that has left, with the lots that it was taken from.
+  mutating func beginTransit(_ holder: Holder, points: Int64, lots: Int) {
+    let number = findTransit(holder) ?? addTransit(holder)
+    let record = transits.write(Int(number - 1))
+    core.add(points, to: &record.pointee.points)
+    core.add(UInt32(clamping: lots), to: &record.pointee.lots)
+  }
+  /// Counts it out: it has arrived, or comes back.
+  mutating func endTransit(_ holder: Holder, points: Int64, lots: Int) {
+    guard let number = findTransit(holder) else { return fail(.records) }
+    let record = transits.write(Int(number - 1))
+    core.add(-points, to: &record.pointee.points)
+    record.pointee.lots &-= UInt32(clamping: lots)
+    if record.pointee.points <= 0 { dropTransit(holder, number) }
+  }
+  private func findTransit(_ holder: Holder) -> UInt32? {
+    var next = holder.member.pointee.firstTransit
+    while next != 0 {
+      let record = transits.read(Int(next - 1))
+      if record.pointee.program == Int32(holder.program) { return next }
+      next = record.pointee.next
+    }
+    return nil
+  }
+  private mutating func addTransit(_ holder: Holder) -> UInt32 {
+    let record = TransitRecord(program: Int32(holder.program), next: holder.member.pointee.firstTransit)
+    var number = core.freeTransit
+    if number != 0 {
+      core.freeTransit = transits.read(Int(number - 1)).pointee.next
+      transits[Int(number - 1)] = record
+    } else {
+      number = UInt32(transits.append(record) + 1)
+    }
+    holder.member.pointee.firstTransit = number
+    return number
+  }
+  private mutating func dropTransit(_ holder: Holder, _ number: UInt32) {
+    let after = transits.read(Int(number - 1)).pointee.next
+    if holder.member.pointee.firstTransit == number {
+      holder.member.pointee.firstTransit = after
+    } else {
+      var before = holder.member.pointee.firstTransit
+      while transits.read(Int(before - 1)).pointee.next != number {
+        before = transits.read(Int(before - 1)).pointee.next
+      }
+      transits.write(Int(before - 1)).pointee.next = after
+    }
+    transits[Int(number - 1)] = TransitRecord(program: -1, next: core.freeTransit)
+    core.freeTransit = number
+  }
+}
