@@ -328,6 +328,7 @@ extension Ledger {
     back.of = record.id
     book(holder, &back, points: transaction.points, link: record.id)
     endDueLots(holder)
+    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }
     let start = reply.buffer.count
     writeRecipientVerdict(verdict, &reply)
     let position = keptAnswer(

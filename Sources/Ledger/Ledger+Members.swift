@@ -156,18 +156,24 @@ extension Ledger {
         let holder = holder(number, program, create: false)
       else { continue }
       endDueLots(holder)
-      var lapsed: Int64 = 0
-      while holder.account.pointee.firstLot != 0 {
-        let first = holder.account.pointee.firstLot
-        let record = lot(holder, first)
-        let points = record.pointee.available
-        core.add(points, to: &lapsed)
-        adjustLot(holder, record, available: -points, expired: points)
-        adjust(holder, available: -points)
-        closeIfEmpty(holder, first)
-      }
-      if lapsed > 0 { bookBreakage(holder, lapsed, .close) }
+      lapseRest(holder)
     }
     setState(ofMember: number, .closed)
+  }
+  /// What an account still has when its member is closed, or what comes back to it later, lapses to breakage.
+  mutating func lapseRest(_ holder: Holder) {
+    var lapsed: Int64 = 0
+    var number = holder.account.pointee.firstLot
+    while number != 0 {
+      let record = lot(holder, number)
+      let next = record.pointee.next
+      let points = record.pointee.available
+      core.add(points, to: &lapsed)
+      adjustLot(holder, record, available: -points, expired: points)
+      adjust(holder, available: -points)
+      closeIfEmpty(holder, number)
+      number = next
+    }
+    if lapsed > 0 { bookBreakage(holder, lapsed, .close) }
   }
 }
