@@ -20,6 +20,8 @@ enum RecordKind: UInt8, Sendable {
   case lapse = 13
   /// Where the numbers of some slots' transactions stand as a segment begins. Not part of a history.
   case index = 14
+  /// What had lapsed, taken back from breakage by the refund that follows.
+  case expireBack = 15
 
   var word: StaticString {
     switch self {
@@ -37,6 +39,7 @@ enum RecordKind: UInt8, Sendable {
     case .answer: "answer"
     case .lapse: "lapse"
     case .index: "index"
+    case .expireBack: "expire-back"
     }
   }
 }
@@ -200,7 +203,7 @@ struct JournalRecord {
   var gross: Int64 {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close: Int64(clamping: points.magnitude)
+    case .refund, .expire, .close, .expireBack: Int64(clamping: points.magnitude)
     default: amount
     }
   }

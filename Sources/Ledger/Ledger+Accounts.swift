@@ -47,6 +47,7 @@ enum DigestField {
   static let cardEntry: UInt64 = 30
   static let outbox: UInt64 = 31
   static let inbox: UInt64 = 32
+  static let lapsed: UInt64 = 33
   static let past: UInt64 = 40
 }
 

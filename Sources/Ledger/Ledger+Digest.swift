@@ -11,6 +11,10 @@ extension Ledger {
     for number in transactions.first..<transactions.end { addTransaction(transactions.read(number).pointee, to: &sum) }
     past.forEach { sum.add($0.rawValue, DigestField.past, Int64(bitPattern: $1.word)) }
     for number in dedupe.first..<dedupe.end { Ledger.count(dedupe.read(number).pointee, 1, in: &sum) }
+    for number in lapsed.first..<lapsed.end {
+      let record = lapsed.read(number).pointee
+      if record.points > 0 { sum.add(lapsedKey(record), DigestField.lapsed, record.points) }
+    }
     for i in 0..<programs.count {
       let (p, key) = (programs.read(i).pointee, programKey(i))
       sum.add(key, DigestField.breakage, Int64(truncatingIfNeeded: p.breakage))

@@ -12,6 +12,7 @@ extension Ledger {
     try checkBalances()
     try checkTransactions()
     try checkTransits()
+    try checkLapsed()
     try hold(fault == nil, "the ledger broke: \(fault ?? "")")
     let recomputed = recomputeDigest()
     try hold(recomputed == digest, "the digest kept differs from the digest of the records")
@@ -37,6 +38,11 @@ extension Ledger {
       try hold(
         lotCount == Int(member.pointee.lotCount), "member \(i) counts \(member.pointee.lotCount) lots of \(lotCount)")
       try checkHolds(UInt32(i), member)
+      if member.pointee.state == MemberState.closed.rawValue {
+        var left: Int64 = 0
+        forEachAccount(member) { left += $0.pointee.available + $0.pointee.held }
+        try hold(left == 0, "member \(i) is closed, and has \(left)")
+      }
       try hold(
         findMember(member.pointee.hash, member.pointee.tenant, memberID(member)) == UInt32(i),
         "member \(i) is not found by its id")
@@ -132,6 +138,25 @@ extension Ledger {
     for program in 0..<programs.count {
       let account = account(member, program)?.pointee.held ?? 0
       try hold(account == held[Int32(program)] ?? 0, "held \(account), by open holds \(held[Int32(program)] ?? 0)")
+    }
+  }
+
+  /// What is remembered as lapsed is in breakage, each lot once.
+  private func checkLapsed() throws(BrokenInvariant) {
+    var sums = [Int128](repeating: 0, count: programs.count)
+    var count = 0
+    for number in lapsed.first..<lapsed.end {
+      let record = lapsed.read(number).pointee
+      try hold(record.points >= LapsedRecord.mark && record.points <= Ledger.largestBalance, "lapsed: \(record.points)")
+      guard record.points > 0 else { continue }
+      sums[record.program] += Int128(record.points)
+      count += 1
+      try hold(findLapsed(record.lot) == number, "what lapsed of a lot is remembered twice, or not found")
+    }
+    try hold(count == lapsedIndex.count, "\(count) lots that lapsed, \(lapsedIndex.count) in the index")
+    for program in 0..<programs.count {
+      let breakage = programs.read(program).pointee.breakage
+      try hold(sums[program] <= breakage, "program \(program): \(sums[program]) lapsed, and \(breakage) in breakage")
     }
   }
 

@@ -181,6 +181,7 @@ extension Ledger {
     guard points > 0 else { return }
     adjustLot(holder, record, available: -points, expired: points)
     adjust(holder, available: -points)
+    if record.pointee.origin == Origin.earned.rawValue { rememberLapsed(holder, record.pointee.expiresAt, points) }
     bookBreakage(holder, points, .expire)
   }
   /// Ends all lots of an account that are due. Returns how many.

@@ -77,7 +77,7 @@ extension Ledger {
   /// refund window reaches any more is forgotten, what is open stays for as long again.
   mutating func retireTransactions(atMost limit: Int) {
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond
-    let window = max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay)
+    let window = transactionWindow
     for _ in 0..<limit {
       guard !transactions.isEmpty else { break }
       let number = transactions.first

@@ -99,13 +99,16 @@ extension Ledger {
     guard holder.account.pointee.debt <= Ledger.largestBalance - points else {
       return refuse(s, .limit, "over a limit", which: "balance", &reply)
     }
-    takeBack(holder, points, lotExpiry: t.expiresAt, origin: t.origin)
+    let restored = restoreLapsed(holder, t, points)
+    adjust(holder, available: -restored)
+    takeBack(holder, points - restored, lotExpiry: t.expiresAt, origin: t.origin)
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
   }
-  /// R7: from what remains of the lot it joined, then from any lot by R1, the rest becomes debt (R8).
+  /// R7: from what remains of the lot it joined, then (what lapsed of that lot being taken already) from any lot by R1, the
+  /// rest becomes debt (R8).
   private mutating func takeBack(_ holder: Holder, _ points: Int64, lotExpiry: Stamp, origin: UInt8) {
     guard points > 0 else { return }
     var left = points

@@ -15,7 +15,7 @@ public struct LedgerSnapshot: Sendable {
 }
 
 extension Ledger {
-  private static var snapshotVersion: UInt32 { 3 }
+  private static var snapshotVersion: UInt32 { 4 }
 
   /// The state as of the last entry, to be written from another thread while entries go on. One at a time, between
   /// entries. Everything is in it: members, request ids, deliveries, catalogue, the journal's end and chain, the last
@@ -46,6 +46,8 @@ extension Ledger {
     holds.freeze(into: &builder)
     holdQueue.freeze(into: &builder)
     transits.freeze(into: &builder)
+    lapsed.freeze(into: &builder)
+    lapsedIndex.freeze(into: &builder)
     cards.freeze(into: &builder)
     cardEntries.freeze(into: &builder)
     cardIndex.freeze(into: &builder)
@@ -83,6 +85,8 @@ extension Ledger {
     let holds = try PagedArray<HoldRecord>(pool, restoring: &reader)
     let holdQueue = try PagedArray<HoldDeadline>(pool, restoring: &reader)
     let transits = try PagedArray<TransitRecord>(pool, restoring: &reader)
+    let lapsed = try PagedQueue<LapsedRecord>(pool, restoring: &reader)
+    let lapsedIndex = try HashIndex(pool, restoring: &reader)
     let cards = try PagedArray<CardRecord>(pool, restoring: &reader)
     let cardEntries = try PagedArray<CardEntryRecord>(pool, restoring: &reader)
     let cardIndex = try HashIndex(pool, restoring: &reader)
@@ -117,6 +121,8 @@ extension Ledger {
     self.holds = holds
     self.holdQueue = holdQueue
     self.transits = transits
+    self.lapsed = lapsed
+    self.lapsedIndex = lapsedIndex
     self.cards = cards
     self.cardEntries = cardEntries
     self.cardIndex = cardIndex

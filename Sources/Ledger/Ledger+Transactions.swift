@@ -97,4 +97,7 @@ extension Ledger {
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedPoints, points)
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedSpend, spend)
   }
+
+  /// How long a transaction may be refunded, by any program; microseconds.
+  var transactionWindow: Int64 { max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay) }
 }

@@ -46,6 +46,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var holds: PagedArray<HoldRecord>
   var holdQueue: PagedArray<HoldDeadline>
   var transits: PagedArray<TransitRecord>
+  var lapsed: PagedQueue<LapsedRecord>
+  var lapsedIndex: HashIndex
   var cards: PagedArray<CardRecord>
   var cardEntries: PagedArray<CardEntryRecord>
   var cardIndex: HashIndex
@@ -78,6 +80,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     holds = PagedArray(pool)
     holdQueue = PagedArray(pool)
     transits = PagedArray(pool)
+    lapsed = PagedQueue(pool)
+    lapsedIndex = HashIndex(pool)
     cards = PagedArray(pool)
     cardEntries = PagedArray(pool)
     cardIndex = HashIndex(pool)
@@ -127,6 +131,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     dropOldRequests(atMost: 64)
     // Twice as many as may come.
     retireTransactions(atMost: 64 + 2 * Int(min(header.commandCount, 1 << 16)))
+    // A tick lapses some 2,000 lots at most.
+    dropOldLapsed(atMost: 512)
   }
   /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
   private mutating func indexSequences() {
@@ -211,6 +217,9 @@ struct Core: BitwiseCopyable {
   var chain = SHA256.Digest()
   /// Where the sweep for expired lots goes on.
   var sweepCursor: UInt64 = 0
+  /// The number of the newest mark among the lapsed, and the day of the oldest of them whose mark is gone.
+  var lapsedMark: UInt64 = 0
+  var firstLapsedDay: UInt64 = 0
   var openOutbox: UInt64 = 0
   var openInbox: UInt64 = 0
   /// First of the free records of each kind.

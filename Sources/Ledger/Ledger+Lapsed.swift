@@ -1,0 +1,111 @@
+import Base
+
+// What lapsed of a lot unspent is remembered for as long as a purchase that joined it may be refunded: a refund takes it
+// from breakage before it takes other points of the member (R7). Only of lots of purchases: what was transferred or given
+// back is not refunded by its lot. The records lie in the order in which they lapsed, with a mark before those of each day.
+
+/// What lapsed of one lot.
+struct LapsedRecord: BitwiseCopyable {
+  /// The member's number (32 bits), the program's (10), the day of the expiry in UTC (22). Of a mark: the day on which what
+  /// follows lapsed, since 1970.
+  var lot: UInt64
+  /// 0: all of it was taken back. -1: a mark.
+  var points: Int64
+
+  static let mark: Int64 = -1
+  init(lot: UInt64, points: Int64) {
+    self.lot = lot
+    self.points = points
+  }
+  static func lot(_ member: UInt32, _ program: Int, _ expiresAt: Stamp) -> UInt64 {
+    let day = UInt64(bitPattern: CivilTime.day(of: expiresAt, offset: 0)) & 0x3F_FFFF
+    return UInt64(member) << 32 | UInt64(program) << 22 | day
+  }
+  var member: UInt32 { UInt32(lot >> 32) }
+  var program: Int { Int(lot >> 22 & 0x3FF) }
+  var hash: UInt64 { DigestSum.mix(lot, 0x1A95) }
+}
+
+extension Ledger {
+  /// Remembers points of a purchase's lot that lapse now; of one lot at most `largestBalance`.
+  mutating func rememberLapsed(_ holder: Holder, _ expiresAt: Stamp, _ points: Int64) {
+    beginLapsedDay()
+    var record = LapsedRecord(lot: LapsedRecord.lot(holder.number, holder.program, expiresAt), points: points)
+    if let known = findLapsed(record.lot) {
+      let before = lapsed.read(known).pointee.points
+      record.points = min(before &+ points, Ledger.largestBalance)
+      if known > core.lapsedMark { return setLapsed(known, record.points) }
+      // It is to be remembered from today on.
+      setLapsed(known, 0)
+    }
+    let number = lapsed.append(record)
+    lapsedIndex.insert(record.hash, PagedQueue<LapsedRecord>.indexValue(number))
+    core.digest.add(lapsedKey(record), DigestField.lapsed, record.points)
+  }
+  private mutating func beginLapsedDay() {
+    let day = UInt64(bitPattern: CivilTime.day(of: now, offset: 0))
+    let isToday =
+      core.lapsedMark >= lapsed.first && core.lapsedMark < lapsed.end
+      && lapsed.read(core.lapsedMark).pointee.lot == day
+    if !isToday { core.lapsedMark = lapsed.append(LapsedRecord(lot: day, points: LapsedRecord.mark)) }
+  }
+
+  /// Takes what lapsed of a purchase's lot back from breakage: what of a refund's points the lot itself has no more. It is
+  /// available then, in no lot, for the refund to take. Returns how much it is.
+  mutating func restoreLapsed(_ holder: Holder, _ t: TransactionRecord, _ points: Int64) -> Int64 {
+    let number = findLot(holder, t.expiresAt, t.origin)
+    let present = number == 0 ? 0 : lot(holder, number).pointee.available
+    guard points > present, let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, t.expiresAt)) else {
+      return 0
+    }
+    let left = lapsed.read(known).pointee.points
+    let part = min(points - present, left)
+    setLapsed(known, left - part)
+    postBreakage(holder.program, -part)
+    adjust(holder, available: part)
+    let member = holder.member
+    var record = JournalRecord(
+      .expireBack, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
+      member: memberID(UnsafePointer(member)))
+    record.program = Int32(holder.program)
+    record.points = part
+    record.of = t.id
+    book(holder, &record, points: part, link: t.id)
+    return part
+  }
+
+  /// What is remembered of a lot; 0 points are remembered of none.
+  func findLapsed(_ lot: UInt64) -> UInt64? {
+    guard !lapsed.isEmpty else { return nil }
+    let value = lapsedIndex.find(LapsedRecord(lot: lot, points: 0).hash) { value in
+      let number = lapsed.number(ofIndexValue: value)
+      return number < lapsed.end && lapsed.read(number).pointee.lot == lot && lapsed.read(number).pointee.points > 0
+    }
+    return value.map { lapsed.number(ofIndexValue: $0) }
+  }
+  private mutating func setLapsed(_ number: UInt64, _ points: Int64) {
+    let record = lapsed.write(number)
+    core.digest.add(lapsedKey(record.pointee), DigestField.lapsed, points &- record.pointee.points)
+    record.pointee.points = points
+    if points == 0 { lapsedIndex.remove(record.pointee.hash, PagedQueue<LapsedRecord>.indexValue(number)) }
+  }
+  /// What the digest knows the lot by: the same wherever the member's record lies.
+  func lapsedKey(_ record: LapsedRecord) -> UInt64 {
+    let account = DigestSum.mix(hash(ofMember: record.member), programKey(record.program))
+    return DigestSum.mix(account, record.lot & 0x3F_FFFF)
+  }
+
+  /// Forgets what lapsed so long ago that no purchase before it can be refunded any more.
+  mutating func dropOldLapsed(atMost limit: Int) {
+    guard !lapsed.isEmpty else { return }
+    let window = transactionWindow
+    for _ in 0..<limit where !lapsed.isEmpty {
+      let record = lapsed.read(lapsed.first).pointee
+      let isMark = record.points == LapsedRecord.mark
+      let day = isMark ? record.lot : core.firstLapsedDay
+      guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else { return }
+      if isMark { core.firstLapsedDay = day } else if record.points > 0 { setLapsed(lapsed.first, 0) }
+      lapsed.removeFirst()
+    }
+  }
+}
