@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Client
@@ -94,9 +95,31 @@ import Testing
     ]
     #expect(table.run(common + ["--load-only"]) == 0)
     #expect(cluster.memberCount == 300)
-    #expect(table.run(common + ["--requests", "200", "--mix", "earn"]) == 0)
+    #expect(table.run(common + ["--requests", "200", "--mix", "earn", "--yes"]) == 0)
     #expect(cluster.transactionCount == 200)
     cluster.isBalanced = false
-    #expect(table.run(common + ["--requests", "20"]) == 4)
+    #expect(table.run(common + ["--requests", "20", "--yes"]) == 4)
+  }
+
+  /// Tests have no terminal to ask at.
+  @Test func `what would write among members is refused unless it is said to be meant`() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses, "--json"]
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("consent-\(getpid()).csv")
+    try "customer,date,cents\n1,1997-01-01,1250\n".write(to: file, atomically: true, encoding: .utf8)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let bench = ["bench", "--members", "10", "--clients", "1", "--pipeline", "1", "--requests", "5"] + to
+    #expect(table.run(["replay", file.path] + to) == 0)
+    #expect(cluster.memberCount == 1 && cluster.transactionCount == 1)
+    #expect(table.run(bench) == 2)
+    #expect(table.run(bench + ["--no-load"]) == 2)
+    #expect(table.run(bench + ["--load-only"]) == 2)
+    #expect(table.run(bench + ["--line", "EARN c1 merchant=m points=1 id={id}"]) == 2)
+    #expect(table.run(["replay", file.path] + to) == 2)
+    #expect(cluster.memberCount == 1 && cluster.transactionCount == 1)
+    #expect(table.run(["replay", file.path, "--yes"] + to) == 0)
+    #expect(table.run(bench + ["--yes"]) == 0)
+    #expect(cluster.memberCount == 11 && cluster.transactionCount == 6)
   }
 }

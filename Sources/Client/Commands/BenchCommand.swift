@@ -27,10 +27,12 @@ enum BenchCommand {
         --baseline-only   measures nothing else
         --dir DIR         where --baseline syncs: a directory on the nodes' disk (.)
         --resp            sends arrays of bulk strings, as client libraries do
+        --yes             does not ask: a cluster that has members is not written into without
         --line 'LINE'     a request of your own, with {member} {recipient} {spend} {id} where they go; implies --no-load
         --json            for programs
 
-      Numbers may end in k or M. Exit code 4 where the books do not balance or nothing but errors came back.
+      Numbers may end in k or M. Exit code 4 where the books do not balance or nothing but errors came back, 2
+      where the cluster has members and nobody said that they may be written among.
       """, body: run)
 
   private static func run(_ arguments: [String]) throws(ClientError) -> Int32 {
@@ -40,7 +42,7 @@ enum BenchCommand {
         "clients", "pipeline", "requests", "seconds", "mix", "members", "merchants", "skew", "rate", "threads", "seed",
         "dir", "line",
       ],
-      switches: ["load-only", "no-load", "no-audit", "baseline", "baseline-only", "resp", "json"])
+      switches: ["load-only", "no-load", "no-audit", "baseline", "baseline-only", "resp", "json", "yes"])
     try flags.expectNoWords()
     let target = try Target(flags)
     var plan = try plan(flags, target)
@@ -52,6 +54,9 @@ enum BenchCommand {
     if let baseline, flags.has("baseline-only") {
       Console.print(json ? BenchReport.json(baseline).rendered() : BenchReport.line(baseline))
       return 0
+    }
+    if plan.writes || !flags.has("no-load") {
+      guard try Consent.isGiven(for: "bench", flags, target) else { return Consent.refused }
     }
     if !flags.has("no-load"), plan.line.isEmpty {
       var setup = BenchSetup(target: target, plan: plan)

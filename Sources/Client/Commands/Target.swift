@@ -44,6 +44,20 @@ struct Target {
       })
   }
 
+  /// The records of a list, all its pages.
+  /// - Parameter key: the field by which the list is ordered.
+  func askPages(_ line: String, key: String) throws(ClientError) -> [Record] {
+    let most = 10_000
+    var records: [Record] = []
+    var after = ""
+    while true {
+      let page = try askRecords("\(line) limit=\(most)\(after)")
+      records += page
+      guard page.count == most, let last = page.last?[key] else { return records }
+      after = " after=\(last)"
+    }
+  }
+
   /// The records of a reply, or `.malformedReply` where there are none to be had.
   func askRecords(_ line: String) throws(ClientError) -> [Record] {
     let value = try ask(line)

@@ -74,6 +74,9 @@ struct LoadPlan: Sendable {
     return mix
   }
 
+  /// Whether its requests may change anything: all do but reading balances, as far as is known.
+  var writes: Bool { mix.contains { $0.kind != .balance && $0.percent > 0 } }
+
   /// Whether members need points before the run.
   var needsPoints: Bool { mix.contains { ($0.kind == .redeem || $0.kind == .transfer) && $0.percent > 0 } }
 }

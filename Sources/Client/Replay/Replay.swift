@@ -90,7 +90,7 @@ struct Replay {
   private mutating func setUp() throws(ClientError) -> Day {
     let target = target
     let program = options.program
-    let known = try retrying { () throws(ClientError) in try target.askRecords("PROGRAM LIST") }
+    let known = try retrying { () throws(ClientError) in try target.askPages("PROGRAM LIST", key: "program") }
       .first { $0["program"] == program }
     var day = options.lastDay ?? .yesterday
     if options.lastDay == nil, let title = known?["title"], title.hasPrefix(Replay.titlePrefix),

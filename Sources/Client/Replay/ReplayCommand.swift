@@ -19,9 +19,11 @@ enum ReplayCommand {
         --top N             shows the members with most points; 0 reads no balances (10)
         --halfway COMMAND   runs a shell command once half the purchases are posted
         --patience S        gives up after so long without an answer (120)
+        --yes               does not ask: a cluster that has members is not written into without
         --json              for programs
 
-      Exit code 4 where the books do not balance, 2 where purchases were refused.
+      Exit code 4 where the books do not balance, 2 where purchases were refused, or where the cluster has members and
+      nobody said that they may be written among.
       """, body: run)
 
   private static func run(_ arguments: [String]) throws(ClientError) -> Int32 {
@@ -29,7 +31,7 @@ enum ReplayCommand {
       arguments,
       values: Target.flags + [
         "program", "prefix", "regions", "last", "clients", "pipeline", "top", "halfway", "patience",
-      ], switches: ["json"])
+      ], switches: ["json", "yes"])
     guard let path = flags.words.first, flags.words.count == 1 else { throw .usage("one FILE.csv or FILE.csv.gz") }
     let target = try Target(flags)
     var options = Replay.Options(endpoints: target.endpoints)
@@ -46,6 +48,7 @@ enum ReplayCommand {
     options.halfway = flags["halfway"]
     options.patience = try flags.number("patience", or: 120, in: 0.1...86_400)
     let purchases = try Purchases(path: path)
+    guard try Consent.isGiven(for: "replay", flags, target) else { return Consent.refused }
     var replay = try Replay(options, target: target, purchases: purchases)
     let summary = try replay.run(quiet: flags.has("json"))
     Console.print(flags.has("json") ? json(summary).rendered() : text(summary))

@@ -8,8 +8,10 @@ struct Completion {
     "HOLD merchant= points= id= ttl=", "CAPTURE id= points=", "RELEASE id=", "REFUND id= spend= points=",
     "TRANSFER points= id= program=", "BALANCE program= read=", "HISTORY program= limit= before=", "TX SHOW",
     "MEMBER ADD name= region= card=", "MEMBER SHOW", "MEMBER FREEZE", "MEMBER THAW", "MEMBER CLOSE", "CARD ADD member=",
-    "CARD LOST", "CARD FOUND", "CARD REMOVE", "PROGRAM SET kind= title= earn= expire= backdate=", "PROGRAM LIST",
-    "MERCHANT SET title= program= earn= region= state=", "MERCHANT LIST", "AUDIT", "CLUSTER NODES", "CLUSTER SHARDS",
+    "CARD LOST", "CARD FOUND", "CARD REMOVE", "PROGRAM SET kind= title= earn= expire= backdate= default=",
+    "PROGRAM LIST limit= after=",
+    "MERCHANT SET title= program= earn= region= state=", "MERCHANT LIST limit= after=", "AUDIT", "CLUSTER NODES",
+    "CLUSTER SHARDS",
     "CLUSTER STATUS", "HELP", "PING",
   ]
 
