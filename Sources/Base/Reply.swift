@@ -74,6 +74,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case diskFree = 71
   case logBytes = 72
   case logPinned = 73
+  case `default` = 74
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -108,7 +109,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("up", .integer), ("shards", .integer), ("healthy", .text), ("version", .text), ("card", .text),
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
-    ("log", .text), ("log_pinned", .text),
+    ("log", .text), ("log_pinned", .text), ("default", .text),
   ]
 }
 

@@ -1,20 +1,37 @@
 import Base
 import Ledger
 
-/// The state machine of shard 0: who belongs to the cluster, who holds what, and the catalogue. Small: kept as plain
-/// values, written whole into each snapshot.
+/// Bounds of the directory's state: the same on all nodes, for ever.
+struct DirectoryLimits {
+  /// Request ids of changes.
+  var requests = 1 << 20
+  /// Changes that some shard has yet to take, in bytes; over it no more are taken.
+  var deltaBytes = 64 << 20
+}
+
+/// The state machine of shard 0: who belongs to the cluster, who holds what, and the catalogue with those of its changes
+/// that some shard may not have applied yet. Plain values whose copies are cheap, so that a snapshot is written from
+/// another thread.
 final class DirectoryMachine: Machine {
   private(set) var topology: Topology?
   private(set) var firstTopology: Topology?
   private(set) var catalogue = Catalogue()
-  /// Every delta of the catalogue, the first at 0: version 1. What a shard lacks is taken from here.
-  private(set) var deltas: [[UInt8]] = []
-  /// Changes of the catalogue that carried a request id, oldest first.
-  private var requests: [Request] = []
+  /// The names in order, for lists.
+  private var order = CatalogueOrder()
+  /// Deltas of the catalogue, that of version v at v − 1, from the first that some shard may lack: the leader drops those
+  /// that all shards have applied. What a shard lacks is taken from here.
+  private(set) var deltas = ChunkedQueue<[UInt8]>()
+  private var deltaBytes = 0
+  /// Changes of the catalogue that carried a request id.
+  private(set) var requests: ChangeRequests
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
 
+  private let limits: DirectoryLimits
+
   var catalogueVersion: UInt32 { catalogue.version }
+  /// Deltas up to that version are dropped: every shard has them.
+  var droppedVersion: UInt32 { UInt32(deltas.startIndex) }
   var nextDeadline: Stamp? { nil }
 
   /// Commands of the directory: `byteCount:u32 kind:u8 body`.
@@ -26,20 +43,19 @@ final class DirectoryMachine: Machine {
     case catalogue = 2
     /// A member's names and addresses, when it starts with others than before.
     case member = 3
+    /// Every shard has applied the catalogue up to a version: `version:u32`. The leader says so.
+    case spread = 4
+    /// Lists: `tenant:u32 limit:u32 after:counted`.
     case listPrograms = 16
     case listMerchants = 17
     /// An answer of no content: that the directory has a leader.
     case confirm = 18
   }
 
-  private struct Request {
-    var key: UInt64
-    var fingerprint: UInt64
-    var version: UInt32
-    var stamp: Stamp
+  init(limits: DirectoryLimits = DirectoryLimits()) {
+    self.limits = limits
+    requests = ChangeRequests(limit: limits.requests)
   }
-
-  init() {}
 
   static func append(_ kind: Kind, to buffer: inout ByteBuffer, _ body: (inout ByteBuffer) -> Void) {
     let start = buffer.count
@@ -74,6 +90,9 @@ final class DirectoryMachine: Machine {
       case .member:
         applyMember(try Member(decoding: &reader))
         reply.ok()
+      case .spread:
+        drop(through: try reader.read())
+        reply.ok()
       default:
         reply.error(.malformed, "the directory does not know that command")
       }
@@ -89,8 +108,8 @@ final class DirectoryMachine: Machine {
     var reader = ByteReader(body)
     let key = try reader.read(UInt64.self)
     let fingerprint = try reader.read(UInt64.self)
-    forgetRequests()
-    if key != 0, let known = requests.last(where: { $0.key == key }) {
+    let hasRoom = requests.makeRoom(at: lastStamp)
+    if key != 0, let known = requests.find(key) {
       if known.fingerprint == fingerprint {
         reply.integer(Int64(known.version))
       } else {
@@ -98,19 +117,19 @@ final class DirectoryMachine: Machine {
       }
       return
     }
+    guard key == 0 || hasRoom else {
+      reply.error(.busy, "too many changes carried an id= within a day; nothing was done")
+      return
+    }
+    guard deltaBytes < limits.deltaBytes else {
+      reply.error(.busy, "some shard has yet to take \(deltas.count) earlier changes; nothing was done")
+      return
+    }
     let before = reply.buffer.count
     try decide(UnsafeRawBufferPointer(rebasing: body[reader.offset...]), &reply)
     guard key != 0, reply.buffer.bytes[before] == ReplyTag.integer.rawValue else { return }
-    requests.append(
-      Request(key: key, fingerprint: fingerprint, version: catalogue.version, stamp: lastStamp))
-  }
-
-  /// Request ids are kept for 30 days, and no more than 4,096 of them.
-  private func forgetRequests() {
-    let horizon = lastStamp.microseconds - 30 * 86_400_000_000
-    while let first = requests.first, first.stamp.microseconds < horizon || requests.count >= 4096 {
-      requests.removeFirst()
-    }
+    requests.add(
+      ChangeRequests.Item(key: key, fingerprint: fingerprint, version: catalogue.version, stamp: lastStamp))
   }
 
   private func decide(_ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
@@ -127,11 +146,23 @@ final class DirectoryMachine: Machine {
     } catch {
       throw MalformedBytes("\(error)")
     }
-    deltas.append(delta)
+    order.update(catalogue)
+    keep(delta)
     reply.buffer.truncate(to: before)
     reply.integer(Int64(catalogue.version))
   }
   private func apply(delta: UnsafeRawBufferPointer) throws { try catalogue.apply(delta) }
+  private func keep(_ delta: [UInt8]) {
+    deltas.append(delta)
+    deltaBytes += delta.count
+  }
+  /// A delta that a shard's leader has applied is committed there, so no replica of that shard ever needs it from here.
+  private func drop(through version: UInt32) {
+    let end = min(Int(version), deltas.endIndex)
+    guard end > deltas.startIndex else { return }
+    for number in deltas.startIndex..<end { deltaBytes -= deltas[number].count }
+    deltas.drop(before: end)
+  }
 
   private func applyMember(_ member: Member) {
     guard var changed = topology, let i = changed.members.firstIndex(where: { $0.id == member.id }) else { return }
@@ -142,79 +173,74 @@ final class DirectoryMachine: Machine {
   }
 
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
-    guard query.count >= 9, let kind = Kind(rawValue: query[4]) else {
-      reply.error(.malformed, "the directory does not know that query")
-      return .replied
-    }
-    let tenant = TenantID(UInt32(littleEndian: query.loadUnaligned(fromByteOffset: 5, as: UInt32.self)))
-    switch kind {
-    case .listPrograms: catalogue.listPrograms(tenant: tenant, into: &reply)
-    case .listMerchants: catalogue.listMerchants(tenant: tenant, into: &reply)
-    default: reply.ok()
+    do throws(MalformedBytes) {
+      var reader = ByteReader(query)
+      _ = try reader.read(UInt32.self)
+      switch Kind(rawValue: try reader.read()) {
+      case .listPrograms: try list(programs: true, &reader, &reply)
+      case .listMerchants: try list(programs: false, &reader, &reply)
+      default: reply.ok()
+      }
+    } catch {
+      reply.error(.malformed, "the directory does not know that query: \(error)")
     }
     return .replied
+  }
+  private func list(
+    programs: Bool, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    let tenant = TenantID(try reader.read())
+    let limit = Int(try reader.read(UInt32.self))
+    let after = try reader.readCounted()
+    guard (1...Catalogue.longestList).contains(limit) else { throw MalformedBytes("limit is out of bounds") }
+    if programs {
+      catalogue.listPrograms(tenant: tenant, after: after, limit: limit, order: order, into: &reply)
+    } else {
+      catalogue.listMerchants(tenant: tenant, after: after, limit: limit, order: order, into: &reply)
+    }
   }
 
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { nil }
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {}
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox) {}
 
-  // MARK: Snapshot
+  // MARK: Restoring
 
-  func beginSnapshot() -> MachineSnapshot {
-    var buffer = ByteBuffer(capacity: 65_536)
-    encode(into: &buffer)
-    let bytes = buffer.array
-    return MachineSnapshot(token: nil) { sink in try bytes.withUnsafeBytes { try sink($0) } }
-  }
-  func endSnapshot(_ snapshot: MachineSnapshot) {}
-
-  private func encode(into buffer: inout ByteBuffer) {
-    var body = ByteBuffer(capacity: 65_536)
-    body.append(lastStamp.microseconds)
-    body.append(lastIndex.rawValue)
-    body.append(UInt8(topology == nil ? 0 : 1))
-    topology?.encode(into: &body)
-    firstTopology?.encode(into: &body)
-    body.append(varint: UInt64(deltas.count))
-    for delta in deltas { body.append(counted: delta) }
-    body.append(varint: UInt64(requests.count))
-    for request in requests {
-      body.append(request.key)
-      body.append(request.fingerprint)
-      body.append(request.version)
-      body.append(request.stamp.microseconds)
-    }
-    buffer.append(UInt64(body.count))
-    buffer.append(body.bytes)
-  }
-  /// The directory that wrote a snapshot.
-  init(restoring source: inout some SnapshotSource) throws {
-    var size: UInt64 = 0
-    try withUnsafeMutableBytes(of: &size) { try source.read(into: $0) }
-    guard size <= 1 << 30 else { throw MalformedBytes("a directory of \(size) bytes") }
-    var bytes = [UInt8](repeating: 0, count: Int(size))
-    try bytes.withUnsafeMutableBytes { try source.read(into: $0) }
-    try bytes.withUnsafeBytes { raw in
-      var reader = ByteReader(raw)
-      lastStamp = Stamp(microseconds: try reader.read())
-      lastIndex = LogIndex(try reader.read())
-      if try reader.read(UInt8.self) == 1 {
-        topology = try Topology(decoding: &reader)
-        firstTopology = try Topology(decoding: &reader)
-      }
-      let count = try reader.readVarint()
-      for _ in 0..<count {
-        let delta = try reader.readCounted()
-        deltas.append(Array(delta))
-        try catalogue.apply(delta)
-      }
-      for _ in 0..<(try reader.readVarint()) {
-        requests.append(
-          Request(
+  /// The directory that wrote a snapshot: see `DirectoryImage`.
+  init(restoring source: inout some SnapshotSource, limits: DirectoryLimits = DirectoryLimits()) throws {
+    self.limits = limits
+    requests = ChangeRequests(limit: limits.requests)
+    var version: UInt32 = 0
+    try BlockReader.read(from: &source) { reader in
+      switch DirectoryImage.Item(rawValue: try reader.read()) {
+      case .head: version = try restoreHead(&reader)
+      case .delta: keep(Array(try reader.readCounted()))
+      case .request:
+        requests.add(
+          ChangeRequests.Item(
             key: try reader.read(), fingerprint: try reader.read(), version: try reader.read(),
             stamp: Stamp(microseconds: try reader.read())))
+      case nil: throw MalformedBytes("an item of a directory that is not known")
       }
     }
+    guard version == DirectoryImage.version else { throw MalformedBytes("a directory of version \(version)") }
+    catalogue = try Catalogue(restoring: &source)
+    order.update(catalogue)
+    guard deltas.endIndex == Int(catalogue.version) else {
+      throw MalformedBytes("changes up to \(deltas.endIndex) of a catalogue of version \(catalogue.version)")
+    }
+  }
+  private func restoreHead(_ reader: inout ByteReader) throws -> UInt32 {
+    let version: UInt32 = try reader.read()
+    lastStamp = Stamp(microseconds: try reader.read())
+    lastIndex = LogIndex(try reader.read())
+    let first: UInt64 = try reader.read()
+    guard first <= UInt64(UInt32.max) else { throw MalformedBytes("a first change out of bounds") }
+    deltas = ChunkedQueue(startingAt: Int(first))
+    if try reader.read(UInt8.self) == 1 {
+      topology = try Topology(decoding: &reader)
+      firstTopology = try Topology(decoding: &reader)
+    }
+    return version
   }
 }

@@ -133,6 +133,10 @@ struct ReplicaOutbox {
   var snapshotsNeeded: [SnapshotNeed] = []
   var markers: [MarkerDigest] = []
   var alarms: [String] = []
+  /// Bytes of lists that were answered since the outbox was emptied.
+  var listedBytes = 0
+  /// Lists that come together may have so many; the rest are asked to come again.
+  static let mostListedBytes = 16 << 20
   var roleChanged = false
   /// It was damaged and is whole again.
   var isRepaired = false

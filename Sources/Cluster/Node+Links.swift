@@ -150,6 +150,12 @@ extension Node {
     var rest = peer.outbox.bytes
     while !rest.isEmpty {
       let count = PeerMessageKind.wholeMessages(of: rest, within: configuration.frameBytes)
+      guard count <= FrameHeader.maximumBodyBytes else {
+        // Whoever waits for it hears that nothing came in time. Nothing here makes one: each kind has its bound.
+        log(.error, "a message of \(count) bytes to \(peer.hello.name) is longer than a frame and was left out")
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        continue
+      }
       var frame = ByteBuffer(capacity: count + FrameHeader.byteCount)
       let mark = header.begin(&frame)
       frame.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))

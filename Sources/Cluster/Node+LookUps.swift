@@ -49,8 +49,14 @@ extension Node {
     write(&buffer)
     var found = ReplyWriter(capacity: 1024)
     let oldest = min(asof, replica.closedTime)
+    guard replica.outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
+      answerError(owner, .busy, Replica.tooManyLists)
+      return true
+    }
     switch replica.machine.read(buffer.bytes, into: &found) {
-    case .replied: answer(owner, found.buffer.bytes, asof: oldest)
+    case .replied:
+      if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
+      answer(owner, found.buffer.bytes, asof: oldest)
     case .journal(let walk):
       guard admits(walk) else {
         answerError(owner, .busy, Node.tooManyQueries)

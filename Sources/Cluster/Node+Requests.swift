@@ -278,6 +278,8 @@ extension Node {
       let write: (inout ByteBuffer) -> Void = { buffer in
         DirectoryMachine.append(request.verb == .programList ? .listPrograms : .listMerchants, to: &buffer) {
           $0.append(tenant.rawValue)
+          $0.append(UInt32(request.integer(.limit) ?? 1_000))
+          $0.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
         }
       }
       if request.readMode == .local, answerLocally(.directory, owner, write) { return }
@@ -316,6 +318,7 @@ extension Node {
     settings.backdate = request.text(.backdate)
     settings.utcOffset = request.text(.utcOffset)
     settings.refundWindow = request.text(.refundWindow)
+    settings.default = request.text(.default)
     return settings
   }
   private static func merchantSettings(_ request: Request) -> Catalogue.MerchantSettings {

@@ -120,6 +120,21 @@ extension Node {
     }
   }
 
+  /// As the directory's leader: what all shards have applied of the catalogue need not be kept for them. Their leaders
+  /// tell; what none has told of yet counts as nothing applied.
+  func dropSpreadDeltas(_ replica: Replica) {
+    guard let directory, let topology, replica.hasTakenOver else { return }
+    let known = topology.shards.map { leaders[Int($0.shard.rawValue)].catalogueVersion }
+    guard let spread = known.min() else { return }
+    let dropped = max(directory.droppedVersion, replica.catalogueProposed)
+    guard spread > dropped, Int(spread - dropped) >= configuration.deltasKept else { return }
+    var buffer = ByteBuffer(capacity: 16)
+    DirectoryMachine.append(.spread, to: &buffer) { $0.append(spread) }
+    guard replica.addInternal(buffer.bytes) else { return }
+    replica.catalogueProposed = spread
+    replica.isDirty = true
+  }
+
   var clusterName: String {
     let digits = String(cluster, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits

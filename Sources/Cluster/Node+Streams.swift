@@ -253,6 +253,7 @@ extension Node {
       for delivery in replica.outbox.deliveries { send(delivery) }
       replica.outbox.deliveries.removeAll(keepingCapacity: true)
     }
+    replica.outbox.listedBytes = 0
     for marker in replica.outbox.markers { noteDigest(replica, marker) }
     replica.outbox.markers.removeAll(keepingCapacity: true)
     for need in replica.outbox.snapshotsNeeded { startTransfer(of: replica, to: need) }

@@ -189,7 +189,10 @@ public final class Node: NodeCore {
   private func proposeDue() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      if replica.shard == .directory { continue }
+      if replica.shard == .directory {
+        dropSpreadDeltas(replica)
+        continue
+      }
       replica.proposeDue(clock: now.wall)
       if let directory { replica.proposeCatalogue(from: directory) }
       replica.resendDeliveries(now: now.monotonic, after: configuration.deliveryInterval)

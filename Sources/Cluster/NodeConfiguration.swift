@@ -53,6 +53,8 @@ public struct NodeConfiguration: Sendable {
   public var journalWindow = 131_072
   /// A frame to a peer is ended when it holds this much. It may be longer by one message, which is at most as long.
   public var frameBytes = 8 << 20
+  /// Changes of the catalogue that all shards have applied are dropped from the directory so many at a time.
+  public var deltasKept = 256
   /// How often open deliveries to other shards are sent again.
   public var deliveryInterval: UInt64 = 200_000
 

@@ -144,13 +144,22 @@ extension Replica {
 
   func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
     reply.buffer.removeAll()
+    guard outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
+      reply.error(.busy, Replica.tooManyLists)
+      outbox.result(shard, origin, reply.buffer.bytes)
+      return
+    }
     note?.setQuery(shard, true)
     defer { note?.setQuery(shard, false) }
     switch machine.read(query, into: &reply) {
-    case .replied: outbox.result(shard, origin, reply.buffer.bytes)
+    case .replied:
+      if shard == .directory { outbox.listedBytes += reply.buffer.count }
+      outbox.result(shard, origin, reply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((origin, walk))
     }
   }
+
+  static let tooManyLists = "too many lists are asked for at once; nothing was done"
 
   func evaluateReadRounds() {
     guard !readRounds.isEmpty else { return }

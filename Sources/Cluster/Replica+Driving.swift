@@ -87,6 +87,12 @@ extension Replica {
     guard hasTakenOver else { return }
     let has = max(machine.catalogueVersion, catalogueProposed)
     guard has < directory.catalogueVersion else { return }
+    guard has >= directory.droppedVersion else {
+      quarantine(
+        "it has version \(has) of the catalogue, and the changes after it are no longer kept: it lost what it had applied"
+      )
+      return
+    }
     var buffer = ByteBuffer(capacity: 4096)
     for version in has..<min(directory.catalogueVersion, has + 256) {
       buffer.removeAll()

@@ -28,7 +28,8 @@ final class Replica {
   var raft: RaftGroup
   /// Something has happened since the last turn.
   var isDirty = true
-  /// The catalogue's version up to which deltas have been proposed in this leadership.
+  /// The catalogue's version up to which deltas have been proposed in this leadership; of the directory: up to which they
+  /// have been proposed to be dropped.
   var catalogueProposed: UInt32 = 0
   var outbox = ReplicaOutbox()
   let limits: ReplicaLimits

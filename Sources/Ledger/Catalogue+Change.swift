@@ -10,10 +10,12 @@ extension Catalogue {
     public var backdate: Bytes?
     public var utcOffset: Bytes?
     public var refundWindow: Bytes?
+    /// `yes` or `no`.
+    public var `default`: Bytes?
     public init() {}
     /// In the order in which a request has them.
     fileprivate static var all: [WritableKeyPath<ProgramSettings, Bytes?>] {
-      [\.kind, \.title, \.earn, \.expire, \.backdate, \.utcOffset, \.refundWindow]
+      [\.kind, \.title, \.earn, \.expire, \.backdate, \.utcOffset, \.refundWindow, \.default]
     }
   }
   /// What `MERCHANT SET` says; nil leaves a setting as it is.
@@ -159,7 +161,9 @@ extension Catalogue {
       program.isMoney = isMoney
     }
     if let title = settings.title { program.title = try text(title, "title", atMost: 256) }
-    var rule = program.rules.last ?? Rule(from: stamp, rate: EarnRate(points: 1, money: 100), expiry: .never)
+    // Nobody means to give money away: that has to be said.
+    let standard = program.isMoney ? EarnRate(points: 0, money: 1) : EarnRate(points: 1, money: 100)
+    var rule = program.rules.last ?? Rule(from: stamp, rate: standard, expiry: .never)
     if let earn = settings.earn {
       guard let rate = EarnRate(parsing: earn) else { throw .malformed("earn must be P/M, as in 1/100") }
       rule.rate = rate
@@ -170,9 +174,7 @@ extension Catalogue {
     }
     if rule != program.rules.last {
       rule.from = stamp
-      // What no backdated purchase can reach any more is forgotten.
-      let horizon = Stamp(microseconds: stamp.microseconds - 3_661 * CivilTime.microsecondsPerDay)
-      while program.rules.count > 1 && program.rules[1].from <= horizon { program.rules.removeFirst() }
+      forget(&program.rules, \.from, at: stamp)
       guard program.rules.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rule changes") }
       program.rules.append(rule)
     }
@@ -186,8 +188,30 @@ extension Catalogue {
       }
       program.offsetMinutes = minutes
     }
+    if let text = settings.default { try setDefault(text, of: &program, number) }
     if let number, programs[number] == program { return nil }
     return .program(program, number ?? programs.count)
+  }
+
+  /// Drops versions that no purchase can reach any more: superseded for longer than any program lets purchases be backdated,
+  /// and, while there is room, than 400 days, since that may be raised.
+  private func forget<Version>(_ versions: inout [Version], _ from: KeyPath<Version, Stamp>, at stamp: Stamp) {
+    let reach = programRows.reduce(0) { max($0, $1.backdate) }
+    for window in [max(reach, 400 * CivilTime.microsecondsPerDay), reach] {
+      let horizon = Stamp(microseconds: stamp.microseconds - window)
+      let kept = versions.lastIndex { $0[keyPath: from] <= horizon } ?? 0
+      versions.removeFirst(min(kept, versions.count))
+      if versions.count < Catalogue.maximumVersions { return }
+    }
+  }
+
+  /// - Parameter number: the program's own; nil if it is new.
+  private func setDefault(_ text: Bytes, of program: inout Program, _ number: Int?) throws(Refusal) {
+    let isYes = text.elementsEqual("yes".utf8)
+    guard isYes || text.elementsEqual("no".utf8) else { throw .malformed("default must be yes or no") }
+    let isDefault = defaultProgram(of: program.tenant) == number
+    guard isYes || !isDefault else { throw .malformed("it is the default; say default=yes of another program") }
+    if isYes && !isDefault { program.defaultSince = version &+ 1 }
   }
 
   private func changedMerchant(
@@ -205,8 +229,7 @@ extension Catalogue {
     if let earn = settings.earn {
       guard let rate = EarnRate(parsing: earn) else { throw .malformed("earn must be P/M, as in 1/100") }
       if merchant.rates.last?.rate != rate {
-        let horizon = Stamp(microseconds: stamp.microseconds - 400 * CivilTime.microsecondsPerDay)
-        while merchant.rates.count > 1 && merchant.rates[1].from <= horizon { merchant.rates.removeFirst() }
+        forget(&merchant.rates, \.from, at: stamp)
         guard merchant.rates.count < Catalogue.maximumVersions else { throw .refused(.limit, "too many rate changes") }
         // A merchant that had none earned by its program's until now.
         if number != nil && merchant.rates.isEmpty { merchant.rates.append(Rate(from: .zero, rate: .none)) }

@@ -5,22 +5,36 @@ import Base
 /// needs that log alone. Programs and merchants are numbered in the order in which they came, the same everywhere and for
 /// ever; nothing is removed.
 ///
-/// What an earn asks for lies in flat rows, found by hash: a lookup costs some 10 ns and allocates nothing.
+/// What an earn asks for lies in flat rows, found by hash: a lookup costs some 10 ns and allocates nothing. Who wants a
+/// copy takes `records`: one of the rows would be copied whole by the next change.
 public struct Catalogue: Sendable {
   public typealias Bytes = UnsafeRawBufferPointer
   public static let maximumPrograms = 1000
   public static let maximumMerchants = 1_000_000
   static let maximumVersions = 4096
 
+  /// All that is not derived.
+  public private(set) var records = CatalogueRecords()
   /// Rises by 1 with each delta.
-  public internal(set) var version: UInt32 = 0
-  var programs: [Program] = []
-  var merchants: [Merchant] = []
+  public internal(set) var version: UInt32 {
+    get { records.version }
+    set { records.version = newValue }
+  }
+  var programs: ChunkedQueue<Program> {
+    _read { yield records.programs }
+    _modify { yield &records.programs }
+  }
+  var merchants: ChunkedQueue<Merchant> {
+    _read { yield records.merchants }
+    _modify { yield &records.merchants }
+  }
   /// What the hot path reads of each, by number.
   var programRows: [ProgramRow] = []
   var merchantRows: [MerchantRow] = []
   /// All names, end to end; rows refer into it.
   var names: [UInt8] = []
+  /// Of each tenant that has programs.
+  private var defaults: [TenantDefault] = []
   var programIndex = NameIndex()
   var merchantIndex = NameIndex()
 
@@ -41,6 +55,8 @@ public struct Catalogue: Sendable {
     var backdateDays: Int64 = 3
     var offsetMinutes: Int64 = 0
     var refundWindowDays: Int64 = 180
+    /// The version at which it was last made its tenant's default; 0: never.
+    var defaultSince: UInt32 = 0
   }
   /// The rate of a merchant from a moment on; `.none` is the program's.
   struct Rate: Hashable, Sendable {
@@ -62,6 +78,10 @@ public struct Catalogue: Sendable {
     var rates: [Rate] = []
     var region: [UInt8] = []
     var state = MerchantState.active
+  }
+  private struct TenantDefault: Sendable {
+    var tenant: TenantID
+    var program: Int
   }
   struct ProgramRow: Sendable, BitwiseCopyable {
     /// A hash of tenant and name: what digests know the program by.
@@ -126,14 +146,11 @@ public struct Catalogue: Sendable {
     return names.withUnsafeBytes { body(Bytes(rebasing: $0[row.nameStart..<row.nameStart + row.nameCount])) }
   }
 
-  /// The only program of a tenant; nil if it has none or several.
-  func onlyProgram(of tenant: TenantID) -> Int? {
-    var found: Int?
-    for number in programRows.indices where programRows[number].tenant == tenant {
-      if found != nil { return nil }
-      found = number
-    }
-    return found
+  /// What is meant where neither the request nor the merchant names a program: the one that was last made the tenant's
+  /// default, else its first; nil if it has none. O(tenants).
+  func defaultProgram(of tenant: TenantID) -> Int? {
+    for known in defaults where known.tenant == tenant { return known.program }
+    return nil
   }
   /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: the newest.
   func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
@@ -162,16 +179,27 @@ public struct Catalogue: Sendable {
   public var merchantCount: Int { merchants.count }
   public func hasProgram(_ name: Bytes, tenant: TenantID) -> Bool { program(name, tenant: tenant) != nil }
   public func hasMerchant(_ name: Bytes, tenant: TenantID) -> Bool { merchant(name, tenant: tenant) != nil }
-  /// The name of a merchant's own program, or of the tenant's only one: what a command without `program=` means. Nil if
-  /// neither is there, and the command must name one.
+  /// The name of a merchant's own program, or of the tenant's default: what a command without `program=` means. Nil if
+  /// there is no program.
   public func defaultProgram(merchant name: Bytes?, tenant: TenantID) -> [UInt8]? {
     if let name, let number = merchant(name, tenant: tenant), merchants[number].program >= 0 {
       return programs[merchants[number].program].name
     }
-    return onlyProgram(of: tenant).map { programs[$0].name }
+    return defaultProgram(of: tenant).map { programs[$0].name }
   }
 
   // MARK: Rows
+
+  mutating func add(_ program: Program) throws(MalformedBytes) {
+    guard programs.count < Catalogue.maximumPrograms else { throw MalformedBytes("too many programs") }
+    guard program.defaultSince <= version else { throw MalformedBytes("a default of a later version") }
+    put(program, at: programs.count)
+  }
+  mutating func add(_ merchant: Merchant) throws(MalformedBytes) {
+    guard merchants.count < Catalogue.maximumMerchants else { throw MalformedBytes("too many merchants") }
+    guard merchant.program < programs.count else { throw MalformedBytes("no such program") }
+    put(merchant, at: merchants.count)
+  }
 
   mutating func put(_ program: Program, at number: Int) {
     if number < programs.count {
@@ -186,6 +214,7 @@ public struct Catalogue: Sendable {
       names.append(contentsOf: program.name)
       programIndex.insert(key, number) { programRows[$0].key }
     }
+    noteDefault(program, number)
     if let rule = program.rules.last {
       programRows[number].rate = rule.rate
       programRows[number].expiry = rule.expiry
@@ -193,6 +222,13 @@ public struct Catalogue: Sendable {
     programRows[number].offset = program.offsetMinutes * 60 * CivilTime.microsecondsPerSecond
     programRows[number].backdate = program.backdateDays * CivilTime.microsecondsPerDay
     programRows[number].refundWindow = program.refundWindowDays * CivilTime.microsecondsPerDay
+  }
+  private mutating func noteDefault(_ program: Program, _ number: Int) {
+    guard let i = defaults.firstIndex(where: { $0.tenant == program.tenant }) else {
+      defaults.append(TenantDefault(tenant: program.tenant, program: number))
+      return
+    }
+    if program.defaultSince > programs[defaults[i].program].defaultSince { defaults[i].program = number }
   }
   mutating func put(_ merchant: Merchant, at number: Int) {
     if number < merchants.count {

@@ -29,7 +29,7 @@ public struct JournalQuery: Sendable {
     case pastFacts(tx: TransactionID)
   }
   let question: Question
-  let catalogue: Catalogue
+  let catalogue: CatalogueRecords
   /// The journal must be readable up to here.
   public let end: JournalPosition
   /// The records that it reads, as far as is known beforehand: a measure of its time and of its answer's size.
@@ -48,7 +48,7 @@ public struct JournalQuery: Sendable {
 
   init(_ question: Question, catalogue: Catalogue, end: JournalPosition) {
     self.question = question
-    self.catalogue = catalogue
+    self.catalogue = catalogue.records
     self.end = end
   }
 

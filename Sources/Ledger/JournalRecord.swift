@@ -209,7 +209,7 @@ struct JournalRecord {
   }
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
-  func render(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter) {
+  func render(_ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
     guard !reply.isDiscarded else { return }
     if kind == .answer {
       reply.buffer.append(answer)
@@ -248,7 +248,7 @@ struct JournalRecord {
   }
 
   /// The record as `HISTORY` shows it: `tx time kind points balance [program merchant spend request of …]`.
-  func describe(_ catalogue: borrowing Catalogue, into reply: inout ReplyWriter, withMember: Bool) {
+  func describe(_ catalogue: some CatalogueNames, into reply: inout ReplyWriter, withMember: Bool) {
     reply.record()
     reply.field(.tx, tx)
     reply.field(.time, stamp)

@@ -89,15 +89,14 @@ extension Ledger {
     return Parties(number: number, merchant: merchant, program: program)
   }
 
-  /// The program that a command means: the one named, else the merchant's, else the only one.
+  /// The program that a request means: the one named, else the merchant's, else the tenant's default.
   func program(
     _ name: UnsafeRawBufferPointer, _ own: Int, _ tenant: TenantID, _ reply: inout ReplyWriter
   ) -> Int? {
     if name.isEmpty {
       if own >= 0 { return own }
-      if let only = catalogue.onlyProgram(of: tenant) { return only }
-      let none = !catalogue.programRows.contains { $0.tenant == tenant }
-      reply.error(none ? .notFound : .malformed, none ? "no such program" : "program= is missing: there are several")
+      if let standard = catalogue.defaultProgram(of: tenant) { return standard }
+      reply.error(.notFound, "there is no program yet")
       return nil
     }
     guard let program = catalogue.program(name, tenant: tenant) else {

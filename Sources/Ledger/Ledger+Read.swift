@@ -32,7 +32,7 @@ extension Ledger {
       reply.error(.notFound, "no such member")
       return
     }
-    guard let program = program(name, header.context.tenant, &reply) else { return }
+    guard let program = program(name, -1, header.context.tenant, &reply) else { return }
     let position = position(members.read(Int(number)), program)
     guard !position.isBroken else {
       reply.error(.unavailable, "the account's figures do not fit 64 bits; nothing was done")
@@ -49,19 +49,6 @@ extension Ledger {
       reply.field(.expiring, position.expiring)
       reply.field(.expires, position.expires)
     }
-  }
-  private func program(_ name: Bytes, _ tenant: TenantID, _ reply: inout ReplyWriter) -> Int? {
-    if name.isEmpty {
-      if let only = catalogue.onlyProgram(of: tenant) { return only }
-      let none = !catalogue.programRows.contains { $0.tenant == tenant }
-      reply.error(none ? .notFound : .malformed, none ? "no such program" : "program= is missing: there are several")
-      return nil
-    }
-    guard let program = catalogue.program(name, tenant: tenant) else {
-      reply.error(.notFound, "no such program")
-      return nil
-    }
-    return program
   }
 
   private func readHistory(
@@ -80,7 +67,7 @@ extension Ledger {
     }
     var program = -1
     if !name.isEmpty {
-      guard let found = self.program(name, header.context.tenant, &reply) else { return .replied }
+      guard let found = self.program(name, -1, header.context.tenant, &reply) else { return .replied }
       program = found
     }
     var start = members.read(Int(number)).pointee.lastRecord

@@ -7,11 +7,13 @@ public struct LedgerSnapshot: Sendable {
   /// The journal that the snapshot refers to must be durable up to here before the snapshot counts.
   public let journalEnd: JournalPosition
   let frozen: FrozenSnapshot
+  let catalogue: CatalogueRecords
 
-  /// Bytes that `write` gives.
-  public var byteCount: Int { frozen.byteCount }
   /// Gives the bytes in order, in runs of up to a page. Once only, from any thread.
-  public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows { try frozen.write(to: sink) }
+  public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try frozen.write(to: sink)
+    try catalogue.write(to: sink)
+  }
 }
 
 extension Ledger {
@@ -29,7 +31,6 @@ extension Ledger {
     header.append(journal.end.rawValue)
     withUnsafeBytes(of: core) { header.append(counted: $0) }
     calendar.encode(into: &header)
-    catalogue.encode(into: &header)
     builder.append(header.bytes)
     members.freeze(into: &builder)
     memberIndex.freeze(into: &builder)
@@ -59,7 +60,8 @@ extension Ledger {
     inbox.freeze(into: &builder)
     inboxIndex.freeze(into: &builder)
     return LedgerSnapshot(
-      lastIndex: lastIndex, lastStamp: lastStamp, journalEnd: journal.end, frozen: builder.finish())
+      lastIndex: lastIndex, lastStamp: lastStamp, journalEnd: journal.end, frozen: builder.finish(),
+      catalogue: catalogue.records)
   }
   /// Frees what only the snapshot held. Nobody may write it afterwards.
   public mutating func endSnapshot(_ snapshot: LedgerSnapshot) { pool.endSnapshot(snapshot.frozen) }
@@ -98,12 +100,14 @@ extension Ledger {
     let inbox = try PagedArray<InboxRecord>(pool, restoring: &reader)
     let inboxIndex = try HashIndex(pool, restoring: &reader)
     try reader.finish()
+    var rest = reader.source
+    let catalogue = try Catalogue(restoring: &rest)
 
     self.limits = limits
     shard = header.shard
     core = header.core
     calendar = header.calendar
-    catalogue = header.catalogue
+    self.catalogue = catalogue
     journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: header.journalEnd)
     self.pool = pool
     self.members = members
@@ -140,7 +144,6 @@ extension Ledger {
     var journalEnd: JournalPosition
     var core: Core
     var calendar: ExpiryCalendar
-    var catalogue: Catalogue
 
     init(_ bytes: [UInt8]) throws {
       self = try bytes.withUnsafeBytes { bytes in
@@ -155,17 +158,14 @@ extension Ledger {
         guard coreBytes.count == MemoryLayout<Core>.size else { throw MalformedBytes("a core of another size") }
         return RestoredHeader(
           shard: shard, journalEnd: end, core: coreBytes.loadUnaligned(as: Core.self),
-          calendar: try ExpiryCalendar(decoding: &reader), catalogue: try Catalogue(decoding: &reader))
+          calendar: try ExpiryCalendar(decoding: &reader))
       }
     }
-    private init(
-      shard: ShardID, journalEnd: JournalPosition, core: Core, calendar: ExpiryCalendar, catalogue: Catalogue
-    ) {
+    private init(shard: ShardID, journalEnd: JournalPosition, core: Core, calendar: ExpiryCalendar) {
       self.shard = shard
       self.journalEnd = journalEnd
       self.core = core
       self.calendar = calendar
-      self.catalogue = catalogue
     }
   }
 }

@@ -53,7 +53,7 @@ public enum HelpText {
     for key in spec.required + spec.oneOf + spec.atMostOne + spec.optional {
       let use =
         spec.required.contains(key) ? "required" : spec.oneOf.contains(key) ? "one of these" : "optional"
-      lines.append("  \(key.word)= \(key.shape.requirement) (\(use))")
+      lines.append("  \(key.word)= \(spec.requirement(of: key)) (\(use))")
     }
     lines.append("Example: \(spec.example)")
     return lines

@@ -26,6 +26,8 @@ public enum Key: UInt8, CaseIterable, Sendable {
   case shards = 23
   case replicas = 24
   case allowSingleRegion = 25
+  case after = 26
+  case `default` = 27
   case shard = 40
 
   /// As it stands in a request, without the `=`.
@@ -41,7 +43,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
   /// What its value must look like, whatever the verb.
   public var shape: ValueShape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .after: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -58,7 +60,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .state: .merchantState
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion: .yesNo
+    case .allowSingleRegion, .default: .yesNo
     case .shard: .shardNumber
     }
   }
@@ -85,7 +87,8 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .backdate, .refundWindow: "Nd"
     case .utcOffset: "±HH:MM"
     case .state: "active|frozen|closed"
-    case .allowSingleRegion: "yes|no"
+    case .allowSingleRegion, .default: "yes|no"
+    case .after: "NAME"
     case .shard: "S"
     }
   }

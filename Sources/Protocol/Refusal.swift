@@ -38,7 +38,8 @@ struct Refusal: Error {
     let value = UnsafeRawBufferPointer(rebasing: word.bytes[(word.equals + 1)...])
     let typed = String(decoding: name, as: UTF8.self).lowercased()
     let key = verb.spec.allowed.keys.first { $0.word == typed }
-    return Refusal("\(typed)= must be \(key?.shape.requirement ?? "something else"), not \(quoted(value))")
+    let requirement = key.map { verb.spec.requirement(of: $0) } ?? "something else"
+    return Refusal("\(typed)= must be \(requirement), not \(quoted(value))")
   }
   @inline(never) static func unexpected(_ verb: Verb, _ word: UnsafeRawBufferPointer) -> Refusal {
     guard !verb.isConnection else {
@@ -47,6 +48,10 @@ struct Refusal: Error {
       return Refusal("wrong number of arguments for '\(name)' command; usage: \(verb.spec.usage)")
     }
     return Refusal("\(verb.words) does not expect \(quoted(word)); usage: \(verb.spec.usage)")
+  }
+  /// More records than the verb gives at once.
+  @inline(never) static func tooManyRecords(_ verb: Verb, _ limit: UnsafeRawBufferPointer) -> Refusal {
+    Refusal("limit= must be \(verb.spec.requirement(of: .limit)), not \(quoted(limit))")
   }
   /// What `Rule.isMet` denied.
   @inline(never) static func incomplete(_ rule: VerbRules.Rule, _ present: UInt64, _ positionalCount: Int) -> Refusal {

@@ -44,10 +44,16 @@ extension RequestParser {
     guard rule.pointee.isMet(present, positionalCount) else {
       throw Refusal.incomplete(rule.pointee, present, positionalCount)
     }
+    let limit = values + Int(Key.limit.rawValue)
+    guard present & RequestParser.limitBit == 0 || limit.pointee.number <= rule.pointee.mostRecords else {
+      throw Refusal.tooManyRecords(rule.pointee.verb, limit.pointee.bytes)
+    }
     request.verb = rule.pointee.verb
     request.positionalCount = positionalCount
     request.keys = KeySet(bits: present)
   }
+
+  private static var limitBit: UInt64 { 1 << UInt64(Key.limit.rawValue) }
 
   /// The verb of a family such as `MEMBER`, and how many words named it.
   @inline(never) private mutating func secondWord(_ code: UInt8, _ count: Int) throws(Refusal) -> (UInt8, Int) {

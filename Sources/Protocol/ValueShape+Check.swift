@@ -41,7 +41,7 @@ extension ValueShape {
     case .days: ValueShape.set(value, ValueShape.counted(value.pointee.bytes, unit: UInt8(ascii: "d"), 0...36_500))
     case .utcOffset: ValueShape.set(value, ValueShape.utcOffset(value.pointee.bytes))
     case .ttl: ValueShape.isWhole(value, 1...2_592_000)
-    case .limit: ValueShape.isWhole(value, 1...1000)
+    case .limit: ValueShape.isWhole(value, 1...10_000)
     case .readMode: ValueShape.isOne(of: ["leader", "local"], value)
     case .programKind: ValueShape.isOne(of: ["points", "money"], value)
     case .merchantState: ValueShape.isOne(of: ["active", "frozen", "closed"], value)

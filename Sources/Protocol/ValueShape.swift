@@ -27,7 +27,7 @@ public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case utcOffset
   /// Seconds: 1 to 31,536,000.
   case ttl
-  /// 1 to 1,000 records.
+  /// 1 to 10,000 records; a verb may take fewer: see `VerbSpec.mostRecords`.
   case limit
   /// `leader` or `local`; the number counts from 0, here and below.
   case readMode
@@ -65,7 +65,7 @@ public enum ValueShape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .days: "days like 3d (0 to 36500)"
     case .utcOffset: "an offset like +08:00, at most 14 hours"
     case .ttl: "a whole number of seconds from 1 to 2592000"
-    case .limit: "a whole number from 1 to 1000"
+    case .limit: "a whole number from 1 to 10000"
     case .readMode: "local or leader"
     case .programKind: "points or money"
     case .merchantState: "active, frozen or closed"

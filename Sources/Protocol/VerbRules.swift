@@ -9,6 +9,7 @@ struct VerbRules: ~Copyable {
     var minimumPositionals: Int = 0
     var maximumPositionals: Int = 0
     var takesFreeWords = false
+    var mostRecords: Int64 = 0
     var first = ValueShape.free
     var second = ValueShape.free
 
@@ -77,7 +78,7 @@ struct VerbRules: ~Copyable {
       verb: spec.verb, allowed: spec.allowed.bits, required: KeySet(spec.required).bits, oneOf: KeySet(spec.oneOf).bits,
       atMostOne: KeySet(spec.atMostOne).bits, minimumPositionals: Int(spec.requiredPositionals),
       maximumPositionals: spec.maximumPositionals,
-      takesFreeWords: spec.takesFreeWords,
+      takesFreeWords: spec.takesFreeWords, mostRecords: Int64(spec.mostRecords),
       first: spec.takesFreeWords ? .free : spec.positionals.first?.shape ?? .free,
       second: spec.takesFreeWords ? .free : spec.positionals.dropFirst().first?.shape ?? .free)
   }

@@ -77,18 +77,24 @@ extension VerbSpec {
   private static let setup: [VerbSpec] = [
     .init(
       .programSet, "PROGRAM SET", .setup, [.name],
-      optional: [.kind, .title, .earn, .expire, .backdate, .utcOffset, .refundWindow, .id],
-      summary: "Makes or changes a program; keys left out keep their value.",
+      optional: [.kind, .title, .earn, .expire, .backdate, .utcOffset, .refundWindow, .default, .id],
+      summary: "Makes or changes a program; keys left out keep their value, and a new one has kind=points earn=1/100"
+        + " (kind=money: earn=0/1) expire=never backdate=3d utc-offset=+00:00 refund-window=180d. default=yes makes it the"
+        + " one that is meant where none is named; until then that is the first.",
       example: "PROGRAM SET gold earn=1/100 expire=12m"),
     .init(
-      .programList, "PROGRAM LIST", .setup, optional: [.read], summary: "The programs and their rules.",
+      .programList, "PROGRAM LIST", .setup, optional: [.limit, .after, .read],
+      summary: "The programs and their rules, by name: 1000 unless limit= says how many; after= goes on behind a name.",
       example: "PROGRAM LIST"),
     .init(
       .merchantSet, "MERCHANT SET", .setup, [.name], optional: [.title, .program, .earn, .region, .state, .id],
-      summary: "Makes or changes a merchant; keys left out keep their value.", example: "MERCHANT SET shop program=gold"
-    ),
+      summary: "Makes or changes a merchant; keys left out keep their value, and a new one is active and earns by its"
+        + " program.",
+      example: "MERCHANT SET shop program=gold"),
     .init(
-      .merchantList, "MERCHANT LIST", .setup, optional: [.read], summary: "The merchants.", example: "MERCHANT LIST"),
+      .merchantList, "MERCHANT LIST", .setup, optional: [.limit, .after, .read],
+      summary: "The merchants, by name: 1000 unless limit= says how many; after= goes on behind a name.",
+      example: "MERCHANT LIST limit=100 after=shop"),
   ]
 
   private static let cluster: [VerbSpec] = [

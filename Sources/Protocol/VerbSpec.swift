@@ -67,6 +67,14 @@ public struct VerbSpec: Sendable {
     self.example = example
   }
 
+  /// What `limit=` may be at most. A history's records are each read from the disk.
+  public var mostRecords: Int { verb == .history ? 1_000 : 10_000 }
+
+  /// Completes the sentence "`key=` must be …".
+  public func requirement(of key: Key) -> String {
+    key == .limit ? "a whole number from 1 to \(mostRecords)" : key.shape.requirement
+  }
+
   /// Every key that the verb knows.
   public var allowed: KeySet { KeySet(required + oneOf + atMostOne + optional) }
 

@@ -196,7 +196,7 @@ import Testing
     let changes: [(inout Catalogue.Program) -> Void] = [
       { $0.offsetMinutes = 841 }, { $0.offsetMinutes = .max / 60 }, { $0.backdateDays = .max },
       { $0.refundWindowDays = -1 }, { $0.rules[0].rate = EarnRate(points: 1, money: 0) },
-      { $0.rules[0].expiry = ExpiryRule(unit: .months, count: .max) },
+      { $0.rules[0].expiry = ExpiryRule(unit: .months, count: .max) }, { $0.defaultSince = 2 },
     ]
     for (number, change) in changes.enumerated() {
       var program = sound
@@ -204,10 +204,8 @@ import Testing
       // Put there as `put` would, if only it could.
       var other = catalogue
       other.programs[0] = program
-      var buffer = ByteBuffer()
-      other.encode(into: &buffer)
-      var reader = ByteReader(buffer.bytes)
-      #expect((try? Catalogue(decoding: &reader)) == nil, "change \(number)")
+      var source = MemorySnapshotSource(written(other))
+      #expect((try? Catalogue(restoring: &source)) == nil, "change \(number)")
     }
   }
 
@@ -221,6 +219,12 @@ import Testing
     }
   }
 
+  private func written(_ catalogue: Catalogue) -> [UInt8] {
+    var bytes: [UInt8] = []
+    catalogue.records.write { bytes += $0 }
+    return bytes
+  }
+
   @Test func anyCatalogueIsReadOrRefused() throws {
     var mutator = Mutator(seed: 450)
     var catalogue = Catalogue()
@@ -229,21 +233,23 @@ import Testing
         try catalogue.apply(UnsafeRawBufferPointer(rebasing: $0[CommandHeader.bodyOffset...]))
       }
     }
-    var encoded = ByteBuffer()
-    catalogue.encode(into: &encoded)
+    let encoded = written(catalogue)
     let deltas = LedgerCommands.catalogue().map { Array($0[CommandHeader.bodyOffset...]) }
     for _ in 0..<FuzzInputs.count(perMille: 50) {
-      mutator.mutate(encoded.array, with: encoded.array).withUnsafeBytes { buffer in
-        var reader = ByteReader(buffer)
-        guard let found = try? Catalogue(decoding: &reader) else { return }
-        #expect(found.programs.count <= buffer.count && found.merchantRows.count <= buffer.count)
+      let changed = mutator.mutate(encoded, with: encoded)
+      var source = MemorySnapshotSource(changed)
+      if let found = try? Catalogue(restoring: &source) {
+        #expect(found.programs.count <= changed.count && found.merchantRows.count <= changed.count)
       }
       let delta = mutator.mutate(mutator.pick(deltas), with: mutator.pick(deltas))
       var copy = mutator.below(2) == 0 ? catalogue : Catalogue()
       _ = delta.withUnsafeBytes { try? copy.apply($0) }
       var reply = ReplyWriter()
-      copy.listPrograms(tenant: .first, into: &reply)
-      copy.listMerchants(tenant: .first, into: &reply)
+      var order = CatalogueOrder()
+      order.update(copy)
+      let start = UnsafeRawBufferPointer(start: nil, count: 0)
+      copy.listPrograms(tenant: .first, after: start, limit: 1_000, order: order, into: &reply)
+      copy.listMerchants(tenant: .first, after: start, limit: 1_000, order: order, into: &reply)
       #expect(reply.buffer.count <= 1 << 16)
     }
   }

@@ -208,10 +208,14 @@ final class World {
     var request = ByteBuffer()
     if words[1] == "LIST" {
       var list = ReplyWriter()
+      var order = CatalogueOrder()
+      order.update(directory)
+      let after = lasting(keys["after"] ?? "")
+      let limit = keys["limit"].flatMap { Int($0) } ?? 1_000
       if words[0] == "PROGRAM" {
-        directory.listPrograms(tenant: .first, into: &list)
+        directory.listPrograms(tenant: .first, after: after, limit: limit, order: order, into: &list)
       } else {
-        directory.listMerchants(tenant: .first, into: &list)
+        directory.listMerchants(tenant: .first, after: after, limit: limit, order: order, into: &list)
       }
       return describe(list.buffer.bytes)
     }
@@ -224,6 +228,7 @@ final class World {
       settings.backdate = keys["backdate"].map(lasting)
       settings.utcOffset = keys["utc-offset"].map(lasting)
       settings.refundWindow = keys["refund-window"].map(lasting)
+      settings.default = keys["default"].map(lasting)
       Catalogue.appendProgramSet(to: &request, tenant: .first, name: lasting(words[2]), settings: settings)
     } else {
       var settings = Catalogue.MerchantSettings()
@@ -326,5 +331,18 @@ final class World {
     let minute = (stamp.microseconds - day * CivilTime.microsecondsPerDay) / 60_000_000
     func two(_ n: Int64) -> String { n < 10 ? "0\(n)" : "\(n)" }
     return "\(year)-\(two(month))-\(two(date))T\(two(minute / 60)):\(two(minute % 60))"
+  }
+}
+
+extension Catalogue {
+  /// As a snapshot has it.
+  func written() -> [UInt8] {
+    var bytes: [UInt8] = []
+    records.write { bytes += $0 }
+    return bytes
+  }
+  init(reading bytes: [UInt8]) throws {
+    var source = MemorySnapshotSource(bytes)
+    try self.init(restoring: &source)
   }
 }

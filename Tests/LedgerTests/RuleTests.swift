@@ -49,7 +49,7 @@ struct RuleTests {
       > PROGRAM SET points earn=0.5
       -ERR earn must be P/M, as in 1/100
       > PROGRAM LIST
-      program=points kind=points earn=3/200 expire=1d title= backdate=3d utc-offset=+08:00 refund-window=180d
+      program=points kind=points earn=3/200 expire=1d title= backdate=3d utc-offset=+08:00 refund-window=180d default=yes
       > MERCHANT SET cafe
       +OK
       > MERCHANT SET big earn=1000000000/1
@@ -89,7 +89,7 @@ struct RuleTests {
       > PROGRAM SET miles earn=1/1
       +OK
       > BALANCE ann
-      -ERR program= is missing: there are several
+      member=ann program=points balance=0 held=0 available=0 debt=0
       > EARN ann merchant=cafe spend=7 id=j program=miles
       tx=#6 member=ann program=miles points=7 balance=7
       > BALANCE ann program=miles

@@ -35,6 +35,8 @@ BOUND = "Sources/Cluster/Node+LogBound.swift"
 DAMAGED = "Sources/Cluster/NodeStorage+Damage.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
 NOTE = "Sources/Cluster/ApplyingNote.swift"
+SHARDS = "Sources/Cluster/Node+Shards.swift"
+CHANGES = "Sources/Cluster/ChangeRequests.swift"
 
 BUGS = [
     # Raft: elections
@@ -182,4 +184,10 @@ BUGS = [
     # Traps
     Bug("deaths-not-counted", "an entry of which processes die is tried for ever",
         [(NOTE, "count: before &+ 1)", "count: 1)")]),
+    # The directory
+    Bug("changes-dropped-early", "changes of the catalogue are dropped when the first shard has them, not the last",
+        [(SHARDS, "guard let spread = known.min() else { return }", "guard let spread = known.max() else { return }")]),
+    Bug("change-ids-by-count", "request ids of changes are forgotten when there are some newer ones",
+        [(CHANGES, "age > ChangeRequests.retention || items.count >= limit &&",
+          "items.count > 12 || age > ChangeRequests.retention || items.count >= limit &&")]),
 ]

@@ -1,9 +1,17 @@
 import Base
 
-/// Somebody changes the catalogue in trouble: so the directory's log is written too, and each change must reach all.
+/// Somebody changes the catalogue in trouble: so the directory's log is written too, and each change must reach all. A
+/// change that was acknowledged may come again, late: it must not undo a newer one.
 extension Life {
   struct CatalogueChanges {
+    /// By merchant's name.
+    var merchants: [String: Titles] = [:]
     var count = 0
+    /// What was acknowledged, and may come again.
+    var acknowledged: [(number: Int, line: String)] = []
+  }
+  /// What a merchant's title may be: that of the change with that number.
+  struct Titles {
     /// The newest that was acknowledged.
     var acknowledged = 0
     /// Those of which nothing certain was heard: each may take effect at any time.
@@ -11,28 +19,59 @@ extension Life {
   }
 
   func scheduleCatalogue() {
-    simulation.call(after: random.wait(3_000_000)) { [self] in
+    simulation.call(after: random.wait(plan.catalogueGap)) { [self] in
       guard mayBegin, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
-      simulation.call(on: host, after: 1_000) { [self] in changeCatalogue(at: host) }
+      simulation.call(on: host, after: 1_000) { [self] in
+        if random.chance(plan.lateChangePerMille), !catalogue.acknowledged.isEmpty {
+          repeatChange(at: host)
+        } else {
+          changeCatalogue(at: host)
+        }
+      }
     }
   }
 
   /// One after another: the next begins when this one was answered, or has no answer to expect.
   private func changeCatalogue(at host: Int) {
-    guard let client = simulation.connect(to: host) else { return scheduleCatalogue() }
     catalogue.count += 1
     let number = catalogue.count
-    catalogue.open.insert(number)
+    let merchant = plan.merchants == 1 ? "east" : "shop\(random.below(UInt64(plan.merchants)))"
+    let id = random.chance(700) ? " id=c\(number)" : ""
+    let line = "MERCHANT SET \(merchant) title=t\(number)\(id)"
+    catalogue.merchants[merchant, default: Titles()].open.insert(number)
+    send(line, to: host) { [self] answer in
+      if answer == "+OK" {
+        catalogue.merchants[merchant]?.acknowledged = number
+        if !id.isEmpty { catalogue.acknowledged.append((number, line)) }
+      }
+      if answer == "+OK" || Life.saysNothingHappened(answer) { catalogue.merchants[merchant]?.open.remove(number) }
+    }
+  }
+
+  private func repeatChange(at host: Int) {
+    let (number, line) = catalogue.acknowledged[Int(random.below(UInt64(catalogue.acknowledged.count)))]
+    send(line, to: host) { [self] answer in
+      let isKnown = answer == "+OK" || answer.hasPrefix("-UNKNOWN") || answer.hasPrefix("no answer")
+      if !isKnown && !Life.saysNothingHappened(answer) { wrong("a copy of change \(number) was answered: \(answer)") }
+    }
+  }
+
+  private static func saysNothingHappened(_ answer: String) -> Bool {
+    answer.hasPrefix("-UNAVAILABLE") || answer.hasPrefix("-BUSY")
+  }
+
+  private func send(_ line: String, to host: Int, _ answered: @escaping (String) -> Void) {
+    guard let client = simulation.connect(to: host) else {
+      answered("-UNAVAILABLE here")
+      return scheduleCatalogue()
+    }
     var isWaiting = true
     func end(_ answer: String) {
       guard isWaiting else { return }
       isWaiting = false
-      tell(host, "catalogue \(number): \(answer)")
-      if answer == "+OK" { catalogue.acknowledged = number }
-      if answer == "+OK" || answer.hasPrefix("-UNAVAILABLE") || answer.hasPrefix("-BUSY") {
-        catalogue.open.remove(number)
-      }
+      tell(host, "\(line): \(answer)")
+      answered(answer)
       scheduleCatalogue()
     }
     var heard: [UInt8] = []
@@ -44,20 +83,39 @@ extension Life {
       }
     }
     simulation.call(after: 12_000_000) { end("no answer in time") }
-    simulation.send("MERCHANT SET east title=t\(number)\n", on: client)
+    simulation.send(line + "\n", on: client)
   }
 
-  /// The newest change that was acknowledged is there, or one whose fate is open.
+  /// Of each merchant the newest change that was acknowledged is there, or one whose fate is open.
   func checkCatalogue(at number: Int) {
     guard catalogue.count > 0, let client = simulation.connect(to: number) else { return }
-    simulation.send("MERCHANT LIST\n", on: client)
-    simulation.run(for: 20_000_000) { client.lineCount > 3 }
-    simulation.disconnect(client)
-    let east = client.lines.first { field("merchant", $0) == "east" || field("name", $0) == "east" } ?? "no answer"
-    let title = field("title", east).flatMap { Int($0.dropFirst()) } ?? 0
-    guard title == catalogue.acknowledged || catalogue.open.contains(title) else {
-      return wrong(
-        "title t\(catalogue.acknowledged) was acknowledged, and \(simulation.hosts[number].name) says \(east)")
+    defer { simulation.disconnect(client) }
+    let name = simulation.hosts[number].name
+    var titles: [String: Int] = [:]
+    var after = ""
+    while true {
+      client.clear()
+      simulation.send("MERCHANT LIST limit=100\(after)\n", on: client)
+      var count: Int?
+      simulation.run(for: 20_000_000) {
+        count = client.lines.first.flatMap { $0.hasPrefix("*") ? Int($0.dropFirst()) : nil }
+        return client.lines.first?.hasPrefix("-") == true || count.map { client.lineCount > $0 } ?? false
+      }
+      let rows = client.lines.dropFirst().compactMap { row in field("merchant", row).map { ($0, row) } }
+      guard let count, rows.count == count else {
+        return fail("\(name) does not list its merchants: \(client.lines.first ?? "no answer")")
+      }
+      for (merchant, row) in rows {
+        titles[String(merchant)] = field("title", row).flatMap { Int($0.dropFirst()) } ?? 0
+      }
+      guard count == 100, let last = rows.last else { break }
+      after = " after=\(last.0)"
+    }
+    for (merchant, known) in catalogue.merchants.sorted(by: { $0.key < $1.key }) {
+      let title = titles[merchant] ?? 0
+      guard title == known.acknowledged || known.open.contains(title) else {
+        return wrong("title t\(known.acknowledged) of \(merchant) was acknowledged, and \(name) says t\(title)")
+      }
     }
   }
 }

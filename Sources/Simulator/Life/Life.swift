@@ -82,6 +82,7 @@ public final class Life {
       configuration.snapshotLogBytes = plan.snapshotLogBytes
       if plan.isTiny { configuration.snapshotStatePercent = 0 }
       configuration.logTailBytes = plan.logTailBytes
+      configuration.deltasKept = plan.deltasKept
       configuration.appendBytes = plan.appendBytes
       configuration.logLimitBytes = plan.logLimitBytes
       configuration.transferPieceBytes = plan.transferPieceBytes

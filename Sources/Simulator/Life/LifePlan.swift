@@ -103,6 +103,14 @@ public struct LifePlan: Sendable {
   /// How often a terminal asks several things at once.
   public var pipelinePerMille: UInt64 = 0
 
+  /// The catalogue has so many merchants, changed so often (mean time in microseconds); of the changes that were
+  /// acknowledged, some come again late.
+  public var merchants = 1
+  public var catalogueGap: UInt64 = 3_000_000
+  public var lateChangePerMille: UInt64 = 0
+  /// Changes that all shards have applied are dropped so many at a time.
+  public var deltasKept = 256
+
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
 
@@ -180,6 +188,12 @@ public struct LifePlan: Sendable {
       snapshotLogBytes = 16 << 20
     }
     appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
+    deltasKept = random.pick([1, 4, 16, 256])
+    if random.chance(300) {
+      merchants = random.pick([5, 50, 400])
+      catalogueGap = random.pick([50_000, 200_000])
+      lateChangePerMille = 200
+    }
   }
 
   /// For a person: one line.

@@ -1,0 +1,259 @@
+import Base
+import Testing
+
+@testable import Ledger
+
+/// Programs and merchants: which one is meant, how they are listed, and how they are kept.
+struct CatalogueTests {
+  // MARK: The default program
+
+  @Test func aSecondProgramChangesNothingForWhoeverNamesNone() throws {
+    let transcript = """
+      > PROGRAM SET points earn=1/100
+      +OK
+      > MERCHANT SET cafe
+      +OK
+      > MEMBER ADD ann
+      +OK
+      > MEMBER ADD ben
+      +OK
+      > EARN ann merchant=cafe spend=1000 id=a
+      tx=#1 member=ann program=points points=10 balance=10
+      > PROGRAM SET miles earn=1/1
+      +OK
+      > EARN ann merchant=cafe spend=1000 id=b
+      tx=#2 member=ann program=points points=10 balance=20
+      > REDEEM ann merchant=cafe points=1 id=c
+      tx=#3 member=ann program=points points=-1 balance=19
+      > HOLD ann merchant=cafe points=4 id=d
+      tx=#4 member=ann program=points points=4 balance=19 available=15 expires=2026-01-15T12:15
+      > TRANSFER ann ben points=2 id=e
+      tx=#5 from=ann to=ben points=2 balance=17 program=points
+      > BALANCE ann
+      member=ann program=points balance=17 held=4 available=13 debt=0
+      > BALANCE ann program=miles
+      member=ann program=miles balance=0 held=0 available=0 debt=0
+      > PROGRAM SET miles default=yes
+      +OK
+      > BALANCE ann
+      member=ann program=miles balance=0 held=0 available=0 debt=0
+      > EARN ann merchant=cafe spend=5 id=f
+      tx=#6 member=ann program=miles points=5 balance=5
+      > MERCHANT SET inn program=points
+      +OK
+      > EARN ann merchant=inn spend=100 id=g
+      tx=#7 member=ann program=points points=1 balance=18
+      > PROGRAM SET miles default=no
+      -ERR it is the default; say default=yes of another program
+      > PROGRAM SET points default=maybe
+      -ERR default must be yes or no
+      > PROGRAM SET points default=yes
+      +OK
+      > BALANCE ben
+      member=ben program=points balance=2 held=0 available=2 debt=0
+      > PROGRAM LIST
+      program=miles kind=points earn=1/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=no
+      program=points kind=points earn=1/100 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes
+      > CHECK
+      ok
+      """
+    #expect(try World(shards: 1).play(transcript) == transcript)
+  }
+
+  /// The same on every replica, whatever it was restored from.
+  @Test func theDefaultIsPartOfTheState() throws {
+    let world = World(shards: 1)
+    for name in ["c", "b", "a"] { _ = try world.run("PROGRAM SET \(name)") }
+    func isDefault(_ name: String, _ catalogue: Catalogue) -> Bool {
+      catalogue.defaultProgram(of: .first) == withBytes(name) { catalogue.program($0, tenant: .first) }
+    }
+    func check(_ name: String) throws {
+      let restored = try Ledger(restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()))
+      #expect(isDefault(name, world.directory) && isDefault(name, world.shards[0].ledger.catalogue))
+      #expect(isDefault(name, restored.catalogue))
+      #expect(isDefault(name, try Catalogue(reading: world.directory.written())))
+    }
+    try check("c")
+    for name in ["a", "b", "a", "c"] {
+      #expect(try world.run("PROGRAM SET \(name) default=yes") == "+OK")
+      try check(name)
+      let version = world.directory.version
+      #expect(try world.run("PROGRAM SET \(name) default=yes") == "+OK")
+      #expect(world.directory.version == version, "nothing new")
+    }
+    #expect(world.directory.defaultProgram(of: TenantID(99)) == nil)
+  }
+
+  @Test func aMoneyProgramEarnsNothingUnlessTold() throws {
+    let transcript = """
+      > PROGRAM SET cash kind=money
+      +OK
+      > MERCHANT SET cafe
+      +OK
+      > MEMBER ADD ann
+      +OK
+      > EARN ann merchant=cafe spend=100000 id=a
+      tx=#1 member=ann program=cash points=0 balance=0
+      > PROGRAM LIST
+      program=cash kind=money earn=0/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes
+      > PROGRAM SET back kind=money earn=2/100 default=yes
+      +OK
+      > EARN ann merchant=cafe spend=100000 id=b
+      tx=#2 member=ann program=back points=2000 balance=2000
+      > CHECK
+      ok
+      """
+    #expect(try World(shards: 1).play(transcript) == transcript)
+  }
+
+  // MARK: Lists
+
+  @Test(arguments: 1...4 as ClosedRange<UInt64>)
+  func pagesOfAListHaveEachNameOnceInOrder(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let world = World(shards: 0)
+    var names: Set<String> = []
+    let letters = Array("aAzZ09._-")
+    for _ in 0..<300 {
+      let name = String((0..<(1 + random.next() % 5)).map { _ in letters[Int(random.next() % UInt64(letters.count))] })
+      names.insert(name)
+      _ = try world.run("MERCHANT SET \(name)")
+    }
+    let sorted = names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+    var found: [String] = []
+    while true {
+      let limit = 1 + Int(random.next() % 40)
+      let after = found.last.map { " after=\($0)" } ?? ""
+      let text = try world.run("MERCHANT LIST limit=\(limit)\(after)")
+      let page = text.split(separator: "\n").compactMap { row in
+        row.split(separator: " ").first { $0.hasPrefix("merchant=") }.map { String($0.dropFirst(9)) }
+      }
+      #expect(page.count == min(limit, sorted.count - found.count))
+      if page.isEmpty { break }
+      found += page
+    }
+    #expect(found == sorted)
+    let behind = try world.run("MERCHANT LIST after=~")
+    #expect(!behind.contains("merchant="), "\(behind)")
+  }
+
+  @Test func aListIsOfOneTenantAndEndsWithIt() {
+    var catalogue = Catalogue()
+    var order = CatalogueOrder()
+    for i in 0..<30 {
+      let merchant = Catalogue.Merchant(tenant: TenantID(UInt32(1 + i % 3)), name: Array("m\(i)".utf8))
+      catalogue.put(merchant, at: i)
+      order.update(catalogue)
+    }
+    for tenant in 0...4 as ClosedRange<UInt32> {
+      let all = withBytes("") { order.merchants(of: TenantID(tenant), after: $0, limit: 100, catalogue.records) }
+      #expect(all.count == ((1...3).contains(tenant) ? 10 : 0))
+      #expect(all.allSatisfy { catalogue.merchants[Int($0)].tenant == TenantID(tenant) })
+    }
+    // Sorted at once or one after another.
+    var other = CatalogueOrder()
+    other.update(catalogue)
+    for tenant in 1...3 as ClosedRange<UInt32> {
+      let two = [order, other].map { order in
+        withBytes("m2") { Array(order.merchants(of: TenantID(tenant), after: $0, limit: 5, catalogue.records)) }
+      }
+      #expect(two[0] == two[1] && !two[0].isEmpty)
+    }
+  }
+
+  /// What leaves the directory is bounded by the bounds of its parts.
+  @Test func theLongestListFitsItsBound() throws {
+    let world = World(shards: 0)
+    let id = String(repeating: "i", count: 64)
+    let title = String(repeating: "\"", count: 256)
+    let rates = "earn=1000000000/1000000000"
+    #expect(
+      try world.run("PROGRAM SET \(id) title=\(title) \(rates) expire=36500d backdate=36500d refund-window=36500d")
+        == "+OK")
+    #expect(
+      try world.run("MERCHANT SET \(id) title=\(title) program=\(id) region=\(id) state=active \(rates)") == "+OK")
+    var order = CatalogueOrder()
+    order.update(world.directory)
+    for isProgram in [true, false] {
+      var reply = ReplyWriter()
+      withBytes("") { start in
+        if isProgram {
+          world.directory.listPrograms(tenant: .first, after: start, limit: 9, order: order, into: &reply)
+        } else {
+          world.directory.listMerchants(tenant: .first, after: start, limit: 9, order: order, into: &reply)
+        }
+      }
+      #expect(reply.buffer.count > 350 && reply.buffer.count * Catalogue.longestList <= 8 << 20)
+    }
+  }
+
+  // MARK: Versions
+
+  /// Hours apart, for years: what is older than any backdated purchase goes when there are too many.
+  @Test func aRateMayChangeForEver() throws {
+    let world = World(shards: 1)
+    _ = try world.run("PROGRAM SET p earn=1/1 backdate=3d")
+    _ = try world.run("MERCHANT SET m")
+    for i in 0..<5_000 {
+      world.time = Stamp(microseconds: world.time.microseconds + 3_600 * 1_000_000)
+      try #require(try world.run("MERCHANT SET m earn=\(i % 2 + 1)/1") == "+OK", "\(i)")
+    }
+    let rates = world.directory.merchants[0].rates
+    #expect(rates.count < Catalogue.maximumVersions)
+    // All that a purchase of the last three days can reach.
+    #expect(rates.filter { $0.from.microseconds > world.time.microseconds - 72 * 3_600 * 1_000_000 }.count >= 71)
+    #expect(rates == world.shards[0].ledger.catalogue.merchants[0].rates)
+  }
+
+  // MARK: What keeps them
+
+  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  func aQueueInChunksIsAQueueAndItsCopiesStayAsTheyAre(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let start = Int(random.next() % 1_000)
+    var queue = ChunkedQueue<Int>(startingAt: start)
+    var model: [Int: Int] = [:]
+    var first = start
+    var next = start
+    var copies: [(ChunkedQueue<Int>, [Int])] = []
+    for _ in 0..<2_000 {
+      switch random.next() % 20 {
+      case 0 where first < next:
+        first += Int(random.next() % UInt64(min(next - first, 200) + 1))
+        queue.drop(before: first)
+      case 1: queue.drop(before: first - 3)
+      case 2..<6 where first < next:
+        let number = first + Int(random.next() % UInt64(next - first))
+        model[number] = Int(random.next() % 1_000)
+        queue[number] = model[number] ?? 0
+      case 6: copies.append((queue, (first..<next).map { model[$0] ?? -1 }))
+      default:
+        model[next] = Int(random.next() % 1_000)
+        queue.append(model[next] ?? 0)
+        next += 1
+      }
+      #expect(queue.startIndex == first && queue.endIndex == next && queue.count == next - first)
+    }
+    #expect(Array(queue) == (first..<next).map { model[$0] ?? -1 })
+    for (copy, values) in copies { #expect(Array(copy) == values) }
+  }
+
+  @Test func aCatalogueIsWrittenAsItWasWhenTheSnapshotBegan() throws {
+    let world = World(shards: 1)
+    _ = try world.run("PROGRAM SET p")
+    for i in 0..<500 { _ = try world.run("MERCHANT SET m\(i) title=\(i)") }
+    let before = world.directory.written()
+    let frozen = world.directory.records
+    let snapshot = world.shards[0].ledger.beginSnapshot()
+    for i in 0..<700 { _ = try world.run("MERCHANT SET m\(i) title=new state=frozen") }
+    var bytes: [UInt8] = []
+    frozen.write { bytes += $0 }
+    #expect(bytes == before && bytes != world.directory.written())
+    bytes = []
+    snapshot.write { bytes += $0 }
+    world.shards[0].ledger.endSnapshot(snapshot)
+    let restored = try Ledger(restoring: MemorySnapshotSource(bytes))
+    #expect(restored.catalogue.merchants == (try Catalogue(reading: before)).merchants)
+    #expect(restored.catalogueVersion == 501)
+  }
+}
