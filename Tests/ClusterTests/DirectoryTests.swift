@@ -238,6 +238,35 @@ import Testing
     #expect(rows("HISTORY ann limit=1001") == ["-ERR limit= must be a whole number from 1 to 1000, not '1001'"])
   }
 
+  @Test func listsThatComeTogetherAreBounded() throws {
+    let simulation = try makeCluster(seed: 304, shards: 1)
+    let client = try #require(simulation.connect(to: 0))
+    for (host, mode) in [(0, " read=local"), (1, " read=local")] {
+      let replica = try #require(simulation.hosts[host].node?.replica(.directory))
+      let own = try #require(simulation.connect(to: host))
+      replica.outbox.listedBytes = ReplicaOutbox.mostListedBytes
+      own.clear()
+      simulation.send("PROGRAM LIST\(mode)\n", on: own)
+      #expect(own.lines.first?.hasPrefix("-BUSY") == true, "\(own.lines)")
+      simulation.run(for: 1_000_000)
+      #expect(ask(simulation, own, "PROGRAM LIST\(mode)") == "*0")
+    }
+    let leader = try #require(
+      simulation.hosts.compactMap { $0.node?.replica(.directory) }.first { $0.isLeader })
+    var query = ByteBuffer()
+    DirectoryMachine.append(.listMerchants, to: &query) { body in
+      body.append(TenantID.first.rawValue)
+      body.append(UInt32(10))
+      body.append(counted: "")
+    }
+    leader.outbox.listedBytes = ReplicaOutbox.mostListedBytes
+    leader.evaluate(query.bytes, Origin(edge: 7, sequence: 1))
+    let answers = try #require(leader.outbox.results.last?.buffer.array)
+    #expect(answers.dropFirst(16).withUnsafeBytes { RecordView($0).errorCode } == .busy)
+    leader.outbox.results.removeLast()
+    #expect(ask(simulation, client, "MERCHANT LIST") == "*0")
+  }
+
   @Test func anAnswerTooLongForAFrameIsRefusedAndStopsNobody() throws {
     let simulation = try makeCluster(seed: 303, shards: 1)
     let results = EdgeResults()
