@@ -19,6 +19,8 @@ public struct DiskGauges: Sendable {
   /// Bytes that may still be written, with those that the ballast holds.
   var freeBytes: UInt64
   var log: LogUsage
+  /// How often a file could not be opened for want of a descriptor, since the start.
+  var shortageCount: UInt64
 }
 
 /// What the write-ahead log occupies, and who holds it back.

@@ -43,7 +43,8 @@ extension Node {
     let disk = isSelf ? ownDisk : peer.disk
     let found = [
       ("CLOCK", isSelf ? clock.isOff : peer.clock.isOff), ("CORRUPT", isSelf ? isCorrupt : peer.isCorrupt),
-      ("NOSPACE", disk.isFull), ("POISON", !poisons(of: peer).isEmpty), ("SLOWDISK", disk.isSlow),
+      ("NOFILES", disk.lacksDescriptors), ("NOSPACE", disk.isFull), ("POISON", !poisons(of: peer).isEmpty),
+      ("SLOWDISK", disk.isSlow),
     ]
     return found.filter(\.1).map(\.0)
   }

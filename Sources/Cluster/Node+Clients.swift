@@ -10,6 +10,7 @@ extension Node {
     nextGeneration &+= 1
     let session = Session(id: id.rawValue, address: address, since: now.wall)
     let client = Client(id: id, index: index, generation: generation, session: session)
+    client.isReserved = !places.takeOrdinary()
     if Int(index) < clients.count { clients[Int(index)] = client } else { clients.append(client) }
     clientIndex[id] = index
     counters.clientsAccepted += 1
@@ -91,6 +92,7 @@ extension Node {
   func release(_ client: Client, close: Bool) {
     guard clientIndex.removeValue(forKey: client.id) != nil else { return }
     if close { clientClose.append(client.id) }
+    if !client.isReserved { places.giveBackOrdinary() }
     clients[Int(client.index)] = nil
     freeClients.append(client.index)
   }
@@ -173,6 +175,7 @@ extension Node {
   private func take(_ client: Client, raw: UnsafeRawBufferPointer) -> Bool {
     let request = parser.request
     counters.requests += 1
+    if client.isReserved && !mayBeServed(client, request) { return true }
     if request.verb.isConnection || client.session.isAfterMulti { return takeConnection(client, request) }
     if Node.isBarrier(request) {
       guard client.outstanding == 0 else {

@@ -180,7 +180,8 @@ extension Node {
   /// Whether a node is well enough to be given what another leads.
   func mayTakeOver(_ node: NodeID, _ shard: ShardID) -> Bool {
     guard let peer = peer(node), !peer.poisons.contains(where: { $0.shard == shard }) else { return false }
-    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow && !peer.isCorrupt
+    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
+      && !peer.disk.lacksDescriptors && !peer.isCorrupt
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

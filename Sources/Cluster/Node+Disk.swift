@@ -24,8 +24,15 @@ extension Node {
     // Room.
     var isFull = false
     var fullSince: UInt64 = 0
-    /// The log has no room for the batch that is to be next.
+    /// The log has no room for the batch that is to be next, or no descriptor for its file.
     var refusesBatches = false
+    var batchLacksRoom = false
+    /// Descriptors are wanting, or were until lately.
+    var lacksDescriptors = false
+    var lastShortage: UInt64 = 0
+    /// How many wants of descriptors have been looked at: of the storage, and of the shell.
+    var shortagesSeen: UInt64 = 0
+    var connectionsSeen: UInt64 = 0
     /// That batch, while it is not being tried.
     var refused: LogBatch?
     var nextTry: UInt64 = 0
@@ -103,15 +110,53 @@ extension Node {
       judgeRoom()
     }
   }
-  func batchRefused(_ batch: LogBatch, _ reason: String) {
+  func batchRefused(_ batch: LogBatch, _ error: StorageError) {
     noteEndOfWrite()
     disk.refused = batch
     disk.nextTry = now.monotonic + configuration.heartbeatInterval
+    let isOfRoom = error.kind == .noSpace
     if !disk.refusesBatches {
       disk.refusesBatches = true
-      log(.error, "alarm=NOSPACE the log has no room, what it is to take waits: \(reason)")
+      log(
+        .error,
+        "alarm=\(isOfRoom ? "NOSPACE" : "NOFILES") the log has no \(isOfRoom ? "room" : "file descriptor"), what it is to"
+          + " take waits: \(error)")
     }
+    disk.batchLacksRoom = isOfRoom
+    if !isOfRoom { descriptorsAreWanting() }
     judgeRoom()
+  }
+
+  // MARK: Descriptors
+
+  /// A file could not be opened, or a connection not be taken. It is tried again; meanwhile others are to lead.
+  private func descriptorsAreWanting() {
+    disk.lastShortage = now.monotonic
+    guard !disk.lacksDescriptors else { return }
+    disk.lacksDescriptors = true
+    statusDue = true
+    log(
+      .error,
+      "alarm=NOFILES this process has no file descriptor left: what wants one waits, and goes on by itself; raise its limit"
+        + " (ulimit -n) or lower max-clients, and start the node again")
+  }
+  func noteShortages(ofFiles files: UInt64? = nil, ofConnections connections: UInt64? = nil) {
+    if let files, files > disk.shortagesSeen {
+      disk.shortagesSeen = files
+      descriptorsAreWanting()
+    }
+    if let connections, connections > disk.connectionsSeen {
+      disk.connectionsSeen = connections
+      descriptorsAreWanting()
+    }
+  }
+  private func forgetShortage() {
+    guard disk.lacksDescriptors, !disk.refusesBatches, now.monotonic - disk.lastShortage >= Node.diskRecovery else {
+      return
+    }
+    disk.lacksDescriptors = false
+    statusDue = true
+    log(.info, "there are file descriptors again")
   }
   private func noteEndOfWrite() {
     if let began = disk.writeBegan {
@@ -144,7 +189,8 @@ extension Node {
       log(.info, "the disk is quick again")
     }
     judgeLeadership()
-    if disk.isSlow || disk.isFull || !rottenJournals.isEmpty { offerLeadership() }
+    forgetShortage()
+    if disk.isSlow || disk.isFull || disk.refusesBatches || !rottenJournals.isEmpty { offerLeadership() }
   }
 
   private func diskIsSlow(_ took: UInt64) {
@@ -176,7 +222,8 @@ extension Node {
     guard stopping == nil, !clock.isOff else { return }
     for replica in replicas {
       guard let replica, replica.isLeader, now.monotonic >= replica.nextOffer,
-        disk.isSlow || disk.isFull || rottenJournals.contains(replica.shard), let heir = heir(of: replica)
+        disk.isSlow || disk.isFull || disk.refusesBatches || rottenJournals.contains(replica.shard),
+        let heir = heir(of: replica)
       else { continue }
       replica.nextOffer = now.monotonic + 4 * slowWrite
       replica.transferLeadership(to: heir)
@@ -190,6 +237,7 @@ extension Node {
 
   func diskMeasured(_ gauges: DiskGauges) {
     disk.gauges = gauges
+    noteShortages(ofFiles: gauges.shortageCount)
     judgeRoom()
     boundLog()
   }
@@ -197,7 +245,7 @@ extension Node {
   private func judgeRoom() {
     let reserve = configuration.diskReserve
     let free = disk.gauges?.freeBytes ?? .max
-    if disk.refusesBatches || free < reserve.byteCount {
+    if disk.refusesBatches && disk.batchLacksRoom || free < reserve.byteCount {
       guard !disk.isFull else { return }
       disk.isFull = true
       disk.fullSince = now.monotonic
@@ -219,7 +267,7 @@ extension Node {
 
   /// With each heartbeat, and when this node's own state has changed.
   func judgeShedding() {
-    let isAnyFull = disk.isFull || peers.contains { $0.disk.isFull }
+    let isAnyFull = disk.isFull || disk.refusesBatches || peers.contains { $0.disk.isFull }
     guard isAnyFull || !disk.pinning.isEmpty || disk.isShedding else { return }
     disk.isShedding = false
     for replica in replicas {
@@ -232,7 +280,11 @@ extension Node {
   /// Why writes of a shard are refused here; nil if they are not.
   private func reasonToShed(_ replica: Replica) -> String? {
     guard replica.isLeader else { return nil }
-    if disk.refusesBatches { return "the disk of node \(configuration.name) is full; nothing was done" }
+    if disk.refusesBatches {
+      return disk.batchLacksRoom
+        ? "the disk of node \(configuration.name) is full; nothing was done"
+        : "node \(configuration.name) has no file descriptor left; nothing was done"
+    }
     // What admins do goes on as long as it can.
     if replica.shard == .directory { return nil }
     if disk.isFull, now.monotonic - disk.fullSince >= Node.fullHandOver || heir(of: replica) == nil {

@@ -5,6 +5,8 @@ import Protocol
 struct PeerDisk: BitwiseCopyable, Sendable {
   var isFull = false
   var isSlow = false
+  /// It could not open a file or take a connection for want of a descriptor.
+  var lacksDescriptors = false
   /// Nil until it has told.
   var figures: Figures?
 
@@ -21,7 +23,7 @@ extension Node {
   /// What this node tells of itself.
   var ownDisk: PeerDisk {
     PeerDisk(
-      isFull: disk.isFull, isSlow: disk.isSlow,
+      isFull: disk.isFull, isSlow: disk.isSlow, lacksDescriptors: disk.lacksDescriptors,
       figures: disk.gauges.map {
         PeerDisk.Figures(free: $0.freeBytes, log: $0.log.byteCount, pinned: $0.log.pinnedBytes)
       })
@@ -32,7 +34,9 @@ extension Node {
     let own = ownDisk
     let start = peer.outbox.beginMessage(.disk)
     peer.outbox.append(
-      UInt8((own.isFull ? 1 : 0) | (own.isSlow ? 2 : 0) | (own.figures == nil ? 0 : 4) | (isCorrupt ? 8 : 0)))
+      UInt8(
+        (own.isFull ? 1 : 0) | (own.isSlow ? 2 : 0) | (own.figures == nil ? 0 : 4) | (isCorrupt ? 8 : 0)
+          | (own.lacksDescriptors ? 16 : 0)))
     peer.outbox.append(own.figures?.free ?? 0)
     peer.outbox.append(own.figures?.log ?? 0)
     peer.outbox.append(own.figures?.pinned ?? 0)
@@ -42,7 +46,9 @@ extension Node {
   func receiveDisk(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
     let flags = try reader.read(UInt8.self)
     let figures = PeerDisk.Figures(free: try reader.read(), log: try reader.read(), pinned: try reader.read())
-    peer.disk = PeerDisk(isFull: flags & 1 != 0, isSlow: flags & 2 != 0, figures: flags & 4 != 0 ? figures : nil)
+    peer.disk = PeerDisk(
+      isFull: flags & 1 != 0, isSlow: flags & 2 != 0, lacksDescriptors: flags & 16 != 0,
+      figures: flags & 4 != 0 ? figures : nil)
     peer.isCorrupt = flags & 8 != 0
   }
 

@@ -31,6 +31,7 @@ public final class Node: NodeCore {
   var freeClients: [UInt32] = []
   var clientIndex: [ClientID: UInt32] = [:]
   var nextGeneration: UInt32 = 1
+  var places = ClientPlaces()
   var dirtyClients: [Client] = []
   var parser = RequestParser()
   var reply = ReplyWriter(capacity: 4096)
@@ -182,7 +183,9 @@ public final class Node: NodeCore {
   }
 
   public func measured(_ gauges: ShellGauges, now: Moment) {
+    self.now = now
     self.gauges = gauges
+    noteShortages(ofConnections: gauges.connectionsWithoutDescriptor)
   }
 
   /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
@@ -249,8 +252,8 @@ public final class Node: NodeCore {
       batchWritten()
       confirmBootstraps(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
-    case .logRefused(let batch, let reason):
-      batchRefused(batch, reason)
+    case .logRefused(let batch, let error):
+      batchRefused(batch, error)
     case .measured(let gauges):
       diskMeasured(gauges)
     case .answered(let answers, let cost):

@@ -22,17 +22,17 @@ extension NodeStorage {
     if batch.rewritesOldest { _ = try room { try log.rewriteOldest() } }
     // Records may have been written in part: the same again make the same log.
     if lacking != nil { lacking = try writeRecords() }
-    if lacking != nil, (try? ballast.release()) == true { lacking = try writeRecords() }
-    if let lacking { return .logRefused(batch, "\(lacking)") }
+    if lacking?.kind == .noSpace, (try? ballast.release()) == true { lacking = try writeRecords() }
+    if let lacking { return .logRefused(batch, lacking) }
     return .logged(batch.number, batch.acks)
   }
 
-  /// Nil: done. Else for want of what room it was not.
+  /// Nil: done. Else for want of what room, or of which descriptor, it was not.
   private func room(_ body: () throws -> Void) throws -> StorageError? {
     do {
       try body()
       return nil
-    } catch let error as StorageError where error.kind == .noSpace {
+    } catch let error as StorageError where error.isShortage {
       return error
     }
   }
@@ -57,10 +57,28 @@ extension NodeStorage {
       }
     }
     guard let free = try? fileSystem.freeBytes(directory) else { return nil }
-    let gauges = DiskGauges(freeBytes: free + ballast.heldBytes, log: usage.withLock { $0 })
+    let gauges = DiskGauges(
+      freeBytes: free + ballast.heldBytes, log: usage.withLock { $0 }, shortageCount: fileSystem.shortageCount)
     if gauges.freeBytes >= reserve.resumeByteCount { try? ballast.take() }
     return .measured(gauges)
   }
+  /// Descriptors that the log, the journals and what runs beside them may have: a bound that changes in steps, so that who
+  /// reckons with it need not do so all the time. From any thread.
+  public var descriptorsReserved: Int {
+    let segments = usage.withLock { $0.segmentCount }
+    // Each is open twice, once past the page cache; some more are being made or given back.
+    let ofLog =
+      2 * ((segments + 4 + NodeStorage.descriptorStep) / NodeStorage.descriptorStep) * NodeStorage.descriptorStep
+    let ofJournals = min(
+      journals.openFilesMax, journals.journalCount.load(ordering: .relaxed) + NodeStorage.journalReads)
+    return NodeStorage.descriptorsBeside + ofLog + ofJournals
+  }
+  private static let descriptorStep = 16
+  /// Journal files open to be read only.
+  private static let journalReads = 32
+  /// Locks, snapshots that are written, read, sent and received, folders that are synced.
+  private static let descriptorsBeside = 24
+
   private static let usageRounds: UInt64 = 5
   private static let preparationRounds: UInt64 = 25
 }

@@ -60,8 +60,8 @@ public struct EdgeAnswers: Sendable {
 /// What the disk has done.
 public enum Completion: Sendable {
   case logged(UInt64, [LogAck])
-  /// There is no room for a batch, and why: nothing of it counts as written.
-  case logRefused(LogBatch, String)
+  /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
+  case logRefused(LogBatch, StorageError)
   case measured(DiskGauges)
   /// Answers to journal queries, and what these cost.
   case answered([EdgeAnswers], cost: Int)
@@ -148,15 +148,16 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
-  /// what the clock says. On a disk that is full the ballast makes the room that a start needs. `build` is a number of this
-  /// very program: see `ApplyingNote`.
+  /// what the clock says; `descriptorsMax`, how many descriptors the process may have. On a disk that is full the ballast
+  /// makes the room that a start needs. `build` is a number of this very program: see `ApplyingNote`.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
-    reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0
+    reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0, descriptorsMax: Int = 4096
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
-      try openOnce(dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve, build)
+      try openOnce(
+        dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve, build, descriptorsMax)
     }
     do {
       return try attempt()
@@ -169,11 +170,12 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   private static func openOnce(
     _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ wall: Stamp,
-    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64
+    _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64,
+    _ descriptorsMax: Int
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, wall: wall, logOptions: logOptions,
-      ledgerLimits: ledgerLimits, reserve: reserve)
+      ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let deaths = try storage.note.takeDeaths(build: build)
@@ -186,7 +188,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   private init(
     directory: String, fileSystem: any FileSystem, newIdentity: UInt64, wall: Stamp,
-    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve
+    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve, descriptorsMax: Int
   ) throws {
     self.ledgerLimits = ledgerLimits
     self.reserve = reserve
@@ -201,7 +203,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     log = try WriteAheadLog(
       directory: directory + "/wal", fileSystem: fileSystem, options: logOptions,
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
-    journals = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
+    journals = try JournalStore(
+      directory: directory + "/journal", fileSystem: fileSystem,
+      openFilesMax: NodeStorage.journalFilesMax(of: descriptorsMax))
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
     ballast = try Ballast(
       path: directory + "/ballast", fileSystem: fileSystem,
@@ -223,6 +227,8 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
   /// Where a signal handler stores the signal that ends the process.
   public var trap: UnsafeMutablePointer<UInt32> { note.trap }
+  /// How many descriptors of all that the process may have the journals may take.
+  private static func journalFilesMax(of descriptors: Int) -> Int { min(max(8, descriptors / 8 * 5), 8192) }
 
   // MARK: NodeDisk
 

@@ -79,6 +79,10 @@ public struct ShellGauges: Sendable {
   public var unsentBytes = 0
   /// Totals since the start.
   public var clientsRefused: UInt64 = 0
+  /// Connections that were idle and had to make room for others.
+  public var clientsClosedIdle: UInt64 = 0
+  /// Connections, of terminals or nodes, that could not be taken or made for want of a descriptor.
+  public var connectionsWithoutDescriptor: UInt64 = 0
   public var logLinesDropped: UInt64 = 0
   public init() {}
 }
@@ -98,6 +102,8 @@ public protocol NodeDisk: AnyObject, Sendable {
   /// Called from a thread of its own some five times a second: prepares log segments and the like.
   /// - Returns: what the node is to hear of it, if anything.
   func maintain() -> Completion?
+  /// How many descriptors it may come to hold, now: what is left is for connections. Called from any thread.
+  var descriptorsReserved: Int { get }
   /// How many lanes (threads) of background work there are.
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.
@@ -105,6 +111,7 @@ public protocol NodeDisk: AnyObject, Sendable {
 }
 
 extension NodeDisk {
+  public var descriptorsReserved: Int { 64 }
   public static var lanes: Int { 1 }
   public static func lane(of job: Job) -> Int { 0 }
 }
@@ -149,6 +156,10 @@ public protocol NodeCore: AnyObject {
   associatedtype Disk: NodeDisk
 
   func clientOpened(_ id: ClientID, from: String, now: Moment)
+  /// So many connections of clients there may be from now on. Called before the first, and when it changes.
+  func clientsLimited(to limit: Int, now: Moment)
+  /// Whether a client waits for nothing: it may be closed to make room for another.
+  func isIdle(_ id: ClientID) -> Bool
   /// Bytes of a client, beginning with those that the call before did not consume.
   /// - Returns: how many bytes were consumed. The shell keeps the rest, and calls again when more has come, or when the
   ///   node asks by `Effects.clientReading`.
@@ -182,5 +193,7 @@ public protocol NodeCore: AnyObject {
 }
 
 extension NodeCore {
+  public func clientsLimited(to limit: Int, now: Moment) {}
+  public func isIdle(_ id: ClientID) -> Bool { true }
   public func measured(_ gauges: ShellGauges, now: Moment) {}
 }

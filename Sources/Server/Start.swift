@@ -10,6 +10,8 @@ public struct StartContext: Sendable {
   public var newIdentity: UInt64
   public var now: Moment
   public var logger: Logger
+  /// File descriptors that the process may have.
+  public var descriptorsMax: Int
 }
 
 /// Runs one node until it is told to stop: all of `tally start`.
@@ -59,7 +61,8 @@ private func run<Core: NodeCore>(
   let peerListener = try Startup.bind(configuration.peer, flag: "peer")
   let logger = Logger(level: configuration.logLevel)
   let context = StartContext(
-    configuration: configuration, newIdentity: UInt64.random(in: 1 ... .max), now: Clock.now(), logger: logger)
+    configuration: configuration, newIdentity: UInt64.random(in: 1 ... .max), now: Clock.now(), logger: logger,
+    descriptorsMax: descriptorsMax)
   let core: Core
   let disk: Core.Disk
   do { (core, disk) = try make(context) } catch {
@@ -69,16 +72,13 @@ private func run<Core: NodeCore>(
   try Startup.listen(clientListener, configuration.listen, flag: "listen")
   try Startup.listen(peerListener, configuration.peer, flag: "peer")
   var options = LoopOptions()
-  options.clientsMax = min(configuration.clientsMax, max(16, descriptorsMax - Startup.descriptorsOfOwn))
+  options.clientsMax = configuration.clientsMax
+  options.connectionsPerAddress = configuration.connectionsPerAddress
+  options.descriptorsMax = descriptorsMax
   options.readBytesMax = configuration.readBytesMax
   options.turnBytesMax = configuration.turnBytesMax
   options.writesWhenIdle = configuration.writesWhenIdle
   options.stopSeconds = configuration.stopSeconds
-  if options.clientsMax < configuration.clientsMax {
-    logger.log(
-      .info,
-      "max-clients lowered to what the system's limit on file descriptors allows max_clients=\(options.clientsMax)")
-  }
   let onFatal: @Sendable (String) -> Void = { reason in
     logger.log(.error, reason)
     logger.drain(milliseconds: 200)
@@ -115,9 +115,6 @@ struct StartError: Error, CustomStringConvertible {
 
 /// The steps before a node runs.
 enum Startup {
-  /// Descriptors for other things than clients: the log, snapshots, links, listeners.
-  static let descriptorsOfOwn = 256
-
   static func bind(_ address: HostPort, flag: String) throws(StartError) -> Descriptor {
     guard let resolved = SocketAddress(address, numericOnly: false) else {
       throw StartError("--\(flag) \(address): the host is not known; give an address of this machine")

@@ -24,6 +24,8 @@ public protocol FileSystem: AnyObject, Sendable {
   func map(_ path: String, byteCount: Int) throws(StorageError) -> any MappedFile
   /// Bytes that may still be written in the file system that holds `path`.
   func freeBytes(_ path: String) throws(StorageError) -> UInt64
+  /// How often something could not be opened for want of a descriptor (`.noDescriptors`), since the start.
+  var shortageCount: UInt64 { get }
 }
 
 /// An open file. Calls on one file may come from any thread; they are not ordered among themselves.

@@ -1,4 +1,5 @@
 import Base
+import Synchronization
 
 /// A journal segment that will never change again. Equal on every replica.
 public struct SealedSegment: Hashable, Sendable {
@@ -17,12 +18,20 @@ public final class JournalStore: @unchecked Sendable {
   private let directory: String
   private let fileSystem: any FileSystem
   private var journals: [ShardID: ShardJournal] = [:]
+  private let pool: FilePool
+  /// How many of the journals' files are open at once, at most.
+  public let openFilesMax: Int
+  /// How many journals are in use. May be asked from any thread.
+  public let journalCount = Atomic<Int>(0)
   /// Journals of which a sync failed: nothing is written there any more, until a process begins on what the disk kept.
   private var failures: [ShardID: StorageError] = [:]
 
-  public init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
+  /// - Parameter openFilesMax: how many of the journals' files are open at once; at least 1.
+  public init(directory: String, fileSystem: any FileSystem, openFilesMax: Int = 1024) throws(StorageError) {
     self.directory = directory
     self.fileSystem = fileSystem
+    self.openFilesMax = openFilesMax
+    pool = FilePool(fileSystem: fileSystem, capacity: openFilesMax)
     try fileSystem.createDirectory(directory)
   }
 
@@ -93,8 +102,10 @@ public final class JournalStore: @unchecked Sendable {
 
   private func journal(_ shard: ShardID) throws(StorageError) -> ShardJournal {
     if let journal = journals[shard] { return journal }
-    let journal = try ShardJournal(shard: shard, directory: folder(shard), fileSystem: fileSystem)
+    let journal = try ShardJournal(
+      shard: shard, directory: folder(shard), fileSystem: fileSystem, pool: pool)
     journals[shard] = journal
+    journalCount.store(journals.count, ordering: .relaxed)
     return journal
   }
 

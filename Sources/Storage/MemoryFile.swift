@@ -104,6 +104,7 @@ final class MemoryFile: File {
   let inode: MemoryInode
   let generation: Int
   private let system: MemoryFileSystem
+  private let isClosed = Atomic<Bool>(false)
 
   init(_ path: String, _ inode: MemoryInode, _ system: MemoryFileSystem, _ generation: Int) {
     self.path = path
@@ -112,7 +113,10 @@ final class MemoryFile: File {
     self.generation = generation
   }
 
-  func close() {}
+  deinit { close() }
+  func close() {
+    if !isClosed.exchange(true, ordering: .relaxed) { system.closed(self) }
+  }
   func size() throws(StorageError) -> UInt64 {
     try system.onFile(self, "ask the size of") { () in UInt64(inode.data.count) }
   }

@@ -28,6 +28,10 @@ extension MemoryFileSystem {
   public func failSync(after syncs: Int) { gate.withLock { _ in syncsUntilFailure = syncs } }
   /// The disk is full once its files have this many bytes together.
   public func setCapacity(_ bytes: UInt64) { gate.withLock { _ in capacity = bytes } }
+  /// No file can be opened while so many are, whoever has them; nil: no bound.
+  public func limitOpenFiles(to count: Int?) { gate.withLock { _ in openFilesMax = count ?? .max } }
+  /// Files that the present process has open.
+  public var openFileCount: Int { gate.withLock { _ in openFiles } }
   /// Power is lost and comes back: handles and locks are dead, what was synced is there, and of the rest `survivors`.
   /// Faults that were planned and have not struck stay planned. Cost: the files' number, and what was not synced.
   public func crash(_ survivors: Survivors) {
@@ -50,6 +54,7 @@ extension MemoryFileSystem {
       bringNewestHome()
       locks = []
       generation += 1
+      openFiles = 0
       syncsUntilFailure = nil
     }
   }
@@ -68,6 +73,7 @@ extension MemoryFileSystem {
     pending = []
     locks = []
     generation += 1
+    openFiles = 0
     isPowerCut = false
     stepsUntilPowerCut = nil
     syncsUntilFailure = nil

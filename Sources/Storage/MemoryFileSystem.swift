@@ -20,6 +20,10 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   var syncsUntilFailure: Int?
   var isPowerCut = false
   var capacity = UInt64.max
+  /// Files that are open in this generation, and how many may be.
+  var openFiles = 0
+  var openFilesMax = Int.max
+  private var shortages: UInt64 = 0
   /// The bytes of all files that have a name.
   var usedBytes: UInt64 = 0
   var plannedFaults: [PlannedFault] = []
@@ -77,16 +81,32 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
 
   public func open(_ path: String, create: Bool) throws(StorageError) -> any File {
     try locked(path, "open") { () throws(StorageError) in
-      if let inode = names[path] { return MemoryFile(path, inode, self, generation) }
+      guard openFiles < openFilesMax else { throw lacksDescriptor(path, "open") }
+      if let inode = names[path] { return opened(path, inode) }
       guard create, folders.contains(SystemFileSystem.parent(of: path)) else { throw missing(path, "open") }
       let inode = MemoryInode()
       inode.isNamed = true
       names[path] = inode
       pending.append(.link(path, inode))
       try step(path, "open")
-      return MemoryFile(path, inode, self, generation)
+      return opened(path, inode)
     }
   }
+  private func opened(_ path: String, _ inode: MemoryInode) -> MemoryFile {
+    openFiles += 1
+    return MemoryFile(path, inode, self, generation)
+  }
+  private func lacksDescriptor(_ path: String, _ operation: String) -> StorageError {
+    shortages += 1
+    return StorageError(
+      .noDescriptors, path: path, operation: operation, errno: 24, reason: "Too many open files")
+  }
+  func closed(_ file: MemoryFile) {
+    gate.withLock { _ in
+      if file.generation == generation { openFiles -= 1 }
+    }
+  }
+  public var shortageCount: UInt64 { gate.withLock { _ in shortages } }
 
   public func rename(_ path: String, to newPath: String) throws(StorageError) {
     try locked(path, "rename") { () throws(StorageError) in
@@ -111,6 +131,7 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
 
   public func syncDirectory(_ path: String) throws(StorageError) {
     try locked(path, "sync the folder") { () throws(StorageError) in
+      guard openFiles < openFilesMax else { throw lacksDescriptor(path, "sync the folder") }
       try step(path, "sync the folder")
       for change in pending where change.folder == path {
         MemoryFileSystem.apply(change, to: &durableNames)

@@ -119,12 +119,23 @@ final class SegmentPool: Sendable {
       if source.number > 0 { state.withLock { $0.retired.insert(source, at: 0) } }
       throw error
     }
-    try fileSystem.syncDirectory(directory)
-    let file = try fileSystem.open(path, create: false)
-    let header = SegmentHeader(number: number, isFirst: isFirst, isRenewal: isRenewal).encoded()
-    try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
-    try file.sync()
-    return Segment(number: number, path: path, file: file, byteCount: byteCount)
+    do throws(StorageError) {
+      try fileSystem.syncDirectory(directory)
+      let file = try fileSystem.open(path, create: false)
+      let header = SegmentHeader(number: number, isFirst: isFirst, isRenewal: isRenewal).encoded()
+      try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
+      try file.sync()
+      return Segment(number: number, path: path, file: file, byteCount: byteCount)
+    } catch {
+      // It has its new name, and no header that fits: the next attempt takes it under that name.
+      if error.isShortage {
+        var renamed = source
+        renamed.number = number
+        renamed.path = path
+        state.withLock { $0.retired.insert(renamed, at: 0) }
+      }
+      throw error
+    }
   }
 
   /// A new file with every block written, under a temporary name.

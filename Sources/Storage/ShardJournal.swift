@@ -6,14 +6,15 @@ final class ShardJournal {
   let shard: ShardID
   let directory: String
   let fileSystem: any FileSystem
+  private let pool: FilePool
   /// Of all segments but the last, in order from segment 1.
   private(set) var seals: [SealedSegment] = []
-  /// Segments being read, oldest use of the handle first.
-  private var readers: [(segment: UInt32, file: any File)] = []
+  /// Segments that were read lately and whose headers were right; the oldest first.
+  private var readers: [(segment: UInt32, file: PooledFile)] = []
   private static let maxReaders = 8
 
   // The last segment: its file (nil before the first append), and its last block in memory.
-  private var file: (any File)?
+  private var file: PooledFile?
   private var segment: UInt32 = 1
   private var block = 0
   private var used = 0
@@ -27,10 +28,11 @@ final class ShardJournal {
   private let staging = AlignedBuffer(capacity: ShardJournal.stagingBlocks * JournalFormat.blockBytes)
   private static let stagingBlocks = 64
 
-  init(shard: ShardID, directory: String, fileSystem: any FileSystem) throws(StorageError) {
+  init(shard: ShardID, directory: String, fileSystem: any FileSystem, pool: FilePool) throws(StorageError) {
     self.shard = shard
     self.directory = directory
     self.fileSystem = fileSystem
+    self.pool = pool
     startBlock(0)
     guard try fileSystem.exists(directory) else { return }
     let names = try fileSystem.list(directory)
@@ -50,6 +52,11 @@ final class ShardJournal {
         try writeSeal()
       }
     }
+  }
+
+  deinit {
+    for reader in readers { pool.drop(reader.file) }
+    if let file { pool.drop(file) }
   }
 
   var end: JournalPosition { JournalPosition(segment: segment, offset: byteCount) }
@@ -96,13 +103,13 @@ final class ShardJournal {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
-    guard let source = bytes.baseAddress, let file else { return }
+    guard let source = bytes.baseAddress, file != nil else { return }
     var firstBlock = block
     var taken = 0
     while taken < bytes.count {
       if used == JournalFormat.payloadBytes {
         if block - firstBlock + 1 == ShardJournal.stagingBlocks {
-          try flush(file, from: firstBlock)
+          try flush(from: firstBlock)
           firstBlock = block + 1
         }
         startBlock(block + 1)
@@ -117,21 +124,22 @@ final class ShardJournal {
       taken += count
       JournalFormat.writeSlot(slot, used: used, checksum: checksum, in: place)
     }
-    try flush(file, from: firstBlock)
+    try flush(from: firstBlock)
     if block > firstBlock {
       memcpy(staging.base, staging.base + (block - firstBlock) * JournalFormat.blockBytes, JournalFormat.blockBytes)
     }
     isDirty = true
   }
 
-  private func flush(_ file: any File, from firstBlock: Int) throws(StorageError) {
+  private func flush(from firstBlock: Int) throws(StorageError) {
+    guard let file else { return }
     let count = (block - firstBlock + 1) * JournalFormat.blockBytes
-    try file.write(staging.prefix(count), at: ShardJournal.fileOffset(firstBlock))
+    try pool.use(file).write(staging.prefix(count), at: ShardJournal.fileOffset(firstBlock))
   }
 
   func sync() throws(StorageError) {
     guard isDirty, let file else { return }
-    try file.syncData()
+    try pool.use(file).syncData()
     isDirty = false
     slot = 1 - slot
   }
@@ -144,11 +152,16 @@ final class ShardJournal {
     try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
     try file.sync()
     try fileSystem.syncDirectory(directory)
-    self.file = file
+    replaceLast(by: pool.adopt(file))
     segment = number
     isDirty = false
     memset(staging.base, 0, JournalFormat.blockBytes)
     startBlock(0)
+  }
+
+  private func replaceLast(by file: PooledFile?) {
+    if let old = self.file { pool.drop(old) }
+    self.file = file
   }
 
   /// Seals the last segment, which is synced.
@@ -220,12 +233,12 @@ final class ShardJournal {
   }
 
   private func reader(_ number: UInt32) throws(StorageError) -> any File {
-    if number == segment, let file { return file }
-    if let known = readers.first(where: { $0.segment == number }) { return known.file }
+    if number == segment, let file { return try pool.use(file) }
+    if let known = readers.first(where: { $0.segment == number }) { return try pool.use(known.file) }
     let file = try openSegment(number)
-    if readers.count == ShardJournal.maxReaders { readers.removeFirst() }
+    if readers.count == ShardJournal.maxReaders { pool.drop(readers.removeFirst().file) }
     readers.append((number, file))
-    return file
+    return try pool.use(file)
   }
 
   /// SHA-256 over the SHA-256s of the ledger's bytes in runs of 256 KiB.
@@ -252,15 +265,24 @@ final class ShardJournal {
 
   // MARK: Opening and cutting
 
-  private func openSegment(_ number: UInt32) throws(StorageError) -> any File {
-    let file = try fileSystem.open(path(number), create: false)
+  private func openSegment(_ number: UInt32) throws(StorageError) -> PooledFile {
+    let pooled = PooledFile(path: path(number))
+    let file = try pool.use(pooled)
+    do throws(StorageError) {
+      try checkHeader(number, file)
+    } catch {
+      pool.drop(pooled)
+      throw error
+    }
+    return pooled
+  }
+  private func checkHeader(_ number: UInt32, _ file: any File) throws(StorageError) {
     var header = [UInt8](repeating: 0, count: JournalFormat.blockBytes)
     _ = try file.readBytes(into: &header, at: 0)
     try JournalFormat.check(header, magic: JournalFormat.segmentMagic, path: file.path)
     guard header == JournalFormat.header(shard: shard, segment: number) else {
       throw damaged(number, -1, "its header names another segment")
     }
-    return file
   }
 
   private func readSeal(_ number: UInt32) throws(StorageError) -> SealedSegment {
@@ -276,7 +298,7 @@ final class ShardJournal {
 
   /// Opens the last segment, at its last block that can be verified.
   private func openLast(_ number: UInt32) throws(StorageError) {
-    let file: any File
+    let file: PooledFile
     do throws(StorageError) {
       file = try openSegment(number)
     } catch {
@@ -286,10 +308,10 @@ final class ShardJournal {
       try beginSegment(number)
       return
     }
-    self.file = file
+    replaceLast(by: file)
     segment = number
     isDirty = false
-    let blocks = Int(try file.size() / UInt64(JournalFormat.blockBytes)) - 1
+    let blocks = Int(try pool.use(file).size() / UInt64(JournalFormat.blockBytes)) - 1
     for candidate in stride(from: blocks - 1, through: 0, by: -1) where try load(candidate, atLeast: 1) { return }
     memset(staging.base, 0, JournalFormat.blockBytes)
     startBlock(0)
@@ -298,7 +320,7 @@ final class ShardJournal {
   /// Makes `number` the block to append to, if one of its slots vouches for `count` bytes.
   private func load(_ number: Int, atLeast count: Int) throws(StorageError) -> Bool {
     guard let file else { return false }
-    let size = try file.read(
+    let size = try pool.use(file).read(
       into: staging.mutablePrefix(JournalFormat.blockBytes), at: ShardJournal.fileOffset(number))
     guard size == JournalFormat.blockBytes else { return false }
     let place = JournalFormat.placeChecksum(shard: shard, segment: segment, block: number)
@@ -329,8 +351,9 @@ final class ShardJournal {
 
   private func removeSegments(after last: UInt32) throws(StorageError) {
     guard last < segment else { return }
+    for reader in readers { pool.drop(reader.file) }
     readers = []
-    file = nil
+    replaceLast(by: nil)
     for number in stride(from: segment, to: last, by: -1) {
       try fileSystem.remove(path(number))
       try removeSeal(number - 1)
@@ -349,7 +372,8 @@ final class ShardJournal {
   /// Cuts the last segment. The block at the cut is first made durable as it is, so that one slot holds while the
   /// other is written.
   private func cut(to offset: UInt64) throws(StorageError) {
-    guard let file else { return }
+    guard let pooled = self.file else { return }
+    let file = try pool.use(pooled)
     var number = Int(offset / UInt64(JournalFormat.payloadBytes))
     var count = Int(offset % UInt64(JournalFormat.payloadBytes))
     if count == 0 && number > 0 {

@@ -5,6 +5,8 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case system
     /// The disk, or the quota, is full (ENOSPC, EDQUOT). What was asked did not happen; it may succeed later.
     case noSpace
+    /// The process, or the machine, has no file descriptor left (EMFILE, ENFILE). As with `noSpace`.
+    case noDescriptors
     /// A sync or a write of acknowledged data failed. The kernel may have dropped the pages, and the next sync would
     /// lie, so the process must end at once and start anew.
     case fatal
@@ -41,6 +43,9 @@ public struct StorageError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// Whether the process must end: nothing may be acknowledged after this.
   public var isFatal: Bool { kind == .fatal }
+
+  /// Whether what was asked did not happen for want of something that may be there later: room, or descriptors.
+  public var isShortage: Bool { kind == .noSpace || kind == .noDescriptors }
 
   /// Whether the device failed (EIO), and not the request.
   public var isOfTheDevice: Bool { errno == 5 }

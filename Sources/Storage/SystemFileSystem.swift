@@ -4,6 +4,8 @@ import Synchronization
 /// The operating system's files. No descriptor leaks to a child process; interrupted calls are taken up again.
 public final class SystemFileSystem: FileSystem {
   public init() {}
+  private let shortages = Atomic<UInt64>(0)
+  public var shortageCount: UInt64 { shortages.load(ordering: .relaxed) }
 
   public func createDirectory(_ path: String) throws(StorageError) {
     if try exists(path) { return }
@@ -39,7 +41,7 @@ public final class SystemFileSystem: FileSystem {
   }
 
   public func open(_ path: String, create: Bool) throws(StorageError) -> any File {
-    let descriptor = try SystemFileSystem.open(path, O_RDWR | (create ? O_CREAT : 0), "open")
+    let descriptor = try open(path, O_RDWR | (create ? O_CREAT : 0), "open")
     return SystemFile(path: path, descriptor: descriptor)
   }
 
@@ -52,13 +54,13 @@ public final class SystemFileSystem: FileSystem {
   }
 
   public func syncDirectory(_ path: String) throws(StorageError) {
-    let descriptor = try SystemFileSystem.open(path, O_RDONLY | O_DIRECTORY, "open the folder")
+    let descriptor = try open(path, O_RDONLY | O_DIRECTORY, "open the folder")
     defer { Glibc.close(descriptor) }
     if fsync(descriptor) != 0 { throw StorageError.lastError(path, "sync the folder").asFatal() }
   }
 
   public func lock(_ path: String) throws(StorageError) -> any FileLock {
-    let descriptor = try SystemFileSystem.open(path, O_RDWR | O_CREAT, "open")
+    let descriptor = try open(path, O_RDWR | O_CREAT, "open")
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       let held = errno == EWOULDBLOCK
       let error = StorageError.lastError(path, "lock")
@@ -77,11 +79,14 @@ public final class SystemFileSystem: FileSystem {
     return UInt64(status.f_bavail) * UInt64(status.f_frsize)
   }
 
-  fileprivate static func open(_ path: String, _ flags: Int32, _ operation: String) throws(StorageError) -> Int32 {
+  private func open(_ path: String, _ flags: Int32, _ operation: String) throws(StorageError) -> Int32 {
     while true {
       let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o640)
       if descriptor >= 0 { return descriptor }
-      if errno != EINTR { throw .lastError(path, operation) }
+      guard errno != EINTR else { continue }
+      let error = StorageError.lastError(path, operation)
+      if error.kind == .noDescriptors { shortages.add(1, ordering: .relaxed) }
+      throw error
     }
   }
 
@@ -161,6 +166,8 @@ final class SystemFile: File {
     if known != SystemFile.notOpened { return known >= 0 ? known : nil }
     // By the descriptor, since the file may have another name by now.
     let opened = Glibc.open("/proc/self/fd/\(descriptor)", O_WRONLY | SystemFile.directFlag | O_DSYNC | O_CLOEXEC)
+    // Without a descriptor for now it is written through the page cache, and tried again the next time.
+    if opened < 0 && (errno == EMFILE || errno == ENFILE) { return nil }
     let wanted = opened >= 0 ? opened : SystemFile.notSupported
     let (isMine, winner) = direct.compareExchange(
       expected: SystemFile.notOpened, desired: wanted, ordering: .acquiringAndReleasing)
@@ -223,8 +230,12 @@ extension StorageError {
   static func system(_ path: String, _ operation: String, _ code: Int32, at offset: UInt64? = nil) -> StorageError {
     // glibc's strerror is thread-safe for every number since 2.32, and for known ones before.
     let text = strerror(code).map { String(cString: $0) } ?? "error \(code)"
-    return StorageError(
-      code == ENOSPC || code == EDQUOT ? .noSpace : .system, path: path, operation: operation, offset: offset,
-      errno: code, reason: text)
+    let kind: StorageError.Kind =
+      switch code {
+      case ENOSPC, EDQUOT: .noSpace
+      case EMFILE, ENFILE: .noDescriptors
+      default: .system
+      }
+    return StorageError(kind, path: path, operation: operation, offset: offset, errno: code, reason: text)
   }
 }

@@ -36,7 +36,7 @@ extension WriteAheadLog {
       try recycle()
     } catch {
       // The next release tries again; what was asked for has been done.
-      if error.kind != .noSpace { throw error }
+      if !error.isShortage { throw error }
     }
   }
 

@@ -260,9 +260,9 @@ public final class WriteAheadLog: @unchecked Sendable {
     isUnsynced = !durably
   }
 
-  /// A full disk may be waited out; anything else leaves the log in doubt.
+  /// A full disk, or a want of descriptors, may be waited out; anything else leaves the log in doubt.
   private func fail(_ error: StorageError) -> StorageError {
-    if error.kind == .noSpace { return error }
+    if error.isShortage { return error }
     failure = error.asFatal()
     return error.asFatal()
   }

@@ -22,6 +22,10 @@ public struct LinuxCalls: @unchecked Sendable {
   public let timerCreate: TimerCreate
   public let timerSet: TimerSet
   public let setThreadName: SetThreadName
+  /// Not in every C library: then it does nothing.
+  public let trimMemory: TrimMemory
+
+  public typealias TrimMemory = @convention(c) (Int) -> Int32
 
   public static let shared = LinuxCalls()
 
@@ -34,11 +38,16 @@ public struct LinuxCalls: @unchecked Sendable {
     timerCreate = LinuxCalls.find("timerfd_create", as: TimerCreate.self)
     timerSet = LinuxCalls.find("timerfd_settime", as: TimerSet.self)
     setThreadName = LinuxCalls.find("pthread_setname_np", as: SetThreadName.self)
+    trimMemory = LinuxCalls.found("malloc_trim", as: TrimMemory.self) ?? { _ in 0 }
   }
 
   private static func find<Function>(_ name: String, as type: Function.Type) -> Function {
-    let symbol = dlsym(dlopen(nil, RTLD_NOW), name)
-    guard let symbol else { preconditionFailure("the C library has no \(name): Linux 2.6.27 or later is needed") }
-    return unsafeBitCast(symbol, to: type)
+    guard let function = found(name, as: type) else {
+      preconditionFailure("the C library has no \(name): Linux 2.6.27 or later is needed")
+    }
+    return function
+  }
+  private static func found<Function>(_ name: String, as type: Function.Type) -> Function? {
+    dlsym(dlopen(nil, RTLD_NOW), name).map { unsafeBitCast($0, to: type) }
   }
 }

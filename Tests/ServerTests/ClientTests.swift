@@ -1,4 +1,5 @@
 import Glibc
+import System
 import Testing
 
 @testable import Server
@@ -97,16 +98,16 @@ import Testing
     node.stop()
   }
 
-  @Test func oneClientTooManyIsToldSo() throws {
+  @Test func oneClientTooManyIsToldSoWhereNobodyIsIdle() throws {
     var options = LoopOptions()
     options.clientsMax = 2
     let node = try RunningNode(options)
     var first: TestSocket? = try TestSocket(node.port)
     let second = try TestSocket(node.port)
-    try first?.send("a\n")
-    try second.send("b\n")
-    #expect(try first?.line() == "a")
-    #expect(try second.line() == "b")
+    try first?.send("BUSY\n")
+    try second.send("BUSY\n")
+    #expect(try first?.line() == "busy")
+    #expect(try second.line() == "busy")
     let third = try TestSocket(node.port)
     #expect(try third.line()?.hasPrefix("-ERR max number of clients reached (2)") == true)
     #expect(try third.line() == nil)
@@ -116,6 +117,92 @@ import Testing
     try fourth.send("c\n")
     #expect(try fourth.line() == "c")
     node.stop()
+  }
+
+  /// Of those that have spoken the one that did longest ago, unless somebody never has.
+  @Test func theLongestIdleConnectionMakesRoomForAnother() throws {
+    var options = LoopOptions()
+    options.clientsMax = 4
+    let node = try RunningNode(options)
+    var sockets: [TestSocket] = []
+    func open(saying text: String?) throws {
+      sockets.append(try TestSocket(node.port))
+      #expect(node.events.waits(for: "opened", count: sockets.count))
+      if let text { try say(text, sockets.count - 1) }
+    }
+    func say(_ text: String, _ number: Int) throws {
+      try sockets[number].send(text + "\n")
+      #expect(try sockets[number].line() == text)
+    }
+    try open(saying: "a")
+    try open(saying: "b")
+    try open(saying: nil)
+    try open(saying: "d")
+    try say("a again", 0)
+    try open(saying: "e")
+    #expect(try sockets[2].line() == nil)
+    try open(saying: "f")
+    #expect(try sockets[1].line() == nil)
+    for number in [0, 3, 4, 5] { try say("\(number)", number) }
+    #expect(node.events.count("closed") == 2)
+    node.stop()
+  }
+
+  @Test func aRequestThatStaysIncompleteIsClosed() throws {
+    var options = LoopOptions()
+    options.incompleteTimeout = 200_000
+    let node = try RunningNode(options)
+    let slow = try TestSocket(node.port)
+    let held = try TestSocket(node.port)
+    let idle = try TestSocket(node.port)
+    try idle.send("hello\n")
+    #expect(try idle.line() == "hello")
+    // It goes on sending, and never ends its line.
+    try held.send("BUSY\nBUSY\nhalf")
+    #expect(try held.line() == "busy")
+    try slow.send("whole\nha")
+    #expect(try slow.line() == "whole")
+    while !node.events.all.contains(where: { $0.hasPrefix("closed") }) { if slow.sendSome([108]) == nil { break } }
+    let last = try slow.line()
+    #expect(last?.hasPrefix("-ERR a request was not complete within") == true, "\(last ?? "nothing")")
+    try idle.send("still here\n")
+    #expect(try idle.line() == "still here")
+    node.stop()
+  }
+
+  @Test func requestsThatDoNotEndHoldABoundedPartOfMemory() throws {
+    var options = LoopOptions()
+    options.incompleteBytesMax = 300_000
+    let node = try RunningNode(options)
+    let half = String(repeating: "x", count: 100_000)
+    let sockets = try (0..<5).map { _ in try TestSocket(node.port) }
+    for (number, socket) in sockets.enumerated() {
+      try socket.send(half)
+      #expect(node.events.waits(for: "opened", count: number + 1))
+    }
+    #expect(node.events.waits(for: "closed", count: 2))
+    #expect(node.events.count("closed") == 2)
+    node.stop()
+  }
+
+  @Test func oneAddressHasNoMoreConnectionsThanItMayUnlessItIsThisMachine() throws {
+    var options = LoopOptions()
+    options.connectionsPerAddress = 1
+    let node = try RunningNode(options)
+    let local = try (0..<3).map { _ in try TestSocket(node.port) }
+    for (number, socket) in local.enumerated() {
+      try socket.send("\(number)\n")
+      #expect(try socket.line() == "\(number)")
+    }
+    node.stop()
+    func address(_ text: String) throws -> NetworkAddress {
+      let place = try #require(HostPort(text))
+      return try #require(SocketAddress(place, numericOnly: true).flatMap { NetworkAddress($0) })
+    }
+    #expect(try address("127.0.0.1:1").isLoopback && address("127.9.8.7:1").isLoopback && address("[::1]:1").isLoopback)
+    #expect(try address("[::ffff:127.0.0.1]:1").isLoopback && !address("10.0.0.1:1").isLoopback)
+    #expect(try address("10.0.0.1:1") == address("10.0.0.1:2") && address("10.0.0.1:1") != address("10.0.0.2:1"))
+    #expect(try address("[::ffff:10.0.0.1]:1") == address("10.0.0.1:2") && !address("[2001:db8::1]:1").isLoopback)
   }
 
   @Test func aClientThatIsClosedGetsAllOfItsOutputFirst() throws {

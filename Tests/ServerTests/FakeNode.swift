@@ -57,6 +57,7 @@ final class Recorder: Sendable {
 ///     LOG n        ":n" once a batch with n is durable
 ///     JOB n        ":n" once job n is done
 ///     WAIT         holds reading until a log batch is durable
+///     BUSY         "busy", and the client is not idle from then on
 ///     QUIT         "+OK", and the connection is closed
 ///     LINK a       opens a link to an address; BULK a, a bulk one
 ///     SEND t       sends text over all links
@@ -68,6 +69,7 @@ final class FakeNode: NodeCore {
   private var queued: [UInt64] = []
   private var isWriting = false
   private var waiting: [(client: ClientID, number: UInt64)] = []
+  private var busy: Set<ClientID> = []
   private var held: [ClientID: UInt64] = [:]
   private var links: [LinkID] = []
   private var requests: UInt64 = 0
@@ -76,6 +78,7 @@ final class FakeNode: NodeCore {
   init(events: Recorder) { self.events = events }
 
   func clientOpened(_ id: ClientID, from: String, now: Moment) { events.add("opened \(id.rawValue) \(from)") }
+  func isIdle(_ id: ClientID) -> Bool { !busy.contains(id) }
   func clientEnded(_ id: ClientID, now: Moment) {
     events.add("ended \(id.rawValue)")
     if !waiting.contains(where: { $0.client == id }) { out.clientClose.append(id) }
@@ -105,6 +108,9 @@ final class FakeNode: NodeCore {
     let rest = words.count > 1 ? words[1] : ""
     switch words.first {
     case "BIG": send(id, String(repeating: "x", count: Int(rest) ?? 0) + "\n")
+    case "BUSY":
+      busy.insert(id)
+      send(id, "busy\n")
     case "LOG":
       queued.append(UInt64(rest) ?? 0)
       waiting.append((id, UInt64(rest) ?? 0))

@@ -22,6 +22,52 @@ import Testing
     return Array(result[..<found])
   }
 
+  /// Many journals with few files open: what is written and read is the same, and no more are open than may be.
+  @Test func fewFilesAreOpenHoweverManyJournalsThereAre() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk, openFilesMax: 5)
+    let shards = (1...40).map { ShardID(UInt32($0)) }
+    let before = disk.openFileCount
+    for round in 0..<6 {
+      for shard in shards {
+        let position = JournalPosition(segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
+        try bytes(5_000, from: round * 5_000 + Int(shard.rawValue)).withBytes { bytes throws(StorageError) in
+          try store.append(shard, at: position, bytes)
+        }
+        #expect(disk.openFileCount - before <= 5)
+      }
+      if round == 3 { for shard in shards { try store.sync(shard) } }
+    }
+    for shard in shards {
+      for round in 0..<6 {
+        var result = [UInt8](repeating: 0, count: 5_000)
+        let position = JournalPosition(segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
+        let count = try result.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
+          try store.read(shard, at: position, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        #expect(count == 5_000 && result == bytes(5_000, from: round * 5_000 + Int(shard.rawValue)))
+      }
+      try store.verify(shard, segment: 1)
+      #expect(disk.openFileCount - before <= 5)
+    }
+    // Somebody else has taken what there was: the pool gives some of its own up.
+    disk.limitOpenFiles(to: disk.openFileCount)
+    for shard in shards { #expect(try store.byteCount(shard, segment: 2) == 10_000) }
+    for shard in shards {
+      var byte: [UInt8] = [0]
+      _ = try byte.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
+        try store.read(shard, at: JournalPosition(segment: 1, offset: 0), into: UnsafeMutableRawBufferPointer(buffer))
+      }
+    }
+    // Nothing is left at all: that is no damage, and no end.
+    disk.limitOpenFiles(to: 0)
+    var refusal: StorageError?
+    do throws(StorageError) {
+      let fresh = try JournalStore(directory: "j", fileSystem: disk)
+      _ = try fresh.end(ShardID(1))
+    } catch { refusal = error }
+    #expect(refusal?.kind == .noDescriptors && refusal?.isShortage == true && disk.shortageCount > 0)
+  }
+
   @Test func bytesAreReadBackByPositionAndShortAtTheSegmentsEnd() throws {
     let store = try JournalStore(directory: "j", fileSystem: disk)
     #expect(try store.end(shardOne) == JournalPosition(segment: 1, offset: 0))

@@ -50,19 +50,23 @@ struct ConnectionTable<Element: ~Copyable>: ~Copyable {
   }
   /// The connection of that id, nil if it is gone. O(1).
   func find(_ id: UInt64) -> UnsafeMutablePointer<Element>? {
-    let place = Int(id & (1 << ConnectionTable.placeBits - 1))
+    let place = ConnectionTable.place(of: id)
     guard place < fresh, ids[place] == id, id != 0 else { return nil }
     return elements + place
   }
   /// Gives a connection away. O(1). It must be there.
   mutating func remove(_ id: UInt64) -> Element {
-    let place = Int(id & (1 << ConnectionTable.placeBits - 1))
+    let place = ConnectionTable.place(of: id)
     precondition(place < fresh && ids[place] == id && id != 0, "only a connection that is there is removed")
     ids[place] = 0
     free.append(place)
     count -= 1
     return (elements + place).move()
   }
+  /// The place of a connection in the table: below `capacity`, and its own for as long as it is there.
+  static func place(of id: UInt64) -> Int { Int(id & (1 << ConnectionTable.placeBits - 1)) }
+  /// The id of the connection at a place, 0 if there is none.
+  func id(at place: Int) -> UInt64 { place < fresh ? ids[place] : 0 }
   /// The ids of all connections. O(capacity used).
   var allIDs: [UInt64] { (0..<fresh).compactMap { ids[$0] == 0 ? nil : ids[$0] } }
 }

@@ -15,7 +15,7 @@ enum Source: UInt64 {
   static func id(of token: UInt64) -> UInt64 { token & (1 << shift - 1) }
 }
 
-/// A terminal's connection: some 64 bytes while it is idle.
+/// A terminal's connection: some 100 bytes while it is idle.
 struct Client: ~Copyable {
   let descriptor: Descriptor
   /// The begin of a request whose end has not arrived, or what the node did not want yet.
@@ -25,6 +25,14 @@ struct Client: ~Copyable {
   var state: State = []
   /// When a connection that is being closed is closed anyway, in microseconds.
   var deadline: UInt64 = 0
+  /// Since when its leftover is the begin of a request that does not end, in microseconds; 0: it is not.
+  var incompleteSince: UInt64 = 0
+  /// It has sent something.
+  var hasSpoken = false
+  /// It stands in the list of those whose request is not complete.
+  var isListedIncomplete = false
+  /// Where it comes from, if connections are counted by address.
+  var origin: NetworkAddress?
 
   struct State: OptionSet {
     let rawValue: UInt8

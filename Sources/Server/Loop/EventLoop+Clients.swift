@@ -6,46 +6,6 @@ import System
 // Terminals' connections.
 
 extension EventLoop {
-  /// Takes the connections that wait, up to a burst.
-  mutating func acceptClients() {
-    var address = SocketAddress()
-    for _ in 0..<LoopOptions.acceptsMax {
-      let raw = Socket.accept(clientListener, from: &address)
-      if raw < 0 {
-        if raw == -EMFILE || raw == -ENFILE { refuseWithoutDescriptor() }
-        return
-      }
-      let descriptor = Descriptor(owning: raw)
-      guard !clients.isFull else {
-        refuse(descriptor, "max number of clients reached (\(options.clientsMax)): close some or raise max-clients")
-        continue
-      }
-      Socket.configureClient(raw)
-      let id = clients.insert(Client(descriptor: descriptor))
-      do { try poller.add(raw, .readable, token: Source.client.token(id)) } catch {
-        let refused = clients.remove(id)
-        refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)")
-        continue
-      }
-      core.clientOpened(ClientID(id), from: address.description, now: now)
-    }
-  }
-  private mutating func refuse(_ descriptor: borrowing Descriptor, _ reason: String) {
-    gauges.clientsRefused += 1
-    Array("-ERR \(reason)\r\n".utf8).withUnsafeBytes { _ = descriptor.send($0) }
-    descriptor.endOutput()
-    // What it has sent already is read, or closing would reset the connection and the reason would be lost.
-    _ = descriptor.receive(into: scratch)
-  }
-  /// Without a descriptor a connection can be neither taken nor refused, and would be reported for ever.
-  private mutating func refuseWithoutDescriptor() {
-    spare = nil
-    var address = SocketAddress()
-    let raw = Socket.accept(clientListener, from: &address)
-    if raw >= 0 { refuse(Descriptor(owning: raw), "the node has no file descriptor left: raise its limit (ulimit -n)") }
-    spare = Descriptor.spare()
-  }
-
   /// Notes a client that is ready, and sends to it if it has waited for that.
   mutating func clientReady(_ id: UInt64, _ readiness: Readiness) {
     guard let client = clients.find(id) else { return }
@@ -113,6 +73,7 @@ extension EventLoop {
     let place = UnsafeMutableRawBufferPointer(rebasing: scratch[kept..<kept + options.readBytesMax])
     switch client.pointee.descriptor.receive(into: place) {
     case .moved(let count):
+      noteUse(id, client)
       gauges.clientBytesIn += UInt64(count)
       offer(id, client, count: kept + count)
       return count
@@ -122,7 +83,7 @@ extension EventLoop {
       return 0
     case .ended:
       client.pointee.state.insert(.ended)
-      client.pointee.leftover = []
+      dropLeftover(client)
       updateInterest(id, client)
       core.clientEnded(ClientID(id), now: now)
       return 0
@@ -143,7 +104,64 @@ extension EventLoop {
       client.pointee.leftover.removeAll(keepingCapacity: true)
       client.pointee.leftover.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
     }
+    noteIncomplete(id, client, isNew: consumed > 0)
   }
+  private mutating func dropLeftover(_ client: UnsafeMutablePointer<Client>) {
+    closedBytes += client.pointee.leftover.count
+    client.pointee.leftover = []
+    client.pointee.incompleteSince = 0
+  }
+
+  // MARK: Requests that do not end
+
+  /// - Parameter isNew: the request that is not complete has begun with these bytes.
+  private mutating func noteIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, isNew: Bool) {
+    guard !client.pointee.leftover.isEmpty else {
+      client.pointee.incompleteSince = 0
+      return
+    }
+    if isNew || client.pointee.incompleteSince == 0 { client.pointee.incompleteSince = now.monotonic }
+    if !client.pointee.isListedIncomplete {
+      client.pointee.isListedIncomplete = true
+      incompleteClients.append(id)
+    }
+  }
+
+  /// With each tick: closes those whose request has taken too long to arrive, and the oldest of them while all together
+  /// hold too much. What the node left because it takes nothing more for now does not count.
+  mutating func expireIncomplete() {
+    guard !incompleteClients.isEmpty else { return }
+    var listed: [UInt64] = []
+    swap(&listed, &incompleteClients)
+    var byteCount = listed.reduce(0) { sum, id in
+      clients.find(id).map { sum + ($0.pointee.isHeld ? 0 : $0.pointee.leftover.count) } ?? sum
+    }
+    for id in listed {
+      guard let client = clients.find(id) else { continue }
+      if client.pointee.leftover.isEmpty || client.pointee.state.contains(.closing) {
+        client.pointee.isListedIncomplete = false
+      } else if client.pointee.isHeld {
+        client.pointee.incompleteSince = now.monotonic
+        incompleteClients.append(id)
+      } else if now.monotonic - client.pointee.incompleteSince >= options.incompleteTimeout {
+        closeIncomplete(
+          id, client, "a request was not complete within \(options.incompleteTimeout / 1_000_000) s")
+      } else if byteCount > options.incompleteBytesMax {
+        byteCount -= client.pointee.leftover.count
+        closeIncomplete(id, client, "too many requests at this node are not complete")
+      } else {
+        incompleteClients.append(id)
+      }
+    }
+  }
+  private mutating func closeIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, _ reason: String) {
+    let reply = Array("-ERR \(reason): nothing of it was done, the connection is closed\r\n".utf8)
+    client.pointee.output.append(reply)
+    gauges.unsentBytes += reply.count
+    core.clientClosed(ClientID(id), now: now)
+    beginClose(id, client)
+  }
+
   /// Throws away what a client sends that is being closed.
   private mutating func discard(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) -> Int {
     switch client.pointee.descriptor.receive(into: scratch) {
@@ -215,7 +233,8 @@ extension EventLoop {
   mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
     guard !client.pointee.state.contains(.closing) else { return }
     client.pointee.state.insert(.closing)
-    client.pointee.leftover = []
+    forgetUse(id, hasSpoken: client.pointee.hasSpoken)
+    dropLeftover(client)
     client.pointee.deadline = now.monotonic + LoopOptions.closeTimeout
     closingClients.append(id)
     if client.pointee.output.isEmpty { linger(id, client) } else { sendToClient(id) }
@@ -234,8 +253,13 @@ extension EventLoop {
     removeClient(id)
     if isKnown { core.clientClosed(ClientID(id), now: now) }
   }
-  private mutating func removeClient(_ id: UInt64) {
+  mutating func removeClient(_ id: UInt64) {
     let client = clients.remove(id)
+    if !client.state.contains(.closing) { forgetUse(id, hasSpoken: client.hasSpoken) }
+    if let origin = client.origin, let count = countByAddress[origin] {
+      countByAddress[origin] = count > 1 ? count - 1 : nil
+    }
+    closedBytes += LoopOptions.bytesOfClient + client.leftover.count + client.output.byteCount
     gauges.unsentBytes -= client.output.byteCount
   }
   mutating func expireClients() {

@@ -10,7 +10,13 @@ extension EventLoop {
     var address = SocketAddress()
     for _ in 0..<LoopOptions.acceptsMax {
       let raw = Socket.accept(peerListener, from: &address)
-      guard raw >= 0 else { return }
+      guard raw >= 0 else {
+        if raw == -EMFILE || raw == -ENFILE {
+          gauges.connectionsWithoutDescriptor += 1
+          pauseAccepting()
+        }
+        return
+      }
       let descriptor = Descriptor(owning: raw)
       guard !links.isFull else { continue }
       Socket.configureLink(raw)
@@ -56,6 +62,9 @@ extension EventLoop {
         throw error
       }
     } catch {
+      if let code = (error as? SystemError)?.code, code == EMFILE || code == ENFILE {
+        gauges.connectionsWithoutDescriptor += 1
+      }
       logger.log(.debug, "a link cannot be opened address=\(address.description) error=\"\(error)\"")
       failedRequests.append(request)
     }

@@ -14,6 +14,10 @@ enum Mail<Completion: Sendable>: Sendable {
 /// The bounds of a loop.
 struct LoopOptions: Sendable {
   var clientsMax = 20_000
+  /// Connections that terminals of one address may have; nil: any number. Never counts those of this machine itself.
+  var connectionsPerAddress: Int?
+  /// Descriptors that the process may have: what the disk and the links to other nodes leave of them is for terminals.
+  var descriptorsMax = 1 << 20
   var readBytesMax = 64 << 10
   var turnBytesMax = 256 << 10
   var stopSeconds = 10
@@ -27,6 +31,8 @@ struct LoopOptions: Sendable {
   static let unsentBytesLow = 256 << 10
   /// What a client may have sent that the node neither consumed nor said to wait for.
   static let leftoverBytesMax = 256 << 10
+  /// What all terminals together may have sent of requests that do not end: over it, those wait longest are closed.
+  var incompleteBytesMax = 64 << 20
   static let linksMax = 4096
   /// Unsent bytes at which a link is given up.
   static let linkUnsentBytesMax = 256 << 20
@@ -40,6 +46,22 @@ struct LoopOptions: Sendable {
   static let connectTimeout: UInt64 = 3_000_000
   static let closeTimeout: UInt64 = 10_000_000
   static let lingerTimeout: UInt64 = 1_000_000
+  /// So long a request may take to arrive.
+  var incompleteTimeout: UInt64 = 30_000_000
+  /// Where there is no descriptor for a connection that waits, it is looked for again after so long.
+  static let acceptPause: UInt64 = 100_000
+  /// Links to and from other nodes that there may come to be, beside those that are there.
+  static let linksExpected = 16
+  /// Fewer terminals are never allowed, however many descriptors there are.
+  static let clientsMin = 32
+  /// The system is given back free memory when connections with so many bytes were closed since it last was.
+  static let trimBytes = 16 << 20
+  /// What an idle connection costs, here and in the node.
+  static let bytesOfClient = 2 << 10
+  /// Listeners, the poller, the log's end and the like.
+  static let descriptorsOfLoop = 16
+  /// Connections looked at for one that is idle.
+  static let idleLooks = 1024
   static let slowTurn: UInt64 = 250_000
   /// For so long the loop does not write the log itself, after a write that was slow.
   static let slowLogPause: UInt64 = 10_000_000
@@ -80,6 +102,21 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   /// Clients to be read from, in order: those not reached in a turn come first in the next.
   var ready: [UInt64] = []
   var dirtyClients: [UInt64] = []
+  /// Clients that have sent something, by when they last did, and those that never have, by when they came; those that are
+  /// being closed are in neither.
+  var speakers = RecencyList()
+  var strangers = RecencyList()
+  /// How many there may be now, and what the node and the operator were told last; 0: nothing yet.
+  var clientLimit: Int
+  var limitTold = 0
+  /// Clients with a request that has not arrived whole, by when they were noticed.
+  var incompleteClients: [UInt64] = []
+  /// By where they come from, if that is bounded.
+  var countByAddress: [NetworkAddress: Int] = [:]
+  /// Bytes of connections that were closed since memory was last given back.
+  var closedBytes = 0
+  /// Listeners that are not watched, for want of a descriptor, until then; 0: they are.
+  var acceptsPausedUntil: UInt64 = 0
   var dirtyLinks: [UInt64] = []
   /// Links of whose drained output the node is to hear.
   var drainedLinks: [UInt64] = []
@@ -128,6 +165,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     links = ConnectionTable(capacity: LoopOptions.linksMax)
     buffer = ScratchBuffer(byteCount: LoopOptions.leftoverBytesMax + 2 * options.readBytesMax)
     spare = Descriptor.spare()
+    clientLimit = options.clientsMax
     now = Clock.now()
     nextTick = now.monotonic + LoopOptions.tickInterval
     meter = LoopMeter(now: now.monotonic)
@@ -140,6 +178,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   /// Turns until the node asks for the end, or a stop takes too long.
   /// - Returns: the exit code of the process.
   mutating func run() -> Int32 {
+    limitClients()
     while true {
       turn()
       if let exit = effects.exit { return finish(code: exit.code, reason: exit.reason) }
@@ -227,8 +266,11 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     // A tick that was missed is not made up for.
     nextTick = now.monotonic + LoopOptions.tickInterval
     expireClients()
+    expireIncomplete()
     expireLinks()
+    if acceptsPausedUntil > 0 && now.monotonic >= acceptsPausedUntil { resumeAccepting() }
     if let turned = meter.second(at: now.monotonic, logWrites: workers.pulse.logWrites.load(ordering: .relaxed) / 2) {
+      limitClients()
       report(turned)
     }
   }
@@ -245,6 +287,10 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     total.longestLogWrite = workers.pulse.longestLogWrite.exchange(0, ordering: .relaxed)
     total.logLinesDropped = logger.droppedCount
     core.measured(total, now: now)
+    if closedBytes >= LoopOptions.trimBytes {
+      closedBytes = 0
+      workers.trimMemory()
+    }
     if measured.longestTurn >= LoopOptions.slowTurn {
       logger.log(
         .warning,
@@ -252,7 +298,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     }
     if gauges.clientsRefused > meter.refusedBefore {
       let count = gauges.clientsRefused - meter.refusedBefore
-      logger.log(.warning, "clients refused count=\(count) clients=\(clients.count) max_clients=\(options.clientsMax)")
+      logger.log(.warning, "clients refused count=\(count) clients=\(clients.count) max_clients=\(clientLimit)")
     }
     meter.refusedBefore = gauges.clientsRefused
     gauges.clientBytesIn = 0

@@ -1,10 +1,13 @@
 import Cluster
 import Glibc
+import Synchronization
 import System
 
 /// The threads beside the loop: the log, the lanes of jobs, maintenance, and the looking up of names.
 final class Workers<Disk: NodeDisk>: Sendable {
   let pulse = Pulse()
+  private let disk: Disk
+  private let trimming: Trimming
   private let log: Worker<Disk.LogBatch>
   private let writeBatch: @Sendable (Disk.LogBatch) -> Void
   private let lanes: [Worker<Disk.Job>]
@@ -26,6 +29,7 @@ final class Workers<Disk: NodeDisk>: Sendable {
     onFatal: @escaping @Sendable (String) -> Void
   ) {
     let pulse = self.pulse
+    self.disk = disk
     let writeBatch: @Sendable (Disk.LogBatch) -> Void = { batch in
       let began = Clock.monotonic()
       pulse.logWrites.add(1, ordering: .relaxed)
@@ -50,10 +54,18 @@ final class Workers<Disk: NodeDisk>: Sendable {
       let address = SocketAddress(lookup.address, numericOnly: false)
       inbox.post(.resolved(request: lookup.request, address: address, isBulk: lookup.isBulk))
     }
+    let trimming = Trimming()
+    self.trimming = trimming
     maintenance = Maintenance {
+      trimming.trimIfWanted()
       if let completion = disk.maintain() { inbox.post(.completed(completion)) }
     }
   }
+
+  /// See `NodeDisk.descriptorsReserved`.
+  var descriptorsReserved: Int { disk.descriptorsReserved }
+  /// Gives free memory back to the system, soon, on the maintenance thread.
+  func trimMemory() { trimming.want() }
 
   func submit(_ batch: Disk.LogBatch) { log.submit(batch) }
   /// Writes a batch at once, on the thread of the caller: the log thread must have none under way.
@@ -72,6 +84,16 @@ final class Workers<Disk: NodeDisk>: Sendable {
     for lane in lanes { lane.abandon() }
     maintenance.abandon()
     resolver.abandon()
+  }
+}
+
+/// Gives back to the system what the C library keeps of memory that is free. The corresponding C function is `malloc_trim`.
+/// Costs some milliseconds where there is much, in which other threads may have to wait for memory.
+final class Trimming: Sendable {
+  private let isWanted = Atomic<Bool>(false)
+  func want() { isWanted.store(true, ordering: .relaxed) }
+  func trimIfWanted() {
+    if isWanted.exchange(false, ordering: .relaxed) { _ = LinuxCalls.shared.trimMemory(0) }
   }
 }
 

@@ -20,6 +20,8 @@ public struct ServerConfiguration: Sendable {
   public var logLevel: LogLevel
   /// Connections of terminals.
   public var clientsMax: Int
+  /// Of one address; nil: any number.
+  public var connectionsPerAddress: Int?
   /// Bytes read from one client in one turn of the loop, and from all of them.
   public var readBytesMax: Int
   public var turnBytesMax: Int
@@ -68,8 +70,16 @@ extension ServerConfiguration {
       "advertise-peer", "", "HOST:PORT that other nodes are told, where it is not `peer`.", problem: addressOrEmpty),
     Setting("log-level", "info", "What is logged on standard error: debug, info, warning or error.", problem: level),
     Setting(
-      "max-clients", "20000", "Connections of terminals, 1 to 1000000. One more is told so and closed.",
-      whole: 1...1_000_000),
+      "max-clients", "20000",
+      """
+      Connections of terminals, 1 to 1000000; fewer where the limit on file descriptors (ulimit -n) leaves fewer beside the
+      log, the journals and the links. With one more, the one that has been idle for longest is closed. The last 16 (of
+      fewer than 32: the last half) answer only CLUSTER, HEALTH, INFO and AUTH, so that an operator finds room.
+      """, whole: 1...1_000_000),
+    Setting(
+      "connections-per-address", "off",
+      "Connections that terminals of one address may have, 1 to 1000000, or off; those of this machine do not count.",
+      problem: { $0 == "off" ? nil : Setting.problem(ofWhole: $0, in: 1...1_000_000).map { "\($0), or off" } }),
     Setting(
       "read-bytes", "65536",
       "Bytes read from one terminal in a turn of the loop, 4096 to 1048576: more is more throughput, less is fairer.",
@@ -147,6 +157,7 @@ extension ServerConfiguration {
     join = text("join").split(separator: ",").compactMap { HostPort(String($0)) }
     logLevel = LogLevel(word: text("log-level")) ?? .info
     clientsMax = number("max-clients")
+    connectionsPerAddress = Int(text("connections-per-address"))
     readBytesMax = number("read-bytes")
     turnBytesMax = number("turn-bytes")
     writesWhenIdle = text("log-writer") == "idle"

@@ -27,6 +27,31 @@ extension SocketAddress {
   }
 }
 
+/// The address of a machine, without a port: IPv4 as it is mapped into IPv6.
+struct NetworkAddress: Hashable {
+  private var high: UInt64
+  private var low: UInt64
+
+  /// Nil if it is neither IPv4 nor IPv6.
+  init?(_ address: SocketAddress) {
+    let family = address.family
+    guard family == AF_INET || family == AF_INET6 else { return nil }
+    (high, low) = address.withAddress { pointer, _ in
+      let raw = UnsafeRawPointer(pointer)
+      if family == AF_INET {
+        return (0, 0xFFFF << 32 | UInt64(UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self))))
+      }
+      return (
+        UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
+        UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+      )
+    }
+  }
+
+  /// Of this machine itself: 127.0.0.0/8 or ::1.
+  var isLoopback: Bool { high == 0 && (low == 1 || low >> 24 == 0xFFFF << 8 | 127) }
+}
+
 /// The side of a socket that listens, and what clients and links are set to.
 extension Socket {
   /// A socket that has its port, but is not connected to yet: `listen` begins that. The corresponding C functions are
