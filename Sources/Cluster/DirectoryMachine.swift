@@ -26,6 +26,8 @@ final class DirectoryMachine: Machine {
   private(set) var requests: ChangeRequests
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
+  /// Of the entry that is being applied.
+  private var openIndex = LogIndex(0)
 
   private let limits: DirectoryLimits
 
@@ -66,11 +68,37 @@ final class DirectoryMachine: Machine {
   }
 
   func skip(_ index: LogIndex) { lastIndex = index }
-  func beginEntry(_ header: EntryHeader, index: LogIndex) {
+  func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {
+    openIndex = index
+    var reader = ByteReader(payload)
+    guard let header = try? EntryHeader(decoding: &reader) else { return EntryCursor(offset: payload.count, left: 0) }
     lastStamp = max(lastStamp, header.stamp)
-    lastIndex = index
+    return EntryCursor(offset: reader.offset, left: header.commandCount)
   }
-  func endEntry() {}
+  func apply(
+    _ payload: UnsafeRawBufferPointer, from cursor: inout EntryCursor, until limit: Int, work: inout Int,
+    into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
+  ) -> Bool {
+    var isFirst = true
+    while cursor.place < limit, isFirst || work > 0 {
+      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: payload[cursor.offset...]))
+      guard !reader.isAtEnd, let command = try? Envelope.next(&reader) else {
+        lastIndex = openIndex
+        return true
+      }
+      let start = reply.buffer.count
+      let outcome = apply(command, into: &reply)
+      each(cursor.place, outcome, start, &reply)
+      cursor.offset += reader.offset
+      cursor.place += 1
+      work -= DirectoryMachine.commandWork
+      isFirst = false
+    }
+    return false
+  }
+  /// In units of a purchase.
+  private static let commandWork = 64
 
   func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
     do {

@@ -46,6 +46,13 @@ extension Replica {
     init() { Gather.noHeader.encode(into: &payload) }
   }
 
+  /// A read of what is applied here, by a terminal of this node.
+  struct LocalRead {
+    var owner: EdgeItem.Owner
+    var query: [UInt8]
+    var asof: Stamp
+  }
+
   /// A query that is evaluated when so many commands of its entry have been applied.
   struct GatheredRead: BitwiseCopyable {
     var position: Int

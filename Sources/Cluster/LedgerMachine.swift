@@ -19,6 +19,8 @@ final class LedgerMachine: Machine {
   /// The last entry of any kind: the ledger itself sees only those with commands.
   private(set) var lastIndex: LogIndex
   private var markers: [MarkerDigest] = []
+  /// The entry that is being applied, and where the journal ended before it.
+  private var open: (index: LogIndex, journalEnd: JournalPosition)?
 
   init(_ ledger: consuming Ledger, lastIndex: LogIndex) {
     self.ledger = ledger
@@ -38,34 +40,37 @@ final class LedgerMachine: Machine {
   func checkBalances() throws { try ledger.checkBalances() }
 
   func skip(_ index: LogIndex) { lastIndex = index }
-  func beginEntry(_ header: EntryHeader, index: LogIndex) {
-    ledger.beginEntry(header, index: index)
-    lastIndex = index
-  }
-  func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
-    ledger.apply(command, into: &reply)
-  }
-  func endEntry() {
-    ledger.endEntry()
-    if lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
+  func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {
+    open = (index, ledger.journalEnd)
+    return ledger.begin(payload: payload, index: index)
   }
   func apply(
-    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
+    _ payload: UnsafeRawBufferPointer, from cursor: inout EntryCursor, until limit: Int, work: inout Int,
+    into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
-  ) {
-    lastIndex = index
-    ledger.apply(payload: payload, index: index, into: &reply, each: each)
+  ) -> Bool {
+    guard ledger.apply(payload, from: &cursor, until: limit, work: &work, into: &reply, each: each) else {
+      return false
+    }
+    if let open { lastIndex = open.index }
+    open = nil
     // An audit's marker stands alone in its entry.
     let isMarker =
       payload.count > EntryHeader.size + 4 && payload[EntryHeader.size + 4] == CommandKind.marker.rawValue
     if isMarker || lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
+    return true
   }
   private func noteDigest() {
     let digest = ledger.digest
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
-  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { ledger.answered(command) }
+  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? {
+    guard let position = ledger.answered(command) else { return nil }
+    // What is decided in an entry that is not over has not been answered yet.
+    if let open, position >= open.journalEnd { return nil }
+    return position
+  }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     ledger.read(query, into: &reply)

@@ -15,13 +15,15 @@ protocol Machine: AnyObject {
 
   /// An entry that is not for the state machine: only its index counts.
   func skip(_ index: LogIndex)
-  func beginEntry(_ header: EntryHeader, index: LogIndex)
-  func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome
-  func endEntry()
-  /// Applies a whole entry; `each` hears of every command: its place, its outcome, and where its reply begins.
+  /// Opens an entry, to be applied in steps: see `Ledger.begin`. Until it is over, nothing but its commands' results is to be
+  /// taken from the machine, and no snapshot begins.
+  func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor
+  /// Applies commands from `cursor` on: see `Ledger.apply`. True once the entry is over.
   func apply(
-    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
-    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void)
+    _ payload: UnsafeRawBufferPointer, from cursor: inout EntryCursor, until limit: Int, work: inout Int,
+    into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
+  ) -> Bool
   /// Where the first answer to a command stands, if it is known to have come before.
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition?
   /// The query that renders the answer which a repeated request got first.
@@ -40,25 +42,6 @@ protocol Machine: AnyObject {
 extension Machine {
   var fault: String? { nil }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
-  func apply(
-    payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
-    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
-  ) {
-    var reader = ByteReader(payload)
-    guard let header = try? EntryHeader(decoding: &reader) else {
-      skip(index)
-      return
-    }
-    beginEntry(header, index: index)
-    var place = 0
-    while !reader.isAtEnd, let envelope = try? Envelope.next(&reader) {
-      let start = reply.buffer.count
-      let outcome = apply(envelope, into: &reply)
-      each(place, outcome, start, &reply)
-      place += 1
-    }
-    endEntry()
-  }
 }
 
 /// A frozen state on its way to a file.

@@ -101,6 +101,7 @@ extension Node {
     var oldest = Stamp.never
     for replica in replicas {
       guard let replica, replica.quarantined == nil, let ledger = replica.machine as? LedgerMachine else { continue }
+      replica.endOpenEntry()
       reply.buffer.removeAll()
       ledger.audit(into: &reply)
       reply.field(.asof, replica.closedTime)

@@ -47,20 +47,43 @@ extension Node {
     guard let replica = replica(shard), replica.quarantined == nil else { return false }
     var buffer = ByteBuffer(capacity: 256)
     write(&buffer)
+    guard replica.openEntry == nil else {
+      // Of an entry that is being applied nothing is seen before its end, which is near.
+      replica.localReads.append(Replica.LocalRead(owner: owner, query: buffer.array, asof: asof))
+      return true
+    }
+    answerLocally(replica, owner, buffer.bytes, asof: asof)
+    return true
+  }
+  func answerWaitingReads(of replica: Replica) {
+    guard !replica.localReads.isEmpty, replica.openEntry == nil else { return }
+    let reads = replica.localReads
+    replica.localReads = []
+    for read in reads {
+      guard replica.quarantined == nil else {
+        answerError(read.owner, .unavailable, "the replica here has stopped; nothing was done")
+        continue
+      }
+      read.query.withUnsafeBytes { answerLocally(replica, read.owner, $0, asof: read.asof) }
+    }
+  }
+  private func answerLocally(_ replica: Replica, _ owner: EdgeItem.Owner, _ query: Bytes, asof: Stamp) {
+    let shard = replica.shard
     var found = ReplyWriter(capacity: 1024)
     let oldest = min(asof, replica.closedTime)
     guard replica.outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
-      answerError(owner, .busy, Replica.tooManyLists)
-      return true
+      return answerError(owner, .busy, Replica.tooManyLists)
     }
-    switch replica.machine.read(buffer.bytes, into: &found) {
+    note.setQuery(shard, true)
+    defer { note.setQuery(shard, false) }
+    switch replica.machine.read(query, into: &found) {
     case .replied:
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)
     case .journal(let walk):
       guard admits(walk) else {
         answerError(owner, .busy, Node.tooManyQueries)
-        return true
+        return
       }
       journalCost += walk.cost
       // What the journal's file lacks is on its way there first, as for a query of the shard's leader.
@@ -70,7 +93,6 @@ extension Node {
         .journalQueries(
           shard: shard, queries: [(Origin(edge: Origin.ownEdge, sequence: continuation), walk)]))
     }
-    return true
   }
   /// An answer with `asof=` in each of its records.
   func answer(_ owner: EdgeItem.Owner, _ found: Bytes, asof: Stamp) {
@@ -102,7 +124,7 @@ extension Node {
   func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
     let tenant = client.session.tenant
     let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
-    guard let replica = replica(shard), replica.quarantined == nil else { return false }
+    guard let replica = replica(shard), replica.quarantined == nil, replica.openEntry == nil else { return false }
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)
     var found = ReplyWriter(capacity: 256)

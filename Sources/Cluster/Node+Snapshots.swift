@@ -25,7 +25,10 @@ extension Node {
     } else {
       due = min(configuration.snapshotLogBytes, 4 << 20)
     }
-    if replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed { takeSnapshot(of: replica) }
+    guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed else { return }
+    // In the midst of an entry none can begin.
+    replica.wantsPause = replica.openEntry != nil
+    takeSnapshot(of: replica)
   }
 
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
@@ -368,6 +371,8 @@ extension Node {
     let number = nextRequest
     nextRequest += 1
     transfers.incoming[link] = IncomingTransfer(number: number, shard: shard)
+    replica.endOpenEntry()
+    drain(replica)
     writeJournal(shard)
     let ledger = replica.machine as? LedgerMachine
     jobs.append(

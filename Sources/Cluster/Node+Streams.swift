@@ -269,6 +269,7 @@ extension Node {
       if replica.leader != .none { noteLeader(shard, replica.leader, replica.term) }
       statusDue = true
     }
+    answerWaitingReads(of: replica)
     if shard == .directory { directoryApplied() }
     if replica.isLeader { noteProgress(of: replica) }
     startSnapshotIfDue(replica)

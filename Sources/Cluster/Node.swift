@@ -56,6 +56,8 @@ public final class Node: NodeCore {
   // Shards. Tables by shard number.
   var replicas: [Replica?] = []
   private var turned: [Replica] = []
+  /// What is left to apply of this turn's work, where replicas take their turns one after another.
+  private var applyWorkLeft = 0
   /// Nil: turns are taken one after another.
   private let turnRunner: (any TurnRunner)?
   let observer: (any ReplicaObserver)?
@@ -333,7 +335,6 @@ public final class Node: NodeCore {
     effects.wantsTurn = replicas.contains { $0.map { $0.hasBacklog || $0.isDirty } == true }
   }
 
-  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on.
   /// Each replica to which something has happened takes a turn. They share nothing, and what came of it is looked at
   /// afterwards, in the order of the shards: so it is the same whether they take turns or all at once.
   private func takeTurns() {
@@ -350,17 +351,25 @@ public final class Node: NodeCore {
     }
     let clock = now.wall
     guard let turnRunner, heavy > 1, !isAnySuspect else {
-      for replica in turned { replica.turn(clock: clock) }
+      for replica in turned {
+        replica.applyAllowance = min(replica.applyAllowance, applyWorkLeft)
+        let before = replica.applyAllowance
+        replica.turn(clock: clock)
+        applyWorkLeft -= before - replica.applyAllowance
+      }
       return
     }
     nonisolated(unsafe) let turned = turned
     turnRunner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock) }
   }
 
+  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on. Others get what
+  /// these leave, or wait for the next turn, in which they have their share.
   private func shareApplyWork() {
+    applyWorkLeft = configuration.applyWork
     var waiting = 0
     for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
-    let share = max(1, configuration.applyBytes / max(1, waiting))
+    let share = max(1, configuration.applyWork / max(1, waiting))
     for replica in replicas {
       guard let replica else { continue }
       replica.applyAllowance = share

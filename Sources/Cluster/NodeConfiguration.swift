@@ -24,9 +24,9 @@ public struct NodeConfiguration: Sendable {
   public var snapshotStatePercent = 50
   /// Log kept before a snapshot, for followers that are just behind.
   public var logTailBytes = 8 << 20
-  /// Bytes of entries that are applied in one turn of the loop, over all shards: some milliseconds' work. What is left is
-  /// done in the next, and other events come in between.
-  public var applyBytes = 256 << 10
+  /// What is applied in one turn of the loop, over all shards, in units of a purchase (see `CommandKind.work`): a
+  /// millisecond's work or two. What is left is done in the next, also of one entry, and other events come in between.
+  public var applyWork = 1_024
   /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
   public var parallelBytes = 16 << 10
   /// Entries travel to a follower in messages of about this size, in bytes.

@@ -15,7 +15,7 @@ struct Poison: Hashable, Sendable {
 extension Replica {
   /// What is applied next is not to be tried.
   var isHalted: Bool {
-    guard let poison, hasUnapplied else { return false }
+    guard let poison, openEntry == nil, nextToApply < backlog.count else { return false }
     return backlog[nextToApply].index >= poison.index
   }
   /// While it does not apply, what it is sent would only gather: so much is taken, in bytes of entries. Beyond that the

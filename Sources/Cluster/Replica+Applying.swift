@@ -2,36 +2,64 @@ import Base
 import Ledger
 import Raft
 
-// What is committed is applied here, and answered.
+// What is committed is applied here, and answered: in steps, so that no entry holds up the node. An entry that is not over
+// has been applied by nobody who looks: reads, snapshots, digests and journals wait for its end.
 extension Replica {
+  /// An entry that is being applied, and how far.
+  struct OpenEntry {
+    var entry: LogEntry
+    var cursor: EntryCursor
+    /// Who waits for its commands.
+    var proposal: Proposal?
+    /// The first of its queries that has not been evaluated.
+    var nextRead = 0
+    /// What is answered from the journal, which does not have the entry before its end.
+    var repeats: [(origin: Origin, position: JournalPosition)] = []
+    var queries: [(origin: Origin, query: JournalQuery)] = []
+  }
+
   /// Applies what is committed, as far as this turn may.
   func applyBacklog() {
-    guard hasBacklog, applyAllowance > 0 else { return }
     while hasBacklog && applyAllowance > 0 {
-      let entry = backlog[nextToApply]
-      nextToApply += 1
-      applyAllowance -= entry.payload.count + Replica.entryCost
-      unappliedBytes = max(0, unappliedBytes - entry.payload.count)
-      apply(entry)
+      if openEntry == nil {
+        let entry = backlog[nextToApply]
+        nextToApply += 1
+        applyAllowance -= Replica.entryWork
+        unappliedBytes = max(0, unappliedBytes - entry.payload.count)
+        begin(entry)
+      }
       if hasTrapped { return }
+      if openEntry != nil { applyStep() }
+      if openEntry == nil && wantsPause { break }
     }
-    if !hasUnapplied { dropBacklog() }
+    if nextToApply == backlog.count { dropBacklog() }
+    raft.applied(through: machine.lastIndex)
+  }
+  /// Applies the rest of an entry that is being applied, for somebody who cannot wait: an operator, a snapshot's receiver.
+  func endOpenEntry() {
+    guard openEntry != nil else { return }
+    let allowance = applyAllowance
+    applyAllowance = .max
+    while openEntry != nil { applyStep() }
+    applyAllowance = allowance
     raft.applied(through: machine.lastIndex)
   }
   func dropBacklog() {
     backlog.removeAll()
     nextToApply = 0
   }
-  /// What an entry costs beside its bytes.
-  private static let entryCost = 64
+  /// What an entry costs beside its commands, in units of a purchase: see `CommandKind.work`.
+  private static let entryWork = 4
 
-  func apply(_ entry: LogEntry) {
+  private func begin(_ entry: LogEntry) {
     switch entry.kind {
     case .noop:
       machine.skip(entry.index)
+      observer?.applied(entry, ReplicaView(replica: self))
     case .configuration:
       machine.skip(entry.index)
       outbox.configurationChanged = true
+      observer?.applied(entry, ReplicaView(replica: self))
     case .command:
       var proposal: Proposal?
       while let first = proposals.first, first.index <= entry.index {
@@ -45,61 +73,82 @@ extension Replica {
         hasTrapped = true
         return
       }
-      entry.payload.withUnsafeBytes { applyCommands($0, entry.index, proposal) }
+      let cursor = entry.payload.withUnsafeBytes { machine.begin($0, index: entry.index) }
       note?.end(shard)
-      passSuspect(through: entry.index)
-      if !isLeader { bytesSinceSnapshot += entry.payload.count }
+      openEntry = OpenEntry(entry: entry, cursor: cursor, proposal: proposal)
     }
-    observer?.applied(entry, ReplicaView(replica: self))
   }
 
-  func applyCommands(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal?) {
-    if let proposed = EntryHeader.proposalTime(of: payload) { present = max(present, proposed) }
-    if let proposal, !proposal.reads.isEmpty {
-      applyWithReads(payload, index, proposal)
-    } else {
-      reply.buffer.removeAll()
-      let origins = proposal?.origins ?? []
-      reply.isDiscarded = proposal == nil && waiters.isEmpty
-      defer { reply.isDiscarded = false }
-      machine.apply(payload: payload, index: index, into: &reply) { place, outcome, start, reply in
+  /// A step of the open entry: its commands, and each query at its place between them, while the allowance lasts.
+  private func applyStep() {
+    guard var open = openEntry else { return }
+    note?.begin(shard, open.entry.index, open.entry.term, place: open.cursor.place)
+    defer { note?.end(shard) }
+    reply.buffer.removeAll()
+    reply.isDiscarded = open.proposal == nil && waiters.isEmpty
+    defer { reply.isDiscarded = false }
+    var isOver = false
+    repeat {
+      let reads = open.proposal?.reads ?? []
+      while open.nextRead < reads.count, reads[open.nextRead].position <= open.cursor.place, applyAllowance > 0 {
+        evaluate(reads[open.nextRead], of: open.proposal)
+        open.nextRead += 1
+        applyAllowance -= 1
+      }
+      guard applyAllowance > 0 else { break }
+      isOver = applyCommands(&open, until: open.nextRead < reads.count ? reads[open.nextRead].position : .max)
+    } while !isOver && applyAllowance > 0
+    guard isOver else {
+      keep(&open)
+      return
+    }
+    let reads = open.proposal?.reads ?? []
+    if machine.fault == nil {
+      for read in reads[min(open.nextRead, reads.count)...] { evaluate(read, of: open.proposal) }
+    }
+    end(open)
+  }
+  private func applyCommands(_ open: inout OpenEntry, until limit: Int) -> Bool {
+    let origins = open.proposal?.origins ?? []
+    return open.entry.payload.withUnsafeBytes { payload in
+      machine.apply(payload, from: &open.cursor, until: limit, work: &applyAllowance, into: &reply) {
+        place, outcome, start, reply in
         let origin = place < origins.count ? origins[place] : .nobody
         conclude(outcome, origin, &reply, from: start)
         reply.buffer.removeAll()
         note?.reach(shard, place: place + 1)
       }
     }
+  }
+  /// The entry goes on in a later turn. What the journal is to answer waits for its end.
+  private func keep(_ open: inout OpenEntry) {
+    open.repeats.append(contentsOf: outbox.repeats)
+    open.queries.append(contentsOf: outbox.queries)
+    outbox.repeats.removeAll(keepingCapacity: true)
+    outbox.queries.removeAll(keepingCapacity: true)
+    openEntry = open
+  }
+  private func end(_ open: OpenEntry) {
+    openEntry = nil
+    let entry = open.entry
+    if let proposed = entry.payload.withUnsafeBytes({ EntryHeader.proposalTime(of: $0) }) {
+      present = max(present, proposed)
+    }
+    outbox.repeats.append(contentsOf: open.repeats)
+    outbox.queries.append(contentsOf: open.queries)
     if let fault = machine.fault {
       quarantine(
-        "entry \(index.rawValue) broke it: \(fault)",
+        "entry \(entry.index.rawValue) broke it: \(fault)",
         advice: "every replica stops at that entry: keep the data directories, and report it")
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
+    passSuspect(through: entry.index)
+    if !isLeader { bytesSinceSnapshot += entry.payload.count }
+    observer?.applied(entry, ReplicaView(replica: self))
   }
-
-  /// One command at a time, with each query evaluated at its place between them.
-  func applyWithReads(_ payload: UnsafeRawBufferPointer, _ index: LogIndex, _ proposal: Proposal) {
-    do {
-      var reader = ByteReader(payload)
-      machine.beginEntry(try EntryHeader(decoding: &reader), index: index)
-      var place = 0
-      var nextRead = 0
-      while !reader.isAtEnd {
-        nextRead = evaluate(proposal, from: nextRead, at: place)
-        let envelope = try Envelope.next(&reader)
-        applyReply.buffer.removeAll()
-        let outcome = machine.apply(envelope, into: &applyReply)
-        // What it broke has no outcome, and nothing behind it.
-        guard machine.fault == nil else { return machine.endEntry() }
-        let origin = place < proposal.origins.count ? proposal.origins[place] : .nobody
-        conclude(outcome, origin, &applyReply, from: 0)
-        place += 1
-        note?.reach(shard, place: place)
-      }
-      _ = evaluate(proposal, from: nextRead, at: .max)
-      machine.endEntry()
-    } catch {
-      quarantine("entry \(index.rawValue), which was proposed here, cannot be read: \(error)")
+  private func evaluate(_ read: GatheredRead, of proposal: Proposal?) {
+    proposal?.queries.withUnsafeBytes {
+      evaluate(UnsafeRawBufferPointer(rebasing: $0[read.offset..<read.offset + read.length]), read.origin)
     }
   }
 
@@ -129,32 +178,19 @@ extension Replica {
     }
   }
 
-  /// Evaluates the queries of a proposal whose place is `position` or before. Returns the next query's number.
-  func evaluate(_ proposal: Proposal, from first: Int, at position: Int) -> Int {
-    var next = first
-    proposal.queries.withUnsafeBytes { queries in
-      while next < proposal.reads.count && proposal.reads[next].position <= position {
-        let read = proposal.reads[next]
-        evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
-        next += 1
-      }
-    }
-    return next
-  }
-
   func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
-    reply.buffer.removeAll()
+    applyReply.buffer.removeAll()
     guard outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
-      reply.error(.busy, Replica.tooManyLists)
-      outbox.result(shard, origin, reply.buffer.bytes)
+      applyReply.error(.busy, Replica.tooManyLists)
+      outbox.result(shard, origin, applyReply.buffer.bytes)
       return
     }
     note?.setQuery(shard, true)
     defer { note?.setQuery(shard, false) }
-    switch machine.read(query, into: &reply) {
+    switch machine.read(query, into: &applyReply) {
     case .replied:
-      if shard == .directory { outbox.listedBytes += reply.buffer.count }
-      outbox.result(shard, origin, reply.buffer.bytes)
+      if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
+      outbox.result(shard, origin, applyReply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((origin, walk))
     }
   }
@@ -162,7 +198,7 @@ extension Replica {
   static let tooManyLists = "too many lists are asked for at once; nothing was done"
 
   func evaluateReadRounds() {
-    guard !readRounds.isEmpty else { return }
+    guard !readRounds.isEmpty, openEntry == nil else { return }
     let applied = machine.lastIndex
     var kept: [ReadRound] = []
     for round in readRounds {
@@ -200,6 +236,7 @@ extension Replica {
     guard quarantined == nil else { return }
     quarantined = reason
     dropBacklog()
+    openEntry = nil
     if wasLeader { leadershipChanged() }
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason); \(advice)")
     isDirty = true

@@ -109,7 +109,8 @@ extension Replica {
   /// already, or if the state is not to be trusted.
   func beginSnapshot() -> SnapshotOrder? {
     let index = machine.lastIndex
-    guard !snapshotRunning, quarantined == nil, index > LogIndex(0), let term = raft.term(at: index) else { return nil }
+    guard !snapshotRunning, quarantined == nil, openEntry == nil, index > LogIndex(0), let term = raft.term(at: index)
+    else { return nil }
     snapshotRunning = true
     snapshotSource = machine
     bytesSinceSnapshot = 0

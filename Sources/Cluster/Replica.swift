@@ -55,7 +55,11 @@ final class Replica {
   /// Bytes of entries that were taken into the log in this life and not applied yet; too much where some were replaced.
   var unappliedBytes = 0
   var nextToApply = 0
-  /// What may still be applied in this turn of the node, in bytes of entries; the last may exceed it.
+  /// The one that is being applied.
+  var openEntry: OpenEntry?
+  /// Somebody waits for the moment between two entries: applying is to stop there.
+  var wantsPause = false
+  /// What may still be applied in this turn of the node, in units of a purchase; the last command may exceed it.
   var applyAllowance = 0
   /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
   var foundIndex = LogIndex(0)
@@ -77,6 +81,8 @@ final class Replica {
   /// The last one failed: the next is due, but not before that moment (monotonic µs).
   var snapshotIsOwed = false
   var snapshotNotBefore: UInt64 = 0
+  /// Reads of what is applied here that came in the midst of an entry.
+  var localReads: [LocalRead] = []
   /// Why commands of terminals are not taken; nil: they are. For the Node to set.
   var shedding: String?
   /// When leadership may be offered to others again, after an attempt (monotonic µs).
@@ -114,7 +120,7 @@ final class Replica {
   var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { hasUnapplied && !isHalted }
-  var hasUnapplied: Bool { nextToApply < backlog.count }
+  var hasUnapplied: Bool { openEntry != nil || nextToApply < backlog.count }
   /// Leads, and has applied all that earlier leaders may have committed.
   var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
@@ -315,7 +321,11 @@ final class Replica {
       if context == closing?.context { closing = nil }
       refuseReads(context)
     }
-    if hasUnapplied { backlog.append(contentsOf: ready.committed) } else { swap(&backlog, &ready.committed) }
+    if nextToApply < backlog.count {
+      backlog.append(contentsOf: ready.committed)
+    } else {
+      swap(&backlog, &ready.committed)
+    }
     applyBacklog()
     if isLeader != wasLeader { leadershipChanged() }
   }
@@ -346,6 +356,7 @@ final class Replica {
     }
     edges.removeAll()
     closing = nil
+    openEntry?.proposal = nil
     proposals.removeAll()
     readRounds.removeAll()
     waiters.removeAll()
@@ -385,6 +396,7 @@ final class Replica {
   func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) -> Bool {
     guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
+    openEntry = nil
     dropBacklog()
     passSuspect(through: index)
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
@@ -396,7 +408,7 @@ final class Replica {
 
   /// Sends again what other shards have not answered for a while. Called some times a second.
   func resendDeliveries(now: UInt64, after interval: UInt64) {
-    guard hasTakenOver, now - deliveriesSentAt >= interval else { return }
+    guard hasTakenOver, openEntry == nil, now - deliveriesSentAt >= interval else { return }
     deliveriesSentAt = now
     machine.openDeliveries(from: &deliveryPlaces, into: &outbox)
   }

@@ -10,22 +10,37 @@ extension Ledger {
     payload: UnsafeRawBufferPointer, index: LogIndex, into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
   ) {
-    guard var entry = try? EntryReader(payload) else {
+    var cursor = begin(payload: payload, index: index)
+    var work = Int.max
+    _ = apply(payload, from: &cursor, until: .max, work: &work, into: &reply, each: each)
+  }
+
+  /// Opens a whole entry, to be applied in steps. Between steps the ledger is in the midst of it: no snapshot can begin, no
+  /// journal be taken, and what is read is of a moment that other replicas need not have.
+  public mutating func begin(payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {
+    guard let entry = try? EntryReader(payload) else {
       beginEntry(EntryHeader(stamp: .zero, catalogueVersion: 0, commandCount: 0), index: index)
-      endEntry()
-      return
+      return EntryCursor(offset: payload.count, left: 0)
     }
     beginEntry(entry.header, index: index)
-    var place = 0
+    return EntryCursor(offset: EntryHeader.size, left: entry.header.commandCount)
+  }
+
+  /// Applies commands of an open entry from `cursor` on: up to the place `limit`, or until `work` is used up, of which each
+  /// command takes what `CommandKind.work` says; the last may take more than is left, and one is applied in any case. The
+  /// state after the entry is the same however it is cut.
+  /// - Returns: the entry is over: its last command was applied, and it is closed.
+  public mutating func apply(
+    _ payload: UnsafeRawBufferPointer, from cursor: inout EntryCursor, until limit: Int, work: inout Int,
+    into reply: inout ReplyWriter,
+    each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
+  ) -> Bool {
     withUnsafeTemporaryAllocation(of: Fetched.self, capacity: Ledger.window) { commands in
-      var isMore = true
-      while isMore {
+      repeat {
         var count = 0
-        while count < Ledger.window {
-          guard let command = try? entry.next() else {
-            isMore = false
-            break
-          }
+        while count < Ledger.window, cursor.place + count < limit, count == 0 || work > 0 {
+          guard let command = cursor.next(in: payload) else { break }
+          work -= CommandKind.work(of: command)
           commands.initializeElement(at: count, to: Fetched(command: command))
           count += 1
         }
@@ -34,15 +49,17 @@ extension Ledger {
           let start = reply.buffer.count
           let outcome = apply(commands[i].command, commands[i].hashes, into: &reply)
           guard core.faults.isEmpty else {
-            isMore = false
+            cursor.isMore = false
             break
           }
-          each(place, outcome, start, &reply)
-          place += 1
+          each(cursor.place, outcome, start, &reply)
+          cursor.place += 1
         }
-      }
+      } while work > 0 && cursor.place < limit && cursor.isMore
     }
+    guard !cursor.isMore else { return false }
     endEntry()
+    return true
   }
   private static var window: Int { 24 }
 
@@ -94,6 +111,55 @@ extension Ledger {
     return PurchaseHashes(
       member: Slot.hash(.member, tenant: tenant, id: member), merchant: Catalogue.merchantKey(merchant, tenant),
       request: request)
+  }
+}
+
+/// Where an entry that is being applied goes on.
+public struct EntryCursor: BitwiseCopyable, Sendable {
+  /// Of the next command in the payload.
+  public var offset: Int
+  /// Commands that have not been fetched, as far as the entry's header says.
+  public var left: UInt32
+  /// How many have been applied.
+  public var place = 0
+
+  public init(offset: Int, left: UInt32) {
+    self.offset = offset
+    self.left = left
+  }
+  /// There is another command, as far as is known.
+  var isMore: Bool { left > 0 }
+
+  /// The next command; nil at the end, or where the payload breaks off.
+  mutating func next(in payload: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    guard left > 0 else { return nil }
+    guard payload.count - offset >= 4 else {
+      left = 0
+      return nil
+    }
+    let count = Int(UInt32(littleEndian: payload.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+    guard count >= CommandHeader.size, count <= Command.maximumByteCount, count <= payload.count - offset - 4 else {
+      left = 0
+      return nil
+    }
+    defer {
+      offset += 4 + count
+      left -= 1
+    }
+    return UnsafeRawBufferPointer(rebasing: payload[offset..<offset + 4 + count])
+  }
+}
+
+extension CommandKind {
+  /// What a framed command takes to apply, in units of a purchase: 1 µs or two.
+  @inline(__always) static func work(of command: UnsafeRawBufferPointer) -> Int {
+    switch CommandKind(rawValue: command[4]) {
+    case .earn, .redeem, .hold: 1
+    case .tick: 512
+    case .marker: 256
+    case .catalogue: 64
+    default: 2
+    }
   }
 }
 

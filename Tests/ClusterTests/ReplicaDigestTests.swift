@@ -34,9 +34,12 @@ import Testing
     .encode(into: &payload)
     payload.append(command.bytes)
     var reply = ReplyWriter(capacity: 256)
-    machine.apply(payload: payload.bytes, index: machine.lastIndex, into: &reply) { _, outcome, _, _ in
-      #expect(outcome == .replied)
+    var cursor = machine.begin(payload.bytes, index: machine.lastIndex)
+    var work = Int.max
+    let isOver = machine.apply(payload.bytes, from: &cursor, until: .max, work: &work, into: &reply) {
+      _, outcome, _, _ in #expect(outcome == .replied)
     }
+    #expect(isOver)
   }
 
   private func isStopped(_ simulation: Simulation, _ host: Int) -> Bool {

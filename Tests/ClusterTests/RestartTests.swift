@@ -9,11 +9,11 @@ import Testing
 /// A node that finds much on its disk when it starts.
 @Suite struct RestartTests {
   /// A cluster with some hundred entries in the log of its one shard, and no snapshot of them.
-  private func makeBusyCluster(seed: UInt64, entries: Int = 400, applyBytes: Int = 500) throws -> Simulation {
+  private func makeBusyCluster(seed: UInt64, entries: Int = 400, applyWork: Int = 25) throws -> Simulation {
     let simulation = try makeCluster(seed: seed, shards: 1) { configuration in
       configuration.snapshotLogBytes = 1 << 30
       configuration.logTailBytes = 0
-      configuration.applyBytes = applyBytes
+      configuration.applyWork = applyWork
     }
     let client = try populate(simulation)
     for i in 0..<entries {
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test func aLeaderThatIsStillApplyingAnswersOnlyWhatIsTrue() throws {
-    let simulation = try makeBusyCluster(seed: 22, entries: 600, applyBytes: 1)
+    let simulation = try makeBusyCluster(seed: 22, entries: 600, applyWork: 1)
     simulation.faults.busyTurn = 40_000
     for host in 0..<3 { simulation.kill(host) }
     for host in 0..<3 { simulation.start(host) }

@@ -6,10 +6,17 @@ import Testing
 struct EntryTests {
   @Test func aWholeEntryAppliesAsItsCommandsOneByOne() throws {
     let world = try PropertyTests.open(1, seed: 2)
-    let other = TestShard(1, limits: world.shards[0].ledger.limits)
-    other.ledger = try Ledger(
-      restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()), limits: world.shards[0].ledger.limits)
-    other.index = world.shards[0].index
+    func copy() throws -> TestShard {
+      let other = TestShard(1, limits: world.shards[0].ledger.limits)
+      other.ledger = try Ledger(
+        restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()), limits: world.shards[0].ledger.limits)
+      other.index = world.shards[0].index
+      return other
+    }
+    let other = try copy()
+    // The same again, in steps of any size.
+    let cut = try copy()
+    var cuts = SeededGenerator(seed: 9)
     var traffic = PropertyTests.Traffic(random: SeededGenerator(seed: 8))
     for round in 0..<12 as Range<Int> {
       var commands: [[UInt8]] = []
@@ -38,6 +45,26 @@ struct EntryTests {
         #expect(outcome == outcomes[place])
       }
       #expect(places == Array(commands.indices))
+      cut.index += 1
+      var pieces = ReplyWriter()
+      var cursor = cut.ledger.begin(payload: payload.bytes, index: LogIndex(cut.index))
+      var isOver = false
+      var steps = 0
+      var count = 0
+      while !isOver {
+        steps += 1
+        var work = Int(cuts.next() % 12)
+        let limit = cuts.next() % 3 == 0 ? cursor.place + Int(cuts.next() % 40) : .max
+        isOver = cut.ledger.apply(payload.bytes, from: &cursor, until: limit, work: &work, into: &pieces) {
+          place, outcome, _, _ in
+          #expect(place == count && outcome == outcomes[place])
+          count += 1
+        }
+      }
+      #expect(count == commands.count && pieces.buffer.array == all.buffer.array)
+      #expect(steps > commands.count / 40 && (round < 3 || steps > 1))
+      #expect(cut.ledger.digest == other.ledger.digest)
+      #expect(cut.ledger.journalChain == other.ledger.journalChain)
       #expect(one.buffer.array == all.buffer.array)
       #expect(shard.ledger.digest == other.ledger.digest)
       #expect(shard.ledger.journalChain == other.ledger.journalChain)
