@@ -7,10 +7,14 @@ extension Replica {
   struct ReplicaLimits: Sendable {
     /// An entry is proposed at the latest when it holds this much.
     var entryBytes = 1 << 20
-    /// Entries proposed and not applied.
-    var entriesInFlight = 1
+    /// Bytes of entries that are proposed and not committed, over which what arrives is gathered into one more.
+    var inFlightBytes = 8 << 20
     /// Commands that wait to be proposed; over it an edge is told BUSY.
     var gatherBytes = 16 << 20
+  }
+
+  struct ReplicaCounters: Sendable {
+    var deliveriesSentAgain: UInt64 = 0
   }
 
   struct EdgeEpoch {
@@ -75,5 +79,8 @@ extension Replica {
     var index: LogIndex?
     /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
     var notBefore: LogIndex
+    /// The first entry that was proposed after the queries came: its commit proves leadership as well, and they see
+    /// nothing of it.
+    var firstLater: LogIndex?
   }
 }

@@ -65,6 +65,7 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
+  var isForgettingEarly: Bool { ledger.isRequestRoomFull }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? {
     guard let position = ledger.answered(command) else { return nil }
     // What is decided in an entry that is not over has not been answered yet.

@@ -13,6 +13,9 @@ protocol Machine: AnyObject {
   /// Why the state is not to be trusted after the last entry; nil if it is.
   var fault: String? { get }
 
+  /// Request ids are forgotten before their time, or refused, because there is no room for more.
+  var isForgettingEarly: Bool { get }
+
   /// An entry that is not for the state machine: only its index counts.
   func skip(_ index: LogIndex)
   /// Opens an entry, to be applied in steps: see `Ledger.begin`. Until it is over, nothing but its commands' results is to be
@@ -41,6 +44,7 @@ protocol Machine: AnyObject {
 
 extension Machine {
   var fault: String? { nil }
+  var isForgettingEarly: Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
 }
 

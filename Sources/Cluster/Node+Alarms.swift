@@ -11,6 +11,26 @@ extension Node {
     return isAnyReplicaCorrupt || !rottenJournals.isEmpty || fence != 0
   }
 
+  /// Whether a replica here has no room for more request ids.
+  var isForgettingEarly: Bool { replicas.contains { $0?.machine.isForgettingEarly == true } }
+
+  /// Once a second: a repeat that comes late may be carried out again, and nobody would notice.
+  func watchRetention() {
+    guard isForgettingEarly else {
+      if retentionTold != nil { log(.info, "request ids are kept for their time again") }
+      retentionTold = nil
+      return
+    }
+    guard retentionTold.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return }
+    retentionTold = now.monotonic
+    let shards = replicas.compactMap { $0 }.filter { $0.machine.isForgettingEarly }.map { "\($0.shard.rawValue)" }
+    log(
+      .error,
+      "alarm=RETENTION shard=\(shards.joined(separator: ",")) has as many request ids as it may keep: those older than a day"
+        + " are forgotten before their time, and while there are none, requests are answered BUSY; a repeat of a forgotten"
+        + " one would be carried out again; send fewer, or make a cluster of more shards")
+  }
+
   /// A shard without a leader for so long halts loudly, and says so again and again.
   static let leaderlessAlarm: UInt64 = 10_000_000
 
@@ -44,6 +64,7 @@ extension Node {
     let found = [
       ("CLOCK", isSelf ? clock.isOff : peer.clock.isOff), ("CORRUPT", isSelf ? isCorrupt : peer.isCorrupt),
       ("NOFILES", disk.lacksDescriptors), ("NOSPACE", disk.isFull), ("POISON", !poisons(of: peer).isEmpty),
+      ("RETENTION", isSelf ? isForgettingEarly : peer.isForgettingEarly),
       ("SLOWDISK", disk.isSlow),
     ]
     return found.filter(\.1).map(\.0)

@@ -22,6 +22,8 @@ extension Node {
     var offSince: UInt64 = 0
     /// The wall clock less the monotonic one: changes when the wall clock is set.
     var skew: Int64 = 0
+    /// What the earliest of all clocks that may stamp entries says at least, less this node's monotonic clock.
+    var earliest: Int64?
     /// When the operator was last told, of this node's clock and of a peer's entries.
     var toldOff: UInt64?
     var toldRefused: UInt64?
@@ -73,6 +75,7 @@ extension Node {
   /// is off is found by the two that agree. Of two that differ nobody knows which is right; the one that is ahead does not
   /// lead, for the other would not take its stamps, and what was stamped once stays in the log.
   func judgeClock() {
+    findEarliest()
     var least: [Int64] = [0]
     var most: [Int64] = [0]
     for peer in peers where peer.index != 0 {
@@ -102,6 +105,22 @@ extension Node {
     } else if clock.isOff, behindBy <= Node.clockRecovery, aheadBy <= Node.clockRecovery {
       clockIsRight()
     }
+  }
+
+  /// Whoever leads next may have a clock that is behind all others, and what is committed then is older by that clock than
+  /// what this node would promise by its own. So promises (`asof=`) go by the earliest of the clocks that are heard. One
+  /// that is further behind than two tolerances leads nothing.
+  private func findEarliest() {
+    let own = now.wall.microseconds &- Int64(now.monotonic)
+    clock.earliest = peers.count == 1 ? own : nil
+    for peer in peers where peer.index != 0 && !peer.clock.isOff {
+      guard let offset = peer.clock.leastOffset(now: now) else { continue }
+      clock.earliest = min(clock.earliest ?? own, max(offset, own - 2 * Node.clockTolerance))
+    }
+  }
+  /// A moment that no clock which may stamp entries has yet to come to; nil while no peer's clock is known.
+  var earliest: Stamp? {
+    clock.earliest.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }
   }
 
   private func clockIsOff() {
@@ -175,6 +194,30 @@ extension Node {
       replica.stepDown()
     }
     judgeLeadership()
+  }
+
+  /// How long the nearest majority of a shard's voters takes to answer this node, in microseconds.
+  func majorityTrip(of voters: [NodeID]) -> UInt64 {
+    let trips = voters.filter { $0 != id }.map { peer($0)?.clock.roundTrip(now: now) ?? .max }.sorted()
+    let needed = voters.contains(id) ? voters.count / 2 : voters.count / 2 + 1
+    return needed == 0 ? 0 : needed <= trips.count ? trips[needed - 1] : .max
+  }
+  /// From so long a round trip on a majority is far: several times what a log takes to write.
+  static let farTrip: UInt64 = 4_000
+
+  /// What settling a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
+  var deliveryPatience: UInt64 {
+    var longest: UInt64 = 0
+    for peer in peers where peer.index != 0 { longest = max(longest, peer.clock.roundTrip(now: now) ?? 0) }
+    return max(configuration.deliveryInterval, 4 * longest)
+  }
+
+  /// With each heartbeat.
+  func judgeDistances() {
+    for replica in replicas {
+      guard let replica, replica.isLeader else { continue }
+      replica.setMajorityFar(majorityTrip(of: replica.raft.configuration.voters) >= Node.farTrip)
+    }
   }
 
   /// Whether a node is well enough to be given what another leads.

@@ -36,7 +36,7 @@ extension Node {
     peer.outbox.append(
       UInt8(
         (own.isFull ? 1 : 0) | (own.isSlow ? 2 : 0) | (own.figures == nil ? 0 : 4) | (isCorrupt ? 8 : 0)
-          | (own.lacksDescriptors ? 16 : 0)))
+          | (own.lacksDescriptors ? 16 : 0) | (isForgettingEarly ? 32 : 0)))
     peer.outbox.append(own.figures?.free ?? 0)
     peer.outbox.append(own.figures?.log ?? 0)
     peer.outbox.append(own.figures?.pinned ?? 0)
@@ -50,6 +50,7 @@ extension Node {
       isFull: flags & 1 != 0, isSlow: flags & 2 != 0, lacksDescriptors: flags & 16 != 0,
       figures: flags & 4 != 0 ? figures : nil)
     peer.isCorrupt = flags & 8 != 0
+    peer.isForgettingEarly = flags & 32 != 0
   }
 
   var diskSection: InfoSection {

@@ -287,6 +287,7 @@ extension Node {
     }
     peer.outgoing = link.id
     peer.needsWholeStatus = true
+    resendAllDeliveries()
     log(.info, "linked node=\(peer.hello.name) region=\(peer.hello.region) address=\(peer.hello.peerAddress)")
   }
 

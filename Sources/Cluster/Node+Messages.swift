@@ -107,6 +107,11 @@ extension Node {
     // Else it is lost here, and sent again until it is settled.
   }
 
+  /// What was lost on its way to a leader that is gone, or over a link that was, need not wait for its turn.
+  func resendAllDeliveries() {
+    for replica in replicas where replica?.isLeader == true { replica?.resendAllDeliveries() }
+  }
+
   private func receiveDeliveries(_ reader: inout ByteReader) throws(MalformedBytes) {
     let shard = ShardID(try reader.read())
     guard let replica = replica(shard) else { return }

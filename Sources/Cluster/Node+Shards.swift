@@ -48,7 +48,7 @@ extension Node {
     if let replica = replica(.directory) {
       // Small, and all of it is needed to know which replicas there are.
       replica.applyAllowance = .max
-      replica.turn(clock: now.wall)
+      replica.turn(clock: now.wall, earliest: earliest)
       drain(replica)
     }
     directoryApplied()

@@ -110,6 +110,7 @@ extension Node {
     if term == leaders[i].term && node == .none { return }
     leaders[i].term = term
     leaders[i].node = node
+    if node != .none { resendAllDeliveries() }
     let stream = streams[i]
     if node != .none, stream.target != .none, stream.target != node, !stream.items.isEmpty {
       // What the old leader took is in doubt. Its link may stay open for long, and no new request may come that would

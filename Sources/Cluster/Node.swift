@@ -100,6 +100,8 @@ public final class Node: NodeCore {
   var toldStatus = LedTable()
   var clock = ClockState()
   var disk: DiskState
+  /// When the operator was last told that request ids are forgotten early; nil while they are not.
+  var retentionTold: UInt64?
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -159,9 +161,10 @@ public final class Node: NodeCore {
     noticeClockStep()
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
-      for replica in replicas { replica?.tick(clock: now.wall) }
+      for replica in replicas { replica?.tick(clock: now.wall, earliest: earliest) }
       statusDue = true
       judgeClock()
+      judgeDistances()
       judgeShedding()
       yieldToThePresent()
       retryDials()
@@ -172,6 +175,7 @@ public final class Node: NodeCore {
       nextSecond = now.monotonic + 1_000_000
       sendLeadershipHome()
       watchForLeaders()
+      watchRetention()
     }
     writeJournals()
     expireRequests()
@@ -200,7 +204,8 @@ public final class Node: NodeCore {
       }
       replica.proposeDue(clock: now.wall)
       if let directory { replica.proposeCatalogue(from: directory) }
-      replica.resendDeliveries(now: now.monotonic, after: configuration.deliveryInterval)
+      replica.resendDeliveries(
+        now: now.monotonic, interval: configuration.deliveryInterval, patience: deliveryPatience)
     }
   }
 
@@ -350,17 +355,18 @@ public final class Node: NodeCore {
       if turnRunner != nil && replica.work >= configuration.parallelBytes { heavy += 1 }
     }
     let clock = now.wall
+    let earliest = earliest
     guard let turnRunner, heavy > 1, !isAnySuspect else {
       for replica in turned {
         replica.applyAllowance = min(replica.applyAllowance, applyWorkLeft)
         let before = replica.applyAllowance
-        replica.turn(clock: clock)
+        replica.turn(clock: clock, earliest: earliest)
         applyWorkLeft -= before - replica.applyAllowance
       }
       return
     }
     nonisolated(unsafe) let turned = turned
-    turnRunner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock) }
+    turnRunner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock, earliest: earliest) }
   }
 
   /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on. Others get what

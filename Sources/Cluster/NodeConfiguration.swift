@@ -55,7 +55,8 @@ public struct NodeConfiguration: Sendable {
   public var frameBytes = 8 << 20
   /// Changes of the catalogue that all shards have applied are dropped from the directory so many at a time.
   public var deltasKept = 256
-  /// How often open deliveries to other shards are sent again.
+  /// How often this node looks for deliveries to other shards that had no answer; they are sent again after that, or after
+  /// four round trips of the longest link where that is more, and then ever less often.
   public var deliveryInterval: UInt64 = 200_000
 
   public init(name: String, region: String, clientAddress: String, peerAddress: String, join: [String]) {

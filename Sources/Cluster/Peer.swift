@@ -26,6 +26,8 @@ final class Peer {
   /// Entries that it does not apply, as far as it has told; and whether it was told of such here.
   var poisons: [PeerPoison] = []
   var isToldOfPoison = false
+  /// It has said that one of its replicas forgets request ids before their time.
+  var isForgettingEarly = false
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

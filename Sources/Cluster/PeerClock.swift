@@ -51,6 +51,27 @@ struct PeerClock {
     return (ahead &- best.error, ahead &+ best.error)
   }
 
+  /// What the peer's wall clock says now at least, less our monotonic clock; nil if it was not heard lately.
+  func leastOffset(now: Moment) -> Int64? {
+    var least: Int64?
+    for sample in samples where now.monotonic - sample.takenAt <= PeerClock.sampleAge {
+      let aged = Int64(now.monotonic - sample.takenAt) / PeerClock.driftDivisor
+      least = max(least ?? .min, sample.offset &- sample.error &- aged)
+    }
+    return least
+  }
+  /// Clocks that count time part by no more than a thousandth.
+  private static let driftDivisor: Int64 = 1_000
+
+  /// How long the quickest of the last few heartbeats took there and back; nil if none was answered lately.
+  func roundTrip(now: Moment) -> UInt64? {
+    var least: Int64?
+    for sample in samples where now.monotonic - sample.takenAt <= PeerClock.sampleAge {
+      least = min(least ?? .max, sample.error)
+    }
+    return least.map { UInt64(2 * ($0 - 1)) }
+  }
+
   /// The link was lost: what comes next may be of another life.
   mutating func forget() { self = PeerClock() }
 }

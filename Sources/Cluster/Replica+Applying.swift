@@ -163,7 +163,7 @@ extension Replica {
     case .repeated(let position):
       if !origin.isNobody { outbox.repeats.append((origin, position)) }
     case .pending(let transaction):
-      if !origin.isNobody { waiters[transaction, default: []].append(origin) }
+      if !origin.isNobody { wait(origin, for: transaction, &reply) }
     case .completed(let transaction):
       let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
       for waiter in waiters.removeValue(forKey: transaction) ?? [] { outbox.result(shard, waiter, bytes) }
@@ -177,6 +177,22 @@ extension Replica {
       outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     }
   }
+
+  /// Has a request wait for a transaction that another shard has yet to answer. Repeats of it come from edges that send
+  /// everything again, which is the same request, and from terminals that lost patience, whose earlier one is given up at
+  /// its edge: so a few are all that can be waited for.
+  private func wait(_ origin: Origin, for transaction: TransactionID, _ reply: inout ReplyWriter) {
+    var waiting = waiters[transaction] ?? []
+    guard !waiting.contains(where: { $0.edge == origin.edge && $0.sequence == origin.sequence }) else { return }
+    if waiting.count >= Replica.waitersPerTransaction {
+      let start = reply.buffer.count
+      reply.error(.unknown, "another repeat of this request waits for its answer; repeat it with the same id")
+      outbox.result(shard, waiting.removeFirst(), UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+    }
+    waiting.append(origin)
+    waiters[transaction] = waiting
+  }
+  static let waitersPerTransaction = 16
 
   func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
     applyReply.buffer.removeAll()
@@ -202,13 +218,14 @@ extension Replica {
     let applied = machine.lastIndex
     var kept: [ReadRound] = []
     for round in readRounds {
-      // A round that rides on a proposal (context 0) waits for that entry to be committed, which is when `apply` calls.
-      let rides = round.context == 0
-      guard let index = round.index, index <= applied, !rides || raft.commitIndex > index else {
+      let isConfirmed = round.index.map { $0 <= applied } ?? false
+      // When the entry behind it is committed and comes next, `apply` calls.
+      let isProven = round.firstLater.map { raft.commitIndex >= $0 && applied + 1 >= $0 } ?? false
+      guard isConfirmed || isProven else {
         kept.append(round)
         continue
       }
-      if !rides { observer?.readEnds(ReplicaView(replica: self), round: round.context) }
+      observer?.readEnds(ReplicaView(replica: self), round: round.context)
       round.queries.withUnsafeBytes { queries in
         for read in round.reads {
           evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
@@ -219,14 +236,15 @@ extension Replica {
   }
 
   func refuseReads(_ context: UInt64) {
-    for round in readRounds where round.context == context {
+    // One that an entry's commit may prove still waits for that: who asked hears of it, or of the doubt.
+    for round in readRounds where round.context == context && round.firstLater == nil {
       for read in round.reads {
         reply.buffer.removeAll()
         reply.error(.unavailable, "leadership changed; nothing was done")
         outbox.result(shard, read.origin, reply.buffer.bytes)
       }
     }
-    readRounds.removeAll { $0.context == context }
+    readRounds.removeAll { $0.context == context && $0.firstLater == nil }
   }
 
   /// Takes this replica out: it applies, votes, acknowledges and answers no more, until the process starts again.

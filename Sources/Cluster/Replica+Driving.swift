@@ -9,10 +9,11 @@ extension Replica {
   var commitIndex: LogIndex { raft.commitIndex }
   var voterCount: Int { raft.configuration.voters.count }
 
-  func tick(clock: Stamp) {
+  func tick(clock: Stamp, earliest: Stamp?) {
     guard quarantined == nil else { return }
     // The same for all shards, so that one stamp tells of many of them how far their past is closed.
     self.clock = clock
+    self.earliest = earliest
     raft.tick()
     beginClosing()
     isDirty = true
@@ -38,6 +39,12 @@ extension Replica {
     if !mayLead { closing = nil }
     isDirty = true
   }
+  /// See `isMajorityFar`. Reads then need not share rounds either: a round costs less than the wait for the next.
+  func setMajorityFar(_ isFar: Bool) {
+    isMajorityFar = isFar
+    raft.maxReadRounds = isFar ? Replica.farReadRounds : raft.options.maxReadRounds
+  }
+  private static let farReadRounds = 64
   func stepDown() {
     raft.stepDown()
     isDirty = true

@@ -43,10 +43,12 @@ final class Replica {
   /// Queries that wait for a ReadIndex round, by the round's context.
   var readRounds: [ReadRound] = []
   var nextReadContext: UInt64 = 1
-  /// Requests whose answer needs another shard's word, by the transaction they wait on.
+  /// Requests whose answer needs another shard's word, by the transaction they wait on: see `wait`.
   var waiters: [TransactionID: [Origin]] = [:]
   /// What each edge's stream has said in its present epoch.
   var edges: [UInt32: EdgeEpoch] = [:]
+  /// What this replica has done since it started, for tests and INFO.
+  var counters = ReplicaCounters()
   var reply = ReplyWriter(capacity: 4096)
   var applyReply = ReplyWriter(capacity: 4096)
   var lastProposedStamp = Stamp.zero
@@ -64,14 +66,16 @@ final class Replica {
   /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
   var foundIndex = LogIndex(0)
   var wasLeader = false
-  /// Deliveries that were sent, so that a retry is not sent each turn.
-  var deliveriesSentAt: UInt64 = 0
+  /// Of the walks over the deliveries that are not settled, each in one or more parts: when the last part was, when this
+  /// walk began and when the one before did (monotonic µs); nil before the first of this leadership.
+  private var deliveryWalk: (part: UInt64, began: UInt64, before: UInt64?)?
   /// Where among them it goes on.
   private var deliveryPlaces = DeliveryPlaces()
   /// A round that will tell how far the past is closed.
   var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
   private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
-  /// When the last entries that are applied here were proposed, by their leaders' clocks.
+  /// Nothing that was committed before this moment is missing from what is applied here, as far as was known when `closed`
+  /// was last replaced; see `closedTime`.
   var present = Stamp.zero
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
@@ -83,6 +87,8 @@ final class Replica {
   var snapshotNotBefore: UInt64 = 0
   /// Reads of what is applied here that came in the midst of an entry.
   var localReads: [LocalRead] = []
+  /// The nearest majority of voters takes longer to answer than a log takes to write. For the Node to set.
+  var isMajorityFar = false
   /// Why commands of terminals are not taken; nil: they are. For the Node to set.
   var shedding: String?
   /// When leadership may be offered to others again, after an attempt (monotonic µs).
@@ -169,7 +175,14 @@ final class Replica {
   }
 
   /// A peer has begun anew, or is gone: what its streams said before counts no more.
-  func forget(edge: UInt32) { edges[edge] = nil }
+  func forget(edge: UInt32) {
+    edges[edge] = nil
+    // What still counts it asks again.
+    for (transaction, origins) in waiters {
+      let others = origins.filter { $0.edge != edge }
+      waiters[transaction] = others.isEmpty ? nil : others
+    }
+  }
 
   @inline(__always)
   func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
@@ -224,13 +237,22 @@ final class Replica {
 
   /// The clock of this turn: stamps are never earlier than the last.
   var clock = Stamp.zero
+  /// What the earliest clock of the cluster says in this turn: what is promised to readers goes by that. Nil: not known.
+  var earliest: Stamp?
+
+  /// Whether what was gathered is to be an entry of its own now. While a majority is near, the log is what takes long: an
+  /// entry at a time gathers the most. Where it is far, an entry leaves when this node has written the one before.
+  private var mayPropose: Bool {
+    if proposals.isEmpty { return true }
+    return isMajorityFar && raft.isLogDurable && !hasBacklog && raft.uncommittedBytes < limits.inFlightBytes
+  }
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
-    gather.payload.patch(EntryHeader.lead(of: stamp, over: clock), at: 2)
+    gather.payload.patch(earliest.map { EntryHeader.lead(of: stamp, over: $0) } ?? .max, at: 2)
     gather.payload.patch(stamp.microseconds, at: 4)
     gather.payload.patch(machine.catalogueVersion, at: 12)
     gather.payload.patch(UInt32(gather.origins.count), at: 16)
@@ -238,12 +260,8 @@ final class Replica {
       let index = try raft.propose(gather.payload.array)
       lastProposedStamp = stamp
       bytesSinceSnapshot += gather.payload.count
-      for i in readRounds.indices where readRounds[i].index == nil {
-        // The commit of this entry proves leadership for every query that came before it.
-        readRounds[i].notBefore = index - 1
-        readRounds[i].index = index - 1
-        readRounds[i].context = 0
-      }
+      // The commit of this entry proves leadership for every query that came before it.
+      for i in readRounds.indices where readRounds[i].firstLater == nil { readRounds[i].firstLater = index }
       proposals.append(
         Proposal(
           index: index, term: raft.term, origins: gather.origins, reads: gather.reads,
@@ -274,14 +292,15 @@ final class Replica {
 
   /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
   /// whether there is more to apply than `applyAllowance` admits.
-  func turn(clock: Stamp) {
+  func turn(clock: Stamp, earliest: Stamp?) {
     guard quarantined == nil, !hasTrapped else { return }
     self.clock = clock
+    self.earliest = earliest
     if isLeader != wasLeader { leadershipChanged() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.origins.isEmpty {
-        if proposals.count < limits.entriesInFlight { propose() }
+        if mayPropose { propose() }
       } else {
         startReadRound()
       }
@@ -346,7 +365,7 @@ final class Replica {
       observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
-      deliveriesSentAt = 0
+      deliveryWalk = nil
       deliveryPlaces = DeliveryPlaces()
       return
     }
@@ -369,25 +388,28 @@ final class Replica {
   /// As leader, now and then: asks a quorum whether this replica still leads. What was committed when it asked is all
   /// that anyone can have been told by then.
   func beginClosing() {
-    guard isLeader, raft.mayLead, closing == nil else { return }
+    guard isLeader, raft.mayLead, closing == nil, let earliest else { return }
     let context = nextReadContext
     do { try raft.readIndex(context: context) } catch { return }
     nextReadContext += 1
     // What is proposed from now on is stamped later.
     lastProposedStamp = max(clock, machine.lastStamp, lastProposedStamp)
-    closing = (context, clock, raft.lastIndex)
+    closing = (context, earliest, raft.lastIndex)
   }
   func closedRound(_ state: ReadState) {
     guard let round = closing else { return }
     closing = nil
+    present = closedTime
     closed = (round.stamp, max(state.index, round.index))
   }
   /// A leader's word: everything up to that stamp is in the log up to that index.
   func noteClosed(_ stamp: Stamp, _ index: LogIndex) {
-    if stamp > closed.stamp { closed = (stamp, index) }
+    guard stamp > closed.stamp else { return }
+    present = closedTime
+    closed = (stamp, index)
   }
-  /// Nothing that happened before this moment is missing from what is applied here. A moment of the leaders' clocks: stamps
-  /// may be ahead of those.
+  /// Nothing that was committed before this moment is missing from what is applied here. A moment of the clock that was
+  /// furthest behind of all: stamps may be ahead of it, and so may be the clocks of those who lead.
   var closedTime: Stamp { machine.lastIndex >= closed.index ? max(closed.stamp, present) : present }
 
   // MARK: Deliveries
@@ -406,10 +428,24 @@ final class Replica {
     return true
   }
 
-  /// Sends again what other shards have not answered for a while. Called some times a second.
-  func resendDeliveries(now: UInt64, after interval: UInt64) {
-    guard hasTakenOver, openEntry == nil, now - deliveriesSentAt >= interval else { return }
-    deliveriesSentAt = now
+  /// Sends again what other shards have not answered for a while, longer each time: see `DeliveryRetry`. Called some times
+  /// a second. `interval`: between two looks; `patience`: what an answer takes when all is well (µs).
+  func resendDeliveries(now: UInt64, interval: UInt64, patience: UInt64) {
+    guard hasTakenOver, openEntry == nil, deliveryWalk.map({ now - $0.part >= interval }) ?? true else { return }
+    let isNewWalk = deliveryPlaces.isAtStart
+    let before = isNewWalk ? deliveryWalk?.began : deliveryWalk?.before
+    deliveryWalk = (now, isNewWalk ? now : deliveryWalk?.began ?? now, before)
+    let retry = DeliveryRetry(sinceLastWalk: before.map { now - $0 }, patience: patience)
+    let fresh = outbox.deliveries.count
     machine.openDeliveries(from: &deliveryPlaces, into: &outbox)
+    let open = outbox.deliveries[fresh...]
+    let due = open.filter { retry.isDue(age: clock.microseconds &- $0.stamp.microseconds) }
+    outbox.deliveries.replaceSubrange(fresh..., with: due)
+    counters.deliveriesSentAgain += UInt64(due.count)
+  }
+  /// Who leads the other shards, or who can be reached, has changed: what was lost is sent again at once.
+  func resendAllDeliveries() {
+    deliveryWalk = nil
+    deliveryPlaces = DeliveryPlaces()
   }
 }

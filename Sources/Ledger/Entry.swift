@@ -6,7 +6,7 @@ public struct EntryHeader: Hashable, Sendable {
   public var format: UInt8
   /// Which rules the commands are applied by. 1 is the only one so far.
   public var semantics: UInt8
-  /// How many milliseconds, rounded up, the stamp is ahead of the clock of the leader that proposed the entry; 65,535:
+  /// How many milliseconds, rounded up, the stamp is ahead of the earliest of the nodes' clocks, at the proposal; 65,535:
   /// nobody knows, or more. Says nothing to the ledger.
   public var lead: UInt16
   /// The entry's moment: above that of every entry before it in the shard's log.
@@ -58,7 +58,7 @@ extension EntryHeader {
     let ahead = stamp.microseconds - clock.microseconds
     return ahead <= 0 ? 0 : UInt16(clamping: (ahead + 999) / 1000)
   }
-  /// What the proposer's clock said at least, read from an entry's payload; nil if that is not known.
+  /// What the earliest clock said at least when the entry was proposed, read from its payload; nil if that is not known.
   public static func proposalTime(of payload: UnsafeRawBufferPointer) -> Stamp? {
     guard payload.count >= size else { return nil }
     let lead = UInt16(littleEndian: payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self))

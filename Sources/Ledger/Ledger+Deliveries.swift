@@ -15,6 +15,8 @@ public struct DeliveryPlaces: Sendable {
   public internal(set) var outbox = 0
   public internal(set) var inbox = 0
   public init() {}
+  /// The next call begins a new walk, both here and there.
+  public var isAtStart: Bool { outbox == 0 && inbox == 0 }
 }
 
 extension Ledger {

@@ -4,7 +4,7 @@ import Base
 /// read was asked for, that this node still leads, and once the leader has committed in its own term.
 extension RaftGroup {
   mutating func beginReadRound() {
-    guard !reads.waiting.isEmpty, hasCommittedInOwnTerm, reads.underWay.count < options.maxReadRounds else { return }
+    guard !reads.waiting.isEmpty, hasCommittedInOwnTerm, reads.underWay.count < maxReadRounds else { return }
     reads.begin(at: commitIndex)
     if let own = position(of: id) { confirmReads(round: reads.newest, own) }
     if !reads.underWay.isEmpty { sendHeartbeats(toLearners: false) }

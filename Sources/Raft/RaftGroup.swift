@@ -23,6 +23,8 @@ public struct RaftGroup: Sendable {
 
   /// Whether this node may become leader: one that must not neither campaigns nor takes leadership that it is handed.
   public var mayLead = true
+  /// How many read rounds may be under way; further reads wait and share the next.
+  public var maxReadRounds: Int
   public internal(set) var role = Role.follower
   public internal(set) var term: Term
   /// The leader of `term`, as far as known; else `NodeID.none`.
@@ -102,6 +104,7 @@ public struct RaftGroup: Sendable {
     options.check()
     self.id = id
     self.options = options
+    maxReadRounds = options.maxReadRounds
     generator = SeededGenerator(seed: seed ^ id.rawValue)
     let snapshot = LogPosition(index: snapshotIndex, term: snapshotTerm)
     let recovered = try RaftGroup.recoverLog(entries, snapshot: snapshot)
@@ -132,6 +135,8 @@ public struct RaftGroup: Sendable {
   public var isStateStable: Bool { durability.durableTerm == term && durability.durableVote == vote }
   /// Whether this node leads and has committed an entry of its own term, so that it knows all that is committed.
   public var hasCommittedInOwnTerm: Bool { role == .leader && commitIndex >= termStart }
+  /// Whether all of the log is durable here.
+  public var isLogDurable: Bool { durability.stable == log.lastIndex }
   /// The cost of what is in the log and not known to be committed: payload and some 32 bytes an entry.
   public var uncommittedBytes: Int { Int(log.cost(after: commitIndex, through: log.lastIndex)) }
   /// The cost of the entries in memory.

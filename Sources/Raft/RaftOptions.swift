@@ -16,7 +16,7 @@ public struct RaftOptions: Hashable, Sendable {
   public var maxMessageBytes = 1 << 20
   /// What may be proposed and not yet committed. A single larger entry passes when nothing else is uncommitted.
   public var maxUncommittedBytes = 64 << 20
-  /// How many read rounds may be under way; further reads wait and share the next.
+  /// What `RaftGroup.maxReadRounds` begins with.
   public var maxReadRounds = 4
   /// Tells followers of a commit at once, by a message of its own, and not with the next append or heartbeat.
   public var announcesCommits = false

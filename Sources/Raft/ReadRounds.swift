@@ -10,7 +10,7 @@ struct ReadRounds: Sendable {
   }
   /// Asked for and not yet in a round.
   private(set) var waiting: [UInt64] = []
-  /// Oldest first; never more than `RaftOptions.maxReadRounds`.
+  /// Oldest first; never more than `RaftGroup.maxReadRounds`.
   private(set) var underWay: [Round] = []
   /// The newest round's number; counts from 1 in a leader's term.
   private(set) var newest: UInt64 = 0

@@ -158,13 +158,13 @@ import Testing
     func turn() {
       clock += 1000
       replica.applyAllowance = 1 << 20
-      replica.turn(clock: Stamp(microseconds: clock))
+      replica.turn(clock: Stamp(microseconds: clock), earliest: nil)
       guard isDurable else { return }
       while !replica.outbox.persist.isEmpty {
         let persist = replica.outbox.persist.removeFirst()
         entries.append(contentsOf: persist.entries)
         replica.persisted(persist.sequence)
-        replica.turn(clock: Stamp(microseconds: clock))
+        replica.turn(clock: Stamp(microseconds: clock), earliest: nil)
       }
     }
     func send(_ sequence: UInt64, marker: Stamp?) throws {
