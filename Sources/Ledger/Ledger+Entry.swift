@@ -49,7 +49,7 @@ extension Ledger {
           let start = reply.buffer.count
           let outcome = apply(commands[i].command, commands[i].hashes, into: &reply)
           guard core.faults.isEmpty else {
-            cursor.isMore = false
+            cursor.left = 0
             break
           }
           each(cursor.place, outcome, start, &reply)
