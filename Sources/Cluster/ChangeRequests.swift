@@ -4,9 +4,9 @@ import Ledger
 /// Request ids of the catalogue's changes, each with what was answered: kept for 30 days, so that a late copy of a change
 /// does not undo a newer one. Where there are too many, those older than a day go first; none that is younger.
 struct ChangeRequests: Sendable {
-  /// One of them: 28 bytes, and as much again to find it.
+  /// One of them: 48 bytes, and as much again to find it.
   struct Item: Sendable, BitwiseCopyable {
-    var key: UInt64
+    var key: UInt128
     var fingerprint: UInt64
     /// The catalogue's when it was answered.
     var version: UInt32
@@ -20,14 +20,14 @@ struct ChangeRequests: Sendable {
   /// By age.
   private(set) var items = ChunkedQueue<Item>()
   /// Numbers by key, in parts by its last bits: each grows by itself.
-  private var numbers = [[UInt64: Int]](repeating: [:], count: 256)
+  private var numbers = [[UInt128: Int]](repeating: [:], count: 256)
   private let limit: Int
 
   init(limit: Int) { self.limit = limit }
 
-  private static func part(_ key: UInt64) -> Int { Int(truncatingIfNeeded: key >> 8) & 255 }
+  private static func part(_ key: UInt128) -> Int { Int(truncatingIfNeeded: key >> 8) & 255 }
 
-  func find(_ key: UInt64) -> Item? { numbers[ChangeRequests.part(key)][key].map { items[$0] } }
+  func find(_ key: UInt128) -> Item? { numbers[ChangeRequests.part(key)][key].map { items[$0] } }
 
   mutating func add(_ item: Item) {
     numbers[ChangeRequests.part(item.key)][item.key] = items.endIndex

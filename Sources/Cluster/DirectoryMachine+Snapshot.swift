@@ -11,7 +11,7 @@ struct DirectoryImage: Sendable {
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
 
-  static let version: UInt32 = 2
+  static let version: UInt32 = 3
   enum Item: UInt8 { case head = 1, delta = 2, request = 3 }
 
   /// Writes all of it as a stream, in blocks; see `BlockWriter`.

@@ -15,7 +15,7 @@ struct DirectoryLimits {
 final class DirectoryMachine: Machine {
   private(set) var topology: Topology?
   private(set) var firstTopology: Topology?
-  private(set) var catalogue = Catalogue()
+  private(set) var catalogue = Catalogue(key: .none)
   /// The names in order, for lists.
   private var order = CatalogueOrder()
   /// Deltas of the catalogue, that of version v at v − 1, from the first that some shard may lack: the leader drops those
@@ -40,8 +40,8 @@ final class DirectoryMachine: Machine {
   enum Kind: UInt8 {
     /// The first entry of all: the topology that the cluster begins with.
     case bootstrap = 1
-    /// A `PROGRAM SET` or `MERCHANT SET`: `key:u64 fingerprint:u64`, then the request as `Catalogue` encodes it. The key is
-    /// a hash of the request id and what it is scoped to, or 0 for none.
+    /// A `PROGRAM SET` or `MERCHANT SET`: `key:2×u64 fingerprint:u64`, then the request as `Catalogue` encodes it. The key
+    /// is a keyed hash of the request id and what it is scoped to, or 0 for none.
     case catalogue = 2
     /// A member's names and addresses, when it starts with others than before.
     case member = 3
@@ -111,6 +111,7 @@ final class DirectoryMachine: Machine {
         if topology == nil {
           topology = try Topology(decoding: &reader)
           firstTopology = topology
+          catalogue = Catalogue(key: topology?.hashKey ?? .none)
         }
         reply.ok()
       case .catalogue:
@@ -134,7 +135,7 @@ final class DirectoryMachine: Machine {
   /// A change is answered with the version that every shard must reach before the client hears `+OK`.
   private func applyCatalogue(_ body: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     var reader = ByteReader(body)
-    let key = try reader.read(UInt64.self)
+    let key = try reader.read(UInt128.self)
     let fingerprint = try reader.read(UInt64.self)
     let hasRoom = requests.makeRoom(at: lastStamp)
     if key != 0, let known = requests.find(key) {
@@ -246,13 +247,13 @@ final class DirectoryMachine: Machine {
       case .request:
         requests.add(
           ChangeRequests.Item(
-            key: try reader.read(), fingerprint: try reader.read(), version: try reader.read(),
+            key: try reader.read(UInt128.self), fingerprint: try reader.read(), version: try reader.read(),
             stamp: Stamp(microseconds: try reader.read())))
       case nil: throw MalformedBytes("an item of a directory that is not known")
       }
     }
     guard version == DirectoryImage.version else { throw MalformedBytes("a directory of version \(version)") }
-    catalogue = try Catalogue(restoring: &source)
+    catalogue = try Catalogue(restoring: &source, key: topology?.hashKey ?? .none)
     order.update(catalogue)
     guard deltas.endIndex == Int(catalogue.version) else {
       throw MalformedBytes("changes up to \(deltas.endIndex) of a catalogue of version \(catalogue.version)")

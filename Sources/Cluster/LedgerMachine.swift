@@ -29,6 +29,8 @@ final class LedgerMachine: Machine {
 
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
+  var isUnkeyed: Bool { !ledger.isKeyed }
+  var hashKey: HashKey { ledger.hashKey }
   var nextDeadline: Stamp? { ledger.nextDeadline }
   var fault: String? { ledger.fault }
   var digest: (UInt64, UInt64) { ledger.digest }

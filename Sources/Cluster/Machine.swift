@@ -8,6 +8,8 @@ protocol Machine: AnyObject {
   /// The last entry applied, of any kind.
   var lastIndex: LogIndex { get }
   var catalogueVersion: UInt32 { get }
+  /// Its first entry is to tell it the cluster's key.
+  var isUnkeyed: Bool { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
   var nextDeadline: Stamp? { get }
   /// Why the state is not to be trusted after the last entry; nil if it is.
@@ -45,6 +47,7 @@ protocol Machine: AnyObject {
 extension Machine {
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
+  var isUnkeyed: Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
 }
 

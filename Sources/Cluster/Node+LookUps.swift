@@ -171,7 +171,7 @@ extension Node {
   func fingerprints(_ request: Request, _ member: Bytes, _ second: Holders) -> [UInt64] {
     let asSent = Array("card:".utf8) + Array(request.who(1).id)
     let named = ([second.member].compactMap { $0 } + [asSent] + second.former)
-    return named.map { name in name.withUnsafeBytes { request.fingerprint(member, $0) } }
+    return named.map { name in name.withUnsafeBytes { request.fingerprint(hashKey, member, $0) } }
   }
 
   /// Asks a former holder's shard whether it has seen this very request: then it is a repeat, and theirs.
@@ -181,7 +181,8 @@ extension Node {
     let continuation = keep(.former(search))
     let former = search.former
     former.withUnsafeBytes { member in
-      let prints = search.resolved.second.map { fingerprints(request, member, $0) } ?? [request.fingerprint(member)]
+      let prints =
+        search.resolved.second.map { fingerprints(request, member, $0) } ?? [request.fingerprint(hashKey, member)]
       let shard = ShardID(slotToShard[Int(Command.memberSlot(member, tenant: tenant).rawValue)])
       submitInternal(shard, flags: .query, continuation: continuation) {
         Query.appendRequest(

@@ -130,7 +130,7 @@ extension Node {
       } else {
         return answerError(owner, .malformed, "EARN needs spend= or points=")
       }
-      let context = context(request, client, request.fingerprint(member))
+      let context = context(request, client, request.fingerprint(hashKey, member))
       submit(slot, owner, .repeatable) {
         Command.appendEarn(
           to: &$0, context: context, member: member, card: card, merchant: merchant, program: program, amount: amount,
@@ -139,7 +139,7 @@ extension Node {
     case .redeem, .hold:
       guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.integer(.points)
       else { return refuse(owner, request) }
-      let context = context(request, client, request.fingerprint(member))
+      let context = context(request, client, request.fingerprint(hashKey, member))
       submit(slot, owner, .repeatable) {
         if request.verb == .redeem {
           Command.appendRedeem(
@@ -155,7 +155,7 @@ extension Node {
       guard let id = request.text(.id), let points = request.integer(.points) else { return refuse(owner, request) }
       let other = request.who(1)
       guard let second = resolved.second else {
-        let context = context(request, client, request.fingerprint(member))
+        let context = context(request, client, request.fingerprint(hashKey, member))
         submit(slot, owner, .repeatable) {
           Command.appendTransfer(
             to: &$0, context: context, from: member, fromCard: card, recipient: other.id, program: program,
@@ -175,7 +175,7 @@ extension Node {
     case .memberFreeze, .memberThaw, .memberClose:
       let change: Command.MemberChange =
         request.verb == .memberFreeze ? .freeze : request.verb == .memberThaw ? .thaw : .close
-      let context = context(request, client, request.fingerprint(member))
+      let context = context(request, client, request.fingerprint(hashKey, member))
       submit(slot, owner, request.has(.id) ? .repeatable : []) {
         Command.appendMemberState(
           to: &$0, context: context, member: member, change: change, request: request.text(.id), card: card)
@@ -211,7 +211,7 @@ extension Node {
 
   private func routeByTransaction(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
     let transaction = request.transaction(0)
-    let context = context(request, client, request.fingerprint())
+    let context = context(request, client, request.fingerprint(hashKey))
     if request.verb == .transactionShow {
       let write: (inout ByteBuffer) -> Void = {
         Query.appendTransaction(to: &$0, tenant: client.session.tenant, transaction: transaction)
@@ -241,7 +241,7 @@ extension Node {
 
   private func routeByCard(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
     let tenant = client.session.tenant
-    let context = context(request, client, request.fingerprint())
+    let context = context(request, client, request.fingerprint(hashKey))
     let id = request.text(.id)
     let flags: EdgeItem.Flags = id == nil ? [] : .repeatable
     if request.verb == .memberAdd {
@@ -287,12 +287,8 @@ extension Node {
         owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout, write: write)
     default:
       let continuation = keep(.catalogue(owner))
-      let name = request.positional(0)
-      // Scoped to tenant and name: the first word of the scope tells a program from a merchant of that name.
-      let key = request.text(.id).map {
-        xxh64($0, seed: xxh64(name, seed: UInt64(tenant.rawValue) << 8 | UInt64(request.verb.rawValue))) | 1
-      }
-      let fingerprint = request.fingerprint()
+      let key = request.scopedID(hashKey, tenant: tenant)
+      let fingerprint = request.fingerprint(hashKey)
       submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
         DirectoryMachine.append(.catalogue, to: &buffer) { body in
           body.append(key ?? 0)

@@ -69,6 +69,7 @@ extension Node {
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.setMayLead(!clock.isOff && replica.poison == nil)
+      replica.hashKey = topology?.hashKey
       replica.observer = observer
       observer?.starts(ReplicaView(replica: replica))
       if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }
@@ -96,6 +97,7 @@ extension Node {
     spreadCatalogue()
     guard let directory, let newer = directory.topology, newer.version != topology?.version else { return }
     topology = newer
+    hashKey = newer.hashKey
     if cluster == 0 {
       cluster = newer.cluster
       peers[0].hello.cluster = cluster
@@ -228,7 +230,7 @@ extension Node {
     }
     do {
       let plan = try Topology.plan(
-        cluster: random.next() | 1, members: members, shards: shards, replicas: replicas,
+        cluster: random.next() | 1, hashKey: newHashKey, members: members, shards: shards, replicas: replicas,
         allowSingleRegion: allowSingleRegion)
       bootstrap = Bootstrap(
         topology: plan, owner: owner, waiting: members.map(\.id).filter { $0 != id },

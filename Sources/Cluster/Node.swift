@@ -22,6 +22,8 @@ public final class Node: NodeCore {
   let fence: UInt64
   var now: Moment
   var random: SeededGenerator
+  /// The key of a cluster that begins by this node.
+  let newHashKey: HashKey
   /// Zero until the node belongs to a cluster.
   var cluster: UInt64 = 0
   var stopping: Stopping?
@@ -65,6 +67,8 @@ public final class Node: NodeCore {
   var leaders: [KnownLeader] = []
   var slotToShard: [UInt32] = []
   var topology: Topology?
+  /// The cluster's: by it request ids and contents are told apart.
+  var hashKey = HashKey.none
   var directory: DirectoryMachine?
   /// Replicas found on disk whose placement the directory has not told yet.
   var recovered: [ShardID: RecoveredReplica] = [:]
@@ -123,8 +127,11 @@ public final class Node: NodeCore {
     var deadline: UInt64
   }
 
+  /// - Parameters:
+  ///   - seed: for what only has to differ between nodes.
+  ///   - newHashKey: 128 random bits, of which nobody else learns.
   public init(
-    configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, now: Moment,
+    configuration: NodeConfiguration, storage: RecoveredNode, seed: UInt64, newHashKey: HashKey, now: Moment,
     turnRunner: (any TurnRunner)? = nil, observer: (any ReplicaObserver)? = nil
   ) {
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
@@ -139,6 +146,7 @@ public final class Node: NodeCore {
     self.now = now
     disk = DiskState(now: now.monotonic)
     self.random = SeededGenerator(seed: seed)
+    self.newHashKey = newHashKey
     let hello = Hello(
       node: storage.identity, name: configuration.name, region: configuration.region,
       clientAddress: configuration.clientAddress, peerAddress: configuration.peerAddress,

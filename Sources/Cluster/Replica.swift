@@ -33,6 +33,9 @@ final class Replica {
   var catalogueProposed: UInt32 = 0
   var outbox = ReplicaOutbox()
   let limits: ReplicaLimits
+  /// The cluster's key, for a shard that has no entry yet; nil: this one is told none.
+  var hashKey: HashKey?
+  private var isKeyProposed = false
 
   /// The entry being gathered.
   /// Audits' markers that wait for this clock to come near their stamp.
@@ -249,6 +252,7 @@ final class Replica {
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
+    guard proposeKey() else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
@@ -270,6 +274,20 @@ final class Replica {
     } catch {
       // Not leader any more, or too much uncommitted: what was gathered stays, and `turn` decides.
     }
+  }
+
+  /// The first entry of a shard's log tells the cluster's key. False: it cannot be proposed now, so nothing may be.
+  private func proposeKey() -> Bool {
+    guard let hashKey, !isKeyProposed, machine.isUnkeyed else { return true }
+    var payload = ByteBuffer(capacity: 128)
+    let stamp = Stamp(microseconds: max(lastProposedStamp, machine.lastStamp).microseconds + 1)
+    EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1).encode(into: &payload)
+    Command.appendKey(to: &payload, slot: firstSlot, key: hashKey)
+    guard let index = try? raft.propose(payload.array) else { return false }
+    isKeyProposed = true
+    lastProposedStamp = stamp
+    proposals.append(Proposal(index: index, term: raft.term, origins: [.nobody], reads: [], queries: []))
+    return true
   }
 
   func startReadRound() {
@@ -361,6 +379,7 @@ final class Replica {
     wasLeader = isLeader
     outbox.roleChanged = true
     catalogueProposed = 0
+    isKeyProposed = false
     if isLeader {
       observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp

@@ -94,6 +94,8 @@ public struct ShardPlacement: Hashable, Sendable {
 /// Who belongs to the cluster and who holds what: the part of the directory that every node acts by.
 public struct Topology: Hashable, Sendable {
   public var cluster: UInt64
+  /// The cluster's secret, drawn as it began and the same for ever. Told to nodes only.
+  public var hashKey: HashKey
   /// Sorted by id.
   public var members: [Member]
   /// Voters of the directory group. Sorted.
@@ -114,7 +116,7 @@ public struct Topology: Hashable, Sendable {
   /// The first placement of a new cluster: `shards` equal ranges of slots, each with `replicas` voters spread over as
   /// many regions as there are, and leaders spread over the nodes.
   public static func plan(
-    cluster: UInt64, members: [Member], shards: Int, replicas: Int, allowSingleRegion: Bool
+    cluster: UInt64, hashKey: HashKey, members: [Member], shards: Int, replicas: Int, allowSingleRegion: Bool
   ) throws(Impossible) -> Topology {
     guard shards >= 1 && shards <= 1024 else { throw Impossible(reason: "shards must be 1 to 1024, not \(shards)") }
     guard replicas >= 1 && replicas <= 7 && replicas % 2 == 1 else {
@@ -151,13 +153,15 @@ public struct Topology: Hashable, Sendable {
     let directoryCount = min(7, dealt.count % 2 == 1 ? dealt.count : dealt.count - 1)
     let directory = dealt.prefix(max(1, directoryCount)).map(\.id).sorted()
     return Topology(
-      cluster: cluster, members: sorted, directoryVoters: directory, shards: placements, version: 1)
+      cluster: cluster, hashKey: hashKey, members: sorted, directoryVoters: directory, shards: placements, version: 1)
   }
 
   public init(
-    cluster: UInt64, members: [Member], directoryVoters: [NodeID], shards: [ShardPlacement], version: UInt64
+    cluster: UInt64, hashKey: HashKey, members: [Member], directoryVoters: [NodeID], shards: [ShardPlacement],
+    version: UInt64
   ) {
     self.cluster = cluster
+    self.hashKey = hashKey
     self.members = members
     self.directoryVoters = directoryVoters
     self.shards = shards
@@ -166,6 +170,7 @@ public struct Topology: Hashable, Sendable {
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(cluster)
+    hashKey.encode(into: &buffer)
     buffer.append(version)
     buffer.append(varint: UInt64(members.count))
     for member in members { member.encode(into: &buffer) }
@@ -176,6 +181,7 @@ public struct Topology: Hashable, Sendable {
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     cluster = try reader.read()
+    hashKey = try HashKey(decoding: &reader)
     version = try reader.read()
     members = []
     let count = try Topology.count(&reader)

@@ -37,8 +37,11 @@ public struct Catalogue: Sendable {
   private var defaults: [TenantDefault] = []
   var programIndex = NameIndex()
   var merchantIndex = NameIndex()
+  /// What names are found by.
+  private let hashes: KeyedHashes
 
-  public init() {}
+  /// An empty one, which finds names by hashes with that key.
+  public init(key: HashKey) { hashes = KeyedHashes(key) }
 
   /// The rule of a program from a moment on (R16).
   struct Rule: Hashable, Sendable {
@@ -84,8 +87,10 @@ public struct Catalogue: Sendable {
     var program: Int
   }
   struct ProgramRow: Sendable, BitwiseCopyable {
-    /// A hash of tenant and name: what digests know the program by.
+    /// A stable hash of tenant and name: what digests know the program by.
     var key: UInt64
+    /// What it is found by.
+    var hash: UInt64
     var nameStart: Int
     var nameCount: Int
     var tenant: TenantID
@@ -97,6 +102,8 @@ public struct Catalogue: Sendable {
   }
   struct MerchantRow: Sendable, BitwiseCopyable {
     var key: UInt64
+    /// What it is found by.
+    var hash: UInt64
     var nameStart: Int
     var nameCount: Int
     var tenant: TenantID
@@ -113,20 +120,18 @@ public struct Catalogue: Sendable {
 
   /// The number of a program; nil if there is none of that name.
   func program(_ name: Bytes, tenant: TenantID) -> Int? {
-    let key = Catalogue.programKey(name, tenant)
-    return programIndex.find(key) { number in
+    let hash = hashes.program(name, tenant)
+    return programIndex.find(hash) { number in
       let row = programRows[number]
-      return row.key == key && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
+      return row.hash == hash && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
     }
   }
   /// The number of a merchant; nil if there is none of that name.
   func merchant(_ name: Bytes, tenant: TenantID) -> Int? {
-    merchant(name, Catalogue.merchantKey(name, tenant), tenant: tenant)
-  }
-  func merchant(_ name: Bytes, _ key: UInt64, tenant: TenantID) -> Int? {
-    merchantIndex.find(key) { number in
+    let hash = hashes.merchant(name, tenant)
+    return merchantIndex.find(hash) { number in
       let row = merchantRows[number]
-      return row.key == key && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
+      return row.hash == hash && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
     }
   }
   @inline(__always) private func equals(_ start: Int, _ count: Int, _ name: Bytes) -> Bool {
@@ -207,12 +212,14 @@ public struct Catalogue: Sendable {
     } else {
       programs.append(program)
       let key = program.name.withUnsafeBytes { Catalogue.programKey($0, program.tenant) }
+      let hash = program.name.withUnsafeBytes { hashes.program($0, program.tenant) }
       programRows.append(
         ProgramRow(
-          key: key, nameStart: names.count, nameCount: program.name.count, tenant: program.tenant, rate: .none,
+          key: key, hash: hash, nameStart: names.count, nameCount: program.name.count, tenant: program.tenant,
+          rate: .none,
           expiry: .never, offset: 0, backdate: 0, refundWindow: 0))
       names.append(contentsOf: program.name)
-      programIndex.insert(key, number) { programRows[$0].key }
+      programIndex.insert(hash, number) { programRows[$0].hash }
     }
     noteDefault(program, number)
     if let rule = program.rules.last {
@@ -236,12 +243,14 @@ public struct Catalogue: Sendable {
     } else {
       merchants.append(merchant)
       let key = merchant.name.withUnsafeBytes { Catalogue.merchantKey($0, merchant.tenant) }
+      let hash = merchant.name.withUnsafeBytes { hashes.merchant($0, merchant.tenant) }
       merchantRows.append(
         MerchantRow(
-          key: key, nameStart: names.count, nameCount: merchant.name.count, tenant: merchant.tenant, program: -1,
+          key: key, hash: hash, nameStart: names.count, nameCount: merchant.name.count, tenant: merchant.tenant,
+          program: -1,
           state: .active, rate: .none))
       names.append(contentsOf: merchant.name)
-      merchantIndex.insert(key, number) { merchantRows[$0].key }
+      merchantIndex.insert(hash, number) { merchantRows[$0].hash }
     }
     merchantRows[number].program = Int32(merchant.program)
     merchantRows[number].state = merchant.state
@@ -251,7 +260,7 @@ public struct Catalogue: Sendable {
 
 /// Numbers by the hash of a name: open addressing, at most half full.
 struct NameIndex: Sendable {
-  private var cells = [UInt32](repeating: 0, count: 16)
+  private(set) var cells = [UInt32](repeating: 0, count: 16)
   private var count = 0
 
   @inline(__always) func find(_ hash: UInt64, _ matches: (Int) -> Bool) -> Int? {

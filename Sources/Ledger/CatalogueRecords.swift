@@ -36,9 +36,9 @@ public struct CatalogueRecords: Sendable {
 }
 
 extension Catalogue {
-  /// The catalogue whose records were written. Throws if the bytes are something else, and what the source throws.
-  public init(restoring source: inout some SnapshotSource) throws {
-    self.init()
+  /// The catalogue whose records were written, with the cluster's key. Throws if the bytes are something else, and what the source throws.
+  public init(restoring source: inout some SnapshotSource, key: HashKey) throws {
+    self.init(key: key)
     try BlockReader.read(from: &source) { reader in
       switch CatalogueRecords.Item(rawValue: try reader.read()) {
       case .version: version = try reader.read()

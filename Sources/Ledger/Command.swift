@@ -172,6 +172,12 @@ public enum Command {
     buffer.append(delta)
     end(&buffer, start)
   }
+  /// The cluster's key, for a shard whose log has no entry yet.
+  public static func appendKey(to buffer: inout ByteBuffer, slot: Slot, key: HashKey) {
+    let start = begin(&buffer, .key, slot, CommandContext(fingerprint: 0))
+    key.encode(into: &buffer)
+    end(&buffer, start)
+  }
   /// A tick: propose one when `Ledger.nextDeadline` has passed, again while it stays in the past.
   public static func appendTick(to buffer: inout ByteBuffer, slot: Slot) {
     end(&buffer, begin(&buffer, .tick, slot, CommandContext(fingerprint: 0)))

@@ -118,6 +118,8 @@ public enum CommandKind: UInt8, Sendable {
   case verdict = 16
   /// The verdict has been recorded; it need not be kept any more.
   case settled = 17
+  /// The cluster's key: the first command of a shard's log.
+  case key = 18
 }
 
 /// Who asks, and for what content.

@@ -26,8 +26,9 @@ struct JournalBuffer: ~Copyable {
   private let segmentBytes: UInt64
 
   init(segmentBytes: UInt64, end: JournalPosition = JournalPosition(segment: 1, offset: 0)) {
-    // A frame may be as long as an entry makes it: an offset has 36 bits, so there is room behind any segment's end.
-    self.segmentBytes = min(max(segmentBytes, 4096), 1 << 35)
+    // A frame may be as long as an entry makes it: there is room behind any segment's end for what a packed position may
+    // say, an offset of 30 bits.
+    self.segmentBytes = min(max(segmentBytes, 4096), 1 << 29)
     runs = [(0, end)]
   }
 

@@ -54,22 +54,22 @@ enum DigestField {
 extension Ledger {
   // MARK: Members
 
-  /// The number (place) of a member.
+  /// The number (place) of a member. `hash` is its keyed one.
   func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> UInt32? {
     if let short = ShortText(inline: id) {
       return memberIndex.find(hash) { value in
         let record = members.read(Int(value &- 1))
-        return record.pointee.hash == hash && record.pointee.id == short && record.pointee.tenant == tenant
+        return record.pointee.id == short && record.pointee.tenant == tenant
       }.map { $0 &- 1 }
     }
     return memberIndex.find(hash) { value in
       let record = members.read(Int(value &- 1))
-      return record.pointee.hash == hash && record.pointee.tenant == tenant && !record.pointee.id.isInline
+      return record.pointee.tenant == tenant && !record.pointee.id.isInline
         && texts.equals(record.pointee.id.low, id)
     }.map { $0 &- 1 }
   }
   func findMember(_ id: UnsafeRawBufferPointer, tenant: TenantID) -> UInt32? {
-    findMember(Slot.hash(.member, tenant: tenant, id: id), tenant, id)
+    findMember(hashes.member(id, tenant).finishedLow(), tenant, id)
   }
   /// A member's id, in place.
   @inline(__always) func memberID(_ record: UnsafePointer<MemberRecord>) -> UnsafeRawBufferPointer {
@@ -77,6 +77,7 @@ extension Ledger {
     guard id.isInline else { return texts.read(id.low) }
     return UnsafeRawBufferPointer(start: UnsafeRawPointer(record) + 8, count: Int(id.high &>> 56))
   }
+  /// The stable one, by which slots go and digests.
   func hash(ofMember number: UInt32) -> UInt64 { members.read(Int(number)).pointee.hash }
 
   // MARK: Accounts

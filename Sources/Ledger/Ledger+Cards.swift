@@ -105,11 +105,12 @@ extension Ledger {
     _ header: CommandHeader, _ step: CardStep, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
     let tenant = header.context.tenant
+    let scope = hashes.card(step.number, tenant)
     let hash = Slot.hash(.card, tenant: tenant, id: step.number)
     guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the card lies in another slot") }
-    let key = RequestKey(member: hash, merchant: 0, request: step.request, fingerprint: header.context.fingerprint)
+    let key = RequestKey(scope, step.request, header)
     if let outcome = repeated(key, &reply) { return outcome }
-    var place = findCard(hash, tenant, step.number)
+    var place = findCard(scope.finishedLow(), tenant, step.number)
     if let place {
       let entry = cardEntries.read(Int(place)).pointee
       if entry.pending != .none {
@@ -138,7 +139,7 @@ extension Ledger {
           CardEntryRecord(
             hash: hash, number: texts.append(step.number), member: 0, tenant: tenant,
             state: CardState.claimed.rawValue)))
-      cardIndex.insert(hash, (place ?? 0) + 1)
+      cardIndex.insert(scope.finishedLow(), (place ?? 0) + 1)
     }
     guard let place else { return .replied }
     return sendCardStep(header, step, place, key, &reply)
@@ -156,11 +157,13 @@ extension Ledger {
     try Ledger.check(number, "card")
     if request.count > 0 { try Ledger.check(request, "id") }
     let tenant = header.context.tenant
-    let hash = Slot.hash(.card, tenant: tenant, id: number)
-    guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the card lies in another slot") }
-    let key = RequestKey(member: hash, merchant: 0, request: request, fingerprint: header.context.fingerprint)
+    let scope = hashes.card(number, tenant)
+    guard Command.cardSlot(number, tenant: tenant) == header.slot else {
+      throw MalformedBytes("the card lies in another slot")
+    }
+    let key = RequestKey(scope, request, header)
     if let outcome = repeated(key, &reply) { return outcome }
-    guard let place = findCard(hash, tenant, number),
+    guard let place = findCard(scope.finishedLow(), tenant, number),
       cardEntries.read(Int(place)).pointee.state != CardState.claimed.rawValue
     else {
       reply.error(.notFound, "no such card")
@@ -209,7 +212,7 @@ extension Ledger {
     addOutbox(&record, texts.bytes)
     cardEntries.write(Int(place)).pointee.pending = tx
     core.digest.add(cardEntries.read(Int(place)).pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
-    if !key.isNone { remember(key, answer: tx.rawValue, isPending: true) }
+    remember(key, pending: tx)
     return .pending(tx)
   }
   /// Writes a verdict on the number's entry.
@@ -262,10 +265,11 @@ extension Ledger {
     case let code?: reply.error(code, "refused")
     }
   }
+  /// The place of a card's entry. `hash` is the number's keyed one.
   func findCard(_ hash: UInt64, _ tenant: TenantID, _ number: Bytes) -> UInt32? {
     cardIndex.find(hash) { value in
       let entry = cardEntries.read(Int(value - 1))
-      return entry.pointee.hash == hash && entry.pointee.tenant == tenant && texts.equals(entry.pointee.number, number)
+      return entry.pointee.tenant == tenant && texts.equals(entry.pointee.number, number)
     }.map { $0 - 1 }
   }
   func cardContent(_ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {

@@ -26,13 +26,13 @@ extension Ledger {
 
   mutating func setRequest(_ key: RequestKey, _ record: inout OutboxRecord) {
     record.hasRequest = key.isNone ? 0 : 1
-    record.requestKey = key.key
-    record.requestCheck = key.check
+    record.requestLow = key.low
+    record.requestHigh = key.high
     record.fingerprint = key.fingerprint
   }
   private func request(of record: OutboxRecord) -> RequestKey {
     RequestKey(
-      key: record.requestKey, check: record.requestCheck, fingerprint: record.fingerprint,
+      low: record.requestLow, high: record.requestHigh, fingerprint: record.fingerprint, slot: record.id.slot,
       isNone: record.hasRequest == 0)
   }
   /// Keeps a step, and gives it out.
@@ -47,7 +47,7 @@ extension Ledger {
     } else {
       number = UInt32(outbox.append(record) + 1)
     }
-    outboxIndex.insert(record.id.rawValue, number)
+    outboxIndex.insert(hashes.number(record.id), number)
     core.openOutbox += 1
     core.digest.add(record.id.rawValue, DigestField.outbox, Int64(record.kind))
     guard let delivery = delivery(of: record) else { return fail(.records) }
@@ -59,13 +59,13 @@ extension Ledger {
     return body(Bytes(start: UnsafeRawPointer(record) + offset, count: Int(record.pointee.textCount)))
   }
   private func findOutbox(_ tx: TransactionID) -> UInt32? {
-    outboxIndex.find(tx.rawValue) { outbox.read(Int($0 - 1)).pointee.id == tx }
+    outboxIndex.find(hashes.number(tx)) { outbox.read(Int($0 - 1)).pointee.id == tx }
   }
   private mutating func dropOutbox(_ number: UInt32) {
     let record = outbox.write(Int(number - 1))
     let tx = record.pointee.id
     core.digest.add(tx.rawValue, DigestField.outbox, -Int64(record.pointee.kind))
-    outboxIndex.remove(tx.rawValue, number)
+    outboxIndex.remove(hashes.number(tx), number)
     record.pointee.id = .none
     record.pointee.next = core.freeOutbox
     core.freeOutbox = number
@@ -142,7 +142,7 @@ extension Ledger {
       try reader.finish()
       verdict = attachOrAdd(step, header.context.tenant)
     }
-    remember(key, answer: 0, isPending: false)
+    remember(key, .none)
     let record = InboxRecord(
       from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: header.slot.rawValue)
     addInbox(record)
@@ -150,11 +150,8 @@ extension Ledger {
     return .silent
   }
   private func deliveryKey(_ from: TransactionID, _ step: UInt8, _ slot: Slot) -> RequestKey {
-    let first = DigestSum.mix(from.rawValue, 0x7D3A_11C5_5F21_9E03 &+ UInt64(step))
-    let second = DigestSum.mix(first, from.rawValue)
-    return RequestKey(
-      key: UInt64(slot.rawValue) << 50 | first >> 14, check: UInt32(truncatingIfNeeded: second) & ~1,
-      fingerprint: from.rawValue, isNone: false)
+    let (low, high) = hashes.delivery(from, step)
+    return RequestKey(low: low, high: high, fingerprint: from.rawValue, slot: slot)
   }
   private mutating func hasSeen(_ key: RequestKey) -> Bool {
     var unused = ReplyWriter(capacity: 64)
@@ -189,16 +186,12 @@ extension Ledger {
   private mutating func attachOrAdd(_ step: CardStep, _ tenant: TenantID) -> Verdict {
     if let number = findMember(step.member, tenant: tenant) { return attach(number, step) }
     guard step.kind == .memberAdd else { return Verdict(.notFound) }
-    let hash = Slot.hash(.member, tenant: tenant, id: step.member)
-    guard let number = addMember(hash, tenant, step.member, name: step.name, region: step.region) else {
+    guard let number = addMember(tenant, step.member, name: step.name, region: step.region) else {
       return Verdict(.limit, which: 4)
     }
     return addCard(step.number, to: number)
   }
 
-  private static func inboxKey(_ from: TransactionID, _ step: UInt8) -> UInt64 {
-    DigestSum.mix(from.rawValue, UInt64(step))
-  }
   private mutating func addInbox(_ record: InboxRecord) {
     var number = core.freeInbox
     if number != 0 {
@@ -207,12 +200,12 @@ extension Ledger {
     } else {
       number = UInt32(inbox.append(record) + 1)
     }
-    inboxIndex.insert(Ledger.inboxKey(record.from, record.step), number)
+    inboxIndex.insert(hashes.number(record.from, step: record.step), number)
     core.openInbox += 1
     core.digest.add(record.from.rawValue, DigestField.inbox, 1 + Int64(record.code))
   }
   private func findInbox(_ from: TransactionID, _ step: UInt8) -> UInt32? {
-    inboxIndex.find(Ledger.inboxKey(from, step)) { value in
+    inboxIndex.find(hashes.number(from, step: step)) { value in
       let record = inbox.read(Int(value - 1))
       return record.pointee.from == from && record.pointee.step == step
     }
@@ -239,7 +232,7 @@ extension Ledger {
     guard let number = findInbox(from, step) else { return .silent }
     let record = inbox.write(Int(number - 1))
     core.digest.add(from.rawValue, DigestField.inbox, -1 - Int64(record.pointee.code))
-    inboxIndex.remove(Ledger.inboxKey(from, step), number)
+    inboxIndex.remove(hashes.number(from, step: step), number)
     record.pointee.from = .none
     record.pointee.next = core.freeInbox
     core.freeInbox = number

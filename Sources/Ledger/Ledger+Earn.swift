@@ -11,28 +11,7 @@ struct Purchase {
   var program: Bytes
   var request: Bytes
   var hashes: PurchaseHashes
-  var memberHash: UInt64 { hashes.member }
-
-  @inline(__always) init(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ known: PurchaseHashes?
-  ) throws(MalformedBytes) {
-    context = header.context
-    slot = header.slot
-    member = try reader.readCounted()
-    card = try reader.readCounted()
-    merchant = try reader.readCounted()
-    program = try reader.readCounted()
-    request = try reader.readCounted()
-    hashes =
-      known
-      ?? PurchaseHashes(
-        member: Slot.hash(.member, tenant: context.tenant, id: member),
-        merchant: Catalogue.merchantKey(merchant, context.tenant), request: request)
-    // A member or merchant that is no identifier is one that is not found.
-    guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
-    guard Slot(hash: hashes.member) == slot else { throw MalformedBytes("the member lies in another slot") }
-  }
-  @inline(__always) func key() -> RequestKey { RequestKey(hashes, request, context.fingerprint) }
+  var key: RequestKey { hashes.key }
 }
 
 /// The parties of a purchase, found and fit for it.
@@ -50,16 +29,38 @@ extension ByteReader {
 }
 
 extension Ledger {
+  /// - Parameter known: its hashes, if they have been made.
+  @inline(__always) func purchase(
+    _ header: CommandHeader, _ reader: inout ByteReader, _ known: PurchaseHashes?
+  ) throws(MalformedBytes) -> Purchase {
+    let member = try reader.readCounted()
+    let card = try reader.readCounted()
+    let merchant = try reader.readCounted()
+    let program = try reader.readCounted()
+    let request = try reader.readCounted()
+    // A member or merchant that is no identifier is one that is not found.
+    guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
+    return Purchase(
+      context: header.context, slot: header.slot, member: member, card: card, merchant: merchant, program: program,
+      request: request,
+      hashes: known ?? hashes(header, member: member, merchant: merchant, request: request))
+  }
+
   /// Finds the parties, refuses what their states forbid; nil if the reply has been written.
   mutating func parties(_ p: Purchase, _ key: RequestKey, _ reply: inout ReplyWriter) -> Parties? {
-    guard let number = findMember(p.memberHash, p.context.tenant, p.member) else {
+    guard let number = findMember(p.hashes.member, p.context.tenant, p.member) else {
       reply.error(.notFound, "no such member")
       return nil
     }
-    guard let merchant = catalogue.merchant(p.merchant, p.hashes.merchant, tenant: p.context.tenant) else {
+    guard members.read(Int(number)).pointee.slot == p.slot else {
+      reply.error(.malformed, "the member lies in another slot")
+      return nil
+    }
+    guard p.hashes.merchant >= 0 else {
       reply.error(.notFound, "no such merchant")
       return nil
     }
+    let merchant = Int(p.hashes.merchant)
     guard
       let program = program(p.program, Int(catalogue.merchantRows[merchant].program), p.context.tenant, &reply)
     else { return nil }
@@ -123,7 +124,7 @@ extension Ledger {
   mutating func applyEarn(
     _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
-    let p = try Purchase(header, &reader, hashes)
+    let p = try purchase(header, &reader, hashes)
     let amount = try reader.readAmount()
     let at = try reader.read(UInt8.self) == 0 ? nil : Stamp(microseconds: try reader.readZigzag())
     try reader.finish()
@@ -135,7 +136,7 @@ extension Ledger {
       throw MalformedBytes("points must be 1 to 10^15")
     default: break
     }
-    let key = p.key()
+    let key = p.key
     if let outcome = repeated(key, &reply) { return outcome }
     guard let parties = parties(p, key, &reply) else { return .replied }
     earn(p, key, parties, amount, at, &reply)

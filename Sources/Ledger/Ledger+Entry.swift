@@ -72,10 +72,10 @@ extension Ledger {
       guard let hashes = purchaseHashes(commands[i].command) else { continue }
       commands[i].hashes = hashes
       guard members.count > 0 else { continue }
-      let slot = hashes.member >> 50
-      let next = slot << 48 | (sequences.read(Int(slot)).pointee &+ 1)
-      sum &+= memberIndex.firstCell(hashes.member) ^ dedupeIndex.firstCell(hashes.key)
-      sum &+= transactionIndex.firstCell(next)
+      let slot = UInt64(hashes.key.slot.rawValue)
+      let next = TransactionID(rawValue: slot << 48 | (sequences.read(Int(slot)).pointee &+ 1))
+      sum &+= memberIndex.firstCell(hashes.member) ^ dedupeIndex.firstCell(hashes.key.low)
+      sum &+= transactionIndex.firstCell(self.hashes.number(next))
     }
     guard members.count > 0 else { return sum }
     for i in commands.indices {
@@ -107,10 +107,17 @@ extension Ledger {
       (try? reader.readCounted()) != nil, let merchant = try? reader.readCounted(),
       (try? reader.readCounted()) != nil, let request = try? reader.readCounted()
     else { return nil }
-    let tenant = header.context.tenant
+    return hashes(header, member: member, merchant: merchant, request: request)
+  }
+  @inline(__always) func hashes(
+    _ header: CommandHeader, member: Bytes, merchant: Bytes, request: Bytes
+  ) -> PurchaseHashes {
+    let scope = hashes.member(member, header.context.tenant)
+    let number = catalogue.merchant(merchant, tenant: header.context.tenant)
+    let merchant = number.map { UInt32(truncatingIfNeeded: $0) } ?? RequestKey.unknownMerchant
     return PurchaseHashes(
-      member: Slot.hash(.member, tenant: tenant, id: member), merchant: Catalogue.merchantKey(merchant, tenant),
-      request: request)
+      member: scope.finishedLow(), key: RequestKey(scope, merchant: merchant, request, header),
+      merchant: number.map { Int32(truncatingIfNeeded: $0) } ?? -1)
   }
 }
 

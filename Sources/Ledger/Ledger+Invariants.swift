@@ -44,7 +44,7 @@ extension Ledger {
         try hold(left == 0, "member \(i) is closed, and has \(left)")
       }
       try hold(
-        findMember(member.pointee.hash, member.pointee.tenant, memberID(member)) == UInt32(i),
+        findMember(memberID(member), tenant: member.pointee.tenant) == UInt32(i),
         "member \(i) is not found by its id")
     }
     let rows = auditFigures()

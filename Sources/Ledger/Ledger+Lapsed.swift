@@ -23,7 +23,6 @@ struct LapsedRecord: BitwiseCopyable {
   }
   var member: UInt32 { UInt32(lot >> 32) }
   var program: Int { Int(lot >> 22 & 0x3FF) }
-  var hash: UInt64 { DigestSum.mix(lot, 0x1A95) }
 }
 
 extension Ledger {
@@ -39,7 +38,7 @@ extension Ledger {
       setLapsed(known, 0)
     }
     let number = lapsed.append(record)
-    lapsedIndex.insert(record.hash, PagedQueue<LapsedRecord>.indexValue(number))
+    lapsedIndex.insert(hashes.number(record.lot), PagedQueue<LapsedRecord>.indexValue(number))
     core.digest.add(lapsedKey(record), DigestField.lapsed, record.points)
   }
   private mutating func beginLapsedDay() {
@@ -77,7 +76,7 @@ extension Ledger {
   /// What is remembered of a lot; 0 points are remembered of none.
   func findLapsed(_ lot: UInt64) -> UInt64? {
     guard !lapsed.isEmpty else { return nil }
-    let value = lapsedIndex.find(LapsedRecord(lot: lot, points: 0).hash) { value in
+    let value = lapsedIndex.find(hashes.number(lot)) { value in
       let number = lapsed.number(ofIndexValue: value)
       return number < lapsed.end && lapsed.read(number).pointee.lot == lot && lapsed.read(number).pointee.points > 0
     }
@@ -87,7 +86,7 @@ extension Ledger {
     let record = lapsed.write(number)
     core.digest.add(lapsedKey(record.pointee), DigestField.lapsed, points &- record.pointee.points)
     record.pointee.points = points
-    if points == 0 { lapsedIndex.remove(record.pointee.hash, PagedQueue<LapsedRecord>.indexValue(number)) }
+    if points == 0 { lapsedIndex.remove(hashes.number(record.pointee.lot), PagedQueue<LapsedRecord>.indexValue(number)) }
   }
   /// What the digest knows the lot by: the same wherever the member's record lies.
   func lapsedKey(_ record: LapsedRecord) -> UInt64 {
@@ -95,17 +94,18 @@ extension Ledger {
     return DigestSum.mix(account, record.lot & 0x3F_FFFF)
   }
 
-  /// Forgets what lapsed so long ago that no purchase before it can be refunded any more.
-  mutating func dropOldLapsed(atMost limit: Int) {
-    guard !lapsed.isEmpty else { return }
+  /// Forgets what lapsed so long ago that no purchase before it can be refunded any more. True: there may be more.
+  mutating func dropOldLapsed(atMost limit: Int) -> Bool {
+    guard !lapsed.isEmpty else { return false }
     let window = transactionWindow
     for _ in 0..<limit where !lapsed.isEmpty {
       let record = lapsed.read(lapsed.first).pointee
       let isMark = record.points == LapsedRecord.mark
       let day = isMark ? record.lot : core.firstLapsedDay
-      guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else { return }
+      guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else { return false }
       if isMark { core.firstLapsedDay = day } else if record.points > 0 { setLapsed(lapsed.first, 0) }
       lapsed.removeFirst()
     }
+    return !lapsed.isEmpty
   }
 }

@@ -24,17 +24,17 @@ extension Ledger {
       let step = CardStep(kind: .memberAdd, number: card, member: id, name: name, region: region, request: request)
       return try claimCard(header, step, &reply)
     }
-    let hash = Slot.hash(.member, tenant: tenant, id: id)
-    guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the member lies in another slot") }
-    let key = RequestKey(member: hash, merchant: 0, request: request, fingerprint: header.context.fingerprint)
+    let scope = hashes.member(id, tenant)
+    try Ledger.check(header.slot, ofMember: id, tenant)
+    let key = RequestKey(scope, request, header)
     if let outcome = repeated(key, &reply) { return outcome }
-    if let number = findMember(hash, tenant, id) {
+    if let number = findMember(scope.finishedLow(), tenant, id) {
       guard hasContent(number, name: name, region: region) else {
         reply.error(.exists, "a member of that id has other content")
         return .replied
       }
     } else {
-      guard addMember(hash, tenant, id, name: name, region: region) != nil else {
+      guard addMember(tenant, id, name: name, region: region) != nil else {
         reply.error(.limit, "over a limit")
         reply.field(.which, "members")
         return .replied
@@ -42,6 +42,11 @@ extension Ledger {
     }
     done(key, request, id, header, &reply)
     return .replied
+  }
+  static func check(_ slot: Slot, ofMember id: Bytes, _ tenant: TenantID) throws(MalformedBytes) {
+    guard Command.memberSlot(id, tenant: tenant) == slot else {
+      throw MalformedBytes("the member lies in another slot")
+    }
   }
   static func check(_ text: Bytes, _ name: String) throws(MalformedBytes) {
     guard isIdentifier(text) else { throw MalformedBytes("\(name) must be 1 to 64 of A-Za-z0-9._-") }
@@ -58,7 +63,8 @@ extension Ledger {
   // MARK: Content
 
   /// A new member; nil if there are too many.
-  mutating func addMember(_ hash: UInt64, _ tenant: TenantID, _ id: Bytes, name: Bytes, region: Bytes) -> UInt32? {
+  mutating func addMember(_ tenant: TenantID, _ id: Bytes, name: Bytes, region: Bytes) -> UInt32? {
+    let hash = Slot.hash(.member, tenant: tenant, id: id)
     guard members.count < Int(UInt32.max) - 2 else { return nil }
     let text = ShortText(inline: id) ?? ShortText(reference: texts.append(id))
     var record = MemberRecord(hash: hash, id: text, since: now, tenant: tenant)
@@ -69,7 +75,7 @@ extension Ledger {
       record.profile = texts.append(profile.bytes)
     }
     let number = UInt32(members.append(record))
-    memberIndex.insert(hash, number + 1)
+    memberIndex.insert(hashes.member(id, tenant).finishedLow(), number + 1)
     core.memberCount += 1
     countMember(UnsafePointer(members.write(Int(number))), 1)
     return number
@@ -114,11 +120,11 @@ extension Ledger {
     try reader.finish()
     try Ledger.check(id, "member")
     if request.count > 0 { try Ledger.check(request, "id") }
-    let hash = Slot.hash(.member, tenant: header.context.tenant, id: id)
-    guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the member lies in another slot") }
-    let key = RequestKey(member: hash, merchant: 0, request: request, fingerprint: header.context.fingerprint)
+    let scope = hashes.member(id, header.context.tenant)
+    try Ledger.check(header.slot, ofMember: id, header.context.tenant)
+    let key = RequestKey(scope, request, header)
     if let outcome = repeated(key, &reply) { return outcome }
-    guard let number = findMember(hash, header.context.tenant, id) else {
+    guard let number = findMember(scope.finishedLow(), header.context.tenant, id) else {
       reply.error(.notFound, "no such member")
       return .replied
     }

@@ -74,11 +74,13 @@ extension Ledger {
   // MARK: Out of memory
 
   /// Looks at the transactions that have been in memory for their time: what is over becomes an entry of the past, what no
-  /// refund window reaches any more is forgotten, what is open stays for as long again.
-  mutating func retireTransactions(atMost limit: Int) {
+  /// refund window reaches any more is forgotten, what is open stays for as long again. True: there may be more.
+  mutating func retireTransactions(atMost limit: Int) -> Bool {
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond
     let window = transactionWindow
+    var isMore = true
     for _ in 0..<limit {
+      isMore = false
       guard !transactions.isEmpty else { break }
       let number = transactions.first
       let record = transactions.read(number).pointee
@@ -89,12 +91,14 @@ extension Ledger {
         retire(number, record, isForgotten: record.stamp.microseconds + window <= now.microseconds)
       }
       transactions.removeFirst()
+      isMore = true
     }
     let horizon = Stamp(microseconds: now.microseconds - window)
     for _ in 0..<max(1, limit / PastTable.entriesPerBlock) {
-      guard let block = past.popSealed(before: horizon) else { return }
+      guard let block = past.popSealed(before: horizon) else { return isMore }
       block.forEach { count($0, $1, -1) }
     }
+    return true
   }
   /// Puts a transaction that is still open at the end of the queue.
   private mutating func stay(_ number: UInt64, _ record: TransactionRecord) {
@@ -102,7 +106,7 @@ extension Ledger {
     record.keptSince = now
     let new = transactions.append(record)
     transactionIndex.replace(
-      record.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number),
+      hashes.number(record.id), PagedQueue<TransactionRecord>.indexValue(number),
       with: PagedQueue<TransactionRecord>.indexValue(new))
   }
   private mutating func retire(_ number: UInt64, _ record: TransactionRecord, isForgotten: Bool) {
@@ -115,7 +119,7 @@ extension Ledger {
       take = dropTake(take, record.id)
     }
     count(record, -1)
-    transactionIndex.remove(record.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number))
+    transactionIndex.remove(hashes.number(record.id), PagedQueue<TransactionRecord>.indexValue(number))
     guard !isForgotten else { return }
     let entry = PastEntry(position: record.latest, word: check.word(state: record.state))
     past.set(record.id, entry, now: now)
@@ -149,9 +153,9 @@ extension Ledger {
       guard let transaction = verify(facts, member, entry) else { return .factsWanted }
       verified = (transaction, entry)
     }
-    let merchant = original.merchant < 0 ? 0 : catalogue.merchantRows[Int(original.merchant)].key
     let key = RequestKey(
-      member: hash(ofMember: member), merchant: merchant, request: request, fingerprint: header.context.fingerprint)
+      hashes.member(original.member, tenant),
+      merchant: original.merchant < 0 ? RequestKey.noMerchant : UInt32(original.merchant), request, header)
     if let decided = repeated(key, &reply) { return decided }
     guard let (transaction, entry) = verified else {
       let start = reply.buffer.count

@@ -176,7 +176,7 @@ extension Ledger {
     let number = try reader.readCounted()
     try reader.finish()
     let tenant = header.context.tenant
-    guard let place = findCard(Slot.hash(.card, tenant: tenant, id: number), tenant, number),
+    guard let place = findCard(hashes.card(number, tenant).finishedLow(), tenant, number),
       cardEntries.read(Int(place)).pointee.member != 0
     else {
       reply.error(.notFound, "no such card")

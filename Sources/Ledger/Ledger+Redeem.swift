@@ -6,7 +6,7 @@ extension Ledger {
     _ header: CommandHeader, _ reader: inout ByteReader, _ hashes: PurchaseHashes?, isHold: Bool,
     _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
-    let p = try Purchase(header, &reader, hashes)
+    let p = try purchase(header, &reader, hashes)
     let points = try reader.readZigzag()
     let ttl = isHold ? try reader.readZigzag() : 0
     try reader.finish()
@@ -14,7 +14,7 @@ extension Ledger {
     guard !isHold || (ttl >= 1 && ttl <= Ledger.longestHoldSeconds) else {
       throw MalformedBytes("ttl must be 1 to \(Ledger.longestHoldSeconds) seconds")
     }
-    let key = p.key()
+    let key = p.key
     if let outcome = repeated(key, &reply) { return outcome }
     guard let parties = parties(p, key, &reply) else { return .replied }
     let holder = holder(parties.number, parties.program, create: false)
@@ -136,10 +136,10 @@ extension Ledger {
       return nil
     }
     let transaction = transactions.read(number).pointee
-    let merchant = transaction.merchant < 0 ? 0 : catalogue.merchantRows[Int(transaction.merchant)].key
+    let member = members.read(Int(transaction.member))
     let key = RequestKey(
-      member: hash(ofMember: transaction.member), merchant: merchant, request: request,
-      fingerprint: header.context.fingerprint)
+      hashes.member(memberID(member), member.pointee.tenant),
+      merchant: transaction.merchant < 0 ? RequestKey.noMerchant : UInt32(transaction.merchant), request, header)
     if let decided = repeated(key, &reply) {
       outcome = decided
       return nil

@@ -1,61 +1,17 @@
 import Base
 
-/// The stable hashes of what a request id is scoped to, and of the id in that scope.
-struct PurchaseHashes: BitwiseCopyable {
-  var member: UInt64
-  /// 0 where there is none.
-  var merchant: UInt64
-  var request: UInt64
-  var key: UInt64 { (member & (0x3FFF << 50)) | request >> 14 }
-
-  @inline(__always) init(member: UInt64, merchant: UInt64, request id: UnsafeRawBufferPointer) {
-    self.member = member
-    self.merchant = merchant
-    request = xxh64(id, seed: DigestSum.mix(member, merchant))
-  }
-}
-
-/// A request id in its scope: tenant, member, merchant.
-struct RequestKey {
-  var key: UInt64
-  var check: UInt32
-  var fingerprint: UInt64
-  /// Without an id nothing is kept, and nobody resends it.
-  var isNone: Bool
-
-  /// `member` is the stable hash of the member (or card), which has the tenant in it; `merchant` the merchant's, or 0.
-  @inline(__always) init(
-    member: UInt64, merchant: UInt64, request: UnsafeRawBufferPointer, fingerprint: UInt64
-  ) {
-    self.init(PurchaseHashes(member: member, merchant: merchant, request: request), request, fingerprint)
-  }
-  @inline(__always) init(_ hashes: PurchaseHashes, _ request: UnsafeRawBufferPointer, _ fingerprint: UInt64) {
-    isNone = request.isEmpty
-    self.fingerprint = fingerprint
-    key = hashes.key
-    // Of another kind than the key, so that what collides in one does not in the other.
-    let seed = UInt32(truncatingIfNeeded: hashes.member &+ hashes.merchant)
-    let second = DigestSum.mix(UInt64(CRC32C.checksum(request, continuing: seed)), hashes.request)
-    check = UInt32(truncatingIfNeeded: second) & ~1
-  }
-  init(key: UInt64, check: UInt32, fingerprint: UInt64, isNone: Bool) {
-    self.key = key
-    self.check = check
-    self.fingerprint = fingerprint
-    self.isNone = isNone
-  }
-}
-
 extension Ledger {
-  private func isExpired(_ record: DedupeRecord) -> Bool {
-    Int64(record.seconds) + limits.retentionSeconds <= now.microseconds / CivilTime.microsecondsPerSecond
-  }
-  private func findRequest(_ key: RequestKey) -> UInt64? {
-    let value = dedupeIndex.find(key.key) { value in
+  /// In microseconds.
+  var retention: Int64 { limits.retentionSeconds * CivilTime.microsecondsPerSecond }
+
+  private func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }
+  @inline(__always) private func findRequest(_ key: RequestKey, _ accepts: (DedupeRecord) -> Bool) -> UInt64? {
+    let value = dedupeIndex.find(key.low) { value in
       let number = dedupe.number(ofIndexValue: value)
       guard number < dedupe.end else { return false }
       let record = dedupe.read(number)
-      return record.pointee.key == key.key && record.pointee.check & ~1 == key.check && !isExpired(record.pointee)
+      return record.pointee.low == key.low && record.pointee.high == key.high
+        && (!dedupeMarks.isExpired(number) || record.pointee.isPending) && accepts(record.pointee)
     }
     return value.map { dedupe.number(ofIndexValue: $0) }
   }
@@ -73,8 +29,7 @@ extension Ledger {
         reply.error(.conflict, "the request id was used for another request")
         return .replied
       }
-      if record.check & 1 == 1 { return .pending(TransactionID(rawValue: record.answer)) }
-      return .repeated(JournalPosition(rawValue: record.answer))
+      return record.isPending ? .pending(record.transaction) : .repeated(record.position(before: journal.end))
     }
     if UInt64(dedupe.count) >= limits.requestIDs { return refuseForRoom(&reply) }
     return nil
@@ -96,8 +51,7 @@ extension Ledger {
     let fingerprints = try reader.readBytes(reader.remaining)
     let tenant = header.context.tenant
     let key = RequestKey(
-      member: Slot.hash(.member, tenant: tenant, id: member),
-      merchant: merchant.isEmpty ? 0 : Catalogue.merchantKey(merchant, tenant), request: request, fingerprint: 0)
+      hashes.member(member, tenant), merchant: merchantScope(merchant, tenant), request, header)
     let known = findRequest(key).flatMap { place(of: dedupe.read($0).pointee.fingerprint, in: fingerprints) }
     reply.integer(Int64(known ?? -1))
   }
@@ -109,16 +63,22 @@ extension Ledger {
     case .earn, .redeem, .hold: break
     default: return nil
     }
-    guard let key = try? Purchase(header, &reader, nil).key(), let number = findRequest(key) else { return nil }
+    guard let key = try? purchase(header, &reader, nil).key, let number = findRequest(key) else { return nil }
     let record = dedupe.read(number).pointee
-    guard record.fingerprint == key.fingerprint, record.check & 1 == 0 else { return nil }
-    return JournalPosition(rawValue: record.answer)
+    guard record.fingerprint == key.fingerprint, !record.isPending else { return nil }
+    return record.position(before: journal.end)
+  }
+  private func merchantScope(_ name: Bytes, _ tenant: TenantID) -> UInt32 {
+    if name.isEmpty { return RequestKey.noMerchant }
+    return catalogue.merchant(name, tenant: tenant).map { UInt32($0) } ?? RequestKey.unknownMerchant
   }
   /// Over the budget the oldest go, but none younger than a day.
   private mutating func refuseForRoom(_ reply: inout ReplyWriter) -> Outcome? {
-    let age = now.microseconds / CivilTime.microsecondsPerSecond - Int64(dedupe.read(dedupe.first).pointee.seconds)
-    let isPending = dedupe.read(dedupe.first).pointee.check & 1 == 1
-    guard age < 86_400 || isPending else {
+    let latest = dedupeMarks.latest(of: dedupe.first) ?? (dedupeMarks.isExpired(dedupe.first) ? .zero : now)
+    guard
+      now.microseconds - latest.microseconds < CivilTime.microsecondsPerDay
+        || dedupe.read(dedupe.first).pointee.isPending
+    else {
       dropOldestRequest()
       return nil
     }
@@ -127,16 +87,15 @@ extension Ledger {
   }
 
   /// Keeps where a request's answer is.
-  mutating func remember(_ key: RequestKey, _ position: JournalPosition) {
-    remember(key, answer: position.rawValue, isPending: false)
+  mutating func remember(_ key: RequestKey, _ position: JournalPosition) { remember(key, DedupeRecord(key, position)) }
+  /// Keeps that a request waits for a transaction of its slot.
+  mutating func remember(_ key: RequestKey, pending transaction: TransactionID) {
+    remember(key, DedupeRecord(key, pending: transaction))
   }
-  mutating func remember(_ key: RequestKey, answer: UInt64, isPending: Bool) {
+  private mutating func remember(_ key: RequestKey, _ record: DedupeRecord) {
     guard !key.isNone else { return }
-    let record = DedupeRecord(
-      key: key.key, fingerprint: key.fingerprint, answer: answer, check: key.check | (isPending ? 1 : 0),
-      seconds: UInt32(clamping: now.microseconds / CivilTime.microsecondsPerSecond))
     let number = dedupe.append(record)
-    dedupeIndex.insert(key.key, PagedQueue<DedupeRecord>.indexValue(number))
+    dedupeIndex.insert(key.low, PagedQueue<DedupeRecord>.indexValue(number))
     count(record, 1)
   }
   /// The answer of a request that was pending is known.
@@ -144,49 +103,49 @@ extension Ledger {
     guard !key.isNone, let number = findPending(key) else { return }
     let record = dedupe.write(number)
     count(record.pointee, -1)
-    record.pointee.answer = position.rawValue
-    record.pointee.check &= ~1
+    record.pointee = DedupeRecord(key, position)
     count(record.pointee, 1)
   }
   /// Forgets a request that was pending: its refusal is not one that is kept.
   mutating func forget(_ key: RequestKey) {
     guard !key.isNone, let number = findPending(key) else { return }
-    dedupeIndex.remove(key.key, PagedQueue<DedupeRecord>.indexValue(number))
+    dedupeIndex.remove(key.low, PagedQueue<DedupeRecord>.indexValue(number))
     let record = dedupe.write(number)
     count(record.pointee, -1)
-    record.pointee = DedupeRecord(key: 0, fingerprint: 0, answer: 0, check: 0, seconds: record.pointee.seconds)
+    record.pointee = DedupeRecord()
     count(record.pointee, 1)
   }
-  private func findPending(_ key: RequestKey) -> UInt64? {
-    let value = dedupeIndex.find(key.key) { value in
-      let number = dedupe.number(ofIndexValue: value)
-      guard number < dedupe.end else { return false }
-      let record = dedupe.read(number)
-      return record.pointee.key == key.key && record.pointee.check == key.check | 1
-    }
-    return value.map { dedupe.number(ofIndexValue: $0) }
-  }
+  private func findPending(_ key: RequestKey) -> UInt64? { findRequest(key) { $0.isPending } }
   /// The digest knows a request by its hash, content and state, not by where its answer lies.
   private mutating func count(_ record: DedupeRecord, _ sign: Int64) {
     Ledger.count(record, sign, in: &core.digest)
   }
   static func count(_ record: DedupeRecord, _ sign: Int64, in digest: inout DigestSum) {
-    let content = DigestSum.mix(record.fingerprint, UInt64(record.check) << 32 | UInt64(record.seconds))
-    digest.add(record.key, DigestField.request, sign &* Int64(bitPattern: content))
+    let content = DigestSum.mix(record.fingerprint, record.high &+ (record.isPending ? 1 : 0))
+    digest.add(record.low, DigestField.request, sign &* Int64(bitPattern: content))
   }
 
+  // MARK: Forgetting
+
+  /// Forgets up to `limit` of the request ids that have outlived their retention. One that is still pending goes behind the
+  /// others, and is kept for as long again.
   mutating func dropOldRequests(atMost limit: Int) {
-    for _ in 0..<limit {
-      guard !dedupe.isEmpty else { return }
+    var left = limit
+    while left > 0, !dedupe.isEmpty, dedupeMarks.isExpired(dedupe.first) {
       let record = dedupe.read(dedupe.first).pointee
-      guard isExpired(record), record.check & 1 == 0 else { return }
+      if record.isPending {
+        let number = dedupe.append(record)
+        dedupeIndex.insert(record.low, PagedQueue<DedupeRecord>.indexValue(number))
+        count(record, 1)
+      }
       dropOldestRequest()
+      left -= 1
     }
   }
   private mutating func dropOldestRequest() {
     let record = dedupe.read(dedupe.first).pointee
     count(record, -1)
-    dedupeIndex.remove(record.key, PagedQueue<DedupeRecord>.indexValue(dedupe.first))
+    dedupeIndex.remove(record.low, PagedQueue<DedupeRecord>.indexValue(dedupe.first))
     dedupe.removeFirst()
   }
 

@@ -17,7 +17,7 @@ public struct LedgerSnapshot: Sendable {
 }
 
 extension Ledger {
-  private static var snapshotVersion: UInt32 { 4 }
+  private static var snapshotVersion: UInt32 { 5 }
 
   /// The state as of the last entry, to be written from another thread while entries go on. One at a time, between
   /// entries. Everything is in it: members, request ids, deliveries, catalogue, the journal's end and chain, the last
@@ -31,6 +31,7 @@ extension Ledger {
     header.append(journal.end.rawValue)
     withUnsafeBytes(of: core) { header.append(counted: $0) }
     calendar.encode(into: &header)
+    dedupeMarks.encode(into: &header)
     builder.append(header.bytes)
     members.freeze(into: &builder)
     memberIndex.freeze(into: &builder)
@@ -101,13 +102,15 @@ extension Ledger {
     let inboxIndex = try HashIndex(pool, restoring: &reader)
     try reader.finish()
     var rest = reader.source
-    let catalogue = try Catalogue(restoring: &rest)
+    let catalogue = try Catalogue(restoring: &rest, key: header.core.key)
 
     self.limits = limits
     shard = header.shard
     core = header.core
     calendar = header.calendar
     self.catalogue = catalogue
+    dedupeMarks = header.dedupeMarks
+    hashes = KeyedHashes(header.core.key)
     journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: header.journalEnd)
     self.pool = pool
     self.members = members
@@ -120,6 +123,7 @@ extension Ledger {
     self.transactions = transactions
     self.transactionIndex = transactionIndex
     self.past = past
+    self.past.hashes = hashes
     self.dedupe = dedupe
     self.dedupeIndex = dedupeIndex
     self.holds = holds
@@ -144,6 +148,7 @@ extension Ledger {
     var journalEnd: JournalPosition
     var core: Core
     var calendar: ExpiryCalendar
+    var dedupeMarks: RetentionMarks
 
     init(_ bytes: [UInt8]) throws {
       self = try bytes.withUnsafeBytes { bytes in
@@ -158,14 +163,17 @@ extension Ledger {
         guard coreBytes.count == MemoryLayout<Core>.size else { throw MalformedBytes("a core of another size") }
         return RestoredHeader(
           shard: shard, journalEnd: end, core: coreBytes.loadUnaligned(as: Core.self),
-          calendar: try ExpiryCalendar(decoding: &reader))
+          calendar: try ExpiryCalendar(decoding: &reader), dedupeMarks: try RetentionMarks(decoding: &reader))
       }
     }
-    private init(shard: ShardID, journalEnd: JournalPosition, core: Core, calendar: ExpiryCalendar) {
+    private init(
+      shard: ShardID, journalEnd: JournalPosition, core: Core, calendar: ExpiryCalendar, dedupeMarks: RetentionMarks
+    ) {
       self.shard = shard
       self.journalEnd = journalEnd
       self.core = core
       self.calendar = calendar
+      self.dedupeMarks = dedupeMarks
     }
   }
 }

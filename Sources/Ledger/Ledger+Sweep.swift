@@ -8,6 +8,7 @@ extension Ledger {
   /// tick stopped. The next tick goes on, as long as `nextDeadline` lies in the past.
   mutating func sweep() {
     var work = limits.tickWork
+    if core.hasOverdue { dropOverdue(atMost: limits.tickWork / 8) }
     while work > 0, holdQueue.count > 0 {
       let top = holdQueue.read(0).pointee
       guard top.deadline <= now else { break }
@@ -75,7 +76,33 @@ extension Ledger {
     holdQueue[at] = last
   }
   /// Keeps the front of the queue an open hold, so that it is a deadline worth waking up for.
+  ///
+  /// In bounded steps: of those left there a tick comes too many.
   mutating func dropStaleDeadlines() {
-    while holdQueue.count > 0, !isOpen(holdQueue.read(0).pointee) { popDeadline() }
+    for _ in 0..<Ledger.dropsAnEntry {
+      guard holdQueue.count > 0, !isOpen(holdQueue.read(0).pointee) else { return }
+      popDeadline()
+    }
+  }
+
+  // MARK: What has outlived its retention
+
+  /// It leaves as fast as it came, and no step takes long: some as an entry begins, and with each command twice what a
+  /// command leaves behind. What nobody's commands take along goes with ticks.
+  static var dropsAnEntry: Int { 64 }
+  static var dropsACommand: Int { 2 }
+
+  mutating func dropOverdue(atMost limit: Int) {
+    dropOldRequests(atMost: limit)
+    let areTransactions = retireTransactions(atMost: limit)
+    let areLapsed = dropOldLapsed(atMost: limit)
+    core.hasOverdue =
+      areTransactions || areLapsed || !dedupe.isEmpty && dedupeMarks.isExpired(dedupe.first)
+  }
+  /// When something is to be forgotten next.
+  var overdue: Stamp? {
+    if core.hasOverdue { return core.lastStamp }
+    let ends = [dedupeMarks.nextEnd(retention: retention), nextRetirement]
+    return ends.compactMap { $0 }.min()
   }
 }

@@ -40,7 +40,7 @@ extension Ledger {
     var transaction = transaction
     transaction.keptSince = now
     let number = transactions.append(transaction)
-    transactionIndex.insert(transaction.id.rawValue, PagedQueue<TransactionRecord>.indexValue(number))
+    transactionIndex.insert(hashes.number(transaction.id), PagedQueue<TransactionRecord>.indexValue(number))
     count(transaction, 1)
     return number
   }
@@ -67,7 +67,7 @@ extension Ledger {
 
   /// A transaction that is in memory.
   func findTransaction(_ id: TransactionID) -> UInt64? {
-    let value = transactionIndex.find(id.rawValue) { value in
+    let value = transactionIndex.find(hashes.number(id)) { value in
       let number = transactions.number(ofIndexValue: value)
       return number < transactions.end && transactions.read(number).pointee.id == id
     }
@@ -98,6 +98,12 @@ extension Ledger {
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedSpend, spend)
   }
 
+  /// When the oldest is to leave memory: an hour late, so that a shard at rest has not a tick for each.
+  var nextRetirement: Stamp? {
+    guard !transactions.isEmpty else { return nil }
+    let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond + RetentionMarks.interval
+    return Stamp(microseconds: transactions.read(transactions.first).pointee.keptSince.microseconds + age)
+  }
   /// How long a transaction may be refunded, by any program; microseconds.
   var transactionWindow: Int64 { max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay) }
 }

@@ -42,12 +42,14 @@ extension Ledger {
   ) throws(MalformedBytes) -> Outcome {
     let c = try TransferCommand(&reader)
     let tenant = header.context.tenant
-    let hash = Slot.hash(.member, tenant: tenant, id: c.from)
-    guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the sender lies in another slot") }
-    let key = RequestKey(member: hash, merchant: 0, request: c.request, fingerprint: header.context.fingerprint)
+    let scope = hashes.member(c.from, tenant)
+    guard Command.memberSlot(c.from, tenant: tenant) == header.slot else {
+      throw MalformedBytes("the sender lies in another slot")
+    }
+    let key = RequestKey(scope, c.request, header)
     if let outcome = repeated(key, or: c.otherFingerprints, &reply) { return outcome }
     guard !c.from.elementsEqual(c.recipient) else { throw MalformedBytes("to is the sender") }
-    guard let number = findMember(hash, tenant, c.from) else {
+    guard let number = findMember(scope.finishedLow(), tenant, c.from) else {
       reply.error(.notFound, "no such member")
       return .replied
     }
@@ -132,7 +134,7 @@ extension Ledger {
     texts.append(counted: c.request)
     beginTransit(sender, points: c.points, lots: takeCount(chain))
     addOutbox(&out, texts.bytes)
-    remember(key, answer: tx.rawValue, isPending: true)
+    remember(key, pending: tx)
     return .pending(tx)
   }
   /// How many lots a debit would touch.

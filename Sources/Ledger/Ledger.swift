@@ -12,7 +12,9 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public let shard: ShardID
   public let limits: LedgerLimits
   /// The programs and merchants as this shard's log has them.
-  public internal(set) var catalogue = Catalogue()
+  public internal(set) var catalogue: Catalogue
+  /// By the cluster's key, as the first entry has told it.
+  var hashes: KeyedHashes
 
   var core = Core()
   /// When lots end that are not booked yet, and how many do.
@@ -43,6 +45,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var past: PastTable
   var dedupe: PagedQueue<DedupeRecord>
   var dedupeIndex: HashIndex
+  var dedupeMarks = RetentionMarks()
   var holds: PagedArray<HoldRecord>
   var holdQueue: PagedArray<HoldDeadline>
   var transits: PagedArray<TransitRecord>
@@ -64,6 +67,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public init(shard: ShardID, limits: LedgerLimits = LedgerLimits()) {
     self.shard = shard
     self.limits = limits
+    catalogue = Catalogue(key: .none)
+    hashes = KeyedHashes(.none)
     pool = PagePool()
     members = PagedArray(pool)
     memberIndex = HashIndex(pool)
@@ -101,6 +106,9 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var catalogueVersion: UInt32 { catalogue.version }
   public var memberCount: UInt64 { core.memberCount }
   public var transactionCount: UInt64 { core.transactionCount }
+  /// Whether the first entry has told the cluster's key, by which all that strangers choose is found.
+  public var isKeyed: Bool { core.key != .none }
+  public var hashKey: HashKey { core.key }
   /// Bytes of memory that the state occupies.
   public var memoryByteCount: Int { pool.usedByteCount }
   /// Additive over canonical records, whatever the layout; kept as the state changes. Equal on all replicas.
@@ -110,6 +118,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var nextDeadline: Stamp? {
     var next = calendar.first
     if holdQueue.count > 0 { next = min(next ?? .never, holdQueue.read(0).pointee.deadline) }
+    if let overdue { next = min(next ?? .never, overdue) }
     return next
   }
 
@@ -126,13 +135,11 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     core.isInEntry = true
     core.lastIndex = index
     let stamp = min(max(header.stamp.microseconds, core.lastStamp.microseconds + 1), CivilTime.latest.microseconds)
+    let latest = core.lastStamp
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
-    dropOldRequests(atMost: 64)
-    // Twice as many as may come.
-    retireTransactions(atMost: 64 + 2 * Int(min(header.commandCount, 1 << 16)))
-    // A tick lapses some 2,000 lots at most.
-    dropOldLapsed(atMost: 512)
+    dedupeMarks.advance(to: now, retention: retention, end: dedupe.end, latest: latest)
+    dropOverdue(atMost: Ledger.dropsAnEntry)
   }
   /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
   private mutating func indexSequences() {
@@ -165,6 +172,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     _ command: UnsafeRawBufferPointer, _ hashes: PurchaseHashes?, into reply: inout ReplyWriter
   ) -> Outcome {
     precondition(core.isInEntry, "an entry is open")
+    if core.hasOverdue { dropOverdue(atMost: Ledger.dropsACommand) }
     do throws(MalformedBytes) {
       var reader = ByteReader(command)
       let header = try CommandHeader(framed: &reader)
@@ -190,12 +198,27 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
       case .delivery: return try applyDelivery(header, &reader, &reply)
       case .verdict: return try applyVerdict(header, &reader, &reply)
       case .settled: return try applySettled(&reader)
+      case .key: return try applyKey(&reader)
       case nil: throw MalformedBytes("command kind \(header.rawKind) is not known")
       }
     } catch {
       reply.error(.malformed, error.description)
       return .replied
     }
+  }
+
+  /// The first command of a shard: nothing has been hashed yet. Any other time it says nothing new.
+  private mutating func applyKey(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
+    let key = try HashKey(decoding: &reader)
+    try reader.finish()
+    guard core.key == .none, catalogue.version == 0, members.count == 0, cardEntries.count == 0, dedupe.end == 0 else {
+      return .silent
+    }
+    core.key = key
+    hashes = KeyedHashes(key)
+    past.hashes = hashes
+    catalogue = Catalogue(key: key)
+    return .silent
   }
 
   mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
@@ -231,5 +254,9 @@ struct Core: BitwiseCopyable {
   var freeInbox: UInt32 = 0
   var freeTransit: UInt32 = 0
   var faults: LedgerFaults = []
+  /// `.none`: the first entry has yet to tell it.
+  var key = HashKey.none
+  /// There is more to forget than this entry has forgotten so far.
+  var hasOverdue = false
   var isInEntry = false
 }

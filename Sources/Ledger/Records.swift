@@ -195,17 +195,52 @@ struct HoldDeadline: BitwiseCopyable {
   }
 }
 
-/// What a request id was answered: 32 bytes.
-struct DedupeRecord: BitwiseCopyable {
-  /// Slot in the top 14 bits, then a hash of member, merchant and request id.
-  var key: UInt64
-  var fingerprint: UInt64
-  /// The first answer's place in the journal; while pending, the transaction's number.
-  var answer: UInt64
-  /// More of the hash; the lowest bit says that the answer is pending.
-  var check: UInt32
-  /// When, in seconds since the epoch.
-  var seconds: UInt32
+/// What a request id was answered: 32 bytes. When it came, the queue's `RetentionMarks` tell.
+struct DedupeRecord: BitwiseCopyable, Equatable {
+  /// `RequestKey`: 128 bits of who asked, and under which id.
+  var low: UInt64 = 0
+  var high: UInt64 = 0
+  /// A hash of what was asked for.
+  var fingerprint: UInt64 = 0
+  /// The slot in 14 bits from 48 on. Below it the first answer's place in the journal, as `JournalPosition.packed` gives
+  /// it; or, where the top bit says that the answer is pending, the sequence of the transaction that it waits for.
+  var place: UInt64 = 0
+
+  static let pendingBit: UInt64 = 1 << 63
+  static let placeMask: UInt64 = 1 << 48 - 1
+  var isPending: Bool { place & Self.pendingBit != 0 }
+
+  init() {}
+  init(_ key: RequestKey, _ position: JournalPosition) {
+    self.init(key)
+    place |= position.packed
+  }
+  /// Pending: `transaction` is one of the key's slot.
+  init(_ key: RequestKey, pending transaction: TransactionID) {
+    self.init(key)
+    place |= Self.pendingBit | transaction.sequence
+  }
+  private init(_ key: RequestKey) {
+    low = key.low
+    high = key.high
+    fingerprint = key.fingerprint
+    place = UInt64(key.slot.rawValue) << 48
+  }
+  /// What it waits for.
+  var transaction: TransactionID { TransactionID(rawValue: place & ~Self.pendingBit) }
+  /// Where the answer is, in a journal that ends there.
+  func position(before end: JournalPosition) -> JournalPosition {
+    JournalPosition(packed: place & Self.placeMask, before: end)
+  }
+}
+extension JournalPosition {
+  /// In 48 bits: 30 of the offset, and the last 18 of the segment's number.
+  var packed: UInt64 { UInt64(segment & 0x3FFFF) << 30 | offset }
+  /// One that was packed while the journal was at most 2^18 segments shorter.
+  init(packed: UInt64, before end: JournalPosition) {
+    let back = (end.segment &- UInt32(truncatingIfNeeded: packed >> 30)) & 0x3FFFF
+    self.init(rawValue: UInt64(end.segment &- back) << 36 | packed & (1 << 30 - 1))
+  }
 }
 
 /// A merchant's part accounts in this shard, for one program.
@@ -276,9 +311,9 @@ struct OutboxRecord: BitwiseCopyable {
   /// The sender's balance after the debit: part of the answer.
   var balance: Int64 = 0
   /// The request id's key, to store the answer under; `hasRequest` 0 where there is none.
-  var requestKey: UInt64 = 0
+  var requestLow: UInt64 = 0
+  var requestHigh: UInt64 = 0
   var fingerprint: UInt64 = 0
-  var requestCheck: UInt32 = 0
   var next: UInt32 = 0
   var to: UInt16
   var kind: UInt8
@@ -288,6 +323,7 @@ struct OutboxRecord: BitwiseCopyable {
   var card: UInt32 = 0
   /// Bytes of `text` in use.
   var textCount: UInt32 = 0
+  var reserved: UInt32 = 0
   /// Counted texts: what they are depends on the kind.
   var text = Block576()
 }

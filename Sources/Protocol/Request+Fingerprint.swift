@@ -5,38 +5,42 @@ extension Request {
   /// order, case of keys, quoting or form. Two requests with the same `id=` and different fingerprints are a
   /// `-CONFLICT`. It is kept for weeks by the ledger: its definition never changes.
   ///
-  ///     fingerprint = H(verb) + Σ H(positional i) + Σ H(key, value)         (mod 2^64)
-  ///     H(verb)     = verb × an odd constant
-  ///     H(position) = XXH64(word,  seed: 0x100 + i)
-  ///     H(key)      = XXH64(value, seed: key)        `id=` is left out: it is equal wherever two are compared
+  /// It is SipHash-2-4 with the cluster's key, so that nobody can choose two contents that have the same: over the verb,
+  /// which keys there are and how many positional words; each of these; each key's value, in the order of `Key`. `id=` is
+  /// left out: it is equal wherever two are compared.
   ///
   /// - Parameters:
+  ///   - key: the cluster's.
   ///   - first: the member to which the first positional, a `card:`, was resolved; nil where it is as sent.
   ///   - second: the same for `TRANSFER`'s recipient.
-  public func fingerprint(_ first: UnsafeRawBufferPointer? = nil, _ second: UnsafeRawBufferPointer? = nil) -> UInt64 {
-    var sum = contentFingerprint
+  public func fingerprint(
+    _ key: HashKey, _ first: UnsafeRawBufferPointer? = nil, _ second: UnsafeRawBufferPointer? = nil
+  ) -> UInt64 {
+    var hash = SipHash(key)
+    var rest = keys.bits & ~(1 &<< UInt64(Key.id.rawValue))
+    hash.absorb(UInt64(verb.rawValue) | UInt64(UInt32(truncatingIfNeeded: positionalCount)) &<< 32)
+    hash.absorb(rest)
     for i in 0..<positionalCount {
       let resolved = i == 0 ? first : i == 1 ? second : nil
-      sum &+= Request.fingerprint(of: resolved ?? positionals[i].bytes, at: i)
+      hash.absorb(resolved ?? positionals[i].bytes, tag: Request.positionalTag)
     }
-    return sum
-  }
-
-  /// The part that does not depend on positional words: for whoever resolves a card only later. The fingerprint is
-  /// the sum of it and of `fingerprint(of:at:)` for each positional.
-  public var contentFingerprint: UInt64 {
-    var sum = UInt64(verb.rawValue) &* 0x9E37_79B9_7F4A_7C15
-    var rest = keys.bits & ~(1 &<< UInt64(Key.id.rawValue))
     while rest != 0 {
       let key = rest.trailingZeroBitCount
       rest &= rest &- 1
-      sum &+= xxh64(values[key].bytes, seed: UInt64(key))
+      hash.absorb(values[key].bytes, tag: UInt8(truncatingIfNeeded: key))
     }
-    return sum
+    return hash.finished()
   }
+  private static var positionalTag: UInt8 { 0xFF }
 
-  /// The part of the positional word `i`.
-  @inlinable public static func fingerprint(of word: UnsafeRawBufferPointer, at i: Int) -> UInt64 {
-    xxh64(word, seed: 0x100 &+ UInt64(i))
+  /// What a change of the directory that carries `id=` is known by, in the scope of its verb and its first word; never 0.
+  public func scopedID(_ key: HashKey, tenant: TenantID) -> UInt128? {
+    guard let id = text(.id) else { return nil }
+    var hash = SipHash(wide: key)
+    hash.absorb(UInt64(verb.rawValue) | UInt64(tenant.rawValue) &<< 32)
+    hash.absorb(positional(0), tag: Request.positionalTag)
+    hash.absorb(id, tag: Key.id.rawValue)
+    let (low, high) = hash.finishedWide()
+    return UInt128(high) << 64 | UInt128(low | 1)
   }
 }

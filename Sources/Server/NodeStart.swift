@@ -15,7 +15,7 @@ public func startNode(arguments: [String]) -> Int32 {
     let workers = context.configuration.workers
     let node = Node(
       configuration: configuration, storage: recovered, seed: context.newIdentity ^ UInt64(context.now.monotonic),
-      now: context.now, turnRunner: workers > 0 ? TurnPool(threads: workers) : nil)
+      newHashKey: context.newHashKey, now: context.now, turnRunner: workers > 0 ? TurnPool(threads: workers) : nil)
     return (node, storage)
   }
 }

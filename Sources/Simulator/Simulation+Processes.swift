@@ -27,7 +27,8 @@ extension Simulation {
       host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
       host.node = Node(
-        configuration: host.configuration, storage: opened.recovered, seed: random.next(), now: moment(host),
+        configuration: host.configuration, storage: opened.recovered, seed: random.next(),
+        newHashKey: newHashKey(of: host), now: moment(host),
         turnRunner: turnRunner, observer: observer)
       tell(number, "starts")
       schedule(after: 1, .tick(host: number, life: host.life))
@@ -117,6 +118,12 @@ extension Simulation {
     host.deferred.removeAll()
   }
   public func isFrozen(_ number: Int) -> Bool { hosts[number].isFrozen }
+
+  /// What the operating system would have drawn.
+  private func newHashKey(of host: SimulatedHost) -> HashKey {
+    var drawn = SeededGenerator(seed: host.identity &+ UInt64(host.life))
+    return HashKey(low: drawn.next() | 1, high: drawn.next())
+  }
 
   /// SIGTERM: the process hands over what it leads, and ends.
   public func stop(_ number: Int) {

@@ -17,7 +17,7 @@ import Testing
 
     init(broken: Bool) throws {
       var ledger = Ledger(shard: ShardID(1))
-      var directory = Catalogue()
+      var directory = Catalogue(key: .none)
       for request in LoneReplica.catalogue() {
         var reply = ReplyWriter()
         let decided = request.withUnsafeBytes { directory.decide($0, stamp: Stamp(microseconds: 1), into: &reply) }

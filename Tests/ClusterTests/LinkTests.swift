@@ -20,7 +20,7 @@ import Testing
       let configuration = NodeConfiguration(
         name: "n1", region: "east", clientAddress: "a:1", peerAddress: "a:2", join: addresses)
       node = Node(
-        configuration: configuration, storage: opened.recovered, seed: 1,
+        configuration: configuration, storage: opened.recovered, seed: 1, newHashKey: HashKey(low: 1, high: 2),
         now: Moment(monotonic: microseconds, wall: Stamp(microseconds: 1)))
     }
 

@@ -117,7 +117,7 @@ import Testing
       dataDirectory: "/data", fileSystem: host.disk, newIdentity: 1, wall: .zero,
       logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
     let node = Node(
-      configuration: host.configuration, storage: opened.recovered, seed: 1,
+      configuration: host.configuration, storage: opened.recovered, seed: 1, newHashKey: HashKey(low: 1, high: 2),
       now: Moment(monotonic: simulation.now, wall: Stamp(microseconds: Simulation.epoch)))
     var effects = Effects<NodeStorage>()
     node.flush(now: node.now, into: &effects)

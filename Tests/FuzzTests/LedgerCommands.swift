@@ -171,7 +171,7 @@ struct LedgerCommands {
 
   /// What makes the program `points` and its merchant.
   static func catalogue() -> [[UInt8]] {
-    var directory = Catalogue()
+    var directory = Catalogue(key: .none)
     var commands: [[UInt8]] = []
     func change(_ request: borrowing ByteBuffer) {
       var reply = ReplyWriter()

@@ -189,7 +189,7 @@ import Testing
   }
 
   @Test func aCatalogueOutOfBoundsIsRefused() throws {
-    var catalogue = Catalogue()
+    var catalogue = Catalogue(key: .none)
     let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
     _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
     let sound = catalogue.programs[0]
@@ -205,7 +205,7 @@ import Testing
       var other = catalogue
       other.programs[0] = program
       var source = MemorySnapshotSource(written(other))
-      #expect((try? Catalogue(restoring: &source)) == nil, "change \(number)")
+      #expect((try? Catalogue(restoring: &source, key: .none)) == nil, "change \(number)")
     }
   }
 
@@ -214,7 +214,7 @@ import Testing
     for moment in [Int64.min, Int64.max] {
       var bytes = delta
       for i in 0..<8 { bytes[4 + i] = UInt8(truncatingIfNeeded: moment >> Int64(8 * i)) }
-      var catalogue = Catalogue()
+      var catalogue = Catalogue(key: .none)
       #expect(throws: MalformedBytes.self) { try bytes.withUnsafeBytes { _ = try catalogue.apply($0) } }
     }
   }
@@ -227,7 +227,7 @@ import Testing
 
   @Test func anyCatalogueIsReadOrRefused() throws {
     var mutator = Mutator(seed: 450)
-    var catalogue = Catalogue()
+    var catalogue = Catalogue(key: .none)
     for command in LedgerCommands.catalogue() {
       _ = try command.withUnsafeBytes {
         try catalogue.apply(UnsafeRawBufferPointer(rebasing: $0[CommandHeader.bodyOffset...]))
@@ -238,11 +238,11 @@ import Testing
     for _ in 0..<FuzzInputs.count(perMille: 50) {
       let changed = mutator.mutate(encoded, with: encoded)
       var source = MemorySnapshotSource(changed)
-      if let found = try? Catalogue(restoring: &source) {
+      if let found = try? Catalogue(restoring: &source, key: .none) {
         #expect(found.programs.count <= changed.count && found.merchantRows.count <= changed.count)
       }
       let delta = mutator.mutate(mutator.pick(deltas), with: mutator.pick(deltas))
-      var copy = mutator.below(2) == 0 ? catalogue : Catalogue()
+      var copy = mutator.below(2) == 0 ? catalogue : Catalogue(key: .none)
       _ = delta.withUnsafeBytes { try? copy.apply($0) }
       var reply = ReplyWriter()
       var order = CatalogueOrder()

@@ -25,7 +25,7 @@ final class NodeHarness {
       logOptions: .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10))
     storage = opened.storage
     node = Node(
-      configuration: configuration, storage: opened.recovered, seed: seed,
+      configuration: configuration, storage: opened.recovered, seed: seed, newHashKey: HashKey(low: 1, high: 2),
       now: Moment(monotonic: monotonic, wall: wall))
     settle()
   }

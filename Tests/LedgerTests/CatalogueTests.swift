@@ -138,7 +138,7 @@ struct CatalogueTests {
   }
 
   @Test func aListIsOfOneTenantAndEndsWithIt() {
-    var catalogue = Catalogue()
+    var catalogue = Catalogue(key: .none)
     var order = CatalogueOrder()
     for i in 0..<30 {
       let merchant = Catalogue.Merchant(tenant: TenantID(UInt32(1 + i % 3)), name: Array("m\(i)".utf8))

@@ -59,7 +59,7 @@ func lasting(_ text: String) -> UnsafeRawBufferPointer {
 final class World {
   var shards: [TestShard] = []
   var time: Stamp
-  var directory = Catalogue()
+  var directory = Catalogue(key: .none)
   /// Transactions in the order in which they were first seen: `#1`, `#2` … in lines and replies.
   var names: [TransactionID] = []
   /// What is on its way between shards.

@@ -25,6 +25,7 @@ REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Ledger+Redeem.swift"
 DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
+KEYED = "Sources/Ledger/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Node+Streams.swift"
 REPLICA = "Sources/Cluster/Replica.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
@@ -129,7 +130,12 @@ BUGS = [
         [(RESTORE, "    let dedupeIndex = try HashIndex(pool, restoring: &reader)\n",
           "    _ = try HashIndex(pool, restoring: &reader)\n    let dedupeIndex = HashIndex(pool)\n")]),
     Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
-        [(REQUESTS, "Int64(record.seconds) + limits.retentionSeconds <=", "Int64(record.seconds) + 2 <=")]),
+        [(REQUESTS, "{ limits.retentionSeconds * CivilTime", "{ 2 * CivilTime"),
+         ("Sources/Ledger/RetentionMarks.swift", "interval = 3600 *", "interval = 1 *")]),
+    Bug("request-id-unkeyed", "two request ids that somebody chose are taken for one",
+        [(KEYED, "    hash.absorbEnd(request)\n    (low, high)", "    hash.absorb(xxh64(request))\n    (low, high)")]),
+    Bug("key-not-in-snapshot", "a ledger that a snapshot brings has forgotten the cluster's key",
+        [(RESTORE, "    hashes = KeyedHashes(header.core.key)\n", "    hashes = KeyedHashes(.none)\n")]),
     Bug("delivery-twice", "a delivery that comes again before it is settled is applied again",
         [(DELIVERIES, "    if hasSeen(key) { return .silent }\n", ""),
          (DELIVERIES, "    if let number = findInbox(from, step) {\n      newDeliveries.append(verdict",

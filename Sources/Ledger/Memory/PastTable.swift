@@ -46,6 +46,8 @@ struct PastTable: ~Copyable {
 
   private var blocks: PagedArray<Block>
   private var index: HashIndex
+  /// By the cluster's key.
+  var hashes = KeyedHashes(.none)
   /// The newest block of each slot.
   private var newest: PagedArray<UInt32>
   private var lists = Lists()
@@ -79,7 +81,7 @@ struct PastTable: ~Copyable {
     return last != 0 && blocks.read(Int(last - 1)).pointee.number < number ? .never : .unknown
   }
   private func place(_ number: UInt64) -> UInt32? {
-    index.find(number) { blocks.read(Int($0 - 1)).pointee.number == number }
+    index.find(hashes.number(number)) { blocks.read(Int($0 - 1)).pointee.number == number }
   }
 
   /// Keeps an entry in the place of what was there.
@@ -96,7 +98,7 @@ struct PastTable: ~Copyable {
     } else {
       place = UInt32(blocks.append(Block(number: number)) + 1)
     }
-    index.insert(number, place)
+    index.insert(hashes.number(number), place)
     lists.used += 1
     let last = newest.read(Int(slot.rawValue)).pointee
     if last != 0, blocks.read(Int(last - 1)).pointee.number > number {
@@ -129,7 +131,7 @@ struct PastTable: ~Copyable {
     guard stamp > .zero, block.sealedAt < PastTable.minute(stamp) else { return nil }
     lists.firstSealed = block.next
     if block.next == 0 { lists.lastSealed = 0 }
-    index.remove(block.number, place)
+    index.remove(hashes.number(block.number), place)
     blocks[Int(place - 1)] = Block(number: Block.free, next: lists.firstFree)
     lists.firstFree = place
     lists.used -= 1

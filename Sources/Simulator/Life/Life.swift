@@ -40,7 +40,7 @@ public final class Life {
   var stopped: [Int: Int] = [:]
   /// All members with points: those of terminals, one for each shard, and those of the business beside.
   var members: [String] {
-    (0..<plan.members).map { "m\($0)" } + ownMembers + (0..<plan.sideMembers).map { "s\($0)" }
+    (0..<plan.members).map { plan.member(UInt64($0)) } + ownMembers + (0..<plan.sideMembers).map { "s\($0)" }
   }
   private(set) var ownMembers: [String] = []
   /// Who each host was when the cluster was made.

@@ -102,6 +102,8 @@ public struct LifePlan: Sendable {
   public var quitPerMille: UInt64 = 100
   /// How often a terminal asks several things at once.
   public var pipelinePerMille: UInt64 = 0
+  /// Some members, and some requests, have ids that somebody chose to collide.
+  public var hasHostileIDs = false
 
   /// The catalogue has so many merchants, changed so often (mean time in microseconds); of the changes that were
   /// acknowledged, some come again late.
@@ -194,6 +196,19 @@ public struct LifePlan: Sendable {
       catalogueGap = random.pick([50_000, 200_000])
       lateChangePerMille = 200
     }
+    hasHostileIDs = random.chance(300)
+  }
+
+  func member(_ number: UInt64) -> String {
+    hasHostileIDs && number % 2 == 1 ? CollidingIDs.id(Int(number)) : "m\(number)"
+  }
+  /// The id of a terminal's request.
+  func request(_ number: Int, of terminal: Int) -> String {
+    let place = 1_000 * terminal + number
+    guard hasHostileIDs, number % 2 == 1, number < 1_000, place < CollidingIDs.count else {
+      return "t\(terminal)-\(number)"
+    }
+    return CollidingIDs.id(place)
   }
 
   /// For a person: one line.

@@ -101,13 +101,13 @@ final class LifeTerminal {
 
   func nextRequest() -> String {
     requests += 1
-    return "\(name)-\(requests)"
+    return life.plan.request(requests, of: number)
   }
 
   private func choose(_ client: Int) -> Pending {
     let id = nextRequest()
     let name = "\(name)/\(client).\(clients[client])"
-    let member = "m\(random.below(UInt64(life.plan.members)))"
+    let member = life.plan.member(random.below(UInt64(life.plan.members)))
     let merchant = random.pick(["east", "north", "west"])
     let points = Int64(random.below(50) + 1)
     var kind = Operation.Kind.balance
@@ -142,7 +142,7 @@ final class LifeTerminal {
       line = "BALANCE \(member)"
     case 78..<90 where life.plan.members > 1 || life.plan.hasFrozen:
       var to = life.plan.hasFrozen && (life.plan.members == 1 || random.chance(300)) ? "frozen" : member
-      while to == member { to = "m\(random.below(UInt64(life.plan.members)))" }
+      while to == member { to = life.plan.member(random.below(UInt64(life.plan.members))) }
       var operation = Operation(.transfer, member: member, client: name, begin: simulation.now)
       operation.id = id
       operation.to = to

@@ -1,0 +1,134 @@
+import Base
+
+/// The hashes by which state finds its records: of texts by SipHash-2-4, of numbers by a multiplication, both with the
+/// cluster's key. A stranger who chooses ids, or the order of transactions, makes nothing collide.
+///
+/// What is public for ever (a key's slot) or compared between replicas (digests) goes by `Slot.hash` instead.
+struct KeyedHashes: BitwiseCopyable, Sendable {
+  private let key: HashKey
+  /// The states that all texts of a kind begin with, of the first tenant: most have no other.
+  private let member: SipHash
+  private let card: SipHash
+  private let program: SipHash
+  private let merchant: SipHash
+  private let multiplier: UInt128
+  private let summand: UInt128
+
+  /// The raw value is part of what is hashed.
+  enum Kind: UInt8 {
+    case member = 1
+    case card = 2
+    case program = 3
+    case merchant = 4
+    case delivery = 5
+    case number = 6
+  }
+
+  init(_ key: HashKey) {
+    self.key = key
+    member = KeyedHashes.begin(key, .member, .first)
+    card = KeyedHashes.begin(key, .card, .first)
+    program = KeyedHashes.begin(key, .program, .first)
+    merchant = KeyedHashes.begin(key, .merchant, .first)
+    func number(_ n: UInt64) -> UInt128 {
+      var hash = SipHash(wide: key)
+      hash.absorb(UInt64(Kind.number.rawValue) | n &<< 32)
+      let (low, high) = hash.finishedWide()
+      return UInt128(high) &<< 64 | UInt128(low)
+    }
+    multiplier = number(1)
+    summand = number(2)
+  }
+  private static func begin(_ key: HashKey, _ kind: Kind, _ tenant: TenantID) -> SipHash {
+    var hash = SipHash(wide: key)
+    hash.absorb(UInt64(kind.rawValue) | UInt64(tenant.rawValue) &<< 32)
+    return hash
+  }
+
+  /// The state behind a member's id: the beginning of its request ids' hashes.
+  @inline(__always) func member(_ id: UnsafeRawBufferPointer, _ tenant: TenantID) -> SipHash {
+    var hash = tenant == .first ? member : KeyedHashes.begin(key, .member, tenant)
+    hash.absorbEnd(id)
+    return hash
+  }
+  @inline(__always) func card(_ number: UnsafeRawBufferPointer, _ tenant: TenantID) -> SipHash {
+    var hash = tenant == .first ? card : KeyedHashes.begin(key, .card, tenant)
+    hash.absorbEnd(number)
+    return hash
+  }
+  @inline(__always) func program(_ name: UnsafeRawBufferPointer, _ tenant: TenantID) -> UInt64 {
+    var hash = tenant == .first ? program : KeyedHashes.begin(key, .program, tenant)
+    hash.absorbEnd(name)
+    return hash.finishedLow()
+  }
+  @inline(__always) func merchant(_ name: UnsafeRawBufferPointer, _ tenant: TenantID) -> UInt64 {
+    var hash = tenant == .first ? merchant : KeyedHashes.begin(key, .merchant, tenant)
+    hash.absorbEnd(name)
+    return hash.finishedLow()
+  }
+  /// What a delivery is known by.
+  func delivery(_ from: TransactionID, _ step: UInt8) -> (low: UInt64, high: UInt64) {
+    var hash = SipHash(wide: key)
+    hash.absorb(UInt64(Kind.delivery.rawValue) | UInt64(step) &<< 8)
+    hash.absorb(from.rawValue)
+    return hash.finishedWide()
+  }
+
+  /// Where an index keeps a number. Multiply-shift in 128 bits (Dietzfelbinger 1996) is strongly
+  /// universal: to whoever sees neither key nor hashes, any two numbers collide as random ones do. It costs two
+  /// multiplications.
+  @inline(__always) func number(_ number: UInt64) -> UInt64 {
+    UInt64(truncatingIfNeeded: (multiplier &* UInt128(number) &+ summand) &>> 64)
+  }
+  /// Where an index keeps a transaction, or a step of it: a slot leaves two bits of the 64 free.
+  @inline(__always) func number(_ tx: TransactionID, step: UInt8 = 0) -> UInt64 {
+    number(tx.rawValue &+ UInt64(step) &<< 62)
+  }
+}
+
+/// Of a purchase: what its member, its merchant and its request id are found by, hashed once.
+struct PurchaseHashes: BitwiseCopyable {
+  var member: UInt64
+  var key: RequestKey
+  /// The merchant's number; -1: there is none of that name.
+  var merchant: Int32
+}
+
+/// A request id in its scope: tenant, member (or card), merchant. Two that differ are never taken for one: 128 bits of a
+/// keyed hash over all of them.
+struct RequestKey: BitwiseCopyable {
+  var low: UInt64
+  var high: UInt64
+  var fingerprint: UInt64
+  /// Where what it concerns lies, for a split of the shard.
+  var slot: Slot
+  /// Without an id nothing is kept, and nobody resends it.
+  var isNone: Bool
+
+  /// No merchant in the scope, or one that does not exist: nothing is kept of that.
+  static let noMerchant: UInt32 = .max
+  static let unknownMerchant: UInt32 = .max - 1
+
+  /// - Parameters:
+  ///   - scope: the hash's state behind the member's id or the card's number.
+  ///   - merchant: the merchant's number, which is the same in every shard for ever.
+  @inline(__always) init(
+    _ scope: SipHash, merchant: UInt32 = RequestKey.noMerchant, _ request: UnsafeRawBufferPointer,
+    _ header: CommandHeader
+  ) {
+    var hash = scope
+    hash.absorb(UInt64(merchant))
+    hash.absorbEnd(request)
+    (low, high) = hash.finishedWide()
+    fingerprint = header.context.fingerprint
+    slot = header.slot
+    isNone = request.isEmpty
+  }
+  init(low: UInt64, high: UInt64, fingerprint: UInt64, slot: Slot, isNone: Bool = false) {
+    self.low = low
+    self.high = high
+    self.fingerprint = fingerprint
+    self.slot = slot
+    self.isNone = isNone
+  }
+}
