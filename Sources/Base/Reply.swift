@@ -75,6 +75,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case logBytes = 72
   case logPinned = 73
   case `default` = 74
+  case more = 75
+  case before = 76
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -110,6 +112,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text), ("default", .text),
+    ("more", .text), ("before", .transaction),
   ]
 }
 

@@ -289,28 +289,37 @@ extension Node {
     {
       writeJournal(shard)
     }
+    var repeats: [OriginQuery] = []
     for (origin, position) in replica.outbox.repeats {
-      if let query = replica.machine.firstAnswer(at: position) { replica.outbox.queries.append((origin, query)) }
+      if let query = replica.machine.firstAnswer(at: position) { repeats.append((origin, query)) }
     }
     replica.outbox.repeats.removeAll(keepingCapacity: true)
-    var rest = replica.outbox.queries[...]
+    submit(repeats) { .journalRepeats(shard: shard, queries: $0) }
+    submit(replica.outbox.queries) { .journalQueries(shard: shard, queries: $0) }
+    replica.outbox.queries.removeAll(keepingCapacity: true)
+  }
+  private func submit(_ queries: [OriginQuery], _ job: ([OriginQuery]) -> Job) {
+    var rest = queries[...]
     while !rest.isEmpty {
       var count = 0
       var cost = 0
-      while count < min(rest.count, Node.queriesInJob) && cost < Node.costOfJob {
+      while count < rest.count && cost < JournalQuery.stepsAtOnce {
         cost += rest[rest.startIndex + count].query.cost
         count += 1
       }
-      jobs.append(.journalQueries(shard: shard, queries: Array(rest.prefix(count))))
+      // So many share a job, of about as many steps as one alone may take: the first need not wait long for the last.
+      jobs.append(job(Array(rest.prefix(count))))
       journalCost += cost
       rest = rest.dropFirst(count)
       counters.journalJobs += 1
     }
-    replica.outbox.queries.removeAll(keepingCapacity: true)
   }
-  /// So many, or of so many records, share a job: few enough that the first need not wait long for the last.
-  private static let queriesInJob = 512
-  private static let costOfJob = 8_192
+  /// What is left of a walk queues again, and is charged again.
+  func journalAnswered(_ found: JournalAnswers) {
+    journalCost -= found.cost
+    for answer in found.answers { deliver(answer) }
+    submit(found.unfinished) { .journalQueries(shard: found.shard, queries: $0) }
+  }
 
   /// Whether one more query may be read from the journal now. One alone always may.
   func admits(_ query: JournalQuery) -> Bool {

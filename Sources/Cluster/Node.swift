@@ -271,13 +271,11 @@ public final class Node: NodeCore {
       batchRefused(batch, error)
     case .measured(let gauges):
       diskMeasured(gauges)
-    case .answered(let answers, let cost):
-      journalCost -= cost
-      for answer in answers { deliver(answer) }
-    case .journalRotten(let answers, let cost, let shard, let reason, let transfer):
-      journalCost -= cost
-      for answer in answers { deliver(answer) }
-      rottenJournals.insert(shard)
+    case .answered(let answers):
+      journalAnswered(answers)
+    case .journalRotten(let answers, let reason, let transfer):
+      journalAnswered(answers)
+      rottenJournals.insert(answers.shard)
       if let transfer { transferAdvanced(.failed(transfer, reason)) }
       log(
         .error,

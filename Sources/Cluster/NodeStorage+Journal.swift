@@ -62,7 +62,7 @@ extension NodeStorage {
     } catch {
       unwritten[shard, default: JournalBacklog()].add(position, bytes)
       if NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
-        return .journalRotten([], cost: 0, shard: shard, reason: "\(error)")
+        return .journalRotten(JournalAnswers(shard: shard), reason: "\(error)")
       }
       if NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
       guard waitingJournals.insert(shard).inserted else { return .nothing }

@@ -29,11 +29,27 @@ public struct LogRelease: Sendable {
 /// Work beside the log, in lanes: the journals' (0), snapshots' (1).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
-  case journalQueries(shard: ShardID, queries: [(origin: Origin, query: JournalQuery)])
+  /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
+  case journalQueries(shard: ShardID, queries: [OriginQuery])
+  /// First answers to requests that came again: one read each.
+  case journalRepeats(shard: ShardID, queries: [OriginQuery])
   /// Before a snapshot that refers to the journal is written.
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
   case transfer(TransferJob)
+}
+
+/// A question that the journal answers, and who waits for the answer.
+public typealias OriginQuery = (origin: Origin, query: JournalQuery)
+
+/// What came of a job of journal queries.
+public struct JournalAnswers: Sendable {
+  var shard: ShardID
+  var answers: [EdgeAnswers] = []
+  /// What the job cost, as the queries said beforehand.
+  var cost = 0
+  /// What is left of queries that have yielded to others.
+  var unfinished: [OriginQuery] = []
 }
 
 /// A snapshot that is to be written.
@@ -63,10 +79,10 @@ public enum Completion: Sendable {
   /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
   case logRefused(LogBatch, StorageError)
   case measured(DiskGauges)
-  /// Answers to journal queries, and what these cost.
-  case answered([EdgeAnswers], cost: Int)
+  /// Answers to journal queries.
+  case answered(JournalAnswers)
   /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
-  case journalRotten([EdgeAnswers], cost: Int, shard: ShardID, reason: String, transfer: UInt64? = nil)
+  case journalRotten(JournalAnswers, reason: String, transfer: UInt64? = nil)
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -141,10 +157,14 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   public static var lanes: Int { 2 }
   public static func lane(of job: Job) -> Int {
     switch job {
-    case .journalAppend, .journalQueries, .journalSync: 0
+    case .journalAppend, .journalQueries, .journalRepeats, .journalSync: 0
     case .snapshotWrite: 1
     case .transfer(let transfer): transfer.lane
     }
+  }
+  /// Walks may be many and long; neither a journal's writer nor who repeats a request waits for them.
+  public static func yields(_ job: Job) -> Bool {
+    if case .journalQueries = job { true } else { false }
   }
 
   /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
@@ -236,12 +256,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
       return keepJournal(shard, position, bytes)
-    case .journalQueries(let shard, let queries):
-      let cost = queries.reduce(0) { $0 + $1.query.cost }
+    case .journalQueries(let shard, let queries), .journalRepeats(let shard, let queries):
       var rot: String?
       let answers = answer(shard, queries, rot: &rot)
-      guard let rot, noteRot(inJournalOf: shard) else { return .answered(answers, cost: cost) }
-      return .journalRotten(answers, cost: cost, shard: shard, reason: rot)
+      guard let rot, noteRot(inJournalOf: shard) else { return .answered(answers) }
+      return .journalRotten(answers, reason: rot)
     case .journalSync(let order):
       do {
         try syncJournal(for: order)
@@ -263,8 +282,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   private func answer(
-    _ shard: ShardID, _ queries: [(origin: Origin, query: JournalQuery)], rot: inout String?
-  ) -> [EdgeAnswers] {
+    _ shard: ShardID, _ queries: [OriginQuery], rot: inout String?
+  ) -> JournalAnswers {
+    var found = JournalAnswers(shard: shard, cost: queries.reduce(0) { $0 + $1.query.cost })
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
     try? writeBacklog(of: shard)
@@ -272,7 +292,10 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     for (origin, query) in queries {
       reply.buffer.removeAll()
       do {
-        try query.run(view, into: &reply)
+        if let rest = try query.step(view, into: &reply) {
+          found.unfinished.append((origin, rest))
+          continue
+        }
       } catch {
         reply.buffer.removeAll()
         if NodeStorage.isRot(error) { rot = "\(error)" }
@@ -283,7 +306,8 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
         results.append(shard, origin.sequence, reply.buffer.bytes)
       }
     }
-    return edges.map { EdgeAnswers(edge: $0.edge, results: $0.results.buffer.array) }
+    found.answers = edges.map { EdgeAnswers(edge: $0.edge, results: $0.results.buffer.array) }
+    return found
   }
 
   /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.

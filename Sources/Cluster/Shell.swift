@@ -108,12 +108,16 @@ public protocol NodeDisk: AnyObject, Sendable {
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.
   static func lane(of job: Job) -> Int
+  /// A job that yields is begun when all that was submitted to its lane before is done, and lets go before it what comes
+  /// later and does not yield. Jobs that yield run in order.
+  static func yields(_ job: Job) -> Bool
 }
 
 extension NodeDisk {
   public var descriptorsReserved: Int { 64 }
   public static var lanes: Int { 1 }
   public static func lane(of job: Job) -> Int { 0 }
+  public static func yields(_ job: Job) -> Bool { false }
 }
 
 /// Runs the turns of a node's replicas, which share nothing, so that those of different shards may run at once.

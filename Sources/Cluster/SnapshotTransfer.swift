@@ -209,7 +209,7 @@ extension NodeStorage {
         if let shard, NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
       }
       if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
-        return .journalRotten([], cost: 0, shard: shard, reason: "\(error)", transfer: job.number)
+        return .journalRotten(JournalAnswers(shard: shard), reason: "\(error)", transfer: job.number)
       }
       if NodeStorage.isRot(error), let shard = sent(by: job) {
         return .transferred(.rotten(job.number, shard: shard, "\(error)"))

@@ -12,215 +12,132 @@ public struct JournalCorruption: Error, CustomStringConvertible {
 }
 
 /// A question that the journal answers: a member's history, one transaction, or the first answer to a repeated request.
-/// A value to be run anywhere, while the ledger goes on. Cost: one read of some hundred bytes a record; for a transaction
-/// that the state has forgotten, one read a bisection of the segments, and then up to a whole segment.
+/// A value to be run anywhere, while the ledger goes on: a run takes so many steps at most, and what is left of the question
+/// then is another. A step is one read of some hundred bytes, or work of that time.
 public struct JournalQuery: Sendable {
   enum Question: Sendable {
-    /// `hint`: a record that may be the member's, and from which on `before` is found.
-    case history(start: JournalPosition, hint: JournalPosition, program: Int32, limit: Int, before: TransactionID)
+    case history(HistoryWalk)
     case transaction(at: JournalPosition, tx: TransactionID, left: Int64, state: String)
     case answer(at: JournalPosition)
     /// A transaction that has left memory, by the record that last spoke about it.
     case remembered(at: JournalPosition, tx: TransactionID, tenant: TenantID, state: UInt8)
     /// A transaction that the state has forgotten.
-    case past(tx: TransactionID, tenant: TenantID)
+    case past(TransactionSearch, tenant: TenantID)
     /// The records themselves, of the one and of the other.
     case facts(at: JournalPosition, tx: TransactionID)
-    case pastFacts(tx: TransactionID)
+    case pastFacts(TransactionSearch)
   }
-  let question: Question
+  private(set) var question: Question
   let catalogue: CatalogueRecords
   /// The journal must be readable up to here.
   public let end: JournalPosition
-  /// The records that it reads, as far as is known beforehand: a measure of its time and of its answer's size.
-  public var cost: Int {
-    switch question {
-    case .history(_, _, _, let limit, let before): before == .none ? limit : limit + JournalQuery.costOfSearch
-    case .transaction, .answer: 1
-    case .remembered, .facts: 2
-    case .past, .pastFacts: JournalQuery.costOfSearch
-    }
-  }
-  /// Of finding a place in the journal: mostly far less, at most ten times as much.
-  private static let costOfSearch = 1_000
-  /// A walk looks at no more records than this for one answer.
-  static let mostSteps = 100_000
+  /// The steps that the next run takes at most, a few aside: a measure of its time, and of its answer's size.
+  public private(set) var cost: Int
+  /// No run takes more than this: others have their turn then.
+  public static let stepsAtOnce = 1_000
 
   init(_ question: Question, catalogue: Catalogue, end: JournalPosition) {
     self.question = question
     self.catalogue = catalogue.records
     self.end = end
+    cost =
+      switch question {
+      case .history(let walk): walk.firstCost
+      case .transaction, .answer: 1
+      case .remembered, .facts: 2
+      case .past, .pastFacts: JournalQuery.stepsAtOnce
+      }
   }
 
-  /// Writes the reply. Throws what the source throws, and `JournalCorruption`.
-  public func run(_ source: some JournalSource, into reply: inout ReplyWriter) throws {
-    var scratch = [UInt8](repeating: 0, count: 512)
+  /// Runs for `cost` steps. Nil: the reply is written; else what is left of the question. Throws what the source throws,
+  /// and `JournalCorruption`.
+  public func step(_ source: some JournalSource, into reply: inout ReplyWriter) throws -> JournalQuery? {
+    var reader = JournalRecordReader(source, catalogue, end)
     switch question {
     case .answer(let position):
-      let length = try fetch(source, position, &scratch)
-      try scratch.withUnsafeBytes { bytes in
-        let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
-        record.render(catalogue, into: &reply)
-      }
+      try reader.read(at: position) { $0.render(catalogue, into: &reply) }
     case .transaction(let position, let tx, let left, let state):
-      let length = try fetch(source, position, &scratch)
-      try scratch.withUnsafeBytes { bytes in
-        let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
+      try reader.read(at: position) { record in
         guard record.tx == tx else { throw JournalCorruption(description: "another transaction at \(position)") }
         record.describe(catalogue, into: &reply, withMember: true)
         if !state.isEmpty { reply.field(.state, state) }
         if left >= 0 { reply.field(.left, left) }
       }
-    case .history(let start, let hint, let program, let limit, let before):
-      let first = try isSameMember(source, start, hint, &scratch) ? hint : start
-      try runHistory(source, first, program, limit, before, &scratch, &reply)
+    case .history(var walk):
+      if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.history(walk)) }
     case .remembered(let position, let tx, let tenant, let state):
-      try runRemembered(source, position, tx, tenant, state, &scratch, &reply)
-    case .past(let tx, let tenant):
-      try runPast(source, tx, tenant, &scratch, &reply)
+      try reader.show(tx, at: position, tenant, state: state, into: &reply)
     case .facts(let position, let tx):
-      try runFacts(source, position, tx, &scratch, &reply)
-    case .pastFacts(let tx):
-      try runPastFacts(source, tx, &scratch, &reply)
-    }
-  }
-
-  // MARK: What the state has forgotten
-
-  /// Numbers rise with the position in a slot, so a transaction lies in the last segment that began before its number.
-  private func runPast(
-    _ source: some JournalSource, _ tx: TransactionID, _ tenant: TenantID, _ scratch: inout [UInt8],
-    _ reply: inout ReplyWriter
-  ) throws {
-    guard let position = try search(source, tx, &scratch) else {
-      // A number that an inner step took, which no record shows.
-      reply.error(.notFound, "no such transaction")
-      return
-    }
-    let length = try fetch(source, position, &scratch)
-    try scratch.withUnsafeBytes { bytes in
-      let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
-      guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
-      record.describe(catalogue, into: &reply, withMember: true)
-    }
-  }
-  func search(
-    _ source: some JournalSource, _ tx: TransactionID, _ scratch: inout [UInt8]
-  ) throws -> JournalPosition? {
-    var low: UInt32 = 1
-    var high = end.segment
-    while low < high {
-      let middle = low + (high - low + 1) / 2
-      if try lastSequence(source, of: tx.slot, before: middle, &scratch) < tx.sequence {
-        low = middle
-      } else {
-        high = middle - 1
+      try reader.writeFacts(of: tx, at: position, into: &reply)
+    case .pastFacts(var search):
+      switch try search.run(&reader, steps: cost) {
+      case .unfinished: return rest(.pastFacts(search))
+      case .nowhere: reply.error(.notFound, "no such transaction")
+      case .found(let position): try reader.writeFacts(of: search.tx, at: position, into: &reply)
       }
-    }
-    return try scan(source, segment: low, for: tx)
-  }
-  /// How far a slot's transactions were numbered when a segment, not the first, began.
-  private func lastSequence(
-    _ source: some JournalSource, of slot: Slot, before segment: UInt32, _ scratch: inout [UInt8]
-  ) throws -> UInt64 {
-    var position = JournalPosition(segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
-    let wanted = Int(slot.rawValue)
-    while true {
-      let length = try fetch(source, position, &scratch)
-      let found: UInt64? = try scratch.withUnsafeBytes { bytes in
-        let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
-        guard record.kind == .index else {
-          throw JournalCorruption(description: "segment \(segment) does not begin with its index")
+    case .past(var search, let tenant):
+      switch try search.run(&reader, steps: cost) {
+      case .unfinished: return rest(.past(search, tenant: tenant))
+      case .nowhere: reply.error(.notFound, "no such transaction")
+      case .found(let position):
+        try reader.read(at: position) { record in
+          guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
+          record.describe(catalogue, into: &reply, withMember: true)
         }
-        guard wanted < Int(record.amount) + JournalRecord.slotsPerIndex else { return nil }
-        var reader = ByteReader(record.answer)
-        for _ in 0..<max(0, wanted - Int(record.amount)) { _ = try reader.readVarint() }
-        return try reader.readVarint()
       }
-      if let found { return found }
-      position = JournalPosition(segment: segment, offset: position.offset + UInt64(length))
-    }
-  }
-  /// Where in a segment a transaction's record is, frame by frame.
-  private func scan(_ source: some JournalSource, segment: UInt32, for tx: TransactionID) throws -> JournalPosition? {
-    var buffer = [UInt8](repeating: 0, count: 256 << 10)
-    var offset: UInt64 = 0
-    while segment < end.segment || offset < end.offset {
-      let start = JournalPosition(segment: segment, offset: offset)
-      let got = try buffer.withUnsafeMutableBytes { try source.read(at: start, into: $0) }
-      guard got > 0 else { return nil }
-      var frame = 0
-      var needed = 0
-      let found: Int? = try buffer.withUnsafeBytes { bytes in
-        func word(_ at: Int) -> Int {
-          Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self)))
-        }
-        while got - frame >= JournalBuffer.frameHeaderSize {
-          let count = word(frame + 4)
-          guard word(frame) == Int(JournalBuffer.magic), count >= JournalBuffer.frameHeaderSize else {
-            throw JournalCorruption(description: "no frame at segment \(segment), offset \(offset + UInt64(frame))")
-          }
-          guard count <= got - frame else {
-            needed = count
-            return nil
-          }
-          var record = frame + JournalBuffer.frameHeaderSize
-          while record + JournalRecord.fixedSize <= frame + count {
-            let raw = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: record + 8, as: UInt64.self))
-            if raw == tx.rawValue { return record }
-            guard word(record + 4) >= JournalRecord.fixedSize else {
-              throw JournalCorruption(description: "no record at segment \(segment), offset \(offset + UInt64(record))")
-            }
-            record += word(record + 4)
-          }
-          frame += count
-        }
-        return nil
-      }
-      if let found { return JournalPosition(segment: segment, offset: offset + UInt64(found)) }
-      guard frame > 0 || needed > buffer.count else { return nil }
-      if frame == 0 { buffer = [UInt8](repeating: 0, count: needed) }
-      offset += UInt64(frame)
     }
     return nil
   }
+  private func rest(_ question: Question) -> JournalQuery {
+    var rest = self
+    rest.question = question
+    rest.cost = JournalQuery.stepsAtOnce
+    return rest
+  }
 
-  // MARK: Pieces
+  /// Runs to the end.
+  public func run(_ source: some JournalSource, into reply: inout ReplyWriter) throws {
+    var next = try step(source, into: &reply)
+    while let query = next { next = try query.step(source, into: &reply) }
+  }
+}
 
-  private func runHistory(
-    _ source: some JournalSource, _ start: JournalPosition, _ program: Int32, _ limit: Int, _ before: TransactionID,
-    _ scratch: inout [UInt8], _ reply: inout ReplyWriter
-  ) throws {
-    // The array's count stands in front of its records: they are gathered apart.
-    var records = ReplyWriter(capacity: 4096)
-    var found = 0
-    var steps = 0
-    var isBehind = before == .none
-    var position = start
-    while position != .none && found < limit && steps < JournalQuery.mostSteps {
-      let length = try fetch(source, position, &scratch)
-      try scratch.withUnsafeBytes { bytes in
-        let record = try decode(UnsafeRawBufferPointer(rebasing: bytes[0..<length]), position)
-        if isBehind && (program < 0 || record.program == program) {
-          record.describe(catalogue, into: &records, withMember: false)
-          found += 1
-        }
-        if record.tx == before { isBehind = true }
-        guard record.previous < position else {
-          throw JournalCorruption(description: "a record at \(position) that links ahead")
-        }
-        position = record.previous
-      }
-      steps += 1
-    }
-    reply.array(count: found)
-    reply.buffer.append(records.buffer.bytes)
+/// Reads records of a journal.
+struct JournalRecordReader<Source: JournalSource> {
+  let source: Source
+  let catalogue: CatalogueRecords
+  let end: JournalPosition
+  private var scratch = [UInt8](repeating: 0, count: 512)
+
+  init(_ source: Source, _ catalogue: CatalogueRecords, _ end: JournalPosition) {
+    self.source = source
+    self.catalogue = catalogue
+    self.end = end
+  }
+
+  /// The record at a position, and its bytes in the journal.
+  mutating func read<R>(at position: JournalPosition, _ body: (JournalRecord) throws -> R) throws -> R {
+    let length = try fetch(position)
+    return try scratch.withUnsafeBytes { try body(try decode(.init(rebasing: $0[0..<length]), position)) }
+  }
+  /// A copy of the record at a position.
+  mutating func copy(at position: JournalPosition) throws -> [UInt8] { Array(scratch[0..<(try fetch(position))]) }
+  /// A record that was copied from there.
+  func read<R>(_ bytes: [UInt8], from position: JournalPosition, _ body: (JournalRecord) throws -> R) throws -> R {
+    try bytes.withUnsafeBytes { try body(try decode($0, position)) }
+  }
+  /// As `read`, and where the next record of its frame is.
+  mutating func read<R>(
+    at position: JournalPosition, next: inout JournalPosition, _ body: (JournalRecord) throws -> R
+  ) throws -> R {
+    let length = try fetch(position)
+    next = JournalPosition(rawValue: position.rawValue &+ UInt64(length))
+    return try scratch.withUnsafeBytes { try body(try decode(.init(rebasing: $0[0..<length]), position)) }
   }
 
   /// Reads the record at a position to the front of `scratch`; its length.
-  func fetch(
-    _ source: some JournalSource, _ position: JournalPosition, _ scratch: inout [UInt8]
-  ) throws -> Int {
+  private mutating func fetch(_ position: JournalPosition) throws -> Int {
+    let source = source
     var got = try scratch.withUnsafeMutableBytes { try source.read(at: position, into: $0) }
     guard got >= JournalRecord.fixedSize else { throw JournalCorruption(description: "no record at \(position)") }
     let length = scratch.withUnsafeBytes {
@@ -236,7 +153,7 @@ public struct JournalQuery: Sendable {
     guard got >= length else { throw JournalCorruption(description: "a record at \(position) is cut") }
     return length
   }
-  func decode(_ bytes: UnsafeRawBufferPointer, _ position: JournalPosition) throws -> JournalRecord {
+  private func decode(_ bytes: UnsafeRawBufferPointer, _ position: JournalPosition) throws -> JournalRecord {
     do {
       let record = try JournalRecord(decoding: bytes)
       guard

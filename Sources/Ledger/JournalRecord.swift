@@ -51,15 +51,18 @@ enum RecordKind: UInt8, Sendable {
 ///     8   transaction                          u64
 ///     16  the member's record before this one  u64
 ///     24  stamp                                i64
-///     32  kind u8, flags u8, program u16 (all ones: none), merchant u32 (all ones: none)
+///     32  kind u8 (its top bit: a link at the end), flags u8, program u16 (all ones: none), merchant u32 (all ones: none)
 ///     40  points, amount, balance, balance - available: zigzag; tenant: varint; member, request: counted;
 ///         by flags: spend, of u64, expires, effective: zigzag; other: counted; answer: counted; lots: counted, each a
-///         `JournalLot`; where `of`'s own record is, u64, and what has been given back of it by now: points, spend, zigzag
+///         `JournalLot`; where `of`'s own record is, u64, and what has been given back of it by now: points, spend, zigzag;
+///         the account's record before this one u64, where that is not the member's
 struct JournalRecord {
   typealias Bytes = UnsafeRawBufferPointer
   var kind: RecordKind
   var tx: TransactionID
+  /// The member's record before this one, and the account's.
   var previous = JournalPosition.none
+  var previousOfAccount = JournalPosition.none
   var stamp: Stamp
   var tenant: TenantID
   var program: Int32 = -1
@@ -100,6 +103,7 @@ struct JournalRecord {
   private static let hasAnswer: UInt8 = 32
   private static let hasLots: UInt8 = 64
   private static let hasOriginal: UInt8 = 128
+  private static let hasAccountLink: UInt8 = 128
 
   init(_ kind: RecordKind, tx: TransactionID, stamp: Stamp, tenant: TenantID, member: Bytes) {
     self.kind = kind
@@ -124,7 +128,8 @@ struct JournalRecord {
     place.storeBytes(of: tx.rawValue.littleEndian, toByteOffset: 8, as: UInt64.self)
     place.storeBytes(of: previous.rawValue.littleEndian, toByteOffset: 16, as: UInt64.self)
     place.storeBytes(of: stamp.microseconds.littleEndian, toByteOffset: 24, as: Int64.self)
-    place.storeBytes(of: kind.rawValue, toByteOffset: 32, as: UInt8.self)
+    let hasLink = previousOfAccount != previous
+    place.storeBytes(of: kind.rawValue | (hasLink ? Self.hasAccountLink : 0), toByteOffset: 32, as: UInt8.self)
     place.storeBytes(of: flags, toByteOffset: 33, as: UInt8.self)
     place.storeBytes(of: UInt16(truncatingIfNeeded: program).littleEndian, toByteOffset: 34, as: UInt16.self)
     place.storeBytes(of: merchant.littleEndian, toByteOffset: 36, as: Int32.self)
@@ -150,6 +155,7 @@ struct JournalRecord {
         buffer.append(zigzag: reversedSpend)
       }
     }
+    if hasLink { buffer.append(previousOfAccount.rawValue) }
     let end = buffer.count
     buffer.patch(UInt32(end - start), at: start + 4)
     buffer.patch(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer.bytes[start + 4..<end])), at: start)
@@ -169,7 +175,10 @@ struct JournalRecord {
     tx = TransactionID(rawValue: rawTransaction)
     previous = JournalPosition(rawValue: try reader.read())
     stamp = Stamp(microseconds: try reader.read())
-    guard let kind = RecordKind(rawValue: try reader.read()) else { throw MalformedBytes("a record of unknown kind") }
+    let rawKind: UInt8 = try reader.read()
+    guard let kind = RecordKind(rawValue: rawKind & ~Self.hasAccountLink) else {
+      throw MalformedBytes("a record of unknown kind")
+    }
     self.kind = kind
     let flags: UInt8 = try reader.read()
     let rawProgram: UInt16 = try reader.read()
@@ -194,6 +203,8 @@ struct JournalRecord {
       reversedPoints = try reader.readZigzag()
       reversedSpend = try reader.readZigzag()
     }
+    previousOfAccount = previous
+    if rawKind & Self.hasAccountLink != 0 { previousOfAccount = JournalPosition(rawValue: try reader.read()) }
   }
   /// The length of the record that bytes begin with, as it says itself. The caller has decoded it.
   static func byteCount(_ bytes: Bytes) -> Int {

@@ -135,6 +135,17 @@ extension Ledger {
     }
     return nil
   }
+  /// A member's newest journal record.
+  @inline(__always) func newestRecord(_ member: UnsafePointer<MemberRecord>) -> JournalPosition {
+    var newest = member.pointee.account.lastRecord
+    var next = member.pointee.nextAccount
+    while next != 0 {
+      let account = accounts.read(Int(next - 1))
+      newest = max(newest, account.pointee.lastRecord)
+      next = account.pointee.next
+    }
+    return newest
+  }
   /// Calls `body` with the program of each of a member's accounts.
   func forEachAccount(_ member: UnsafePointer<MemberRecord>, _ body: (UnsafePointer<AccountRecord>) -> Void) {
     let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)

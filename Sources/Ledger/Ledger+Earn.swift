@@ -201,7 +201,7 @@ extension Ledger {
     // A purchase uploaded so late that its points have lapsed: history shows both, the answer what is left.
     if expiry <= now { record.amount = holder.account.pointee.available - before }
     book(holder, &record, points: points, lotExpiry: expiry, origin: origin)
-    remember(key, holder.member.pointee.lastRecord)
+    remember(key, holder.account.pointee.lastRecord)
     endDueLots(holder)
     record.render(catalogue, into: &reply)
   }

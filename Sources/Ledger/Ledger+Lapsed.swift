@@ -86,7 +86,9 @@ extension Ledger {
     let record = lapsed.write(number)
     core.digest.add(lapsedKey(record.pointee), DigestField.lapsed, points &- record.pointee.points)
     record.pointee.points = points
-    if points == 0 { lapsedIndex.remove(hashes.number(record.pointee.lot), PagedQueue<LapsedRecord>.indexValue(number)) }
+    if points == 0 {
+      lapsedIndex.remove(hashes.number(record.pointee.lot), PagedQueue<LapsedRecord>.indexValue(number))
+    }
   }
   /// What the digest knows the lot by: the same wherever the member's record lies.
   func lapsedKey(_ record: LapsedRecord) -> UInt64 {
@@ -102,7 +104,9 @@ extension Ledger {
       let record = lapsed.read(lapsed.first).pointee
       let isMark = record.points == LapsedRecord.mark
       let day = isMark ? record.lot : core.firstLapsedDay
-      guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else { return false }
+      guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else {
+        return false
+      }
       if isMark { core.firstLapsedDay = day } else if record.points > 0 { setLapsed(lapsed.first, 0) }
       lapsed.removeFirst()
     }

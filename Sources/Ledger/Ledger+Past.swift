@@ -235,7 +235,7 @@ extension Ledger {
     }
     switch past.find(tx) {
     case .entry(let entry): return .journal(journalQuery(.facts(at: entry.position, tx: tx)))
-    case .unknown: return .journal(journalQuery(.pastFacts(tx: tx)))
+    case .unknown: return .journal(journalQuery(.pastFacts(TransactionSearch(tx, before: journal.end))))
     case .never:
       reply.error(.notFound, "no such transaction")
       return .replied

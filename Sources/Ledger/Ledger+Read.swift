@@ -70,20 +70,35 @@ extension Ledger {
       guard let found = self.program(name, -1, header.context.tenant, &reply) else { return .replied }
       program = found
     }
-    var start = members.read(Int(number)).pointee.lastRecord
-    var hint = JournalPosition.none
-    let before = TransactionID(rawValue: rawBefore)
-    // Known still: the walk begins there. Else it looks for it from the newest on.
-    if before != .none, let known = findTransaction(before),
-      transactions.read(known).pointee.member == number
-    {
-      start = transactions.read(known).pointee.position
-    } else if before != .none, case .entry(let entry) = past.find(before), entry.position <= start {
-      hint = entry.position
+    let member = members.read(Int(number))
+    let newest = program < 0 ? newestRecord(member) : account(member, program)?.pointee.lastRecord
+    guard let start = historyStart(number, newest ?? .none, before: TransactionID(rawValue: rawBefore)) else {
+      reply.error(.notFound, HistoryWalk.unknown)
+      return .replied
     }
-    return .journal(
-      journalQuery(
-        .history(start: start, hint: hint, program: Int32(program), limit: Int(limit), before: before)))
+    let walk = HistoryWalk(
+      tenant: header.context.tenant, member: Array(id), program: Int32(program), limit: Int(limit), start: start)
+    return .journal(journalQuery(.history(walk)))
+  }
+  /// Where a history begins; nil if `before` cannot be a transaction of the member.
+  private func historyStart(
+    _ number: UInt32, _ newest: JournalPosition, before: TransactionID
+  ) -> HistoryWalk.Start? {
+    if before == .none { return .at(newest) }
+    if let known = findTransaction(before) {
+      let transaction = transactions.read(known).pointee
+      return transaction.member == number ? .behind(transaction.position) : nil
+    }
+    // A member's transactions are numbered in its slot.
+    guard before.slot == members.read(Int(number)).pointee.slot, isNumbered(before) else { return nil }
+    switch past.find(before) {
+    case .entry(let entry): return .behindRemembered(entry.position, before)
+    case .unknown: return .behindForgotten(TransactionSearch(before, before: journal.end))
+    case .never: return nil
+    }
+  }
+  private func isNumbered(_ tx: TransactionID) -> Bool {
+    tx.sequence > 0 && tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
   }
 
   private func readTransaction(
@@ -94,7 +109,7 @@ extension Ledger {
     guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
     let tx = TransactionID(rawValue: rawTransaction)
     guard let number = findTransaction(tx) else {
-      guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
+      guard isNumbered(tx) else {
         reply.error(.notFound, "no such transaction")
         return .replied
       }
@@ -104,7 +119,7 @@ extension Ledger {
           journalQuery(.remembered(at: entry.position, tx: tx, tenant: header.context.tenant, state: entry.state)))
       case .unknown:
         // Older than any refund window: the journal knows it.
-        return .journal(journalQuery(.past(tx: tx, tenant: header.context.tenant)))
+        return .journal(journalQuery(.past(TransactionSearch(tx, before: journal.end), tenant: header.context.tenant)))
       case .never:
         reply.error(.notFound, "no such transaction")
         return .replied

@@ -52,7 +52,7 @@ extension Ledger {
       record.lots = encodedLots(chain)
       book(holder, &record, points: points, takes: chain)
     }
-    remember(key, holder.member.pointee.lastRecord)
+    remember(key, holder.account.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied
   }
@@ -251,8 +251,8 @@ extension Ledger {
     record.request = s.request
     record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain, link: hold.id)
-    setLatest(s.number, holder.member.pointee.lastRecord)
-    remember(s.key, holder.member.pointee.lastRecord)
+    setLatest(s.number, holder.account.pointee.lastRecord)
+    remember(s.key, holder.account.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied
   }
@@ -282,7 +282,7 @@ extension Ledger {
     record.of = s.transaction.id
     record.request = s.request
     book(holder, &record, points: s.transaction.points, link: s.transaction.id)
-    remember(s.key, holder.member.pointee.lastRecord)
+    remember(s.key, holder.account.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied
   }

@@ -206,8 +206,8 @@ extension Ledger {
     record.reversedPoints = original.reversedPoints
     record.reversedSpend = original.reversedSpend
     book(holder, &record, points: abs(points), link: s.transaction.id)
-    setLatest(s.number, holder.member.pointee.lastRecord)
-    remember(s.key, holder.member.pointee.lastRecord)
+    setLatest(s.number, holder.account.pointee.lastRecord)
+    remember(s.key, holder.account.pointee.lastRecord)
     record.render(catalogue, into: &reply)
     return .replied
   }

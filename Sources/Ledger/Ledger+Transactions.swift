@@ -10,7 +10,7 @@ extension Ledger {
     return TransactionID(slot: slot, sequence: sequence.pointee)
   }
 
-  /// Writes a transaction's journal record at the end of its member's chain, and keeps what a refund has to know of it.
+  /// Writes a transaction's journal record at the end of its account's chain and of its member's, and keeps what a refund has to know of it.
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
   @discardableResult mutating func book(
     _ holder: Holder, _ record: inout JournalRecord, points: Int64, takes: UInt32 = 0, state: UInt8 = 0,
@@ -19,9 +19,10 @@ extension Ledger {
     let account = holder.account
     record.balance = account.pointee.balance
     record.available = account.pointee.available
-    record.previous = holder.member.pointee.lastRecord
+    record.previous = newestRecord(holder.member)
+    record.previousOfAccount = account.pointee.lastRecord
     let position = journal.append(record)
-    holder.member.pointee.lastRecord = position
+    account.pointee.lastRecord = position
     var transaction = TransactionRecord(
       id: record.tx, position: position, latest: position, stamp: record.stamp, points: points, member: holder.number,
       program: record.program, kind: record.kind.rawValue)

@@ -119,7 +119,7 @@ extension Ledger {
       var take = chain
       while take != 0 { take = dropTake(take, tx) }
       transactions.write(number).pointee.firstTake = 0
-      remember(key, sender.member.pointee.lastRecord)
+      remember(key, sender.account.pointee.lastRecord)
       record.render(catalogue, into: &reply)
       return .replied
     }

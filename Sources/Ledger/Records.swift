@@ -48,6 +48,8 @@ struct AccountRecord: BitwiseCopyable {
   var available: Int64 = 0
   var held: Int64 = 0
   var debt: Int64 = 0
+  /// Its newest journal record.
+  var lastRecord = JournalPosition.none
   /// The program's number, or -1: not in use.
   var program: Int32 = -1
   var firstLot: UInt32 = 0
@@ -65,8 +67,6 @@ struct MemberRecord: BitwiseCopyable {
   var since: Stamp
   /// Name and region in the blob, one string: region counted, then the name. 0 is neither.
   var profile: UInt64 = 0
-  /// The member's newest journal record.
-  var lastRecord = JournalPosition.none
   var tenant: TenantID
   var firstCard: UInt32 = 0
   var firstHold: UInt32 = 0
@@ -80,7 +80,7 @@ struct MemberRecord: BitwiseCopyable {
   var account = AccountRecord()
   var lot = LotRecord()
 
-  static let accountOffset = 72
+  static let accountOffset = 64
   static let lotOffset = 112
   var slot: Slot { Slot(hash: hash) }
 }

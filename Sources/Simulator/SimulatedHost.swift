@@ -42,7 +42,8 @@ public final class SimulatedHost {
   /// Its process is stopped.
   var isFrozen = false
   var isTurnScheduled = false
-  var laneBusyUntil: [UInt64] = [0, 0]
+  /// Of each lane; the last, of the jobs that yield.
+  var laneBusyUntil: [UInt64] = [0, 0, 0]
   var clients: [ClientID: SimulatedClient] = [:]
   var wires: [LinkID: UInt64] = [:]
   var unreadLinks: [LinkID: [UInt8]] = [:]

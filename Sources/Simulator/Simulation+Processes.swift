@@ -23,7 +23,7 @@ extension Simulation {
         build: host.build)
       host.life += 1
       host.isTurnScheduled = false
-      host.laneBusyUntil = [0, 0]
+      host.laneBusyUntil = [0, 0, 0]
       host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
       host.node = Node(
@@ -203,11 +203,12 @@ extension Simulation {
         .written(host: host.number, life: host.life, batch))
     }
     for job in effects.jobs {
-      // Lanes keep their order: each job waits for the one before it in its lane.
+      // Lanes keep their order: each job waits for those before it in its lane; nobody waits for one that yields.
       let lane = NodeStorage.lane(of: job)
-      let begin = max(host.laneBusyUntil[lane], now)
-      host.laneBusyUntil[lane] = begin + between(5, 200) * host.diskSlowness
-      events.push(at: host.laneBusyUntil[lane], .job(host: host.number, life: host.life, job))
+      let own = NodeStorage.yields(job) ? host.laneBusyUntil.count - 1 : lane
+      let begin = max(host.laneBusyUntil[lane], host.laneBusyUntil[own], now)
+      host.laneBusyUntil[own] = begin + between(5, 200) * host.diskSlowness
+      events.push(at: host.laneBusyUntil[own], .job(host: host.number, life: host.life, job))
     }
     if effects.wantsTurn && !host.isTurnScheduled {
       host.isTurnScheduled = true

@@ -49,6 +49,25 @@ import Testing
     #expect(client.lines.allSatisfy { $0 == "*50" || $0.hasPrefix("+tx=") })
   }
 
+  /// However many walks wait at the member's leader, a repeat waits for none of them.
+  @Test func aRepeatDoesNotWaitForHistories() throws {
+    let (simulation, edges) = try makeMember(transactions: 60) { $0.clientRecords = 10_000 }
+    let leader = try #require((0..<3).first { !edges.contains($0) })
+    var readers: [SimulatedClient] = []
+    for _ in 0..<8 { readers.append(try #require(simulation.connect(to: leader))) }
+    for reader in readers { simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 150), on: reader) }
+    simulation.hosts[leader].diskSlowness = 200
+    let began = simulation.now
+    let terminal = try #require(simulation.connect(to: edges[1]))
+    simulation.send("EARN ann merchant=shop points=1 id=r7\n", on: terminal)
+    simulation.run(for: 5_000_000) { terminal.lineCount > 0 }
+    let told = simulation.now - began
+    #expect(terminal.lines.first?.hasPrefix("+tx=") == true, "\(terminal.lines)")
+    simulation.run(for: 20_000_000) { readers.allSatisfy { $0.lineCount == 150 * 51 } }
+    #expect(readers.allSatisfy { $0.lineCount == 150 * 51 })
+    #expect(simulation.now - began > 3 * told, "\(told) of \(simulation.now - began) us")
+  }
+
   @Test func tooManyHistoriesAtOnceAreToldBusyAndRepeatsAreAnsweredMeanwhile() throws {
     let (simulation, edges) = try makeMember(transactions: 60) {
       $0.clientRecords = 500

@@ -8,7 +8,7 @@ struct LedgerUnitTests {
     #expect(MemoryLayout<MemberRecord>.stride == 192)
     #expect(MemoryLayout<MemberRecord>.offset(of: \.account) == MemberRecord.accountOffset)
     #expect(MemoryLayout<MemberRecord>.offset(of: \.lot) == MemberRecord.lotOffset)
-    #expect(MemoryLayout<AccountRecord>.stride == 40)
+    #expect(MemoryLayout<AccountRecord>.stride == 48)
     #expect(MemoryLayout<LotRecord>.stride == 80)
     #expect(MemoryLayout<TransactionRecord>.stride == 112)
     #expect(MemoryLayout<PastTable.Block>.stride == 144)

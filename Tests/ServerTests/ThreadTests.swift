@@ -24,6 +24,36 @@ import Testing
     }
   }
 
+  /// What yields lets go before it all that has come meanwhile, and is done one at a time; nothing is left.
+  @Test func aWorkerDoesFirstWhatDoesNotYield() {
+    let order = Mutex<[String]>([])
+    let isBusy = Semaphore()
+    let mayGoOn = Semaphore()
+    let isDone = Semaphore()
+    let itself = Mutex<Worker<String>?>(nil)
+    let worker = Worker<String>(name: "test") { item in
+      order.withLock { $0.append(item) }
+      if item == "first" {
+        isBusy.signal()
+        mayGoOn.wait()
+      }
+      if item == "walk 1" { itself.withLock { $0 }?.submit("urgent 3") }
+      if item == "last" { isDone.signal() }
+    }
+    itself.withLock { $0 = worker }
+    worker.submit("first")
+    isBusy.wait()
+    for number in 1...3 { worker.submit("walk \(number)", yields: true) }
+    for number in 1...2 { worker.submit("urgent \(number)") }
+    worker.submit("last", yields: true)
+    mayGoOn.signal()
+    isDone.wait()
+    worker.stop()
+    itself.withLock { $0 = nil }
+    let expected = ["first", "urgent 1", "urgent 2", "walk 1", "urgent 3", "walk 2", "walk 3", "last"]
+    #expect(order.withLock { $0 } == expected)
+  }
+
   @Test func aLoopThatIsIdleMayWriteTheLogItself() throws {
     var options = LoopOptions()
     options.writesWhenIdle = true

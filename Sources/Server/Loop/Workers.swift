@@ -73,7 +73,7 @@ final class Workers<Disk: NodeDisk>: Sendable {
   func submit(_ job: Disk.Job) {
     let lane = Disk.lane(of: job)
     precondition(lanes.indices.contains(lane), "a job's lane is one of those that there are")
-    lanes[lane].submit(job)
+    lanes[lane].submit(job, yields: Disk.yields(job))
   }
   func submit(_ lookup: Lookup) { resolver.submit(lookup) }
 

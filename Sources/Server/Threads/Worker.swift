@@ -1,10 +1,12 @@
 import Synchronization
 
-/// A thread that does things in the order they were submitted. A submission costs a short lock, and a system call only
-/// if the worker sleeps.
+/// A thread that does things in the order they were submitted; those that yield, one at a time whenever it has done all
+/// others that have come meanwhile. So neither kind can hold up the other for long: who does not yield waits for one thing
+/// that does, at most. A submission costs a short lock, and a system call only if the worker sleeps.
 final class Worker<Input: Sendable>: Sendable {
   private struct State {
     var items: [Input] = []
+    var yielding: [Input] = []
     var stopped = false
     var thread: NativeThread?
   }
@@ -16,10 +18,10 @@ final class Worker<Input: Sendable>: Sendable {
     state.withLock { $0.thread = thread }
   }
 
-  func submit(_ item: Input) {
+  func submit(_ item: Input, yields: Bool = false) {
     let wasEmpty = state.withLock { state in
-      state.items.append(item)
-      return state.items.count == 1
+      if yields { state.yielding.append(item) } else { state.items.append(item) }
+      return state.items.count + state.yielding.count == 1
     }
     if wasEmpty { semaphore.signal() }
   }
@@ -27,16 +29,18 @@ final class Worker<Input: Sendable>: Sendable {
   private func run(_ body: @Sendable (Input) -> Void) {
     var batch: [Input] = []
     while true {
-      let stopped = state.withLock { state in
+      // What yields is taken together with all that came before it, and done behind that.
+      let (yielding, stopped) = state.withLock { state -> (Input?, Bool) in
         swap(&batch, &state.items)
-        return state.stopped
+        return (state.yielding.isEmpty ? nil : state.yielding.removeFirst(), state.stopped)
       }
-      if batch.isEmpty {
+      if batch.isEmpty && yielding == nil {
         if stopped { return }
         semaphore.wait()
         continue
       }
       for item in batch { body(item) }
+      if let yielding { body(yielding) }
       batch.removeAll(keepingCapacity: batch.capacity <= 1024)
     }
   }
@@ -55,6 +59,7 @@ final class Worker<Input: Sendable>: Sendable {
     let thread = state.withLock { state in
       state.stopped = true
       state.items = []
+      state.yielding = []
       return state.thread.take()
     }
     semaphore.signal()
