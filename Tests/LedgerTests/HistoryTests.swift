@@ -92,9 +92,13 @@ import Testing
   @Test func aPlaceThatIsNotTheMembersIsNotFound() throws {
     let world = try makeWorld()
     _ = try world.run("EARN ann merchant=cafe program=p points=7 id=a")
-    _ = try world.run("EARN ben merchant=cafe program=p points=7 id=b")
-    let slot = withBytes("ann") { Command.memberSlot($0, tenant: .first) }.rawValue
-    for before in ["#2", "\(slot)-2", "\(slot ^ 1)-1", "16000-99"] {
+    // One whose transactions are numbered with ann's.
+    func slot(of member: String) -> UInt16 { withBytes(member) { Command.memberSlot($0, tenant: .first) }.rawValue }
+    let slot = slot(of: "ann")
+    let other = try #require((0..<200_000).lazy.map { "m\($0)" }.first { slot(of: $0) == slot })
+    #expect(try world.run("MEMBER ADD \(other)") == "+OK")
+    _ = try world.run("EARN \(other) merchant=cafe program=p points=7 id=b")
+    for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
       #expect(try ask(world, "HISTORY ann before=\(before)").reply == "-NOTFOUND", "\(before)")
     }
     #expect(try ask(world, "HISTORY ann before=#1").reply == "(none)")
@@ -102,7 +106,7 @@ import Testing
     world.time = Stamp(microseconds: world.time.microseconds + 50 * 86_400 * 1_000_000)
     _ = try world.send(world.tick())
     try #require(world.shards[0].ledger.transactions.count == 0)
-    for before in ["#2", "\(slot)-2", "\(slot ^ 1)-1", "16000-99"] {
+    for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
       #expect(try ask(world, "HISTORY ann before=\(before)").reply == "-NOTFOUND", "\(before)")
     }
     #expect(try ask(world, "HISTORY ann before=#1").reply == "(none)")

@@ -185,7 +185,7 @@ extension Life {
         return wrong("\(known.line) was answered \(known.answer), and \(name), which was damaged, now says \(answer)")
       }
     }
-    for member in (0..<plan.members).map({ "m\($0)" }) {
+    for member in (0..<plan.members).map({ plan.member(UInt64($0)) }) {
       let asked = simulation.now
       let answer = ask(client, "BALANCE \(member)", for: 8_000_000)
       if answer.hasPrefix("+") {
