@@ -11,6 +11,9 @@ extension Replica {
     var inFlightBytes = 8 << 20
     /// Commands that wait to be proposed; over it an edge is told BUSY.
     var gatherBytes = 16 << 20
+    /// A leader that has more commands to apply before it may propose refuses at once what comes; and who has more is not
+    /// given leadership.
+    var replayPatience = 50_000
   }
 
   struct ReplicaCounters: Sendable {

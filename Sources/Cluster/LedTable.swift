@@ -89,7 +89,7 @@ struct LedTable: Equatable {
       mix(row.term.rawValue, into: &hash)
       mix(row.commit.rawValue, into: &hash)
       mix(row.applied.rawValue, into: &hash)
-      mix(row.closedIndex.rawValue, into: &hash)
+      mix(row.closedIndex.rawValue << 1 | (row.hasTakenOver ? 1 : 0), into: &hash)
     }
     return hash
   }

@@ -222,7 +222,9 @@ extension Node {
 
   /// Whether a node is well enough to be given what another leads.
   func mayTakeOver(_ node: NodeID, _ shard: ShardID) -> Bool {
-    guard let peer = peer(node), !peer.poisons.contains(where: { $0.shard == shard }) else { return false }
+    guard let peer = peer(node), !peer.replaying.contains(shard),
+      !peer.poisons.contains(where: { $0.shard == shard })
+    else { return false }
     return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
       && !peer.disk.lacksDescriptors && !peer.isCorrupt
   }

@@ -95,7 +95,9 @@ extension Node {
     let led = shards.filter { isLed($0.shard) }.count
     let alarms = alarms
     let isSound = alarms.isEmpty && divergent.isEmpty && !replicas.contains { $0?.quarantined != nil }
-    let healthy = cluster != 0 && up == members.count && led == shards.count && isLed(.directory) && isSound
+    // A leader that is still applying what it found answers nothing.
+    let isAllServed = isServed(.directory) && shards.allSatisfy { isServed($0.shard) }
+    let healthy = cluster != 0 && up == members.count && led == shards.count && isAllServed && isSound
     reply.buffer.removeAll()
     reply.record()
     reply.field(.cluster, cluster == 0 ? "none" : clusterName)
@@ -120,6 +122,9 @@ extension Node {
     if known.node == id && replica(shard)?.isLeader != true { return false }
     return known.node != .none && isUp(known.node) && known.applied > LogIndex(0)
   }
+
+  /// Whether it has a leader that answers.
+  func isServed(_ shard: ShardID) -> Bool { isLed(shard) && leaders[Int(shard.rawValue)].hasTakenOver }
 
   func infoSections() -> [InfoSection] {
     let led = replicas.filter { $0?.isLeader == true }.count

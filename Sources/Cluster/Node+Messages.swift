@@ -49,6 +49,7 @@ extension Node {
       try receiveClock(&reader, of: peer)
     case .disk:
       try receiveDisk(&reader, of: peer)
+    case .replaying: try receiveReplaying(&reader, of: peer)
     case .poison: try receivePoisons(&reader, of: peer)
     case .clearPoison: tryPoison(ShardID(try reader.read()))
     case .bootstrap:
@@ -136,7 +137,7 @@ extension Node {
         NodeStatus.Led(
           shard: replica.shard, term: replica.term, commit: replica.commitIndex, applied: replica.machine.lastIndex,
           catalogueVersion: replica.machine.catalogueVersion, closed: replica.closed.stamp,
-          closedIndex: replica.closed.index))
+          closedIndex: replica.closed.index, hasTakenOver: replica.hasTakenOver))
     }
     let changes = toldStatus.changes(to: led, replicas: count)
     toldStatus.set(led)
@@ -149,6 +150,7 @@ extension Node {
       sendClock(to: peer)
       sendDisk(to: peer)
       sendPoisons(to: peer)
+      sendReplaying(to: peer)
     }
   }
 
@@ -164,6 +166,7 @@ extension Node {
       leaders[i].catalogueVersion = max(leaders[i].catalogueVersion, led.catalogueVersion)
       leaders[i].commit = led.commit
       leaders[i].applied = led.applied
+      leaders[i].hasTakenOver = led.hasTakenOver
       // What a clock that is wrong has promised would be believed for as long as it was ahead.
       guard led.closed.microseconds <= now.wall.microseconds &+ Node.clockTolerance else { continue }
       replica(led.shard)?.noteClosed(led.closed, led.closedIndex)

@@ -65,7 +65,10 @@ extension Node {
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
         pendingReleases.append(LogRelease(shard: found.shard, through: released))
       }
-      let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft)
+      var limits = Replica.ReplicaLimits()
+      limits.replayPatience = configuration.replayPatience
+      let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft, limits: limits)
+      replica.countUnapplied()
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.setMayLead(!clock.isOff && replica.poison == nil)

@@ -110,6 +110,7 @@ extension Node {
     if term == leaders[i].term && node == .none { return }
     leaders[i].term = term
     leaders[i].node = node
+    leaders[i].hasTakenOver = false
     if node != .none { resendAllDeliveries() }
     let stream = streams[i]
     if node != .none, stream.target != .none, stream.target != node, !stream.items.isEmpty {
@@ -406,5 +407,6 @@ extension Node {
     leaders[i].catalogueVersion = version
     leaders[i].commit = replica.commitIndex
     leaders[i].applied = replica.machine.lastIndex
+    leaders[i].hasTakenOver = replica.hasTakenOver
   }
 }

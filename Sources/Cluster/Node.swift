@@ -122,6 +122,8 @@ public final class Node: NodeCore {
     var catalogueVersion: UInt32 = 0
     var commit = LogIndex(0)
     var applied = LogIndex(0)
+    /// It proposes: see `Replica.hasTakenOver`.
+    var hasTakenOver = false
   }
   struct Stopping {
     var deadline: UInt64

@@ -27,6 +27,8 @@ public struct NodeConfiguration: Sendable {
   /// What is applied in one turn of the loop, over all shards, in units of a purchase (see `CommandKind.work`): a
   /// millisecond's work or two. What is left is done in the next, also of one entry, and other events come in between.
   public var applyWork = 1_024
+  /// A replica that has more commands to apply says so at once, in place of an answer: some tenths of a second's work.
+  public var replayPatience = 50_000
   /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
   public var parallelBytes = 16 << 10
   /// Entries travel to a follower in messages of about this size, in bytes.

@@ -28,6 +28,9 @@ final class Peer {
   var isToldOfPoison = false
   /// It has said that one of its replicas forgets request ids before their time.
   var isForgettingEarly = false
+  /// Shards of which its replicas have much to apply yet; and whether it was told of such here.
+  var replaying: Set<ShardID> = []
+  var isToldOfReplaying = false
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

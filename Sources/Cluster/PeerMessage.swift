@@ -49,6 +49,8 @@ enum PeerMessageKind: UInt8 {
   case poison = 40
   /// The receiver is to try such an entry of a shard again: `shard:u32`.
   case clearPoison = 41
+  /// Shards whose replicas at the sender have much to apply yet: `shard:u32*`.
+  case replaying = 42
 
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
@@ -127,6 +129,8 @@ struct NodeStatus: Hashable, Sendable {
     /// Nothing stamped up to `closed` is missing from what is applied through `closedIndex`.
     var closed: Stamp
     var closedIndex: LogIndex
+    /// It has applied what earlier leaders left: it proposes.
+    var hasTakenOver: Bool
   }
   /// `led` is all there is.
   var isWhole: Bool
@@ -164,6 +168,7 @@ struct NodeStatus: Hashable, Sendable {
       buffer.append(item.catalogueVersion)
       buffer.append(item.closed.microseconds)
       buffer.append(item.closedIndex.rawValue)
+      buffer.append(UInt8(item.hasTakenOver ? 1 : 0))
     }
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -183,7 +188,8 @@ struct NodeStatus: Hashable, Sendable {
         Led(
           shard: ShardID(try reader.read()), term: Term(try reader.read()), commit: LogIndex(try reader.read()),
           applied: LogIndex(try reader.read()), catalogueVersion: try reader.read(),
-          closed: Stamp(microseconds: try reader.read()), closedIndex: LogIndex(try reader.read())))
+          closed: Stamp(microseconds: try reader.read()), closedIndex: LogIndex(try reader.read()),
+          hasTakenOver: try reader.read(UInt8.self) == 1))
     }
   }
 }

@@ -142,6 +142,19 @@ extension Node {
       peer.poisons.append(PeerPoison(shard: shard, index: index, kind: isWord ? kind : "UNKNOWN"))
     }
   }
+  /// The same of replicas that are not to be given leadership: what they lead would stand still until they are through.
+  func sendReplaying(to peer: Peer) {
+    let own = replicas.compactMap { $0.flatMap { $0.isReplaying ? $0.shard : nil } }
+    guard !own.isEmpty || peer.isToldOfReplaying else { return }
+    peer.isToldOfReplaying = !own.isEmpty
+    let start = peer.outbox.beginMessage(.replaying)
+    for shard in own { peer.outbox.append(shard.rawValue) }
+    peer.outbox.endMessage(start)
+  }
+  func receiveReplaying(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
+    peer.replaying = []
+    while !reader.isAtEnd { peer.replaying.insert(ShardID(try reader.read())) }
+  }
   /// What stands beside the word `POISON`; nil if there is no such alarm.
   static func detail(_ poisons: [PeerPoison]) -> String? {
     guard !poisons.isEmpty else { return nil }

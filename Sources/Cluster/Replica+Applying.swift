@@ -26,6 +26,7 @@ extension Replica {
         nextToApply += 1
         applyAllowance -= Replica.entryWork
         unappliedBytes = max(0, unappliedBytes - entry.payload.count)
+        unappliedCommands = max(0, unappliedCommands - EntryHeader.commandCount(of: entry))
         begin(entry)
       }
       if hasTrapped { return }
@@ -34,6 +35,11 @@ extension Replica {
     }
     if nextToApply == backlog.count { dropBacklog() }
     raft.applied(through: machine.lastIndex)
+    if machine.lastIndex == raft.lastIndex { unappliedCommands = 0 }
+  }
+  /// With the log as it was found.
+  func countUnapplied() {
+    unappliedCommands = raft.entries(after: machine.lastIndex).reduce(0) { $0 + EntryHeader.commandCount(of: $1) }
   }
   /// Applies the rest of an entry that is being applied, for somebody who cannot wait: an operator, a snapshot's receiver.
   func endOpenEntry() {

@@ -59,6 +59,8 @@ final class Replica {
   var backlog: [LogEntry] = []
   /// Bytes of entries that were taken into the log in this life and not applied yet; too much where some were replaced.
   var unappliedBytes = 0
+  /// Commands in the log that are not applied yet; too many where some were replaced, until all is applied.
+  var unappliedCommands = 0
   var nextToApply = 0
   /// The one that is being applied.
   var openEntry: OpenEntry?
@@ -130,6 +132,8 @@ final class Replica {
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { hasUnapplied && !isHalted }
   var hasUnapplied: Bool { openEntry != nil || nextToApply < backlog.count }
+  /// So much is to be applied that who waits for it is better told.
+  var isReplaying: Bool { unappliedCommands > limits.replayPatience }
   /// Leads, and has applied all that earlier leaders may have committed.
   var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
@@ -150,18 +154,24 @@ final class Replica {
       if known == nil { refuse(edge, epoch, from: message) }
       return
     }
-    guard isLeader, raft.mayLead, raft.transferringTo == .none else {
+    guard isLeader, wasLeader, raft.mayLead, raft.transferringTo == .none else {
       refuse(edge, epoch, from: message)
       return
     }
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message + 1, refused: false)
     var reader = ByteReader(items)
     let reason = shedding
+    let isReplaying = isReplaying && !hasTakenOver
     for _ in 0..<count {
       let sequence = try reader.read(UInt64.self)
       let flags = EdgeItem.Flags(rawValue: try reader.read())
       let envelope = try Envelope.next(&reader)
       let origin = Origin(edge: edge, sequence: sequence)
+      if isReplaying {
+        if flags.contains(.marker) { _ = try reader.read(Int64.self) }
+        refuseWhileReplaying(origin)
+        continue
+      }
       if flags.contains(.marker) {
         addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
       } else if let reason, !flags.contains(.query) {
@@ -215,6 +225,15 @@ final class Replica {
     }
     reply.buffer.removeAll()
     reply.error(.busy, reason)
+    outbox.result(shard, origin, reply.buffer.bytes)
+  }
+
+  /// Nothing is proposed before all that was found is applied, and that takes long.
+  private func refuseWhileReplaying(_ origin: Origin) {
+    reply.buffer.removeAll()
+    reply.error(
+      .unavailable,
+      "shard \(shard.rawValue) applies what its log has first, some \(unappliedCommands) commands; nothing was done")
     outbox.result(shard, origin, reply.buffer.bytes)
   }
 
@@ -330,7 +349,10 @@ final class Replica {
   func drainReady() {
     var ready = raft.takeReady()
     if let persist = ready.persist {
-      for entry in persist.entries { unappliedBytes += entry.payload.count }
+      for entry in persist.entries {
+        unappliedBytes += entry.payload.count
+        unappliedCommands += EntryHeader.commandCount(of: entry)
+      }
       outbox.persist.append(persist)
     }
     if ready.roleChanged { outbox.roleChanged = true }
@@ -442,6 +464,7 @@ final class Replica {
     passSuspect(through: index)
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
+    countUnapplied()
     isDirty = true
     observer?.restored(ReplicaView(replica: self))
     return true

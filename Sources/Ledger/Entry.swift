@@ -58,6 +58,13 @@ extension EntryHeader {
     let ahead = stamp.microseconds - clock.microseconds
     return ahead <= 0 ? 0 : UInt16(clamping: (ahead + 999) / 1000)
   }
+  /// How many commands an entry's header announces; 0 if it has none.
+  public static func commandCount(of entry: LogEntry) -> Int {
+    guard entry.kind == .command, entry.payload.count >= size else { return 0 }
+    return entry.payload.withUnsafeBytes {
+      Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 16, as: UInt32.self)))
+    }
+  }
   /// What the earliest clock said at least when the entry was proposed, read from its payload; nil if that is not known.
   public static func proposalTime(of payload: UnsafeRawBufferPointer) -> Stamp? {
     guard payload.count >= size else { return nil }

@@ -125,6 +125,10 @@ public struct RaftGroup: Sendable {
 
   // MARK: Reading
 
+  /// The entries after `index` that are in memory. O(their count).
+  public func entries(after index: LogIndex) -> [LogEntry] {
+    log.slice(from: max(index, log.start.index) + 1, through: log.lastIndex)
+  }
   /// The end of the log, durable or not.
   public var lastIndex: LogIndex { log.lastIndex }
   /// The first entry still in memory, if there is one: followers that need an older one get a snapshot.

@@ -9,11 +9,14 @@ import Testing
 /// A node that finds much on its disk when it starts.
 @Suite struct RestartTests {
   /// A cluster with some hundred entries in the log of its one shard, and no snapshot of them.
-  private func makeBusyCluster(seed: UInt64, entries: Int = 400, applyWork: Int = 25) throws -> Simulation {
+  private func makeBusyCluster(
+    seed: UInt64, entries: Int = 400, applyWork: Int = 25, patience: Int = 50_000
+  ) throws -> Simulation {
     let simulation = try makeCluster(seed: seed, shards: 1) { configuration in
       configuration.snapshotLogBytes = 1 << 30
       configuration.logTailBytes = 0
       configuration.applyWork = applyWork
+      configuration.replayPatience = patience
     }
     let client = try populate(simulation)
     for i in 0..<entries {
@@ -86,6 +89,45 @@ import Testing
       reader.lines.first?.contains(" balance=600 ") == true || reader.lines.first?.contains(" balance=601 ") == true)
     #expect(writer.lines.first?.contains("balance=601") == true, "\(writer.lines)")
     #expect(again.lines.first?.contains("balance=8") == true, "\(again.lines)")
+  }
+
+  @Test func aLeaderWithMuchToApplyRefusesAtOnceAndIsNotHealthy() throws {
+    let simulation = try makeBusyCluster(seed: 24, entries: 600, applyWork: 1, patience: 100)
+    simulation.faults.busyTurn = 20_000
+    for host in 0..<3 { simulation.kill(host) }
+    for host in 0..<3 { simulation.start(host) }
+    var leader: Int?
+    let isLed = simulation.run(for: 10_000_000) {
+      leader = (0..<3).first { replica(simulation, $0)?.isLeader == true }
+      return leader != nil
+    }
+    try #require(isLed, "\(simulation.report)")
+    let host = try #require(leader)
+    simulation.run(for: 500_000)
+    try #require(replica(simulation, host)?.isReplaying == true, "the test is too slow: \(simulation.report)")
+    // Who hears that it leads says that it is not healthy; and no other gives it what it leads.
+    for other in 0..<3 {
+      let told = status(simulation, other) ?? "nothing"
+      #expect(told.contains("leaders=1") && told.contains("healthy=no"), "\(told)")
+      let asked = simulation.now
+      for line in ["EARN ann merchant=shop points=1 id=late", "BALANCE ann", "AUDIT"] {
+        let client = try #require(simulation.connect(to: other))
+        let answer = try #require(ask(simulation, client, line))
+        #expect(answer.hasPrefix("-UNAVAILABLE"), "\(line): \(answer)")
+      }
+      #expect(simulation.now - asked < 500_000)
+    }
+    #expect(try #require(replica(simulation, host)).isReplaying)
+    let others = (0..<3).filter { $0 != host && replica(simulation, $0)?.isReplaying == true }
+    for other in others {
+      let id = try #require(simulation.hosts[other].node).id
+      #expect(simulation.hosts[host].node?.mayTakeOver(id, ShardID(1)) == false)
+    }
+    #expect(!others.isEmpty)
+    let isWell = simulation.run(for: 60_000_000) { status(simulation, host)?.contains("healthy=yes") == true }
+    #expect(isWell && replica(simulation, host)?.hasTakenOver == true, "\(simulation.report)")
+    let client = try #require(simulation.connect(to: host))
+    #expect(ask(simulation, client, "BALANCE ann")?.contains("balance=600 ") == true)
   }
 
   @Test func noSnapshotIsTakenThatRefersToAJournalWhichIsNotThere() throws {

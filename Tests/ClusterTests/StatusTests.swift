@@ -10,7 +10,8 @@ import Testing
   private func row(_ shard: UInt32, _ random: inout SeededGenerator) -> NodeStatus.Led {
     NodeStatus.Led(
       shard: ShardID(shard), term: Term(random.next() % 3), commit: LogIndex(random.next() % 4), applied: LogIndex(3),
-      catalogueVersion: 1, closed: Stamp(microseconds: 100), closedIndex: LogIndex(1))
+      catalogueVersion: 1, closed: Stamp(microseconds: 100), closedIndex: LogIndex(1),
+      hasTakenOver: random.next() % 2 == 0)
   }
 
   /// Beyond a minority lost it halts, and says so.

@@ -140,7 +140,7 @@ import Testing
             led: [
               .init(
                 shard: ShardID(shard), term: Term(9), commit: LogIndex(3), applied: LogIndex(3), catalogueVersion: 1,
-                closed: Stamp(microseconds: 5), closedIndex: LogIndex(3))
+                closed: Stamp(microseconds: 5), closedIndex: LogIndex(3), hasTakenOver: true)
             ]
           ).encode(into: &$0)
         }

@@ -84,6 +84,8 @@ public final class Life {
       configuration.logTailBytes = plan.logTailBytes
       configuration.deltasKept = plan.deltasKept
       configuration.appendBytes = plan.appendBytes
+      configuration.applyWork = plan.applyWork
+      configuration.replayPatience = plan.replayPatience
       configuration.logLimitBytes = plan.logLimitBytes
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes

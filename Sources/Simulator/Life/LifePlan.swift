@@ -62,6 +62,9 @@ public struct LifePlan: Sendable {
   public var logLimitBytes = 4 << 30
   public var isLogLimited: Bool { logLimitBytes < 1 << 30 }
   public var appendBytes = 1 << 20
+  /// What a turn applies, in purchases, and from where on a leader refuses while it applies.
+  public var applyWork = 1_024
+  public var replayPatience = 50_000
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
   public var tickInterval: UInt64 = 10_000
@@ -197,6 +200,8 @@ public struct LifePlan: Sendable {
       lateChangePerMille = 200
     }
     hasHostileIDs = random.chance(300)
+    applyWork = random.pick([1_024, 1_024, 1, 8, 64])
+    replayPatience = random.pick([50_000, 50_000, 10, 100])
   }
 
   func member(_ number: UInt64) -> String {
