@@ -97,7 +97,7 @@ final class LedgerMachine: Machine {
 
   func beginSnapshot() -> MachineSnapshot {
     let frozen = ledger.beginSnapshot()
-    return MachineSnapshot(token: frozen) { try frozen.write(to: $0) }
+    return MachineSnapshot(token: frozen, byteCount: frozen.byteCount) { try frozen.write(to: $0) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot) {
     if let token = snapshot.token { ledger.endSnapshot(token) }

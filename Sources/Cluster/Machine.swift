@@ -57,10 +57,14 @@ public final class MachineSnapshot: @unchecked Sendable {
   let write: (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   /// What the machine wants back when the writer is done.
   let token: LedgerSnapshot?
+  /// What it will write; 0 where that is little, or not known.
+  let byteCount: Int
   init(
-    token: LedgerSnapshot?, write: @escaping (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    token: LedgerSnapshot?, byteCount: Int,
+    write: @escaping (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) {
     self.token = token
+    self.byteCount = byteCount
     self.write = write
   }
 }

@@ -156,6 +156,8 @@ extension Node {
         [
           ("snapshots_taken", "\(counters.snapshotsTaken)"), ("snapshots_sent", "\(counters.snapshotsSent)"),
           ("snapshots_installed", "\(counters.snapshotsInstalled)"),
+          ("commands_behind_snapshots", "\(commandsBehindSnapshots)"),
+          ("snapshot_under_way", snapshotUnderWay.map { "\($0.rawValue)" } ?? "none"),
         ]),
       diskSection,
       InfoSection(

@@ -56,10 +56,15 @@ extension Node {
 
   /// One at a time, whoever needs most first. False if there is nobody left whose snapshot may help.
   private func forceSnapshot(_ heavy: [ShardUsage]) -> Bool {
-    if let last = disk.lastForced, replica(last)?.snapshotRunning == true { return true }
+    if let last = disk.lastForced, snapshotUnderWay == last { return true }
     for usage in heavy.sorted(by: { ($1.liveBytes, $0.shard) < ($0.liveBytes, $1.shard) }) {
       if let at = disk.forcedAt[usage.shard], now.monotonic - at < Node.snapshotPause { continue }
-      guard let replica = replica(usage.shard), takeSnapshot(of: replica) else { continue }
+      guard let replica = replica(usage.shard) else { continue }
+      if snapshotUnderWay != nil {
+        replica.snapshotIsWanted = true
+        return true
+      }
+      guard takeSnapshot(of: replica) else { continue }
       disk.forcedAt[usage.shard] = now.monotonic
       disk.lastForced = usage.shard
       counters.snapshotsForced += 1

@@ -69,6 +69,7 @@ extension Node {
       limits.replayPatience = configuration.replayPatience
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft, limits: limits)
       replica.countUnapplied()
+      replica.snapshotHeadStart = snapshotHeadStart(of: found.shard)
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.setMayLead(!clock.isOff && replica.poison == nil)

@@ -16,67 +16,6 @@ extension Node {
   static let transferTimeout: UInt64 = 20_000_000
   static let installTimeout: UInt64 = 600_000_000
 
-  // MARK: Taking
-
-  func startSnapshotIfDue(_ replica: Replica) {
-    let due: Int
-    if let ledger = replica.machine as? LedgerMachine {
-      due = max(configuration.snapshotLogBytes, ledger.memoryByteCount / 100 * configuration.snapshotStatePercent)
-    } else {
-      due = min(configuration.snapshotLogBytes, 4 << 20)
-    }
-    guard replica.bytesSinceSnapshot >= due || replica.snapshotIsOwed else { return }
-    // In the midst of an entry none can begin.
-    replica.wantsPause = replica.openEntry != nil
-    takeSnapshot(of: replica)
-  }
-
-  /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
-  @discardableResult
-  func takeSnapshot(of replica: Replica) -> Bool {
-    guard now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot() else { return false }
-    writeJournal(order.shard)
-    jobs.append(.journalSync(order))
-    return true
-  }
-
-  func journalSynced(_ result: SnapshotResult) {
-    if result.failure == nil {
-      jobs.append(.snapshotWrite(result.order))
-    } else {
-      snapshotWritten(result)
-    }
-  }
-
-  func snapshotWritten(_ result: SnapshotResult) {
-    guard let replica = replica(result.order.shard) else { return }
-    noteSnapshot(of: replica, failure: result.failure)
-    let held = logHeld(for: replica)
-    if let released = replica.endSnapshot(result, keepingTail: configuration.logTailBytes, held: held) {
-      pendingReleases.append(LogRelease(shard: replica.shard, through: released))
-      counters.snapshotsTaken += 1
-      log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
-    }
-    replica.isDirty = true
-  }
-
-  /// One that failed is tried again until it does not: the log waits for it. The operator is told once.
-  private func noteSnapshot(of replica: Replica, failure: String?) {
-    if let failure {
-      log(replica.snapshotIsOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
-      replica.snapshotNotBefore = now.monotonic + Node.snapshotPause
-    } else if replica.snapshotIsOwed {
-      log(.info, "snapshots are written again shard=\(replica.shard.rawValue)")
-    }
-    replica.snapshotIsOwed = failure != nil
-  }
-
-  /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
-  private func logHeld(for replica: Replica) -> LogIndex? {
-    guard replica.raft.logBytes <= configuration.logHeldBytes, !disk.pinning.contains(replica.shard) else { return nil }
-    return transfers.outgoing.values.lazy.filter { $0.shard == replica.shard }.compactMap(\.index).min()
-  }
-
   // MARK: Sending
 
   func startTransfer(of replica: Replica, to need: SnapshotNeed) {
@@ -236,7 +175,7 @@ extension Node {
     case .rotten(let number, let shard, let reason):
       // What is in memory is right: another is written from that. Until then each try would send the same.
       log(.error, "CORRUPT \(reason); another snapshot is taken; look after the disk")
-      if let replica = replica(shard) { takeSnapshot(of: replica) }
+      if let replica = replica(shard) { takeSnapshotSoon(of: replica) }
       endOutgoing(number, failure: "the disk")
     case .failed(let number, let reason):
       log(.error, "snapshot transfer: \(reason)")
@@ -263,7 +202,7 @@ extension Node {
     }
     guard file.index >= transfer.afterIndex else {
       // What is on disk is too old: a newer one is taken, and this is tried again.
-      takeSnapshot(of: replica)
+      takeSnapshotSoon(of: replica)
       endOutgoing(number, failure: "it is older than the log's start")
       return
     }
@@ -325,10 +264,11 @@ extension Node {
       let journal = JournalPosition(rawValue: try reader.read())
       guard let number = outgoing(on: link), let transfer = transfers.outgoing[number], case .offered = transfer.phase
       else { return }
-      guard offset <= transfer.byteCount, journal <= transfer.journalEnd else {
+      guard offset <= transfer.byteCount else {
         return endOutgoing(number, failure: "the receiver wants what there is not")
       }
-      transfers.outgoing[number]?.wantedJournal = journal
+      // It may have more of the journal already, of a newer snapshot that did not come through.
+      transfers.outgoing[number]?.wantedJournal = min(journal, transfer.journalEnd)
       transfers.outgoing[number]?.phase = .file(offset)
       transfers.outgoing[number]?.lastProgress = now.monotonic
       sendNextPiece(number)

@@ -274,7 +274,7 @@ extension Node {
     answerWaitingReads(of: replica)
     if shard == .directory { directoryApplied() }
     if replica.isLeader { noteProgress(of: replica) }
-    startSnapshotIfDue(replica)
+    if replica.bytesSinceSnapshot >= configuration.snapshotLogBytes || replica.wantsPause { takeNextSnapshot() }
   }
 
   // MARK: The journal

@@ -77,6 +77,8 @@ public final class Node: NodeCore {
   /// Shards whose journal could not be read here in this life.
   var rottenJournals: Set<ShardID> = []
   var transfers = SnapshotTransfers()
+  /// The shard whose snapshot is being written.
+  var snapshotUnderWay: ShardID?
   /// Which entries are being applied, and at which ones earlier processes of this node died: see `ApplyingNote`.
   let note: ApplyingNote
   var deaths: [ShardID: ApplyingNote.Death]
@@ -187,6 +189,7 @@ public final class Node: NodeCore {
       watchForLeaders()
       watchRetention()
     }
+    takeNextSnapshot()
     writeJournals()
     expireRequests()
     expireBootstrap()

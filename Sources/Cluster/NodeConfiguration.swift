@@ -18,10 +18,11 @@ public struct NodeConfiguration: Sendable {
   public var heartbeatInterval: UInt64 = 100_000
   /// Ticks without a word of the leader before an election; up to half as many more at random.
   public var electionTicks = 10
-  /// A snapshot is taken when a shard's log has grown by this since the last one, or by half of its state if more.
-  public var snapshotLogBytes = 64 << 20
-  /// The part of its state, in percent, by which a shard's log must have grown as well.
-  public var snapshotStatePercent = 50
+  /// Commands that a node may have to apply again when it starts, of all its shards: over it the shard that has most of them
+  /// gets a snapshot. Some two seconds' work.
+  public var snapshotCommands = 1_000_000
+  /// A shard's snapshot is taken, too, when its log has grown by this since the last one.
+  public var snapshotLogBytes = 256 << 20
   /// Log kept before a snapshot, for followers that are just behind.
   public var logTailBytes = 8 << 20
   /// What is applied in one turn of the loop, over all shards, in units of a purchase (see `CommandKind.work`): a

@@ -26,7 +26,7 @@ public struct LogRelease: Sendable {
   var through: LogIndex
 }
 
-/// Work beside the log, in lanes: the journals' (0), snapshots' (1).
+/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
@@ -50,6 +50,13 @@ public struct JournalAnswers: Sendable {
   var cost = 0
   /// What is left of queries that have yielded to others.
   var unfinished: [OriginQuery] = []
+}
+
+extension Job {
+  /// Bytes that it writes in the background; 0 where these are few.
+  public var writtenBytes: Int {
+    if case .snapshotWrite(let order) = self { order.snapshot.byteCount } else { 0 }
+  }
 }
 
 /// A snapshot that is to be written.
@@ -154,11 +161,12 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   var outgoing: [UInt64: RawSnapshot] = [:]
   var incoming: [UInt64: IncomingSnapshot] = [:]
 
-  public static var lanes: Int { 2 }
+  public static var lanes: Int { 3 }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync: 0
-    case .snapshotWrite: 1
+    // It takes long, and nobody is to wait for it.
+    case .snapshotWrite: 2
     case .transfer(let transfer): transfer.lane
     }
   }
@@ -252,7 +260,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   // MARK: NodeDisk
 
-  public func run(_ job: Job) -> Completion {
+  public func run(_ job: Job) -> Completion { run(job, pacer: nil) }
+  public func run(_ job: Job, pacer: any WritePacer) -> Completion { run(job, pacer: Optional(pacer)) }
+  private func run(_ job: Job, pacer: (any WritePacer)?) -> Completion {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
       return keepJournal(shard, position, bytes)
@@ -271,7 +281,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       }
     case .snapshotWrite(let order):
       do {
-        try write(order)
+        try write(order, pacer)
         return .snapshotWritten(SnapshotResult(order: order, failure: nil))
       } catch {
         return .snapshotWritten(SnapshotResult(order: order, failure: "\(error)"))
@@ -323,9 +333,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     }
   }
 
-  private func write(_ order: SnapshotOrder) throws {
+  private func write(_ order: SnapshotOrder, _ pacer: (any WritePacer)?) throws {
     let writer = try snapshots.create(
-      shard: order.shard, index: order.index, term: order.term, metadata: order.metadata)
+      shard: order.shard, index: order.index, term: order.term, metadata: order.metadata, pacer: pacer)
     do {
       try order.snapshot.write { try writer.append($0) }
       _ = try writer.finish()

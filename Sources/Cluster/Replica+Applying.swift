@@ -150,6 +150,7 @@ extension Replica {
     machine.takeOutputs(into: &outbox, leading: isLeader)
     passSuspect(through: entry.index)
     if !isLeader { bytesSinceSnapshot += entry.payload.count }
+    commandsSinceSnapshot += open.cursor.place
     observer?.applied(entry, ReplicaView(replica: self))
   }
   private func evaluate(_ read: GatheredRead, of proposal: Proposal?) {

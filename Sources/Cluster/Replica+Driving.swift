@@ -121,6 +121,10 @@ extension Replica {
     snapshotRunning = true
     snapshotSource = machine
     bytesSinceSnapshot = 0
+    commandsSinceSnapshot = 0
+    snapshotHeadStart = 0
+    snapshotIsWanted = false
+    wantsPause = false
     let metadata = SnapshotMetadata(
       configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
     return SnapshotOrder(

@@ -84,8 +84,14 @@ final class Replica {
   var present = Stamp.zero
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
-  /// Bytes of log since the last snapshot began.
+  /// Bytes of log, and commands applied, since the last snapshot began.
   var bytesSinceSnapshot = 0
+  var commandsSinceSnapshot = 0
+  /// How far this replica was ahead in its first round: see `Node.snapshotHeadStart`.
+  var snapshotHeadStart = 0
+  var snapshotWeight: Int { commandsSinceSnapshot + snapshotHeadStart }
+  /// Somebody waits for the next one.
+  var snapshotIsWanted = false
   var snapshotRunning = false
   /// The last one failed: the next is due, but not before that moment (monotonic µs).
   var snapshotIsOwed = false
@@ -464,6 +470,7 @@ final class Replica {
     passSuspect(through: index)
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
+    commandsSinceSnapshot = 0
     countUnapplied()
     isDirty = true
     observer?.restored(ReplicaView(replica: self))

@@ -1,4 +1,5 @@
 import Base
+import Storage
 
 // What a node and the shell around it say to each other. The node decides; the shell (module Server, or a simulator)
 // owns the sockets, the threads, the disk and the clock, and does what `Effects` asks for. Everything here is called
@@ -99,6 +100,8 @@ public protocol NodeDisk: AnyObject, Sendable {
   func write(_ batch: LogBatch) throws -> Completion
   /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
   func run(_ job: Job) -> Completion
+  /// The same of work that has time: it goes no faster than `pacer` lets it.
+  func run(_ job: Job, pacer: any WritePacer) -> Completion
   /// Called from a thread of its own some five times a second: prepares log segments and the like.
   /// - Returns: what the node is to hear of it, if anything.
   func maintain() -> Completion?
@@ -115,6 +118,7 @@ public protocol NodeDisk: AnyObject, Sendable {
 
 extension NodeDisk {
   public var descriptorsReserved: Int { 64 }
+  public func run(_ job: Job, pacer: any WritePacer) -> Completion { run(job) }
   public static var lanes: Int { 1 }
   public static func lane(of job: Job) -> Int { 0 }
   public static func yields(_ job: Job) -> Bool { false }

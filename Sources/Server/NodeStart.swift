@@ -40,13 +40,15 @@ enum NodeSettings {
       "Heartbeats without a word of the leader before an election, 3 to 1000. Over a WAN: at least 10, and 3 round trips.",
       whole: 3...1000),
     Setting(
-      "snapshot-log-mb", "64",
-      "A shard's snapshot is taken when its log has grown by so many MiB (or by a part of its state), 1 to 4096.",
-      whole: 1...4096),
+      "snapshot-commands", "1000000",
+      """
+      Commands that the node may have to apply again when it starts, of all its shards: over it the shard that has most of
+      them gets a snapshot, one at a time, 1000 to 1000000000. A million take some two seconds.
+      """, whole: 1000...1_000_000_000),
     Setting(
-      "snapshot-state-percent", "50",
-      "The part of its state by which a shard's log must have grown as well before a snapshot is taken, 0 to 1000 percent.",
-      whole: 0...1000),
+      "snapshot-log-mb", "256",
+      "A shard's snapshot is taken, too, when its log has grown by so many MiB since the last one, 1 to 4096.",
+      whole: 1...4096),
     Setting(
       "snapshot-send-mb", "64",
       "MiB a second at which snapshots are sent to replicas that are far behind, 1 to 10000.",
@@ -91,8 +93,8 @@ enum NodeSettings {
     node.requestTimeout = UInt64(number("request-timeout")) * 1000
     node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
     node.electionTicks = number("election-heartbeats")
+    node.snapshotCommands = number("snapshot-commands")
     node.snapshotLogBytes = number("snapshot-log-mb") << 20
-    node.snapshotStatePercent = number("snapshot-state-percent")
     node.transferBytesPerSecond = number("snapshot-send-mb") << 20
     node.logTailBytes = number("log-tail-mb") << 20
     node.logLimitBytes = number("log-limit-mb") << 20

@@ -43,7 +43,9 @@ public final class SimulatedHost {
   var isFrozen = false
   var isTurnScheduled = false
   /// Of each lane; the last, of the jobs that yield.
-  var laneBusyUntil: [UInt64] = [0, 0, 0]
+  var laneBusyUntil = [UInt64](repeating: 0, count: NodeStorage.lanes + 1)
+  /// Something large is written to its disk until then: everything else takes longer.
+  var diskBusyUntil: UInt64 = 0
   var clients: [ClientID: SimulatedClient] = [:]
   var wires: [LinkID: UInt64] = [:]
   var unreadLinks: [LinkID: [UInt8]] = [:]

@@ -23,7 +23,8 @@ extension Simulation {
         build: host.build)
       host.life += 1
       host.isTurnScheduled = false
-      host.laneBusyUntil = [0, 0, 0]
+      host.laneBusyUntil = [UInt64](repeating: 0, count: NodeStorage.lanes + 1)
+      host.diskBusyUntil = 0
       host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
       host.node = Node(
@@ -199,7 +200,9 @@ extension Simulation {
     for link in effects.linkClose { closed(link, by: host) }
     if let batch = effects.logBatch {
       schedule(
-        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness + host.logDelay,
+        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness
+          * (host.diskBusyUntil > now ? 2 : 1)
+          + host.logDelay,
         .written(host: host.number, life: host.life, batch))
     }
     for job in effects.jobs {
@@ -207,7 +210,9 @@ extension Simulation {
       let lane = NodeStorage.lane(of: job)
       let own = NodeStorage.yields(job) ? host.laneBusyUntil.count - 1 : lane
       let begin = max(host.laneBusyUntil[lane], host.laneBusyUntil[own], now)
-      host.laneBusyUntil[own] = begin + between(5, 200) * host.diskSlowness
+      let cost = between(5, 200) + UInt64(job.writtenBytes / faults.bytesPerMicrosecond)
+      host.laneBusyUntil[own] = begin + cost * host.diskSlowness
+      if job.writtenBytes > 0 { host.diskBusyUntil = host.laneBusyUntil[own] }
       events.push(at: host.laneBusyUntil[own], .job(host: host.number, life: host.life, job))
     }
     if effects.wantsTurn && !host.isTurnScheduled {

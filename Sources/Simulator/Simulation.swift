@@ -20,6 +20,8 @@ public final class Simulation {
     /// How long a log write takes, in microseconds.
     public var minimumWrite: UInt64 = 50
     public var maximumWrite: UInt64 = 1_000
+    /// How fast snapshots are written.
+    public var bytesPerMicrosecond = 20
     /// How long a turn of a node takes that has more to do.
     public var busyTurn: UInt64 = 1_000
     /// How often a node is told the time.

@@ -52,11 +52,11 @@ public final class SnapshotStore: Sendable {
 
   /// Begins a snapshot, in a temporary file. `metadata` is at most 1 MiB.
   public func create(
-    shard: ShardID, index: LogIndex, term: Term, metadata: [UInt8]
+    shard: ShardID, index: LogIndex, term: Term, metadata: [UInt8], pacer: (any WritePacer)? = nil
   ) throws(StorageError) -> SnapshotWriter {
     precondition(metadata.count <= SnapshotFormat.maxMetadataBytes, "the metadata of a snapshot is at most 1 MiB")
     return try SnapshotWriter(
-      blank(shard, index, term, metadata), directory: directory, fileSystem: fileSystem)
+      blank(shard, index, term, metadata), directory: directory, fileSystem: fileSystem, pacer: pacer)
   }
 
   /// Opens a snapshot to read its body.

@@ -1,6 +1,14 @@
 import Base
 import Glibc
 
+/// Told of what a background writer has written, it makes that wait for as long as others need the disk.
+public protocol WritePacer: AnyObject, Sendable {
+  func began()
+  /// May take its time.
+  func wrote(_ byteCount: Int)
+  func ended()
+}
+
 /// Writes one snapshot. Bytes are gathered into chunks of 256 KiB, each with its CRC-32C.
 public final class SnapshotWriter {
   private let fileSystem: any FileSystem
@@ -16,8 +24,15 @@ public final class SnapshotWriter {
   private var chunkCount = 0
   private var digest = PartsDigest()
   private var isDone = false
+  private let pacer: (any WritePacer)?
+  private var unsynced = 0
+  /// So much is left to the kernel at once: a sync of all at the end would hold up everybody's.
+  private static let syncBytes = 4 << 20
 
-  init(_ snapshot: SnapshotFile, directory: String, fileSystem: any FileSystem) throws(StorageError) {
+  init(_ snapshot: SnapshotFile, directory: String, fileSystem: any FileSystem, pacer: (any WritePacer)?)
+    throws(StorageError)
+  {
+    self.pacer = pacer
     self.snapshot = snapshot
     self.directory = directory
     self.fileSystem = fileSystem
@@ -30,6 +45,7 @@ public final class SnapshotWriter {
     header.withBytes { digest.add($0) }
     try file.truncate(0)
     try header.withBytes { bytes throws(StorageError) in try file.write(bytes, at: 0) }
+    pacer?.began()
   }
   deinit { abandon() }
 
@@ -60,6 +76,12 @@ public final class SnapshotWriter {
     bodyBytes += UInt64(gathered)
     chunkCount += 1
     gathered = 0
+    unsynced += total
+    if unsynced >= SnapshotWriter.syncBytes {
+      try file.syncData()
+      unsynced = 0
+    }
+    pacer?.wrote(total)
   }
 
   /// Writes the footer, syncs, renames into place and syncs the folder: then the snapshot counts. Only now may the
@@ -75,6 +97,7 @@ public final class SnapshotWriter {
     try fileSystem.rename(temporaryPath, to: path)
     try fileSystem.syncDirectory(directory)
     isDone = true
+    pacer?.ended()
     file.close()
     return snapshot
   }
@@ -83,6 +106,7 @@ public final class SnapshotWriter {
   public func abandon() {
     if isDone { return }
     isDone = true
+    pacer?.ended()
     file.close()
     // What cannot be removed now is removed when the store is opened next.
     try? fileSystem.remove(temporaryPath)

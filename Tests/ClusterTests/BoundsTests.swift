@@ -52,7 +52,7 @@ import Testing
     #expect(RecordView(try reader.readBytes(length)).errorCode == .busy && reader.isAtEnd)
   }
 
-  @Test func aReceiverThatWantsWhatThereIsNotGetsNothing() throws {
+  @Test func aReceiverThatWantsWhatThereIsNotGetsNoMore() throws {
     let simulation = try makeCluster(seed: 93)
     let node = try #require(simulation.hosts[0].node)
     let peer = node.peers[1]
@@ -71,7 +71,10 @@ import Testing
       body.append(want.journal)
       var reader = ByteReader(body.bytes)
       try node.receiveTransfer(.snapshotWant, &reader, from: peer, on: link)
-      #expect(node.transfers.outgoing[7_000] == nil)
+      // More of the journal than there is may come of a newer snapshot: nothing is missing then.
+      let left = node.transfers.outgoing.removeValue(forKey: 7_000)
+      let end = JournalPosition(segment: 5, offset: 7)
+      #expect(want.offset <= 100 ? left.map { $0.wantedJournal <= end } == true : left == nil)
     }
     simulation.run(for: 1_000_000)
     #expect(simulation.hosts[0].node != nil)

@@ -128,7 +128,6 @@ private final class SideBySide: TurnRunner {
       guard seed % 2 == 0 else { return }
       // Logs so short that who comes back gets a snapshot.
       configuration.snapshotLogBytes = 2 << 10
-      configuration.snapshotStatePercent = 0
       configuration.logTailBytes = 256
       configuration.transferPieceBytes = 1 << 10
       configuration.ledgerLimits.journalSegmentBytes = 64 << 10

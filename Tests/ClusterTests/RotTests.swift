@@ -14,7 +14,6 @@ import Testing
   private func makeBusyCluster(seed: UInt64, snapshotBytes: Int) throws -> Simulation {
     let simulation = try makeCluster(seed: seed, shards: 2) { configuration in
       configuration.snapshotLogBytes = snapshotBytes
-      configuration.snapshotStatePercent = 0
       configuration.logTailBytes = 1 << 10
       configuration.ledgerLimits.journalSegmentBytes = 64 << 10
     }

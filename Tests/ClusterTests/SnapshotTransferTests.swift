@@ -17,7 +17,6 @@ import Testing
     let simulation = try makeCluster(seed: seed, shards: 2, without: missing) { configuration in
       configuration.transferBytesPerSecond = bytesPerSecond
       configuration.snapshotLogBytes = 12 << 10
-      configuration.snapshotStatePercent = 0
       configuration.logTailBytes = 1 << 10
       configuration.transferPieceBytes = 2 << 10
       configuration.ledgerLimits.journalSegmentBytes = 64 << 10

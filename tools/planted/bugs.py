@@ -38,6 +38,7 @@ CLIENTS = "Sources/Cluster/Node+Clients.swift"
 NOTE = "Sources/Cluster/ApplyingNote.swift"
 SHARDS = "Sources/Cluster/Node+Shards.swift"
 CHANGES = "Sources/Cluster/ChangeRequests.swift"
+DRIVING = "Sources/Cluster/Replica+Driving.swift"
 
 BUGS = [
     # Raft: elections
@@ -196,4 +197,7 @@ BUGS = [
     Bug("change-ids-by-count", "request ids of changes are forgotten when there are some newer ones",
         [(CHANGES, "age > ChangeRequests.retention || items.count >= limit &&",
           "items.count > 12 || age > ChangeRequests.retention || items.count >= limit &&")]),
+    # Entries applied in steps
+    Bug("snapshot-within-entry", "a snapshot is taken in the midst of an entry",
+        [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
 ]

@@ -41,6 +41,7 @@ final class Workers<Disk: NodeDisk>: Sendable {
         onFatal("the log cannot be written, the process ends error=\"\(error)\"")
       }
       let end = Clock.monotonic()
+      pulse.noteLogWrite(end - began)
       pulse.longestLogWrite.max(end - began, ordering: .relaxed)
       if end - began > slowWrite { pulse.lastSlowLogWrite.store(end, ordering: .relaxed) }
     }
@@ -48,7 +49,9 @@ final class Workers<Disk: NodeDisk>: Sendable {
     log = Worker(name: "log", body: writeBatch)
     precondition(Disk.lanes >= 1, "jobs have at least one lane")
     lanes = (0..<Disk.lanes).map { lane in
-      Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job))) }
+      // One for each lane: they share what is known of the log's writes.
+      let pacer = LogPacer(pulse: pulse)
+      return Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job, pacer: pacer))) }
     }
     resolver = Worker(name: "resolver") { lookup in
       let address = SocketAddress(lookup.address, numericOnly: false)

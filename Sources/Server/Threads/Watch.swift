@@ -11,6 +11,20 @@ final class Pulse: Sendable {
   let lastSlowLogWrite = Atomic<UInt64>(0)
   /// Rises with each turn of the loop.
   let turns = Atomic<UInt64>(0)
+  /// How long a log write takes when nothing is written in the background: a mean that follows slowly, in microseconds.
+  let usualLogWrite = Atomic<UInt64>(0)
+  /// The longest since a background writer last asked.
+  let worstLogWrite = Atomic<UInt64>(0)
+  /// A background writer is at work.
+  let isPacing = Atomic<Bool>(false)
+
+  /// Called by whoever writes the log, one at a time.
+  func noteLogWrite(_ duration: UInt64) {
+    worstLogWrite.max(duration, ordering: .relaxed)
+    guard !isPacing.load(ordering: .relaxed) else { return }
+    let usual = usualLogWrite.load(ordering: .relaxed)
+    usualLogWrite.store(usual == 0 ? duration : usual - usual / 16 + duration / 16, ordering: .relaxed)
+  }
 }
 
 /// A thread that looks once a second whether the others still live, and that takes the process's signals.

@@ -80,7 +80,7 @@ public final class Life {
       logOptions: .init(segmentBytes: plan.segmentBytes, maxRecordBytes: plan.segmentBytes / 2)
     ) { configuration in
       configuration.snapshotLogBytes = plan.snapshotLogBytes
-      if plan.isTiny { configuration.snapshotStatePercent = 0 }
+      configuration.snapshotCommands = plan.snapshotCommands
       configuration.logTailBytes = plan.logTailBytes
       configuration.deltasKept = plan.deltasKept
       configuration.appendBytes = plan.appendBytes

@@ -65,6 +65,7 @@ public struct LifePlan: Sendable {
   /// What a turn applies, in purchases, and from where on a leader refuses while it applies.
   public var applyWork = 1_024
   public var replayPatience = 50_000
+  public var snapshotCommands = 1_000_000
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
   public var tickInterval: UInt64 = 10_000
@@ -202,6 +203,7 @@ public struct LifePlan: Sendable {
     hasHostileIDs = random.chance(300)
     applyWork = random.pick([1_024, 1_024, 1, 8, 64])
     replayPatience = random.pick([50_000, 50_000, 10, 100])
+    snapshotCommands = random.pick([1_000_000, 1_000_000, 20, 100, 400])
   }
 
   func member(_ number: UInt64) -> String {

@@ -1,0 +1,112 @@
+import Base
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// When snapshots are taken: for what a start would have to apply again, one at a time.
+@Suite struct SnapshotTurnTests {
+  private static let limit = 300
+
+  private func makeCluster(seed: UInt64, commands: Int = limit) throws -> DiskCluster {
+    try DiskCluster(seed: seed, shards: 3) { configuration in
+      configuration.snapshotCommands = commands
+      configuration.snapshotLogBytes = 1 << 30
+      configuration.logTailBytes = 0
+    }
+  }
+  private func ledgers(_ cluster: DiskCluster, _ host: Int) -> [Replica] {
+    cluster.simulation.hosts[host].node?.replicas.compactMap { $0 }.filter { $0.shard != .directory } ?? []
+  }
+  /// Has each member earn so often, some at a time; `look` is called after each event.
+  private func earn(_ cluster: DiskCluster, rounds: Int, tag: String, look: () -> Void = {}) throws {
+    let client = try #require(cluster.simulation.connect(to: 0))
+    for round in 0..<rounds {
+      client.clear()
+      let lines = cluster.members.flatMap { member in
+        (0..<4).map { "EARN \(member) merchant=shop points=1 id=\(tag)\(round)-\($0)\n" }
+      }
+      cluster.simulation.send(lines.joined(), on: client)
+      let isAnswered = cluster.simulation.run(for: 20_000_000) {
+        look()
+        return client.lineCount == lines.count
+      }
+      try #require(isAnswered && client.lines.allSatisfy { $0.hasPrefix("+tx=") }, "\(cluster.simulation.report)")
+    }
+  }
+
+  @Test func aStartAppliesABoundedNumberOfCommandsAgain() throws {
+    let cluster = try makeCluster(seed: 111)
+    var most = 0
+    var worstTogether = 0
+    var begun: [Set<ShardID>] = [[], [], []]
+    var under: [ShardID?] = [nil, nil, nil]
+    var together = 0
+    var snapshots = 0
+    try earn(cluster, rounds: 120, tag: "a") {
+      for host in 0..<3 {
+        guard let node = cluster.simulation.hosts[host].node else { continue }
+        most = max(most, node.commandsBehindSnapshots)
+        // One at a time, and no other is frozen meanwhile.
+        worstTogether = max(worstTogether, ledgers(cluster, host).count { $0.snapshotRunning })
+        if node.snapshotUnderWay != under[host], let shard = node.snapshotUnderWay {
+          begun[host].insert(shard)
+          snapshots += 1
+          if (0..<3).contains(where: { $0 != host && cluster.simulation.hosts[$0].node?.snapshotUnderWay == shard }) {
+            together += 1
+          }
+        }
+        under[host] = node.snapshotUnderWay
+      }
+    }
+    #expect(worstTogether == 1)
+    // What comes while one is written is on top.
+    #expect(most < SnapshotTurnTests.limit * 3 / 2, "\(most)")
+    #expect(begun.allSatisfy { $0.count == 3 } && snapshots > 30, "\(begun) \(snapshots)")
+    #expect(together * 2 < snapshots, "\(together) of \(snapshots) while another node wrote the same shard")
+    // All three killed: that is what is left to apply.
+    for host in 0..<3 { cluster.simulation.kill(host) }
+    for host in 0..<3 {
+      cluster.simulation.start(host)
+      let left = ledgers(cluster, host).reduce(0) { $0 + $1.unappliedCommands }
+      #expect(left > 0 && left < SnapshotTurnTests.limit * 3 / 2, "\(left)")
+    }
+    let isWell = cluster.simulation.run(for: 20_000_000) { cluster.status(0).contains("healthy=yes") }
+    #expect(isWell, "\(cluster.simulation.report)")
+    #expect(try cluster.answer("BALANCE m0", on: 1).contains("balance=480 "))
+    try cluster.checkBooks()
+  }
+
+  /// One that takes long, or fails, holds up nobody: what is late makes a start longer.
+  @Test func aSnapshotThatTakesLongHoldsUpNobody() throws {
+    let cluster = try makeCluster(seed: 112, commands: 100)
+    cluster.simulation.faults.bytesPerMicrosecond = 1
+    for host in 0..<3 { cluster.simulation.hosts[host].diskSlowness = 4 }
+    let began = cluster.simulation.now
+    try earn(cluster, rounds: 40, tag: "b")
+    #expect(cluster.simulation.now - began < 10_000_000)
+    cluster.simulation.run(for: 30_000_000)
+    for host in 0..<3 {
+      let node = try cluster.node(host)
+      #expect(node.counters.snapshotsTaken > 0 && node.snapshotUnderWay == nil)
+      #expect(node.commandsBehindSnapshots < 200)
+    }
+    try cluster.checkBooks()
+  }
+
+  /// The next that is asked for is whose log holds back the rest, or whom a follower needs.
+  @Test func whoIsWaitedForIsNext() throws {
+    let cluster = try makeCluster(seed: 113, commands: 1_000_000)
+    try earn(cluster, rounds: 3, tag: "c")
+    let node = try cluster.node(0)
+    let replicas = ledgers(cluster, 0)
+    node.takeSnapshotSoon(of: replicas[2])
+    #expect(node.snapshotUnderWay == replicas[2].shard)
+    node.takeSnapshotSoon(of: replicas[0])
+    #expect(node.snapshotUnderWay == replicas[2].shard && !replicas[0].snapshotRunning)
+    let isNext = cluster.simulation.run(for: 5_000_000) { node.snapshotUnderWay == replicas[0].shard }
+    #expect(isNext)
+    let isOver = cluster.simulation.run(for: 5_000_000) { node.snapshotUnderWay == nil }
+    #expect(isOver && replicas.allSatisfy { !$0.snapshotIsWanted })
+  }
+}
