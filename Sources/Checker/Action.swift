@@ -5,6 +5,8 @@
 struct Action {
   /// Stands for "was not said".
   static let unseen = Int64.min
+  /// What an account may have, available and held: the product's own limit.
+  static let largestBalance: Int64 = 1_000_000_000_000_000_000
 
   var begin: UInt64
   /// `.max` of an optional action.
@@ -17,6 +19,8 @@ struct Action {
   var need: Int64 = 0
   /// Of a refusal: fewer points than this were available. 0: it is none.
   var refusedNeed: Int64 = 0
+  /// Of a purchase that had no room: so much was there before, at least. 0: it is none.
+  var leastBalance: Int64 = 0
   /// The hold that it opens, must find open and closes, or must not find open with so many points; -1: none.
   var opens = -1
   var closes = -1
@@ -39,6 +43,7 @@ struct Action {
   /// It says more of the state than that enough was there.
   var isObserving: Bool {
     balance != Action.unseen || held != Action.unseen || available != Action.unseen || refusedNeed > 0
+      || leastBalance > 0
       || refusedHold >= 0
   }
 }

@@ -23,7 +23,9 @@ struct Explanation {
     var possible = shown.joined(separator: ", or ")
     if states.count > 5 { possible += ", or \(states.count - 5) more" }
     var why = "no order of what was under way leads to this answer"
-    if action.need == .max {
+    if action.need == .max && action.balance > Action.largestBalance {
+      why = "no account may have so much"
+    } else if action.need == .max {
       why = "it takes more than was held, or gives back other than that"
     } else if action.closes >= 0, member.holds[action.closes].opener < 0 {
       why = "no operation made its hold"
@@ -31,6 +33,8 @@ struct Explanation {
       why = "its hold was not open"
     } else if action.refusedNeed > 0 {
       why = "it was refused, though \(action.refusedNeed) points were available"
+    } else if action.leastBalance > 0 {
+      why = "it was refused, though there was room for \(operation.points) points"
     } else if action.refusedHold >= 0 {
       why = "it was refused, though its hold was open"
     } else if !action.isObserving {

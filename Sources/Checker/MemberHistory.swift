@@ -26,6 +26,10 @@ struct MemberHistory {
       guard var action = action(of: operation, at: place, isRecipient: operation.member != member, holdNumbers) else {
         continue
       }
+      if operation.lackedRoom {
+        let away = MemberHistory.away(operations, own, member, during: operation)
+        action.leastBalance = max(1, Action.largestBalance - operation.points - away + 1)
+      }
       if let assume, assume.operation == place {
         guard let end = assume.happensBefore else { continue }
         action.end = max(end, action.begin)
@@ -48,6 +52,19 @@ struct MemberHistory {
     if action.opens >= 0 { holds[action.opens].opener = number }
     if action.closes >= 0 { holds[action.closes].closers.append(number) }
     actions.append(action)
+  }
+
+  /// What may be on its way to others while an operation is under way: that has its room kept, and nobody sees it.
+  private static func away(
+    _ operations: [Operation], _ own: ArraySlice<Int>, _ member: String, during operation: Operation
+  ) -> Int64 {
+    var away: Int64 = 0
+    for place in own where operations[place].kind == .transfer && operations[place].member == member {
+      let other = operations[place]
+      guard other.begin <= operation.end, other.result == .unknown || other.end >= operation.begin else { continue }
+      away = min(away + other.points, Action.largestBalance)
+    }
+    return away
   }
 
   /// A transfer that the recipient refused: the points were away for a while, or never. What comes back is tied to what
@@ -97,6 +114,7 @@ struct MemberHistory {
     action.balance = operation.balance ?? Action.unseen
     action.held = operation.held ?? Action.unseen
     action.available = operation.available ?? Action.unseen
+    if action.balance > Action.largestBalance { action.need = .max }
     if operation.result == .refused { return refusal(operation, action, holdNumbers) }
     switch operation.kind {
     case .earn: action.balanceChange = operation.points
@@ -135,7 +153,9 @@ struct MemberHistory {
       guard operation.code.isEmpty || operation.code == "REVERSED" else { return nil }
       action.refusedHold = holdNumbers[operation.hold] ?? -1
       action.refusedHoldPoints = operation.kind == .capture ? operation.points : 0
-    case .earn, .balance: return nil
+    case .earn:
+      guard operation.lackedRoom else { return nil }
+    case .balance: return nil
     }
     return action
   }

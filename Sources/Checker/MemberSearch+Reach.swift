@@ -61,6 +61,7 @@ extension MemberSearch {
     }
     if action.need > 0 && available &+ range.availableUp < action.need { return false }
     if action.refusedNeed > 0 && available &+ range.availableDown >= action.refusedNeed { return false }
+    if action.leastBalance > 0 && balance &+ range.balanceUp < action.leastBalance { return false }
     return available &+ range.availableUp >= 0
   }
 

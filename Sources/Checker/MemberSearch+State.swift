@@ -30,6 +30,7 @@ extension MemberSearch {
     let available = balance &- held
     if action.need > 0 && available < action.need { return false }
     if action.refusedNeed > 0 && available >= action.refusedNeed { return false }
+    if balance < action.leastBalance { return false }
     let balanceAfter = balance &+ action.balanceChange
     let heldAfter = held &+ action.heldChange
     if action.balance != Action.unseen && action.balance != balanceAfter { return false }

@@ -128,14 +128,16 @@ private struct Words {
     guard value >= 0 else { throw LineError(reason: "\(name) is below zero") }
     return UInt64(value)
   }
-  /// At most 18 digits: what microseconds and points need, and no sum of a few overflows.
+  /// At most 2 × 10^18: what microseconds and balances need, and no sum of a few overflows.
   static func integer(_ word: Word, _ name: String) throws(LineError) -> Int64 {
     let isNegative = word.first == UInt8(ascii: "-")
     let digits = isNegative ? word.dropFirst() : word
-    guard !digits.isEmpty, digits.count <= 18 else { throw LineError(reason: "\(name) is not a number") }
+    guard !digits.isEmpty, digits.count <= 19 else { throw LineError(reason: "\(name) is not a number") }
     var value: Int64 = 0
     for digit in digits {
-      guard digit >= 48 && digit <= 57 else { throw LineError(reason: "\(name) is not a number") }
+      guard digit >= 48 && digit <= 57, value < 200_000_000_000_000_000 else {
+        throw LineError(reason: "\(name) is not a number")
+      }
       value = value * 10 + Int64(digit - 48)
     }
     return isNegative ? -value : value

@@ -31,14 +31,17 @@ public struct Operation: Sendable {
   public var available: Int64?
   /// Of a hold: the earliest moment at which it may lapse; without it, it never does.
   public var expires: UInt64?
-  /// Of a refusal: its error code. Empty means `INSUFFICIENT`, or `REVERSED` of a capture or release; only these two say
-  /// something about the member's state.
+  /// Of a refusal: its error code. Empty means `INSUFFICIENT`, or `REVERSED` of a capture or release; these two, and
+  /// `LIMIT` of an earn, say something about the member's state.
   public var code = ""
   /// Of a local read: no state older than that at this moment may be answered.
   public var local: UInt64?
 
   /// The recipient refused it: for a while the points may have been away.
   var wasGivenBack: Bool { kind == .transfer && result == .refused && !code.isEmpty && code != "INSUFFICIENT" }
+
+  /// A purchase that the account had no room for.
+  var lackedRoom: Bool { kind == .earn && result == .refused && code == "LIMIT" }
 
   public init(
     _ kind: Kind, member: String, client: String, begin: UInt64, end: UInt64 = .max, result: Result = .unknown

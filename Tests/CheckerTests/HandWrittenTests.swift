@@ -148,4 +148,41 @@ import Testing
     // Without a final read it may still be on its way.
     #expect(try verdict(history + "0").isOK)
   }
+
+  // MARK: The largest balance
+
+  private static let most: Int64 = 1_000_000_000_000_000_000
+
+  /// A purchase is refused for want of room only where there is none, whoever took it.
+  @Test func aPurchaseIsRefusedWhereThereIsNoRoom() throws {
+    let full = "1 2 a earn ann points=1000000000000000 id=1 result=ok balance=\(Self.most - 5)\n"
+    let before = "0 0 z balance ann result=ok balance=\(Self.most - 5 - 1_000_000_000_000_000)\n"
+    func refused(_ points: Int, _ more: String = "") throws -> Verdict {
+      let earns = (0..<999).map { i in
+        "0 0 f\(i) earn ann points=1000000000000000 id=f\(i) result=ok balance=\((i + 1) * 1_000_000_000_000_000)\n"
+      }
+      let less = "0 0 g redeem ann points=5 id=g result=ok balance=\(Self.most - 5 - 1_000_000_000_000_000)\n"
+      return try verdict(
+        earns.joined() + less + before + full + more + "5 6 b earn ann points=\(points) id=2 result=refused code=LIMIT")
+    }
+    #expect(try refused(6).isOK)
+    #expect(try refused(1_000_000_000_000_000).isOK)
+    let found = try refused(5)
+    #expect(found.violation?.reason.contains("there was room for 5 points") == true, "\(found.outcome)")
+    // One that may have taken effect meanwhile explains it.
+    #expect(try refused(5, "3 - c earn ann points=3 id=3\n").isOK)
+    // Or points that are on their way to another.
+    #expect(try refused(5, "3 - c transfer ann to=bob points=3 id=3\n").isOK)
+    #expect(try refused(5, "3 4 c transfer ann to=bob points=3 id=3 result=ok\n").violation != nil)
+    #expect(try refused(5, "3 - c redeem ann points=3 id=3\n").violation != nil)
+  }
+
+  @Test func noAccountHasMoreThanTheLargestBalance() throws {
+    let earns = (0..<1000).map { i in
+      "\(2 * i) \(2 * i + 1) a earn ann points=1000000000000000 id=\(i) result=ok balance=\((i + 1) * 1_000_000_000_000_000)\n"
+    }
+    #expect(try verdict(earns.joined()).isOK)
+    let found = try verdict(earns.joined() + "5000 5001 a earn ann points=1 id=x result=ok balance=\(Self.most + 1)")
+    #expect(found.violation?.reason.contains("no account may have so much") == true, "\(found.outcome)")
+  }
 }

@@ -66,6 +66,9 @@ extension LifeTerminal {
       let to = "s\((number + 1) % count)"
       return pending(.transfer, "TRANSFER \(member) \(to) points=\(points)", of: member, id: id)
     case 92..<96:
+      if life.plan.closesMembers, random.chance(200) {
+        return pending(.earn, "MEMBER CLOSE \(member)", of: member, id: "")
+      }
       return pending(.earn, "MEMBER \(random.pick(["FREEZE", "THAW", "THAW"])) \(member)", of: member, id: "")
     default: return pending(.earn, "CARD \(random.pick(["LOST", "FOUND", "FOUND"])) c\(number)", of: member, id: "")
     }

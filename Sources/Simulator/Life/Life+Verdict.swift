@@ -270,7 +270,9 @@ extension Life {
         if count != 1 { return fail("\(operation.id) was acknowledged, and is there \(count) times") }
       case .refused, .none:
         // What the recipient refused went and came back: it adds up, or the sum above would not.
-        let mayComeBack = operation.to == "frozen" || operation.kind == .transfer && operation.code == "FROZEN"
+        let mayComeBack =
+          operation.to == "frozen"
+          || operation.kind == .transfer && ["FROZEN", "CLOSED", "LIMIT"].contains(operation.code)
         if count != 0 && !mayComeBack {
           return fail("\(operation.id) was \(operation.result), and is there")
         }

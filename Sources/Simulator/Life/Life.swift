@@ -222,6 +222,7 @@ public final class Life {
         return false
       }
     }
+    if plan.isNearBounds { fillAccount() }
     chooseDamageable()
     return failure == nil
   }
@@ -315,6 +316,8 @@ public final class Life {
       holds.append((String(tx), operation.id, operation.member, operation.points))
     }
   }
+  /// What was done before trouble began, and is not asked again.
+  func noteBefore(_ operation: Operation) { operations.append(operation) }
   func noteAnswer(_ line: String, _ answer: String, _ operation: Operation) {
     answers.append((line, answer, operation))
   }

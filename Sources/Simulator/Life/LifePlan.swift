@@ -100,6 +100,10 @@ public struct LifePlan: Sendable {
   public var sideMembers = 0
   /// Holds lapse after so many seconds at most; 0: not within a life.
   public var holdSeconds: UInt64 = 0
+  /// One member has almost all that an account may hold, and amounts are near what one command may move.
+  public var isNearBounds = false
+  /// Members of the business beside are closed now and then.
+  public var closesMembers = false
   /// How often a terminal only reads, beside what it reads anyway.
   public var readPerMille: UInt64 = 0
   /// How often a terminal gives up that is told that nothing was done.
@@ -204,6 +208,8 @@ public struct LifePlan: Sendable {
     applyWork = random.pick([1_024, 1_024, 1, 8, 64])
     replayPatience = random.pick([50_000, 50_000, 10, 100])
     snapshotCommands = random.pick([1_000_000, 1_000_000, 20, 100, 400])
+    isNearBounds = random.chance(120)
+    closesMembers = random.chance(300)
   }
 
   func member(_ number: UInt64) -> String {

@@ -109,7 +109,8 @@ final class LifeTerminal {
     let name = "\(name)/\(client).\(clients[client])"
     let member = life.plan.member(random.below(UInt64(life.plan.members)))
     let merchant = random.pick(["east", "north", "west"])
-    let points = Int64(random.below(50) + 1)
+    let few = Int64(random.below(50) + 1)
+    let points = life.plan.isNearBounds && random.chance(400) ? Life.largestAmount - Int64(random.below(3)) : few
     var kind = Operation.Kind.balance
     var line = ""
     switch random.chance(life.plan.readPerMille) ? 99 : random.below(100) {
@@ -146,8 +147,9 @@ final class LifeTerminal {
       var operation = Operation(.transfer, member: member, client: name, begin: simulation.now)
       operation.id = id
       operation.to = to
-      operation.points = points
-      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(points) id=\(id)", client: client)
+      // Few points: what is on its way blurs what a refusal for want of room says.
+      operation.points = few
+      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(few) id=\(id)", client: client)
     default: line = "BALANCE \(member)" + (random.chance(300) ? " read=local" : "")
     }
     var operation = Operation(kind, member: member, client: name, begin: simulation.now)
@@ -289,7 +291,8 @@ final class LifeTerminal {
     life.tell(connection?.client.host ?? -1, "\(name) < \(line)")
     var refusals = ["-INSUFFICIENT", "-REVERSED"]
     if pending.operation.to == "frozen" { refusals.append("-FROZEN") }
-    if pending.isSide { refusals += ["-FROZEN", "-LOST", "-LIMIT"] }
+    if pending.isSide { refusals += ["-FROZEN", "-LOST", "-LIMIT", "-CLOSED"] }
+    if life.plan.isNearBounds { refusals.append("-LIMIT") }
     if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
       unasked.append(pending)
     } else if line.hasPrefix("-UNKNOWN") {
