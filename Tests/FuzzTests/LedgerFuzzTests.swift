@@ -24,11 +24,14 @@ import Testing
     var stamp: Int64 = 1_700_000_000_000_000
     var reply = ReplyWriter()
     var repeats: [JournalPosition] = []
+    /// How many commands have got facts.
+    var recalls = 0
 
     init(seed: UInt64) {
       var limits = LedgerLimits()
       limits.journalSegmentBytes = 64 << 10
       limits.lotsPerMember = 8
+      limits.transactionSeconds = 1
       ledger = Ledger(shard: ShardID(1), limits: limits)
       commands = LedgerCommands(seed: seed)
       for command in LedgerCommands.catalogue() { apply(payload(command)) }
@@ -53,18 +56,22 @@ import Testing
       reply.buffer.removeAll()
       var made: [UInt64] = []
       var repeats: [JournalPosition] = []
+      var wanted: [Int] = []
       payload.withUnsafeBytes {
-        ledger.apply(payload: $0, index: LogIndex(index), into: &reply) { _, outcome, start, reply in
+        ledger.apply(payload: $0, index: LogIndex(index), into: &reply) { place, outcome, start, reply in
           switch outcome {
           case .pending(let tx), .completed(let tx): made.append(tx.rawValue)
           case .repeated(let position): repeats.append(position)
-          case .replied, .silent, .factsWanted: break
+          case .factsWanted: wanted.append(place)
+          case .replied, .silent: break
           }
         }
       }
+      let wanting = recalled(payload, wanted)
       ledger.takeJournal { position, bytes in
         journal.segments[position.segment, default: []].append(contentsOf: bytes)
       }
+      for command in wanting { commands.deliveries.append(withFacts(command)) }
       for delivery in ledger.takeDeliveries() { commands.deliveries.append(delivery.command) }
       if commands.deliveries.count > 32 { commands.deliveries.removeFirst(commands.deliveries.count - 32) }
       self.repeats = repeats
@@ -74,6 +81,30 @@ import Testing
         made.append(UInt64(slot.rawValue) << 48 | UInt64(1 + commands.mutator.below(300)))
       }
       commands.transactions = made
+    }
+
+    /// The commands at some places of an entry: those that want facts, framed.
+    private func recalled(_ payload: [UInt8], _ places: [Int]) -> [[UInt8]] {
+      guard !places.isEmpty else { return [] }
+      return payload.withUnsafeBytes { bytes in
+        guard var entry = try? EntryReader(bytes) else { return [] }
+        var all: [[UInt8]] = []
+        while let command = try? entry.next() { all.append(Array(command)) }
+        return places.filter { $0 < all.count }.map { all[$0] }
+      }
+    }
+    /// A command with the facts that it wants, or with somebody's.
+    private mutating func withFacts(_ command: [UInt8]) -> [UInt8] {
+      var query = ByteBuffer()
+      guard command.withUnsafeBytes({ Query.appendFacts(to: &query, for: $0) }) else { return command }
+      var reply = ReplyWriter()
+      if case .journal(let walk) = ledger.read(query.bytes, into: &reply) { try? walk.run(journal, into: &reply) }
+      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: reply.buffer.bytes.dropFirst()))
+      guard reply.buffer.bytes.first == ReplyTag.text.rawValue, let facts = try? reader.readCounted() else {
+        return command
+      }
+      recalls += 1
+      return command.withUnsafeBytes { Command.carrying(facts: facts, $0) } ?? command
     }
   }
 

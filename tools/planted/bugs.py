@@ -23,6 +23,7 @@ RECOVERY = "Sources/Storage/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
 REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Ledger+Redeem.swift"
+PAST = "Sources/Ledger/Ledger+Past.swift"
 DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
 KEYED = "Sources/Ledger/KeyedHashes.swift"
@@ -147,6 +148,12 @@ BUGS = [
         [(REDEEM, "      keepAnswer(key, p.request, p.member, p.context, slot: p.slot, reply, from: start)\n", "")]),
     Bug("overdraft", "one point more than there is may be redeemed",
         [(REDEEM, "guard let holder, available >= points else {", "guard let holder, available >= points || available > 0 && available == points - 1 else {")]),
+    Bug("facts-not-checked", "a refund takes what it carries of its transaction for true, however old that is",
+        [(PAST, "    return check.word(state: entry.state) == entry.word ? transaction : nil\n",
+          "    _ = check\n    return transaction\n")]),
+    Bug("refunds-forgotten", "a transaction that leaves memory leaves behind what was given back of it",
+        [(PAST, "    t.reversedPoints = latest?.reversedPoints ?? 0\n", ""),
+         (PAST, "    sum = DigestSum.mix(sum &+ UInt64(bitPattern: t.reversedPoints), UInt64(bitPattern: t.reversedSpend))\n", "")]),
     Bug("transfer-not-returned", "a refused transfer is not given back",
         [(DELIVERIES, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
     Bug("hold-released-twice", "a hold that was captured is released too",

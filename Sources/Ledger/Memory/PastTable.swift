@@ -48,7 +48,7 @@ struct PastTable: ~Copyable {
   private var index: HashIndex
   /// By the cluster's key.
   var hashes = KeyedHashes(.none)
-  /// The newest block of each slot.
+  /// The newest block of each slot; none at all before the first.
   private var newest: PagedArray<UInt32>
   private var lists = Lists()
 
@@ -56,7 +56,6 @@ struct PastTable: ~Copyable {
     blocks = PagedArray(pool)
     index = HashIndex(pool)
     newest = PagedArray(pool)
-    for _ in 0..<Slot.count { newest.append(0) }
   }
 
   /// How many blocks are in use.
@@ -77,6 +76,7 @@ struct PastTable: ~Copyable {
       if !entry.isEmpty { return .entry(entry) }
       return entry.word == 0 ? .never : .unknown
     }
+    guard newest.count > 0 else { return .unknown }
     let last = newest.read(Int(tx.slot.rawValue)).pointee
     return last != 0 && blocks.read(Int(last - 1)).pointee.number < number ? .never : .unknown
   }
@@ -100,6 +100,7 @@ struct PastTable: ~Copyable {
     }
     index.insert(hashes.number(number), place)
     lists.used += 1
+    if newest.count == 0 { for _ in 0..<Slot.count { newest.append(0) } }
     let last = newest.read(Int(slot.rawValue)).pointee
     if last != 0, blocks.read(Int(last - 1)).pointee.number > number {
       // A straggler: its slot has gone on.
@@ -179,9 +180,10 @@ struct PastTable: ~Copyable {
     let blocks = try PagedArray<Block>(pool, restoring: &reader)
     let index = try HashIndex(pool, restoring: &reader)
     let newest = try PagedArray<UInt32>(pool, restoring: &reader)
-    guard newest.count == Slot.count, Int(lists.used) <= blocks.count else {
-      throw MalformedBytes("the past is not of all slots")
-    }
+    let places = [lists.firstSealed, lists.lastSealed, lists.firstFree, lists.used]
+    guard newest.count == Slot.count || blocks.count == 0, places.allSatisfy({ Int($0) <= blocks.count }),
+      (0..<newest.count).allSatisfy({ Int(newest.read($0).pointee) <= blocks.count })
+    else { throw MalformedBytes("the past refers to blocks that are not there") }
     self.lists = lists
     self.blocks = blocks
     self.index = index

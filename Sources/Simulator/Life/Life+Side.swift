@@ -7,6 +7,8 @@ struct SideBusiness {
   var operations: [Operation] = []
   /// What may be refunded.
   var transactions: [(tx: String, member: String, points: Int64)] = []
+  /// What was given back of each, as far as anyone was told.
+  var refunded: [String: Int64] = [:]
   /// What may be captured or released.
   var holds: [(tx: String, member: String, points: Int64)] = []
 }
@@ -22,10 +24,24 @@ extension Life {
     side.operations.append(operation)
     noteAnswer(pending.line, line, operation)
     guard operation.result == .ok, let tx = field("tx", line) else { return }
+    if pending.line.hasPrefix("REFUND") { noteRefund(line) }
     if operation.kind == .hold {
       side.holds.append((String(tx), operation.member, operation.points))
     } else if operation.kind != .transfer && operation.kind != .release {
       side.transactions.append((String(tx), operation.member, operation.points))
+    }
+  }
+}
+
+extension Life {
+  /// However often and from wherever a transaction is refunded, no more comes back than it moved.
+  private func noteRefund(_ line: String) {
+    guard let of = field("of", line).map(String.init), let points = field("points", line).flatMap({ Int64($0) }) else {
+      return wrong("a refund is answered without of= or points=: \(line)")
+    }
+    side.refunded[of, default: 0] += abs(points)
+    if let whole = side.transactions.first(where: { $0.tx == of })?.points, side.refunded[of, default: 0] > whole {
+      wrong("of transaction \(of), which moved \(whole) points, \(side.refunded[of, default: 0]) were given back")
     }
   }
 }

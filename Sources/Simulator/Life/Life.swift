@@ -89,6 +89,7 @@ public final class Life {
       configuration.logLimitBytes = plan.logLimitBytes
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
+      configuration.ledgerLimits.transactionSeconds = plan.transactionSeconds
     }
     for host in simulation.hosts {
       host.disk.spareNewestWrite(to: ".wal")

@@ -98,6 +98,8 @@ public struct LifePlan: Sendable {
   public var hasFrozen = false
   /// Members of whom more is asked than the checker knows: purchases that lapse at midnight, refunds, cards that are lost.
   public var sideMembers = 0
+  /// Transactions leave memory after so many seconds; 0: with the next entry.
+  public var transactionSeconds: Int64 = 86_400
   /// Holds lapse after so many seconds at most; 0: not within a life.
   public var holdSeconds: UInt64 = 0
   /// One member has almost all that an account may hold, and amounts are near what one command may move.
@@ -204,6 +206,7 @@ public struct LifePlan: Sendable {
       catalogueGap = random.pick([50_000, 200_000])
       lateChangePerMille = 200
     }
+    transactionSeconds = random.pick([0, 0, 1, 4, 86_400])
     hasHostileIDs = random.chance(300)
     applyWork = random.pick([1_024, 1_024, 1, 8, 64])
     replayPatience = random.pick([50_000, 50_000, 10, 100])
