@@ -6,7 +6,7 @@ import Raft
 extension Replica {
   struct ReplicaLimits: Sendable {
     /// An entry is proposed at the latest when it holds this much.
-    var entryBytes = 1 << 20
+    var entryBytes = 256 << 10
     /// Bytes of entries that are proposed and not committed, over which what arrives is gathered into one more.
     var inFlightBytes = 8 << 20
     /// Commands that wait to be proposed; over it an edge is told BUSY.

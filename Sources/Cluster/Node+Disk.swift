@@ -230,7 +230,7 @@ extension Node {
     }
   }
   private func heir(of replica: Replica) -> NodeID? {
-    replica.bestSuccessor { mayTakeOver($0, replica.shard) && replica.isNear($0) }
+    replica.bestSuccessor { mayTakeOver($0, replica.shard) && isNear($0, replica) }
   }
 
   // MARK: Room

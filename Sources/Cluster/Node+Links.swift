@@ -122,7 +122,7 @@ extension Node {
     let was = peer.isConnected
     if peer.outgoing == id {
       peer.outgoing = nil
-      peer.outbox.removeAll()
+      peer.forgetWaiting()
     }
     if peer.incoming == id { peer.incoming = nil }
     lostPeer(peer.id)
@@ -147,6 +147,7 @@ extension Node {
       peer.outbox.removeAll()
       return
     }
+    tellReceived(to: peer)
     var rest = peer.outbox.bytes
     while !rest.isEmpty {
       let count = PeerMessageKind.wholeMessages(of: rest, within: configuration.frameBytes)
@@ -160,6 +161,7 @@ extension Node {
       let mark = header.begin(&frame)
       frame.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))
       FrameHeader.finish(mark, in: &frame)
+      peer.budget.sends(frame.count, now: now.monotonic)
       linkBytes.append((link, frame.array))
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
@@ -193,6 +195,7 @@ extension Node {
         return bytes.count
       case .frame(let header, let body, let consumed):
         offset += consumed
+        noteReceived(consumed, header, on: id)
         do {
           try receive(header, body, on: id)
         } catch {
@@ -202,6 +205,13 @@ extension Node {
       }
     }
     return offset
+  }
+
+  private func noteReceived(_ count: Int, _ header: FrameHeader, on id: LinkID) {
+    guard header.kind == FrameKind.messages.rawValue, let number = links[id]?.peer,
+      peers[Int(number)].incoming == id
+    else { return }
+    peers[Int(number)].received += UInt64(count)
   }
 
   private func receive(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, on id: LinkID) throws(MalformedBytes) {
@@ -286,6 +296,7 @@ extension Node {
       return
     }
     peer.outgoing = link.id
+    peer.forgetWaiting()
     peer.needsWholeStatus = true
     resendAllDeliveries()
     log(.info, "linked node=\(peer.hello.name) region=\(peer.hello.region) address=\(peer.hello.peerAddress)")
@@ -299,6 +310,8 @@ extension Node {
       lostPeer(peer.id)
     }
     peer.incoming = link.id
+    peer.received = 0
+    peer.receivedTold = 0
     peer.isSpeaking = false
     dial(peer.hello.peerAddress)
   }

@@ -52,6 +52,7 @@ extension Node {
     case .replaying: try receiveReplaying(&reader, of: peer)
     case .poison: try receivePoisons(&reader, of: peer)
     case .clearPoison: tryPoison(ShardID(try reader.read()))
+    case .received: peer.budget.acknowledge(try reader.read(), now: now.monotonic)
     case .bootstrap:
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
@@ -64,14 +65,6 @@ extension Node {
   }
 
   // MARK: Raft
-
-  func send(_ message: Message, of shard: ShardID) {
-    guard let peer = peer(message.to), peer.outgoing != nil else { return }
-    let start = peer.outbox.beginMessage(.raft)
-    peer.outbox.append(shard.rawValue)
-    message.encode(into: &peer.outbox)
-    peer.outbox.endMessage(start)
-  }
 
   /// Queues what a shard's Raft group wants durable for the next log batch.
   func write(_ persist: Persist, of shard: ShardID) {

@@ -60,14 +60,18 @@ extension Node {
     sendNextPiece(number)
   }
   private func pieceAcknowledged(_ number: UInt64) {
-    guard let transfer = transfers.outgoing[number], transfer.unacknowledged > 0 else { return }
-    transfers.outgoing[number]?.unacknowledged -= 1
+    guard var transfer = transfers.outgoing[number], let bytes = transfer.pieces.first else { return }
+    transfer.pieces.removeFirst()
+    transfer.acknowledged += UInt64(bytes)
+    transfer.budget.acknowledge(transfer.acknowledged, now: now.monotonic)
+    transfers.outgoing[number] = transfer
     transfers.outgoing[number]?.lastProgress = now.monotonic
     sendNextPiece(number)
   }
 
   /// Has the disk read the next piece, unless something is to be waited for.
   private func sendNextPiece(_ number: UInt64) {
+    if transfers.outgoing[number]?.hasRoom == false { transfers.outgoing[number]?.budget.isWanted() }
     guard let transfer = transfers.outgoing[number], transfer.maySend, transfers.allowance > 0 else { return }
     let byteCount = configuration.transferPieceBytes
     switch transfer.phase {
@@ -86,7 +90,8 @@ extension Node {
     transfers.allowance -= byteCount
     transfers.outgoing[number]?.phase = phase
     transfers.outgoing[number]?.isDraining = true
-    transfers.outgoing[number]?.unacknowledged += 1
+    transfers.outgoing[number]?.pieces.append(byteCount)
+    transfers.outgoing[number]?.budget.sends(byteCount, now: now.monotonic)
   }
 
   /// - Parameter failure: why it was given up; nil: the receiver has it all.

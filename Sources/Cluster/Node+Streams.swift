@@ -4,7 +4,7 @@ import Ledger
 /// Requests on their way to leaders, and answers on their way back.
 extension Node {
   /// Bytes of requests in one message to a leader.
-  static let forwardBytes = 256 << 10
+  static let forwardBytes = 64 << 10
 
   func stream(_ shard: ShardID) -> EdgeStream { streams[Int(shard.rawValue)] }
 
@@ -32,18 +32,26 @@ extension Node {
       }
     } else if let peer = peer(stream.target) {
       while stream.hasUnsent {
-        stream.sendNext(limit: Node.forwardBytes) { message, count, items in
-          let start = peer.outbox.beginMessage(.forward)
-          peer.outbox.append(stream.shard.rawValue)
-          peer.outbox.append(stream.epoch)
-          peer.outbox.append(message)
-          peer.outbox.append(count)
-          peer.outbox.append(items)
-          peer.outbox.endMessage(start)
-          counters.forwarded += UInt64(count)
-        }
+        guard peer.turns.isEmpty && hasRoom(peer) else { return peer.turns.join(.requests(stream.shard)) }
+        _ = sendRequests(of: stream, to: peer, limit: Node.forwardBytes)
       }
     }
+  }
+
+  /// One message of a stream to its leader, if that is there. Whether there is more.
+  func sendRequests(of stream: EdgeStream, to peer: Peer, limit: Int) -> Bool {
+    guard stream.target == peer.id, stream.hasUnsent else { return false }
+    stream.sendNext(limit: limit) { message, count, items in
+      let start = peer.outbox.beginMessage(.forward)
+      peer.outbox.append(stream.shard.rawValue)
+      peer.outbox.append(stream.epoch)
+      peer.outbox.append(message)
+      peer.outbox.append(count)
+      peer.outbox.append(items)
+      peer.outbox.endMessage(start)
+      counters.forwarded += UInt64(count)
+    }
+    return stream.hasUnsent
   }
 
   func isReachable(_ node: NodeID) -> Bool {

@@ -227,7 +227,7 @@ public final class Node: NodeCore {
     guard let topology, stopping == nil else { return }
     for placement in topology.shards {
       guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id, replica.shard), replica.isNear(peer.id),
+        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id, replica.shard), isNear(peer.id, replica),
         now.monotonic - peer.lastHeard < 500_000
       else { continue }
       replica.transferLeadership(to: placement.preferredLeader)
@@ -321,7 +321,10 @@ public final class Node: NodeCore {
       effects.isLogBatchAwaited = !batch.isProbe
       effects.logBatch = batch
     }
-    for peer in peers where peer.index != 0 && !peer.outbox.isEmpty { sendFrame(to: peer) }
+    for peer in peers where peer.index != 0 {
+      useRoom(of: peer)
+      if !peer.outbox.isEmpty || owesWord(to: peer) { sendFrame(to: peer) }
+    }
     for client in dirtyClients {
       client.inDirtyList = false
       if !client.output.isEmpty {

@@ -33,7 +33,7 @@ public struct NodeConfiguration: Sendable {
   /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
   public var parallelBytes = 16 << 10
   /// Entries travel to a follower in messages of about this size, in bytes.
-  public var appendBytes = 1 << 20
+  public var appendBytes = 64 << 10
   /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
   public var logHeldBytes = 512 << 20
   /// What is kept free on the disk.
@@ -42,7 +42,7 @@ public struct NodeConfiguration: Sendable {
   /// refused.
   public var logLimitBytes = 4 << 30
   /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.
-  public var transferPieceBytes = 256 << 10
+  public var transferPieceBytes = 64 << 10
   public var transferBytesPerSecond = 64 << 20
   /// Bounds of the ledgers: the same on all nodes, for ever.
   public var ledgerLimits = LedgerLimits()
@@ -54,8 +54,9 @@ public struct NodeConfiguration: Sendable {
   public var clientRecords = 8_192
   /// What journal queries under way at this node may cost, in records read; over it new ones are answered `BUSY`.
   public var journalWindow = 131_072
-  /// A frame to a peer is ended when it holds this much. It may be longer by one message, which is at most as long.
-  public var frameBytes = 8 << 20
+  /// A frame to a peer is ended when it holds this much; a longer message has one of its own. Short ones, so that the peer
+  /// says soon what it has received.
+  public var frameBytes = 64 << 10
   /// Changes of the catalogue that all shards have applied are dropped from the directory so many at a time.
   public var deltasKept = 256
   /// How often this node looks for deliveries to other shards that had no answer; they are sent again after that, or after

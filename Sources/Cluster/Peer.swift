@@ -13,6 +13,13 @@ final class Peer {
   var incoming: LinkID?
   /// Messages of this turn.
   var outbox = ByteBuffer(capacity: 4096)
+  /// Of the outgoing link: how many bytes may be under way, and what waits for room.
+  var budget = LinkBudget()
+  var turns = FairTurns<LinkFlow>()
+  var held: [ShardID: HeldAppends] = [:]
+  /// Bytes of frames received on the incoming link, and how many of them the peer has been told of.
+  var received: UInt64 = 0
+  var receivedTold: UInt64 = 0
   /// When it was last heard, on the monotonic clock.
   var lastHeard: UInt64 = 0
   /// What it leads, as far as it has told.
@@ -41,6 +48,14 @@ final class Peer {
   /// It has said something on its present link beside the greeting: so that link stands for it as well, and no answer that
   /// it gives is lost for want of it.
   var isSpeaking = false
+  /// The outgoing link is another, or none.
+  func forgetWaiting() {
+    outbox.removeAll()
+    budget = LinkBudget()
+    turns = FairTurns()
+    held.removeAll()
+  }
+
   /// Both directions stand: what is asked can be answered.
   var isConnected: Bool { outgoing != nil && incoming != nil }
   var isConnectedOrSelf: Bool { index == 0 || isConnected }

@@ -52,6 +52,9 @@ enum PeerMessageKind: UInt8 {
   /// Shards whose replicas at the sender have much to apply yet: `shard:u32*`.
   case replaying = 42
 
+  /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
+  case received = 30
+
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
     guard messages.count > limit else { return messages.count }

@@ -60,16 +60,15 @@ extension Replica {
     isDirty = true
   }
 
-  /// Whether a voter has nearly all of the log: leadership passes to it at once, and not after a wait in which nobody
-  /// proposes.
-  func isNear(_ node: NodeID) -> Bool {
+  /// Whether a voter lacks no more than so many bytes of the log: leadership passes to it at once, and not after a wait in
+  /// which nobody proposes.
+  func isNear(_ node: NodeID, within bytes: Int) -> Bool {
     raft.progress.contains { peer in
       // One that lacks nothing may be probed for ever: there is nothing to send to it.
       peer.id == node && !peer.isDamaged
-        && (peer.lagEntries == 0 || peer.state == .replicate && peer.lagBytes <= Replica.nearBytes)
+        && (peer.lagEntries == 0 || peer.state == .replicate && peer.lagBytes <= UInt64(bytes))
     }
   }
-  private static let nearBytes: UInt64 = 1 << 20
 
   /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
   func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {

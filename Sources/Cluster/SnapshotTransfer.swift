@@ -43,12 +43,17 @@ struct OutgoingTransfer {
   var isReading = false
   /// The last piece has not gone to the kernel yet.
   var isDraining = false
-  /// Pieces sent that the receiver has not written yet.
-  var unacknowledged = 0
+  /// The bytes of each piece sent that the receiver has not written yet.
+  var pieces: [Int] = []
+  var unacknowledged: Int { pieces.count }
+  /// Bytes of all that it has.
+  var acknowledged: UInt64 = 0
+  /// Nor may more be on their way than what the link carries.
+  var budget = LinkBudget()
   var lastProgress: UInt64
 
   /// Pieces on their way at most: what bounds the receiver's memory.
-  static let window = 8
+  static let window = 32
 
   init(shard: ShardID, peer: NodeID, afterIndex: LogIndex, request: UInt64, lastProgress: UInt64) {
     self.shard = shard
@@ -58,7 +63,8 @@ struct OutgoingTransfer {
     self.lastProgress = lastProgress
   }
 
-  var maySend: Bool { !isReading && !isDraining && unacknowledged < OutgoingTransfer.window }
+  var maySend: Bool { !isReading && !isDraining && unacknowledged < OutgoingTransfer.window && hasRoom }
+  var hasRoom: Bool { budget.inFlight < budget.allowance }
 }
 
 /// A step of a transfer that the disk is to do.

@@ -188,10 +188,20 @@ extension Simulation {
       // The retransmission timer doubles each time.
       travel += 200_000 << (random.next() % 5)
     }
+    travel += queue(bytes.count, from: host.number, to: wire.ends[end].host)
     let arrival = max(now + travel, wire.ends[end].lastArrival + 1)
     wires[id]?.ends[end].lastArrival = arrival
     events.push(at: arrival, .bytes(wire: id, end: end, bytes))
     schedule(after: 50, .drained(host: host.number, life: host.life, link))
+  }
+
+  /// How long bytes take to pass a way of so many bytes a second, and all that was sent before them.
+  private func queue(_ count: Int, from: Int, to: Int) -> UInt64 {
+    guard !faults.bandwidth.isEmpty, faults.bandwidth[from][to] > 0 else { return 0 }
+    let path = Path(from: from, to: to)
+    let end = max(passed[path] ?? 0, now) + UInt64(count) * 1_000_000 / faults.bandwidth[from][to]
+    passed[path] = end
+    return end - now
   }
 
   /// Bytes, or with nil the other end's farewell, have come to an end of a connection.

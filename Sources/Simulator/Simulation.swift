@@ -17,6 +17,8 @@ public final class Simulation {
     public var minimumDelay: UInt64 = 200
     public var maximumDelay: UInt64 = 2_000
     public var distance: [[UInt64]] = []
+    /// Bytes a second from host to host, over all connections; 0, or nothing at all: no bound.
+    public var bandwidth: [[UInt64]] = []
     /// How long a log write takes, in microseconds.
     public var minimumWrite: UInt64 = 50
     public var maximumWrite: UInt64 = 1_000
@@ -58,6 +60,8 @@ public final class Simulation {
   var cuts: Set<Path> = [] { didSet { reachabilityChanged?() } }
   /// Ways, from host to host, on which everything stays away, and nobody is told.
   var silences: Set<Path> = [] { didSet { reachabilityChanged?() } }
+  /// When what was sent on a way has passed its narrowest point.
+  var passed: [Path: UInt64] = [:]
   /// What operators would read: warnings and errors.
   public internal(set) var log: [String] = []
   /// Hears of everything worth telling: for a transcript. `host` is -1 for what is of no one host.

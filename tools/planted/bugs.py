@@ -40,6 +40,7 @@ NOTE = "Sources/Cluster/ApplyingNote.swift"
 SHARDS = "Sources/Cluster/Node+Shards.swift"
 CHANGES = "Sources/Cluster/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica+Driving.swift"
+APPLYING = "Sources/Cluster/Replica+Applying.swift"
 
 BUGS = [
     # Raft: elections
@@ -181,6 +182,16 @@ BUGS = [
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
         [(REPLICA, "let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)",
           "let floor = Stamp.zero")]),
+    Bug("reads-see-later-entries", "a query sees what was asked for after it",
+        [(APPLYING, "      if !readRounds.isEmpty { evaluateReadRounds() }\n", "")]),
+    Bug("read-before-earlier-entries", "a read is answered before the entries that were proposed before it are applied",
+        [(REPLICA, "readRounds[i].index = max(state.index, readRounds[i].notBefore)", "readRounds[i].index = state.index")]),
+    Bug("asof-by-own-clock", "a leader promises by its own clock, which may be ahead of the next one's",
+        [(CLOCK, "clock.earliest.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }",
+          "clock.earliest.map { _ in now.wall }")]),
+    Bug("closed-before-commit", "the past is told to be closed before a quorum has said so",
+        [(REPLICA, "    closing = (context, earliest, raft.lastIndex)\n",
+          "    closing = (context, earliest, raft.lastIndex)\n    closed = (earliest, raft.commitIndex)\n")]),
     # Faults of disks, clocks and connections
     Bug("damaged-votes", "a replica that lost what it acknowledged gives its vote",
         [(DAMAGE, "public var mayVote: Bool { !isOpen && !isFenced }", "public var mayVote: Bool { true }")]),

@@ -61,6 +61,8 @@ public final class Life {
   private var lastInstall: UInt64 = 0
   /// Shards of which a node has told its operator, since peace began, that they take nothing.
   var toldOf: Set<ShardID> = []
+  /// See `promiseSlack`.
+  private var mostAhead: Int64 = 0
   private let transcript: ((String) -> Void)?
   /// The entry of which processes die now.
   var deadly: DeadlyEntry?
@@ -75,6 +77,10 @@ public final class Life {
     var faults = Simulation.Faults()
     faults.tickInterval = plan.tickInterval
     faults.distance = Life.distances(plan)
+    if plan.bandwidth > 0 {
+      let row = [UInt64](repeating: plan.bandwidth, count: plan.nodes)
+      faults.bandwidth = [[UInt64]](repeating: row, count: plan.nodes)
+    }
     simulation = Simulation(
       seed: seed, nodes: plan.nodes, faults: faults, observer: observer,
       logOptions: .init(segmentBytes: plan.segmentBytes, maxRecordBytes: plan.segmentBytes / 2)
@@ -300,9 +306,7 @@ public final class Life {
     operation.available = number("available", line)
     operation.held = operation.kind == .balance ? number("held", line) : nil
     if let asof = number("asof", line) {
-      // Clocks that lie do so by less than the tolerance, or nobody believes them; stamps follow those of others.
-      let slack: Int64 = plan.clocksLie ? 2_000_000 : 0
-      operation.local = UInt64(max(0, asof * 1000 - Simulation.epoch - slack))
+      operation.local = UInt64(max(0, asof * 1000 - Simulation.epoch - promiseSlack()))
     }
     if operation.kind == .hold, let expires = number("expires", line) {
       // Where clocks jump, a shard's time may run ahead.
@@ -319,6 +323,16 @@ public final class Life {
   }
   /// What was done before trouble began, and is not asked again.
   func noteBefore(_ operation: Operation) { operations.append(operation) }
+  /// By how much `asof=` may be ahead of the time. It goes by the earliest of the clocks that a leader hears, which are two
+  /// at least; one that jumps is believed for a moment.
+  private func promiseSlack() -> Int64 {
+    guard plan.clocksLie else { return 0 }
+    guard !plan.clocksJump else { return 2_000_000 }
+    let ahead = simulation.hosts.map { $0.clockOffset + $0.clockDrift * Int64(simulation.now) / 1_000_000 }.sorted()
+    // A reading is extrapolated for five seconds by timers that part.
+    mostAhead = max(mostAhead, ahead[ahead.count - 2] + 10 * plan.timerDrift)
+    return mostAhead
+  }
   func noteAnswer(_ line: String, _ answer: String, _ operation: Operation) {
     answers.append((line, answer, operation))
   }

@@ -61,13 +61,15 @@ public struct LifePlan: Sendable {
   public var segmentBytes = 256 << 10
   public var logLimitBytes = 4 << 30
   public var isLogLimited: Bool { logLimitBytes < 1 << 30 }
-  public var appendBytes = 1 << 20
+  public var appendBytes = 64 << 10
   /// What a turn applies, in purchases, and from where on a leader refuses while it applies.
   public var applyWork = 1_024
   public var replayPatience = 50_000
   public var snapshotCommands = 1_000_000
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
+  /// Bytes a second from a host to another; 0: any number.
+  public var bandwidth: UInt64 = 0
   public var tickInterval: UInt64 = 10_000
   public var trouble: UInt64 = 20_000_000
   /// Trouble lasts so long that pauses and stalls of a minute come to their end in it.
@@ -153,7 +155,7 @@ public struct LifePlan: Sendable {
       journalSegmentBytes = random.pick([4 << 10, 16 << 10, 64 << 10])
     }
     if random.chance(300) { distances = (0..<3).map { _ in 10_000 + random.below(110_000) } }
-    // Eight pieces are on their way at once: over long ways small ones would take minutes.
+    // Some pieces are on their way at once: over long ways small ones would take minutes.
     if distances[0] > 0 { transferPieceBytes = max(transferPieceBytes, 16 << 10) }
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
     trouble = 8_000_000 + random.below(25_000_000)
@@ -199,7 +201,7 @@ public struct LifePlan: Sendable {
       logLimitBytes = (16 + 4 * shards) * segmentBytes
       snapshotLogBytes = 16 << 20
     }
-    appendBytes = random.pick([1 << 20, 1 << 20, 1, 256, 1_024])
+    appendBytes = random.pick([64 << 10, 64 << 10, 1, 256, 1_024])
     deltasKept = random.pick([1, 4, 16, 256])
     if random.chance(300) {
       merchants = random.pick([5, 50, 400])
@@ -213,6 +215,7 @@ public struct LifePlan: Sendable {
     snapshotCommands = random.pick([1_000_000, 1_000_000, 20, 100, 400])
     isNearBounds = random.chance(120)
     closesMembers = random.chance(300)
+    if random.chance(200) { bandwidth = random.pick([200_000, 1_000_000, 10_000_000]) }
   }
 
   func member(_ number: UInt64) -> String {
@@ -230,7 +233,7 @@ public struct LifePlan: Sendable {
   /// For a person: one line.
   public var summary: String {
     "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin ? isRuinSeen ? "seen" : "unseen" : "no")"
-      + " wide=\(distances[0] > 0) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
+      + " wide=\(distances[0] > 0) bandwidth=\(bandwidth) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
       + " kinds=\(kinds.map(\.word).joined(separator: ","))"
   }
 }
