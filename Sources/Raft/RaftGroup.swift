@@ -139,8 +139,6 @@ public struct RaftGroup: Sendable {
   public var isStateStable: Bool { durability.durableTerm == term && durability.durableVote == vote }
   /// Whether this node leads and has committed an entry of its own term, so that it knows all that is committed.
   public var hasCommittedInOwnTerm: Bool { role == .leader && commitIndex >= termStart }
-  /// Whether all of the log is durable here.
-  public var isLogDurable: Bool { durability.stable == log.lastIndex }
   /// The cost of what is in the log and not known to be committed: payload and some 32 bytes an entry.
   public var uncommittedBytes: Int { Int(log.cost(after: commitIndex, through: log.lastIndex)) }
   /// The cost of the entries in memory.

