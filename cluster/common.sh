@@ -52,6 +52,18 @@ running_pid() {
   echo "$pid"
 }
 
+# What each of the nodes may use of this machine's memory, in MiB: a quarter.
+memory_share() {
+  local total limit
+  total=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
+  for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [[ -r $limit ]] && limit=$(<"$limit") || continue
+    [[ $limit =~ ^[0-9]+$ ]] && limit=${limit%[0-9][0-9][0-9][0-9][0-9][0-9]} || continue
+    ((${limit:-0} > 0 && limit < total)) && total=$limit
+  done
+  echo $((total / 4 > 128 ? total / 4 : 128))
+}
+
 start_node() {
   local i=$1 name=${names[$1]}
   if running_pid "$i" >/dev/null; then return; fi
@@ -59,7 +71,7 @@ start_node() {
   # Its own session, so that the end of this terminal is not the end of the node.
   setsid "$tally" start --name "$name" --region "${regions[$i]}" --data "$data/$name" \
     --listen "$host:$(client_port "$i")" --peer "$host:$(peer_port "$i")" --join "$peers" \
-    >>"$data/$name.log" 2>&1 </dev/null &
+    --memory-limit-mb "$(memory_share)" >>"$data/$name.log" 2>&1 </dev/null &
   echo $! >"$data/$name.pid"
 }
 

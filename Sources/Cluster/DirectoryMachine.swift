@@ -67,6 +67,10 @@ final class DirectoryMachine: Machine {
     buffer.patch(UInt32(buffer.count - start - 4), at: start)
   }
 
+  func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.catalogue.rawValue }
+  var memoryByteCount: Int { 0 }
+  var spareByteCount: Int { 0 }
+
   func skip(_ index: LogIndex) { lastIndex = index }
   func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {
     openIndex = index

@@ -37,6 +37,7 @@ final class LedgerMachine: Machine {
   var journalEnd: JournalPosition { ledger.journalEnd }
   var journalChain: SHA256.Digest { ledger.journalChain }
   var memoryByteCount: Int { ledger.memoryByteCount }
+  var spareByteCount: Int { ledger.spareByteCount }
   var memberCount: UInt64 { ledger.memberCount }
   func checkInvariants() throws { try ledger.checkInvariants() }
   func checkBalances() throws { try ledger.checkBalances() }
@@ -67,12 +68,13 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
+  func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandKind(of: command)?.makesStateGrow ?? true }
   var isForgettingEarly: Bool { ledger.isRequestRoomFull }
-  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? {
-    guard let position = ledger.answered(command) else { return nil }
+  func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
+    let answer = ledger.answered(command)
     // What is decided in an entry that is not over has not been answered yet.
-    if let open, position >= open.journalEnd { return nil }
-    return position
+    if let open, case .stands(let position) = answer, position >= open.journalEnd { return .none }
+    return answer
   }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {

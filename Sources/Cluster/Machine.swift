@@ -29,8 +29,13 @@ protocol Machine: AnyObject {
     into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
   ) -> Bool
-  /// Where the first answer to a command stands, if it is known to have come before.
-  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition?
+  /// Whether a command is of a kind that makes the state grow: for a while at least, more than others do.
+  func grows(by command: UnsafeRawBufferPointer) -> Bool
+  /// Bytes of memory that the state takes, and bytes that are kept for it to take next.
+  var memoryByteCount: Int { get }
+  var spareByteCount: Int { get }
+  /// What is known of an earlier answer to a command.
+  func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer
   /// The query that renders the answer which a repeated request got first.
   func firstAnswer(at position: JournalPosition) -> JournalQuery?
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome
@@ -48,7 +53,7 @@ extension Machine {
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
   var isUnkeyed: Bool { false }
-  func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? { nil }
+  func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 
 /// A frozen state on its way to a file.

@@ -63,7 +63,8 @@ extension Node {
     let disk = isSelf ? ownDisk : peer.disk
     let found = [
       ("CLOCK", isSelf ? clock.isOff : peer.clock.isOff), ("CORRUPT", isSelf ? isCorrupt : peer.isCorrupt),
-      ("NOFILES", disk.lacksDescriptors), ("NOSPACE", disk.isFull), ("POISON", !poisons(of: peer).isEmpty),
+      ("NOFILES", disk.lacksDescriptors), ("NOMEM", (isSelf ? memory.level : peer.memory) >= .near),
+      ("NOSPACE", disk.isFull), ("POISON", !poisons(of: peer).isEmpty),
       ("RETENTION", isSelf ? isForgettingEarly : peer.isForgettingEarly),
       ("SLOWDISK", disk.isSlow),
     ]

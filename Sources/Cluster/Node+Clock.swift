@@ -226,7 +226,8 @@ extension Node {
       !peer.poisons.contains(where: { $0.shard == shard })
     else { return false }
     return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
-      && !peer.disk.lacksDescriptors && !peer.isCorrupt
+      && !peer.disk.lacksDescriptors
+      && peer.memory < .over && !peer.isCorrupt
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

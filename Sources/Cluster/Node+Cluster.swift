@@ -159,7 +159,7 @@ extension Node {
           ("commands_behind_snapshots", "\(commandsBehindSnapshots)"),
           ("snapshot_under_way", snapshotUnderWay.map { "\($0.rawValue)" } ?? "none"),
         ]),
-      diskSection,
+      diskSection, memorySection,
       InfoSection(
         "loop",
         [

@@ -190,7 +190,7 @@ extension Node {
     }
     judgeLeadership()
     forgetShortage()
-    if disk.isSlow || disk.isFull || disk.refusesBatches || !rottenJournals.isEmpty { offerLeadership() }
+    if isUnwell || !rottenJournals.isEmpty { offerLeadership() }
   }
 
   private func diskIsSlow(_ took: UInt64) {
@@ -216,13 +216,16 @@ extension Node {
     }
   }
 
+  /// For want of room, of time, of descriptors or of memory others are to lead what this node leads.
+  private var isUnwell: Bool { disk.isSlow || disk.isFull || disk.refusesBatches || memory.level >= .over }
+
   /// To each shard's best voter that is well, if there is one; with a pause after an attempt, in which requests are
   /// served.
   private func offerLeadership() {
     guard stopping == nil, !clock.isOff else { return }
     for replica in replicas {
       guard let replica, replica.isLeader, now.monotonic >= replica.nextOffer,
-        disk.isSlow || disk.isFull || disk.refusesBatches || rottenJournals.contains(replica.shard),
+        isUnwell || rottenJournals.contains(replica.shard),
         let heir = heir(of: replica)
       else { continue }
       replica.nextOffer = now.monotonic + 4 * slowWrite
@@ -268,12 +271,13 @@ extension Node {
   /// With each heartbeat, and when this node's own state has changed.
   func judgeShedding() {
     let isAnyFull = disk.isFull || disk.refusesBatches || peers.contains { $0.disk.isFull }
-    guard isAnyFull || !disk.pinning.isEmpty || disk.isShedding else { return }
+    guard isAnyFull || isMemoryShort || isBehind || !disk.pinning.isEmpty || disk.isShedding else { return }
     disk.isShedding = false
     for replica in replicas {
       guard let replica else { continue }
       replica.shedding = reasonToShed(replica)
-      if replica.shedding != nil { disk.isShedding = true }
+      replica.sheddingOfGrowth = replica.isLeader ? memoryReason(replica, from: .over) : nil
+      if replica.shedding != nil || replica.sheddingOfGrowth != nil { disk.isShedding = true }
     }
   }
 
@@ -287,6 +291,8 @@ extension Node {
     }
     // What admins do goes on as long as it can.
     if replica.shard == .directory { return nil }
+    if let reason = memoryReason(replica, from: .farOver) { return reason }
+    if let reason = reasonOfBacklog(replica) { return reason }
     if disk.isFull, now.monotonic - disk.fullSince >= Node.fullHandOver || heir(of: replica) == nil {
       return "the disk of node \(configuration.name) is nearly full; nothing was done"
     }
@@ -301,6 +307,19 @@ extension Node {
     }
     return nil
   }
+  /// Whether more waits here than may, to be applied or to be written to a journal.
+  private var isBehind: Bool {
+    journalBytesWaiting > Node.waitingBytesMax || replicas.contains { ($0?.unappliedBytes ?? 0) > Node.waitingBytesMax }
+  }
+  private func reasonOfBacklog(_ replica: Replica) -> String? {
+    if journalBytesWaiting > Node.waitingBytesMax {
+      return "the journals of node \(configuration.name) wait for its disk; nothing was done"
+    }
+    return replica.unappliedBytes > Node.waitingBytesMax
+      ? "node \(configuration.name) is too far behind with shard \(replica.shard.rawValue); nothing was done" : nil
+  }
+  static let waitingBytesMax = 64 << 20
+
   private func isFull(_ peer: Peer) -> Bool { peer.index == 0 ? disk.isFull : peer.disk.isFull }
   /// Whether so many have room as an entry needs. Who cannot be reached takes no entry either, but is no reason alone.
   private func hasRoom(_ voters: [NodeID]) -> Bool {

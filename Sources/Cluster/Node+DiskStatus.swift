@@ -1,7 +1,7 @@
 import Base
 import Protocol
 
-/// What nodes tell each other, and the operator, of their disks.
+/// What nodes tell each other, and the operator, of their disks, and how full their memory is.
 struct PeerDisk: BitwiseCopyable, Sendable {
   var isFull = false
   var isSlow = false
@@ -29,7 +29,7 @@ extension Node {
       })
   }
 
-  /// Ten times a second, with the status: `flags:u8 free:u64 log:u64 pinned:u64`.
+  /// Ten times a second, with the status: `flags:u8 free:u64 log:u64 pinned:u64 memory:u8`.
   func sendDisk(to peer: Peer) {
     let own = ownDisk
     let start = peer.outbox.beginMessage(.disk)
@@ -40,6 +40,7 @@ extension Node {
     peer.outbox.append(own.figures?.free ?? 0)
     peer.outbox.append(own.figures?.log ?? 0)
     peer.outbox.append(own.figures?.pinned ?? 0)
+    peer.outbox.append(memory.level.rawValue)
     peer.outbox.endMessage(start)
   }
 
@@ -51,6 +52,10 @@ extension Node {
       figures: flags & 4 != 0 ? figures : nil)
     peer.isCorrupt = flags & 8 != 0
     peer.isForgettingEarly = flags & 32 != 0
+    guard let level = MemoryLevel(rawValue: try reader.read()) else { throw MalformedBytes("no such memory level") }
+    let isNew = (level >= .over) != (peer.memory >= .over) || (level >= .farOver) != (peer.memory >= .farOver)
+    peer.memory = level
+    if isNew { judgeShedding() }
   }
 
   var diskSection: InfoSection {

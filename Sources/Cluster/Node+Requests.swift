@@ -50,7 +50,7 @@ extension Node {
     _ slot: Slot, _ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void
   ) {
     let stream = streams[Int(slotToShard[Int(slot.rawValue)])]
-    guard stream.byteCount < configuration.shardQueueBytes else {
+    guard stream.byteCount < streamBytesMax else {
       answerError(owner, .busy, "too much waits for shard \(stream.shard.rawValue) at this node; nothing was done")
       return
     }

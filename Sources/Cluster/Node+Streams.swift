@@ -371,6 +371,7 @@ extension Node {
 
   func writeJournal(_ shard: ShardID) {
     guard let kept = journalKept.removeValue(forKey: shard) else { return }
+    journalBytesWaiting += kept.bytes.count
     jobs.append(.journalAppend(shard: shard, position: kept.position, bytes: kept.bytes))
   }
   func writeJournals() {

@@ -94,6 +94,8 @@ public final class Node: NodeCore {
   var jobs: [Job] = []
   /// Of the journal queries that are under way.
   var journalCost = 0
+  /// Journal bytes that were given to the disk and are not written.
+  var journalBytesWaiting = 0
   /// Journal bytes on their way to the disk.
   var journalKept: [ShardID: (position: JournalPosition, bytes: [UInt8])] = [:]
   var logLines: [(level: LogLevel, text: String)] = []
@@ -108,6 +110,9 @@ public final class Node: NodeCore {
   var disk: DiskState
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
+  var memory = MemoryState()
+  /// Requests of one shard that may wait here, in bytes.
+  var streamBytesMax: Int
   var counters = NodeCounters()
   var gauges = ShellGauges()
   private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
@@ -149,6 +154,7 @@ public final class Node: NodeCore {
     self.deaths = storage.deaths
     self.now = now
     disk = DiskState(now: now.monotonic)
+    streamBytesMax = configuration.shardQueueBytes
     self.random = SeededGenerator(seed: seed)
     self.newHashKey = newHashKey
     let hello = Hello(
@@ -285,6 +291,9 @@ public final class Node: NodeCore {
       log(
         .error,
         "CORRUPT \(reason); others are to lead that shard; start this node again: its peers then supply its journal")
+    case .journalKept(let count, let completion):
+      journalBytesWaiting -= count
+      completed(completion, now: now)
     case .journalSynced(let result):
       journalSynced(result)
     case .snapshotWritten(let result):

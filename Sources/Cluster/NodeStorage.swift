@@ -81,7 +81,7 @@ public struct EdgeAnswers: Sendable {
 }
 
 /// What the disk has done.
-public enum Completion: Sendable {
+public indirect enum Completion: Sendable {
   case logged(UInt64, [LogAck])
   /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
   case logRefused(LogBatch, StorageError)
@@ -90,6 +90,8 @@ public enum Completion: Sendable {
   case answered(JournalAnswers)
   /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
   case journalRotten(JournalAnswers, reason: String, transfer: UInt64? = nil)
+  /// So many bytes for a journal wait no more, and what became of them.
+  case journalKept(Int, Completion)
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
@@ -265,7 +267,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   private func run(_ job: Job, pacer: (any WritePacer)?) -> Completion {
     switch job {
     case .journalAppend(let shard, let position, let bytes):
-      return keepJournal(shard, position, bytes)
+      return .journalKept(bytes.count, keepJournal(shard, position, bytes))
     case .journalQueries(let shard, let queries), .journalRepeats(let shard, let queries):
       var rot: String?
       let answers = answer(shard, queries, rot: &rot)

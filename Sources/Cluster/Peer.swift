@@ -28,6 +28,8 @@ final class Peer {
   var needsWholeStatus = true
   var clock = PeerClock()
   var disk = PeerDisk()
+  /// How near it is to the end of its memory, as it last told.
+  var memory = MemoryLevel.ok
   /// It has said that one of its replicas is damaged or stopped.
   var isCorrupt = false
   /// Entries that it does not apply, as far as it has told; and whether it was told of such here.

@@ -102,6 +102,8 @@ final class Replica {
   var isMajorityFar = false
   /// Why commands of terminals are not taken; nil: they are. For the Node to set.
   var shedding: String?
+  /// Why those are not taken that make state grow; nil: they are.
+  var sheddingOfGrowth: String?
   /// When leadership may be offered to others again, after an attempt (monotonic µs).
   var nextOffer: UInt64 = 0
   /// Since when it has known no leader, or was last told (monotonic µs).
@@ -166,7 +168,7 @@ final class Replica {
     }
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message + 1, refused: false)
     var reader = ByteReader(items)
-    let reason = shedding
+    let isShedding = shedding != nil || sheddingOfGrowth != nil
     let isReplaying = isReplaying && !hasTakenOver
     for _ in 0..<count {
       let sequence = try reader.read(UInt64.self)
@@ -180,7 +182,9 @@ final class Replica {
       }
       if flags.contains(.marker) {
         addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
-      } else if let reason, !flags.contains(.query) {
+      } else if isShedding, !flags.contains(.query),
+        let reason = shedding ?? (machine.grows(by: envelope) ? sheddingOfGrowth : nil)
+      {
         shed(envelope, origin, because: reason)
       } else {
         add(envelope, flags, origin)
@@ -225,12 +229,12 @@ final class Replica {
 
   /// A command that is not taken, unless it came before and was answered.
   private func shed(_ envelope: UnsafeRawBufferPointer, _ origin: Origin, because reason: String) {
-    if let position = machine.answered(envelope) {
-      outbox.repeats.append((origin, position))
-      return
-    }
     reply.buffer.removeAll()
-    reply.error(.busy, reason)
+    switch machine.answered(envelope) {
+    case .stands(let position): return outbox.repeats.append((origin, position))
+    case .factsWanted: reply.factsWanted()
+    case .none: reply.error(.busy, reason)
+    }
     outbox.result(shard, origin, reply.buffer.bytes)
   }
 

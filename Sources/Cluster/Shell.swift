@@ -88,6 +88,17 @@ public struct ShellGauges: Sendable {
   public init() {}
 }
 
+/// How much memory the process uses, and how much it may use before it stops to grow; both in bytes. Of several bounds the
+/// one that is nearest.
+public struct MemoryUsage: Sendable, Hashable, BitwiseCopyable {
+  public var used: UInt64
+  public var limit: UInt64
+  public init(used: UInt64, limit: UInt64) {
+    self.used = used
+    self.limit = limit
+  }
+}
+
 /// The slow half of a node: what the shell runs on threads of its own.
 public protocol NodeDisk: AnyObject, Sendable {
   associatedtype LogBatch: Sendable
@@ -196,11 +207,14 @@ public protocol NodeCore: AnyObject {
   func stop(now: Moment)
   /// Called once a second.
   func measured(_ gauges: ShellGauges, now: Moment)
+  /// Called some times a second.
+  func memoryMeasured(_ usage: MemoryUsage, now: Moment)
   /// Called last in each turn: everything that the node wants done.
   func flush(now: Moment, into effects: inout Effects<Disk>)
 }
 
 extension NodeCore {
+  public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {}
   public func clientsLimited(to limit: Int, now: Moment) {}
   public func isIdle(_ id: ClientID) -> Bool { true }
   public func measured(_ gauges: ShellGauges, now: Moment) {}

@@ -127,6 +127,21 @@ public enum CommandKind: UInt8, Sendable {
   case settled = 17
   /// The cluster's key: the first command of a shard's log.
   case key = 18
+
+  /// That of a framed command; nil if it is none.
+  public init?(of command: UnsafeRawBufferPointer) {
+    guard command.count > 4 else { return nil }
+    self.init(rawValue: command[4])
+  }
+
+  /// Whether such commands make state grow that may stay for years. The others of terminals leave no more behind than
+  /// their request id and their transaction, and give back what an earlier one took.
+  public var makesStateGrow: Bool {
+    switch self {
+    case .earn, .hold, .transfer, .memberAdd, .cardAdd, .catalogue: true
+    default: false
+    }
+  }
 }
 
 /// Who asks, and for what content.

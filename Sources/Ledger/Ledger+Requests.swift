@@ -4,7 +4,7 @@ extension Ledger {
   /// In microseconds.
   var retention: Int64 { limits.retentionSeconds * CivilTime.microsecondsPerSecond }
 
-  private func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }
+  func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }
   @inline(__always) private func findRequest(_ key: RequestKey, _ accepts: (DedupeRecord) -> Bool) -> UInt64? {
     let value = dedupeIndex.find(key.low) { value in
       let number = dedupe.number(ofIndexValue: value)
@@ -34,7 +34,7 @@ extension Ledger {
     if UInt64(dedupe.count) >= limits.requestIDs { return refuseForRoom(&reply) }
     return nil
   }
-  private func place(of fingerprint: UInt64, in list: UnsafeRawBufferPointer) -> Int? {
+  func place(of fingerprint: UInt64, in list: UnsafeRawBufferPointer) -> Int? {
     for i in 0..<list.count / 8 {
       let other = UInt64(littleEndian: list.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
       if other == fingerprint { return i }
@@ -55,20 +55,7 @@ extension Ledger {
     let known = findRequest(key).flatMap { place(of: dedupe.read($0).pointee.fingerprint, in: fingerprints) }
     reply.integer(Int64(known ?? -1))
   }
-  /// Where the first answer to an earn, redeem or hold stands, if the same request was decided before; changes nothing.
-  public func answered(_ command: UnsafeRawBufferPointer) -> JournalPosition? {
-    var reader = ByteReader(command)
-    guard let header = try? CommandHeader(framed: &reader) else { return nil }
-    switch header.kind {
-    case .earn, .redeem, .hold: break
-    default: return nil
-    }
-    guard let key = try? purchase(header, &reader, nil).key, let number = findRequest(key) else { return nil }
-    let record = dedupe.read(number).pointee
-    guard record.fingerprint == key.fingerprint, !record.isPending else { return nil }
-    return record.position(before: journal.end)
-  }
-  private func merchantScope(_ name: Bytes, _ tenant: TenantID) -> UInt32 {
+  func merchantScope(_ name: Bytes, _ tenant: TenantID) -> UInt32 {
     if name.isEmpty { return RequestKey.noMerchant }
     return catalogue.merchant(name, tenant: tenant).map { UInt32($0) } ?? RequestKey.unknownMerchant
   }

@@ -111,6 +111,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var hashKey: HashKey { core.key }
   /// Bytes of memory that the state occupies.
   public var memoryByteCount: Int { pool.usedByteCount }
+  /// Bytes of memory that are kept for the state to grow into.
+  public var spareByteCount: Int { pool.spareByteCount }
   /// Additive over canonical records, whatever the layout; kept as the state changes. Equal on all replicas.
   public var digest: (UInt64, UInt64) { (core.digest.a, core.digest.b) }
 

@@ -78,6 +78,7 @@ private func run<Core: NodeCore>(
   options.clientsMax = configuration.clientsMax
   options.connectionsPerAddress = configuration.connectionsPerAddress
   options.descriptorsMax = descriptorsMax
+  options.memoryLimit = configuration.memoryLimit
   options.readBytesMax = configuration.readBytesMax
   options.turnBytesMax = configuration.turnBytesMax
   options.writesWhenIdle = configuration.writesWhenIdle

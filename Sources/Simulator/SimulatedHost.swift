@@ -30,6 +30,8 @@ public final class SimulatedHost {
   var stalled: [Simulation.Event] = []
   /// Microseconds that each write of its log takes longer than that.
   public var logDelay: UInt64 = 0
+  /// Bytes of memory that its process may use.
+  public var memoryLimit = UInt64.max
   var nextMaintenance: UInt64 = 0
   /// How many of its disk's faults have been looked at.
   var faultsSeen = 0
@@ -60,6 +62,9 @@ public final class SimulatedHost {
     self.disk = disk
     self.identity = identity
   }
+
+  /// Bytes of memory that its process uses, as far as they grow with what it holds.
+  public var memoryUsed: UInt64 { node.map { UInt64($0.memoryHeld) } ?? 0 }
 
   public var name: String { configuration.name }
   /// The id of the node whose data its disk holds, or will hold.

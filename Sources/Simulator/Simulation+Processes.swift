@@ -290,6 +290,7 @@ extension Simulation {
     guard let completion = host.storage?.maintain(), !diesOfPower(host) else { return }
     host.nextMaintenance = now + 200_000
     node.completed(completion, now: moment(host))
+    node.memoryMeasured(MemoryUsage(used: host.memoryUsed, limit: host.memoryLimit), now: moment(host))
   }
 
   func run(_ job: Job, _ number: Int, _ life: Int) {

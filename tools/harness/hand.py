@@ -2,6 +2,7 @@
 
 import glob
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -17,6 +18,7 @@ class Hand:
     def __init__(self, world):
         self.world, self.journal, self.links = world, world.journal, world.links
         self.nodes = {node.number: node for node in world.nodes}
+        self.strained = {}  # node: (its process, since when)
         self.tracers = {}  # node: (process, the file that says what it injected)
         self.soundness = Soundness(self.nodes, history.now())
         self.bad_pairs = {}
@@ -156,6 +158,31 @@ class Hand:
         node.ended_by_itself()
         self.journal.count("outlived a full disk" if node.process else "ended by a full disk")
         node.excuse_over()
+
+    # Memory
+
+    def strain(self, node, share):
+        """Lowers the limit on the process's data to so much that it is over what the node may use of it, three quarters."""
+        node = self.nodes[node]
+        if node.process is None or node.ended_by_itself():
+            return
+        with open(f"/proc/{node.process.pid}/status") as status:
+            data = next(int(line.split()[1]) for line in status if line.startswith("VmData")) * 1024
+        _, hard = resource.prlimit(node.process.pid, resource.RLIMIT_DATA)
+        resource.prlimit(node.process.pid, resource.RLIMIT_DATA, (int(data / 0.75 / share), hard))
+        self.journal.event(f"the memory of n{node.number} is at {share} of its limit")
+        self.strained[node.number] = (node.process.pid, time.time())
+
+    def strain_over(self, node):
+        node = self.nodes[node]
+        pid, since = self.strained.pop(node.number, (None, None))
+        if node.process is None or node.process.pid != pid or node.ended_by_itself():
+            return
+        _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+        resource.prlimit(pid, resource.RLIMIT_DATA, (hard, hard))
+        self.journal.event(f"the memory of n{node.number} is within its limit")
+        self.journal.count("outlived a want of memory")
+        node.excuses.append((since, time.time() + 0.1))
 
     # Links
 

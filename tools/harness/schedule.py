@@ -25,6 +25,7 @@ FAULTS = {
     "mute": (4, "connections are reset, and new ones made at that time lead nowhere for good"),
     "failed-sync": (5, "a write to the log fails with EIO: the process must end (strace)"),
     "full-disk": (5, "no room is left on a node's disk (root, each on a tmpfs)"),
+    "memory": (5, "a node's memory is over its limit (prlimit): nothing grows, nobody dies"),
     "wipe": (0, "once, a node loses its disk and starts as a new one"),
 }
 
@@ -170,6 +171,13 @@ class Schedule:
         self.add(now, "fill", node=node)
         end = self.add(now + self.lasting(2, 12), "fill-over", node=node)
         return self.busy(node, self.add(end + 1, "start", node=node) + 1)
+
+    def memory(self, now):
+        node = self.victim(now, takes_out=False)
+        if node is None:
+            return None
+        self.add(now, "strain", node=node, share=self.random.choice((1.04, 1.04, 1.12)))
+        return self.busy(node, self.add(now + self.lasting(2, 8), "strain-over", node=node), is_out=False)
 
     def wipe(self, now):
         self.wiped = self.random.choice(self.nodes)

@@ -35,6 +35,7 @@ CLOCK = "Sources/Cluster/Node+Clock.swift"
 DISK = "Sources/Cluster/Node+Disk.swift"
 BOUND = "Sources/Cluster/Node+LogBound.swift"
 DAMAGED = "Sources/Cluster/NodeStorage+Damage.swift"
+MEMORY = "Sources/Cluster/Node+Memory.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
 NOTE = "Sources/Cluster/ApplyingNote.swift"
 SHARDS = "Sources/Cluster/Node+Shards.swift"
@@ -211,6 +212,16 @@ BUGS = [
     Bug("place-freed-twice", "a connection that both sides end at once leaves two places",
         [(CLIENTS, "    guard clientIndex.removeValue(forKey: client.id) != nil else { return }\n",
           "    clientIndex[client.id] = nil\n")]),
+    Bug("repeat-refused-when-short", "what was answered is not answered again while memory is short",
+        [(REPLICA, "    case .stands(let position): return outbox", "    case .stands(let position) where sheddingOfGrowth == nil: return outbox"),
+         (REPLICA, "    case .none: reply.error(.busy, reason)\n", "    default: reply.error(.busy, reason)\n")]),
+    Bug("refund-refused-at-the-limit", "at the limit of memory every write is refused",
+        [(MEMORY, "    guard !short.isEmpty else { return nil }\n    return",
+          "    guard !short.isEmpty || level == .farOver && memoryReason(replica, from: .over) != nil else { return nil }\n    return")]),
+    Bug("others-memory-ignored", "a leader looks at its own memory alone",
+        [(MEMORY, "peers.filter { members.contains($0.id) && memoryLevel", "peers.prefix(1).filter { members.contains($0.id) && memoryLevel")]),
+    Bug("no-descriptor-is-the-end", "the log ends where it cannot open its next file",
+        [(LOG, "    if error.isShortage { return error }", "    if error.kind == .noSpace { return error }")]),
     Bug("multi-lets-through", "what follows a MULTI that was refused is done",
         [(CLIENTS, "request.verb.isConnection || client.session.isAfterMulti {", "request.verb.isConnection {")]),
 

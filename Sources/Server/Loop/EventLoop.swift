@@ -16,6 +16,8 @@ struct LoopOptions: Sendable {
   var clientsMax = 20_000
   /// Connections that terminals of one address may have; nil: any number. Never counts those of this machine itself.
   var connectionsPerAddress: Int?
+  /// How much memory the process may use, in bytes; nil: by what the machine has.
+  var memoryLimit: UInt64?
   /// Descriptors that the process may have: what the disk and the links to other nodes leave of them is for terminals.
   var descriptorsMax = 1 << 20
   var readBytesMax = 64 << 10
@@ -43,6 +45,7 @@ struct LoopOptions: Sendable {
   static let acceptsMax = 128
   /// In microseconds.
   static let tickInterval: UInt64 = 10_000
+  static let memoryInterval: UInt64 = 100_000
   static let connectTimeout: UInt64 = 3_000_000
   static let closeTimeout: UInt64 = 10_000_000
   static let lingerTimeout: UInt64 = 1_000_000
@@ -130,6 +133,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   var stopDeadline: UInt64?
   var gauges = ShellGauges()
   var meter: LoopMeter
+  let memory: MemoryMeter
+  var nextMemoryLook: UInt64
 
   /// - Parameters:
   ///   - clientListener: listening, as `peerListener`.
@@ -169,6 +174,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     now = Clock.now()
     nextTick = now.monotonic + LoopOptions.tickInterval
     meter = LoopMeter(now: now.monotonic)
+    memory = MemoryMeter(limit: options.memoryLimit)
+    nextMemoryLook = now.monotonic
   }
 
   /// Asks the loop to stop, from any thread: the node hands over what it can, then `run` returns.
@@ -262,6 +269,10 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   }
 
   private mutating func tick() {
+    if now.monotonic >= nextMemoryLook {
+      nextMemoryLook = now.monotonic + LoopOptions.memoryInterval
+      if let usage = memory.measure() { core.memoryMeasured(usage, now: now) }
+    }
     core.tick(now: now)
     // A tick that was missed is not made up for.
     nextTick = now.monotonic + LoopOptions.tickInterval

@@ -22,6 +22,8 @@ public struct ServerConfiguration: Sendable {
   public var clientsMax: Int
   /// Of one address; nil: any number.
   public var connectionsPerAddress: Int?
+  /// Bytes of memory; nil: by what the machine has.
+  public var memoryLimit: UInt64?
   /// Bytes read from one client in one turn of the loop, and from all of them.
   public var readBytesMax: Int
   public var turnBytesMax: Int
@@ -80,6 +82,15 @@ extension ServerConfiguration {
       "connections-per-address", "off",
       "Connections that terminals of one address may have, 1 to 1000000, or off; those of this machine do not count.",
       problem: { $0 == "off" ? nil : Setting.problem(ofWhole: $0, in: 1...1_000_000).map { "\($0), or off" } }),
+    Setting(
+      "memory-limit-mb", "auto",
+      """
+      MiB of memory that this node may use, 128 to 16777216, or auto: three quarters of what the machine, or the control
+      group, has. Limits on the process's data (ulimit -d) and address space (ulimit -v) count as well, at three quarters.
+      At four fifths there is an alarm, NOMEM; at the limit this node hands over leadership, and no node takes what makes
+      the state of its shards grow; a tenth above, no write. Give several nodes of one machine their parts of it.
+      """, problem: { $0 == "auto" ? nil : Setting.problem(ofWhole: $0, in: 128...16_777_216).map { "\($0), or auto" } }
+    ),
     Setting(
       "read-bytes", "65536",
       "Bytes read from one terminal in a turn of the loop, 4096 to 1048576: more is more throughput, less is fairer.",
@@ -158,6 +169,7 @@ extension ServerConfiguration {
     logLevel = LogLevel(word: text("log-level")) ?? .info
     clientsMax = number("max-clients")
     connectionsPerAddress = Int(text("connections-per-address"))
+    memoryLimit = UInt64(text("memory-limit-mb")).map { $0 << 20 }
     readBytesMax = number("read-bytes")
     turnBytesMax = number("turn-bytes")
     writesWhenIdle = text("log-writer") == "idle"

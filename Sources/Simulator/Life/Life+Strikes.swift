@@ -202,6 +202,18 @@ extension Life {
       host.disk.setCapacity(host.disk.usedByteCount + room)
       later(time) { host.disk.setCapacity(.max) }
       restart(victim)
+    case .descriptors:
+      let left = random.pick([0, 0, 1, 4])
+      told("\(left) are left for \(time / 1000) ms")
+      dryHosts.insert(victim)
+      host.disk.limitOpenFiles(to: host.disk.openFileCount + left)
+      later(time) { host.disk.limitOpenFiles(to: nil) }
+      restart(victim)
+    case .memory:
+      let share = random.pick([85, 103, 103, 120] as [UInt64])
+      told("\(share) hundredths of its limit for \(time / 1000) ms")
+      strain(victim, to: share)
+      later(time) { host.memoryLimit = .max }
     }
   }
 
@@ -221,6 +233,30 @@ extension Life {
         simulation.send("AUDIT\n", on: client)
       }
       scheduleAudit()
+    }
+  }
+
+  /// Now and then a client library tries a transaction: never may any of it happen.
+  func scheduleTransaction() {
+    simulation.call(after: random.wait(4_000_000)) { [self] in
+      guard mayBegin, failure == nil else { return }
+      let host = Int(random.below(UInt64(simulation.hosts.count)))
+      transactions += 1
+      let lines = [
+        "MULTI", "EARN m0 merchant=east points=1000 id=multi-\(transactions)", "BALANCE m0",
+        random.pick(["EXEC", "DISCARD"]),
+      ]
+      simulation.call(on: host, after: 1_000) { [self] in
+        guard let client = simulation.connect(to: host) else { return }
+        var heard: [UInt8] = []
+        client.deliver = { [unowned self] bytes in
+          heard += bytes ?? []
+          let text = String(decoding: heard, as: UTF8.self)
+          if text.contains("+tx=") || text.contains("+member=") { wrong("a transaction is done in part: \(text)") }
+        }
+        simulation.send(lines.joined(separator: "\n") + "\n", on: client)
+      }
+      scheduleTransaction()
     }
   }
 

@@ -5,7 +5,7 @@ import Cluster
 /// What must hold when a life is over.
 extension Life {
   /// Who is up and was never damaged.
-  private var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) && !damaged.contains($0) } }
+  var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) && !damaged.contains($0) } }
   /// Who was damaged, and runs.
   private var damagedUp: [Int] {
     damaged.sorted().filter { !down.contains($0) && !wiped.contains($0) && simulation.hosts[$0].node != nil }
@@ -17,7 +17,7 @@ extension Life {
     }
     guard converge(), audit() else { return }
     checkLogs()
-    repeatAll()
+    if plan.kinds.contains(.memory) { checkShortMemory() } else { repeatAll() }
     for number in up where failure == nil { checkCatalogue(at: number) }
     guard failure == nil else { return }
     for number in damagedUp where failure == nil { probe(number) }
@@ -141,7 +141,7 @@ extension Life {
   }
 
   /// Every answer that was given is given again, by one node that knows them all and by one of the others each.
-  private func repeatAll() {
+  func repeatAll() {
     let one = up[Int(random.below(UInt64(up.count)))]
     for (place, number) in up.enumerated() where failure == nil {
       let share = number == one ? answers : answers.enumerated().filter { $0.offset % up.count == place }.map(\.element)

@@ -29,6 +29,10 @@ public final class Life {
   /// Hosts whose disk has done what explains errors, and those whose disk was full.
   var sickDisks: Set<Int> = []
   var fullDisks: Set<Int> = []
+  /// Hosts whose process had no descriptor left.
+  var dryHosts: Set<Int> = []
+  /// Transactions that client libraries tried.
+  var transactions = 0
   /// How many hosts were damaged and lack nothing any more.
   var mendedCount = 0
   /// Those as well that were mended: their errors are explained.
@@ -173,6 +177,9 @@ public final class Life {
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
     if text.hasPrefix("alarm=POISON"), plan.kinds.contains(.trap) { return clearLater(host) }
     if text.contains("over log-limit-mb") && plan.isLogLimited { return }
+    if text.contains("alarm=NOMEM") && plan.kinds.contains(.memory) { return }
+    // What wants a descriptor waits; a process does not die of it.
+    if dryHosts.contains(host.number), !text.hasPrefix("dies:"), !text.contains("quarantined") { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
     if damaged.contains(host.number) || everDamaged.contains(host.number) {
@@ -278,6 +285,7 @@ public final class Life {
     }
     scheduleStrike()
     scheduleAudit()
+    scheduleTransaction()
     scheduleCatalogue()
     watchReplicas()
   }
@@ -388,6 +396,8 @@ public final class Life {
       host.diskSlowness = 1
       simulation.thaw(host.number)
       host.disk.setCapacity(.max)
+      host.disk.limitOpenFiles(to: nil)
+      host.memoryLimit = .max
       host.disk.failSync(after: .max)
       host.disk.cutPower(afterSteps: nil)
       host.disk.cancelFaults()

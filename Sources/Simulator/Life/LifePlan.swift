@@ -33,6 +33,10 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   /// A write fails with an I/O error.
   case failWrite
   case fullDisk
+  /// A process can open no more files.
+  case descriptors
+  /// A process comes near the end of its memory, or beyond what it may use.
+  case memory
   /// What destroys copies: it strikes a set of hosts that holds a minority of each group.
   case rot
   case lostWrite
