@@ -136,7 +136,7 @@ import Testing
     var pool = PagePool()
     var array = PagedArray<TestRecord>(pool)
     var preparations = 0
-    for i in 0..<400_000 {
+    for i in 0..<900_000 {
       array.append(TestRecord(UInt64(i), 3))
       guard i % 1_000 == 0, let preparation = pool.takePreparation() else { continue }
       preparations += 1
@@ -144,6 +144,6 @@ import Testing
     }
     #expect(preparations > 1)
     #expect(pool.takePreparation() == nil)
-    #expect(!(0..<400_000).contains { array[$0] != TestRecord(UInt64($0), 3) })
+    #expect(!(0..<900_000).contains { array[$0] != TestRecord(UInt64($0), 3) })
   }
 }

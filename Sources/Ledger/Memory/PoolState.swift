@@ -74,16 +74,25 @@ struct PoolState: ~Copyable {
 
   /// The part of the newest slab that nobody has touched, if it is worth preparing and was not handed out yet.
   mutating func takeUntouched() -> UnsafeMutableRawBufferPointer? {
-    guard preparedSlabs < slabs.count, let rest, restPages * pageByteCount >= 2 << 20 else { return nil }
+    guard preparedSlabs < slabs.count, let rest, restPages * pageByteCount >= 1 << 20 else { return nil }
     preparedSlabs = slabs.count
     return UnsafeMutableRawBufferPointer(start: rest, count: restPages * pageByteCount)
   }
 
-  /// Slabs begin small, for small ledgers, and double to 32 MiB. From 2 MiB on they ask for huge pages: a random access
-  /// among gigabytes would otherwise miss the address translation cache as well as the data cache.
+  /// What the next slab has: a quarter of what there is, so that the ledgers of a node that is near the end of its memory do
+  /// not take much at once; 256 KiB to 32 MiB.
+  private var nextSlabBytes: Int {
+    let quarter = slabs.reduce(0) { $0 + $1.pages } * pageByteCount / 4
+    let unit = quarter >= PoolState.hugePage ? PoolState.hugePage : pageByteCount
+    return min(32 << 20, max(256 << 10, quarter / unit * unit))
+  }
+  private static var hugePage: Int { 2 << 20 }
+
+  /// From 2 MiB on slabs ask for huge pages: a random access among gigabytes would otherwise miss the address translation
+  /// cache as well as the data cache.
   private mutating func mapSlab() {
-    let hugePage = 2 << 20
-    let byteCount = min(32 << 20, (256 << 10) << min(slabs.count, 7))
+    let hugePage = PoolState.hugePage
+    let byteCount = nextSlabBytes
     let isHuge = byteCount >= hugePage
     let slack = isHuge ? hugePage : pageByteCount
     let mapping = mmap(

@@ -270,8 +270,11 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
 
   private mutating func tick() {
     if now.monotonic >= nextMemoryLook {
-      nextMemoryLook = now.monotonic + LoopOptions.memoryInterval
-      if let usage = memory.measure() { core.memoryMeasured(usage, now: now) }
+      let usage = memory.measure()
+      // Where much is used already, the rest may go quickly.
+      let isMuch = usage.map { $0.used > $0.limit / 10 * 7 } ?? false
+      nextMemoryLook = now.monotonic + (isMuch ? LoopOptions.tickInterval : LoopOptions.memoryInterval)
+      if let usage { core.memoryMeasured(usage, now: now) }
     }
     core.tick(now: now)
     // A tick that was missed is not made up for.
