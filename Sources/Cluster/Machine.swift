@@ -65,7 +65,7 @@ public final class MachineSnapshot: @unchecked Sendable {
   /// What it will write; 0 where that is little, or not known.
   let byteCount: Int
   init(
-    token: LedgerSnapshot?, byteCount: Int,
+    token: LedgerSnapshot?, byteCount: Int = 0,
     write: @escaping (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) {
     self.token = token

@@ -9,6 +9,8 @@ public struct LedgerSnapshot: Sendable {
   let frozen: FrozenSnapshot
   let catalogue: CatalogueRecords
 
+  /// Bytes that `write` gives, but for the catalogue's, which are few.
+  public var byteCount: Int { frozen.byteCount }
   /// Gives the bytes in order, in runs of up to a page. Once only, from any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     try frozen.write(to: sink)
