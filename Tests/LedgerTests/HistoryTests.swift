@@ -93,9 +93,9 @@ import Testing
     let world = try makeWorld()
     _ = try world.run("EARN ann merchant=cafe program=p points=7 id=a")
     // One whose transactions are numbered with ann's.
-    func slot(of member: String) -> UInt16 { withBytes(member) { Command.memberSlot($0, tenant: .first) }.rawValue }
-    let slot = slot(of: "ann")
-    let other = try #require((0..<200_000).lazy.map { "m\($0)" }.first { slot(of: $0) == slot })
+    func home(_ member: String) -> UInt16 { withBytes(member) { Command.memberSlot($0, tenant: .first) }.rawValue }
+    let slot = home("ann")
+    let other = try #require((0..<200_000).lazy.map { "m\($0)" }.first { home($0) == slot })
     #expect(try world.run("MEMBER ADD \(other)") == "+OK")
     _ = try world.run("EARN \(other) merchant=cafe program=p points=7 id=b")
     for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
@@ -165,7 +165,7 @@ import Testing
     for part in 0..<300 { earn(world, 3, program: "p", tag: "b\(part)") }
     let end = shard.ledger.journalEnd
     #expect(end.segment > 8)
-    var reader = JournalRecordReader(CountingJournal(shard.journal), shard.ledger.catalogue, end)
+    var reader = JournalRecordReader(CountingJournal(shard.journal), shard.ledger.catalogue.records, end)
     for number in [1, 2, 450, 901, 902, 1_801, Int(silent.sequence)] {
       let tx = TransactionID(slot: slot, sequence: UInt64(number))
       var search = TransactionSearch(tx, before: end)

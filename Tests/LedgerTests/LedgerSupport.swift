@@ -343,6 +343,6 @@ extension Catalogue {
   }
   init(reading bytes: [UInt8]) throws {
     var source = MemorySnapshotSource(bytes)
-    try self.init(restoring: &source)
+    try self.init(restoring: &source, key: .none)
   }
 }
