@@ -21,13 +21,14 @@ import Testing
 
   @Test func aClusterOfMoreNodesThanAGroupMayListIsRefused() throws {
     let most = (1...255).map { member(UInt64($0)) }
-    let plan = try Topology.plan(cluster: 1, members: most, shards: 8, replicas: 3, allowSingleRegion: false)
+    let plan = try Topology.plan(
+      cluster: 1, hashKey: .none, members: most, shards: 8, replicas: 3, allowSingleRegion: false)
     var buffer = ByteBuffer()
     plan.directoryConfiguration.encode(into: &buffer)
     #expect(try decode(plan) == plan)
     #expect(throws: Topology.Impossible.self) {
       try Topology.plan(
-        cluster: 1, members: most + [member(256)], shards: 8, replicas: 3, allowSingleRegion: false)
+        cluster: 1, hashKey: .none, members: most + [member(256)], shards: 8, replicas: 3, allowSingleRegion: false)
     }
     var longer = plan
     longer.members.append(member(256))
@@ -36,7 +37,7 @@ import Testing
 
   @Test func aShardOfAnImpossibleNumberIsRefused() throws {
     var plan = try Topology.plan(
-      cluster: 1, members: [member(1)], shards: 1, replicas: 1, allowSingleRegion: true)
+      cluster: 1, hashKey: .none, members: [member(1)], shards: 1, replicas: 1, allowSingleRegion: true)
     plan.shards[0].shard = ShardID(.max)
     #expect(throws: MalformedBytes.self) { try decode(plan) }
   }

@@ -90,10 +90,10 @@ import Testing
     func turn() {
       clock += 1000
       replica.applyAllowance = 1 << 20
-      replica.turn(clock: Stamp(microseconds: clock))
+      replica.turn(clock: Stamp(microseconds: clock), earliest: nil)
       while !replica.outbox.persist.isEmpty {
         replica.persisted(replica.outbox.persist.removeFirst().sequence)
-        replica.turn(clock: Stamp(microseconds: clock))
+        replica.turn(clock: Stamp(microseconds: clock), earliest: nil)
       }
     }
     /// Sends purchases, and with `reads` a question before each, as one message.

@@ -20,19 +20,19 @@ import Testing
     func apply(_ kind: DirectoryMachine.Kind, _ body: (inout ByteBuffer) -> Void) -> [UInt8] {
       index = index + 1
       time += 1_000
-      var command = ByteBuffer()
-      DirectoryMachine.append(kind, to: &command, body)
+      var payload = ByteBuffer()
+      EntryHeader(stamp: Stamp(microseconds: time), catalogueVersion: 0, commandCount: 1).encode(into: &payload)
+      DirectoryMachine.append(kind, to: &payload, body)
       var reply = ReplyWriter()
-      machine.beginEntry(
-        EntryHeader(stamp: Stamp(microseconds: time), catalogueVersion: 0, commandCount: 1), index: index)
-      _ = machine.apply(command.bytes, into: &reply)
-      machine.endEntry()
+      var cursor = machine.begin(payload.bytes, index: index)
+      var work = Int.max
+      _ = machine.apply(payload.bytes, from: &cursor, until: .max, work: &work, into: &reply) { _, _, _, _ in }
       return reply.buffer.array
     }
     /// The version that it is answered with, or the error's code.
     func setMerchant(_ name: String, title: String? = nil, state: String? = nil, id: UInt64 = 0) -> String {
       let reply = apply(.catalogue) { body in
-        body.append(id)
+        body.append(UInt128(id))
         body.append("\(name) \(title ?? "") \(state ?? "")".xxh64())
         var settings = Catalogue.MerchantSettings()
         settings.title = title.map(DirectoryTests.lasting)
