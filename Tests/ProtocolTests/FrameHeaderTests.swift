@@ -35,7 +35,7 @@ import Testing
   @Test func theLayoutIsFixed() {
     let bytes = Self.frame([0xAB])
     #expect(bytes[0..<4] == [0x54, 0x4C, 0x59, 0x31])
-    #expect(bytes[8..<16] == [3, 7, 0, 0, 1, 0, 0, 0])
+    #expect(bytes[8..<16] == [FrameHeader.version, 7, 0, 0, 1, 0, 0, 0])
     #expect(bytes[16..<24] == [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11])
     #expect(bytes[40..<49] == [41, 0, 0, 0, 0, 0, 0, 0, 0xAB])
   }
