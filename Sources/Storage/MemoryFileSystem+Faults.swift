@@ -55,6 +55,7 @@ extension MemoryFileSystem {
       locks = []
       generation += 1
       openFiles = 0
+      shortages = 0
       syncsUntilFailure = nil
     }
   }
@@ -74,6 +75,7 @@ extension MemoryFileSystem {
     locks = []
     generation += 1
     openFiles = 0
+    shortages = 0
     isPowerCut = false
     stepsUntilPowerCut = nil
     syncsUntilFailure = nil

@@ -23,7 +23,7 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   /// Files that are open in this generation, and how many may be.
   var openFiles = 0
   var openFilesMax = Int.max
-  private var shortages: UInt64 = 0
+  var shortages: UInt64 = 0
   /// The bytes of all files that have a name.
   var usedBytes: UInt64 = 0
   var plannedFaults: [PlannedFault] = []

@@ -148,7 +148,7 @@ import Testing
     node.stop()
   }
 
-  @Test func aRequestThatStaysIncompleteIsClosed() throws {
+  @Test(.timeLimit(.minutes(1))) func aRequestThatStaysIncompleteIsClosed() throws {
     var options = LoopOptions()
     options.incompleteTimeout = 200_000
     let node = try RunningNode(options)
