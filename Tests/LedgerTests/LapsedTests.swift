@@ -120,6 +120,7 @@ struct LapsedTests {
       let reply = try world.run(
         "EARN ann merchant=cafe points=\(Ledger.largestAmount) id=b\(i) at=2026-01-20T12:00")
       try #require(reply.hasSuffix(" balance=0"), "\(i): \(reply)")
+      world.names.removeLast(world.names.count - 1)
     }
     #expect(try world.run("REFUND #1 id=r").hasSuffix(" balance=0 program=points"))
     try world.shards[0].ledger.checkInvariants()
