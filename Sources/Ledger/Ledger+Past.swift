@@ -86,6 +86,8 @@ extension Ledger {
       let record = transactions.read(number).pointee
       guard record.keptSince.microseconds + age <= now.microseconds else { break }
       if record.state == TransactionRecord.open {
+        // One that stays in this entry has been looked at: what is behind it stays as well.
+        guard record.keptSince < now else { break }
         stay(number, record)
       } else {
         retire(number, record, isForgotten: record.stamp.microseconds + window <= now.microseconds)
