@@ -14,6 +14,9 @@ struct DirectoryImage: Sendable {
   static let version: UInt32 = 3
   enum Item: UInt8 { case head = 1, delta = 2, request = 3 }
 
+  /// About how many bytes `write` gives.
+  var byteCount: Int { 4_096 + records.byteCount + deltas.count * 128 + requests.count * 37 }
+
   /// Writes all of it as a stream, in blocks; see `BlockWriter`.
   func write(to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
     var writer = BlockWriter()
@@ -52,7 +55,7 @@ extension DirectoryMachine {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, topology: topology, firstTopology: firstTopology, records: catalogue.records,
       deltas: deltas, requests: requests.items)
-    return MachineSnapshot(token: nil) { try image.write(to: $0) }
+    return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $0) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot) {}
 }

@@ -12,6 +12,9 @@ public struct CatalogueRecords: Sendable {
 
   fileprivate enum Item: UInt8 { case version = 1, program = 2, merchant = 3 }
 
+  /// About how many bytes `write` gives.
+  public var byteCount: Int { programs.count * 256 + merchants.count * 128 }
+
   /// Writes all of it, block by block. From any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     var writer = BlockWriter()

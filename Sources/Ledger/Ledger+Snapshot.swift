@@ -10,7 +10,7 @@ public struct LedgerSnapshot: Sendable {
   let catalogue: CatalogueRecords
 
   /// Bytes that `write` gives, but for the catalogue's, which are few.
-  public var byteCount: Int { frozen.byteCount }
+  public var byteCount: Int { frozen.byteCount + catalogue.byteCount }
   /// Gives the bytes in order, in runs of up to a page. Once only, from any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     try frozen.write(to: sink)
