@@ -77,6 +77,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case `default` = 74
   case more = 75
   case before = 76
+  case warnings = 77
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -112,7 +113,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("ttl", .integer), ("effective", .stamp), ("programs", .integer), ("merchants", .integer), ("id", .text),
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text), ("default", .text),
-    ("more", .text), ("before", .transaction),
+    ("more", .text), ("before", .transaction), ("warnings", .text),
   ]
 }
 

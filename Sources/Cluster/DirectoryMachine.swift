@@ -43,7 +43,7 @@ final class DirectoryMachine: Machine {
     /// A `PROGRAM SET` or `MERCHANT SET`: `key:2×u64 fingerprint:u64`, then the request as `Catalogue` encodes it. The key
     /// is a keyed hash of the request id and what it is scoped to, or 0 for none.
     case catalogue = 2
-    /// A member's names and addresses, when it starts with others than before.
+    /// A member's names, addresses and life, when it starts: a `Member`, then the life that had the seat before it.
     case member = 3
     /// Every shard has applied the catalogue up to a version: `version:u32`. The leader says so.
     case spread = 4
@@ -121,7 +121,7 @@ final class DirectoryMachine: Machine {
       case .catalogue:
         try applyCatalogue(body, &reply)
       case .member:
-        applyMember(try Member(decoding: &reader))
+        applyMember(try Member(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
       case .spread:
         drop(through: try reader.read())
@@ -197,8 +197,12 @@ final class DirectoryMachine: Machine {
     deltas.drop(before: end)
   }
 
-  private func applyMember(_ member: Member) {
+  /// What comes of a copy of a member's data changes nothing: the node sees by that who it is not.
+  private func applyMember(_ member: Member, after predecessor: LifeID) {
     guard var changed = topology, let i = changed.members.firstIndex(where: { $0.id == member.id }) else { return }
+    guard changed.members[i].life.mayBeFollowed(by: member.life, after: predecessor) else { return }
+    var member = member
+    member.proof = changed.members[i].proof
     guard changed.members[i] != member else { return }
     changed.members[i] = member
     changed.version += 1

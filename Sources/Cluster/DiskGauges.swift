@@ -21,6 +21,8 @@ public struct DiskGauges: Sendable {
   var log: LogUsage
   /// How often a file could not be opened for want of a descriptor, since the start.
   var shortageCount: UInt64
+  /// The number of the last batch of the log that is durable.
+  var logPosition: UInt64 = 0
 }
 
 /// What the write-ahead log occupies, and who holds it back.

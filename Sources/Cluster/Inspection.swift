@@ -29,6 +29,13 @@ extension ReplicaObserver {
   public func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool { false }
 }
 
+extension Node {
+  /// Whether this process is the node, as far as it knows: see `Seat`.
+  public var isSeated: Bool { seat.isTaken }
+  /// Of another node, as far as this one has applied the directory.
+  public func lifeInDirectory(of node: NodeID) -> LifeID? { topology?.member(node)?.life }
+}
+
 /// One replica, to look at.
 public struct ReplicaView {
   let replica: Replica

@@ -49,6 +49,7 @@ extension Node {
     let heldFor = try reader.read(UInt64.self)
     peer.clock.heard(wall: wall, monotonic: monotonic, echoed: echoed, heldFor: heldFor, now: now)
     peer.clock.isOff = try reader.read(UInt8.self) != 0
+    if echoed <= now.monotonic { peer.lastEcho = max(peer.lastEcho, echoed) }
     endUnheardLink(to: peer, heard: echoed)
   }
 

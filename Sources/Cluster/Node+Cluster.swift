@@ -44,6 +44,7 @@ extension Node {
         ))
       reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
       reply.field(.id, Node.hex(member.id.rawValue))
+      reply.field(.warnings, isNameShared(member.name) ? "same-name" : "none")
       diskFields(of: peer(member.id))
     }
     answer(owner, reply.buffer.bytes)
@@ -97,7 +98,10 @@ extension Node {
     let isSound = alarms.isEmpty && divergent.isEmpty && !replicas.contains { $0?.quarantined != nil }
     // A leader that is still applying what it found answers nothing.
     let isAllServed = isServed(.directory) && shards.allSatisfy { isServed($0.shard) }
-    let healthy = cluster != 0 && up == members.count && led == shards.count && isAllServed && isSound
+    // Who has not begun yet, or belongs elsewhere, is no part of it.
+    let isAgreed = hasBegun && seat.isTaken && members.allSatisfy { $0.id == id || peer($0.id)?.cluster == cluster }
+    let healthy =
+      cluster != 0 && isAgreed && up == members.count && led == shards.count && isAllServed && isSound
     reply.buffer.removeAll()
     reply.record()
     reply.field(.cluster, cluster == 0 ? "none" : clusterName)
@@ -111,7 +115,21 @@ extension Node {
     reply.field(.alarms, Node.list(alarms))
     let poisoned = peers.filter(\.isConnectedOrSelf).flatMap { poisons(of: $0) }
     if let detail = Node.detail(poisoned) { reply.field(.detail, detail) }
+    reply.field(.state, stateWord)
+    let isAnyShared = peers.contains { isPresent($0) && isNameShared($0.hello.name) }
+    reply.field(.warnings, isAnyShared ? "same-name" : "none")
     answer(owner, reply.buffer.bytes)
+  }
+
+  /// A peer that is in a cluster while this node is in none.
+  var member: Hello? {
+    guard cluster == 0 else { return nil }
+    return peers.first { $0.index != 0 && $0.isConnected && $0.hello.cluster != 0 }?.hello
+  }
+  /// What this node is to the cluster.
+  private var stateWord: String {
+    if let known = topology?.member(id) { return seat.isTaken ? known.state.word : "starting" }
+    return member != nil ? "joining" : promise != nil ? "promised" : "new"
   }
 
   /// Whether a shard has a leader, as far as this node can know: of another's leadership it hears ten times a second; its
@@ -148,6 +166,7 @@ extension Node {
           ("cluster", cluster == 0 ? "none" : clusterName), ("node_id", Node.hex(id.rawValue)),
           ("region", configuration.region), ("replicas", "\(replicas.filter { $0 != nil }.count)"),
           ("leaders", "\(led)"), ("peers", "\(peers.filter { $0.isConnected }.count)"),
+          ("strangers_turned_away", "\(counters.strangersTurnedAway)"),
           ("clock_ahead_ms", clock.ahead.map { "\($0 / 1000)" } ?? "unknown"),
           ("clock_right", clock.isOff ? "no" : "yes"),
         ]),

@@ -29,7 +29,7 @@ extension Node {
       })
   }
 
-  /// Ten times a second, with the status: `flags:u8 free:u64 log:u64 pinned:u64 memory:u8`.
+  /// Ten times a second, with the status: `flags:u8 free:u64 log:u64 pinned:u64 memory:u8 position:u64`.
   func sendDisk(to peer: Peer) {
     let own = ownDisk
     let start = peer.outbox.beginMessage(.disk)
@@ -41,6 +41,7 @@ extension Node {
     peer.outbox.append(own.figures?.log ?? 0)
     peer.outbox.append(own.figures?.pinned ?? 0)
     peer.outbox.append(memory.level.rawValue)
+    peer.outbox.append(disk.gauges?.logPosition ?? 0)
     peer.outbox.endMessage(start)
   }
 
@@ -53,6 +54,7 @@ extension Node {
     peer.isCorrupt = flags & 8 != 0
     peer.isForgettingEarly = flags & 32 != 0
     guard let level = MemoryLevel(rawValue: try reader.read()) else { throw MalformedBytes("no such memory level") }
+    peer.logPosition = max(peer.logPosition, try reader.read())
     let isNew = (level >= .over) != (peer.memory >= .over) || (level >= .farOver) != (peer.memory >= .farOver)
     peer.memory = level
     if isNew { judgeShedding() }

@@ -2,14 +2,9 @@ import Base
 import Protocol
 
 /// Links between nodes. Each node dials every other one and speaks on the link that it opened; on the one that the other
-/// opened it listens. A link begins with a `Hello` in both directions; from then on every frame must come from that node,
+/// opened it listens. A link begins with a greeting (`Node+Greeting`); from then on every frame must come from that node,
 /// in its present incarnation and of the same cluster.
 extension Node {
-  /// What a frame is, beside its messages.
-  enum FrameKind: UInt8 {
-    case hello = 1
-    case messages = 2
-  }
   static let redialLimit: UInt64 = 1_000_000
   /// A link that has not been greeted for so long leads nowhere: nothing more is sent on it before that, so TCP would
   /// never notice that the other machine is gone. Many round trips, in microseconds.
@@ -26,7 +21,9 @@ extension Node {
 
   func retryDials() {
     for dial in dials {
-      if let link = dial.link, links[link]?.peer == nil, now.monotonic - dial.openedAt > Node.greetingLimit {
+      if let link = dial.link, links[link]?.greeting?.isProven == false,
+        now.monotonic - dial.openedAt > Node.greetingLimit
+      {
         closeLink(link, because: "nobody greeted at \(dial.address)")
       }
     }
@@ -39,11 +36,24 @@ extension Node {
 
   /// Whoever connects says who it is; a connection that leads nowhere would be kept for ever.
   func closeStrangers() {
-    let strangers = links.values.filter { $0.peer == nil && $0.dialled == nil && !$0.bulk }
-    for link in strangers.sorted(by: { $0.id.rawValue < $1.id.rawValue })
-    where now.monotonic - link.openedAt > Node.greetingLimit {
-      closeLink(link.id, because: "whoever opened it has not said who it is")
+    for link in strangers where now.monotonic - link.openedAt > Node.greetingLimit {
+      turnAway(link.id, "whoever opened it has not proved who it is")
     }
+  }
+  /// The oldest first.
+  private var strangers: [Link] {
+    links.values.filter(\.isStrange).sorted { ($0.openedAt, $0.id.rawValue) < ($1.openedAt, $1.id.rawValue) }
+  }
+
+  /// Closes a link to somebody who is nobody here. Strangers may be many: they are counted, and told of now and then.
+  func turnAway(_ id: LinkID, _ reason: String) {
+    counters.strangersTurnedAway += 1
+    if toldOfStrangers.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true {
+      toldOfStrangers = now.monotonic
+      log(.warning, "link closed: \(reason) strangers_turned_away=\(counters.strangersTurnedAway)")
+    }
+    closeLinks.append(id)
+    dropped(id)
   }
 
   /// Keeps a link to an address from now on.
@@ -55,6 +65,17 @@ extension Node {
       return
     }
     dials.append(Dial(address: address))
+  }
+  /// A peer is there no more; whether somebody else is, the operator's list says.
+  func forgetDial(_ address: String) {
+    guard let i = dials.firstIndex(where: { $0.address == address }), !configuration.join.contains(address) else {
+      return
+    }
+    if let link = dials[i].link {
+      closeLinks.append(link)
+      dropped(link)
+    }
+    dials.removeAll { $0.address == address }
   }
 
   public func linkOpened(_ id: LinkID, request: UInt64?, now: Moment) {
@@ -72,9 +93,15 @@ extension Node {
         closeLinks.append(id)
         return
       }
+      links[id] = link
       sendHello(on: id, bulk: link.bulk)
+    } else {
+      links[id] = link
+      let strangers = strangers
+      if strangers.count > Node.strangersMax {
+        turnAway(strangers[0].id, "too many have opened one and not proved who they are")
+      }
     }
-    links[id] = link
   }
 
   public func linkFailed(request: UInt64, now: Moment) {
@@ -91,7 +118,7 @@ extension Node {
   /// Nobody answers at a peer's address, and its links are gone: what it led needs another leader, and those who followed
   /// it need not wait until they miss its heartbeats.
   private func suspect(_ address: String) {
-    guard let peer = peers.first(where: { $0.index != 0 && $0.hello.peerAddress == address }),
+    guard seat.isTaken, let peer = peers.first(where: { $0.index != 0 && $0.hello.peerAddress == address }),
       peer.outgoing == nil, peer.incoming == nil
     else { return }
     for replica in replicas {
@@ -109,7 +136,7 @@ extension Node {
     dropped(id)
   }
 
-  private func dropped(_ id: LinkID) {
+  func dropped(_ id: LinkID) {
     guard let link = links.removeValue(forKey: id) else { return }
     if let i = dials.firstIndex(where: { $0.link == id }) {
       dials[i].link = nil
@@ -169,29 +196,18 @@ extension Node {
     peer.outbox.shrink(to: 4 << 20)
   }
 
-  private func sendHello(on link: LinkID, bulk: Bool) {
-    var me = peers[0].hello
-    me.isBulk = bulk
-    me.cluster = cluster
-    var helloHeader = header
-    helloHeader.kind = FrameKind.hello.rawValue
-    var frame = ByteBuffer(capacity: 512)
-    let mark = helloHeader.begin(&frame)
-    me.encode(into: &frame)
-    FrameHeader.finish(mark, in: &frame)
-    linkBytes.append((link, frame.array))
-  }
-
   public func linkReceived(_ id: LinkID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int {
     self.now = now
     var offset = 0
     while offset < bytes.count {
       guard links[id] != nil else { return bytes.count }
       switch FrameHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[offset...])) {
-      case .incomplete:
-        return offset
+      case .incomplete(let needed):
+        guard needed > Node.greetingBytes + FrameHeader.byteCount, isStrange(id) else { return offset }
+        turnAway(id, "a greeting of \(needed) bytes")
+        return bytes.count
       case .bad(let reason):
-        closeLink(id, because: reason)
+        if isStrange(id) { turnAway(id, reason) } else { closeLink(id, because: reason) }
         return bytes.count
       case .frame(let header, let body, let consumed):
         offset += consumed
@@ -199,13 +215,15 @@ extension Node {
         do {
           try receive(header, body, on: id)
         } catch {
-          closeLink(id, because: "a frame of \(peer(header.sender)?.hello.name ?? "a stranger") is malformed: \(error)")
+          let reason = "a frame of \(peer(header.sender)?.hello.name ?? "a stranger") is malformed: \(error)"
+          if isStrange(id) { turnAway(id, reason) } else { closeLink(id, because: reason) }
           return bytes.count
         }
       }
     }
     return offset
   }
+  private func isStrange(_ id: LinkID) -> Bool { links[id]?.isStrange == true }
 
   private func noteReceived(_ count: Int, _ header: FrameHeader, on id: LinkID) {
     guard header.kind == FrameKind.messages.rawValue, let number = links[id]?.peer,
@@ -215,78 +233,44 @@ extension Node {
   }
 
   private func receive(_ header: FrameHeader, _ body: UnsafeRawBufferPointer, on id: LinkID) throws(MalformedBytes) {
-    guard header.cluster == 0 || cluster == 0 || header.cluster == cluster else {
-      closeLink(id, because: "node \(header.sender.rawValue) belongs to another cluster; it was refused")
-      return
-    }
     guard let link = links[id] else { return }
-    if header.kind == FrameKind.hello.rawValue {
-      var reader = ByteReader(body)
-      greeted(try Hello(decoding: &reader), header, link)
-      return
+    guard header.cluster == 0 || cluster == 0 || header.cluster == cluster else {
+      return turnAway(id, "node \(Node.hex(header.sender.rawValue)) belongs to another cluster; it was refused")
     }
-    guard let number = link.peer, peers[Int(number)].id == header.sender,
-      peers[Int(number)].incarnation == header.incarnation
-    else {
+    let kind = FrameKind(rawValue: header.kind)
+    guard let number = link.peer else {
+      guard let kind, kind != .messages, body.count <= Node.greetingBytes else {
+        return turnAway(id, "a frame came before a greeting")
+      }
+      return try receiveGreeting(kind, header, body, on: link)
+    }
+    let peer = peers[Int(number)]
+    if kind == .verdict {
+      var reader = ByteReader(body)
+      return try receiveVerdict(&reader, of: peer.id, on: link)
+    }
+    // A seat may be announced after it was taken for granted.
+    if kind == .seated { return }
+    guard kind == .messages, peer.id == header.sender, peer.incarnation == header.incarnation else {
       closeLink(id, because: "a frame came before a greeting, or from somebody else")
       return
     }
-    let peer = peers[Int(number)]
     peer.lastHeard = now.monotonic
+    peer.cluster = header.cluster
     if peer.incoming == id { peer.isSpeaking = true }
+    let mayAll = cluster == 0 || peer.isMember
     var reader = ByteReader(body)
     while !reader.isAtEnd {
       guard let kind = PeerMessageKind(rawValue: try reader.read()) else {
         throw MalformedBytes("a message of an unknown kind")
       }
       let length = try reader.read(UInt32.self)
-      try receive(kind, try reader.readBytes(Int(length)), from: peer, on: id)
+      let message = try reader.readBytes(Int(length))
+      if mayAll || kind.isOfStrangers { try receive(kind, message, from: peer, on: id) }
     }
   }
 
-  private func greeted(_ hello: Hello, _ header: FrameHeader, _ greeting: Link) {
-    var link = greeting
-    guard hello.node == header.sender else {
-      closeLink(link.id, because: "a greeting in another's name")
-      return
-    }
-    guard hello.node != id else {
-      // One of the addresses to join is our own.
-      if let i = dials.firstIndex(where: { $0.link == link.id }) { dials[i].isFutile = true }
-      closeLinks.append(link.id)
-      dropped(link.id)
-      return
-    }
-    let peer = self.peer(hello.node) ?? addPeer(hello)
-    if peer.incarnation != header.incarnation {
-      if header.incarnation < peer.incarnation {
-        closeLink(link.id, because: "a greeting of an earlier life of \(hello.name)")
-        return
-      }
-      if peer.incarnation != 0 {
-        lostPeer(peer.id)
-        endTransfers(to: peer.id, but: link.id)
-      }
-      peer.incarnation = header.incarnation
-      for replica in replicas { replica?.forget(edge: peer.index) }
-    }
-    peer.hello = hello
-    peer.lastHeard = now.monotonic
-    link.peer = peer.index
-    links[link.id] = link
-    if link.dialled != nil {
-      establish(outgoing: link, peer)
-    } else if link.bulk {
-      transferLinkReady(link.id)
-    } else {
-      sendHello(on: link.id, bulk: hello.isBulk)
-      if !hello.isBulk { establish(incoming: link, peer) }
-    }
-    if hello.cluster == 0 && cluster != 0 { offerBootstrap(to: peer) }
-    if peer.isConnected { statusDue = true }
-  }
-
-  private func establish(outgoing link: Link, _ peer: Peer) {
+  func establish(outgoing link: Link, _ peer: Peer) {
     if let i = dials.firstIndex(where: { $0.link == link.id }) { dials[i].backoff = 50_000 }
     if let old = peer.outgoing, old != link.id {
       // Two addresses lead to one node: one link is enough.
@@ -302,7 +286,7 @@ extension Node {
     log(.info, "linked node=\(peer.hello.name) region=\(peer.hello.region) address=\(peer.hello.peerAddress)")
   }
 
-  private func establish(incoming link: Link, _ peer: Peer) {
+  func establish(incoming link: Link, _ peer: Peer) {
     if let old = peer.incoming, old != link.id {
       // The peer gave its link up before we noticed: what it last said on it may be lost.
       closeLinks.append(old)
@@ -313,11 +297,16 @@ extension Node {
     peer.received = 0
     peer.receivedTold = 0
     peer.isSpeaking = false
+    // It may have been another's address before.
+    if peer.outgoing == nil, let i = dials.firstIndex(where: { $0.address == peer.hello.peerAddress }) {
+      dials[i].isFutile = false
+    }
     dial(peer.hello.peerAddress)
   }
 
   func addPeer(_ hello: Hello) -> Peer {
     let peer = Peer(id: hello.node, index: UInt32(peers.count), hello: hello)
+    peer.isMember = isMember(peer.id)
     peers.append(peer)
     peerIndex[hello.node] = peer.index
     return peer

@@ -57,6 +57,8 @@ extension Node {
       try bootstrapped(by: peer, &reader)
     case .bootstrapDone:
       bootstrapConfirmed(by: peer)
+    case .propose, .promised, .declined, .abandoned, .planAsked: try receiveInit(kind, &reader, from: peer)
+    case .acquaintances: try receiveAcquaintances(&reader)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try receiveTransfer(kind, &reader, from: peer, on: link)
     case .digest: try receiveDigest(&reader, of: peer)

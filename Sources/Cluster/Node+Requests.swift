@@ -9,8 +9,7 @@ extension Node {
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     guard topology != nil || !Node.needsCluster(request.verb) else {
-      answerError(owner, .unavailable, "there is no cluster yet: run 'tally init'")
-      return
+      return answerError(owner, .unavailable, withoutCluster)
     }
     switch request.verb {
     case .earn, .redeem, .hold, .balance, .history, .memberShow, .memberFreeze, .memberThaw, .memberClose, .transfer:
@@ -25,8 +24,12 @@ extension Node {
       if request.readMode == .local { auditLocally(owner) } else { startAudit(owner) }
     case .clusterInit:
       initialise(
-        owner, shards: Int(request.integer(.shards) ?? 6), replicas: Int(request.integer(.replicas) ?? 3),
-        allowSingleRegion: request.flag(.allowSingleRegion))
+        owner,
+        ClusterFigures(
+          shards: Int(request.integer(.shards) ?? Int64(ClusterFigures.defaultShards)),
+          replicas: Int(request.integer(.replicas) ?? Int64(ClusterFigures.defaultReplicas)),
+          allowSingleRegion: request.flag(.allowSingleRegion)),
+        isTrial: request.flag(.dryRun))
     case .clusterNodes: clusterNodes(owner)
     case .clusterShards: clusterShards(owner)
     case .clusterStatus: clusterStatus(owner)
@@ -35,6 +38,12 @@ extension Node {
     default:
       answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }
+  }
+
+  /// Why a node that belongs to no cluster serves nothing, and who does.
+  private var withoutCluster: String {
+    guard let member = member else { return "there is no cluster yet: run 'tally init'" }
+    return "this node is not in the cluster yet; ask \(member.name) at \(member.clientAddress)"
   }
 
   private static func needsCluster(_ verb: Verb) -> Bool {

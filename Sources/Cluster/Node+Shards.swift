@@ -18,6 +18,7 @@ extension Node {
   func restore(_ shards: [RecoveredReplica]) {
     for found in shards where found.shard != .directory { recovered[found.shard] = found }
     guard var found = shards.first(where: { $0.shard == .directory }) else { return }
+    noteLives(in: found.entries)
     guard let members = bootstrapMembers(of: found) else {
       // Nothing of it is left: a peer tells its beginning.
       recovered[.directory] = found
@@ -102,6 +103,7 @@ extension Node {
     guard let directory, let newer = directory.topology, newer.version != topology?.version else { return }
     topology = newer
     hashKey = newer.hashKey
+    for peer in peers { peer.isMember = newer.member(peer.id) != nil }
     if cluster == 0 {
       cluster = newer.cluster
       peers[0].hello.cluster = cluster
@@ -112,8 +114,11 @@ extension Node {
       makeTables(through: placement.shard)
       for slot in placement.first..<placement.end { slotToShard[slot] = placement.shard.rawValue }
     }
-    for member in newer.members where member.id != id && member.state != .removed { dial(member.peerAddress) }
+    for member in newer.members where member.state != .removed && (member.id != id || !seat.isTaken) {
+      dial(member.peerAddress)
+    }
     createReplicas()
+    dropSuperseded()
     announceSelf()
   }
 
@@ -171,18 +176,6 @@ extension Node {
     LedgerMachine(Ledger(shard: shard, limits: configuration.ledgerLimits), lastIndex: LogIndex(0))
   }
 
-  /// If this node runs under other names or addresses than the directory has, it says so.
-  private func announceSelf() {
-    guard let topology, let known = topology.member(id) else { return }
-    let mine = Member(
-      id: id, name: configuration.name, region: configuration.region, clientAddress: configuration.clientAddress,
-      peerAddress: configuration.peerAddress, state: .up)
-    guard known != mine else { return }
-    submitInternal(.directory, flags: [.repeatable]) { buffer in
-      DirectoryMachine.append(.member, to: &buffer) { mine.encode(into: &$0) }
-    }
-  }
-
   // MARK: Bootstrap
 
   /// The first entry of the directory's log, the same on every node.
@@ -193,7 +186,7 @@ extension Node {
     return LogEntry(index: LogIndex(1), term: Term(1), payload: payload.array)
   }
 
-  /// Begins the cluster here: as the last of its nodes, when the others have said that they have begun.
+  /// Begins the cluster here.
   func begin(_ topology: Topology) {
     let entry = Node.firstEntry(topology)
     // A node that lost what it knew of the directory may have voted since.
@@ -208,110 +201,4 @@ extension Node {
         configuration: nil, entries: [entry], machine: nil),
       members: topology.directoryConfiguration)
   }
-
-  /// `CLUSTER INIT`: makes a cluster of the nodes that have found each other.
-  func initialise(_ owner: EdgeItem.Owner, shards: Int, replicas: Int, allowSingleRegion: Bool) {
-    guard cluster == 0 else {
-      answerError(owner, .exists, "this node belongs to cluster \(clusterName) already")
-      return
-    }
-    guard bootstrap == nil else {
-      answerError(owner, .busy, "the cluster is being made; ask for CLUSTER STATUS")
-      return
-    }
-    var members: [Member] = []
-    for peer in peers where peer.index == 0 || (peer.isConnected && peer.hello.cluster == 0) {
-      members.append(
-        Member(
-          id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
-          peerAddress: peer.hello.peerAddress, state: .up))
-    }
-    if let elsewhere = peers.first(where: { $0.isConnected && $0.hello.cluster != 0 }) {
-      answerError(
-        owner, .exists,
-        "node \(elsewhere.hello.name) belongs to a cluster already; this node will join it, or must not name it")
-      return
-    }
-    do {
-      let plan = try Topology.plan(
-        cluster: random.next() | 1, hashKey: newHashKey, members: members, shards: shards, replicas: replicas,
-        allowSingleRegion: allowSingleRegion)
-      bootstrap = Bootstrap(
-        topology: plan, owner: owner, waiting: members.map(\.id).filter { $0 != id },
-        deadline: now.monotonic + configuration.requestTimeout)
-      for member in plan.members where member.id != id {
-        if let peer = peer(member.id) { sendBootstrap(plan, to: peer) }
-      }
-      completeBootstrap()
-    } catch {
-      answerError(owner, .malformed, error.reason)
-    }
-  }
-
-  private func sendBootstrap(_ topology: Topology, to peer: Peer) {
-    let start = peer.outbox.beginMessage(.bootstrap)
-    topology.encode(into: &peer.outbox)
-    peer.outbox.endMessage(start)
-  }
-
-  /// A member that missed the cluster's beginning is told again.
-  func offerBootstrap(to peer: Peer) {
-    guard let first = firstTopology, first.member(peer.id) != nil else { return }
-    sendBootstrap(first, to: peer)
-  }
-
-  func bootstrapped(by peer: Peer, _ reader: inout ByteReader) throws(MalformedBytes) {
-    let offered = try Topology(decoding: &reader)
-    if cluster == 0 && offered.member(id) != nil && replica(.directory) == nil {
-      bootstrap = nil
-      begin(offered)
-    }
-    guard cluster == offered.cluster else { return }
-    bootstrapReplies.append((peer.id, pendingRecords.isEmpty ? nextBatch - 1 : nextBatch))
-    if !logBusy && pendingRecords.isEmpty { confirmBootstraps(through: nextBatch) }
-  }
-
-  /// What began the cluster here is durable: whoever asked may count on it.
-  func confirmBootstraps(through batch: UInt64) {
-    for reply in bootstrapReplies where reply.batch <= batch {
-      guard let peer = peer(reply.peer) else { continue }
-      let start = peer.outbox.beginMessage(.bootstrapDone)
-      peer.outbox.endMessage(start)
-    }
-    bootstrapReplies.removeAll { $0.batch <= batch }
-  }
-
-  func bootstrapConfirmed(by peer: Peer) {
-    bootstrap?.waiting.removeAll { $0 == peer.id }
-    completeBootstrap()
-  }
-
-  private func completeBootstrap() {
-    guard let ready = bootstrap, ready.waiting.isEmpty else { return }
-    bootstrap = nil
-    begin(ready.topology)
-    reply.buffer.removeAll()
-    reply.record()
-    reply.field(.cluster, clusterName)
-    reply.field(.nodes, Int64(ready.topology.members.count))
-    reply.field(.shards, Int64(ready.topology.shards.count))
-    answer(ready.owner, reply.buffer.bytes)
-  }
-
-  /// Called with each tick: nodes that did not answer in time are named.
-  func expireBootstrap() {
-    guard let late = bootstrap, now.monotonic >= late.deadline else { return }
-    bootstrap = nil
-    let names = late.waiting.map { peer($0)?.hello.name ?? "?" }.joined(separator: ", ")
-    answerError(
-      late.owner, .unknown, "no answer from \(names); the cluster may have begun without: ask for CLUSTER STATUS")
-  }
-}
-
-/// A cluster that is being made by this node.
-struct Bootstrap {
-  var topology: Topology
-  var owner: EdgeItem.Owner
-  var waiting: [NodeID]
-  var deadline: UInt64
 }

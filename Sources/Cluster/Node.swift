@@ -18,6 +18,14 @@ public final class Node: NodeCore {
   let id: NodeID
   /// Rises with each start: a restarted node is not taken for what it was.
   let incarnation: UInt64
+  /// See `Proof`.
+  let proof: Proof
+  /// This start, and the last one of this directory that had the node's seat: see `Node+Seat`.
+  public let life: LifeID
+  let predecessor: LifeID
+  var seat: Seat
+  /// Records of members that the directory's log held when this node started: see `noteLives`.
+  var loggedMembers: [NodeID: Member] = [:]
   /// See `RecoveredNode`.
   let fence: UInt64
   var now: Moment
@@ -49,7 +57,14 @@ public final class Node: NodeCore {
   var links: [LinkID: Link] = [:]
   var dials: [Dial] = []
   var nextRequest: UInt64 = 1
-  var bootstrap: Bootstrap?
+  /// How the cluster begins: see `Node+Init`.
+  var promise: ClusterPlan?
+  var initialisation: Initialisation?
+  var initialisationWaits: [InitialisationWait] = []
+  var promising = Promising()
+  var acquaintances: [NodeID: Acquaintance] = [:]
+  /// What began the cluster here is durable.
+  var hasBegun = false
   /// Peers that hear that this node has begun, once the batch of that number is durable.
   var bootstrapReplies: [(peer: NodeID, batch: UInt64)] = []
   /// What the cluster began with, for a member that missed it.
@@ -107,6 +122,11 @@ public final class Node: NodeCore {
   /// What peers know of what this node leads.
   var toldStatus = LedTable()
   var clock = ClockState()
+  /// When the operator was told of strangers, and of others with this node's identity, by address.
+  var toldOfStrangers: UInt64?
+  var toldOfSelf: [String: UInt64] = [:]
+  /// When the directory is to be told again where this node is.
+  var nextAnnouncement: UInt64 = 0
   var disk: DiskState
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
@@ -149,18 +169,26 @@ public final class Node: NodeCore {
     self.observer = observer
     self.id = storage.identity
     self.incarnation = storage.incarnation
+    self.proof = storage.proof
     self.fence = storage.fence
     self.note = storage.note
     self.deaths = storage.deaths
     self.now = now
     disk = DiskState(now: now.monotonic)
     streamBytesMax = configuration.shardQueueBytes
-    self.random = SeededGenerator(seed: seed)
     self.newHashKey = newHashKey
-    let hello = Hello(
+    var random = SeededGenerator(seed: seed)
+    life = LifeID(incarnation: storage.incarnation, nonce: random.next())
+    predecessor = storage.predecessor
+    seat = Seat(since: now.monotonic)
+    self.random = random
+    var hello = Hello(
       node: storage.identity, name: configuration.name, region: configuration.region,
       clientAddress: configuration.clientAddress, peerAddress: configuration.peerAddress,
       version: configuration.version, cluster: 0)
+    hello.life = life
+    hello.predecessor = predecessor
+    hello.logPosition = storage.logPosition
     let me = Peer(id: storage.identity, index: 0, hello: hello)
     peers = [me]
     peerIndex = [storage.identity: 0]
@@ -169,6 +197,9 @@ public final class Node: NodeCore {
     }
     for warning in storage.warnings { log(.warning, warning) }
     restore(storage.shards)
+    hasBegun = cluster != 0
+    recover(promise: storage.promise)
+    advanceSeat()
   }
 
   // MARK: Time
@@ -179,7 +210,8 @@ public final class Node: NodeCore {
     noticeClockStep()
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
-      for replica in replicas { replica?.tick(clock: now.wall, earliest: earliest) }
+      advanceSeat()
+      if seat.isTaken { for replica in replicas { replica?.tick(clock: now.wall, earliest: earliest) } }
       statusDue = true
       judgeClock()
       judgeDistances()
@@ -187,6 +219,7 @@ public final class Node: NodeCore {
       yieldToThePresent()
       retryDials()
       closeStrangers()
+      settleGreetings()
       proposeDue()
     }
     if now.monotonic >= nextSecond {
@@ -194,11 +227,13 @@ public final class Node: NodeCore {
       sendLeadershipHome()
       watchForLeaders()
       watchRetention()
+      announceSelf()
+      tellAcquaintances()
     }
     takeNextSnapshot()
     writeJournals()
     expireRequests()
-    expireBootstrap()
+    advanceInitialisation()
     advanceTransfers()
     yieldLeadership()
     advanceDisk()
@@ -300,6 +335,8 @@ public final class Node: NodeCore {
       snapshotWritten(result)
     case .transferred(let step):
       transferAdvanced(step)
+    case .seatKept: seatKept()
+    case .promiseKept: promiseKept()
     case .nothing:
       break
     case .failed(let what):
@@ -439,4 +476,6 @@ struct NodeCounters {
   var logRewrites: UInt64 = 0
   var snapshotsSent: UInt64 = 0
   var snapshotsInstalled: UInt64 = 0
+  /// Links to somebody who did not prove who it is.
+  var strangersTurnedAway: UInt64 = 0
 }

@@ -24,6 +24,7 @@ extension NodeStorage {
     if lacking != nil { lacking = try writeRecords() }
     if lacking?.kind == .noSpace, (try? ballast.release()) == true { lacking = try writeRecords() }
     if let lacking { return .logRefused(batch, lacking) }
+    logPosition.store(log.lastBatch, ordering: .relaxed)
     return .logged(batch.number, batch.acks)
   }
 
@@ -58,7 +59,8 @@ extension NodeStorage {
     }
     guard let free = try? fileSystem.freeBytes(directory) else { return nil }
     let gauges = DiskGauges(
-      freeBytes: free + ballast.heldBytes, log: usage.withLock { $0 }, shortageCount: fileSystem.shortageCount)
+      freeBytes: free + ballast.heldBytes, log: usage.withLock { $0 }, shortageCount: fileSystem.shortageCount,
+      logPosition: logPosition.load(ordering: .relaxed))
     if gauges.freeBytes >= reserve.resumeByteCount { try? ballast.take() }
     return .measured(gauges)
   }

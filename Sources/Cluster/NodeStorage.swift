@@ -37,6 +37,10 @@ public enum Job: Sendable {
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
   case transfer(TransferJob)
+  /// That this life has the node's seat: see `Incarnation`.
+  case keepSeat(LifeID)
+  /// What the node has promised of a cluster that is being made, or nil: nothing any more.
+  case keepPromise([UInt8]?)
 }
 
 /// A question that the journal answers, and who waits for the answer.
@@ -95,6 +99,8 @@ public indirect enum Completion: Sendable {
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
+  case seatKept
+  case promiseKept
   case nothing
   case failed(String)
   /// The process must end: the disk has lost what it was given, or reads and writes of it fail.
@@ -119,8 +125,16 @@ public struct RecoveredReplica {
 /// All that a node finds on its disk when it starts.
 public struct RecoveredNode: @unchecked Sendable {
   public let identity: NodeID
+  /// See `Proof`.
+  let proof: Proof
   /// Rises with each start, whatever the wall clock does.
   let incarnation: UInt64
+  /// The last life of this directory that had the node's seat.
+  let predecessor: LifeID
+  /// The number of the last batch in its log.
+  let logPosition: UInt64
+  /// See `ClusterPlan`.
+  let promise: [UInt8]?
   let shards: [RecoveredReplica]
   /// What had rotted, a line each for the operator.
   var warnings: [String] = []
@@ -141,6 +155,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   let log: WriteAheadLog
   /// Rises with each start.
   let incarnation: UInt64
+  let predecessor: LifeID
+  /// The number of the last batch in the log that is durable.
+  let logPosition = Atomic<UInt64>(0)
   /// See `RecoveredNode`.
   var warnings: [String] = []
   let note: ApplyingNote
@@ -166,7 +183,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   public static var lanes: Int { 3 }
   public static func lane(of job: Job) -> Int {
     switch job {
-    case .journalAppend, .journalQueries, .journalRepeats, .journalSync: 0
+    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .keepSeat, .keepPromise: 0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
     case .transfer(let transfer): transfer.lane
@@ -177,17 +194,19 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     if case .journalQueries = job { true } else { false }
   }
 
-  /// Opens a data directory, or begins one. `newIdentity` is random, and used if the directory has none yet; `wall` is
-  /// what the clock says; `descriptorsMax`, how many descriptors the process may have. On a disk that is full the ballast
-  /// makes the room that a start needs. `build` is a number of this very program: see `ApplyingNote`.
+  /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
+  /// a node whose proof is unset cannot link to others. `wall` is what the clock says; `descriptorsMax`, how many
+  /// descriptors the process may have. On a disk that is full the ballast makes the room that a start needs. `build` is a
+  /// number of this very program: see `ApplyingNote`.
   public static func open(
-    dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64,
+    dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof = .unset,
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
     reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0, descriptorsMax: Int = 4096
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
       try openOnce(
-        dataDirectory, fileSystem, newIdentity, wall, logOptions, ledgerLimits, reserve, build, descriptorsMax)
+        dataDirectory, fileSystem, newIdentity, newProof, wall, logOptions, ledgerLimits, reserve, build, descriptorsMax
+      )
     }
     do {
       return try attempt()
@@ -199,25 +218,27 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   private static func openOnce(
-    _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ wall: Stamp,
+    _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ newProof: Proof, _ wall: Stamp,
     _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64,
     _ descriptorsMax: Int
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
-      directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, wall: wall, logOptions: logOptions,
-      ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax)
+      directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, newProof: newProof, wall: wall,
+      logOptions: logOptions, ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let deaths = try storage.note.takeDeaths(build: build)
     let shards = try storage.recover()
+    let promise = try storage.promise()
     let recovered = RecoveredNode(
-      identity: identity, incarnation: storage.incarnation, shards: shards, warnings: storage.warnings, fence: fence,
+      identity: identity.id, proof: identity.proof, incarnation: storage.incarnation, predecessor: storage.predecessor,
+      logPosition: storage.log.lastBatch, promise: promise, shards: shards, warnings: storage.warnings, fence: fence,
       note: storage.note, deaths: deaths)
     return (storage, recovered)
   }
 
   private init(
-    directory: String, fileSystem: any FileSystem, newIdentity: UInt64, wall: Stamp,
+    directory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof, wall: Stamp,
     logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve, descriptorsMax: Int
   ) throws {
     self.ledgerLimits = ledgerLimits
@@ -226,10 +247,11 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
-    try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity)
-    let incarnation = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
+    try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity, proof: newProof)
+    let (incarnation, predecessor) = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
     note = try NodeStorage.openNote(directory: directory, fileSystem: fileSystem)
+    self.predecessor = predecessor
     log = try WriteAheadLog(
       directory: directory + "/wal", fileSystem: fileSystem, options: logOptions,
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
@@ -290,6 +312,8 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       }
     case .transfer(let transfer):
       return run(transfer)
+    case .keepSeat(let life): return keepSeat(life)
+    case .keepPromise(let promise): return keepPromise(promise)
     }
   }
 

@@ -6,7 +6,17 @@ final class Peer {
   /// Its place in the node's table, and its name as an edge (`Origin.edge`).
   let index: UInt32
   var hello: Hello
-  var incarnation: UInt64 = 0
+  /// The life of it that has its seat here; the directory may know of a later one.
+  var life = LifeID.none
+  var incarnation: UInt64 { life.incarnation }
+  /// What it introduced itself with; nil: it never did, or what the directory says counts.
+  var introduction: Proof?
+  /// The directory has it. Looked at with each frame.
+  var isMember = false
+  /// The last cluster that it spoke for.
+  var cluster: UInt64 = 0
+  /// The operator was told that another node bears its name.
+  var isNameTold = false
   /// The link that we opened and send on; nil until it has answered our hello.
   var outgoing: LinkID?
   /// The link that it opened and that we hear it on.
@@ -22,6 +32,10 @@ final class Peer {
   var receivedTold: UInt64 = 0
   /// When it was last heard, on the monotonic clock.
   var lastHeard: UInt64 = 0
+  /// When we said the last that the life on its seat has heard of us, on our monotonic clock.
+  var lastEcho: UInt64 = 0
+  /// How far its log was durable, in any of its lives: what has less was copied before.
+  var logPosition: UInt64 = 0
   /// What it leads, as far as it has told.
   var leads = LedTable()
   /// It has heard nothing on this link yet, or what it knows is not what was told.
@@ -85,6 +99,27 @@ struct Link {
   var bulk = false
   /// Monotonic µs.
   var openedAt: UInt64 = 0
-  /// Who is at the other end, once it has said so.
+  /// Who is at the other end, once it has proved it and has its seat.
   var peer: UInt32?
+  /// Nil once `peer` is known.
+  var greeting: Greeting? = Greeting()
+  /// It was opened towards us, and whoever opened it has not proved who it is.
+  var isStrange: Bool { dialled == nil && !bulk && greeting?.isProven == false }
+}
+
+/// What was said on a link before it carries messages.
+struct Greeting {
+  /// The hellos, byte for byte: what proofs are bound to.
+  var sent: [UInt8] = []
+  var received: [UInt8] = []
+  /// The other side knows that this life has its seat.
+  var hasSaidSeated = false
+  var hello: Hello?
+  var isProven = false
+  /// Monotonic µs.
+  var provenAt: UInt64 = 0
+  /// This side has judged who the other is, and need not again before it says more.
+  var isSettled = false
+  /// The other side would take this life for the holder of its seat.
+  var isWelcome = false
 }

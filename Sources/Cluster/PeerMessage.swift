@@ -55,6 +55,28 @@ enum PeerMessageKind: UInt8 {
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30
 
+  // How a cluster begins: see `Node+Init`.
+  /// A plan that the receiver is asked to promise itself to: `ClusterPlan`.
+  case propose = 22
+  /// The receiver's plan is promised, durably: `cluster:u64`.
+  case promised = 23
+  /// It is not: `cluster:u64 isMember:u8`.
+  case declined = 24
+  /// The sender's plan comes to nothing: `cluster:u64`.
+  case abandoned = 25
+  /// What became of the receiver's plan? `cluster:u64`.
+  case planAsked = 26
+  /// Nodes without a cluster that the sender is linked to: `(node:u64 address)*`.
+  case acquaintances = 27
+
+  /// Whether a node listens to it also from one that belongs to no cluster, or to none yet itself.
+  var isOfStrangers: Bool {
+    switch self {
+    case .bootstrap, .bootstrapDone, .propose, .promised, .declined, .abandoned, .planAsked, .acquaintances: true
+    default: false
+    }
+  }
+
   /// How many bytes of these messages make one frame: whole messages, as many as fit within the limit, at least one.
   static func wholeMessages(of messages: UnsafeRawBufferPointer, within limit: Int) -> Int {
     guard messages.count > limit else { return messages.count }
@@ -78,7 +100,7 @@ extension ByteBuffer {
   mutating func endMessage(_ start: Int) { patch(UInt32(count - start), at: start - 4) }
 }
 
-/// What a node tells of itself when a link opens.
+/// What a node tells of itself when a link opens: see `Node+Greeting`.
 struct Hello: Hashable, Sendable {
   var node: NodeID
   var name: String
@@ -90,12 +112,25 @@ struct Hello: Hashable, Sendable {
   var cluster: UInt64
   /// The link carries a snapshot, and nothing else.
   var isBulk = false
+  /// Which start of the node speaks, and the last one before it that had the node's seat.
+  var life = LifeID.none
+  var predecessor = LifeID.none
+  /// The number of the last batch in its log when that life began.
+  var logPosition: UInt64 = 0
+  /// This life has the seat.
+  var isSeated = false
+  /// What the other side's proof is to cover: never the same twice.
+  var challenge = Proof.unset
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(node.rawValue)
     for text in [name, region, clientAddress, peerAddress, version] { buffer.append(counted: text) }
     buffer.append(cluster)
-    buffer.append(UInt8(isBulk ? 1 : 0))
+    buffer.append(UInt8((isBulk ? 1 : 0) | (isSeated ? 2 : 0)))
+    life.encode(into: &buffer)
+    predecessor.encode(into: &buffer)
+    buffer.append(logPosition)
+    challenge.encode(into: &buffer)
   }
   init(
     node: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, version: String,
@@ -117,7 +152,13 @@ struct Hello: Hashable, Sendable {
     peerAddress = try reader.readString()
     version = try reader.readString()
     cluster = try reader.read()
-    isBulk = try reader.read(UInt8.self) == 1
+    let flags = try reader.read(UInt8.self)
+    isBulk = flags & 1 != 0
+    isSeated = flags & 2 != 0
+    life = try LifeID(decoding: &reader)
+    predecessor = try LifeID(decoding: &reader)
+    logPosition = try reader.read()
+    challenge = try Proof(decoding: &reader)
   }
 }
 

@@ -10,6 +10,10 @@ public struct Member: Hashable, Sendable {
   public var clientAddress: String
   public var peerAddress: String
   public var state: State
+  /// What its greetings are measured by. Never shown.
+  public var proof: Proof
+  /// The start of it that has its seat; none until it has said so.
+  public var life = LifeID.none
 
   public enum State: UInt8, Sendable {
     case joining = 0
@@ -31,14 +35,20 @@ public struct Member: Hashable, Sendable {
     buffer.append(id.rawValue)
     for text in [name, region, clientAddress, peerAddress] { buffer.append(counted: text) }
     buffer.append(state.rawValue)
+    proof.encode(into: &buffer)
+    life.encode(into: &buffer)
   }
-  init(id: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, state: State) {
+  init(
+    id: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, state: State,
+    proof: Proof = .unset
+  ) {
     self.id = id
     self.name = name
     self.region = region
     self.clientAddress = clientAddress
     self.peerAddress = peerAddress
     self.state = state
+    self.proof = proof
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     id = NodeID(try reader.read())
@@ -48,6 +58,8 @@ public struct Member: Hashable, Sendable {
     peerAddress = try reader.readString()
     guard let state = State(rawValue: try reader.read()) else { throw MalformedBytes("a node in an unknown state") }
     self.state = state
+    proof = try Proof(decoding: &reader)
+    life = try LifeID(decoding: &reader)
   }
 }
 

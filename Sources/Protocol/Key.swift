@@ -28,6 +28,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
   case allowSingleRegion = 25
   case after = 26
   case `default` = 27
+  case dryRun = 28
   case shard = 40
 
   /// As it stands in a request, without the `=`.
@@ -36,6 +37,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .utcOffset: "utc-offset"
     case .refundWindow: "refund-window"
     case .allowSingleRegion: "allow-single-region"
+    case .dryRun: "dry-run"
     default: String(describing: self)
     }
   }
@@ -60,7 +62,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .state: .merchantState
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .default: .yesNo
+    case .allowSingleRegion, .default, .dryRun: .yesNo
     case .shard: .shardNumber
     }
   }
@@ -87,7 +89,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .backdate, .refundWindow: "Nd"
     case .utcOffset: "±HH:MM"
     case .state: "active|frozen|closed"
-    case .allowSingleRegion, .default: "yes|no"
+    case .allowSingleRegion, .default, .dryRun: "yes|no"
     case .after: "NAME"
     case .shard: "S"
     }

@@ -99,8 +99,8 @@ extension VerbSpec {
 
   private static let cluster: [VerbSpec] = [
     .init(
-      .clusterInit, "CLUSTER INIT", .cluster, optional: [.shards, .replicas, .allowSingleRegion],
-      summary: "Once: makes a cluster of the nodes that have found each other.",
+      .clusterInit, "CLUSTER INIT", .cluster, optional: [.shards, .replicas, .allowSingleRegion, .dryRun],
+      summary: "Once: makes a cluster of the nodes that have found each other; dry-run=yes only says which.",
       example: "CLUSTER INIT shards=12 replicas=3"),
     .init(.clusterNodes, "CLUSTER NODES", .cluster, summary: "The nodes, a record each.", example: "CLUSTER NODES"),
     .init(.clusterShards, "CLUSTER SHARDS", .cluster, summary: "The shards, a record each.", example: "CLUSTER SHARDS"),

@@ -9,7 +9,7 @@ public func startNode(arguments: [String]) -> Int32 {
     let configuration = NodeSettings.configuration(of: context.configuration)
     let (storage, recovered) = try NodeStorage.open(
       dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity,
-      wall: context.now.wall, reserve: configuration.diskReserve, build: Startup.build(),
+      newProof: context.newProof, wall: context.now.wall, reserve: configuration.diskReserve, build: Startup.build(),
       descriptorsMax: context.descriptorsMax)
     TrapMark.install(at: storage.trap)
     let workers = context.configuration.workers

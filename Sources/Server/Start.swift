@@ -8,6 +8,8 @@ public struct StartContext: Sendable {
   public var configuration: ServerConfiguration
   /// Random: the identity of the node, if the data directory is a new one.
   public var newIdentity: UInt64
+  /// Random: its secret then.
+  public var newProof: Proof
   /// Random: the key of a cluster that this node begins.
   public var newHashKey: HashKey
   public var now: Moment
@@ -64,6 +66,7 @@ private func run<Core: NodeCore>(
   let logger = Logger(level: configuration.logLevel)
   let context = StartContext(
     configuration: configuration, newIdentity: UInt64.random(in: 1 ... .max),
+    newProof: Proof(.random(in: 1 ... .max), .random(in: 1 ... .max)),
     newHashKey: HashKey(low: .random(in: 1 ... .max), high: .random(in: 0 ... .max)), now: Clock.now(), logger: logger,
     descriptorsMax: descriptorsMax)
   let core: Core

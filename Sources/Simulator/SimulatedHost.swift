@@ -6,10 +6,12 @@ import Storage
 public final class SimulatedHost {
   public let number: Int
   public let configuration: NodeConfiguration
-  public let disk: MemoryFileSystem
+  public internal(set) var disk: MemoryFileSystem
   var identity: UInt64
   /// Which program runs there.
   public var build: UInt64 = 1
+  /// Of whoever begins on its disk.
+  var newProof: Proof { Proof(identity &* 0x9E37_79B9_7F4A_7C15, ~identity) }
   public internal(set) var node: Node?
   var storage: NodeStorage?
   /// Counts processes: what was meant for one does not reach the next.

@@ -182,6 +182,7 @@ extension Simulation {
       return breakWire(id)
     }
     let end = wire.ends[0].link == link && wire.ends[0].host == host.number ? 1 : 0
+    overhears?(id, host.number, bytes)
     var travel = delay(host.number, wire.ends[end].host)
     if chance(faults.resendPerMille) {
       faultCounts.resent += 1

@@ -5,7 +5,8 @@ import Storage
 /// Processes: how they start, end and stand still, and what they ask of their machine.
 extension Simulation {
   /// Starts a host's process on what its disk holds. False if it cannot: `SimulatedHost.failure` says why.
-  @discardableResult public func start(_ number: Int) -> Bool {
+  /// - Parameter isObserved: false of a process that is nobody's: what it finds on its disk is not what it did.
+  @discardableResult public func start(_ number: Int, isObserved: Bool = true) -> Bool {
     let host = hosts[number]
     precondition(host.node == nil, "the process runs already")
     defer { reachabilityChanged?() }
@@ -18,9 +19,9 @@ extension Simulation {
     note(0x57A7, now, UInt64(number))
     do {
       let opened = try NodeStorage.open(
-        dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, wall: moment(host).wall,
-        logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits, reserve: host.configuration.diskReserve,
-        build: host.build)
+        dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, newProof: host.newProof,
+        wall: moment(host).wall, logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits,
+        reserve: host.configuration.diskReserve, build: host.build)
       host.life += 1
       host.isTurnScheduled = false
       host.laneBusyUntil = [UInt64](repeating: 0, count: NodeStorage.lanes + 1)
@@ -30,7 +31,7 @@ extension Simulation {
       host.node = Node(
         configuration: host.configuration, storage: opened.recovered, seed: random.next(),
         newHashKey: newHashKey(of: host), now: moment(host),
-        turnRunner: turnRunner, observer: observer)
+        turnRunner: turnRunner, observer: isObserved ? observer : nil)
       tell(number, "starts")
       schedule(after: 1, .tick(host: number, life: host.life))
       perform(host)
@@ -229,6 +230,7 @@ extension Simulation {
     }
     if let exit = effects.exit {
       host.exit = exit.code
+      ends.append("\(now) \(host.name) \(exit.code) \(exit.reason)")
       tell(host.number, "ends: \(exit.reason)")
       if exit.code != 0 { trouble?(host, "dies: \(exit.reason)") }
       killProcess(host.number)

@@ -72,6 +72,10 @@ public final class Simulation {
   /// Hears of each process that ends by a trap.
   public var trapped: ((_ host: SimulatedHost) -> Void)?
   public var trouble: ((_ host: SimulatedHost, _ text: String) -> Void)?
+  /// Why processes ended by themselves.
+  public internal(set) var ends: [String] = []
+  /// Hears all that nodes say to each other.
+  var overhears: ((_ wire: UInt64, _ from: Int, _ bytes: [UInt8]) -> Void)?
 
   /// From one host to another.
   struct Path: Hashable {
@@ -106,6 +110,14 @@ public final class Simulation {
           identity: random.next() | 1))
     }
     for i in 0..<nodes { start(i) }
+  }
+
+  /// Another machine, with a disk as it is: for instance a copy of one. Nothing runs there until `start`.
+  /// - Returns: its number.
+  public func addHost(_ configuration: NodeConfiguration, disk: MemoryFileSystem) -> Int {
+    hosts.append(
+      SimulatedHost(number: hosts.count, configuration: configuration, disk: disk, identity: random.next() | 1))
+    return hosts.count - 1
   }
 
   func moment(_ host: SimulatedHost) -> Moment {

@@ -251,3 +251,23 @@ extension MemoryFileSystem {
     }
   }
 }
+
+extension MemoryFileSystem {
+  /// Another disk with the files as they can be read now, all durable: what `cp -r` makes of a directory.
+  public func copy() -> MemoryFileSystem {
+    let other = MemoryFileSystem()
+    gate.withLock { _ in
+      for (path, inode) in names {
+        let twin = MemoryInode()
+        twin.data = inode.data
+        twin.isNamed = true
+        twin.settle()
+        other.names[path] = twin
+      }
+      other.durableNames = other.names
+      other.folders = folders
+      other.usedBytes = usedBytes
+    }
+    return other
+  }
+}

@@ -28,7 +28,7 @@ public final class WriteAheadLog: @unchecked Sendable {
   public private(set) var damage: LogDamage?
   /// Where the next batch goes in the last segment.
   var position = LogFormat.blockBytes
-  private(set) var lastBatch: UInt64
+  public private(set) var lastBatch: UInt64
   /// Shards, by their place in the table, whose states stand in the last batch: the next one repeats them, so that no one
   /// bad batch loses a vote.
   var repeats: [Int] = []

@@ -77,6 +77,8 @@ final class FakeCluster: @unchecked Sendable {
       }
       return "*\(nodes.count)" + rows.joined()
     case "CLUSTER STATUS": return "+cluster=c1 nodes=3 up=3 shards=4 healthy=\(isBalanced ? "yes" : "no")"
+    case "CLUSTER INIT" where keys["dry-run"] == "yes":
+      return "*2\r\n+cluster=none nodes=3 shards=1 replicas=3\r\n+shard=1 slots=0-16383 leader=east-1"
     case "CLUSTER INIT" where keys["replicas"] == "2": return "-ERR replicas must be odd"
     case "CLUSTER INIT": return "+cluster=c1 shards=\(keys["shards"] ?? "4")"
     default: break

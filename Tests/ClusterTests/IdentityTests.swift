@@ -49,13 +49,13 @@ import Testing
         let wall = Stamp(microseconds: 1_000 - Int64(start))
         try disk.createDirectory("/data")
         disk.cutPower(afterSteps: (seed + UInt64(start)) % 4 == 1 ? Int(seed) % 4 : nil)
-        let next = try? Incarnation.next(directory: "/data", fileSystem: disk, wall: wall)
+        let next = try? Incarnation.next(directory: "/data", fileSystem: disk, wall: wall).number
         if let next { #expect(next > last, "seed \(seed), start \(start)") }
         last = max(last, next ?? 0)
         disk.crash(.some(seed: seed))
         // A start that was cut off is followed by one that is not, before anything rots again.
         if next == nil {
-          let again = try Incarnation.next(directory: "/data", fileSystem: disk, wall: wall)
+          let again = try Incarnation.next(directory: "/data", fileSystem: disk, wall: wall).number
           #expect(again > last, "seed \(seed), start \(start), again")
           last = max(last, again)
           disk.crash(.nothing)

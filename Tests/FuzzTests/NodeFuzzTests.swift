@@ -65,6 +65,7 @@ import Testing
       node: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", version: "0", cluster: cluster
     )
     hello.isBulk = bulk
+    hello.life = LifeID(incarnation: 5, nonce: 1)
     var buffer = ByteBuffer()
     hello.encode(into: &buffer)
     return buffer.array
@@ -145,7 +146,10 @@ import Testing
           ).encode(into: &$0)
         }
       ))
-    for kind: PeerMessageKind in [.reject, .doubt, .digest, .clock, .statusWanted, .bootstrap, .bootstrapDone] {
+    for kind: PeerMessageKind in [
+      .reject, .doubt, .digest, .clock, .statusWanted, .bootstrap, .bootstrapDone, .propose, .promised, .declined,
+      .abandoned, .planAsked, .acquaintances,
+    ] {
       found.append((kind, body { $0.append(shard) } + words(6)))
     }
     for kind: PeerMessageKind in [
@@ -154,6 +158,39 @@ import Testing
       found.append((kind, body { $0.append(shard) } + words(12)))
     }
     return found
+  }
+
+  /// Somebody says hello, proves itself and more, well or badly.
+  private func greet(_ harness: NodeHarness, _ mutator: inout Mutator, number: UInt64) {
+    let link = harness.link(number)
+    let cluster = mutator.below(2) == 0 ? 0 : harness.node.cluster
+    for kind in [1, 3, 5, 4, 2] as [UInt8] where mutator.below(8) > 0 {
+      var body = kind == 1 ? hello(cluster, bulk: false) : [UInt8](repeating: UInt8(mutator.below(3)), count: 17)
+      if mutator.below(3) == 0 { body = mutator.mutate(body) }
+      harness.send(frame(mutator.below(20) == 0 ? UInt8(mutator.below(8)) : kind, body, cluster: cluster), on: link)
+    }
+    if mutator.below(2) == 0, !harness.closedLinks.contains(link) { harness.node.linkClosed(link, now: harness.now) }
+  }
+
+  /// A link of a member, as after its greeting.
+  private func memberLink(_ number: UInt64, of harness: NodeHarness, isIncoming: Bool) -> LinkID {
+    let link = harness.link(number)
+    let node = harness.node
+    let hello = Hello(
+      node: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", version: "0",
+      cluster: node.cluster)
+    if !node.isMember(stranger) {
+      node.topology?.members.append(
+        Member(
+          id: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", state: .up,
+          proof: Proof(1, 2)))
+    }
+    let peer = node.peer(stranger) ?? node.addPeer(hello)
+    peer.life = LifeID(incarnation: 5, nonce: 1)
+    node.links[link]?.peer = peer.index
+    node.links[link]?.greeting = nil
+    if isIncoming { node.establish(incoming: Link(id: link), peer) }
+    return link
   }
 
   @Test func anythingAPeerSaysIsTakenOrItsLinkClosed() throws {
@@ -166,9 +203,7 @@ import Testing
       if input % 5000 == 4999 { harness = try started(seed: 800) }
       if link == LinkID(0) || input % 5000 == 4999 || harness.closedLinks.contains(link) || mutator.below(200) == 0 {
         number += 1
-        link = harness.link(number)
-        harness.send(
-          frame(1, hello(harness.node.cluster, bulk: mutator.below(3) == 0), cluster: harness.node.cluster), on: link)
+        link = memberLink(number, of: harness, isIncoming: mutator.below(3) > 0)
       }
       var body: [UInt8] = []
       let all = messages(&mutator)
@@ -182,6 +217,7 @@ import Testing
         body += message.array
       }
       if mutator.below(10) == 0 { body = mutator.mutate(body) }
+      if mutator.below(10) == 0 { greet(harness, &mutator, number: 1_000_000 + UInt64(input)) }
       let isHello = mutator.below(30) == 0
       let bytes = isHello ? mutator.mutate(hello(harness.node.cluster, bulk: false)) : body
       let framed = frame(isHello ? 1 : 2, bytes, cluster: harness.node.cluster)

@@ -10,6 +10,7 @@ import time
 
 from harness import history
 from harness.availability import Soundness
+from harness.node import start_command
 
 
 class Hand:
@@ -19,6 +20,7 @@ class Hand:
         self.world, self.journal, self.links = world, world.journal, world.links
         self.nodes = {node.number: node for node in world.nodes}
         self.strained = {}  # node: (its process, since when)
+        self.copies = {}  # node: the process of its copy
         self.tracers = {}  # node: (process, the file that says what it injected)
         self.soundness = Soundness(self.nodes, history.now())
         self.bad_pairs = {}
@@ -96,6 +98,29 @@ class Hand:
         node.kill("for good: it loses its disk")
         node.is_new = True
         node.erase()
+
+    def copy(self, node):
+        """A copy of its directory, as it is while it runs, is started beside it, at other ports."""
+        node = self.nodes[node]
+        data, base = os.path.join(self.world.directory, f"copy-{node.number}"), self.world.options.base_port
+        subprocess.run(["cp", "-r", node.data, data], check=False)  # what vanishes meanwhile is not copied
+        join = [f"127.0.0.1:{base + 100 + n}" for n in self.nodes]
+        command = start_command(
+            self.world.options.tally, node.number, data, base + 400 + node.number, base + 500 + node.number, join)
+        self.journal.event(f"a copy of n{node.number} is started")
+        with open(data + ".log", "ab") as log:
+            self.copies[node.number] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def copy_over(self, node):
+        copy = self.copies.pop(node)
+        code = copy.poll()
+        if code is None:
+            copy.kill()
+            copy.wait()
+        with open(os.path.join(self.world.directory, f"copy-{node}.log"), errors="replace") as log:
+            said = log.read()
+        if code != 2 or "runs elsewhere" not in said:
+            self.journal.violation("a copy of a node does not end", f"n{node}: {code}, {said[-200:]}")
 
     def fail_sync(self, node):
         """The next write to the log, or sync of it, fails: strace does it. Of journals and snapshots nothing is touched."""
@@ -222,6 +247,9 @@ class Hand:
         self.journal.event("calm is over")
 
     def put_away(self):
+        for copy in self.copies.values():
+            copy.kill()
+            copy.wait()
         for process, _ in self.tracers.values():
             if process.poll() is None:
                 process.kill()

@@ -26,6 +26,7 @@ FAULTS = {
     "failed-sync": (5, "a write to the log fails with EIO: the process must end (strace)"),
     "full-disk": (5, "no room is left on a node's disk (root, each on a tmpfs)"),
     "memory": (5, "a node's memory is over its limit (prlimit): nothing grows, nobody dies"),
+    "copied": (0, "once in a calm, a copy of a node's directory is started beside it: it must end with code 2"),
     "wipe": (0, "once, a node loses its disk and starts as a new one"),
 }
 
@@ -49,12 +50,15 @@ class Schedule:
         self.counts = collections.Counter()
         drawn = [k for k in kinds if FAULTS[k][0]]
         calm, now, storm = (20 if is_wan else 15), 5.0, 0.0
-        is_to_wipe = "wipe" in kinds
+        is_to_wipe, is_to_copy = "wipe" in kinds, "copied" in kinds
         storm_ends = now + self.random.uniform(25, 40)
         while now < seconds - calm:
             if now > storm_ends:
                 now = max(now, self.ends)
                 self.add(now, "calm", seconds=calm)
+                if is_to_copy and calm > 10:
+                    is_to_copy = False
+                    self.copied(now)
                 now += calm
                 self.add(now, "calm-over")
                 storm_ends = now + self.random.uniform(25, 40)
@@ -184,6 +188,13 @@ class Schedule:
         self.counts["wipe"] += 1
         self.add(now, "wipe", node=self.wiped)
         self.add(now + 1, "start", node=self.wiped)
+
+    def copied(self, now):
+        """When all is well: a node that nobody hears may have moved."""
+        node = self.random.choice([n for n in self.nodes if n != self.wiped])
+        self.counts["copied"] += 1
+        self.add(now + 3, "copy", node=node)
+        self.add(now + 10, "copy-over", node=node)
 
     # Links
 

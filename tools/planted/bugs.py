@@ -42,6 +42,10 @@ SHARDS = "Sources/Cluster/Node+Shards.swift"
 CHANGES = "Sources/Cluster/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica+Driving.swift"
 APPLYING = "Sources/Cluster/Replica+Applying.swift"
+SEAT = "Sources/Cluster/Node+Seat.swift"
+KEPT = "Sources/Cluster/NodeStorage+Seat.swift"
+PROOF = "Sources/Cluster/Proof.swift"
+INIT = "Sources/Cluster/Node+Init.swift"
 
 BUGS = [
     # Raft: elections
@@ -193,6 +197,19 @@ BUGS = [
     Bug("closed-before-commit", "the past is told to be closed before a quorum has said so",
         [(REPLICA, "    closing = (context, earliest, raft.lastIndex)\n",
           "    closing = (context, earliest, raft.lastIndex)\n    closed = (earliest, raft.commitIndex)\n")]),
+    # Which process a node is, and how a cluster begins
+    Bug("copy-votes", "a start does not ask whether another has this node's seat",
+        [(SEAT, "    guard let topology else { return true }\n    var welcoming",
+          "    guard let topology, topology.version == .max else { return true }\n    var welcoming")]),
+    Bug("older-life-welcome", "a seat is given to a life that follows an older one than the last",
+        [(PROOF, "return predecessor == self || predecessor.incarnation > incarnation", "return true")]),
+    Bug("seat-not-kept", "a life that has its seat does not note that on its disk",
+        [(KEPT, "      try Incarnation.keep(seat: life, directory: directory, fileSystem: fileSystem)\n",
+          "      _ = try fileSystem.exists(directory)\n")]),
+    Bug("cluster-begun-too-early", "a cluster begins before all of its nodes have promised themselves to it",
+        [(INIT, "if current.phase == .asking, current.waiting.isEmpty {", "if current.phase == .asking {")]),
+    Bug("yielded-init-forgotten", "whoever asked a coordinator that gave way for a cluster is not answered",
+        [(INIT, "    initialisation = nil\n    initialisationWaits.append(", "    initialisation = nil\n    _ = ("),]),
     # Faults of disks, clocks and connections
     Bug("damaged-votes", "a replica that lost what it acknowledged gives its vote",
         [(DAMAGE, "public var mayVote: Bool { !isOpen && !isFenced }", "public var mayVote: Bool { true }")]),

@@ -70,12 +70,14 @@ enum ClusterCommands {
   private static let initialiseUsage = """
       tally init [--shards N] [--replicas N] [flags]
 
-      --shards N              how many shards the key space is cut into
-      --replicas N            copies of each, an odd number
+      --shards N              how many shards the key space is cut into (6)
+      --replicas N            copies of each, an odd number (3)
       --allow-single-region   all copies of a shard in one region, if need be
-      --dry-run               says what it would do
+      --dry-run               says what it would make, shard by shard, and makes nothing
       --no-wait               does not wait until the cluster is healthy
     \(commonUsage)
+
+    Said again with the same figures it prints the same; with others it is refused.
     """
 
   static let initialise = CommandEntry(
@@ -107,12 +109,7 @@ enum ClusterCommands {
     if flags.has("shards") { line += " shards=\(try flags.integer("shards", or: 0, in: 1...4096))" }
     if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...9))" }
     if flags.has("allow-single-region") { line += " allow-single-region=yes" }
-    if flags.has("dry-run") {
-      let nodes = try target.askRecords("CLUSTER NODES")
-      Console.print("would send: \(line)")
-      Console.print("to a cluster of these nodes:\n\n" + Table.render(nodes))
-      return 0
-    }
+    if flags.has("dry-run") { line += " dry-run=yes" }
     let reply: Value
     do { reply = try target.connect().request(line).orThrow() } catch {
       // The arguments were looked at here: what the cluster finds wrong is how its nodes are placed.
@@ -120,6 +117,7 @@ enum ClusterCommands {
       Console.report("tally init: refused: \(text)")
       return 2
     }
+    if flags.has("dry-run") { return try printTrial(reply, isJSON: flags.has("json")) }
     let isHealthy = flags.has("no-wait") || waitUntilHealthy(target)
     if flags.has("json") {
       let record = reply.record ?? Record([("result", "OK")])
@@ -132,6 +130,25 @@ enum ClusterCommands {
     guard isHealthy else {
       throw .timedOut("the cluster is made, but not healthy yet (tally status)")
     }
+    return 0
+  }
+
+  /// What `init` would make: a record of the cluster, and one for each shard.
+  private static func printTrial(_ reply: Value, isJSON: Bool) throws(ClientError) -> Int32 {
+    let records = reply.records
+    guard let cluster = records.first else {
+      throw .malformedReply("CLUSTER INIT dry-run=yes gave no records")
+    }
+    let shards = Array(records.dropFirst())
+    if isJSON {
+      guard case .object(let fields) = JSON(cluster) else { return 3 }
+      Console.print(JSON.object(fields + [("shard_rows", JSON(shards))]).rendered())
+      return 0
+    }
+    let made = cluster["cluster"] == "none"
+    Console.print(made ? "would make, and has not made:" : "this cluster is there; nothing would change:")
+    Console.print(cluster.fields.map { "\($0.key) \($0.value)" }.joined(separator: " · "))
+    if !shards.isEmpty { Console.print("\n" + Table.render(shards)) }
     return 0
   }
 

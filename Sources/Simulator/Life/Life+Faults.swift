@@ -2,7 +2,8 @@
 extension Life {
   public static let faultWords = StrikeKind.allCases.map(\.word) + chances
   private static let chances = [
-    "lostLink", "resent", "misdialled", "copied", "terminal", "clockDrift", "timerDrift", "mended",
+    "lostLink", "resent", "misdialled", "copied", "terminal", "clockDrift", "timerDrift", "mended", "initTrouble",
+    "impostor",
   ]
 
   /// One count for each of `faultWords`.
@@ -22,7 +23,7 @@ extension Life {
     let network = simulation.faultCounts
     let drifts = [plan.drift > 0 ? 1 : 0, plan.timerDrift > 0 ? 1 : 0]
     return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts
-      + [mendedCount]
+      + [mendedCount, plan.hasInitTrouble ? 1 : 0, impostorCount]
   }
   /// `kill=3 power=1`: what has happened at all.
   public static func words(_ counts: [Int]) -> String {

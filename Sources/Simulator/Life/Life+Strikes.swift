@@ -290,7 +290,7 @@ extension Life {
       if plan.kinds.contains(.trap), random.chance(100) { host.build += 1 }
       // Now and then the power goes while it starts.
       if plan.kinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }
-      if !simulation.start(number) { restart(number) }
+      if !simulation.start(number, isObserved: realDisks[number] == nil) { restart(number) }
     }
   }
 }

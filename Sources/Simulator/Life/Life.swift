@@ -1,6 +1,7 @@
 import Base
 import Checker
 import Cluster
+import Storage
 
 /// One cluster's life: set-up, trouble, peace, checks. The seed decides everything.
 public final class Life {
@@ -56,6 +57,9 @@ public final class Life {
   /// Hosts that stay down in peace.
   var down: Set<Int> = []
   var catalogue = CatalogueChanges()
+  /// The disks of hosts in whose place a copy of an earlier one is.
+  var realDisks: [Int: MemoryFileSystem] = [:]
+  var impostorCount = 0
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
   var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
   /// Replicas that hear no other, with the term in which that began.
@@ -173,6 +177,7 @@ public final class Life {
   private func troubled(_ host: SimulatedHost, _ text: String) {
     // A sick disk excuses much, and not this.
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
+    if realDisks[host.number] != nil { return }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
     if text.hasPrefix("alarm=POISON"), plan.kinds.contains(.trap) { return clearLater(host) }
@@ -198,15 +203,12 @@ public final class Life {
 
   private func setUp() -> Bool {
     simulation.run(for: 2_000_000)
-    guard let admin = simulation.connect(to: 0) else {
+    guard let first = simulation.connect(to: 0) else {
       fail("a node does not start: \(simulation.log)")
       return false
     }
-    let made = ask(admin, "CLUSTER INIT shards=\(plan.shards) replicas=\(plan.replicas)")
-    guard made.hasPrefix("+cluster=") else {
-      fail("the cluster is not made: \(made)")
-      return false
-    }
+    guard plan.hasInitTrouble ? makeInTrouble() : make(by: first) else { return false }
+    guard let admin = simulation.connect(to: 0) else { return false }
     for _ in 0..<600 where failure == nil {
       simulation.run(for: 50_000)
       let isLed = simulation.hosts.allSatisfy { host in
@@ -287,6 +289,7 @@ public final class Life {
     scheduleAudit()
     scheduleTransaction()
     scheduleCatalogue()
+    scheduleImpostor()
     watchReplicas()
   }
 
@@ -388,6 +391,7 @@ public final class Life {
     simulation.faults.resendPerMille = 0
     simulation.faults.dialPerMille = 0
     simulation.heal()
+    for number in realDisks.keys.sorted() { putBack(number) }
     chooseDown()
     for host in simulation.hosts {
       host.clockOffset = 0

@@ -129,6 +129,11 @@ public struct LifePlan: Sendable {
   /// Changes that all shards have applied are dropped so many at a time.
   public var deltasKept = 256
 
+  /// The cluster is asked for at several nodes at once, and one of them dies meanwhile.
+  public var hasInitTrouble = false
+  /// Now and then a copy of a node's disk, from an earlier life of it, is started in its place.
+  public var hasImpostors = false
+
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
 
@@ -220,6 +225,8 @@ public struct LifePlan: Sendable {
     isNearBounds = random.chance(120)
     closesMembers = random.chance(300)
     if random.chance(200) { bandwidth = random.pick([200_000, 1_000_000, 10_000_000]) }
+    hasInitTrouble = random.chance(300)
+    hasImpostors = random.chance(300) && !isRuin
   }
 
   func member(_ number: UInt64) -> String {
@@ -238,6 +245,7 @@ public struct LifePlan: Sendable {
   public var summary: String {
     "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin ? isRuinSeen ? "seen" : "unseen" : "no")"
       + " wide=\(distances[0] > 0) bandwidth=\(bandwidth) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
+      + " init=\(hasInitTrouble ? "trouble" : "calm") impostors=\(hasImpostors)"
       + " kinds=\(kinds.map(\.word).joined(separator: ","))"
   }
 }

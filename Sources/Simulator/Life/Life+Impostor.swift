@@ -1,0 +1,75 @@
+import Base
+import Cluster
+import Storage
+
+/// Somebody copies a node's disk while it runs. The node goes on, dies, is started again; later it is away, and the copy is
+/// started in its place: it is not the node, and must have no say.
+extension Life {
+  func scheduleImpostor() {
+    guard plan.hasImpostors else { return }
+    simulation.call(after: random.wait(plan.trouble / 4)) { [self] in
+      guard mayBegin, failure == nil else { return }
+      takeCopy(of: Int(random.below(UInt64(simulation.hosts.count))))
+    }
+  }
+
+  /// Whether a host's process is the node that a majority of the directory's voters know, it being none of these.
+  private func isKnown(_ number: Int) -> Bool {
+    let host = simulation.hosts[number]
+    guard let node = host.node, node.isSeated, !isAtRisk(number), let voters = node.knownTopology?.directoryVoters
+    else { return false }
+    let knowing = simulation.hosts.filter { other in
+      other.number != number && voters.contains(other.nodeID)
+        && other.node?.lifeInDirectory(of: host.nodeID) == node.life
+    }
+    return knowing.count * 2 > voters.count
+  }
+  private func isAtRisk(_ number: Int) -> Bool {
+    let disk = simulation.hosts[number].disk
+    return disk.isArmed || disk.isPowerOut || damaged.contains(number) || fullDisks.contains(number)
+      || sickDisks.contains(number) || realDisks[number] != nil
+  }
+
+  private func takeCopy(of number: Int) {
+    guard isKnown(number), let life = simulation.hosts[number].node?.life else { return scheduleImpostor() }
+    let copy = simulation.hosts[number].disk.copy()
+    tell(number, "*** its disk is copied")
+    simulation.killProcess(number)
+    if !simulation.start(number) { restart(number) }
+    replace(number, by: copy, of: life, tries: 20)
+  }
+
+  /// Once the node has a life that the copy knows nothing of, and all others know that.
+  private func replace(_ number: Int, by copy: MemoryFileSystem, of life: LifeID, tries: Int) {
+    simulation.call(after: 1_000_000) { [self] in
+      guard mayBegin, failure == nil else { return }
+      guard isKnown(number), simulation.hosts[number].node?.life != life else {
+        return tries > 0 ? replace(number, by: copy, of: life, tries: tries - 1) : scheduleImpostor()
+      }
+      let host = simulation.hosts[number]
+      simulation.killProcess(number)
+      realDisks[number] = host.disk
+      host.disk = copy
+      impostorCount += 1
+      tell(number, "*** the copy is started in its place")
+      simulation.start(number, isObserved: false)
+      simulation.call(after: 500_000 + random.below(6_000_000)) { [self] in
+        putBack(number)
+        if mayBegin, failure == nil {
+          restart(number)
+          scheduleImpostor()
+        }
+      }
+    }
+  }
+
+  /// The copy is gone, and the node's own disk is there again.
+  func putBack(_ number: Int) {
+    guard let disk = realDisks[number] else { return }
+    let host = simulation.hosts[number]
+    if host.node?.isSeated == true { wrong("a copy of \(host.name)'s disk has its seat") }
+    simulation.kill(number)
+    if host.node == nil { host.disk = disk }
+    realDisks[number] = nil
+  }
+}
