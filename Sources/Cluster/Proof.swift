@@ -32,19 +32,12 @@ public struct Proof: Hashable, Sendable, BitwiseCopyable {
     return difference == 0 && !isUnset
   }
 
-  /// HMAC-SHA-256 (RFC 2104) with this as its key, its first half.
+  /// A code over a message that only this secret makes: SipHash-2-4 of 128 bits, with the secret as its key.
   func code(over message: [UInt8]) -> Proof {
-    func padded(_ byte: UInt8) -> [UInt8] {
-      var key = [UInt8](repeating: byte, count: 64)
-      for i in 0..<8 {
-        key[i] ^= UInt8(truncatingIfNeeded: a >> UInt64(8 * i))
-        key[8 + i] ^= UInt8(truncatingIfNeeded: b >> UInt64(8 * i))
-      }
-      return key
-    }
-    let inner = SHA256.digest(padded(0x36) + message)
-    let outer = SHA256.digest(padded(0x5C) + inner.withBytes { Array($0) })
-    return Proof(outer.a, outer.b)
+    var hash = SipHash(wide: HashKey(low: a, high: b))
+    message.withUnsafeBytes { hash.absorbEnd($0) }
+    let (low, high) = hash.finishedWide()
+    return Proof(low, high)
   }
 }
 
