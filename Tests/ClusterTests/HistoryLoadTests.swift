@@ -56,7 +56,7 @@ import Testing
     var readers: [SimulatedClient] = []
     for _ in 0..<8 { readers.append(try #require(simulation.connect(to: leader))) }
     for reader in readers { simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 150), on: reader) }
-    simulation.hosts[leader].diskSlowness = 200
+    simulation.hosts[leader].diskSlowness = 20
     let node = try #require(simulation.hosts[leader].node)
     simulation.run(for: 5_000_000) { node.journalCost > 40_000 }
     let terminal = try #require(simulation.connect(to: edges[1]))
