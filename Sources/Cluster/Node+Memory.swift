@@ -49,26 +49,25 @@ extension Node {
   }
 
   /// What a voter told of its memory counts for so long after it was last heard: it comes back with what it had.
-  static let memoryWordHolds: UInt64 = 30_000_000
+  static let memoryWordHolds: UInt64 = 10_000_000
 
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {
     self.now = now
     memory.usage = usage
     streamBytesMax = boundOfStreams(usage)
     let before = memory.level
-    memory.level = before.next(used: ownMemory(usage), limit: usage.limit)
+    memory.level = before.next(used: memoryCounted(ofUsed: usage.used), limit: usage.limit)
     guard memory.level != before else { return }
     tellOfMemory(usage, before: before)
     statusDue = true
     judgeShedding()
   }
 
-  /// Of what the process uses, what is not there to be used again by the next entries. Near its end the process counts
-  /// whole, for what one shard has to spare is of no use to another.
-  private func ownMemory(_ usage: MemoryUsage) -> UInt64 {
-    guard usage.used / 6 * 5 < usage.limit else { return usage.used }
+  /// Of what the process uses, what is not there to be used again by the next entries. A sixth may be: more is not
+  /// reckoned with, for what one shard has to spare is of no use to another.
+  public func memoryCounted(ofUsed used: UInt64) -> UInt64 {
     let spare = replicas.reduce(UInt64(0)) { $0 + UInt64($1?.machine.spareByteCount ?? 0) }
-    return usage.used - min(spare, usage.used / 2)
+    return used - min(spare, used / 6)
   }
 
   private func tellOfMemory(_ usage: MemoryUsage, before: MemoryLevel) {

@@ -7,7 +7,7 @@ import Testing
 /// Memory that runs out: a mode, not an end.
 @Suite struct MemoryTests {
   private func strain(_ cluster: DiskCluster, _ hosts: [Int], to share: UInt64) {
-    for number in hosts { cluster.host(number).memoryLimit = cluster.host(number).memoryUsed * 100 / share }
+    for number in hosts { cluster.host(number).setMemoryLimit(asUsed: share) }
     cluster.simulation.run(for: 2_000_000)
   }
   private func relax(_ cluster: DiskCluster) {

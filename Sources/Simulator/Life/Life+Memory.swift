@@ -5,9 +5,7 @@ import Cluster
 extension Life {
   /// Lets a process use so many hundredths of what it may.
   func strain(_ number: Int, to share: UInt64) {
-    let host = simulation.hosts[number]
-    guard host.node != nil else { return }
-    host.memoryLimit = max(1, host.memoryUsed * 100 / share)
+    simulation.hosts[number].setMemoryLimit(asUsed: share)
   }
 
   /// With all nodes over their limit nothing grows, and all else goes on; far over it nothing is written. What was answered
