@@ -346,6 +346,12 @@ extension Node {
         dropped(old.id)
       }
     }
+    // A life that ended before it had its seat leaves links on which nobody will ever say more.
+    for old in links.values.sorted(by: { $0.id.rawValue < $1.id.rawValue }) {
+      guard let greeted = old.greeting?.hello, greeted.node == hello.node, greeted.life != hello.life else { continue }
+      closeLinks.append(old.id)
+      dropped(old.id)
+    }
     peer.life = hello.life
     peer.lastEcho = 0
     forgetEdge(peer.index)

@@ -36,6 +36,7 @@ extension Life {
     for _ in 0..<5 {
       answer = ask(client, line)
       if !answer.hasPrefix("-UNAVAILABLE") && !answer.hasPrefix("-UNKNOWN") { break }
+      simulation.run(for: 1_000_000)
     }
     simulation.disconnect(client)
     // A log that is too long is a reason to refuse as well.

@@ -53,7 +53,8 @@ extension Life {
   }
   private func clearPoison(at host: SimulatedHost) {
     for view in host.node?.replicaViews ?? [] where view.poison != nil {
-      deadly?.deaths[host.number].count = 1
+      // The node that is asked has all others in reach try again too.
+      for i in simulation.hosts.indices { deadly?.deaths[i].count = min(1, deadly?.deaths[i].count ?? 0) }
       guard let client = simulation.connect(to: host.number) else { return }
       simulation.send("CLUSTER ALARM CLEAR POISON shard=\(view.shard.rawValue)\n", on: client)
     }
