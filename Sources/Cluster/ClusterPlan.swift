@@ -66,6 +66,8 @@ struct InitialisationWait {
 /// What a node has promised, on its way to the disk.
 struct Promising {
   var writesUnderWay = 0
+  /// One of these found no room, and is to be made again.
+  var isOwed = false
   /// When the promise was made or found, on the monotonic clock.
   var since: UInt64 = 0
   var nextQuestion: UInt64 = 0

@@ -70,22 +70,18 @@ enum Identity {
     var bytes = [UInt8](repeating: 0, count: byteCount)
     let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: 0) }
     return try bytes.withUnsafeBytes { raw in
-      guard count >= 12, raw.loadUnaligned(as: UInt64.self) == magic else {
-        throw StorageError(
-          .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
-      }
-      let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
-      guard found <= version else {
-        throw StorageError(
-          .tooNew, path: path, operation: "read",
-          reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
-      }
       let body = UnsafeRawBufferPointer(rebasing: raw[..<(byteCount - 4)])
-      guard count == byteCount, found == version,
+      guard count == byteCount, raw.loadUnaligned(as: UInt64.self) == magic,
         CRC32C.checksum(body) == raw.loadUnaligned(fromByteOffset: byteCount - 4, as: UInt32.self)
       else {
         throw StorageError(
           .damaged, path: path, operation: "read", reason: "this is no node's identity; restore the file")
+      }
+      let found = raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self)
+      guard found == version else {
+        throw StorageError(
+          .tooNew, path: path, operation: "read",
+          reason: "data format \(found) is newer than this program's (\(version)); run a newer tally")
       }
       var reader = ByteReader(UnsafeRawBufferPointer(rebasing: body[12...]))
       return (NodeID(try reader.read()), try Proof(decoding: &reader))

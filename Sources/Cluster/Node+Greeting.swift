@@ -118,6 +118,10 @@ extension Node {
     switch (form, known) {
     case (.introduction?, let known?):
       guard known.matches(said) else { return turnAway(link.id, "a wrong proof of \(hello.name)") }
+      // What was known of it may have been a promise, which can come to nothing.
+      if hello.node != id, !isMember(hello.node), !remember(hello, introducedBy: said) {
+        return turnAway(link.id, "\(hello.name) is not of this cluster, and there are too many such")
+      }
     case (.introduction?, nil):
       guard remember(hello, introducedBy: said) else {
         return turnAway(link.id, "\(hello.name) is not of this cluster, and there are too many such")

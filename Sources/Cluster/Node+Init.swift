@@ -79,6 +79,10 @@ extension Node {
     {
       found.append("\(peer.hello.name) at \(peer.hello.peerAddress)")
     }
+    // Without its secret it would be a member that nobody knows again.
+    for peer in peers where peer.index != 0 && peer.isConnected && peer.hello.cluster == 0 && peer.introduction == nil {
+      found.append("\(peer.hello.name) at \(peer.hello.peerAddress)")
+    }
     for (node, told) in acquaintances.sorted(by: { $0.key < $1.key })
     where peer(node) == nil && now.monotonic - told.toldAt < Node.acquaintanceLimit {
       found.append("a node at \(told.address)")
@@ -122,13 +126,22 @@ extension Node {
     promise = plan
     promising.writesUnderWay += 1
     promising.since = now.monotonic
+    writePromise()
+  }
+  private func writePromise() {
     jobs.append(
       .keepPromise(
-        plan.map { plan in
+        promise.map { plan in
           var buffer = ByteBuffer(capacity: 4096)
           plan.encode(into: &buffer)
           return buffer.array
         }))
+  }
+  /// The latest, whichever found no room: what came between is worth nothing any more.
+  func keepOwedPromise() {
+    guard promising.isOwed else { return }
+    promising.isOwed = false
+    writePromise()
   }
 
   func promiseKept() {

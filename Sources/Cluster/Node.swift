@@ -211,6 +211,7 @@ public final class Node: NodeCore {
     if now.monotonic >= nextHeartbeat {
       nextHeartbeat = now.monotonic + configuration.heartbeatInterval
       advanceSeat()
+      keepOwedPromise()
       if seat.isTaken { for replica in replicas { replica?.tick(clock: now.wall, earliest: earliest) } }
       statusDue = true
       judgeClock()
@@ -337,6 +338,9 @@ public final class Node: NodeCore {
       transferAdvanced(step)
     case .seatKept: seatKept()
     case .promiseKept: promiseKept()
+    // With the next heartbeat.
+    case .seatWaits: seat.isBeingKept = false
+    case .promiseWaits: promising.isOwed = true
     case .nothing:
       break
     case .failed(let what):

@@ -7,6 +7,8 @@ extension NodeStorage {
     do {
       try Incarnation.keep(seat: life, directory: directory, fileSystem: fileSystem)
       return .seatKept
+    } catch let error as StorageError where error.isShortage {
+      return .seatWaits
     } catch { return .broken("the seat of this node cannot be noted, look at the disk: \(error)") }
   }
 
@@ -32,6 +34,8 @@ extension NodeStorage {
       }
       try fileSystem.syncDirectory(directory)
       return .promiseKept
+    } catch where error.isShortage {
+      return .promiseWaits
     } catch { return .broken("a promise cannot be noted, look at the disk: \(error)") }
   }
 

@@ -101,6 +101,9 @@ public indirect enum Completion: Sendable {
   case transferred(TransferStep)
   case seatKept
   case promiseKept
+  /// There was no room or no descriptor for it: it is to be tried again.
+  case seatWaits
+  case promiseWaits
   case nothing
   case failed(String)
   /// The process must end: the disk has lost what it was given, or reads and writes of it fail.

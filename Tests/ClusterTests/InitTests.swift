@@ -57,6 +57,14 @@ import Testing
       (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") == true }
     }
     #expect(isHealthy && Set(clusters(simulation)).count == 1)
+    // And everybody is known again, whatever was promised before.
+    for number in 0..<3 { simulation.kill(number) }
+    for number in 0..<3 { simulation.start(number) }
+    simulation.run(for: 1_000_000)
+    let isHealthyAgain = simulation.run(for: 20_000_000) {
+      (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") == true }
+    }
+    #expect(isHealthyAgain, "\(simulation.report)")
   }
 
   /// A node that all have heard of does not answer: nothing is begun without it, and whoever asks hears which it is.

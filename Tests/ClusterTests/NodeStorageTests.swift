@@ -108,10 +108,12 @@ import Testing
     return Array(bytes.prefix(count))
   }
   private func append(_ storage: NodeStorage, _ fill: UInt8, at offset: UInt64, _ count: Int = 5000) -> Completion {
-    storage.run(
+    let completion = storage.run(
       .journalAppend(
         shard: shard, position: JournalPosition(segment: 1, offset: offset),
         bytes: [UInt8](repeating: fill, count: count)))
+    guard case .journalKept(count, let outcome) = completion else { return completion }
+    return outcome
   }
   private func told(_ completion: Completion) -> String {
     switch completion {

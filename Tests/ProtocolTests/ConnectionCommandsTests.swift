@@ -216,7 +216,7 @@ struct TestHost: SessionHost {
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
-      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 40 shard
+      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 40 shard
       """
     let verbs = """
       1 EARN, 2 REDEEM, 3 HOLD, 4 CAPTURE, 5 RELEASE, 6 REFUND, 7 TRANSFER, 8 BALANCE, 9 HISTORY, 10 TX SHOW, \

@@ -33,6 +33,8 @@ extension Life {
     let host = simulation.hosts[victim]
     let time = duration
     simulation.note(text: kind.word)
+    // What befalls a copy of its disk is not what befalls the node.
+    if realDisks[victim] != nil && kind.isDamage { return }
     // A process that is dead cannot be killed.
     var hasStruck = host.node != nil || ![.kill, .power, .stop, .freeze].contains(kind)
     defer { if hasStruck { struck[kind.rawValue] += 1 } }

@@ -16,6 +16,10 @@ struct DeadlyEntry {
     var powerLosses = 0
   }
   var isSpent: Bool { left.allSatisfy { $0 == 0 } }
+  /// Each may try again once.
+  mutating func forgive() {
+    for i in deaths.indices { deaths[i].count = min(1, deaths[i].count) }
+  }
 }
 
 extension Life {
@@ -54,7 +58,7 @@ extension Life {
   private func clearPoison(at host: SimulatedHost) {
     for view in host.node?.replicaViews ?? [] where view.poison != nil {
       // The node that is asked has all others in reach try again too.
-      for i in simulation.hosts.indices { deadly?.deaths[i].count = min(1, deadly?.deaths[i].count ?? 0) }
+      deadly?.forgive()
       guard let client = simulation.connect(to: host.number) else { return }
       simulation.send("CLUSTER ALARM CLEAR POISON shard=\(view.shard.rawValue)\n", on: client)
     }
