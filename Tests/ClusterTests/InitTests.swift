@@ -57,14 +57,31 @@ import Testing
       (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") == true }
     }
     #expect(isHealthy && Set(clusters(simulation)).count == 1)
-    // And everybody is known again, whatever was promised before.
+  }
+
+  /// Whoever comes back with a promise learns that it came to nothing, makes a cluster itself, and knows its members for good.
+  @Test(arguments: 1..<16 as Range<UInt64>) func aPromiseThatCameToNothingLeavesEverybodyKnown(step: UInt64) throws {
+    let simulation = Simulation(seed: 650 + step, nodes: 3)
+    simulation.run(for: 3_000_000)
+    let client = try #require(simulation.connect(to: 0))
+    simulation.send("CLUSTER INIT shards=2 replicas=3\n", on: client)
+    simulation.run(for: step * 200)
+    for number in [1, 2] { simulation.kill(number) }
+    simulation.run(for: 3_900_000)
+    simulation.start(1)
+    simulation.run(for: 4_000_000)
+    simulation.start(2)
+    simulation.run(for: 2_000_000)
+    let admin = try #require(simulation.connect(to: 1))
+    #expect(ask(simulation, admin, "CLUSTER INIT shards=2 replicas=3")?.hasPrefix("+cluster=") == true)
+    simulation.run(for: 5_000_000)
     for number in 0..<3 { simulation.kill(number) }
     for number in 0..<3 { simulation.start(number) }
     simulation.run(for: 1_000_000)
-    let isHealthyAgain = simulation.run(for: 20_000_000) {
+    let isHealthy = simulation.run(for: 20_000_000) {
       (0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=yes") == true }
     }
-    #expect(isHealthyAgain, "\(simulation.report)")
+    #expect(isHealthy, "\(simulation.report)")
   }
 
   /// A node that all have heard of does not answer: nothing is begun without it, and whoever asks hears which it is.
