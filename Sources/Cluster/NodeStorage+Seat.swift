@@ -34,7 +34,7 @@ extension NodeStorage {
       }
       try fileSystem.syncDirectory(directory)
       return .promiseKept
-    } catch where error.isShortage {
+    } catch  where error.isShortage {
       return .promiseWaits
     } catch { return .broken("a promise cannot be noted, look at the disk: \(error)") }
   }

@@ -41,6 +41,7 @@ extension Simulation {
       tell(number, "cannot start: \(error)")
       note(text: "\(error)")
       if host.disk.isPowerOut {
+        host.powerLosses += 1
         host.disk.crash(.some(seed: random.next()))
       } else {
         trouble?(host, "cannot start: \(error)")

@@ -96,7 +96,9 @@ import Testing
   @Test func requestIDsWithoutRoomRaiseAnAlarm() throws {
     let simulation = try makeCluster(seed: 313, shards: 1) { $0.ledgerLimits.requestIDs = 20 }
     let client = try populate(simulation)
-    func alarms() -> String { status(simulation, 1)?.split(separator: " ").first { $0.hasPrefix("alarms=") }.map(String.init) ?? "" }
+    func alarms() -> String {
+      status(simulation, 1)?.split(separator: " ").first { $0.hasPrefix("alarms=") }.map(String.init) ?? ""
+    }
     var last = ""
     for i in 0..<21 {
       if i < 19 { #expect(!alarms().contains("RETENTION"), "\(i)") }

@@ -80,7 +80,8 @@ extension Life {
   private func checkVotes(_ views: [ReplicaView]) {
     let excused = simulation.hosts.filter {
       $0.isFrozen || $0.diskStalledUntil + 5_000_000 > simulation.now || $0.diskSlowness > 1
-        || sickDisks.contains($0.number) || mayBegin && fullDisks.contains($0.number)
+        || sickDisks.contains($0.number)
+        || mayBegin && (fullDisks.contains($0.number) || dryHosts.contains($0.number))
     }
     let idle = excused.map(\.nodeID)
     var found: [ReplicaPlace: Int] = [:]
