@@ -91,13 +91,15 @@ extension EventLoop {
       - LoopOptions.linksExpected
     let limit = min(options.clientsMax, max(LoopOptions.clientsMin, left))
     if limit != clientLimit || limitTold == 0 {
-      if limit < options.clientsMax && (limit < limitTold || limitTold == 0) {
+      // Told at the start, and when there are a tenth fewer than was told last.
+      let isNews = limitTold == 0 || limit < limitTold - limitTold / 10
+      if isNews && limit < options.clientsMax {
         logger.log(
           .info,
           "max-clients is lowered to what the limit on file descriptors leaves max_clients=\(limit)"
             + " descriptors=\(options.descriptorsMax)")
       }
-      limitTold = limit
+      if isNews || limit > limitTold { limitTold = limit }
       clientLimit = limit
       core.clientsLimited(to: limit, now: now)
     }
