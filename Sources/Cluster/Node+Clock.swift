@@ -156,7 +156,7 @@ extension Node {
       guard let replica, replica.isLeader else { continue }
       if now.monotonic - clock.offSince >= Node.clockHandOver {
         replica.stepDown()
-      } else if let target = replica.bestSuccessor({ mayTakeOver($0, replica.shard) }) {
+      } else if let target = successor(to: replica) {
         replica.transferLeadership(to: target)
       }
     }
@@ -223,12 +223,25 @@ extension Node {
 
   /// Whether a node is well enough to be given what another leads.
   func mayTakeOver(_ node: NodeID, _ shard: ShardID) -> Bool {
+    isFit(node, shard) && peer(node).map { $0.memory < .over } == true
+  }
+  /// The same but for its memory.
+  private func isFit(_ node: NodeID, _ shard: ShardID) -> Bool {
     guard let peer = peer(node), !peer.replaying.contains(shard),
       !peer.poisons.contains(where: { $0.shard == shard })
     else { return false }
     return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
-      && !peer.disk.lacksDescriptors
-      && peer.memory < .over && !peer.isCorrupt
+      && !peer.disk.lacksDescriptors && !peer.isCorrupt
+  }
+  /// The best voter to hand a shard to, of those that are well; where there is none, of those that are but for their memory:
+  /// for want of that is refused the same, whoever leads, so that every other want is worse.
+  /// - Parameter orShortOfMemory: false: of those that are well alone.
+  func successor(
+    to replica: Replica, orShortOfMemory: Bool = true, where isNear: (NodeID) -> Bool = { _ in true }
+  ) -> NodeID? {
+    let shard = replica.shard
+    if let heir = replica.bestSuccessor({ mayTakeOver($0, shard) && isNear($0) }) { return heir }
+    return orShortOfMemory ? replica.bestSuccessor { isFit($0, shard) && isNear($0) } : nil
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

@@ -217,9 +217,10 @@ extension Node {
   }
 
   /// For want of room, of time, of descriptors or of memory others are to lead what this node leads.
-  private var isUnwell: Bool { disk.isSlow || disk.isFull || disk.refusesBatches || memory.level >= .over }
+  private var isUnwell: Bool { lacksMoreThanMemory || memory.level >= .over }
+  private var lacksMoreThanMemory: Bool { disk.isSlow || disk.isFull || disk.refusesBatches }
 
-  /// To each shard's best voter that is well, if there is one; with a pause after an attempt, in which requests are
+  /// To each shard's best voter that is better off, if there is one; with a pause after an attempt, in which requests are
   /// served.
   private func offerLeadership() {
     guard stopping == nil, !clock.isOff else { return }
@@ -233,7 +234,9 @@ extension Node {
     }
   }
   private func heir(of replica: Replica) -> NodeID? {
-    replica.bestSuccessor { mayTakeOver($0, replica.shard) && isNear($0, replica) }
+    successor(to: replica, orShortOfMemory: lacksMoreThanMemory || rottenJournals.contains(replica.shard)) {
+      isNear($0, replica)
+    }
   }
 
   // MARK: Room

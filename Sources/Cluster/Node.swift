@@ -289,7 +289,7 @@ public final class Node: NodeCore {
   private func handOver() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      let target = replica.bestSuccessor { mayTakeOver($0, replica.shard) } ?? replica.bestSuccessor { isReachable($0) }
+      let target = successor(to: replica) ?? replica.bestSuccessor { isReachable($0) }
       if let target { replica.transferLeadership(to: target) }
     }
   }

@@ -198,6 +198,31 @@ import Testing
     try checkRepair(simulation, of: leader, earned: earned)
   }
 
+  @Test func aJournalThatTurnsOutRottenIsReadByOthersThoughMemoryIsShort() throws {
+    let simulation = try makeBusyCluster(seed: 13, snapshotBytes: 4 << 10)
+    _ = try earn(simulation, on: 0, count: 300, tag: "a")
+    simulation.run(for: 2_000_000)
+    for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
+    simulation.run(for: 2_000_000)
+    let leader = try #require(
+      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
+    let disk = simulation.hosts[leader].disk
+    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
+    let client = try #require(simulation.connect(to: leader))
+    let histories = (0..<Self.members).map { "HISTORY m\($0) limit=1000\n" }.joined() + "CLUSTER STATUS\n"
+    simulation.send(histories, on: client)
+    simulation.run(for: 20_000_000) { client.lines.last?.contains("healthy=") ?? false }
+    #expect(client.lines.contains { $0.hasPrefix("-UNAVAILABLE") }, "\(client.lines.prefix(3))")
+    #expect(
+      simulation.run(for: 5_000_000) { !replicas(simulation, leader)[1...].contains { $0.isLeader } },
+      "\(simulation.report)")
+    client.clear()
+    simulation.send(histories, on: client)
+    simulation.run(for: 20_000_000) { client.lines.last?.contains("healthy=") ?? false }
+    #expect(client.lines.last?.contains("alarms=CORRUPT,NOMEM") == true, "\(client.lines.suffix(1))")
+    #expect(!client.lines.contains { $0.hasPrefix("-") }, "\(client.lines.prefix(3))")
+  }
+
   @Test func aJournalThatTurnsOutRottenWhenItIsWrittenIsLedByOthers() throws {
     let simulation = try makeBusyCluster(seed: 12, snapshotBytes: 4 << 10)
     _ = try earn(simulation, on: 0, count: 300, tag: "a")

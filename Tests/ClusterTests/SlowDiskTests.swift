@@ -34,6 +34,23 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// For want of memory is refused the same, whoever leads; a slow disk is felt of its leader alone.
+  @Test func whoIsShortOfMemoryTakesOverFromASlowDisk() throws {
+    let cluster = try makeCluster(seed: 77)
+    let simulation = cluster.simulation
+    let earned = try cluster.earnAll("before", on: 0)
+    for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
+    simulation.run(for: 2_000_000)
+    let slow = try #require((0..<3).first { cluster.led(by: $0) > 0 })
+    cluster.host(slow).logDelay = 3_000_000
+    #expect(simulation.run(for: 3_000_000) { cluster.led(by: slow) == 0 }, "\(simulation.report)")
+    #expect(try cluster.earnAll("before", on: slow) == earned)
+    // Among those that are no better off nothing is handed on.
+    let leading = (0..<3).map { cluster.led(by: $0) }
+    simulation.run(for: 5_000_000) { (0..<3).map { cluster.led(by: $0) } != leading }
+    #expect((0..<3).map { cluster.led(by: $0) } == leading)
+  }
+
   @Test func aNodeWhoseDiskIsSlowDoesNotCampaign() throws {
     let cluster = try makeCluster(seed: 72)
     let simulation = cluster.simulation
