@@ -149,12 +149,13 @@ extension Life {
       repeatAll(share, at: number)
     }
   }
-  /// Who finds only now what rotted hands over first; and a log that is too long is made shorter first.
+  /// Who finds only now what rotted hands over first, a mended node too: no history tells of what was refused, so that it
+  /// may not have been read since. And a log that is too long is made shorter first.
   func repeatAll(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
     var found = askAll(number, answers.map(\.line))
     for _ in 0..<3 where failure == nil {
       let unanswered = found.indices.filter { place in
-        !damaged.isEmpty && found[place].hasPrefix("-UNAVAILABLE")
+        !damaged.union(everDamaged).isEmpty && found[place].hasPrefix("-UNAVAILABLE")
           || plan.isLogLimited && found[place].hasPrefix("-BUSY the log")
       }
       if unanswered.isEmpty { break }

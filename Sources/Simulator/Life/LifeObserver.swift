@@ -14,7 +14,7 @@ final class LifeObserver: ReplicaObserver {
     var knownIn: UInt64
     var by: NodeID
   }
-  /// By shard, then by index.
+  /// By shard, then by index: of each shard up to the newest entry that was applied anywhere, and no further.
   private var committed: [[Committed?]] = []
   private var leaders: [LeaderKey: NodeID] = [:]
   private struct LeaderKey: Hashable {
@@ -69,8 +69,10 @@ final class LifeObserver: ReplicaObserver {
       }
       compare(known, digest, replica, index)
     } else {
-      committed[Int(replica.shard.rawValue)][index] = Committed(
-        term: entry.term.rawValue, content: content, digest: digest, knownIn: replica.term.rawValue, by: replica.node)
+      note(
+        Committed(
+          term: entry.term.rawValue, content: content, digest: digest, knownIn: replica.term.rawValue, by: replica.node),
+        replica.shard, index)
     }
     checkStamp(entry, replica)
     if replica.isLeader { checkCommit(replica) }
@@ -129,8 +131,7 @@ final class LifeObserver: ReplicaObserver {
     // Raft §5.2: what it voted is not forgotten with its power.
     if !replica.isStateStable { complain("shard \(key.shard.rawValue): a leader's own vote is not on disk") }
     // Raft §5.4: whatever was committed in earlier terms is in its log. What matches there matches before it too.
-    _ = look(replica.shard, 0)
-    let known = committed[Int(replica.shard.rawValue)]
+    let known = entries(of: replica.shard)
     guard
       let newest = known.indices.last(where: { known[$0].map { $0.knownIn < key.term.rawValue } == true }),
       let entry = known[newest]
@@ -168,14 +169,13 @@ final class LifeObserver: ReplicaObserver {
   }
 
   func readBegins(_ replica: ReplicaView, round: UInt64) {
-    _ = look(replica.shard, 0)
     let key = ReadKey(shard: replica.shard, node: replica.node, round: round)
-    reads[key] = committed[Int(replica.shard.rawValue)].count - 1
+    reads[key] = entries(of: replica.shard).count - 1
   }
   /// Thesis §6.4: a read sees all that anybody can have been told of before it was asked.
   func readEnds(_ replica: ReplicaView, round: UInt64) {
     let key = ReadKey(shard: replica.shard, node: replica.node, round: round)
-    guard let known = reads.removeValue(forKey: key), replica.appliedIndex.rawValue < UInt64(known) else { return }
+    guard let known = reads.removeValue(forKey: key), Int(replica.appliedIndex.rawValue) < known else { return }
     complain(
       "shard \(key.shard.rawValue): \(key.node.rawValue) answers a read from entry \(replica.appliedIndex.rawValue),"
         + " though \(known) was committed before")
@@ -212,13 +212,19 @@ final class LifeObserver: ReplicaObserver {
     }
   }
 
+  private func entries(of shard: ShardID) -> [Committed?] {
+    Int(shard.rawValue) < committed.count ? committed[Int(shard.rawValue)] : []
+  }
+  /// Looks, and no more: who asks for an entry need not know that it was committed.
   private func look(_ shard: ShardID, _ index: Int) -> Committed? {
-    while committed.count <= Int(shard.rawValue) { committed.append([]) }
-    let count = committed[Int(shard.rawValue)].count
-    if count <= index {
-      committed[Int(shard.rawValue)].append(contentsOf: repeatElement(nil, count: index + 1 - count))
-    }
+    guard Int(shard.rawValue) < committed.count, index < committed[Int(shard.rawValue)].count else { return nil }
     return committed[Int(shard.rawValue)][index]
+  }
+  private func note(_ entry: Committed, _ shard: ShardID, _ index: Int) {
+    while committed.count <= Int(shard.rawValue) { committed.append([]) }
+    let missing = index + 1 - committed[Int(shard.rawValue)].count
+    if missing > 0 { committed[Int(shard.rawValue)].append(contentsOf: repeatElement(nil, count: missing)) }
+    committed[Int(shard.rawValue)][index] = entry
   }
   private func compare(_ known: Committed, _ digest: (UInt64, UInt64)?, _ replica: ReplicaView, _ index: Int) {
     guard let digest, let other = known.digest, digest != other else { return }
