@@ -94,6 +94,16 @@ import Testing
     try checkBooks(simulation)
   }
 
+  /// Whoever is short of memory leads as well as any, and better than nobody.
+  @Test func aNodeWhoseClockIsOffHandsOverAtOnceToWhoIsShortOfMemory() throws {
+    let simulation = try makePopulatedCluster(seed: 39)
+    for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
+    simulation.run(for: 2_000_000)
+    let leader = try #require((0..<3).first { led(simulation, by: $0) > 0 })
+    simulation.hosts[leader].clockOffset = 3_600_000_000
+    #expect(simulation.run(for: 1_000_000) { led(simulation, by: leader) == 0 }, "\(simulation.report)")
+  }
+
   @Test func aClockThatIsSetStampsNothingBeforeItIsJudged() throws {
     let simulation = try makePopulatedCluster(seed: 32)
     let client = try #require(simulation.connect(to: 1))
