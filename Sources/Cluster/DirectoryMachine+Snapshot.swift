@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Storage
 
 /// The directory as it is at one entry: values that share what they have with it, for the thread that writes them.
 struct DirectoryImage: Sendable {
@@ -55,7 +56,7 @@ extension DirectoryMachine {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, topology: topology, firstTopology: firstTopology, records: catalogue.records,
       deltas: deltas, requests: requests.items)
-    return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $0) }
+    return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
-  func endSnapshot(_ snapshot: MachineSnapshot) {}
+  func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}
 }

@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Storage
 
 /// A command or a query in its frame: `byteCount:u32`, then that many bytes.
 enum Envelope {
@@ -21,10 +22,13 @@ final class LedgerMachine: Machine {
   private var markers: [MarkerDigest] = []
   /// The entry that is being applied, and where the journal ended before it.
   private var open: (index: LogIndex, journalEnd: JournalPosition)?
+  /// The snapshot that was last written of it, or from which it was read.
+  private var base: SnapshotFile?
 
-  init(_ ledger: consuming Ledger, lastIndex: LogIndex) {
+  init(_ ledger: consuming Ledger, lastIndex: LogIndex, base: SnapshotFile? = nil) {
     self.ledger = ledger
     self.lastIndex = lastIndex
+    self.base = base
   }
 
   var lastStamp: Stamp { ledger.lastStamp }
@@ -99,9 +103,13 @@ final class LedgerMachine: Machine {
 
   func beginSnapshot() -> MachineSnapshot {
     let frozen = ledger.beginSnapshot()
-    return MachineSnapshot(token: frozen, byteCount: frozen.byteCount) { try frozen.write(to: $0) }
+    return MachineSnapshot(
+      token: frozen, byteCount: frozen.byteCount, base: frozen.canTellChanges ? base : nil
+    ) { try frozen.write(changesOnly: $0, to: $1) }
   }
-  func endSnapshot(_ snapshot: MachineSnapshot) {
-    if let token = snapshot.token { ledger.endSnapshot(token) }
+  func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {
+    guard let token = snapshot.token else { return }
+    ledger.endSnapshot(token, isKept: file != nil)
+    if let file { base = file }
   }
 }

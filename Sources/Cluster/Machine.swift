@@ -1,6 +1,7 @@
 import Base
 import Ledger
 import Raft
+import Storage
 
 /// A state machine as a `Replica` drives it: a ledger's shard, or the directory.
 protocol Machine: AnyObject {
@@ -46,7 +47,8 @@ protocol Machine: AnyObject {
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
   /// Freezes the state for a writer on another thread.
   func beginSnapshot() -> MachineSnapshot
-  func endSnapshot(_ snapshot: MachineSnapshot)
+  /// - Parameter file: what was written of it; nil: nothing that is there.
+  func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?)
 }
 
 extension Machine {
@@ -58,20 +60,25 @@ extension Machine {
 
 /// A frozen state on its way to a file.
 public final class MachineSnapshot: @unchecked Sendable {
-  /// Writes the state, piece by piece. Called once, on a background thread.
-  let write: (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  /// Writes the state, or what has changed since `base`, piece by piece. Called once, on a background thread.
+  let write: (_ changesOnly: Bool, _ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   /// What the machine wants back when the writer is done.
   let token: LedgerSnapshot?
-  /// What it will write; 0 where that is little, or not known.
+  /// What it will write if it is whole; 0 where that is little, or not known.
   let byteCount: Int
+  /// The snapshot to which it knows the changes.
+  let base: SnapshotFile?
   init(
-    token: LedgerSnapshot?, byteCount: Int = 0,
-    write: @escaping (_ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    token: LedgerSnapshot?, byteCount: Int = 0, base: SnapshotFile? = nil,
+    write: @escaping (_ changesOnly: Bool, _ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) {
     self.token = token
     self.byteCount = byteCount
+    self.base = base
     self.write = write
   }
+  /// About what it will write if it is changes only. O(pages): not for the loop.
+  var changedByteCount: Int { token?.changedByteCount ?? byteCount }
 }
 
 /// A ledger's digest right after an entry at which replicas are compared.

@@ -57,19 +57,20 @@ extension Node {
     return sum >= configuration.snapshotCommands ? most : nil
   }
 
-  /// As the next one.
-  func takeSnapshotSoon(of replica: Replica) {
+  /// As the next one, and whole, for a peer that is to be sent it. It will ask again, perhaps after more than one has been
+  /// written: all are whole for some time.
+  func takeWholeSnapshotSoon(of replica: Replica) {
     replica.snapshotIsWanted = true
+    replica.wholeSnapshotsUntil = now.monotonic + Node.installTimeout
     takeNextSnapshot()
   }
 
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
   @discardableResult
   func takeSnapshot(of replica: Replica) -> Bool {
-    guard snapshotUnderWay == nil, now.monotonic >= replica.snapshotNotBefore, let order = replica.beginSnapshot()
-    else {
-      return false
-    }
+    guard snapshotUnderWay == nil, now.monotonic >= replica.snapshotNotBefore,
+      let order = replica.beginSnapshot(isWhole: now.monotonic < replica.wholeSnapshotsUntil)
+    else { return false }
     snapshotUnderWay = replica.shard
     writeJournal(order.shard)
     jobs.append(.journalSync(order))

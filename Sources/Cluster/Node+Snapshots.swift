@@ -95,7 +95,7 @@ extension Node {
   }
 
   /// - Parameter failure: why it was given up; nil: the receiver has it all.
-  private func endOutgoing(_ number: UInt64, failure: String?) {
+  private func endOutgoing(_ number: UInt64, failure: String?, _ level: LogLevel = .warning) {
     guard let transfer = transfers.outgoing.removeValue(forKey: number) else { return }
     jobs.append(.transfer(.closeOutgoing(number)))
     // Who had it all and did not take it may have found that it is bad.
@@ -112,7 +112,7 @@ extension Node {
       replica.isDirty = true
     }
     if let failure {
-      log(.warning, "a snapshot was not sent shard=\(transfer.shard.rawValue): \(failure)")
+      log(level, "a snapshot was not sent shard=\(transfer.shard.rawValue): \(failure)")
     } else {
       counters.snapshotsSent += 1
     }
@@ -180,8 +180,11 @@ extension Node {
     case .rotten(let number, let shard, let reason):
       // What is in memory is right: another is written from that. Until then each try would send the same.
       log(.error, "CORRUPT \(reason); another snapshot is taken; look after the disk")
-      if let replica = replica(shard) { takeSnapshotSoon(of: replica) }
+      if let replica = replica(shard) { takeWholeSnapshotSoon(of: replica) }
       endOutgoing(number, failure: "the disk")
+    case .wholeWanted(let number, let shard):
+      if let replica = replica(shard) { takeWholeSnapshotSoon(of: replica) }
+      endOutgoing(number, failure: "the newest has changes only, a whole one is taken", .info)
     case .failed(let number, let reason):
       log(.error, "snapshot transfer: \(reason)")
       endOutgoing(number, failure: "the disk")
@@ -207,10 +210,11 @@ extension Node {
     }
     guard file.index >= transfer.afterIndex else {
       // What is on disk is too old: a newer one is taken, and this is tried again.
-      takeSnapshotSoon(of: replica)
-      endOutgoing(number, failure: "it is older than the log's start")
+      takeWholeSnapshotSoon(of: replica)
+      endOutgoing(number, failure: "it is older than the log's start, another is taken", .info)
       return
     }
+    replica.wholeSnapshotsUntil = 0
     transfers.outgoing[number]?.index = file.index
     transfers.outgoing[number]?.byteCount = file.byteCount
     transfers.outgoing[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none

@@ -59,7 +59,7 @@ public struct JournalAnswers: Sendable {
 extension Job {
   /// Bytes that it writes in the background; 0 where these are few.
   public var writtenBytes: Int {
-    if case .snapshotWrite(let order) = self { order.snapshot.byteCount } else { 0 }
+    if case .snapshotWrite(let order) = self { order.writtenBytes } else { 0 }
   }
 }
 
@@ -68,12 +68,19 @@ public struct SnapshotOrder: Sendable {
   var shard: ShardID
   var index: LogIndex
   var term: Term
+  /// It must not be changes only: a peer is to be sent it.
+  var isWhole: Bool
   /// See `SnapshotMetadata`.
   var metadata: [UInt8]
   let snapshot: MachineSnapshot
+
+  /// About how many bytes will be written.
+  var writtenBytes: Int { isWhole || snapshot.base == nil ? snapshot.byteCount : snapshot.changedByteCount }
 }
 public struct SnapshotResult: Sendable {
   var order: SnapshotOrder
+  /// What has been written.
+  var file: SnapshotFile?
   /// Nil: it has been written and is durable.
   var failure: String?
 }
@@ -308,8 +315,8 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
       }
     case .snapshotWrite(let order):
       do {
-        try write(order, pacer)
-        return .snapshotWritten(SnapshotResult(order: order, failure: nil))
+        let file = try write(order, pacer)
+        return .snapshotWritten(SnapshotResult(order: order, file: file, failure: nil))
       } catch {
         return .snapshotWritten(SnapshotResult(order: order, failure: "\(error)"))
       }
@@ -362,17 +369,33 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     }
   }
 
-  private func write(_ order: SnapshotOrder, _ pacer: (any WritePacer)?) throws {
+  private func write(_ order: SnapshotOrder, _ pacer: (any WritePacer)?) throws -> SnapshotFile {
+    let base = order.isWhole ? nil : extensibleBase(of: order)
     let writer = try snapshots.create(
-      shard: order.shard, index: order.index, term: order.term, metadata: order.metadata, pacer: pacer)
+      shard: order.shard, index: order.index, term: order.term, base: base, metadata: order.metadata, pacer: pacer)
     do {
-      try order.snapshot.write { try writer.append($0) }
-      _ = try writer.finish()
+      try order.snapshot.write(base != nil) { try writer.append($0) }
+      let file = try writer.finish()
+      try snapshots.removeOlder(order.shard, than: file)
+      return file
     } catch {
       writer.abandon()
       throw error
     }
-    try snapshots.removeOlder(order.shard, than: order.index)
+  }
+
+  /// So many snapshots in a row have changes only, at most: a start reads them all.
+  private static let changesInARow = 8
+
+  /// The snapshot to which this one may have the changes. All changes together have no more bytes than the whole one before
+  /// them: so a start reads at most twice the state, and the disk holds at most that, and the next whole one. Nil: there is
+  /// none, or it is time for a whole one.
+  private func extensibleBase(of order: SnapshotOrder) -> SnapshotFile? {
+    guard let base = order.snapshot.base, base.index < order.index else { return nil }
+    // What cannot be read now is not to be built on.
+    guard let chain = try? snapshots.chain(of: base), chain.count <= NodeStorage.changesInARow else { return nil }
+    let changes = chain.dropFirst().reduce(0) { $0 + $1.byteCount } + UInt64(order.snapshot.changedByteCount)
+    return changes <= chain[0].byteCount ? base : nil
   }
 
   // MARK: Recovery
@@ -386,22 +409,27 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     return try shards.map { try recover($0, found[$0]) }
   }
 
-  /// Reads a snapshot whole and verified.
+  /// Reads a snapshot, with those before it whose changes it has, verified.
   func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
+    try load(try snapshots.chain(of: file))
+  }
+  /// Reads a whole snapshot and the changes since, in order.
+  func load(_ chain: [SnapshotFile]) throws -> (machine: any Machine, configuration: Configuration) {
+    guard let file = chain.last else { preconditionFailure("a chain has a snapshot") }
     guard let metadata = SnapshotMetadata(file.metadata) else {
       throw StorageError(.damaged, path: file.path, operation: "read", reason: "its metadata cannot be read")
     }
     let configuration = metadata.configuration
-    let reader = try snapshots.open(file)
-    var source = SnapshotBody(reader: reader)
+    let readers = try chain.map { try snapshots.open($0) }
+    var sources = readers.map { SnapshotBody(reader: $0) }
     if file.shard == .directory {
-      let machine = try DirectoryMachine(restoring: &source)
-      try reader.finish()
+      let machine = try DirectoryMachine(restoring: &sources[0])
+      try readers[0].finish()
       return (machine, configuration)
     }
-    let ledger = try Ledger(restoring: source, limits: ledgerLimits)
-    try reader.finish()
-    return (LedgerMachine(ledger, lastIndex: file.index), configuration)
+    let ledger = try Ledger.restored(from: sources[0], changes: Array(sources[1...]), limits: ledgerLimits)
+    for reader in readers { try reader.finish() }
+    return (LedgerMachine(ledger, lastIndex: file.index, base: file), configuration)
   }
 
   func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {

@@ -113,7 +113,8 @@ extension Replica {
 
   /// The state as of the last applied entry, to be written while entries go on; nil if one is being written
   /// already, or if the state is not to be trusted.
-  func beginSnapshot() -> SnapshotOrder? {
+  /// - Parameter isWhole: it must not be changes only.
+  func beginSnapshot(isWhole: Bool = false) -> SnapshotOrder? {
     let index = machine.lastIndex
     guard !snapshotRunning, quarantined == nil, openEntry == nil, index > LogIndex(0), let term = raft.term(at: index)
     else { return nil }
@@ -127,12 +128,13 @@ extension Replica {
     let metadata = SnapshotMetadata(
       configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
     return SnapshotOrder(
-      shard: shard, index: index, term: term, metadata: metadata.bytes, snapshot: machine.beginSnapshot())
+      shard: shard, index: index, term: term, isWhole: isWhole, metadata: metadata.bytes,
+      snapshot: machine.beginSnapshot())
   }
 
   /// The snapshot is durable, or was given up. Returns how far the log may be released: not past `held`.
   func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int, held: LogIndex?) -> LogIndex? {
-    snapshotSource?.endSnapshot(result.order.snapshot)
+    snapshotSource?.endSnapshot(result.order.snapshot, file: result.failure == nil ? result.file : nil)
     snapshotSource = nil
     snapshotRunning = false
     guard result.failure == nil else { return nil }

@@ -92,6 +92,8 @@ final class Replica {
   var snapshotWeight: Int { commandsSinceSnapshot + snapshotHeadStart }
   /// Somebody waits for the next one.
   var snapshotIsWanted = false
+  /// Until that moment (monotonic µs) each is to be whole: peers want to be sent one.
+  var wholeSnapshotsUntil: UInt64 = 0
   var snapshotRunning = false
   /// The last one failed: the next is due, but not before that moment (monotonic µs).
   var snapshotIsOwed = false

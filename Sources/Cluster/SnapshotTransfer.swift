@@ -97,6 +97,8 @@ public enum TransferJob: Sendable {
 /// What came of it.
 public enum TransferStep: Sendable {
   case outgoingOpened(UInt64, SnapshotFile)
+  /// Our newest snapshot has changes only: it must be whole to be sent.
+  case wholeWanted(UInt64, shard: ShardID)
   case fileRead(UInt64, offset: UInt64, bytes: [UInt8])
   case journalRead(UInt64, position: JournalPosition, bytes: [UInt8])
   case incomingOpened(UInt64, link: LinkID, shard: ShardID, offset: UInt64, journal: JournalPosition)
@@ -160,6 +162,7 @@ extension NodeStorage {
         guard let file = try snapshots.newest(shard) else {
           return .transferred(.failed(number, "shard \(shard.rawValue) has no snapshot yet"))
         }
+        guard file.base == nil else { return .transferred(.wholeWanted(number, shard: shard)) }
         outgoing[number] = try snapshots.openRaw(file)
         return .transferred(.outgoingOpened(number, file))
       case .readFile(let number, let offset, let byteCount):
@@ -252,7 +255,8 @@ extension NodeStorage {
     var configuration = Configuration.empty
     let file = try snapshot.receiver.finish { part throws(StorageError) in
       do {
-        let loaded = try load(part)
+        guard part.base == nil else { throw MalformedBytes("it has changes only") }
+        let loaded = try load([part])
         if let ledger = loaded.machine as? LedgerMachine, let from = snapshot.from {
           let end = JournalChain(position: ledger.journalEnd, hash: ledger.journalChain)
           guard try from.followed(to: end.position, in: JournalView(store: journals, shard: part.shard)) == end else {
@@ -268,7 +272,7 @@ extension NodeStorage {
         throw StorageError(.damaged, path: part.path, operation: "install", reason: "\(error)")
       }
     }
-    try snapshots.removeOlder(snapshot.shard, than: file.index)
+    try snapshots.removeOlder(snapshot.shard, than: file)
     guard let machine else { preconditionFailure("a snapshot that is prepared was read") }
     return LoadedSnapshot(file: file, machine: machine, configuration: configuration)
   }

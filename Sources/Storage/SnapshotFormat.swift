@@ -2,7 +2,7 @@ import Base
 
 /// The bytes of a snapshot file: encoding and verification. `README.md` has the layout.
 enum SnapshotFormat {
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   static let headerMagic: UInt64 = 0x504E_5359_4C4C_4154  // "TALLYSNP"
   static let footerMagic: UInt64 = 0x444E_4559_4C4C_4154  // "TALLYEND"
   static let headerBytes = 64
@@ -26,16 +26,19 @@ enum SnapshotFormat {
   }
 
   /// Header and metadata, as they stand at the front of the file.
-  static func header(shard: ShardID, index: LogIndex, term: Term, metadata: [UInt8]) -> [UInt8] {
+  static func header(_ snapshot: SnapshotFile) -> [UInt8] {
+    let metadata = snapshot.metadata
     var buffer = ByteBuffer(capacity: headerBytes + metadata.count)
     buffer.append(headerMagic)
     buffer.append(version)
     buffer.append(UInt32(0))
-    buffer.append(shard.rawValue)
+    buffer.append(snapshot.shard.rawValue)
     buffer.append(UInt32(metadata.count))
-    buffer.append(index.rawValue)
-    buffer.append(term.rawValue)
-    for _ in 0..<3 { buffer.append(UInt64(0)) }
+    buffer.append(snapshot.index.rawValue)
+    buffer.append(snapshot.term.rawValue)
+    buffer.append(snapshot.base?.index.rawValue ?? 0)
+    buffer.append(snapshot.base?.term.rawValue ?? 0)
+    buffer.append(snapshot.base?.digest ?? 0)
     buffer.append(metadata)
     buffer.patch(CRC32C.checksum(buffer.bytes), at: 12)
     return buffer.array
@@ -79,7 +82,10 @@ enum SnapshotFormat {
         magic: LogFormat.load(bytes, 0, as: UInt64.self), version: LogFormat.load(bytes, 8, as: UInt32.self),
         crc: LogFormat.load(bytes, 12, as: UInt32.self), shard: ShardID(LogFormat.load(bytes, 16)),
         metadataBytes: Int(LogFormat.load(bytes, 20, as: UInt32.self)), index: LogIndex(LogFormat.load(bytes, 24)),
-        term: Term(LogFormat.load(bytes, 32))
+        term: Term(LogFormat.load(bytes, 32)),
+        base: SnapshotBase(
+          index: LogIndex(LogFormat.load(bytes, 40)), term: Term(LogFormat.load(bytes, 48)),
+          digest: LogFormat.load(bytes, 56))
       )
     }
     guard fields.magic == headerMagic else { throw damaged(0, "it does not begin as a snapshot") }
@@ -95,7 +101,8 @@ enum SnapshotFormat {
     guard crc == fields.crc else { throw damaged(0, "its header is not what was written") }
     let footer = try readFooter(of: file, at: byteCount - UInt64(footerBytes))
     let snapshot = SnapshotFile(
-      shard: fields.shard, index: fields.index, term: fields.term, metadata: metadata, path: file.path,
+      shard: fields.shard, index: fields.index, term: fields.term,
+      base: fields.base.index == LogIndex(0) ? nil : fields.base, metadata: metadata, path: file.path,
       byteCount: byteCount, digest: footer.digest)
     return (snapshot, footer)
   }

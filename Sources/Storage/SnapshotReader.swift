@@ -18,8 +18,7 @@ public final class SnapshotReader {
   init(_ source: any File) throws(StorageError) {
     self.source = source
     (file, footer) = try SnapshotFormat.readEnds(of: source, byteCount: try source.size())
-    let header = SnapshotFormat.header(
-      shard: file.shard, index: file.index, term: file.term, metadata: file.metadata)
+    let header = SnapshotFormat.header(file)
     offset = UInt64(header.count)
     header.withBytes { digest.add($0) }
   }

@@ -29,18 +29,22 @@ public final class SnapshotWriter {
   /// So much is left to the kernel at once: a sync of all at the end would hold up everybody's.
   private static let syncBytes = 4 << 20
 
-  init(_ snapshot: SnapshotFile, directory: String, fileSystem: any FileSystem, pacer: (any WritePacer)?)
-    throws(StorageError)
-  {
+  /// Called once the snapshot is in its place, or given up.
+  private let atEnd: () -> Void
+
+  init(
+    _ snapshot: SnapshotFile, directory: String, fileSystem: any FileSystem, pacer: (any WritePacer)?,
+    atEnd: @escaping () -> Void = {}
+  ) throws(StorageError) {
     self.pacer = pacer
+    self.atEnd = atEnd
     self.snapshot = snapshot
     self.directory = directory
     self.fileSystem = fileSystem
     path = snapshot.path
     temporaryPath = snapshot.path + ".tmp"
     file = try fileSystem.open(temporaryPath, create: true)
-    let header = SnapshotFormat.header(
-      shard: snapshot.shard, index: snapshot.index, term: snapshot.term, metadata: snapshot.metadata)
+    let header = SnapshotFormat.header(snapshot)
     offset = UInt64(header.count)
     header.withBytes { digest.add($0) }
     try file.truncate(0)
@@ -96,18 +100,21 @@ public final class SnapshotWriter {
     try file.sync()
     try fileSystem.rename(temporaryPath, to: path)
     try fileSystem.syncDirectory(directory)
+    end()
+    return snapshot
+  }
+
+  private func end() {
     isDone = true
     pacer?.ended()
     file.close()
-    return snapshot
+    atEnd()
   }
 
   /// Gives up and removes the temporary file. So does letting go of the writer.
   public func abandon() {
     if isDone { return }
-    isDone = true
-    pacer?.ended()
-    file.close()
+    end()
     // What cannot be removed now is removed when the store is opened next.
     try? fileSystem.remove(temporaryPath)
   }

@@ -77,7 +77,7 @@ import Testing
   }
   private static func written(_ snapshot: MachineSnapshot) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    try snapshot.write { bytes += $0 }
+    try snapshot.write(false) { bytes += $0 }
     return bytes
   }
   private static let day: Int64 = 86_400_000_000

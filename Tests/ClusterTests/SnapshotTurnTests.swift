@@ -1,4 +1,5 @@
 import Base
+import Storage
 import Testing
 
 @testable import Cluster
@@ -77,6 +78,46 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// The snapshots that a host's disk has of each shard: a whole one, and the changes since.
+  private func chains(_ cluster: DiskCluster, _ host: Int) throws -> [[SnapshotFile]] {
+    let store = try SnapshotStore(directory: "/data/snapshots", fileSystem: cluster.simulation.hosts[host].disk)
+    return try store.shards().filter { $0 != .directory }.map { shard in
+      try store.verifyNewest(shard)
+      return try store.chain(of: try #require(try store.newest(shard)))
+    }
+  }
+
+  @Test func onlyWhatHasChangedIsWrittenAndAStartPutsItTogether() throws {
+    let cluster = try makeCluster(seed: 114, commands: 120)
+    var longest = 0
+    var saved = 0
+    for round in 0..<4 {
+      try earn(cluster, rounds: 30, tag: "d\(round)-")
+      cluster.simulation.run(for: 2_000_000)
+      for host in 0..<3 { cluster.simulation.killProcess(host) }
+      for host in 0..<3 {
+        for chain in try chains(cluster, host) {
+          let changes = chain.dropFirst()
+          longest = max(longest, chain.count)
+          saved += changes.count * Int(chain[0].byteCount) - changes.reduce(0) { $0 + Int($1.byteCount) }
+          #expect(changes.reduce(0) { $0 + $1.byteCount } <= chain[0].byteCount * 5 / 4)
+        }
+        // What a chain does not need is gone.
+        let chained = try chains(cluster, host).reduce(0) { $0 + $1.count }
+        let files = cluster.simulation.hosts[host].disk.paths.count {
+          $0.hasSuffix(".snap") && !$0.contains("/00000000-")
+        }
+        #expect(files == chained, "\(cluster.simulation.hosts[host].disk.paths)")
+      }
+      for host in 0..<3 { cluster.simulation.start(host) }
+      let isWell = cluster.simulation.run(for: 20_000_000) { cluster.status(0).contains("healthy=yes") }
+      try #require(isWell, "\(cluster.simulation.report)")
+      #expect(try cluster.answer("BALANCE m0", on: 1).contains("balance=\((round + 1) * 120) "))
+      try cluster.checkBooks()
+    }
+    #expect(longest > 2 && saved > 1 << 20, "\(longest), \(saved)")
+  }
+
   /// One that takes long, or fails, holds up nobody: what is late makes a start longer.
   @Test func aSnapshotThatTakesLongHoldsUpNobody() throws {
     let cluster = try makeCluster(seed: 112, commands: 100)
@@ -100,9 +141,9 @@ import Testing
     try earn(cluster, rounds: 3, tag: "c")
     let node = try cluster.node(0)
     let replicas = ledgers(cluster, 0)
-    node.takeSnapshotSoon(of: replicas[2])
+    node.takeWholeSnapshotSoon(of: replicas[2])
     #expect(node.snapshotUnderWay == replicas[2].shard)
-    node.takeSnapshotSoon(of: replicas[0])
+    node.takeWholeSnapshotSoon(of: replicas[0])
     #expect(node.snapshotUnderWay == replicas[2].shard && !replicas[0].snapshotRunning)
     let isNext = cluster.simulation.run(for: 5_000_000) { node.snapshotUnderWay == replicas[0].shard }
     #expect(isNext)

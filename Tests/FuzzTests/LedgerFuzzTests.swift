@@ -207,7 +207,7 @@ import Testing
     var whole: [UInt8] = []
     snapshot.write { whole.append(contentsOf: $0) }
     shard.ledger.endSnapshot(snapshot)
-    _ = try Ledger(restoring: MemorySnapshotSource(whole))
+    _ = try Ledger.restored(from: MemorySnapshotSource(whole))
     for _ in 0..<FuzzInputs.count(perMille: 2) {
       // Where the lengths are: in the first bytes of a section, each after a whole number of pages.
       var bytes = shard.commands.mutator.mutate(whole, with: whole)
@@ -215,7 +215,7 @@ import Testing
         let at = shard.commands.mutator.below(64)
         bytes[at] ^= 1 << UInt8(shard.commands.mutator.below(8))
       }
-      do { _ = try Ledger(restoring: MemorySnapshotSource(bytes)) } catch {}
+      do { _ = try Ledger.restored(from: MemorySnapshotSource(bytes)) } catch {}
     }
   }
 

@@ -68,7 +68,7 @@ struct CatalogueTests {
       catalogue.defaultProgram(of: .first) == withBytes(name) { catalogue.program($0, tenant: .first) }
     }
     func check(_ name: String) throws {
-      let restored = try Ledger(restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()))
+      let restored = try Ledger.restored(from: MemorySnapshotSource(world.shards[0].snapshotBytes()))
       #expect(isDefault(name, world.directory) && isDefault(name, world.shards[0].ledger.catalogue))
       #expect(isDefault(name, restored.catalogue))
       #expect(isDefault(name, try Catalogue(reading: world.directory.written())))
@@ -252,7 +252,7 @@ struct CatalogueTests {
     bytes = []
     snapshot.write { bytes += $0 }
     world.shards[0].ledger.endSnapshot(snapshot)
-    let restored = try Ledger(restoring: MemorySnapshotSource(bytes))
+    let restored = try Ledger.restored(from: MemorySnapshotSource(bytes))
     #expect(restored.catalogue.merchants == (try Catalogue(reading: before)).merchants)
     #expect(restored.catalogueVersion == 501)
   }

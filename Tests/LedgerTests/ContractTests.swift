@@ -182,7 +182,7 @@ struct ContractTests {
     #expect(try world.run("CARD ADD c member=h17") == "+OK")
     #expect(try world.ask(query.array) == "card=c member=h17 state=active former=h3")
     #expect(try world.run("CHECK") == "ok")
-    let restored = try Ledger(restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()))
+    let restored = try Ledger.restored(from: MemorySnapshotSource(world.shards[0].snapshotBytes()))
     let (kept, original) = (restored.recomputeDigest(), world.shards[0].ledger.digest)
     #expect(kept == original)
   }

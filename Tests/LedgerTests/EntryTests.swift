@@ -8,8 +8,8 @@ struct EntryTests {
     let world = try PropertyTests.open(1, seed: 2)
     func copy() throws -> TestShard {
       let other = TestShard(1, limits: world.shards[0].ledger.limits)
-      other.ledger = try Ledger(
-        restoring: MemorySnapshotSource(world.shards[0].snapshotBytes()), limits: world.shards[0].ledger.limits)
+      other.ledger = try Ledger.restored(
+        from: MemorySnapshotSource(world.shards[0].snapshotBytes()), limits: world.shards[0].ledger.limits)
       other.index = world.shards[0].index
       return other
     }

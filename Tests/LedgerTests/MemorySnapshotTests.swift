@@ -27,23 +27,22 @@ struct TestState: ~Copyable, @unchecked Sendable {
     random = SeededGenerator(seed: seed)
   }
 
-  init(restoring bytes: [UInt8], seed: UInt64) throws {
-    var reader = try SnapshotReader(MemorySnapshotSource(bytes))
-    let header = try reader.readBytes(limit: 8)
-    // A non-copyable value cannot be thrown out of half initialised, so its parts are whole before it is.
-    let pool = PagePool()
-    let array = try PagedArray<TestRecord>(pool, restoring: &reader)
-    let queue = try PagedQueue<TestRecord>(pool, restoring: &reader)
-    let index = try HashIndex(pool, restoring: &reader)
-    let blob = try PagedBlob(pool, restoring: &reader)
-    try reader.finish()
-    self.pool = pool
-    self.array = array
-    self.queue = queue
-    self.index = index
-    self.blob = blob
-    random = SeededGenerator(seed: seed)
-    steps = UInt64(header[0])
+  /// - Parameter changes: snapshots of what changed since the one before each.
+  init(restoring bytes: [UInt8], changes: [[UInt8]] = [], seed: UInt64) throws {
+    self.init(seed: seed)
+    for (i, bytes) in ([bytes] + changes).enumerated() {
+      var reader = try SnapshotReader(MemorySnapshotSource(bytes))
+      guard reader.hasChangesOnly == (i > 0) else { throw MalformedBytes("not what comes next") }
+      let header = try reader.readBytes(limit: 8)
+      try array.restore(from: &reader)
+      try queue.restore(from: &reader)
+      try index.restore(from: &reader)
+      try blob.restore(from: &reader)
+      try reader.finish()
+      steps = header.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+    }
+    try index.checkRestored()
+    pool.markKept()
   }
 
   mutating func step() {
@@ -100,6 +99,61 @@ struct TestState: ~Copyable, @unchecked Sendable {
       if round > 0 { #expect(state.pool.copiedPages > copied) }
       state.pool.endSnapshot(snapshot)
       state.pool.trim(pages: 10, spare: 5)
+    }
+  }
+
+  /// Whole snapshots and changes in turn, written while the state goes on, some of them lost; restored in between.
+  @Test(arguments: 1...6 as ClosedRange<UInt64>) func changesGiveWhatAWholeSnapshotGives(seed: UInt64) throws {
+    var state = TestState(seed: seed)
+    var random = SeededGenerator(seed: seed + 50)
+    var whole: [UInt8] = []
+    var changes: [[UInt8]] = []
+    var saved = 0
+    for round in 0..<24 as Range<UInt64> {
+      for _ in 0..<random.next(upperBound: 6_000 as UInt64) { state.step() }
+      let expected = state.image()
+      let snapshot = state.freeze()
+      let changesOnly = round > 0 && random.next(upperBound: 6 as UInt64) > 0
+      var bytes: [UInt8] = []
+      var left = 3_000
+      snapshot.write(changesOnly: changesOnly) { run in
+        if left > 0 { for _ in 0..<20 { state.step() } }
+        left -= 20
+        bytes.append(contentsOf: run)
+      }
+      let isKept = round == 0 || random.next(upperBound: 4 as UInt64) > 0
+      if isKept && changesOnly {
+        changes.append(bytes)
+        saved += expected.count - bytes.count
+      } else if isKept {
+        (whole, changes) = (bytes, [])
+      }
+      state.pool.endSnapshot(snapshot, isKept: isKept)
+      guard isKept else { continue }
+      var restored = try TestState(restoring: whole, changes: changes, seed: seed + round)
+      #expect(same(restored.image(), expected))
+      if round % 3 == 0 { state = restored }
+    }
+    #expect(saved > 1 << 20)
+  }
+
+  @Test func changesOfAnotherStateAreRefused() throws {
+    var state = TestState(seed: 1)
+    for _ in 0..<20_000 { state.step() }
+    var images: [[UInt8]] = []
+    for _ in 0..<3 {
+      let snapshot = state.freeze()
+      var bytes: [UInt8] = []
+      snapshot.write(changesOnly: !images.isEmpty) { bytes.append(contentsOf: $0) }
+      state.pool.endSnapshot(snapshot, isKept: true)
+      images.append(bytes)
+      for _ in 0..<20_000 { state.step() }
+    }
+    #expect(try TestState(restoring: images[0], changes: [images[1], images[2]], seed: 1).steps == 60_000)
+    #expect(throws: MalformedBytes.self) { _ = try TestState(restoring: images[1], seed: 1).steps }
+    // Pages are missing that came with the first changes.
+    #expect(throws: MalformedBytes.self) {
+      _ = try TestState(restoring: images[0], changes: [images[2]], seed: 1).steps
     }
   }
 
@@ -183,7 +237,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
       #expect(throws: MalformedBytes.self) { _ = try TestState(restoring: Array(bytes[..<count]), seed: 1).steps }
     }
     // Every byte of the beginning, and of what describes the array, has a meaning that is checked.
-    for at in [0, 8, 12, 16, 20, 24, 32, 40, 56, 60, 64, 72, 80, 88] {
+    for at in [0, 8, 12, 16, 20, 24, 28, 36, 44, 52, 68, 72, 76, 80, 88, 96, 104, 112, 120, 124, 128] {
       var changed = bytes
       changed[at] ^= 0x40
       #expect(throws: MalformedBytes.self) { _ = try TestState(restoring: changed, seed: 1).steps }
@@ -246,7 +300,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
       var runs = 0
       snapshot.write { run in
         runs += 1
-        if round == 1 && runs == 4 {
+        if round == 1 && runs == 6 {
           // The writer has finished with two pages and is at the third; the queue loses its first two, and then all
           // that are left are written to.
           for _ in 0..<682 * 2 { queue.removeFirst() }
@@ -291,7 +345,9 @@ struct TestState: ~Copyable, @unchecked Sendable {
     for i in 1...6_000 as ClosedRange<UInt32> { index.insert(42, i) }
     let bytes = image(&pool, &index)
     var reader = try SnapshotReader(MemorySnapshotSource(bytes))
-    let restored = try HashIndex(pool, restoring: &reader)
+    var restored = HashIndex(pool)
+    try restored.restore(from: &reader)
+    try restored.checkRestored()
     #expect(restored.values(42) == index.values(42) && restored.values(42).count == 6_000)
   }
 }

@@ -335,7 +335,7 @@ struct PastTests {
     #expect(sizes[5...].allSatisfy { (470...510).contains($0) }, "\(sizes)")
     let shard = world.shards[0]
     try shard.ledger.checkInvariants()
-    let restored = try Ledger(restoring: MemorySnapshotSource(shard.snapshotBytes()))
+    let restored = try Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()))
     try restored.checkInvariants()
     let (a, b) = (restored.digest, shard.ledger.digest)
     #expect(a == b && restored.past.blockCount == shard.ledger.past.blockCount)

@@ -116,8 +116,8 @@ struct PropertyTests {
         #expect(replicas[i].journal == original.journal)
         let bytes = replicas[i].snapshotBytes()
         #expect(same(bytes, original.snapshotBytes()))
-        replicas[i].ledger = try Ledger(
-          restoring: MemorySnapshotSource(bytes), limits: original.ledger.limits)
+        replicas[i].ledger = try Ledger.restored(
+          from: MemorySnapshotSource(bytes), limits: original.ledger.limits)
         #expect(replicas[i].ledger.digest == original.ledger.digest)
         #expect(replicas[i].ledger.journalEnd == original.ledger.journalEnd)
         try replicas[i].ledger.checkInvariants()

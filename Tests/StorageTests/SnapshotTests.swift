@@ -12,8 +12,10 @@ import Testing
     while bytes.count < count { withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) } }
     return Array(bytes[..<count])
   }
-  func write(_ store: SnapshotStore, index: UInt64, _ body: [UInt8], shard: ShardID = shardOne) throws -> SnapshotFile {
-    let writer = try store.create(shard: shard, index: LogIndex(index), term: Term(2), metadata: [1, 2, 3])
+  func write(
+    _ store: SnapshotStore, index: UInt64, _ body: [UInt8], shard: ShardID = shardOne, base: SnapshotFile? = nil
+  ) throws -> SnapshotFile {
+    let writer = try store.create(shard: shard, index: LogIndex(index), term: Term(2), base: base, metadata: [1, 2, 3])
     try body.withBytes { bytes throws(StorageError) in try writer.append(bytes) }
     return try writer.finish()
   }
@@ -57,7 +59,7 @@ import Testing
         do { new = try write(store, index: 6, body(300_000)) } catch {
           #expect((error as? StorageError)?.isFatal == true)
         }
-        if new != nil { try? store.removeOlder(shardOne, than: LogIndex(6)) }
+        if let new { try? store.removeOlder(shardOne, than: new) }
         disk.crash(.some(seed: seed))
         let reopened = try SnapshotStore(directory: "s", fileSystem: disk)
         let newest = try #require(try reopened.newest(shardOne))
@@ -91,7 +93,7 @@ import Testing
     let store = try SnapshotStore(directory: "s", fileSystem: disk)
     let file = try write(store, index: 7, body(600_000))
     let raw = try store.openRaw(file)
-    try store.removeOlder(shardOne, than: LogIndex(8))
+    try disk.remove(file.path)
     let peer = MemoryFileSystem()
     var received: SnapshotFile?
     for _ in 0..<3 {
@@ -128,11 +130,86 @@ import Testing
 
   @Test func olderSnapshotsGoAndOtherShardsStay() throws {
     let store = try SnapshotStore(directory: "s", fileSystem: disk)
-    for index in [3, 5, 9] as [UInt64] { _ = try write(store, index: index, body(10)) }
+    let files = try ([3, 5, 9] as [UInt64]).map { try write(store, index: $0, body(10)) }
     let other = try write(store, index: 1, body(10), shard: shardTwo)
-    try store.removeOlder(shardOne, than: LogIndex(9))
+    try store.removeOlder(shardOne, than: files[2])
     #expect(disk.paths.count == 2)
     #expect(try store.newest(shardTwo) == other)
     #expect(try store.shards() == [shardOne, shardTwo])
+  }
+
+  // MARK: Changes
+
+  @Test func whatHasChangesKeepsWhatItBuildsOn() throws {
+    let store = try SnapshotStore(directory: "s", fileSystem: disk)
+    let old = try write(store, index: 1, body(10))
+    let whole = try write(store, index: 3, body(10))
+    let first = try write(store, index: 5, body(20), base: whole)
+    let second = try write(store, index: 7, body(30), base: first)
+    try store.removeOlder(shardOne, than: second)
+    #expect(!disk.paths.contains(old.path))
+    let reopened = try SnapshotStore(directory: "s", fileSystem: disk)
+    let newest = try #require(try reopened.newest(shardOne))
+    #expect(try reopened.chain(of: newest) == [whole, first, second])
+    try reopened.verifyNewest(shardOne)
+    let next = try write(store, index: 9, body(10))
+    try store.removeOlder(shardOne, than: next)
+    #expect(disk.paths == [next.path])
+  }
+
+  @Test func changesToWhatIsGoneOrAnotherAreDamaged() throws {
+    let store = try SnapshotStore(directory: "s", fileSystem: disk)
+    let whole = try write(store, index: 3, body(10))
+    let changes = try write(store, index: 5, body(20), base: whole)
+    _ = try write(store, index: 3, body(11))
+    #expect { try store.verifyNewest(shardOne) } throws: { ($0 as? StorageError)?.kind == .damaged }
+    #expect(throws: StorageError.self) { _ = try write(store, index: 6, body(1), base: changes) }
+    try disk.remove(whole.path)
+    #expect { _ = try store.chain(of: changes) } throws: { ($0 as? StorageError)?.kind == .damaged }
+    #expect(throws: StorageError.self) { try store.removeOlder(shardOne, than: changes) }
+  }
+
+  /// A peer's snapshot may come while changes are written, and be older or newer than those.
+  @Test(arguments: [4, 9] as [UInt64]) func whatIsWrittenHoldsItsBase(received: UInt64) throws {
+    let store = try SnapshotStore(directory: "s", fileSystem: disk)
+    let whole = try write(store, index: 3, body(10))
+    let writer = try store.create(shard: shardOne, index: LogIndex(6), term: Term(2), base: whole, metadata: [])
+    let other = try write(store, index: received, body(5))
+    try store.removeOlder(shardOne, than: other)
+    #expect(disk.paths.contains(whole.path))
+    let changes = try writer.finish()
+    if received < 6 {
+      try store.removeOlder(shardOne, than: other)
+      #expect(try store.newest(shardOne) == changes)
+    }
+    try store.removeOlder(shardOne, than: changes)
+    #expect(try store.chain(of: changes) == [whole, changes])
+    let last = try write(store, index: 20, body(5))
+    try store.removeOlder(shardOne, than: last)
+    #expect(disk.paths == [last.path])
+  }
+
+  @Test func powerLostAtAnyStepLeavesAWholeChain() throws {
+    for step in 0..<16 {
+      for seed in 0..<3 as Range<UInt64> {
+        let disk = MemoryFileSystem()
+        let store = try SnapshotStore(directory: "s", fileSystem: disk)
+        let whole = try write(store, index: 3, body(1000))
+        let first = try write(store, index: 5, body(1000), base: whole)
+        disk.cutPower(afterSteps: step)
+        var next: SnapshotFile?
+        do {
+          let file = try write(store, index: 6, body(300_000), base: step % 2 == 0 ? first : nil)
+          next = file
+          try store.removeOlder(shardOne, than: file)
+        } catch {}
+        disk.crash(.some(seed: seed))
+        let reopened = try SnapshotStore(directory: "s", fileSystem: disk)
+        let newest = try #require(try reopened.newest(shardOne))
+        try reopened.verifyNewest(shardOne)
+        #expect(next == nil || newest == next)
+        #expect(newest == first || newest.index == LogIndex(6))
+      }
+    }
   }
 }

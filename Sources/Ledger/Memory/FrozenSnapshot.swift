@@ -4,13 +4,15 @@ import Synchronization
 /// Collects the containers of a ledger as they are at one moment. Made by `PagePool.beginSnapshot`; nothing may be
 /// mutated between that and `finish()`. The order in which sections are added is the order in which they are restored.
 ///
-/// The form, little-endian: "tallymem", version u32, page size u32; then sections: kind u32, record size u32, meta length
-/// u64, page count u64, bytes of the last page u64; the meta; the pages, whole but for the last one; at the end a
-/// section of kind `end`.
+/// The form, little-endian: "tallymem", version u32, page size u32, 0 or 1 u32: it has only the pages that have changed since
+/// another; then sections: kind u32, record size u32, meta length u64, number of the first page u64 (how many were before it
+/// and are gone), page count u64, bytes of the last page u64; the meta; how many runs of pages follow u32, and of each its
+/// first page and length, 2 × u32; those pages, whole but for the last one of all. At the end a section of kind `end`.
 struct SnapshotBuilder: ~Copyable {
   let pool: UnsafeMutablePointer<PoolState>
   fileprivate var meta: ByteBuffer
   fileprivate var pages: PageStack
+  fileprivate var stamps: StampStack
   fileprivate var sections: [FrozenSection] = []
   fileprivate var byteCount = 0
 
@@ -18,48 +20,54 @@ struct SnapshotBuilder: ~Copyable {
     self.pool = pool
     meta = ByteBuffer(capacity: 64)
     pages = PageStack()
+    stamps = StampStack()
     swap(&meta, &pool.pointee.spareMeta)
     swap(&pages, &pool.pointee.spareTable)
+    swap(&stamps, &pool.pointee.spareStamps)
     meta.removeAll()
     pages.removeAll()
+    stamps.removeAll()
     pages.makeRoom(pool.pointee.touchedPages - pool.pointee.free.count)
-    meta.append(SectionHeader.magic)
-    meta.append(SectionHeader.version)
-    meta.append(UInt32(pageByteCount))
   }
 
   /// Adds a section of plain bytes: what the ledger keeps outside its containers.
   mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    var none = UnsafeMutableRawPointer(pool)
-    _ = append(SectionHeader(.bytes, recordSize: 1), bytes, pages: &none, count: 0, tail: 0)
+    _ = append(SectionHeader(.bytes, recordSize: 1), bytes, first: 0, pages: nil, stamps: nil, count: 0, tail: 0)
   }
 
   /// Adds a section, its meta in two parts; returns the place of its first page among all pages.
   mutating func append(
     _ header: SectionHeader, _ bytes: UnsafeRawBufferPointer,
     more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-    pages added: UnsafePointer<UnsafeMutableRawPointer>, count: Int, tail: Int
+    first: UInt64, pages added: UnsafePointer<UnsafeMutableRawPointer>?, stamps: UnsafePointer<UInt32>?, count: Int,
+    tail: Int
   ) -> Int {
     precondition(tail >= 0 && tail <= pageByteCount && (tail > 0) == (count > 0), "a last page has bytes")
     meta.append(header.kind.rawValue)
     meta.append(header.recordSize)
     meta.append(UInt64(bytes.count + more.count))
+    meta.append(first)
     meta.append(UInt64(count))
     meta.append(UInt64(tail))
     meta.append(bytes)
     meta.append(more)
     let place = pages.count
-    pages.append(added, count: count)
+    if let added, let stamps {
+      pages.append(added, count: count)
+      self.stamps.append(stamps, count: count)
+    }
     sections.append(FrozenSection(metaEnd: meta.count, pageEnd: pages.count, tail: tail))
-    if count > 0 { byteCount += (count - 1) * pageByteCount + tail }
+    byteCount += 4
+    if count > 0 { byteCount += 8 + (count - 1) * pageByteCount + tail }
     return place
   }
 
   /// The snapshot, to hand to the thread that writes it.
   consuming func finish() -> FrozenSnapshot {
-    var none = UnsafeMutableRawPointer(pool)
     _ = append(
-      SectionHeader(.end, recordSize: 0), UnsafeRawBufferPointer(start: nil, count: 0), pages: &none, count: 0, tail: 0)
+      SectionHeader(.end, recordSize: 0), UnsafeRawBufferPointer(start: nil, count: 0), first: 0, pages: nil,
+      stamps: nil,
+      count: 0, tail: 0)
     return FrozenSnapshot(self)
   }
 }
@@ -75,8 +83,7 @@ struct FrozenSection {
 struct SectionHeader {
   enum Kind: UInt32 { case bytes = 1, array = 2, queue = 3, index = 4, blob = 5, end = 6 }
   static let magic = UInt64(littleEndian: 0x6D65_6D79_6C6C_6174)
-  static let version: UInt32 = 1
-  static let byteCount = 32
+  static let version: UInt32 = 2
   var kind: Kind
   var recordSize: UInt32
 
@@ -94,46 +101,104 @@ final class FrozenSnapshot: @unchecked Sendable {
   let pool: UnsafeMutablePointer<PoolState>
   private var meta: ByteBuffer
   private var pages: PageStack
+  private var stamps: StampStack
   private let sections: [FrozenSection]
   private let hasBegun = Atomic<Bool>(false)
   private let hasEnded = Atomic<Bool>(false)
+  /// The generation that began with it.
+  let generation: UInt32
+  /// See `PoolState`.
+  private let keptGeneration: UInt32
   /// How many bytes `write` gives.
   let byteCount: Int
+  private static let headerBytes = 20
 
   fileprivate init(_ builder: consuming SnapshotBuilder) {
     pool = builder.pool
     PoolState.retain(pool)
-    byteCount = builder.byteCount + builder.meta.count
+    generation = builder.pool.pointee.generation
+    keptGeneration = builder.pool.pointee.keptGeneration
+    byteCount = FrozenSnapshot.headerBytes + builder.byteCount + builder.meta.count
     sections = builder.sections
     meta = builder.meta
     pages = builder.pages
+    stamps = builder.stamps
   }
   deinit { PoolState.release(pool) }
 
   /// Gives the bytes to `sink`, in order, in runs of up to a page or one section's meta. Once only, from any thread:
   /// pages that `sink` has returned from belong to the ledger again and change. Throws what `sink` throws; the snapshot
   /// then still has to be ended.
-  func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+  ///
+  /// - Parameter changesOnly: only what has changed since the last snapshot that was kept, of which there must be one.
+  func write(changesOnly: Bool = false, to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     precondition(!hasBegun.exchange(true, ordering: .relaxed), "a snapshot is written once")
+    precondition(!changesOnly || canTellChanges, "a snapshot before this one was kept")
+    var plain = ByteBuffer(capacity: 64)
+    plain.append(SectionHeader.magic)
+    plain.append(SectionHeader.version)
+    plain.append(UInt32(pageByteCount))
+    plain.append(UInt32(changesOnly ? 1 : 0))
+    try sink(plain.bytes)
     var metaBegin = 0
     var page = 0
     for section in sections {
       try sink(UnsafeRawBufferPointer(rebasing: meta.bytes[metaBegin..<section.metaEnd]))
       metaBegin = section.metaEnd
-      while page < section.pageEnd {
-        precondition(!hasEnded.load(ordering: .acquiring), "a snapshot that has not ended")
-        let count = page == section.pageEnd - 1 ? section.tail : pageByteCount
-        try sink(UnsafeRawBufferPointer(start: pages[page], count: count))
-        page += 1
-        pool.pointee.writtenPages.store(page, ordering: .releasing)
+      let base = page
+      plain.removeAll()
+      plain.append(UInt32(0))
+      var runs: UInt32 = 0
+      forEachRun(in: base..<section.pageEnd, changesOnly) { run in
+        plain.append(UInt32(run.lowerBound - base))
+        plain.append(UInt32(run.count))
+        runs += 1
       }
+      plain.patch(runs, at: 0)
+      try sink(plain.bytes)
+      try forEachRun(in: base..<section.pageEnd, changesOnly) { run in
+        pool.pointee.writtenPages.store(run.lowerBound, ordering: .releasing)
+        for page in run {
+          precondition(!hasEnded.load(ordering: .acquiring), "a snapshot that has not ended")
+          let count = page == section.pageEnd - 1 ? section.tail : pageByteCount
+          try sink(UnsafeRawBufferPointer(start: pages[page], count: count))
+          pool.pointee.writtenPages.store(page + 1, ordering: .releasing)
+        }
+      }
+      page = section.pageEnd
+      pool.pointee.writtenPages.store(page, ordering: .releasing)
+    }
+  }
+
+  /// Whether there is a snapshot to which it may be told what has changed.
+  var canTellChanges: Bool { keptGeneration > 0 }
+  /// About how many bytes of pages have changed. O(pages): for the thread that writes.
+  var changedByteCount: Int {
+    var count = 0
+    forEachRun(in: 0..<pages.count, true) { count += $0.count }
+    return count * pageByteCount + meta.count
+  }
+
+  private func forEachRun(
+    in range: Range<Int>, _ changesOnly: Bool, _ body: (Range<Int>) throws -> Void
+  ) rethrows {
+    guard changesOnly else { return range.isEmpty ? () : try body(range) }
+    var page = range.lowerBound
+    while page < range.upperBound {
+      let first = page
+      while page < range.upperBound && stamps[page] >= keptGeneration { page += 1 }
+      if page > first { try body(first..<page) }
+      while page < range.upperBound && stamps[page] < keptGeneration { page += 1 }
     }
   }
 
   /// Marks the snapshot as ended and exchanges its tables' room for what is given.
-  func end(givingBack spareMeta: inout ByteBuffer, _ spareTable: inout PageStack) {
+  func end(
+    givingBack spareMeta: inout ByteBuffer, _ spareTable: inout PageStack, _ spareStamps: inout StampStack
+  ) {
     hasEnded.store(true, ordering: .releasing)
     swap(&meta, &spareMeta)
     swap(&pages, &spareTable)
+    swap(&stamps, &spareStamps)
   }
 }

@@ -78,9 +78,9 @@ extension HashIndex {
     table.freeze(SectionHeader(.index, recordSize: 8), meta.bytes, more: all, tail: pageByteCount, into: &snapshot)
   }
 
-  /// An index as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
-    self.init(blank: pool)
+  /// Makes the index what `freeze` wrote, unchecked: see `checkRestored`. Throws `MalformedBytes` if the bytes are something
+  /// else, and what the source throws. After that the index is of no use.
+  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
     let section = try reader.beginSection(.index, recordSize: 8, metaLimit: 1 << 32)
     guard section.pages > 0, section.pages < 1 << 28, section.tail == pageByteCount,
       section.meta.count == 12 + 16 * Int(section.pages)
@@ -106,12 +106,13 @@ extension HashIndex {
     directory = .allocate(capacity: 1 << Int(newDepth))
     directory.initialize(repeating: .max, count: 1 << Int(newDepth))
     depth = newDepth
+    hasChains = false
     var sum: UInt64 = 0
     for page in 0..<table.count {
       let info = PageInfo(
         prefix: try bytes.read(), depth: try bytes.read(), count: try bytes.read(), next: try bytes.read())
       infos[page] = info
-      guard info.count <= Self.fullCount, occupied(page) == info.count, info.depth <= depth,
+      guard info.count <= Self.fullCount, info.depth <= depth,
         info.next == 0 || (Int(info.next) > page && Int(info.next) < table.count),
         info.isLink || info.prefix >> info.depth == 0
       else { throw MalformedBytes("an index page that cannot be") }
@@ -124,6 +125,12 @@ extension HashIndex {
     count = Int(total)
   }
 
+  /// Whether the pages hold as many values as they are said to. Once all that was to be restored is. O(values).
+  func checkRestored() throws {
+    for page in 0..<table.count where occupied(page) != infos[page].count {
+      throw MalformedBytes("an index page that cannot be")
+    }
+  }
   private func occupied(_ page: Int) -> UInt32 {
     let cells = cells(page)
     var n: UInt32 = 0

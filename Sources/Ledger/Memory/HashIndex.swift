@@ -46,17 +46,13 @@ struct HashIndex: ~Copyable {
   static var cellMask: Int { cellsPerPage - 1 }
 
   init(_ pool: borrowing PagePool) {
-    self.init(blank: pool)
-    table.append()
-    infos.initialize(to: PageInfo(prefix: 0, depth: 0, count: 0, next: 0))
-  }
-  /// An index without even its first page, to be filled by restoring.
-  init(blank pool: borrowing PagePool) {
     table = PageTable(pool.state)
     infoRoom = 16
     infos = .allocate(capacity: infoRoom)
     directory = .allocate(capacity: 1)
     directory.initialize(to: 0)
+    table.append()
+    infos.initialize(to: PageInfo(prefix: 0, depth: 0, count: 0, next: 0))
   }
   deinit {
     infos.deallocate()

@@ -13,7 +13,8 @@ let pageByteCount = 16_384
 /// All paged containers of a ledger share one pool and one generation number. A container stamps each page with the
 /// generation in which the page became its own to write; `beginSnapshot` raises the generation, so that the first write
 /// to an older page sees the difference, copies the page and leaves the old one to the snapshot. There is no reference
-/// count a page, and beginning a snapshot touches no page.
+/// count a page, and beginning a snapshot touches no page. The stamps tell as well which pages have changed since the last
+/// snapshot that was kept: the next one need contain only those.
 ///
 /// A pool and its containers belong to one thread at a time; only a `FrozenSnapshot` may be read by another. The
 /// memory lives until the pool, its containers and its snapshots are all gone, in whatever order.
@@ -35,7 +36,7 @@ struct PagePool: ~Copyable {
 
   /// Begins a snapshot: raises the generation. Add all containers to what is returned before the next mutation, then
   /// call `finish()`. One snapshot at a time: `hasSnapshot` must be false. Cost: the containers' page tables are copied,
-  /// 8 bytes a page.
+  /// 12 bytes a page.
   mutating func beginSnapshot() -> SnapshotBuilder {
     precondition(!state.pointee.snapshotIsOpen, "one snapshot at a time")
     precondition(state.pointee.generation < UInt32.max, "generations have run out")
@@ -47,11 +48,21 @@ struct PagePool: ~Copyable {
 
   /// Ends a snapshot, written or not. Nobody may read `snapshot` afterwards. The pages it alone held become free
   /// at once, but keep their memory until they are used again or `trim` gives it back. Cost: 8 bytes copied a page held.
-  mutating func endSnapshot(_ snapshot: FrozenSnapshot) {
+  /// - Parameter isKept: it was written and will be there: later ones may contain only what has changed since.
+  mutating func endSnapshot(_ snapshot: FrozenSnapshot, isKept: Bool = false) {
     precondition(snapshot.pool == state && state.pointee.snapshotIsOpen, "a snapshot of this pool that has not ended")
     state.pointee.snapshotIsOpen = false
-    snapshot.end(givingBack: &state.pointee.spareMeta, &state.pointee.spareTable)
+    if isKept { state.pointee.keptGeneration = snapshot.generation }
+    snapshot.end(
+      givingBack: &state.pointee.spareMeta, &state.pointee.spareTable, &state.pointee.spareStamps)
     state.pointee.free.take(&state.pointee.retired)
+  }
+
+  /// The containers are as a snapshot that is kept has them: they were restored from it.
+  mutating func markKept() {
+    precondition(!state.pointee.snapshotIsOpen && state.pointee.generation < UInt32.max, "no snapshot is open")
+    state.pointee.generation += 1
+    state.pointee.keptGeneration = state.pointee.generation
   }
 
   /// Gives the memory of up to `pages` free pages back to the system, keeping `spare` of them. Returns how many it

@@ -20,6 +20,8 @@ struct PageTable: ~Copyable {
   private var room: Int
   /// The place of page 0 among the pages of the open snapshot, if this table is part of it.
   private var frozenBase = 0
+  /// How many pages were removed from the front since the table began: with it a page keeps its number in all snapshots.
+  private(set) var removed: UInt64 = 0
 
   init(_ pool: UnsafeMutablePointer<PoolState>) {
     PoolState.retain(pool)
@@ -43,6 +45,9 @@ struct PageTable: ~Copyable {
     if stamps[i] != pool.pointee.generation { claim(i) }
     return pages[i]
   }
+
+  /// Notes that page `i` was written past `write`, where no open snapshot reads it. It must never be removed.
+  @inline(__always) mutating func noteChange(_ i: Int) { stamps[i] = pool.pointee.generation }
 
   /// Makes page `i`, whose stamp is old, this generation's.
   @inline(never) private mutating func claim(_ i: Int) {
@@ -106,7 +111,14 @@ struct PageTable: ~Copyable {
     stamps += 1
     head += 1
     count -= 1
+    removed += 1
     frozenBase += 1
+  }
+
+  /// Lets go of all pages; the next one that is added has that number.
+  mutating func removeAll(beginningAt first: UInt64) {
+    while count > 0 { removeLast() }
+    removed = first
   }
 
   /// Room for one page more: from the front if at least half is empty there, else by doubling.
@@ -128,6 +140,7 @@ struct PageTable: ~Copyable {
     into snapshot: inout SnapshotBuilder
   ) {
     precondition(snapshot.pool == pool, "a snapshot of the same ledger")
-    frozenBase = snapshot.append(header, meta, more: more, pages: pages, count: count, tail: tail)
+    frozenBase = snapshot.append(
+      header, meta, more: more, first: removed, pages: pages, stamps: stamps, count: count, tail: tail)
   }
 }

@@ -70,9 +70,9 @@ struct PagedArray<Record: BitwiseCopyable>: ~Copyable {
     }
   }
 
-  /// An array as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
-    self.init(pool)
+  /// Makes the array what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
+  /// throws.
+  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
     let section = try reader.beginSection(.array, recordSize: MemoryLayout<Record>.stride, metaCount: 8)
     let n = section.metaInteger(at: 0)
     let pages = (n + UInt64(Self.recordsPerPage) - 1) / UInt64(Self.recordsPerPage)

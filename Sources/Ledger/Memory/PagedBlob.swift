@@ -36,6 +36,7 @@ struct PagedBlob: ~Copyable {
       table.append()
     }
     let reference = end
+    table.noteChange(table.count - 1)
     let place = table.read(table.count - 1) + Int(end % UInt64(pageByteCount))
     if prefix == 1 {
       place.storeBytes(of: UInt8(bytes.count), as: UInt8.self)
@@ -75,9 +76,9 @@ struct PagedBlob: ~Copyable {
     }
   }
 
-  /// A blob as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
-    self.init(pool)
+  /// Makes the blob what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
+  /// throws.
+  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
     let section = try reader.beginSection(.blob, recordSize: 1, metaCount: 8)
     let end = section.metaInteger(at: 0)
     guard end < 1 << 48, (end + UInt64(pageByteCount) - 1) / UInt64(pageByteCount) == section.pages else {

@@ -91,16 +91,18 @@ struct PagedQueue<Record: BitwiseCopyable>: ~Copyable {
       tail: tail * MemoryLayout<Record>.stride, into: &snapshot)
   }
 
-  /// A queue as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
-    self.init(pool)
+  /// Makes the queue what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
+  /// throws.
+  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
     let section = try reader.beginSection(.queue, recordSize: MemoryLayout<Record>.stride, metaCount: 16)
     let (first, end) = (section.metaInteger(at: 0), section.metaInteger(at: 8))
     guard first <= end, end - first < 1 << 40, end < 1 << 62 else {
       throw MalformedBytes("a queue ends before it begins")
     }
     let pages = (end + Self.recordsPerPage - 1) / Self.recordsPerPage - first / Self.recordsPerPage
-    guard pages == section.pages else { throw MalformedBytes("a queue's count differs from its pages") }
+    guard pages == section.pages, section.first == first / Self.recordsPerPage else {
+      throw MalformedBytes("a queue's count differs from its pages")
+    }
     try reader.readPages(of: section, into: &table)
     (self.first, self.end) = (first, end)
   }

@@ -172,23 +172,22 @@ struct PastTable: ~Copyable {
     index.freeze(into: &snapshot)
     newest.freeze(into: &snapshot)
   }
-  /// A table as `freeze` wrote it. Throws `MalformedBytes` if the bytes are something else, and what the source throws.
-  init<Source: SnapshotSource>(_ pool: borrowing PagePool, restoring reader: inout SnapshotReader<Source>) throws {
+  /// Makes the table what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
+  /// throws.
+  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
     let bytes = try reader.readBytes(limit: MemoryLayout<Lists>.size)
     guard bytes.count == MemoryLayout<Lists>.size else { throw MalformedBytes("the past's lists have another length") }
-    let lists = bytes.withUnsafeBytes { $0.loadUnaligned(as: Lists.self) }
-    let blocks = try PagedArray<Block>(pool, restoring: &reader)
-    let index = try HashIndex(pool, restoring: &reader)
-    let newest = try PagedArray<UInt32>(pool, restoring: &reader)
+    lists = bytes.withUnsafeBytes { $0.loadUnaligned(as: Lists.self) }
+    try blocks.restore(from: &reader)
+    try index.restore(from: &reader)
+    try newest.restore(from: &reader)
     let places = [lists.firstSealed, lists.lastSealed, lists.firstFree, lists.used]
     guard newest.count == Slot.count || blocks.count == 0, places.allSatisfy({ Int($0) <= blocks.count }),
       (0..<newest.count).allSatisfy({ Int(newest.read($0).pointee) <= blocks.count })
     else { throw MalformedBytes("the past refers to blocks that are not there") }
-    self.lists = lists
-    self.blocks = blocks
-    self.index = index
-    self.newest = newest
   }
+  /// See `HashIndex.checkRestored`.
+  func checkRestored() throws { try index.checkRestored() }
 }
 
 extension PastTable.Block {

@@ -10,6 +10,9 @@ struct PoolState: ~Copyable {
   /// Raised by each snapshot. A page with an older stamp may belong to a snapshot.
   var generation: UInt32 = 1
   var snapshotIsOpen = false
+  /// The generation that began with the snapshot which was last written or read: pages with an older stamp are in it as
+  /// they are. 0: there is none.
+  var keptGeneration: UInt32 = 0
   /// How many pages of the open snapshot its writer has finished with, in the order in which they were added:
   /// those need no copy any more. Written by the snapshot's writer, from its own thread.
   let writtenPages = Atomic<Int>(0)
@@ -24,6 +27,7 @@ struct PoolState: ~Copyable {
   /// snapshot costs.
   var spareMeta = ByteBuffer(capacity: 64)
   var spareTable = PageStack()
+  var spareStamps = StampStack()
   /// Mappings, and their sizes in pages.
   private var slabs: [(base: UnsafeMutableRawPointer, pages: Int)] = []
   /// What is left of the newest slab: never touched yet.
@@ -168,4 +172,35 @@ struct PageStack: ~Copyable {
     base = bigger
     return bigger + count
   }
+}
+
+/// A growable list of pages' stamps.
+struct StampStack: ~Copyable {
+  private(set) var count = 0
+  private var room = 0
+  private var base: UnsafeMutablePointer<UInt32>?
+
+  init() {}
+  deinit { base?.deallocate() }
+
+  subscript(_ i: Int) -> UInt32 {
+    guard let base, i >= 0, i < count else { preconditionFailure("a stamp within the list") }
+    return base[i]
+  }
+  mutating func append(_ stamps: UnsafePointer<UInt32>, count n: Int) {
+    guard n > 0 else { return }
+    if count + n > room {
+      room = max(64, room * 2, count + n)
+      let bigger = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
+      if let base {
+        bigger.initialize(from: base, count: count)
+        base.deallocate()
+      }
+      base = bigger
+    }
+    base?.advanced(by: count).initialize(from: stamps, count: n)
+    count += n
+  }
+  /// Forgets all stamps, and keeps the room.
+  mutating func removeAll() { count = 0 }
 }

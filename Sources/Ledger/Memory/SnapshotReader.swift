@@ -14,6 +14,8 @@ public protocol SnapshotSource {
 /// not detected here, the digest over the whole file does detect.
 struct SnapshotReader<Source: SnapshotSource> {
   private(set) var source: Source
+  /// It has only the pages that have changed since another snapshot, and is to be restored into what that one gave.
+  private(set) var hasChangesOnly = false
 
   /// Reads and checks the beginning.
   init(_ source: Source) throws {
@@ -27,15 +29,18 @@ struct SnapshotReader<Source: SnapshotSource> {
     guard try integer(UInt32.self) == UInt32(pageByteCount) else {
       throw MalformedBytes("a snapshot of another page size")
     }
+    let kind = try integer(UInt32.self)
+    guard kind <= 1 else { throw MalformedBytes("a snapshot of an unknown kind") }
+    hasChangesOnly = kind == 1
   }
 
   /// The next section, which must be plain bytes of at most `limit`.
   mutating func readBytes(limit: Int = 1 << 30) throws -> [UInt8] {
-    try beginSection(.bytes, recordSize: 1, metaLimit: limit).meta
+    try beginSection(.bytes, recordSize: 1, metaLimit: limit, areRunsNext: true).meta
   }
 
   /// Checks that nothing is left of the snapshot.
-  mutating func finish() throws { _ = try beginSection(.end, recordSize: 0, metaLimit: 0) }
+  mutating func finish() throws { _ = try beginSection(.end, recordSize: 0, metaLimit: 0, areRunsNext: true) }
 
   /// Reads a section's beginning, which must be of this kind, with records of this size and this much meta.
   mutating func beginSection(_ kind: SectionHeader.Kind, recordSize: Int, metaCount: Int) throws -> RestoredSection {
@@ -44,31 +49,62 @@ struct SnapshotReader<Source: SnapshotSource> {
     return section
   }
 
-  mutating func beginSection(_ kind: SectionHeader.Kind, recordSize: Int, metaLimit: Int) throws -> RestoredSection {
+  /// - Parameter areRunsNext: the section has no pages, and so ends with no runs of them.
+  mutating func beginSection(
+    _ kind: SectionHeader.Kind, recordSize: Int, metaLimit: Int, areRunsNext: Bool = false
+  ) throws -> RestoredSection {
     guard try integer(UInt32.self) == kind.rawValue else { throw MalformedBytes("a section of another kind") }
     guard try integer(UInt32.self) == UInt32(recordSize) else {
       throw MalformedBytes("a section of another record size")
     }
     let metaCount = try integer(UInt64.self)
+    let first = try integer(UInt64.self)
     let pages = try integer(UInt64.self)
     let tail = try integer(UInt64.self)
     guard metaCount <= UInt64(metaLimit), tail <= UInt64(pageByteCount), (tail > 0) == (pages > 0),
+      pages < 1 << 32, first == 0 || (kind == .queue && first < 1 << 62),
       pages == 0 || (kind != .bytes && kind != .end)
     else { throw MalformedBytes("a section of impossible size") }
     var meta = [UInt8](repeating: 0, count: Int(metaCount))
     try meta.withUnsafeMutableBytes { try source.read(into: $0) }
-    return RestoredSection(meta: meta, pages: pages, tail: Int(tail))
+    if areRunsNext, try integer(UInt32.self) != 0 { throw MalformedBytes("a section with pages that it has not") }
+    return RestoredSection(meta: meta, first: first, pages: pages, tail: Int(tail))
   }
 
-  /// Reads a section's pages to the end of a table. What the last page lacks is zeros.
+  /// Reads a section's pages into a table: all of them, or those that have changed, beside what is there. What the last page
+  /// lacks is zeros.
   mutating func readPages(of section: RestoredSection, into table: inout PageTable) throws {
-    var page: UInt64 = 0
-    while page < section.pages {
-      page += 1
-      table.append()
-      let count = page == section.pages ? section.tail : pageByteCount
-      try source.read(into: UnsafeMutableRawBufferPointer(start: table.write(table.count - 1), count: count))
+    let total = Int(section.pages)
+    if hasChangesOnly && section.first < table.removed { throw MalformedBytes("changes of another snapshot") }
+    if !hasChangesOnly || section.first - table.removed >= UInt64(table.count) {
+      table.removeAll(beginningAt: section.first)
     }
+    while table.removed < section.first { table.removeFirst() }
+    while table.count > total { table.removeLast() }
+    let kept = table.count
+    var end = 0
+    for run in try readRuns() {
+      guard run.lowerBound >= end, run.upperBound <= total, run.lowerBound == end || run.lowerBound <= kept else {
+        throw MalformedBytes("a run of pages out of place")
+      }
+      end = run.upperBound
+      for page in run { try readPage(page, page == total - 1 ? section.tail : pageByteCount, into: &table) }
+    }
+    guard end == total || kept == total else { throw MalformedBytes("a section without all of its pages") }
+  }
+  private mutating func readRuns() throws -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for _ in 0..<(try integer(UInt32.self)) {
+      let first = Int(try integer(UInt32.self))
+      runs.append(first..<first + Int(try integer(UInt32.self)))
+    }
+    return runs
+  }
+  private mutating func readPage(_ page: Int, _ count: Int, into table: inout PageTable) throws {
+    if page == table.count { table.append() }
+    let bytes = table.write(page)
+    try source.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: count))
+    if count < pageByteCount { memset(bytes + count, 0, pageByteCount - count) }
   }
 
   private mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type) throws -> T {
@@ -81,6 +117,8 @@ struct SnapshotReader<Source: SnapshotSource> {
 /// The beginning of a section that was read.
 struct RestoredSection {
   var meta: [UInt8]
+  /// The number of the first page.
+  var first: UInt64
   var pages: UInt64
   /// Bytes of the last page.
   var tail: Int
