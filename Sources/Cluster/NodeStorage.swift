@@ -387,15 +387,15 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   /// So many snapshots in a row have changes only, at most: a start reads them all.
   private static let changesInARow = 8
 
-  /// The snapshot to which this one may have the changes. All changes together have no more bytes than the whole one before
-  /// them: so a start reads at most twice the state, and the disk holds at most that, and the next whole one. Nil: there is
-  /// none, or it is time for a whole one.
+  /// The snapshot to which this one may have the changes. All changes together have at most half as many bytes as the whole
+  /// one before them: so a start reads at most one and a half times the state, and the disk holds at most that, and the
+  /// next whole one. Nil: there is none, or it is time for a whole one.
   private func extensibleBase(of order: SnapshotOrder) -> SnapshotFile? {
     guard let base = order.snapshot.base, base.index < order.index else { return nil }
     // What cannot be read now is not to be built on.
     guard let chain = try? snapshots.chain(of: base), chain.count <= NodeStorage.changesInARow else { return nil }
     let changes = chain.dropFirst().reduce(0) { $0 + $1.byteCount } + UInt64(order.snapshot.changedByteCount)
-    return changes <= chain[0].byteCount ? base : nil
+    return changes <= chain[0].byteCount / 2 ? base : nil
   }
 
   // MARK: Recovery

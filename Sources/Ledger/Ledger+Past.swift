@@ -1,6 +1,7 @@
 import Base
 
-// A transaction stays in memory for a day; then 16 bytes are kept of it (`PastEntry`): where in the journal the record is
+// A transaction stays in memory for a day, or until 2^18 later ones have come; then 16 bytes are kept of it (`PastEntry`):
+// where in the journal the record is
 // that last spoke about it, and a check of what its records say. A command that needs more of it carries these *facts*:
 // the records themselves, as the shard's leader read them (`readFacts`). Apply never reads the journal. It verifies the
 // facts by the check and has the transaction in memory again for a day, with all that was given back of it; without facts,
@@ -73,7 +74,7 @@ struct PastCheck {
 extension Ledger {
   // MARK: Out of memory
 
-  /// Looks at the transactions that have been in memory for their time: what is over becomes an entry of the past, what no
+  /// Looks at the transactions that have been in memory for their time, or are too many: what is over becomes an entry of the past, what no
   /// refund window reaches any more is forgotten, what is open stays for as long again. True: there may be more.
   mutating func retireTransactions(atMost limit: Int) -> Bool {
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond
@@ -84,7 +85,7 @@ extension Ledger {
       guard !transactions.isEmpty else { break }
       let number = transactions.first
       let record = transactions.read(number).pointee
-      guard record.keptSince.microseconds + age <= now.microseconds else { break }
+      guard record.keptSince.microseconds + age <= now.microseconds || areTooMany else { break }
       if record.state == TransactionRecord.open {
         // One that stays in this entry has been looked at: what is behind it stays as well.
         guard record.keptSince < now else { break }
@@ -101,6 +102,9 @@ extension Ledger {
       block.forEach { count($0, $1, -1) }
     }
     return true
+  }
+  private var areTooMany: Bool {
+    transactions.count > limits.transactionsInMemory + holdQueue.count + Int(core.openOutbox)
   }
   /// Puts a transaction that is still open at the end of the queue.
   private mutating func stay(_ number: UInt64, _ record: TransactionRecord) {

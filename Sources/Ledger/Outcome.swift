@@ -74,6 +74,9 @@ public struct LedgerLimits: Sendable, Hashable {
   public var journalSegmentBytes: UInt64 = 64 << 20
   /// How long a transaction stays in memory as it is; afterwards 16 bytes are kept of it (see `Ledger+Past.swift`).
   public var transactionSeconds: Int64 = 86_400
+  /// Transactions that stay in memory so long, at most, those that are open not counted: however many come, they take
+  /// 33 MB of memory and of each snapshot.
+  public var transactionsInMemory = 1 << 18
   /// Days that a redemption's lot lives on when points are given back after it expired (R9).
   public var graceDays: Int64 = 7
   /// Units of work (members looked at, lots expired × 8) that one tick may do.

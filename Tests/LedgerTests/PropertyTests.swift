@@ -50,9 +50,12 @@ struct PropertyTests {
   }
 
   /// Transactions leave memory within hours, so that most of what is refunded has left it.
-  static func open(_ shards: Int, seed: UInt64, transactionSeconds: Int64 = 20_000) throws -> World {
+  static func open(
+    _ shards: Int, seed: UInt64, transactionSeconds: Int64 = 20_000, transactionsInMemory: Int = 1 << 18
+  ) throws -> World {
     var limits = LedgerLimits()
     limits.transactionSeconds = transactionSeconds
+    limits.transactionsInMemory = transactionsInMemory
     limits.journalSegmentBytes = 65_536
     limits.tickWork = 40
     let world = World(shards: shards, limits: limits)

@@ -104,6 +104,7 @@ public final class Life {
       configuration.transferPieceBytes = plan.transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = plan.journalSegmentBytes
       configuration.ledgerLimits.transactionSeconds = plan.transactionSeconds
+      configuration.ledgerLimits.transactionsInMemory = plan.transactionsInMemory
     }
     for host in simulation.hosts {
       host.disk.spareNewestWrite(to: ".wal")

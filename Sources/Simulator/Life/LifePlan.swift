@@ -106,6 +106,7 @@ public struct LifePlan: Sendable {
   public var sideMembers = 0
   /// Transactions leave memory after so many seconds; 0: with the next entry.
   public var transactionSeconds: Int64 = 86_400
+  public var transactionsInMemory = 1 << 18
   /// Holds lapse after so many seconds at most; 0: not within a life.
   public var holdSeconds: UInt64 = 0
   /// One member has almost all that an account may hold, and amounts are near what one command may move.
@@ -218,6 +219,7 @@ public struct LifePlan: Sendable {
       lateChangePerMille = 200
     }
     transactionSeconds = random.pick([0, 0, 1, 4, 86_400])
+    transactionsInMemory = random.pick([1 << 18, 0, 3, 40])
     hasHostileIDs = random.chance(300)
     applyWork = random.pick([1_024, 1_024, 1, 8, 64])
     replayPatience = random.pick([50_000, 50_000, 10, 100])
