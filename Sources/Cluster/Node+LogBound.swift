@@ -3,10 +3,13 @@ import Storage
 
 /// The log of all shards goes from its begin on, a segment when nothing in it is needed. Over its limit, what little is
 /// needed of its oldest segment is written again at its end; where much is needed, those who need most are relieved by
-/// a snapshot. If it still grows, writes of those are refused here, long before the disk is full.
+/// a snapshot. A start reads all of the log: so where it is mostly needless, that is done long before. If it still grows, writes of those are refused here, long before the disk is full.
 extension Node {
   /// A snapshot is forced no more often than this, and one that failed is tried again after it.
   static let snapshotPause: UInt64 = 10_000_000
+
+  /// A log of so few is short enough.
+  private static let segmentsAtRest = 4
 
   /// Where the whole log was written again and did not become shorter, it is let be for a while (µs).
   static let rewritePause: UInt64 = 1_000_000
@@ -18,7 +21,11 @@ extension Node {
     let limit = UInt64(configuration.logLimitBytes)
     guard log.pinnedBytes > limit else {
       if !disk.pinning.isEmpty { pinning([]) }
-      disk.leastPinned = .max
+      if log.segmentCount > Node.segmentsAtRest, log.pinnedBytes > limit / 16, log.liveBytes <= log.pinnedBytes / 2 {
+        rewriteOldest(log)
+      } else {
+        disk.leastPinned = .max
+      }
       return
     }
     // If all of these were gone, the rest would fill half of the limit at most.

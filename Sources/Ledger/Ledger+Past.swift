@@ -1,11 +1,10 @@
 import Base
 
 // A transaction stays in memory for a day, or until 2^18 later ones have come; then 16 bytes are kept of it (`PastEntry`):
-// where in the journal the record is
-// that last spoke about it, and a check of what its records say. A command that needs more of it carries these *facts*:
-// the records themselves, as the shard's leader read them (`readFacts`). Apply never reads the journal. It verifies the
-// facts by the check and has the transaction in memory again for a day, with all that was given back of it; without facts,
-// or with others than the state vouches for, it changes nothing and says that they are wanted.
+// where in the journal the record is that last spoke about it, and a check of what its records say. A command that needs
+// more of it carries these *facts*: the records themselves, as the shard's leader read them (`readFacts`). Apply never reads
+// the journal. It verifies the facts by the check and has the transaction in memory again for a day, with all that was given
+// back of it; without facts, or with others than the state vouches for, it changes nothing and says that they are wanted.
 //
 // Of a transaction older than all refund windows nothing is kept. Facts about it cannot be verified, and tell only whose
 // it was: so under which key its requests were answered.

@@ -46,6 +46,25 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// A start reads all of it: what a few old entries hold back goes long before the limit.
+  @Test func aLogThatIsMostlyNeedlessIsShort() throws {
+    let cluster = try DiskCluster(seed: 85) { configuration in
+      configuration.logLimitBytes = 64 << 20
+      configuration.snapshotCommands = 300
+      configuration.logTailBytes = 8 << 10
+    }
+    try fill(cluster, "a", blocks: 3_000)
+    cluster.simulation.run(for: 5_000_000)
+    for host in 0..<3 { #expect(try pinned(cluster, host) <= 6 << 20) }
+    for host in 0..<3 {
+      cluster.simulation.kill(host)
+      cluster.simulation.start(host)
+    }
+    cluster.simulation.run(for: 5_000_000)
+    #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=3000 "))
+    try cluster.checkBooks()
+  }
+
   /// What many shards need of a segment is moved at once.
   @Test func aSegmentGoesWithOneRewriteHoweverManyShardsHaveSomethingInIt() throws {
     let cluster = try makeCluster(seed: 84, shards: 12)
