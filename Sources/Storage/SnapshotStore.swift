@@ -22,7 +22,7 @@ public struct SnapshotFile: Hashable, Sendable {
   public var path: String
   /// Size of the file, all framing included: what a peer is sent.
   public var byteCount: UInt64
-  /// SHA-256 of the concatenated SHA-256s of header and chunks: it covers every byte of the file before the footer.
+  /// See `SnapshotDigest`: it covers every byte of the file before the footer.
   public var digest: SHA256.Digest
 
   /// As the base of another one.
@@ -124,8 +124,9 @@ public final class SnapshotStore: Sendable {
   }
 
   /// Opens a snapshot to read its body.
-  public func open(_ file: SnapshotFile) throws(StorageError) -> SnapshotReader {
-    let reader = try SnapshotReader(try fileSystem.open(file.path, create: false))
+  public func open(_ file: SnapshotFile, verifyingDigest: Bool = false) throws(StorageError) -> SnapshotReader {
+    let reader = try SnapshotReader(
+      try fileSystem.open(file.path, create: false), verifyingDigest: verifyingDigest)
     try check(reader.file, is: file)
     return reader
   }
@@ -140,7 +141,7 @@ public final class SnapshotStore: Sendable {
   /// Reads all of the shard's newest snapshot, if it has one. Throws `.damaged` if that is not what was written.
   public func verifyNewest(_ shard: ShardID) throws(StorageError) {
     guard let newest = try newest(shard) else { return }
-    for file in try chain(of: newest) { try open(file).verifyRest() }
+    for file in try chain(of: newest) { try open(file, verifyingDigest: true).verifyRest() }
   }
 
   /// Begins, or resumes, the receipt of a peer's file, known by its digest and size as the peer's `SnapshotFile` has

@@ -22,7 +22,7 @@ public final class SnapshotWriter {
   private var offset: UInt64
   private var bodyBytes: UInt64 = 0
   private var chunkCount = 0
-  private var digest = PartsDigest()
+  private var digest = SnapshotDigest()
   private var isDone = false
   private let pacer: (any WritePacer)?
   private var unsynced = 0
