@@ -210,12 +210,13 @@ extension Simulation {
     guard let wire = wires[id] else { return }
     let here = wire.ends[end]
     let other = wire.ends[1 - end]
-    if !here.held.isEmpty || isSilent(other.host, here.host) {
-      if here.held.isEmpty {
-        if here.heldSince == 0 { wires[id]?.ends[end].heldSince = now }
-        let since = here.heldSince == 0 ? now : here.heldSince
-        schedule(after: Simulation.unheardLimit, .unheard(wire: id, end: 1 - end, since: since))
-      }
+    if isSilent(other.host, here.host) {
+      missed(id, end)
+      wires[id]?.ends[end].held.append(bytes)
+      return
+    }
+    // What was sent later waits behind what is sent again.
+    guard here.held.isEmpty else {
       wires[id]?.ends[end].held.append(bytes)
       return
     }
@@ -241,6 +242,7 @@ extension Simulation {
       schedule(after: Simulation.unheardLimit, .unheard(wire: id, end: 1 - end, since: now))
     }
     note(id, now, bytes.withUnsafeBytes { xxh64($0) })
+    hears?(id, here.host, bytes)
     var kept = host.unreadLinks[here.link] ?? []
     kept.append(contentsOf: bytes)
     let consumed = kept.withUnsafeBytes { node.linkReceived(here.link, $0, now: moment(host)) }
@@ -307,25 +309,31 @@ extension Simulation {
     perform(host)
   }
 
-  /// The way is open again: what stayed away comes, as the sender's timer tells it to send once more.
+  /// Something stays away from an end: the other one gives up unless that changes.
+  private func missed(_ id: UInt64, _ end: Int) {
+    guard let here = wires[id]?.ends[end], here.held.isEmpty || here.heldSince == 0 else { return }
+    let since = here.heldSince == 0 ? now : here.heldSince
+    wires[id]?.ends[end].heldSince = since
+    schedule(after: Simulation.unheardLimit, .unheard(wire: id, end: 1 - end, since: since))
+  }
+
+  /// The way is open again: what stayed away comes when the sender's timer tells it to send once more.
   private func resume(_ id: UInt64) {
     guard let wire = wires[id] else { return }
     for end in 0..<2 {
       guard !isSilent(wire.ends[1 - end].host, wire.ends[end].host) else { continue }
       wires[id]?.ends[end].heldSince = 0
       guard !wire.ends[end].held.isEmpty else { continue }
-      wires[id]?.ends[end].held.removeAll()
-      var arrival = max(now + between(1, 1_000_000), wire.ends[end].lastArrival + 1)
-      for bytes in wire.ends[end].held {
-        if let bytes {
-          events.push(at: arrival, .bytes(wire: id, end: end, bytes))
-        } else {
-          events.push(at: arrival, .closed(wire: id, end: end))
-        }
-        arrival += 1
-      }
-      wires[id]?.ends[end].lastArrival = arrival
+      schedule(after: between(1, 1_000_000), .resent(wire: id, end: end))
     }
+  }
+  func resent(wire id: UInt64, end: Int) {
+    guard let wire = wires[id] else { return }
+    let held = wire.ends[end].held
+    guard !held.isEmpty else { return }
+    if isSilent(wire.ends[1 - end].host, wire.ends[end].host) { return missed(id, end) }
+    wires[id]?.ends[end].held = []
+    for bytes in held { arrive(wire: id, end: end, bytes) }
   }
   /// A machine has its power back: who still speaks to what ran there hears that it is gone.
   func powerIsBack(_ number: Int) {

@@ -76,6 +76,8 @@ public final class Simulation {
   public internal(set) var ends: [String] = []
   /// Hears all that nodes say to each other.
   var overhears: ((_ wire: UInt64, _ from: Int, _ bytes: [UInt8]) -> Void)?
+  /// The same where it arrives.
+  var hears: ((_ wire: UInt64, _ by: Int, _ bytes: [UInt8]) -> Void)?
 
   /// From one host to another.
   struct Path: Hashable {
@@ -199,6 +201,8 @@ public final class Simulation {
     case accepted(wire: UInt64, end: Int)
     /// An end has waited too long for what it sent to be taken.
     case unheard(wire: UInt64, end: Int, since: UInt64)
+    /// What stayed away from an end is sent once more.
+    case resent(wire: UInt64, end: Int)
     case dialled(host: Int, life: Int, request: UInt64, address: String)
     case dialFailed(host: Int, life: Int, request: UInt64)
     case written(host: Int, life: Int, LogBatch)
@@ -210,7 +214,7 @@ public final class Simulation {
 
     static let kinds = [
       "tick", "bytes", "closed", "accepted", "unheard", "dialled", "dialFailed", "written", "job", "drained", "turn",
-      "call", "visit",
+      "call", "visit", "resent",
     ]
     var kind: Int {
       switch self {
@@ -227,6 +231,7 @@ public final class Simulation {
       case .turn: 10
       case .call: 11
       case .visit: 12
+      case .resent: 13
       }
     }
   }
@@ -241,7 +246,7 @@ public final class Simulation {
       .job(let host, _, _), .drained(let host, _, _), .turn(let host, _), .visit(let host, _):
       host
     case .bytes(let wire, let end, _), .closed(let wire, let end), .accepted(let wire, let end),
-      .unheard(let wire, let end, _):
+      .unheard(let wire, let end, _), .resent(let wire, let end):
       wires[wire]?.ends[end].host
     case .call: nil
     }
@@ -264,6 +269,7 @@ public final class Simulation {
     case .closed(let id, let end): arrive(wire: id, end: end, nil)
     case .accepted(let id, let end): accepted(wire: id, end: end)
     case .unheard(let id, let end, let since): unheard(wire: id, end: end, since: since)
+    case .resent(let id, let end): resent(wire: id, end: end)
     case .dialled(let number, let life, let request, let address): dialled(number, life, request, address)
     case .dialFailed(let number, let life, let request):
       guard let (host, node) = process(number, life) else { return }

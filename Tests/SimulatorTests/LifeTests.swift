@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Foundation
 import Testing
@@ -70,6 +71,62 @@ import Testing
     let held = simulation.wires[link]?.ends.map(\.lastArrival)
     simulation.stallConnection(0, for: 1_000)
     #expect(held != nil && simulation.wires[link]?.ends.map(\.lastArrival) == held)
+  }
+
+  /// As with TCP: what a silence held up is sent again after it, and nothing that is under way overtakes it.
+  @Test(arguments: 1...4 as ClosedRange<UInt64>)
+  func nothingOvertakesWhatASilenceHolds(seed: UInt64) {
+    var faults = Simulation.Faults()
+    faults.maximumDelay = 300_000
+    let simulation = Simulation(seed: seed, nodes: 2, faults: faults)
+    var sent: [[UInt64]: [[UInt8]]] = [:]
+    var heldUp = 0
+    simulation.overhears = { wire, from, bytes in sent[[wire, UInt64(1 - from)], default: []].append(bytes) }
+    simulation.hears = { wire, by, bytes in
+      #expect(sent[[wire, UInt64(by)]]?.first == bytes)
+      sent[[wire, UInt64(by)]]?.removeFirst()
+    }
+    simulation.run(for: 3_000_000)
+    for _ in 0..<40 {
+      simulation.silence(from: 0, to: 1)
+      simulation.run(for: 100_000)
+      heldUp += simulation.wires.values.map { $0.ends.map(\.held.count).reduce(0, +) }.reduce(0, +)
+      simulation.heal(0, 1)
+      simulation.run(for: 150_000)
+    }
+    #expect(heldUp > 40)
+  }
+
+  /// What a replica has of an older term, and nobody can have been told of, is nothing that a read must see.
+  @Test func whatWasNeverCommittedIsNotMissedInARead() throws {
+    let simulation = Simulation(seed: 6, nodes: 3)
+    simulation.run(for: 2_000_000)
+    let admin = try #require(simulation.connect(to: 0))
+    for line in ["CLUSTER INIT shards=1 replicas=3", "PROGRAM SET main"] {
+      admin.clear()
+      simulation.send(line + "\n", on: admin)
+      #expect(simulation.run(for: 20_000_000) { admin.lineCount > 0 })
+      simulation.run(for: 3_000_000)
+    }
+    let shard = ShardID(1)
+    func view(_ host: Int) throws -> ReplicaView {
+      try #require(simulation.hosts[host].node?.replicaViews.first { $0.shard == shard })
+    }
+    let leader = try #require((0..<3).first { try view($0).isLeader })
+    for other in 0..<3 where other != leader { simulation.silence(from: other, to: leader) }
+    let client = try #require(simulation.connect(to: leader))
+    simulation.send("MEMBER ADD ann\n", on: client)
+    simulation.run(for: 300_000)
+    let observer = LifeObserver()
+    var complaints: [String] = []
+    observer.complain = { complaints.append($0) }
+    let alone = try view(leader)
+    try #require(alone.lastIndex > alone.appliedIndex)
+    observer.acknowledges(alone, through: alone.lastIndex)
+    observer.starts(alone)
+    observer.readBegins(alone, round: 1)
+    observer.readEnds(alone, round: 1)
+    #expect(complaints.isEmpty, "\(complaints)")
   }
 
   @Test func aNodeThatHasNoVoteInTheDirectoryFollowsIt() throws {

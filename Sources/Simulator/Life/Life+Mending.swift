@@ -15,9 +15,9 @@ extension Life {
       }
       // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for, ten minutes at most.
       for _ in 0..<20 {
-        let received = bytesReceived()
+        let received = bytesReceived(by: damaged.sorted())
         simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
-        if failure != nil || lacking().isEmpty || bytesReceived() <= received { break }
+        if failure != nil || lacking().isEmpty || bytesReceived(by: damaged.sorted()) <= received { break }
       }
       for number in damaged.sorted() where failure == nil { readJournals(at: number) }
       if lacking().isEmpty { break }
@@ -67,9 +67,9 @@ extension Life {
       .map { "shard \($0.shard.rawValue) bad=\($0.isBad) applied=\($0.appliedIndex.rawValue)" }.joined(separator: ", ")
   }
 
-  /// Of snapshots and journals, by those that were damaged.
-  private func bytesReceived() -> UInt64 {
-    damaged.reduce(0) { sum, number in
+  /// Of snapshots and journals.
+  func bytesReceived(by hosts: [Int]) -> UInt64 {
+    hosts.reduce(0) { sum, number in
       simulation.hosts[number].disk.files.reduce(sum) {
         $1.path.hasSuffix(".jnl") || $1.path.hasSuffix(".part") ? $0 + UInt64($1.bytes) : $0
       }
