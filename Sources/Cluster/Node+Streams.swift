@@ -282,7 +282,6 @@ extension Node {
     answerWaitingReads(of: replica)
     if shard == .directory { directoryApplied() }
     if replica.isLeader { noteProgress(of: replica) }
-    if replica.bytesSinceSnapshot >= configuration.snapshotLogBytes || replica.wantsPause { takeNextSnapshot() }
   }
 
   // MARK: The journal

@@ -135,6 +135,24 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// Many replicas take their turns at once, and a snapshot refers to the journal that came of its own replica's turn: it
+  /// is begun when that is on its way to the disk, whoever asks for it.
+  @Test func aSnapshotIsNotBegunBeforeItsJournalIsOnItsWay() throws {
+    let cluster = try makeCluster(seed: 114, commands: 1_000_000)
+    let node = try cluster.node(0)
+    let replicas = ledgers(cluster, 0)
+    // The first asks for it whenever anything happens, and it is always the last one's turn.
+    replicas[0].snapshotNotBefore = .max
+    try earn(cluster, rounds: 40, tag: "d") {
+      replicas[0].isDirty = true
+      replicas[0].wantsPause = true
+      if node.snapshotUnderWay == nil { replicas[2].snapshotIsWanted = true }
+    }
+    #expect(node.counters.snapshotsTaken > 5)
+    let failed = cluster.simulation.log.filter { $0.contains("snapshot failed") }
+    #expect(failed.isEmpty, "\(failed.first ?? "")")
+  }
+
   /// The next that is asked for is whose log holds back the rest, or whom a follower needs.
   @Test func whoIsWaitedForIsNext() throws {
     let cluster = try makeCluster(seed: 113, commands: 1_000_000)
