@@ -30,7 +30,7 @@ final class FilePool {
       file = try fileSystem.open(pooled.path, create: false)
     } catch {
       guard error.kind == .noDescriptors, !open.isEmpty else { throw error }
-      for _ in 0..<max(1, open.count / 4) { closeOldest() }
+      giveUpSome()
       file = try fileSystem.open(pooled.path, create: false)
     }
     keep(file, as: pooled)
@@ -48,6 +48,10 @@ final class FilePool {
     while open.count >= capacity { closeOldest() }
     pooled.file = file
     open.append(pooled)
+  }
+  /// Closes a quarter of those that are open, for whoever else wants descriptors.
+  func giveUpSome() {
+    for _ in 0..<(open.count + 3) / 4 { closeOldest() }
   }
   private func closeOldest() {
     guard let place = open.indices.min(by: { open[$0].lastUse < open[$1].lastUse }) else { return }

@@ -144,6 +144,13 @@ final class ShardJournal {
     slot = 1 - slot
   }
 
+  /// Makes all durable that was found when this was opened, and its names. A segment is synced before it is sealed.
+  func settle() throws(StorageError) {
+    guard let file else { return }
+    try pool.use(file).sync()
+    try fileSystem.syncDirectory(directory)
+  }
+
   /// Begins a segment: its header and its name are durable when this returns.
   private func beginSegment(_ number: UInt32) throws(StorageError) {
     let file = try fileSystem.open(path(number), create: true)

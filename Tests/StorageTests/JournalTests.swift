@@ -100,6 +100,63 @@ import Testing
     #expect { try append(store, 1, 10, bytes(1)) } throws: { ($0 as? StorageError)?.isFatal == true }
   }
 
+  /// Descriptors come and go, and what wanted one is tried again: what was said to be synced is there after a power cut.
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func whatWasSyncedAfterAShortageOfDescriptorsSurvivesAPowerCut(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let shards = [ShardID(1), ShardID(2)]
+    let store = try JournalStore(directory: "j", fileSystem: disk, openFilesMax: 1)
+    var ends = [JournalPosition](repeating: JournalPosition(segment: 1, offset: 0), count: 2)
+    var synced = ends
+    var shortages = 0
+    func attempt(_ shard: Int, _ position: JournalPosition?, _ body: () throws(StorageError) -> Void) throws {
+      for round in 0..<6 {
+        disk.limitOpenFiles(to: round < 5 ? Int(random.next() % 3) : nil)
+        do throws(StorageError) {
+          if round > 0, let position, try store.end(shards[shard]) >= position {
+            try store.truncate(shards[shard], to: position)
+          }
+          return try body()
+        } catch {
+          #expect(error.kind == .noDescriptors, "\(error)")
+          shortages += 1
+        }
+      }
+      Issue.record("what wants a descriptor fails though there are some")
+    }
+    for _ in 0..<30 {
+      let shard = Int(random.next() % 2)
+      if random.next() % 3 == 0 {
+        try attempt(shard, nil) { () throws(StorageError) in try store.sync(shards[shard]) }
+        synced[shard] = ends[shard]
+        continue
+      }
+      var position = ends[shard]
+      if position.offset > 9_000 { position = JournalPosition(segment: position.segment + 1, offset: 0) }
+      let piece = bytes(1 + Int(random.next() % 6_000), from: Int(position.offset))
+      try attempt(shard, position) { () throws(StorageError) in
+        try piece.withBytes { piece throws(StorageError) in try store.append(shards[shard], at: position, piece) }
+      }
+      ends[shard] = JournalPosition(segment: position.segment, offset: position.offset + UInt64(piece.count))
+    }
+    #expect(shortages > 5)
+    disk.limitOpenFiles(to: nil)
+    disk.crash(.nothing)
+    let after = try JournalStore(directory: "j", fileSystem: disk)
+    for (shard, end) in zip(shards, synced) where end.offset > 0 {
+      try after.truncate(shard, to: end)
+      for segment in 1...end.segment {
+        let size = Int(try after.byteCount(shard, segment: segment) ?? 0)
+        var found = [UInt8](repeating: 0, count: size)
+        let count = try found.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
+          try after.read(
+            shard, at: JournalPosition(segment: segment, offset: 0), into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        #expect(count == size && found == bytes(size))
+      }
+    }
+  }
+
   @Test func sealsAreEqualHoweverTheBytesCame() throws {
     let store = try JournalStore(directory: "j", fileSystem: disk)
     let peer = try JournalStore(directory: "j", fileSystem: MemoryFileSystem())
