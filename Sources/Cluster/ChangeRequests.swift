@@ -27,6 +27,10 @@ struct ChangeRequests: Sendable {
 
   private static func part(_ key: UInt128) -> Int { Int(truncatingIfNeeded: key >> 8) & 255 }
 
+  /// There is no room for another: it pushes out the oldest, though that is younger than the retention, or is refused if
+  /// that is younger than a day.
+  var isFull: Bool { items.count >= limit }
+
   func find(_ key: UInt128) -> Item? { numbers[ChangeRequests.part(key)][key].map { items[$0] } }
 
   mutating func add(_ item: Item) {
@@ -47,6 +51,6 @@ struct ChangeRequests: Sendable {
       items.drop(before: items.startIndex + 1)
       left -= 1
     }
-    return items.count < limit
+    return !isFull
   }
 }

@@ -70,6 +70,7 @@ final class DirectoryMachine: Machine {
   func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.catalogue.rawValue }
   var memoryByteCount: Int { 0 }
   var spareByteCount: Int { 0 }
+  var isForgettingEarly: Bool { requests.isFull }
 
   func skip(_ index: LogIndex) { lastIndex = index }
   func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {

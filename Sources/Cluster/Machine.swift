@@ -105,7 +105,10 @@ final class EdgeResults {
 
   private func refuse(_ shard: ShardID, _ sequence: UInt64) {
     var refusal = ReplyWriter(capacity: 128)
-    refusal.error(.busy, "the answer is longer than \(EdgeResults.answerBytes >> 20) MiB; ask for less")
+    // To come again would not help.
+    refusal.error(
+      .malformed,
+      "the answer would be longer than \(EdgeResults.answerBytes >> 20) MiB: ask for less, with a lower limit=")
     append(shard, sequence, refusal.buffer.bytes)
   }
 

@@ -23,12 +23,27 @@ extension Node {
     }
     guard retentionTold.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return }
     retentionTold = now.monotonic
-    let shards = replicas.compactMap { $0 }.filter { $0.machine.isForgettingEarly }.map { "\($0.shard.rawValue)" }
-    log(
-      .error,
-      "alarm=RETENTION shard=\(shards.joined(separator: ",")) has as many request ids as it may keep: those older than a day"
-        + " are forgotten before their time, and while there are none, requests are answered BUSY; a repeat of a forgotten"
-        + " one would be carried out again; send fewer, or make a cluster of more shards")
+    let full = replicas.compactMap { $0 }.filter { $0.machine.isForgettingEarly }.map(\.shard)
+    for alarm in Node.retentionAlarms(of: full) { log(.error, alarm) }
+  }
+  /// - Parameter full: those that have no room for more request ids.
+  static func retentionAlarms(of full: [ShardID]) -> [String] {
+    func alarm(_ who: String, _ what: String, _ advice: String) -> String {
+      "alarm=RETENTION \(who) has as many request ids\(what) as it may keep: those older than a day are forgotten before"
+        + " their time, and while there are none, requests are answered BUSY; a repeat of a forgotten one would be carried"
+        + " out again; \(advice)"
+    }
+    var alarms: [String] = []
+    let shards = full.filter { $0 != .directory }.map { "\($0.rawValue)" }
+    if !shards.isEmpty {
+      alarms.append(
+        alarm("shard=\(shards.joined(separator: ","))", "", "send fewer, or make a cluster of more shards"))
+    }
+    if full.contains(.directory) {
+      alarms.append(
+        alarm("the directory", " of changes to programs and merchants", "make fewer changes that carry an id="))
+    }
+    return alarms
   }
 
   /// A shard without a leader for so long halts loudly, and says so again and again.

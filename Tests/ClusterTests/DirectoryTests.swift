@@ -102,8 +102,10 @@ import Testing
   @Test func idsThatAreTooManyAreRefusedAndNoneOfTheLastDayIsForgotten() throws {
     let directory = Directory(limits: DirectoryLimits(requests: 100))
     for i in 0..<100 as Range<UInt64> {
+      #expect(!directory.machine.isForgettingEarly)
       #expect(directory.setMerchant("m", title: "\(i)", id: 1 + 2 * i) == "\(i + 1)")
     }
+    #expect(directory.machine.isForgettingEarly)
     #expect(directory.setMerchant("m", title: "more", id: 999) == "busy")
     #expect(directory.setMerchant("m", title: "0", id: 1) == "1", "repeats are answered")
     #expect(directory.setMerchant("m", title: "without") == "101", "what carries none is taken")
@@ -112,10 +114,22 @@ import Testing
     directory.time += 40_000_000
     #expect(directory.setMerchant("m", title: "more", id: 999) == "102")
     #expect(directory.machine.requests.items.count <= 100)
+    #expect(directory.machine.isForgettingEarly, "one of them was younger than it should become")
     #expect(directory.setMerchant("m", title: "more", id: 999) == "102")
     var source = Source(bytes: try directory.snapshot()[...])
     directory.machine = try DirectoryMachine(restoring: &source, limits: DirectoryLimits(requests: 100))
     #expect(directory.setMerchant("m", title: "more", id: 999) == "102")
+    // Those that are kept for their time are forgotten without an alarm.
+    directory.time += 31 * DirectoryTests.day
+    for i in 0..<2 as Range<UInt64> { _ = directory.setMerchant("m", title: "late", id: 2_001 + 2 * i) }
+    #expect(!directory.machine.isForgettingEarly)
+  }
+
+  @Test func whoForgetsRequestIDsEarlyIsNamed() {
+    #expect(Node.retentionAlarms(of: []).isEmpty)
+    let alarms = Node.retentionAlarms(of: [.directory, ShardID(3), ShardID(5)])
+    #expect(alarms.count == 2 && alarms[0].hasPrefix("alarm=RETENTION shard=3,5 has as many request ids as it may"))
+    #expect(alarms.last?.hasPrefix("alarm=RETENTION the directory has as many request ids of changes") == true)
   }
 
   // MARK: What it keeps
@@ -278,7 +292,7 @@ import Testing
     bytes.withUnsafeBytes { results.append(ShardID(1), 5, $0) }
     #expect(results.buffer.count < 200)
     let reply = Array(results.buffer.array.dropFirst(16))
-    #expect(reply.withUnsafeBytes { RecordView($0).errorCode } != nil)
+    #expect(reply.withUnsafeBytes { RecordView($0).errorCode } == .malformed, "to come again does not help")
     // Whatever made a message that no frame can hold, it is left out.
     let node = try #require(simulation.hosts[0].node)
     let peer = try #require(node.peers.first { $0.index != 0 && $0.outgoing != nil })
