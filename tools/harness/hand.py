@@ -108,6 +108,8 @@ class Hand:
         command = start_command(
             self.world.options.tally, node.number, data, base + 400 + node.number, base + 500 + node.number, join)
         self.journal.event(f"a copy of n{node.number} is started")
+        # Whichever dials first is told: the node that is real says so too, and runs on.
+        node.expected.append(f"another process with this node's identity is at 127.0.0.1:{base + 500 + node.number} ")
         with open(data + ".log", "ab") as log:
             self.copies[node.number] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -10,6 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 from harness.availability import Soundness
+from harness.chaos_node import ChaosNode
 from harness.history import problems
 from harness.links import Links
 from harness.schedule import FAULTS, Schedule
@@ -222,6 +223,19 @@ class SoundnessTests(unittest.TestCase):
         sound.close(70)
         self.assertEqual(sound.spans, [(0, 20), (30, 40), (50, 70)])
         self.assertEqual(sound.longest_gap([5, 12, 19, 31, 45, 64]), (14, 50))
+
+
+class LogTests(unittest.TestCase):
+    def test_what_a_fault_makes_a_node_say_is_no_trouble(self):
+        said = "2026-01-01T00:00:00.000Z error another process with this node's identity is at 127.0.0.1:501 (this one"
+        other = said.replace(":501 ", ":502 ")
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(said + "\n" + other + "\n")
+            file.flush()
+            node = ChaosNode(1, [], 1, file.name, None, "")
+            self.assertEqual(node.troubles()[0], [said, other])
+            node.expected.append("another process with this node's identity is at 127.0.0.1:501 ")
+            self.assertEqual(node.troubles()[0], [other])
 
 
 class HistoryTests(unittest.TestCase):
