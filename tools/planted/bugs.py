@@ -46,6 +46,7 @@ SEAT = "Sources/Cluster/Node+Seat.swift"
 KEPT = "Sources/Cluster/NodeStorage+Seat.swift"
 PROOF = "Sources/Cluster/Proof.swift"
 INIT = "Sources/Cluster/Node+Init.swift"
+TURNS = "Sources/Cluster/Node+SnapshotTurns.swift"
 
 BUGS = [
     # Raft: elections
@@ -254,4 +255,6 @@ BUGS = [
     # Entries applied in steps
     Bug("snapshot-within-entry", "a snapshot is taken in the midst of an entry",
         [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
+    Bug("snapshot-before-its-journal", "a snapshot is begun before the journal that it refers to is on its way to the disk",
+        [(TURNS, "    writeJournal(order.shard)\n", "")]),
 ]
