@@ -185,9 +185,11 @@ extension NodeStorage {
           shard: shard, index: index, term: term, digest: digest, byteCount: byteCount)
         var snapshot = IncomingSnapshot(receiver: receiver, shard: shard, from: from, journal: nil)
         if let from {
-          // What an earlier transfer brought of the journal is there already.
-          let end = try from.followed(to: journals.end(shard), in: JournalView(store: journals, shard: shard))
-          snapshot.journal = JournalReceiver(after: end)
+          do {
+            snapshot.journal = JournalReceiver(after: try keepReceived(after: from, of: shard))
+          } catch  where NodeStorage.isRot(error) && noteRot(inJournalOf: shard) {
+            return .journalRotten(JournalAnswers(shard: shard), reason: "\(error)", transfer: number)
+          }
         }
         incoming[number] = snapshot
         return .transferred(
@@ -234,6 +236,22 @@ extension NodeStorage {
     case .readFile(let number, _, _): outgoing[number]?.file.shard
     default: nil
     }
+  }
+
+  /// Where a shard's journal is to be received from: what an earlier transfer brought is there already, behind the end that
+  /// the state knows. Where a frame was cut, for want of room, or is none any more, it is received anew.
+  private func keepReceived(after from: JournalChain, of shard: ShardID) throws -> JournalChain {
+    let end = try journals.end(shard)
+    guard from.position <= end else { throw from.corruption("it ends before what the state refers to") }
+    let view = JournalView(store: journals, shard: shard)
+    var chain = from
+    var frame = [UInt8](repeating: 0, count: 65_536)
+    do {
+      while chain.position < end { try chain.step(in: view, before: end, &frame) }
+    } catch  where error is JournalCorruption || NodeStorage.isRot(error) {
+      try journals.truncate(shard, to: chain.position)
+    }
+    return chain
   }
 
   private func readJournal(

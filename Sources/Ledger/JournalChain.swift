@@ -39,16 +39,21 @@ public struct JournalChain: Sendable, Hashable {
   public func followed(to end: JournalPosition, in source: some JournalSource) throws -> JournalChain {
     var chain = self
     var frame = [UInt8](repeating: 0, count: 65_536)
-    while chain.position < end {
-      guard let count = try chain.fetch(source, &frame) else {
-        guard chain.position.segment < end.segment else { throw chain.corruption("it ends too soon") }
-        chain.passSegment()
-        continue
-      }
-      try frame.withUnsafeBytes { try chain.pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-    }
+    while chain.position < end { try chain.step(in: source, before: end, &frame) }
     guard chain.position == end else { throw chain.corruption("no frame ends where one should") }
     return chain
+  }
+
+  /// Passes the frame that is next in a journal, or the segment's end if there is none; throws as `followed` does, and is
+  /// then where it was. `frame` is room for it.
+  public mutating func step(
+    in source: some JournalSource, before end: JournalPosition, _ frame: inout [UInt8]
+  ) throws {
+    guard let count = try fetch(source, &frame) else {
+      guard position.segment < end.segment else { throw corruption("it ends too soon") }
+      return passSegment()
+    }
+    try frame.withUnsafeBytes { try pass(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
   }
 
   /// Reads the frame here to the front of `frame`; its length, nil at a segment's end.

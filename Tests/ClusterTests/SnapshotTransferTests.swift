@@ -262,6 +262,39 @@ import Testing
     try verify(simulation, 1)
   }
 
+  /// An append of what came may fail in the midst of a frame, for want of room; and what came may rot before it is needed.
+  /// The next transfer receives it anew: nothing in the state refers to it yet.
+  @Test(arguments: ["cut", "none", "rotten"]) func whatCannotBeFollowedOfAReceivedJournalIsReceivedAnew(end: String)
+    throws
+  {
+    let simulation = try makeForgetfulCluster(seed: 5, bytesPerSecond: 100 << 10)
+    try leaveBehind(simulation, 1)
+    simulation.start(1)
+    try #require(
+      simulation.run(for: 20_000_000) {
+        progress(simulation, to: 1).map { $0.isInJournal && $0.isPartlyWritten } ?? false
+      })
+    let sender = try #require(progress(simulation, to: 1)).sender
+    let storage = try #require(simulation.hosts[1].storage)
+    let incoming = try #require(storage.incoming.values.first { $0.shard != .directory })
+    let shard = incoming.shard
+    simulation.cut(sender, 1)
+    simulation.run(for: 300_000)
+    let position = try storage.journals.end(shard)
+    try #require(position > (incoming.from?.position ?? .none))
+    if end == "rotten" {
+      let disk = simulation.hosts[1].disk
+      let path = try #require(disk.paths.last { $0.contains("/0000000\(shard.rawValue)/") && $0.hasSuffix(".jnl") })
+      disk.flipBit(path, bit: (4096 + 200) * 8)
+    } else {
+      let bytes = end == "cut" ? Array("TJF1".utf8) + [200, 0, 0, 0, 1, 2] : [UInt8](repeating: 0, count: 100)
+      try bytes.withUnsafeBytes { try storage.journals.append(shard, at: position, $0) }
+    }
+    simulation.heal()
+    try catchUp(simulation, 1)
+    try verify(simulation, 1)
+  }
+
   @Test(arguments: [false, true], [6, 7, 8]) func aSenderThatCrashesHalfWayIsReplaced(inJournal: Bool, seed: UInt64)
     throws
   {
