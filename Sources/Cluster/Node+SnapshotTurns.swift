@@ -68,9 +68,11 @@ extension Node {
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
   @discardableResult
   func takeSnapshot(of replica: Replica) -> Bool {
-    guard snapshotUnderWay == nil, now.monotonic >= replica.snapshotNotBefore,
-      let order = replica.beginSnapshot(isWhole: now.monotonic < replica.wholeSnapshotsUntil)
-    else { return false }
+    guard snapshotUnderWay == nil, now.monotonic >= replica.snapshotNotBefore else { return false }
+    // The journal that it refers to goes to the disk before it.
+    drain(replica)
+    let isWhole = now.monotonic < replica.wholeSnapshotsUntil
+    guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
     snapshotUnderWay = replica.shard
     writeJournal(order.shard)
     jobs.append(.journalSync(order))

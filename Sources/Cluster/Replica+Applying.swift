@@ -49,6 +49,8 @@ extension Replica {
     while openEntry != nil { applyStep() }
     applyAllowance = allowance
     raft.applied(through: machine.lastIndex)
+    // Somebody waits for what came of it.
+    isDirty = true
   }
   func dropBacklog() {
     backlog.removeAll()

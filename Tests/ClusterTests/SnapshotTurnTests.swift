@@ -9,11 +9,12 @@ import Testing
 @Suite struct SnapshotTurnTests {
   private static let limit = 300
 
-  private func makeCluster(seed: UInt64, commands: Int = limit) throws -> DiskCluster {
+  private func makeCluster(seed: UInt64, commands: Int = limit, applyWork: Int? = nil) throws -> DiskCluster {
     try DiskCluster(seed: seed, shards: 3) { configuration in
       configuration.snapshotCommands = commands
       configuration.snapshotLogBytes = 1 << 30
       configuration.logTailBytes = 0
+      if let applyWork { configuration.applyWork = applyWork }
     }
   }
   private func ledgers(_ cluster: DiskCluster, _ host: Int) -> [Replica] {
@@ -149,6 +150,28 @@ import Testing
       if node.snapshotUnderWay == nil { replicas[2].snapshotIsWanted = true }
     }
     #expect(node.counters.snapshotsTaken > 5)
+    let failed = cluster.simulation.log.filter { $0.contains("snapshot failed") }
+    #expect(failed.isEmpty, "\(failed.first ?? "")")
+  }
+
+  /// The same where an entry was ended between two turns, as for `AUDIT read=local`; and who waits for what came of it is
+  /// answered.
+  @Test func aSnapshotIsOfWhatWasAppliedBetweenTurnsToo() throws {
+    let cluster = try makeCluster(seed: 115, commands: 1_000_000, applyWork: 1)
+    var ended = 0
+    try earn(cluster, rounds: 20, tag: "e") {
+      for host in 0..<3 {
+        guard let node = cluster.simulation.hosts[host].node, node.snapshotUnderWay == nil else { continue }
+        for replica in ledgers(cluster, host) where replica.openEntry != nil {
+          replica.endOpenEntry()
+          #expect(replica.isDirty)
+          node.takeSnapshotSoon(of: replica)
+          ended += 1
+          break
+        }
+      }
+    }
+    #expect(ended > 20)
     let failed = cluster.simulation.log.filter { $0.contains("snapshot failed") }
     #expect(failed.isEmpty, "\(failed.first ?? "")")
   }
