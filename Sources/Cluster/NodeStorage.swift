@@ -365,7 +365,9 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
     guard wanted <= end || (wanted.segment == end.segment + 1 && wanted.offset == 0) else {
       throw StorageError(
         .refused, path: directory + "/journal", operation: "take a snapshot without what is missing in",
-        reason: "the journal of shard \(order.shard.rawValue) ends before it; the log is kept, and it is tried again")
+        reason:
+          "the journal of shard \(order.shard.rawValue) ends too soon: it is tried again; if that does not help, start"
+          + " the node again, it makes it anew from the log")
     }
   }
 

@@ -142,7 +142,8 @@ import Testing
       Issue.record("not an answer to a sync")
       return
     }
-    #expect(result.failure?.contains("an append failed before; give the disk room and start the node again") == true)
+    #expect(
+      result.failure?.contains("ends too soon: it is tried again; if that does not help, start the node again") == true)
   }
 
   @Test func theLogThatASnapshotCoversIsReleasedAgain() throws {
