@@ -165,7 +165,7 @@ import Testing
         for replica in ledgers(cluster, host) where replica.openEntry != nil {
           replica.endOpenEntry()
           #expect(replica.isDirty)
-          node.takeSnapshotSoon(of: replica)
+          node.takeWholeSnapshotSoon(of: replica)
           ended += 1
           break
         }
