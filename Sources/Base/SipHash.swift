@@ -77,45 +77,59 @@
   /// Bytes, and the block that ends them: what is left of them, and in the top byte how many there were since the
   /// beginning.
   @inlinable @inline(__always) public mutating func absorbEnd(_ bytes: UnsafeRawBufferPointer) {
-    let whole = bytes.count & ~7
-    var at = 0
-    while at < whole {
-      compress(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+    guard let start = bytes.baseAddress, bytes.count >= 8 else {
+      compress(SipHash.word(bytes) | (count &+ UInt64(bytes.count)) &<< 56)
+      count &+= 8
+      return
+    }
+    absorbEnd(start, from: 0, to: bytes.count)
+  }
+  /// The same of the bytes from `first` to before `end`, which is at least 8.
+  @inlinable @inline(__always) mutating func absorbEnd(_ start: UnsafeRawPointer, from first: Int, to end: Int) {
+    var at = first
+    while end &- at >= 8 {
+      compress(SipHash.load(start, at))
       at &+= 8
     }
-    compress(SipHash.word(bytes, from: whole) | (count &+ UInt64(bytes.count)) &<< 56)
-    count &+= UInt64(whole &+ 8)
+    // One load that ends where the bytes do; of its 8, those that are left.
+    let last = (SipHash.load(start, end &- 8) &>> 8) &>> UInt64(truncatingIfNeeded: 56 &- 8 &* (end &- at))
+    compress(last | (count &+ UInt64(truncatingIfNeeded: end &- first)) &<< 56)
+    count &+= UInt64(truncatingIfNeeded: at &- first &+ 8)
   }
-  /// The last bytes, fewer than 8, low first.
-  @inlinable @inline(__always) static func word(_ bytes: UnsafeRawBufferPointer, from start: Int) -> UInt64 {
-    let rest = bytes.count &- start
-    if rest == 0 { return 0 }
-    if bytes.count >= 8 {
-      // One load that ends where the bytes do.
-      let last = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: bytes.count &- 8, as: UInt64.self))
-      return last &>> UInt64(64 &- 8 &* rest)
+  @inlinable @inline(__always) static func load(_ start: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    UInt64(littleEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+  }
+  /// Fewer than 8 bytes as a number, low first.
+  @inlinable @inline(__always) static func word(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    let count = bytes.count
+    guard let start = bytes.baseAddress, count > 0 else { return 0 }
+    if count >= 4 {
+      // Two loads, which may overlap.
+      let low = UInt32(littleEndian: start.loadUnaligned(as: UInt32.self))
+      let high = UInt32(littleEndian: start.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))
+      return UInt64(low) | UInt64(high) &<< UInt64(truncatingIfNeeded: 8 &* (count &- 4))
     }
-    var word: UInt64 = 0
-    var at = 0
-    if rest & 4 != 0 {
-      word = UInt64(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
-      at = 4
-    }
-    if rest & 2 != 0 {
-      let pair = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: start &+ at, as: UInt16.self))
-      word |= UInt64(pair) &<< UInt64(8 &* at)
-      at &+= 2
-    }
-    if rest & 1 != 0 { word |= UInt64(bytes[start &+ at]) &<< UInt64(8 &* at) }
-    return word
+    let first = start.load(as: UInt8.self)
+    let middle = start.load(fromByteOffset: count &>> 1, as: UInt8.self)
+    let last = start.load(fromByteOffset: count &- 1, as: UInt8.self)
+    return UInt64(first) | UInt64(middle) &<< UInt64(truncatingIfNeeded: 8 &* (count &>> 1))
+      | UInt64(last) &<< UInt64(truncatingIfNeeded: 8 &* (count &- 1))
   }
   /// One value of a sequence: its tag and its length stand before its bytes, so that no two sequences are absorbed alike.
   /// A value of up to 5 bytes takes one block.
   @inlinable @inline(__always) public mutating func absorb(_ bytes: UnsafeRawBufferPointer, tag: UInt8) {
-    let head = min(bytes.count, 5)
-    let first = SipHash.word(UnsafeRawBufferPointer(rebasing: bytes[..<head]), from: 0)
-    absorb(UInt64(tag) | UInt64(UInt16(truncatingIfNeeded: bytes.count)) &<< 8 | first &<< 24)
-    if bytes.count > head { absorbEnd(UnsafeRawBufferPointer(rebasing: bytes[head...])) }
+    let head = UInt64(tag) | UInt64(UInt16(truncatingIfNeeded: bytes.count)) &<< 8
+    guard let start = bytes.baseAddress, bytes.count >= 8 else {
+      // What does not fit into the first block is at most two bytes.
+      let word = SipHash.word(bytes)
+      absorb(head | word &<< 24)
+      guard bytes.count > 5 else { return }
+      compress(word &>> 40 | (count &+ UInt64(bytes.count &- 5)) &<< 56)
+      count &+= 8
+      return
+    }
+    absorb(head | SipHash.load(start, 0) &<< 24)
+    absorbEnd(start, from: 5, to: bytes.count)
   }
 
   @inlinable @inline(__always) mutating func finish(_ mark: UInt64) -> UInt64 {

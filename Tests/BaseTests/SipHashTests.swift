@@ -57,6 +57,26 @@ import Testing
     }
   }
 
+  /// A value's first five bytes share a block with its tag and its length; what is left is a message of its own.
+  @Test func aValueIsItsHeadAndItsRest() {
+    for count in 0...40 {
+      let (whole, inParts) = Self.bytes(count) { bytes in
+        var value = SipHash(Self.key)
+        value.absorb(bytes, tag: 0xAB)
+        var parts = SipHash(Self.key)
+        var head = 0xAB | UInt64(count) << 8
+        for i in 0..<min(count, 5) { head |= UInt64(bytes[i]) << UInt64(24 + 8 * i) }
+        parts.absorb(head)
+        if count > 5 { parts.absorbEnd(UnsafeRawBufferPointer(rebasing: bytes[5...])) }
+        for hash in [value, parts] { #expect(hash.count & 7 == 0) }
+        value.absorb(1)
+        parts.absorb(1)
+        return (value.finished(), parts.finished())
+      }
+      #expect(whole == inParts, "\(count)")
+    }
+  }
+
   @Test func sequencesOfValuesAreAbsorbedApart() {
     func hash(_ values: [(UInt8, String)]) -> UInt64 {
       var hash = SipHash(Self.key)
