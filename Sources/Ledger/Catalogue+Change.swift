@@ -128,7 +128,7 @@ extension Catalogue {
       let tenant = TenantID(try reader.read())
       let name = try reader.readCounted()
       guard let subject else { throw Refusal.malformed("unknown catalogue request") }
-      guard isIdentifier(name) else { throw Refusal.malformed("name must be 1 to 64 of A-Za-z0-9._-") }
+      guard name.isIdentifier else { throw Refusal.malformed("name must be 1 to 64 of A-Za-z0-9._-") }
       switch subject {
       case .program:
         var settings = ProgramSettings()
@@ -270,17 +270,4 @@ extension Catalogue {
     let digits = [magnitude / 60 / 10, magnitude / 60 % 10, magnitude % 60 / 10, magnitude % 60 % 10]
     return "\(minutes < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
   }
-}
-
-/// Whether bytes are 1 to 64 of `A-Za-z0-9._-`: what ids, names and card numbers are made of.
-@inline(__always) func isIdentifier(_ text: UnsafeRawBufferPointer) -> Bool {
-  guard text.count >= 1 && text.count <= 64 else { return false }
-  var isGood = true
-  for byte in text {
-    let isLetter = (byte | 0x20) &- 97 < 26
-    // "-", ".", and digits from 45 on, but for "/".
-    let isOther = byte &- 45 < 13 && byte != 47 || byte == 95
-    isGood = isGood && (isLetter || isOther)
-  }
-  return isGood
 }

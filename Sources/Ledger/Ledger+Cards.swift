@@ -56,7 +56,7 @@ struct CardStep {
     name = try reader.readCounted()
     region = try reader.readCounted()
     request = try reader.readCounted()
-    guard isIdentifier(number), isIdentifier(member), name.count <= Ledger.longestName,
+    guard number.isIdentifier, member.isIdentifier, name.count <= Ledger.longestName,
       region.count <= Ledger.longestRegion
     else { throw MalformedBytes("a card step with a bad text") }
   }

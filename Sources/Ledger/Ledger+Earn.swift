@@ -39,7 +39,7 @@ extension Ledger {
     let program = try reader.readCounted()
     let request = try reader.readCounted()
     // A member or merchant that is no identifier is one that is not found.
-    guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
+    guard request.isIdentifier else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
     return Purchase(
       context: header.context, slot: header.slot, member: member, card: card, merchant: merchant, program: program,
       request: request,

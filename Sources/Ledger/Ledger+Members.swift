@@ -49,7 +49,7 @@ extension Ledger {
     }
   }
   static func check(_ text: Bytes, _ name: String) throws(MalformedBytes) {
-    guard isIdentifier(text) else { throw MalformedBytes("\(name) must be 1 to 64 of A-Za-z0-9._-") }
+    guard text.isIdentifier else { throw MalformedBytes("\(name) must be 1 to 64 of A-Za-z0-9._-") }
   }
   /// Writes `+OK` and keeps it, where the request had an id.
   mutating func done(

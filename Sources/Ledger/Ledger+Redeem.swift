@@ -122,7 +122,7 @@ extension Ledger {
     guard rawTransaction >> 48 == UInt64(header.slot.rawValue) else {
       throw MalformedBytes("the transaction lies in another slot")
     }
-    guard isIdentifier(request) else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
+    guard request.isIdentifier else { throw MalformedBytes("id must be 1 to 64 of A-Za-z0-9._-") }
     let tx = TransactionID(rawValue: rawTransaction)
     if let decided = recall(tx, header, request, facts, &reply) {
       outcome = decided

@@ -95,11 +95,9 @@ struct ShortText: BitwiseCopyable, Equatable {
   /// The text in place; nil if it is too long for that.
   @inline(__always) init?(inline text: UnsafeRawBufferPointer) {
     guard text.count <= 15 else { return nil }
-    var word: (UInt64, UInt64) = (0, 0)
-    for i in 0..<min(8, text.count) { word.0 |= UInt64(text[i]) &<< UInt64(i &* 8) }
-    if text.count > 8 { for i in 8..<text.count { word.1 |= UInt64(text[i]) &<< UInt64((i &- 8) &* 8) } }
-    low = word.0
-    high = word.1 | UInt64(text.count) &<< 56
+    let words = text.words
+    low = words.low
+    high = words.high | UInt64(text.count) &<< 56
   }
   init(reference: UInt64) {
     low = reference
