@@ -70,8 +70,21 @@
   }
   @inlinable @inline(__always) public mutating func append(_ data: UnsafeRawBufferPointer) {
     guard let start = data.baseAddress, data.count > 0 else { return }
-    memcpy(reserve(data.count), start, data.count)
+    ByteBuffer.copy(start, data.count, to: reserve(data.count))
     used &+= data.count
+  }
+  /// Most of what is copied is short: two loads that overlap are cheaper than a call.
+  @inlinable @inline(__always) static func copy(
+    _ start: UnsafeRawPointer, _ count: Int, to place: UnsafeMutableRawPointer
+  ) {
+    guard count >= 8, count <= 16 else {
+      memcpy(place, start, count)
+      return
+    }
+    let low = start.loadUnaligned(as: UInt64.self)
+    let high = start.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+    place.storeBytes(of: low, as: UInt64.self)
+    place.storeBytes(of: high, toByteOffset: count &- 8, as: UInt64.self)
   }
   @inlinable public mutating func append(_ data: [UInt8]) { data.withUnsafeBytes { append($0) } }
   @inlinable public mutating func append(_ text: StaticString) {
@@ -83,8 +96,16 @@
   }
   /// Length as LEB128, then the bytes.
   @inlinable public mutating func append(counted data: UnsafeRawBufferPointer) {
-    append(varint: UInt64(data.count))
-    append(data)
+    let count = data.count
+    guard count < 0x80 else {
+      append(varint: UInt64(count))
+      append(data)
+      return
+    }
+    let place = reserve(count &+ 1)
+    place.storeBytes(of: UInt8(truncatingIfNeeded: count), as: UInt8.self)
+    if let start = data.baseAddress, count > 0 { ByteBuffer.copy(start, count, to: place + 1) }
+    used &+= count &+ 1
   }
   public mutating func append(counted data: [UInt8]) { data.withUnsafeBytes { append(counted: $0) } }
   public mutating func append(counted text: String) {
@@ -93,8 +114,13 @@
   }
   /// Unsigned LEB128: 7 bits a byte, low first.
   @inlinable @inline(__always) public mutating func append(varint value: UInt64) {
-    var rest = value
     let place = reserve(10)
+    guard value >= 0x80 else {
+      place.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+      used &+= 1
+      return
+    }
+    var rest = value
     var n = 0
     while rest >= 0x80 {
       place.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: n, as: UInt8.self)
@@ -130,6 +156,13 @@
     }
     used &+= digits
   }
+  /// Counts in a byte already written, which is below 255.
+  @inlinable @inline(__always) mutating func increment(at offset: Int) {
+    precondition(offset >= 0 && offset < used)
+    let value = base.load(fromByteOffset: offset, as: UInt8.self)
+    precondition(value < 255, "a byte counts to 255")
+    base.storeBytes(of: value &+ 1, toByteOffset: offset, as: UInt8.self)
+  }
   /// Overwrites bytes already written, for lengths known only afterwards.
   @inlinable @inline(__always) public mutating func patch<T: FixedWidthInteger & BitwiseCopyable>(
     _ value: T, at offset: Int
@@ -162,8 +195,10 @@ public struct MalformedBytes: Error, CustomStringConvertible {
   @inlinable @inline(__always) public mutating func read<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type = T.self
   ) throws(MalformedBytes) -> T {
-    guard remaining >= MemoryLayout<T>.size else { throw MalformedBytes("bytes end within an integer") }
-    let value = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
+    guard bytes.count &- position >= MemoryLayout<T>.size else {
+      throw MalformedBytes("bytes end within an integer")
+    }
+    let value = bytes.loadUnaligned(fromByteOffset: position, as: T.self)
     position &+= MemoryLayout<T>.size
     return T(littleEndian: value)
   }
@@ -195,6 +230,16 @@ public struct MalformedBytes: Error, CustomStringConvertible {
   }
   /// A LEB128 length, then that many bytes, in place.
   @inlinable @inline(__always) public mutating func readCounted() throws(MalformedBytes) -> UnsafeRawBufferPointer {
+    // One byte says the length of what is short.
+    guard let base = bytes.baseAddress, position < bytes.count, case let n = Int(bytes[position]), n < 0x80 else {
+      return try readLong()
+    }
+    guard n < bytes.count &- position else { throw MalformedBytes("a field is longer than what is left") }
+    let start = base + (position &+ 1)
+    position &+= n &+ 1
+    return UnsafeRawBufferPointer(start: start, count: n)
+  }
+  @inlinable @inline(never) mutating func readLong() throws(MalformedBytes) -> UnsafeRawBufferPointer {
     let n = try readVarint()
     guard n <= UInt64(remaining) else { throw MalformedBytes("a field is longer than what is left") }
     return try readBytes(Int(n))

@@ -229,10 +229,8 @@ public struct ReplyWriter: ~Copyable {
     fieldCountOffset = buffer.count
     buffer.append(UInt8(0))
   }
-  @inlinable mutating func key(_ field: Field) {
-    let count = buffer.bytes[fieldCountOffset]
-    precondition(count < 255, "a record has at most 255 fields")
-    buffer.patch(count &+ 1, at: fieldCountOffset)
+  @inlinable @inline(__always) mutating func key(_ field: Field) {
+    buffer.increment(at: fieldCountOffset)
     buffer.append(field.rawValue)
   }
   @inlinable public mutating func field(_ field: Field, _ value: Int64) {

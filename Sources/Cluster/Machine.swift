@@ -97,9 +97,11 @@ final class EdgeResults {
   @inline(__always)
   func append(_ shard: ShardID, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     guard reply.count <= EdgeResults.answerBytes else { return refuse(shard, sequence) }
-    buffer.append(shard.rawValue)
-    buffer.append(sequence)
-    buffer.append(UInt32(reply.count))
+    let head = buffer.reserve(16)
+    head.storeBytes(of: shard.rawValue.littleEndian, as: UInt32.self)
+    head.storeBytes(of: sequence.littleEndian, toByteOffset: 4, as: UInt64.self)
+    head.storeBytes(of: UInt32(truncatingIfNeeded: reply.count).littleEndian, toByteOffset: 12, as: UInt32.self)
+    buffer.commit(16)
     buffer.append(reply)
   }
 
