@@ -3,7 +3,7 @@
   public var rawValue: UInt64
   @inlinable public init(_ rawValue: UInt64) { self.rawValue = rawValue }
   /// No node: no vote given, no leader known.
-  public static let none = NodeID(0)
+  @inlinable public static var none: NodeID { NodeID(0) }
   @inlinable public static func < (a: NodeID, b: NodeID) -> Bool { a.rawValue < b.rawValue }
 }
 
@@ -11,7 +11,7 @@
 @frozen public struct ShardID: Hashable, Comparable, Sendable, BitwiseCopyable {
   public var rawValue: UInt32
   @inlinable public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-  public static let directory = ShardID(0)
+  @inlinable public static var directory: ShardID { ShardID(0) }
   @inlinable public static func < (a: ShardID, b: ShardID) -> Bool { a.rawValue < b.rawValue }
 }
 
@@ -37,8 +37,8 @@
   @inlinable public init(microseconds: Int64) { self.microseconds = microseconds }
   @inlinable public init(milliseconds: Int64) { self.microseconds = milliseconds * 1000 }
   /// After every real moment: an expiry that never comes.
-  public static let never = Stamp(microseconds: .max)
-  public static let zero = Stamp(microseconds: 0)
+  @inlinable public static var never: Stamp { Stamp(microseconds: .max) }
+  @inlinable public static var zero: Stamp { Stamp(microseconds: 0) }
   @inlinable public var milliseconds: Int64 { microseconds / 1000 }
   @inlinable public static func < (a: Stamp, b: Stamp) -> Bool { a.microseconds < b.microseconds }
 }
@@ -47,20 +47,20 @@
 @frozen public struct TenantID: Hashable, Sendable, BitwiseCopyable {
   public var rawValue: UInt32
   @inlinable public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-  public static let first = TenantID(1)
+  @inlinable public static var first: TenantID { TenantID(1) }
 }
 
 /// Who asked. Zero is a connection that did not sign in.
 @frozen public struct PrincipalID: Hashable, Sendable, BitwiseCopyable {
   public var rawValue: UInt32
   @inlinable public init(_ rawValue: UInt32) { self.rawValue = rawValue }
-  public static let anonymous = PrincipalID(0)
+  @inlinable public static var anonymous: PrincipalID { PrincipalID(0) }
 }
 
 /// One of the 16,384 parts of the key space. A key's slot never changes; the shard that owns a slot may.
 @frozen public struct Slot: Hashable, Comparable, Sendable, BitwiseCopyable {
   public var rawValue: UInt16
-  public static let count = 16_384
+  @inlinable public static var count: Int { 16_384 }
   @inlinable public init(_ rawValue: UInt16) {
     precondition(rawValue < 16_384, "a slot is below 16,384")
     self.rawValue = rawValue
@@ -86,7 +86,7 @@
     precondition(sequence > 0 && sequence < 1 << 48, "a sequence has 48 bits")
     self.rawValue = UInt64(slot.rawValue) << 48 | sequence
   }
-  public static let none = TransactionID(rawValue: 0)
+  @inlinable public static var none: TransactionID { TransactionID(rawValue: 0) }
   @inlinable public var slot: Slot { Slot(UInt16(truncatingIfNeeded: rawValue >> 48)) }
   @inlinable public var sequence: UInt64 { rawValue & 0xFFFF_FFFF_FFFF }
 
@@ -122,7 +122,7 @@
     precondition(segment < 1 << 28 && offset < 1 << 36, "a journal position has 28 + 36 bits")
     self.rawValue = UInt64(segment) << 36 | offset
   }
-  public static let none = JournalPosition(rawValue: 0)
+  @inlinable public static var none: JournalPosition { JournalPosition(rawValue: 0) }
   @inlinable public var segment: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 36) }
   @inlinable public var offset: UInt64 { rawValue & 0xF_FFFF_FFFF }
   @inlinable public static func < (a: JournalPosition, b: JournalPosition) -> Bool { a.rawValue < b.rawValue }
