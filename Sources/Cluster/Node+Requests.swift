@@ -8,7 +8,8 @@ extension Node {
 
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
-    guard topology != nil || !Node.needsCluster(request.verb) else {
+    // There are slots as soon as there is a topology, of which the question alone would make a copy.
+    guard !slotToShard.isEmpty || !Node.needsCluster(request.verb) else {
       return answerError(owner, .unavailable, withoutCluster)
     }
     switch request.verb {

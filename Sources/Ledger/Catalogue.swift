@@ -89,11 +89,12 @@ public struct Catalogue: Sendable {
   struct ProgramRow: Sendable, BitwiseCopyable {
     /// A stable hash of tenant and name: what digests know the program by.
     var key: UInt64
-    /// What it is found by.
+    /// What it is found by, and what is guessed from.
     var hash: UInt64
     var nameStart: Int
     var nameCount: Int
     var tenant: TenantID
+    var mark: UInt32
     var rate: EarnRate
     var expiry: ExpiryRule
     var offset: Int64
@@ -102,12 +103,13 @@ public struct Catalogue: Sendable {
   }
   struct MerchantRow: Sendable, BitwiseCopyable {
     var key: UInt64
-    /// What it is found by.
+    /// What it is found by, and what is guessed from.
     var hash: UInt64
     var nameStart: Int
     var nameCount: Int
     var tenant: TenantID
     var program: Int32
+    var mark: UInt32
     var state: MerchantState
     var rate: EarnRate
   }
@@ -120,26 +122,31 @@ public struct Catalogue: Sendable {
 
   /// The number of a program; nil if there is none of that name.
   func program(_ name: Bytes, tenant: TenantID) -> Int? {
+    if let number = programIndex.guess(name), isProgram(number, name, tenant) { return number }
     let hash = hashes.program(name, tenant)
-    return programIndex.find(hash) { number in
-      let row = programRows[number]
-      return row.hash == hash && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
-    }
+    return programIndex.find(hash) { programRows[$0].hash == hash && isProgram($0, name, tenant) }
+  }
+  @inline(__always) private func isProgram(_ number: Int, _ name: Bytes, _ tenant: TenantID) -> Bool {
+    programRows[number].tenant == tenant && equals(programRows[number].nameStart, programRows[number].nameCount, name)
   }
   /// The number of a merchant; nil if there is none of that name.
   func merchant(_ name: Bytes, tenant: TenantID) -> Int? {
+    if let number = guessedMerchant(name, tenant) { return number }
     let hash = hashes.merchant(name, tenant)
-    return merchantIndex.find(hash) { number in
-      let row = merchantRows[number]
-      return row.hash == hash && row.tenant == tenant && equals(row.nameStart, row.nameCount, name)
-    }
+    return merchantIndex.find(hash) { merchantRows[$0].hash == hash && isMerchant($0, name, tenant) }
+  }
+  /// Mostly the number of a merchant, in a few instructions: where it is nil, `merchant` knows.
+  @inline(__always) func guessedMerchant(_ name: Bytes, _ tenant: TenantID) -> Int? {
+    guard let number = merchantIndex.guess(name), isMerchant(number, name, tenant) else { return nil }
+    return number
+  }
+  @inline(__always) private func isMerchant(_ number: Int, _ name: Bytes, _ tenant: TenantID) -> Bool {
+    merchantRows[number].tenant == tenant
+      && equals(merchantRows[number].nameStart, merchantRows[number].nameCount, name)
   }
   @inline(__always) private func equals(_ start: Int, _ count: Int, _ name: Bytes) -> Bool {
     guard count == name.count else { return false }
-    return names.withUnsafeBytes { pool in
-      for i in 0..<count where pool[start + i] != name[i] { return false }
-      return true
-    }
+    return names.withUnsafeBytes { Bytes(rebasing: $0[start..<start &+ count]).hasSameBytes(as: name) }
   }
   /// Gives a name's bytes, in place.
   @inline(__always) func withProgramName<R>(_ number: Int, _ body: (Bytes) -> R) -> R {
@@ -153,27 +160,34 @@ public struct Catalogue: Sendable {
 
   /// What is meant where neither the request nor the merchant names a program: the one that was last made the tenant's
   /// default, else its first; nil if it has none. O(tenants).
-  func defaultProgram(of tenant: TenantID) -> Int? {
+  @inline(__always) func defaultProgram(of tenant: TenantID) -> Int? {
     for known in defaults where known.tenant == tenant { return known.program }
     return nil
   }
+  // What the hot path asks of a catalogue is inlined: a call would lend it a copy of the whole value.
+
   /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: the newest.
-  func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
+  @inline(__always) func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
     guard let moment else { return (programRows[number].rate, programRows[number].expiry) }
+    return rule(ofProgram: number, then: moment)
+  }
+  @inline(never) private func rule(ofProgram number: Int, then moment: Stamp) -> (rate: EarnRate, expiry: ExpiryRule) {
     let rules = programs[number].rules
     let rule = rules.last { $0.from <= moment } ?? rules[0]
     return (rule.rate, rule.expiry)
   }
-  /// A merchant's own rate at a moment, for points of a program; nil where the program's applies.
-  func rate(ofMerchant number: Int, program: Int, at moment: Stamp?) -> EarnRate? {
-    let row = merchantRows[number]
-    guard row.program < 0 || row.program == Int32(program) else { return nil }
-    var rate = row.rate
-    if let moment {
-      let rates = merchants[number].rates
-      rate = (rates.last { $0.from <= moment } ?? rates.first)?.rate ?? .none
-    }
-    return rate.money == 0 ? nil : rate
+  /// A merchant's own rate at a moment, for points of a program; nil where the program's applies. Without a moment: the newest.
+  @inline(__always) func rate(ofMerchant number: Int, program: Int) -> EarnRate? {
+    let own = merchantRows[number].program
+    guard own < 0 || own == Int32(program), merchantRows[number].rate.money != 0 else { return nil }
+    return merchantRows[number].rate
+  }
+  func rate(ofMerchant number: Int, program: Int, at moment: Stamp) -> EarnRate? {
+    let own = merchantRows[number].program
+    guard own < 0 || own == Int32(program) else { return nil }
+    let rates = merchants[number].rates
+    guard let rate = (rates.last { $0.from <= moment } ?? rates.first)?.rate, rate.money != 0 else { return nil }
+    return rate
   }
   /// The longest refund window of all programs, in microseconds.
   var longestRefundWindow: Int64 {
@@ -216,10 +230,10 @@ public struct Catalogue: Sendable {
       programRows.append(
         ProgramRow(
           key: key, hash: hash, nameStart: names.count, nameCount: program.name.count, tenant: program.tenant,
-          rate: .none,
-          expiry: .never, offset: 0, backdate: 0, refundWindow: 0))
+          mark: program.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, expiry: .never, offset: 0,
+          backdate: 0, refundWindow: 0))
       names.append(contentsOf: program.name)
-      programIndex.insert(hash, number) { programRows[$0].hash }
+      programIndex.insert(number) { (programRows[$0].hash, programRows[$0].mark) }
     }
     noteDefault(program, number)
     if let rule = program.rules.last {
@@ -247,10 +261,9 @@ public struct Catalogue: Sendable {
       merchantRows.append(
         MerchantRow(
           key: key, hash: hash, nameStart: names.count, nameCount: merchant.name.count, tenant: merchant.tenant,
-          program: -1,
-          state: .active, rate: .none))
+          program: -1, mark: merchant.name.withUnsafeBytes { NameIndex.mark(of: $0) }, state: .active, rate: .none))
       names.append(contentsOf: merchant.name)
-      merchantIndex.insert(hash, number) { merchantRows[$0].hash }
+      merchantIndex.insert(number) { (merchantRows[$0].hash, merchantRows[$0].mark) }
     }
     merchantRows[number].program = Int32(merchant.program)
     merchantRows[number].state = merchant.state
@@ -259,9 +272,30 @@ public struct Catalogue: Sendable {
 }
 
 /// Numbers by the hash of a name: open addressing, at most half full.
+///
+/// Most names are asked for again and again, and their keyed hash is most of what finding one costs. So each number also
+/// stands, alone, in a cell that a few of its name's bytes choose: where it mostly still is, unless another's has taken its
+/// place. Who chooses names to share cells gains nothing but that the hash is made.
 struct NameIndex: Sendable {
   private(set) var cells = [UInt32](repeating: 0, count: 16)
+  /// As many, by `mark`.
+  private var guesses = [UInt32](repeating: 0, count: 16)
   private var count = 0
+
+  /// The number to look at first; the caller compares its name.
+  @inline(__always) func guess(_ name: UnsafeRawBufferPointer) -> Int? {
+    let cell = guesses[Int(NameIndex.mark(of: name)) & (guesses.count &- 1)]
+    return cell == 0 ? nil : Int(cell) &- 1
+  }
+  /// Made of a name's length, first and last bytes.
+  @inline(__always) static func mark(of name: UnsafeRawBufferPointer) -> UInt32 {
+    guard let start = name.baseAddress, name.count >= 4 else { return UInt32(name.count) }
+    let first = UInt64(UInt32(littleEndian: start.loadUnaligned(as: UInt32.self)))
+    let last = UInt64(
+      UInt32(littleEndian: start.loadUnaligned(fromByteOffset: name.count &- 4, as: UInt32.self)))
+    let mixed = (last &+ first &<< 32 &+ UInt64(name.count)) &* 0x9E37_79B9_7F4A_7C15
+    return UInt32(truncatingIfNeeded: mixed &>> 32)
+  }
 
   @inline(__always) func find(_ hash: UInt64, _ matches: (Int) -> Bool) -> Int? {
     let mask = cells.count &- 1
@@ -273,19 +307,22 @@ struct NameIndex: Sendable {
     }
     return nil
   }
-  mutating func insert(_ hash: UInt64, _ number: Int, hashOf: (Int) -> UInt64) {
+  /// Adds a number; `key` gives any number's hash and its mark.
+  mutating func insert(_ number: Int, key: (Int) -> (hash: UInt64, mark: UInt32)) {
     if (count + 1) * 2 > cells.count {
       let old = cells
       cells = [UInt32](repeating: 0, count: old.count * 2)
-      for cell in old where cell != 0 { place(hashOf(Int(cell) - 1), cell) }
+      guesses = cells
+      for cell in old where cell != 0 { place(key(Int(cell) - 1), cell) }
     }
-    place(hash, UInt32(number + 1))
+    place(key(number), UInt32(number + 1))
     count += 1
   }
-  private mutating func place(_ hash: UInt64, _ cell: UInt32) {
+  private mutating func place(_ key: (hash: UInt64, mark: UInt32), _ cell: UInt32) {
     let mask = cells.count - 1
-    var at = Int(truncatingIfNeeded: hash) & mask
+    var at = Int(truncatingIfNeeded: key.hash) & mask
     while cells[at] != 0 { at = (at + 1) & mask }
     cells[at] = cell
+    guesses[Int(key.mark) & mask] = cell
   }
 }

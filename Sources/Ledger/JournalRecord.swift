@@ -220,12 +220,15 @@ struct JournalRecord {
   }
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
-  func render(_ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
+  @inline(__always) func render(_ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
     guard !reply.isDiscarded else { return }
     if kind == .answer {
       reply.buffer.append(answer)
       return
     }
+    catalogue.withProgramName(Int(program)) { render(program: $0, into: &reply) }
+  }
+  private func render(program: Bytes, into reply: inout ReplyWriter) {
     reply.record()
     reply.field(.tx, tx)
     switch kind {
@@ -241,21 +244,21 @@ struct JournalRecord {
       reply.field(.balance, balance)
     case .earn, .redeem:
       reply.field(.member, member)
-      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+      reply.field(.program, program)
       reply.field(.points, points)
       reply.field(.balance, kind == .earn ? balance &- amount : balance)
       return
     default:
       if of != .none { reply.field(.of, of) }
       reply.field(.member, member)
-      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+      reply.field(.program, program)
       reply.field(.points, kind == .capture ? points : amount)
       reply.field(.balance, balance)
       reply.field(.available, available)
       if kind == .hold { reply.field(.expires, expires) }
       return
     }
-    catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
+    reply.field(.program, program)
   }
 
   /// The record as `HISTORY` shows it: `tx time kind points balance [program merchant spend request of …]`.

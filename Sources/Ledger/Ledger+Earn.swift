@@ -165,7 +165,13 @@ extension Ledger {
     case .points(let n): points = n
     case .spend(let money):
       spend = money
-      let rate = catalogue.rate(ofMerchant: parties.merchant, program: parties.program, at: effective) ?? rule.rate
+      let own: EarnRate?
+      if let effective {
+        own = rate(parties, at: effective)
+      } else {
+        own = catalogue.rate(ofMerchant: parties.merchant, program: parties.program)
+      }
+      let rate = own ?? rule.rate
       guard let earned = rate.points(forSpend: money, largest: Ledger.largestAmount) else {
         refuseLimit(p, key, "points", &reply)
         return
@@ -204,6 +210,11 @@ extension Ledger {
     remember(key, holder.account.pointee.lastRecord)
     endDueLots(holder)
     record.render(catalogue, into: &reply)
+  }
+
+  /// Out of line, and here: see `merchantNumber`.
+  @inline(never) private func rate(_ parties: Parties, at moment: Stamp) -> EarnRate? {
+    catalogue.rate(ofMerchant: parties.merchant, program: parties.program, at: moment)
   }
 
   /// Books what is due of one account and of its member's holds, before a command looks at it.

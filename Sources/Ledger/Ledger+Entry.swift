@@ -109,11 +109,17 @@ extension Ledger {
     else { return nil }
     return hashes(header, member: member, merchant: merchant, request: request)
   }
+  /// Out of line, and here: a call of the catalogue's would be lent a copy of it, also where it is not made.
+  @inline(never) private func merchantNumber(_ name: Bytes, _ tenant: TenantID) -> Int? {
+    catalogue.merchant(name, tenant: tenant)
+  }
   @inline(__always) func hashes(
     _ header: CommandHeader, member: Bytes, merchant: Bytes, request: Bytes
   ) -> PurchaseHashes {
     let scope = hashes.member(member, header.context.tenant)
-    let number = catalogue.merchant(merchant, tenant: header.context.tenant)
+    let number =
+      catalogue.guessedMerchant(merchant, header.context.tenant)
+      ?? merchantNumber(merchant, header.context.tenant)
     let merchant = number.map { UInt32(truncatingIfNeeded: $0) } ?? RequestKey.unknownMerchant
     return PurchaseHashes(
       member: scope.finishedLow(), key: RequestKey(scope, merchant: merchant, request, header),

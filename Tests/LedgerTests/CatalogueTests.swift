@@ -256,4 +256,33 @@ struct CatalogueTests {
     #expect(restored.catalogue.merchants == (try Catalogue(reading: before)).merchants)
     #expect(restored.catalogueVersion == 501)
   }
+
+  // MARK: Names
+
+  /// Names of one length with one beginning and one end share all that a number is guessed by, and those of two tenants are
+  /// two: each is found, and none that is not there.
+  @Test func everyNameIsFoundWhateverIsGuessed() throws {
+    var catalogue = Catalogue(key: HashKey(low: 3, high: 4))
+    var names: [(name: [UInt8], tenant: TenantID)] = []
+    for i in 0..<1_000 {
+      let digits = String(10_000 + i)
+      let alike = Array("shop-\(digits)-east".utf8)
+      names.append((alike, .first))
+      if i % 3 == 0 { names.append((alike, TenantID(2))) }
+      names.append((Array("m\(digits)".utf8), .first))
+      names.append((Array(String(i, radix: 36).utf8), TenantID(3)))
+    }
+    for (name, tenant) in names { try catalogue.add(Catalogue.Merchant(tenant: tenant, name: name)) }
+    func find(_ name: [UInt8], _ tenant: TenantID) -> Int? {
+      name.withUnsafeBytes { catalogue.merchant($0, tenant: tenant) }
+    }
+    for (number, (name, tenant)) in names.enumerated() { #expect(find(name, tenant) == number) }
+    #expect(find(Array("shop-99999-east".utf8), .first) == nil && find([], .first) == nil)
+    #expect(find(Array("m10001".utf8), TenantID(2)) == nil)
+    let guessed = names.enumerated().filter { number, entry in
+      entry.name.withUnsafeBytes { catalogue.guessedMerchant($0, entry.tenant) } == number
+    }
+    // Of those that are alike, and of the very short ones, but one each; of the others most.
+    #expect((700...1_010).contains(guessed.count), "\(guessed.count)")
+  }
 }
