@@ -13,8 +13,9 @@ struct FieldLabel: BitwiseCopyable {
   /// `Field.Shape`, as a raw byte.
   enum FieldShape: UInt8, BitwiseCopyable { case integer, text, transaction, stamp }
 
-  /// By `Field.rawValue`; made once, never freed. A count of 0 is no field.
-  private nonisolated(unsafe) static let table: UnsafePointer<FieldLabel> = {
+  /// By `Field.rawValue`; made once, never freed. A count of 0 is no field. Asking for it costs a look whether it is made:
+  /// ask once a record.
+  nonisolated(unsafe) static let table: UnsafePointer<FieldLabel> = {
     let table = UnsafeMutablePointer<FieldLabel>.allocate(capacity: 256)
     table.initialize(repeating: FieldLabel(), count: 256)
     for field in Field.allCases { table[Int(field.rawValue)] = FieldLabel(field) }
@@ -37,7 +38,9 @@ struct FieldLabel: BitwiseCopyable {
       }
   }
 
-  @inline(__always) static func of(_ raw: UInt8) throws(MalformedBytes) -> FieldLabel {
+  @inline(__always) static func of(
+    _ raw: UInt8, in table: UnsafePointer<FieldLabel>
+  ) throws(MalformedBytes) -> FieldLabel {
     let label = table[Int(raw)]
     guard label.count > 0 else { throw MalformedBytes("an unknown field") }
     return label
@@ -56,28 +59,26 @@ struct FieldLabel: BitwiseCopyable {
 }
 
 extension ReplyRenderer {
-  /// "00" to "99", two bytes each; made once, never freed.
-  private nonisolated(unsafe) static let pairs: UnsafePointer<UInt16> = {
-    let table = UnsafeMutablePointer<UInt16>.allocate(capacity: 100)
-    for i in 0..<100 { table[i] = UInt16(i / 10 + 48) | UInt16(i % 10 + 48) << 8 }
-    return UnsafePointer(table)
-  }()
+  /// "00" to "99", two bytes.
+  @inline(__always) private static func pair(_ number: UInt64) -> UInt16 {
+    let tens = (number &* 103) &>> 10
+    return UInt16(truncatingIfNeeded: tens | (number &- tens &* 10) &<< 8) &+ 0x3030
+  }
 
   /// Decimal digits, two at a time.
   @inline(__always) static func appendDecimal(_ value: Int64, _ output: inout ByteBuffer) {
     let place = output.reserve(32)
     var rest = value.magnitude
     var at = 20
-    let pairs = pairs
     // Written from the right into the reserved bytes, then moved to their front.
     while rest >= 100 {
       let quotient = rest / 100
       at &-= 2
-      place.storeBytes(of: pairs[Int(rest &- quotient &* 100)], toByteOffset: at, as: UInt16.self)
+      place.storeBytes(of: pair(rest &- quotient &* 100).littleEndian, toByteOffset: at, as: UInt16.self)
       rest = quotient
     }
     at &-= 2
-    place.storeBytes(of: pairs[Int(rest)], toByteOffset: at, as: UInt16.self)
+    place.storeBytes(of: pair(rest).littleEndian, toByteOffset: at, as: UInt16.self)
     if rest < 10 { at &+= 1 }
     if value < 0 {
       at &-= 1
@@ -107,14 +108,15 @@ extension ReplyRenderer {
 
   /// A value of a line: quoted if it could not be told from what stands around it.
   @inline(__always) static func appendWord(_ text: UnsafeRawBufferPointer, _ output: inout ByteBuffer) {
-    let place = output.reserve(text.count)
-    var isPlain = text.count > 0
-    for i in 0..<text.count {
-      let byte = text[i]
-      place.storeBytes(of: byte, toByteOffset: i, as: UInt8.self)
-      if byte <= 0x27 || byte == 0x7F { isPlain = isPlain && !needsQuotes(byte) }
+    // Most are identifiers, of which no byte needs quotes.
+    if text.isIdentifier { output.append(text) } else { appendOther(text, &output) }
+  }
+  @inline(never) private static func appendOther(_ text: UnsafeRawBufferPointer, _ output: inout ByteBuffer) {
+    if text.isEmpty || text.contains(where: needsQuotes) {
+      appendQuoted(text, &output)
+    } else {
+      output.append(text)
     }
-    if isPlain { output.commit(text.count) } else { appendQuoted(text, &output) }
   }
 
   private static func needsQuotes(_ byte: UInt8) -> Bool {

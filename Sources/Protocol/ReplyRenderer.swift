@@ -59,7 +59,8 @@ public enum ReplyRenderer {
     let count = Int(try reader.read(UInt8.self))
     guard !resp3 else { return try map(&reader, count, &output) }
     output.append(UInt8(ascii: "+"))
-    for i in 0..<count { try pair(&reader, i > 0, &output) }
+    let labels = FieldLabel.table
+    for i in 0..<count { try pair(&reader, labels, i > 0, &output) }
     output.append("\r\n")
   }
 
@@ -70,15 +71,16 @@ public enum ReplyRenderer {
     output.append(UInt8(ascii: " "))
     appendLine(try reader.readCounted(), &output)
     let count = Int(try reader.read(UInt8.self))
-    for _ in 0..<count { try pair(&reader, true, &output) }
+    let labels = FieldLabel.table
+    for _ in 0..<count { try pair(&reader, labels, true, &output) }
     output.append("\r\n")
   }
 
   /// One field as ` key=value`, without the space at the front of a record.
   @inline(__always) private static func pair(
-    _ reader: inout ByteReader, _ hasSpace: Bool, _ output: inout ByteBuffer
+    _ reader: inout ByteReader, _ labels: UnsafePointer<FieldLabel>, _ hasSpace: Bool, _ output: inout ByteBuffer
   ) throws(MalformedBytes) {
-    let label = try FieldLabel.of(reader.read())
+    let label = try FieldLabel.of(reader.read(), in: labels)
     let place = output.reserve(FieldLabel.maximumBytes)
     let skipped = hasSpace ? 0 : 1
     label.copy(to: place, skipping: skipped)
@@ -96,8 +98,9 @@ public enum ReplyRenderer {
     _ reader: inout ByteReader, _ count: Int, _ output: inout ByteBuffer
   ) throws(MalformedBytes) {
     map(count: count, resp3: true, into: &output)
+    let labels = FieldLabel.table
     for _ in 0..<count {
-      let label = try FieldLabel.of(reader.read())
+      let label = try FieldLabel.of(reader.read(), in: labels)
       let place = output.reserve(FieldLabel.maximumBytes)
       place.storeBytes(of: UInt8(ascii: "+"), as: UInt8.self)
       label.copy(to: place + 1, skipping: 1)

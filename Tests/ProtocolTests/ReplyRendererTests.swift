@@ -21,6 +21,38 @@ import Testing
     }
   }
 
+  @Test func numbersAreWrittenInFull() throws {
+    var numbers = [Int64](0...1_200) + [Int64.max, Int64.min, -1, -10, -99, -100]
+    var power: Int64 = 1
+    for _ in 0..<18 {
+      power *= 10
+      numbers += [power - 1, power, -power, power / 3]
+    }
+    for number in numbers {
+      let reply = try Self.rendered { writer in
+        writer.record()
+        writer.field(.points, number)
+      }
+      #expect(reply.resp2 == "+points=\(number)\r\n")
+    }
+  }
+
+  /// Every byte, alone and in the midst of others: quoted if it is one that needs it.
+  @Test func wordsAreQuotedWhereTheyMustBe() throws {
+    for byte in UInt8(0x20)...UInt8(0x7E) {
+      let character = String(UnicodeScalar(byte))
+      for text in [character, "abcdefghijk\(character)", "\(character)a longer text, which is no identifier"] {
+        let reply = try Self.rendered { writer in
+          writer.record()
+          writer.field(.name, text)
+        }
+        let needsQuotes = text.contains { $0 == " " || $0 == "\"" || $0 == "'" }
+        let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        #expect(reply.resp2 == (needsQuotes ? "+name=\"\(escaped)\"\r\n" : "+name=\(text)\r\n"))
+      }
+    }
+  }
+
   @Test func aRecordIsALineOrAMap() throws {
     let reply = try Self.rendered { writer in
       writer.record()
