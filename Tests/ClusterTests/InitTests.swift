@@ -84,6 +84,28 @@ import Testing
     #expect(isHealthy, "\(simulation.report)")
   }
 
+  /// Two have promised themselves to a cluster that has begun, and lose their power before they hear of that: they make no
+  /// other meanwhile.
+  @Test(arguments: 0..<6 as Range<UInt64>) func aPromiseOutlivesItsProcess(seed: UInt64) throws {
+    let simulation = Simulation(seed: 690 + seed, nodes: 3)
+    simulation.run(for: 3_000_000)
+    let client = try #require(simulation.connect(to: 0))
+    simulation.send("CLUSTER INIT shards=2 replicas=1\n", on: client)
+    #expect(simulation.run(for: 1_000_000) { [1, 2].allSatisfy { simulation.hosts[$0].node?.promise != nil } })
+    for number in [1, 2] { simulation.silence(from: 0, to: number) }
+    #expect(simulation.run(for: 1_000_000) { clusters(simulation)[0] != 0 })
+    for number in [1, 2] { simulation.cutPower(number) }
+    for number in [1, 2] { simulation.start(number) }
+    simulation.run(for: 2_000_000)
+    let admin = try #require(simulation.connect(to: 1))
+    let answer = ask(simulation, admin, "CLUSTER INIT shards=2 replicas=1", for: 5_000_000)
+    #expect(answer?.hasPrefix("-UNAVAILABLE") == true, "\(answer ?? "none")")
+    #expect(clusters(simulation)[1...].allSatisfy { $0 == 0 })
+    simulation.heal()
+    simulation.run(for: 5_000_000)
+    #expect(Set(clusters(simulation)).count == 1 && clusters(simulation)[0] != 0, "\(clusters(simulation))")
+  }
+
   /// A node that all have heard of does not answer: nothing is begun without it, and whoever asks hears which it is.
   @Test func nobodyIsLeftOutSilently() throws {
     let simulation = Simulation(seed: 700, nodes: 4)

@@ -34,7 +34,9 @@ import Testing
         table.set(TransactionID(rawValue: key), .away, now: now)
         model[key] = nil
       }
-      while let block = table.popSealed(before: stamp(Int64(step / 100) - 40)) {
+      let horizon = stamp(Int64(step / 100) - 40)
+      while let block = table.popSealed(before: horizon) {
+        #expect(Int64(block.sealedAt) * 60_000_000 < horizon.microseconds, "it leaves too early")
         block.forEach { tx, entry in
           let kept = model.removeValue(forKey: tx.rawValue)
           #expect(kept == entry.position.rawValue && entry.word == tx.rawValue)
@@ -53,6 +55,8 @@ import Testing
     #expect(seen == model)
     // Of 20,000 only those of 40 days are left, and what came late.
     #expect(table.blockCount < 1_500, "\(table.blockCount)")
+    // Those in use, those that the next ones will use, and what finds them.
+    #expect(pool.usedByteCount < 600_000, "\(pool.usedByteCount)")
   }
 
   /// Many a slot, and few: what an entry costs, everything counted.

@@ -197,8 +197,8 @@ final class RunningNode: Sendable {
   private let exitCode = Mutex<Int32?>(nil)
   private let thread: Mutex<NativeThread?>
 
-  init(_ options: LoopOptions = LoopOptions(), stopsAtOnce: Bool = true) throws {
-    let local = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: 0), numericOnly: true))
+  init(_ options: LoopOptions = LoopOptions(), host: String = "127.0.0.1", stopsAtOnce: Bool = true) throws {
+    let local = try #require(SocketAddress(HostPort(host: host, port: 0), numericOnly: true))
     let listener = try Socket.bind(local)
     try Socket.listen(listener)
     let peers = try Socket.bind(local)

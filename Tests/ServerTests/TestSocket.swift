@@ -9,7 +9,7 @@ final class TestSocket {
   let raw: Int32
   private var pending: [UInt8] = []
 
-  init(_ port: UInt16, receiveBuffer: Int32? = nil) throws {
+  init(_ port: UInt16, host: String = "127.0.0.1", receiveBuffer: Int32? = nil) throws {
     raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     try #require(raw >= 0)
     if var size = receiveBuffer { setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &size, 4) }
@@ -18,7 +18,7 @@ final class TestSocket {
     setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var one: Int32 = 1
     setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-    let address = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: port), numericOnly: true))
+    let address = try #require(SocketAddress(HostPort(host: host, port: port), numericOnly: true))
     let result = address.withAddress { connect(raw, $0, $1) }
     try #require(result == 0)
   }
@@ -43,9 +43,9 @@ final class TestSocket {
   func endOutput() { shutdown(raw, Int32(SHUT_WR)) }
   /// Closes by a reset, as a machine that crashed would.
   func reset() {
-    var now = linger(l_onoff: 1, l_linger: 0)
-    setsockopt(raw, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-    shutdown(raw, Int32(SHUT_RDWR))
+    var nobody = sockaddr()
+    nobody.sa_family = sa_family_t(AF_UNSPEC)
+    connect(raw, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
   }
   /// The next line, without its end; nil at the end of the connection.
   func line() throws -> String? {

@@ -154,7 +154,7 @@ struct PastTable: ~Copyable {
       guard last != 0, (last == UInt32(i + 1)) == (block.sealedAt == 0) else { return "a block that is sealed wrongly" }
       guard block.number <= blocks.read(Int(last - 1)).pointee.number else { return "a block newer than the newest" }
     }
-    guard used == blockCount else { return "\(used) blocks of the past, counted \(blockCount)" }
+    guard used == blockCount, used == index.count else { return "\(used) blocks of the past, counted \(blockCount)" }
     var (next, before, count) = (lists.firstSealed, UInt32(0), 0)
     while next != 0, count <= used {
       let block = blocks.read(Int(next - 1)).pointee
