@@ -150,6 +150,8 @@ extension Node {
     if peer.outgoing == id {
       peer.outgoing = nil
       peer.forgetWaiting()
+      // Another address may have led to it as well, and be the only one that still does.
+      if let i = dials.firstIndex(where: { $0.address == peer.hello.peerAddress }) { dials[i].isFutile = false }
     }
     if peer.incoming == id { peer.incoming = nil }
     lostPeer(peer.id)

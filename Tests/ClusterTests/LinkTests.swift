@@ -124,6 +124,25 @@ struct Stranger {
     #expect(player.opened.count == 2, "it dials again")
   }
 
+  /// Its own is not needed while another address leads to it: until that does not any more.
+  @Test func aPeersOwnAddressIsDialledAgainWhereAnotherOneLedToIt() throws {
+    let player = try LinkPlayer(joining: ["alias:2", "evil:2"])
+    player.run(for: 200_000)
+    for (link, address) in [(LinkID(7), "alias:2"), (LinkID(8), "evil:2")] {
+      let request = try #require(player.opened.first { $0.address == address }?.request)
+      player.node.linkOpened(link, request: request, now: player.now)
+      let peer = Stranger(as: NodeID(5))
+      player.hear(peer.greeting, on: link)
+      player.hear(peer.proof(1, Proof(5, 6)), on: link)
+    }
+    #expect(player.node.peer(NodeID(5))?.outgoing == LinkID(7) && player.closed == [LinkID(8)])
+    player.run(for: 3_000_000)
+    #expect(player.opened.count == 2, "one link is enough")
+    player.node.linkClosed(LinkID(7), now: player.now)
+    player.run(for: 1_500_000)
+    #expect(player.opened.contains { $0.address == "evil:2" && $0.request > 2 }, "\(player.opened)")
+  }
+
   @Test func whoeverConnectsAndSaysNothingIsHungUpOn() throws {
     let player = try LinkPlayer(joining: [])
     player.run(for: 200_000)
