@@ -5,7 +5,7 @@ import Storage
 /// A machine of a simulation: a disk that outlives processes, and the process, if one runs.
 public final class SimulatedHost {
   public let number: Int
-  public let configuration: NodeConfiguration
+  public internal(set) var configuration: NodeConfiguration
   public internal(set) var disk: MemoryFileSystem
   var identity: UInt64
   /// Which program runs there.

@@ -17,6 +17,8 @@ struct Wire {
   var ends: [End]
   /// What is under way is lost: both ends hear only that the connection is gone.
   var isBroken = false
+  /// The machine at one end hangs, and the end is closed: what comes there is not acknowledged, and nobody is told.
+  var isStranded = false
 }
 
 /// The network between hosts: connections as TCP gives them.
@@ -42,6 +44,7 @@ extension Simulation {
   public func heal() {
     cuts.removeAll()
     silences.removeAll()
+    hanging.removeAll()
     for id in wires.keys.sorted() { resume(id) }
   }
   /// Ends what `cut` and `silence` did between two hosts.
@@ -106,6 +109,9 @@ extension Simulation {
   func dialled(_ number: Int, _ life: Int, _ request: UInt64, _ address: String) {
     guard let (host, node) = process(number, life) else { return }
     guard let target = hosts.first(where: { $0.configuration.peerAddress == address }) else {
+      if hanging.contains(address) {
+        return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+      }
       node.linkFailed(request: request, now: moment(host))
       return perform(host)
     }
@@ -145,6 +151,7 @@ extension Simulation {
     let there = LinkID(nextLink + 2)
     let id = nextLink + 3
     nextLink += 3
+    madeConnections += 1
     wires[id] = Wire(ends: [
       .init(host: host.number, link: here, isOpen: isOpen, lastArrival: now),
       // Not accepted yet: the kernel has it.
@@ -210,7 +217,7 @@ extension Simulation {
     guard let wire = wires[id] else { return }
     let here = wire.ends[end]
     let other = wire.ends[1 - end]
-    if isSilent(other.host, here.host) {
+    if isSilent(other.host, here.host) || wire.isStranded && !here.isOpen {
       missed(id, end)
       wires[id]?.ends[end].held.append(bytes)
       return
@@ -273,6 +280,15 @@ extension Simulation {
     farewell(id, from: end)
   }
 
+  /// The machine at this end hangs: the other end hears nothing any more, until it has waited too long.
+  func strand(wire id: UInt64, host number: Int) {
+    guard let wire = wires[id] else { return }
+    let end = wire.ends[0].host == number ? 0 : 1
+    wires[id]?.ends[end].isOpen = false
+    wires[id]?.isStranded = true
+    if !wire.ends[1 - end].isOpen { forget(id) }
+  }
+
   private func farewell(_ id: UInt64, from end: Int) {
     guard let wire = wires[id] else { return }
     let target = wire.ends[1 - end]
@@ -319,6 +335,7 @@ extension Simulation {
 
   /// The way is open again: what stayed away comes when the sender's timer tells it to send once more.
   private func resume(_ id: UInt64) {
+    wires[id]?.isStranded = false
     guard let wire = wires[id] else { return }
     for end in 0..<2 {
       guard !isSilent(wire.ends[1 - end].host, wire.ends[end].host) else { continue }
@@ -331,7 +348,9 @@ extension Simulation {
     guard let wire = wires[id] else { return }
     let held = wire.ends[end].held
     guard !held.isEmpty else { return }
-    if isSilent(wire.ends[1 - end].host, wire.ends[end].host) { return missed(id, end) }
+    if isSilent(wire.ends[1 - end].host, wire.ends[end].host) || wire.isStranded && !wire.ends[end].isOpen {
+      return missed(id, end)
+    }
     wires[id]?.ends[end].held = []
     for bytes in held { arrive(wire: id, end: end, bytes) }
   }

@@ -97,6 +97,25 @@ extension Simulation {
     note(0x417E, UInt64(number))
   }
 
+  /// A host's disk goes to a machine at another address, where it may be started. Its old machine is off; or it hangs, and
+  /// peers are told nothing. The operators of all nodes name the new address from their next starts on.
+  func move(_ number: Int, to name: String, hangs: Bool) {
+    let host = hosts[number]
+    let old = host.configuration.peerAddress
+    if hangs {
+      hanging.insert(old)
+      for id in host.wires.values.sorted() { strand(wire: id, host: number) }
+      host.wires.removeAll()
+    }
+    kill(number)
+    host.configuration.peerAddress = "\(name):7501"
+    host.configuration.clientAddress = "\(name):7401"
+    for other in hosts {
+      other.configuration.join = other.configuration.join.map { $0 == old ? host.configuration.peerAddress : $0 }
+    }
+    note(text: name)
+  }
+
   /// The log is gone and all else is there: it had a disk of its own, or somebody cleaned up.
   public func loseLog(_ number: Int) throws {
     kill(number)

@@ -56,10 +56,14 @@ public final class Simulation {
   }
   var nextLink: UInt64 = 1
   var wires: [UInt64: Wire] = [:]
+  /// How many there ever were.
+  var madeConnections = 0
   /// Pairs of hosts that cannot reach each other and are told so.
   var cuts: Set<Path> = [] { didSet { reachabilityChanged?() } }
   /// Ways, from host to host, on which everything stays away, and nobody is told.
   var silences: Set<Path> = [] { didSet { reachabilityChanged?() } }
+  /// Peer addresses of machines that hang: whoever dials there hears nothing.
+  var hanging: Set<String> = []
   /// When what was sent on a way has passed its narrowest point.
   var passed: [Path: UInt64] = [:]
   /// What operators would read: warnings and errors.

@@ -84,6 +84,23 @@ import Testing
     #expect(here <= 1.06, "\(here)")
   }
 
+  /// Each comes by itself: the reads wait for nothing but a majority's word, while entries of earlier and of later purchases
+  /// are under way, and become committed at once.
+  @Test(arguments: [0, 1]) func aReadByItselfHasItsPlaceAmongEntriesUnderWay(place: Int) throws {
+    let simulation = try makeFarCluster(seed: 307)
+    let client = try #require(simulation.connect(to: (try leader(simulation) + place) % 3))
+    for i in 0..<200 {
+      simulation.send("EARN m0 merchant=shop points=1 id=o\(i)\n", on: client)
+      simulation.run(for: 300)
+      simulation.send("BALANCE m0\n", on: client)
+      simulation.run(for: 300)
+    }
+    #expect(simulation.run(for: 20_000_000) { client.lineCount == 400 })
+    for (number, line) in client.lines.enumerated() where number % 2 == 1 {
+      #expect(line.contains(" balance=\(number / 2 + 1) "), "\(number): \(line)")
+    }
+  }
+
   /// Many entries are under way, each with some of one connection's requests, when the leader hands over, lays its
   /// leadership down, or its links break. Each balance has the purchases that were asked for before it; and no later one,
   /// unless it was asked again of another leader, when those may have taken effect already.

@@ -47,6 +47,16 @@ extension Life {
 }
 
 extension LifeTerminal {
+  /// On a line of its own, soon; nobody waits for the answer.
+  private func close(_ member: String) {
+    let host = life.anyHost(&random)
+    life.simulation.call(on: host, after: latency + random.below(random.pick([2_000, 20_000, 300_000]))) { [life] in
+      guard let client = life.simulation.connect(to: host) else { return }
+      life.simulation.send("MEMBER CLOSE \(member)\n", on: client)
+      life.simulation.call(on: host, after: 15_000_000) { life.simulation.disconnect(client) }
+    }
+  }
+
   func chooseBeside(_ client: Int) -> Pending {
     let id = nextRequest()
     let count = UInt64(life.plan.sideMembers)
@@ -82,8 +92,13 @@ extension LifeTerminal {
       let to = "s\((number + 1) % count)"
       return pending(.transfer, "TRANSFER \(member) \(to) points=\(points)", of: member, id: id)
     case 92..<96:
-      if life.plan.closesMembers, random.chance(200) {
-        return pending(.earn, "MEMBER CLOSE \(member)", of: member, id: "")
+      if life.plan.closesMembers, random.chance(300) {
+        guard life.plan.hasFrozen, random.chance(700) else {
+          return pending(.earn, "MEMBER CLOSE \(member)", of: member, id: "")
+        }
+        // It closes while points of it are under way to somebody who does not take them.
+        close(member)
+        return pending(.transfer, "TRANSFER \(member) frozen points=1", of: member, id: id)
       }
       return pending(.earn, "MEMBER \(random.pick(["FREEZE", "THAW", "THAW"])) \(member)", of: member, id: "")
     default: return pending(.earn, "CARD \(random.pick(["LOST", "FOUND", "FOUND"])) c\(number)", of: member, id: "")

@@ -64,6 +64,16 @@ extension Life {
       simulation.stop(victim)
       stopped[victim] = host.life
       later(4_000_000) { [self] in restart(victim) }
+    case .move:
+      // Where acknowledged entries are missing, a node at another address is taken for an older copy, as it must be.
+      hasStruck = false
+      guard host.node?.isSeated == true, realDisks[victim] == nil, !damaged.contains(victim) else { return }
+      hasStruck = true
+      moves += 1
+      let hangs = random.chance(500)
+      told("to moved-\(moves), from a machine that \(hangs ? "hangs" : "is off")")
+      simulation.move(victim, to: "moved-\(moves)", hangs: hangs)
+      restart(victim)
     case .trap:
       hasStruck = false
       guard deadly?.isSpent ?? true, let shard = host.node?.replicaViews.map(\.shard), !shard.isEmpty else { return }

@@ -27,6 +27,7 @@ public final class Life {
   var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
   var copies = 0
   var mishaps = 0
+  var moves = 0
   /// Hosts whose disk has done what explains errors, and those whose disk was full.
   var sickDisks: Set<Int> = []
   var fullDisks: Set<Int> = []
@@ -43,9 +44,11 @@ public final class Life {
   var damaged: Set<Int> = []
   /// Which process of a host was asked to stop.
   var stopped: [Int: Int] = [:]
-  /// All members with points: those of terminals, one for each shard, and those of the business beside.
+  /// All members with points: those of all terminals, one for each shard, those of the business beside, and those of which
+  /// one terminal alone asks.
   var members: [String] {
     (0..<plan.members).map { plan.member(UInt64($0)) } + ownMembers + (0..<plan.sideMembers).map { "s\($0)" }
+      + (plan.hasOwnMembers ? (0..<plan.terminals).map(LifePlan.ownMember) : [])
   }
   private(set) var ownMembers: [String] = []
   /// Who each host was when the cluster was made.
@@ -301,6 +304,8 @@ public final class Life {
     // In ruin nobody may be left: then it is one who does not answer.
     return random.pick(up.isEmpty ? Array(simulation.hosts.indices) : up)
   }
+  /// Rises when a node may have to ask a leader again.
+  var disturbances: Int { observer.leaderships + simulation.madeConnections }
   /// A hold that was made, perhaps one that is closed already.
   func hold(_ random: inout SeededGenerator) -> (tx: String, id: String, member: String, points: Int64)? {
     guard !holds.isEmpty else { return nil }
@@ -437,6 +442,13 @@ public final class Life {
     let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
     if !quiet && (lastInstall > began || views.contains(where: \.sendsSnapshot)) {
       quiet = simulation.run(for: 3 * patience, until: isDone)
+      // Over narrow ways more yet: as long as more comes, ten minutes at most.
+      let all = Array(simulation.hosts.indices)
+      for _ in 0..<20 where !quiet && plan.bandwidth > 0 {
+        let received = bytesReceived(by: all)
+        quiet = simulation.run(for: 30_000_000, until: isDone)
+        if bytesReceived(by: all) <= received { break }
+      }
     }
     guard failure == nil else { return }
     let waiting = terminals.flatMap(\.pending)

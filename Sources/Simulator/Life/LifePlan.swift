@@ -11,6 +11,8 @@ public enum StrikeKind: Int, CaseIterable, Sendable {
   /// All machines lose their power at once.
   case blackout
   case stop
+  /// A node's disk goes to a machine at another address; the old one is off, or hangs.
+  case move
   /// An entry ends the process of whoever applies it, several times, on one host or on all.
   case trap
   case freeze
@@ -226,10 +228,15 @@ public struct LifePlan: Sendable {
     snapshotCommands = random.pick([1_000_000, 1_000_000, 20, 100, 400])
     isNearBounds = random.chance(120)
     closesMembers = random.chance(300)
+    if closesMembers && sideMembers > 0 && !isRuin { hasFrozen = true }
     if random.chance(200) { bandwidth = random.pick([200_000, 1_000_000, 10_000_000]) }
     hasInitTrouble = random.chance(300)
     hasImpostors = random.chance(300) && !isRuin
   }
+
+  /// Each terminal has a member of its own.
+  var hasOwnMembers: Bool { pipelinePerMille > 0 }
+  static func ownMember(of terminal: Int) -> String { "o\(terminal)" }
 
   func member(_ number: UInt64) -> String {
     hasHostileIDs && number % 2 == 1 ? CollidingIDs.id(Int(number)) : "m\(number)"

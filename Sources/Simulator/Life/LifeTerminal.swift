@@ -30,6 +30,9 @@ final class LifeTerminal {
     var client = 0
     /// The checker knows nothing of it.
     var isSide = false
+    /// It is of the terminal's own member: see `checkOrder`.
+    var isOwn = false
+    var attempts = 0
     /// An attempt may have taken effect.
     var inDoubt = false
   }
@@ -39,6 +42,14 @@ final class LifeTerminal {
     var lastArrival: UInt64 = 0
     init(_ client: SimulatedClient) { self.client = client }
   }
+
+  /// What its own member had after the last answer of this attempt, and after the last write, if that is certain.
+  private var ownBalance: Int64?
+  private var ownFloor: Int64?
+  /// See `Life.disturbances`: when this attempt began.
+  private var disturbances = 0
+  /// Something that was asked of its own member may take effect at any time.
+  private var isOwnInDoubt = false
 
   /// The one node that it asks; nil: any.
   private let host: Int?
@@ -54,7 +65,7 @@ final class LifeTerminal {
   }
 
   private var simulation: Simulation { life.simulation }
-  private var latency: UInt64 { 200 + random.below(3_000) }
+  var latency: UInt64 { 200 + random.below(3_000) }
 
   /// The requests that wait for an answer that counts.
   var pending: [Pending] { asked + unasked }
@@ -65,9 +76,10 @@ final class LifeTerminal {
     if unasked.isEmpty {
       guard life.mayBegin else { return }
       let count = random.chance(life.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(LifeTerminal.depth) - 1)) : 1
+      let isOwn = life.plan.hasOwnMembers && count > 1 && random.chance(300)
       for client in 0..<count {
         let isSide = life.plan.sideMembers > 0 && random.chance(300)
-        unasked.append(isSide ? chooseBeside(client) : choose(client))
+        unasked.append(isOwn ? chooseOwn(client) : isSide ? chooseBeside(client) : choose(client))
       }
     }
     attempt()
@@ -160,9 +172,27 @@ final class LifeTerminal {
     return Pending(operation: operation, line: line, client: client)
   }
 
+  /// Something of a member of whom nobody else asks anything.
+  private func chooseOwn(_ client: Int) -> Pending {
+    let member = LifePlan.ownMember(of: number)
+    let isRead = random.chance(400)
+    var operation = Operation(
+      isRead ? .balance : .earn, member: member, client: "\(name)/\(client).\(clients[client])", begin: simulation.now)
+    var line = "BALANCE \(member)"
+    if !isRead {
+      operation.id = nextRequest()
+      operation.points = Int64(random.below(50) + 1)
+      line = "EARN \(member) merchant=east points=\(operation.points) id=\(operation.id)"
+    }
+    return Pending(operation: operation, line: line, client: client, isOwn: true)
+  }
+
   private func attempt() {
     asked = unasked
     unasked = []
+    (ownBalance, ownFloor) = (nil, nil)
+    disturbances = life.disturbances
+    for i in asked.indices { asked[i].attempts += 1 }
     wait += 1
     let wait = wait
     if let connection, connection.client.isClosed || random.below(8) == 0 { hangUp() }
@@ -213,7 +243,7 @@ final class LifeTerminal {
     var delay = isThere ? 0 : latency
     life.tell(client.host, "\(name) > \(asked.map(\.line).joined(separator: " | "))")
     guard life.mayBegin, random.chance(life.plan.terminalPerMille) else {
-      return simulation.call(on: client.host, after: delay) { [self] in simulation.send(line, on: client) }
+      return sendInPieces(line, on: client, after: delay)
     }
     life.mishaps += 1
     switch random.below(3) {
@@ -238,6 +268,26 @@ final class LifeTerminal {
       // What it sent comes late: perhaps when it has long asked elsewhere.
       delay += random.below(10_000_000)
       simulation.call(on: client.host, after: delay) { [self] in simulation.send(line, on: client) }
+    }
+  }
+
+  /// What is written at once need not come at once: line by line, or cut anywhere.
+  private func sendInPieces(_ bytes: [UInt8], on client: SimulatedClient, after delay: UInt64) {
+    var delay = delay
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      var count = rest.count
+      if life.mayBegin, asked.count > 1 {
+        switch random.below(4) {
+        case 0: count = 1 + Int(random.below(UInt64(count)))
+        case 1, 2: count = rest.firstIndex(of: 10).map { $0 - rest.startIndex + 1 } ?? count
+        default: break
+        }
+      }
+      let piece = Array(rest.prefix(count))
+      rest = rest.dropFirst(count)
+      simulation.call(on: client.host, after: delay) { [self] in simulation.send(piece, on: client) }
+      delay += random.below(3_000)
     }
   }
 
@@ -302,6 +352,7 @@ final class LifeTerminal {
       // The node at hand has not heard of the member yet: it may be as far behind as that.
     } else if line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) {
       life.answered(pending, line)
+      if pending.isOwn { checkOrder(pending, line) }
     } else {
       return life.wrong("\(name) asked \(pending.line) and was told \(line)")
     }
@@ -310,6 +361,22 @@ final class LifeTerminal {
     isWaiting = false
     wait += 1
     wake(after: random.wait(life.plan.thinkTime))
+  }
+
+  /// Requests of one connection to one member take effect in the order sent. Only a read that its node has to ask again, of
+  /// another leader or on another link, may see what was asked for behind it.
+  private func checkOrder(_ pending: Pending, _ line: String) {
+    let (before, floor) = (ownBalance, ownFloor)
+    ownBalance = nil
+    guard !isOwnInDoubt, !pending.inDoubt, pending.attempts == 1, let now = life.number("balance", line) else { return }
+    let isRead = pending.operation.kind == .balance
+    let change = isRead ? 0 : pending.operation.points
+    let isCalm = life.disturbances == disturbances
+    if floor.map({ now < $0 + change }) ?? false || isCalm && before.map({ now != $0 + change }) ?? false {
+      life.wrong("\(name) had \(before ?? floor ?? 0), asked \(pending.line) next, and was told \(line)")
+    }
+    ownBalance = now
+    if !isRead { ownFloor = now }
   }
 
   /// Asks what is left again, but for what it gives up.
@@ -322,6 +389,7 @@ final class LifeTerminal {
         if pending.inDoubt && pending.operation.to == "frozen" { return false }
         guard random.chance(pending.inDoubt ? 30 : life.plan.quitPerMille) else { return false }
         life.gaveUp(pending)
+        if pending.inDoubt && pending.isOwn { isOwnInDoubt = true }
         if pending.inDoubt && pending.operation.kind != .balance { clients[pending.client] += 1 }
         return true
       }
