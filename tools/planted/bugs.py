@@ -123,7 +123,7 @@ BUGS = [
     Bug("snapshot-not-synced", "a snapshot gets its name before its bytes are on disk",
         [(SNAPSHOT, "    try file.sync()\n", "")]),
     Bug("rename-not-synced", "a snapshot counts before its name is on disk",
-        [(SNAPSHOT, "    try fileSystem.syncDirectory(directory)\n    isDone = true", "    isDone = true")]),
+        [(SNAPSHOT, "    try fileSystem.syncDirectory(directory)\n    end()", "    end()")]),
     Bug("journal-not-synced", "a snapshot refers to a journal that is not on disk",
         [(STORAGE, "    try journals.sync(order.shard)\n", "")]),
     Bug("journal-not-cut", "the journal keeps what the replay of the log writes again",
@@ -136,8 +136,8 @@ BUGS = [
           "")]),
     # Ledger
     Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",
-        [(RESTORE, "    let dedupeIndex = try HashIndex(pool, restoring: &reader)\n",
-          "    _ = try HashIndex(pool, restoring: &reader)\n    let dedupeIndex = HashIndex(pool)\n")]),
+        [(RESTORE, "    try dedupeIndex.restore(from: &reader)\n",
+          "    try dedupeIndex.restore(from: &reader)\n    dedupeIndex = HashIndex(pool)\n")]),
     Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
         [(REQUESTS, "{ limits.retentionSeconds * CivilTime", "{ 2 * CivilTime"),
          ("Sources/Ledger/RetentionMarks.swift", "interval = 3600 *", "interval = 1 *")]),
@@ -257,4 +257,11 @@ BUGS = [
         [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
     Bug("snapshot-before-its-journal", "a snapshot is begun before the journal that it refers to is on its way to the disk",
         [(TURNS, "    writeJournal(order.shard)\n", "")]),
+    # Snapshots of what has changed
+    Bug("changes-of-a-lost-snapshot", "a snapshot has the changes since one that could not be written",
+        [("Sources/Cluster/LedgerMachine.swift", "isKept: file != nil", "isKept: true")]),
+    Bug("texts-not-in-changes", "what was added to a page of texts is not in the changes",
+        [("Sources/Ledger/Memory/PagedBlob.swift", "    table.noteChange(table.count - 1)\n", "")]),
+    Bug("base-removed", "what a snapshot builds on is removed",
+        [("Sources/Storage/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")]),
 ]
