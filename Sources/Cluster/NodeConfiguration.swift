@@ -20,7 +20,7 @@ public struct NodeConfiguration: Sendable {
   public var electionTicks = 10
   /// Commands that a node may have to apply again when it starts, of all its shards: over it the shard that has most of them
   /// gets a snapshot. Some two seconds' work.
-  public var snapshotCommands = 500_000
+  public var snapshotCommands = 1_000_000
   /// A shard's snapshot is taken, too, when its log has grown by this since the last one.
   public var snapshotLogBytes = 256 << 20
   /// Log kept before a snapshot, for followers that are just behind.
