@@ -9,6 +9,8 @@ class Bug:
     what: str
     # (file, what stands there exactly once, what is to stand there)
     changes: list
+    # Where lives cannot see it by nature: the tests that do, as target and suite.
+    tests: str = ""
 
 
 ELECTION = "Sources/Raft/RaftGroup+Election.swift"
@@ -47,6 +49,8 @@ KEPT = "Sources/Cluster/NodeStorage+Seat.swift"
 PROOF = "Sources/Cluster/Proof.swift"
 INIT = "Sources/Cluster/Node+Init.swift"
 TURNS = "Sources/Cluster/Node+SnapshotTurns.swift"
+LINKS = "Sources/Cluster/Node+Links.swift"
+GREETING = "Sources/Cluster/Node+Greeting.swift"
 
 BUGS = [
     # Raft: elections
@@ -93,7 +97,9 @@ BUGS = [
         [(REPLICATION, "guard log.holds(message.index, message.logTerm) else {\n      let agreement",
           "guard message.index <= log.lastIndex else {\n      let agreement")]),
     Bug("commit-beyond-match", "commits what lies behind the entries that the leader vouched for",
-        [(REPLICATION, "commit(through: min(message.commit, last))", "commit(through: min(message.commit, log.lastIndex))")]),
+        [(REPLICATION, "commit(through: min(message.commit, last))", "commit(through: min(message.commit, log.lastIndex))")],
+        # No leader here sends such an append.
+        tests="RaftTests.GroupTests"),
     Bug("heartbeat-commit", "a heartbeat commits what the follower may not share",
         [(REPLICATION, "commit: min(peer.match, commitIndex),\n", "commit: commitIndex,\n")]),
     Bug("cut-not-noted", "entries written, cut and written again count as durable too early",
@@ -207,6 +213,11 @@ BUGS = [
     Bug("seat-not-kept", "a life that has its seat does not note that on its disk",
         [(KEPT, "      try Incarnation.keep(seat: life, directory: directory, fileSystem: fileSystem)\n",
           "      _ = try fileSystem.exists(directory)\n")]),
+    Bug("moved-not-dialled", "whoever a node hears from at a new address is not dialled there",
+        [(LINKS, "    dial(peer.hello.peerAddress)\n", "")]),
+    Bug("moved-never-vacant", "a node that moved waits for its old machine's links for ever",
+        [(GREETING, "guard isGone || now.monotonic - min(now.monotonic, peer.lastHeard) >= Node.vacantAfter else",
+          "guard isGone else")]),
     Bug("cluster-begun-too-early", "a cluster begins before all of its nodes have promised themselves to it",
         [(INIT, "if current.phase == .asking, current.waiting.isEmpty {", "if current.phase == .asking {")]),
     Bug("yielded-init-forgotten", "whoever asked a coordinator that gave way for a cluster is not answered",
