@@ -202,20 +202,29 @@ import Testing
 
   @Test func anySnapshotIsRestoredOrRefused() throws {
     var shard = Shard(seed: 440)
-    for _ in 0..<300 { shard.apply(shard.payload(shard.commands.next())) }
-    let snapshot = shard.ledger.beginSnapshot()
-    var whole: [UInt8] = []
-    snapshot.write { whole.append(contentsOf: $0) }
-    shard.ledger.endSnapshot(snapshot)
-    _ = try Ledger.restored(from: MemorySnapshotSource(whole))
-    for _ in 0..<FuzzInputs.count(perMille: 2) {
+    var images: [[UInt8]] = []
+    for _ in 0..<2 {
+      for _ in 0..<300 { shard.apply(shard.payload(shard.commands.next())) }
+      let snapshot = shard.ledger.beginSnapshot()
+      var bytes: [UInt8] = []
+      snapshot.write(changesOnly: !images.isEmpty) { bytes.append(contentsOf: $0) }
+      shard.ledger.endSnapshot(snapshot, isKept: true)
+      images.append(bytes)
+    }
+    func restore(_ whole: [UInt8], _ changes: [UInt8]) throws {
+      _ = try Ledger.restored(from: MemorySnapshotSource(whole), changes: [MemorySnapshotSource(changes)])
+    }
+    try restore(images[0], images[1])
+    for number in 0..<FuzzInputs.count(perMille: 3) {
       // Where the lengths are: in the first bytes of a section, each after a whole number of pages.
-      var bytes = shard.commands.mutator.mutate(whole, with: whole)
-      if shard.commands.mutator.below(2) == 0, bytes.count > 64 {
+      var mutated = images
+      let which = number % 2
+      mutated[which] = shard.commands.mutator.mutate(images[which], with: images[1 - which])
+      if shard.commands.mutator.below(2) == 0, mutated[which].count > 64 {
         let at = shard.commands.mutator.below(64)
-        bytes[at] ^= 1 << UInt8(shard.commands.mutator.below(8))
+        mutated[which][at] ^= 1 << UInt8(shard.commands.mutator.below(8))
       }
-      do { _ = try Ledger.restored(from: MemorySnapshotSource(bytes)) } catch {}
+      do { try restore(mutated[0], mutated[1]) } catch {}
     }
   }
 

@@ -11,16 +11,16 @@ import Synchronization
 struct SnapshotBuilder: ~Copyable {
   let pool: UnsafeMutablePointer<PoolState>
   fileprivate var meta: ByteBuffer
-  fileprivate var pages: PageStack
-  fileprivate var stamps: StampStack
+  fileprivate var pages: FlatStack<UnsafeMutableRawPointer>
+  fileprivate var stamps: FlatStack<UInt32>
   fileprivate var sections: [FrozenSection] = []
   fileprivate var byteCount = 0
 
   init(pool: UnsafeMutablePointer<PoolState>) {
     self.pool = pool
     meta = ByteBuffer(capacity: 64)
-    pages = PageStack()
-    stamps = StampStack()
+    pages = FlatStack()
+    stamps = FlatStack()
     swap(&meta, &pool.pointee.spareMeta)
     swap(&pages, &pool.pointee.spareTable)
     swap(&stamps, &pool.pointee.spareStamps)
@@ -100,8 +100,8 @@ final class FrozenSnapshot: @unchecked Sendable {
   // alone (see `PageTable`), and atomics.
   let pool: UnsafeMutablePointer<PoolState>
   private var meta: ByteBuffer
-  private var pages: PageStack
-  private var stamps: StampStack
+  private var pages: FlatStack<UnsafeMutableRawPointer>
+  private var stamps: FlatStack<UInt32>
   private let sections: [FrozenSection]
   private let hasBegun = Atomic<Bool>(false)
   private let hasEnded = Atomic<Bool>(false)
@@ -194,7 +194,8 @@ final class FrozenSnapshot: @unchecked Sendable {
 
   /// Marks the snapshot as ended and exchanges its tables' room for what is given.
   func end(
-    givingBack spareMeta: inout ByteBuffer, _ spareTable: inout PageStack, _ spareStamps: inout StampStack
+    givingBack spareMeta: inout ByteBuffer, _ spareTable: inout FlatStack<UnsafeMutableRawPointer>,
+    _ spareStamps: inout FlatStack<UInt32>
   ) {
     hasEnded.store(true, ordering: .releasing)
     swap(&meta, &spareMeta)

@@ -19,15 +19,15 @@ struct PoolState: ~Copyable {
   /// The pool, each container and each snapshot: the last one to go frees the memory.
   let users = Atomic<Int>(1)
   /// Pages that hold nothing. The first `trimmedPages` of them have no memory behind them, and so read as zeros.
-  var free = PageStack()
+  var free = FlatStack<UnsafeMutableRawPointer>()
   var trimmedPages = 0
   /// Pages that only the open snapshot still needs.
-  var retired = PageStack()
+  var retired = FlatStack<UnsafeMutableRawPointer>()
   /// What the last snapshot's tables were kept in, for the next one: touching new memory is most of what beginning a
   /// snapshot costs.
   var spareMeta = ByteBuffer(capacity: 64)
-  var spareTable = PageStack()
-  var spareStamps = StampStack()
+  var spareTable = FlatStack<UnsafeMutableRawPointer>()
+  var spareStamps = FlatStack<UInt32>()
   /// Mappings, and their sizes in pages.
   private var slabs: [(base: UnsafeMutableRawPointer, pages: Int)] = []
   /// What is left of the newest slab: never touched yet.
@@ -124,47 +124,47 @@ struct PoolState: ~Copyable {
   }
 }
 
-/// A growable stack of page addresses.
-struct PageStack: ~Copyable {
+/// A growable stack of flat values: pages' addresses, or their stamps.
+struct FlatStack<Element: BitwiseCopyable>: ~Copyable {
   private(set) var count = 0
   private var room = 0
-  private var base: UnsafeMutablePointer<UnsafeMutableRawPointer>?
+  private var base: UnsafeMutablePointer<Element>?
 
   init() {}
   deinit { base?.deallocate() }
 
-  subscript(_ i: Int) -> UnsafeMutableRawPointer {
-    guard let base, i >= 0, i < count else { preconditionFailure("a page within the stack") }
+  subscript(_ i: Int) -> Element {
+    guard let base, i >= 0, i < count else { preconditionFailure("a value within the stack") }
     return base[i]
   }
-  mutating func push(_ page: UnsafeMutableRawPointer) {
-    reserve(1).initialize(to: page)
+  mutating func push(_ value: Element) {
+    reserve(1).initialize(to: value)
     count += 1
   }
-  mutating func pop() -> UnsafeMutableRawPointer? {
+  mutating func pop() -> Element? {
     guard count > 0, let base else { return nil }
     count -= 1
     return base[count]
   }
-  /// Makes room for `n` pages more.
+  /// Makes room for `n` more.
   mutating func makeRoom(_ n: Int) { if n > 0 { _ = reserve(n) } }
-  mutating func append(_ pages: UnsafePointer<UnsafeMutableRawPointer>, count n: Int) {
+  mutating func append(_ values: UnsafePointer<Element>, count n: Int) {
     guard n > 0 else { return }
-    reserve(n).initialize(from: pages, count: n)
+    reserve(n).initialize(from: values, count: n)
     count += n
   }
   /// Moves all of `other` to the top.
-  mutating func take(_ other: inout PageStack) {
+  mutating func take(_ other: inout FlatStack) {
     guard other.count > 0, let from = other.base else { return }
     append(from, count: other.count)
     other.count = 0
   }
-  /// Forgets all pages, and keeps the room.
+  /// Forgets all, and keeps the room.
   mutating func removeAll() { count = 0 }
-  private mutating func reserve(_ n: Int) -> UnsafeMutablePointer<UnsafeMutableRawPointer> {
+  private mutating func reserve(_ n: Int) -> UnsafeMutablePointer<Element> {
     if let base, count + n <= room { return base + count }
     room = max(64, room * 2, count + n)
-    let bigger = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: room)
+    let bigger = UnsafeMutablePointer<Element>.allocate(capacity: room)
     if let base {
       bigger.initialize(from: base, count: count)
       base.deallocate()
@@ -172,35 +172,4 @@ struct PageStack: ~Copyable {
     base = bigger
     return bigger + count
   }
-}
-
-/// A growable list of pages' stamps.
-struct StampStack: ~Copyable {
-  private(set) var count = 0
-  private var room = 0
-  private var base: UnsafeMutablePointer<UInt32>?
-
-  init() {}
-  deinit { base?.deallocate() }
-
-  subscript(_ i: Int) -> UInt32 {
-    guard let base, i >= 0, i < count else { preconditionFailure("a stamp within the list") }
-    return base[i]
-  }
-  mutating func append(_ stamps: UnsafePointer<UInt32>, count n: Int) {
-    guard n > 0 else { return }
-    if count + n > room {
-      room = max(64, room * 2, count + n)
-      let bigger = UnsafeMutablePointer<UInt32>.allocate(capacity: room)
-      if let base {
-        bigger.initialize(from: base, count: count)
-        base.deallocate()
-      }
-      base = bigger
-    }
-    base?.advanced(by: count).initialize(from: stamps, count: n)
-    count += n
-  }
-  /// Forgets all stamps, and keeps the room.
-  mutating func removeAll() { count = 0 }
 }

@@ -187,8 +187,6 @@ public final class Life {
     if text.hasPrefix("alarm=POISON"), plan.kinds.contains(.trap) { return clearLater(host) }
     if text.contains("over log-limit-mb") && plan.isLogLimited { return }
     if text.contains("alarm=NOMEM") && plan.kinds.contains(.memory) { return }
-    // What a full disk did not take of a journal is made anew at the next start, as its operator is told.
-    if fullDisks.contains(host.number), text.contains("what is missing in") { return }
     // What wants a descriptor waits; a process does not die of it.
     if dryHosts.contains(host.number), !text.hasPrefix("dies:"), !text.contains("quarantined") { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
