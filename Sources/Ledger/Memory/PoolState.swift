@@ -84,11 +84,11 @@ struct PoolState: ~Copyable {
   }
 
   /// What the next slab has: a quarter of what there is, so that the ledgers of a node that is near the end of its memory do
-  /// not take much at once; 256 KiB to 32 MiB.
+  /// not take much at once; 256 KiB to 32 MiB, and a huge page as soon as that is half of what there is.
   private var nextSlabBytes: Int {
-    let quarter = slabs.reduce(0) { $0 + $1.pages } * pageByteCount / 4
-    let unit = quarter >= PoolState.hugePage ? PoolState.hugePage : pageByteCount
-    return min(32 << 20, max(256 << 10, quarter / unit * unit))
+    let all = slabs.reduce(0) { $0 + $1.pages } * pageByteCount
+    guard all >= 2 * PoolState.hugePage else { return max(256 << 10, all / 4 / pageByteCount * pageByteCount) }
+    return min(32 << 20, max(1, all / 4 / PoolState.hugePage) * PoolState.hugePage)
   }
   private static var hugePage: Int { 2 << 20 }
 
