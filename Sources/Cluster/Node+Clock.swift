@@ -54,12 +54,20 @@ extension Node {
   }
 
   /// The peer speaks, and has heard nothing of us for long: our link to it is stuck, whatever TCP says. `moment` is when we
-  /// said what it heard last.
+  /// said what it heard last. The link may be in the middle of its greeting: the peer has its seat, since it speaks, and that
+  /// word is what does not come. Members do not listen to who is none yet.
   private func endUnheardLink(to peer: Peer, heard moment: UInt64) {
-    guard let link = peer.outgoing, let dial = dials.first(where: { $0.link == link }) else { return }
+    guard peer.cluster == cluster else { return }
+    guard let dial = dials.first(where: { leads($0, to: peer) }), let link = dial.link else { return }
     if now.monotonic - min(now.monotonic, max(moment, dial.openedAt)) > Node.unheardLimit {
       closeLink(link, because: "\(peer.hello.name) has heard nothing on it for \(Node.unheardLimit / 1_000_000) s")
     }
+  }
+  private func leads(_ dial: Dial, to peer: Peer) -> Bool {
+    guard let link = dial.link else { return false }
+    guard peer.outgoing == nil else { return peer.outgoing == link }
+    guard let greeting = links[link]?.greeting, greeting.isProven else { return false }
+    return greeting.hello?.node == peer.id && greeting.hello?.life == peer.life
   }
 
   // MARK: The verdict

@@ -68,6 +68,9 @@ extension Simulation {
     let ids = wires.keys.sorted()
     guard !ids.isEmpty else { return }
     let id = ids[Int(choice % UInt64(ids.count))]
+    if let ends = wires[id]?.ends {
+      tell(ends[0].host, "the connection to \(hosts[ends[1].host].name) is held up for \(duration / 1000) ms")
+    }
     // What an earlier stall still holds up is not overtaken.
     for end in 0..<2 {
       let last = wires[id]?.ends[end].lastArrival ?? 0
