@@ -3,7 +3,8 @@ import Storage
 
 /// The log of all shards goes from its begin on, a segment when nothing in it is needed. Over its limit, what little is
 /// needed of its oldest segment is written again at its end; where much is needed, those who need most are relieved by
-/// a snapshot. A start reads all of the log: so where it is mostly needless, that is done long before. If it still grows, writes of those are refused here, long before the disk is full.
+/// a snapshot. A start reads all of the log: so where it is mostly needless, that is done long before. If it still grows,
+/// writes of those are refused here, long before the disk is full.
 extension Node {
   /// A snapshot is forced no more often than this, and one that failed is tried again after it.
   static let snapshotPause: UInt64 = 10_000_000

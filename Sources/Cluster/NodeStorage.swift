@@ -413,11 +413,12 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
 
   /// Reads a snapshot, with those before it whose changes it has, verified.
   func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
-    try load(try snapshots.chain(of: file))
+    try load(file, chain: try snapshots.chain(of: file))
   }
-  /// Reads a whole snapshot and the changes since, in order.
-  func load(_ chain: [SnapshotFile]) throws -> (machine: any Machine, configuration: Configuration) {
-    guard let file = chain.last else { preconditionFailure("a chain has a snapshot") }
+  /// - Parameter chain: a whole snapshot and the changes since, in order, down to this one.
+  func load(
+    _ file: SnapshotFile, chain: [SnapshotFile]
+  ) throws -> (machine: any Machine, configuration: Configuration) {
     guard let metadata = SnapshotMetadata(file.metadata) else {
       throw StorageError(.damaged, path: file.path, operation: "read", reason: "its metadata cannot be read")
     }

@@ -274,7 +274,7 @@ extension NodeStorage {
     let file = try snapshot.receiver.finish { part throws(StorageError) in
       do {
         guard part.base == nil else { throw MalformedBytes("it has changes only") }
-        let loaded = try load([part])
+        let loaded = try load(part, chain: [part])
         if let ledger = loaded.machine as? LedgerMachine, let from = snapshot.from {
           let end = JournalChain(position: ledger.journalEnd, hash: ledger.journalChain)
           guard try from.followed(to: end.position, in: JournalView(store: journals, shard: part.shard)) == end else {

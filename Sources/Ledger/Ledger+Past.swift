@@ -73,8 +73,9 @@ struct PastCheck {
 extension Ledger {
   // MARK: Out of memory
 
-  /// Looks at the transactions that have been in memory for their time, or are too many: what is over becomes an entry of the past, what no
-  /// refund window reaches any more is forgotten, what is open stays for as long again. True: there may be more.
+  /// Looks at the transactions that have been in memory for their time, or are too many: what is over becomes an entry of
+  /// the past, what no refund window reaches any more is forgotten, what is open stays for as long again. True: there may
+  /// be more.
   mutating func retireTransactions(atMost limit: Int) -> Bool {
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond
     let window = transactionWindow

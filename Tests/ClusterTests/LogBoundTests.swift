@@ -28,6 +28,16 @@ import Testing
     try #require(try cluster.node(host).disk.gauges).log.pinnedBytes
   }
 
+  private func checkRestart(of cluster: DiskCluster, balance: Int) throws {
+    for host in 0..<3 {
+      cluster.simulation.kill(host)
+      cluster.simulation.start(host)
+    }
+    cluster.simulation.run(for: 5_000_000)
+    #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=\(balance) "))
+    try cluster.checkBooks()
+  }
+
   /// Shards without traffic keep their few entries at the log's very begin, and no snapshot of theirs is due.
   @Test func shardsThatRestDoNotHoldTheLogOfOthers() throws {
     let cluster = try makeCluster(seed: 81)
@@ -37,13 +47,7 @@ import Testing
       #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) + 2 << 20)
       #expect(try cluster.node(host).counters.logRewrites > 0)
     }
-    for host in 0..<3 {
-      cluster.simulation.kill(host)
-      cluster.simulation.start(host)
-    }
-    cluster.simulation.run(for: 5_000_000)
-    #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=2500 "))
-    try cluster.checkBooks()
+    try checkRestart(of: cluster, balance: 2_500)
   }
 
   /// A start reads all of it: what a few old entries hold back goes long before the limit.
@@ -56,13 +60,7 @@ import Testing
     try fill(cluster, "a", blocks: 3_000)
     cluster.simulation.run(for: 5_000_000)
     for host in 0..<3 { #expect(try pinned(cluster, host) <= 6 << 20) }
-    for host in 0..<3 {
-      cluster.simulation.kill(host)
-      cluster.simulation.start(host)
-    }
-    cluster.simulation.run(for: 5_000_000)
-    #expect(try cluster.answer("BALANCE m0", on: 1).contains(" balance=3000 "))
-    try cluster.checkBooks()
+    try checkRestart(of: cluster, balance: 3_000)
   }
 
   /// What many shards need of a segment is moved at once.

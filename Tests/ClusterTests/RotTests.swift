@@ -133,6 +133,16 @@ import Testing
     #expect(after.contains("alarms=none") && after.contains("healthy=yes"), "\(after)")
   }
 
+  /// Who leads a shard, and now cannot read the first block of records of any of its journals: all members' first records are
+  /// in it, or behind it.
+  private func rotJournalsOfALeader(_ simulation: Simulation) throws -> Int {
+    let leader = try #require(
+      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
+    let disk = simulation.hosts[leader].disk
+    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
+    return leader
+  }
+
   @Test(arguments: 1...4 as ClosedRange<UInt64>)
   func aBatchOfTheLogThatHasRottenIsFetchedAgain(seed: UInt64) throws {
     let simulation = try makeBusyCluster(seed: seed, snapshotBytes: seed % 2 == 0 ? 4 << 10 : 1 << 30)
@@ -174,11 +184,8 @@ import Testing
     let simulation = try makeBusyCluster(seed: 8, snapshotBytes: 4 << 10)
     let earned = try earn(simulation, on: 0, count: 300, tag: "a")
     simulation.run(for: 2_000_000)
-    // The first block of records of each journal here; all members' first records are in it, or behind it.
-    let leader = try #require(
-      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
+    let leader = try rotJournalsOfALeader(simulation)
     let disk = simulation.hosts[leader].disk
-    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
     let client = try #require(simulation.connect(to: leader))
     simulation.send((0..<Self.members).map { "HISTORY m\($0) limit=1000\n" }.joined() + "CLUSTER STATUS\n", on: client)
     simulation.run(for: 20_000_000) { client.lines.last?.contains("healthy=") ?? false }
@@ -204,10 +211,7 @@ import Testing
     simulation.run(for: 2_000_000)
     for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
     simulation.run(for: 2_000_000)
-    let leader = try #require(
-      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
-    let disk = simulation.hosts[leader].disk
-    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
+    let leader = try rotJournalsOfALeader(simulation)
     let client = try #require(simulation.connect(to: leader))
     let histories = (0..<Self.members).map { "HISTORY m\($0) limit=1000\n" }.joined() + "CLUSTER STATUS\n"
     simulation.send(histories, on: client)
@@ -226,10 +230,7 @@ import Testing
   @Test func aJournalThatTurnsOutRottenWhenItIsWrittenIsLedByOthers() throws {
     let simulation = try makeBusyCluster(seed: 12, snapshotBytes: 4 << 10)
     _ = try earn(simulation, on: 0, count: 300, tag: "a")
-    let leader = try #require(
-      (0..<3).first { replicas(simulation, $0).contains { $0.shard.rawValue > 0 && $0.isLeader } })
-    let disk = simulation.hosts[leader].disk
-    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: (4096 + 300) * 8) }
+    let leader = try rotJournalsOfALeader(simulation)
     // Until a segment is full, and sealed.
     for round in 0..<20 where !simulation.log.contains(where: { $0.contains("start this node again") }) {
       _ = try earn(simulation, on: (leader + 1) % 3, count: 100, tag: "b\(round)")
