@@ -157,6 +157,34 @@ struct TestState: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// Pages that are in none of the snapshots that are restored are missed, though nothing else tells of them.
+  @Test func changesThatLeaveOutNewPagesAreRefused() throws {
+    var pool = PagePool()
+    var array = PagedArray<TestRecord>(pool)
+    var images: [[UInt8]] = []
+    for pages in [5, 3, 0] {
+      for i in 0..<pages * PagedArray<TestRecord>.recordsPerPage { array.append(TestRecord(UInt64(i), 1)) }
+      var builder = pool.beginSnapshot()
+      array.freeze(into: &builder)
+      let snapshot = builder.finish()
+      var bytes: [UInt8] = []
+      snapshot.write(changesOnly: !images.isEmpty) { bytes.append(contentsOf: $0) }
+      pool.endSnapshot(snapshot, isKept: true)
+      images.append(bytes)
+    }
+    func restore(_ numbers: [Int]) throws -> Int {
+      var restored = PagedArray<TestRecord>(PagePool())
+      for number in numbers {
+        var reader = try SnapshotReader(MemorySnapshotSource(images[number]))
+        try restored.restore(from: &reader)
+        try reader.finish()
+      }
+      return restored.count
+    }
+    #expect(try restore([0, 1, 2]) == array.count)
+    #expect(throws: MalformedBytes.self) { _ = try restore([0, 2]) }
+  }
+
   @Test(arguments: 1...4 as ClosedRange<UInt64>) func aSnapshotMayBeWrittenBitByBitWhileTheStateChanges(seed: UInt64) {
     var state = TestState(seed: seed)
     for _ in 0..<30_000 { state.step() }
