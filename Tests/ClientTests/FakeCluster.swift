@@ -115,8 +115,13 @@ final class FakeCluster: @unchecked Sendable {
 }
 
 /// One listener of a fake cluster. It can be stopped and started again on the same port.
+///
+/// A second socket is bound to the port for as long as the node exists and never listens, so that a stopped node
+/// refuses connections: without it the system gives the port to the next listener, and a client of this node is then
+/// served by the cluster of another test.
 final class FakeNode: @unchecked Sendable {
   let port: UInt16
+  private let seat: Int32
   private unowned let cluster: FakeCluster
   private let lock = NSLock()
   private var listener: Int32 = -1
@@ -126,13 +131,17 @@ final class FakeNode: @unchecked Sendable {
 
   init(index: Int, cluster: FakeCluster) throws {
     self.cluster = cluster
-    let (descriptor, port) = try FakeNode.listen(on: 0)
-    self.port = port
+    (seat, port) = try FakeNode.bind(to: 0)
+    let (descriptor, _) = try FakeNode.bind(to: port)
+    guard Foundation.listen(descriptor, 128) == 0 else { throw FakeNode.failure("listen") }
     listener = descriptor
     accept(descriptor)
   }
+  deinit { close(seat) }
 
-  private static func listen(on port: UInt16) throws -> (Int32, UInt16) {
+  private static func failure(_ call: String) -> ClientError { .local("\(call): \(SystemError.text(of: errno))") }
+
+  private static func bind(to port: UInt16) throws -> (Int32, UInt16) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var on: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, 4)
@@ -141,13 +150,12 @@ final class FakeNode: @unchecked Sendable {
     address.sin_port = port.bigEndian
     address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
-        bind(descriptor, rebound, size) == 0 && Foundation.listen(descriptor, 128) == 0
-          && getsockname(descriptor, rebound, &size) == 0
+        Foundation.bind(descriptor, rebound, size) == 0 && getsockname(descriptor, rebound, &size) == 0
       }
     }
-    guard isListening else { throw ClientError.local("listen: \(SystemError.text(of: errno))") }
+    guard isBound else { throw failure("bind") }
     return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 
@@ -161,7 +169,8 @@ final class FakeNode: @unchecked Sendable {
   }
 
   func restart() throws {
-    let (descriptor, _) = try FakeNode.listen(on: port)
+    let (descriptor, _) = try FakeNode.bind(to: port)
+    guard Foundation.listen(descriptor, 128) == 0 else { throw FakeNode.failure("listen") }
     lock.withLock { listener = descriptor }
     accept(descriptor)
   }
