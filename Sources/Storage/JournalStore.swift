@@ -25,8 +25,6 @@ public final class JournalStore: @unchecked Sendable {
   public let journalCount = Atomic<Int>(0)
   /// Journals of which a sync failed: nothing is written there any more, until a process begins on what the disk kept.
   private var failures: [ShardID: StorageError] = [:]
-  /// Journals of which a change failed halfway: nobody knows how much of what is there is durable.
-  private var unsettled: Set<ShardID> = []
 
   /// - Parameter openFilesMax: how many of the journals' files are open at once; at least 1.
   public init(directory: String, fileSystem: any FileSystem, openFilesMax: Int = 1024) throws(StorageError) {
@@ -106,23 +104,13 @@ public final class JournalStore: @unchecked Sendable {
     if let journal = journals[shard] { return journal }
     let journal = try ShardJournal(
       shard: shard, directory: folder(shard), fileSystem: fileSystem, pool: pool)
-    if unsettled.contains(shard) {
-      do throws(StorageError) {
-        try fileSystem.syncDirectory(directory)
-        try journal.settle()
-      } catch {
-        if error.kind == .fatal { failures[shard] = error }
-        throw error
-      }
-      unsettled.remove(shard)
-    }
     journals[shard] = journal
     journalCount.store(journals.count, ordering: .relaxed)
     return journal
   }
 
-  /// After an error what is in memory may differ from what is on disk: it is read anew, and made durable first. For want
-  /// of a descriptor some are given up: not all that wants one goes through the pool.
+  /// After an error what is in memory may differ from what is on disk: it is read anew. For want of a descriptor some are
+  /// given up: not all that wants one goes through the pool.
   private func changing(
     _ shard: ShardID, _ body: (ShardJournal) throws(StorageError) -> Void
   ) throws(StorageError) {
@@ -133,10 +121,7 @@ public final class JournalStore: @unchecked Sendable {
     } catch {
       // What a failed sync has dropped, the next one would not miss.
       if error.kind == .fatal { failures[shard] = error }
-      if error.kind != .refused {
-        journals[shard] = nil
-        unsettled.insert(shard)
-      }
+      if error.kind != .refused { journals[shard] = nil }
       if error.kind == .noDescriptors { pool.giveUpSome() }
       throw error
     }

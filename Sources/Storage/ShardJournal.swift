@@ -24,6 +24,9 @@ final class ShardJournal {
   private var slot = 0
   /// Whether `slot` was written since the last sync.
   private var isDirty = false
+  /// False until what was found when this was opened is known to be durable, bytes and names: an earlier process, or this
+  /// one before an error, may have written it and not come to the sync.
+  private var isSettled = true
   /// Blocks to be written at once; the last block of the segment is the first here.
   private let staging = AlignedBuffer(capacity: ShardJournal.stagingBlocks * JournalFormat.blockBytes)
   private static let stagingBlocks = 64
@@ -35,6 +38,7 @@ final class ShardJournal {
     self.pool = pool
     startBlock(0)
     guard try fileSystem.exists(directory) else { return }
+    isSettled = false
     let names = try fileSystem.list(directory)
     let segments = names.compactMap { $0.hasSuffix(".jnl") ? UInt32($0.dropLast(4), radix: 16) : nil }
     for (i, number) in segments.enumerated() {
@@ -137,18 +141,21 @@ final class ShardJournal {
     try pool.use(file).write(staging.prefix(count), at: ShardJournal.fileOffset(firstBlock))
   }
 
+  /// Makes all durable. Of what was found when this was opened, the last segment alone can be in doubt, beside names: a
+  /// segment is synced before it is sealed.
   func sync() throws(StorageError) {
-    guard isDirty, let file else { return }
-    try pool.use(file).syncData()
+    guard let file else { return }
+    if !isSettled {
+      try pool.use(file).sync()
+      try fileSystem.syncDirectory(directory)
+      try fileSystem.syncDirectory(SystemFileSystem.parent(of: directory))
+      isSettled = true
+    } else if isDirty {
+      try pool.use(file).syncData()
+    }
+    guard isDirty else { return }
     isDirty = false
     slot = 1 - slot
-  }
-
-  /// Makes all durable that was found when this was opened, and its names. A segment is synced before it is sealed.
-  func settle() throws(StorageError) {
-    guard let file else { return }
-    try pool.use(file).sync()
-    try fileSystem.syncDirectory(directory)
   }
 
   /// Begins a segment: its header and its name are durable when this returns.
@@ -345,7 +352,6 @@ final class ShardJournal {
   func truncate(to position: JournalPosition) throws(StorageError) {
     if position.segment == segment + 1 && position.offset == 0 && byteCount > 0 {
       // The next append would begin that segment: there is nothing behind it.
-      isDirty = true
       return try sync()
     }
     guard let size = byteCount(position.segment), position.offset <= size else {
@@ -377,7 +383,7 @@ final class ShardJournal {
   }
 
   /// Cuts the last segment. The block at the cut is first made durable as it is, so that one slot holds while the
-  /// other is written.
+  /// other is written; and that one vouches for too much then, and is made blank.
   private func cut(to offset: UInt64) throws(StorageError) {
     guard let pooled = self.file else { return }
     let file = try pool.use(pooled)
@@ -399,6 +405,10 @@ final class ShardJournal {
         continuing: JournalFormat.placeChecksum(shard: shard, segment: segment, block: number))
       JournalFormat.writeSlot(slot, used: used, checksum: checksum, in: staging.base)
       try file.write(staging.prefix(JournalFormat.blockBytes), at: ShardJournal.fileOffset(number))
+      try file.syncData()
+      slot = 1 - slot
+      JournalFormat.writeSlot(slot, used: 0, checksum: 0, in: staging.base)
+      try file.write(staging.prefix(JournalFormat.blockBytes), at: ShardJournal.fileOffset(number))
     } else {
       memset(staging.base, 0, JournalFormat.blockBytes)
       startBlock(0)
@@ -406,6 +416,5 @@ final class ShardJournal {
     try file.truncate(ShardJournal.fileOffset(count > 0 ? number + 1 : 0))
     try file.sync()
     isDirty = false
-    if count > 0 { slot = 1 - slot }
   }
 }

@@ -37,7 +37,8 @@ public final class SnapshotStore: Sendable {
   /// Paths of snapshots whose changes are being written.
   private let pinned = Mutex<[String]>([])
 
-  /// Makes the folder if need be and removes what unfinished writers left. Received parts stay, to be resumed.
+  /// Makes the folder if need be and removes what unfinished writers left. Received parts stay, to be resumed. The names
+  /// of snapshots that are found are durable when this returns: the process that gave them may have ended before they were.
   public init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
     self.directory = directory
     self.fileSystem = fileSystem
@@ -45,6 +46,7 @@ public final class SnapshotStore: Sendable {
     for name in try fileSystem.list(directory) where name.hasSuffix(".tmp") {
       try fileSystem.remove(join(directory, name))
     }
+    try fileSystem.syncDirectory(directory)
   }
 
   /// The shards that have a snapshot, sorted.
