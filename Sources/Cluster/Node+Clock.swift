@@ -80,40 +80,57 @@ extension Node {
     if step > 100_000 || step < -100_000 { judgeClock() }
   }
 
-  /// Compares this node's clock with the median of all that are heard, its own among them: with three nodes the one that
-  /// is off is found by the two that agree. Of two that differ nobody knows which is right; the one that is ahead does not
-  /// lead, for the other would not take its stamps, and what was stamped once stays in the log.
+  /// Judges this node's clock by all that are heard, and by those of them that are believed: next to a clock that is further
+  /// off, one that is off looks like the one in the middle. Either verdict tells that it is off, both that it is right.
   func judgeClock() {
     findEarliest()
+    guard let all = compare(believedOnly: false) else {
+      clock.ahead = nil
+      return
+    }
+    let believed = compare(believedOnly: true) ?? all
+    clock.ahead = (believed.isOff ? believed : all).ahead
+    if all.isOff || believed.isOff {
+      clockIsOff()
+    } else if clock.isOff, all.isRight, believed.isRight {
+      clockIsRight()
+    }
+  }
+
+  private struct ClockVerdict {
+    /// By how much this node's clock is ahead; nil where two that differ are all there is.
+    var ahead: Int64?
+    var isOff: Bool
+    /// Within what a clock that was off must come to.
+    var isRight: Bool
+  }
+
+  /// Compares this node's clock with the median of all that are heard, its own among them: with three nodes the one that
+  /// is off is found by the two that agree. Of two that differ nobody knows which is right; the one that is ahead does not
+  /// lead, for the other would not take its stamps, and what was stamped once stays in the log. Nil: nobody is heard.
+  /// - Parameter believedOnly: leaves out those that know themselves to be off.
+  private func compare(believedOnly: Bool) -> ClockVerdict? {
     var least: [Int64] = [0]
     var most: [Int64] = [0]
-    for peer in peers where peer.index != 0 {
+    for peer in peers where peer.index != 0 && !(believedOnly && peer.clock.isOff) {
       guard let bounds = peer.clock.ahead(now: now) else { continue }
       least.append(bounds.least)
       most.append(bounds.most)
     }
-    guard least.count >= 3 else {
-      clock.ahead = nil
-      guard least.count == 2 else { return }
-      if -most[1] > Node.clockTolerance {
-        clock.ahead = -(least[1] + most[1]) / 2
-        clockIsOff()
-      } else if clock.isOff, most[1] >= -Node.clockRecovery {
-        clockIsRight()
-      }
-      return
+    if least.count < 2 { return nil }
+    if least.count == 2 {
+      let isOff = -most[1] > Node.clockTolerance
+      return ClockVerdict(
+        ahead: isOff ? -(least[1] + most[1]) / 2 : nil, isOff: isOff, isRight: most[1] >= -Node.clockRecovery)
     }
     least.sort()
     most.sort()
     // Of an even number the median that speaks for this node: two against two is no verdict.
     let behindBy = least[(least.count - 1) / 2]
     let aheadBy = -most[most.count / 2]
-    clock.ahead = (aheadBy - behindBy) / 2
-    if behindBy > Node.clockTolerance || aheadBy > Node.clockTolerance {
-      clockIsOff()
-    } else if clock.isOff, behindBy <= Node.clockRecovery, aheadBy <= Node.clockRecovery {
-      clockIsRight()
-    }
+    return ClockVerdict(
+      ahead: (aheadBy - behindBy) / 2, isOff: max(behindBy, aheadBy) > Node.clockTolerance,
+      isRight: max(behindBy, aheadBy) <= Node.clockRecovery)
   }
 
   /// Whoever leads next may have a clock that is behind all others, and what is committed then is older by that clock than

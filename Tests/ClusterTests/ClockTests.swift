@@ -219,6 +219,26 @@ import Testing
     try checkBooks(simulation)
   }
 
+  /// Next to one that is further off, a clock that is off looks like the one in the middle.
+  @Test func aClockThatIsOffIsNotRightAgainNextToOneThatIsFurtherOff() throws {
+    let simulation = try makeCluster(seed: 44, nodes: 5, shards: 5)
+    try populate(simulation, members: (0..<12).map { "m\($0)" })
+    simulation.hosts[0].clockOffset = 2_000_000
+    simulation.hosts[1].clockOffset = 800_000_000
+    let given = simulation.run(for: 6_000_000) { led(simulation, by: 0) + led(simulation, by: 1) == 0 }
+    try #require(given, "\(simulation.report)")
+    // It hears that one, and one that is right.
+    for other in 3...4 { simulation.cut(0, other) }
+    simulation.run(for: 20_000_000)
+    #expect(led(simulation, by: 0) == 0)
+    simulation.heal()
+    for host in 0..<2 { simulation.hosts[host].clockOffset = 0 }
+    let back = simulation.run(for: 20_000_000) { led(simulation, by: 0) > 0 && led(simulation, by: 1) > 0 }
+    try #require(back, "\(simulation.report)")
+    for host in 0..<5 { try earnAll(simulation, on: host, "x\(host)") }
+    try checkBooks(simulation)
+  }
+
   /// Its followers do not take what it has logged, so it cannot hand over: it lays leadership down.
   @Test func aLeaderWhoseEntriesNobodyTakesLaysItDown() throws {
     let simulation = try makePopulatedCluster(seed: 42)

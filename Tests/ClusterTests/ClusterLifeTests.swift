@@ -5,12 +5,12 @@ import Testing
 
 /// A cluster of three regions, made and running; one node may end as soon as it is made.
 func makeCluster(
-  seed: UInt64, shards: Int = 3, faults: Simulation.Faults = .init(), without missing: Int? = nil,
+  seed: UInt64, nodes: Int = 3, shards: Int = 3, faults: Simulation.Faults = .init(), without missing: Int? = nil,
   turnRunner: (any TurnRunner)? = nil, observer: (any ReplicaObserver)? = nil,
   configure: (inout NodeConfiguration) -> Void = { _ in }
 ) throws -> Simulation {
   let simulation = Simulation(
-    seed: seed, nodes: 3, faults: faults, turnRunner: turnRunner, observer: observer,
+    seed: seed, nodes: nodes, faults: faults, turnRunner: turnRunner, observer: observer,
     configure: configure)
   simulation.run(for: 1_000_000)
   let admin = try #require(simulation.connect(to: 0))
@@ -18,7 +18,7 @@ func makeCluster(
   try #require(answer.hasPrefix("+cluster="), "\(answer)")
   if let missing { simulation.kill(missing) }
   let healthy = simulation.run(for: 20_000_000) {
-    (0..<3).allSatisfy {
+    (0..<nodes).allSatisfy {
       $0 == missing || status(simulation, $0)?.contains(missing == nil ? "healthy=yes" : "leaders=\(shards)") ?? false
     }
   }
