@@ -154,13 +154,15 @@ extension Life {
     }
   }
   /// Who finds only now what rotted hands over first, a mended node too: no history tells of what was refused, so that it
-  /// may not have been read since. And a log that is too long is made shorter first.
+  /// may not have been read since. A log that is too long is made shorter first. And who takes a shard over in peace, with
+  /// more to apply than its patience, says so, in doubt to whom the last leader took a request from.
   func repeatAll(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
     var found = askAll(number, answers.map(\.line))
     for _ in 0..<3 where failure == nil {
       let unanswered = found.indices.filter { place in
         !damaged.union(everDamaged).isEmpty && found[place].hasPrefix("-UNAVAILABLE")
           || plan.isLogLimited && found[place].hasPrefix("-BUSY the log")
+          || plan.isImpatient && Life.isOfTakeover(found[place])
       }
       if unanswered.isEmpty { break }
       simulation.run(for: 2_000_000)
@@ -173,6 +175,11 @@ extension Life {
       return wrong(
         "\(known.line) was answered \(known.answer), and \(simulation.hosts[number].name) now says \(now)")
     }
+  }
+
+  private static func isOfTakeover(_ answer: String) -> Bool {
+    answer.hasPrefix("-UNKNOWN a leader was lost")
+      || answer.hasPrefix("-UNAVAILABLE") && answer.contains("applies what its log has first")
   }
 
   /// Asks a node that may be unable to answer: what it does say of the past is what was said.

@@ -71,6 +71,7 @@ public struct LifePlan: Sendable {
   /// What a turn applies, in purchases, and from where on a leader refuses while it applies.
   public var applyWork = 1_024
   public var replayPatience = 50_000
+  public var isImpatient: Bool { replayPatience < 50_000 }
   public var snapshotCommands = 1_000_000
   /// One way between regions; 0: all are near.
   public var distances: [UInt64] = [0, 0, 0]
