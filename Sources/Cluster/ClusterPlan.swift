@@ -23,8 +23,6 @@ struct ClusterPlan: Hashable, Sendable {
 
 /// What `CLUSTER INIT` asks for.
 struct ClusterFigures: Hashable, Sendable {
-  static let defaultShards = 6
-  static let defaultReplicas = 3
   var shards: Int
   var replicas: Int
   var allowSingleRegion: Bool

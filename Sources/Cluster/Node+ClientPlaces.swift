@@ -37,7 +37,7 @@ extension Node {
       client.isReserved = false
       return true
     }
-    if Node.isForOperators(request.verb) { return true }
+    if request.rule.pointee.traits.contains(.reserved) { return true }
     client.answerNow {
       ReplyRenderer.error(
         .busy,
@@ -45,17 +45,5 @@ extension Node {
           + " AUTH; nothing was done", into: &$0)
     }
     return false
-  }
-
-  /// What is served on a reserved place: what an operator asks, and with what client libraries begin.
-  private static func isForOperators(_ verb: Verb) -> Bool {
-    switch verb {
-    case .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health, .info, .auth, .hello, .ping, .quit,
-      .reset,
-      .clientSetInfo, .clientSetName, .clientID, .clientList, .command, .commandDocs, .help, .select, .multi, .exec,
-      .discard:
-      true
-    default: false
-    }
   }
 }

@@ -19,12 +19,6 @@ extension Node {
   /// What one client may have answered at once in one turn, in bytes; and requests that cost far more than others.
   private static let outputShare = 256 << 10
   private static let costlyShare = 8
-  private static func isCostly(_ verb: Verb) -> Bool {
-    switch verb {
-    case .help, .info, .command, .commandDocs, .commandInfo, .clientList, .clusterNodes, .clusterShards, .audit: true
-    default: false
-    }
-  }
 
   func client(_ id: ClientID) -> Client? { clientIndex[id].flatMap { clients[Int($0)] } }
 
@@ -56,7 +50,7 @@ extension Node {
           return offset
         }
         offset += consumed
-        if Node.isCostly(parser.request.verb) { costly += 1 }
+        if parser.request.rule.pointee.traits.contains(.costly) { costly += 1 }
       case .incomplete:
         markDirty(client)
         return offset
@@ -176,7 +170,9 @@ extension Node {
     let request = parser.request
     counters.requests += 1
     if client.isReserved && !mayBeServed(client, request) { return true }
-    if request.verb.isConnection || client.session.isAfterMulti { return takeConnection(client, request) }
+    if request.rule.pointee.route == .connection || client.session.isAfterMulti {
+      return takeConnection(client, request)
+    }
     if Node.isBarrier(request) {
       guard client.outstanding == 0 else {
         client.awaitsIdle = true
@@ -184,7 +180,8 @@ extension Node {
       }
       client.barrier = true
     }
-    let records = request.verb == .history ? Int(request.integer(.limit) ?? 20) : 0
+    let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
+    let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
     let slot = client.openSlot(records: records)
     let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
     route(request, raw: raw, owner: owner, client: client)
@@ -209,18 +206,9 @@ extension Node {
     return true
   }
 
-  /// Touches more than one member, or the catalogue, or the cluster, or may take effect on a second attempt alone: in order
-  /// with all else on its connection.
   private static func isBarrier(_ request: Request) -> Bool {
-    switch request.verb {
-    case .memberAdd: request.has(.card)
-    // What a refund undoes may have left memory: it then comes later than what is sent after it.
-    case .refund: true
-    case .transfer, .cardAdd, .cardLost, .cardFound, .cardRemove, .programSet, .programList, .merchantSet,
-      .merchantList, .audit, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .health:
-      true
-    default: false
-    }
+    let traits = request.rule.pointee.traits
+    return traits.contains(.barrier) || traits.contains(.barrierWithCard) && request.has(.card)
   }
 }
 

@@ -1,6 +1,7 @@
 import Base
 import Ledger
 import Protocol
+import Vocabulary
 
 /// Requests to commands and queries, each to the stream of its shard.
 extension Node {
@@ -9,26 +10,29 @@ extension Node {
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     // There are slots as soon as there is a topology, of which the question alone would make a copy.
-    guard !slotToShard.isEmpty || !Node.needsCluster(request.verb) else {
+    guard !slotToShard.isEmpty || request.rule.pointee.traits.contains(.alone) else {
       return answerError(owner, .unavailable, withoutCluster)
     }
+    switch request.rule.pointee.route {
+    case .member: routeByMember(request, raw, owner, client, resolved)
+    case .transaction: routeByTransaction(request, owner, client)
+    case .card, .cardIfGiven: routeByCard(request, owner, client)
+    case .directory: routeToDirectory(request, owner, client)
+    case .node: answerHere(request, owner)
+    case .connection: answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+
+  /// What this node answers, if need be by asking others.
+  private func answerHere(_ request: Request, _ owner: EdgeItem.Owner) {
     switch request.verb {
-    case .earn, .redeem, .hold, .balance, .history, .memberShow, .memberFreeze, .memberThaw, .memberClose, .transfer:
-      routeByMember(request, raw, owner, client, resolved)
-    case .capture, .release, .refund, .transactionShow:
-      routeByTransaction(request, owner, client)
-    case .memberAdd, .cardAdd, .cardLost, .cardFound, .cardRemove:
-      routeByCard(request, owner, client)
-    case .programSet, .merchantSet, .programList, .merchantList:
-      routeToDirectory(request, owner, client)
     case .audit:
       if request.readMode == .local { auditLocally(owner) } else { startAudit(owner) }
     case .clusterInit:
       initialise(
         owner,
         ClusterFigures(
-          shards: Int(request.integer(.shards) ?? Int64(ClusterFigures.defaultShards)),
-          replicas: Int(request.integer(.replicas) ?? Int64(ClusterFigures.defaultReplicas)),
+          shards: Int(request.number(.shards) ?? 0), replicas: Int(request.number(.replicas) ?? 0),
           allowSingleRegion: request.flag(.allowSingleRegion)),
         isTrial: request.flag(.dryRun))
     case .clusterNodes: clusterNodes(owner)
@@ -36,8 +40,7 @@ extension Node {
     case .clusterStatus: clusterStatus(owner)
     case .clusterAlarm: clusterAlarm(request, owner)
     case .health: startHealth(owner)
-    default:
-      answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    default: answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }
   }
 
@@ -45,13 +48,6 @@ extension Node {
   private var withoutCluster: String {
     guard let member = member else { return "there is no cluster yet: run 'tally init'" }
     return "this node is not in the cluster yet; ask \(member.name) at \(member.clientAddress)"
-  }
-
-  private static func needsCluster(_ verb: Verb) -> Bool {
-    switch verb {
-    case .clusterInit, .clusterNodes, .clusterShards, .clusterStatus, .clusterAlarm: false
-    default: true
-    }
   }
 
   /// Appends to the stream that owns a slot, unless too much waits there already.
@@ -104,7 +100,7 @@ extension Node {
       sendByMember(request, owner, client, member: who.id, card: nil, resolved)
       return
     }
-    if first.member == nil || (first.isRemoved && request.verb.isRead) {
+    if first.member == nil || (first.isRemoved && request.rule.pointee.effect == .read) {
       answerError(owner, .notFound, first.member == nil ? "no such card" : "the card was removed")
       return
     }
@@ -133,9 +129,9 @@ extension Node {
     case .earn:
       guard let id = request.text(.id), let merchant = request.text(.merchant) else { return refuse(owner, request) }
       let amount: Command.Amount
-      if let spend = request.integer(.spend) {
+      if let spend = request.number(.spend) {
         amount = .spend(spend)
-      } else if let points = request.integer(.points) {
+      } else if let points = request.number(.points) {
         amount = .points(points)
       } else {
         return answerError(owner, .malformed, "EARN needs spend= or points=")
@@ -147,7 +143,7 @@ extension Node {
           request: id, at: request.stamp(.at))
       }
     case .redeem, .hold:
-      guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.integer(.points)
+      guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.number(.points)
       else { return refuse(owner, request) }
       let context = context(request, client, request.fingerprint(hashKey, member))
       submit(slot, owner, .repeatable) {
@@ -158,11 +154,11 @@ extension Node {
         } else {
           Command.appendHold(
             to: &$0, context: context, member: member, card: card, merchant: merchant, program: program,
-            points: points, request: id, ttlSeconds: request.integer(.ttl) ?? 900)
+            points: points, request: id, ttlSeconds: request.number(.ttl) ?? 0)
         }
       }
     case .transfer:
-      guard let id = request.text(.id), let points = request.integer(.points) else { return refuse(owner, request) }
+      guard let id = request.text(.id), let points = request.number(.points) else { return refuse(owner, request) }
       let other = request.who(1)
       guard let second = resolved.second else {
         let context = context(request, client, request.fingerprint(hashKey, member))
@@ -203,7 +199,7 @@ extension Node {
       switch request.verb {
       case .history:
         Query.appendHistory(
-          to: &buffer, tenant: tenant, member: member, program: program, limit: Int(request.integer(.limit) ?? 20),
+          to: &buffer, tenant: tenant, member: member, program: program, limit: Int(request.number(.limit) ?? 0),
           before: request.transaction(.before))
       case .memberShow: Query.appendMemberShow(to: &buffer, tenant: tenant, member: member)
       default: Query.appendBalance(to: &buffer, tenant: tenant, member: member, program: program)
@@ -235,13 +231,13 @@ extension Node {
       switch request.verb {
       case .capture:
         Command.appendCapture(
-          to: &buffer, context: context, hold: transaction, points: request.integer(.points), request: id)
+          to: &buffer, context: context, hold: transaction, points: request.number(.points), request: id)
       case .release:
         Command.appendRelease(to: &buffer, context: context, hold: transaction, request: id)
       default:
         var amount = Command.Amount.whole
-        if let spend = request.integer(.spend) { amount = .spend(spend) }
-        if let points = request.integer(.points) { amount = .points(points) }
+        if let spend = request.number(.spend) { amount = .spend(spend) }
+        if let points = request.number(.points) { amount = .points(points) }
         Command.appendRefund(to: &buffer, context: context, of: transaction, amount: amount, request: id)
       }
     }
@@ -288,7 +284,7 @@ extension Node {
       let write: (inout ByteBuffer) -> Void = { buffer in
         DirectoryMachine.append(request.verb == .programList ? .listPrograms : .listMerchants, to: &buffer) {
           $0.append(tenant.rawValue)
-          $0.append(UInt32(request.integer(.limit) ?? 1_000))
+          $0.append(UInt32(request.number(.limit) ?? 0))
           $0.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
         }
       }

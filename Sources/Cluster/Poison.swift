@@ -190,7 +190,7 @@ extension Node {
     switch (word(0), word(1)) {
     case ("LIST", ""): listAlarms(owner)
     case ("CLEAR", "POISON"):
-      guard let shard = request.integer(.shard) else {
+      guard let shard = request.number(.shard) else {
         return answerError(owner, .malformed, "say of which shard: CLUSTER ALARM CLEAR POISON shard=S")
       }
       clearPoison(owner, ShardID(UInt32(shard)))

@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 /// MULTI and what belongs to it, in the words of Redis, from which client libraries learn what has happened.
 ///

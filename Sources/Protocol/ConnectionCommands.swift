@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 /// The commands with which client libraries and people begin: everything that the connection alone can answer, in the
 /// shapes that Redis clients expect. None of this is on the hot path.
@@ -8,7 +9,7 @@ public enum ConnectionCommands {
     case handled
     /// The reply is written; close once it is sent.
     case quit
-    /// Not a verb of the connection: `Verb.isConnection` is false.
+    /// Not a verb of the connection: its route is another.
     case notMine
   }
 
@@ -18,7 +19,7 @@ public enum ConnectionCommands {
     to request: Request, session: inout Session, host: some SessionHost, into output: inout ByteBuffer
   ) -> Outcome {
     if session.isAfterMulti { return respondAfterMulti(to: request, session: &session, host: host, into: &output) }
-    guard request.verb.isConnection else { return .notMine }
+    guard request.rule.pointee.route == .connection else { return .notMine }
     let words = (0..<request.positionalCount).map { request.positional($0) }
     switch request.verb {
     case .hello: hello(words, &session, host, &output)
@@ -43,7 +44,7 @@ public enum ConnectionCommands {
       }
     case .info: info(words, host, &output)
     case .time: time(host.now, &output)
-    case .help: HelpText.respond(words, &output)
+    case .help, .usage: HelpText.respond(words, &output)
     case .reset:
       session.isRESP3 = false
       session.name = ""

@@ -1,10 +1,12 @@
 import Base
+import Vocabulary
 
-/// `HELP` and `HELP VERB`: the whole language for a person who typed `telnet`.
+/// `HELP`, `HELP VERB` and `HELP errors|values|ids`: the whole language for a person who typed `telnet`.
 public enum HelpText {
-  /// The lines that `HELP` with these words gives; nil if no verb begins with them.
+  /// The lines that `HELP` with these words gives; nil if no verb begins with them, nor are they a topic.
   public static func lines(for words: [String]) -> [String]? {
     guard !words.isEmpty else { return overview() }
+    if words.count == 1, let topic = Topic(rawValue: words[0].lowercased()) { return topic.lines }
     let wanted = words.map { $0.uppercased() }
     let specs = VerbSpec.all.filter { $0.words.starts(with: wanted) }
     guard !specs.isEmpty else { return nil }
@@ -36,7 +38,7 @@ public enum HelpText {
       "A request is one line: VERB arg key=value ... Verbs and keys in any case; \"quotes\" keep spaces together.",
       "WHO is a member's id or card:NUMBER. Points and MINOR units of money are whole numbers. TX is SLOT-SEQUENCE.",
       "id= names a request: the same id again gives the same answer and moves nothing twice.",
-      "[...] may be left out, a|b is a choice. HELP VERB tells more. Errors begin with - and a code.",
+      "[...] may be left out, a|b is a choice. HELP VERB tells more. Errors begin with - and a code: HELP errors.",
     ]
     for group in VerbSpec.Group.allCases {
       lines.append("\(group.rawValue):")
@@ -47,113 +49,44 @@ public enum HelpText {
 
   private static func detail(_ spec: VerbSpec) -> [String] {
     var lines = [spec.usage, spec.summary]
-    for positional in spec.positionals where positional.shape != .free {
-      lines.append("  \(positional.name): \(positional.shape.requirement)")
+    for place in spec.positionals where place.shape != .free {
+      lines.append("  \(place.name): \(place.shape.requirement)")
     }
-    for key in spec.required + spec.oneOf + spec.atMostOne + spec.optional {
+    for argument in spec.keys {
       let use =
-        spec.required.contains(key) ? "required" : spec.oneOf.contains(key) ? "one of these" : "optional"
-      lines.append("  \(key.word)= \(spec.requirement(of: key)) (\(use))")
+        switch argument.need {
+        case .required: "required"
+        case .oneOf: "one of these"
+        case .atMostOne, .optional: "optional"
+        }
+      lines.append("  \(argument.name)= \(argument.shape.requirement) (\(use))")
     }
     lines.append("Example: \(spec.example)")
     return lines
   }
-}
 
-/// `COMMAND` and its kin: the same table as client libraries read it.
-enum CommandCatalogue {
-  /// First words, each with the specs that begin with it, in the order of `HELP`.
-  private static func commands() -> [(name: String, specs: [VerbSpec])] {
-    var found: [(name: String, specs: [VerbSpec])] = []
-    for spec in VerbSpec.all {
-      if let at = found.firstIndex(where: { $0.name == spec.words[0] }) {
-        found[at].specs.append(spec)
-      } else {
-        found.append((spec.words[0], [spec]))
+  /// What `HELP` explains beside the verbs.
+  enum Topic: String {
+    case errors, values, ids
+
+    var lines: [String] {
+      switch self {
+      case .errors: ErrorCode.advice.map { "\($0.code.word): \($0.means) - \($0.advice)" }
+      case .values:
+        ["WHO is \(Shape.who.requirement)", "TX is \(Shape.transaction.requirement)"]
+          + Key.allCases.map { "\($0.word)= is \($0.shape.requirement)" }
+      case .ids:
+        [
+          "id= names a request. Commands that move points require it; any other write may carry one.",
+          "The same id with the same content gives the first answer again and moves nothing, on any node, for 30 days.",
+          "The same id with other content is -CONFLICT.",
+          "It is scoped to member and merchant; on a TX, to those of that transaction.",
+          "Kept under their id too: \(kept.joined(separator: " ")), and NOTFOUND for the recipient of a TRANSFER.",
+          "After any other error a later attempt with the same id may succeed.",
+          "UNKNOWN and a lost connection leave doubt: send the same request with the same id.",
+        ]
       }
     }
-    return found
-  }
-
-  /// `COMMAND DOCS` of everything in both protocols, rendered once.
-  private static let renderedDocs: (resp2: [UInt8], resp3: [UInt8]) = (renderDocs(false), renderDocs(true))
-  private static func renderDocs(_ resp3: Bool) -> [UInt8] {
-    var buffer = ByteBuffer(capacity: 16_384)
-    let all = commands()
-    ReplyRenderer.map(count: all.count, resp3: resp3, into: &buffer)
-    for command in all { docs(command.name, command.specs, resp3, &buffer) }
-    return buffer.array
-  }
-
-  static func respond(
-    _ verb: Verb, _ words: [UnsafeRawBufferPointer], _ resp3: Bool, _ output: inout ByteBuffer
-  ) {
-    if verb == .commandDocs && words.isEmpty {
-      output.append(resp3 ? renderedDocs.resp3 : renderedDocs.resp2)
-      return
-    }
-    let all = commands()
-    let wanted = words.map { ConnectionCommands.text($0).uppercased() }
-    switch verb {
-    case .commandCount: ReplyRenderer.integer(Int64(all.count), into: &output)
-    case .commandList:
-      ReplyRenderer.array(count: all.count, into: &output)
-      for command in all { ReplyRenderer.bulk(command.name.lowercased(), into: &output) }
-    case .commandDocs:
-      let chosen = wanted.isEmpty ? all : all.filter { wanted.contains($0.name) }
-      ReplyRenderer.map(count: chosen.count, resp3: resp3, into: &output)
-      for command in chosen { docs(command.name, command.specs, resp3, &output) }
-    default:
-      guard !wanted.isEmpty else {
-        ReplyRenderer.array(count: all.count, into: &output)
-        for command in all { entry(command.name, command.specs, &output) }
-        break
-      }
-      ReplyRenderer.array(count: wanted.count, into: &output)
-      for word in wanted {
-        if let command = all.first(where: { $0.name == word }) {
-          entry(command.name, command.specs, &output)
-        } else {
-          ReplyRenderer.null(resp3: resp3, into: &output)
-        }
-      }
-    }
-  }
-
-  /// Name, arity, flags, and no keys: keys here are names, not places.
-  private static func entry(_ name: String, _ specs: [VerbSpec], _ output: inout ByteBuffer) {
-    let fewest = specs.map { $0.words.count + $0.requiredPositionals + $0.required.count }.min() ?? 1
-    ReplyRenderer.array(count: 6, into: &output)
-    ReplyRenderer.bulk(name.lowercased(), into: &output)
-    ReplyRenderer.integer(Int64(-fewest), into: &output)
-    ReplyRenderer.array(count: 1, into: &output)
-    ReplyRenderer.simple(specs.allSatisfy(\.verb.isRead) ? "readonly" : "write", into: &output)
-    for _ in 0..<3 { ReplyRenderer.integer(0, into: &output) }
-  }
-
-  private static func docs(_ name: String, _ specs: [VerbSpec], _ resp3: Bool, _ output: inout ByteBuffer) {
-    ReplyRenderer.bulk(name.lowercased(), into: &output)
-    let own = specs.first { $0.words.count == 1 }
-    let parts = specs.filter { $0.words.count == 2 }
-    summary(own ?? parts[0], parts.isEmpty ? 0 : 1, isContainer: own == nil, resp3, &output)
-    guard !parts.isEmpty else { return }
-    ReplyRenderer.bulk("subcommands", into: &output)
-    ReplyRenderer.map(count: parts.count, resp3: resp3, into: &output)
-    for spec in parts {
-      ReplyRenderer.bulk(spec.words.joined(separator: "|").lowercased(), into: &output)
-      summary(spec, 0, isContainer: false, resp3, &output)
-    }
-  }
-
-  /// Opens a map of summary, since and group, and `more` pairs that follow.
-  private static func summary(
-    _ spec: VerbSpec, _ more: Int, isContainer: Bool, _ resp3: Bool, _ output: inout ByteBuffer
-  ) {
-    let text = isContainer ? "\(spec.words[0]) has subcommands." : "\(spec.summary) \(spec.usage)"
-    ReplyRenderer.map(count: 3 + more, resp3: resp3, into: &output)
-    for (key, value) in [("summary", text), ("since", "0.1.0"), ("group", spec.group.rawValue)] {
-      ReplyRenderer.bulk(key, into: &output)
-      ReplyRenderer.bulk(value, into: &output)
-    }
+    private var kept: [String] { ErrorCode.allCases.filter { $0.isKept() }.map { "\($0.word)" } }
   }
 }

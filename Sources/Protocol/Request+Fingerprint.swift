@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 extension Request {
   /// A fingerprint of the request's content: the verb, the positional words and the keys as sent, whatever their
@@ -6,8 +7,8 @@ extension Request {
   /// `-CONFLICT`. It is kept for weeks by the ledger: its definition never changes.
   ///
   /// It is SipHash-2-4 with the cluster's key, so that nobody can choose two contents that have the same: over the verb,
-  /// which keys there are and how many positional words; each of these; each key's value, in the order of `Key`. `id=` is
-  /// left out: it is equal wherever two are compared.
+  /// which keys there are and how many positional words; each of these; each key's value. Keys are known by their places
+  /// and stand in their order. `id=` is left out: it is equal wherever two are compared.
   ///
   /// - Parameters:
   ///   - key: the cluster's.
@@ -17,17 +18,17 @@ extension Request {
     _ key: HashKey, _ first: UnsafeRawBufferPointer? = nil, _ second: UnsafeRawBufferPointer? = nil
   ) -> UInt64 {
     var hash = SipHash(key)
-    var rest = keys.bits & ~(1 &<< UInt64(Key.id.rawValue))
+    var rest = present & ~(1 &<< UInt64(rule.pointee.place(of: .id)))
     hash.absorb(UInt64(verb.rawValue) | UInt64(UInt32(truncatingIfNeeded: positionalCount)) &<< 32)
     hash.absorb(rest)
     for i in 0..<positionalCount {
       let resolved = i == 0 ? first : i == 1 ? second : nil
-      hash.absorb(resolved ?? positionals[i].bytes, tag: Request.positionalTag)
+      hash.absorb(resolved ?? values[i].bytes, tag: Request.positionalTag)
     }
     while rest != 0 {
-      let key = rest.trailingZeroBitCount
+      let place = rest.trailingZeroBitCount
       rest &= rest &- 1
-      hash.absorb(values[key].bytes, tag: UInt8(truncatingIfNeeded: key))
+      hash.absorb(values[place].bytes, tag: UInt8(truncatingIfNeeded: place))
     }
     return hash.finished()
   }
@@ -39,7 +40,7 @@ extension Request {
     var hash = SipHash(wide: key)
     hash.absorb(UInt64(verb.rawValue) | UInt64(tenant.rawValue) &<< 32)
     hash.absorb(positional(0), tag: Request.positionalTag)
-    hash.absorb(id, tag: Key.id.rawValue)
+    hash.absorb(id, tag: UInt8(truncatingIfNeeded: Key.id.rawValue))
     let (low, high) = hash.finishedWide()
     return UInt128(high) << 64 | UInt128(low | 1)
   }

@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 /// A validated request: a view of the caller's bytes, or of the parser's scratch where a word had to be unescaped.
 /// Valid until the parser's next call, and while the caller's bytes stay where they are. Every accessor is O(1) and
@@ -6,34 +7,35 @@ import Base
 public struct Request {
   public enum Form: UInt8, Sendable { case line, resp }
 
-  /// One positional word or value, in place, and the number that its shape made of it.
-  struct Value: BitwiseCopyable {
-    var start: UnsafeRawPointer
-    var count: Int
-    var number: Int64
-    @inline(__always) var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
-  }
-
-  public internal(set) var verb: Verb
+  /// The rules of its verb.
+  public internal(set) var rule: UnsafePointer<VerbRule>
   public internal(set) var form: Form
   /// How many words follow the verb that are not `key=value`; for verbs of a connection, all of them.
   public internal(set) var positionalCount: Int
-  public internal(set) var keys: KeySet
-  var positionals: UnsafeMutablePointer<Value>
-  var values: UnsafeMutablePointer<Value>
+  /// The places of the keys that are there.
+  public internal(set) var present: UInt64
+  /// By place.
+  public internal(set) var values: UnsafeMutablePointer<ArgumentValue>
 
+  @inlinable public var verb: Verb { rule.pointee.verb }
   /// A positional word as sent. `i` is below `positionalCount`.
   public func positional(_ i: Int) -> UnsafeRawBufferPointer {
     precondition(i >= 0 && i < positionalCount, "no such positional word")
-    return positionals[i].bytes
+    return values[i].bytes
   }
-  public func has(_ key: Key) -> Bool { keys.contains(key) }
+  @inline(__always) private func value(_ key: Key) -> UnsafeMutablePointer<ArgumentValue>? {
+    let place = rule.pointee.place(of: key)
+    return present & 1 &<< UInt64(place) != 0 ? values + Int(place) : nil
+  }
+  public func has(_ key: Key) -> Bool { value(key) != nil }
   /// A key's value as sent (unquoted).
-  public func text(_ key: Key) -> UnsafeRawBufferPointer? {
-    keys.contains(key) ? values[Int(key.rawValue)].bytes : nil
-  }
-  @inline(__always) func number(_ key: Key) -> Int64? {
-    keys.contains(key) ? values[Int(key.rawValue)].number : nil
+  public func text(_ key: Key) -> UnsafeRawBufferPointer? { value(key)?.pointee.bytes }
+  /// What a key says as a number, or what it means where it is left out.
+  public func number(_ key: Key) -> Int64? {
+    let place = rule.pointee.place(of: key)
+    let bit: UInt64 = 1 &<< UInt64(place)
+    if present & bit != 0 { return values[Int(place)].number }
+    return rule.pointee.hasStandard & bit != 0 ? rule.pointee.standards[Int(place)] : nil
   }
 }
 
@@ -47,22 +49,19 @@ extension Request {
   /// A positional word whose shape is `WHO` or a member's id.
   public func who(_ i: Int) -> Who {
     precondition(i >= 0 && i < positionalCount, "no such positional word")
-    let value = positionals[i]
+    let value = values[i]
     guard value.number == 1 else { return Who(isCard: false, id: value.bytes) }
     return Who(isCard: true, id: UnsafeRawBufferPointer(start: value.start + 5, count: value.count - 5))
   }
   /// A positional `TX`.
   public func transaction(_ i: Int) -> TransactionID {
     precondition(i >= 0 && i < positionalCount, "no such positional word")
-    return TransactionID(rawValue: UInt64(bitPattern: positionals[i].number))
+    return TransactionID(rawValue: UInt64(bitPattern: values[i].number))
   }
   /// `before=`.
   public func transaction(_ key: Key) -> TransactionID? {
     number(key).map { TransactionID(rawValue: UInt64(bitPattern: $0)) }
   }
-  /// `spend=`, `points=`, `ttl=`, `limit=`, `shards=`, `replicas=`, `shard=`; also `backdate=` and `refund-window=` in days, and
-  /// `utc-offset=` in minutes.
-  public func integer(_ key: Key) -> Int64? { number(key) }
   /// `at=`.
   public func stamp(_ key: Key) -> Stamp? { number(key).map { Stamp(microseconds: $0) } }
   /// `earn=`.

@@ -1,70 +1,63 @@
 import Base
+import Vocabulary
 
 extension RequestParser {
   /// Finds the verb of the first `count` words, and checks the rest by its rules. `request` is complete then.
   @inline(__always) mutating func interpret(_ count: Int) throws(Refusal) {
-    var code = rules.verbs.find(words.pointee.start, words.pointee.count)
+    var code = vocabulary.verbs.find(words.pointee.start, words.pointee.count)
     var next = 1
-    if code == 0 || code & VerbRules.familyBit != 0 { (code, next) = try secondWord(code, count) }
-    let rule = rules.rules + Int(code)
+    if code == 0 || code & VerbWords.familyBit != 0 { (code, next) = try secondWord(code, count) }
+    let rule = rules + Int(code)
     var positionalCount = 0
     var present: UInt64 = 0
     while next < count {
       let word = words + next
       let equals = word.pointee.equals
       next &+= 1
-      let value: UnsafeMutablePointer<Request.Value>
-      let shape: ValueShape
+      let place: Int
       let skipped: Int
       if equals < 0 || rule.pointee.takesFreeWords {
         guard positionalCount < rule.pointee.maximumPositionals else {
           throw Refusal.unexpected(rule.pointee.verb, word.pointee.bytes)
         }
-        value = positionals + positionalCount
-        shape = positionalCount == 0 ? rule.pointee.first : rule.pointee.second
+        place = positionalCount
         skipped = 0
         positionalCount &+= 1
       } else {
-        let key = rules.keys.find(word.pointee.start, equals)
-        let bit: UInt64 = 1 &<< UInt64(key)
+        let key = vocabulary.keys.find(word.pointee.start, equals)
+        place = Int(rule.pointee.places[Int(key)])
+        let bit: UInt64 = 1 &<< UInt64(place)
         guard rule.pointee.allowed & ~present & bit != 0 else {
           throw Refusal.keyNotTaken(key, rule.pointee.verb, word.pointee)
         }
-        value = values + Int(key)
-        shape = rules.keyShapes[Int(key)]
         skipped = equals &+ 1
         present |= bit
       }
+      let value = values + place
       value.initialize(
-        to: Request.Value(start: word.pointee.start + skipped, count: word.pointee.count &- skipped, number: 0))
-      guard shape.accepts(value, classes) else {
-        throw Refusal.wrong(rule.pointee.verb, skipped > 0 ? -1 : positionalCount - 1, word.pointee)
+        to: ArgumentValue(start: word.pointee.start + skipped, count: word.pointee.count &- skipped))
+      guard rule.pointee.takesFreeWords || rule.pointee.shapes[place].accepts(value, classes) else {
+        throw Refusal.wrong(rule.pointee.verb, place, word.pointee)
       }
     }
     guard rule.pointee.isMet(present, positionalCount) else {
       throw Refusal.incomplete(rule.pointee, present, positionalCount)
     }
-    let limit = values + Int(Key.limit.rawValue)
-    guard present & RequestParser.limitBit == 0 || limit.pointee.number <= rule.pointee.mostRecords else {
-      throw Refusal.tooManyRecords(rule.pointee.verb, limit.pointee.bytes)
-    }
-    request.verb = rule.pointee.verb
+    request.rule = rule
     request.positionalCount = positionalCount
-    request.keys = KeySet(bits: present)
+    request.present = present
   }
 
-  private static var limitBit: UInt64 { 1 << UInt64(Key.limit.rawValue) }
-
   /// The verb of a family such as `MEMBER`, and how many words named it.
-  @inline(never) private mutating func secondWord(_ code: UInt8, _ count: Int) throws(Refusal) -> (UInt8, Int) {
+  @inline(never) private mutating func secondWord(_ code: UInt16, _ count: Int) throws(Refusal) -> (UInt16, Int) {
     guard code != 0 else { throw RequestParser.stranger(words[0].bytes) }
-    let at = Int(code & ~VerbRules.familyBit)
-    let family = rules.families[at]
+    let at = Int(code & ~VerbWords.familyBit)
+    let family = vocabulary.families[at]
     guard count > 1 else {
       guard let bare = family.bare else { throw Refusal.unknownSecondWord(family, nil) }
       return (bare.rawValue, 1)
     }
-    let verb = rules.verbs.find(words[1].start, words[1].count, salt: UInt8(at + 1))
+    let verb = vocabulary.verbs.find(words[1].start, words[1].count, salt: UInt16(at + 1))
     guard verb != 0 else { throw Refusal.unknownSecondWord(family, words[1].bytes) }
     return (verb, 2)
   }

@@ -1,11 +1,12 @@
 import Base
+import Vocabulary
 
 /// Turns bytes of a connection into validated requests. It keeps nothing about a connection (`Framing` does): one
 /// parser serves all connections of a thread, and allocates nothing after `init` but the text of errors.
 public struct RequestParser: ~Copyable {
   /// The longest line, without its end; a RESP request may have two bytes more in all.
   public static let maximumLineBytes = 65_536
-  public static let maximumWords = 256
+  public static let maximumWords = VerbSpec.mostWords
   /// A caller must be able to hold this many unconsumed bytes of a connection: at that many the answer is never
   /// `incomplete`.
   public static let maximumBufferedBytes = maximumLineBytes + 2
@@ -34,26 +35,24 @@ public struct RequestParser: ~Copyable {
 
   /// The last request found.
   public internal(set) var request: Request
-  let rules = VerbRules()
+  let vocabulary = VerbWords()
+  let rules = VerbRule.table
   let classes = ByteClass.table
   let words: UnsafeMutablePointer<Word>
-  let positionals: UnsafeMutablePointer<Request.Value>
-  let values: UnsafeMutablePointer<Request.Value>
+  /// By place; a verb of a connection has as many places as words.
+  let values: UnsafeMutablePointer<ArgumentValue>
   /// Unescaped words: never more than the line they come from.
   let scratch: UnsafeMutableRawPointer
   var scratchUsed = 0
 
   public init() {
     words = .allocate(capacity: RequestParser.maximumWords)
-    positionals = .allocate(capacity: RequestParser.maximumWords)
-    values = .allocate(capacity: 64)
+    values = .allocate(capacity: RequestParser.maximumWords)
     scratch = .allocate(byteCount: RequestParser.maximumLineBytes, alignment: 16)
-    request = Request(
-      verb: .ping, form: .line, positionalCount: 0, keys: KeySet(), positionals: positionals, values: values)
+    request = Request(rule: VerbRule.of(.ping), form: .line, positionalCount: 0, present: 0, values: values)
   }
   deinit {
     words.deallocate()
-    positionals.deallocate()
     values.deallocate()
     scratch.deallocate()
   }

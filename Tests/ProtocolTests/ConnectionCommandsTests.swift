@@ -2,6 +2,7 @@ import Base
 import Testing
 
 @testable import Protocol
+@testable import Vocabulary
 
 struct TestHost: SessionHost {
   var version: String { "0.1.0" }
@@ -201,32 +202,44 @@ struct TestHost: SessionHost {
     #expect(Self.talk(["HELP nope"], &session) == ["-ERR no command 'nope'; HELP lists them all\r\n"])
   }
 
-  @Test func everyVerbHasASpecWhoseExampleIsThatVerb() {
-    #expect(VerbSpec.all.map(\.verb).sorted { $0.rawValue < $1.rawValue } == Verb.allCases)
+  @Test func everyVerbsExampleIsThatVerb() {
     for spec in VerbSpec.all {
       #expect(withRequest(spec.example + "\n") { $0.verb } == spec.verb, "\(spec.example)")
     }
-    for key in Key.allCases {
-      #expect(VerbSpec.all.contains { $0.allowed.contains(key) }, "\(key) belongs to no verb")
-    }
   }
 
-  /// Fingerprints are kept for weeks: a raw value may never change.
-  @Test func rawValuesOfVerbsAndKeysStay() {
-    let keys = """
-      1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
-      13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
-      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 40 shard
-      """
-    let verbs = """
-      1 EARN, 2 REDEEM, 3 HOLD, 4 CAPTURE, 5 RELEASE, 6 REFUND, 7 TRANSFER, 8 BALANCE, 9 HISTORY, 10 TX SHOW, \
-      11 MEMBER ADD, 12 MEMBER SHOW, 13 MEMBER FREEZE, 14 MEMBER THAW, 15 MEMBER CLOSE, 17 CARD ADD, \
-      18 CARD LOST, 19 CARD FOUND, 20 CARD REMOVE, 21 PROGRAM SET, 22 PROGRAM LIST, 23 MERCHANT SET, \
-      24 MERCHANT LIST, 25 AUDIT, 26 CLUSTER INIT, 27 CLUSTER NODES, 28 CLUSTER SHARDS, 29 CLUSTER STATUS, 30 HEALTH, 40 CLUSTER ALARM
-      """
-    #expect(Key.allCases.map { "\($0.rawValue) \($0.word)" } == keys.split(separator: ", ").map { String($0) })
-    let own = Verb.allCases.filter { !$0.isConnection }
-    #expect(own.map { "\($0.rawValue) \($0.words)" } == verbs.split(separator: ", ").map { String($0) })
+  /// What `redis-cli` shows while one types.
+  @Test func commandDocsHaveArguments() {
+    var session = Self.newSession()
+    let docs = Self.talk(["HELLO 3", "COMMAND DOCS earn card"], &session)[1]
+    func bulk(_ text: String) -> String { "$\(text.utf8.count)\r\n\(text)\r\n" }
+    func word(_ name: String, isOptional: Bool = false) -> String {
+      let flags = isOptional ? bulk("flags") + "*1\r\n+optional\r\n" : ""
+      return "%\(isOptional ? 3 : 2)\r\n" + bulk("name") + bulk(name) + bulk("type") + bulk("string") + flags
+    }
+    let choice =
+      "%3\r\n" + bulk("name") + bulk("spend-or-points") + bulk("type") + bulk("oneof") + bulk("arguments") + "*2\r\n"
+      + word("spend=MINOR") + word("points=N")
+    let earn =
+      bulk("arguments") + "*6\r\n" + word("WHO") + word("merchant=m") + word("id=…") + choice
+      + word("program=p", isOptional: true) + word("at=TIME", isOptional: true)
+    #expect(docs.contains(earn))
+    #expect(
+      docs.contains(bulk("arguments") + "*3\r\n" + word("NUMBER") + word("member=id") + word("id=…", isOptional: true)))
+  }
+
+  @Test func usageDoesWhatHelpDoesAndThereAreTopics() {
+    var session = Self.newSession()
+    let replies = Self.talk(["HELP", "USAGE", "help earn", "usage EARN", "HELP nope", "USAGE nope"], &session)
+    #expect(replies[0] == replies[1] && replies[2] == replies[3] && replies[4] == replies[5])
+    let errors = HelpText.lines(for: ["errors"]) ?? []
+    #expect(errors.count == ErrorCode.allCases.count && errors.contains { $0.hasPrefix("BUSY: overload") })
+    let values = HelpText.lines(for: ["VALUES"]) ?? []
+    #expect(values.contains("ttl= is a whole number of seconds from 1 to 2592000"))
+    #expect(
+      HelpText.lines(for: ["ids"])?.contains(
+        "Kept under their id too: INSUFFICIENT FROZEN CLOSED LOST LIMIT REVERSED, and NOTFOUND for the recipient of a"
+          + " TRANSFER.") == true)
   }
 }
 

@@ -2,13 +2,14 @@ import Base
 import Testing
 
 @testable import Protocol
+@testable import Vocabulary
 
 /// Requests as bytes, and what the parser made of them.
 @Suite struct RequestParserTests {
   @Test(arguments: [
     ("EARN m1 merchant=shop spend=1234 id=r-99\n", "EARN [m1] merchant=shop spend=1234 id=r-99"),
     ("earn m1 ID=r-99 Merchant=shop SPEND=0\r\n", "EARN [m1] merchant=shop spend=0 id=r-99"),
-    ("merchant=x\n", "-ERR unknown command 'merchant=x'; HELP lists them"),
+    ("merchant=x\n", "-ERR unknown command 'merchant=x'; did you mean MERCHANT? HELP lists them"),
     ("  EARN\tcard:5001   merchant=shop points=7 id=a  \n", "EARN [card:5001] merchant=shop points=7 id=a"),
     ("EARN merchant=shop points=7 m1 id=a\n", "EARN [m1] merchant=shop points=7 id=a"),
     ("Member Add ann name=\"Ann Lee\" card=5001\n", "MEMBER ADD [ann] name=Ann Lee card=5001"),
@@ -51,6 +52,8 @@ import Testing
 
   @Test(arguments: [
     ("NOPE a\n", "unknown command 'NOPE'; HELP lists them"),
+    ("EARM m1\n", "unknown command 'EARM'; did you mean EARN? HELP lists them"),
+    ("balanec m1\n", "unknown command 'balanec'; did you mean BALANCE? HELP lists them"),
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
@@ -61,11 +64,11 @@ import Testing
     ("CARD SHOW 1\n", "unknown subcommand 'SHOW' of CARD; it has ADD, LOST, FOUND, REMOVE"),
     (
       "EARN m1 merchant=s spend=1 id=a colour=red\n",
-      "EARN does not know the key 'colour'; it takes merchant=, spend=, points=, id=, program= and at="
+      "EARN does not know the key 'colour'; it takes merchant=, id=, spend=, points=, program= and at="
     ),
     (
       "EARN m1 merchant=s spend=1 id=a ttl=1\n",
-      "EARN does not know the key 'ttl'; it takes merchant=, spend=, points=, id=, program= and at="
+      "EARN does not know the key 'ttl'; it takes merchant=, id=, spend=, points=, program= and at="
     ),
     ("AUDIT x=1\n", "AUDIT does not know the key 'x'; it takes read="),
     ("PING a b\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
@@ -180,8 +183,8 @@ import Testing
     func program(_ pair: String) -> String? {
       withRequest("PROGRAM SET gold \(pair)\n") { request in
         "\(request.rate(.earn).map { "\($0.points)/\($0.minorUnits)" } ?? "-") "
-          + "\(request.expiry(.expire).map { "\($0)" } ?? "-") \(request.integer(.backdate) ?? -1) "
-          + "\(request.integer(.utcOffset).map { "\($0)" } ?? "-") \(request.integer(.refundWindow) ?? -1) "
+          + "\(request.expiry(.expire).map { "\($0)" } ?? "-") \(request.number(.backdate) ?? -1) "
+          + "\(request.number(.utcOffset).map { "\($0)" } ?? "-") \(request.number(.refundWindow) ?? -1) "
           + "\(request.programKind.map { "\($0)" } ?? "-")"
       }
     }
@@ -205,7 +208,7 @@ import Testing
 
   @Test func otherValuesHaveTheirTypesAndBounds() {
     func holds(_ line: String) -> Bool { withRequest(line + "\n") { _ in true } ?? false }
-    #expect(withRequest("HOLD m1 merchant=s points=5 id=a ttl=2592000\n") { $0.integer(.ttl) } == 2_592_000)
+    #expect(withRequest("HOLD m1 merchant=s points=5 id=a ttl=2592000\n") { $0.number(.ttl) } == 2_592_000)
     #expect(!holds("HOLD m1 merchant=s points=5 id=a ttl=31536001") && !holds("HOLD m1 merchant=s points=5 id=a ttl=0"))
     #expect(holds("HISTORY m1 limit=1000") && !holds("HISTORY m1 limit=1001") && !holds("HISTORY m1 limit=0"))
     // Numbers that no transaction has: not found, not malformed.

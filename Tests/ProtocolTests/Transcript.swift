@@ -1,6 +1,7 @@
 import Base
 
 @testable import Protocol
+@testable import Vocabulary
 
 /// What a connection's bytes became, as text: one line a request or error, as a person can review it.
 struct Transcript {
@@ -64,7 +65,7 @@ func string(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes,
 func describe(_ request: Request) -> String {
   var text = request.verb.words
   for i in 0..<request.positionalCount { text += " [\(string(request.positional(i)))]" }
-  for key in request.keys.keys { text += " \(key.word)=\(request.text(key).map(string) ?? "?")" }
+  for key in Key.allCases where request.has(key) { text += " \(key.word)=\(request.text(key).map(string) ?? "?")" }
   return text
 }
 

@@ -252,7 +252,7 @@ BUGS = [
     Bug("no-descriptor-is-the-end", "the log ends where it cannot open its next file",
         [(LOG, "    if error.isShortage { return error }", "    if error.kind == .noSpace { return error }")]),
     Bug("multi-lets-through", "what follows a MULTI that was refused is done",
-        [(CLIENTS, "request.verb.isConnection || client.session.isAfterMulti {", "request.verb.isConnection {")]),
+        [(CLIENTS, "request.rule.pointee.route == .connection || client.session.isAfterMulti {", "request.rule.pointee.route == .connection {")]),
 
     # Traps
     Bug("deaths-not-counted", "an entry of which processes die is tried for ever",

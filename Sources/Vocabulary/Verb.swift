@@ -1,5 +1,6 @@
-/// What a request asks for. The raw value enters fingerprints, which are kept for weeks: never change one, only add.
-public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+/// What a request asks for. The raw value stands in logs and enters fingerprints: never change one, only add. What a verb is,
+/// its row says: see `Verbs/`.
+public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case earn = 1
   case redeem = 2
   case hold = 3
@@ -31,7 +32,7 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case health = 30
   case clusterAlarm = 40
 
-  // What a connection says about itself: answered by the node at hand, see `ConnectionCommands`.
+  // What a connection says about itself: answered by the node at hand.
   case hello = 64
   case auth = 65
   case clientSetInfo = 66
@@ -54,30 +55,15 @@ public enum Verb: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case quit = 83
   case help = 84
   case reset = 85
-  // There are no transactions: see `ConnectionCommands.respondAfterMulti`.
+  // There are no transactions: what follows MULTI is refused.
   case multi = 86
   case exec = 87
   case discard = 88
   case watch = 89
   case unwatch = 90
+  case usage = 91
 
-  /// Answered by the node at hand from the connection alone: `ConnectionCommands.respond` handles it.
-  @inlinable public var isConnection: Bool { rawValue >= 64 }
-
-  /// Moves points, and so requires a request id that is deduplicated.
-  @inlinable public var movesPoints: Bool { rawValue <= Verb.transfer.rawValue }
-
-  /// Changes nothing: may be evaluated again at will.
-  public var isRead: Bool {
-    switch self {
-    case .balance, .history, .transactionShow, .memberShow, .programList, .merchantList, .audit,
-      .clusterNodes, .clusterShards, .clusterStatus, .health:
-      true
-    default: isConnection
-    }
-  }
-
-  /// Its words and rules.
+  /// Its row. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.all[VerbSpec.position[Int(rawValue)]] }
 
   /// Its words in capitals, as a person types them: `MEMBER ADD`.

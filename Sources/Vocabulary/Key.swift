@@ -1,6 +1,5 @@
-/// The keys of `key=value` words. The raw value enters fingerprints, which are kept for weeks, and indexes a set of
-/// 64: never change one, only add, below 64.
-public enum Key: UInt8, CaseIterable, Sendable {
+/// The keys of `key=value` words. The raw value enters fingerprints, which are kept for weeks: never change one, only add.
+public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case merchant = 1
   case spend = 2
   case points = 3
@@ -43,7 +42,7 @@ public enum Key: UInt8, CaseIterable, Sendable {
   }
 
   /// What its value must look like, whatever the verb.
-  public var shape: ValueShape {
+  public var shape: Shape {
     switch self {
     case .merchant, .id, .program, .member, .region, .card, .after: .identifier
     case .spend: .spend
@@ -94,16 +93,4 @@ public enum Key: UInt8, CaseIterable, Sendable {
     case .shard: "S"
     }
   }
-}
-
-/// A set of keys as one word of bits.
-public struct KeySet: Hashable, Sendable, BitwiseCopyable, ExpressibleByArrayLiteral {
-  public var bits: UInt64
-  @inlinable public init(bits: UInt64 = 0) { self.bits = bits }
-  public init(arrayLiteral keys: Key...) { self.init(keys) }
-  public init(_ keys: [Key]) { bits = keys.reduce(0) { $0 | 1 << UInt64($1.rawValue) } }
-  @inlinable public func contains(_ key: Key) -> Bool { bits & 1 &<< UInt64(key.rawValue) != 0 }
-  @inlinable public var isEmpty: Bool { bits == 0 }
-  /// In the order of their raw values.
-  public var keys: [Key] { Key.allCases.filter(contains) }
 }

@@ -1,0 +1,160 @@
+import Base
+
+/// A positional word or a key's value in place, and the number that its shape made of it.
+@frozen public struct ArgumentValue: BitwiseCopyable {
+  public var start: UnsafeRawPointer
+  public var count: Int
+  public var number: Int64
+  @inlinable @inline(__always) public init(start: UnsafeRawPointer, count: Int, number: Int64 = 0) {
+    self.start = start
+    self.count = count
+    self.number = number
+  }
+  @inlinable @inline(__always) public var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: start, count: count)
+  }
+}
+
+/// What bytes may be: made once, never freed.
+public enum ByteClass {
+  /// A byte of identifiers.
+  public static let identifier: UInt8 = 1
+
+  nonisolated(unsafe) public static let table: UnsafePointer<UInt8> = {
+    let table = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+    table.initialize(repeating: 0, count: 256)
+    for byte in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-".utf8 {
+      table[Int(byte)] = identifier
+    }
+    return UnsafePointer(table)
+  }()
+}
+
+extension Shape {
+  /// Whether the value has this shape; its number is set. O(bytes), and nothing is allocated.
+  @inlinable @inline(__always) public func accepts(
+    _ value: UnsafeMutablePointer<ArgumentValue>, _ classes: UnsafePointer<UInt8>
+  ) -> Bool {
+    switch self {
+    case .identifier: Shape.isIdentifier(value.pointee.start, value.pointee.count, classes)
+    case .who: Shape.isWho(value, classes)
+    case .points, .spend: Shape.isWhole(value, range)
+    case .free: true
+    default: acceptsRare(value)
+    }
+  }
+
+  @inline(never) @usableFromInline func acceptsRare(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
+    let bytes = value.pointee.bytes
+    switch self {
+    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber: return Shape.isWhole(value, range)
+    case .readMode, .programKind, .merchantState, .yesNo: return isChoice(value)
+    case .text: return Shape.isText(bytes)
+    default: break
+    }
+    guard let number = number(of: bytes) else { return false }
+    value.pointee.number = number
+    return true
+  }
+  /// What a rarer notation says.
+  private func number(of bytes: UnsafeRawBufferPointer) -> Int64? {
+    switch self {
+    case .transaction: Shape.transaction(bytes)
+    case .moment: Moment.parse(bytes)
+    case .rate: Shape.rate(bytes)
+    case .expiry: Shape.expiry(bytes)
+    case .days: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
+    case .utcOffset: Shape.utcOffset(bytes)
+    default: nil
+    }
+  }
+
+  @inlinable @inline(__always) public static func isIdentifier(
+    _ start: UnsafeRawPointer, _ count: Int, _ classes: UnsafePointer<UInt8>
+  ) -> Bool {
+    guard count > 0 && count <= maximumIdentifierBytes else { return false }
+    var all: UInt8 = 1
+    for i in 0..<count { all &= classes[Int(start.load(fromByteOffset: i, as: UInt8.self))] }
+    return all != 0
+  }
+
+  @inlinable @inline(__always) static func isWho(
+    _ value: UnsafeMutablePointer<ArgumentValue>, _ classes: UnsafePointer<UInt8>
+  ) -> Bool {
+    value.pointee.number = 0
+    if isIdentifier(value.pointee.start, value.pointee.count, classes) { return true }
+    guard value.pointee.count > 5,
+      value.pointee.start.loadUnaligned(as: UInt32.self).littleEndian | 0x2020_2020 == 0x6472_6163,
+      value.pointee.start.load(fromByteOffset: 4, as: UInt8.self) == UInt8(ascii: ":")
+    else { return false }
+    value.pointee.number = 1
+    return isIdentifier(value.pointee.start + 5, value.pointee.count - 5, classes)
+  }
+
+  @inlinable @inline(__always) static func isWhole(
+    _ value: UnsafeMutablePointer<ArgumentValue>, _ range: ClosedRange<Int64>?
+  ) -> Bool {
+    guard let range, let number = parseDigits(value.pointee.bytes), range.contains(Int64(number)) else { return false }
+    value.pointee.number = Int64(number)
+    return true
+  }
+
+  private func isChoice(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
+    for (i, word) in choices.enumerated() where word.utf8.elementsEqual(value.pointee.bytes) {
+      value.pointee.number = Int64(i)
+      return true
+    }
+    return false
+  }
+
+  /// Valid UTF-8 of at most 256 bytes without U+0000…U+001F and U+007F…U+009F.
+  private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count <= maximumTextBytes, let text = String(validating: bytes, as: UTF8.self) else { return false }
+    return text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+  }
+
+  /// A transaction's number. One that no slot can give, as `99999-1`, is as good as any other that does not exist: it stands
+  /// for the last number of slot 0, which is never reached.
+  private static func transaction(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    if let known = TransactionID(parsing: bytes) { return Int64(bitPattern: known.rawValue) }
+    guard let dash = bytes.firstIndex(of: UInt8(ascii: "-")), bytes.count <= 64 else { return nil }
+    let parts = [bytes[..<dash], bytes[(dash + 1)...]]
+    guard parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { (0x30...0x39).contains($0) } }) else { return nil }
+    return 0xFFFF_FFFF_FFFF
+  }
+
+  private static func rate(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    guard let slash = bytes.firstIndex(of: UInt8(ascii: "/")), let range = Shape.rate.range,
+      let points = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[..<slash])), points <= range.upperBound,
+      let minorUnits = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[(slash + 1)...])),
+      range.contains(Int64(minorUnits))
+    else { return nil }
+    return Int64(points) << 32 | Int64(minorUnits)
+  }
+
+  private static func expiry(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    if bytes.elementsEqual("never".utf8) { return 0 }
+    if let days = counted(bytes, unit: UInt8(ascii: "d"), expiryDays) { return days }
+    return counted(bytes, unit: UInt8(ascii: "m"), expiryMonths).map { -$0 }
+  }
+
+  /// `N` and a unit's letter.
+  private static func counted(
+    _ bytes: UnsafeRawBufferPointer, unit: UInt8, _ range: ClosedRange<Int64>?
+  ) -> Int64? {
+    guard bytes.last == unit, let number = parseDigits(UnsafeRawBufferPointer(rebasing: bytes.dropLast())),
+      let range, range.contains(Int64(number))
+    else { return nil }
+    return Int64(number)
+  }
+
+  /// `+HH:MM` or `-HH:MM` in minutes.
+  private static func utcOffset(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    guard bytes.count == 6, bytes[0] == UInt8(ascii: "+") || bytes[0] == UInt8(ascii: "-"),
+      bytes[3] == UInt8(ascii: ":"), let hours = Moment.digits(bytes, 1, 2), let minutes = Moment.digits(bytes, 4, 2),
+      minutes < 60
+    else { return nil }
+    let offset = bytes[0] == UInt8(ascii: "-") ? -(hours * 60 + minutes) : hours * 60 + minutes
+    return Shape.utcOffset.range?.contains(offset) == true ? offset : nil
+  }
+}

@@ -1,0 +1,136 @@
+/// What a positional word or a key's value must look like. A value that has its shape is kept with one number made of
+/// it, so that nothing is parsed twice. All that is said of a shape (its parser, its sentence in errors and help, its form in
+/// commands) is made of its one range or its one list of words.
+public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+  /// Anything at all.
+  case free
+  /// 1 to 64 of `A-Za-z0-9._-`.
+  case identifier
+  /// A member's id, or `card:NUMBER`. The number is 1 for a card.
+  case who
+  /// `SLOT-SEQUENCE`. The number is `TransactionID.rawValue`.
+  case transaction
+  case points
+  /// Minor units of money.
+  case spend
+  /// UTF-8 without control characters.
+  case text
+  /// RFC 3339 UTC, or milliseconds since 1970. The number is microseconds since 1970.
+  case moment
+  /// `P/M`: points for so many minor units. The number is P << 32 | M.
+  case rate
+  /// `never`, `Nd` or `Nm`. The number is 0, N, or −N.
+  case expiry
+  /// `Nd`.
+  case days
+  /// `+HH:MM` or `-HH:MM`. The number is minutes.
+  case utcOffset
+  /// Seconds that a hold lasts.
+  case ttl
+  /// Records of a list.
+  case limit
+  /// Records of a history, each of which is read from the disk.
+  case historyLimit
+  /// `leader` or `local`; the number counts from 0, here and below.
+  case readMode
+  case programKind
+  case merchantState
+  case shardCount
+  case replicaCount
+  case yesNo
+  case shardNumber
+
+  /// The most points, or minor units, that one request may name.
+  public static let maximumAmount: Int64 = 1_000_000_000_000_000
+  public static let maximumIdentifierBytes = 64
+  public static let maximumTextBytes = 256
+
+  /// Which numbers it may have, of a shape that is a whole number or counts a unit.
+  @inlinable @inline(__always) public var range: ClosedRange<Int64>? {
+    switch self {
+    case .points: 1...Shape.maximumAmount
+    case .spend: 0...Shape.maximumAmount
+    case .rate: 1...1_000_000_000
+    case .days: 0...36_500
+    case .utcOffset: -14 * 60...14 * 60
+    case .ttl: 1...2_592_000
+    case .limit: 1...10_000
+    case .historyLimit: 1...1_000
+    case .shardCount: 1...4_096
+    case .replicaCount: 1...9
+    case .shardNumber: 0...65_535
+    case .free, .identifier, .who, .transaction, .text, .moment, .expiry, .readMode, .programKind, .merchantState,
+      .yesNo:
+      nil
+    }
+  }
+  /// An expiry's days, and its months.
+  static let expiryDays: ClosedRange<Int64> = 1...36_500
+  static let expiryMonths: ClosedRange<Int64> = 1...1_200
+
+  /// The words that it may be, in the order of their numbers; none of a shape that is no choice.
+  public var choices: [String] { Shape.choices[Int(rawValue)] }
+  private static let choices: [[String]] = allCases.map { shape in
+    switch shape {
+    case .readMode: ["leader", "local"]
+    case .programKind: ["points", "money"]
+    case .merchantState: ["active", "frozen", "closed"]
+    case .yesNo: ["no", "yes"]
+    default: []
+    }
+  }
+
+  /// Completes the sentence "`points` must be …".
+  public var requirement: String {
+    func span(_ range: ClosedRange<Int64>?) -> String { range.map { "\($0.lowerBound) to \($0.upperBound)" } ?? "" }
+    let bounds = span(range)
+    return switch self {
+    case .free: "anything"
+    case .identifier: "1 to \(Shape.maximumIdentifierBytes) of A-Za-z0-9._-"
+    case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
+    case .transaction: "a transaction's number like 3-1042"
+    case .points, .limit, .historyLimit, .shardCount, .replicaCount: "a whole number from \(bounds)"
+    case .spend: "a whole number of minor units from \(bounds)"
+    case .ttl: "a whole number of seconds from \(bounds)"
+    case .shardNumber: "a shard's number, \(bounds)"
+    case .text: "UTF-8 text of at most \(Shape.maximumTextBytes) bytes without control characters"
+    case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
+    case .rate: "points/minor-units like 1/100, each from \(bounds) (points may be 0)"
+    case .expiry:
+      "never, days like 90d (\(span(Shape.expiryDays))) or months like 12m (\(span(Shape.expiryMonths)))"
+    case .days: "days like 3d (\(bounds))"
+    case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
+    case .readMode, .yesNo: choices.reversed().joined(separator: " or ")
+    case .programKind, .merchantState:
+      choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
+    }
+  }
+}
+
+/// `read=`: who may answer.
+public enum ReadMode: Int, Sendable { case leader = 0, local = 1 }
+/// `kind=` of a program.
+public enum ProgramKind: Int, Sendable { case points = 0, money = 1 }
+/// `state=` of a merchant.
+public enum MerchantState: Int, Sendable { case active = 0, frozen = 1, closed = 2 }
+
+/// `earn=P/M`: P points for every M minor units.
+public struct EarnRate: Hashable, Sendable {
+  /// 0 to 10^9.
+  public var points: UInt32
+  /// 1 to 10^9.
+  public var minorUnits: UInt32
+  public init(points: UInt32, minorUnits: UInt32) {
+    self.points = points
+    self.minorUnits = minorUnits
+  }
+}
+
+/// `expire=`: when points lapse.
+public enum ExpiryTerm: Hashable, Sendable {
+  case never
+  /// 1 to 36,500.
+  case days(Int)
+  /// 1 to 1,200 calendar months.
+  case months(Int)
+}

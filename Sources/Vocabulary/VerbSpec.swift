@@ -1,0 +1,143 @@
+/// One row of the vocabulary: all that is known of a verb but its own code. The parser, `HELP`, `COMMAND DOCS`, routing and
+/// resending are made of these.
+public struct VerbSpec: Sendable {
+  /// Where `HELP` lists it.
+  public enum Group: String, CaseIterable, Sendable {
+    case points = "Points"
+    case reading = "Reading"
+    case members = "Members and cards"
+    case setup = "Programs and merchants"
+    case cluster = "Cluster"
+    case connection = "Connection"
+  }
+  /// Who decides it, or answers it.
+  public enum Route: UInt8, Sendable, BitwiseCopyable {
+    /// The slot of the member that the first place names, if need be by a card.
+    case member
+    /// The slot of the transaction in the first place.
+    case transaction
+    /// The slot of the card number: see `Argument.Part.card`.
+    case card
+    /// The slot of the card number if there is one, else that of the member.
+    case cardIfGiven
+    case directory
+    /// The node at hand, which may ask others.
+    case node
+    /// The node at hand, from what it knows of the connection.
+    case connection
+  }
+  /// What it does to the books.
+  public enum Effect: UInt8, Sendable, BitwiseCopyable {
+    /// Nothing: it may be evaluated again at will.
+    case read
+    /// It moves points, and so has a request id that is known again.
+    case movesPoints
+    case changes
+  }
+  /// What else the node has to know.
+  public struct Traits: OptionSet, Sendable, BitwiseCopyable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// It waits until all before it on its connection is answered, and what follows waits for it: it touches more than one
+    /// member, or the catalogue, or the cluster, or may take effect on a second attempt alone.
+    public static let barrier = Traits(rawValue: 1)
+    /// The same, where it names a card.
+    public static let barrierWithCard = Traits(rawValue: 2)
+    /// It costs a node far more than others do.
+    public static let costly = Traits(rawValue: 4)
+    /// It is served on the last connections, which are kept for operators.
+    public static let reserved = Traits(rawValue: 8)
+    /// It needs no cluster.
+    public static let alone = Traits(rawValue: 16)
+    /// Each record of its answer is read from the disk, and counts against what a client may have outstanding.
+    public static let recordsFromDisk = Traits(rawValue: 32)
+  }
+
+  public let verb: Verb
+  /// One or two words, in capitals.
+  public let words: [String]
+  public let group: Group
+  /// Those that are known by their place, then those that are known by their key. What a command has of them is numbered by
+  /// this order, in logs too: only add, at the end. At most 62.
+  public let arguments: [Argument]
+  /// How many words may follow it that are not `key=value`.
+  public let maximumPositionals: Int
+  /// No word is read as `key=value`.
+  public let takesFreeWords: Bool
+  public let route: Route
+  public let effect: Effect
+  public let traits: Traits
+  /// What its answer has: the names of a record's fields, or in words.
+  public let reply: String
+  /// One sentence.
+  public let summary: String
+  /// A request that can be typed as it stands.
+  public let example: String
+
+  init(
+    _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], _ route: Route,
+    _ effect: Effect, traits: Traits = [], reply: String, summary: String, example: String
+  ) {
+    self.init(
+      verb, words, group, arguments, free: false, atMost: arguments.count { $0.key == nil }, route, effect, traits,
+      reply: reply, summary: summary, example: example)
+  }
+  /// A verb of the connection: its words are free.
+  init(
+    _ verb: Verb, _ words: String, _ arguments: [Argument] = [], atMost: Int = VerbSpec.mostWords,
+    traits: Traits = [], reply: String, summary: String, example: String
+  ) {
+    self.init(
+      verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, traits, reply: reply,
+      summary: summary, example: example)
+  }
+  private init(
+    _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], free: Bool, atMost: Int, _ route: Route,
+    _ effect: Effect, _ traits: Traits, reply: String, summary: String, example: String
+  ) {
+    self.verb = verb
+    self.words = words.split(separator: " ").map(String.init)
+    self.group = group
+    self.arguments = arguments
+    maximumPositionals = atMost
+    takesFreeWords = free
+    self.route = route
+    self.effect = effect
+    self.traits = traits
+    self.reply = reply
+    self.summary = summary
+    self.example = example
+  }
+
+  /// A request has no more words.
+  public static let mostWords = 256
+
+  public var positionals: [Argument] { arguments.filter { $0.key == nil } }
+  public var requiredPositionals: Int { positionals.count { $0.need == .required } }
+  /// Its keys with a need, in order.
+  public func keys(_ need: Argument.Need) -> [Argument] { arguments.filter { $0.key != nil && $0.need == need } }
+  /// Its keys as a person reads them: those that must be there first.
+  public var keys: [Argument] { keys(.required) + keys(.oneOf) + keys(.atMostOne) + keys(.optional) }
+  public func argument(_ key: Key) -> Argument? { arguments.first { $0.key == key } }
+
+  /// `EARN WHO merchant=m id=… spend=MINOR|points=N [program=p] [at=TIME]`
+  public var usage: String {
+    var parts = words
+    for place in positionals { parts.append(place.need == .required ? place.text : "[\(place.text)]") }
+    parts += keys(.required).map(\.text)
+    if !keys(.oneOf).isEmpty { parts.append(keys(.oneOf).map(\.text).joined(separator: "|")) }
+    if !keys(.atMostOne).isEmpty { parts.append("[\(keys(.atMostOne).map(\.text).joined(separator: "|"))]") }
+    parts += keys(.optional).map { "[\($0.text)]" }
+    return parts.joined(separator: " ")
+  }
+
+  /// Every verb, in the order in which `HELP` teaches them.
+  public static let all: [VerbSpec] = points + reading + members + setup + cluster + connection
+
+  /// Where a verb stands in `all`, by raw value.
+  static let position: [Int] = {
+    var table = [Int](repeating: 0, count: Int(Verb.allCases.map(\.rawValue).max() ?? 0) + 1)
+    for (i, spec) in all.enumerated() { table[Int(spec.verb.rawValue)] = i }
+    return table
+  }()
+}

@@ -1,0 +1,34 @@
+extension VerbSpec {
+  static let cluster: [VerbSpec] = [
+    .init(
+      .clusterInit, "CLUSTER INIT", .cluster,
+      [
+        .optional(.shards, standard: 6), .optional(.replicas, standard: 3), .optional(.allowSingleRegion),
+        .optional(.dryRun),
+      ], .node, .changes, traits: [.barrier, .reserved, .alone], reply: "cluster nodes shards replicas",
+      summary: "Once: makes a cluster of the nodes that have found each other; dry-run=yes only says which.",
+      example: "CLUSTER INIT shards=12 replicas=3"),
+    .init(
+      .clusterNodes, "CLUSTER NODES", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
+      reply: "records: node name region address state leaders replicas id warnings alarms disk_free log log_pinned",
+      summary: "The nodes, a record each.", example: "CLUSTER NODES"),
+    .init(
+      .clusterShards, "CLUSTER SHARDS", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
+      reply: "records: shard slots leader voters learners term commit applied",
+      summary: "The shards, a record each.", example: "CLUSTER SHARDS"),
+    .init(
+      .clusterStatus, "CLUSTER STATUS", .cluster, [], .node, .read, traits: [.barrier, .reserved, .alone],
+      reply: "cluster nodes up shards leaders healthy node version alarms [detail] state warnings",
+      summary: "The cluster in one record.", example: "CLUSTER STATUS"),
+    .init(
+      .clusterAlarm, "CLUSTER ALARM", .cluster,
+      [.word("LIST|CLEAR"), .word("NAME", .optional), .optional(.shard)], .node, .changes, traits: .alone,
+      reply: "records: node alarms [detail]; of CLEAR +OK",
+      summary: "The nodes that have an alarm, a record each; or tries a POISON entry again once.",
+      example: "CLUSTER ALARM CLEAR POISON shard=3"),
+    .init(
+      .health, "HEALTH", .cluster, [], .node, .read, traits: [.barrier, .reserved], reply: "a record",
+      summary: "Commits an entry in every shard led by this node, and tells how long it took.",
+      example: "HEALTH"),
+  ]
+}

@@ -1,0 +1,33 @@
+extension VerbSpec {
+  static let members: [VerbSpec] = [
+    .init(
+      .memberAdd, "MEMBER ADD", .members,
+      [.member, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)], .cardIfGiven,
+      .changes, traits: .barrierWithCard, reply: "+OK",
+      summary: "Makes a member; the same again is OK.", example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
+    .init(
+      .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
+      reply: "member state name region cards since [asof]", summary: "A member's file.", example: "MEMBER SHOW ann"),
+    .init(
+      .memberFreeze, "MEMBER FREEZE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
+      summary: "Stops a member until THAW.", example: "MEMBER FREEZE ann"),
+    .init(
+      .memberThaw, "MEMBER THAW", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
+      summary: "Lets a frozen member go on.", example: "MEMBER THAW ann"),
+    .init(
+      .memberClose, "MEMBER CLOSE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
+      summary: "Ends a membership: holds are released, what is left lapses.", example: "MEMBER CLOSE ann"),
+    .init(
+      .cardAdd, "CARD ADD", .members, [.number, .required(.member, part: .party), .optional(.id)], .card, .changes,
+      traits: .barrier, reply: "+OK", summary: "Binds a card to a member.", example: "CARD ADD 5001 member=ann"),
+    .init(
+      .cardLost, "CARD LOST", .members, [.number, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
+      summary: "Stops a card until FOUND.", example: "CARD LOST 5001"),
+    .init(
+      .cardFound, "CARD FOUND", .members, [.number, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
+      summary: "Lets a lost card work again.", example: "CARD FOUND 5001"),
+    .init(
+      .cardRemove, "CARD REMOVE", .members, [.number, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
+      summary: "Unbinds a card from its member.", example: "CARD REMOVE 5001"),
+  ]
+}

@@ -1,0 +1,42 @@
+extension VerbSpec {
+  static let points: [VerbSpec] = [
+    .init(
+      .earn, "EARN", .points,
+      [
+        .who, .required(.merchant), .required(.id), .oneOf(.spend), .oneOf(.points), .optional(.program),
+        .optional(.at),
+      ], .member, .movesPoints, reply: "tx member program points balance",
+      summary: "Gives a member points for a purchase, by the program's rule or as many as said.",
+      example: "EARN ann merchant=shop spend=1250 id=r-1"),
+    .init(
+      .redeem, "REDEEM", .points,
+      [.who, .required(.merchant), .required(.points), .required(.id), .optional(.program)], .member, .movesPoints,
+      reply: "tx member program points balance",
+      summary: "Spends a member's points.", example: "REDEEM ann merchant=shop points=10 id=r-2"),
+    .init(
+      .hold, "HOLD", .points,
+      [
+        .who, .required(.merchant), .required(.points), .required(.id), .optional(.ttl, standard: 900),
+        .optional(.program),
+      ], .member, .movesPoints, reply: "tx member program points balance available",
+      summary: "Sets points aside for 900 seconds, or ttl=, until CAPTURE or RELEASE.",
+      example: "HOLD ann merchant=shop points=10 id=r-3 ttl=60"),
+    .init(
+      .capture, "CAPTURE", .points, [.transaction, .required(.id), .optional(.points)], .transaction, .movesPoints,
+      reply: "tx of member program points balance available",
+      summary: "Spends what a hold has set aside, or a part of it.", example: "CAPTURE 3-1042 id=r-4"),
+    .init(
+      .release, "RELEASE", .points, [.transaction, .required(.id)], .transaction, .movesPoints,
+      reply: "tx of member program points balance available",
+      summary: "Gives back what a hold has set aside.", example: "RELEASE 3-1042 id=r-5"),
+    // What a refund undoes may have left memory: it then takes effect later than what is sent after it.
+    .init(
+      .refund, "REFUND", .points, [.transaction, .required(.id), .atMostOne(.spend), .atMostOne(.points)],
+      .transaction, .movesPoints, traits: .barrier, reply: "tx of member program points balance",
+      summary: "Undoes an earn, redeem or capture, in whole or in part.", example: "REFUND 3-1042 id=r-6 spend=500"),
+    .init(
+      .transfer, "TRANSFER", .points, [.from, .to, .required(.points), .required(.id), .optional(.program)],
+      .member, .movesPoints, traits: .barrier, reply: "tx from to program points balance",
+      summary: "Gives points from one member to another.", example: "TRANSFER ann bob points=5 id=r-7"),
+  ]
+}

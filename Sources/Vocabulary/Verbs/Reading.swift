@@ -1,0 +1,23 @@
+extension VerbSpec {
+  static let reading: [VerbSpec] = [
+    .init(
+      .balance, "BALANCE", .reading, [.who, .optional(.program), .optional(.read)], .member, .read,
+      reply: "member program balance held available debt [expiring expires] [asof]",
+      summary: "A member's points: balance, held, available, debt, and what expires next.", example: "BALANCE ann"),
+    .init(
+      .history, "HISTORY", .reading,
+      [
+        .who, .optional(.program), .optional(.limit, shape: .historyLimit, standard: 20), .optional(.before),
+        .optional(.read),
+      ], .member, .read, traits: .recordsFromDisk,
+      reply: "records, newest first: tx time kind points balance [merchant spend request of] [asof]",
+      summary: "A member's transactions, newest first.", example: "HISTORY ann limit=10"),
+    .init(
+      .transactionShow, "TX SHOW", .reading, [.transaction, .optional(.read)], .transaction, .read,
+      reply: "the transaction", summary: "One transaction.", example: "TX SHOW 3-1042"),
+    .init(
+      .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
+      reply: "a record a shard",
+      summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),
+  ]
+}

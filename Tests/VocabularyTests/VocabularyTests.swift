@@ -1,0 +1,160 @@
+import Base
+import Foundation
+import Testing
+
+@testable import Vocabulary
+
+@Suite struct VocabularyTests {
+  @Test func everyVerbHasOneRow() {
+    #expect(VerbSpec.all.map(\.verb).sorted { $0.rawValue < $1.rawValue } == Verb.allCases)
+    for key in Key.allCases {
+      #expect(VerbSpec.all.contains { $0.argument(key) != nil }, "\(key) belongs to no verb")
+    }
+    for spec in VerbSpec.all {
+      let rule = VerbRule.of(spec.verb).pointee
+      #expect(rule.verb == spec.verb && rule.maximumPositionals == spec.maximumPositionals, "\(spec.words)")
+      #expect(spec.effect != .movesPoints || spec.argument(.id)?.need == .required, "\(spec.words)")
+      #expect(Set(spec.arguments.compactMap(\.key)).count == spec.arguments.count { $0.key != nil }, "\(spec.words)")
+    }
+  }
+
+  /// They stand in logs and enter fingerprints: what is here may be added to at the end of a line, and is else as it is.
+  @Test func numbersOfVerbsAndPlacesStay() {
+    let places = """
+      1 EARN: WHO merchant id spend points program at
+      2 REDEEM: WHO merchant points id program
+      3 HOLD: WHO merchant points id ttl program
+      4 CAPTURE: TX id points
+      5 RELEASE: TX id
+      6 REFUND: TX id spend points
+      7 TRANSFER: FROM TO points id program
+      8 BALANCE: WHO program read
+      9 HISTORY: WHO program limit before read
+      10 TX SHOW: TX read
+      11 MEMBER ADD: id name region card id
+      12 MEMBER SHOW: WHO read
+      13 MEMBER FREEZE: WHO id
+      14 MEMBER THAW: WHO id
+      15 MEMBER CLOSE: WHO id
+      17 CARD ADD: NUMBER member id
+      18 CARD LOST: NUMBER id
+      19 CARD FOUND: NUMBER id
+      20 CARD REMOVE: NUMBER id
+      21 PROGRAM SET: name kind title earn expire backdate utc-offset refund-window default id
+      22 PROGRAM LIST: limit after read
+      23 MERCHANT SET: name title program earn region state id
+      24 MERCHANT LIST: limit after read
+      25 AUDIT: read
+      26 CLUSTER INIT: shards replicas allow-single-region dry-run
+      27 CLUSTER NODES:
+      28 CLUSTER SHARDS:
+      29 CLUSTER STATUS:
+      30 HEALTH:
+      40 CLUSTER ALARM: LIST|CLEAR NAME shard
+      """
+    let keys = """
+      1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
+      13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
+      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 40 shard
+      """
+    let rows = VerbSpec.all.filter { $0.route != .connection }.sorted { $0.verb.rawValue < $1.verb.rawValue }
+    let found = rows.map { row in
+      "\(row.verb.rawValue) \(row.verb.words):" + row.arguments.map { " " + $0.name }.joined()
+    }
+    #expect(found == places.split(separator: "\n").map { String($0) })
+    #expect(Key.allCases.map { "\($0.rawValue) \($0.word)" } == keys.split(separator: ", ").map { String($0) })
+  }
+
+  @Test func aTableOfAThousandWordsIsMadeInFewSteps() {
+    let words = (0..<1_000).map { "word-\($0 % 10)-number-\($0)" }
+    let table = WordTable(words.enumerated().map { .init(word: $1, salt: 0, code: UInt16($0 + 1)) })
+    #expect(table.steps < 1_500)
+    for (i, word) in words.enumerated() {
+      let found = Array(word.uppercased().utf8).withUnsafeBytes { bytes in
+        bytes.baseAddress.map { table.find($0, bytes.count) }
+      }
+      #expect(found == UInt16(i + 1))
+    }
+    for stranger in ["word", "word-1-number-1000", "", String(repeating: "x", count: 25), "number-1"] {
+      let found = Array(stranger.utf8).withUnsafeBytes { bytes in bytes.baseAddress.map { table.find($0, bytes.count) }
+      }
+      #expect(found ?? 0 == 0, "\(stranger)")
+    }
+  }
+
+  /// Equal words of two families are two words.
+  @Test func familiesHaveTheirOwnWords() {
+    let table = WordTable([
+      .init(word: "ADD", salt: 1, code: 7), .init(word: "ADD", salt: 2, code: 8), .init(word: "LOST", salt: 2, code: 9),
+    ])
+    func find(_ word: String, _ salt: UInt16) -> UInt16 {
+      Array(word.utf8).withUnsafeBytes { bytes in bytes.baseAddress.map { table.find($0, bytes.count, salt: salt) } ?? 0
+      }
+    }
+    #expect(find("add", 1) == 7 && find("Add", 2) == 8 && find("ADD", 0) == 0 && find("LOST", 1) == 0)
+  }
+
+  @Test(arguments: [
+    ("EARM", "EARN"), ("EANR", "EARN"), ("ERAN", "EARN"), ("REDEM", "REDEEM"), ("reedem", "REDEEM"), ("HLEP", "HELP"),
+    ("MEMBERS", "MEMBER"), ("CARDS", "CARD"), ("NOPE", nil), ("merchant=x", "MERCHANT"), ("", nil), ("X", nil),
+    ("XY", nil),
+  ])
+  func theNearestVerbIsFewSlipsAway(_ typed: String, _ meant: String?) {
+    #expect(VerbWords.nearest(to: typed) == meant)
+  }
+
+  /// Both ends of a range are accepted, what lies beyond is not, and the error's text names both.
+  @Test func aShapeHasOneRange() {
+    func accepts(_ shape: Shape, _ text: String) -> Int64? {
+      Array(text.utf8).withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return nil }
+        var value = ArgumentValue(start: start, count: bytes.count)
+        return shape.accepts(&value, ByteClass.table) ? value.number : nil
+      }
+    }
+    for shape in Shape.allCases {
+      guard let range = shape.range, shape != .rate, shape != .utcOffset else { continue }
+      let unit = shape == .days ? "d" : ""
+      for number in [range.lowerBound, range.upperBound] {
+        #expect(accepts(shape, "\(number)\(unit)") == number, "\(shape)")
+        #expect(shape.requirement.contains("\(number)"), "\(shape)")
+      }
+      for number in [range.lowerBound - 1, range.upperBound + 1] {
+        #expect(accepts(shape, "\(number)\(unit)") == nil, "\(shape)")
+      }
+    }
+    for shape in Shape.allCases {
+      for (number, word) in shape.choices.enumerated() {
+        #expect(accepts(shape, word) == Int64(number) && shape.requirement.contains(word))
+      }
+    }
+  }
+
+  /// As docs/protocol.md promises.
+  @Test func whichRefusalsAreKept() {
+    let kept = ErrorCode.allCases.filter { $0.isKept() }
+    #expect(kept == [.insufficient, .frozen, .closed, .lost, .limit, .reversed])
+    #expect(ErrorCode.allCases.filter { $0.isKept(about: .recipient) } == [.notFound] + kept)
+  }
+
+  /// The tables of docs/protocol.md have each verb's usage and what its answer has.
+  @Test func theDocumentedTablesAreTheRows() throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/protocol.md")
+    let rows = try String(contentsOf: path, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| `") }
+      .map { $0.replacing("\\|", with: "\u{1}").split(separator: "|").map { $0.replacing("\u{1}", with: "|") } }
+    for spec in VerbSpec.all {
+      let row = rows.first { row in
+        let span = "`\(spec.usage)`"
+        return spec.route == .connection ? row.joined().contains("`\(spec.words[0])") : row[0].hasPrefix(" " + span)
+      }
+      guard let row else {
+        Issue.record("docs/protocol.md lacks \(spec.usage)")
+        continue
+      }
+      guard spec.route != .connection else { continue }
+      for word in spec.reply.split(whereSeparator: { ":[]; ,".contains($0) }) {
+        #expect(row[1].contains(word), "\(spec.words): \(word)")
+      }
+    }
+  }
+}
