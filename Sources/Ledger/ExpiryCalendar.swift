@@ -2,7 +2,7 @@ import Base
 
 /// At which moments lots end, and how many do: few moments, since expiries fall on days or months. Sorted. It says when
 /// there is something to sweep; which lots they are, the sweep finds by looking.
-struct ExpiryCalendar: Sendable {
+struct ExpiryCalendar: EncodedTable, Sendable {
   struct Row: BitwiseCopyable {
     var expiresAt: Stamp
     var lots: Int64

@@ -24,49 +24,13 @@ public struct LedgerSnapshot: Sendable {
 }
 
 extension Ledger {
-  private static var snapshotVersion: UInt32 { 6 }
-
   /// The state as of the last entry, to be written from another thread while entries go on. One at a time, between
   /// entries. Everything is in it: members, request ids, deliveries, catalogue, the journal's end and chain, the last
   /// stamp and index. Cost: 12 bytes copied for each 16 KiB of state.
   public mutating func beginSnapshot() -> LedgerSnapshot {
     precondition(!core.isInEntry, "a snapshot is begun between entries")
-    var builder = pool.beginSnapshot()
-    var header = ByteBuffer(capacity: 4096)
-    header.append(Ledger.snapshotVersion)
-    header.append(shard.rawValue)
-    header.append(journal.end.rawValue)
-    withUnsafeBytes(of: core) { header.append(counted: $0) }
-    calendar.encode(into: &header)
-    dedupeMarks.encode(into: &header)
-    builder.append(header.bytes)
-    members.freeze(into: &builder)
-    memberIndex.freeze(into: &builder)
-    accounts.freeze(into: &builder)
-    lots.freeze(into: &builder)
-    takes.freeze(into: &builder)
-    texts.freeze(into: &builder)
-    sequences.freeze(into: &builder)
-    transactions.freeze(into: &builder)
-    transactionIndex.freeze(into: &builder)
-    past.freeze(into: &builder)
-    dedupe.freeze(into: &builder)
-    dedupeIndex.freeze(into: &builder)
-    holds.freeze(into: &builder)
-    holdQueue.freeze(into: &builder)
-    transits.freeze(into: &builder)
-    lapsed.freeze(into: &builder)
-    lapsedIndex.freeze(into: &builder)
-    cards.freeze(into: &builder)
-    cardEntries.freeze(into: &builder)
-    cardIndex.freeze(into: &builder)
-    programs.freeze(into: &builder)
-    parts.freeze(into: &builder)
-    firstParts.freeze(into: &builder)
-    outbox.freeze(into: &builder)
-    outboxIndex.freeze(into: &builder)
-    inbox.freeze(into: &builder)
-    inboxIndex.freeze(into: &builder)
+    core.journalEnd = journal.end
+    let builder = frozen(into: pool.beginSnapshot())
     return LedgerSnapshot(
       lastIndex: lastIndex, lastStamp: lastStamp, journalEnd: journal.end, frozen: builder.finish(),
       catalogue: catalogue.records)
@@ -83,106 +47,25 @@ extension Ledger {
   public static func restored<Source: SnapshotSource>(
     from whole: Source, changes: [Source] = [], limits: LedgerLimits = LedgerLimits()
   ) throws -> Ledger {
-    var reader = try SnapshotReader(whole)
-    guard !reader.hasChangesOnly else { throw MalformedBytes("changes, and no snapshot before them") }
-    let header = try RestoredHeader(try reader.readBytes())
-    var ledger = Ledger(shard: header.shard, limits: limits)
-    try ledger.restore(header, from: &reader)
-    for source in changes {
+    var ledger = Ledger(shard: .directory, limits: limits)
+    var shard: ShardID?
+    var forms: [SectionForm] = []
+    for (place, source) in ([whole] + changes).enumerated() {
       var reader = try SnapshotReader(source)
-      let header = try RestoredHeader(try reader.readBytes())
-      guard reader.hasChangesOnly, header.shard == ledger.shard else {
-        throw MalformedBytes("not the changes that come next")
+      guard reader.hasChangesOnly == (place > 0) else { throw MalformedBytes("not the snapshot that comes next") }
+      try ledger.restoreTables(from: &reader, forms: &forms)
+      guard ledger.shard != .directory, shard == nil || shard == ledger.shard else {
+        throw MalformedBytes("a snapshot of another shard, or of none")
       }
-      try ledger.restore(header, from: &reader)
+      shard = ledger.shard
+      var rest = reader.source
+      ledger.catalogue = try Catalogue(restoring: &rest, key: ledger.core.key)
     }
-    try ledger.checkRestored()
-    ledger.pool.markKept()
+    if try ledger.finishRestoring() { ledger.pool.markKept() }
+    try ledger.past.checkRestored()
+    ledger.hashes = KeyedHashes(ledger.core.key)
+    ledger.past.hashes = ledger.hashes
+    ledger.journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: ledger.core.journalEnd)
     return ledger
-  }
-
-  private mutating func restore<Source: SnapshotSource>(
-    _ header: RestoredHeader, from reader: inout SnapshotReader<Source>
-  ) throws {
-    try members.restore(from: &reader)
-    try memberIndex.restore(from: &reader)
-    try accounts.restore(from: &reader)
-    try lots.restore(from: &reader)
-    try takes.restore(from: &reader)
-    try texts.restore(from: &reader)
-    try sequences.restore(from: &reader)
-    try transactions.restore(from: &reader)
-    try transactionIndex.restore(from: &reader)
-    try past.restore(from: &reader)
-    try dedupe.restore(from: &reader)
-    try dedupeIndex.restore(from: &reader)
-    try holds.restore(from: &reader)
-    try holdQueue.restore(from: &reader)
-    try transits.restore(from: &reader)
-    try lapsed.restore(from: &reader)
-    try lapsedIndex.restore(from: &reader)
-    try cards.restore(from: &reader)
-    try cardEntries.restore(from: &reader)
-    try cardIndex.restore(from: &reader)
-    try programs.restore(from: &reader)
-    try parts.restore(from: &reader)
-    try firstParts.restore(from: &reader)
-    try outbox.restore(from: &reader)
-    try outboxIndex.restore(from: &reader)
-    try inbox.restore(from: &reader)
-    try inboxIndex.restore(from: &reader)
-    try reader.finish()
-    var rest = reader.source
-    catalogue = try Catalogue(restoring: &rest, key: header.core.key)
-    core = header.core
-    calendar = header.calendar
-    dedupeMarks = header.dedupeMarks
-    hashes = KeyedHashes(header.core.key)
-    past.hashes = hashes
-    journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: header.journalEnd)
-  }
-  private func checkRestored() throws {
-    try memberIndex.checkRestored()
-    try transactionIndex.checkRestored()
-    try past.checkRestored()
-    try dedupeIndex.checkRestored()
-    try lapsedIndex.checkRestored()
-    try cardIndex.checkRestored()
-    try outboxIndex.checkRestored()
-    try inboxIndex.checkRestored()
-  }
-
-  private struct RestoredHeader {
-    var shard: ShardID
-    var journalEnd: JournalPosition
-    var core: Core
-    var calendar: ExpiryCalendar
-    var dedupeMarks: RetentionMarks
-
-    init(_ bytes: [UInt8]) throws {
-      self = try bytes.withUnsafeBytes { bytes in
-        var reader = ByteReader(bytes)
-        let version: UInt32 = try reader.read()
-        guard version == Ledger.snapshotVersion else {
-          throw MalformedBytes("snapshot version \(version) is not known")
-        }
-        let shard = ShardID(try reader.read())
-        let end = JournalPosition(rawValue: try reader.read())
-        let coreBytes = try reader.readCounted()
-        guard coreBytes.count == MemoryLayout<Core>.size else { throw MalformedBytes("a core of another size") }
-        return RestoredHeader(
-          shard: shard, journalEnd: end, core: coreBytes.loadUnaligned(as: Core.self),
-          calendar: try ExpiryCalendar(decoding: &reader), dedupeMarks: try RetentionMarks(decoding: &reader))
-      }
-    }
-    private init(
-      shard: ShardID, journalEnd: JournalPosition, core: Core, calendar: ExpiryCalendar, dedupeMarks: RetentionMarks
-    ) {
-      self.shard = shard
-      self.journalEnd = journalEnd
-      self.core = core
-      self.calendar = calendar
-      self.dedupeMarks = dedupeMarks
-    }
   }
 }

@@ -9,7 +9,6 @@ import Synchronization
 /// memory, and what it costs, is in README.md.
 public struct Ledger: ~Copyable, @unchecked Sendable {
   // Unchecked: it has one owner; what a snapshot shares with another thread is frozen (see `PagePool`).
-  public let shard: ShardID
   public let limits: LedgerLimits
   /// The programs and merchants as this shard's log has them.
   public internal(set) var catalogue: Catalogue
@@ -65,7 +64,6 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
 
   /// An empty ledger.
   public init(shard: ShardID, limits: LedgerLimits = LedgerLimits()) {
-    self.shard = shard
     self.limits = limits
     catalogue = Catalogue(key: .none)
     hashes = KeyedHashes(.none)
@@ -99,8 +97,10 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     inboxIndex = HashIndex(pool)
     journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes)
     for _ in 0..<Slot.count { sequences.append(0) }
+    core.shard = shard
   }
 
+  public var shard: ShardID { core.shard }
   public var lastStamp: Stamp { core.lastStamp }
   public var lastIndex: LogIndex { core.lastIndex }
   public var catalogueVersion: UInt32 { catalogue.version }
@@ -229,36 +229,4 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     while firstParts.count < catalogue.merchantCount { firstParts.append(0) }
     return .silent
   }
-}
-
-/// What a ledger keeps outside its containers.
-struct Core: BitwiseCopyable {
-  var lastIndex = LogIndex(0)
-  var lastStamp = Stamp.zero
-  var memberCount: UInt64 = 0
-  var accountCount: UInt64 = 0
-  var transactionCount: UInt64 = 0
-  var digest = DigestSum()
-  var chain = SHA256.Digest()
-  /// Where the sweep for expired lots goes on.
-  var sweepCursor: UInt64 = 0
-  /// The number of the newest mark among the lapsed, and the day of the oldest of them whose mark is gone.
-  var lapsedMark: UInt64 = 0
-  var firstLapsedDay: UInt64 = 0
-  var openOutbox: UInt64 = 0
-  var openInbox: UInt64 = 0
-  /// First of the free records of each kind.
-  var freeAccount: UInt32 = 0
-  var freeLot: UInt32 = 0
-  var freeTake: UInt32 = 0
-  var freeHold: UInt32 = 0
-  var freeOutbox: UInt32 = 0
-  var freeInbox: UInt32 = 0
-  var freeTransit: UInt32 = 0
-  var faults: LedgerFaults = []
-  /// `.none`: the first entry has yet to tell it.
-  var key = HashKey.none
-  /// There is more to forget than this entry has forgotten so far.
-  var hasOverdue = false
-  var isInEntry = false
 }

@@ -5,7 +5,7 @@ import Base
 /// leaves as one: each record stays at least for the retention, and at most `interval` longer.
 ///
 /// At most some retention / `interval` marks, 24 bytes each, beside those of records that are overdue.
-struct RetentionMarks: Sendable, Equatable {
+struct RetentionMarks: EncodedTable, Sendable, Equatable {
   /// Records of a run, up to `end`.
   struct Run: BitwiseCopyable, Sendable, Equatable {
     /// When its first and its newest record came.

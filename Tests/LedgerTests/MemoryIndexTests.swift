@@ -122,7 +122,7 @@ import Testing
         }
       }
       var builder = pool.beginSnapshot()
-      index.freeze(into: &builder)
+      index.freeze(.one, into: &builder)
       let snapshot = builder.finish()
       defer { pool.endSnapshot(snapshot) }
       return written(snapshot)

@@ -8,15 +8,26 @@ import Testing
   import Glibc
 #endif
 
+struct StepCount: SingleRecord {
+  var steps: UInt64 = 0
+}
+extension TableTag {
+  static let one = TableTag(1, "one")
+}
+
 /// A small ledger-like state of every kind of container, with one operation that touches them all.
-struct TestState: ~Copyable, @unchecked Sendable {
+struct TestState: TabledState, ~Copyable, @unchecked Sendable {
   var pool: PagePool
   var array: PagedArray<TestRecord>
   var queue: PagedQueue<TestRecord>
   var index: HashIndex
   var blob: PagedBlob
   var random: SeededGenerator
-  var steps: UInt64 = 0
+  var count = StepCount()
+  var steps: UInt64 {
+    get { count.steps }
+    set { count.steps = newValue }
+  }
 
   init(seed: UInt64) {
     pool = PagePool()
@@ -30,19 +41,21 @@ struct TestState: ~Copyable, @unchecked Sendable {
   /// - Parameter changes: snapshots of what changed since the one before each.
   init(restoring bytes: [UInt8], changes: [[UInt8]] = [], seed: UInt64) throws {
     self.init(seed: seed)
+    var forms: [SectionForm] = []
     for (i, bytes) in ([bytes] + changes).enumerated() {
       var reader = try SnapshotReader(MemorySnapshotSource(bytes))
       guard reader.hasChangesOnly == (i > 0) else { throw MalformedBytes("not what comes next") }
-      let header = try reader.readBytes(limit: 8)
-      try array.restore(from: &reader)
-      try queue.restore(from: &reader)
-      try index.restore(from: &reader)
-      try blob.restore(from: &reader)
-      try reader.finish()
-      steps = header.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+      try restoreTables(from: &reader, forms: &forms)
     }
-    try index.checkRestored()
-    pool.markKept()
+    if try finishRestoring() { pool.markKept() }
+  }
+
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&count, TableTag(1, "steps"))
+    try visitor.visit(&array, TableTag(2, "the array"))
+    try visitor.visit(&queue, TableTag(3, "the queue"))
+    try visitor.visit(&index, TableTag(4, "the index"))
+    try visitor.visit(&blob, TableTag(5, "the blob"))
   }
 
   mutating func step() {
@@ -69,13 +82,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
   }
 
   mutating func freeze() -> FrozenSnapshot {
-    var builder = pool.beginSnapshot()
-    withUnsafeBytes(of: steps) { builder.append($0) }
-    array.freeze(into: &builder)
-    queue.freeze(into: &builder)
-    index.freeze(into: &builder)
-    blob.freeze(into: &builder)
-    return builder.finish()
+    frozen(into: pool.beginSnapshot()).finish()
   }
 
   mutating func image() -> [UInt8] {
@@ -165,7 +172,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
     for pages in [5, 3, 0] {
       for i in 0..<pages * PagedArray<TestRecord>.recordsPerPage { array.append(TestRecord(UInt64(i), 1)) }
       var builder = pool.beginSnapshot()
-      array.freeze(into: &builder)
+      array.freeze(.one, into: &builder)
       let snapshot = builder.finish()
       var bytes: [UInt8] = []
       snapshot.write(changesOnly: !images.isEmpty) { bytes.append(contentsOf: $0) }
@@ -176,8 +183,9 @@ struct TestState: ~Copyable, @unchecked Sendable {
       var restored = PagedArray<TestRecord>(PagePool())
       for number in numbers {
         var reader = try SnapshotReader(MemorySnapshotSource(images[number]))
-        try restored.restore(from: &reader)
-        try reader.finish()
+        let section = try #require(try reader.nextSection())
+        try restored.restore(section, from: &reader)
+        #expect(try reader.nextSection() == nil)
       }
       return restored.count
     }
@@ -265,7 +273,11 @@ struct TestState: ~Copyable, @unchecked Sendable {
       #expect(throws: MalformedBytes.self) { _ = try TestState(restoring: Array(bytes[..<count]), seed: 1).steps }
     }
     // Every byte of the beginning, and of what describes the array, has a meaning that is checked.
-    for at in [0, 8, 12, 16, 20, 24, 28, 36, 44, 52, 68, 72, 76, 80, 88, 96, 104, 112, 120, 124, 128] {
+    let places = [
+      0, 8, 12, 16, 20, 22, 24, 26, 28, 32, 36, 44, 52, 60, 76, 80, 82, 84, 86, 88, 92, 96, 104, 112, 120, 128, 136,
+      140, 144,
+    ]
+    for at in places {
       var changed = bytes
       changed[at] ^= 0x40
       #expect(throws: MalformedBytes.self) { _ = try TestState(restoring: changed, seed: 1).steps }
@@ -322,7 +334,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
     var expected: [UInt8] = []
     for round in 0..<2 {
       var builder = pool.beginSnapshot()
-      queue.freeze(into: &builder)
+      queue.freeze(.one, into: &builder)
       let snapshot = builder.finish()
       var bytes: [UInt8] = []
       var runs = 0
@@ -348,7 +360,7 @@ struct TestState: ~Copyable, @unchecked Sendable {
     _ pool: inout PagePool, _ index: inout HashIndex, meanwhile: (inout HashIndex) -> Void = { _ in }
   ) -> [UInt8] {
     var builder = pool.beginSnapshot()
-    index.freeze(into: &builder)
+    index.freeze(.one, into: &builder)
     let snapshot = builder.finish()
     defer { pool.endSnapshot(snapshot) }
     meanwhile(&index)
@@ -374,8 +386,9 @@ struct TestState: ~Copyable, @unchecked Sendable {
     let bytes = image(&pool, &index)
     var reader = try SnapshotReader(MemorySnapshotSource(bytes))
     var restored = HashIndex(pool)
-    try restored.restore(from: &reader)
-    try restored.checkRestored()
+    let section = try #require(try reader.nextSection())
+    try restored.restore(section, from: &reader)
+    try restored.finishRestoring()
     #expect(restored.values(42) == index.values(42) && restored.values(42).count == 6_000)
   }
 }

@@ -2,12 +2,13 @@ import Base
 import Synchronization
 
 /// Collects the containers of a ledger as they are at one moment. Made by `PagePool.beginSnapshot`; nothing may be
-/// mutated between that and `finish()`. The order in which sections are added is the order in which they are restored.
+/// mutated between that and `finish()`.
 ///
 /// The form, little-endian: "tallymem", version u32, page size u32, 0 or 1 u32: it has only the pages that have changed since
-/// another; then sections: kind u32, record size u32, meta length u64, number of the first page u64 (how many were before it
-/// and are gone), page count u64, bytes of the last page u64; the meta; how many runs of pages follow u32, and of each its
-/// first page and length, 2 × u32; those pages, whole but for the last one of all. At the end a section of kind `end`.
+/// another; then sections, in any order: number of the table u16, volume u16 (0), version of its records u16, kind u16,
+/// record size u32, 0 u32, meta length u64, number of the first page u64 (how many were before it and are gone), page count
+/// u64, bytes of the last page u64; the meta; how many runs of pages follow u32, and of each its first page and length,
+/// 2 × u32; those pages, whole but for the last one of all. At the end a section of table 0.
 struct SnapshotBuilder: ~Copyable {
   let pool: UnsafeMutablePointer<PoolState>
   fileprivate var meta: ByteBuffer
@@ -30,9 +31,9 @@ struct SnapshotBuilder: ~Copyable {
     pages.makeRoom(pool.pointee.touchedPages - pool.pointee.free.count)
   }
 
-  /// Adds a section of plain bytes: what the ledger keeps outside its containers.
-  mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    _ = append(SectionHeader(.bytes, recordSize: 1), bytes, first: 0, pages: nil, stamps: nil, count: 0, tail: 0)
+  /// Adds a section without pages.
+  mutating func append(_ header: SectionHeader, _ bytes: UnsafeRawBufferPointer) {
+    _ = append(header, bytes, first: 0, pages: nil, stamps: nil, count: 0, tail: 0)
   }
 
   /// Adds a section, its meta in two parts; returns the place of its first page among all pages.
@@ -43,8 +44,7 @@ struct SnapshotBuilder: ~Copyable {
     tail: Int
   ) -> Int {
     precondition(tail >= 0 && tail <= pageByteCount && (tail > 0) == (count > 0), "a last page has bytes")
-    meta.append(header.kind.rawValue)
-    meta.append(header.recordSize)
+    header.encode(into: &meta)
     meta.append(UInt64(bytes.count + more.count))
     meta.append(first)
     meta.append(UInt64(count))
@@ -64,10 +64,7 @@ struct SnapshotBuilder: ~Copyable {
 
   /// The snapshot, to hand to the thread that writes it.
   consuming func finish() -> FrozenSnapshot {
-    _ = append(
-      SectionHeader(.end, recordSize: 0), UnsafeRawBufferPointer(start: nil, count: 0), first: 0, pages: nil,
-      stamps: nil,
-      count: 0, tail: 0)
+    append(.end, UnsafeRawBufferPointer(start: nil, count: 0))
     return FrozenSnapshot(self)
   }
 }
@@ -81,15 +78,35 @@ struct FrozenSection {
 
 /// What a section of a snapshot begins with.
 struct SectionHeader {
-  enum Kind: UInt32 { case bytes = 1, array = 2, queue = 3, index = 4, blob = 5, end = 6 }
+  enum Kind: UInt16 { case bytes = 1, array = 2, queue = 3, index = 4, blob = 5, record = 6, end = 7 }
   static let magic = UInt64(littleEndian: 0x6D65_6D79_6C6C_6174)
-  static let version: UInt32 = 2
-  var kind: Kind
-  var recordSize: UInt32
+  static let version: UInt32 = 3
+  /// That of a `TableTag`; 0 at the end.
+  let number: UInt16
+  /// Of the records.
+  let version: UInt16
+  let kind: Kind
+  let recordSize: UInt32
 
-  init(_ kind: Kind, recordSize: Int) {
+  init(_ tag: TableTag, _ kind: Kind, recordSize: Int) {
+    self.init(number: tag.number, version: tag.version, kind: kind, recordSize: UInt32(recordSize))
+  }
+  private init(number: UInt16, version: UInt16, kind: Kind, recordSize: UInt32) {
+    self.number = number
+    self.version = version
     self.kind = kind
-    self.recordSize = UInt32(recordSize)
+    self.recordSize = recordSize
+  }
+  static let end = SectionHeader(number: 0, version: 0, kind: .end, recordSize: 0)
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(number)
+    // Which of several volumes it is of, once a shard may have more than one.
+    buffer.append(UInt16(0))
+    buffer.append(version)
+    buffer.append(kind.rawValue)
+    buffer.append(recordSize)
+    buffer.append(UInt32(0))
   }
 }
 

@@ -69,19 +69,22 @@ extension HashIndex {
   }
 
   /// Adds the index as it is to a snapshot. Cost: 16 bytes copied a page, beside the page table.
-  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     var meta = ByteBuffer(capacity: 64)
     meta.append(UInt64(count))
     meta.append(depth)
     // The infos as they lie in memory: four little-endian 32-bit numbers a page.
     let all = UnsafeRawBufferPointer(start: infos, count: MemoryLayout<PageInfo>.stride * table.count)
-    table.freeze(SectionHeader(.index, recordSize: 8), meta.bytes, more: all, tail: pageByteCount, into: &snapshot)
+    table.freeze(
+      SectionHeader(tag, .index, recordSize: Self.recordSize), meta.bytes, more: all, tail: pageByteCount,
+      into: &snapshot)
   }
 
-  /// Makes the index what `freeze` wrote, unchecked: see `checkRestored`. Throws `MalformedBytes` if the bytes are something
-  /// else, and what the source throws. After that the index is of no use.
-  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
-    let section = try reader.beginSection(.index, recordSize: 8, metaLimit: 1 << 32)
+  static var recordSize: Int { 8 }
+  mutating func restore<Source: SnapshotSource>(
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
+  ) throws {
+    try section.expect(.index)
     guard section.pages > 0, section.pages < 1 << 28, section.tail == pageByteCount,
       section.meta.count == 12 + 16 * Int(section.pages)
     else { throw MalformedBytes("an index without its pages") }
@@ -125,12 +128,13 @@ extension HashIndex {
     count = Int(total)
   }
 
-  /// Whether the pages hold as many values as they are said to. Once all that was to be restored is. O(values).
-  func checkRestored() throws {
+  /// Whether the pages hold as many values as they are said to. O(values).
+  func finishRestoring() throws {
     for page in 0..<table.count where occupied(page) != infos[page].count {
       throw MalformedBytes("an index page that cannot be")
     }
   }
+  var isToGrow: Bool { false }
   private func occupied(_ page: Int) -> UInt32 {
     let cells = cells(page)
     var n: UInt32 = 0

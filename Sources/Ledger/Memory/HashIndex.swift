@@ -10,7 +10,7 @@
 ///
 /// Load is 3/8 to 3/4: 10.7 to 21.3 bytes a value. Cost: find is one cache miss; an insert the same, and some 10 µs when
 /// a page splits. Doubling the directory copies 4 bytes an entry, one to four entries a page.
-struct HashIndex: ~Copyable {
+struct HashIndex: Table, ~Copyable {
   var table: PageTable
   var infos: UnsafeMutablePointer<PageInfo>
   var infoRoom: Int

@@ -121,6 +121,22 @@ struct PageTable: ~Copyable {
     removed = first
   }
 
+  /// Lays out anew the records with these numbers, of which each page has as many as fit: a record has `new` bytes in place
+  /// of `old`, and what it had not is zeros.
+  mutating func layOut(_ numbers: Range<UInt64>, from old: Int, to new: Int) {
+    let (before, after) = (UInt64(pageByteCount / old), UInt64(pageByteCount / new))
+    var other = PageTable(pool)
+    other.removeAll(beginningAt: numbers.lowerBound / after)
+    let pages = (numbers.upperBound + after - 1) / after - numbers.lowerBound / after
+    for _ in 0..<pages { other.append() }
+    for number in numbers {
+      let from = read(Int(number / before - removed)) + Int(number % before) * old
+      let to = other.write(Int(number / after - other.removed)) + Int(number % after) * new
+      memcpy(to, from, min(old, new))
+    }
+    self = other
+  }
+
   /// Room for one page more: from the front if at least half is empty there, else by doubling.
   private mutating func makeRoom() {
     let newRoom = head * 2 > room ? room : room * 2

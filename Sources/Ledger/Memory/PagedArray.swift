@@ -7,10 +7,13 @@ import Base
 ///
 /// Cost: reading is two dependent loads; appending and writing a few ns more; the first write to a page while a snapshot
 /// holds it copies that page, 1 to 3 µs.
-struct PagedArray<Record: BitwiseCopyable>: ~Copyable {
+struct PagedArray<Record: BitwiseCopyable>: Table, ~Copyable {
   private var table: PageTable
   /// How many records there are.
   private(set) var count = 0
+  /// Bytes of a record as the pages have it: fewer than now while older records are restored.
+  private var storedSize = recordSize
+  static var recordSize: Int { MemoryLayout<Record>.stride }
 
   /// Records a page: known when compiled, so that the division is a multiplication.
   @inline(__always) static var recordsPerPage: Int { pageByteCount / MemoryLayout<Record>.stride }
@@ -61,23 +64,31 @@ struct PagedArray<Record: BitwiseCopyable>: ~Copyable {
   }
 
   /// Adds the array as it is to a snapshot.
-  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     let tail = count - max(0, table.count - 1) * Self.recordsPerPage
     withUnsafeBytes(of: UInt64(count).littleEndian) { meta in
       table.freeze(
-        SectionHeader(.array, recordSize: MemoryLayout<Record>.stride), meta, tail: tail * MemoryLayout<Record>.stride,
+        SectionHeader(tag, .array, recordSize: Self.recordSize), meta, tail: tail * Self.recordSize,
         into: &snapshot)
     }
   }
 
-  /// Makes the array what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
-  /// throws.
-  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
-    let section = try reader.beginSection(.array, recordSize: MemoryLayout<Record>.stride, metaCount: 8)
+  mutating func restore<Source: SnapshotSource>(
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
+  ) throws {
+    try section.expect(.array, metaCount: 8)
     let n = section.metaInteger(at: 0)
-    let pages = (n + UInt64(Self.recordsPerPage) - 1) / UInt64(Self.recordsPerPage)
-    guard n < 1 << 40, pages == section.pages else { throw MalformedBytes("an array's count differs from its pages") }
+    let aPage = UInt64(pageByteCount / section.recordSize)
+    guard n < 1 << 40, (n + aPage - 1) / aPage == section.pages else {
+      throw MalformedBytes("an array's count differs from its pages")
+    }
     try reader.readPages(of: section, into: &table)
     count = Int(n)
+    storedSize = section.recordSize
   }
+  mutating func finishRestoring() {
+    if isToGrow { table.layOut(0..<UInt64(count), from: storedSize, to: Self.recordSize) }
+    storedSize = Self.recordSize
+  }
+  var isToGrow: Bool { storedSize != Self.recordSize }
 }

@@ -11,7 +11,8 @@ import Base
 ///
 /// Cost: reading is one dependent load more than the bytes themselves; appending a copy. A snapshot never makes it copy a
 /// page: what is appended lies behind what the snapshot's writer reads.
-struct PagedBlob: ~Copyable {
+struct PagedBlob: Table, ~Copyable {
+  static let recordSize = 1
   /// The longest string, in bytes.
   static let maximumLength = pageByteCount - 16
 
@@ -69,17 +70,17 @@ struct PagedBlob: ~Copyable {
   }
 
   /// Adds the blob as it is to a snapshot.
-  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     let tail = table.count == 0 ? 0 : Int(end - UInt64((table.count - 1) * pageByteCount))
     withUnsafeBytes(of: end.littleEndian) { meta in
-      table.freeze(SectionHeader(.blob, recordSize: 1), meta, tail: tail, into: &snapshot)
+      table.freeze(SectionHeader(tag, .blob, recordSize: Self.recordSize), meta, tail: tail, into: &snapshot)
     }
   }
 
-  /// Makes the blob what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
-  /// throws.
-  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
-    let section = try reader.beginSection(.blob, recordSize: 1, metaCount: 8)
+  mutating func restore<Source: SnapshotSource>(
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
+  ) throws {
+    try section.expect(.blob, metaCount: 8)
     let end = section.metaInteger(at: 0)
     guard end < 1 << 48, (end + UInt64(pageByteCount) - 1) / UInt64(pageByteCount) == section.pages else {
       throw MalformedBytes("a blob's length differs from its pages")
@@ -87,4 +88,6 @@ struct PagedBlob: ~Copyable {
     try reader.readPages(of: section, into: &table)
     self.end = end
   }
+  func finishRestoring() {}
+  var isToGrow: Bool { false }
 }

@@ -8,12 +8,15 @@ import Base
 /// dropped in increments: finding costs the index's cache miss, adding writes next to the record added before.
 ///
 /// Cost: as `PagedArray`.
-struct PagedQueue<Record: BitwiseCopyable>: ~Copyable {
+struct PagedQueue<Record: BitwiseCopyable>: Table, ~Copyable {
   private var table: PageTable
   /// The oldest record's number.
   private(set) var first: UInt64 = 0
   /// The number that the next record gets.
   private(set) var end: UInt64 = 0
+  /// Bytes of a record as the pages have it: fewer than now while older records are restored.
+  private var storedSize = recordSize
+  static var recordSize: Int { MemoryLayout<Record>.stride }
 
   @inline(__always) static var recordsPerPage: UInt64 { UInt64(pageByteCount / MemoryLayout<Record>.stride) }
 
@@ -80,30 +83,37 @@ struct PagedQueue<Record: BitwiseCopyable>: ~Copyable {
   }
 
   /// Adds the queue as it is to a snapshot. The places before the oldest record hold what they held.
-  mutating func freeze(into snapshot: inout SnapshotBuilder) {
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     var meta = ByteBuffer(capacity: 64)
     meta.append(first)
     meta.append(end)
     let rest = Int(end % Self.recordsPerPage)
     let tail = table.count == 0 ? 0 : rest == 0 ? Int(Self.recordsPerPage) : rest
     table.freeze(
-      SectionHeader(.queue, recordSize: MemoryLayout<Record>.stride), meta.bytes,
-      tail: tail * MemoryLayout<Record>.stride, into: &snapshot)
+      SectionHeader(tag, .queue, recordSize: Self.recordSize), meta.bytes, tail: tail * Self.recordSize,
+      into: &snapshot)
   }
 
-  /// Makes the queue what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
-  /// throws.
-  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
-    let section = try reader.beginSection(.queue, recordSize: MemoryLayout<Record>.stride, metaCount: 16)
+  mutating func restore<Source: SnapshotSource>(
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
+  ) throws {
+    try section.expect(.queue, metaCount: 16)
     let (first, end) = (section.metaInteger(at: 0), section.metaInteger(at: 8))
     guard first <= end, end - first < 1 << 40, end < 1 << 62 else {
       throw MalformedBytes("a queue ends before it begins")
     }
-    let pages = (end + Self.recordsPerPage - 1) / Self.recordsPerPage - first / Self.recordsPerPage
-    guard pages == section.pages, section.first == first / Self.recordsPerPage else {
+    let aPage = UInt64(pageByteCount / section.recordSize)
+    let pages = (end + aPage - 1) / aPage - first / aPage
+    guard pages == section.pages, section.first == first / aPage else {
       throw MalformedBytes("a queue's count differs from its pages")
     }
     try reader.readPages(of: section, into: &table)
     (self.first, self.end) = (first, end)
+    storedSize = section.recordSize
   }
+  mutating func finishRestoring() {
+    if isToGrow { table.layOut(first..<end, from: storedSize, to: Self.recordSize) }
+    storedSize = Self.recordSize
+  }
+  var isToGrow: Bool { storedSize != Self.recordSize }
 }

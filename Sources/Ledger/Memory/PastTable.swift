@@ -37,7 +37,7 @@ struct PastTable: ~Copyable {
     /// A number that no transaction has: the block is free.
     static let free = UInt64.max
   }
-  private struct Lists: BitwiseCopyable {
+  private struct Lists: SingleRecord {
     var firstSealed: UInt32 = 0
     var lastSealed: UInt32 = 0
     var firstFree: UInt32 = 0
@@ -166,28 +166,19 @@ struct PastTable: ~Copyable {
 
   // MARK: Snapshots
 
-  mutating func freeze(into snapshot: inout SnapshotBuilder) {
-    withUnsafeBytes(of: lists) { snapshot.append($0) }
-    blocks.freeze(into: &snapshot)
-    index.freeze(into: &snapshot)
-    newest.freeze(into: &snapshot)
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&lists, .pastLists)
+    try visitor.visit(&blocks, .pastBlocks)
+    try visitor.visit(&index, .pastIndex)
+    try visitor.visit(&newest, .newestPast)
   }
-  /// Makes the table what `freeze` wrote. Throws `MalformedBytes` if the bytes are something else, and what the source
-  /// throws.
-  mutating func restore<Source: SnapshotSource>(from reader: inout SnapshotReader<Source>) throws {
-    let bytes = try reader.readBytes(limit: MemoryLayout<Lists>.size)
-    guard bytes.count == MemoryLayout<Lists>.size else { throw MalformedBytes("the past's lists have another length") }
-    lists = bytes.withUnsafeBytes { $0.loadUnaligned(as: Lists.self) }
-    try blocks.restore(from: &reader)
-    try index.restore(from: &reader)
-    try newest.restore(from: &reader)
+  /// Called once it is restored.
+  func checkRestored() throws {
     let places = [lists.firstSealed, lists.lastSealed, lists.firstFree, lists.used]
     guard newest.count == Slot.count || blocks.count == 0, places.allSatisfy({ Int($0) <= blocks.count }),
       (0..<newest.count).allSatisfy({ Int(newest.read($0).pointee) <= blocks.count })
     else { throw MalformedBytes("the past refers to blocks that are not there") }
   }
-  /// See `HashIndex.checkRestored`.
-  func checkRestored() throws { try index.checkRestored() }
 }
 
 extension PastTable.Block {

@@ -10,7 +10,7 @@ public protocol SnapshotSource {
   mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws
 }
 
-/// Reads the sections of a snapshot, in the order in which they were added. What does not fit is `MalformedBytes`; what is
+/// Reads the sections of a snapshot. What does not fit is `MalformedBytes`; what is
 /// not detected here, the digest over the whole file does detect.
 struct SnapshotReader<Source: SnapshotSource> {
   private(set) var source: Source
@@ -34,41 +34,32 @@ struct SnapshotReader<Source: SnapshotSource> {
     hasChangesOnly = kind == 1
   }
 
-  /// The next section, which must be plain bytes of at most `limit`.
-  mutating func readBytes(limit: Int = 1 << 30) throws -> [UInt8] {
-    try beginSection(.bytes, recordSize: 1, metaLimit: limit, areRunsNext: true).meta
-  }
-
-  /// Checks that nothing is left of the snapshot.
-  mutating func finish() throws { _ = try beginSection(.end, recordSize: 0, metaLimit: 0, areRunsNext: true) }
-
-  /// Reads a section's beginning, which must be of this kind, with records of this size and this much meta.
-  mutating func beginSection(_ kind: SectionHeader.Kind, recordSize: Int, metaCount: Int) throws -> RestoredSection {
-    let section = try beginSection(kind, recordSize: recordSize, metaLimit: metaCount)
-    guard section.meta.count == metaCount else { throw MalformedBytes("a section's meta has another length") }
-    return section
-  }
-
-  /// - Parameter areRunsNext: the section has no pages, and so ends with no runs of them.
-  mutating func beginSection(
-    _ kind: SectionHeader.Kind, recordSize: Int, metaLimit: Int, areRunsNext: Bool = false
-  ) throws -> RestoredSection {
-    guard try integer(UInt32.self) == kind.rawValue else { throw MalformedBytes("a section of another kind") }
-    guard try integer(UInt32.self) == UInt32(recordSize) else {
-      throw MalformedBytes("a section of another record size")
+  /// Reads the next section's beginning and meta; nil at the end.
+  mutating func nextSection() throws -> RestoredSection? {
+    let number = try integer(UInt16.self)
+    let volume = try integer(UInt16.self)
+    let version = try integer(UInt16.self)
+    let rawKind = try integer(UInt16.self)
+    let recordSize = try integer(UInt32.self)
+    let reserved = try integer(UInt32.self)
+    guard volume == 0, reserved == 0, let kind = SectionHeader.Kind(rawValue: rawKind) else {
+      throw MalformedBytes("a section of a kind that this build does not know")
     }
     let metaCount = try integer(UInt64.self)
     let first = try integer(UInt64.self)
     let pages = try integer(UInt64.self)
     let tail = try integer(UInt64.self)
-    guard metaCount <= UInt64(metaLimit), tail <= UInt64(pageByteCount), (tail > 0) == (pages > 0),
-      pages < 1 << 32, first == 0 || (kind == .queue && first < 1 << 62),
-      pages == 0 || (kind != .bytes && kind != .end)
+    guard metaCount <= kind.mostMeta, tail <= UInt64(pageByteCount), (tail > 0) == (pages > 0),
+      pages < 1 << 32, first == 0 || (kind == .queue && first < 1 << 62), pages == 0 || kind.hasPages,
+      (number == 0) == (kind == .end), recordSize <= UInt32(pageByteCount)
     else { throw MalformedBytes("a section of impossible size") }
     var meta = [UInt8](repeating: 0, count: Int(metaCount))
     try meta.withUnsafeMutableBytes { try source.read(into: $0) }
-    if areRunsNext, try integer(UInt32.self) != 0 { throw MalformedBytes("a section with pages that it has not") }
-    return RestoredSection(meta: meta, first: first, pages: pages, tail: Int(tail))
+    if !kind.hasPages, try integer(UInt32.self) != 0 { throw MalformedBytes("a section with pages that it has not") }
+    guard kind != .end else { return nil }
+    return RestoredSection(
+      number: number, version: version, kind: kind, recordSize: Int(recordSize), meta: meta, first: first, pages: pages,
+      tail: Int(tail))
   }
 
   /// Reads a section's pages into a table: all of them, or those that have changed, beside what is there. What the last page
@@ -114,8 +105,20 @@ struct SnapshotReader<Source: SnapshotSource> {
   }
 }
 
+/// What a section's records are, as its beginning says.
+struct SectionForm: Equatable {
+  var number: UInt16
+  var version: UInt16
+  var recordSize: Int
+}
+
 /// The beginning of a section that was read.
 struct RestoredSection {
+  /// That of a `TableTag`.
+  var number: UInt16
+  var version: UInt16
+  var kind: SectionHeader.Kind
+  var recordSize: Int
   var meta: [UInt8]
   /// The number of the first page.
   var first: UInt64
@@ -123,9 +126,39 @@ struct RestoredSection {
   /// Bytes of the last page.
   var tail: Int
 
+  var form: SectionForm { SectionForm(number: number, version: version, recordSize: recordSize) }
+
+  /// Checks that it is of this kind, with that much meta.
+  func expect(_ kind: SectionHeader.Kind, metaCount: Int? = nil) throws(MalformedBytes) {
+    guard kind == self.kind else { throw MalformedBytes("a section of another kind") }
+    guard metaCount == nil || metaCount == meta.count else {
+      throw MalformedBytes("a section's meta has another length")
+    }
+  }
+
   /// A 64-bit integer of the meta. The caller has asked for that much meta.
   func metaInteger(at offset: Int) -> UInt64 {
     meta.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
+  }
+}
+
+extension SectionHeader.Kind {
+  fileprivate var hasPages: Bool {
+    switch self {
+    case .array, .queue, .index, .blob: true
+    case .bytes, .record, .end: false
+    }
+  }
+  /// The most bytes that a section may have beside its pages.
+  fileprivate var mostMeta: UInt64 {
+    switch self {
+    case .array, .blob: 8
+    case .queue: 16
+    case .index: 1 << 32
+    case .bytes: 1 << 30
+    case .record: UInt64(pageByteCount)
+    case .end: 0
+    }
   }
 }
 

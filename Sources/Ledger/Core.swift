@@ -1,0 +1,49 @@
+import Base
+
+/// What there is one of in a shard. Without padding, and with room: a field that is added takes the place of a part of
+/// `room`, and begins as zero.
+struct Core: SingleRecord {
+  var lastIndex = LogIndex(0)
+  var lastStamp = Stamp.zero
+  var memberCount: UInt64 = 0
+  var accountCount: UInt64 = 0
+  var transactionCount: UInt64 = 0
+  var digest = DigestSum()
+  var chain = SHA256.Digest()
+  /// Where the sweep for expired lots goes on.
+  var sweepCursor: UInt64 = 0
+  /// The number of the newest mark among the lapsed, and the day of the oldest of them whose mark is gone.
+  var lapsedMark: UInt64 = 0
+  var firstLapsedDay: UInt64 = 0
+  var openOutbox: UInt64 = 0
+  var openInbox: UInt64 = 0
+  /// `.none`: the first entry has yet to tell it.
+  var key = HashKey.none
+  /// First of the free records of each kind.
+  var freeAccount: UInt32 = 0
+  var freeLot: UInt32 = 0
+  var freeTake: UInt32 = 0
+  var freeHold: UInt32 = 0
+  var freeOutbox: UInt32 = 0
+  var freeInbox: UInt32 = 0
+  var freeTransit: UInt32 = 0
+  var faults: LedgerFaults = []
+  private var overdue: UInt8 = 0
+  private var inEntry: UInt8 = 0
+  private var reserved: UInt8 = 0
+  var shard = ShardID(0)
+  private var reserved2: UInt32 = 0
+  /// Of a snapshot: where the journal ended.
+  var journalEnd = JournalPosition.none
+  private var room = InlineArray<40, UInt64>(repeating: 0)
+
+  /// There is more to forget than this entry has forgotten so far.
+  @inline(__always) var hasOverdue: Bool {
+    get { overdue != 0 }
+    set { overdue = newValue ? 1 : 0 }
+  }
+  @inline(__always) var isInEntry: Bool {
+    get { inEntry != 0 }
+    set { inEntry = newValue ? 1 : 0 }
+  }
+}
