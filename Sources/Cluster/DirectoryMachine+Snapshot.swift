@@ -12,7 +12,7 @@ struct DirectoryImage: Sendable {
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
 
-  static let version: UInt32 = 3
+  static let version: UInt32 = 4
   enum Item: UInt8 { case head = 1, delta = 2, request = 3 }
 
   /// About how many bytes `write` gives.
@@ -24,12 +24,12 @@ struct DirectoryImage: Sendable {
     try writer.item(to: sink) { buffer in
       buffer.append(Item.head.rawValue)
       buffer.append(DirectoryImage.version)
-      buffer.append(stamp.microseconds)
-      buffer.append(index.rawValue)
-      buffer.append(UInt64(deltas.startIndex))
-      buffer.append(UInt8(topology == nil ? 0 : 1))
-      topology?.encode(into: &buffer)
-      firstTopology?.encode(into: &buffer)
+      buffer.append(field: 1, zigzag: stamp.microseconds)
+      buffer.append(field: 2, zigzag: Int64(bitPattern: index.rawValue))
+      buffer.append(field: 3, zigzag: Int64(deltas.startIndex))
+      if let topology { buffer.append(field: 4) { topology.encode(into: &$0) } }
+      if let firstTopology { buffer.append(field: 5) { firstTopology.encode(into: &$0) } }
+      buffer.appendEndOfFields()
     }
     for delta in deltas {
       try writer.item(to: sink) { buffer in
@@ -40,10 +40,11 @@ struct DirectoryImage: Sendable {
     for request in requests {
       try writer.item(to: sink) { buffer in
         buffer.append(Item.request.rawValue)
-        buffer.append(request.key)
-        buffer.append(request.fingerprint)
-        buffer.append(request.version)
-        buffer.append(request.stamp.microseconds)
+        withUnsafeBytes(of: request.key.littleEndian) { buffer.append(field: 1, $0) }
+        buffer.append(field: 2, zigzag: Int64(bitPattern: request.fingerprint))
+        buffer.append(field: 3, zigzag: Int64(request.version))
+        buffer.append(field: 4, zigzag: request.stamp.microseconds)
+        buffer.appendEndOfFields()
       }
     }
     try writer.finish(to: sink)

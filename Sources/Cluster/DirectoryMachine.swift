@@ -254,14 +254,22 @@ final class DirectoryMachine: Machine {
       case .head: version = try restoreHead(&reader)
       case .delta: keep(Array(try reader.readCounted()))
       case .request:
-        requests.add(
-          ChangeRequests.Item(
-            key: try reader.read(UInt128.self), fingerprint: try reader.read(), version: try reader.read(),
-            stamp: Stamp(microseconds: try reader.read())))
+        var item = ChangeRequests.Item(key: 0, fingerprint: 0, version: 0, stamp: .zero)
+        try reader.readFields(of: "a request of the directory") { number, value throws(MalformedBytes) in
+          switch number {
+          case 1: item.key = try value.read()
+          case 2: item.fingerprint = UInt64(bitPattern: try value.readZigzag())
+          case 3: item.version = try value.readSmall()
+          case 4: item.stamp = Stamp(microseconds: try value.readZigzag())
+          default: return false
+          }
+          return true
+        }
+        requests.add(item)
       case nil: throw MalformedBytes("an item of a directory that is not known")
       }
     }
-    guard version == DirectoryImage.version else { throw MalformedBytes("a directory of version \(version)") }
+    guard version != 0 else { throw MalformedBytes("a directory without a head") }
     catalogue = try Catalogue(restoring: &source, key: topology?.hashKey ?? .none)
     order.update(catalogue)
     guard deltas.endIndex == Int(catalogue.version) else {
@@ -270,14 +278,19 @@ final class DirectoryMachine: Machine {
   }
   private func restoreHead(_ reader: inout ByteReader) throws -> UInt32 {
     let version: UInt32 = try reader.read()
-    lastStamp = Stamp(microseconds: try reader.read())
-    lastIndex = LogIndex(try reader.read())
-    let first: UInt64 = try reader.read()
-    guard first <= UInt64(UInt32.max) else { throw MalformedBytes("a first change out of bounds") }
-    deltas = ChunkedQueue(startingAt: Int(first))
-    if try reader.read(UInt8.self) == 1 {
-      topology = try Topology(decoding: &reader)
-      firstTopology = try Topology(decoding: &reader)
+    guard version == DirectoryImage.version else {
+      throw MalformedBytes("a directory of version \(version), and this build knows \(DirectoryImage.version)")
+    }
+    try reader.readFields(of: "the directory") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: lastStamp = Stamp(microseconds: try value.readZigzag())
+      case 2: lastIndex = LogIndex(UInt64(bitPattern: try value.readZigzag()))
+      case 3: deltas = ChunkedQueue(startingAt: Int(try value.readSmall(UInt32.self)))
+      case 4: topology = try Topology(decoding: &value)
+      case 5: firstTopology = try Topology(decoding: &value)
+      default: return false
+      }
+      return true
     }
     return version
   }

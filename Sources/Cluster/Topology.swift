@@ -32,11 +32,15 @@ public struct Member: Hashable, Sendable {
   }
 
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(id.rawValue)
-    for text in [name, region, clientAddress, peerAddress] { buffer.append(counted: text) }
-    buffer.append(state.rawValue)
-    proof.encode(into: &buffer)
-    life.encode(into: &buffer)
+    buffer.append(field: 1, zigzag: Int64(bitPattern: id.rawValue))
+    buffer.append(field: 2) { $0.append(utf8: name) }
+    buffer.append(field: 3) { $0.append(utf8: region) }
+    buffer.append(field: 4) { $0.append(utf8: clientAddress) }
+    buffer.append(field: 5) { $0.append(utf8: peerAddress) }
+    buffer.append(field: 6, zigzag: Int64(state.rawValue))
+    buffer.append(field: 7) { proof.encode(into: &$0) }
+    buffer.append(field: 8) { life.encode(into: &$0) }
+    buffer.appendEndOfFields()
   }
   init(
     id: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, state: State,
@@ -51,15 +55,25 @@ public struct Member: Hashable, Sendable {
     self.proof = proof
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    id = NodeID(try reader.read())
-    name = try reader.readString()
-    region = try reader.readString()
-    clientAddress = try reader.readString()
-    peerAddress = try reader.readString()
-    guard let state = State(rawValue: try reader.read()) else { throw MalformedBytes("a node in an unknown state") }
-    self.state = state
-    proof = try Proof(decoding: &reader)
-    life = try LifeID(decoding: &reader)
+    self.init(id: .none, name: "", region: "", clientAddress: "", peerAddress: "", state: .joining)
+    try reader.readFields(of: "a node") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: id = NodeID(UInt64(bitPattern: try value.readZigzag()))
+      case 2: name = try value.readText()
+      case 3: region = try value.readText()
+      case 4: clientAddress = try value.readText()
+      case 5: peerAddress = try value.readText()
+      case 6:
+        guard let known = State(rawValue: try value.readSmall()) else {
+          throw MalformedBytes("a node in an unknown state")
+        }
+        state = known
+      case 7: proof = try Proof(decoding: &value)
+      case 8: life = try LifeID(decoding: &value)
+      default: return false
+      }
+      return true
+    }
   }
 }
 
@@ -75,12 +89,12 @@ public struct ShardPlacement: Hashable, Sendable {
   public var preferredLeader: NodeID
 
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(shard.rawValue)
-    buffer.append(UInt32(first))
-    buffer.append(UInt32(end))
-    buffer.append(varint: UInt64(voters.count))
-    for voter in voters { buffer.append(voter.rawValue) }
-    buffer.append(preferredLeader.rawValue)
+    buffer.append(field: 1, zigzag: Int64(shard.rawValue))
+    buffer.append(field: 2, zigzag: Int64(first))
+    buffer.append(field: 3, zigzag: Int64(end))
+    buffer.append(field: 4) { list in for voter in voters { list.append(voter.rawValue) } }
+    buffer.append(field: 5, zigzag: Int64(bitPattern: preferredLeader.rawValue))
+    buffer.appendEndOfFields()
   }
   init(shard: ShardID, first: Int, end: Int, voters: [NodeID], preferredLeader: NodeID) {
     self.shard = shard
@@ -90,16 +104,22 @@ public struct ShardPlacement: Hashable, Sendable {
     self.preferredLeader = preferredLeader
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    shard = ShardID(try reader.read())
-    first = Int(try reader.read(UInt32.self))
-    end = Int(try reader.read(UInt32.self))
+    self.init(shard: ShardID(0), first: 0, end: 0, voters: [], preferredLeader: .none)
+    try reader.readFields(of: "a shard's place") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: shard = ShardID(try value.readSmall())
+      case 2: first = Int(try value.readSmall(UInt32.self))
+      case 3: end = Int(try value.readSmall(UInt32.self))
+      case 4:
+        guard value.remaining <= 64 * 8 else { throw MalformedBytes("a shard with too many voters") }
+        while !value.isAtEnd { voters.append(NodeID(try value.read())) }
+      case 5: preferredLeader = NodeID(UInt64(bitPattern: try value.readZigzag()))
+      default: return false
+      }
+      return true
+    }
     guard first < end, end <= Slot.count else { throw MalformedBytes("a shard with impossible slots") }
     guard shard.rawValue <= Topology.highestShard else { throw MalformedBytes("a shard with an impossible number") }
-    let count = try reader.readVarint()
-    guard count <= 64 else { throw MalformedBytes("a shard with too many voters") }
-    voters = []
-    for _ in 0..<count { voters.append(NodeID(try reader.read())) }
-    preferredLeader = NodeID(try reader.read())
   }
 }
 
@@ -181,33 +201,34 @@ public struct Topology: Hashable, Sendable {
   }
 
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(cluster)
-    hashKey.encode(into: &buffer)
-    buffer.append(version)
-    buffer.append(varint: UInt64(members.count))
-    for member in members { member.encode(into: &buffer) }
-    buffer.append(varint: UInt64(directoryVoters.count))
-    for voter in directoryVoters { buffer.append(voter.rawValue) }
-    buffer.append(varint: UInt64(shards.count))
-    for shard in shards { shard.encode(into: &buffer) }
+    buffer.append(field: 1, zigzag: Int64(bitPattern: cluster))
+    buffer.append(field: 2) { hashKey.encode(into: &$0) }
+    buffer.append(field: 3, zigzag: Int64(bitPattern: version))
+    buffer.append(field: 4) { list in for member in members { member.encode(into: &list) } }
+    buffer.append(field: 5) { list in for voter in directoryVoters { list.append(voter.rawValue) } }
+    buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
+    buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    cluster = try reader.read()
-    hashKey = try HashKey(decoding: &reader)
-    version = try reader.read()
-    members = []
-    let count = try Topology.count(&reader)
-    guard count <= Topology.mostMembers else { throw MalformedBytes("a topology of more nodes than a group may have") }
-    for _ in 0..<count { members.append(try Member(decoding: &reader)) }
-    directoryVoters = []
-    for _ in 0..<(try Topology.count(&reader)) { directoryVoters.append(NodeID(try reader.read())) }
-    shards = []
-    for _ in 0..<(try Topology.count(&reader)) { shards.append(try ShardPlacement(decoding: &reader)) }
-  }
-  private static func count(_ reader: inout ByteReader) throws(MalformedBytes) -> UInt64 {
-    let count = try reader.readVarint()
-    guard count <= 65_536 else { throw MalformedBytes("a topology larger than any cluster") }
-    return count
+    self.init(cluster: 0, hashKey: .none, members: [], directoryVoters: [], shards: [], version: 0)
+    try reader.readFields(of: "the topology") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: cluster = UInt64(bitPattern: try value.readZigzag())
+      case 2: hashKey = try HashKey(decoding: &value)
+      case 3: version = UInt64(bitPattern: try value.readZigzag())
+      case 4: while !value.isAtEnd { members.append(try Member(decoding: &value)) }
+      case 5: while !value.isAtEnd { directoryVoters.append(NodeID(try value.read())) }
+      case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
+      default: return false
+      }
+      return true
+    }
+    guard members.count <= Topology.mostMembers else {
+      throw MalformedBytes("a topology of more nodes than a group may have")
+    }
+    guard directoryVoters.count <= 65_536, shards.count <= 65_536 else {
+      throw MalformedBytes("a topology larger than any cluster")
+    }
   }
 
   /// Every node follows the directory; those that are not among its voters only listen.

@@ -13,9 +13,12 @@ extension Catalogue {
     /// `yes` or `no`.
     public var `default`: Bytes?
     public init() {}
-    /// In the order in which a request has them.
-    fileprivate static var all: [WritableKeyPath<ProgramSettings, Bytes?>] {
-      [\.kind, \.title, \.earn, \.expire, \.backdate, \.utcOffset, \.refundWindow, \.default]
+    /// By the numbers of their fields, which logs and snapshots have: each is its setting's for ever.
+    fileprivate static var fields: [(number: Int, setting: WritableKeyPath<ProgramSettings, Bytes?>)] {
+      [
+        (1, \.kind), (2, \.title), (3, \.earn), (4, \.expire), (5, \.backdate), (6, \.utcOffset),
+        (7, \.refundWindow), (8, \.default),
+      ]
     }
   }
   /// What `MERCHANT SET` says; nil leaves a setting as it is.
@@ -26,9 +29,9 @@ extension Catalogue {
     public var region: Bytes?
     public var state: Bytes?
     public init() {}
-    /// In the order in which a request has them.
-    fileprivate static var all: [WritableKeyPath<MerchantSettings, Bytes?>] {
-      [\.title, \.program, \.earn, \.region, \.state]
+    /// By the numbers of their fields, which logs and snapshots have: each is its setting's for ever.
+    fileprivate static var fields: [(number: Int, setting: WritableKeyPath<MerchantSettings, Bytes?>)] {
+      [(1, \.title), (2, \.program), (3, \.earn), (4, \.region), (5, \.state)]
     }
   }
   private enum Subject: UInt8 { case program = 1, merchant = 2 }
@@ -40,7 +43,7 @@ extension Catalogue {
     buffer.append(Subject.program.rawValue)
     buffer.append(tenant.rawValue)
     buffer.append(counted: name)
-    for setting in ProgramSettings.all { append(settings[keyPath: setting], to: &buffer) }
+    append(settings, ProgramSettings.fields, to: &buffer)
   }
   /// A request as bytes, for the directory's log. Not checked yet.
   public static func appendMerchantSet(
@@ -49,14 +52,27 @@ extension Catalogue {
     buffer.append(Subject.merchant.rawValue)
     buffer.append(tenant.rawValue)
     buffer.append(counted: name)
-    for setting in MerchantSettings.all { append(settings[keyPath: setting], to: &buffer) }
+    append(settings, MerchantSettings.fields, to: &buffer)
   }
-  private static func append(_ text: Bytes?, to buffer: inout ByteBuffer) {
-    buffer.append(UInt8(text == nil ? 0 : 1))
-    if let text { buffer.append(counted: text) }
+  private static func append<Settings>(
+    _ settings: Settings, _ fields: [(number: Int, setting: WritableKeyPath<Settings, Bytes?>)],
+    to buffer: inout ByteBuffer
+  ) {
+    for (number, setting) in fields {
+      if let text = settings[keyPath: setting] { buffer.append(field: number, text) }
+    }
+    buffer.appendEndOfFields()
   }
-  private static func readOptional(_ reader: inout ByteReader) throws(MalformedBytes) -> Bytes? {
-    try reader.read(UInt8.self) == 0 ? nil : try reader.readCounted()
+  private static func read<Settings>(
+    _ settings: inout Settings, _ fields: [(number: Int, setting: WritableKeyPath<Settings, Bytes?>)],
+    from reader: inout ByteReader
+  ) throws(MalformedBytes) {
+    try reader.readFields(of: "a change of the catalogue") { number, value throws(MalformedBytes) in
+      guard let setting = fields.first(where: { $0.number == number })?.setting else { return false }
+      settings[keyPath: setting] = try value.readBytes(value.remaining)
+      return true
+    }
+    try reader.finish()
   }
 
   /// Decides a request: the delta to apply here and in every shard, or nil if nothing changes (`+OK` is written) or it is
@@ -101,7 +117,10 @@ extension Catalogue {
       case nil: break
       }
     } catch {
-      throw MalformedBytes("delta \(next) cannot be applied")
+      switch error {
+      case .malformed(let text), .refused(_, let text):
+        throw MalformedBytes("change \(next) of the catalogue cannot be applied: \(text)")
+      }
     }
     version = next
     return true
@@ -132,17 +151,17 @@ extension Catalogue {
       switch subject {
       case .program:
         var settings = ProgramSettings()
-        for setting in ProgramSettings.all { settings[keyPath: setting] = try Catalogue.readOptional(&reader) }
+        try Catalogue.read(&settings, ProgramSettings.fields, from: &reader)
         return try changedProgram(name, tenant, settings, stamp)
       case .merchant:
         var settings = MerchantSettings()
-        for setting in MerchantSettings.all { settings[keyPath: setting] = try Catalogue.readOptional(&reader) }
+        try Catalogue.read(&settings, MerchantSettings.fields, from: &reader)
         return try changedMerchant(name, tenant, settings, stamp)
       }
     } catch let error as Refusal {
       throw error
     } catch {
-      throw .malformed("malformed catalogue request")
+      throw .malformed("\(error)")
     }
   }
 

@@ -1,82 +1,144 @@
 import Base
 
+// How snapshots have programs and merchants: by fields, each of whose numbers is its own for ever. What is not there is
+// empty, or zero.
+
 extension Catalogue.Program {
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(tenant.rawValue)
-    buffer.append(counted: name)
-    buffer.append(UInt8(isMoney ? 1 : 0))
-    buffer.append(counted: title)
-    buffer.append(zigzag: backdateDays)
-    buffer.append(zigzag: offsetMinutes)
-    buffer.append(zigzag: refundWindowDays)
-    buffer.append(defaultSince)
-    buffer.append(varint: UInt64(rules.count))
-    for rule in rules {
-      buffer.append(zigzag: rule.from.microseconds)
-      buffer.append(zigzag: rule.rate.points)
-      buffer.append(zigzag: rule.rate.money)
-      buffer.append(rule.expiry.unit.rawValue)
-      buffer.append(rule.expiry.count)
-    }
+    buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
+    buffer.append(field: 2, name)
+    if isMoney { buffer.append(field: 3, zigzag: 1) }
+    if !title.isEmpty { buffer.append(field: 4, title) }
+    buffer.append(field: 5, zigzag: backdateDays)
+    buffer.append(field: 6, zigzag: offsetMinutes)
+    buffer.append(field: 7, zigzag: refundWindowDays)
+    if defaultSince > 0 { buffer.append(field: 8, zigzag: Int64(defaultSince)) }
+    buffer.append(field: 9) { list in for rule in rules { rule.encode(into: &list) } }
+    buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(tenant: TenantID(try reader.read()), name: Array(try reader.readCounted()))
-    isMoney = try reader.read(UInt8.self) == 1
-    title = Array(try reader.readCounted())
-    backdateDays = try reader.readZigzag()
-    offsetMinutes = try reader.readZigzag()
-    refundWindowDays = try reader.readZigzag()
-    defaultSince = try reader.read()
-    for _ in 0..<(try Catalogue.readCount(&reader, Catalogue.maximumVersions)) {
-      let from = Stamp(microseconds: try reader.readZigzag())
-      let rate = EarnRate(points: try reader.readZigzag(), money: try reader.readZigzag())
-      guard let unit = ExpiryRule.Unit(rawValue: try reader.read()) else { throw MalformedBytes("an unknown expiry") }
-      rules.append(Catalogue.Rule(from: from, rate: rate, expiry: ExpiryRule(unit: unit, count: try reader.read())))
+    self.init(tenant: TenantID(0), name: [])
+    try reader.readFields(of: "a program") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: tenant = TenantID(try value.readSmall())
+      case 2: name = Array(try value.readBytes(value.remaining))
+      case 3: isMoney = try value.readZigzag() != 0
+      case 4: title = Array(try value.readBytes(value.remaining))
+      case 5: backdateDays = try value.readZigzag()
+      case 6: offsetMinutes = try value.readZigzag()
+      case 7: refundWindowDays = try value.readZigzag()
+      case 8: defaultSince = try value.readSmall()
+      case 9:
+        rules = try Catalogue.readVersions(&value) { reader throws(MalformedBytes) in
+          try Catalogue.Rule(decoding: &reader)
+        }
+      default: return false
+      }
+      return true
     }
     guard !rules.isEmpty else { throw MalformedBytes("a program without a rule") }
     guard isSound else { throw MalformedBytes("a program's setting is out of bounds") }
   }
 }
 
+extension Catalogue.Rule {
+  fileprivate func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: from.microseconds)
+    buffer.append(field: 2, zigzag: rate.points)
+    buffer.append(field: 3, zigzag: rate.money)
+    buffer.append(field: 4, zigzag: Int64(expiry.unit.rawValue))
+    buffer.append(field: 5, zigzag: Int64(expiry.count))
+    buffer.appendEndOfFields()
+  }
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(from: .zero, rate: .none, expiry: .never)
+    var unit: UInt8 = 0
+    var count: Int32 = 0
+    try reader.readFields(of: "a program's rule") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: from = Stamp(microseconds: try value.readZigzag())
+      case 2: rate.points = try value.readZigzag()
+      case 3: rate.money = try value.readZigzag()
+      case 4: unit = try value.readSmall()
+      case 5: count = try value.readSmall()
+      default: return false
+      }
+      return true
+    }
+    guard let unit = ExpiryRule.Unit(rawValue: unit) else { throw MalformedBytes("an unknown expiry") }
+    expiry = ExpiryRule(unit: unit, count: count)
+  }
+}
+
 extension Catalogue.Merchant {
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(tenant.rawValue)
-    buffer.append(counted: name)
-    buffer.append(counted: title)
-    buffer.append(zigzag: Int64(program))
-    buffer.append(counted: region)
-    buffer.append(state.rawValue)
-    buffer.append(varint: UInt64(rates.count))
-    for rate in rates {
-      buffer.append(zigzag: rate.from.microseconds)
-      buffer.append(zigzag: rate.rate.points)
-      buffer.append(zigzag: rate.rate.money)
-    }
+    buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
+    buffer.append(field: 2, name)
+    if !title.isEmpty { buffer.append(field: 3, title) }
+    if program >= 0 { buffer.append(field: 4, zigzag: Int64(program)) }
+    if !region.isEmpty { buffer.append(field: 5, region) }
+    buffer.append(field: 6, zigzag: Int64(state.rawValue))
+    if !rates.isEmpty { buffer.append(field: 7) { list in for rate in rates { rate.encode(into: &list) } } }
+    buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(tenant: TenantID(try reader.read()), name: Array(try reader.readCounted()))
-    title = Array(try reader.readCounted())
-    program = Int(try reader.readZigzag())
-    guard program >= -1 && program < Catalogue.maximumPrograms else { throw MalformedBytes("no such program") }
-    region = Array(try reader.readCounted())
-    guard let state = Catalogue.MerchantState(rawValue: try reader.read()) else {
-      throw MalformedBytes("an unknown state")
+    self.init(tenant: TenantID(0), name: [])
+    try reader.readFields(of: "a merchant") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: tenant = TenantID(try value.readSmall())
+      case 2: name = Array(try value.readBytes(value.remaining))
+      case 3: title = Array(try value.readBytes(value.remaining))
+      case 4: program = Int(try value.readSmall(UInt16.self))
+      case 5: region = Array(try value.readBytes(value.remaining))
+      case 6:
+        guard let known = Catalogue.MerchantState(rawValue: try value.readSmall()) else {
+          throw MalformedBytes("an unknown state")
+        }
+        state = known
+      case 7:
+        rates = try Catalogue.readVersions(&value) { reader throws(MalformedBytes) in
+          try Catalogue.Rate(decoding: &reader)
+        }
+      default: return false
+      }
+      return true
     }
-    self.state = state
-    for _ in 0..<(try Catalogue.readCount(&reader, Catalogue.maximumVersions)) {
-      let from = Stamp(microseconds: try reader.readZigzag())
-      let rate = EarnRate(points: try reader.readZigzag(), money: try reader.readZigzag())
-      rates.append(Catalogue.Rate(from: from, rate: rate))
-    }
+    guard program < Catalogue.maximumPrograms else { throw MalformedBytes("no such program") }
     guard rates.allSatisfy(\.rate.isSound) else { throw MalformedBytes("a rate is out of bounds") }
   }
 }
 
+extension Catalogue.Rate {
+  fileprivate func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: from.microseconds)
+    buffer.append(field: 2, zigzag: rate.points)
+    buffer.append(field: 3, zigzag: rate.money)
+    buffer.appendEndOfFields()
+  }
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(from: .zero, rate: .none)
+    try reader.readFields(of: "a merchant's rate") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: from = Stamp(microseconds: try value.readZigzag())
+      case 2: rate.points = try value.readZigzag()
+      case 3: rate.money = try value.readZigzag()
+      default: return false
+      }
+      return true
+    }
+  }
+}
+
 extension Catalogue {
-  fileprivate static func readCount(_ reader: inout ByteReader, _ most: Int) throws(MalformedBytes) -> Int {
-    let count = try reader.readVarint()
-    guard count <= UInt64(most) else { throw MalformedBytes("a count over its bound") }
-    return Int(count)
+  fileprivate static func readVersions<Version>(
+    _ reader: inout ByteReader, _ read: (inout ByteReader) throws(MalformedBytes) -> Version
+  ) throws(MalformedBytes) -> [Version] {
+    var all: [Version] = []
+    while !reader.isAtEnd {
+      guard all.count < maximumVersions else { throw MalformedBytes("more versions than there may be") }
+      all.append(try read(&reader))
+    }
+    return all
   }
 
   /// The most records of one list. The longest has some 700 bytes (a title of 256, four ids of 64, and their keys), so no

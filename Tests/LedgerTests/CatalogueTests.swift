@@ -285,4 +285,23 @@ struct CatalogueTests {
     // Of those that are alike, and of the very short ones, but one each; of the others most.
     #expect((700...1_010).contains(guessed.count), "\(guessed.count)")
   }
+
+  /// A later build may know more settings: one that this build does not know is refused, and changes nothing.
+  @Test func anUnknownSettingIsRefusedInALineThatSaysSo() throws {
+    var catalogue = Catalogue(key: .none)
+    var request = ByteBuffer(capacity: 64)
+    Catalogue.appendProgramSet(to: &request, tenant: .first, name: lasting("p"), settings: .init())
+    let newer = request.array.dropLast() + [99, 1, 65, 0]
+    var reply = ReplyWriter()
+    let delta = newer.withUnsafeBytes {
+      catalogue.decide($0, stamp: Stamp(microseconds: 1), into: &reply)
+    }
+    #expect(delta == nil && String(decoding: reply.buffer.array, as: UTF8.self).contains("field 99 is not known"))
+    var logged = ByteBuffer(capacity: 64)
+    logged.append(UInt32(1))
+    logged.append(Int64(1))
+    logged.append(Array(newer))
+    #expect(throws: MalformedBytes.self) { _ = try logged.array.withUnsafeBytes { try catalogue.apply($0) } }
+    #expect(catalogue.version == 0 && catalogue.programCount == 0)
+  }
 }
