@@ -26,7 +26,7 @@ public final class ApplyingNote: @unchecked Sendable {
   private static let slotBytes = 64
   /// Shards above this number are not noted.
   static let shardLimit = 4095
-  static let byteCount = (shardLimit + 2) * slotBytes
+  package static let byteCount = (shardLimit + 2) * slotBytes
 
   private enum Header {
     static let version = 8
@@ -44,7 +44,7 @@ public final class ApplyingNote: @unchecked Sendable {
   }
 
   /// The entry at which the process died last, while this shard's replica applied it.
-  struct Death: Hashable, Sendable {
+  package struct Death: Hashable, Sendable {
     var index: LogIndex
     var term: Term
     /// Of the command in the entry: from 0.
@@ -54,7 +54,7 @@ public final class ApplyingNote: @unchecked Sendable {
   }
 
   /// - Parameter memory: at least `byteCount` bytes.
-  init(_ memory: any MappedFile) {
+  package init(_ memory: any MappedFile) {
     self.memory = memory
     guard memory.bytes.count >= ApplyingNote.byteCount, let base = memory.bytes.baseAddress else {
       preconditionFailure("the note has its size")
@@ -106,7 +106,7 @@ public final class ApplyingNote: @unchecked Sendable {
   /// process that was killed, or whose machine lost its power, says nothing of the entry. Durable when it returns.
   /// - Parameter build: which program this is. Another one than that in which the deaths were tries such an entry again
   ///   once.
-  func takeDeaths(build: UInt64) throws -> [ShardID: Death] {
+  package func takeDeaths(build: UInt64) throws -> [ShardID: Death] {
     let isTrap = trap.pointee != 0
     let isOtherBuild = load(Header.build) as UInt64 != build
     var deaths: [ShardID: Death] = [:]

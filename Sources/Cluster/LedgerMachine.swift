@@ -40,6 +40,7 @@ final class LedgerMachine: Machine {
   var digest: (UInt64, UInt64) { ledger.digest }
   var journalEnd: JournalPosition { ledger.journalEnd }
   var journalChain: SHA256.Digest { ledger.journalChain }
+  var journal: JournalChain { JournalChain(position: journalEnd, hash: journalChain) }
   var memoryByteCount: Int { ledger.memoryByteCount }
   var spareByteCount: Int { ledger.spareByteCount }
   var memberCount: UInt64 { ledger.memberCount }

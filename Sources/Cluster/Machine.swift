@@ -58,16 +58,38 @@ extension Machine {
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 
+/// A state machine as a snapshot holds it.
+public struct RestoredMachine: @unchecked Sendable {
+  // Unchecked: whoever restored it hands it on and keeps nothing.
+  let machine: any Machine
+  /// Where its journal ends; nil if its kind has none.
+  package let journal: JournalChain?
+
+  /// - Parameter sources: the bodies of a whole snapshot and of the changes since, in order, down to `file`.
+  package init(_ file: SnapshotFile, from sources: [some SnapshotSource], limits: LedgerLimits) throws {
+    if file.shard == .directory {
+      var source = sources[0]
+      machine = try DirectoryMachine(restoring: &source)
+      journal = nil
+    } else {
+      let ledger = try Ledger.restored(from: sources[0], changes: Array(sources[1...]), limits: limits)
+      let restored = LedgerMachine(ledger, lastIndex: file.index, base: file)
+      machine = restored
+      journal = restored.journal
+    }
+  }
+}
+
 /// A frozen state on its way to a file.
 public final class MachineSnapshot: @unchecked Sendable {
   /// Writes the state, or what has changed since `base`, piece by piece. Called once, on a background thread.
-  let write: (_ changesOnly: Bool, _ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  package let write: (_ changesOnly: Bool, _ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   /// What the machine wants back when the writer is done.
   let token: LedgerSnapshot?
   /// What it will write if it is whole; 0 where that is little, or not known.
-  let byteCount: Int
+  package let byteCount: Int
   /// The snapshot to which it knows the changes.
-  let base: SnapshotFile?
+  package let base: SnapshotFile?
   init(
     token: LedgerSnapshot?, byteCount: Int = 0, base: SnapshotFile? = nil,
     write: @escaping (_ changesOnly: Bool, _ sink: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -78,7 +100,7 @@ public final class MachineSnapshot: @unchecked Sendable {
     self.write = write
   }
   /// About what it will write if it is changes only. O(pages): not for the loop.
-  var changedByteCount: Int { token?.changedByteCount ?? byteCount }
+  package var changedByteCount: Int { token?.changedByteCount ?? byteCount }
 }
 
 /// A ledger's digest right after an entry at which replicas are compared.
@@ -88,14 +110,16 @@ struct MarkerDigest {
 }
 
 /// Answers for one edge, as they will travel: `(shard:u32 sequence:u64 length:u32 reply)*`.
-final class EdgeResults {
-  var buffer = ByteBuffer(capacity: 4096)
+package final class EdgeResults {
+  package var buffer = ByteBuffer(capacity: 4096)
+
+  package init() {}
 
   /// A longer answer is refused: it must fit into a frame between nodes, whoever asked for it.
   static let answerBytes = 16 << 20
 
   @inline(__always)
-  func append(_ shard: ShardID, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+  package func append(_ shard: ShardID, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     guard reply.count <= EdgeResults.answerBytes else { return refuse(shard, sequence) }
     let head = buffer.reserve(16)
     head.storeBytes(of: shard.rawValue.littleEndian, as: UInt32.self)

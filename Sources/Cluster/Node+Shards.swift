@@ -43,7 +43,7 @@ extension Node {
 
   /// Starts the directory's replica, from what was found or from a bootstrap.
   func install(directory found: RecoveredReplica, members: Configuration) {
-    let machine = (found.machine as? DirectoryMachine) ?? DirectoryMachine()
+    let machine = (found.machine?.machine as? DirectoryMachine) ?? DirectoryMachine()
     self.directory = machine
     start(found, machine: machine, members: members, firstSlot: Slot(0))
     if let replica = replica(.directory) {
@@ -160,7 +160,7 @@ extension Node {
         ?? RecoveredReplica(
           shard: placement.shard, hardState: unknownState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
           configuration: nil, entries: [], machine: nil)
-      let machine = found.machine ?? newLedger(placement.shard)
+      let machine = found.machine?.machine ?? newLedger(placement.shard)
       start(
         found, machine: machine, members: Configuration(voters: placement.voters),
         firstSlot: Slot(UInt16(placement.first)))
@@ -193,7 +193,7 @@ extension Node {
     var hardState = recovered.removeValue(forKey: .directory)?.hardState ?? unknownState
     hardState.term = max(hardState.term, Term(1))
     hardState.commit = LogIndex(1)
-    pendingRecords.append(.init(shard: .directory, body: .state(NodeStorage.encoded(hardState))))
+    pendingRecords.append(.init(shard: .directory, body: .state(hardState.encoded)))
     pendingRecords.append(.init(shard: .directory, body: .entry(entry)))
     install(
       directory: RecoveredReplica(

@@ -323,12 +323,11 @@ extension Node {
     replica.endOpenEntry()
     drain(replica)
     writeJournal(shard)
-    let ledger = replica.machine as? LedgerMachine
     jobs.append(
       .transfer(
         .openIncoming(
           number, link: link, shard: shard, index: index, term: term, digest: digest, byteCount: byteCount,
-          from: ledger.map { JournalChain(position: $0.journalEnd, hash: $0.journalChain) })))
+          from: (replica.machine as? LedgerMachine)?.journal)))
   }
 
   private func dropIncoming(on link: LinkID) {
@@ -350,10 +349,10 @@ extension Node {
     }
     guard let replica = replica(shard),
       replica.restore(
-        loaded.machine, index: loaded.file.index, term: loaded.file.term, configuration: loaded.configuration)
+        loaded.machine.machine, index: loaded.file.index, term: loaded.file.term, configuration: loaded.configuration)
     else { return }
     journalKept[shard] = nil
-    if let machine = loaded.machine as? DirectoryMachine {
+    if let machine = loaded.machine.machine as? DirectoryMachine {
       directory = machine
       directoryApplied()
     }

@@ -12,7 +12,7 @@ import Storage
 /// send what it has to its leader, every replica act, and hands all that came of it to the shell: one frame a peer, one
 /// log batch, one output a client.
 public final class Node: NodeCore {
-  public typealias Disk = NodeStorage
+  public typealias Work = NodeWork
 
   let configuration: NodeConfiguration
   let id: NodeID
@@ -354,7 +354,7 @@ public final class Node: NodeCore {
 
   // MARK: One turn's end
 
-  public func flush(now: Moment, into effects: inout Effects<NodeStorage>) {
+  public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
     self.now = now
     // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
     noticeClockStep()

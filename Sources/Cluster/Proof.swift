@@ -16,11 +16,11 @@ public struct Proof: Hashable, Sendable, BitwiseCopyable {
   /// Of a directory that was begun without one: it proves nothing.
   public static let unset = Proof(0, 0)
 
-  func encode(into buffer: inout ByteBuffer) {
+  package func encode(into buffer: inout ByteBuffer) {
     buffer.append(a)
     buffer.append(b)
   }
-  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+  package init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     a = try reader.read()
     b = try reader.read()
   }
@@ -61,11 +61,11 @@ public struct LifeID: Hashable, Sendable, BitwiseCopyable {
   }
   public static let none = LifeID(incarnation: 0, nonce: 0)
 
-  func encode(into buffer: inout ByteBuffer) {
+  package func encode(into buffer: inout ByteBuffer) {
     buffer.append(incarnation)
     buffer.append(nonce)
   }
-  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+  package init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     incarnation = try reader.read()
     nonce = try reader.read()
   }

@@ -5,8 +5,8 @@ import Raft
 /// Who waits for the answer to a command or a query: an edge (this node or a peer) and the sequence number there.
 public struct Origin: BitwiseCopyable, Sendable {
   /// The peer's index at this node; 0 is this node itself.
-  var edge: UInt32
-  var sequence: UInt64
+  package var edge: UInt32
+  package var sequence: UInt64
   /// Nobody: a tick, a delivery, a catalogue change on its way through the shards.
   static let nobody = Origin(edge: .max, sequence: 0)
   var isNobody: Bool { edge == .max }

@@ -3,7 +3,7 @@ import Storage
 
 // What a node and the shell around it say to each other. The node decides; the shell (module Server, or a simulator)
 // owns the sockets, the threads, the disk and the clock, and does what `Effects` asks for. Everything here is called
-// from one thread, except `NodeDisk`.
+// from one thread, except `DiskRunner`.
 
 /// A terminal's connection. Never reused in a process.
 @frozen public struct ClientID: Hashable, Sendable, BitwiseCopyable {
@@ -99,26 +99,14 @@ public struct MemoryUsage: Sendable, Hashable, BitwiseCopyable {
   }
 }
 
-/// The slow half of a node: what the shell runs on threads of its own.
-public protocol NodeDisk: AnyObject, Sendable {
+/// What a node gives its disk to do: batches for its log, which are made durable one after another, and jobs beside them.
+public protocol DiskWork: Sendable {
   associatedtype LogBatch: Sendable
   associatedtype Job: Sendable
+  /// What came of either.
   associatedtype Completion: Sendable
 
-  /// Makes a batch of log records durable. Called one at a time and in order, each call happening after the one before,
-  /// but not always on the same thread.
-  /// - Throws: what makes it impossible to go on: the shell logs it and ends the process with code 1.
-  func write(_ batch: LogBatch) throws -> Completion
-  /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
-  func run(_ job: Job) -> Completion
-  /// The same of work that has time: it goes no faster than `pacer` lets it.
-  func run(_ job: Job, pacer: any WritePacer) -> Completion
-  /// Called from a thread of its own some five times a second: prepares log segments and the like.
-  /// - Returns: what the node is to hear of it, if anything.
-  func maintain() -> Completion?
-  /// How many descriptors it may come to hold, now: what is left is for connections. Called from any thread.
-  var descriptorsReserved: Int { get }
-  /// How many lanes (threads) of background work there are.
+  /// How many lanes (threads) of jobs there are.
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.
   static func lane(of job: Job) -> Int
@@ -127,12 +115,34 @@ public protocol NodeDisk: AnyObject, Sendable {
   static func yields(_ job: Job) -> Bool
 }
 
-extension NodeDisk {
-  public var descriptorsReserved: Int { 64 }
-  public func run(_ job: Job, pacer: any WritePacer) -> Completion { run(job) }
+extension DiskWork {
   public static var lanes: Int { 1 }
   public static func lane(of job: Job) -> Int { 0 }
   public static func yields(_ job: Job) -> Bool { false }
+}
+
+/// The slow half of a node: what the shell runs on threads of its own.
+public protocol DiskRunner<Work>: AnyObject, Sendable {
+  associatedtype Work: DiskWork
+
+  /// Makes a batch of log records durable. Called one at a time and in order, each call happening after the one before,
+  /// but not always on the same thread.
+  /// - Throws: what makes it impossible to go on: the shell logs it and ends the process with code 1.
+  func write(_ batch: Work.LogBatch) throws -> Work.Completion
+  /// Does one piece of background work. Jobs of a lane run in order, on a thread of that lane.
+  func run(_ job: Work.Job) -> Work.Completion
+  /// The same of work that has time: it goes no faster than `pacer` lets it.
+  func run(_ job: Work.Job, pacer: any WritePacer) -> Work.Completion
+  /// Called from a thread of its own some five times a second: prepares log segments and the like.
+  /// - Returns: what the node is to hear of it, if anything.
+  func maintain() -> Work.Completion?
+  /// How many descriptors it may come to hold, now: what is left is for connections. Called from any thread.
+  var descriptorsReserved: Int { get }
+}
+
+extension DiskRunner {
+  public var descriptorsReserved: Int { 64 }
+  public func run(_ job: Work.Job, pacer: any WritePacer) -> Work.Completion { run(job) }
 }
 
 /// Runs the turns of a node's replicas, which share nothing, so that those of different shards may run at once.
@@ -143,7 +153,7 @@ public protocol TurnRunner: AnyObject, Sendable {
 }
 
 /// What a node wants done, in one turn. Reused: the shell empties it.
-public struct Effects<Disk: NodeDisk> {
+public struct Effects<Work: DiskWork> {
   /// Sent in order; any number of pieces a client, one system call a client.
   public var clientOutput: [(client: ClientID, bytes: [UInt8])] = []
   /// Closed once what was output before has been sent. The node hears no more of it: `clientClosed` is not called.
@@ -156,11 +166,11 @@ public struct Effects<Disk: NodeDisk> {
   /// Closed once what was output before has been sent. `linkClosed` is not called.
   public var linkClose: [LinkID] = []
   /// For the log thread: at most one is under way; the node keeps further records until it completes.
-  public var logBatch: Disk.LogBatch?
+  public var logBatch: Work.LogBatch?
   /// Somebody waits for that batch; else it is for the log thread in any case, so that a disk which hangs holds up nobody.
   public var isLogBatchAwaited = true
   /// For the background threads.
-  public var jobs: [Disk.Job] = []
+  public var jobs: [Work.Job] = []
   /// For the operator: `what happened key=value key=value`.
   public var logLines: [(level: LogLevel, text: String)] = []
   /// There is more to do: the next turn is not to wait for events.
@@ -172,7 +182,7 @@ public struct Effects<Disk: NodeDisk> {
 
 /// The node as the shell sees it. A turn of the loop calls any of these, and `flush` last.
 public protocol NodeCore: AnyObject {
-  associatedtype Disk: NodeDisk
+  associatedtype Work: DiskWork
 
   func clientOpened(_ id: ClientID, from: String, now: Moment)
   /// So many connections of clients there may be from now on. Called before the first, and when it changes.
@@ -202,7 +212,7 @@ public protocol NodeCore: AnyObject {
   /// Called each 10 ms or so, also when idle.
   func tick(now: Moment)
   /// A log batch is durable, or a job is done.
-  func completed(_ completion: Disk.Completion, now: Moment)
+  func completed(_ completion: Work.Completion, now: Moment)
   /// The operator wants the process to end: hand over what can be, then give `Effects.exit`.
   func stop(now: Moment)
   /// Called once a second.
@@ -210,7 +220,7 @@ public protocol NodeCore: AnyObject {
   /// Called some times a second.
   func memoryMeasured(_ usage: MemoryUsage, now: Moment)
   /// Called last in each turn: everything that the node wants done.
-  func flush(now: Moment, into effects: inout Effects<Disk>)
+  func flush(now: Moment, into effects: inout Effects<Work>)
 }
 
 extension NodeCore {

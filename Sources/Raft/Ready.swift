@@ -20,6 +20,12 @@ public struct HardState: Hashable, Sendable {
   /// Of a group that has never run.
   public static let initial = HardState()
 
+  /// As `encode` writes it.
+  public var encoded: [UInt8] {
+    var buffer = ByteBuffer(capacity: 64)
+    encode(into: &buffer)
+    return buffer.array
+  }
   /// 33 bytes: term, vote, commit, the damage's life and flags: 1 open | 2 fenced.
   public func encode(into buffer: inout ByteBuffer) {
     buffer.append(term.rawValue)

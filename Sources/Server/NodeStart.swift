@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import NodeDisk
 import Storage
 
 /// Runs a node of Tallystick until it is told to stop: `tally start`.

@@ -28,7 +28,7 @@ public struct StartContext: Sendable {
 ///   cannot be used; 2 where the data directory is there and refuses (another's, in use, damaged).
 public func start<Core: NodeCore>(
   arguments: [String], settings: [Setting] = [],
-  make: (StartContext) throws -> (core: Core, disk: Core.Disk)
+  make: (StartContext) throws -> (core: Core, disk: any DiskRunner<Core.Work>)
 ) -> Int32 {
   Watch.endAtSignals()
   let configuration: ServerConfiguration
@@ -54,7 +54,7 @@ public func start<Core: NodeCore>(
 }
 
 private func run<Core: NodeCore>(
-  _ configuration: ServerConfiguration, make: (StartContext) throws -> (core: Core, disk: Core.Disk)
+  _ configuration: ServerConfiguration, make: (StartContext) throws -> (core: Core, disk: any DiskRunner<Core.Work>)
 ) throws -> Int32 {
   Watch.ignoreSignals()
   let descriptorsMax = Startup.raiseDescriptorLimit()
@@ -70,7 +70,7 @@ private func run<Core: NodeCore>(
     newHashKey: HashKey(low: .random(in: 1 ... .max), high: .random(in: 0 ... .max)), now: Clock.now(), logger: logger,
     descriptorsMax: descriptorsMax)
   let core: Core
-  let disk: Core.Disk
+  let disk: any DiskRunner<Core.Work>
   do { (core, disk) = try make(context) } catch {
     logger.drain(milliseconds: 200)
     throw StartError("cannot open the data directory \(configuration.data): \(error)", isRefusal: true)

@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import NodeDisk
 import Storage
 
 /// A machine of a simulation: a disk that outlives processes, and the process, if one runs.
@@ -47,7 +48,7 @@ public final class SimulatedHost {
   var isFrozen = false
   var isTurnScheduled = false
   /// Of each lane; the last, of the jobs that yield.
-  var laneBusyUntil = [UInt64](repeating: 0, count: NodeStorage.lanes + 1)
+  var laneBusyUntil = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
   /// Something large is written to its disk until then: everything else takes longer.
   var diskBusyUntil: UInt64 = 0
   var clients: [ClientID: SimulatedClient] = [:]

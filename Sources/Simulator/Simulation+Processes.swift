@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import NodeDisk
 import Storage
 
 /// Processes: how they start, end and stand still, and what they ask of their machine.
@@ -24,7 +25,7 @@ extension Simulation {
         reserve: host.configuration.diskReserve, build: host.build)
       host.life += 1
       host.isTurnScheduled = false
-      host.laneBusyUntil = [UInt64](repeating: 0, count: NodeStorage.lanes + 1)
+      host.laneBusyUntil = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
       host.diskBusyUntil = 0
       host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
@@ -200,7 +201,7 @@ extension Simulation {
 
   func perform(_ host: SimulatedHost) {
     guard let node = host.node else { return }
-    var effects = Effects<NodeStorage>()
+    var effects = Effects<NodeWork>()
     node.flush(now: moment(host), into: &effects)
     if node.hasTrapped {
       // What it did in this turn it has not done: it died before anything of it left.
@@ -228,8 +229,8 @@ extension Simulation {
     }
     for job in effects.jobs {
       // Lanes keep their order: each job waits for those before it in its lane; nobody waits for one that yields.
-      let lane = NodeStorage.lane(of: job)
-      let own = NodeStorage.yields(job) ? host.laneBusyUntil.count - 1 : lane
+      let lane = NodeWork.lane(of: job)
+      let own = NodeWork.yields(job) ? host.laneBusyUntil.count - 1 : lane
       let begin = max(host.laneBusyUntil[lane], host.laneBusyUntil[own], now)
       let cost = between(5, 200) + UInt64(job.writtenBytes / faults.bytesPerMicrosecond)
       host.laneBusyUntil[own] = begin + cost * host.diskSlowness

@@ -4,6 +4,7 @@ import Storage
 import Testing
 
 @testable import Cluster
+@testable import NodeDisk
 
 /// A node of its own, whose links are played by hand and whose disk answers at once.
 final class LinkPlayer {
@@ -44,7 +45,7 @@ final class LinkPlayer {
     var isBusy = true
     while isBusy {
       isBusy = false
-      var effects = Effects<NodeStorage>()
+      var effects = Effects<NodeWork>()
       node.flush(now: now, into: &effects)
       opened += effects.openLink.map { ($0.request, $0.address) }
       sent += effects.linkOutput

@@ -19,7 +19,7 @@ import Testing
     node.clientOpened(id, from: "flood", now: now)
     let bytes = Array(text.utf8)
     let taken = bytes.withUnsafeBytes { node.clientReceived(id, $0, now: now) }
-    var effects = Effects<NodeStorage>()
+    var effects = Effects<NodeWork>()
     node.flush(now: now, into: &effects)
     return (
       bytes.count - taken, effects.clientOutput.reduce(0) { $0 + $1.bytes.count },
@@ -55,12 +55,12 @@ import Testing
     node.clientOpened(ClientID(100), from: "first", now: now)
     send("QUIT\n", 100)
     node.clientClosed(ClientID(100), now: now)
-    var effects = Effects<NodeStorage>()
+    var effects = Effects<NodeWork>()
     node.flush(now: now, into: &effects)
     for id in [101, 102] as [UInt64] { node.clientOpened(ClientID(id), from: "next", now: now) }
     send("ECHO one\n", 101)
     send("ECHO two\n", 102)
-    effects = Effects<NodeStorage>()
+    effects = Effects<NodeWork>()
     node.flush(now: now, into: &effects)
     let answers = effects.clientOutput.map { "\($0.client.rawValue) \(String(decoding: $0.bytes, as: UTF8.self))" }
     #expect(answers.count == 2 && answers[0].hasPrefix("101 ") && answers[0].contains("one"), "\(answers)")

@@ -4,6 +4,7 @@ import Storage
 import Testing
 
 @testable import Cluster
+@testable import NodeDisk
 @testable import Simulator
 
 /// A node that finds much on its disk when it starts.
@@ -162,7 +163,7 @@ import Testing
     let node = Node(
       configuration: host.configuration, storage: opened.recovered, seed: 1, newHashKey: HashKey(low: 1, high: 2),
       now: Moment(monotonic: simulation.now, wall: Stamp(microseconds: Simulation.epoch)))
-    var effects = Effects<NodeStorage>()
+    var effects = Effects<NodeWork>()
     node.flush(now: node.now, into: &effects)
     let releases = try #require(effects.logBatch).releases.filter { $0.shard == ShardID(1) }
     #expect(releases.map(\.through) == [order.index])

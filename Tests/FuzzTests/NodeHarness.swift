@@ -3,6 +3,7 @@ import Protocol
 import Storage
 
 @testable import Cluster
+@testable import NodeDisk
 
 /// One node with a disk in memory and no shell but this: what it asks for is done at once.
 final class NodeHarness {
@@ -73,7 +74,7 @@ final class NodeHarness {
   /// Does what the node wants done until it wants nothing more.
   func settle() {
     for _ in 0..<200 {
-      var effects = Effects<NodeStorage>()
+      var effects = Effects<NodeWork>()
       node.flush(now: now, into: &effects)
       for (_, bytes) in effects.clientOutput { output += bytes }
       closedClients.formUnion(effects.clientClose)

@@ -7,12 +7,22 @@ import Testing
 
 @testable import Server
 
-/// A disk that remembers the order of things, and fails when told to.
-final class FakeDisk: NodeDisk {
+/// Numbers, in place of what a real node has done.
+enum FakeWork: DiskWork {
   enum Completion: Sendable {
     case log(UInt64)
     case job(UInt64)
   }
+  typealias LogBatch = [UInt64]
+  typealias Job = UInt64
+  static var lanes: Int { 2 }
+  static func lane(of job: UInt64) -> Int { Int(job % 2) }
+}
+
+/// A disk that remembers the order of things, and fails when told to.
+final class FakeDisk: DiskRunner {
+  typealias Work = FakeWork
+  typealias Completion = FakeWork.Completion
   let events: Recorder
   private let fails = Atomic<Bool>(false)
   init(events: Recorder) { self.events = events }
@@ -29,8 +39,6 @@ final class FakeDisk: NodeDisk {
     return .job(job)
   }
   func maintain() -> Completion? { nil }
-  static var lanes: Int { 2 }
-  static func lane(of job: UInt64) -> Int { Int(job % 2) }
 }
 
 /// What happened, in order; a test waits for it with a deadline.
@@ -63,9 +71,10 @@ final class Recorder: Sendable {
 ///     SEND t       sends text over all links
 ///     UNLINK       closes all links
 final class FakeNode: NodeCore {
+  typealias Work = FakeWork
   let events: Recorder
   var stopsAtOnce = true
-  private var out = Effects<FakeDisk>()
+  private var out = Effects<FakeWork>()
   private var queued: [UInt64] = []
   private var isWriting = false
   private var waiting: [(client: ClientID, number: UInt64)] = []
@@ -176,7 +185,7 @@ final class FakeNode: NodeCore {
     if stopsAtOnce { out.exit = (0, "asked to") }
   }
   func measured(_ gauges: ShellGauges, now: Moment) { events.add("measured \(gauges.clients) \(gauges.unsentBytes)") }
-  func flush(now: Moment, into effects: inout Effects<FakeDisk>) {
+  func flush(now: Moment, into effects: inout Effects<FakeWork>) {
     if !isWriting && !queued.isEmpty {
       out.logBatch = queued
       queued = []

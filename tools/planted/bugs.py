@@ -19,7 +19,7 @@ EVENTS = "Sources/Raft/RaftGroup+Events.swift"
 READINDEX = "Sources/Raft/RaftGroup+ReadIndex.swift"
 QUORUM = "Sources/Raft/RaftGroup+Quorum.swift"
 DURABILITY = "Sources/Raft/Durability.swift"
-STORAGE = "Sources/Cluster/NodeStorage.swift"
+STORAGE = "Sources/NodeDisk/NodeStorage.swift"
 LOG = "Sources/Storage/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
@@ -36,7 +36,7 @@ REPAIR = "Sources/Raft/RaftGroup+Repair.swift"
 CLOCK = "Sources/Cluster/Node+Clock.swift"
 DISK = "Sources/Cluster/Node+Disk.swift"
 BOUND = "Sources/Cluster/Node+LogBound.swift"
-DAMAGED = "Sources/Cluster/NodeStorage+Damage.swift"
+DAMAGED = "Sources/NodeDisk/NodeStorage+Damage.swift"
 MEMORY = "Sources/Cluster/Node+Memory.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
 NOTE = "Sources/Cluster/ApplyingNote.swift"
@@ -45,7 +45,7 @@ CHANGES = "Sources/Cluster/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica+Driving.swift"
 APPLYING = "Sources/Cluster/Replica+Applying.swift"
 SEAT = "Sources/Cluster/Node+Seat.swift"
-KEPT = "Sources/Cluster/NodeStorage+Seat.swift"
+KEPT = "Sources/NodeDisk/NodeStorage+Seat.swift"
 PROOF = "Sources/Cluster/Proof.swift"
 INIT = "Sources/Cluster/Node+Init.swift"
 TURNS = "Sources/Cluster/Node+SnapshotTurns.swift"
@@ -115,7 +115,7 @@ BUGS = [
          (REPLICA, "        notBefore: raft.lastIndex))\n    gather", "        notBefore: LogIndex(0)))\n    gather")]),
     # Storage
     Bug("skip-fsync", "the log is written and not synced",
-        [("Sources/Cluster/NodeStorage+Log.swift", "return try room { try log.write(batch.records) }",
+        [("Sources/NodeDisk/NodeStorage+Log.swift", "return try room { try log.write(batch.records) }",
           "return try room { try log.append(batch.records) }")]),
     Bug("checksum-ignored", "a torn record is taken for whole",
         [("Sources/Storage/LogFormat.swift", "guard crc == LogFormat.load(bytes, offset, as: UInt32.self) else { return nil }\n    return RecordHead(",
@@ -124,7 +124,7 @@ BUGS = [
         [(RECOVERY, "      throw LogRecovery.rot(Gap(path: gap.path, offset: gap.offset, reason: \"\\(gap.reason); \\(proof)\"))\n",
           "      _ = proof\n")]),
     Bug("identity-reused", "a node that lost its disk comes back as who it was",
-        [("Sources/Cluster/Identity.swift", "guard logFiles.contains(where: { $0.hasSuffix(\".wal\") }) else {",
+        [("Sources/NodeDisk/Identity.swift", "guard logFiles.contains(where: { $0.hasSuffix(\".wal\") }) else {",
           "guard !logFiles.contains(\"\") else {")]),
     Bug("snapshot-not-synced", "a snapshot gets its name before its bytes are on disk",
         [(SNAPSHOT, "    try file.sync()\n", "")]),
@@ -133,7 +133,7 @@ BUGS = [
     Bug("journal-not-synced", "a snapshot refers to a journal that is not on disk",
         [(STORAGE, "    try journals.sync(order.shard)\n", "")]),
     Bug("journal-not-cut", "the journal keeps what the replay of the log writes again",
-        [("Sources/Cluster/NodeStorage+Damage.swift", "try truncateJournal(shard, to: ledger.journalEnd)", "_ = ledger")]),
+        [("Sources/NodeDisk/NodeStorage+Damage.swift", "try truncateJournal(shard, to: journal.position)", "_ = journal")]),
     Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",
         [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
     Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",

@@ -79,14 +79,14 @@ struct LoopOptions: Sendable {
 /// Nothing here waits but the poller. The log is written by a thread of its own, one batch at a time; jobs run on one
 /// thread a lane; names are looked up on another.
 struct EventLoop<Core: NodeCore>: ~Copyable {
-  typealias Completion = Core.Disk.Completion
+  typealias Completion = Core.Work.Completion
 
   let core: Core
   let options: LoopOptions
   let logger: Logger
   let poller: Poller
   let inbox: Inbox<Mail<Completion>>
-  let workers: Workers<Core.Disk>
+  let workers: Workers<Core.Work>
   let clientListener: Descriptor
   let peerListener: Descriptor
 
@@ -98,10 +98,10 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   /// Held back, so that a connection can be refused when the process has no descriptor left.
   var spare: Descriptor?
 
-  var effects = Effects<Core.Disk>()
+  var effects = Effects<Core.Work>()
   var mail: [Mail<Completion>] = []
   /// To be written by the loop itself, unless there is something else to do.
-  var idleBatch: Core.Disk.LogBatch?
+  var idleBatch: Core.Work.LogBatch?
   /// Clients to be read from, in order: those not reached in a turn come first in the next.
   var ready: [UInt64] = []
   var dirtyClients: [UInt64] = []
@@ -140,7 +140,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   ///   - clientListener: listening, as `peerListener`.
   ///   - onFatal: called, from any thread, when the process is to end at once.
   static func make(
-    core: Core, disk: Core.Disk, options: LoopOptions, logger: Logger, clientListener: consuming Descriptor,
+    core: Core, disk: any DiskRunner<Core.Work>, options: LoopOptions, logger: Logger,
+    clientListener: consuming Descriptor,
     peerListener: consuming Descriptor, onFatal: @escaping @Sendable (String) -> Void
   ) throws(SystemError) -> EventLoop {
     let poller = try Poller()
@@ -156,7 +157,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   private init(
     core: Core, options: LoopOptions, logger: Logger, clientListener: consuming Descriptor,
     peerListener: consuming Descriptor, poller: consuming Poller, inbox: Inbox<Mail<Completion>>,
-    workers: Workers<Core.Disk>
+    workers: Workers<Core.Work>
   ) {
     self.core = core
     self.options = options

@@ -4,13 +4,13 @@ import Synchronization
 import System
 
 /// The threads beside the loop: the log, the lanes of jobs, maintenance, and the looking up of names.
-final class Workers<Disk: NodeDisk>: Sendable {
+final class Workers<Work: DiskWork>: Sendable {
   let pulse = Pulse()
-  private let disk: Disk
+  private let disk: any DiskRunner<Work>
   private let trimming: Trimming
-  private let log: Worker<Disk.LogBatch>
-  private let writeBatch: @Sendable (Disk.LogBatch) -> Void
-  private let lanes: [Worker<Disk.Job>]
+  private let log: Worker<Work.LogBatch>
+  private let writeBatch: @Sendable (Work.LogBatch) -> Void
+  private let lanes: [Worker<Work.Job>]
   private let resolver: Worker<Lookup>
   private let maintenance: Maintenance
 
@@ -25,12 +25,12 @@ final class Workers<Disk: NodeDisk>: Sendable {
   ///   - onFatal: called, from the log thread, when the log cannot be written: a write that failed once may be lost
   ///     although the next one succeeds, so the process must end.
   init(
-    disk: Disk, inbox: Inbox<Mail<Disk.Completion>>, slowWrite: UInt64,
+    disk: any DiskRunner<Work>, inbox: Inbox<Mail<Work.Completion>>, slowWrite: UInt64,
     onFatal: @escaping @Sendable (String) -> Void
   ) {
     let pulse = self.pulse
     self.disk = disk
-    let writeBatch: @Sendable (Disk.LogBatch) -> Void = { batch in
+    let writeBatch: @Sendable (Work.LogBatch) -> Void = { batch in
       let began = Clock.monotonic()
       pulse.logWrites.add(1, ordering: .relaxed)
       do {
@@ -47,8 +47,8 @@ final class Workers<Disk: NodeDisk>: Sendable {
     }
     self.writeBatch = writeBatch
     log = Worker(name: "log", body: writeBatch)
-    precondition(Disk.lanes >= 1, "jobs have at least one lane")
-    lanes = (0..<Disk.lanes).map { lane in
+    precondition(Work.lanes >= 1, "jobs have at least one lane")
+    lanes = (0..<Work.lanes).map { lane in
       // One for each lane: they share what is known of the log's writes.
       let pacer = LogPacer(pulse: pulse)
       return Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job, pacer: pacer))) }
@@ -65,18 +65,18 @@ final class Workers<Disk: NodeDisk>: Sendable {
     }
   }
 
-  /// See `NodeDisk.descriptorsReserved`.
+  /// See `DiskRunner.descriptorsReserved`.
   var descriptorsReserved: Int { disk.descriptorsReserved }
   /// Gives free memory back to the system, soon, on the maintenance thread.
   func trimMemory() { trimming.want() }
 
-  func submit(_ batch: Disk.LogBatch) { log.submit(batch) }
+  func submit(_ batch: Work.LogBatch) { log.submit(batch) }
   /// Writes a batch at once, on the thread of the caller: the log thread must have none under way.
-  func write(_ batch: Disk.LogBatch) { writeBatch(batch) }
-  func submit(_ job: Disk.Job) {
-    let lane = Disk.lane(of: job)
+  func write(_ batch: Work.LogBatch) { writeBatch(batch) }
+  func submit(_ job: Work.Job) {
+    let lane = Work.lane(of: job)
     precondition(lanes.indices.contains(lane), "a job's lane is one of those that there are")
-    lanes[lane].submit(job, yields: Disk.yields(job))
+    lanes[lane].submit(job, yields: Work.yields(job))
   }
   func submit(_ lookup: Lookup) { resolver.submit(lookup) }
 

@@ -1,164 +1,15 @@
 import Base
+import Cluster
 import Ledger
 import Raft
 import Storage
 import Synchronization
 
-/// A shard's wish to hear that something is durable.
-public struct LogAck: Sendable {
-  var shard: ShardID
-  var sequence: UInt64
-}
-
-/// All that a node wants in its log at one moment: one write, one sync. An empty one is a probe of the disk, and closes the
-/// batch before it: what is rotten there is not taken for torn any more.
-public struct LogBatch: Sendable {
-  var number: UInt64
-  var records: [LogRecord]
-  var acks: [LogAck]
-  /// Log that snapshots have made superfluous.
-  var releases: [LogRelease] = []
-  /// What is live in the oldest segment is to be written again at the log's end.
-  var rewritesOldest = false
-}
-public struct LogRelease: Sendable {
-  var shard: ShardID
-  var through: LogIndex
-}
-
-/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2).
-public enum Job: Sendable {
-  case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
-  /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
-  case journalQueries(shard: ShardID, queries: [OriginQuery])
-  /// First answers to requests that came again: one read each.
-  case journalRepeats(shard: ShardID, queries: [OriginQuery])
-  /// Before a snapshot that refers to the journal is written.
-  case journalSync(SnapshotOrder)
-  case snapshotWrite(SnapshotOrder)
-  case transfer(TransferJob)
-  /// That this life has the node's seat: see `Incarnation`.
-  case keepSeat(LifeID)
-  /// What the node has promised of a cluster that is being made, or nil: nothing any more.
-  case keepPromise([UInt8]?)
-}
-
-/// A question that the journal answers, and who waits for the answer.
-public typealias OriginQuery = (origin: Origin, query: JournalQuery)
-
-/// What came of a job of journal queries.
-public struct JournalAnswers: Sendable {
-  var shard: ShardID
-  var answers: [EdgeAnswers] = []
-  /// What the job cost, as the queries said beforehand.
-  var cost = 0
-  /// What is left of queries that have yielded to others.
-  var unfinished: [OriginQuery] = []
-}
-
-extension Job {
-  /// Bytes that it writes in the background; 0 where these are few.
-  public var writtenBytes: Int {
-    if case .snapshotWrite(let order) = self { order.writtenBytes } else { 0 }
-  }
-}
-
-/// A snapshot that is to be written.
-public struct SnapshotOrder: Sendable {
-  var shard: ShardID
-  var index: LogIndex
-  var term: Term
-  /// It must not be changes only: a peer is to be sent it.
-  var isWhole: Bool
-  /// See `SnapshotMetadata`.
-  var metadata: [UInt8]
-  let snapshot: MachineSnapshot
-
-  /// About how many bytes will be written.
-  var writtenBytes: Int { isWhole || snapshot.base == nil ? snapshot.byteCount : snapshot.changedByteCount }
-}
-public struct SnapshotResult: Sendable {
-  var order: SnapshotOrder
-  /// What has been written.
-  var file: SnapshotFile?
-  /// Nil: it has been written and is durable.
-  var failure: String?
-}
-
-/// Answers for one edge, as they travel: see `EdgeResults`.
-public struct EdgeAnswers: Sendable {
-  var edge: UInt32
-  var results: [UInt8]
-}
-
-/// What the disk has done.
-public indirect enum Completion: Sendable {
-  case logged(UInt64, [LogAck])
-  /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
-  case logRefused(LogBatch, StorageError)
-  case measured(DiskGauges)
-  /// Answers to journal queries.
-  case answered(JournalAnswers)
-  /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
-  case journalRotten(JournalAnswers, reason: String, transfer: UInt64? = nil)
-  /// So many bytes for a journal wait no more, and what became of them.
-  case journalKept(Int, Completion)
-  case journalSynced(SnapshotResult)
-  case snapshotWritten(SnapshotResult)
-  case transferred(TransferStep)
-  case seatKept
-  case promiseKept
-  /// There was no room or no descriptor for it: it is to be tried again.
-  case seatWaits
-  case promiseWaits
-  case nothing
-  case failed(String)
-  /// The process must end: the disk has lost what it was given, or reads and writes of it fail.
-  case broken(String)
-  /// What failed before goes well again.
-  case recovered(String)
-}
-
-/// A shard as found on disk when the node started.
-public struct RecoveredReplica {
-  var shard: ShardID
-  var hardState: HardState
-  var snapshotIndex: LogIndex
-  var snapshotTerm: Term
-  /// Nil: there was no snapshot; what the shard began with holds.
-  var configuration: Configuration?
-  var entries: [LogEntry]
-  /// Nil: an empty one.
-  var machine: (any Machine)?
-}
-
-/// All that a node finds on its disk when it starts.
-public struct RecoveredNode: @unchecked Sendable {
-  public let identity: NodeID
-  /// See `Proof`.
-  let proof: Proof
-  /// Rises with each start, whatever the wall clock does.
-  let incarnation: UInt64
-  /// The last life of this directory that had the node's seat.
-  let predecessor: LifeID
-  /// The number of the last batch in its log.
-  let logPosition: UInt64
-  /// See `ClusterPlan`.
-  let promise: [UInt8]?
-  let shards: [RecoveredReplica]
-  /// What had rotted, a line each for the operator.
-  var warnings: [String] = []
-  /// Not 0: the log lost states, perhaps of shards that left no other trace: a replica that is not among `shards` may have
-  /// voted all the same. The life of such a replica.
-  var fence: UInt64 = 0
-  /// Which entry each replica is applying; and at which ones earlier processes died.
-  let note: ApplyingNote
-  let deaths: [ShardID: ApplyingNote.Death]
-}
-
 /// The node's disk: one write-ahead log, a journal and snapshots for each shard, and the identity. The shell runs it on
 /// threads of its own: `write` on the log thread, each lane of jobs on another.
-public final class NodeStorage: NodeDisk, @unchecked Sendable {
+public final class NodeStorage: DiskRunner, @unchecked Sendable {
+  public typealias Work = NodeWork
+
   let directory: String
   let fileSystem: any FileSystem
   private let lock: any FileLock
@@ -189,20 +40,6 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   /// Files of transfers: the former belong to lane 1, the latter to lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
   var incoming: [UInt64: IncomingSnapshot] = [:]
-
-  public static var lanes: Int { 3 }
-  public static func lane(of job: Job) -> Int {
-    switch job {
-    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .keepSeat, .keepPromise: 0
-    // It takes long, and nobody is to wait for it.
-    case .snapshotWrite: 2
-    case .transfer(let transfer): transfer.lane
-    }
-  }
-  /// Walks may be many and long; neither a journal's writer nor who repeats a request waits for them.
-  public static func yields(_ job: Job) -> Bool {
-    if case .journalQueries = job { true } else { false }
-  }
 
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
   /// a node whose proof is unset cannot link to others. `wall` is what the clock says; `descriptorsMax`, how many
@@ -292,7 +129,7 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   /// How many descriptors of all that the process may have the journals may take.
   private static func journalFilesMax(of descriptors: Int) -> Int { min(max(8, descriptors / 8 * 5), 8192) }
 
-  // MARK: NodeDisk
+  // MARK: DiskRunner
 
   public func run(_ job: Job) -> Completion { run(job, pacer: nil) }
   public func run(_ job: Job, pacer: any WritePacer) -> Completion { run(job, pacer: Optional(pacer)) }
@@ -412,27 +249,21 @@ public final class NodeStorage: NodeDisk, @unchecked Sendable {
   }
 
   /// Reads a snapshot, with those before it whose changes it has, verified.
-  func load(_ file: SnapshotFile) throws -> (machine: any Machine, configuration: Configuration) {
+  func load(_ file: SnapshotFile) throws -> (machine: RestoredMachine, configuration: Configuration) {
     try load(file, chain: try snapshots.chain(of: file))
   }
   /// - Parameter chain: a whole snapshot and the changes since, in order, down to this one.
   func load(
     _ file: SnapshotFile, chain: [SnapshotFile]
-  ) throws -> (machine: any Machine, configuration: Configuration) {
+  ) throws -> (machine: RestoredMachine, configuration: Configuration) {
     guard let metadata = SnapshotMetadata(file.metadata) else {
       throw StorageError(.damaged, path: file.path, operation: "read", reason: "its metadata cannot be read")
     }
     let configuration = metadata.configuration
     let readers = try chain.map { try snapshots.open($0) }
-    var sources = readers.map { SnapshotBody(reader: $0) }
-    if file.shard == .directory {
-      let machine = try DirectoryMachine(restoring: &sources[0])
-      try readers[0].finish()
-      return (machine, configuration)
-    }
-    let ledger = try Ledger.restored(from: sources[0], changes: Array(sources[1...]), limits: ledgerLimits)
+    let machine = try RestoredMachine(file, from: readers.map { SnapshotBody(reader: $0) }, limits: ledgerLimits)
     for reader in readers { try reader.finish() }
-    return (LedgerMachine(ledger, lastIndex: file.index, base: file), configuration)
+    return (machine, configuration)
   }
 
   func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {

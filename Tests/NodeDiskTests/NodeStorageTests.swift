@@ -5,6 +5,7 @@ import Storage
 import Testing
 
 @testable import Cluster
+@testable import NodeDisk
 
 /// A node's disk by itself, when there is no room on it.
 @Suite struct NodeStorageTests {
@@ -203,7 +204,7 @@ import Testing
       from: nil)
     #expect(!isFailed(storage.run(.transfer(other))))
     let read = TransferJob.readFile(5, offset: 0, byteCount: 64)
-    try #require(NodeStorage.lane(of: .transfer(read)) != NodeStorage.lane(of: .transfer(other)))
+    try #require(NodeWork.lane(of: .transfer(read)) != NodeWork.lane(of: .transfer(other)))
     disk.failRead(after: 0, of: ".snap")
     guard case .transferred(.rotten(5, shard, _)) = storage.run(.transfer(read)) else {
       Issue.record("what cannot be read is not told")

@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Storage
 
 /// The log, and the room that it needs.
@@ -83,10 +84,4 @@ extension NodeStorage {
 
   private static let usageRounds: UInt64 = 5
   private static let preparationRounds: UInt64 = 25
-}
-
-extension LogBatch {
-  /// Nothing but records, or a probe of the disk.
-  var isOfRecords: Bool { releases.isEmpty && !rewritesOldest }
-  var isProbe: Bool { records.isEmpty && isOfRecords }
 }

@@ -3,6 +3,7 @@ import Storage
 import Testing
 
 @testable import Cluster
+@testable import NodeDisk
 
 /// Whose data directory it is, and what a start makes of one that is not whole.
 @Suite struct IdentityTests {

@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Ledger
 import Raft
 import Storage
@@ -11,7 +12,7 @@ extension NodeStorage {
   static func markedState(of shard: RecoveredShard, life: UInt64) -> [UInt8] {
     // One that cannot be read is none that was ever written: its checksum was right.
     let state = (try? hardState(shard.state)) ?? .initial
-    return encoded(damaged(state, life: life, isVoteLost: shard.isStateLost))
+    return damaged(state, life: life, isVoteLost: shard.isStateLost).encoded
   }
   /// - Parameter life: this start's. A clock that was set back makes it no earlier than the last.
   private static func damaged(_ state: HardState, life: UInt64, isVoteLost: Bool) -> HardState {
@@ -23,11 +24,6 @@ extension NodeStorage {
       var reader = ByteReader(raw)
       return try HardState(decoding: &reader)
     }
-  }
-  static func encoded(_ state: HardState) -> [UInt8] {
-    var buffer = ByteBuffer(capacity: 64)
-    state.encode(into: &buffer)
-    return buffer.array
   }
 
   func warn(_ text: String) { warnings.append("CORRUPT \(text)") }
@@ -104,7 +100,7 @@ extension NodeStorage {
       // What is between was in a snapshot that is gone; or the log is what it was before the snapshot's entry came.
       entries = []
       if logged?.isDamaged != true { state = NodeStorage.damaged(state, life: incarnation, isVoteLost: false) }
-      var records = [LogRecord(shard: shard, body: .state(NodeStorage.encoded(state)))]
+      var records = [LogRecord(shard: shard, body: .state(state.encoded))]
       records.insert(LogRecord(shard: shard, body: .reset(base, loaded?.file.term ?? Term(0))), at: 0)
       try log.write(records)
       warn(
@@ -129,7 +125,7 @@ extension NodeStorage {
   /// The newest snapshot that can be read and whose journal is there; what cannot be read is set aside.
   private func loadNewest(
     _ shard: ShardID
-  ) throws -> (file: SnapshotFile, machine: any Machine, configuration: Configuration)? {
+  ) throws -> (file: SnapshotFile, machine: RestoredMachine, configuration: Configuration)? {
     var isRotten = try fileSystem.exists(rotPath(shard))
     while true {
       do {
@@ -143,9 +139,9 @@ extension NodeStorage {
           return nil
         }
         let loaded = try load(file)
-        if let ledger = loaded.machine as? LedgerMachine {
+        if let journal = loaded.machine.journal {
           do {
-            try truncateJournal(shard, to: ledger.journalEnd)
+            try truncateJournal(shard, to: journal.position)
           } catch let error as StorageError where error.kind == .damaged || error.kind == .refused {
             isRotten = true
             throw error

@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Storage
 
 /// What says whose data directory it is: `identity`, 40 bytes: "TLYID", a version, the node's id, its proof, a CRC-32C.

@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Ledger
 import Storage
 

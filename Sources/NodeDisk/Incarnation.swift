@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Storage
 
 /// What tells a node's lives apart. It is the wall clock's microsecond of the start, unless the clock was set back since the

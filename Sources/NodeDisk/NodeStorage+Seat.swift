@@ -1,4 +1,5 @@
 import Base
+import Cluster
 import Storage
 
 /// What a node must not forget of itself beside its log: whose seat it has, and what it has promised.

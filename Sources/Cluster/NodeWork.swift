@@ -1,0 +1,167 @@
+import Base
+import Ledger
+import Raft
+import Storage
+
+// The border between what decides (`Node`) and what works on the disk (module NodeDisk): plain values, one way each.
+
+/// What a node gives its disk to do, and what comes back.
+public enum NodeWork: DiskWork {
+  public typealias LogBatch = Cluster.LogBatch
+  public typealias Job = Cluster.Job
+  public typealias Completion = Cluster.Completion
+
+  public static var lanes: Int { 3 }
+  public static func lane(of job: Job) -> Int {
+    switch job {
+    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .keepSeat, .keepPromise: 0
+    // It takes long, and nobody is to wait for it.
+    case .snapshotWrite: 2
+    case .transfer(let transfer): transfer.lane
+    }
+  }
+  /// Walks may be many and long; neither a journal's writer nor who repeats a request waits for them.
+  public static func yields(_ job: Job) -> Bool {
+    if case .journalQueries = job { true } else { false }
+  }
+}
+
+/// A shard's wish to hear that something is durable.
+public struct LogAck: Sendable {
+  package var shard: ShardID
+  package var sequence: UInt64
+}
+
+/// All that a node wants in its log at one moment: one write, one sync. An empty one is a probe of the disk, and closes the
+/// batch before it: what is rotten there is not taken for torn any more.
+public struct LogBatch: Sendable {
+  package var number: UInt64
+  package var records: [LogRecord]
+  package var acks: [LogAck]
+  /// Log that snapshots have made superfluous.
+  package var releases: [LogRelease] = []
+  /// What is live in the oldest segment is to be written again at the log's end.
+  package var rewritesOldest = false
+}
+
+public struct LogRelease: Sendable {
+  package var shard: ShardID
+  package var through: LogIndex
+}
+
+/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2).
+public enum Job: Sendable {
+  case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
+  /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
+  case journalQueries(shard: ShardID, queries: [OriginQuery])
+  /// First answers to requests that came again: one read each.
+  case journalRepeats(shard: ShardID, queries: [OriginQuery])
+  /// Before a snapshot that refers to the journal is written.
+  case journalSync(SnapshotOrder)
+  case snapshotWrite(SnapshotOrder)
+  case transfer(TransferJob)
+  /// That this life has the node's seat: see `Incarnation`.
+  case keepSeat(LifeID)
+  /// What the node has promised of a cluster that is being made, or nil: nothing any more.
+  case keepPromise([UInt8]?)
+}
+
+/// A question that the journal answers, and who waits for the answer.
+public typealias OriginQuery = (origin: Origin, query: JournalQuery)
+
+/// What came of a job of journal queries.
+public struct JournalAnswers: Sendable {
+  package var shard: ShardID
+  package var answers: [EdgeAnswers] = []
+  /// What the job cost, as the queries said beforehand.
+  package var cost = 0
+  /// What is left of queries that have yielded to others.
+  package var unfinished: [OriginQuery] = []
+
+  package init(shard: ShardID, answers: [EdgeAnswers] = [], cost: Int = 0, unfinished: [OriginQuery] = []) {
+    self.shard = shard
+    self.answers = answers
+    self.cost = cost
+    self.unfinished = unfinished
+  }
+}
+
+extension Job {
+  /// Bytes that it writes in the background; 0 where these are few.
+  public var writtenBytes: Int {
+    if case .snapshotWrite(let order) = self { order.writtenBytes } else { 0 }
+  }
+}
+
+/// A snapshot that is to be written.
+public struct SnapshotOrder: Sendable {
+  package var shard: ShardID
+  package var index: LogIndex
+  package var term: Term
+  /// It must not be changes only: a peer is to be sent it.
+  package var isWhole: Bool
+  /// See `SnapshotMetadata`.
+  package var metadata: [UInt8]
+  package let snapshot: MachineSnapshot
+
+  /// About how many bytes will be written.
+  package var writtenBytes: Int { isWhole || snapshot.base == nil ? snapshot.byteCount : snapshot.changedByteCount }
+}
+public struct SnapshotResult: Sendable {
+  package var order: SnapshotOrder
+  /// What has been written.
+  package var file: SnapshotFile?
+  /// Nil: it has been written and is durable.
+  package var failure: String?
+
+  package init(order: SnapshotOrder, file: SnapshotFile? = nil, failure: String?) {
+    self.order = order
+    self.file = file
+    self.failure = failure
+  }
+}
+
+/// Answers for one edge, as they travel: see `EdgeResults`.
+public struct EdgeAnswers: Sendable {
+  package var edge: UInt32
+  package var results: [UInt8]
+
+  package init(edge: UInt32, results: [UInt8]) {
+    self.edge = edge
+    self.results = results
+  }
+}
+
+/// What the disk has done.
+public indirect enum Completion: Sendable {
+  case logged(UInt64, [LogAck])
+  /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
+  case logRefused(LogBatch, StorageError)
+  case measured(DiskGauges)
+  /// Answers to journal queries.
+  case answered(JournalAnswers)
+  /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
+  case journalRotten(JournalAnswers, reason: String, transfer: UInt64? = nil)
+  /// So many bytes for a journal wait no more, and what became of them.
+  case journalKept(Int, Completion)
+  case journalSynced(SnapshotResult)
+  case snapshotWritten(SnapshotResult)
+  case transferred(TransferStep)
+  case seatKept
+  case promiseKept
+  /// There was no room or no descriptor for it: it is to be tried again.
+  case seatWaits
+  case promiseWaits
+  case nothing
+  case failed(String)
+  /// The process must end: the disk has lost what it was given, or reads and writes of it fail.
+  case broken(String)
+  /// What failed before goes well again.
+  case recovered(String)
+}
+
+extension LogBatch {
+  /// Nothing but records, or a probe of the disk.
+  package var isOfRecords: Bool { releases.isEmpty && !rewritesOldest }
+  package var isProbe: Bool { records.isEmpty && isOfRecords }
+}
