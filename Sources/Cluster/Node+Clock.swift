@@ -11,8 +11,6 @@ extension Node {
   static let clockRecovery: Int64 = 400_000
   /// Stamps of others, deliveries' and markers', that are further ahead are not proposed: followers would not take them.
   static let stampTolerance: Int64 = 1_000_000
-  /// How long leadership is offered to others before it is laid down.
-  static let clockHandOver: UInt64 = 2_000_000
   static let alarmInterval: UInt64 = 10_000_000
 
   struct ClockState {
@@ -173,55 +171,6 @@ extension Node {
     log(.info, "the clock is right again")
   }
 
-  /// With each tick while the clock is off: others are to lead. If none can take over, what this node leads is laid down:
-  /// the entries that nobody would take from it must not stand in the way of others.
-  func yieldLeadership() {
-    guard clock.isOff else { return }
-    for replica in replicas {
-      guard let replica, replica.isLeader else { continue }
-      if now.monotonic - clock.offSince >= Node.clockHandOver {
-        replica.stepDown()
-      } else if let target = successor(to: replica) {
-        replica.transferLeadership(to: target)
-      }
-    }
-  }
-
-  /// Of a leader that holds entries from the future: since when, and until when it leaves the lead to others.
-  struct Prematurity {
-    var since: UInt64
-    var restUntil: UInt64?
-  }
-
-  /// Ten times a second. A clock that was ahead when nobody could tell may have left entries in a leader's log that no
-  /// follower takes for as long as it was ahead. Such a leader stands in the way of those without these entries, who can
-  /// elect another: it steps down, and is back if they do not.
-  func yieldToThePresent() {
-    for replica in replicas {
-      guard let replica else { continue }
-      if let until = replica.prematurity?.restUntil {
-        guard now.monotonic >= until else { continue }
-        replica.prematurity = nil
-        continue
-      }
-      guard replica.isLeader, let stamp = replica.raft.newestUncommittedCommand.map(Node.stamp(of:)),
-        stamp > now.wall.microseconds &+ Node.clockTolerance
-      else {
-        replica.prematurity = nil
-        continue
-      }
-      let since = replica.prematurity?.since ?? now.monotonic
-      replica.prematurity = Prematurity(since: since)
-      guard now.monotonic - since >= Node.clockHandOver else { continue }
-      log(
-        .warning,
-        "shard=\(replica.shard.rawValue) has entries here that are stamped ahead of every clock: others are to lead it")
-      replica.prematurity?.restUntil = now.monotonic + 2 * Node.clockHandOver
-      replica.stepDown()
-    }
-    judgeLeadership()
-  }
-
   /// How long the nearest majority of a shard's voters takes to answer this node, in microseconds.
   func majorityTrip(of voters: [NodeID]) -> UInt64 {
     let trips = voters.filter { $0 != id }.map { peer($0)?.clock.roundTrip(now: now) ?? .max }.sorted()
@@ -244,29 +193,6 @@ extension Node {
       guard let replica, replica.isLeader else { continue }
       replica.setMajorityFar(majorityTrip(of: replica.raft.configuration.voters) >= Node.farTrip)
     }
-  }
-
-  /// Whether a node is well enough to be given what another leads.
-  func mayTakeOver(_ node: NodeID, _ shard: ShardID) -> Bool {
-    isFit(node, shard) && peer(node).map { $0.memory < .over } == true
-  }
-  /// The same but for its memory.
-  private func isFit(_ node: NodeID, _ shard: ShardID) -> Bool {
-    guard let peer = peer(node), !peer.replaying.contains(shard),
-      !peer.poisons.contains(where: { $0.shard == shard })
-    else { return false }
-    return peer.isConnected && !peer.clock.isOff && !peer.disk.isFull && !peer.disk.isSlow
-      && !peer.disk.lacksDescriptors && !peer.isCorrupt
-  }
-  /// The best voter to hand a shard to, of those that are well; where there is none, of those that are but for their memory:
-  /// for want of that is refused the same, whoever leads, so that every other want is worse.
-  /// - Parameter orShortOfMemory: false: of those that are well alone.
-  func successor(
-    to replica: Replica, orShortOfMemory: Bool = true, where isNear: (NodeID) -> Bool = { _ in true }
-  ) -> NodeID? {
-    let shard = replica.shard
-    if let heir = replica.bestSuccessor({ mayTakeOver($0, shard) && isNear($0) }) { return heir }
-    return orShortOfMemory ? replica.bestSuccessor { isFit($0, shard) && isNear($0) } : nil
   }
 
   /// By how much the clock that is most ahead of ours is, of those that may stamp entries.

@@ -188,9 +188,7 @@ extension Node {
       statusDue = true
       log(.info, "the disk is quick again")
     }
-    judgeLeadership()
     forgetShortage()
-    if isUnwell || !rottenJournals.isEmpty { offerLeadership() }
   }
 
   private func diskIsSlow(_ took: UInt64) {
@@ -202,41 +200,6 @@ extension Node {
       .warning,
       "alarm=SLOWDISK a write to the log takes over \(took / 1000) ms: leadership is handed over, and not taken until"
         + " the disk is quick again")
-  }
-
-  /// Which replicas may lead here, by what is known of this node's clock and disk. With a slow disk who leads goes on
-  /// until somebody has taken over; but it takes over from nobody.
-  func judgeLeadership() {
-    for replica in replicas {
-      guard let replica else { continue }
-      let isResting = replica.prematurity?.restUntil != nil
-      let mayLead =
-        !clock.isOff && !isResting && replica.poison == nil && (!disk.isSlow || replica.isLeader)
-      if replica.raft.mayLead != mayLead { replica.setMayLead(mayLead) }
-    }
-  }
-
-  /// For want of room, of time, of descriptors or of memory others are to lead what this node leads.
-  private var isUnwell: Bool { lacksMoreThanMemory || memory.level >= .over }
-  private var lacksMoreThanMemory: Bool { disk.isSlow || disk.isFull || disk.refusesBatches }
-
-  /// To each shard's best voter that is better off, if there is one; with a pause after an attempt, in which requests are
-  /// served.
-  private func offerLeadership() {
-    guard stopping == nil, !clock.isOff else { return }
-    for replica in replicas {
-      guard let replica, replica.isLeader, now.monotonic >= replica.nextOffer,
-        isUnwell || rottenJournals.contains(replica.shard),
-        let heir = heir(of: replica)
-      else { continue }
-      replica.nextOffer = now.monotonic + 4 * slowWrite
-      replica.transferLeadership(to: heir)
-    }
-  }
-  private func heir(of replica: Replica) -> NodeID? {
-    successor(to: replica, orShortOfMemory: lacksMoreThanMemory || rottenJournals.contains(replica.shard)) {
-      isNear($0, replica)
-    }
   }
 
   // MARK: Room
@@ -296,7 +259,7 @@ extension Node {
     if replica.shard == .directory { return nil }
     if let reason = memoryReason(replica, from: .farOver) { return reason }
     if let reason = reasonOfBacklog(replica) { return reason }
-    if disk.isFull, now.monotonic - disk.fullSince >= Node.fullHandOver || heir(of: replica) == nil {
+    if disk.isFull, now.monotonic - disk.fullSince >= Node.fullHandOver || !hasHeir(replica) {
       return "the disk of node \(configuration.name) is nearly full; nothing was done"
     }
     let voters = replica.raft.configuration

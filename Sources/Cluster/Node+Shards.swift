@@ -73,7 +73,7 @@ extension Node {
       replica.snapshotHeadStart = snapshotHeadStart(of: found.shard)
       replica.note = note
       judgeDeaths(of: replica, found.entries)
-      replica.setMayLead(!clock.isOff && replica.poison == nil)
+      replica.setMayLead(mayLead(replica))
       replica.hashKey = topology?.hashKey
       replica.observer = observer
       observer?.starts(ReplicaView(replica: replica))

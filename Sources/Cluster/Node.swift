@@ -217,15 +217,16 @@ public final class Node: NodeCore {
       judgeClock()
       judgeDistances()
       judgeShedding()
-      yieldToThePresent()
+      noteEntriesAhead()
+      judgeLeadership()
       retryDials()
       closeStrangers()
       settleGreetings()
       proposeDue()
     }
-    if now.monotonic >= nextSecond {
+    let isSecond = now.monotonic >= nextSecond
+    if isSecond {
       nextSecond = now.monotonic + 1_000_000
-      sendLeadershipHome()
       watchForLeaders()
       watchRetention()
       announceSelf()
@@ -236,8 +237,8 @@ public final class Node: NodeCore {
     expireRequests()
     advanceInitialisation()
     advanceTransfers()
-    yieldLeadership()
     advanceDisk()
+    decideLeadership(sendsHome: isSecond)
     advanceAudits()
     for replica in replicas where replica?.markers.isEmpty == false { replica?.isDirty = true }
     if let stopping { continueStopping(stopping) }
@@ -264,18 +265,6 @@ public final class Node: NodeCore {
     }
   }
 
-  /// Leaders spread over the nodes as the placement wishes, by transfer, never by election.
-  private func sendLeadershipHome() {
-    guard let topology, stopping == nil else { return }
-    for placement in topology.shards {
-      guard let replica = replica(placement.shard), replica.isLeader, placement.preferredLeader != id,
-        let peer = peer(placement.preferredLeader), mayTakeOver(peer.id, replica.shard), isNear(peer.id, replica),
-        now.monotonic - peer.lastHeard < 500_000
-      else { continue }
-      replica.transferLeadership(to: placement.preferredLeader)
-    }
-  }
-
   // MARK: Stopping
 
   public func stop(now: Moment) {
@@ -283,15 +272,7 @@ public final class Node: NodeCore {
     guard stopping == nil else { return }
     log(.info, "stopping: handing over leadership")
     stopping = Stopping(deadline: now.monotonic + 3_000_000)
-    handOver()
-  }
-
-  private func handOver() {
-    for replica in replicas {
-      guard let replica, replica.isLeader else { continue }
-      let target = successor(to: replica) ?? replica.bestSuccessor { isReachable($0) }
-      if let target { replica.transferLeadership(to: target) }
-    }
+    decideLeadership()
   }
 
   private func continueStopping(_ stopping: Stopping) {
@@ -300,8 +281,6 @@ public final class Node: NodeCore {
     let idle = pendingRecords.isEmpty && !logBusy
     if (!leading && idle) || now.monotonic >= stopping.deadline {
       exit = (0, leading ? "stopped, with leadership not handed over in time" : "stopped")
-    } else {
-      handOver()
     }
   }
 

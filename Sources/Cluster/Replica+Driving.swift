@@ -70,15 +70,6 @@ extension Replica {
     }
   }
 
-  /// The voter, reachable as far as `isReachable` knows, that has the most of the log.
-  func bestSuccessor(_ isReachable: (NodeID) -> Bool) -> NodeID? {
-    var best: PeerProgress?
-    for peer in raft.progress where peer.isVoter && !peer.isDamaged && isReachable(peer.id) {
-      if best.map({ peer.match > $0.match }) ?? true { best = peer }
-    }
-    return best?.id
-  }
-
   /// Proposes a tick if something is due by the clock: the next expiry or timeout.
   func proposeDue(clock: Stamp) {
     guard hasTakenOver, let deadline = machine.nextDeadline, deadline <= clock else { return }

@@ -106,8 +106,8 @@ final class Replica {
   var shedding: String?
   /// Why those are not taken that make state grow; nil: they are.
   var sheddingOfGrowth: String?
-  /// When leadership may be offered to others again, after an attempt (monotonic µs).
-  var nextOffer: UInt64 = 0
+  /// For the Node to keep.
+  var leadership = LeadershipRecord()
   /// Since when it has known no leader, or was last told (monotonic µs).
   var leaderlessSince: UInt64?
   /// The machine that is being written: a peer's snapshot may replace it meanwhile.
@@ -124,7 +124,6 @@ final class Replica {
   /// In a simulation: the process has died in the middle of an entry.
   var hasTrapped = false
   var observer: (any ReplicaObserver)?
-  var prematurity: Node.Prematurity?
 
   init(
     shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()

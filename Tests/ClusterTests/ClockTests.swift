@@ -191,7 +191,7 @@ import Testing
       simulation.run(for: 3_000 + UInt64(round) * 500)
       // Handed over with entries on their way, and more coming.
       for replica in replicas(simulation, 0) where replica.isLeader {
-        if let target = replica.bestSuccessor({ _ in true }) { replica.transferLeadership(to: target) }
+        if let target = replica.mostCompleteVoter { replica.transferLeadership(to: target) }
       }
       for i in 0..<12 { simulation.send("EARN m\(i) merchant=shop points=2 id=s\(round)-\(i)\n", on: client) }
       simulation.run(for: 2_500_000)

@@ -120,7 +120,7 @@ import Testing
       let replica = simulation.hosts[try leader(simulation)].node?.replica(ShardID(1))
       underWay = max(underWay, replica?.proposals.count ?? 0)
       switch (burst / 12 + Int(seed)) % 3 {
-      case 0: if let heir = replica?.bestSuccessor({ _ in true }) { replica?.transferLeadership(to: heir) }
+      case 0: if let heir = replica?.mostCompleteVoter { replica?.transferLeadership(to: heir) }
       case 1: replica?.stepDown()
       default: simulation.breakConnection(seed &* 7 &+ UInt64(burst))
       }

@@ -122,7 +122,8 @@ import Testing
     let others = (0..<3).filter { $0 != host && replica(simulation, $0)?.isReplaying == true }
     for other in others {
       let id = try #require(simulation.hosts[other].node).id
-      #expect(simulation.hosts[host].node?.mayTakeOver(id, ShardID(1)) == false)
+      let known = try #require(replica(simulation, host).flatMap { simulation.hosts[host].node?.candidates(for: $0) })
+      #expect(known.first { $0.id == id }?.ailments.contains(.replaying) == true)
     }
     #expect(!others.isEmpty)
     let isWell = simulation.run(for: 60_000_000) { status(simulation, host)?.contains("healthy=yes") == true }
