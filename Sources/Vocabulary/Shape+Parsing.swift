@@ -60,7 +60,7 @@ extension Shape {
   private func number(of bytes: UnsafeRawBufferPointer) -> Int64? {
     switch self {
     case .transaction: Shape.transaction(bytes)
-    case .moment: Moment.parse(bytes)
+    case .moment: MomentText.parse(bytes)
     case .rate: Shape.rate(bytes)
     case .expiry: Shape.expiry(bytes)
     case .days: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
@@ -151,7 +151,8 @@ extension Shape {
   /// `+HH:MM` or `-HH:MM` in minutes.
   private static func utcOffset(_ bytes: UnsafeRawBufferPointer) -> Int64? {
     guard bytes.count == 6, bytes[0] == UInt8(ascii: "+") || bytes[0] == UInt8(ascii: "-"),
-      bytes[3] == UInt8(ascii: ":"), let hours = Moment.digits(bytes, 1, 2), let minutes = Moment.digits(bytes, 4, 2),
+      bytes[3] == UInt8(ascii: ":"), let hours = MomentText.digits(bytes, 1, 2),
+      let minutes = MomentText.digits(bytes, 4, 2),
       minutes < 60
     else { return nil }
     let offset = bytes[0] == UInt8(ascii: "-") ? -(hours * 60 + minutes) : hours * 60 + minutes

@@ -12,7 +12,8 @@ struct Arguments {
   /// Where the history goes.
   var history: String?
 
-  static let usage = "usage: tally-sim --seed N [--trace] [--history FILE] | --seeds A..B [--jobs J] | check FILE"
+  static let usage =
+    "usage: tally-sim --seed N [--trace] [--history FILE] | --seeds A..B [--jobs J] | check FILE | story FILE…"
 
   struct Mistake: Error { let text: String }
 

@@ -9,7 +9,7 @@ enum CheckCommand {
       print("usage: tally-sim check FILE")
       return 2
     }
-    guard let bytes = read(arguments[0]) else {
+    guard let bytes = File.read(arguments[0]) else {
       print("\(arguments[0]): cannot be read: \(String(cString: strerror(errno)))")
       return 2
     }
@@ -40,21 +40,5 @@ enum CheckCommand {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
-
-  private static func read(_ path: String) -> [UInt8]? {
-    let file = open(path, O_RDONLY)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var status = stat()
-    if fstat(file, &status) == 0 { bytes.reserveCapacity(Int(status.st_size)) }
-    var piece = [UInt8](repeating: 0, count: 1 << 20)
-    while true {
-      let count = Glibc.read(file, &piece, piece.count)
-      if count < 0 { return nil }
-      if count == 0 { return bytes }
-      bytes.append(contentsOf: piece[0..<count])
-    }
   }
 }

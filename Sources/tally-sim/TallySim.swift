@@ -5,7 +5,11 @@ import Simulator
 @main enum TallySim {
   static func main() {
     let words = Array(CommandLine.arguments.dropFirst())
-    if words.first == "check" { exit(CheckCommand.run(Array(words.dropFirst()))) }
+    switch words.first {
+    case "check": exit(CheckCommand.run(Array(words.dropFirst())))
+    case "story": exit(StoryCommand.run(Array(words.dropFirst())))
+    default: break
+    }
     do {
       let arguments = try Arguments(words)
       switch arguments.wish {

@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 import System
 
 @testable import Client

@@ -3,54 +3,6 @@ import Testing
 @testable import Client
 
 @Suite struct NetTests {
-  private func parse(_ text: String) throws -> (value: Value, count: Int)? {
-    try Array(text.utf8).withUnsafeBytes { try Value.parse($0) }
-  }
-
-  @Test func `every kind of reply is parsed with its length`() throws {
-    let cases: [(String, Value)] = [
-      ("+OK\r\n", .text("OK")), (":-42\r\n", .integer(-42)), ("$-1\r\n", .bulk(nil)), ("$3\r\na\nb\r\n", .bulk("a\nb")),
-      ("-INSUFFICIENT available=3 needed=5\r\n", .error(code: "INSUFFICIENT", text: "available=3 needed=5")),
-      ("*2\r\n+a=1\r\n*1\r\n:7\r\n", .array([.text("a=1"), .array([.integer(7)])])), ("*0\r\n", .array([])),
-    ]
-    for (text, value) in cases {
-      let parsed = try #require(try parse(text + "+next\r\n"))
-      #expect(parsed.value == value)
-      #expect(parsed.count == text.utf8.count)
-    }
-  }
-
-  @Test func `a reply that is cut anywhere is incomplete and not an error`() throws {
-    let whole = "*2\r\n$5\r\nhello\r\n-ERR no\r\n"
-    for n in 0..<whole.utf8.count {
-      #expect(try parse(String(decoding: whole.utf8.prefix(n), as: UTF8.self)) == nil, "cut after \(n) bytes")
-    }
-  }
-
-  @Test func `bytes that are no reply are refused`() {
-    for text in ["HTTP/1.1 200 OK\r\n", ":x\r\n", "$a\r\n", "\n"] {
-      #expect(throws: ClientError.self, "\(text)") { try self.parse(text) }
-    }
-  }
-
-  @Test func `a record keeps its fields in order and undoes quotes`() throws {
-    let record = try #require(Record(#"tx=3-1042 name="Ann \"A\" Lee" note='a b' x="\x41\n" empty="""#))
-    #expect(record.fields.map(\.key) == ["tx", "name", "note", "x", "empty"])
-    #expect(record["name"] == #"Ann "A" Lee"#)
-    #expect(record["note"] == "a b")
-    #expect(record["x"] == "A\n")
-    #expect(record["empty"] == "")
-    #expect(Record("OK") == nil)
-    #expect(Record("a=1 loose") == nil)
-    #expect(Record(#"a="open"#) == nil)
-  }
-
-  @Test func `a quoted word splits back into itself`() {
-    for word in ["plain", "", "two words", "a\"b\\c", "tab\tand\nline", "'", "é✓", "\u{1}"] {
-      #expect(Words.split("x \(Words.quote(word)) y") == ["x", word, "y"])
-    }
-  }
-
   @Test func `addresses are read in all their forms`() throws {
     #expect(try Endpoint("east:7402") == Endpoint(host: "east", port: 7402))
     #expect(try Endpoint("east") == Endpoint(host: "east", port: 7401))

@@ -14,6 +14,7 @@ from harness.chaos_node import ChaosNode
 from harness.history import problems
 from harness.links import Links
 from harness.schedule import FAULTS, Schedule
+from harness.story import StoryError, Variables, check, fields, read
 
 
 def free_port():
@@ -260,6 +261,62 @@ class HistoryTests(unittest.TestCase):
                 "6 9 a earn m id=2 points=3", "6 9 a earn m id=2 result=ok", "6 9 a capture m id=2 points=3 hold=x result=ok",
                 "6 9 a transfer m id=2 points=3 result=ok", "6 9 a balance m balance=1 result=ok", "6 9 a", "6 9 a grow m"):
             self.assertEqual(len(self.problems(good, bad)), 1, bad)
+
+
+class StoryTests(unittest.TestCase):
+    def wrong(self, expected, reply, variables=None):
+        """Why a reply is not the expected one; None if it is."""
+        try:
+            check(list(enumerate(expected, 1)), reply, variables or Variables())
+        except StoryError as error:
+            return str(error).split("\n")[0]
+        return None
+
+    def test_a_record_has_at_least_the_fields(self):
+        record = '+points=5 name="Ann Lee" capped=0'
+        self.assertIsNone(self.wrong(['points=5 name="Ann Lee" capped=*'], record))
+        self.assertIsNone(self.wrong(["points=5 !balance"], record))
+        self.assertEqual(self.wrong(["points=6"], record), "line 1: points differs")
+        self.assertEqual(self.wrong(["balance=*"], record), "line 1: balance is missing")
+        self.assertEqual(self.wrong(["!capped"], record), "line 1: capped is there")
+        self.assertEqual(self.wrong(["OK"], record), "line 1: another reply")
+        self.assertEqual(self.wrong(["points=5"], "-ERR points=5"), "line 1: not such a reply")
+
+    def test_an_error_has_the_code_and_fields(self):
+        error = "-INSUFFICIENT can't: available=12 needed=100"
+        self.assertIsNone(self.wrong(["-INSUFFICIENT available=12"], error))
+        self.assertEqual(self.wrong(["-INSUFFICIENT available=13"], error), "line 1: available differs")
+        self.assertEqual(self.wrong(["-INS"], error), "line 1: another error")
+        self.assertEqual(self.wrong(["-INSUFFICIENT"], "+OK"), "line 1: not an error")
+        self.assertEqual(self.wrong([], error), "expected: anything but an error")
+
+    def test_records_are_counted_and_in_order(self):
+        rows = ["+a=1", "+a=2", "+a=3"]
+        self.assertIsNone(self.wrong(["3 records"], rows))
+        self.assertIsNone(self.wrong(["2 records", "a=1", "a=2", "…"], rows))
+        self.assertEqual(self.wrong(["2 records"], rows), "expected: 2 records")
+        self.assertEqual(self.wrong(["3 records", "a=1", "a=3", "a=2"], rows), "line 3: a differs")
+        self.assertEqual(self.wrong(["4 records", "a=1"], rows), "line 1: says 4 records and lists 1")
+
+    def test_a_name_keeps_the_value_that_it_met_first(self):
+        variables = Variables()
+        self.assertIsNone(self.wrong(["tx=$t1"], "+tx=7-1", variables))
+        self.assertIsNone(self.wrong(["tx=$t1"], "+tx=7-1", variables))
+        self.assertEqual(self.wrong(["tx=$t1"], "+tx=7-2", variables), "line 1: tx is not $t1=7-1")
+        self.assertEqual(variables.fill("REFUND $t1 id=f1"), "REFUND 7-1 id=f1")
+        with self.assertRaises(StoryError):
+            variables.fill("REFUND $t2")
+
+    def test_what_is_not_a_story_is_named_by_its_line(self):
+        for line in ("EARN ann", "< OK", "@ moon", "@ node", "@ settle now", ">"):
+            with tempfile.NamedTemporaryFile("w", suffix=".story") as file:
+                file.write(f"# one\n@ settle\n{line}\n")
+                file.flush()
+                with self.assertRaisesRegex(StoryError, ":3: "):
+                    read(file.name)
+
+    def test_words_are_split_as_terminals_split_them(self):
+        self.assertEqual(fields("a=\"x \\\"y\\\" z\" b='c d' e= f"), {"a": 'x "y" z', "b": "c d", "e": ""})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def fields(reply):
 
 
 class Connection:
-    """Lines out, replies in. Any failure is an OSError."""
+    """Lines out, replies in, each text with the mark of its kind. Any failure is an OSError."""
 
     def __init__(self, port, timeout):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
@@ -40,7 +40,11 @@ class Connection:
         if not line.endswith(b"\r\n"):
             raise ConnectionError(f"connection ended within {line!r}")
         text = line[:-2].decode()
-        return [self.reply() for _ in range(int(text[1:]))] if text[:1] == "*" else text
+        if text[:1] == "*":
+            return [self.reply() for _ in range(int(text[1:]))]
+        if text[:1] == "$":
+            return None if text == "$-1" else "$" + self.file.read(int(text[1:]) + 2)[:-2].decode()
+        return text
 
     def ask(self, line):
         self.send(line + "\n")

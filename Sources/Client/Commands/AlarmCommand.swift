@@ -1,3 +1,4 @@
+import Replies
 import System
 
 /// `tally alarm`: what nodes are alarmed of, and the one alarm that an operator ends.

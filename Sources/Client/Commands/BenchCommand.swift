@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 
 /// `tally bench`: load, and what the cluster made of it.
 enum BenchCommand {

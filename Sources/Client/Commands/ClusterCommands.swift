@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 import System
 
 /// The commands that show the cluster's state, and the one that makes a cluster.

@@ -1,3 +1,5 @@
+import Replies
+
 /// A little JSON, written in the order given.
 indirect enum JSON: Sendable {
   case text(String)

@@ -1,3 +1,5 @@
+import Replies
+
 /// Records as a table for people: a column a key, in the order in which the keys first come; numbers to the right.
 enum Table {
   static func render(_ records: [Record], columns wanted: [String] = []) -> String {

@@ -1,3 +1,5 @@
+import Replies
+
 /// The cluster that a command is for: its addresses, tried in order, and a connection to one of them.
 struct Target {
   static let flags = ["to", "timeout"]

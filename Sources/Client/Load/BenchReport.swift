@@ -1,3 +1,5 @@
+import Replies
+
 /// A run of load in words and as JSON.
 struct BenchReport {
   let plan: LoadPlan

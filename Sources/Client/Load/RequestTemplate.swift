@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import Replies
 
 /// A request with gaps of fixed width, laid out once and then only stamped: a copy and a few digits a request.
 struct RequestTemplate {

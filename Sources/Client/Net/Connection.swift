@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import Replies
 import System
 
 /// A small blocking connection for commands and the shell: one request a line, replies in order.
@@ -79,7 +80,7 @@ public final class Connection {
   /// Waits for the next reply.
   public func receive() throws(ClientError) -> Value {
     while true {
-      if let parsed = try Value.parse(UnsafeRawBufferPointer(rebasing: input.bytes[inputStart...])) {
+      if let parsed = try firstReply() {
         inputStart += parsed.count
         if inputStart == input.count {
           input.removeAll()
@@ -89,6 +90,12 @@ public final class Connection {
       }
       try fill()
     }
+  }
+
+  /// The first reply of what has come in and its bytes; nil while it is incomplete.
+  private func firstReply() throws(ClientError) -> (value: Value, count: Int)? {
+    let bytes = UnsafeRawBufferPointer(rebasing: input.bytes[inputStart...])
+    do throws(MalformedReply) { return try Value.parse(bytes) } catch { throw .malformedReply(error.text) }
   }
 
   private func fill() throws(ClientError) {

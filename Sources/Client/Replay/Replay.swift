@@ -1,4 +1,5 @@
 import Base
+import Replies
 import System
 
 /// Posts a file of purchases as EARNs, each under an id that follows from its line, so that posting the file again

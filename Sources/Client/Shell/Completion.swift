@@ -1,3 +1,5 @@
+import Replies
+
 /// What the tab key offers: verbs and their keys, taken from the cluster's own `HELP`, else from a short list.
 struct Completion {
   /// Verbs of one or two words, with the keys that each takes.

@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 
 /// Replies as people read them, and as scripts do.
 enum Pretty {

@@ -1,13 +1,13 @@
 import Base
 
 /// Times as people and terminals write them.
-enum Moment {
+public enum MomentText {
   /// After the year 9999.
   static let endMilliseconds: Int64 = 253_402_300_800_000
 
   /// RFC 3339 in UTC (`Z` or a zero offset, any number of decimals), or milliseconds since 1970, as microseconds since
   /// 1970; nil for anything else, another offset, or a moment outside the years 1970 to 9999.
-  static func parse(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+  public static func parse(_ bytes: UnsafeRawBufferPointer) -> Int64? {
     if let milliseconds = parseDigits(bytes) {
       return milliseconds < UInt64(endMilliseconds) ? Int64(milliseconds) * 1000 : nil
     }
