@@ -4,6 +4,7 @@ import Raft
 import Testing
 
 @testable import Cluster
+@testable import NodeDisk
 @testable import Simulator
 
 /// A follower that is behind the start of its leaders' logs.

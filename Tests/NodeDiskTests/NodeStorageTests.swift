@@ -30,7 +30,7 @@ import Testing
 
   @Test(arguments: [false, true]) func aLostStateMayHaveBeenAVote(isLost: Bool) throws {
     var found = RecoveredShard(
-      shard: shard, state: NodeStorage.encoded(HardState(term: Term(3))), startIndex: LogIndex(0), startTerm: Term(0),
+      shard: shard, state: HardState(term: Term(3)).encoded, startIndex: LogIndex(0), startTerm: Term(0),
       entries: [])
     found.isDamaged = true
     found.isStateLost = isLost
