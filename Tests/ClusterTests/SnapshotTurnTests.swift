@@ -119,6 +119,36 @@ import Testing
     #expect(longest > 1 && saved > 1 << 20, "\(longest), \(saved)")
   }
 
+  /// Later ones do not have the changes since a snapshot that was begun and could not be written.
+  @Test func changesAreSinceASnapshotThatWasWritten() throws {
+    let cluster = try makeCluster(seed: 116, commands: 1_000_000)
+    let node = try cluster.node(0)
+    func snapshotAll() throws {
+      for replica in ledgers(cluster, 0) {
+        let taken = node.counters.snapshotsTaken
+        try #require(node.takeSnapshot(of: replica))
+        try #require(cluster.simulation.run(for: 5_000_000) { node.counters.snapshotsTaken > taken })
+      }
+    }
+    try earn(cluster, rounds: 200, tag: "f")
+    try snapshotAll()
+    // Enough to fill pages that nothing is written to later.
+    try earn(cluster, rounds: 60, tag: "g")
+    for replica in ledgers(cluster, 0) {
+      let lost = replica.machine.beginSnapshot()
+      replica.machine.endSnapshot(lost, file: nil)
+    }
+    try earn(cluster, rounds: 4, tag: "h")
+    try snapshotAll()
+    #expect(try chains(cluster, 0).map(\.count) == [2, 2, 2])
+    cluster.simulation.kill(0)
+    cluster.simulation.start(0)
+    let isWell = cluster.simulation.run(for: 20_000_000) { cluster.status(0).contains("healthy=yes") }
+    try #require(isWell, "\(cluster.simulation.report)")
+    #expect(try cluster.answer("BALANCE m0", on: 0).contains("balance=1056 "))
+    try cluster.checkBooks()
+  }
+
   /// One that takes long, or fails, holds up nobody: what is late makes a start longer.
   @Test func aSnapshotThatTakesLongHoldsUpNobody() throws {
     let cluster = try makeCluster(seed: 112, commands: 100)
