@@ -6,6 +6,7 @@ import Storage
 struct DirectoryImage: Sendable {
   var stamp: Stamp
   var index: LogIndex
+  var semantics: UInt8
   var topology: Topology?
   var firstTopology: Topology?
   var records: CatalogueRecords
@@ -29,6 +30,7 @@ struct DirectoryImage: Sendable {
       buffer.append(field: 3, zigzag: Int64(deltas.startIndex))
       if let topology { buffer.append(field: 4) { topology.encode(into: &$0) } }
       if let firstTopology { buffer.append(field: 5) { firstTopology.encode(into: &$0) } }
+      buffer.append(field: 6, zigzag: Int64(semantics))
       buffer.appendEndOfFields()
     }
     for delta in deltas {
@@ -55,7 +57,8 @@ struct DirectoryImage: Sendable {
 extension DirectoryMachine {
   func beginSnapshot() -> MachineSnapshot {
     let image = DirectoryImage(
-      stamp: lastStamp, index: lastIndex, topology: topology, firstTopology: firstTopology, records: catalogue.records,
+      stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
+      records: catalogue.records,
       deltas: deltas, requests: requests.items)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }

@@ -26,6 +26,7 @@ final class DirectoryMachine: Machine {
   private(set) var requests: ChangeRequests
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
+  private(set) var semantics = Semantics.first
   /// Of the entry that is being applied.
   private var openIndex = LogIndex(0)
 
@@ -67,6 +68,9 @@ final class DirectoryMachine: Machine {
     buffer.patch(UInt32(buffer.count - start - 4), at: start)
   }
 
+  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) {
+    DirectoryMachine.append(.spread, to: &buffer) { $0.append(droppedVersion) }
+  }
   func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.catalogue.rawValue }
   var memoryByteCount: Int { 0 }
   var spareByteCount: Int { 0 }
@@ -78,6 +82,7 @@ final class DirectoryMachine: Machine {
     var reader = ByteReader(payload)
     guard let header = try? EntryHeader(decoding: &reader) else { return EntryCursor(offset: payload.count, left: 0) }
     lastStamp = max(lastStamp, header.stamp)
+    semantics = max(semantics, header.semantics)
     return EntryCursor(offset: reader.offset, left: header.commandCount)
   }
   func apply(
@@ -288,9 +293,15 @@ final class DirectoryMachine: Machine {
       case 3: deltas = ChunkedQueue(startingAt: Int(try value.readSmall(UInt32.self)))
       case 4: topology = try Topology(decoding: &value)
       case 5: firstTopology = try Topology(decoding: &value)
+      case 6: semantics = try value.readSmall()
       default: return false
       }
       return true
+    }
+    guard semantics <= Semantics.newest else {
+      throw MalformedBytes(
+        "the directory is of semantics \(semantics), and this build knows up to \(Semantics.newest): start a newer build"
+      )
     }
     return version
   }

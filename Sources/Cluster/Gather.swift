@@ -14,6 +14,8 @@ extension Replica {
     /// A leader that has more commands to apply before it may propose refuses at once what comes; and who has more is not
     /// given leadership.
     var replayPatience = 50_000
+    /// The newest semantics that this node knows.
+    var semantics = Semantics.newest
   }
 
   struct ReplicaCounters: Sendable {

@@ -59,6 +59,8 @@ public struct ReplicaView {
   public var quarantined: String? { replica.quarantined }
   /// The entry from which on it applies nothing, if there is one.
   public var poison: LogIndex? { replica.poison?.index }
+  /// The newest semantics that it has met.
+  public var semantics: UInt8 { replica.machine.semantics }
   /// It may lack what it acknowledged, or was seen to be in another state than the others.
   public var isBad: Bool { quarantined != nil || replica.raft.isDamaged || replica.raft.isFenced }
   /// Of the ledger's state; nil for the directory, and in the midst of an entry.

@@ -33,6 +33,7 @@ final class LedgerMachine: Machine {
 
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
+  var semantics: UInt8 { ledger.semantics }
   var isUnkeyed: Bool { !ledger.isKeyed }
   var hashKey: HashKey { ledger.hashKey }
   var nextDeadline: Stamp? { ledger.nextDeadline }
@@ -73,6 +74,7 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
+  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) { Command.appendTick(to: &buffer, slot: slot) }
   func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandKind(of: command)?.makesStateGrow ?? true }
   var isForgettingEarly: Bool { ledger.isRequestRoomFull }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {

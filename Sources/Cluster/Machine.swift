@@ -9,6 +9,8 @@ protocol Machine: AnyObject {
   /// The last entry applied, of any kind.
   var lastIndex: LogIndex { get }
   var catalogueVersion: UInt32 { get }
+  /// The newest `Semantics` that an entry was applied by.
+  var semantics: UInt8 { get }
   /// Its first entry is to tell it the cluster's key.
   var isUnkeyed: Bool { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
@@ -30,6 +32,8 @@ protocol Machine: AnyObject {
     into reply: inout ReplyWriter,
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
   ) -> Bool
+  /// A command that changes nothing by itself: what an entry has that only raises the semantics.
+  func appendNothing(to buffer: inout ByteBuffer, slot: Slot)
   /// Whether a command is of a kind that makes the state grow: for a while at least, more than others do.
   func grows(by command: UnsafeRawBufferPointer) -> Bool
   /// Bytes of memory that the state takes, and bytes that are kept for it to take next.

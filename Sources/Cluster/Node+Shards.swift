@@ -68,6 +68,7 @@ extension Node {
       }
       var limits = Replica.ReplicaLimits()
       limits.replayPatience = configuration.replayPatience
+      limits.semantics = configuration.semantics
       let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft, limits: limits)
       replica.countUnapplied()
       replica.snapshotHeadStart = snapshotHeadStart(of: found.shard)

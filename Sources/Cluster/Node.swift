@@ -189,6 +189,7 @@ public final class Node: NodeCore {
     hello.life = life
     hello.predecessor = predecessor
     hello.logPosition = storage.logPosition
+    hello.semantics = configuration.semantics
     let me = Peer(id: storage.identity, index: 0, hello: hello)
     peers = [me]
     peerIndex = [storage.identity: 0]
@@ -252,6 +253,7 @@ public final class Node: NodeCore {
 
   /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
   private func proposeDue() {
+    raiseSemantics()
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
       if replica.shard == .directory {

@@ -63,6 +63,10 @@ public struct NodeConfiguration: Sendable {
   /// four round trips of the longest link where that is more, and then ever less often.
   public var deliveryInterval: UInt64 = 200_000
 
+  /// The newest semantics that this node admits to know: fewer than it does where a test has it play an older build.
+  public var semantics = NodeConfiguration.newestSemantics
+  public static let newestSemantics = Semantics.newest
+
   public init(name: String, region: String, clientAddress: String, peerAddress: String, join: [String]) {
     self.name = name
     self.region = region

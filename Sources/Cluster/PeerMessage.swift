@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// What nodes say to each other. A frame (see `Protocol.FrameHeader`) carries any number of messages:
 ///
@@ -121,16 +122,22 @@ struct Hello: Hashable, Sendable {
   var isSeated = false
   /// What the other side's proof is to cover: never the same twice.
   var challenge = Proof.unset
+  /// The newest that the node knows.
+  var semantics = Semantics.first
 
   func encode(into buffer: inout ByteBuffer) {
-    buffer.append(node.rawValue)
-    for text in [name, region, clientAddress, peerAddress, version] { buffer.append(counted: text) }
-    buffer.append(cluster)
-    buffer.append(UInt8((isBulk ? 1 : 0) | (isSeated ? 2 : 0)))
-    life.encode(into: &buffer)
-    predecessor.encode(into: &buffer)
-    buffer.append(logPosition)
-    challenge.encode(into: &buffer)
+    buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
+    for (number, text) in [(2, name), (3, region), (4, clientAddress), (5, peerAddress), (6, version)] {
+      buffer.append(field: number) { $0.append(utf8: text) }
+    }
+    buffer.append(field: 7, zigzag: Int64(bitPattern: cluster))
+    buffer.append(field: 8, zigzag: (isBulk ? 1 : 0) | (isSeated ? 2 : 0))
+    buffer.append(field: 9) { life.encode(into: &$0) }
+    buffer.append(field: 10) { predecessor.encode(into: &$0) }
+    buffer.append(field: 11, zigzag: Int64(bitPattern: logPosition))
+    buffer.append(field: 12) { challenge.encode(into: &$0) }
+    buffer.append(field: 13, zigzag: Int64(semantics))
+    buffer.appendEndOfFields()
   }
   init(
     node: NodeID, name: String, region: String, clientAddress: String, peerAddress: String, version: String,
@@ -144,21 +151,31 @@ struct Hello: Hashable, Sendable {
     self.version = version
     self.cluster = cluster
   }
+  /// What a newer build says beside is no matter of this one.
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    node = NodeID(try reader.read())
-    name = try reader.readString()
-    region = try reader.readString()
-    clientAddress = try reader.readString()
-    peerAddress = try reader.readString()
-    version = try reader.readString()
-    cluster = try reader.read()
-    let flags = try reader.read(UInt8.self)
-    isBulk = flags & 1 != 0
-    isSeated = flags & 2 != 0
-    life = try LifeID(decoding: &reader)
-    predecessor = try LifeID(decoding: &reader)
-    logPosition = try reader.read()
-    challenge = try Proof(decoding: &reader)
+    self.init(node: .none, name: "", region: "", clientAddress: "", peerAddress: "", version: "", cluster: 0)
+    try reader.readFields(of: "a greeting") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: node = NodeID(UInt64(bitPattern: try value.readZigzag()))
+      case 2: name = try value.readText()
+      case 3: region = try value.readText()
+      case 4: clientAddress = try value.readText()
+      case 5: peerAddress = try value.readText()
+      case 6: version = try value.readText()
+      case 7: cluster = UInt64(bitPattern: try value.readZigzag())
+      case 8:
+        let flags = try value.readZigzag()
+        isBulk = flags & 1 != 0
+        isSeated = flags & 2 != 0
+      case 9: life = try LifeID(decoding: &value)
+      case 10: predecessor = try LifeID(decoding: &value)
+      case 11: logPosition = UInt64(bitPattern: try value.readZigzag())
+      case 12: challenge = try Proof(decoding: &value)
+      case 13: semantics = try value.readSmall()
+      default: _ = try value.readBytes(value.remaining)
+      }
+      return true
+    }
   }
 }
 

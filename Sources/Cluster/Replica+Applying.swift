@@ -23,6 +23,7 @@ extension Replica {
     while hasBacklog && applyAllowance > 0 {
       if openEntry == nil {
         let entry = backlog[nextToApply]
+        guard knowsSemantics(of: entry) else { break }
         nextToApply += 1
         applyAllowance -= Replica.entryWork
         unappliedBytes = max(0, unappliedBytes - entry.payload.count)

@@ -36,6 +36,8 @@ final class Replica {
   /// The cluster's key, for a shard that has no entry yet; nil: this one is told none.
   var hashKey: HashKey?
   private var isKeyProposed = false
+  /// As leader: what entries are proposed by, if that is more than the state has met.
+  var proposedSemantics = Semantics.first
 
   /// The entry being gathered.
   /// Audits' markers that wait for this clock to come near their stamp.
@@ -133,6 +135,7 @@ final class Replica {
     self.machine = machine
     self.raft = raft
     self.limits = limits
+    haltIfSemanticsAreUnknown()
   }
 
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
@@ -287,6 +290,7 @@ final class Replica {
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
     gather.payload.patch(earliest.map { EntryHeader.lead(of: stamp, over: $0) } ?? .max, at: 2)
+    gather.payload.patch(semantics, at: EntryHeader.semanticsOffset)
     gather.payload.patch(stamp.microseconds, at: 4)
     gather.payload.patch(machine.catalogueVersion, at: 12)
     gather.payload.patch(UInt32(gather.origins.count), at: 16)
@@ -311,7 +315,7 @@ final class Replica {
     guard let hashKey, !isKeyProposed, machine.isUnkeyed else { return true }
     var payload = ByteBuffer(capacity: 128)
     let stamp = Stamp(microseconds: max(lastProposedStamp, machine.lastStamp).microseconds + 1)
-    EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1).encode(into: &payload)
+    EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1, semantics: semantics).encode(into: &payload)
     Command.appendKey(to: &payload, slot: firstSlot, key: hashKey)
     guard let index = try? raft.propose(payload.array) else { return false }
     isKeyProposed = true
@@ -413,6 +417,7 @@ final class Replica {
     outbox.roleChanged = true
     catalogueProposed = 0
     isKeyProposed = false
+    proposedSemantics = Semantics.first
     if isLeader {
       observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
@@ -473,6 +478,7 @@ final class Replica {
     openEntry = nil
     dropBacklog()
     passSuspect(through: index)
+    haltIfSemanticsAreUnknown()
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
     bytesSinceSnapshot = 0
     commandsSinceSnapshot = 0

@@ -43,8 +43,9 @@ public struct Setting: Sendable {
   public var key: String
   /// The default.
   public var value: String
-  /// For the operator: what it does, its unit and bounds. May have several lines.
+  /// For the operator: what it does, its unit and bounds. May have several lines. Empty: it is for tests, and listed nowhere.
   public var documentation: String
+  public var isHidden: Bool { documentation.isEmpty }
   /// Why a value is not acceptable ("must be 1 to 100"), nil if it is.
   public var problem: @Sendable (_ value: String) -> String?
 

@@ -30,7 +30,8 @@ struct Core: SingleRecord {
   var faults: LedgerFaults = []
   private var overdue: UInt8 = 0
   private var inEntry: UInt8 = 0
-  private var reserved: UInt8 = 0
+  /// The newest that an entry was applied by.
+  var semantics = Semantics.first
   var shard = ShardID(0)
   private var reserved2: UInt32 = 0
   /// Of a snapshot: where the journal ended.

@@ -4,7 +4,7 @@ import Base
 public struct EntryHeader: Hashable, Sendable {
   /// How the payload is laid out. 1 is the only one so far.
   public var format: UInt8
-  /// Which rules the commands are applied by. 1 is the only one so far.
+  /// Which rules the commands are applied by: see `Semantics`. Rises along a log, never falls.
   public var semantics: UInt8
   /// How many milliseconds, rounded up, the stamp is ahead of the earliest of the nodes' clocks, at the proposal; 65,535:
   /// nobody knows, or more. Says nothing to the ledger.
@@ -16,13 +16,12 @@ public struct EntryHeader: Hashable, Sendable {
   public var commandCount: UInt32
 
   public static let currentFormat: UInt8 = 1
-  public static let currentSemantics: UInt8 = 1
   /// Bytes of an encoded header.
   public static let size = 20
 
   public init(
     stamp: Stamp, catalogueVersion: UInt32, commandCount: UInt32, format: UInt8 = EntryHeader.currentFormat,
-    semantics: UInt8 = EntryHeader.currentSemantics, lead: UInt16 = .max
+    semantics: UInt8 = Semantics.first, lead: UInt16 = .max
   ) {
     self.lead = lead
     self.format = format
@@ -53,6 +52,12 @@ public struct EntryHeader: Hashable, Sendable {
 }
 
 extension EntryHeader {
+  /// Where the semantics stand in a payload.
+  public static let semanticsOffset = 1
+  /// Those that a payload is to be applied by; the first if it has no header.
+  public static func semantics(of payload: [UInt8]) -> UInt8 {
+    payload.count >= size ? payload[semanticsOffset] : Semantics.first
+  }
   /// How far a stamp is ahead of a clock, as `lead` says it.
   public static func lead(of stamp: Stamp, over clock: Stamp) -> UInt16 {
     let ahead = stamp.microseconds - clock.microseconds

@@ -112,7 +112,7 @@ struct HistoryWalk: Sendable {
     _ reader: inout JournalRecordReader<Source>, _ position: JournalPosition
   ) throws -> JournalPosition? {
     try reader.read(at: position) { record in
-      guard record.tenant == tenant, record.member.elementsEqual(member), record.kind != .answer, record.kind != .index
+      guard record.tenant == tenant, record.member.elementsEqual(member), record.kind.isOfHistory
       else { return nil }
       last = record.tx
       return try next(record, position)

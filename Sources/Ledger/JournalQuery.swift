@@ -157,7 +157,7 @@ struct JournalRecordReader<Source: JournalSource> {
     do {
       let record = try JournalRecord(decoding: bytes)
       guard
-        record.kind == .answer || record.kind == .index
+        !record.kind.isOfHistory
           || (record.program >= 0 && Int(record.program) < catalogue.programCount)
       else {
         throw MalformedBytes("a record of an unknown program")

@@ -22,6 +22,16 @@ enum RecordKind: UInt8, Sendable {
   case index = 14
   /// What had lapsed, taken back from breakage by the refund that follows.
   case expireBack = 15
+  /// Newer semantics begin with this entry: `amount`. Not part of a history.
+  case rules = 16
+
+  /// It is about a member's account.
+  var isOfHistory: Bool {
+    switch self {
+    case .answer, .index, .rules: false
+    default: true
+    }
+  }
 
   var word: StaticString {
     switch self {
@@ -40,6 +50,7 @@ enum RecordKind: UInt8, Sendable {
     case .lapse: "lapse"
     case .index: "index"
     case .expireBack: "expire-back"
+    case .rules: "rules"
     }
   }
 }

@@ -30,7 +30,7 @@ extension Ledger {
   public mutating func beginSnapshot() -> LedgerSnapshot {
     precondition(!core.isInEntry, "a snapshot is begun between entries")
     core.journalEnd = journal.end
-    let builder = frozen(into: pool.beginSnapshot())
+    let builder = frozen(into: pool.beginSnapshot(), semantics: semantics)
     return LedgerSnapshot(
       lastIndex: lastIndex, lastStamp: lastStamp, journalEnd: journal.end, frozen: builder.finish(),
       catalogue: catalogue.records)
@@ -58,6 +58,10 @@ extension Ledger {
         throw MalformedBytes("a snapshot of another shard, or of none")
       }
       shard = ledger.shard
+      guard ledger.semantics <= Semantics.newest else {
+        throw MalformedBytes(
+          "it is of semantics \(ledger.semantics), and this build knows up to \(Semantics.newest): start a newer build")
+      }
       var rest = reader.source
       ledger.catalogue = try Catalogue(restoring: &rest, key: ledger.core.key)
     }

@@ -103,6 +103,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var shard: ShardID { core.shard }
   public var lastStamp: Stamp { core.lastStamp }
   public var lastIndex: LogIndex { core.lastIndex }
+  public var semantics: UInt8 { core.semantics }
   public var catalogueVersion: UInt32 { catalogue.version }
   public var memberCount: UInt64 { core.memberCount }
   public var transactionCount: UInt64 { core.transactionCount }
@@ -140,8 +141,19 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     let latest = core.lastStamp
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
+    if header.semantics > core.semantics { raiseSemantics(to: header.semantics) }
     dedupeMarks.advance(to: now, retention: retention, end: dedupe.end, latest: latest)
     dropOverdue(atMost: Ledger.dropsAnEntry)
+  }
+  private mutating func raiseSemantics(to semantics: UInt8) {
+    core.semantics = semantics
+    // What is written from now on may have another form.
+    pool.forgetKept()
+    guard semantics >= Semantics.rulesInJournal else { return }
+    var record = JournalRecord(
+      .rules, tx: .none, stamp: core.lastStamp, tenant: .first, member: UnsafeRawBufferPointer(start: nil, count: 0))
+    record.amount = Int64(semantics)
+    _ = journal.append(record)
   }
   /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
   private mutating func indexSequences() {

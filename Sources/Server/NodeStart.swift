@@ -80,6 +80,9 @@ enum NodeSettings {
       "shard-queue-mb", "64",
       "MiB of requests that may wait here for one shard; over it they are answered BUSY, 1 to 4096.",
       whole: 1...4096),
+    // Has this build play an older one, for tests.
+    Setting(
+      "semantics", "\(NodeConfiguration.newestSemantics)", "", whole: 1...Int(NodeConfiguration.newestSemantics)),
   ]
 
   static func configuration(of server: ServerConfiguration) -> NodeConfiguration {
@@ -102,6 +105,7 @@ enum NodeSettings {
     node.diskReserve = DiskReserve(byteCount: UInt64(number("disk-reserve-mb")) << 20)
     node.clientWindow = number("client-window")
     node.shardQueueBytes = number("shard-queue-mb") << 20
+    node.semantics = UInt8(number("semantics"))
     return node
   }
 }

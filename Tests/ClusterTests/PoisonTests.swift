@@ -110,6 +110,8 @@ import Testing
     let killer = Killer()
     let cluster = try DiskCluster(seed: 91, observer: killer)
     let simulation = cluster.simulation
+    // Nothing else is under way when it comes.
+    simulation.run(for: 2_000_000)
     let topology = try #require(try cluster.node(0).topology)
     let shard = try #require(topology.shard(ofMember: "m0"))
     let others = cluster.members.filter { topology.shard(ofMember: $0) != shard }

@@ -112,6 +112,7 @@ import Testing
   /// Both began from the same: who is heard first stays.
   @Test func ofTwoCopiesOneGetsTheSeat() throws {
     let simulation = try makeCluster(seed: 405)
+    simulation.run(for: 2_000_000)
     simulation.kill(2)
     let twins = [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)]
     simulation.start(twins[0])

@@ -13,6 +13,7 @@ private struct FormState<Record: BitwiseCopyable>: TabledState, ~Copyable {
   /// Whether this build has the blob at all.
   let hasBlob: Bool
   var isBlobFirst = false
+  var blobSince: UInt8 = 1
 
   init(formerSizes: [Int] = [], hasBlob: Bool = true) {
     array = PagedArray(pool)
@@ -22,10 +23,10 @@ private struct FormState<Record: BitwiseCopyable>: TabledState, ~Copyable {
     self.hasBlob = hasBlob
   }
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
-    if hasBlob && isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob")) }
+    if hasBlob && isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob", since: blobSince)) }
     try visitor.visit(&array, TableTag(1, "the array", formerSizes: formerSizes))
     try visitor.visit(&queue, TableTag(2, "the queue", formerSizes: formerSizes))
-    if hasBlob && !isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob")) }
+    if hasBlob && !isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob", since: blobSince)) }
   }
   mutating func image(changesOnly: Bool = false) -> [UInt8] {
     let snapshot = frozen(into: pool.beginSnapshot()).finish()
@@ -136,6 +137,19 @@ private struct Large: BitwiseCopyable, Equatable {
     }
     #expect(
       error?.description == "the array: records of version 2, and this build knows up to 1: start a newer build")
+  }
+
+  /// A table that came with newer semantics is in no snapshot before they have begun: older builds could not read it.
+  @Test func aTableIsWrittenOnceItsSemanticsHaveBegun() throws {
+    var newer = small()
+    newer.blobSince = 2
+    let snapshot = newer.frozen(into: newer.pool.beginSnapshot(), semantics: 1).finish()
+    let bytes = written(snapshot)
+    newer.pool.endSnapshot(snapshot)
+    var older = FormState<Small>(hasBlob: false)
+    #expect(try older.restore([bytes]))
+    let begun = newer.image()
+    #expect(throws: MalformedBytes.self) { _ = try older.restore([begun]) }
   }
 
   @Test func theOrderOfSectionsDoesNotMatter() throws {

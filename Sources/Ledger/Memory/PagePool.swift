@@ -65,6 +65,9 @@ struct PagePool: ~Copyable {
     state.pointee.keptGeneration = state.pointee.generation
   }
 
+  /// The next snapshot is to be whole.
+  mutating func forgetKept() { state.pointee.keptGeneration = 0 }
+
   /// Gives the memory of up to `pages` free pages back to the system, keeping `spare` of them. Returns how many it
   /// gave back: 0 when there is nothing to do. Call it now and then (once an entry, say); costs some 3 µs a page, and
   /// more when the memory is wanted again: on a virtual machine up to 5 µs for each 4 KiB. So spare generously.

@@ -7,12 +7,15 @@ struct TableTag: Sendable {
   let name: StaticString
   /// Bytes of a record in each version before the present one, the first first.
   let formerSizes: [Int]
+  /// The semantics that it came with: until they begin it is empty, and in no snapshot.
+  let since: UInt8
 
-  init(_ number: UInt16, _ name: StaticString, formerSizes: [Int] = []) {
+  init(_ number: UInt16, _ name: StaticString, formerSizes: [Int] = [], since: UInt8 = Semantics.first) {
     precondition(number > 0, "0 ends a snapshot")
     self.number = number
     self.name = name
     self.formerSizes = formerSizes
+    self.since = since
   }
   /// Of the records that this build keeps. From 1; raised where a record grows or means something else.
   var version: UInt16 { UInt16(formerSizes.count + 1) }
@@ -60,9 +63,11 @@ protocol TabledState: ~Copyable {
 }
 
 extension TabledState where Self: ~Copyable {
-  /// Adds all tables to a snapshot.
-  mutating func frozen(into builder: consuming SnapshotBuilder) -> SnapshotBuilder {
-    var visitor = FreezingVisitor(builder: builder)
+  /// Adds all tables that builds of these semantics know to a snapshot.
+  mutating func frozen(
+    into builder: consuming SnapshotBuilder, semantics: UInt8 = Semantics.newest
+  ) -> SnapshotBuilder {
+    var visitor = FreezingVisitor(builder: builder, semantics: semantics)
     visitTables(&visitor)
     return visitor.finish()
   }
@@ -105,8 +110,9 @@ extension TabledState where Self: ~Copyable {
 
 private struct FreezingVisitor: TableVisitor, ~Copyable {
   var builder: SnapshotBuilder
+  let semantics: UInt8
   mutating func visit<T: Table & ~Copyable>(_ table: inout T, _ tag: TableTag) {
-    table.freeze(tag, into: &builder)
+    if tag.since <= semantics { table.freeze(tag, into: &builder) }
   }
   consuming func finish() -> SnapshotBuilder { builder }
 }

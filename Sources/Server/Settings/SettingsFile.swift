@@ -133,7 +133,7 @@ enum SettingsFile {
       """
     for (title, settings) in [("The process", shell), ("The node", node)] where !settings.isEmpty {
       text += "# --- \(title) ---\n\n"
-      for setting in settings {
+      for setting in settings where !setting.isHidden {
         for line in setting.documentation.split(separator: "\n") { text += "# \(line)\n" }
         text += setting.value.isEmpty ? "\(setting.key) =\n\n" : "\(setting.key) = \(setting.value)\n\n"
       }
@@ -157,7 +157,7 @@ enum SettingsFile {
   /// A flag and its default a line, and its documentation below.
   static func list(_ settings: [Setting]) -> String {
     var text = ""
-    for setting in settings {
+    for setting in settings where !setting.isHidden {
       text += "  --\(setting.key) \(setting.value.isEmpty ? "VALUE" : "(\(setting.value))")\n"
       for line in setting.documentation.split(separator: "\n") { text += "      \(line)\n" }
     }

@@ -97,6 +97,7 @@ extension Life {
     }
     let digests = views.compactMap(\.digest)
     if let one = digests.first, !digests.allSatisfy({ $0 == one }) { wrong("shard \(shard): digests differ in peace") }
+    if lacksSemantics(views) { return "shard \(shard): newer semantics have not begun" }
     return nil
   }
 

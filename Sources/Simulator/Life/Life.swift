@@ -92,10 +92,13 @@ public final class Life {
       let row = [UInt64](repeating: plan.bandwidth, count: plan.nodes)
       faults.bandwidth = [[UInt64]](repeating: row, count: plan.nodes)
     }
+    var made = 0
     simulation = Simulation(
       seed: seed, nodes: plan.nodes, faults: faults, observer: observer,
       logOptions: .init(segmentBytes: plan.segmentBytes, maxRecordBytes: plan.segmentBytes / 2)
     ) { configuration in
+      if made < plan.olderNodes { configuration.semantics = Life.olderSemantics }
+      made += 1
       configuration.snapshotLogBytes = plan.snapshotLogBytes
       configuration.snapshotCommands = plan.snapshotCommands
       configuration.logTailBytes = plan.logTailBytes
@@ -180,6 +183,7 @@ public final class Life {
   /// An error that no fault explains is a failure.
   private func troubled(_ host: SimulatedHost, _ text: String) {
     // A sick disk excuses much, and not this.
+    if text.contains("kind=SEMANTICS") { return fail("\(host.name) \(text)") }
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if realDisks[host.number] != nil { return }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
@@ -294,6 +298,7 @@ public final class Life {
     scheduleTransaction()
     scheduleCatalogue()
     scheduleImpostor()
+    scheduleUpgrades()
     watchReplicas()
   }
 

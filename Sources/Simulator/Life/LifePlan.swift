@@ -137,6 +137,8 @@ public struct LifePlan: Sendable {
   public var hasInitTrouble = false
   /// Now and then a copy of a node's disk, from an earlier life of it, is started in its place.
   public var hasImpostors = false
+  /// So many nodes begin as an older build, and are upgraded one by one.
+  public var olderNodes = 0
 
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
@@ -233,6 +235,7 @@ public struct LifePlan: Sendable {
     if random.chance(200) { bandwidth = random.pick([200_000, 1_000_000, 10_000_000]) }
     hasInitTrouble = random.chance(300)
     hasImpostors = random.chance(300) && !isRuin
+    if random.chance(300) { olderNodes = 1 + Int(random.below(UInt64(nodes))) }
   }
 
   /// Each terminal has a member of its own.
@@ -255,7 +258,7 @@ public struct LifePlan: Sendable {
   public var summary: String {
     "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin ? isRuinSeen ? "seen" : "unseen" : "no")"
       + " wide=\(distances[0] > 0) bandwidth=\(bandwidth) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
-      + " init=\(hasInitTrouble ? "trouble" : "calm") impostors=\(hasImpostors)"
+      + " init=\(hasInitTrouble ? "trouble" : "calm") impostors=\(hasImpostors) older=\(olderNodes)"
       + " kinds=\(kinds.map(\.word).joined(separator: ","))"
   }
 }

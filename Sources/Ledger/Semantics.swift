@@ -1,0 +1,14 @@
+/// The rules by which entries are applied, and the forms in which what comes of them is written: numbered, each with all of
+/// the one before that it does not say otherwise. An entry's header says which it goes by, and a state remembers the newest
+/// that it has met. A leader begins to use newer ones once every node has said that it knows them; a replica that meets
+/// some that it does not know applies nothing from there on.
+///
+/// Who changes a rule, or writes something that earlier builds cannot read (a table, a larger record, a field of the
+/// catalogue, a record of the journal), gives it the next number, raises `newest`, and asks for it where it begins.
+public enum Semantics {
+  public static let first: UInt8 = 1
+  /// The journal says where newer semantics begin: `RecordKind.rules`.
+  static let rulesInJournal: UInt8 = 2
+  /// What this build knows.
+  public static let newest: UInt8 = 2
+}

@@ -1,0 +1,83 @@
+import Base
+import Testing
+
+@testable import Ledger
+
+/// How a ledger takes to newer semantics.
+@Suite struct SemanticsTests {
+  /// Applies an entry of one tick.
+  private func apply(_ ledger: inout Ledger, _ index: UInt64, semantics: UInt8) {
+    var payload = ByteBuffer(capacity: 64)
+    EntryHeader(
+      stamp: Stamp(microseconds: Int64(index)), catalogueVersion: 0, commandCount: 1, semantics: semantics
+    ).encode(into: &payload)
+    Command.appendTick(to: &payload, slot: Slot(0))
+    var reply = ReplyWriter()
+    ledger.apply(payload: payload.bytes, index: LogIndex(index), into: &reply) { _, _, _, _ in }
+  }
+  /// The kinds and amounts of what the journal has since it was last taken, the index at its beginning left out.
+  private func records(_ ledger: inout Ledger) -> [(RecordKind, Int64)] {
+    var found: [(RecordKind, Int64)] = []
+    ledger.takeJournal { _, bytes in
+      var offset = JournalBuffer.frameHeaderSize
+      while offset + JournalRecord.fixedSize <= bytes.count {
+        let count = Int(bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
+        guard count >= JournalRecord.fixedSize, offset + count <= bytes.count,
+          let record = try? JournalRecord(decoding: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count]))
+        else { return }
+        if record.kind != .index { found.append((record.kind, record.amount)) }
+        offset += count
+      }
+    }
+    return found
+  }
+
+  @Test func newerSemanticsBeginWithTheEntryThatSaysSoAndTheJournalTellsIt() throws {
+    var ledger = Ledger(shard: ShardID(3))
+    apply(&ledger, 1, semantics: 1)
+    apply(&ledger, 2, semantics: 1)
+    #expect(ledger.semantics == 1)
+    #expect(records(&ledger).isEmpty)
+    apply(&ledger, 3, semantics: 2)
+    let begun = records(&ledger)
+    #expect(ledger.semantics == 2)
+    #expect(begun.map(\.0) == [.rules] && begun.map(\.1) == [2])
+    apply(&ledger, 4, semantics: 2)
+    // They never go back.
+    apply(&ledger, 5, semantics: 1)
+    #expect(ledger.semantics == 2)
+    #expect(records(&ledger).isEmpty)
+  }
+
+  @Test func theSnapshotAfterTheyBeginIsWhole() throws {
+    var ledger = Ledger(shard: ShardID(3))
+    apply(&ledger, 1, semantics: 1)
+    let first = ledger.beginSnapshot()
+    first.write { _ in }
+    ledger.endSnapshot(first, isKept: true)
+    apply(&ledger, 2, semantics: 1)
+    let second = ledger.beginSnapshot()
+    #expect(second.canTellChanges)
+    ledger.endSnapshot(second)
+    apply(&ledger, 3, semantics: 2)
+    let third = ledger.beginSnapshot()
+    #expect(!third.canTellChanges)
+    var bytes: [UInt8] = []
+    third.write { bytes.append(contentsOf: $0) }
+    ledger.endSnapshot(third)
+    #expect(try Ledger.restored(from: MemorySnapshotSource(bytes)).semantics == 2)
+  }
+
+  @Test func aStateOfUnknownSemanticsIsRefusedInALineThatSaysSo() throws {
+    var ledger = Ledger(shard: ShardID(3))
+    apply(&ledger, 1, semantics: Semantics.newest + 1)
+    let snapshot = ledger.beginSnapshot()
+    var bytes: [UInt8] = []
+    snapshot.write { bytes.append(contentsOf: $0) }
+    ledger.endSnapshot(snapshot)
+    let error = #expect(throws: MalformedBytes.self) {
+      _ = try Ledger.restored(from: MemorySnapshotSource(bytes))
+    }
+    #expect(error?.description == "it is of semantics 3, and this build knows up to 2: start a newer build")
+  }
+}
