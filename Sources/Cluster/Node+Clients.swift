@@ -85,7 +85,7 @@ extension Node {
   /// Its index is another client's from now on: once only, though both sides may end a connection in one turn.
   func release(_ client: Client, close: Bool) {
     guard clientIndex.removeValue(forKey: client.id) != nil else { return }
-    if close { clientClose.append(client.id) }
+    if close { out.clientClose.append(client.id) }
     if !client.isReserved { places.giveBackOrdinary() }
     clients[Int(client.index)] = nil
     freeClients.append(client.index)
@@ -101,7 +101,7 @@ extension Node {
   private func stopReading(_ client: Client) {
     guard !client.readingStopped else { return }
     client.readingStopped = true
-    clientReading.append((client.id, false))
+    out.clientReading.append((client.id, false))
   }
 
   /// After an answer: what was held back is read on when there is room, or when the barrier is down.
@@ -118,7 +118,7 @@ extension Node {
       return
     }
     client.readingStopped = false
-    clientReading.append((client.id, true))
+    out.clientReading.append((client.id, true))
   }
 
   /// Its answers have gone out: it may ask on.

@@ -217,7 +217,7 @@ extension Node {
           + " leader=\(Node.hex(known.node.rawValue)) term=\(known.term.rawValue) items=\(stream.items.first)..<\(stream.items.next)"
           + " unsent=\(stream.unsent) reachable=\(isReachable(known.node))")
     }
-    lines.append("log busy=\(logBusy) pending=\(pendingRecords.count)")
+    lines.append("log busy=\(logWriter.isBusy) pending=\(logWriter.recordCount)")
     return lines.joined(separator: "\n  ")
   }
 }

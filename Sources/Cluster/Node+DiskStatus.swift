@@ -72,7 +72,7 @@ extension Node {
         ("log_limit", "\(configuration.logLimitBytes)"),
         ("log_held_by_shard", worst.map { "\($0.shard.rawValue)" } ?? "none"),
         ("log_held_bytes", "\(worst?.pinnedBytes ?? 0)"), ("log_live_bytes", "\(worst?.liveBytes ?? 0)"),
-        ("log_probes", "\(disk.probes)"), ("log_rewrites", "\(counters.logRewrites)"),
+        ("log_probes", "\(logWriter.probeCount)"), ("log_rewrites", "\(counters.logRewrites)"),
         ("snapshots_forced", "\(counters.snapshotsForced)"),
       ])
   }

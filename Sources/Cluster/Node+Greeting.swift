@@ -58,7 +58,7 @@ extension Node {
     let mark = header.begin(&frame)
     frame.append(body)
     FrameHeader.finish(mark, in: &frame)
-    linkBytes.append((link, frame.array))
+    out.linkBytes.append((link, frame.array))
   }
 
   private func sendProof(on link: Link) {
@@ -265,7 +265,7 @@ extension Node {
   }
   private func refuseSeat(_ holder: Hello, on link: Link) {
     sendVerdict(holder, on: link.id)
-    closeLinks.append(link.id)
+    out.closeLinks.append(link.id)
     dropped(link.id)
   }
 
@@ -286,7 +286,7 @@ extension Node {
     var isOver = link.dialled == nil
     defer {
       if isOver {
-        closeLinks.append(link.id)
+        out.closeLinks.append(link.id)
         dropped(link.id)
       }
     }
@@ -336,7 +336,7 @@ extension Node {
       establish(incoming: link, peer)
     }
     if hello.cluster == 0 && cluster != 0 { offerBootstrap(to: peer) }
-    if peer.isConnected { statusDue = true }
+    if peer.isConnected { out.isStatusDue = true }
   }
 
   /// Another life of a peer has its seat from now on: nothing that comes of the one before counts any more.
@@ -346,14 +346,14 @@ extension Node {
       endTransfers(to: peer.id, but: link)
       for old in links.values.sorted(by: { $0.id.rawValue < $1.id.rawValue })
       where old.peer == peer.index && old.id != link && !old.bulk {
-        closeLinks.append(old.id)
+        out.closeLinks.append(old.id)
         dropped(old.id)
       }
     }
     // A life that ended before it had its seat leaves links on which nobody will ever say more.
     for old in links.values.sorted(by: { $0.id.rawValue < $1.id.rawValue }) {
       guard let greeted = old.greeting?.hello, greeted.node == hello.node, greeted.life != hello.life else { continue }
-      closeLinks.append(old.id)
+      out.closeLinks.append(old.id)
       dropped(old.id)
     }
     peer.life = hello.life

@@ -129,7 +129,7 @@ extension Node {
     writePromise()
   }
   private func writePromise() {
-    jobs.append(
+    out.jobs.append(
       .keepPromise(
         promise.map { plan in
           var buffer = ByteBuffer(capacity: 4096)
@@ -262,7 +262,7 @@ extension Node {
       initialisation?.waiting = plan.topology.members.map(\.id).filter { $0 != id }
       initialisation?.nextAttempt = now.monotonic
       begin(plan.topology)
-      bootstrapReplies.append((id, nextBatch))
+      bootstrapReplies.append((id, logWriter.nextNumber))
       return
     }
     guard now.monotonic >= current.nextAttempt else { return }
@@ -332,11 +332,11 @@ extension Node {
       }
       yieldInitialisation()
       begin(offered)
-      bootstrapReplies.append((id, nextBatch))
+      bootstrapReplies.append((id, logWriter.nextNumber))
     }
     guard cluster == offered.cluster else { return }
-    bootstrapReplies.append((peer.id, pendingRecords.isEmpty ? nextBatch - 1 : nextBatch))
-    if !logBusy && pendingRecords.isEmpty { confirmBootstraps(through: nextBatch) }
+    bootstrapReplies.append((peer.id, logWriter.lastNumber))
+    if logWriter.isIdle { confirmBootstraps(through: logWriter.nextNumber) }
   }
 
   /// What began the cluster here is durable: whoever asked may count on it.

@@ -61,7 +61,7 @@ extension Node {
   /// With each heartbeat: whether what a leader has proposed is stamped ahead of every clock. A clock that was ahead when
   /// nobody could tell may have left such entries, which no follower takes for as long as it was ahead.
   func noteEntriesAhead() {
-    let limit = now.wall.microseconds &+ Node.clockTolerance
+    let limit = now.wall.microseconds &+ ClockGuard.tolerance
     for replica in replicas {
       guard let replica else { continue }
       let newest = replica.isLeader ? replica.raft.newestUncommittedCommand.map(Node.stamp(of:)) : nil
@@ -101,7 +101,7 @@ extension Node {
   private func offer(_ replica: Replica, to heir: NodeID, _ reason: LeadershipPolicy.Reason) {
     switch reason {
     case .slowDisk, .fullDisk, .blockedLog, .rottenJournal, .memory:
-      replica.leadership.offered(now: now.monotonic, pause: 4 * slowWrite)
+      replica.leadership.offered(now: now.monotonic, pause: 4 * disk.slowWrite)
     default: break
     }
     replica.transferLeadership(to: heir)

@@ -52,7 +52,7 @@ extension Node {
       toldOfStrangers = now.monotonic
       log(.warning, "link closed: \(reason) strangers_turned_away=\(counters.strangersTurnedAway)")
     }
-    closeLinks.append(id)
+    out.closeLinks.append(id)
     dropped(id)
   }
 
@@ -72,7 +72,7 @@ extension Node {
       return
     }
     if let link = dials[i].link {
-      closeLinks.append(link)
+      out.closeLinks.append(link)
       dropped(link)
     }
     dials.removeAll { $0.address == address }
@@ -90,7 +90,7 @@ extension Node {
       } else if transferLinkOpened(id, request: request) {
         link.bulk = true
       } else {
-        closeLinks.append(id)
+        out.closeLinks.append(id)
         return
       }
       links[id] = link
@@ -160,7 +160,7 @@ extension Node {
 
   func closeLink(_ id: LinkID, because reason: String) {
     log(.warning, "link closed: \(reason)")
-    closeLinks.append(id)
+    out.closeLinks.append(id)
     dropped(id)
   }
 
@@ -191,7 +191,7 @@ extension Node {
       frame.append(UnsafeRawBufferPointer(rebasing: rest[..<count]))
       FrameHeader.finish(mark, in: &frame)
       peer.budget.sends(frame.count, now: now.monotonic)
-      linkBytes.append((link, frame.array))
+      out.linkBytes.append((link, frame.array))
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
     peer.outbox.removeAll()
@@ -277,7 +277,7 @@ extension Node {
     if let old = peer.outgoing, old != link.id {
       // Two addresses lead to one node: one link is enough.
       if let i = dials.firstIndex(where: { $0.link == link.id }) { dials[i].isFutile = true }
-      closeLinks.append(link.id)
+      out.closeLinks.append(link.id)
       dropped(link.id)
       return
     }
@@ -291,7 +291,7 @@ extension Node {
   func establish(incoming link: Link, _ peer: Peer) {
     if let old = peer.incoming, old != link.id {
       // The peer gave its link up before we noticed: what it last said on it may be lost.
-      closeLinks.append(old)
+      out.closeLinks.append(old)
       links[old] = nil
       lostPeer(peer.id)
     }

@@ -81,17 +81,14 @@ extension Node {
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)
     case .journal(let walk):
-      guard admits(walk) else {
-        answerError(owner, .busy, Node.tooManyQueries)
+      guard journal.admits(walk) else {
+        answerError(owner, .busy, JournalDesk.tooMuch)
         return
       }
-      journalCost += walk.cost
       // What the journal's file lacks is on its way there first, as for a query of the shard's leader.
-      writeJournal(shard)
+      journal.write(shard, &out)
       let continuation = keep(.localRead(owner, asof: oldest))
-      jobs.append(
-        .journalQueries(
-          shard: shard, queries: [(Origin(edge: Origin.ownEdge, sequence: continuation), walk)]))
+      journal.submit(walks: [(Origin(edge: Origin.ownEdge, sequence: continuation), walk)], of: shard, &out)
     }
   }
   /// An answer with `asof=` in each of its records.

@@ -38,59 +38,19 @@ enum MemoryLevel: UInt8, Comparable, Sendable {
   }
 }
 
-/// Memory that runs out is a mode, as a full disk is. Replicas hold the same state, and a voter that dies of it would die
-/// again at each start; so nodes tell each other ten times a second how near they are, and a leader refuses for all voters
-/// of its shard. Over the limit it refuses what makes state grow; a tenth above that, every write. Reads, repeats and what
-/// admins do go on, and so does what is committed, also at a start.
+/// Memory: what follows from how near this node, and others, are to its end.
 extension Node {
-  struct MemoryState {
-    var usage: MemoryUsage?
-    var level = MemoryLevel.ok
-  }
-
   /// What a voter told of its memory counts for so long after it was last heard: it comes back with what it had.
   static let memoryWordHolds: UInt64 = 10_000_000
 
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {
     self.now = now
-    memory.usage = usage
     streamBytesMax = boundOfStreams(usage)
-    let before = memory.level
-    memory.level = before.next(used: memoryCounted(ofUsed: usage.used), limit: usage.limit)
-    guard memory.level != before else { return }
-    tellOfMemory(usage, before: before)
-    statusDue = true
-    judgeShedding()
+    if memory.measured(usage, spare: memorySpare, &out) { judgeShedding() }
   }
-
-  /// Of what the process uses, what is not there to be used again by the next entries. A sixth may be: more is not
-  /// reckoned with, for what one shard has to spare is of no use to another.
-  public func memoryCounted(ofUsed used: UInt64) -> UInt64 {
-    let spare = replicas.reduce(UInt64(0)) { $0 + UInt64($1?.machine.spareByteCount ?? 0) }
-    return used - min(spare, used / 6)
-  }
-
-  private func tellOfMemory(_ usage: MemoryUsage, before: MemoryLevel) {
-    let figures = "used_mb=\(usage.used >> 20) limit_mb=\(usage.limit >> 20)"
-    switch memory.level {
-    case .ok: log(.info, "there is memory again \(figures)")
-    case .near where before > .near: log(.info, "memory is within its limit again \(figures)")
-    case .near:
-      log(
-        .warning,
-        "alarm=NOMEM four fifths of memory-limit-mb are used: at the limit what makes state grow is refused; give this"
-          + " node more memory, or move shards away \(figures)")
-    case .over where before > .over:
-      log(.warning, "alarm=NOMEM less than a tenth over memory-limit-mb again \(figures)")
-    case .over:
-      log(
-        .error,
-        "alarm=NOMEM memory-limit-mb is reached: other nodes are to lead, and what makes state grow is refused; give this"
-          + " node more memory and raise the limit \(figures)")
-    case .farOver:
-      log(.error, "alarm=NOMEM memory-limit-mb is exceeded by a tenth: every write is refused \(figures)")
-    }
-  }
+  private var memorySpare: UInt64 { replicas.reduce(0) { $0 + UInt64($1?.machine.spareByteCount ?? 0) } }
+  /// What of so many bytes that the process uses counts: see `MemoryHealth`.
+  public func memoryCounted(ofUsed used: UInt64) -> UInt64 { MemoryHealth.counted(ofUsed: used, spare: memorySpare) }
 
   // MARK: Whose writes are refused
 
@@ -136,7 +96,7 @@ extension Node {
       [
         ("memory_used", memory.usage.map { "\($0.used)" } ?? "unknown"),
         ("memory_limit", memory.usage.map { "\($0.limit)" } ?? "unknown"), ("memory_level", "\(memory.level)"),
-        ("memory_spare", "\(replicas.reduce(0) { $0 + ($1?.machine.spareByteCount ?? 0) })"),
+        ("memory_spare", "\(memorySpare)"),
         ("memory_state", "\(replicas.reduce(0) { $0 + ($1?.machine.memoryByteCount ?? 0) })"),
       ])
   }

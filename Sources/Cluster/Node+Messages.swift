@@ -44,7 +44,7 @@ extension Node {
       noteStatus(try NodeStatus(decoding: &reader), of: peer)
     case .statusWanted:
       peer.needsWholeStatus = true
-      statusDue = true
+      out.isStatusDue = true
     case .clock:
       try receiveClock(&reader, of: peer)
     case .disk:
@@ -64,22 +64,6 @@ extension Node {
     case .digest: try receiveDigest(&reader, of: peer)
     case .deviant: try receiveDeviant(&reader, of: peer)
     }
-  }
-
-  // MARK: Raft
-
-  /// Queues what a shard's Raft group wants durable for the next log batch.
-  func write(_ persist: Persist, of shard: ShardID) {
-    if let restart = persist.restart {
-      pendingRecords.append(LogRecord(shard: shard, body: .reset(restart.index, restart.term)))
-    }
-    if let state = persist.hardState {
-      var buffer = ByteBuffer(capacity: 64)
-      state.encode(into: &buffer)
-      pendingRecords.append(LogRecord(shard: shard, body: .state(buffer.array)))
-    }
-    for entry in persist.entries { pendingRecords.append(LogRecord(shard: shard, body: .entry(entry))) }
-    pendingAcks.append(LogAck(shard: shard, sequence: persist.sequence))
   }
 
   // MARK: Deliveries
@@ -121,7 +105,7 @@ extension Node {
   // MARK: Status
 
   func broadcastStatus() {
-    statusDue = false
+    out.isStatusDue = false
     var led: [NodeStatus.Led] = []
     var count: UInt32 = 0
     for replica in replicas {
@@ -163,7 +147,7 @@ extension Node {
       leaders[i].applied = led.applied
       leaders[i].hasTakenOver = led.hasTakenOver
       // What a clock that is wrong has promised would be believed for as long as it was ahead.
-      guard led.closed.microseconds <= now.wall.microseconds &+ Node.clockTolerance else { continue }
+      guard led.closed.microseconds <= now.wall.microseconds &+ ClockGuard.tolerance else { continue }
       replica(led.shard)?.noteClosed(led.closed, led.closedIndex)
     }
   }

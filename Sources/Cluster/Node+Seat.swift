@@ -22,9 +22,9 @@ struct Seat {
 extension Node {
   /// Takes the seat as soon as it may.
   func advanceSeat() {
-    guard !seat.isTaken, !seat.isBeingKept, exit == nil, mayTakeSeat else { return }
+    guard !seat.isTaken, !seat.isBeingKept, out.exit == nil, mayTakeSeat else { return }
     seat.isBeingKept = true
-    jobs.append(.keepSeat(life))
+    out.jobs.append(.keepSeat(life))
   }
 
   private var mayTakeSeat: Bool {
@@ -45,7 +45,7 @@ extension Node {
 
   func seatKept() {
     seat.isBeingKept = false
-    guard exit == nil else { return }
+    guard out.exit == nil else { return }
     seat.isTaken = true
     announceSeat()
     announceSelf()
@@ -79,8 +79,7 @@ extension Node {
 
   /// Another process is this node: nothing is done here any more.
   func endAsCopy(of name: String, at address: String) {
-    guard exit == nil else { return }
-    exit = (
+    out.end(
       2,
       "this node's identity runs elsewhere, as \(name) at \(address): this data directory is a copy, or older than what runs"
         + " there, and takes no part; give this node an empty directory"

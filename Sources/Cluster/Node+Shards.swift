@@ -2,6 +2,7 @@ import Base
 import Ledger
 import Protocol
 import Raft
+import Storage
 
 /// Which shards there are and which replicas live here: what follows from the directory.
 extension Node {
@@ -64,7 +65,7 @@ extension Node {
       if found.snapshotIndex > LogIndex(0) {
         // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
-        pendingReleases.append(LogRelease(shard: found.shard, through: released))
+        logWriter.release(found.shard, through: released)
       }
       var limits = Replica.ReplicaLimits()
       limits.replayPatience = configuration.replayPatience
@@ -194,8 +195,8 @@ extension Node {
     var hardState = recovered.removeValue(forKey: .directory)?.hardState ?? unknownState
     hardState.term = max(hardState.term, Term(1))
     hardState.commit = LogIndex(1)
-    pendingRecords.append(.init(shard: .directory, body: .state(hardState.encoded)))
-    pendingRecords.append(.init(shard: .directory, body: .entry(entry)))
+    logWriter.add(LogRecord(shard: .directory, body: .state(hardState.encoded)))
+    logWriter.add(LogRecord(shard: .directory, body: .entry(entry)))
     install(
       directory: RecoveredReplica(
         shard: .directory, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),

@@ -74,14 +74,14 @@ extension Node {
     let isWhole = now.monotonic < replica.wholeSnapshotsUntil
     guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
     snapshotUnderWay = replica.shard
-    writeJournal(order.shard)
-    jobs.append(.journalSync(order))
+    journal.write(order.shard, &out)
+    out.jobs.append(.journalSync(order))
     return true
   }
 
   func journalSynced(_ result: SnapshotResult) {
     if result.failure == nil {
-      jobs.append(.snapshotWrite(result.order))
+      out.jobs.append(.snapshotWrite(result.order))
     } else {
       snapshotWritten(result)
     }
@@ -93,7 +93,7 @@ extension Node {
     noteSnapshot(of: replica, failure: result.failure)
     let held = logHeld(for: replica)
     if let released = replica.endSnapshot(result, keepingTail: configuration.logTailBytes, held: held) {
-      pendingReleases.append(LogRelease(shard: replica.shard, through: released))
+      logWriter.release(replica.shard, through: released)
       counters.snapshotsTaken += 1
       log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
     }
@@ -105,7 +105,7 @@ extension Node {
   private func noteSnapshot(of replica: Replica, failure: String?) {
     if let failure {
       log(replica.snapshotIsOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
-      replica.snapshotNotBefore = now.monotonic + Node.snapshotPause
+      replica.snapshotNotBefore = now.monotonic + LogBound.snapshotPause
     } else if replica.snapshotIsOwed {
       log(.info, "snapshots are written again shard=\(replica.shard.rawValue)")
     }
@@ -114,7 +114,9 @@ extension Node {
 
   /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
   private func logHeld(for replica: Replica) -> LogIndex? {
-    guard replica.raft.logBytes <= configuration.logHeldBytes, !disk.pinning.contains(replica.shard) else { return nil }
+    guard replica.raft.logBytes <= configuration.logHeldBytes, !logBound.pinning.contains(replica.shard) else {
+      return nil
+    }
     return transfers.outgoing.values.lazy.filter { $0.shard == replica.shard }.compactMap(\.index).min()
   }
 }

@@ -52,7 +52,7 @@ extension Node {
   }
   func transferLinkReady(_ id: LinkID) {
     guard let number = outgoing(on: id), let transfer = transfers.outgoing[number] else { return }
-    jobs.append(.transfer(.openOutgoing(number, shard: transfer.shard)))
+    out.jobs.append(.transfer(.openOutgoing(number, shard: transfer.shard)))
   }
   func transferDrained(_ id: LinkID) {
     guard let number = outgoing(on: id), transfers.outgoing[number]?.isDraining == true else { return }
@@ -76,9 +76,9 @@ extension Node {
     let byteCount = configuration.transferPieceBytes
     switch transfer.phase {
     case .file(let offset):
-      jobs.append(.transfer(.readFile(number, offset: offset, byteCount: byteCount)))
+      out.jobs.append(.transfer(.readFile(number, offset: offset, byteCount: byteCount)))
     case .journal(let position):
-      jobs.append(
+      out.jobs.append(
         .transfer(.readJournal(number, shard: transfer.shard, position: position, byteCount: byteCount)))
     case .offered, .installing: return
     }
@@ -97,14 +97,14 @@ extension Node {
   /// - Parameter failure: why it was given up; nil: the receiver has it all.
   private func endOutgoing(_ number: UInt64, failure: String?, _ level: LogLevel = .warning) {
     guard let transfer = transfers.outgoing.removeValue(forKey: number) else { return }
-    jobs.append(.transfer(.closeOutgoing(number)))
+    out.jobs.append(.transfer(.closeOutgoing(number)))
     // Who had it all and did not take it may have found that it is bad.
     if failure != nil, case .installing = transfer.phase {
-      jobs.append(.transfer(.verifySent(number, shard: transfer.shard)))
+      out.jobs.append(.transfer(.verifySent(number, shard: transfer.shard)))
     }
     if let link = transfer.link, links[link] != nil {
       links[link] = nil
-      closeLinks.append(link)
+      out.closeLinks.append(link)
     }
     if let replica = replica(transfer.shard) {
       replica.raft.snapshotSent(
@@ -153,7 +153,7 @@ extension Node {
     body(&bytes)
     bytes.endMessage(start)
     FrameHeader.finish(mark, in: &bytes)
-    linkBytes.append((link, bytes.array))
+    out.linkBytes.append((link, bytes.array))
   }
 
   // MARK: Steps of the disk
@@ -284,17 +284,18 @@ extension Node {
     case .snapshotChunk:
       guard let number = transfers.incoming[link]?.number else { return }
       let offset = try reader.read(UInt64.self)
-      jobs.append(.transfer(.writeFile(number, offset: offset, bytes: Array(try reader.readBytes(reader.remaining)))))
+      out.jobs.append(
+        .transfer(.writeFile(number, offset: offset, bytes: Array(try reader.readBytes(reader.remaining)))))
     case .journalChunk:
       guard let number = transfers.incoming[link]?.number else { return }
       let position = JournalPosition(rawValue: try reader.read())
-      jobs.append(
+      out.jobs.append(
         .transfer(.writeJournal(number, position: position, bytes: Array(try reader.readBytes(reader.remaining)))))
     case .snapshotAck:
       if let number = outgoing(on: link) { pieceAcknowledged(number) }
     case .snapshotDone:
       if let number = transfers.incoming[link]?.number {
-        jobs.append(.transfer(.install(number)))
+        out.jobs.append(.transfer(.install(number)))
       } else if let number = outgoing(on: link) {
         endOutgoing(number, failure: nil)
       }
@@ -322,8 +323,8 @@ extension Node {
     transfers.incoming[link] = IncomingTransfer(number: number, shard: shard)
     replica.endOpenEntry()
     drain(replica)
-    writeJournal(shard)
-    jobs.append(
+    journal.write(shard, &out)
+    out.jobs.append(
       .transfer(
         .openIncoming(
           number, link: link, shard: shard, index: index, term: term, digest: digest, byteCount: byteCount,
@@ -332,12 +333,12 @@ extension Node {
 
   private func dropIncoming(on link: LinkID) {
     guard let transfer = transfers.incoming.removeValue(forKey: link) else { return }
-    jobs.append(.transfer(.dropIncoming(transfer.number)))
+    out.jobs.append(.transfer(.dropIncoming(transfer.number)))
   }
   private func closeIncoming(on link: LinkID) {
     dropIncoming(on: link)
     links[link] = nil
-    closeLinks.append(link)
+    out.closeLinks.append(link)
   }
 
   /// A snapshot is durable here and read: also when the link that brought it is gone.
@@ -351,7 +352,7 @@ extension Node {
       replica.restore(
         loaded.machine.machine, index: loaded.file.index, term: loaded.file.term, configuration: loaded.configuration)
     else { return }
-    journalKept[shard] = nil
+    journal.forget(shard)
     if let machine = loaded.machine.machine as? DirectoryMachine {
       directory = machine
       directoryApplied()

@@ -242,11 +242,11 @@ extension Node {
 
   func drain(_ replica: Replica) {
     let shard = replica.shard
-    for persist in replica.outbox.persist { write(persist, of: shard) }
+    for persist in replica.outbox.persist { logWriter.add(persist, of: shard) }
     replica.outbox.persist.removeAll(keepingCapacity: true)
     for message in replica.outbox.messages { send(message, of: shard) }
     replica.outbox.messages.removeAll(keepingCapacity: true)
-    for (position, bytes) in replica.outbox.journal { keepJournal(shard, position, bytes) }
+    for (position, bytes) in replica.outbox.journal { journal.keep(shard, position, bytes, &out) }
     replica.outbox.journal.removeAll(keepingCapacity: true)
     readJournal(for: replica)
     for (edge, results) in replica.outbox.results.enumerated() where !results.buffer.isEmpty {
@@ -277,7 +277,7 @@ extension Node {
     if replica.outbox.roleChanged {
       replica.outbox.roleChanged = false
       if replica.leader != .none { noteLeader(shard, replica.leader, replica.term) }
-      statusDue = true
+      out.isStatusDue = true
     }
     answerWaitingReads(of: replica)
     if shard == .directory { directoryApplied() }
@@ -290,91 +290,30 @@ extension Node {
   private func readJournal(for replica: Replica) {
     if replica.outbox.queries.isEmpty && replica.outbox.repeats.isEmpty { return }
     let shard = replica.shard
-    refuseCostlyQueries(of: replica)
+    let queries = journal.admitted(replica.outbox.queries) { origin in
+      var refusal = ReplyWriter(capacity: 128)
+      refusal.error(.busy, JournalDesk.tooMuch)
+      replica.outbox.result(shard, origin, refusal.buffer.bytes)
+    }
+    replica.outbox.queries.removeAll(keepingCapacity: true)
     // What waits here must be written first, if any of it is asked for.
-    if let kept = journalKept[shard],
-      !replica.outbox.queries.isEmpty || replica.outbox.repeats.contains(where: { $0.position >= kept.position })
+    if let start = journal.start(of: shard),
+      !queries.isEmpty || replica.outbox.repeats.contains(where: { $0.position >= start })
     {
-      writeJournal(shard)
+      journal.write(shard, &out)
     }
     var repeats: [OriginQuery] = []
     for (origin, position) in replica.outbox.repeats {
       if let query = replica.machine.firstAnswer(at: position) { repeats.append((origin, query)) }
     }
     replica.outbox.repeats.removeAll(keepingCapacity: true)
-    submit(repeats) { .journalRepeats(shard: shard, queries: $0) }
-    submit(replica.outbox.queries) { .journalQueries(shard: shard, queries: $0) }
-    replica.outbox.queries.removeAll(keepingCapacity: true)
+    journal.submit(repeats: repeats, of: shard, &out)
+    journal.submit(walks: queries, of: shard, &out)
   }
-  private func submit(_ queries: [OriginQuery], _ job: ([OriginQuery]) -> Job) {
-    var rest = queries[...]
-    while !rest.isEmpty {
-      var count = 0
-      var cost = 0
-      while count < rest.count && cost < JournalQuery.stepsAtOnce {
-        cost += rest[rest.startIndex + count].query.cost
-        count += 1
-      }
-      // So many share a job, of about as many steps as one alone may take: the first need not wait long for the last.
-      jobs.append(job(Array(rest.prefix(count))))
-      journalCost += cost
-      rest = rest.dropFirst(count)
-      counters.journalJobs += 1
-    }
-  }
-  /// What is left of a walk queues again, and is charged again.
   func journalAnswered(_ found: JournalAnswers) {
-    journalCost -= found.cost
+    journal.answered(found)
     for answer in found.answers { deliver(answer) }
-    submit(found.unfinished) { .journalQueries(shard: found.shard, queries: $0) }
-  }
-
-  /// Whether one more query may be read from the journal now. One alone always may.
-  func admits(_ query: JournalQuery) -> Bool {
-    journalCost == 0 || journalCost + query.cost <= configuration.journalWindow
-  }
-  static let tooManyQueries = "too much of the journal is being read at this node; nothing was done"
-
-  /// Histories asked for faster than the disk tells them are refused, or those who ask would wait longer and longer, and
-  /// with them all whose request is a repeat: repeats, of which each costs one read, are not refused here.
-  private func refuseCostlyQueries(of replica: Replica) {
-    var cost = journalCost
-    var kept: [(origin: Origin, query: JournalQuery)] = []
-    for (origin, query) in replica.outbox.queries {
-      if cost > 0 && cost + query.cost > configuration.journalWindow {
-        var refusal = ReplyWriter(capacity: 128)
-        refusal.error(.busy, Node.tooManyQueries)
-        replica.outbox.result(replica.shard, origin, refusal.buffer.bytes)
-      } else {
-        cost += query.cost
-        kept.append((origin, query))
-      }
-    }
-    replica.outbox.queries = kept
-  }
-
-  /// Journal bytes wait here for the next tick, or until somebody reads them: a write and a wake-up for each entry would
-  /// cost a lone request more than its own work. A crash loses nothing by it: the journal is made again from the log.
-  private func keepJournal(_ shard: ShardID, _ position: JournalPosition, _ bytes: [UInt8]) {
-    if let kept = journalKept[shard] {
-      let end = kept.position.rawValue + UInt64(kept.bytes.count)
-      if end == position.rawValue && kept.bytes.count + bytes.count <= Node.journalKeptBytes {
-        journalKept[shard]?.bytes.append(contentsOf: bytes)
-        return
-      }
-      writeJournal(shard)
-    }
-    journalKept[shard] = (position, bytes)
-  }
-  private static let journalKeptBytes = 256 << 10
-
-  func writeJournal(_ shard: ShardID) {
-    guard let kept = journalKept.removeValue(forKey: shard) else { return }
-    journalBytesWaiting += kept.bytes.count
-    jobs.append(.journalAppend(shard: shard, position: kept.position, bytes: kept.bytes))
-  }
-  func writeJournals() {
-    for shard in journalKept.keys.sorted() { writeJournal(shard) }
+    journal.submit(walks: found.unfinished, of: found.shard, &out)
   }
 
   private func drainRefusals(_ replica: Replica) {
@@ -411,7 +350,7 @@ extension Node {
   private func noteProgress(of replica: Replica) {
     let i = Int(replica.shard.rawValue)
     let version = replica.machine.catalogueVersion
-    if leaders[i].node == id && leaders[i].catalogueVersion != version { statusDue = true }
+    if leaders[i].node == id && leaders[i].catalogueVersion != version { out.isStatusDue = true }
     leaders[i].catalogueVersion = version
     leaders[i].commit = replica.commitIndex
     leaders[i].applied = replica.machine.lastIndex

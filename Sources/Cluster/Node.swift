@@ -98,49 +98,31 @@ public final class Node: NodeCore {
   let note: ApplyingNote
   var deaths: [ShardID: ApplyingNote.Death]
 
-  // The log: at most one batch is under way.
-  var pendingRecords: [LogRecord] = []
-  var pendingAcks: [LogAck] = []
-  var pendingReleases: [LogRelease] = []
-  /// The next batch is to write the log's oldest segment again.
-  var isRewriteDue = false
-  var logBusy = false
-  var nextBatch: UInt64 = 1
-  var jobs: [Job] = []
-  /// Of the journal queries that are under way.
-  var journalCost = 0
-  /// Journal bytes that were given to the disk and are not written.
-  var journalBytesWaiting = 0
-  /// Journal bytes on their way to the disk.
-  var journalKept: [ShardID: (position: JournalPosition, bytes: [UInt8])] = [:]
-  var logLines: [(level: LogLevel, text: String)] = []
+  var logWriter: LogWriter
+  var logBound: LogBound
+  var journal: JournalDesk
+  var disk: DiskHealth
+  var clock = ClockGuard()
+  var memory = MemoryHealth()
+  /// What is to be done by the end of this turn.
+  var out = NodeOutput()
 
   // Timers, on the monotonic clock.
   var nextHeartbeat: UInt64 = 0
   var nextSecond: UInt64 = 0
-  var statusDue = false
   /// What peers know of what this node leads.
   var toldStatus = LedTable()
-  var clock = ClockState()
   /// When the operator was told of strangers, and of others with this node's identity, by address.
   var toldOfStrangers: UInt64?
   var toldOfSelf: [String: UInt64] = [:]
   /// When the directory is to be told again where this node is.
   var nextAnnouncement: UInt64 = 0
-  var disk: DiskState
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
-  var memory = MemoryState()
   /// Requests of one shard that may wait here, in bytes.
   var streamBytesMax: Int
   var counters = NodeCounters()
   var gauges = ShellGauges()
-  private var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
-  var closeLinks: [LinkID] = []
-  var clientClose: [ClientID] = []
-  var clientReading: [(client: ClientID, on: Bool)] = []
-  var exit: (code: Int32, reason: String)?
-  var linkBytes: [(link: LinkID, bytes: [UInt8])] = []
 
   struct KnownLeader: BitwiseCopyable {
     var node = NodeID.none
@@ -174,7 +156,13 @@ public final class Node: NodeCore {
     self.note = storage.note
     self.deaths = storage.deaths
     self.now = now
-    disk = DiskState(now: now.monotonic)
+    logWriter = LogWriter(now: now.monotonic)
+    logBound = LogBound(limit: UInt64(configuration.logLimitBytes))
+    journal = JournalDesk(window: configuration.journalWindow)
+    disk = DiskHealth(
+      reserve: configuration.diskReserve,
+      // Half an election timeout.
+      slowWrite: UInt64(configuration.electionTicks) * configuration.heartbeatInterval / 2, now: now.monotonic)
     streamBytesMax = configuration.shardQueueBytes
     self.newHashKey = newHashKey
     var random = SeededGenerator(seed: seed)
@@ -214,7 +202,7 @@ public final class Node: NodeCore {
       advanceSeat()
       keepOwedPromise()
       if seat.isTaken { for replica in replicas { replica?.tick(clock: now.wall, earliest: earliest) } }
-      statusDue = true
+      out.isStatusDue = true
       judgeClock()
       judgeDistances()
       judgeShedding()
@@ -234,11 +222,11 @@ public final class Node: NodeCore {
       tellAcquaintances()
     }
     takeNextSnapshot()
-    writeJournals()
+    journal.writeAll(&out)
     expireRequests()
     advanceInitialisation()
     advanceTransfers()
-    advanceDisk()
+    disk.advance(now: now.monotonic, &out)
     decideLeadership(sendsHome: isSecond)
     advanceAudits()
     for replica in replicas where replica?.markers.isEmpty == false { replica?.isDirty = true }
@@ -248,7 +236,7 @@ public final class Node: NodeCore {
   public func measured(_ gauges: ShellGauges, now: Moment) {
     self.now = now
     self.gauges = gauges
-    noteShortages(ofConnections: gauges.connectionsWithoutDescriptor)
+    disk.noteShortages(ofConnections: gauges.connectionsWithoutDescriptor, now: now.monotonic, &out)
   }
 
   /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
@@ -280,9 +268,8 @@ public final class Node: NodeCore {
   private func continueStopping(_ stopping: Stopping) {
     let canHandOver = peers.contains { $0.isConnected }
     let leading = canHandOver && replicas.contains { $0?.isLeader == true && ($0?.voterCount ?? 1) > 1 }
-    let idle = pendingRecords.isEmpty && !logBusy
-    if (!leading && idle) || now.monotonic >= stopping.deadline {
-      exit = (0, leading ? "stopped, with leadership not handed over in time" : "stopped")
+    if (!leading && logWriter.isIdle) || now.monotonic >= stopping.deadline {
+      out.end(0, leading ? "stopped, with leadership not handed over in time" : "stopped")
     }
   }
 
@@ -309,7 +296,7 @@ public final class Node: NodeCore {
         .error,
         "CORRUPT \(reason); others are to lead that shard; start this node again: its peers then supply its journal")
     case .journalKept(let count, let completion):
-      journalBytesWaiting -= count
+      journal.written(count)
       completed(completion, now: now)
     case .journalSynced(let result):
       journalSynced(result)
@@ -327,7 +314,7 @@ public final class Node: NodeCore {
     case .failed(let what):
       log(.error, what)
     case .broken(let what):
-      if exit == nil { exit = (1, what) }
+      out.end(1, what)
     case .recovered(let what):
       log(.info, what)
     }
@@ -351,7 +338,7 @@ public final class Node: NodeCore {
       }
     }
     advanceCatalogueWaits()
-    if statusDue { broadcastStatus() }
+    if out.isStatusDue { broadcastStatus() }
     if let batch = nextLogBatch() {
       effects.isLogBatchAwaited = !batch.isProbe
       effects.logBatch = batch
@@ -371,21 +358,7 @@ public final class Node: NodeCore {
       if client.closing && client.outstanding == 0 { release(client, close: true) }
     }
     dirtyClients.removeAll(keepingCapacity: true)
-    effects.linkOutput.append(contentsOf: linkBytes)
-    effects.openLink.append(contentsOf: openLinks)
-    effects.linkClose.append(contentsOf: closeLinks)
-    effects.clientClose.append(contentsOf: clientClose)
-    effects.clientReading.append(contentsOf: clientReading)
-    effects.jobs.append(contentsOf: jobs)
-    effects.logLines.append(contentsOf: logLines)
-    linkBytes.removeAll(keepingCapacity: true)
-    openLinks.removeAll(keepingCapacity: true)
-    closeLinks.removeAll(keepingCapacity: true)
-    clientClose.removeAll(keepingCapacity: true)
-    clientReading.removeAll(keepingCapacity: true)
-    jobs.removeAll(keepingCapacity: true)
-    logLines.removeAll(keepingCapacity: true)
-    effects.exit = exit
+    out.move(into: &effects)
     effects.wantsTurn = replicas.contains { $0.map { $0.hasBacklog || $0.isDirty } == true }
   }
 
@@ -434,7 +407,7 @@ public final class Node: NodeCore {
 
   // MARK: Small things
 
-  func log(_ level: LogLevel, _ text: String) { logLines.append((level, text)) }
+  func log(_ level: LogLevel, _ text: String) { out.log(level, text) }
   func replica(_ shard: ShardID) -> Replica? {
     Int(shard.rawValue) < replicas.count ? replicas[Int(shard.rawValue)] : nil
   }
@@ -442,7 +415,7 @@ public final class Node: NodeCore {
   func openLink(_ address: String, bulk: Bool) -> UInt64 {
     let request = nextRequest
     nextRequest += 1
-    openLinks.append((request, address, bulk))
+    out.openLinks.append((request, address, bulk))
     return request
   }
 }
@@ -457,8 +430,6 @@ struct NodeCounters {
   var unavailables: UInt64 = 0
   /// Shards named to peers in heartbeats: those of which something had changed.
   var statusRowsTold: UInt64 = 0
-  /// Jobs that read a journal for answers.
-  var journalJobs: UInt64 = 0
   var snapshotsTaken: UInt64 = 0
   /// Because the log was too long.
   var snapshotsForced: UInt64 = 0

@@ -34,8 +34,9 @@ REPLICA = "Sources/Cluster/Replica.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
 REPAIR = "Sources/Raft/RaftGroup+Repair.swift"
 CLOCK = "Sources/Cluster/Node+Clock.swift"
-DISK = "Sources/Cluster/Node+Disk.swift"
-BOUND = "Sources/Cluster/Node+LogBound.swift"
+GUARD = "Sources/Cluster/ClockGuard.swift"
+DISK = "Sources/Cluster/DiskHealth.swift"
+BOUND = "Sources/Cluster/LogBound.swift"
 DAMAGED = "Sources/NodeDisk/NodeStorage+Damage.swift"
 MEMORY = "Sources/Cluster/Node+Memory.swift"
 CLIENTS = "Sources/Cluster/Node+Clients.swift"
@@ -199,8 +200,8 @@ BUGS = [
     Bug("read-before-earlier-entries", "a read is answered before the entries that were proposed before it are applied",
         [(REPLICA, "readRounds[i].index = max(state.index, readRounds[i].notBefore)", "readRounds[i].index = state.index")]),
     Bug("asof-by-own-clock", "a leader promises by its own clock, which may be ahead of the next one's",
-        [(CLOCK, "clock.earliest.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }",
-          "clock.earliest.map { _ in now.wall }")]),
+        [(GUARD, "earliestOffset.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }",
+          "earliestOffset.map { _ in now.wall }")]),
     Bug("closed-before-commit", "the past is told to be closed before a quorum has said so",
         [(REPLICA, "    closing = (context, earliest, raft.lastIndex)\n",
           "    closing = (context, earliest, raft.lastIndex)\n    closed = (earliest, raft.commitIndex)\n")]),
@@ -233,7 +234,7 @@ BUGS = [
         [(CLOCK, "    guard Node.stamp(of: last) > limit else { return true }\n",
           "    guard Node.stamp(of: last) > limit, limit < 0 else { return true }\n")]),
     Bug("full-for-good", "a disk that was full counts as full for ever",
-        [(DISK, "guard disk.isFull, free >= reserve.resumeByteCount else", "guard disk.isFull, free == .max else")]),
+        [(DISK, "guard isFull, free >= reserve.resumeByteCount else", "guard isFull, free == .max else")]),
     Bug("log-not-bounded", "the log grows as long as somebody holds it back",
         [(BOUND, "    guard log.pinnedBytes > limit else {", "    guard log.pinnedBytes > limit, limit == .max else {")]),
     Bug("broken-journal-kept", "a journal that cannot be synced is written on",
@@ -267,7 +268,7 @@ BUGS = [
     Bug("snapshot-within-entry", "a snapshot is taken in the midst of an entry",
         [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
     Bug("snapshot-before-its-journal", "a snapshot is begun before the journal that it refers to is on its way to the disk",
-        [(TURNS, "    writeJournal(order.shard)\n", "")]),
+        [(TURNS, "    journal.write(order.shard, &out)\n", "")]),
     # Snapshots of what has changed
     Bug("changes-of-a-lost-snapshot", "a snapshot has the changes since one that could not be written",
         [("Sources/Cluster/LedgerMachine.swift", "isKept: file != nil", "isKept: true")]),

@@ -1,0 +1,39 @@
+/// What a node and its parts want done, gathered until the turn ends: see `Effects`. Parts are given it, and keep nothing of
+/// it.
+struct NodeOutput {
+  var jobs: [Job] = []
+  var logLines: [(level: LogLevel, text: String)] = []
+  var linkBytes: [(link: LinkID, bytes: [UInt8])] = []
+  var openLinks: [(request: UInt64, address: String, bulk: Bool)] = []
+  var closeLinks: [LinkID] = []
+  var clientClose: [ClientID] = []
+  var clientReading: [(client: ClientID, on: Bool)] = []
+  /// Why the process is to end, once there is a reason: the first counts.
+  private(set) var exit: (code: Int32, reason: String)?
+  /// Peers are to hear, at this turn's end and not only with the next heartbeat, how this node does.
+  var isStatusDue = false
+
+  mutating func log(_ level: LogLevel, _ text: String) { logLines.append((level, text)) }
+  mutating func end(_ code: Int32, _ reason: String) {
+    if exit == nil { exit = (code, reason) }
+  }
+
+  /// Hands all of it to the shell.
+  mutating func move(into effects: inout Effects<NodeWork>) {
+    effects.linkOutput.append(contentsOf: linkBytes)
+    effects.openLink.append(contentsOf: openLinks)
+    effects.linkClose.append(contentsOf: closeLinks)
+    effects.clientClose.append(contentsOf: clientClose)
+    effects.clientReading.append(contentsOf: clientReading)
+    effects.jobs.append(contentsOf: jobs)
+    effects.logLines.append(contentsOf: logLines)
+    effects.exit = exit
+    linkBytes.removeAll(keepingCapacity: true)
+    openLinks.removeAll(keepingCapacity: true)
+    closeLinks.removeAll(keepingCapacity: true)
+    clientClose.removeAll(keepingCapacity: true)
+    clientReading.removeAll(keepingCapacity: true)
+    jobs.removeAll(keepingCapacity: true)
+    logLines.removeAll(keepingCapacity: true)
+  }
+}
