@@ -22,7 +22,9 @@ let package = Package(
     .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Ledger", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Protocol", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
-    .target(name: "Cluster", dependencies: ["Base", "Vocabulary", "Raft", "Storage", "Ledger", "Protocol"]),
+    .target(
+      name: "Cluster", dependencies: ["Base", "Vocabulary", "Raft", "Storage", "Ledger", "Protocol"],
+      exclude: ["README.md"]),
     .target(name: "NodeDisk", dependencies: ["Base", "Raft", "Storage", "Ledger", "Cluster"]),
     .target(name: "System"),
     .target(name: "Replies"),

@@ -39,26 +39,15 @@ struct AuditTotals {
 }
 
 extension Node {
-  static let auditAttempts = 10
-
-  func startAudit(_ owner: EdgeItem.Owner) {
-    let number = nextContinuation
-    nextContinuation += 1
-    audits[number] = Audit(owner: owner)
-    sendMarkers(number)
-  }
+  func startAudit(_ owner: EdgeItem.Owner) { sendMarkers(workflows.beginAudit(owner)) }
 
   private func sendMarkers(_ number: UInt64) {
-    guard var audit = audits[number], let topology else { return }
-    audit.attempt += 1
-    audit.records = [:]
-    audit.retryAt = nil
-    audits[number] = audit
+    guard let topology, let attempt = workflows.attemptAudit(number) else { return }
     // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
-    let ahead = min(Int64(2_000) << Int64(audit.attempt), 250_000)
+    let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
     let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
     for placement in topology.shards {
-      let continuation = keep(.audit(number: number, shard: placement.shard, attempt: audit.attempt))
+      let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
         Command.appendMarker(to: &buffer, slot: Slot(UInt16(placement.first)))
         buffer.append(stamp.microseconds)
@@ -67,31 +56,19 @@ extension Node {
   }
 
   func auditAnswered(_ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer) {
-    guard var audit = audits[number], audit.attempt == attempt else { return }
-    let view = RecordView(reply)
-    if view.tag == .record {
-      audit.records[shard] = Array(reply)
-      audits[number] = audit
-      if audit.records.count == topology?.shards.count { finishAudit(number, audit) }
-    } else if view.errorCode == .busy && attempt < Node.auditAttempts {
-      audit.retryAt = now.monotonic + 10_000
-      audits[number] = audit
-    } else {
-      audits[number] = nil
-      answerError(
-        audit.owner, .unavailable, "shard \(shard.rawValue) did not report; without it the audit says nothing")
+    let answered = workflows.auditAnswered(
+      number, shard, attempt, reply, shards: topology?.shards.count ?? 0, now: now.monotonic)
+    guard let (owner, outcome) = answered else { return }
+    switch outcome {
+    case .waits: break
+    case .complete(let records): answerAudit(owner, records)
+    case .failed:
+      answerError(owner, .unavailable, "shard \(shard.rawValue) did not report; without it the audit says nothing")
     }
   }
 
   func advanceAudits() {
-    for (number, audit) in audits.sorted(by: { $0.key < $1.key }) {
-      if let retryAt = audit.retryAt, now.monotonic >= retryAt { sendMarkers(number) }
-    }
-  }
-
-  private func finishAudit(_ number: UInt64, _ audit: Audit) {
-    audits[number] = nil
-    answerAudit(audit.owner, audit.records.sorted { $0.key < $1.key }.map(\.value))
+    for number in workflows.dueAudits(now: now.monotonic) { sendMarkers(number) }
   }
 
   /// `AUDIT read=local`: what this node's own replicas hold, each at its own index: to compare replicas when traffic

@@ -5,14 +5,7 @@ import Protocol
 extension Node {
   public func clientOpened(_ id: ClientID, from address: String, now: Moment) {
     self.now = now
-    let index = freeClients.popLast() ?? UInt32(clients.count)
-    let generation = nextGeneration
-    nextGeneration &+= 1
-    let session = Session(id: id.rawValue, address: address, since: now.wall)
-    let client = Client(id: id, index: index, generation: generation, session: session)
-    client.isReserved = !places.takeOrdinary()
-    if Int(index) < clients.count { clients[Int(index)] = client } else { clients.append(client) }
-    clientIndex[id] = index
+    clients.open(id, from: address, at: now.wall)
     counters.clientsAccepted += 1
   }
 
@@ -20,23 +13,19 @@ extension Node {
   private static let outputShare = 256 << 10
   private static let costlyShare = 8
 
-  func client(_ id: ClientID) -> Client? { clientIndex[id].flatMap { clients[Int($0)] } }
-
   public func clientReceived(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int {
     self.now = now
-    guard let client = client(id) else { return bytes.count }
+    guard let client = clients[id] else { return bytes.count }
     var offset = 0
     var costly = 0
     while offset < bytes.count {
       if client.output.count >= Node.outputShare || costly >= Node.costlyShare {
         client.awaitsFlush = true
-        stopReading(client)
+        clients.stopReading(client, &out)
         break
       }
-      if client.barrier || client.closing || client.outstanding >= configuration.clientWindow
-        || client.outstandingRecords >= configuration.clientRecords
-      {
-        stopReading(client)
+      if clients.isFull(client) {
+        clients.stopReading(client, &out)
         break
       }
       let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
@@ -45,14 +34,14 @@ extension Node {
         guard take(client, raw: UnsafeRawBufferPointer(rebasing: rest[..<consumed])) else {
           // A barrier: what was asked before is answered first, then this is read again.
           client.framing = Framing()
-          stopReading(client)
-          markDirty(client)
+          clients.stopReading(client, &out)
+          clients.markDirty(client)
           return offset
         }
         offset += consumed
         if parser.request.rule.pointee.traits.contains(.costly) { costly += 1 }
       case .incomplete:
-        markDirty(client)
+        clients.markDirty(client)
         return offset
       case .empty(let consumed):
         offset += consumed
@@ -66,102 +55,31 @@ extension Node {
         client.closing = true
       }
     }
-    markDirty(client)
+    clients.markDirty(client)
     return client.closing ? bytes.count : offset
   }
 
   public func clientEnded(_ id: ClientID, now: Moment) {
     self.now = now
-    guard let client = client(id) else { return }
+    guard let client = clients[id] else { return }
     client.closing = true
-    markDirty(client)
+    clients.markDirty(client)
   }
 
   public func clientClosed(_ id: ClientID, now: Moment) {
     self.now = now
-    if let client = client(id) { release(client, close: false) }
-  }
-
-  /// Its index is another client's from now on: once only, though both sides may end a connection in one turn.
-  func release(_ client: Client, close: Bool) {
-    guard clientIndex.removeValue(forKey: client.id) != nil else { return }
-    if close { out.clientClose.append(client.id) }
-    if !client.isReserved { places.giveBackOrdinary() }
-    clients[Int(client.index)] = nil
-    freeClients.append(client.index)
-  }
-
-  @inline(__always)
-  func markDirty(_ client: Client) {
-    guard !client.inDirtyList else { return }
-    client.inDirtyList = true
-    dirtyClients.append(client)
-  }
-
-  private func stopReading(_ client: Client) {
-    guard !client.readingStopped else { return }
-    client.readingStopped = true
-    out.clientReading.append((client.id, false))
-  }
-
-  /// After an answer: what was held back is read on when there is room, or when the barrier is down.
-  @inline(__always)
-  private func resumeReading(_ client: Client) {
-    guard client.readingStopped, !client.awaitsFlush else { return }
-    if client.barrier || client.awaitsIdle {
-      guard client.outstanding == 0 else { return }
-      client.barrier = false
-      client.awaitsIdle = false
-    } else if client.outstanding > configuration.clientWindow / 2
-      || client.outstandingRecords > configuration.clientRecords / 2
-    {
-      return
-    }
-    client.readingStopped = false
-    out.clientReading.append((client.id, true))
-  }
-
-  /// Its answers have gone out: it may ask on.
-  func flushed(_ client: Client) {
-    guard client.awaitsFlush else { return }
-    client.awaitsFlush = false
-    resumeReading(client)
+    if let client = clients[id] { clients.release(client, close: false, &out) }
   }
 
   // MARK: Answers
 
   @inline(__always)
-  func answer(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) {
-    guard let client = client(of: owner) else { return }
-    let resp3 = client.session.isRESP3
-    client.answer(owner.slot) { output in
-      do {
-        try ReplyRenderer.render(reply, resp3: resp3, into: &output)
-      } catch {
-        ReplyRenderer.error(.unknown, "the answer could not be rendered: \(error)", into: &output)
-      }
-    }
-    afterAnswer(client)
-  }
-
+  func answer(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) { clients.answer(owner, reply, &out) }
   func answerError(_ owner: EdgeItem.Owner, _ code: ErrorCode, _ text: String) {
-    guard let client = client(of: owner) else { return }
-    client.answer(owner.slot) { ReplyRenderer.error(code, text, into: &$0) }
-    afterAnswer(client)
+    clients.answerError(owner, code, text, &out)
   }
-
   @inline(__always)
-  private func afterAnswer(_ client: Client) {
-    if client.barrier && client.outstanding == 0 && !client.readingStopped { client.barrier = false }
-    resumeReading(client)
-    markDirty(client)
-  }
-
-  @inline(__always)
-  func client(of owner: EdgeItem.Owner) -> Client? {
-    guard let client = clients[Int(owner.client)], client.generation == owner.generation else { return nil }
-    return client
-  }
+  func client(of owner: EdgeItem.Owner) -> Client? { clients.client(of: owner) }
 
   // MARK: One request
 
@@ -221,6 +139,6 @@ struct Host: SessionHost {
   func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
     .withoutUsers(user: user)
   }
-  var sessions: [Session] { node.clients.compactMap { $0?.session } }
+  var sessions: [Session] { node.clients.all.map(\.session) }
   func infoSections() -> [InfoSection] { node.infoSections() }
 }

@@ -150,7 +150,7 @@ extension Node {
       InfoSection(
         "clients",
         [
-          ("connected_clients", "\(clientIndex.count)"), ("accepted_clients", "\(counters.clientsAccepted)"),
+          ("connected_clients", "\(clients.count)"), ("accepted_clients", "\(counters.clientsAccepted)"),
           ("refused_clients", "\(gauges.clientsRefused)"),
         ]),
       InfoSection(

@@ -55,16 +55,11 @@ struct HealthCheck {
 }
 
 extension Node {
-  func keep(_ continuation: Continuation) -> UInt64 {
-    let number = nextContinuation
-    nextContinuation += 1
-    continuations[number] = continuation
-    return number
-  }
+  func keep(_ continuation: Continuation) -> UInt64 { workflows.keep(continuation) }
 
   /// An answer for a step of the node's own. Number 0 is nobody.
   func resume(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
-    guard let continuation = continuations.removeValue(forKey: number) else { return }
+    guard let continuation = workflows.take(number) else { return }
     switch continuation {
     case .card(let lookUp): cardFound(lookUp, reply)
     case .former(let search): formerHolderAnswered(search, reply)
@@ -83,10 +78,8 @@ extension Node {
       answer(owner, reply)
       return
     }
-    catalogueWaits.append(
-      CatalogueWait(
-        owner: owner, version: UInt32(truncatingIfNeeded: version),
-        deadline: now.monotonic + configuration.requestTimeout))
+    workflows.wait(
+      owner, forVersion: UInt32(truncatingIfNeeded: version), until: now.monotonic + configuration.requestTimeout)
   }
 
   /// Shards that have not applied a version of the catalogue, as far as their leaders have said.
@@ -95,22 +88,16 @@ extension Node {
   }
 
   func advanceCatalogueWaits() {
-    guard !catalogueWaits.isEmpty else { return }
-    var kept: [CatalogueWait] = []
-    for wait in catalogueWaits {
-      let behind = shardsBehind(wait.version)
+    for (owner, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
       if behind.isEmpty {
         reply.buffer.removeAll()
         reply.ok()
-        answer(wait.owner, reply.buffer.bytes)
-      } else if now.monotonic >= wait.deadline {
-        let names = behind.map { "\($0.rawValue)" }.joined(separator: ", ")
-        answerError(wait.owner, .unknown, "the change is made, and has yet to reach shards \(names); it still spreads")
+        answer(owner, reply.buffer.bytes)
       } else {
-        kept.append(wait)
+        let names = behind.map { "\($0.rawValue)" }.joined(separator: ", ")
+        answerError(owner, .unknown, "the change is made, and has yet to reach shards \(names); it still spreads")
       }
     }
-    catalogueWaits = kept
   }
 
   // MARK: Health
@@ -123,28 +110,20 @@ extension Node {
       return
     }
     let led = replicas.compactMap { $0 }.filter { $0.isLeader && $0.shard != .directory }
-    let number = nextContinuation
-    nextContinuation += 1
-    healthChecks[number] = HealthCheck(
-      owner: owner, started: now.monotonic, waiting: led.count, asked: led.count, committed: 0)
+    let number = workflows.beginHealthCheck(owner, of: led.count, now: now.monotonic)
     for replica in led {
       submitInternal(replica.shard, flags: [], continuation: keep(.health(number: number))) {
         Command.appendTick(to: &$0, slot: replica.firstSlot)
       }
     }
-    if led.isEmpty { finishHealth(number) }
+    if led.isEmpty, let check = workflows.healthAnswered(number, isCommitted: nil) { finish(check) }
   }
 
   private func healthAnswered(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
-    guard var check = healthChecks[number] else { return }
-    check.waiting -= 1
-    if RecordView(reply).tag == .ok { check.committed += 1 }
-    healthChecks[number] = check
-    if check.waiting == 0 { finishHealth(number) }
+    if let check = workflows.healthAnswered(number, isCommitted: RecordView(reply).tag == .ok) { finish(check) }
   }
 
-  private func finishHealth(_ number: UInt64) {
-    guard let check = healthChecks.removeValue(forKey: number) else { return }
+  private func finish(_ check: HealthCheck) {
     guard check.committed == check.asked else {
       answerError(check.owner, .unavailable, "committed on \(check.committed) of \(check.asked) led shards only")
       return

@@ -87,7 +87,7 @@ extension Node {
         dials[i].link = id
         dials[i].openedAt = now.monotonic
         link.dialled = dials[i].address
-      } else if transferLinkOpened(id, request: request) {
+      } else if sender.linkOpened(id, request: request) {
         link.bulk = true
       } else {
         out.closeLinks.append(id)

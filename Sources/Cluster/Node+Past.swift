@@ -26,8 +26,8 @@ extension Node {
     guard let item = stream.settle(sequence) else { return }
     var request = PastRequest(owner: item.owner, shard: stream.shard, command: command)
     if item.flags.contains(.continuation) {
-      guard case .past(let known)? = continuations[item.owner.slot] else { return }
-      continuations[item.owner.slot] = nil
+      guard case .past(let known)? = workflows.step(item.owner.slot) else { return }
+      _ = workflows.take(item.owner.slot)
       request = known
     }
     request.isInDoubt = request.isInDoubt || item.inDoubt

@@ -61,7 +61,7 @@ extension Node {
   /// written: all are whole for some time.
   func takeWholeSnapshotSoon(of replica: Replica) {
     replica.snapshotIsWanted = true
-    replica.wholeSnapshotsUntil = now.monotonic + Node.installTimeout
+    replica.wholeSnapshotsUntil = now.monotonic + SnapshotSender.installTimeout
     takeNextSnapshot()
   }
 
@@ -117,6 +117,6 @@ extension Node {
     guard replica.raft.logBytes <= configuration.logHeldBytes, !logBound.pinning.contains(replica.shard) else {
       return nil
     }
-    return transfers.outgoing.values.lazy.filter { $0.shard == replica.shard }.compactMap(\.index).min()
+    return sender.held(of: replica.shard)
   }
 }

@@ -37,19 +37,10 @@ public final class Node: NodeCore {
   var stopping: Stopping?
 
   // Clients.
-  var clients: [Client?] = []
-  var freeClients: [UInt32] = []
-  var clientIndex: [ClientID: UInt32] = [:]
-  var nextGeneration: UInt32 = 1
-  var places = ClientPlaces()
-  var dirtyClients: [Client] = []
+  var clients: ClientTable
   var parser = RequestParser()
   var reply = ReplyWriter(capacity: 4096)
-  var continuations: [UInt64: Continuation] = [:]
-  var nextContinuation: UInt64 = 1
-  var catalogueWaits: [CatalogueWait] = []
-  var audits: [UInt64: Audit] = [:]
-  var healthChecks: [UInt64: HealthCheck] = [:]
+  var workflows = Workflows()
 
   // Peers. Number 0 is this node itself.
   var peers: [Peer] = []
@@ -91,7 +82,8 @@ public final class Node: NodeCore {
   var divergent: Set<ShardID> = []
   /// Shards whose journal could not be read here in this life.
   var rottenJournals: Set<ShardID> = []
-  var transfers = SnapshotTransfers()
+  var sender: SnapshotSender
+  var arrivals = SnapshotArrivals()
   /// The shard whose snapshot is being written.
   var snapshotUnderWay: ShardID?
   /// Which entries are being applied, and at which ones earlier processes of this node died: see `ApplyingNote`.
@@ -156,8 +148,11 @@ public final class Node: NodeCore {
     self.note = storage.note
     self.deaths = storage.deaths
     self.now = now
+    clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     logWriter = LogWriter(now: now.monotonic)
     logBound = LogBound(limit: UInt64(configuration.logLimitBytes))
+    sender = SnapshotSender(
+      pieceBytes: configuration.transferPieceBytes, bytesPerSecond: configuration.transferBytesPerSecond)
     journal = JournalDesk(window: configuration.journalWindow)
     disk = DiskHealth(
       reserve: configuration.diskReserve,
@@ -347,17 +342,7 @@ public final class Node: NodeCore {
       useRoom(of: peer)
       if !peer.outbox.isEmpty || owesWord(to: peer) { sendFrame(to: peer) }
     }
-    for client in dirtyClients {
-      client.inDirtyList = false
-      if !client.output.isEmpty {
-        effects.clientOutput.append((client.id, client.output.array))
-        client.output.removeAll()
-        client.output.shrink(to: 65_536)
-      }
-      flushed(client)
-      if client.closing && client.outstanding == 0 { release(client, close: true) }
-    }
-    dirtyClients.removeAll(keepingCapacity: true)
+    clients.flush(into: &effects, &out)
     out.move(into: &effects)
     effects.wantsTurn = replicas.contains { $0.map { $0.hasBacklog || $0.isDirty } == true }
   }

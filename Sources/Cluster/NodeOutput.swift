@@ -1,3 +1,6 @@
+import Base
+import Protocol
+
 /// What a node and its parts want done, gathered until the turn ends: see `Effects`. Parts are given it, and keep nothing of
 /// it.
 struct NodeOutput {
@@ -16,6 +19,19 @@ struct NodeOutput {
   mutating func log(_ level: LogLevel, _ text: String) { logLines.append((level, text)) }
   mutating func end(_ code: Int32, _ reason: String) {
     if exit == nil { exit = (code, reason) }
+  }
+
+  /// A frame with one message, on a link that carries nothing else.
+  mutating func frame(
+    _ kind: PeerMessageKind, _ header: FrameHeader, on link: LinkID, _ body: (inout ByteBuffer) -> Void
+  ) {
+    var bytes = ByteBuffer(capacity: 1024)
+    let mark = header.begin(&bytes)
+    let start = bytes.beginMessage(kind)
+    body(&bytes)
+    bytes.endMessage(start)
+    FrameHeader.finish(mark, in: &bytes)
+    linkBytes.append((link, bytes.array))
   }
 
   /// Hands all of it to the shell.

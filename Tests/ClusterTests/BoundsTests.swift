@@ -52,32 +52,4 @@ import Testing
     let length = Int(try reader.read(UInt32.self))
     #expect(RecordView(try reader.readBytes(length)).errorCode == .malformed && reader.isAtEnd)
   }
-
-  @Test func aReceiverThatWantsWhatThereIsNotGetsNoMore() throws {
-    let simulation = try makeCluster(seed: 93)
-    let node = try #require(simulation.hosts[0].node)
-    let peer = node.peers[1]
-    let wanted: [(offset: UInt64, journal: UInt64)] = [(.max, 0), (101, 0), (0, .max), (100, 6 << 36)]
-    for (number, want) in wanted.enumerated() {
-      let link = LinkID(1 << 40 + UInt64(number))
-      var transfer = OutgoingTransfer(
-        shard: ShardID(1), peer: peer.id, afterIndex: LogIndex(1), request: 1, lastProgress: node.now.monotonic)
-      transfer.link = link
-      transfer.byteCount = 100
-      transfer.journalEnd = JournalPosition(segment: 5, offset: 7)
-      node.transfers.outgoing[7_000] = transfer
-      var body = ByteBuffer()
-      body.append(UInt32(1))
-      body.append(want.offset)
-      body.append(want.journal)
-      var reader = ByteReader(body.bytes)
-      try node.receiveTransfer(.snapshotWant, &reader, from: peer, on: link)
-      // More of the journal than there is may come of a newer snapshot: nothing is missing then.
-      let left = node.transfers.outgoing.removeValue(forKey: 7_000)
-      let end = JournalPosition(segment: 5, offset: 7)
-      #expect(want.offset <= 100 ? left.map { $0.wantedJournal <= end } == true : left == nil)
-    }
-    simulation.run(for: 1_000_000)
-    #expect(simulation.hosts[0].node != nil)
-  }
 }

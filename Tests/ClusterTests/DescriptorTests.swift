@@ -67,7 +67,7 @@ import Testing
     let simulation = cluster.simulation
     let node = try cluster.node(0)
     // Those of the set-up are there as well.
-    let ordinary = node.places.ordinary + 4
+    let ordinary = node.clients.places.ordinary + 4
     node.clientsLimited(to: ordinary + ClientPlaces.reservedMax, now: simulation.moment(cluster.host(0)))
     var terminals = (0..<4).compactMap { _ in simulation.connect(to: 0) }
     let late = try #require(simulation.connect(to: 0))

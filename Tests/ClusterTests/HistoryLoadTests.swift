@@ -43,7 +43,7 @@ import Testing
     let node = try #require(simulation.hosts[edges[0]].node)
     let client = try #require(simulation.connect(to: edges[0]))
     simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 300), on: client)
-    #expect(node.clients.compactMap { $0 }.allSatisfy { $0.outstandingRecords <= 550 })
+    #expect(node.clients.all.allSatisfy { $0.outstandingRecords <= 550 })
     simulation.run(for: 20_000_000) { client.lineCount >= 300 * 51 }
     #expect(client.lineCount == 300 * 51)
     #expect(client.lines.allSatisfy { $0 == "*50" || $0.hasPrefix("+tx=") })

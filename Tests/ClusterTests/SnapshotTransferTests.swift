@@ -148,7 +148,7 @@ import Testing
   )? {
     guard let id = simulation.hosts[host].node?.id else { return nil }
     for (number, sender) in simulation.hosts.enumerated() where number != host {
-      for transfer in sender.node?.transfers.outgoing.values.sorted(by: { $0.request < $1.request }) ?? []
+      for transfer in sender.node?.sender.transfers.values.sorted(by: { $0.request < $1.request }) ?? []
       where transfer.peer == id && transfer.shard != .directory {
         let underWay = UInt64(transfer.unacknowledged) * 2 << 10
         switch transfer.phase {
@@ -243,7 +243,7 @@ import Testing
     var wanted: OutgoingTransfer.Phase?
     var journal = JournalPosition.none
     simulation.run(for: 20_000_000) {
-      for transfer in simulation.hosts[sender].node?.transfers.outgoing.values.sorted(by: { $0.request < $1.request })
+      for transfer in simulation.hosts[sender].node?.sender.transfers.values.sorted(by: { $0.request < $1.request })
         ?? []
       where transfer.shard != .directory && wanted == nil {
         if case .file = transfer.phase {
@@ -333,8 +333,8 @@ import Testing
       simulation.start(1)
       try #require(
         simulation.run(for: 20_000_000) {
-          simulation.hosts[0].node?.transfers.outgoing.values.contains { isInstalling($0) } ?? false
-            || simulation.hosts[2].node?.transfers.outgoing.values.contains { isInstalling($0) } ?? false
+          simulation.hosts[0].node?.sender.transfers.values.contains { isInstalling($0) } ?? false
+            || simulation.hosts[2].node?.sender.transfers.values.contains { isInstalling($0) } ?? false
         })
       simulation.hosts[1].disk.cutPower(afterSteps: step)
       simulation.run(for: 300_000)

@@ -4,21 +4,7 @@ import Protocol
 import Raft
 import Storage
 
-/// The transfers under way at a node.
-struct SnapshotTransfers {
-  var outgoing: [UInt64: OutgoingTransfer] = [:]
-  /// By the link that brings it.
-  var incoming: [LinkID: IncomingTransfer] = [:]
-  /// Bytes that may be sent now.
-  var allowance = 0
-  var refilledAt: UInt64 = 0
-}
-
-struct IncomingTransfer {
-  var number: UInt64
-  var shard: ShardID
-}
-
+/// A snapshot on its way to a peer.
 struct OutgoingTransfer {
   enum Phase {
     /// The receiver is to say from where on it wants it.

@@ -1,0 +1,121 @@
+import Base
+import Ledger
+
+/// What waits inside this node: requests between two of their steps, and those that gather the answers of many shards. Each
+/// waits under a number of its own; an answer to a step comes back with it.
+struct Workflows {
+  private var steps: [UInt64: Continuation] = [:]
+  private var nextNumber: UInt64 = 1
+  private(set) var audits: [UInt64: Audit] = [:]
+  private var healthChecks: [UInt64: HealthCheck] = [:]
+  private var catalogueWaits: [CatalogueWait] = []
+
+  /// An audit is tried so often.
+  static let auditAttempts = 10
+  /// Until an audit is tried again, in microseconds.
+  private static let auditPause: UInt64 = 10_000
+
+  private mutating func number() -> UInt64 {
+    defer { nextNumber += 1 }
+    return nextNumber
+  }
+
+  // MARK: Steps
+
+  /// Keeps what is to be done with an answer. Number 0 is nobody's.
+  mutating func keep(_ step: Continuation) -> UInt64 {
+    let number = number()
+    steps[number] = step
+    return number
+  }
+  func step(_ number: UInt64) -> Continuation? { steps[number] }
+  /// The answer is there: it comes once.
+  mutating func take(_ number: UInt64) -> Continuation? { steps.removeValue(forKey: number) }
+
+  // MARK: Audits
+
+  enum AuditOutcome: Hashable {
+    case waits
+    /// All shards have reported: their records, in the order of the shards.
+    case complete([[UInt8]])
+    case failed
+  }
+
+  mutating func beginAudit(_ owner: EdgeItem.Owner) -> UInt64 {
+    let number = number()
+    audits[number] = Audit(owner: owner)
+    return number
+  }
+  /// All shards are asked (again). Which attempt it is, from 1; nil: it is over.
+  mutating func attemptAudit(_ number: UInt64) -> Int? {
+    audits[number]?.attempt += 1
+    audits[number]?.records = [:]
+    audits[number]?.retryAt = nil
+    return audits[number]?.attempt
+  }
+  /// - Parameter shards: how many are to report.
+  /// - Returns: who asked, if it is this attempt's answer, and what came of it; of one that is over no more is kept.
+  mutating func auditAnswered(
+    _ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer, shards: Int, now: UInt64
+  ) -> (owner: EdgeItem.Owner, outcome: AuditOutcome)? {
+    guard let audit = audits[number], audit.attempt == attempt else { return nil }
+    let view = RecordView(reply)
+    if view.tag == .record {
+      audits[number]?.records[shard] = Array(reply)
+      guard let records = audits[number]?.records, records.count == shards else { return (audit.owner, .waits) }
+      audits[number] = nil
+      return (audit.owner, .complete(records.sorted { $0.key < $1.key }.map(\.value)))
+    }
+    if view.errorCode == .busy && attempt < Workflows.auditAttempts {
+      audits[number]?.retryAt = now + Workflows.auditPause
+      return (audit.owner, .waits)
+    }
+    audits[number] = nil
+    return (audit.owner, .failed)
+  }
+  /// Those that are to be tried again.
+  func dueAudits(now: UInt64) -> [UInt64] {
+    audits.filter { $0.value.retryAt.map { now >= $0 } ?? false }.keys.sorted()
+  }
+
+  // MARK: Health
+
+  /// A commit is asked of so many shards.
+  mutating func beginHealthCheck(_ owner: EdgeItem.Owner, of asked: Int, now: UInt64) -> UInt64 {
+    let number = number()
+    healthChecks[number] = HealthCheck(owner: owner, started: now, waiting: asked, asked: asked, committed: 0)
+    return number
+  }
+  /// - Parameter isCommitted: nil: nothing was asked of anybody.
+  /// - Returns: the check, if it is over by that.
+  mutating func healthAnswered(_ number: UInt64, isCommitted: Bool?) -> HealthCheck? {
+    guard var check = healthChecks[number] else { return nil }
+    if let isCommitted {
+      check.waiting -= 1
+      if isCommitted { check.committed += 1 }
+    }
+    healthChecks[number] = check.waiting == 0 ? nil : check
+    return check.waiting == 0 ? check : nil
+  }
+
+  // MARK: The catalogue
+
+  mutating func wait(_ owner: EdgeItem.Owner, forVersion version: UInt32, until deadline: UInt64) {
+    catalogueWaits.append(CatalogueWait(owner: owner, version: version, deadline: deadline))
+  }
+  /// Those whose change has reached all shards, or whose time is over: these with the shards that it has yet to reach.
+  /// - Parameter behind: the shards that have not applied a version.
+  mutating func endedWaits(
+    now: UInt64, _ behind: (UInt32) -> [ShardID]
+  ) -> [(owner: EdgeItem.Owner, behind: [ShardID])] {
+    if catalogueWaits.isEmpty { return [] }
+    var ended: [(owner: EdgeItem.Owner, behind: [ShardID])] = []
+    catalogueWaits.removeAll { wait in
+      let lacking = behind(wait.version)
+      guard lacking.isEmpty || now >= wait.deadline else { return false }
+      ended.append((wait.owner, lacking))
+      return true
+    }
+    return ended
+  }
+}
