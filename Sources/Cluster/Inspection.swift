@@ -40,7 +40,7 @@ extension Node {
 public struct ReplicaView {
   let replica: Replica
 
-  public var node: NodeID { replica.raft.id }
+  public var node: NodeID { replica.raft.id.node }
   public var shard: ShardID { replica.shard }
   public var isLeader: Bool { replica.raft.role == .leader }
   public var term: Term { replica.raft.term }
@@ -54,7 +54,7 @@ public struct ReplicaView {
   /// The first entry in memory, if there is one, and the last.
   public var firstIndex: LogIndex { replica.raft.firstIndex }
   public var lastIndex: LogIndex { replica.raft.lastIndex }
-  public var voters: [NodeID] { replica.raft.configuration.voters }
+  public var voters: [NodeID] { replica.raft.configuration.voters.map(\.node) }
   /// Why it takes no further part, if it does not.
   public var quarantined: String? { replica.quarantined }
   /// The entry from which on it applies nothing, if there is one.

@@ -61,7 +61,7 @@ extension Node {
       replica.leaderlessSince = since
       guard now.monotonic - since >= Node.leaderlessAlarm else { continue }
       replica.leaderlessSince = now.monotonic
-      let voters = replica.raft.configuration.voters
+      let voters = replica.raft.configuration.voters.map(\.node)
       let near = voters.filter { peer($0)?.isConnectedOrSelf == true }
       let shard = replica.shard == .directory ? "the directory" : "shard=\(replica.shard.rawValue)"
       log(

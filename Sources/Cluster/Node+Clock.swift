@@ -91,7 +91,7 @@ extension Node {
   func judgeDistances() {
     for replica in replicas {
       guard let replica, replica.isLeader else { continue }
-      replica.setMajorityFar(majorityTrip(of: replica.raft.configuration.voters) >= Node.farTrip)
+      replica.setMajorityFar(majorityTrip(of: replica.raft.configuration.voters.map(\.node)) >= Node.farTrip)
     }
   }
 

@@ -201,7 +201,7 @@ extension Node {
       guard let replica else { continue }
       let raft = replica.raft
       lines.append(
-        "shard \(replica.shard.rawValue) \(raft.role) term=\(raft.term.rawValue) leader=\(Node.hex(raft.leader.rawValue))"
+        "shard \(replica.shard.rawValue) \(raft.role) term=\(raft.term.rawValue) leader=\(Node.hex(raft.leader.node.rawValue))"
           + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
           + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
           + " transferring=\(Node.hex(raft.transferringTo.rawValue))"

@@ -32,7 +32,7 @@ extension Node {
   private func compare(_ replica: Replica, _ marker: MarkerDigest, of node: NodeID) {
     let shard = replica.shard
     let verdict = replica.digests.note(
-      marker.digest, at: marker.index, of: node, voters: replica.raft.configuration.voters)
+      marker.digest, at: marker.index, of: node, voters: replica.raft.configuration.voters.map(\.node))
     switch verdict {
     case .agreement: return
     case .split:

@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Raft
 import Storage
 
 /// The log and the disk under it: what is written next, what came of it, and whose writes are refused for want of room.
@@ -93,7 +94,7 @@ extension Node {
     let voters = replica.raft.configuration
     let isEnough = hasRoom(voters.voters) && (voters.outgoing.isEmpty || hasRoom(voters.outgoing))
     if !isEnough {
-      let names = peers.filter { isFull($0) && voters.members.contains($0.id) }.map(\.hello.name).sorted()
+      let names = peers.filter { isFull($0) && voters.member(on: $0.id) != nil }.map(\.hello.name).sorted()
       return "the disk of \(names.joined(separator: ", ")) is nearly full; nothing was done"
     }
     if logBound.pinning.contains(replica.shard) {
@@ -117,8 +118,8 @@ extension Node {
 
   private func isFull(_ peer: Peer) -> Bool { peer.index == 0 ? disk.isFull : peer.disk.isFull }
   /// Whether so many have room as an entry needs. Who cannot be reached takes no entry either, but is no reason alone.
-  private func hasRoom(_ voters: [NodeID]) -> Bool {
-    let known = voters.compactMap { peer($0) }
+  private func hasRoom(_ voters: [ReplicaID]) -> Bool {
+    let known = voters.compactMap { peer($0.node) }
     guard known.contains(where: { isFull($0) }) else { return true }
     let able = known.filter { !isFull($0) && $0.isConnectedOrSelf }.count
     return able * 2 > voters.count

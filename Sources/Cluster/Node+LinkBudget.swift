@@ -48,7 +48,7 @@ extension Node {
   func hasRoom(_ peer: Peer) -> Bool { peer.budget.inFlight + peer.outbox.count < peer.budget.allowance }
 
   func send(_ message: Message, of shard: ShardID) {
-    guard let peer = peer(message.to), peer.outgoing != nil else { return }
+    guard let peer = peer(message.to.node), peer.outgoing != nil else { return }
     if message.kind == .append {
       let isBehindOthers = !peer.held.isEmpty && peer.held[shard] != nil
       // What asks where the logs agree speaks of what waits here.

@@ -65,7 +65,7 @@ extension Node {
   /// Why a shard led here takes no writes, or none that makes its state grow; nil: it takes them.
   func memoryReason(_ replica: Replica, from level: MemoryLevel) -> String? {
     guard isMemoryShort else { return nil }
-    let members = replica.raft.configuration.members
+    let members = replica.raft.configuration.members.map(\.node)
     let short = peers.filter { members.contains($0.id) && memoryLevel(of: $0) >= level }.map(\.hello.name).sorted()
     guard !short.isEmpty else { return nil }
     return

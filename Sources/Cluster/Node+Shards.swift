@@ -59,7 +59,7 @@ extension Node {
   private func start(_ found: RecoveredReplica, machine: any Machine, members: Configuration, firstSlot: Slot) {
     do {
       var raft = try RaftGroup(
-        id: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
+        node: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
         configuration: found.configuration ?? members, entries: found.entries)
       if found.snapshotIndex > LogIndex(0) {
@@ -164,7 +164,7 @@ extension Node {
           configuration: nil, entries: [], machine: nil)
       let machine = found.machine?.machine ?? newLedger(placement.shard)
       start(
-        found, machine: machine, members: Configuration(voters: placement.voters),
+        found, machine: machine, members: Configuration(founders: placement.voters),
         firstSlot: Slot(UInt16(placement.first)))
     }
   }

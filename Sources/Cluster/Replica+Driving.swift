@@ -4,7 +4,7 @@ import Raft
 
 /// What the Node tells a replica, and asks of it, beside requests.
 extension Replica {
-  var leader: NodeID { raft.leader }
+  var leader: NodeID { raft.leader.node }
   var term: Term { raft.term }
   var commitIndex: LogIndex { raft.commitIndex }
   var voterCount: Int { raft.configuration.voters.count }

@@ -198,7 +198,7 @@ final class Replica {
 
   func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt64) {
     edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message, refused: true)
-    outbox.refusals.append((edge, epoch, message, raft.leader))
+    outbox.refusals.append((edge, epoch, message, raft.leader.node))
   }
 
   /// A peer has begun anew, or is gone: what its streams said before counts no more.
@@ -428,7 +428,7 @@ final class Replica {
     }
     // Everything that an edge sent here is refused or in doubt: the edge sorts out which, message by message.
     for (edge, state) in edges.sorted(by: { $0.key < $1.key }) where !state.refused {
-      outbox.doubts.append((edge, state.epoch, raft.leader))
+      outbox.doubts.append((edge, state.epoch, raft.leader.node))
     }
     edges.removeAll()
     closing = nil

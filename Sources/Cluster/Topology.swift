@@ -233,7 +233,7 @@ public struct Topology: Hashable, Sendable {
 
   /// Every node follows the directory; those that are not among its voters only listen.
   var directoryConfiguration: Configuration {
-    Configuration(voters: directoryVoters, learners: members.map(\.id).filter { !directoryVoters.contains($0) })
+    Configuration(founders: directoryVoters, learners: members.map(\.id).filter { !directoryVoters.contains($0) })
   }
 
   public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }

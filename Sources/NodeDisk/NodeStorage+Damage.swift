@@ -11,7 +11,7 @@ extension NodeStorage {
   /// The state of a shard that the log's rot concerns.
   static func markedState(of shard: RecoveredShard, life: UInt64) -> [UInt8] {
     // One that cannot be read is none that was ever written: its checksum was right.
-    let state = (try? hardState(shard.state)) ?? .initial
+    let state = (try? hardState(shard.state)) ?? HardState(born: 0)
     return damaged(state, life: life, isVoteLost: shard.isStateLost).encoded
   }
   /// - Parameter life: this start's. A clock that was set back makes it no earlier than the last.
@@ -19,7 +19,8 @@ extension NodeStorage {
     state.damaged(life: max(life, state.damage.life + 1), isVoteLost: isVoteLost)
   }
   static func hardState(_ bytes: [UInt8]) throws -> HardState {
-    guard !bytes.isEmpty else { return .initial }
+    // When the replica was born stood there, too.
+    guard !bytes.isEmpty else { return HardState(born: 0) }
     return try bytes.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       return try HardState(decoding: &reader)

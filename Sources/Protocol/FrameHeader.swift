@@ -11,7 +11,7 @@ public struct FrameHeader: Hashable, Sendable {
   public static let byteCount = 48
   /// The longest body.
   public static let maximumBodyBytes = 64 << 20
-  public static let version: UInt8 = 5
+  public static let version: UInt8 = 6
 
   /// What the body is: `Cluster` says.
   public var kind: UInt8

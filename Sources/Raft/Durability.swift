@@ -14,7 +14,7 @@ struct Durability: Sendable {
   /// The log is durable through here, as it is now.
   private(set) var stable: LogIndex
   private(set) var durableTerm: Term
-  private(set) var durableVote: NodeID
+  private(set) var durableVote: ReplicaID
   /// Of the replica's `Damage`.
   private(set) var durableLife: UInt64
   /// Handed out for writing through here.
@@ -57,7 +57,9 @@ struct Durability: Sendable {
   /// What is to be written, if anything; replies that need not wait for it go to `messages`. A commit index alone is no
   /// reason to write, but goes along with anything else.
   mutating func take(_ state: HardState, from log: Log, messages: inout [Message]) -> Persist? {
-    let isStateNew = state.term != written.term || state.vote != written.vote || state.damage != written.damage
+    let isStateNew =
+      state.term != written.term || state.vote != written.vote || state.damage != written.damage
+      || state.born != written.born
     guard isStateNew || restart != nil || handedOut < log.lastIndex else {
       release(into: &messages)
       return nil

@@ -27,8 +27,9 @@ public struct Message: Hashable, Sendable {
     case timeoutNow = 9
   }
   public var kind: Kind
-  public var from: NodeID
-  public var to: NodeID
+  public var from: ReplicaID
+  /// A replica that was born earlier, or later, is not meant.
+  public var to: ReplicaID
   public var term: Term
   public var index: LogIndex
   public var logTerm: Term
@@ -48,7 +49,7 @@ public struct Message: Hashable, Sendable {
   public var entries: [LogEntry]
 
   public init(
-    _ kind: Kind, from: NodeID, to: NodeID, term: Term, index: LogIndex = LogIndex(0), logTerm: Term = Term(0),
+    _ kind: Kind, from: ReplicaID, to: ReplicaID, term: Term, index: LogIndex = LogIndex(0), logTerm: Term = Term(0),
     commit: LogIndex = LogIndex(0), commitTerm: Term = Term(0), hint: LogIndex = LogIndex(0), context: UInt64 = 0,
     reject: Bool = false, force: Bool = false, entries: [LogEntry] = []
   ) {
@@ -69,15 +70,16 @@ public struct Message: Hashable, Sendable {
 
   /// At least as many bytes as `encode` appends.
   public var encodedBound: Int {
-    var bound = 120
+    var bound = 140
     for entry in entries { bound += entry.payload.count + 24 }
     return bound
   }
 
   /// Appends the message:
   ///
-  ///     message = kind:u8 flags:u8 from:u64 to:u64 term:varint index:varint logTerm:varint commit:varint hint:varint
-  ///               context:varint life:varint count:varint entry*
+  ///     message = kind:u8 flags:u8 from:replica to:replica term:varint index:varint logTerm:varint commit:varint
+  ///               commitTerm:varint hint:varint context:varint life:varint count:varint entry*
+  ///     replica = node:u64 born:varint
   ///     entry   = kind:u8 term:varint payload:counted          its index follows from its place
   ///     flags   = 1 reject | 2 force | 4 damaged | 8 fenced
   ///
@@ -86,8 +88,8 @@ public struct Message: Hashable, Sendable {
     _ = buffer.reserve(encodedBound)
     buffer.append(kind.rawValue)
     buffer.append(UInt8(reject ? 1 : 0) | (force ? 2 : 0) | (isDamaged ? 4 : 0) | (isFenced ? 8 : 0))
-    buffer.append(from.rawValue)
-    buffer.append(to.rawValue)
+    from.encode(into: &buffer)
+    to.encode(into: &buffer)
     buffer.append(varint: term.rawValue)
     buffer.append(varint: index.rawValue)
     buffer.append(varint: logTerm.rawValue)
@@ -114,8 +116,9 @@ public struct Message: Hashable, Sendable {
     }
     let flags = try reader.read(UInt8.self)
     guard flags < 16 else { throw MalformedBytes("a message with unknown flags") }
-    let from = NodeID(try reader.read(UInt64.self))
-    let to = NodeID(try reader.read(UInt64.self))
+    let from = try ReplicaID(decoding: &reader)
+    let to = try ReplicaID(decoding: &reader)
+    guard from.born > 0, to.born > 0 else { throw MalformedBytes("a message of a replica that was never born") }
     let term = Term(try reader.readVarint())
     let index = LogIndex(try reader.readVarint())
     let logTerm = Term(try reader.readVarint())

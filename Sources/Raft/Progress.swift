@@ -10,7 +10,7 @@ struct Progress: Sendable {
     /// A snapshot is on its way; nothing is appended.
     case snapshot
   }
-  let id: NodeID
+  let id: ReplicaID
   /// In `Configuration.voters`.
   var isIncoming = false
   /// In `Configuration.outgoing`.
@@ -40,7 +40,7 @@ struct Progress: Sendable {
   /// The end of our log when we heard that the member is damaged; 0 for none.
   var repairPoint = LogIndex(0)
 
-  init(id: NodeID) { self.id = id }
+  init(id: ReplicaID) { self.id = id }
 
   var isVoter: Bool { isIncoming || isOutgoing }
 
@@ -76,6 +76,8 @@ struct Progress: Sendable {
 public struct PeerProgress: Hashable, Sendable {
   public enum State: UInt8, Sendable { case probe, replicate, snapshot }
   public var id: NodeID
+  /// See `ReplicaID`.
+  public var born: UInt64
   public var state: State
   /// Durable there through this index.
   public var match: LogIndex

@@ -4,20 +4,24 @@ import Base
 public struct HardState: Hashable, Sendable {
   public var term: Term
   /// Whom this node voted for in `term`.
-  public var vote: NodeID
+  public var vote: ReplicaID
   /// A lower bound of what is committed: written along with other changes, never for its own sake.
   public var commit: LogIndex
   public var damage: Damage
+  /// This node's own in the group, see `ReplicaID`; 0: it becomes what the first message says.
+  public var born: UInt64
 
   public init(
-    term: Term = Term(0), vote: NodeID = .none, commit: LogIndex = LogIndex(0), damage: Damage = .none
+    term: Term = Term(0), vote: ReplicaID = .none, commit: LogIndex = LogIndex(0), damage: Damage = .none,
+    born: UInt64 = 1
   ) {
     self.term = term
     self.vote = vote
     self.commit = commit
     self.damage = damage
+    self.born = born
   }
-  /// Of a group that has never run.
+  /// Of a founder of a group that has never run.
   public static let initial = HardState()
 
   /// As `encode` writes it.
@@ -26,22 +30,27 @@ public struct HardState: Hashable, Sendable {
     encode(into: &buffer)
     return buffer.array
   }
-  /// 33 bytes: term, vote, commit, the damage's life and flags: 1 open | 2 fenced.
+  private static let format: UInt8 = 1
+  /// `format:u8 flags:u8 born:u64 term:u64 vote:(node:u64 born:u64) commit:u64 life:u64`; flags = 1 damaged | 2 fenced.
   public func encode(into buffer: inout ByteBuffer) {
+    buffer.append(Self.format)
+    buffer.append(UInt8(damage.isOpen ? 1 : 0) | (damage.isFenced ? 2 : 0))
+    buffer.append(born)
     buffer.append(term.rawValue)
-    buffer.append(vote.rawValue)
+    buffer.append(vote.node.rawValue)
+    buffer.append(vote.born)
     buffer.append(commit.rawValue)
     buffer.append(damage.life)
-    buffer.append(UInt8(damage.isOpen ? 1 : 0) | (damage.isFenced ? 2 : 0))
   }
   public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    term = Term(try reader.read(UInt64.self))
-    vote = NodeID(try reader.read(UInt64.self))
-    commit = LogIndex(try reader.read(UInt64.self))
-    let life = try reader.read(UInt64.self)
+    guard try reader.read(UInt8.self) == Self.format else { throw MalformedBytes("a hard state of unknown format") }
     let flags = try reader.read(UInt8.self)
     guard flags < 4 else { throw MalformedBytes("a hard state with unknown flags") }
-    damage = Damage(life: life, isOpen: flags & 1 != 0, isFenced: flags & 2 != 0)
+    born = try reader.read()
+    term = Term(try reader.read())
+    vote = ReplicaID(node: NodeID(try reader.read()), born: try reader.read())
+    commit = LogIndex(try reader.read())
+    damage = Damage(life: try reader.read(), isOpen: flags & 1 != 0, isFenced: flags & 2 != 0)
   }
 }
 
@@ -112,12 +121,15 @@ public struct Ready: Sendable {
   public var lossNoticed: LogIndex?
   /// Another leads the term that this replica leads, which must never be (Raft §5.2): the replica is to stop.
   public var rival: NodeID?
+  /// The group has removed this replica and added its node again, as a member born then. This replica takes no message
+  /// that is meant for that one.
+  public var successor: UInt64?
 
   public init() {}
   /// Whether there is nothing to do.
   public var isEmpty: Bool {
     persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
       && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
-      && !isRepaired && lossNoticed == nil && rival == nil
+      && !isRepaired && lossNoticed == nil && rival == nil && successor == nil
   }
 }

@@ -134,7 +134,8 @@ import Testing
   @Test func appendsOfAPipelineThatWasBegunAnewTakeThePlaceOfTheOld() {
     func append(_ index: UInt64, _ count: UInt64) -> Message {
       Message(
-        .append, from: NodeID(1), to: NodeID(2), term: Term(3), index: LogIndex(index),
+        .append, from: ReplicaID(node: NodeID(1), born: 1), to: ReplicaID(node: NodeID(2), born: 1), term: Term(3),
+        index: LogIndex(index),
         entries: (1...count).map { LogEntry(index: LogIndex(index + $0), term: Term(3), payload: []) })
     }
     var held = HeldAppends()

@@ -80,8 +80,8 @@ import Testing
 
   @Test func whoWasRefusedIsToldAgainWhenItGoesOn() throws {
     let raft = try RaftGroup(
-      id: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
-      snapshotTerm: Term(0), configuration: Configuration(voters: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
+      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
     let replica = Replica(
       shard: ShardID(1), firstSlot: Slot(0),
       machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
@@ -146,8 +146,8 @@ import Testing
       var options = RaftOptions()
       options.maxUncommittedBytes = uncommittedBytes
       let raft = try RaftGroup(
-        id: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
-        snapshotTerm: Term(0), configuration: Configuration(voters: [NodeID(1)]), entries: [])
+        node: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1)]), entries: [])
       replica = Replica(
         shard: ShardID(1), firstSlot: Slot(0),
         machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)

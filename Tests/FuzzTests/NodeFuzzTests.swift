@@ -94,7 +94,8 @@ import Testing
           body {
             $0.append(shard)
             Message(
-              kind, from: stranger, to: NodeID(801), term: Term(term + 1), index: LogIndex(index),
+              kind, from: ReplicaID(node: stranger, born: 1), to: ReplicaID(node: NodeID(801), born: 1),
+              term: Term(term + 1), index: LogIndex(index),
               logTerm: Term(term), commit: LogIndex(index),
               entries: kind == .append
                 ? [LogEntry(index: LogIndex(index + 1), term: Term(term + 1), payload: entry)] : []

@@ -12,7 +12,8 @@ import Testing
     return Message.Kind.allCases.map { kind in
       var buffer = ByteBuffer()
       Message(
-        kind, from: NodeID(1), to: NodeID(2), term: Term(5), index: LogIndex(10), logTerm: Term(3),
+        kind, from: ReplicaID(node: NodeID(1), born: 1), to: ReplicaID(node: NodeID(2), born: 1), term: Term(5),
+        index: LogIndex(10), logTerm: Term(3),
         commit: LogIndex(9), commitTerm: Term(3), hint: LogIndex(4), context: 7, reject: false, force: false,
         entries: kind == .append ? entries : []
       ).encode(into: &buffer)
@@ -47,9 +48,9 @@ import Testing
   @Test func hardStatesAndConfigurationsAreReadOrRefused() {
     var mutator = Mutator(seed: 301)
     var state = ByteBuffer()
-    HardState(term: Term(4), vote: NodeID(2), commit: LogIndex(8)).encode(into: &state)
+    HardState(term: Term(4), vote: ReplicaID(node: NodeID(2), born: 1), commit: LogIndex(8)).encode(into: &state)
     var configuration = ByteBuffer()
-    Configuration(voters: [NodeID(1), NodeID(2), NodeID(3)], learners: [NodeID(4)]).encode(into: &configuration)
+    Configuration(founders: [NodeID(1), NodeID(2), NodeID(3)], learners: [NodeID(4)]).encode(into: &configuration)
     for _ in 0..<FuzzInputs.count(perMille: 50) {
       let bytes = mutator.mutate(mutator.below(2) == 0 ? state.array : configuration.array, with: configuration.array)
       bytes.withUnsafeBytes { buffer in

@@ -20,7 +20,8 @@ struct CodecTests {
       LogEntry(index: LogIndex(UInt64(500 + $0)), term: Term(7), payload: Array(repeating: UInt8($0), count: 300))
     }
     var message = Message(
-      .append, from: NodeID(.max), to: NodeID(3), term: Term(9), index: LogIndex(500), logTerm: Term(6),
+      .append, from: ReplicaID(.max, born: .max), to: ReplicaID(3, born: 9), term: Term(9), index: LogIndex(500),
+      logTerm: Term(6),
       commit: LogIndex(490), commitTerm: Term(5), hint: LogIndex(1 << 40), context: .max, reject: true, force: true,
       entries: entries)
     message.life = .max
@@ -60,7 +61,7 @@ struct CodecTests {
     var message = sample()
     message.entries[1].kind = .configuration
     #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
-    message.entries[1].payload = Configuration(voters: [NodeID(1), NodeID(2)]).payload
+    message.entries[1].payload = Configuration(founders: [NodeID(1), NodeID(2)]).payload
     #expect(try decode(encoded(message)) == message)
   }
   @Test func `Entries whose terms fall, or pass the sender's, are refused`() {
@@ -73,20 +74,22 @@ struct CodecTests {
 
   @Test func `A configuration survives its payload`() throws {
     let configuration = Configuration(
-      voters: [NodeID(3), NodeID(1)], outgoing: [NodeID(1), NodeID(2)], learners: [NodeID(2), NodeID(9)], version: 300)
-    #expect(configuration.voters == [NodeID(1), NodeID(3)])
-    #expect(configuration.members == [1, 2, 3, 9].map { NodeID($0) })
+      voters: [ReplicaID(3, born: 300), ReplicaID(1)], outgoing: [ReplicaID(1), ReplicaID(2)],
+      learners: [ReplicaID(2), ReplicaID(9)], version: 300)
+    #expect(configuration.voters == [ReplicaID(1), ReplicaID(3, born: 300)])
+    #expect(configuration.members == [ReplicaID(1), ReplicaID(2), ReplicaID(3, born: 300), ReplicaID(9)])
     #expect(try Configuration(payload: configuration.payload) == configuration)
   }
   @Test func `A configuration that repeats a node, or has one as voter and learner, is refused`() {
     for (voters, learners) in [([1, 1], []), ([1, 2], [2]), ([0, 1], [])] as [([UInt64], [UInt64])] {
-      let configuration = Configuration(voters: voters.map { NodeID($0) }, learners: learners.map { NodeID($0) })
+      let configuration = Configuration(founders: voters.map { NodeID($0) }, learners: learners.map { NodeID($0) })
       #expect(throws: MalformedBytes.self) { try Configuration(payload: configuration.payload) }
     }
     #expect(throws: MalformedBytes.self) { try Configuration(payload: Configuration.empty.payload + [0]) }
   }
   @Test func `A hard state survives its bytes`() throws {
-    let state = HardState(term: Term(5), vote: NodeID(77), commit: LogIndex(12)).damaged(life: 9, isVoteLost: true)
+    let state = HardState(term: Term(5), vote: ReplicaID(77, born: 8), commit: LogIndex(12), born: 9).damaged(
+      life: 9, isVoteLost: true)
     var buffer = ByteBuffer()
     state.encode(into: &buffer)
     var reader = ByteReader(buffer.bytes)

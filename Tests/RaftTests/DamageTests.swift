@@ -10,23 +10,23 @@ struct DamageTests {
       LogEntry(index: LogIndex(UInt64(offset) + 1), term: Term(term), payload: [1, 2, 3])
     }
     return try RaftGroup(
-      id: NodeID(id), options: RaftOptions(), seed: 1, hardState: state, snapshotIndex: LogIndex(0),
-      snapshotTerm: Term(0), configuration: Configuration(voters: [1, 2, 3].map { NodeID($0) }), entries: entries)
+      node: NodeID(id), options: RaftOptions(), seed: 1, hardState: state, snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(founders: [1, 2, 3].map { NodeID($0) }), entries: entries)
   }
   /// Leads in term 2, with one entry of each term.
   private func leader() throws -> RaftGroup {
     var group = try group(1, HardState(term: Term(1)), terms: [1])
     group.campaign()
     _ = group.takeReady()
-    group.step(Message(.preVoteReply, from: NodeID(2), to: NodeID(1), term: Term(2)))
+    group.step(Message(.preVoteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
     group.persisted(group.takeReady().persist?.sequence ?? 0)
-    group.step(Message(.voteReply, from: NodeID(2), to: NodeID(1), term: Term(2)))
+    group.step(Message(.voteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
     try #require(group.role == .leader)
     group.persisted(group.takeReady().persist?.sequence ?? 0)
     return group
   }
   private func answer(_ kind: Message.Kind, index: UInt64 = 0, life: UInt64, isDamaged: Bool = false) -> Message {
-    var message = Message(kind, from: NodeID(3), to: NodeID(1), term: Term(2), index: LogIndex(index))
+    var message = Message(kind, from: ReplicaID(3), to: ReplicaID(1), term: Term(2), index: LogIndex(index))
     message.life = life
     message.isDamaged = isDamaged
     return message
@@ -40,7 +40,7 @@ struct DamageTests {
     #expect(match(group) == LogIndex(0) && group.commitIndex == LogIndex(0))
     _ = group.takeReady()
     group.tick()
-    let heartbeat = group.takeReady().messages.first { $0.kind == .heartbeat && $0.to == NodeID(3) }
+    let heartbeat = group.takeReady().messages.first { $0.kind == .heartbeat && $0.to == ReplicaID(3) }
     #expect(heartbeat?.life == 5 && heartbeat?.commit == LogIndex(0) && heartbeat?.index == LogIndex(2))
     group.step(answer(.appendReply, index: 2, life: 5, isDamaged: true))
     #expect(match(group) == LogIndex(2) && group.commitIndex == LogIndex(2))
@@ -60,7 +60,7 @@ struct DamageTests {
 
   @Test func `What a leader says of another life's log commits nothing here`() throws {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1, 1])
-    var heartbeat = Message(.heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), commit: LogIndex(2))
+    var heartbeat = Message(.heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), commit: LogIndex(2))
     group.step(heartbeat)
     #expect(group.commitIndex == LogIndex(0))
     heartbeat.life = 5
@@ -72,7 +72,7 @@ struct DamageTests {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
     func vote() -> [Message] {
       let vote = Message(
-        .vote, from: NodeID(2), to: NodeID(3), term: Term(3), index: LogIndex(9), logTerm: Term(2), force: true)
+        .vote, from: ReplicaID(2), to: ReplicaID(3), term: Term(3), index: LogIndex(9), logTerm: Term(2), force: true)
       var copy = group
       copy.step(vote)
       var messages = copy.takeReady()
@@ -85,14 +85,14 @@ struct DamageTests {
       return messages.messages.filter { $0.kind == .voteReply && !$0.reject }
     }
     var heartbeat = Message(
-      .heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
+      .heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
     heartbeat.life = 5
     group.step(heartbeat)
     #expect(group.isDamaged && vote().isEmpty)
     let entry = LogEntry(index: LogIndex(2), term: Term(2), kind: .noop, payload: [])
     group.step(
       Message(
-        .append, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(1), logTerm: Term(1),
+        .append, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), index: LogIndex(1), logTerm: Term(1),
         commit: LogIndex(2), entries: [entry]))
     // Committed, and not yet on the disk.
     #expect(group.isDamaged && vote().isEmpty)
@@ -104,13 +104,13 @@ struct DamageTests {
   @Test func `The repair point is one leader's word in one term`() throws {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
     var heartbeat = Message(
-      .heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
+      .heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
     heartbeat.life = 5
     group.step(heartbeat)
     let entry = LogEntry(index: LogIndex(2), term: Term(3), kind: .noop, payload: [])
     group.step(
       Message(
-        .append, from: NodeID(2), to: NodeID(3), term: Term(3), index: LogIndex(1), logTerm: Term(1),
+        .append, from: ReplicaID(2), to: ReplicaID(3), term: Term(3), index: LogIndex(1), logTerm: Term(1),
         commit: LogIndex(2), entries: [entry]))
     group.persisted(group.takeReady().persist?.sequence ?? 0)
     #expect(group.isDamaged)
@@ -118,7 +118,7 @@ struct DamageTests {
 
   @Test func `A replica that lacks what it acknowledged says nothing before that is on its disk`() throws {
     var group = try group(3, HardState(term: Term(2)), terms: [1, 1])
-    var heartbeat = Message(.heartbeat, from: NodeID(1), to: NodeID(3), term: Term(2), commit: LogIndex(4))
+    var heartbeat = Message(.heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), commit: LogIndex(4))
     group.step(heartbeat)
     let ready = group.takeReady()
     #expect(ready.lossNoticed == LogIndex(4) && ready.messages.isEmpty)

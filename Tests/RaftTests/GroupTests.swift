@@ -12,8 +12,9 @@ struct GroupTests {
       LogEntry(index: LogIndex(first + UInt64(offset)), term: Term(term), payload: [1, 2, 3])
     }
     return try RaftGroup(
-      id: NodeID(1), options: options, seed: 1, hardState: state, snapshotIndex: LogIndex(snapshot.0),
-      snapshotTerm: Term(snapshot.1), configuration: Configuration(voters: voters.map { NodeID($0) }), entries: entries)
+      node: NodeID(1), options: options, seed: 1, hardState: state, snapshotIndex: LogIndex(snapshot.0),
+      snapshotTerm: Term(snapshot.1), configuration: Configuration(founders: voters.map { NodeID($0) }),
+      entries: entries)
   }
   /// Completes all writes until there is nothing more to do.
   private func settle(_ group: inout RaftGroup) -> [LogEntry] {
@@ -37,7 +38,7 @@ struct GroupTests {
       LogEntry(index: LogIndex(index + 1 + UInt64(offset)), term: Term(entryTerm), payload: [])
     }
     return Message(
-      .append, from: NodeID(2), to: NodeID(1), term: Term(term), index: LogIndex(index), logTerm: Term(logTerm),
+      .append, from: ReplicaID(2), to: ReplicaID(1), term: Term(term), index: LogIndex(index), logTerm: Term(logTerm),
       commit: LogIndex(commit), entries: entries)
   }
 
@@ -123,8 +124,9 @@ struct GroupTests {
 
   @Test func `A candidate learns from a denied vote that its joint configuration was left`() throws {
     var group = try group(voters: [1, 2, 3])
-    let joint = Configuration(voters: [1, 2].map { NodeID($0) }, outgoing: [1, 2, 3].map { NodeID($0) }, version: 2)
-    let plain = Configuration(voters: [1, 2].map { NodeID($0) }, version: 3)
+    let joint = Configuration(
+      voters: [1, 2].map { ReplicaID($0) }, outgoing: [1, 2, 3].map { ReplicaID($0) }, version: 2)
+    let plain = Configuration(voters: [1, 2].map { ReplicaID($0) }, version: 3)
     var message = append(0, 0, term: 1, terms: [1, 1, 1], commit: 1)
     for (place, configuration) in [(0, joint), (1, plain)] {
       message.entries[place].kind = .configuration
@@ -134,7 +136,7 @@ struct GroupTests {
     #expect(group.configuration == joint)
     func denial(_ commit: UInt64, _ term: UInt64) -> Message {
       Message(
-        .preVoteReply, from: NodeID(3), to: NodeID(1), term: Term(1), commit: LogIndex(commit),
+        .preVoteReply, from: ReplicaID(3), to: ReplicaID(1), term: Term(1), commit: LogIndex(commit),
         commitTerm: Term(term), reject: true)
     }
     group.campaign()
@@ -152,23 +154,23 @@ struct GroupTests {
       let same = (0..<entries).map { _ in LogEntry(index: LogIndex(2), term: Term(1), payload: [1, 2, 3]) }
       group.step(
         Message(
-          .append, from: NodeID(2), to: NodeID(1), term: Term(3), index: LogIndex(1), logTerm: Term(1),
+          .append, from: ReplicaID(2), to: ReplicaID(1), term: Term(3), index: LogIndex(1), logTerm: Term(1),
           commit: LogIndex(4), entries: same))
       #expect(settle(&group).map(\.index.rawValue) == Array(1...UInt64(committed)))
     }
   }
 
   @Test func `While joint, an election needs a majority of both halves`() throws {
-    let joint = Configuration(voters: [1, 2].map { NodeID($0) }, outgoing: [1, 3, 4].map { NodeID($0) })
+    let joint = Configuration(voters: [1, 2].map { ReplicaID($0) }, outgoing: [1, 3, 4].map { ReplicaID($0) })
     for (first, second) in [(2, 3), (4, 2)] as [(UInt64, UInt64)] {
       var group = try RaftGroup(
-        id: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
         snapshotTerm: Term(0), configuration: joint, entries: [])
       group.campaign()
-      #expect(group.takeReady().messages.map(\.to) == [2, 3, 4].map { NodeID($0) })
-      group.step(Message(.preVoteReply, from: NodeID(first), to: NodeID(1), term: Term(1)))
+      #expect(group.takeReady().messages.map(\.to) == [2, 3, 4].map { ReplicaID($0) })
+      group.step(Message(.preVoteReply, from: ReplicaID(first), to: ReplicaID(1), term: Term(1)))
       #expect(group.role == .preCandidate)
-      group.step(Message(.preVoteReply, from: NodeID(second), to: NodeID(1), term: Term(1)))
+      group.step(Message(.preVoteReply, from: ReplicaID(second), to: ReplicaID(1), term: Term(1)))
       #expect(group.role == .candidate)
     }
   }
@@ -200,11 +202,11 @@ struct GroupTests {
     var group = try group(voters: [1, 2])
     group.campaign()
     _ = group.takeReady()
-    group.step(Message(.preVoteReply, from: NodeID(2), to: NodeID(1), term: Term(1)))
+    group.step(Message(.preVoteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(1)))
     group.persisted(group.takeReady().persist?.sequence ?? 0)
-    group.step(Message(.voteReply, from: NodeID(2), to: NodeID(1), term: Term(1)))
+    group.step(Message(.voteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(1)))
     group.persisted(group.takeReady().persist?.sequence ?? 0)
-    group.step(Message(.appendReply, from: NodeID(2), to: NodeID(1), term: Term(1), index: LogIndex(1)))
+    group.step(Message(.appendReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(1), index: LogIndex(1)))
     let payload = Array(repeating: UInt8(7), count: 10_000)
     _ = try group.propose(payload)
     let ready = group.takeReady()

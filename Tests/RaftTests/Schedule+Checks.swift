@@ -12,11 +12,11 @@ extension Schedule {
   /// Election safety: a term has one leader. Leader completeness: it has all that was committed in earlier terms.
   private mutating func checkLeader(_ at: Int) throws {
     let group = nodes[at].group
-    guard group.role == .leader, leaders[group.term] != group.id else { return }
+    guard group.role == .leader, leaders[group.term] != group.id.node else { return }
     if let other = leaders[group.term] {
       throw Violation(description: "\(other) and \(group.id) both lead in \(group.term)")
     }
-    leaders[group.term] = group.id
+    leaders[group.term] = group.id.node
     let first = Int(group.firstIndex.rawValue) - 1
     guard first <= committed.count else {
       throw Violation(description: "leader \(group.id) begins after what is committed")
@@ -54,8 +54,12 @@ extension Schedule {
     }
   }
   private func isOnQuorum(_ entry: LogEntry, of configuration: Configuration) -> Bool {
-    func isOnMajority(_ half: [NodeID]) -> Bool {
-      half.count { nodes[Int($0.rawValue) - 1].disk.holds(entry) } * 2 > half.count
+    func isOnMajority(_ half: [ReplicaID]) -> Bool {
+      let holders = half.filter { replica in
+        let disk = nodes[Int(replica.node.rawValue) - 1].disk
+        return disk.hardState.born == replica.born && disk.holds(entry)
+      }
+      return holders.count * 2 > half.count
     }
     return isOnMajority(configuration.voters)
       && (configuration.outgoing.isEmpty || isOnMajority(configuration.outgoing))

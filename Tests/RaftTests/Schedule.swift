@@ -55,7 +55,8 @@ struct Schedule {
   /// At most so many nodes are damaged at a time: a minority, whatever the membership.
   var maxDamaged = 0
   var damages = 0
-  private var firstConfigurations: [Configuration] = []
+  /// How often a node was removed and added again before it had heard of it.
+  var returns = 0
 
   // What all nodes together have shown so far.
   var leaders: [Term: NodeID] = [:]
@@ -73,19 +74,24 @@ struct Schedule {
     options.maxUncommittedBytes = 3000
     options.announcesCommits = chance(300)
     let ids = (1...UInt64(nodeCount)).map { NodeID($0) }
-    let first = Configuration(voters: Array(ids.prefix(voters)))
+    let first = Configuration(founders: Array(ids.prefix(voters)))
+    let founding = LogEntry(index: LogIndex(1), term: Term(1), kind: .configuration, payload: first.payload)
     nodes = try ids.enumerated().map { offset, id in
-      try TestNode(id: id, options: options, configuration: offset < voters ? first : .empty)
+      offset < voters
+        ? try TestNode(id: id, options: options, founding: founding)
+        : try TestNode(id: id, options: options, configuration: .empty)
     }
+    committed = [founding]
+    committedInTerm = [founding.term]
+    digests = [TestNode.chain(0, founding)]
     deaf = Array(repeating: [], count: nodeCount)
-    firstConfigurations = nodes.map(\.group.configuration)
     drawWeather()
   }
   mutating func drawWeather() {
     weather.lost = [0, 10, 50, 200][random(4)]
     weather.doubled = [0, 10, 100][random(3)]
     weather.isReordering = chance(500)
-    weather.change = [0, 3, 10][random(3)]
+    weather.change = [0, 3, 10, 30][random(4)]
     weather.transfer = [0, 2, 5][random(3)]
     weather.crash = [0, 1, 4, 10][random(4)]
     weather.partition = [0, 2, 5][random(3)]
@@ -173,6 +179,10 @@ struct Schedule {
     for context in ready.readsRefused where readFloors.removeValue(forKey: context) == nil {
       throw Violation(description: "read \(context) was answered and refused")
     }
+    if let born = ready.successor {
+      returns += 1
+      try nodes[at].beginAnew(born: born)
+    }
     for need in ready.snapshotNeeded { transfers.append((at, Int(need.peer.rawValue) - 1, need.afterIndex)) }
   }
   /// Through the codec and back, for every message that is sent.
@@ -193,7 +203,7 @@ struct Schedule {
     let at = weather.isReordering ? random(min(network.count, 60)) : 0
     let message = chance(weather.doubled) ? network[at] : network.remove(at: at)
     if chance(weather.lost) { return }
-    let (from, to) = (Int(message.from.rawValue) - 1, Int(message.to.rawValue) - 1)
+    let (from, to) = (Int(message.from.node.rawValue) - 1, Int(message.to.node.rawValue) - 1)
     if deaf[to].contains(from) { return }
     try event(to) { $0.group.step(message) }
   }
@@ -221,8 +231,9 @@ struct Schedule {
       if dice < 6 { voters.append(node.id) } else if dice < 8 { learners.append(node.id) }
     }
     guard voters.count > 2 * maxDamaged else { return }
-    let target = Configuration(voters: voters, learners: learners)
-    try event(at) { _ = try? $0.group.propose(target, ifVersion: $0.group.configuration.version) }
+    try event(at) {
+      _ = try? $0.group.propose(voters: voters, learners: learners, ifVersion: $0.group.configuration.version)
+    }
   }
   private mutating func read(_ at: Int) throws {
     nextRead += 1
@@ -258,7 +269,7 @@ struct Schedule {
     if chance(weather.rot), damaged < maxDamaged {
       damages += 1
       if chance(200) {
-        nodes[at].disk.rotSnapshot(to: firstConfigurations[at])
+        nodes[at].disk.rotSnapshot()
         transfers.removeAll { $0.from == at }
       } else {
         nodes[at].disk.rot(to: random(nodes[at].disk.moments + 1))
@@ -318,7 +329,7 @@ struct Schedule {
         if probe == nil { try event(leader) { probe = try? $0.group.propose([1, 2, 3]) } }
         let group = nodes[leader].group
         if let probe, group.commitIndex >= probe, !group.configuration.isJoint,
-          group.configuration.members.allSatisfy({ nodes[Int($0.rawValue) - 1].applied == group.lastIndex })
+          group.configuration.members.allSatisfy({ nodes[Int($0.node.rawValue) - 1].applied == group.lastIndex })
         {
           return try checkLogsMatch()
         }
@@ -331,13 +342,13 @@ struct Schedule {
     for node in nodes {
       let (group, log) = (node.group, node.group.log)
       lines.append(
-        "\(node.id.rawValue): \(group.role) term \(group.term.rawValue) vote \(group.vote.rawValue) log \(log.start.index.rawValue)"
+        "\(node.id.rawValue): \(group.role) term \(group.term.rawValue) vote \(group.vote) log \(log.start.index.rawValue)"
           + "...\(log.lastIndex.rawValue) at \(log.lastTerm.rawValue) stable \(group.stableIndex.rawValue) commit \(group.commitIndex.rawValue)"
-          + " applied \(node.applied.rawValue) damage \(group.damage) voters \(group.configuration.voters.map(\.rawValue))"
-          + " outgoing \(group.configuration.outgoing.map(\.rawValue)) learners \(group.configuration.learners.map(\.rawValue))"
+          + " applied \(node.applied.rawValue) damage \(group.damage) voters \(group.configuration.voters)"
+          + " outgoing \(group.configuration.outgoing) learners \(group.configuration.learners)"
       )
       for peer in group.progress {
-        lines.append("   \(peer.id.rawValue) \(peer.state) match \(peer.match.rawValue) \(peer.isActive)")
+        lines.append("   \(peer.id) \(peer.state) match \(peer.match.rawValue) \(peer.isActive)")
       }
     }
     return lines.joined(separator: "\n")
@@ -353,7 +364,7 @@ struct Schedule {
       let messages = network
       network = []
       if messages.isEmpty && transfers.isEmpty { return }
-      for message in messages { try event(Int(message.to.rawValue) - 1) { $0.group.step(message) } }
+      for message in messages { try event(Int(message.to.node.rawValue) - 1) { $0.group.step(message) } }
       let jobs = transfers
       transfers = []
       for job in jobs { try transferSnapshot(job, fails: false) }

@@ -18,7 +18,11 @@ struct Disk {
   /// What was durable and is lost.
   private var lost: Set<LogPosition> = []
 
-  init(snapshot: Snapshot) { self.snapshot = snapshot }
+  init(configuration: Configuration, born: UInt64) {
+    hardState = HardState(born: born)
+    snapshot = Snapshot(
+      position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: configuration, digest: 0)
+  }
 
   /// Loses all that came after the moment when the log was `past[moment]`, but not the vote.
   mutating func rot(to moment: Int, isVoteLost: Bool = false) {
@@ -28,10 +32,10 @@ struct Disk {
   }
   var moments: Int { past.count }
   /// Loses the snapshot, and with it all.
-  mutating func rotSnapshot(to first: Configuration) {
+  mutating func rotSnapshot() {
     keep([])
     lostThrough = max(lostThrough, snapshot.position.index.rawValue)
-    snapshot = Snapshot(position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: first, digest: 0)
+    snapshot = Snapshot(position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: .empty, digest: 0)
     hardState = hardState.damaged(life: hardState.damage.life + 1, isVoteLost: false)
     past = []
   }
@@ -97,17 +101,30 @@ struct TestNode {
   var digest: UInt64 = 0
   var restarts: UInt64 = 0
 
+  /// A node that has the configuration from the start; or is no member yet.
   init(id: NodeID, options: RaftOptions, configuration: Configuration) throws {
     self.id = id
-    let snapshot = Disk.Snapshot(
-      position: LogPosition(index: LogIndex(0), term: Term(0)), configuration: configuration, digest: 0)
-    disk = Disk(snapshot: snapshot)
+    disk = Disk(configuration: configuration, born: configuration.member(on: id)?.born ?? 0)
     group = try Self.open(id, options, disk, seed: id.rawValue)
   }
   private static func open(_ id: NodeID, _ options: RaftOptions, _ disk: Disk, seed: UInt64) throws -> RaftGroup {
     try RaftGroup(
-      id: id, options: options, seed: seed, hardState: disk.hardState, snapshotIndex: disk.snapshot.position.index,
+      node: id, options: options, seed: seed, hardState: disk.hardState, snapshotIndex: disk.snapshot.position.index,
       snapshotTerm: disk.snapshot.position.term, configuration: disk.snapshot.configuration, entries: disk.entries)
+  }
+  /// A founder: its log begins with the configuration.
+  init(id: NodeID, options: RaftOptions, founding: LogEntry) throws {
+    self.id = id
+    disk = Disk(configuration: .empty, born: 1)
+    disk.hardState.term = founding.term
+    disk.hardState.commit = founding.index
+    disk.entries = [founding]
+    group = try Self.open(id, options, disk, seed: id.rawValue)
+  }
+  /// The node was removed from the group and added again: what it had of the group goes.
+  mutating func beginAnew(born: UInt64) throws {
+    disk = Disk(configuration: .empty, born: born)
+    try restart()
   }
   /// Comes back with what is on the disk.
   mutating func restart() throws {

@@ -4,7 +4,7 @@ import Base
 
 /// A small cluster that does what a transcript's commands say, and tells what every node then did.
 ///
-///     cluster voters=1,2,3 learners=4 new=5    nodes; `new` ones know of no configuration
+///     cluster voters=1,2,3 learners=4 new=5    nodes; `new` ones know of no configuration; 4@7 is node 4, born by v7
 ///     tick 1 [10]      propose 1 text     change 1 version=1 voters=1,2 learners=3     read 1 7
 ///     campaign 1       transfer 1 2       unreachable 1 2
 ///     write 1          complete all writes under way of node 1; `settle` does it by itself
@@ -79,8 +79,8 @@ struct Transcript {
     case "campaign": nodes[at].group.campaign()
     case "unreachable": nodes[at].group.reportUnreachable(other)
     case "write": while !nodes[at].writing.isEmpty { nodes[at].completeWrite() }
-    case "deliver": try deliver { $0.from == id && $0.to == other }
-    case "drop": network.removeAll { $0.from == id && $0.to == other }
+    case "deliver": try deliver { $0.from.node == id && $0.to.node == other }
+    case "drop": network.removeAll { $0.from.node == id && $0.to.node == other }
     case "cut": isCut.insert(id)
     case "join": isCut.remove(id)
     case "crash": try nodes[at].restart()
@@ -104,8 +104,8 @@ struct Transcript {
       case "transfer": try nodes[at].group.transferLeadership(to: NodeID(second ?? 0))
       case "change":
         let version = Self.list("version", words).first?.rawValue ?? 0
-        let target = Configuration(voters: Self.list("voters", words), learners: Self.list("learners", words))
-        _ = try nodes[at].group.propose(target, ifVersion: version)
+        _ = try nodes[at].group.propose(
+          voters: Self.list("voters", words), learners: Self.list("learners", words), ifVersion: version)
       default: output.append("unknown command \(words[0])")
       }
     } catch {
@@ -114,11 +114,13 @@ struct Transcript {
   }
   private mutating func makeCluster(_ words: [String]) throws {
     self = Transcript()
-    let first = Configuration(voters: Self.list("voters", words), learners: Self.list("learners", words))
+    let first = Configuration(founders: Self.list("voters", words), learners: Self.list("learners", words))
     var options = RaftOptions()
     options.maxMessageBytes = 64
     options.maxInflightBytes = 200
-    for id in first.members { nodes.append(try TestNode(id: id, options: options, configuration: first)) }
+    for member in first.members {
+      nodes.append(try TestNode(id: member.node, options: options, configuration: first))
+    }
     for id in Self.list("new", words) { nodes.append(try TestNode(id: id, options: options, configuration: .empty)) }
     for at in nodes.indices { _ = nodes[at].group.takeReady() }
   }
@@ -137,8 +139,8 @@ struct Transcript {
   private mutating func deliver(_ isMeant: (Message) -> Bool) throws {
     let messages = network.filter(isMeant)
     network.removeAll(where: isMeant)
-    for message in messages where !isCut.contains(message.from) && !isCut.contains(message.to) {
-      let at = try place(message.to)
+    for message in messages where !isCut.contains(message.from.node) && !isCut.contains(message.to.node) {
+      let at = try place(message.to.node)
       nodes[at].group.step(message)
       try drain(at)
     }
@@ -171,6 +173,10 @@ struct Transcript {
     }
     nodes[at].toApply += ready.committed
     while let entry = nodes[at].applyOne() { output.append("\(id) applies \(Self.entry(entry))") }
+    if let born = ready.successor {
+      output.append("\(id) is another now, born by version \(born)")
+      try nodes[at].beginAnew(born: born)
+    }
     if ready.isRepaired { output.append("\(id) is whole again") }
     if let index = ready.lossNoticed { output.append("\(id) lacks entries up to \(index.rawValue)") }
     if ready.configurationChanged { output.append("\(id) has \(Self.line(group.configuration))") }
@@ -197,7 +203,10 @@ struct Transcript {
     }
   }
   private static func entries(_ list: [LogEntry]) -> String { "[" + list.map(entry).joined(separator: ", ") + "]" }
-  private static func ids(_ list: [NodeID]) -> String { list.map { String($0.rawValue) }.joined(separator: ",") }
+  private static func id(_ replica: ReplicaID) -> String {
+    "\(replica.node.rawValue)" + (replica.born > 1 ? "@\(replica.born)" : "")
+  }
+  private static func ids(_ list: [ReplicaID]) -> String { list.map(id).joined(separator: ",") }
   private static func line(_ configuration: Configuration) -> String {
     var text = "v\(configuration.version) voters \(ids(configuration.voters))"
     if configuration.isJoint { text += " and \(ids(configuration.outgoing))" }
@@ -208,7 +217,7 @@ struct Transcript {
     var parts: [String] = []
     if let restart = persist.restart { parts.append("restart after \(place(restart))") }
     if let state = persist.hardState {
-      parts.append("term \(state.term.rawValue) vote \(state.vote.rawValue) commit \(state.commit.rawValue)")
+      parts.append("term \(state.term.rawValue) vote \(id(state.vote)) commit \(state.commit.rawValue)")
       if state.damage != .none { parts.append(line(state.damage)) }
     }
     if !persist.entries.isEmpty { parts.append(entries(persist.entries)) }
@@ -218,7 +227,7 @@ struct Transcript {
     "life \(damage.life)\(damage.isOpen ? " damaged" : "")\(damage.isFenced ? " fenced" : "")"
   }
   private static func line(_ message: Message) -> String {
-    var text = "\(message.from.rawValue)→\(message.to.rawValue) \(message.kind) term \(message.term.rawValue)"
+    var text = "\(id(message.from))→\(id(message.to)) \(message.kind) term \(message.term.rawValue)"
     let at = "\(message.index.rawValue)/\(message.logTerm.rawValue)"
     switch message.kind {
     case .preVote, .vote: text += " log \(at)\(message.force ? " by order" : "")"
@@ -243,11 +252,11 @@ struct Transcript {
   }
   private static func status(_ node: TestNode) -> String {
     let group = node.group
-    var text = "\(node.id.rawValue) \(group.role) term \(group.term.rawValue) leader \(group.leader.rawValue)"
+    var text = "\(node.id.rawValue) \(group.role) term \(group.term.rawValue) leader \(id(group.leader))"
     text += " log \(group.firstIndex.rawValue)...\(group.lastIndex.rawValue) commit \(group.commitIndex.rawValue)"
     if group.damage != .none { text += " " + line(group.damage) }
     for peer in group.progress {
-      text += "; \(peer.id.rawValue) \(peer.state) match \(peer.match.rawValue)"
+      text += "; \(id(ReplicaID(node: peer.id, born: peer.born))) \(peer.state) match \(peer.match.rawValue)"
       if peer.lagEntries > 0 { text += " lag \(peer.lagEntries)" }
     }
     return text

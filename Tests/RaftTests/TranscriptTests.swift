@@ -15,7 +15,8 @@ struct TranscriptTests {
     + "/RaftTranscripts/"
 
   @Test(arguments: [
-    "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "damage",
+    "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "returns",
+    "damage",
   ])
   func `A transcript replays as written`(_ name: String) throws {
     let path = Self.directory + name + ".txt"

@@ -13,11 +13,11 @@ class Bug:
     tests: str = ""
 
 
-ELECTION = "Sources/Raft/RaftGroup+Election.swift"
-REPLICATION = "Sources/Raft/RaftGroup+Replication.swift"
-EVENTS = "Sources/Raft/RaftGroup+Events.swift"
-READINDEX = "Sources/Raft/RaftGroup+ReadIndex.swift"
-QUORUM = "Sources/Raft/RaftGroup+Quorum.swift"
+ELECTION = "Sources/Raft/Group/RaftGroup+Election.swift"
+REPLICATION = "Sources/Raft/Group/RaftGroup+Replication.swift"
+EVENTS = "Sources/Raft/Group/RaftGroup+Events.swift"
+READINDEX = "Sources/Raft/Group/RaftGroup+ReadIndex.swift"
+QUORUM = "Sources/Raft/Group/RaftGroup+Quorum.swift"
 DURABILITY = "Sources/Raft/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
 LOG = "Sources/Storage/WriteAheadLog.swift"
@@ -32,7 +32,7 @@ KEYED = "Sources/Ledger/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Node+Streams.swift"
 REPLICA = "Sources/Cluster/Replica.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
-REPAIR = "Sources/Raft/RaftGroup+Repair.swift"
+REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
 CLOCK = "Sources/Cluster/Node+Clock.swift"
 GUARD = "Sources/Cluster/ClockGuard.swift"
 DISK = "Sources/Cluster/DiskHealth.swift"
@@ -73,8 +73,7 @@ BUGS = [
         [(ELECTION, "let isFree = vote == message.from || vote == .none && leader == .none ||",
           "let isFree = vote == message.from || leader == .none ||")]),
     Bug("vote-not-kept", "a vote alone is no reason to write the hard state",
-        [(DURABILITY, "let isStateNew = state.term != written.term || state.vote != written.vote",
-          "let isStateNew = state.term != written.term")]),
+        [(DURABILITY, "state.term != written.term || state.vote != written.vote", "state.term != written.term")]),
     Bug("vote-for-stale-log", "votes for a candidate whose log is behind",
         [(ELECTION, "guard damage.mayVote, isFree, isUpToDate, !isOutranked", "guard damage.mayVote, isFree, isUpToDate || true, !isOutranked")]),
     Bug("no-check-quorum", "a leader that hears nobody goes on leading",
@@ -107,6 +106,16 @@ BUGS = [
         [(REPLICATION, "        durability.truncated(from: entry.index)\n", "")]),
     Bug("learner-counted", "copies at learners count towards a majority",
         [(QUORUM, "        for peer in peers where belongs(peer) {\n", "        for peer in peers where belongs(peer) || !peer.isVoter {\n")]),
+    # Raft: members that leave and return
+    Bug("ack-of-earlier-born", "what a member acknowledged before it left counts for the one that its node is now",
+        [(QUORUM, "peers.firstIndex { $0.id == replica }", "peers.firstIndex { $0.id.node == replica.node }")],
+        tests="RaftTests.ReturnTests"),
+    Bug("message-for-earlier-born", "takes messages that are meant for another member that its node was or will be",
+        [(EVENTS, "guard born > id.born else { return born == id.born }", "guard born > id.born, id.born == 0 else { return true }")],
+        tests="RaftTests.ReturnTests"),
+    Bug("vote-for-earlier-born", "a vote for the member that a node was is one for the member that it is",
+        [(ELECTION, "let isFree = vote == message.from ||", "let isFree = vote.node == message.from.node ||")],
+        tests="RaftTests.ReturnTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
         [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",

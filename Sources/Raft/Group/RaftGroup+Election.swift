@@ -14,7 +14,7 @@ extension RaftGroup {
     electionTimeout = options.electionTicks + options.electionStaggerTicks + spread
   }
 
-  mutating func becomeFollower(_ newTerm: Term, leader newLeader: NodeID) {
+  mutating func becomeFollower(_ newTerm: Term, leader newLeader: ReplicaID) {
     precondition(newTerm >= term, "terms never fall")
     if role == .leader { loseLeadership() }
     if newTerm > term {
@@ -64,7 +64,7 @@ extension RaftGroup {
       if kind == .vote { durability.hold(request) } else { messages.append(request) }
     }
   }
-  private func voteRequest(_ kind: Message.Kind, to peer: NodeID, in term: Term, force: Bool) -> Message {
+  private func voteRequest(_ kind: Message.Kind, to peer: ReplicaID, in term: Term, force: Bool) -> Message {
     Message(
       kind, from: id, to: peer, term: term, index: log.lastIndex, logTerm: log.lastTerm, commit: commitIndex,
       commitTerm: commitTerm, force: force)

@@ -28,7 +28,7 @@ extension RaftGroup {
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
   /// it was meant for this group. O(entries in it).
   public mutating func step(_ message: Message) {
-    guard message.to == id, message.from != id, isDamageDurable else { return }
+    guard message.to.node == id.node, message.from.node != id.node, isDamageDurable, isMeant(message) else { return }
     switch message.kind {
     case .preVote, .preVoteReply, .vote, .voteReply: learnCommit(message)
     default: break
@@ -43,6 +43,19 @@ extension RaftGroup {
     case .heartbeatReply: takeHeartbeatReply(message)
     case .timeoutNow: takeTimeoutNow()
     }
+  }
+  /// Whether a message is for this replica, and not for one that its node had in the group before or has to have next.
+  private mutating func isMeant(_ message: Message) -> Bool {
+    let born = message.to.born
+    guard born > id.born else { return born == id.born }
+    // A fenced replica may have been born later than it knows, and may have voted since: it cannot begin anew.
+    guard id.born == 0 || damage.isFenced else {
+      successor = max(successor ?? 0, born)
+      return false
+    }
+    id.born = born
+    rebuildPeers()
+    return true
   }
   /// Compares a message's term with ours (Raft §5.1). False: there is no more to do.
   private mutating func settleTerm(_ message: Message) -> Bool {
@@ -85,24 +98,23 @@ extension RaftGroup {
     return append(.command, payload)
   }
   private func checkLeading() throws(ProposalRefused) {
-    guard role == .leader else { throw .notLeader(leader: leader) }
+    guard role == .leader else { throw .notLeader(leader: leader.node) }
     guard transferTarget == .none else { throw .transferring(to: transferTarget) }
   }
 
-  /// Changes the membership: to `target`'s voters and learners (its `version` is ignored, `outgoing` must be empty).
-  /// A change of voters goes through a joint configuration, and the leader leaves it by itself. Takes effect when
-  /// committed; one at a time.
+  /// Changes the membership to these voters and learners. Nodes that are members stay the members that they are; the
+  /// others are born by this change. A change of voters goes through a joint configuration, and the leader leaves it by
+  /// itself. Takes effect when committed; one at a time.
   /// - Parameter version: the change is refused unless `configuration.version` is this.
   public mutating func propose(
-    _ target: Configuration, ifVersion version: UInt64
+    voters: [NodeID], learners: [NodeID] = [], ifVersion version: UInt64
   ) throws(ProposalRefused) -> LogIndex {
     try checkLeading()
     guard hasCommittedInOwnTerm else { throw .termNotCommitted }
     guard !configuration.isJoint, newestConfigurationIndex <= commitIndex else { throw .changeInFlight }
     guard configuration.version == version else { throw .wrongVersion(current: configuration.version) }
-    let next = step(towards: target)
-    guard next.isWellFormed, !next.voters.isEmpty, !target.isJoint,
-      next.isJoint || next.learners != configuration.learners
+    let next = nextConfiguration(voters: voters, learners: learners)
+    guard next.isWellFormed, !next.voters.isEmpty, next.isJoint || next.learners != configuration.learners
     else { throw .invalidConfiguration }
     newestConfigurationIndex = append(.configuration, next.payload)
     return newestConfigurationIndex
@@ -112,7 +124,7 @@ extension RaftGroup {
   /// reads asked for before a `takeReady` share one round of heartbeats. A leader that has not yet committed in its term
   /// keeps the read until it has. O(1).
   public mutating func readIndex(context: UInt64) throws(ProposalRefused) {
-    guard role == .leader else { throw .notLeader(leader: leader) }
+    guard role == .leader else { throw .notLeader(leader: leader.node) }
     reads.add(context)
   }
 
@@ -121,7 +133,8 @@ extension RaftGroup {
   public mutating func transferLeadership(to target: NodeID) throws(ProposalRefused) {
     if role == .leader, target == transferTarget { return }
     try checkLeading()
-    guard target != id, let at = position(of: target), peers[at].isIncoming, !peers[at].isDamaged, !peers[at].isFenced
+    guard target != id.node, let at = position(on: target), peers[at].isIncoming, !peers[at].isDamaged,
+      !peers[at].isFenced
     else { throw .notAVoter }
     transferTarget = target
     transferElapsed = 0
@@ -198,7 +211,7 @@ extension RaftGroup {
 
   /// The out-of-band transfer that `Ready.snapshotNeeded` asked for is over. Must be called for each.
   public mutating func snapshotSent(to peer: NodeID, index: LogIndex, succeeded: Bool) {
-    guard role == .leader, let at = position(of: peer), peers[at].state == .snapshot else { return }
+    guard role == .leader, let at = position(on: peer), peers[at].state == .snapshot else { return }
     peers[at].becomeProbe(next: succeeded ? min(index, log.lastIndex) + 1 : peers[at].match + 1)
     // Until the next answer of any kind: a failure is not repeated at once, a success is given time.
     peers[at].isPaused = true
@@ -206,7 +219,7 @@ extension RaftGroup {
 
   /// The link to a peer was lost, and messages with it: stops the pipeline and probes.
   public mutating func reportUnreachable(_ peer: NodeID) {
-    guard role == .leader, let at = position(of: peer), peers[at].state == .replicate else { return }
+    guard role == .leader, let at = position(on: peer), peers[at].state == .replicate else { return }
     peers[at].becomeProbe(next: peers[at].match + 1)
   }
 
@@ -218,7 +231,7 @@ extension RaftGroup {
       sendAppends()
     }
     var ready = Ready()
-    let state = HardState(term: term, vote: vote, commit: commitIndex, damage: damage)
+    let state = HardState(term: term, vote: vote, commit: commitIndex, damage: damage, born: id.born)
     ready.persist = durability.take(state, from: log, messages: &messages)
     if emittedIndex < commitIndex {
       ready.committed = log.slice(from: emittedIndex + 1, through: commitIndex)
@@ -233,6 +246,7 @@ extension RaftGroup {
     swap(&ready.isRepaired, &isRepaired)
     swap(&ready.lossNoticed, &lossNoticed)
     swap(&ready.rival, &rival)
+    swap(&ready.successor, &successor)
     return ready
   }
 }

@@ -18,7 +18,8 @@ import Base
 ///   and neighbouring configurations share a majority.
 /// - *A leader commits only entries of its own term by counting* (Raft §5.4.2).
 public struct RaftGroup: Sendable {
-  public let id: NodeID
+  /// This replica; its `born` is 0 until the first message has told it.
+  public internal(set) var id: ReplicaID
   public let options: RaftOptions
 
   /// Whether this node may become leader: one that must not neither campaigns nor takes leadership that it is handed.
@@ -27,8 +28,8 @@ public struct RaftGroup: Sendable {
   public var maxReadRounds: Int
   public internal(set) var role = Role.follower
   public internal(set) var term: Term
-  /// The leader of `term`, as far as known; else `NodeID.none`.
-  public internal(set) var leader = NodeID.none
+  /// The leader of `term`, as far as known; else `ReplicaID.none`.
+  public internal(set) var leader = ReplicaID.none
   /// Known to be committed through here.
   public internal(set) var commitIndex: LogIndex
   /// As far as the driver has reported by `applied`.
@@ -42,7 +43,7 @@ public struct RaftGroup: Sendable {
   public internal(set) var damage: Damage
 
   /// Whom it has voted for in this term; `none` for nobody.
-  public internal(set) var vote: NodeID
+  public internal(set) var vote: ReplicaID
   var log: Log
   /// Handed out for application through here.
   var emittedIndex: LogIndex
@@ -84,9 +85,10 @@ public struct RaftGroup: Sendable {
   var isRepaired = false
   var lossNoticed: LogIndex?
   var rival: NodeID?
+  var successor: UInt64?
 
-  /// A group as found on disk, or a new one (`HardState.initial`, index and term 0, no entries; the first voters get
-  /// their configuration, later members `Configuration.empty`).
+  /// A group as found on disk, or a new one: of a founder with `HardState.initial` and a log that begins with the first
+  /// configuration; of a later member with a hard state that says when it was born, or nothing, and no entries.
   ///
   /// - Parameters:
   ///   - seed: for the random part of election timeouts; should differ from node to node.
@@ -97,15 +99,15 @@ public struct RaftGroup: Sendable {
   ///     before an installed snapshot and are dropped: then `takeReady` asks for the restart to be written.
   /// - Throws: when the entries do not reach back to the snapshot or a configuration cannot be read.
   public init(
-    id: NodeID, options: RaftOptions, seed: UInt64, hardState: HardState, snapshotIndex: LogIndex, snapshotTerm: Term,
+    node: NodeID, options: RaftOptions, seed: UInt64, hardState: HardState, snapshotIndex: LogIndex, snapshotTerm: Term,
     configuration: Configuration, entries: [LogEntry]
   ) throws(MalformedBytes) {
-    precondition(id != .none, "a node has an id")
+    precondition(node != .none, "a node has an id")
     options.check()
-    self.id = id
+    id = ReplicaID(node: node, born: hardState.born)
     self.options = options
     maxReadRounds = options.maxReadRounds
-    generator = SeededGenerator(seed: seed ^ id.rawValue)
+    generator = SeededGenerator(seed: seed ^ node.rawValue)
     let snapshot = LogPosition(index: snapshotIndex, term: snapshotTerm)
     let recovered = try RaftGroup.recoverLog(entries, snapshot: snapshot)
     log = recovered.log
@@ -119,7 +121,7 @@ public struct RaftGroup: Sendable {
     emittedIndex = snapshotIndex
     durability = Durability(durable: hardState, stable: log.lastIndex)
     if recovered.isRestarted { durability.restarted(at: snapshot) }
-    try recoverCommit(through: min(hardState.commit, log.lastIndex))
+    try recoverCommit(through: max(foundedThrough, min(hardState.commit, log.lastIndex)))
     resetElectionTimer()
   }
 
@@ -168,7 +170,8 @@ public struct RaftGroup: Sendable {
         case .snapshot: .snapshot
         }
       return PeerProgress(
-        id: peer.id, state: state, match: peer.match, lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
+        id: peer.id.node, born: peer.id.born, state: state, match: peer.match,
+        lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
         lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: isActive(peer),
         isDamaged: peer.isDamaged || peer.isFenced)
     }

@@ -2,11 +2,16 @@ import Base
 
 /// Membership (thesis §4.3): a change of voters is a joint configuration, then the plain one.
 extension RaftGroup {
-  /// The next configuration on the way to `target`.
-  func step(towards target: Configuration) -> Configuration {
-    Configuration(
-      voters: target.voters, outgoing: target.voters == configuration.voters ? [] : configuration.voters,
-      learners: target.learners, version: configuration.version + 1)
+  /// The next configuration on the way to these members.
+  func nextConfiguration(voters: [NodeID], learners: [NodeID]) -> Configuration {
+    let version = configuration.version + 1
+    func member(_ node: NodeID) -> ReplicaID {
+      configuration.member(on: node) ?? ReplicaID(node: node, born: version)
+    }
+    let incoming = voters.map(member).sorted()
+    return Configuration(
+      voters: incoming, outgoing: incoming == configuration.voters ? [] : configuration.voters,
+      learners: learners.map(member), version: version)
   }
 
   /// A committed configuration entry is in force.
@@ -19,13 +24,13 @@ extension RaftGroup {
     }
     if role == .leader {
       // Those who leave hear of it now or never.
-      for peer in peers where !next.contains(peer.id) && peer.id != id { sendFarewell(to: peer) }
+      for peer in peers where !next.contains(peer.id) && peer.id.node != id.node { sendFarewell(to: peer) }
     }
     configuration = next
     unappliedConfigurations.append((entry.index, next))
     configurationChanged = true
     rebuildPeers()
-    if transferTarget != .none, position(of: transferTarget).map({ !peers[$0].isVoter }) ?? true {
+    if transferTarget != .none, position(on: transferTarget).map({ !peers[$0].isVoter }) ?? true {
       transferTarget = .none
     }
   }
@@ -47,7 +52,7 @@ extension RaftGroup {
     }
     guard !isPromotable else { return }
     // Others must know that it is committed; and one of them should not wait for a timeout.
-    for peer in peers where peer.id != id { sendFarewell(to: peer) }
+    for peer in peers where peer.id.node != id.node { sendFarewell(to: peer) }
     if let heir = peers.filter({ $0.isIncoming }).max(by: { $0.match < $1.match }) {
       messages.append(Message(.timeoutNow, from: id, to: heir.id, term: term))
     }

@@ -31,6 +31,18 @@ extension RaftGroup {
     return (Log(start: snapshot, entries: entries), false)
   }
 
+  /// The end of what the group began with, if its log begins here: a configuration, and what else its founders wrote in the
+  /// same term. It is committed wherever it stands: each founder has it of itself, and leaders are of later terms.
+  var foundedThrough: LogIndex {
+    guard log.firstIndex == LogIndex(1), log.lastIndex > LogIndex(0), log.kind(at: LogIndex(1)) == .configuration else {
+      return LogIndex(0)
+    }
+    let term = log[LogIndex(1)].term
+    var index = LogIndex(1)
+    while index < log.lastIndex, log[index + 1].term == term { index = index + 1 }
+    return index
+  }
+
   /// Takes up what was known to be committed, and the configurations in it.
   mutating func recoverCommit(through index: LogIndex) throws(MalformedBytes) {
     while commitIndex < index {

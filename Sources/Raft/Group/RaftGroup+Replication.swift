@@ -53,7 +53,7 @@ extension RaftGroup {
     guard let previousTerm = log.term(at: previous) else {
       if isActive(peer) {
         peers[at].becomeSnapshot()
-        snapshotNeeded.append(SnapshotNeed(peer: peer.id, afterIndex: log.start.index))
+        snapshotNeeded.append(SnapshotNeed(peer: peer.id.node, afterIndex: log.start.index))
       }
       return false
     }
@@ -151,12 +151,12 @@ extension RaftGroup {
   // MARK: At a follower
 
   /// A message of the term's leader arrived. False if this replica leads that term too: somebody lost a vote, or lies.
-  mutating func acknowledgeLeader(_ node: NodeID) -> Bool {
+  mutating func acknowledgeLeader(_ replica: ReplicaID) -> Bool {
     guard role != .leader else {
-      rival = node
+      rival = replica.node
       return false
     }
-    if role != .follower || leader != node { becomeFollower(term, leader: node) }
+    if role != .follower || leader != replica { becomeFollower(term, leader: replica) }
     electionElapsed = 0
     return true
   }
@@ -190,7 +190,7 @@ extension RaftGroup {
     commit(through: min(message.commit, last))
     acceptAppend(from: message.from, through: last)
   }
-  mutating func acceptAppend(from leader: NodeID, through index: LogIndex) {
+  mutating func acceptAppend(from leader: ReplicaID, through index: LogIndex) {
     durability.hold(answer(Message(.appendReply, from: id, to: leader, term: term, index: index)))
     closeDamage()
   }

@@ -42,8 +42,10 @@ extension RaftGroup {
     }
   }
 
-  /// Where a member's progress is; nil for a node that is none. O(members).
-  func position(of node: NodeID) -> Int? { peers.firstIndex { $0.id == node } }
+  /// Where a member's progress is; nil for one that is none, or none any more. O(members).
+  func position(of replica: ReplicaID) -> Int? { peers.firstIndex { $0.id == replica } }
+  /// Where the progress of a node's member is; nil for a node that has none. O(members).
+  func position(on node: NodeID) -> Int? { peers.firstIndex { $0.id.node == node } }
 
   /// Whether this node may become leader.
   var isPromotable: Bool { damage.mayVote && peers.contains { $0.id == id && $0.isVoter } }
@@ -51,18 +53,18 @@ extension RaftGroup {
   /// One progress for each member; those that stay keep theirs.
   mutating func rebuildPeers() {
     let old = peers
-    peers = configuration.members.map { node in
-      var peer = old.first { $0.id == node } ?? newProgress(of: node)
-      peer.isIncoming = configuration.voters.contains(node)
-      peer.isOutgoing = configuration.outgoing.contains(node)
+    peers = configuration.members.map { replica in
+      var peer = old.first { $0.id == replica } ?? newProgress(of: replica)
+      peer.isIncoming = configuration.voters.contains(replica)
+      peer.isOutgoing = configuration.outgoing.contains(replica)
       return peer
     }
   }
-  func newProgress(of node: NodeID) -> Progress {
-    var peer = Progress(id: node)
+  func newProgress(of replica: ReplicaID) -> Progress {
+    var peer = Progress(id: replica)
     peer.next = log.lastIndex + 1
     peer.heardAtTick = ticks
-    if node == id { peer.match = durability.stable }
+    if replica == id { peer.match = durability.stable }
     return peer
   }
   /// Whether the member was heard of within an election timeout.

@@ -1,0 +1,130 @@
+import Base
+import Testing
+
+@testable import Raft
+
+extension ReplicaID {
+  init(_ node: UInt64, born: UInt64 = 1) { self.init(node: NodeID(node), born: born) }
+}
+
+/// A node that leaves a group and returns: another member, though the same node.
+struct ReturnTests {
+  private func group(
+    _ node: UInt64, _ state: HardState = .initial, _ configuration: Configuration, entries: [LogEntry] = []
+  ) throws -> RaftGroup {
+    try RaftGroup(
+      node: NodeID(node), options: RaftOptions(), seed: 1, hardState: state, snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: configuration, entries: entries)
+  }
+  private func voters(_ replicas: ReplicaID..., version: UInt64 = 9) -> Configuration {
+    Configuration(voters: replicas, version: version)
+  }
+  private func vote(from: ReplicaID, to: ReplicaID, term: UInt64) -> Message {
+    Message(.vote, from: from, to: to, term: Term(term), index: LogIndex(9), logTerm: Term(1))
+  }
+
+  @Test func `A message for an earlier life of the node is dropped, and one for a later life is told of`() throws {
+    var group = try group(4, HardState(born: 5), voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 5)))
+    group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 2), term: 3))
+    #expect(group.term == Term(0) && group.takeReady().successor == nil)
+    group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 7), term: 3))
+    let ready = group.takeReady()
+    #expect(group.term == Term(0) && ready.successor == 7 && ready.messages.isEmpty && ready.persist == nil)
+    #expect(group.takeReady().isEmpty)
+    group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 5), term: 3))
+    #expect(group.vote == ReplicaID(1))
+  }
+
+  @Test func `An empty replica learns from the first message when it was born, and writes it with its vote`() throws {
+    var group = try group(4, HardState(born: 0), .empty)
+    group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 7), term: 3))
+    let persist = try #require(group.takeReady().persist)
+    #expect(persist.hardState == HardState(term: Term(3), vote: ReplicaID(1), born: 7))
+    group.persisted(persist.sequence)
+    let reply = try #require(group.takeReady().messages.first)
+    #expect(reply.kind == .voteReply && !reply.reject && reply.from == ReplicaID(4, born: 7))
+    // It comes back as the one that has voted, and does not vote again in that term.
+    var again = try self.group(4, try #require(persist.hardState), .empty)
+    again.step(vote(from: ReplicaID(2), to: ReplicaID(4, born: 7), term: 3))
+    #expect(again.takeReady().messages.first?.reject == true)
+  }
+
+  @Test func `A vote for a node's earlier life is none for its later one`() throws {
+    var group = try group(1, .initial, voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 7)))
+    group.step(vote(from: ReplicaID(4, born: 7), to: ReplicaID(1), term: 3))
+    group.step(vote(from: ReplicaID(4), to: ReplicaID(1), term: 3))
+    #expect(group.vote == ReplicaID(4, born: 7))
+    #expect(group.takeReady().messages.map(\.to) == [ReplicaID(4)], "the vote waits for the disk, its denial does not")
+  }
+
+  /// Of three voters, of which node 4 was born by version 7; in term 2, with one entry.
+  private func leader() throws -> RaftGroup {
+    let three = voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 7))
+    var group = try group(1, HardState(term: Term(1)), three)
+    group.campaign()
+    group.step(Message(.preVoteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    return group
+  }
+  @Test func `Neither a vote nor an acknowledgement of an earlier life counts`() throws {
+    var group = try leader()
+    group.step(Message(.voteReply, from: ReplicaID(4), to: ReplicaID(1), term: Term(2)))
+    #expect(group.role == .candidate)
+    group.step(Message(.voteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
+    try #require(group.role == .leader)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    for kind in [Message.Kind.appendReply, .heartbeatReply] {
+      group.step(Message(kind, from: ReplicaID(4), to: ReplicaID(1), term: Term(2), index: LogIndex(1), context: 1))
+    }
+    #expect(group.commitIndex == LogIndex(0))
+    group.step(Message(.appendReply, from: ReplicaID(4, born: 7), to: ReplicaID(1), term: Term(2), index: LogIndex(1)))
+    #expect(group.commitIndex == LogIndex(1))
+  }
+
+  @Test func `One that may have lost its vote takes part as it is addressed, and stays fenced`() throws {
+    let lost = HardState(term: Term(2)).damaged(life: 3, isVoteLost: true)
+    var group = try group(4, lost, voters(ReplicaID(1), ReplicaID(2), ReplicaID(4)))
+    group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 7), term: 3))
+    let ready = group.takeReady()
+    #expect(ready.successor == nil && group.id == ReplicaID(4, born: 7) && group.isFenced)
+    #expect(ready.messages.first?.reject == true && ready.persist?.hardState?.born == 7)
+  }
+
+  @Test func `What the founders wrote is committed wherever it stands`() throws {
+    let first = Configuration(founders: [1, 2, 3].map { NodeID($0) })
+    let founding = [
+      LogEntry(index: LogIndex(1), term: Term(1), kind: .configuration, payload: first.payload),
+      LogEntry(index: LogIndex(2), term: Term(1), payload: [1]),
+      LogEntry(index: LogIndex(3), term: Term(2), payload: [2]),
+    ]
+    for state in [HardState(term: Term(2)), HardState(term: Term(2)).damaged(life: 1, isVoteLost: false)] {
+      var group = try group(1, state, .empty, entries: founding)
+      #expect(group.configuration == first && group.commitIndex == LogIndex(2))
+      #expect(group.takeReady().committed.map(\.index) == [LogIndex(1), LogIndex(2)])
+    }
+    let later = try group(
+      1, HardState(term: Term(2)), first,
+      entries: Array(founding.dropFirst(2)).map {
+        LogEntry(index: LogIndex(1), term: $0.term, payload: $0.payload)
+      })
+    #expect(later.commitIndex == LogIndex(0), "a log that does not begin with a configuration was not founded")
+  }
+
+  @Test func `A change keeps members who they are, and the others are born by it`() throws {
+    var group = try group(1, HardState(term: Term(1)), voters(ReplicaID(1), version: 5))
+    group.campaign()
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    try #require(group.hasCommittedInOwnTerm)
+    _ = try group.propose(voters: [NodeID(1)], learners: [NodeID(4)], ifVersion: 5)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(group.configuration.learners == [ReplicaID(4, born: 6)])
+    _ = try group.propose(voters: [NodeID(1), NodeID(4), NodeID(5)], ifVersion: 6)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(group.configuration.voters == [ReplicaID(1), ReplicaID(4, born: 6), ReplicaID(5, born: 7)])
+    #expect(group.configuration.isJoint && group.configuration.isWellFormed)
+    let twice = Configuration(voters: [ReplicaID(4, born: 2)], outgoing: [ReplicaID(4)], version: 3)
+    #expect(!twice.isWellFormed)
+    #expect(!Configuration(voters: [ReplicaID(4, born: 4)], version: 3).isWellFormed)
+  }
+}
