@@ -40,7 +40,7 @@ extension Node {
       reply.field(
         .leaders,
         Int64(
-          (topology?.shards ?? []).filter { leaders[Int($0.shard.rawValue)].node == member.id && isLed($0.shard) }.count
+          (topology?.shards ?? []).filter { edge.leader(of: $0.shard).node == member.id && isLed($0.shard) }.count
         ))
       reply.field(.replicas, Int64((topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
       reply.field(.id, Node.hex(member.id.rawValue))
@@ -74,7 +74,7 @@ extension Node {
     reply.buffer.removeAll()
     reply.array(count: placements.count)
     for placement in placements {
-      let known = leaders[Int(placement.shard.rawValue)]
+      let known = edge.leader(of: placement.shard)
       let replica = replica(placement.shard)
       reply.record()
       reply.field(.shard, Int64(placement.shard.rawValue))
@@ -135,14 +135,13 @@ extension Node {
   /// Whether a shard has a leader, as far as this node can know: of another's leadership it hears ten times a second; its
   /// own ends when no quorum answers, and what it heard last of it is then worth nothing.
   func isLed(_ shard: ShardID) -> Bool {
-    guard Int(shard.rawValue) < leaders.count else { return false }
-    let known = leaders[Int(shard.rawValue)]
+    let known = edge.leader(of: shard)
     if known.node == id && replica(shard)?.isLeader != true { return false }
     return known.node != .none && isUp(known.node) && known.applied > LogIndex(0)
   }
 
   /// Whether it has a leader that answers.
-  func isServed(_ shard: ShardID) -> Bool { isLed(shard) && leaders[Int(shard.rawValue)].hasTakenOver }
+  func isServed(_ shard: ShardID) -> Bool { isLed(shard) && edge.leader(of: shard).hasTakenOver }
 
   func infoSections() -> [InfoSection] {
     let led = replicas.filter { $0?.isLeader == true }.count
@@ -210,8 +209,8 @@ extension Node {
           + " peers=\(raft.progress.map { "\(Node.hex($0.id.rawValue)):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
       )
     }
-    for stream in streams where !stream.items.isEmpty {
-      let known = leaders[Int(stream.shard.rawValue)]
+    for stream in edge.streams where !stream.items.isEmpty {
+      let known = edge.leader(of: stream.shard)
       lines.append(
         "  stream \(stream.shard.rawValue) epoch=\(stream.epoch) target=\(Node.hex(stream.target.rawValue))"
           + " leader=\(Node.hex(known.node.rawValue)) term=\(known.term.rawValue) items=\(stream.items.first)..<\(stream.items.next)"

@@ -84,7 +84,7 @@ extension Node {
 
   /// Shards that have not applied a version of the catalogue, as far as their leaders have said.
   private func shardsBehind(_ version: UInt32) -> [ShardID] {
-    (topology?.shards ?? []).map(\.shard).filter { leaders[Int($0.rawValue)].catalogueVersion < version }
+    (topology?.shards ?? []).map(\.shard).filter { edge.leader(of: $0).catalogueVersion < version }
   }
 
   func advanceCatalogueWaits() {

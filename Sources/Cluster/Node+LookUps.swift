@@ -39,7 +39,7 @@ extension Node {
   func answerLocally(
     _ slot: Slot, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
   ) -> Bool {
-    answerLocally(ShardID(slotToShard[Int(slot.rawValue)]), owner, asof: asof, write)
+    answerLocally(edge.shard(of: slot), owner, asof: asof, write)
   }
   func answerLocally(
     _ shard: ShardID, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
@@ -111,7 +111,7 @@ extension Node {
     client.barrier = true
     let tenant = client.session.tenant
     let continuation = keep(.card(CardLookUp(owner: owner, raw: Array(raw), resolved: resolved, isFirst: isFirst)))
-    let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
+    let shard = edge.shard(of: Command.cardSlot(number, tenant: tenant))
     submitInternal(shard, flags: .query, continuation: continuation) {
       Query.appendCard(to: &$0, tenant: tenant, number: number)
     }
@@ -120,7 +120,7 @@ extension Node {
   /// `read=local` by a card: whose it is as far as this node knows. False if it holds no replica.
   func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
     let tenant = client.session.tenant
-    let shard = ShardID(slotToShard[Int(Command.cardSlot(number, tenant: tenant).rawValue)])
+    let shard = edge.shard(of: Command.cardSlot(number, tenant: tenant))
     guard let replica = replica(shard), replica.quarantined == nil, replica.openEntry == nil else { return false }
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)
@@ -180,7 +180,7 @@ extension Node {
     former.withUnsafeBytes { member in
       let prints =
         search.resolved.second.map { fingerprints(request, member, $0) } ?? [request.fingerprint(hashKey, member)]
-      let shard = ShardID(slotToShard[Int(Command.memberSlot(member, tenant: tenant).rawValue)])
+      let shard = edge.shard(of: Command.memberSlot(member, tenant: tenant))
       submitInternal(shard, flags: .query, continuation: continuation) {
         Query.appendRequest(
           to: &$0, tenant: tenant, member: member, merchant: request.text(.merchant),

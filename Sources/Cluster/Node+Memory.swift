@@ -45,7 +45,7 @@ extension Node {
 
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {
     self.now = now
-    streamBytesMax = boundOfStreams(usage)
+    edge.bound(memory: usage.limit)
     if memory.measured(usage, spare: memorySpare, &out) { judgeShedding() }
   }
   private var memorySpare: UInt64 { replicas.reduce(0) { $0 + UInt64($1?.machine.spareByteCount ?? 0) } }
@@ -73,14 +73,6 @@ extension Node {
   }
 
   // MARK: What waits here
-
-  /// The requests that wait here for all shards together may take a sixteenth of the memory.
-  private func boundOfStreams(_ usage: MemoryUsage) -> Int {
-    let share = usage.limit / 16 / UInt64(max(1, streams.count))
-    return min(configuration.shardQueueBytes, max(Node.streamBytesMin, Int(clamping: share)))
-  }
-  /// Each shard's may take so much in any case.
-  private static let streamBytesMin = 1 << 20
 
   /// Bytes of the replicas' states and logs: what a simulation takes for the process's memory.
   public var memoryHeld: Int {

@@ -70,9 +70,9 @@ extension Node {
 
   /// Brings a step of a transaction to the shard that owns its slot: to its leader, wherever that is.
   func send(_ delivery: Delivery) {
-    guard !slotToShard.isEmpty else { return }
-    let shard = ShardID(slotToShard[Int(delivery.to.rawValue)])
-    let leader = leaders[Int(shard.rawValue)].node
+    guard edge.hasSlots else { return }
+    let shard = edge.shard(of: delivery.to)
+    let leader = edge.leader(of: shard).node
     if leader == id {
       guard let replica = replica(shard) else { return }
       delivery.command.withUnsafeBytes { _ = replica.addInternal($0, after: delivery.stamp) }
@@ -140,12 +140,7 @@ extension Node {
     }
     for led in peer.leads.rows {
       noteLeader(led.shard, peer.id, led.term)
-      let i = Int(led.shard.rawValue)
-      guard i < leaders.count, leaders[i].node == peer.id, leaders[i].term == led.term else { continue }
-      leaders[i].catalogueVersion = max(leaders[i].catalogueVersion, led.catalogueVersion)
-      leaders[i].commit = led.commit
-      leaders[i].applied = led.applied
-      leaders[i].hasTakenOver = led.hasTakenOver
+      guard edge.note(led, of: peer.id) else { continue }
       // What a clock that is wrong has promised would be believed for as long as it was ahead.
       guard led.closed.microseconds <= now.wall.microseconds &+ ClockGuard.tolerance else { continue }
       replica(led.shard)?.noteClosed(led.closed, led.closedIndex)

@@ -10,7 +10,7 @@ extension Node {
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     // There are slots as soon as there is a topology, of which the question alone would make a copy.
-    guard !slotToShard.isEmpty || request.rule.pointee.traits.contains(.alone) else {
+    guard edge.hasSlots || request.rule.pointee.traits.contains(.alone) else {
       return answerError(owner, .unavailable, withoutCluster)
     }
     switch request.rule.pointee.route {
@@ -55,8 +55,8 @@ extension Node {
   private func submit(
     _ slot: Slot, _ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void
   ) {
-    let stream = streams[Int(slotToShard[Int(slot.rawValue)])]
-    guard stream.byteCount < streamBytesMax else {
+    let stream = edge.stream(of: slot)
+    guard stream.byteCount < edge.streamBytesMax else {
       answerError(owner, .busy, "too much waits for shard \(stream.shard.rawValue) at this node; nothing was done")
       return
     }

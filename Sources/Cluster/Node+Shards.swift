@@ -88,15 +88,8 @@ extension Node {
   }
 
   private func makeTables(through shard: ShardID) {
-    while replicas.count <= Int(shard.rawValue) {
-      let next = ShardID(UInt32(replicas.count))
-      replicas.append(nil)
-      leaders.append(KnownLeader())
-      // Sequence numbers and epochs of one life never meet those of another.
-      streams.append(
-        EdgeStream(
-          shard: next, firstSequence: incarnation << 10, epoch: UInt32(truncatingIfNeeded: incarnation >> 10)))
-    }
+    while replicas.count <= Int(shard.rawValue) { replicas.append(nil) }
+    edge.makeTables(through: shard, incarnation: incarnation)
   }
 
   /// Acts by what the directory now says.
@@ -111,11 +104,8 @@ extension Node {
       peers[0].hello.cluster = cluster
       log(.info, "member of cluster \(clusterName)")
     }
-    slotToShard = [UInt32](repeating: 0, count: Slot.count)
-    for placement in newer.shards {
-      makeTables(through: placement.shard)
-      for slot in placement.first..<placement.end { slotToShard[slot] = placement.shard.rawValue }
-    }
+    for placement in newer.shards { makeTables(through: placement.shard) }
+    edge.place(newer.shards)
     for member in newer.members where member.state != .removed && (member.id != id || !seat.isTaken) {
       dial(member.peerAddress)
     }
@@ -137,7 +127,7 @@ extension Node {
   /// tell; what none has told of yet counts as nothing applied.
   func dropSpreadDeltas(_ replica: Replica) {
     guard let directory, let topology, replica.hasTakenOver else { return }
-    let known = topology.shards.map { leaders[Int($0.shard.rawValue)].catalogueVersion }
+    let known = topology.shards.map { edge.leader(of: $0.shard).catalogueVersion }
     guard let spread = known.min() else { return }
     let dropped = max(directory.droppedVersion, replica.catalogueProposed)
     guard spread > dropped, Int(spread - dropped) >= configuration.deltasKept else { return }

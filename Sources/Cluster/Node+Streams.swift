@@ -6,31 +6,25 @@ extension Node {
   /// Bytes of requests in one message to a leader.
   static let forwardBytes = 64 << 10
 
-  func stream(_ shard: ShardID) -> EdgeStream { streams[Int(shard.rawValue)] }
+  func stream(_ shard: ShardID) -> EdgeStream { edge.stream(shard) }
 
   /// Lets every stream that has something send it to its leader, if one is known and within reach.
   func sendStreams() {
-    for stream in streams where stream.hasUnsent { send(stream) }
+    for stream in edge.streams where stream.hasUnsent { send(stream) }
   }
 
   private func send(_ stream: EdgeStream) {
-    let known = leaders[Int(stream.shard.rawValue)]
-    if stream.target != .none && stream.target != known.node && known.node != .none {
-      // Another leads in a later term: what the old one took is in doubt, and goes to the new one.
-      begin(stream, refusedFrom: .max)
-    }
-    if stream.target == .none {
-      guard known.node != .none, now.monotonic >= stream.notBefore, isReachable(known.node) else { return }
-      stream.target = known.node
-    }
-    if stream.target == id {
+    let (target, lost) = edge.target(of: stream, now: now.monotonic) { isReachable($0) }
+    giveUp(lost)
+    guard let target else { return }
+    if target == id {
       guard let replica = replica(stream.shard) else { return }
       while stream.hasUnsent {
         stream.sendNext(limit: Node.forwardBytes) { message, count, items in
           receive(replica, edge: 0, epoch: stream.epoch, message: message, count: count, items: items)
         }
       }
-    } else if let peer = peer(stream.target) {
+    } else if let peer = peer(target) {
       while stream.hasUnsent {
         guard peer.turns.isEmpty && hasRoom(peer) else { return peer.turns.join(.requests(stream.shard)) }
         _ = sendRequests(of: stream, to: peer, limit: Node.forwardBytes)
@@ -69,40 +63,17 @@ extension Node {
     replica.isDirty = true
   }
 
-  /// Begins a stream's next epoch; what cannot be sent again is answered `UNKNOWN`.
-  func begin(_ stream: EdgeStream, refusedFrom: UInt64, isLeaderLost: Bool = false) {
-    stream.beginEpoch(refusedFrom: refusedFrom, isLeaderLost: isLeaderLost) { sequence, item in
-      if item.flags.contains(.query) {
-        giveUp(
-          stream, sequence, .unavailable, "\(item.losses) leaders were lost while they had the query; nothing was done")
-      } else {
-        giveUp(stream, sequence, .unknown, "the leader was lost; without an id= the request is not sent again")
-      }
-    }
-  }
-
   /// A leader refused this node's messages of an epoch, from one on.
   func refused(shard: ShardID, epoch: UInt32, message: UInt64) {
-    guard Int(shard.rawValue) < streams.count else { return }
-    let stream = stream(shard)
-    guard stream.epoch == epoch, stream.target != .none else { return }
-    begin(stream, refusedFrom: message)
-    stream.notBefore = now.monotonic + 5_000
+    giveUp(edge.refused(shard, epoch: epoch, from: message, now: now.monotonic))
   }
-
   /// A leader gave up with requests of this node undecided.
-  func doubted(shard: ShardID, epoch: UInt32) {
-    guard Int(shard.rawValue) < streams.count else { return }
-    let stream = stream(shard)
-    guard stream.epoch == epoch, stream.target != .none else { return }
-    begin(stream, refusedFrom: .max)
-    stream.notBefore = now.monotonic + 5_000
-  }
+  func doubted(shard: ShardID, epoch: UInt32) { giveUp(edge.refused(shard, epoch: epoch, now: now.monotonic)) }
 
   /// No answer can come from that node any more: all it was asked is in doubt.
   func lostPeer(_ node: NodeID) {
     peer(node)?.clock.forget()
-    for stream in streams where stream.target == node { begin(stream, refusedFrom: .max, isLeaderLost: true) }
+    giveUp(edge.lost(node))
     for replica in replicas {
       guard let replica else { continue }
       replica.unreachable(node)
@@ -112,20 +83,9 @@ extension Node {
 
   /// Somebody leads a shard: the highest term counts.
   func noteLeader(_ shard: ShardID, _ node: NodeID, _ term: Term) {
-    guard Int(shard.rawValue) < leaders.count else { return }
-    let i = Int(shard.rawValue)
-    guard term >= leaders[i].term, leaders[i].node != node || leaders[i].term != term else { return }
-    if term == leaders[i].term && node == .none { return }
-    leaders[i].term = term
-    leaders[i].node = node
-    leaders[i].hasTakenOver = false
+    guard edge.note(leader: node, term, of: shard) else { return }
     if node != .none { resendAllDeliveries() }
-    let stream = streams[i]
-    if node != .none, stream.target != .none, stream.target != node, !stream.items.isEmpty {
-      // What the old leader took is in doubt. Its link may stay open for long, and no new request may come that would
-      // show that it has been replaced.
-      begin(stream, refusedFrom: .max)
-    }
+    giveUp(edge.replaced(leaderOf: shard, by: node))
   }
 
   // MARK: Answers
@@ -138,8 +98,8 @@ extension Node {
       let sequence = try reader.read(UInt64.self)
       let length = try reader.read(UInt32.self)
       let reply = try reader.readBytes(Int(length))
-      guard Int(shard) < streams.count else { throw MalformedBytes("an answer of a shard that does not exist") }
-      settle(streams[Int(shard)], sequence, reply)
+      guard edge.has(ShardID(shard)) else { throw MalformedBytes("an answer of a shard that does not exist") }
+      settle(edge.stream(ShardID(shard)), sequence, reply)
     }
   }
 
@@ -188,28 +148,16 @@ extension Node {
     conclude(item, writer.buffer.bytes)
   }
 
-  func giveUp(_ stream: EdgeStream, _ sequence: UInt64, _ code: ErrorCode, _ text: String) {
-    guard let item = stream.settle(sequence) else { return }
-    conclude(item, error: code, text)
+  private func giveUp(_ lost: [Edge.GivenUp]) {
+    for request in lost { giveUp(request) }
+  }
+  private func giveUp(_ lost: Edge.GivenUp) {
+    guard let item = lost.stream.settle(lost.sequence) else { return }
+    conclude(item, error: lost.code, lost.reason)
   }
 
   /// Requests that nobody answered in time.
-  func expireRequests() {
-    for stream in streams where !stream.items.isEmpty {
-      stream.expire(now: now.monotonic) { sequence, item in
-        let passedOn = item.state == .sent || item.inDoubt
-        if passedOn && !item.flags.contains(.query) {
-          giveUp(stream, sequence, .unknown, "no answer in time; repeat it with the same id")
-        } else if passedOn {
-          giveUp(
-            stream, sequence, .unavailable, "shard \(stream.shard.rawValue) did not answer in time; nothing was done")
-        } else {
-          giveUp(
-            stream, sequence, .unavailable, "shard \(stream.shard.rawValue) has no leader in reach; nothing was done")
-        }
-      }
-    }
-  }
+  func expireRequests() { giveUp(edge.expired(now: now.monotonic)) }
 
   /// Answers to one edge that were made in the background.
   func deliver(_ answers: EdgeAnswers) {
@@ -348,12 +296,9 @@ extension Node {
 
   /// What a leader of this node has reached, as its peers would hear it.
   private func noteProgress(of replica: Replica) {
-    let i = Int(replica.shard.rawValue)
-    let version = replica.machine.catalogueVersion
-    if leaders[i].node == id && leaders[i].catalogueVersion != version { out.isStatusDue = true }
-    leaders[i].catalogueVersion = version
-    leaders[i].commit = replica.commitIndex
-    leaders[i].applied = replica.machine.lastIndex
-    leaders[i].hasTakenOver = replica.hasTakenOver
+    let isNew = edge.noteProgress(
+      of: replica.shard, me: id, catalogueVersion: replica.machine.catalogueVersion, commit: replica.commitIndex,
+      applied: replica.machine.lastIndex, hasTakenOver: replica.hasTakenOver)
+    if isNew { out.isStatusDue = true }
   }
 }

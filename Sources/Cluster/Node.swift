@@ -69,9 +69,7 @@ public final class Node: NodeCore {
   /// Nil: turns are taken one after another.
   private let turnRunner: (any TurnRunner)?
   let observer: (any ReplicaObserver)?
-  var streams: [EdgeStream] = []
-  var leaders: [KnownLeader] = []
-  var slotToShard: [UInt32] = []
+  var edge: Edge
   var topology: Topology?
   /// The cluster's: by it request ids and contents are told apart.
   var hashKey = HashKey.none
@@ -111,21 +109,9 @@ public final class Node: NodeCore {
   var nextAnnouncement: UInt64 = 0
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
-  /// Requests of one shard that may wait here, in bytes.
-  var streamBytesMax: Int
   var counters = NodeCounters()
   var gauges = ShellGauges()
 
-  struct KnownLeader: BitwiseCopyable {
-    var node = NodeID.none
-    var term = Term(0)
-    /// What its shard has applied of the catalogue, as its leader last said.
-    var catalogueVersion: UInt32 = 0
-    var commit = LogIndex(0)
-    var applied = LogIndex(0)
-    /// It proposes: see `Replica.hasTakenOver`.
-    var hasTakenOver = false
-  }
   struct Stopping {
     var deadline: UInt64
   }
@@ -158,7 +144,7 @@ public final class Node: NodeCore {
       reserve: configuration.diskReserve,
       // Half an election timeout.
       slowWrite: UInt64(configuration.electionTicks) * configuration.heartbeatInterval / 2, now: now.monotonic)
-    streamBytesMax = configuration.shardQueueBytes
+    edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     self.newHashKey = newHashKey
     var random = SeededGenerator(seed: seed)
     life = LifeID(incarnation: storage.incarnation, nonce: random.next())

@@ -34,8 +34,8 @@ import Testing
     let node = try #require(simulation.hosts[0].node)
     func shard(_ name: String) -> UInt32 {
       var name = name
-      return node.slotToShard[
-        Int(name.withUTF8 { Slot(hash: Slot.hash(.member, tenant: .first, id: UnsafeRawBufferPointer($0))) }.rawValue)]
+      let slot = name.withUTF8 { Slot(hash: Slot.hash(.member, tenant: .first, id: UnsafeRawBufferPointer($0))) }
+      return node.edge.shard(of: slot).rawValue
     }
     let other = try #require((0..<64).map { "m\($0)" }.first { shard($0) != shard("ann") })
     return ("ann", other, ShardID(shard(other)))

@@ -125,11 +125,11 @@ import Testing
     let now = cluster.simulation.moment(cluster.host(0))
     let whole = node.configuration.shardQueueBytes
     node.memoryMeasured(MemoryUsage(used: 0, limit: .max), now: now)
-    #expect(node.streamBytesMax == whole)
+    #expect(node.edge.streamBytesMax == whole)
     node.memoryMeasured(MemoryUsage(used: 0, limit: 256 << 20), now: now)
-    #expect(node.streamBytesMax == (256 << 20) / 16 / node.streams.count)
+    #expect(node.edge.streamBytesMax == (256 << 20) / 16 / node.edge.shardCount)
     node.memoryMeasured(MemoryUsage(used: 0, limit: 1), now: now)
-    #expect(node.streamBytesMax == 1 << 20)
+    #expect(node.edge.streamBytesMax == 1 << 20)
     // What was given to the disk for journals is accounted for to the last byte.
     #expect(try cluster.earnAll("a", on: 0).allSatisfy { $0.hasPrefix("+") })
     cluster.simulation.run(for: 1_000_000)

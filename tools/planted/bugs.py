@@ -192,8 +192,8 @@ BUGS = [
           "while before != 0, holds.read(Int(before - 1)).pointee.deadline > deadline {", "while false {")]),
     # Cluster
     Bug("unavailable-though-passed-on", "says that nothing was done of a request whose fate is open",
-        [(STREAMS, "          giveUp(stream, sequence, .unknown, \"no answer in time; repeat it with the same id\")",
-          "          giveUp(stream, sequence, .unavailable, \"no answer in time; nothing was done\")")]),
+        [("Sources/Cluster/Edge.swift", "(.unknown, \"no answer in time; repeat it with the same id\")",
+          "(.unavailable, \"no answer in time; nothing was done\")")]),
     Bug("doubt-forgotten", "believes the next leader that nothing was done, though an earlier one had the request",
         [(STREAMS, "if item.inDoubt && Node.saysNothingHappened(reply) {", "if false {")]),
     Bug("asof-too-new", "a local read promises more than is applied",
