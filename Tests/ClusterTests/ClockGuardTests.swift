@@ -66,10 +66,10 @@ import Testing
 
   @Test mutating func aClockThatWasSetIsNoticed() {
     _ = clock.wasSet(now: Self.start)
-    #expect(!clock.wasSet(now: Self.at(10_000_000)))
-    #expect(!clock.wasSet(now: Self.at(10_000_001, wallMoved: 100_000)))
-    #expect(clock.wasSet(now: Self.at(10_000_002, wallMoved: 200_001)))
-    #expect(clock.wasSet(now: Self.at(10_000_003, wallMoved: -1)))
+    #expect(clock.wasSet(now: Self.at(10_000_000)) == false)
+    #expect(clock.wasSet(now: Self.at(10_000_001, wallMoved: 100_000)) == false)
+    #expect(clock.wasSet(now: Self.at(10_000_002, wallMoved: 200_001)) == true)
+    #expect(clock.wasSet(now: Self.at(10_000_003, wallMoved: -1)) == true)
   }
 
   @Test mutating func promisesGoByTheEarliestClock() {

@@ -38,13 +38,13 @@ import Testing
   }
 
   @Test mutating func theHighestTermLeads() {
-    #expect(edge.note(leader: Self.first, Term(2), of: Self.shard))
-    #expect(!edge.note(leader: Self.first, Term(2), of: Self.shard))
-    #expect(!edge.note(leader: Self.second, Term(1), of: Self.shard))
-    #expect(!edge.note(leader: .none, Term(2), of: Self.shard), "nobody is no news in a term that has a leader")
+    #expect(edge.note(leader: Self.first, Term(2), of: Self.shard) == true)
+    #expect(edge.note(leader: Self.first, Term(2), of: Self.shard) == false)
+    #expect(edge.note(leader: Self.second, Term(1), of: Self.shard) == false)
+    #expect(edge.note(leader: .none, Term(2), of: Self.shard) == false, "nobody is no news in a term that has a leader")
     #expect(edge.leader(of: Self.shard).node == Self.first)
     #expect(edge.note(leader: Self.second, Term(3), of: Self.shard) && edge.leader(of: Self.shard).node == Self.second)
-    #expect(!edge.note(leader: Self.first, Term(9), of: ShardID(3)))
+    #expect(edge.note(leader: Self.first, Term(9), of: ShardID(3)) == false)
     #expect(edge.leader(of: ShardID(3)).node == .none)
   }
 

@@ -13,7 +13,7 @@ import Testing
   private static func at(_ offset: UInt64) -> JournalPosition { JournalPosition(segment: 1, offset: offset) }
   /// A read of one record.
   private static func query() -> JournalQuery {
-    JournalQuery(.answer(at: at(0)), catalogue: Catalogue(), end: at(0))
+    JournalQuery(.answer(at: at(0)), catalogue: Catalogue(key: .none), end: at(0))
   }
   private static func queries(_ count: Int) -> [OriginQuery] {
     (0..<count).map { (Origin(edge: 0, sequence: UInt64($0)), query()) }

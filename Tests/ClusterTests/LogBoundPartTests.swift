@@ -1,8 +1,8 @@
 import Base
-import Storage
 import Testing
 
 @testable import Cluster
+@testable import Storage
 
 /// What is done about a log that grows, from what is measured of it.
 @Suite struct LogBoundPartTests {

@@ -133,6 +133,6 @@ import Testing
     // What was given to the disk for journals is accounted for to the last byte.
     #expect(try cluster.earnAll("a", on: 0).allSatisfy { $0.hasPrefix("+") })
     cluster.simulation.run(for: 1_000_000)
-    for number in 0..<3 { #expect(try cluster.node(number).journalBytesWaiting == 0) }
+    for number in 0..<3 { #expect(try cluster.node(number).journal.bytesWaiting == 0) }
   }
 }

@@ -92,15 +92,15 @@ import Testing
   @Test func timeInWhichTheProcessWasStoppedDoesNotCount() throws {
     let cluster = try makeCluster(seed: 75)
     let host = cluster.simulation.hosts[1]
-    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logBusy == false })
+    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == false })
     host.logDelay = 65_000_000
-    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logBusy == true })
+    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == true })
     cluster.simulation.freeze(1)
     cluster.simulation.run(for: 60_000_000)
     cluster.simulation.thaw(1)
     host.logDelay = 0
     cluster.simulation.run(for: 3_000_000)
-    #expect(host.node?.logBusy == true && host.exit == nil, "the write is still under way")
+    #expect(host.node?.logWriter.isBusy == true && host.exit == nil, "the write is still under way")
     cluster.simulation.run(for: 10_000_000)
     #expect(host.node != nil && host.exit == nil)
   }
@@ -109,8 +109,8 @@ import Testing
     let cluster = try makeCluster(seed: 76)
     let simulation = cluster.simulation
     simulation.run(for: 3_000_000)
-    func probes() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).disk.probes } }
-    func batches() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).nextBatch } }
+    func probes() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).logWriter.probeCount } }
+    func batches() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).logWriter.nextNumber } }
     let (idle, batchesBefore) = (try probes(), try batches())
     simulation.run(for: 10_000_000)
     for (before, after) in zip(idle, try probes()) { #expect((9...10).contains(after - before)) }

@@ -44,7 +44,8 @@ import Testing
   /// One whose receiver is to say what it wants.
   private mutating func offer(afterIndex: UInt64 = 10) throws {
     sender.begin(9, Self.shard, to: SnapshotNeed(peer: Self.peer, afterIndex: LogIndex(afterIndex)), now: 0)
-    try #require(sender.linkOpened(Self.link, request: 9))
+    let isDone = sender.linkOpened(Self.link, request: 9)
+    try #require(isDone)
     sender.linkReady(Self.link, &out)
     guard case .openOutgoing(9, Self.shard)? = jobs().first else { throw MalformedBytes("nothing is opened") }
     sender.opened(9, Self.file, now: 0, Self.header, &out)

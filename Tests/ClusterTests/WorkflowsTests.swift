@@ -76,7 +76,8 @@ import Testing
   @Test mutating func aHealthCheckIsOverWithItsLastAnswer() throws {
     let number = workflows.beginHealthCheck(Self.owner, of: 2, now: 7)
     #expect(workflows.healthAnswered(number, isCommitted: true) == nil)
-    let check = try #require(workflows.healthAnswered(number, isCommitted: false))
+    let checkFound = workflows.healthAnswered(number, isCommitted: false)
+    let check = try #require(checkFound)
     #expect(check.committed == 1 && check.asked == 2 && check.started == 7)
     #expect(workflows.healthAnswered(number, isCommitted: true) == nil)
     let ofNobody = workflows.beginHealthCheck(Self.owner, of: 0, now: 7)
