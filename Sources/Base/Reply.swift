@@ -78,6 +78,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case more = 75
   case before = 76
   case warnings = 77
+  case why = 78
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -114,6 +115,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text), ("default", .text),
     ("more", .text), ("before", .transaction), ("warnings", .text),
+    ("why", .text),
   ]
 }
 

@@ -6,7 +6,7 @@ extension Node {
   /// Peers that this long have not said a word count as down.
   static let downAfter: UInt64 = 1_500_000
 
-  private func isUp(_ node: NodeID) -> Bool {
+  func isUp(_ node: NodeID) -> Bool {
     if node == id { return true }
     guard let peer = peer(node) else { return false }
     return peer.isConnected && now.monotonic - peer.lastHeard < Node.downAfter
@@ -94,14 +94,7 @@ extension Node {
     let up = members.filter { isUp($0.id) }.count
     let shards = topology?.shards ?? []
     let led = shards.filter { isLed($0.shard) }.count
-    let alarms = alarms
-    let isSound = alarms.isEmpty && divergent.isEmpty && !replicas.contains { $0?.quarantined != nil }
-    // A leader that is still applying what it found answers nothing.
-    let isAllServed = isServed(.directory) && shards.allSatisfy { isServed($0.shard) }
-    // Who has not begun yet, or belongs elsewhere, is no part of it.
-    let isAgreed = hasBegun && seat.isTaken && members.allSatisfy { $0.id == id || peer($0.id)?.cluster == cluster }
-    let healthy =
-      cluster != 0 && isAgreed && up == members.count && led == shards.count && isAllServed && isSound
+    watchHealth()
     reply.buffer.removeAll()
     reply.record()
     reply.field(.cluster, cluster == 0 ? "none" : clusterName)
@@ -109,7 +102,7 @@ extension Node {
     reply.field(.up, Int64(cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : up))
     reply.field(.shards, Int64(shards.count))
     reply.field(.leaders, Int64(led))
-    reply.field(.healthy, healthy ? "yes" : "no")
+    reply.field(.healthy, health.isHealthy ? "yes" : "no")
     reply.field(.node, configuration.name)
     reply.field(.version, configuration.version)
     reply.field(.alarms, Node.list(alarms))
@@ -118,6 +111,8 @@ extension Node {
     reply.field(.state, stateWord)
     let isAnyShared = peers.contains { isPresent($0) && isNameShared($0.hello.name) }
     reply.field(.warnings, isAnyShared ? "same-name" : "none")
+    reply.field(.since, health.since)
+    reply.field(.why, health.isHealthy ? "none" : health.reasons.joined(separator: "; "))
     answer(owner, reply.buffer.bytes)
   }
 

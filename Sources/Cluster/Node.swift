@@ -111,6 +111,7 @@ public final class Node: NodeCore {
   var retentionTold: UInt64?
   var counters = NodeCounters()
   var gauges = ShellGauges()
+  var health: HealthWatch
 
   struct Stopping {
     var deadline: UInt64
@@ -145,6 +146,7 @@ public final class Node: NodeCore {
       // Half an election timeout.
       slowWrite: UInt64(configuration.electionTicks) * configuration.heartbeatInterval / 2, now: now.monotonic)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
+    health = HealthWatch(now: now.wall)
     self.newHashKey = newHashKey
     var random = SeededGenerator(seed: seed)
     life = LifeID(incarnation: storage.incarnation, nonce: random.next())
@@ -199,6 +201,7 @@ public final class Node: NodeCore {
       nextSecond = now.monotonic + 1_000_000
       watchForLeaders()
       watchRetention()
+      watchHealth()
       announceSelf()
       tellAcquaintances()
     }
