@@ -5,9 +5,11 @@ import Testing
 @testable import Client
 
 @Suite struct CommandTests {
+  private static let known: [Flag] = [.to, .json, .value("n", "N", ""), .value("c", "'LINE'", "")]
+  private static let plain = Style(isColoured: false, limit: Style.width)
+
   @Test func `flags are read in both spellings, and words stay in order`() throws {
-    let flags = try Flags(
-      ["a", "--to", "x:1", "--json", "b", "--n=5k", "--", "--to"], values: ["to", "n"], switches: ["json"])
+    let flags = try Flags(["a", "--to", "x:1", "--json", "b", "--n=5k", "--", "--to"], accepting: CommandTests.known)
     #expect(flags["to"] == "x:1")
     #expect(flags.has("json"))
     #expect(flags.words == ["a", "b", "--to"])
@@ -17,49 +19,139 @@ import Testing
 
   @Test(arguments: [["--nope"], ["--to"], ["--to", "a", "--to", "b"], ["--json=1"]])
   func `a wrong flag is named`(arguments: [String]) {
-    let error = #expect(throws: ClientError.self) {
-      try Flags(arguments, values: ["to"], switches: ["json"])
-    }
+    let error = #expect(throws: ClientError.self) { try Flags(arguments, accepting: CommandTests.known) }
     #expect(error?.exitCode == 1)
     #expect(error?.description.contains(arguments[0].split(separator: "=")[0]) == true)
   }
 
   @Test func `a flag is named as it was written`() {
-    let error = #expect(throws: ClientError.self) { try Flags(["-c"], values: ["c"]) }
+    let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
   }
 
   @Test(arguments: ["x", "0", "11", "5.5", "99999999999999999999", "9999999999999999M"])
   func `a number out of bounds is refused`(text: String) {
     #expect(throws: ClientError.self) {
-      try Flags(["--n", text], values: ["n"]).integer("n", or: 1, in: 1...10)
+      try Flags(["--n", text], accepting: CommandTests.known).integer("n", or: 1, in: 1...10)
     }
   }
 
   @Test func `a table lines up numbers to the right and words to the left`() {
     let records = [
-      Record([("node", "east-1"), ("lag", "5")]), Record([("node", "n"), ("lag", "12,345"), ("more", "x")]),
+      Record([("node", "east-1"), ("index", "5")]), Record([("node", "n"), ("index", "12345"), ("more", "x")]),
     ]
     #expect(
-      Table.render(records) == """
-        node       lag  more
+      Table(records).rendered(CommandTests.plain) == """
+        node     index  more
         east-1       5  \("")
         n       12,345  x
         """)
   }
 
-  @Test func `json keeps names as text and whole numbers as numbers`() {
-    let record = Record([("cluster", "17"), ("nodes", "3"), ("healthy", "yes"), ("lag", "007"), ("say", "a\"b\n")])
+  @Test func `a table fits its room: words are shortened, what has none stands below its row`() {
+    let long = String(repeating: "abcdefghi-", count: 6)
+    let record = Record([("node", long), ("region", long), ("address", long)] + (0..<10).map { ("n\($0)", "1234567") })
+    let lines = Table([record]).rendered(CommandTests.plain).split(separator: "\n").map(String.init)
+    #expect(lines.allSatisfy { DisplayWidth.of($0) <= 80 }, "\(lines)")
+    #expect(lines.joined().contains("abcdefg…"))
+    #expect(lines.joined().contains("n9=1234567"))
+    let wide = Table([record]).rendered(Style(isColoured: false, limit: nil)).split(separator: "\n")
+    #expect(wide.count == 2 && wide[1].hasPrefix(long))
+    let plain = Table([record], isPlain: true).rendered(CommandTests.plain)
+    #expect(plain.contains("region=\(long)") && plain.contains("n9=1234567") && !plain.contains("…"))
+  }
+
+  @Test func `what is bad has a mark, and a colour where there are colours`() {
+    let records = [Record([("node", "e"), ("state", "up")]), Record([("node", "w"), ("state", "down")])]
+    #expect(Table(records).rendered(CommandTests.plain) == "node  state\ne     up\nw     ✗ down")
+    let coloured = Table(records).rendered(Style(isColoured: true, limit: nil))
+    #expect(coloured.contains("\u{1B}[31m✗ down\u{1B}[0m") && !coloured.contains("[31me"))
+  }
+
+  @Test func `people read units`() {
+    let record = Record([("disk_free", "52613349376"), ("log", "9961472"), ("log_pinned", "unknown"), ("up", "1234")])
+    let rows = Table([record]).rows[0].map(\.text)
+    #expect(rows == ["49 GiB", "9.5 MiB", "?", "1,234"])
+    #expect(Format.bytes(640) == "640 B" && Format.bytes(1 << 50) == "1024 TiB")
+    #expect([0, 119_999, 120_000, 7_200_000, 172_800_000].map(Format.age) == ["0 s", "119 s", "2 min", "2 h", "2 d"])
+  }
+
+  @Test func `json has types`() {
+    let record = Record([
+      ("cluster", "17"), ("nodes", "3"), ("healthy", "yes"), ("lag", "007"), ("say", "a\"b\n"), ("alarms", "none"),
+      ("voters", "e,w"), ("leader", "none"), ("disk_free", "unknown"), ("why", "e is down; w is down"), ("a-b", "5"),
+    ])
     #expect(
       JSON(record).rendered() == """
         {
           "cluster": "17",
           "nodes": 3,
-          "healthy": "yes",
+          "healthy": true,
           "lag": "007",
-          "say": "a\\"b\\n"
+          "say": "a\\"b\\n",
+          "alarms": [],
+          "voters": [
+            "e",
+            "w"
+          ],
+          "leader": null,
+          "disk_free": null,
+          "why": [
+            "e is down",
+            "w is down"
+          ],
+          "a_b": 5
         }
         """)
+  }
+
+  @Test func `errors are json too`() {
+    #expect(
+      ClientError.refused(code: "NOTFOUND", text: "no such shard").json.rendered() == """
+        {
+          "error": {
+            "code": "NOTFOUND",
+            "text": "no such shard",
+            "exit": 2
+          }
+        }
+        """)
+    #expect(ClientError.unreachable(["a: refused", "b: refused"]).json.rendered().contains(#""code": "UNREACHABLE""#))
+  }
+
+  @Test func `status says why the cluster is not healthy, and since when`() throws {
+    let record = Record([
+      ("cluster", "c1"), ("nodes", "3"), ("up", "2"), ("shards", "6"), ("leaders", "6"), ("healthy", "no"),
+      ("node", "east-1"), ("version", "0.1.0"), ("alarms", "NOSPACE"), ("state", "up"), ("warnings", "none"),
+      ("since", "1767225600000"), ("why", "west-1 is down; east-1 has the alarm NOSPACE"),
+    ])
+    let flags = try Flags([], accepting: [])
+    let page = ClusterCommands.page(record, [], flags, now: 1_767_225_660_000)
+    #expect(
+      page.rendered(CommandTests.plain) == """
+        ✗ not healthy since 2026-01-01 00:00:00Z (60 s)
+          west-1 is down
+          east-1 has the alarm NOSPACE
+        cluster c1 · 2 of 3 nodes up · 6 of 6 shards led
+        asked east-1 · state up · version 0.1.0
+        alarms: NOSPACE
+        """)
+    let healthy = Record([("cluster", "c1"), ("healthy", "yes"), ("since", "1767225600000"), ("why", "none")])
+    let other = ClusterCommands.page(healthy, [], flags, now: 1_767_225_660_000).rendered(CommandTests.plain)
+    #expect(other == "✓ healthy since 2026-01-01 00:00:00Z (60 s)\ncluster c1")
+  }
+
+  @Test func `the usage of each command names all of its flags, in 80 columns`() {
+    let commands =
+      ClusterCommands.all + InitCommand.all + AlarmCommands.all + [BenchCommand.command, ReplayCommand.command]
+    for command in commands {
+      for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }
+      let lines = command.usage.split(separator: "\n")
+      #expect(lines.allSatisfy { DisplayWidth.of($0) <= 80 }, "\(command.usage)")
+      #expect(command.allFlags.contains { $0.name == "json" })
+    }
+    #expect(InitCommand.command.allFlags.contains { $0.name == "dry-run" })
+    #expect(!ClusterCommands.status.allFlags.contains { $0.name == "dry-run" })
   }
 
   @Test func `exit codes say what went wrong`() throws {
@@ -79,6 +171,13 @@ import Testing
     #expect(table.run(["audit", "--json"] + to) == 4)
     #expect(table.run(["status", "--wrong"]) == 1)
     #expect(table.run(["nonsense"]) == 1)
+    #expect(table.run(["status", "word"] + to) == 1)
+    #expect(table.run(["cluster", "status"] + to) == 4)
+    #expect(table.run(["cluster"]) == 1)
+    #expect(table.run(["alarm", "clear", "NOSPACE", "--shard", "1"] + to) == 1)
+    #expect(table.run(["alarm", "clear", "POISON"] + to) == 1)
+    #expect(table.run(["help", "alarm"]) == 0)
+    #expect(table.run(["help", "cluster", "init"]) == 0)
     #expect(table.run([]) == 1)
     #expect(table.run(["help"]) == 0)
     #expect(table.run(["help", "bench"]) == 0)

@@ -70,7 +70,7 @@ import Testing
     options.pipelineDepth = 4
     options.lastDay = last.flatMap { Day($0) }
     options.halfway = halfway
-    let target = try Target(try Flags(["--to", cluster.addresses], values: Target.flags))
+    let target = try Target(try Flags(["--to", cluster.addresses], accepting: [.to, .timeout]))
     var csv = Self.csv
     for i in 0..<200 { csv += "\n\(10_000 + i % 50),1997-03-0\(1 + i % 9),1,\(i * 7)" }
     var replay = try Replay(options, target: target, purchases: try Purchases(text: csv, path: "x.csv"))

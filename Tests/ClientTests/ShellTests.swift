@@ -67,10 +67,11 @@ import Testing
 
   @Test func `replies are lines for scripts and tables for people`() {
     let value = Value.array([.text("tx=1-2 points=5"), .text("tx=1-10 points=12")])
+    let style = Style(isColoured: false, limit: 80)
     #expect(Pretty.plain(value) == ["tx=1-2 points=5", "tx=1-10 points=12"])
     #expect(Pretty.plain(.error(code: "BUSY", text: "")) == ["-BUSY"])
-    #expect(Pretty.rich(value) == "tx    points\n1-2        5\n1-10      12")
-    #expect(Pretty.rich(.text("member=ann since=1700000000000")) == "member  ann\nsince   2023-11-14 22:13:20Z")
+    #expect(Pretty.rich(value, style) == "tx    points\n1-2        5\n1-10      12")
+    #expect(Pretty.rich(.text("member=ann since=1700000000000"), style) == "member  ann\nsince   2023-11-14 22:13:20Z")
   }
 
   @Test func `a line from the shell gives the exit code of its reply`() throws {

@@ -73,13 +73,13 @@ struct BenchSetup {
     _ title: String, quiet: Bool, _ write: (Int, inout ByteBuffer) -> Void
   ) throws(ClientError) {
     let courier = try Courier(Courier.Options(endpoints: target.endpoints))
-    let progress = Progress(title, total: plan.memberCount)
+    let progress = Progress(title, total: plan.memberCount, isQuiet: quiet)
     var errors = ErrorCounts()
     try courier.deliver(
       count: plan.memberCount, write: write,
       answered: { _, kind, line in if kind == UInt8(ascii: "-") { errors.count(line) } },
-      progress: { if !quiet { progress.update($0) } })
-    if !quiet { progress.finish(plan.memberCount) }
+      progress: { progress.update($0) })
+    progress.finish(plan.memberCount)
     guard let example = errors.examples.first else { return }
     let parts = example.split(separator: " ", maxSplits: 1).map(String.init)
     throw .refused(code: parts.first ?? "ERR", text: "\(title): \(parts.dropFirst().joined()) (\(errors.total) in all)")

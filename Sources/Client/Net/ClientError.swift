@@ -12,6 +12,8 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   case malformedReply(String)
   /// The node answered with an error line.
   case refused(code: String, text: String)
+  /// A guard says no, before anything was done: exit code 2.
+  case declined(String)
   /// A file or a program of this machine would not serve.
   case local(String)
 
@@ -24,7 +26,31 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .disconnected(let text): "connection lost: " + text
     case .malformedReply(let text): "not a reply: " + text
     case .refused(let code, let text): "refused: \(code) \(text)"
+    case .declined(let text): "refused: " + text
     case .local(let text): text
+    }
+  }
+
+  /// What went wrong in one word: the code of the error line, or a word of the command line's own.
+  var code: String {
+    switch self {
+    case .usage: "USAGE"
+    case .unreachable: "UNREACHABLE"
+    case .timedOut: "TIMEOUT"
+    case .disconnected: "DISCONNECTED"
+    case .malformedReply: "MALFORMED"
+    case .refused(let code, _): code
+    case .declined: "REFUSED"
+    case .local: "LOCAL"
+    }
+  }
+  /// The rest of it.
+  var text: String {
+    switch self {
+    case .usage(let text), .timedOut(let text), .disconnected(let text), .malformedReply(let text),
+      .declined(let text), .local(let text), .refused(_, let text):
+      text
+    case .unreachable(let reasons): reasons.joined(separator: "; ")
     }
   }
 
@@ -34,6 +60,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .usage, .local: 1
     case .unreachable: 5
     case .timedOut, .disconnected, .malformedReply: 3
+    case .declined: 2
     case .refused(let code, _): ClientError.exitCode(ofReply: code)
     }
   }

@@ -74,8 +74,7 @@ struct Replay {
     let before = transactions()
     try post(into: &summary, quiet: quiet)
     try readBalances(into: &summary, quiet: quiet)
-    summary.books = try retrying { () throws(ClientError) in try target.askRecords("AUDIT") }
-      .last { $0["total"] == "yes" }
+    summary.books = try retrying { () throws(ClientError) in try target.audit().total }
     if let before, let after = summary.books?.integer("transactions") {
       summary.repeated = max(0, summary.accepted - Int(max(0, after - before)))
     }
@@ -149,7 +148,7 @@ struct Replay {
 
   private func addMembers(quiet: Bool) throws(ClientError) {
     let count = purchases.customers.count
-    let progress = Progress("members  ", total: count)
+    let progress = Progress("members  ", total: count, isQuiet: quiet)
     var errors = ErrorCounts()
     try courier.deliver(
       count: count,
@@ -162,8 +161,8 @@ struct Replay {
         guard kind == UInt8(ascii: "-"), !line.starts(with: "EXISTS".utf8) else { return }
         errors.count(line)
       },
-      progress: { if !quiet { progress.update($0) } })
-    if !quiet { progress.finish(count) }
+      progress: { progress.update($0) })
+    progress.finish(count)
     if let example = errors.examples.first {
       throw .refused(code: "MEMBER ADD", text: "\(example) (\(errors.total) members)")
     }
@@ -172,7 +171,7 @@ struct Replay {
   // MARK: - Purchases
 
   private func transactions() -> Int64? {
-    (try? target.askRecords("AUDIT"))?.last { $0["total"] == "yes" }?.integer("transactions")
+    (try? target.audit())?.total.integer("transactions")
   }
 
   private func post(into summary: inout Summary, quiet: Bool) throws(ClientError) {
@@ -182,7 +181,7 @@ struct Replay {
     var sums = merchants.map { RegionSum(region: $0.region, merchant: $0.name) }
     var refused = ErrorCounts()
     var accepted = 0
-    let progress = Progress("purchases", total: all.count)
+    let progress = Progress("purchases", total: all.count, isQuiet: quiet)
     var errand: Errand?
     let start = Clock.monotonicNanoseconds()
     try courier.deliver(
@@ -204,10 +203,10 @@ struct Replay {
       },
       progress: { done in
         if let command = options.halfway, errand == nil, done >= all.count / 2 { errand = Errand(command) }
-        if !quiet { progress.update(done) }
+        progress.update(done)
       })
     summary.seconds = Double(Clock.monotonicNanoseconds() - start) / 1e9
-    if !quiet { progress.finish(all.count) }
+    progress.finish(all.count)
     errand?.wait()
     summary.purchases = all.count
     summary.accepted = accepted
@@ -239,7 +238,7 @@ struct Replay {
     guard options.top > 0 else { return }
     var balances = [Int64](repeating: 0, count: count)
     var missing = 0
-    let progress = Progress("balances ", total: count)
+    let progress = Progress("balances ", total: count, isQuiet: quiet)
     try courier.deliver(
       count: count,
       write: { customer, output in
@@ -252,8 +251,8 @@ struct Replay {
           missing += 1
         }
       },
-      progress: { if !quiet { progress.update($0) } })
-    if !quiet { progress.finish(count) }
+      progress: { progress.update($0) })
+    progress.finish(count)
     if missing == 0 { summary.balanceSum = balances.reduce(0, +) }
     let order = balances.indices.sorted { (balances[$0], $1) > (balances[$1], $0) }
     summary.top = order.prefix(options.top).map { (member($0), balances[$0]) }

@@ -3,28 +3,26 @@ import System
 
 /// `tally shell`: the protocol for people.
 enum ShellCommand {
-  static let entry = CommandEntry(
-    name: "shell", summary: "an interactive shell for the line protocol; also -c 'LINE', or lines on standard input",
-    usage: """
-        tally shell [-c 'LINE'] [--to HOST:PORT[,…]] [--timeout SECONDS]
-
-      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history), tab completes verbs and
-      keys, Ctrl-D leaves. Records are shown as lists and tables. Lines that are piped in are sent one by one, and each
+  static let command = Command(
+    "shell", summary: "an interactive shell for the line protocol; also -c 'LINE', or lines on standard input",
+    flags: [.value("c", "'LINE'", "sends the line, or several, prints the replies and ends")],
+    notes: """
+      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history), tab completes verbs and \
+      keys, Ctrl-D leaves. Records are shown as lists and tables. Lines that are piped in are sent one by one, and each \
       reply is printed as it came, errors with their '-'; so with -c, which may hold several lines.
 
-      Exit code of -c and of piped lines: that of the first error reply (1 ERR, 3 UNKNOWN, 4 BUSY or UNAVAILABLE,
-      2 any other), or 5 where nobody is reachable.
-      """, body: run)
-
-  private static func run(_ arguments: [String]) throws(ClientError) -> Int32 {
-    let flags = try Flags(arguments, values: Target.flags + ["c"])
-    try flags.expectNoWords()
-    let target = try Target(flags)
-    if let line = flags["c"] { return try script(target, lines: line.split(separator: "\n").map(String.init)) }
-    guard Console.isInputTerminal, Console.isOutputTerminal else { return try pipe(target) }
-    var shell = try Shell(target)
-    return shell.run()
-  }
+      Exit code of -c and of piped lines: that of the first error reply (1 ERR, 3 UNKNOWN, 4 BUSY or UNAVAILABLE, 2 any \
+      other), or 5 where nobody is reachable.
+      """, hasJSON: false,
+    body: { invocation throws(ClientError) in
+      let target = invocation.target
+      if let line = invocation.flags["c"] {
+        return Outcome(exitCode: try script(target, lines: line.split(separator: "\n").map(String.init)))
+      }
+      guard Console.isInputTerminal, Console.isOutputTerminal else { return Outcome(exitCode: try pipe(target)) }
+      var shell = try Shell(target)
+      return Outcome(exitCode: shell.run())
+    })
 
   private static func script(_ target: Target, lines: [String]) throws(ClientError) -> Int32 {
     let connection = try target.connect()
@@ -61,6 +59,7 @@ private struct Shell {
   private var connection: Connection?
   private var completion = Completion()
   private let history = HistoryFile()
+  private let terminal = Terminal()
 
   init(_ target: Target) throws(ClientError) {
     self.target = target
@@ -70,7 +69,6 @@ private struct Shell {
 
   mutating func run() -> Int32 {
     Console.print("tally \(Version.text): HELP lists all requests, HELP VERB explains one, Ctrl-D leaves")
-    let terminal = Terminal()
     var editor = LineEditor(history: history.load())
     while true {
       let prompt = connection.map { "\($0.endpoint)> " } ?? "not connected> "
@@ -97,7 +95,9 @@ private struct Shell {
       let start = Clock.monotonicNanoseconds()
       let reply = try connection.request(text)
       let time = Format.duration(Clock.monotonicNanoseconds() - start)
-      Console.print(Pretty.rich(reply) + "  \u{1B}[2m\(time)\u{1B}[0m")
+      var style = Style(descriptor: 1, isWide: false)
+      style.limit = terminal.columnCount
+      Console.print(Pretty.rich(reply, style) + "  " + style.paint(time, .faint))
     } catch {
       Console.report("\(error)")
       if case .usage = error { return }

@@ -2,7 +2,6 @@ import Replies
 
 /// The cluster that a command is for: its addresses, tried in order, and a connection to one of them.
 struct Target {
-  static let flags = ["to", "timeout"]
   let endpoints: [Endpoint]
   let timeouts: Connection.Timeouts
 
@@ -70,5 +69,12 @@ struct Target {
     }
     guard let record = value.record else { throw .malformedReply("\(line) answered with other than records") }
     return [record]
+  }
+
+  /// An audit: a record a shard, and the total.
+  func audit() throws(ClientError) -> (shards: [Record], total: Record) {
+    let records = try askRecords("AUDIT")
+    guard let total = records.last, total["total"] == "yes" else { throw .malformedReply("AUDIT gave no total") }
+    return (records.dropLast(), total)
   }
 }

@@ -1,16 +1,12 @@
 /// The flags of one command: `--key value`, `--key=value` or `--switch`, and the words between them.
-public struct Flags: Sendable {
+struct Flags: Sendable {
   private var values: [String: String] = [:]
   private var switches: Set<String> = []
   /// The words that are no flags, in order.
-  public private(set) var words: [String] = []
+  private(set) var words: [String] = []
 
   /// Throws `.usage`, naming the flag: unknown, without its value, given twice.
-  /// - Parameters:
-  ///   - values: the flags that take a value, without their dashes.
-  ///   - switches: the flags that take none.
-  public init(_ arguments: [String], values known: [String], switches knownSwitches: [String] = []) throws(ClientError)
-  {
+  init(_ arguments: [String], accepting known: [Flag]) throws(ClientError) {
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       if argument == "--" {
@@ -24,26 +20,27 @@ public struct Flags: Sendable {
       let dashes = argument.hasPrefix("--") ? 2 : 1
       let parts = argument.dropFirst(dashes).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let key = parts.first.map(String.init) ?? ""
-      if knownSwitches.contains(key) {
+      guard let flag = known.first(where: { $0.name == key }) else {
+        throw .usage("unknown flag \(argument.split(separator: "=").first ?? "")")
+      }
+      if flag.value == nil {
         guard parts.count == 1 else { throw .usage("\(argument): --\(key) takes no value") }
         switches.insert(key)
-      } else if known.contains(key) {
+      } else {
         guard values[key] == nil else { throw .usage("--\(key) is given twice") }
         guard let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() else {
           throw .usage("\(argument) needs a value")
         }
         values[key] = value
-      } else {
-        throw .usage("unknown flag \(argument.split(separator: "=").first ?? "")")
       }
     }
   }
 
-  public func has(_ key: String) -> Bool { switches.contains(key) || values[key] != nil }
-  public subscript(_ key: String) -> String? { values[key] }
+  func has(_ key: String) -> Bool { switches.contains(key) || values[key] != nil }
+  subscript(_ key: String) -> String? { values[key] }
 
   /// A whole number within bounds, or what stands there instead of the flag.
-  public func integer(_ key: String, or standard: Int, in bounds: ClosedRange<Int>) throws(ClientError) -> Int {
+  func integer(_ key: String, or standard: Int, in bounds: ClosedRange<Int>) throws(ClientError) -> Int {
     guard let text = values[key] else { return standard }
     let plain = text.replacing("_", with: "").replacing(",", with: "")
     var scale = 1
@@ -60,15 +57,11 @@ public struct Flags: Sendable {
     return value
   }
   /// A decimal number within bounds.
-  public func number(_ key: String, or standard: Double, in bounds: ClosedRange<Double>) throws(ClientError) -> Double {
+  func number(_ key: String, or standard: Double, in bounds: ClosedRange<Double>) throws(ClientError) -> Double {
     guard let text = values[key] else { return standard }
     guard let value = Double(text), bounds.contains(value) else {
       throw .usage("--\(key) \(text): a number from \(bounds.lowerBound) to \(bounds.upperBound) is wanted")
     }
     return value
-  }
-  /// Throws `.usage` where there are words that the command does not take.
-  public func expectNoWords() throws(ClientError) {
-    if let word = words.first { throw .usage("unexpected argument '\(word)'") }
   }
 }

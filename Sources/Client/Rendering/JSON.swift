@@ -10,24 +10,16 @@ indirect enum JSON: Sendable {
   case array([JSON])
   case object([(String, JSON)])
 
-  /// The keys of the protocol whose values are names, however much they look like numbers.
-  private static let names: Set<String> = [
-    "cluster", "digest", "member", "tx", "of", "name", "node", "region", "program", "merchant", "request", "title",
-    "card", "cards", "id", "leader", "voters", "learners", "slots", "address", "version", "from", "to",
-  ]
-
-  /// A record as an object: whole numbers as numbers, all else as the protocol words it.
+  /// A record as an object. Each value has the type of its field; words are joined by `_` in keys.
   init(_ record: Record) {
-    self = .object(
-      record.fields.map { field in
-        let isNumber = !JSON.names.contains(field.key) && field.value.utf8.count < 17
-        if isNumber, let number = Int64(field.value), String(number) == field.value {
-          return (field.key, .integer(number))
-        }
-        return (field.key, .text(field.value))
-      })
+    self = .object(record.fields.map { (FieldKind.normal($0.key), FieldKind.json($0.key, $0.value)) })
   }
   init(_ records: [Record]) { self = .array(records.map { JSON($0) }) }
+
+  /// An object with more fields behind its own.
+  func adding(_ more: [(String, JSON)]) -> JSON {
+    if case .object(let fields) = self { .object(fields + more) } else { self }
+  }
 
   /// Two spaces a level.
   func rendered(indent: Int = 0) -> String {

@@ -1,0 +1,114 @@
+import Replies
+import System
+
+/// The commands that show the cluster's state and its books.
+enum ClusterCommands {
+  static let all = [status, nodes, shards, audit]
+
+  // MARK: status
+
+  static let status = Command(
+    "status", aliases: ["cluster status"], summary: "the cluster at a glance, a node a row",
+    notes: "Says why the cluster is not healthy, and since when. Exit code 4 unless it is healthy.",
+    body: { invocation throws(ClientError) in
+      guard let record = try invocation.target.askRecords("CLUSTER STATUS").first else {
+        throw .malformedReply("CLUSTER STATUS answered nothing")
+      }
+      let rows = (try? invocation.target.askRecords("CLUSTER NODES")) ?? []
+      let json = JSON(record).adding([("node_rows", JSON(rows))])
+      let now = Clock.wall() / 1000
+      return Outcome(
+        json: json, page: page(record, rows, invocation.flags, now: now), exitCode: record["healthy"] == "yes" ? 0 : 4)
+    })
+
+  static func page(_ record: Record, _ rows: [Record], _ flags: Flags, now: Int64) -> Page {
+    var page = Page()
+    let isHealthy = record["healthy"] == "yes"
+    let verdict = isHealthy ? Styled("✓ healthy", .good) : Styled("✗ not healthy", .bad)
+    page.line(verdict, Styled(record.integer("since").map { since($0, now: now) } ?? ""))
+    for reason in FieldKind.items(record["why"] ?? "none", ";") { page.line(Styled("  \(reason)", .bad)) }
+    var facts = ["cluster \(record["cluster"] ?? "none")"]
+    if let nodes = record["nodes"] { facts.append("\(record["up"] ?? "?") of \(nodes) nodes up") }
+    if let shards = record["shards"] { facts.append("\(record["leaders"] ?? "?") of \(shards) shards led") }
+    page.line(Styled(facts.joined(separator: " · ")))
+    if let node = record["node"] {
+      page.line(Styled("asked \(node) · state \(record["state"] ?? "?") · version \(record["version"] ?? "?")", .faint))
+    }
+    for key in ["alarms", "warnings", "detail"] {
+      guard let value = record[key], value != "none" else { continue }
+      page.line(Styled("\(key): \(value)", key == "warnings" ? .warning : .bad))
+    }
+    if !rows.isEmpty { page.table(nodeTable(rows, flags)) }
+    return page
+  }
+
+  private static func since(_ moment: Int64, now: Int64) -> String {
+    " since \(Format.moment(moment)) (\(Format.age(now - moment)))"
+  }
+
+  // MARK: nodes and shards
+
+  static let nodes = Command(
+    "nodes", aliases: ["cluster nodes"], summary: "the nodes: region, address, state, leaders, replicas",
+    notes:
+      "leads: shards that it leads; holds: shards that it has a replica of; log: its log's files; free: on its disk.",
+    body: { invocation throws(ClientError) in
+      let records = try invocation.target.askRecords("CLUSTER NODES")
+      var page = Page()
+      page.table(nodeTable(records, invocation.flags))
+      return Outcome(json: JSON(records), page: page)
+    })
+
+  private static func nodeTable(_ records: [Record], _ flags: Flags) -> Table {
+    if flags.has("wide") { return Table(records) }
+    let columns = ["node", "region", "address", "state", "leaders", "replicas", "log", "disk_free", "alarms"]
+    return Table(records, columns: columns)
+  }
+
+  static let shards = Command(
+    "shards", aliases: ["cluster shards"], summary: "the shards: slots, leader, voters, term, commit, applied",
+    notes: "lag: entries that the node asked has yet to apply.",
+    body: { invocation throws(ClientError) in
+      let records = try invocation.target.askRecords("CLUSTER SHARDS").map(completed)
+      var page = Page()
+      let columns = ["shard", "slots", "leader", "voters", "term", "commit", "lag_entries"]
+      page.table(Table(records, columns: invocation.flags.has("wide") ? nil : columns))
+      return Outcome(json: JSON(records), page: page)
+    })
+
+  /// With what follows from its other fields.
+  private static func completed(_ shard: Record) -> Record {
+    var fields = shard.fields.map { ($0.key, $0.value) }
+    let slots = (shard["slots"] ?? "").split(separator: "-").compactMap { Int64($0) }
+    if slots.count == 2 { fields += [("first", "\(slots[0])"), ("end", "\(slots[1] + 1)")] }
+    if let commit = shard.integer("commit"), let applied = shard.integer("applied") {
+      fields.append(("lag_entries", "\(max(0, commit - applied))"))
+    }
+    if let leader = shard["leader"] { fields.append(("state", leader == "none" ? "leaderless" : "led")) }
+    return Record(fields)
+  }
+
+  // MARK: audit
+
+  static let audit = Command(
+    "audit", summary: "adds up the books of all shards at one moment",
+    notes: "Exit code 4 unless they balance.",
+    body: { invocation throws(ClientError) in
+      let (shards, total) = try invocation.target.audit()
+      let isBalanced = total["balanced"] == "yes"
+      var page = Page()
+      let columns = ["shard", "accounts", "transactions", "sum", "intransit", "digest"]
+      page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
+      page.line()
+      page.line(
+        isBalanced ? Styled("✓ balanced", .good) : Styled("✗ not balanced", .bad),
+        Styled(" · \(books(total, without: "balanced"))"))
+      return Outcome(json: JSON(shards + [total]), page: page, exitCode: isBalanced ? 0 : 4)
+    })
+
+  /// What an audit's total says, in one line.
+  static func books(_ total: Record, without known: String = "total") -> String {
+    total.fields.filter { $0.key != "total" && $0.key != known }
+      .map { "\(FieldKind.title($0.key)) \(FieldKind.cell($0.key, $0.value).text)" }.joined(separator: " · ")
+  }
+}

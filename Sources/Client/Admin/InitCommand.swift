@@ -1,0 +1,68 @@
+import Replies
+import System
+
+/// `tally init`: makes a cluster.
+enum InitCommand {
+  static let all = [command]
+
+  static let command = Command(
+    "init", aliases: ["cluster init"],
+    summary: "once, makes a cluster of the nodes that have found each other",
+    flags: [
+      .value("shards", "N", "how many shards the key space is cut into (6)"),
+      .value("replicas", "N", "copies of each, an odd number (3)"),
+      .toggle("allow-single-region", "all copies of a shard in one region, if need be"),
+      .toggle("no-wait", "does not wait until the cluster is healthy"),
+    ],
+    notes: "Said again with the same figures it prints the same; with others it is refused.",
+    plan: { invocation throws(ClientError) in
+      let records = try ask(invocation, " dry-run=yes").records
+      guard let cluster = records.first else { throw .malformedReply("CLUSTER INIT dry-run=yes gave no records") }
+      let shards = Array(records.dropFirst())
+      var page = Page()
+      let isNew = cluster["cluster"] == "none"
+      page.line(isNew ? "would make, and has not made:" : "this cluster is there; nothing would change:")
+      page.line(Styled(described(cluster)))
+      if !shards.isEmpty { page.table(Table(shards)) }
+      return Outcome(json: JSON(cluster).adding([("shard_rows", JSON(shards))]), page: page)
+    },
+    body: { invocation throws(ClientError) in
+      let record = try ask(invocation).record ?? Record([("result", "OK")])
+      let isHealthy = invocation.flags.has("no-wait") || waitUntilHealthy(invocation.target)
+      var outcome = Outcome(json: JSON(record))
+      outcome.page.line(Styled(described(record)))
+      if !isHealthy {
+        outcome.json = JSON(record).adding([("healthy", .bool(false))])
+        outcome.page.line(Styled("the cluster is made, but not healthy yet (tally status)", .bad))
+        outcome.exitCode = 3
+      }
+      return outcome
+    })
+
+  private static func ask(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {
+    let flags = invocation.flags
+    var line = "CLUSTER INIT"
+    if flags.has("shards") { line += " shards=\(try flags.integer("shards", or: 0, in: 1...4096))" }
+    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...9))" }
+    if flags.has("allow-single-region") { line += " allow-single-region=yes" }
+    do { return try invocation.target.connect().request(line + more).orThrow() } catch {
+      // The arguments were looked at here: what the cluster finds wrong is how its nodes are placed.
+      guard case .refused("ERR", let text) = error else { throw error }
+      throw .declined(text)
+    }
+  }
+
+  private static func described(_ record: Record) -> String {
+    record.fields.map { "\($0.key) \($0.value)" }.joined(separator: " · ")
+  }
+
+  private static func waitUntilHealthy(_ target: Target) -> Bool {
+    let start = Clock.monotonicNanoseconds()
+    while Clock.monotonicNanoseconds() - start < UInt64(target.timeouts.reply) * 1_000_000 {
+      if let record = try? target.askRecords("CLUSTER STATUS").first, record["healthy"] == "yes" { return true }
+      // Between two questions: no node tells a client when the cluster becomes healthy.
+      pause(milliseconds: 100)
+    }
+    return false
+  }
+}

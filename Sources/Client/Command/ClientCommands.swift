@@ -1,0 +1,8 @@
+/// The commands that this module brings: everything but running a node.
+public enum ClientCommands {
+  public static let all = commands.map(\.entry)
+
+  private static let commands =
+    ClusterCommands.all + InitCommand.all + AlarmCommands.all + [ShellCommand.command, BenchCommand.command]
+    + [ReplayCommand.command]
+}

@@ -1,0 +1,106 @@
+/// One command of the program: a row of its table.
+public struct CommandEntry: Sendable {
+  /// One word or two: `status`, `alarm list`.
+  public let name: String
+  /// Other names, which `tally help` does not list.
+  let aliases: [String]
+  /// One line for `tally help`.
+  public let summary: String
+  /// What `tally help NAME` prints.
+  public let usage: String
+  /// Runs with the arguments behind the name; gives the exit code.
+  public let run: @Sendable ([String]) -> Int32
+
+  public init(
+    name: String, aliases: [String] = [], summary: String, usage: String,
+    run: @escaping @Sendable ([String]) -> Int32
+  ) {
+    self.name = name
+    self.aliases = aliases
+    self.summary = summary
+    self.usage = usage
+    self.run = run
+  }
+}
+
+/// The executable's commands, and how a line of arguments finds its command.
+public struct CommandTable: Sendable {
+  private let entries: [CommandEntry]
+  public init(_ entries: [CommandEntry]) { self.entries = entries }
+
+  /// Runs what the arguments (without the program's own name) ask for; gives the exit code.
+  public func run(_ arguments: [String]) -> Int32 {
+    guard let name = arguments.first else {
+      Console.write(overview(), to: 2)
+      return 1
+    }
+    if ["help", "--help", "-h"].contains(name) { return help(Array(arguments.dropFirst())) }
+    if ["version", "--version", "-V"].contains(name) {
+      Console.print("tally \(Version.text)")
+      return 0
+    }
+    guard let (entry, rest) = find(arguments) else { return unknown(arguments) }
+    let flags = rest.prefix { $0 != "--" }
+    if flags.contains("--help") || ["help", "-h"].contains(rest.first) { return help([entry.name]) }
+    return entry.run(rest)
+  }
+
+  /// The command that the first words name, and the arguments behind its name.
+  private func find(_ arguments: [String]) -> (CommandEntry, [String])? {
+    for count in [2, 1] where arguments.count >= count {
+      let name = arguments.prefix(count).joined(separator: " ")
+      if let entry = entries.first(where: { $0.name == name || $0.aliases.contains(name) }) {
+        return (entry, Array(arguments.dropFirst(count)))
+      }
+    }
+    return nil
+  }
+
+  private func unknown(_ words: [String]) -> Int32 {
+    let name = words.first ?? ""
+    let family = entries.flatMap { [$0.name] + $0.aliases }.filter { $0.hasPrefix("\(name) ") }
+    let there = family.isEmpty ? "tally help lists them" : "there is \(family.joined(separator: ", "))"
+    let said = family.isEmpty ? name : words.prefix(2).joined(separator: " ")
+    Console.report("tally: no command '\(said)' (\(there))")
+    return 1
+  }
+
+  private func help(_ words: [String]) -> Int32 {
+    guard !words.isEmpty else {
+      Console.write(overview())
+      return 0
+    }
+    let name = words.flatMap { $0.split(separator: " ").map(String.init) }
+    let found = find(name).map { [$0.0] } ?? entries.filter { $0.name.hasPrefix("\(name[0]) ") }
+    guard !found.isEmpty else { return unknown(name) }
+    let texts = found.map { "tally \($0.name): \($0.summary)\n\n\($0.usage)" }
+    Console.print(texts.joined(separator: "\n\n"))
+    return 0
+  }
+
+  private func overview() -> String {
+    let width = entries.map(\.name.count).max() ?? 0
+    let lines = entries.flatMap { entry in
+      Page.wrapped(entry.summary, width: Style.width - width - 4).enumerated().map { i, text in
+        let head = i == 0 ? entry.name : ""
+        return "  \(head)\(String(repeating: " ", count: width - head.count))  \(text)"
+      }
+    }
+    return """
+      tally \(Version.text): a replicated ledger for loyalty points
+
+      \(lines.joined(separator: "\n"))
+
+      tally help COMMAND tells more. Most commands take --to HOST:PORT[,HOST:PORT…]
+      (or TALLY_TO), tried in order; the default is 127.0.0.1:7401. Exit code:
+      0 done, 1 wrong arguments, 2 refused, 3 unknown or timed out, 4 the cluster is
+      unhealthy, 5 nobody reachable.
+
+      """
+  }
+}
+
+/// The version of the program.
+public enum Version {
+  public static let text = "0.1.0"
+}

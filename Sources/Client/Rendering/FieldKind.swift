@@ -1,0 +1,99 @@
+/// What the value of a reply's field is. Its JSON type and how a person reads it follow from that.
+enum FieldKind: Sendable {
+  /// Words and names, however much they look like numbers. `none` is null in JSON.
+  case text
+  case count
+  case bytes
+  /// `yes` or `no`.
+  case flag
+  /// Words with commas between them; `none` is an empty list.
+  case list
+  /// Sentences with semicolons between them; `none` is an empty list.
+  case sentences
+  /// Milliseconds since 1970.
+  case moment
+
+  /// By key. Of a key that is not here a whole number counts as one, all else as words.
+  private static let kinds: [String: FieldKind] = [
+    "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
+    "balance": .count, "balanced": .flag, "card": .text, "cards": .list, "cluster": .text, "commit": .count,
+    "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "effective": .moment, "end": .count,
+    "expires": .moment, "first": .count, "from": .text, "healthy": .flag, "id": .text, "index": .count,
+    "intransit": .count, "lag_entries": .count, "leader": .text, "leaders": .count, "learners": .list, "log": .bytes,
+    "log_pinned": .bytes, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
+    "nodes": .count, "of": .text, "program": .text, "region": .text, "replicas": .count, "request": .text,
+    "shard": .count, "shards": .count, "since": .moment, "slots": .text, "state": .text, "sum": .count, "term": .count,
+    "time": .moment, "title": .text, "to": .text, "total": .flag, "transactions": .count, "tx": .text, "up": .count,
+    "version": .text, "voters": .list, "warnings": .list, "why": .sentences,
+  ]
+  private static let titles = [
+    "disk_free": "free", "leaders": "leads", "replicas": "holds", "lag_entries": "lag", "log_pinned": "pinned",
+    "intransit": "in transit",
+  ]
+
+  /// How a person reads what is not known.
+  static let unknown = "?"
+  static let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+
+  /// Keys are joined by `_` in JSON, by either on the wire.
+  static func normal(_ key: String) -> String { key.replacing("-", with: "_") }
+  static func of(_ key: String) -> FieldKind? { kinds[normal(key)] }
+  static func title(_ key: String) -> String { titles[normal(key)] ?? key }
+
+  // MARK: For programs
+
+  static func json(_ key: String, _ value: String) -> JSON {
+    switch of(key) {
+    case .text: return value == "none" ? .null : .text(value)
+    case .flag: return value == "yes" ? .bool(true) : value == "no" ? .bool(false) : .text(value)
+    case .count, .bytes, .moment:
+      if value == "unknown" || value == "none" { return .null }
+      return Int64(value).map { .integer($0) } ?? .text(value)
+    case .list: return value == "unknown" ? .null : .array(items(value, ",").map { .text($0) })
+    case .sentences: return .array(items(value, ";").map { .text($0) })
+    case nil:
+      // What a double holds exactly, written as a number is.
+      if value.utf8.count < 17, let number = Int64(value), String(number) == value { return .integer(number) }
+      return .text(value)
+    }
+  }
+
+  static func items(_ value: String, _ separator: Character) -> [String] {
+    if value == "none" { return [] }
+    return value.split(separator: separator).map { String($0.drop { $0 == " " }) }
+  }
+
+  // MARK: For people
+
+  static func cell(_ key: String, _ value: String) -> Styled {
+    if value == "unknown" { return Styled(unknown, .faint) }
+    switch of(key) {
+    case .bytes: return Styled(Int64(value).map { Format.bytes($0) } ?? value)
+    case .count: return Styled(Int64(value).map { Format.grouped($0) } ?? value)
+    case .moment: return Styled(dated(key, value))
+    case .flag: return Styled(value, value == "no" ? .bad : .plain)
+    case .text, .list, .sentences, nil: return Styled(value, tone(key, value)).marked
+    }
+  }
+
+  /// A value as it is, but for a moment, which becomes a date.
+  static func dated(_ key: String, _ value: String) -> String {
+    guard case .moment = of(key), let milliseconds = Int64(value), milliseconds > 0 else { return value }
+    return Format.moment(milliseconds)
+  }
+
+  private static func tone(_ key: String, _ value: String) -> Tone {
+    switch normal(key) {
+    case "state": ["up", "active"].contains(value) ? .plain : value == "down" ? .bad : .warning
+    case "leader": value == "none" ? .bad : .plain
+    case "alarms": value == "none" ? .faint : .bad
+    case "warnings": value == "none" ? .faint : .warning
+    default: .plain
+    }
+  }
+}
+
+extension Styled {
+  /// With a mark in front of what is bad: colours do not reach everybody.
+  fileprivate var marked: Styled { tone == .bad ? Styled("✗ \(text)", tone) : self }
+}
