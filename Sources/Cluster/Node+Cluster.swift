@@ -139,49 +139,39 @@ extension Node {
   func isServed(_ shard: ShardID) -> Bool { isLed(shard) && edge.leader(of: shard).hasTakenOver }
 
   func infoSections() -> [InfoSection] {
-    let led = replicas.filter { $0?.isLeader == true }.count
-    return [
+    let all = metrics
+    return Metric.Section.allCases.map { section in
       InfoSection(
-        "clients",
-        [
-          ("connected_clients", "\(clients.count)"), ("accepted_clients", "\(counters.clientsAccepted)"),
-          ("refused_clients", "\(gauges.clientsRefused)"),
-        ]),
-      InfoSection(
-        "requests",
-        [
-          ("requests", "\(counters.requests)"), ("refused_lines", "\(counters.refusedLines)"),
-          ("forwarded", "\(counters.forwarded)"), ("answered_unknown", "\(counters.unknowns)"),
-          ("answered_unavailable", "\(counters.unavailables)"),
-        ]),
-      InfoSection(
-        "cluster",
-        [
-          ("cluster", cluster == 0 ? "none" : clusterName), ("node_id", Node.hex(id.rawValue)),
-          ("region", configuration.region), ("replicas", "\(replicas.filter { $0 != nil }.count)"),
-          ("leaders", "\(led)"), ("peers", "\(peers.filter { $0.isConnected }.count)"),
-          ("strangers_turned_away", "\(counters.strangersTurnedAway)"),
-          ("clock_ahead_ms", clock.ahead.map { "\($0 / 1000)" } ?? "unknown"),
-          ("clock_right", clock.isOff ? "no" : "yes"),
-        ]),
-      InfoSection(
-        "snapshots",
-        [
-          ("snapshots_taken", "\(counters.snapshotsTaken)"), ("snapshots_sent", "\(counters.snapshotsSent)"),
-          ("snapshots_installed", "\(counters.snapshotsInstalled)"),
-          ("commands_behind_snapshots", "\(commandsBehindSnapshots)"),
-          ("snapshot_under_way", snapshotUnderWay.map { "\($0.rawValue)" } ?? "none"),
-        ]),
-      diskSection, memorySection,
-      InfoSection(
-        "loop",
-        [
-          ("loop_busy_permille", "\(gauges.loopBusyPermille)"), ("longest_turn_us", "\(gauges.longestTurn)"),
-          ("log_writes", "\(gauges.logWrites)"), ("longest_log_write_us", "\(gauges.longestLogWrite)"),
-          ("log_lines_dropped", "\(gauges.logLinesDropped)"),
-        ]),
-    ]
+        section.rawValue,
+        all.filter { $0.metric.section == section }.map { (name: "\($0.metric.name)", value: $0.value) })
+    }
   }
+
+  static let clientGauges = [
+    Gauge("connected_clients", .clients, "connections of terminals") { "\($0.clientIndex.count)" }
+  ]
+  static let clusterGauges = [
+    Gauge("cluster", .cluster, "the cluster's id", .fact) { $0.cluster == 0 ? "none" : $0.clusterName },
+    Gauge("node_id", .cluster, "the node's id", .fact) { Node.hex($0.id.rawValue) },
+    Gauge("region", .cluster, "its region", .fact) { $0.configuration.region },
+    Gauge("replicas", .cluster, "replicas that it holds") { "\($0.replicas.filter { $0 != nil }.count)" },
+    Gauge("leaders", .cluster, "shards that it leads") { "\($0.replicas.filter { $0?.isLeader == true }.count)" },
+    Gauge("peers", .cluster, "other nodes in reach") { "\($0.peers.filter { $0.isConnected }.count)" },
+    Gauge("clock_ahead_ms", .cluster, "by how much its clock is ahead of the others' median", .gauge, .milliseconds) {
+      $0.clock.ahead.map { "\($0 / 1000)" } ?? "unknown"
+    },
+    Gauge("clock_right", .cluster, "whether it may lead by its clock: yes or no", .fact) {
+      $0.clock.isOff ? "no" : "yes"
+    },
+  ]
+  static let snapshotGauges = [
+    Gauge("commands_behind_snapshots", .snapshots, "commands that a start would apply again") {
+      "\($0.commandsBehindSnapshots)"
+    },
+    Gauge("snapshot_under_way", .snapshots, "the shard whose snapshot is being written", .fact) {
+      $0.snapshotUnderWay.map { "\($0.rawValue)" } ?? "none"
+    },
+  ]
 }
 
 extension Node {

@@ -1,5 +1,6 @@
 import Base
 import Protocol
+import Storage
 
 /// What nodes tell each other, and the operator, of their disks, and how full their memory is.
 struct PeerDisk: BitwiseCopyable, Sendable {
@@ -60,20 +61,31 @@ extension Node {
     if isNew { judgeShedding() }
   }
 
-  var diskSection: InfoSection {
-    let gauges = disk.gauges
-    let worst = gauges?.log.shards.max { $0.pinnedBytes < $1.pinnedBytes }
-    return InfoSection(
-      "disk",
-      [
-        ("alarms", Node.list(alarms(of: peers[0]))), ("disk_free", gauges.map { "\($0.freeBytes)" } ?? "unknown"),
-        ("disk_reserve", "\(configuration.diskReserve.byteCount)"),
-        ("log_bytes", "\(gauges?.log.byteCount ?? 0)"), ("log_pinned_bytes", "\(gauges?.log.pinnedBytes ?? 0)"),
-        ("log_limit", "\(configuration.logLimitBytes)"),
-        ("log_held_by_shard", worst.map { "\($0.shard.rawValue)" } ?? "none"),
-        ("log_held_bytes", "\(worst?.pinnedBytes ?? 0)"), ("log_live_bytes", "\(worst?.liveBytes ?? 0)"),
-        ("log_probes", "\(logWriter.probeCount)"), ("log_rewrites", "\(counters.logRewrites)"),
-        ("snapshots_forced", "\(counters.snapshotsForced)"),
-      ])
-  }
+  static let diskGauges = [
+    Gauge("alarms", .disk, "its alarms", .fact) { Node.list($0.alarms(of: $0.peers[0])) },
+    Gauge("disk_free", .disk, "free on the data's file system", .gauge, .bytes) {
+      $0.disk.gauges.map { "\($0.freeBytes)" } ?? "unknown"
+    },
+    Gauge("disk_reserve", .disk, "below this it takes no writes", .gauge, .bytes) {
+      "\($0.configuration.diskReserve.byteCount)"
+    },
+    Gauge("log_bytes", .disk, "the log's files", .gauge, .bytes) { "\($0.disk.gauges?.log.byteCount ?? 0)" },
+    Gauge("log_pinned_bytes", .disk, "those of them that are needed", .gauge, .bytes) {
+      "\($0.disk.gauges?.log.pinnedBytes ?? 0)"
+    },
+    Gauge("log_limit", .disk, "what the log may take", .gauge, .bytes) { "\($0.configuration.logLimitBytes)" },
+    Gauge("log_held_by_shard", .disk, "the shard that holds back most of the log", .fact) {
+      $0.shardHoldingLog.map { "\($0.shard.rawValue)" } ?? "none"
+    },
+    Gauge("log_held_bytes", .disk, "how much it holds back", .gauge, .bytes) {
+      "\($0.shardHoldingLog?.pinnedBytes ?? 0)"
+    },
+    Gauge("log_live_bytes", .disk, "and how much of that is live", .gauge, .bytes) {
+      "\($0.shardHoldingLog?.liveBytes ?? 0)"
+    },
+    Gauge("log_probes", .disk, "empty batches that asked the disk whether it answers", .counter) {
+      "\($0.logWriter.probeCount)"
+    },
+  ]
+  private var shardHoldingLog: ShardUsage? { disk.gauges?.log.shards.max { $0.pinnedBytes < $1.pinnedBytes } }
 }

@@ -82,14 +82,19 @@ extension Node {
     }
   }
 
-  var memorySection: InfoSection {
-    InfoSection(
-      "memory",
-      [
-        ("memory_used", memory.usage.map { "\($0.used)" } ?? "unknown"),
-        ("memory_limit", memory.usage.map { "\($0.limit)" } ?? "unknown"), ("memory_level", "\(memory.level)"),
-        ("memory_spare", "\(memorySpare)"),
-        ("memory_state", "\(replicas.reduce(0) { $0 + ($1?.machine.memoryByteCount ?? 0) })"),
-      ])
-  }
+  static let memoryGauges = [
+    Gauge("memory_used", .memory, "what counts of what the process uses", .gauge, .bytes) {
+      $0.memory.usage.map { "\($0.used)" } ?? "unknown"
+    },
+    Gauge("memory_limit", .memory, "what it may use", .gauge, .bytes) {
+      $0.memory.usage.map { "\($0.limit)" } ?? "unknown"
+    },
+    Gauge("memory_level", .memory, "what is refused for want of memory", .fact) { "\($0.memory.level)" },
+    Gauge("memory_spare", .memory, "what the ledgers keep to grow into", .gauge, .bytes) {
+      "\($0.memorySpare)"
+    },
+    Gauge("memory_state", .memory, "what the ledgers' state takes", .gauge, .bytes) {
+      "\($0.replicas.reduce(0) { $0 + ($1?.machine.memoryByteCount ?? 0) })"
+    },
+  ]
 }

@@ -394,22 +394,21 @@ public final class Node: NodeCore {
   }
 }
 
-/// What a node has done since it started, for INFO.
+/// What a node has done since it started.
 struct NodeCounters {
-  var requests: UInt64 = 0
-  var forwarded: UInt64 = 0
-  var refusedLines: UInt64 = 0
-  var clientsAccepted: UInt64 = 0
-  var unknowns: UInt64 = 0
-  var unavailables: UInt64 = 0
+  @Measured("accepted_clients", .clients, "connections of terminals since the start") var clientsAccepted: UInt64 = 0
+  @Measured("requests", .requests, "requests that were understood") var requests: UInt64 = 0
+  @Measured("refused_lines", .requests, "lines that were not understood") var refusedLines: UInt64 = 0
+  @Measured("forwarded", .requests, "requests sent to a shard's leader on another node") var forwarded: UInt64 = 0
+  @Measured("answered_unknown", .requests, "requests answered UNKNOWN") var unknowns: UInt64 = 0
+  @Measured("answered_unavailable", .requests, "requests answered UNAVAILABLE or BUSY") var unavailables: UInt64 = 0
+  @Measured("strangers_turned_away", .cluster, "links whose other side did not prove to be a node")
+  var strangersTurnedAway: UInt64 = 0
+  @Measured("snapshots_taken", .snapshots, "snapshots that were begun") var snapshotsTaken: UInt64 = 0
+  @Measured("snapshots_sent", .snapshots, "snapshots sent to other nodes") var snapshotsSent: UInt64 = 0
+  @Measured("snapshots_installed", .snapshots, "snapshots received and put to use") var snapshotsInstalled: UInt64 = 0
+  @Measured("log_rewrites", .disk, "times that entries were written again at the log's end") var logRewrites: UInt64 = 0
+  @Measured("snapshots_forced", .disk, "snapshots taken because the log was too long") var snapshotsForced: UInt64 = 0
   /// Shards named to peers in heartbeats: those of which something had changed.
   var statusRowsTold: UInt64 = 0
-  var snapshotsTaken: UInt64 = 0
-  /// Because the log was too long.
-  var snapshotsForced: UInt64 = 0
-  var logRewrites: UInt64 = 0
-  var snapshotsSent: UInt64 = 0
-  var snapshotsInstalled: UInt64 = 0
-  /// Links to somebody who did not prove who it is.
-  var strangersTurnedAway: UInt64 = 0
 }

@@ -62,9 +62,10 @@ public struct Setting: Sendable {
 
 /// What the shell measured over the last second, for INFO and for the node's own judgement.
 public struct ShellGauges: Sendable {
-  /// Thousandths of the time that the loop was not waiting.
+  @Measured(
+    "loop_busy_permille", .loop, "time in which the loop was not waiting, of the last second", .gauge, .permille)
   public var loopBusyPermille = 0
-  /// The longest turn of the loop, in microseconds.
+  @Measured("longest_turn_us", .loop, "the loop's longest turn of the last second", .gauge, .microseconds)
   public var longestTurn: UInt64 = 0
   /// Turns of the loop.
   public var turns = 0
@@ -74,17 +75,19 @@ public struct ShellGauges: Sendable {
   public var clientBytesOut: UInt64 = 0
   public var linkBytesIn: UInt64 = 0
   public var linkBytesOut: UInt64 = 0
-  /// Batches that the log thread wrote, and the longest such write in microseconds.
-  public var logWrites = 0
+  @Measured("log_writes", .loop, "batches written to the log in the last second", .gauge) public var logWrites = 0
+  @Measured("longest_log_write_us", .loop, "the longest of these writes", .gauge, .microseconds)
   public var longestLogWrite: UInt64 = 0
   /// Bytes accepted from the node that no socket has taken yet.
   public var unsentBytes = 0
-  /// Totals since the start.
-  public var clientsRefused: UInt64 = 0
+  /// Totals since the start, from here on.
+  @Measured("refused_clients", .clients, "connections for which there was no room") public var clientsRefused: UInt64 =
+    0
   /// Connections that were idle and had to make room for others.
   public var clientsClosedIdle: UInt64 = 0
   /// Connections, of terminals or nodes, that could not be taken or made for want of a descriptor.
   public var connectionsWithoutDescriptor: UInt64 = 0
+  @Measured("log_lines_dropped", .loop, "lines of the operator's log that its reader was too slow for")
   public var logLinesDropped: UInt64 = 0
   public init() {}
 }

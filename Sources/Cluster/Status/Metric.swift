@@ -1,0 +1,76 @@
+/// What is known of one figure of a node beside its value. INFO and the table in docs/operations.md are made of these.
+///
+/// A figure is declared where it is counted or found, in one line:
+///  - what is counted, or measured by the shell: a property with `@Measured`;
+///  - what is looked up when somebody asks: a row of a list of `Gauge`.
+public struct Metric: Sendable {
+  /// Its place in INFO, in this order.
+  public enum Section: String, CaseIterable, Sendable { case clients, requests, cluster, snapshots, disk, memory, loop }
+  public enum Kind: String, Sendable {
+    /// Only grows, from 0 at the start of the process.
+    case counter
+    /// Rises and falls.
+    case gauge
+    /// Words.
+    case fact
+  }
+  public enum Unit: String, Sendable {
+    case none = "", bytes, microseconds, milliseconds, permille
+  }
+  public let name: StaticString
+  public let section: Section
+  public let kind: Kind
+  public let unit: Unit
+  /// One line for an operator.
+  public let help: StaticString
+}
+
+/// A figure that is kept as a number.
+@propertyWrapper public struct Measured<Value: BinaryInteger & Sendable>: Sendable {
+  public var wrappedValue: Value
+  let metric: Metric
+
+  public init(
+    wrappedValue: Value, _ name: StaticString, _ section: Metric.Section, _ help: StaticString,
+    _ kind: Metric.Kind = .counter, _ unit: Metric.Unit = .none
+  ) {
+    self.wrappedValue = wrappedValue
+    metric = Metric(name: name, section: section, kind: kind, unit: unit, help: help)
+  }
+}
+
+/// What a node keeps, whatever the type of its number.
+private protocol AnyMeasured {
+  var metric: Metric { get }
+  var text: String { get }
+}
+extension Measured: AnyMeasured {
+  fileprivate var text: String { "\(wrappedValue)" }
+}
+
+/// A figure that is looked up. `unknown` and `none` are words for what there is not.
+struct Gauge: Sendable {
+  let metric: Metric
+  let read: @Sendable (Node) -> String
+
+  init(
+    _ name: StaticString, _ section: Metric.Section, _ help: StaticString, _ kind: Metric.Kind = .gauge,
+    _ unit: Metric.Unit = .none, read: @escaping @Sendable (Node) -> String
+  ) {
+    metric = Metric(name: name, section: section, kind: kind, unit: unit, help: help)
+    self.read = read
+  }
+}
+
+extension Node {
+  private static let gaugeLists = [clientGauges, clusterGauges, snapshotGauges, diskGauges, memoryGauges]
+
+  /// All figures with their values, section by section: those that are looked up before those that are kept.
+  var metrics: [(metric: Metric, value: String)] {
+    let looked = Node.gaugeLists.joined().map { ($0.metric, $0.read(self)) }
+    let kept = [Mirror(reflecting: counters), Mirror(reflecting: gauges)].flatMap(\.children)
+      .compactMap { $0.value as? any AnyMeasured }.map { ($0.metric, $0.text) }
+    let all = looked + kept
+    return Metric.Section.allCases.flatMap { section in all.filter { $0.0.section == section } }
+  }
+}
