@@ -38,8 +38,6 @@ public struct SHA256: Sendable {
     }
     return nil
   }()
-  /// Whether the system's libcrypto does the work.
-  public static var isAccelerated: Bool { system != nil }
 
   /// The digest of one run of bytes.
   public static func digest(_ data: UnsafeRawBufferPointer) -> Digest {

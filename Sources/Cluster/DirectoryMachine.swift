@@ -51,8 +51,6 @@ final class DirectoryMachine: Machine {
     /// Lists: `tenant:u32 limit:u32 after:counted`.
     case listPrograms = 16
     case listMerchants = 17
-    /// An answer of no content: that the directory has a leader.
-    case confirm = 18
   }
 
   init(limits: DirectoryLimits = DirectoryLimits()) {

@@ -196,7 +196,6 @@ public struct Catalogue: Sendable {
 
   public var programCount: Int { programs.count }
   public var merchantCount: Int { merchants.count }
-  public func hasProgram(_ name: Bytes, tenant: TenantID) -> Bool { program(name, tenant: tenant) != nil }
   public func hasMerchant(_ name: Bytes, tenant: TenantID) -> Bool { merchant(name, tenant: tenant) != nil }
   /// The name of a merchant's own program, or of the tenant's default: what a command without `program=` means. Nil if
   /// there is no program.

@@ -97,6 +97,4 @@ extension Ledger {
     precondition(!core.isInEntry, "the journal is taken between entries")
     try journal.take(body)
   }
-  /// Bytes that `takeJournal` would give.
-  public var hasJournal: Bool { !journal.isEmpty }
 }

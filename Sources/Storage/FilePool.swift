@@ -17,8 +17,6 @@ final class FilePool {
     self.capacity = max(1, capacity)
   }
 
-  var openCount: Int { open.count }
-
   /// The open file. O(1) if it is open; else the cost of a look at all that are, of a close and of an open. Where the
   /// process has no descriptor left, it gives up some of the pool's and tries again, once.
   func use(_ pooled: PooledFile) throws(StorageError) -> any File {

@@ -14,6 +14,7 @@ from harness.chaos_node import ChaosNode
 from harness.history import problems
 from harness.links import Links
 from harness.schedule import FAULTS, Schedule
+from harness import swift_words
 from harness.story import StoryError, Variables, check, fields, read
 
 
@@ -317,6 +318,48 @@ class StoryTests(unittest.TestCase):
 
     def test_words_are_split_as_terminals_split_them(self):
         self.assertEqual(fields("a=\"x \\\"y\\\" z\" b='c d' e= f"), {"a": 'x "y" z', "b": "c d", "e": ""})
+
+
+class DeadCodeTests(unittest.TestCase):
+    def dead(self, **files):
+        """The dead names of sources: a file's name is MODULE_FILE."""
+        with tempfile.TemporaryDirectory() as root:
+            for name, text in files.items():
+                module, file = name.split("_")
+                os.makedirs(os.path.join(root, "Sources", module), exist_ok=True)
+                with open(os.path.join(root, "Sources", module, file + ".swift"), "w") as source:
+                    source.write(text)
+            return sorted({declaration.name for declaration in swift_words.dead(root)})
+
+    def test_what_nothing_uses_is_dead(self):
+        text = """
+        struct Used { var kept = 1; func dead() { let local = 1 }
+          enum Kind { case one, two(Int), three = 3 } }
+        let all = [Used().kept, Used.Kind.one, all]
+        """
+        self.assertEqual(self.dead(A_one=text), ["dead", "three", "two"])
+
+    def test_words_in_comments_and_strings_are_no_use(self):
+        text = 'func a() {} // a()\n/* a() */ let b = "a() \\(b) \\"a\\"", c = #"a"#, d = """\n a\n """\nlet e = [c, d, e]'
+        self.assertEqual(self.dead(A_one=text), ["a"])
+
+    def test_a_use_in_an_interpolation_counts(self):
+        self.assertEqual(self.dead(A_one='func a() {}\nlet b = "x \\(a()) \\(b)"'), [])
+
+    def test_uses_count_within_the_scope_of_the_declaration(self):
+        other = "struct S { let a = b.hidden + b.inner + b.open }"
+        self.assertEqual(
+            self.dead(A_one="private let hidden = 1\nlet inner = 1\npublic let open = 1", B_two=other + "\nlet s = S().a + s + b\nlet b = b"),
+            ["hidden", "inner"])
+
+    def test_what_fulfils_a_protocol_is_used_by_who_knows_the_protocol(self):
+        text = "public protocol P { func go() }\nstruct S: P { func go() {} }\nlet s: P = S(), t = s, u = t + u"
+        self.assertEqual(self.dead(A_one=text, B_two="func f(p: P) { p.go(); f(p) }"), [])
+        self.assertEqual(self.dead(A_one=text, B_two="func f(p: P) { f(p) }"), ["go"])
+
+    def test_patterns_of_a_switch_are_no_declarations(self):
+        text = "enum E { case a }\nfunc f(e: E) { switch e { case .a: f(e) case let x: f(x) } }"
+        self.assertEqual(self.dead(A_one=text), [])
 
 
 if __name__ == "__main__":

@@ -31,11 +31,9 @@ struct PagePool: ~Copyable {
   var spareByteCount: Int { (state.pointee.free.count - state.pointee.trimmedPages) * pageByteCount }
   /// Pages copied since the pool began, because a snapshot still held them.
   var copiedPages: UInt64 { state.pointee.copiedPages }
-  /// Whether a snapshot has begun and not ended.
-  var hasSnapshot: Bool { state.pointee.snapshotIsOpen }
 
   /// Begins a snapshot: raises the generation. Add all containers to what is returned before the next mutation, then
-  /// call `finish()`. One snapshot at a time: `hasSnapshot` must be false. Cost: the containers' page tables are copied,
+  /// call `finish()`. One snapshot at a time. Cost: the containers' page tables are copied,
   /// 12 bytes a page.
   mutating func beginSnapshot() -> SnapshotBuilder {
     precondition(!state.pointee.snapshotIsOpen, "one snapshot at a time")
