@@ -64,8 +64,8 @@ final class LedgerMachine: Machine {
     if let open { lastIndex = open.index }
     open = nil
     // An audit's marker stands alone in its entry.
-    let isMarker =
-      payload.count > EntryHeader.size + 4 && payload[EntryHeader.size + 4] == CommandKind.marker.rawValue
+    let first = UnsafeRawBufferPointer(rebasing: payload.dropFirst(EntryHeader.size))
+    let isMarker = CommandHeader.verb(of: first) == .marker
     if isMarker || lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
     return true
   }
@@ -75,7 +75,7 @@ final class LedgerMachine: Machine {
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
   func appendNothing(to buffer: inout ByteBuffer, slot: Slot) { Command.appendTick(to: &buffer, slot: slot) }
-  func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandKind(of: command)?.makesStateGrow ?? true }
+  func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandHeader.makesStateGrow(command) }
   var isForgettingEarly: Bool { ledger.isRequestRoomFull }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
     let answer = ledger.answered(command)

@@ -1,5 +1,6 @@
 import Base
 import Protocol
+import Vocabulary
 
 extension Node {
   public func clientsLimited(to limit: Int, now: Moment) {

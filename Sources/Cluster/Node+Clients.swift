@@ -1,5 +1,6 @@
 import Base
 import Protocol
+import Vocabulary
 
 /// Terminals: bytes to requests, and answers back in the order of the requests.
 extension Node {

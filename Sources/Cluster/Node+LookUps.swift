@@ -1,6 +1,7 @@
 import Base
 import Ledger
 import Protocol
+import Vocabulary
 
 /// What a request needs to know first, and what this node answers by itself: whom a card names, who held it before, and
 /// reads of what is applied here.

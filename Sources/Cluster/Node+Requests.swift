@@ -15,12 +15,18 @@ extension Node {
     }
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
-    case .transaction: routeByTransaction(request, owner, client)
-    case .card, .cardIfGiven: routeByCard(request, owner, client)
+    case .transaction: send(request, to: request.transaction(0).slot, owner, client)
+    case .card, .cardIfGiven: send(request, to: slotOfCardOrMember(request, client), owner, client)
     case .directory: routeToDirectory(request, owner, client)
     case .node: answerHere(request, owner)
-    case .connection: answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    case .connection, .inner: answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }
+  }
+  private func slotOfCardOrMember(_ request: Request, _ client: Client) -> Slot {
+    let rule = request.rule.pointee
+    return Command.scope(of: request) == .card
+      ? Command.cardSlot(request.bytes(at: rule.card), tenant: client.session.tenant)
+      : Command.memberSlot(request.bytes(at: rule.party), tenant: client.session.tenant)
   }
 
   /// What this node answers, if need be by asking others.
@@ -80,8 +86,9 @@ extension Node {
     _ request: Request, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved
   ) {
     let who = request.who(0)
-    guard who.isCard || request.verb == .transfer else {
-      sendByMember(request, owner, client, member: who.id, card: nil, resolved)
+    let hasRecipient = request.rule.pointee.hasRecipient
+    guard who.isCard || hasRecipient else {
+      sendByMember(request, owner, client, Command.Party(member: who.id), resolved)
       return
     }
     var resolved = resolved
@@ -91,13 +98,12 @@ extension Node {
         return
       }
     }
-    let recipient = request.verb == .transfer ? request.who(1) : nil
-    if let recipient, recipient.isCard, resolved.second == nil {
-      lookUp(recipient.id, raw, owner, client, resolved, isFirst: false)
+    if hasRecipient, request.who(1).isCard, resolved.second == nil {
+      lookUp(request.who(1).id, raw, owner, client, resolved, isFirst: false)
       return
     }
     guard let first = resolved.first else {
-      sendByMember(request, owner, client, member: who.id, card: nil, resolved)
+      sendByMember(request, owner, client, Command.Party(member: who.id), resolved)
       return
     }
     if first.member == nil || (first.isRemoved && request.rule.pointee.effect == .read) {
@@ -109,170 +115,67 @@ extension Node {
       return
     }
     (first.member ?? []).withUnsafeBytes {
-      sendByMember(request, owner, client, member: $0, card: who.id, resolved)
+      sendByMember(request, owner, client, Command.Party(member: $0, card: who.id), resolved)
     }
-  }
-
-  @inline(__always)
-  private func context(_ request: Request, _ client: Client, _ fingerprint: UInt64) -> CommandContext {
-    CommandContext(
-      tenant: client.session.tenant, principal: client.session.principal, fingerprint: fingerprint)
   }
 
   private func sendByMember(
-    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, member: Bytes, card: Bytes?, _ resolved: Resolved
+    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party, _ resolved: Resolved
   ) {
-    let tenant = client.session.tenant
-    let slot = Command.memberSlot(member, tenant: tenant)
-    let program = request.text(.program)
-    switch request.verb {
-    case .earn:
-      guard let id = request.text(.id), let merchant = request.text(.merchant) else { return refuse(owner, request) }
-      let amount: Command.Amount
-      if let spend = request.number(.spend) {
-        amount = .spend(spend)
-      } else if let points = request.number(.points) {
-        amount = .points(points)
-      } else {
-        return answerError(owner, .malformed, "EARN needs spend= or points=")
-      }
-      let context = context(request, client, request.fingerprint(hashKey, member))
-      submit(slot, owner, .repeatable) {
-        Command.appendEarn(
-          to: &$0, context: context, member: member, card: card, merchant: merchant, program: program, amount: amount,
-          request: id, at: request.stamp(.at))
-      }
-    case .redeem, .hold:
-      guard let id = request.text(.id), let merchant = request.text(.merchant), let points = request.number(.points)
-      else { return refuse(owner, request) }
-      let context = context(request, client, request.fingerprint(hashKey, member))
-      submit(slot, owner, .repeatable) {
-        if request.verb == .redeem {
-          Command.appendRedeem(
-            to: &$0, context: context, member: member, card: card, merchant: merchant, program: program,
-            points: points, request: id)
-        } else {
-          Command.appendHold(
-            to: &$0, context: context, member: member, card: card, merchant: merchant, program: program,
-            points: points, request: id, ttlSeconds: request.number(.ttl) ?? 0)
-        }
-      }
-    case .transfer:
-      guard let id = request.text(.id), let points = request.number(.points) else { return refuse(owner, request) }
-      let other = request.who(1)
-      guard let second = resolved.second else {
-        let context = context(request, client, request.fingerprint(hashKey, member))
-        submit(slot, owner, .repeatable) {
-          Command.appendTransfer(
-            to: &$0, context: context, from: member, fromCard: card, recipient: other.id, program: program,
-            points: points, request: id)
-        }
-        return
-      }
-      let prints = fingerprints(request, member, second)
-      let context = context(request, client, prints[0])
-      (second.member ?? []).withUnsafeBytes { recipient in
-        submit(slot, owner, .repeatable) {
-          Command.appendTransfer(
-            to: &$0, context: context, from: member, fromCard: card, recipient: recipient, recipientCard: other.id,
-            program: program, points: points, request: id, otherFingerprints: Array(prints.dropFirst()))
-        }
-      }
-    case .memberFreeze, .memberThaw, .memberClose:
-      let change: Command.MemberChange =
-        request.verb == .memberFreeze ? .freeze : request.verb == .memberThaw ? .thaw : .close
-      let context = context(request, client, request.fingerprint(hashKey, member))
-      submit(slot, owner, request.has(.id) ? .repeatable : []) {
-        Command.appendMemberState(
-          to: &$0, context: context, member: member, change: change, request: request.text(.id), card: card)
-      }
-    default:
-      query(request, slot, owner, tenant: tenant, member: member, program: program, asof: resolved.asof)
+    let slot = Command.memberSlot(party.member, tenant: client.session.tenant)
+    guard request.rule.pointee.hasRecipient else {
+      send(request, to: slot, owner, client, party, asof: resolved.asof)
+      return
+    }
+    guard let second = resolved.second else {
+      send(request, to: slot, owner, client, party, recipient: Command.Party(member: request.who(1).id))
+      return
+    }
+    let prints = fingerprints(request, party.member, second)
+    (second.member ?? []).withUnsafeBytes {
+      let recipient = Command.Party(member: $0, card: request.who(1).id)
+      send(request, to: slot, owner, client, party, recipient: recipient, fingerprints: prints)
     }
   }
 
-  private func query(
-    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, tenant: TenantID, member: Bytes, program: Bytes?,
-    asof: Stamp
+  // MARK: To a shard
+
+  /// Sends a request to the shard that has its slot. What carries a request id may be sent again after a doubt.
+  ///
+  /// - Parameters:
+  ///   - party: whom the first `WHO` names.
+  ///   - recipient: whom a second one names.
+  ///   - fingerprints: the request's, and others that it may have had before; none: to be made here.
+  @inline(__always)
+  private func send(
+    _ request: Request, to slot: Slot, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party? = nil,
+    recipient: Command.Party? = nil, fingerprints: [UInt64] = [], asof: Stamp = .never
   ) {
-    let write: (inout ByteBuffer) -> Void = { buffer in
-      switch request.verb {
-      case .history:
-        Query.appendHistory(
-          to: &buffer, tenant: tenant, member: member, program: program, limit: Int(request.number(.limit) ?? 0),
-          before: request.transaction(.before))
-      case .memberShow: Query.appendMemberShow(to: &buffer, tenant: tenant, member: member)
-      default: Query.appendBalance(to: &buffer, tenant: tenant, member: member, program: program)
-      }
+    guard request.rule.pointee.effect != .read else {
+      return ask(request, slot, owner, client, party, asof: asof)
     }
-    if request.readMode == .local, answerLocally(slot, owner, asof: asof, write) { return }
-    submit(slot, owner, .query, write)
+    let context = CommandContext(
+      tenant: client.session.tenant, principal: client.session.principal,
+      fingerprint: fingerprints.first ?? request.fingerprint(hashKey, party?.member))
+    submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
+      Command.append(
+        request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
+        otherFingerprints: Array(fingerprints.dropFirst()))
+    }
   }
 
-  private func refuse(_ owner: EdgeItem.Owner, _ request: Request) {
-    answerError(owner, .malformed, "\(request.verb.words) lacks a required key; try HELP \(request.verb.words)")
-  }
-
-  // MARK: By transaction
-
-  private func routeByTransaction(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
-    let transaction = request.transaction(0)
-    let context = context(request, client, request.fingerprint(hashKey))
-    if request.verb == .transactionShow {
+  private func ask(
+    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party?, asof: Stamp
+  ) {
+    let context = CommandContext(
+      tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
+    if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
-        Query.appendTransaction(to: &$0, tenant: client.session.tenant, transaction: transaction)
+        Command.append(request, to: &$0, slot: slot, context: context, party: party)
       }
-      if request.readMode == .local, answerLocally(transaction.slot, owner, write) { return }
-      submit(transaction.slot, owner, .query, write)
-      return
+      if answerLocally(slot, owner, asof: asof, write) { return }
     }
-    guard let id = request.text(.id) else { return refuse(owner, request) }
-    submit(transaction.slot, owner, .repeatable) { buffer in
-      switch request.verb {
-      case .capture:
-        Command.appendCapture(
-          to: &buffer, context: context, hold: transaction, points: request.number(.points), request: id)
-      case .release:
-        Command.appendRelease(to: &buffer, context: context, hold: transaction, request: id)
-      default:
-        var amount = Command.Amount.whole
-        if let spend = request.number(.spend) { amount = .spend(spend) }
-        if let points = request.number(.points) { amount = .points(points) }
-        Command.appendRefund(to: &buffer, context: context, of: transaction, amount: amount, request: id)
-      }
-    }
-  }
-
-  // MARK: By card
-
-  private func routeByCard(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
-    let tenant = client.session.tenant
-    let context = context(request, client, request.fingerprint(hashKey))
-    let id = request.text(.id)
-    let flags: EdgeItem.Flags = id == nil ? [] : .repeatable
-    if request.verb == .memberAdd {
-      let member = request.positional(0)
-      let card = request.text(.card)
-      let slot = card.map { Command.cardSlot($0, tenant: tenant) } ?? Command.memberSlot(member, tenant: tenant)
-      submit(slot, owner, flags) {
-        Command.appendMemberAdd(
-          to: &$0, context: context, member: member, name: request.text(.name), region: request.text(.region),
-          card: card, request: id)
-      }
-      return
-    }
-    let number = request.positional(0)
-    submit(Command.cardSlot(number, tenant: tenant), owner, flags) { buffer in
-      switch request.verb {
-      case .cardAdd:
-        guard let member = request.text(.member) else { return }
-        Command.appendCardAdd(to: &buffer, context: context, number: number, member: member, request: id)
-      default:
-        let change: Command.CardChange =
-          request.verb == .cardLost ? .lost : request.verb == .cardFound ? .found : .remove
-        Command.appendCardState(to: &buffer, context: context, number: number, change: change, request: id)
-      }
-    }
+    submit(slot, owner, .query) { Command.append(request, to: &$0, slot: slot, context: context, party: party) }
   }
 
   // MARK: The directory

@@ -25,7 +25,7 @@ public struct NodeConfiguration: Sendable {
   public var snapshotLogBytes = 256 << 20
   /// Log kept before a snapshot, for followers that are just behind.
   public var logTailBytes = 8 << 20
-  /// What is applied in one turn of the loop, over all shards, in units of a purchase (see `CommandKind.work`): a
+  /// What is applied in one turn of the loop, over all shards, in units of a purchase (see `CommandHeader.work`): a
   /// millisecond's work or two. What is left is done in the next, also of one entry, and other events come in between.
   public var applyWork = 1_024
   /// A replica that has more commands to apply says so at once, in place of an answer: some tenths of a second's work.

@@ -1,6 +1,7 @@
 import Base
 import Ledger
 import Protocol
+import Vocabulary
 import Raft
 
 /// A committed entry that ends the process whenever it is applied. It ends it on every replica, at every start; so after two
@@ -39,14 +40,14 @@ extension Replica {
     return entry.payload.withUnsafeBytes { payload in
       var reader = ByteReader(payload)
       guard (try? EntryHeader(decoding: &reader)) != nil else { return "UNKNOWN" }
-      var kind: UInt8 = 0
+      var name: String?
       for _ in 0...place {
         guard let command = try? Envelope.next(&reader), command.count > 4 else { break }
-        kind = command[4]
+        name =
+          shard == .directory
+          ? DirectoryMachine.Kind(rawValue: command[4]).map { "\($0)" }
+          : CommandHeader.verb(of: command).map { "\($0)" }
       }
-      let name =
-        shard == .directory
-        ? DirectoryMachine.Kind(rawValue: kind).map { "\($0)" } : CommandKind(rawValue: kind).map { "\($0)" }
       return name?.uppercased() ?? "UNKNOWN"
     }
   }

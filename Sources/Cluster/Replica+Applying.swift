@@ -57,7 +57,7 @@ extension Replica {
     backlog.removeAll()
     nextToApply = 0
   }
-  /// What an entry costs beside its commands, in units of a purchase: see `CommandKind.work`.
+  /// What an entry costs beside its commands, in units of a purchase: see `CommandHeader.work`.
   private static let entryWork = 4
 
   private func begin(_ entry: LogEntry) {

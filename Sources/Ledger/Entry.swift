@@ -2,7 +2,7 @@ import Base
 
 /// What stands at the front of every entry's payload; its commands follow, one behind the other.
 public struct EntryHeader: Hashable, Sendable {
-  /// How the payload is laid out. 1 is the only one so far.
+  /// How the payload is laid out. 2 is the only one that is known.
   public var format: UInt8
   /// Which rules the commands are applied by: see `Semantics`. Rises along a log, never falls.
   public var semantics: UInt8
@@ -15,7 +15,7 @@ public struct EntryHeader: Hashable, Sendable {
   public var catalogueVersion: UInt32
   public var commandCount: UInt32
 
-  public static let currentFormat: UInt8 = 1
+  public static let currentFormat: UInt8 = 2
   /// Bytes of an encoded header.
   public static let size = 20
 
@@ -102,110 +102,5 @@ public struct EntryReader {
     }
     _ = try reader.readBytes(Int(count))
     return UnsafeRawBufferPointer(rebasing: reader.bytes[start..<reader.offset])
-  }
-}
-
-/// What a command asks for. The raw value is part of the log: never change one, only add.
-public enum CommandKind: UInt8, Sendable {
-  case earn = 1
-  case redeem = 2
-  case hold = 3
-  case capture = 4
-  case release = 5
-  case refund = 6
-  case transfer = 7
-  case memberAdd = 8
-  case memberState = 9
-  case cardAdd = 10
-  case cardState = 11
-  /// A versioned delta of the catalogue.
-  case catalogue = 12
-  /// Books what is due: hold timeouts and lot expiries, in bounded steps.
-  case tick = 13
-  /// Its reply is the shard's audit record at this entry.
-  case marker = 14
-  /// From another shard (or this one): do your part of that transaction.
-  case delivery = 15
-  /// The answer to a delivery.
-  case verdict = 16
-  /// The verdict has been recorded; it need not be kept any more.
-  case settled = 17
-  /// The cluster's key: the first command of a shard's log.
-  case key = 18
-
-  /// That of a framed command; nil if it is none.
-  public init?(of command: UnsafeRawBufferPointer) {
-    guard command.count > 4 else { return nil }
-    self.init(rawValue: command[4])
-  }
-
-  /// Whether such commands make state grow that may stay for years. The others of terminals leave no more behind than
-  /// their request id and their transaction, and give back what an earlier one took.
-  public var makesStateGrow: Bool {
-    switch self {
-    case .earn, .hold, .transfer, .memberAdd, .cardAdd, .catalogue: true
-    default: false
-    }
-  }
-}
-
-/// Who asks, and for what content.
-public struct CommandContext: Sendable {
-  public var tenant: TenantID
-  public var principal: PrincipalID
-  /// A hash of the verb and the keys as sent: what decides between a repeat and a conflict.
-  public var fingerprint: UInt64
-  public init(tenant: TenantID = .first, principal: PrincipalID = .anonymous, fingerprint: UInt64) {
-    self.tenant = tenant
-    self.principal = principal
-    self.fingerprint = fingerprint
-  }
-}
-
-/// The fixed front of every command, behind its length. A command can be routed and skipped by this alone.
-public struct CommandHeader: Sendable {
-  /// The raw value of a `CommandKind` or a `QueryKind`.
-  public var rawKind: UInt8
-  /// The slot whose shard applies it.
-  public var slot: Slot
-  public var context: CommandContext
-  /// Bytes of an encoded header.
-  public static let size = 20
-  /// Bytes from the start of a framed command to its body.
-  public static let bodyOffset = 4 + size
-
-  public init(rawKind: UInt8, slot: Slot, context: CommandContext) {
-    self.rawKind = rawKind
-    self.slot = slot
-    self.context = context
-  }
-  public var kind: CommandKind? { CommandKind(rawValue: rawKind) }
-
-  @inline(__always) func encode(into buffer: inout ByteBuffer) {
-    buffer.append(rawKind)
-    buffer.append(UInt8(0))
-    buffer.append(slot.rawValue)
-    buffer.append(context.tenant.rawValue)
-    buffer.append(context.principal.rawValue)
-    buffer.append(context.fingerprint)
-  }
-  /// Reads the header of a framed command. Throws if it is cut, or its length is not that of `command`.
-  public init(of command: UnsafeRawBufferPointer) throws(MalformedBytes) {
-    var reader = ByteReader(command)
-    try self.init(framed: &reader)
-  }
-  @inline(__always) init(framed reader: inout ByteReader) throws(MalformedBytes) {
-    let count: UInt32 = try reader.read()
-    guard Int(count) == reader.remaining else { throw MalformedBytes("a command's length is not its frame's") }
-    rawKind = try reader.read()
-    let _: UInt8 = try reader.read()
-    let rawSlot: UInt16 = try reader.read()
-    guard rawSlot < UInt16(Slot.count) else { throw MalformedBytes("slot \(rawSlot) is out of range") }
-    slot = Slot(rawSlot)
-    let tenant: UInt32 = try reader.read()
-    let principal: UInt32 = try reader.read()
-    let fingerprint: UInt64 = try reader.read()
-    context = CommandContext(
-      tenant: TenantID(tenant), principal: PrincipalID(principal), fingerprint: fingerprint)
   }
 }

@@ -86,12 +86,19 @@ struct KeyedHashes: BitwiseCopyable, Sendable {
   }
 }
 
-/// Of a purchase: what its member, its merchant and its request id are found by, hashed once.
-struct PurchaseHashes: BitwiseCopyable {
-  var member: UInt64
+/// Of a command: what its party, its merchant and its request id are found by, hashed once.
+struct RequestHashes: BitwiseCopyable {
+  /// The member's or, of a command about a card, the card's.
+  var party: UInt64
   var key: RequestKey
-  /// The merchant's number; -1: there is none of that name.
+  /// The merchant's number; -1: it names none, or there is none of that name.
   var merchant: Int32
+
+  /// Of what has no scope, or none that is known yet.
+  static var none: RequestHashes {
+    RequestHashes(
+      party: 0, key: RequestKey(low: 0, high: 0, fingerprint: 0, slot: Slot(0), isNone: true), merchant: -1)
+  }
 }
 
 /// A request id in its scope: tenant, member (or card), merchant. Two that differ are never taken for one: 128 bits of a
@@ -114,14 +121,14 @@ struct RequestKey: BitwiseCopyable {
   ///   - merchant: the merchant's number, which is the same in every shard for ever.
   @inline(__always) init(
     _ scope: SipHash, merchant: UInt32 = RequestKey.noMerchant, _ request: UnsafeRawBufferPointer,
-    _ header: CommandHeader
+    fingerprint: UInt64, slot: Slot
   ) {
     var hash = scope
     hash.absorb(UInt64(merchant))
     hash.absorbEnd(request)
     (low, high) = hash.finishedWide()
-    fingerprint = header.context.fingerprint
-    slot = header.slot
+    self.fingerprint = fingerprint
+    self.slot = slot
     isNone = request.isEmpty
   }
   init(low: UInt64, high: UInt64, fingerprint: UInt64, slot: Slot, isNone: Bool = false) {

@@ -70,7 +70,7 @@ struct Verdict: Equatable {
   static let done = Verdict()
   /// Done, and nothing had to be changed: the card stays as it is.
   static let unchanged = Verdict(code: 0, which: 1)
-  static let whichNames: [String] = ["", "balance", "lots", "cards", "members", "program"]
+  static let whichNames: [StaticString] = ["", "balance", "lots", "cards", "members", "program"]
   init() {}
   init(_ code: ErrorCode, which: UInt8 = 0) {
     self.code = code.rawValue
@@ -85,134 +85,29 @@ struct Verdict: Equatable {
 extension Ledger {
   // MARK: The number's slot
 
-  mutating func applyCardAdd(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> Outcome {
-    let member = try reader.readCounted()
-    let number = try reader.readCounted()
-    let request = try reader.readCounted()
-    try reader.finish()
-    try Ledger.check(member, "member")
-    try Ledger.check(number, "card")
-    if request.count > 0 { try Ledger.check(request, "id") }
-    let none = Bytes(start: nil, count: 0)
-    let step = CardStep(kind: .cardAdd, number: number, member: member, name: none, region: none, request: request)
-    return try claimCard(header, step, &reply)
-  }
-
-  /// `CARD ADD`, or `MEMBER ADD card=`: claims the number, then asks the member's shard.
-  mutating func claimCard(
-    _ header: CommandHeader, _ step: CardStep, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> Outcome {
-    let tenant = header.context.tenant
-    let scope = hashes.card(step.number, tenant)
-    let hash = Slot.hash(.card, tenant: tenant, id: step.number)
-    guard Slot(hash: hash) == header.slot else { throw MalformedBytes("the card lies in another slot") }
-    let key = RequestKey(scope, step.request, header)
-    if let outcome = repeated(key, &reply) { return outcome }
-    var place = findCard(scope.finishedLow(), tenant, step.number)
-    if let place {
-      let entry = cardEntries.read(Int(place)).pointee
-      if entry.pending != .none {
-        reply.error(.busy, "the card is being changed")
-        return .replied
-      }
-      if entry.state == CardState.active.rawValue || entry.state == CardState.lost.rawValue {
-        guard texts.equals(entry.member, step.member) else {
-          reply.error(.exists, "the card belongs to another member")
-          return .replied
-        }
-        if step.kind == .cardAdd {
-          done(key, step.request, step.member, header, &reply)
-          return .replied
-        }
-      } else if !mayPass(UnsafePointer(cardEntries.read(Int(place))), to: step.member) {
-        let start = reply.buffer.count
-        reply.error(.limit, "the card had too many holders of late")
-        reply.field(.which, "holders")
-        keepAnswer(key, step.request, step.member, header.context, slot: header.slot, reply, from: start)
-        return .replied
-      }
-    } else {
-      place = UInt32(
-        cardEntries.append(
-          CardEntryRecord(
-            hash: hash, number: texts.append(step.number), member: 0, tenant: tenant,
-            state: CardState.claimed.rawValue)))
-      cardIndex.insert(scope.finishedLow(), (place ?? 0) + 1)
-    }
-    guard let place else { return .replied }
-    return sendCardStep(header, step, place, key, &reply)
-  }
-
-  mutating func applyCardState(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> Outcome {
-    let number = try reader.readCounted()
-    guard let change = Command.CardChange(rawValue: try reader.read()) else {
-      throw MalformedBytes("an unknown change of a card")
-    }
-    let request = try reader.readCounted()
-    try reader.finish()
-    try Ledger.check(number, "card")
-    if request.count > 0 { try Ledger.check(request, "id") }
-    let tenant = header.context.tenant
-    let scope = hashes.card(number, tenant)
-    guard Command.cardSlot(number, tenant: tenant) == header.slot else {
-      throw MalformedBytes("the card lies in another slot")
-    }
-    let key = RequestKey(scope, request, header)
-    if let outcome = repeated(key, &reply) { return outcome }
-    guard let place = findCard(scope.finishedLow(), tenant, number),
-      cardEntries.read(Int(place)).pointee.state != CardState.claimed.rawValue
-    else {
-      reply.error(.notFound, "no such card")
-      return .replied
-    }
-    let entry = cardEntries.read(Int(place)).pointee
-    if entry.pending != .none {
-      reply.error(.busy, "the card is being changed")
-      return .replied
-    }
-    let target: CardState = change == .lost ? .lost : change == .found ? .active : .removed
-    if entry.state == target.rawValue {
-      done(key, request, texts.read(entry.member), header, &reply)
-      return .replied
-    }
-    guard entry.state != CardState.removed.rawValue else {
-      reply.error(.notFound, "the card was removed")
-      return .replied
-    }
-    let none = Bytes(start: nil, count: 0)
-    let kind: CardStep.Kind = change == .lost ? .lost : change == .found ? .found : .remove
-    let step = CardStep(
-      kind: kind, number: number, member: texts.read(entry.member), name: none, region: none, request: request)
-    return sendCardStep(header, step, place, key, &reply)
-  }
-
   /// Does the member's part here at once where the member is here, else sends it.
-  private mutating func sendCardStep(
-    _ header: CommandHeader, _ step: CardStep, _ place: UInt32, _ key: RequestKey, _ reply: inout ReplyWriter
-  ) -> Outcome {
-    let tenant = header.context.tenant
+  mutating func sendCardStep(
+    _ call: Call, _ step: CardStep, _ place: UInt32, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    let tenant = call.tenant
     if let number = findMember(step.member, tenant: tenant) {
       let verdict = attach(number, step)
       finishCard(place, step, verdict)
-      answerCard(verdict, key, step.request, step.member, header.context, header.slot, &reply)
-      return .replied
+      if let refusal = refusal(verdict) { throw .refused(refusal) }
+      return done(call, subject: step.member, &reply)
     }
-    let tx = nextTransaction(header.slot)
+    let tx = nextTransaction(call.slot)
     var record = OutboxRecord(
       id: tx, stamp: now, to: Command.memberSlot(step.member, tenant: tenant).rawValue, kind: step.kind.rawValue,
       tenant: tenant)
     record.card = place + 1
-    setRequest(key, &record)
+    setRequest(call.hashes.key, &record)
     var texts = ByteBuffer(capacity: 512)
     step.encode(into: &texts)
     addOutbox(&record, texts.bytes)
     cardEntries.write(Int(place)).pointee.pending = tx
     core.digest.add(cardEntries.read(Int(place)).pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
-    remember(key, pending: tx)
+    remember(call.hashes.key, pending: tx)
     return .pending(tx)
   }
   /// Writes a verdict on the number's entry.
@@ -239,30 +134,18 @@ extension Ledger {
     }
     countCardEntry(UnsafePointer(entry), 1)
   }
-  mutating func answerCard(
-    _ verdict: Verdict, _ key: RequestKey, _ request: Bytes, _ member: Bytes, _ context: CommandContext, _ slot: Slot,
-    _ reply: inout ReplyWriter
-  ) {
-    let start = reply.buffer.count
-    writeVerdict(verdict, &reply)
-    let code = ErrorCode(rawValue: verdict.code)
-    if code == nil || code == .closed || code == .limit {
-      keepAnswer(key, request, member, context, slot: slot, reply, from: start)
-    }
-  }
-  func writeVerdict(_ verdict: Verdict, _ reply: inout ReplyWriter) {
+  /// What a verdict refuses; nil if the step was done.
+  func refusal(_ verdict: Verdict) -> Refusal? {
     switch ErrorCode(rawValue: verdict.code) {
-    case nil: reply.ok()
-    case .notFound: reply.error(.notFound, "no such member")
-    case .exists: reply.error(.exists, "a member of that id has other content")
-    case .closed: reply.error(.closed, "the member is closed")
-    case .frozen: reply.error(.frozen, "the member is frozen")
-    case .lost: reply.error(.lost, "the card is reported lost")
+    case nil: nil
+    case .notFound: Refusal(.notFound, "no such member")
+    case .exists: Refusal(.exists, "a member of that id has other content")
+    case .closed: Refusal(.closed, "the member is closed")
+    case .frozen: Refusal(.frozen, "the member is frozen")
+    case .lost: Refusal(.lost, "the card is reported lost")
     case .limit:
-      reply.error(.limit, "over a limit")
-      let which = Int(verdict.which)
-      reply.field(.which, which < Verdict.whichNames.count ? Verdict.whichNames[which] : "")
-    case let code?: reply.error(code, "refused")
+      .limit(Int(verdict.which) < Verdict.whichNames.count ? Verdict.whichNames[Int(verdict.which)] : "")
+    case let code?: Refusal(code, "refused")
     }
   }
   /// The place of a card's entry. `hash` is the number's keyed one.
@@ -295,7 +178,7 @@ extension Ledger {
     }
   }
   /// Whether a number's list of holders has room for it to pass to a member.
-  private func mayPass(_ entry: UnsafePointer<CardEntryRecord>, to member: Bytes) -> Bool {
+  func mayPass(_ entry: UnsafePointer<CardEntryRecord>, to member: Bytes) -> Bool {
     guard entry.pointee.member != 0, !texts.equals(entry.pointee.member, member) else { return true }
     var count = 1
     forEachFormerHolder(entry) { _, former in

@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 // What one shard asks of another. The source keeps the step in its outbox until the verdict is recorded; the destination
 // applies it once (a delivery is a request id like any other, kept as long as those) and keeps the verdict in its inbox
@@ -75,8 +76,7 @@ extension Ledger {
   /// The delivery of a step, made anew from the state; nil if that does not know what is to be delivered.
   private func delivery(of record: OutboxRecord) -> Delivery? {
     var buffer = ByteBuffer(capacity: 1024)
-    let context = CommandContext(tenant: record.tenant, fingerprint: 0)
-    let start = Command.begin(&buffer, .delivery, Slot(record.to), context)
+    let start = Command.begin(&buffer, .delivery, Slot(record.to), tenant: record.tenant)
     buffer.append(record.id.rawValue)
     buffer.append(Ledger.step)
     buffer.append(record.kind)
@@ -117,7 +117,7 @@ extension Ledger {
   // MARK: At the destination
 
   mutating func applyDelivery(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+    _ call: Call, _ reader: inout ByteReader, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
     let rawTransaction: UInt64 = try reader.read()
     let step: UInt8 = try reader.read()
@@ -131,20 +131,20 @@ extension Ledger {
       return .silent
     }
     // Settled long ago: the source knows the verdict.
-    let key = deliveryKey(from, step, header.slot)
+    let key = deliveryKey(from, step, call.slot)
     if hasSeen(key) { return .silent }
     let verdict: Verdict
     if kind == Ledger.transferKind {
-      verdict = try receiveTransfer(from, header.context.tenant, &reader)
+      verdict = try receiveTransfer(from, call.tenant, &reader)
     } else {
       guard let kind = CardStep.Kind(rawValue: kind) else { throw MalformedBytes("a delivery of unknown kind") }
       let step = try CardStep(kind, decoding: &reader)
       try reader.finish()
-      verdict = attachOrAdd(step, header.context.tenant)
+      verdict = attachOrAdd(step, call.tenant)
     }
     remember(key, .none)
     let record = InboxRecord(
-      from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: header.slot.rawValue)
+      from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: call.slot.rawValue)
     addInbox(record)
     newDeliveries.append(self.verdict(of: record))
     return .silent
@@ -154,8 +154,12 @@ extension Ledger {
     return RequestKey(low: low, high: high, fingerprint: from.rawValue, slot: slot)
   }
   private mutating func hasSeen(_ key: RequestKey) -> Bool {
-    var unused = ReplyWriter(capacity: 64)
-    if case .repeated = repeated(key, &unused) { return true }
+    if let number = findRequest(key) {
+      let record = dedupe.read(number).pointee
+      return record.fingerprint == key.fingerprint && !record.isPending
+    }
+    // A delivery is never refused for room.
+    if UInt64(dedupe.count) >= limits.requestIDs { try? makeRoomForRequest() }
     return false
   }
   private mutating func receiveTransfer(
@@ -212,7 +216,7 @@ extension Ledger {
   }
   private func verdict(of record: InboxRecord) -> Delivery {
     var buffer = ByteBuffer(capacity: 64)
-    let start = Command.begin(&buffer, .verdict, record.from.slot, CommandContext(fingerprint: 0))
+    let start = Command.begin(&buffer, .verdict, record.from.slot)
     buffer.append(record.from.rawValue)
     buffer.append(record.step)
     buffer.append(record.code)
@@ -243,7 +247,7 @@ extension Ledger {
   // MARK: Back at the source
 
   mutating func applyVerdict(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+    _ call: Call, _ reader: inout ByteReader, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) -> Outcome {
     let rawTransaction: UInt64 = try reader.read()
     let step: UInt8 = try reader.read()
@@ -252,7 +256,7 @@ extension Ledger {
     let rawSlot: UInt16 = try reader.read()
     try reader.finish()
     guard rawSlot < UInt16(Slot.count) else { throw MalformedBytes("slot \(rawSlot) is out of range") }
-    guard rawTransaction >> 48 == UInt64(header.slot.rawValue) else {
+    guard rawTransaction >> 48 == UInt64(call.slot.rawValue) else {
       throw MalformedBytes("a verdict in a foreign slot")
     }
     let from = TransactionID(rawValue: rawTransaction)
@@ -274,7 +278,7 @@ extension Ledger {
   }
   private func settlement(_ from: TransactionID, _ step: UInt8, to: Slot) -> Delivery {
     var buffer = ByteBuffer(capacity: 64)
-    let start = Command.begin(&buffer, .settled, to, CommandContext(fingerprint: 0))
+    let start = Command.begin(&buffer, .settled, to)
     buffer.append(from.rawValue)
     buffer.append(step)
     Command.end(&buffer, start)
@@ -324,8 +328,10 @@ extension Ledger {
     book(holder, &back, points: transaction.points, link: record.id)
     endDueLots(holder)
     if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }
+    guard let refusal = recipientRefusal(verdict) else { return }
     let start = reply.buffer.count
-    writeRecipientVerdict(verdict, &reply)
+    refusal.write(into: &reply)
+    guard refusal.code.isKept(about: refusal.subject) else { return forget(key) }
     let position = keptAnswer(
       Bytes(start: nil, count: 0), memberID(members.read(Int(transaction.member))), record.tenant, slot: record.id.slot,
       reply, from: start)
@@ -341,10 +347,10 @@ extension Ledger {
       let step = try CardStep(kind, decoding: &reader)
       finishCard(record.card - 1, step, verdict)
       let start = reply.buffer.count
-      writeVerdict(verdict, &reply)
+      let refusal = refusal(verdict)
+      if let refusal { refusal.write(into: &reply) } else { reply.ok() }
       let key = request(of: record)
-      let code = ErrorCode(rawValue: verdict.code)
-      if code == nil || code == .closed || code == .limit {
+      if refusal?.code.isKept(about: .own) ?? true {
         let slot = Slot(hash: cardEntries.read(Int(record.card - 1)).pointee.hash)
         resolve(key, keptAnswer(step.request, step.member, record.tenant, slot: slot, reply, from: start))
       } else {

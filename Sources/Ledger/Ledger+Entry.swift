@@ -27,7 +27,7 @@ extension Ledger {
   }
 
   /// Applies commands of an open entry from `cursor` on: up to the place `limit`, or until `work` is used up, of which each
-  /// command takes what `CommandKind.work` says; the last may take more than is left, and one is applied in any case. The
+  /// command takes what `CommandHeader.work` says; the last may take more than is left, and one is applied in any case. The
   /// state after the entry is the same however it is cut.
   /// - Returns: the entry is over: its last command was applied, and it is closed.
   public mutating func apply(
@@ -40,7 +40,7 @@ extension Ledger {
         var count = 0
         while count < Ledger.window, cursor.place + count < limit, count == 0 || work > 0 {
           guard let command = cursor.next(in: payload) else { break }
-          work -= CommandKind.work(of: command)
+          work -= CommandHeader.work(of: command)
           commands.initializeElement(at: count, to: Fetched(command: command))
           count += 1
         }
@@ -63,24 +63,24 @@ extension Ledger {
   }
   private static var window: Int { 24 }
 
-  /// Loads what purchases among the commands are going to read: index cells first, then the members' records. Each load
+  /// Loads what requests of members among the commands are going to read: index cells first, then the members' records. Each load
   /// waits for memory some 100 ns; side by side, with no branch that depends on one, they wait together. Decides nothing;
   /// the sum only keeps the loads alive.
   @inline(never) private func warm(_ commands: UnsafeMutableBufferPointer<Fetched>) -> UInt64 {
     var sum: UInt64 = 0
     for i in commands.indices {
-      guard let hashes = purchaseHashes(commands[i].command) else { continue }
+      guard let hashes = requestHashes(commands[i].command) else { continue }
       commands[i].hashes = hashes
       guard members.count > 0 else { continue }
       let slot = UInt64(hashes.key.slot.rawValue)
       let next = TransactionID(rawValue: slot << 48 | (sequences.read(Int(slot)).pointee &+ 1))
-      sum &+= memberIndex.firstCell(hashes.member) ^ dedupeIndex.firstCell(hashes.key.low)
+      sum &+= memberIndex.firstCell(hashes.party) ^ dedupeIndex.firstCell(hashes.key.low)
       sum &+= transactionIndex.firstCell(self.hashes.number(next))
     }
     guard members.count > 0 else { return sum }
     for i in commands.indices {
       guard let hashes = commands[i].hashes else { continue }
-      _ = memberIndex.find(hashes.member) { value in
+      _ = memberIndex.find(hashes.party) { value in
         commands[i].number = Int(value &- 1)
         return true
       }
@@ -94,36 +94,40 @@ extension Ledger {
   /// A command of the window, and what is known of it beforehand.
   private struct Fetched: BitwiseCopyable {
     var command: UnsafeRawBufferPointer
-    /// Of a purchase.
-    var hashes: PurchaseHashes?
+    /// Of a member's request.
+    var hashes: RequestHashes?
     /// The member's number, or any other.
     var number = 0
   }
-  /// The hashes of a purchase that is whole as far as what they are made of lies.
-  private func purchaseHashes(_ command: UnsafeRawBufferPointer) -> PurchaseHashes? {
+  /// The hashes of a member's request, if the command is whole as far as what they are made of lies.
+  private func requestHashes(_ command: UnsafeRawBufferPointer) -> RequestHashes? {
     var reader = ByteReader(command)
-    guard let header = try? CommandHeader(framed: &reader), header.rawKind >= CommandKind.earn.rawValue,
-      header.rawKind <= CommandKind.hold.rawValue, let member = try? reader.readCounted(),
-      (try? reader.readCounted()) != nil, let merchant = try? reader.readCounted(),
-      (try? reader.readCounted()) != nil, let request = try? reader.readCounted()
+    guard let header = try? CommandHeader(framed: &reader), header.scope == .member,
+      let member = try? reader.readCounted(), (try? reader.readCounted()) != nil,
+      let merchant = try? reader.readCounted(), let request = try? reader.readCounted(), request.count > 0
     else { return nil }
-    return hashes(header, member: member, merchant: merchant, request: request)
+    return requestHashes(member, merchant, request, header.context, header.slot)
   }
   /// Out of line, and here: a call of the catalogue's would be lent a copy of it, also where it is not made.
   @inline(never) private func merchantNumber(_ name: Bytes, _ tenant: TenantID) -> Int? {
     catalogue.merchant(name, tenant: tenant)
   }
-  @inline(__always) func hashes(
-    _ header: CommandHeader, member: Bytes, merchant: Bytes, request: Bytes
-  ) -> PurchaseHashes {
-    let scope = hashes.member(member, header.context.tenant)
-    let number =
-      catalogue.guessedMerchant(merchant, header.context.tenant)
-      ?? merchantNumber(merchant, header.context.tenant)
-    let merchant = number.map { UInt32(truncatingIfNeeded: $0) } ?? RequestKey.unknownMerchant
-    return PurchaseHashes(
-      member: scope.finishedLow(), key: RequestKey(scope, merchant: merchant, request, header),
-      merchant: number.map { Int32(truncatingIfNeeded: $0) } ?? -1)
+  @inline(__always) func requestHashes(
+    _ member: Bytes, _ merchant: Bytes, _ request: Bytes, _ context: CommandContext, _ slot: Slot
+  ) -> RequestHashes {
+    let scope = hashes.member(member, context.tenant)
+    var number: Int32 = -1
+    var merchantScope = RequestKey.noMerchant
+    if merchant.count > 0 {
+      let found =
+        catalogue.guessedMerchant(merchant, context.tenant) ?? merchantNumber(merchant, context.tenant)
+      number = found.map { Int32(truncatingIfNeeded: $0) } ?? -1
+      merchantScope = found.map { UInt32(truncatingIfNeeded: $0) } ?? RequestKey.unknownMerchant
+    }
+    return RequestHashes(
+      party: scope.finishedLow(),
+      key: RequestKey(scope, merchant: merchantScope, request, fingerprint: context.fingerprint, slot: slot),
+      merchant: number)
   }
 }
 
@@ -160,19 +164,6 @@ public struct EntryCursor: BitwiseCopyable, Sendable {
       left -= 1
     }
     return UnsafeRawBufferPointer(rebasing: payload[offset..<offset + 4 + count])
-  }
-}
-
-extension CommandKind {
-  /// What a framed command takes to apply, in units of a purchase: 1 µs or two.
-  @inline(__always) static func work(of command: UnsafeRawBufferPointer) -> Int {
-    switch CommandKind(rawValue: command[4]) {
-    case .earn, .redeem, .hold: 1
-    case .tick: 512
-    case .marker: 256
-    case .catalogue: 64
-    default: 2
-    }
   }
 }
 

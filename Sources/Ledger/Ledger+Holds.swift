@@ -4,7 +4,6 @@ import Base
 // new one goes in at the end, which the first one knows.
 
 extension Ledger {
-  static var longestHoldSeconds: Int64 { 30 * 86_400 }
 
   /// How many holds a member has open.
   func holdCount(_ member: UnsafePointer<MemberRecord>) -> Int {

@@ -137,41 +137,31 @@ extension Ledger {
 
   // MARK: Back into memory
 
-  /// Sees to it that a transaction that a command names is in memory, if it ever was. Returns the outcome if the command
-  /// is decided: facts are wanted, its request came before, or the transaction is older than all refund windows.
-  mutating func recall(
-    _ tx: TransactionID, _ header: CommandHeader, _ request: Bytes, _ facts: Bytes, _ reply: inout ReplyWriter
-  ) -> Outcome? {
+  /// Sees to it that a transaction that a command names is in memory, if it ever was. Throws if the command is decided:
+  /// facts are wanted, its request came before, or the transaction is older than all refund windows.
+  mutating func recall(_ tx: TransactionID, _ call: inout Call) throws(Stop) {
     guard findTransaction(tx) == nil, tx.sequence > 0,
       tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
-    else { return nil }
+    else { return }
     let known = past.find(tx)
-    if case .never = known { return nil }
-    guard let facts = try? PastFacts(facts), facts.original.tx == tx, isInCatalogue(facts.original) else {
-      return .factsWanted
+    if case .never = known { return }
+    guard let facts = try? PastFacts(call.facts), facts.original.tx == tx, isInCatalogue(facts.original) else {
+      throw .decided(.factsWanted)
     }
     let original = facts.original
-    let tenant = header.context.tenant
-    guard original.tenant == tenant else { return nil }
-    guard let member = findMember(original.member, tenant: tenant) else { return .factsWanted }
+    guard original.tenant == call.tenant else { return }
+    guard let member = findMember(original.member, tenant: call.tenant) else { throw .decided(.factsWanted) }
     var verified: (TransactionRecord, PastEntry)?
     if case .entry(let entry) = known {
-      guard let transaction = verify(facts, member, entry) else { return .factsWanted }
+      guard let transaction = verify(facts, member, entry) else { throw .decided(.factsWanted) }
       verified = (transaction, entry)
     }
-    let key = RequestKey(
-      hashes.member(original.member, tenant),
-      merchant: original.merchant < 0 ? RequestKey.noMerchant : UInt32(original.merchant), request, header)
-    if let decided = repeated(key, &reply) { return decided }
+    scope(&call, original.member, original.merchant)
+    try refuseRepeated(call.hashes.key)
     guard let (transaction, entry) = verified else {
-      let start = reply.buffer.count
-      reply.error(.limit, "the transaction is older than the refund window")
-      reply.field(.which, "refund-window")
-      keepAnswer(key, request, original.member, header.context, slot: tx.slot, reply, from: start)
-      return .replied
+      throw .refused(.limit("refund-window", "the transaction is older than the refund window"))
     }
     readmit(transaction, entry, takes: facts.takes)
-    return nil
   }
   private func isInCatalogue(_ record: JournalRecord) -> Bool {
     record.program >= 0 && Int(record.program) < catalogue.programCount
@@ -219,13 +209,8 @@ extension Ledger {
 
   /// What a command about a transaction would have to carry: answered from the journal with `+` and bytes, or at once with
   /// `+OK` if it needs nothing. The capture of a hold stands for the hold once only the capture is missing.
-  func readFacts(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> ReadOutcome {
-    let rawTransaction: UInt64 = try reader.read()
-    try reader.finish()
-    guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
-    var tx = TransactionID(rawValue: rawTransaction)
+  func readFacts(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
+    var tx = call.transaction
     if let number = findTransaction(tx) {
       let link = transactions.read(number).pointee.link
       let isCaptured = transactions.read(number).pointee.state == TransactionRecord.captured
@@ -236,50 +221,15 @@ extension Ledger {
       tx = link
     }
     guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
-      reply.error(.notFound, "no such transaction")
-      return .replied
+      throw .refused(.notFound(tx))
     }
     switch past.find(tx) {
     case .entry(let entry): return .journal(journalQuery(.facts(at: entry.position, tx: tx)))
     case .unknown: return .journal(journalQuery(.pastFacts(TransactionSearch(tx, before: journal.end))))
-    case .never:
-      reply.error(.notFound, "no such transaction")
-      return .replied
+    case .never: throw .refused(.notFound(tx))
     }
   }
   func journalQuery(_ question: JournalQuery.Question) -> JournalQuery {
     JournalQuery(question, catalogue: catalogue, end: journal.end)
-  }
-}
-
-extension Command {
-  /// A command about a transaction, with what the shard's leader found out about that. `command` is framed, and carries no
-  /// facts yet. Nil if it is of another kind.
-  public static func carrying(facts: Bytes, _ command: Bytes) -> [UInt8]? {
-    guard wantsFacts(command), command.count + facts.count < maximumByteCount / 2 else { return nil }
-    var buffer = ByteBuffer(capacity: command.count + facts.count + 8)
-    buffer.append(command)
-    buffer.append(counted: facts)
-    end(&buffer, 0)
-    return buffer.array
-  }
-  /// Whether a framed command is one that may want facts.
-  static func wantsFacts(_ command: Bytes) -> Bool {
-    switch (try? CommandHeader(of: command))?.kind {
-    case .refund, .capture, .release: command.count >= CommandHeader.bodyOffset + 8
-    default: false
-    }
-  }
-}
-
-extension Query {
-  /// What a `REFUND`, `CAPTURE` or `RELEASE` would have to carry (see `Command.carrying`): `+` and the facts; `+OK`: nothing
-  /// any more; `NOTFOUND`. Appends nothing and returns false if the framed command is of another kind.
-  public static func appendFacts(to buffer: inout ByteBuffer, for command: Bytes) -> Bool {
-    guard Command.wantsFacts(command), let header = try? CommandHeader(of: command) else { return false }
-    let start = begin(&buffer, .facts, header.slot, header.context.tenant)
-    buffer.append(Bytes(rebasing: command[CommandHeader.bodyOffset..<CommandHeader.bodyOffset + 8]))
-    Command.end(&buffer, start)
-    return true
   }
 }

@@ -1,45 +1,55 @@
 import Base
+import Vocabulary
 
 extension Ledger {
   /// Answers a read from the state as of the last entry; what is due by its stamp counts as booked.
   public func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     do throws(MalformedBytes) {
-      var reader = ByteReader(query)
-      let header = try CommandHeader(framed: &reader)
-      switch QueryKind(rawValue: header.rawKind) {
-      case .balance: try readBalance(header, &reader, &reply)
-      case .history: return try readHistory(header, &reader, &reply)
-      case .transaction: return try readTransaction(header, &reader, &reply)
-      case .memberShow: try readMember(header, &reader, &reply)
-      case .card: try readCard(header, &reader, &reply)
-      case .request: try readRequest(header, &reader, &reply)
-      case .facts: return try readFacts(header, &reader, &reply)
-      case nil: throw MalformedBytes("query kind \(header.rawKind) is not known")
+      let call = try Call(query)
+      do throws(Stop) {
+        return try answer(call, into: &reply)
+      } catch {
+        switch error {
+        case .refused(let refusal): refusal.write(into: &reply)
+        case .malformed(let text): reply.error(.malformed, text)
+        case .decided: break
+        }
       }
     } catch {
       reply.error(.malformed, error.description)
     }
     return .replied
   }
-
-  private func readBalance(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
-    let id = try reader.readCounted()
-    let name = try reader.readCounted()
-    try reader.finish()
-    guard let number = findMember(id, tenant: header.context.tenant) else {
-      reply.error(.notFound, "no such member")
-      return
+  private func answer(_ call: Call, into reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
+    switch call.verb {
+    case .balance: try readBalance(call, &reply)
+    case .history: return try readHistory(call)
+    case .transactionShow: return try readTransaction(call)
+    case .memberShow: try readMember(call, &reply)
+    case .cardHolders: try readCard(call, &reply)
+    case .requestSeen: readRequest(call, &reply)
+    case .facts: return try readFacts(call, &reply)
+    default: throw .malformed("\(call.verb.words) asks nothing of a shard")
     }
-    guard let program = program(name, -1, header.context.tenant, &reply) else { return }
+    return .replied
+  }
+  /// The member that a query is about.
+  private func member(_ call: Call) throws(Stop) -> UInt32 {
+    guard let number = findMember(call.party, tenant: call.tenant) else {
+      throw .refused(.notFound("member", call.party))
+    }
+    return number
+  }
+
+  private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let number = try member(call)
+    let program = try program(call.text(.program), -1, call.tenant)
     let position = position(members.read(Int(number)), program)
     guard !position.isBroken else {
-      reply.error(.unavailable, "the account's figures do not fit 64 bits; nothing was done")
-      return
+      throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
     }
     reply.record()
-    reply.field(.member, id)
+    reply.field(.member, call.party)
     catalogue.withProgramName(program) { reply.field(.program, $0) }
     reply.field(.balance, position.balance)
     reply.field(.held, position.held)
@@ -51,33 +61,18 @@ extension Ledger {
     }
   }
 
-  private func readHistory(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> ReadOutcome {
-    let id = try reader.readCounted()
-    let name = try reader.readCounted()
-    let limit = try reader.readZigzag()
-    let rawBefore: UInt64 = try reader.read()
-    try reader.finish()
-    guard limit >= 1 && limit <= 1000 else { throw MalformedBytes("limit must be 1 to 1000") }
-    guard rawBefore >> 48 < UInt64(Slot.count) else { throw MalformedBytes("before is not a transaction") }
-    guard let number = findMember(id, tenant: header.context.tenant) else {
-      reply.error(.notFound, "no such member")
-      return .replied
-    }
-    var program = -1
-    if !name.isEmpty {
-      guard let found = self.program(name, -1, header.context.tenant, &reply) else { return .replied }
-      program = found
-    }
+  private func readHistory(_ call: Call) throws(Stop) -> ReadOutcome {
+    let number = try member(call)
+    let name = call.text(.program)
+    let program = name.isEmpty ? -1 : try program(name, -1, call.tenant)
     let member = members.read(Int(number))
     let newest = program < 0 ? newestRecord(member) : account(member, program)?.pointee.lastRecord
-    guard let start = historyStart(number, newest ?? .none, before: TransactionID(rawValue: rawBefore)) else {
-      reply.error(.notFound, HistoryWalk.unknown)
-      return .replied
+    guard let start = historyStart(number, newest ?? .none, before: call.transaction(.before) ?? .none) else {
+      throw .refused(Refusal(.notFound, HistoryWalk.unknown))
     }
+    let limit = call.number(.limit) ?? 0
     let walk = HistoryWalk(
-      tenant: header.context.tenant, member: Array(id), program: Int32(program), limit: Int(limit), start: start)
+      tenant: call.tenant, member: Array(call.party), program: Int32(program), limit: Int(limit), start: start)
     return .journal(journalQuery(.history(walk)))
   }
   /// Where a history begins; nil if `before` cannot be a transaction of the member.
@@ -101,33 +96,22 @@ extension Ledger {
     tx.sequence > 0 && tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
   }
 
-  private func readTransaction(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> ReadOutcome {
-    let rawTransaction: UInt64 = try reader.read()
-    try reader.finish()
-    guard rawTransaction >> 48 < UInt64(Slot.count) else { throw MalformedBytes("not a transaction") }
-    let tx = TransactionID(rawValue: rawTransaction)
+  private func readTransaction(_ call: Call) throws(Stop) -> ReadOutcome {
+    let tx = call.transaction
     guard let number = findTransaction(tx) else {
-      guard isNumbered(tx) else {
-        reply.error(.notFound, "no such transaction")
-        return .replied
-      }
+      guard isNumbered(tx) else { throw .refused(.notFound(tx)) }
       switch past.find(tx) {
       case .entry(let entry):
         return .journal(
-          journalQuery(.remembered(at: entry.position, tx: tx, tenant: header.context.tenant, state: entry.state)))
+          journalQuery(.remembered(at: entry.position, tx: tx, tenant: call.tenant, state: entry.state)))
       case .unknown:
         // Older than any refund window: the journal knows it.
-        return .journal(journalQuery(.past(TransactionSearch(tx, before: journal.end), tenant: header.context.tenant)))
-      case .never:
-        reply.error(.notFound, "no such transaction")
-        return .replied
+        return .journal(journalQuery(.past(TransactionSearch(tx, before: journal.end), tenant: call.tenant)))
+      case .never: throw .refused(.notFound(tx))
       }
     }
-    guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == header.context.tenant else {
-      reply.error(.notFound, "no such transaction")
-      return .replied
+    guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == call.tenant else {
+      throw .refused(.notFound(tx))
     }
     let record = transactions.read(number).pointee
     var left: Int64 = -1
@@ -151,19 +135,12 @@ extension Ledger {
     JournalQuery(.answer(at: position), catalogue: catalogue, end: journal.end)
   }
 
-  private func readMember(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
-    let id = try reader.readCounted()
-    try reader.finish()
-    guard let number = findMember(id, tenant: header.context.tenant) else {
-      reply.error(.notFound, "no such member")
-      return
-    }
+  private func readMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let number = try member(call)
     let member = members.read(Int(number))
     let profile = profile(member)
     reply.record()
-    reply.field(.member, id)
+    reply.field(.member, call.party)
     reply.field(.state, (MemberState(rawValue: member.pointee.state) ?? .active).text.bytes)
     reply.field(.name, profile.name)
     reply.field(.region, profile.region)
@@ -185,21 +162,13 @@ extension Ledger {
     reply.field(.since, member.pointee.since)
   }
 
-  private func readCard(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
-    let number = try reader.readCounted()
-    try reader.finish()
-    let tenant = header.context.tenant
-    guard let place = findCard(hashes.card(number, tenant).finishedLow(), tenant, number),
+  private func readCard(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    guard let place = findCard(hashes.card(call.card, call.tenant).finishedLow(), call.tenant, call.card),
       cardEntries.read(Int(place)).pointee.member != 0
-    else {
-      reply.error(.notFound, "no such card")
-      return
-    }
+    else { throw .refused(.notFound("card", call.card)) }
     let entry = cardEntries.read(Int(place)).pointee
     reply.record()
-    reply.field(.card, number)
+    reply.field(.card, call.card)
     reply.field(.member, texts.read(entry.member))
     reply.field(.state, (CardState(rawValue: entry.state) ?? .active).text.bytes)
     var former = ByteBuffer(capacity: 64)

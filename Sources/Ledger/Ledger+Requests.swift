@@ -16,24 +16,6 @@ extension Ledger {
     return value.map { dedupe.number(ofIndexValue: $0) }
   }
 
-  /// What to say to a request that came before, or cannot be remembered; nil if it is to be carried out.
-  /// `others` are fingerprints, 8 bytes each, that the same request may have had before.
-  mutating func repeated(
-    _ key: RequestKey, or others: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-    _ reply: inout ReplyWriter
-  ) -> Outcome? {
-    guard !key.isNone else { return nil }
-    if let number = findRequest(key) {
-      let record = dedupe.read(number).pointee
-      guard record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: others) != nil else {
-        reply.error(.conflict, "the request id was used for another request")
-        return .replied
-      }
-      return record.isPending ? .pending(record.transaction) : .repeated(record.position(before: journal.end))
-    }
-    if UInt64(dedupe.count) >= limits.requestIDs { return refuseForRoom(&reply) }
-    return nil
-  }
   func place(of fingerprint: UInt64, in list: UnsafeRawBufferPointer) -> Int? {
     for i in 0..<list.count / 8 {
       let other = UInt64(littleEndian: list.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
@@ -42,35 +24,21 @@ extension Ledger {
     return nil
   }
   /// Whether a request was answered here, or is about to be: with which of some contents.
-  func readRequest(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
-    let member = try reader.readCounted()
-    let merchant = try reader.readCounted()
-    let request = try reader.readCounted()
-    let fingerprints = try reader.readBytes(reader.remaining)
-    let tenant = header.context.tenant
-    let key = RequestKey(
-      hashes.member(member, tenant), merchant: merchantScope(merchant, tenant), request, header)
-    let known = findRequest(key).flatMap { place(of: dedupe.read($0).pointee.fingerprint, in: fingerprints) }
+  func readRequest(_ call: Call, _ reply: inout ReplyWriter) {
+    let key = requestHashes(call.party, call.merchant, call.request, call.context, call.slot).key
+    let known = findRequest(key).flatMap {
+      place(of: dedupe.read($0).pointee.fingerprint, in: call.otherFingerprints)
+    }
     reply.integer(Int64(known ?? -1))
   }
-  func merchantScope(_ name: Bytes, _ tenant: TenantID) -> UInt32 {
-    if name.isEmpty { return RequestKey.noMerchant }
-    return catalogue.merchant(name, tenant: tenant).map { UInt32($0) } ?? RequestKey.unknownMerchant
-  }
   /// Over the budget the oldest go, but none younger than a day.
-  private mutating func refuseForRoom(_ reply: inout ReplyWriter) -> Outcome? {
+  mutating func makeRoomForRequest() throws(Stop) {
     let latest = dedupeMarks.latest(of: dedupe.first) ?? (dedupeMarks.isExpired(dedupe.first) ? .zero : now)
-    guard
+    let isKept =
       now.microseconds - latest.microseconds < CivilTime.microsecondsPerDay
-        || dedupe.read(dedupe.first).pointee.isPending
-    else {
-      dropOldestRequest()
-      return nil
-    }
-    reply.error(.busy, "too many request ids within a day")
-    return .replied
+      || dedupe.read(dedupe.first).pointee.isPending
+    guard !isKept else { throw .refused(Refusal(.busy, "too many request ids within a day")) }
+    dropOldestRequest()
   }
 
   /// Keeps where a request's answer is.
@@ -138,14 +106,7 @@ extension Ledger {
 
   // MARK: Answers kept in their bytes
 
-  /// Keeps the reply written since `start` as the answer to a request.
-  mutating func keepAnswer(
-    _ key: RequestKey, _ request: UnsafeRawBufferPointer, _ member: UnsafeRawBufferPointer, _ context: CommandContext,
-    slot: Slot, _ reply: borrowing ReplyWriter, from start: Int
-  ) {
-    guard !key.isNone else { return }
-    remember(key, keptAnswer(request, member, context.tenant, slot: slot, reply, from: start))
-  }
+  /// Keeps the reply written since `start` in the journal, to be given again.
   mutating func keptAnswer(
     _ request: UnsafeRawBufferPointer, _ member: UnsafeRawBufferPointer, _ tenant: TenantID, slot: Slot,
     _ reply: borrowing ReplyWriter, from start: Int

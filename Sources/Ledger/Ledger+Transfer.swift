@@ -1,156 +1,7 @@
 import Base
-
-/// `TRANSFER`, as the sender's shard sees it.
-struct TransferCommand {
-  typealias Bytes = UnsafeRawBufferPointer
-  var from: Bytes
-  var fromCard: Bytes
-  var recipient: Bytes
-  var recipientCard: Bytes
-  var program: Bytes
-  var request: Bytes
-  var points: Int64
-  /// What the request's fingerprint was while the recipient's card was another's: 8 bytes each.
-  var otherFingerprints: Bytes
-
-  init(_ reader: inout ByteReader) throws(MalformedBytes) {
-    from = try reader.readCounted()
-    fromCard = try reader.readCounted()
-    recipient = try reader.readCounted()
-    recipientCard = try reader.readCounted()
-    program = try reader.readCounted()
-    request = try reader.readCounted()
-    points = try reader.readZigzag()
-    otherFingerprints = try reader.readBytes(reader.remaining)
-    guard otherFingerprints.count % 8 == 0, otherFingerprints.count <= 8 * (FormerHolders.most + 1) else {
-      throw MalformedBytes("a transfer with bytes left over")
-    }
-    try Ledger.check(from, "from")
-    if recipientCard.count > 0 { try Ledger.check(recipientCard, "to") }
-    // Nobody holds the recipient's card: there is no member to name.
-    if recipient.count > 0 || recipientCard.count == 0 { try Ledger.check(recipient, "to") }
-    try Ledger.check(request, "id")
-    guard points >= 1 && points <= Ledger.largestAmount else { throw MalformedBytes("points must be 1 to 10^15") }
-  }
-}
+import Vocabulary
 
 extension Ledger {
-  static var transferKind: UInt8 { 1 }
-
-  mutating func applyTransfer(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> Outcome {
-    let c = try TransferCommand(&reader)
-    let tenant = header.context.tenant
-    let scope = hashes.member(c.from, tenant)
-    guard Command.memberSlot(c.from, tenant: tenant) == header.slot else {
-      throw MalformedBytes("the sender lies in another slot")
-    }
-    let key = RequestKey(scope, c.request, header)
-    if let outcome = repeated(key, or: c.otherFingerprints, &reply) { return outcome }
-    guard !c.from.elementsEqual(c.recipient) else { throw MalformedBytes("to is the sender") }
-    guard let number = findMember(scope.finishedLow(), tenant, c.from) else {
-      reply.error(.notFound, "no such member")
-      return .replied
-    }
-    guard let program = program(c.program, -1, tenant, &reply) else { return .replied }
-    let start = reply.buffer.count
-    if c.fromCard.count > 0 {
-      guard let state = cardState(number, c.fromCard), state != .removed else {
-        reply.error(.notFound, "no such card")
-        return .replied
-      }
-      if state == .lost { reply.error(.lost, "the card is reported lost") }
-    }
-    let state = members.read(Int(number)).pointee.state
-    if reply.buffer.count == start, state != MemberState.active.rawValue {
-      let isFrozen = state == MemberState.frozen.rawValue
-      reply.error(isFrozen ? .frozen : .closed, isFrozen ? "the member is frozen" : "the member is closed")
-    }
-    if reply.buffer.count == start {
-      let holder = holder(number, program, create: false)
-      if let holder { touch(holder) }
-      let available = holder?.account.pointee.available ?? 0
-      if let holder, available >= c.points { return transfer(header, c, key, holder, &reply) }
-      reply.error(.insufficient, "not enough points available")
-      reply.field(.available, available)
-      reply.field(.needed, c.points)
-    }
-    keepAnswer(key, c.request, c.from, header.context, slot: header.slot, reply, from: start)
-    return .replied
-  }
-
-  /// The debit is possible. A recipient who is here is credited in the same step; any other gets a delivery, the points
-  /// meanwhile being in transit.
-  private mutating func transfer(
-    _ header: CommandHeader, _ c: TransferCommand, _ key: RequestKey, _ sender: Holder, _ reply: inout ReplyWriter
-  ) -> Outcome {
-    let tenant = header.context.tenant
-    let local = findMember(c.recipient, tenant: tenant)
-    if local != nil || c.recipient.count == 0 {
-      var verdict = Verdict(.notFound)
-      if let local {
-        // Counted before anything is moved: as many lots come as are taken from.
-        verdict = canReceive(
-          local, sender.program, c.points, lots: lotsTaken(sender, c.points), card: c.recipientCard)
-      }
-      if verdict != .done {
-        let start = reply.buffer.count
-        writeRecipientVerdict(verdict, &reply)
-        keepAnswer(key, c.request, c.from, header.context, slot: header.slot, reply, from: start)
-        return .replied
-      }
-    }
-    let tx = nextTransaction(header.slot)
-    let chain = take(sender, c.points, .consume, of: tx)
-    var record = JournalRecord(.transferOut, tx: tx, stamp: now, tenant: tenant, member: c.from)
-    record.program = Int32(sender.program)
-    record.points = -c.points
-    record.amount = c.points
-    record.request = c.request
-    record.other = c.recipient
-    postInTransit(sender.program, c.points)
-    let number = book(
-      sender, &record, points: c.points, takes: chain, state: local == nil ? TransactionRecord.open : 0)
-    if let local {
-      postInTransit(sender.program, -c.points)
-      postBetweenShards(sender.program, c.points)
-      receive(local, sender.program, tx, from: c.from, TakeSource.chain(chain), c.points)
-      var take = chain
-      while take != 0 { take = dropTake(take, tx) }
-      transactions.write(number).pointee.firstTake = 0
-      remember(key, sender.account.pointee.lastRecord)
-      record.render(catalogue, into: &reply)
-      return .replied
-    }
-    var out = OutboxRecord(
-      id: tx, stamp: now, to: Command.memberSlot(c.recipient, tenant: tenant).rawValue, kind: Ledger.transferKind,
-      tenant: tenant)
-    out.balance = record.balance
-    setRequest(key, &out)
-    var texts = ByteBuffer(capacity: 512)
-    texts.append(counted: c.recipient)
-    texts.append(counted: c.recipientCard)
-    texts.append(counted: c.request)
-    beginTransit(sender, points: c.points, lots: takeCount(chain))
-    addOutbox(&out, texts.bytes)
-    remember(key, pending: tx)
-    return .pending(tx)
-  }
-  /// How many lots a debit would touch.
-  private mutating func lotsTaken(_ holder: Holder, _ points: Int64) -> Int {
-    var left = points
-    var count = 0
-    var number = holder.account.pointee.firstLot
-    while number != 0 && left > 0 {
-      let record = lot(holder, number)
-      if record.pointee.available > 0 { count += 1 }
-      left -= min(left, record.pointee.available)
-      number = record.pointee.next
-    }
-    return count
-  }
-
   // MARK: The recipient's side
 
   enum TakeSource {
@@ -208,13 +59,17 @@ extension Ledger {
     book(holder, &record, points: points, link: source)
     endDueLots(holder)
   }
-  func writeRecipientVerdict(_ verdict: Verdict, _ reply: inout ReplyWriter) {
+  /// Why the recipient has nothing; nil if the points have arrived.
+  func recipientRefusal(_ verdict: Verdict) -> Refusal? {
+    var refusal: Refusal?
     switch ErrorCode(rawValue: verdict.code) {
-    case .notFound: reply.error(.notFound, "no such recipient")
-    case .frozen: reply.error(.frozen, "the recipient is frozen")
-    case .closed: reply.error(.closed, "the recipient is closed")
-    default: writeVerdict(verdict, &reply)
+    case .notFound: refusal = Refusal(.notFound, "no such recipient")
+    case .frozen: refusal = Refusal(.frozen, "the recipient is frozen")
+    case .closed: refusal = Refusal(.closed, "the recipient is closed")
+    default: refusal = self.refusal(verdict)
     }
+    refusal?.subject = .recipient
+    return refusal
   }
 }
 

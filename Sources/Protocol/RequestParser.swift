@@ -49,7 +49,7 @@ public struct RequestParser: ~Copyable {
     words = .allocate(capacity: RequestParser.maximumWords)
     values = .allocate(capacity: RequestParser.maximumWords)
     scratch = .allocate(byteCount: RequestParser.maximumLineBytes, alignment: 16)
-    request = Request(rule: VerbRule.of(.ping), form: .line, positionalCount: 0, present: 0, values: values)
+    request = Request(rule: VerbRule.of(.ping), form: .line, values: values)
   }
   deinit {
     words.deallocate()

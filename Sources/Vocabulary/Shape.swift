@@ -40,6 +40,29 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case yesNo
   case shardNumber
 
+  /// How a command carries a value of it. For ever, of each shape.
+  public enum Wire: UInt8, Sendable, BitwiseCopyable {
+    /// A zigzag varint: the number made of it.
+    case number
+    /// Counted bytes.
+    case text
+    /// The member's id and the card's number, counted: either may be empty.
+    case who
+    /// 8 bytes.
+    case transaction
+    /// All that is left: of the shards' own commands.
+    case rest
+  }
+  @inlinable @inline(__always) public var wire: Wire {
+    switch self {
+    case .free: .rest
+    case .identifier, .text: .text
+    case .who: .who
+    case .transaction: .transaction
+    default: .number
+    }
+  }
+
   /// The most points, or minor units, that one request may name.
   public static let maximumAmount: Int64 = 1_000_000_000_000_000
   public static let maximumIdentifierBytes = 64

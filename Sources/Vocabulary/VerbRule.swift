@@ -4,6 +4,7 @@ public struct VerbRule: BitwiseCopyable {
   public var route = VerbSpec.Route.connection
   public var effect = VerbSpec.Effect.read
   public var traits: VerbSpec.Traits = []
+  public var work: UInt16 = 0
   public var takesFreeWords = false
   public var minimumPositionals = 0
   public var maximumPositionals = 0
@@ -12,6 +13,16 @@ public struct VerbRule: BitwiseCopyable {
   public var required: UInt64 = 0
   public var oneOf: UInt64 = 0
   public var atMostOne: UInt64 = 0
+  /// Sets of places: those whose values a command carries, and must carry.
+  public var carried: UInt64 = 0
+  public var mustCarry: UInt64 = 0
+  /// The places of what a command carries in its scope.
+  public var party = VerbRule.none
+  public var card = VerbRule.none
+  public var merchant = VerbRule.none
+  public var request = VerbRule.none
+  /// It names a second member.
+  public var hasRecipient = false
   /// By place.
   public var shapes: UnsafePointer<Shape>
   /// What stands for a number that is left out, by place; see `hasStandard`.
@@ -22,7 +33,7 @@ public struct VerbRule: BitwiseCopyable {
   public var places: UnsafePointer<UInt8>
 
   /// No place: a verb has fewer arguments.
-  public static let none: UInt8 = 63
+  @inlinable public static var none: UInt8 { 63 }
 
   /// Whether everything that must be there is, and nothing that excludes another thing.
   @inlinable @inline(__always) public func isMet(_ present: UInt64, _ positionalCount: Int) -> Bool {
@@ -33,14 +44,25 @@ public struct VerbRule: BitwiseCopyable {
   }
   @inlinable @inline(__always) public func place(of key: Key) -> UInt8 { places[Int(key.rawValue)] }
 
+  /// The rule of a verb's raw value; nil if there is none.
+  @inlinable @inline(__always) public static func find(_ rawVerb: UInt16) -> UnsafePointer<VerbRule>? {
+    guard Int(rawVerb) < capacity else { return nil }
+    let rule = table + Int(rawVerb)
+    return rule.pointee.verb.rawValue == rawVerb ? rule : nil
+  }
   public static func of(_ verb: Verb) -> UnsafePointer<VerbRule> { table + Int(verb.rawValue) }
 
+  /// Numbers of verbs are below it.
+  @inlinable public static var capacity: Int { 512 }
   /// By raw value.
   nonisolated(unsafe) public static let table: UnsafePointer<VerbRule> = {
-    let count = Int(Verb.allCases.map(\.rawValue).max() ?? 0) + 1
     let keyCount = Int(Key.allCases.map(\.rawValue).max() ?? 0) + 1
-    let table = UnsafeMutablePointer<VerbRule>.allocate(capacity: count)
-    for spec in VerbSpec.all { (table + Int(spec.verb.rawValue)).initialize(to: VerbRule(spec, keyCount: keyCount)) }
+    let table = UnsafeMutablePointer<VerbRule>.allocate(capacity: capacity)
+    precondition(Verb.allCases.allSatisfy { $0.rawValue < capacity }, "a verb's number is below the table's end")
+    // One that is none is as PING, and so not found.
+    let ping = VerbRule(Verb.ping.spec, keyCount: keyCount)
+    table.initialize(repeating: ping, count: capacity)
+    for spec in VerbSpec.table { table[Int(spec.verb.rawValue)] = VerbRule(spec, keyCount: keyCount) }
     return UnsafePointer(table)
   }()
 
@@ -67,6 +89,7 @@ public struct VerbRule: BitwiseCopyable {
     route = spec.route
     effect = spec.effect
     traits = spec.traits
+    work = spec.work
     takesFreeWords = spec.takesFreeWords
     minimumPositionals = spec.requiredPositionals
     maximumPositionals = spec.maximumPositionals
@@ -74,6 +97,19 @@ public struct VerbRule: BitwiseCopyable {
     required = set { $0.need == .required }
     oneOf = set { $0.need == .oneOf }
     atMostOne = set { $0.need == .atMostOne }
+    for (place, argument) in spec.arguments.enumerated() {
+      switch argument.part {
+      case .party: party = UInt8(place)
+      case .card: card = UInt8(place)
+      case .merchant: merchant = UInt8(place)
+      case .request: request = UInt8(place)
+      case .value:
+        carried |= 1 << UInt64(place)
+        if argument.need == .required { mustCarry |= 1 << UInt64(place) }
+        if argument.shape == .who { hasRecipient = true }
+      case .edge: break
+      }
+    }
     hasStandard = set { $0.standard != nil }
     self.standards = UnsafePointer(standards)
     self.shapes = UnsafePointer(shapes)

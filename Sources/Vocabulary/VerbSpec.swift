@@ -25,6 +25,8 @@ public struct VerbSpec: Sendable {
     case node
     /// The node at hand, from what it knows of the connection.
     case connection
+    /// A shard, by the slot in the header: what nodes and shards say to each other.
+    case inner
   }
   /// What it does to the books.
   public enum Effect: UInt8, Sendable, BitwiseCopyable {
@@ -36,8 +38,8 @@ public struct VerbSpec: Sendable {
   }
   /// What else the node has to know.
   public struct Traits: OptionSet, Sendable, BitwiseCopyable {
-    public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
     /// It waits until all before it on its connection is answered, and what follows waits for it: it touches more than one
     /// member, or the catalogue, or the cluster, or may take effect on a second attempt alone.
     public static let barrier = Traits(rawValue: 1)
@@ -51,6 +53,8 @@ public struct VerbSpec: Sendable {
     public static let alone = Traits(rawValue: 16)
     /// Each record of its answer is read from the disk, and counts against what a client may have outstanding.
     public static let recordsFromDisk = Traits(rawValue: 32)
+    /// It makes state grow that may stay for years.
+    public static let grows = Traits(rawValue: 64)
   }
 
   public let verb: Verb
@@ -67,6 +71,8 @@ public struct VerbSpec: Sendable {
   public let route: Route
   public let effect: Effect
   public let traits: Traits
+  /// What it takes a shard, in units of a purchase: 1 µs or two.
+  public let work: UInt16
   /// What its answer has: the names of a record's fields, or in words.
   public let reply: String
   /// One sentence.
@@ -76,10 +82,11 @@ public struct VerbSpec: Sendable {
 
   init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], _ route: Route,
-    _ effect: Effect, traits: Traits = [], reply: String, summary: String, example: String
+    _ effect: Effect, traits: Traits = [], work: UInt16 = 2, reply: String, summary: String, example: String
   ) {
     self.init(
-      verb, words, group, arguments, free: false, atMost: arguments.count { $0.key == nil }, route, effect, traits,
+      verb, words, group, arguments, free: false, atMost: arguments.count { $0.key == nil }, route, effect, work,
+      traits,
       reply: reply, summary: summary, example: example)
   }
   /// A verb of the connection: its words are free.
@@ -88,12 +95,12 @@ public struct VerbSpec: Sendable {
     traits: Traits = [], reply: String, summary: String, example: String
   ) {
     self.init(
-      verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, traits, reply: reply,
+      verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, 2, traits, reply: reply,
       summary: summary, example: example)
   }
   private init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], free: Bool, atMost: Int, _ route: Route,
-    _ effect: Effect, _ traits: Traits, reply: String, summary: String, example: String
+    _ effect: Effect, _ work: UInt16, _ traits: Traits, reply: String, summary: String, example: String
   ) {
     self.verb = verb
     self.words = words.split(separator: " ").map(String.init)
@@ -104,6 +111,7 @@ public struct VerbSpec: Sendable {
     self.route = route
     self.effect = effect
     self.traits = traits
+    self.work = work
     self.reply = reply
     self.summary = summary
     self.example = example
@@ -131,13 +139,16 @@ public struct VerbSpec: Sendable {
     return parts.joined(separator: " ")
   }
 
-  /// Every verb, in the order in which `HELP` teaches them.
+  /// Every verb of terminals, in the order in which `HELP` teaches them.
   public static let all: [VerbSpec] = points + reading + members + setup + cluster + connection
 
-  /// Where a verb stands in `all`, by raw value.
+  /// Every verb there is.
+  static let table: [VerbSpec] = all + inner
+
+  /// Where a verb stands in `table`, by raw value.
   static let position: [Int] = {
     var table = [Int](repeating: 0, count: Int(Verb.allCases.map(\.rawValue).max() ?? 0) + 1)
-    for (i, spec) in all.enumerated() { table[Int(spec.verb.rawValue)] = i }
+    for (i, spec) in VerbSpec.table.enumerated() { table[Int(spec.verb.rawValue)] = i }
     return table
   }()
 }

@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Raft
 import Storage
 import Testing

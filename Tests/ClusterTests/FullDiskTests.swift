@@ -55,6 +55,33 @@ import Testing
     try cluster.checkBooks()
   }
 
+  /// Whatever it was that was asked for, and whichever node is asked again.
+  @Test func repeatsAreAnsweredWhileDisksAreFull() throws {
+    let cluster = try DiskCluster(seed: 66)
+    var asked: [(line: String, answer: String)] = []
+    func ask(_ line: String) throws -> String {
+      let answer = try cluster.answer(line, on: 0)
+      asked.append((line, answer))
+      return String(answer.split(separator: " ").first?.dropFirst("+tx=".count) ?? "")
+    }
+    let earn = try ask("EARN m0 merchant=shop points=50 id=e")
+    _ = try ask("REDEEM m0 merchant=shop points=5 id=r")
+    let first = try ask("HOLD m0 merchant=shop points=4 id=h")
+    let second = try ask("HOLD m0 merchant=shop points=3 id=i")
+    _ = try ask("CAPTURE \(first) points=2 id=c")
+    _ = try ask("RELEASE \(second) id=l")
+    _ = try ask("REFUND \(earn) points=1 id=f")
+    for to in 1...3 { _ = try ask("TRANSFER m0 m\(to) points=1 id=t\(to)") }
+    #expect(asked.allSatisfy { $0.answer.hasPrefix("+tx=") }, "\(asked)")
+    for host in 0..<3 { cluster.leave(512 << 10, on: host) }
+    cluster.simulation.run(for: 3_000_000)
+    for host in 0..<3 {
+      for (line, answer) in asked { #expect(try cluster.answer(line, on: host) == answer, "\(line)") }
+      #expect(try cluster.answer("RELEASE \(second) id=new", on: host).hasPrefix("-BUSY"))
+      #expect(try cluster.answer("REFUND \(earn) points=2 id=f", on: host).hasPrefix("-BUSY"))
+    }
+  }
+
   @Test func aLeaderWhoseFollowersHaveNoRoomRefusesWrites() throws {
     let cluster = try DiskCluster(seed: 63)
     for host in 1...2 { cluster.leave(512 << 10, on: host) }

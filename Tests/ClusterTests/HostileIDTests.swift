@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Protocol
 import Testing
 
@@ -149,18 +150,29 @@ import Testing
     let key = RequestKey(low: 1, high: 2, fingerprint: 3, slot: Slot(4))
     let position = JournalPosition(segment: 1, offset: 99)
     ledger.remember(key, position)
-    var reply = ReplyWriter()
-    #expect(ledger.repeated(key, &reply) == .repeated(position))
-    #expect(ledger.repeated(RequestKey(low: 1, high: 3, fingerprint: 3, slot: Slot(4)), &reply) == nil)
-    #expect(ledger.repeated(RequestKey(low: 2, high: 2, fingerprint: 3, slot: Slot(4)), &reply) == nil)
-    #expect(ledger.repeated(RequestKey(low: 1, high: 2, fingerprint: 1 << 63 | 3, slot: Slot(4)), &reply) == .replied)
+    func become(_ key: RequestKey) -> String {
+      do throws(Stop) {
+        try ledger.refuseRepeated(key)
+        return "new"
+      } catch {
+        switch error {
+        case .decided(.repeated(let found)): return "repeated at \(found.offset)"
+        case .refused(let refusal): return "\(refusal.code)"
+        default: return "?"
+        }
+      }
+    }
+    #expect(become(key) == "repeated at 99")
+    #expect(become(RequestKey(low: 1, high: 3, fingerprint: 3, slot: Slot(4))) == "new")
+    #expect(become(RequestKey(low: 2, high: 2, fingerprint: 3, slot: Slot(4))) == "new")
+    #expect(become(RequestKey(low: 1, high: 2, fingerprint: 1 << 63 | 3, slot: Slot(4))) == "conflict")
     // And so do all of its scope.
     let hashes = KeyedHashes(HashKey(low: 5, high: 6))
-    let header = CommandHeader(rawKind: 1, slot: Slot(4), context: Self.context)
     func hash(_ member: String, _ tenant: UInt32, _ merchant: UInt32, _ request: String) -> UInt128 {
       Self.bytes(member) { member in
         Self.bytes(request) { request in
-          let key = RequestKey(hashes.member(member, TenantID(tenant)), merchant: merchant, request, header)
+          let key = RequestKey(
+            hashes.member(member, TenantID(tenant)), merchant: merchant, request, fingerprint: 1, slot: Slot(4))
           return UInt128(key.high) << 64 | UInt128(key.low)
         }
       }

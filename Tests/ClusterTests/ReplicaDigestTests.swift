@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Ledger
 import Testing
 

@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 
 @testable import Ledger
 
@@ -165,7 +166,7 @@ struct LedgerCommands {
     catalogue()
     + catalogue().map { command in
       var next = command
-      next[CommandHeader.bodyOffset] += 2
+      next[Command.innerBodyOffset] += 2
       return next
     }
 

@@ -230,7 +230,7 @@ import Testing
 
   @Test func aCatalogueOutOfBoundsIsRefused() throws {
     var catalogue = Catalogue(key: .none)
-    let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
+    let delta = Array(LedgerCommands.catalogue()[0][Command.innerBodyOffset...])
     _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
     let sound = catalogue.programs[0]
     let changes: [(inout Catalogue.Program) -> Void] = [
@@ -250,7 +250,7 @@ import Testing
   }
 
   @Test func aDeltaOfAnImpossibleMomentIsRefused() {
-    let delta = Array(LedgerCommands.catalogue()[0][CommandHeader.bodyOffset...])
+    let delta = Array(LedgerCommands.catalogue()[0][Command.innerBodyOffset...])
     for moment in [Int64.min, Int64.max] {
       var bytes = delta
       for i in 0..<8 { bytes[4 + i] = UInt8(truncatingIfNeeded: moment >> Int64(8 * i)) }
@@ -270,11 +270,11 @@ import Testing
     var catalogue = Catalogue(key: .none)
     for command in LedgerCommands.catalogue() {
       _ = try command.withUnsafeBytes {
-        try catalogue.apply(UnsafeRawBufferPointer(rebasing: $0[CommandHeader.bodyOffset...]))
+        try catalogue.apply(UnsafeRawBufferPointer(rebasing: $0[Command.innerBodyOffset...]))
       }
     }
     let encoded = written(catalogue)
-    let deltas = LedgerCommands.catalogue().map { Array($0[CommandHeader.bodyOffset...]) }
+    let deltas = LedgerCommands.catalogue().map { Array($0[Command.innerBodyOffset...]) }
     for _ in 0..<FuzzInputs.count(perMille: 50) {
       let changed = mutator.mutate(encoded, with: encoded)
       var source = MemorySnapshotSource(changed)

@@ -24,7 +24,7 @@ LOG = "Sources/Storage/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
 REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
-REDEEM = "Sources/Ledger/Ledger+Redeem.swift"
+REDEEM = "Sources/Ledger/Commands/Points/Redeem.swift"
 PAST = "Sources/Ledger/Ledger+Past.swift"
 DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
@@ -168,7 +168,8 @@ BUGS = [
     Bug("late-delivery-twice", "a delivery that comes again after it was settled is applied again",
         [(DELIVERIES, "    if hasSeen(key) { return .silent }\n", "")]),
     Bug("refusal-not-kept", "a repeated request may succeed after it was refused",
-        [(REDEEM, "      keepAnswer(key, p.request, p.member, p.context, slot: p.slot, reply, from: start)\n", "")]),
+        [("Sources/Vocabulary/ErrorCodes.swift", "case .insufficient, .frozen,", "case .frozen,"),
+         ("Sources/Vocabulary/ErrorCodes.swift", "case .malformed, .noAuth,", "case .insufficient, .malformed, .noAuth,")]),
     Bug("overdraft", "one point more than there is may be redeemed",
         [(REDEEM, "guard let holder, available >= points else {", "guard let holder, available >= points || available > 0 && available == points - 1 else {")]),
     Bug("facts-not-checked", "a refund takes what it carries of its transaction for true, however old that is",
@@ -180,8 +181,8 @@ BUGS = [
     Bug("transfer-not-returned", "a refused transfer is not given back",
         [(DELIVERIES, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
     Bug("hold-released-twice", "a hold that was captured is released too",
-        [(REDEEM, "guard s.transaction.state == TransactionRecord.open else {\n      return refuse(s, .reversed, \"nothing",
-          "guard s.transaction.state != TransactionRecord.released else {\n      return refuse(s, .reversed, \"nothing")]),
+        [("Sources/Ledger/Commands/Points/Release.swift", "guard s.transaction.state == TransactionRecord.open else {",
+          "guard s.transaction.state != TransactionRecord.released else {")]),
     Bug("held-not-bounded", "points that are held do not count towards what an account may hold",
         [("Sources/Ledger/Ledger+Bounds.swift", "let present = account.pointee.available &+ account.pointee.held",
           "let present = account.pointee.available")]),

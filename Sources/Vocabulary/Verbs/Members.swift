@@ -3,7 +3,7 @@ extension VerbSpec {
     .init(
       .memberAdd, "MEMBER ADD", .members,
       [.member, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)], .cardIfGiven,
-      .changes, traits: .barrierWithCard, reply: "+OK",
+      .changes, traits: [.barrierWithCard, .grows], reply: "+OK",
       summary: "Makes a member; the same again is OK.", example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
     .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
@@ -19,7 +19,8 @@ extension VerbSpec {
       summary: "Ends a membership: holds are released, what is left lapses.", example: "MEMBER CLOSE ann"),
     .init(
       .cardAdd, "CARD ADD", .members, [.number, .required(.member, part: .party), .optional(.id)], .card, .changes,
-      traits: .barrier, reply: "+OK", summary: "Binds a card to a member.", example: "CARD ADD 5001 member=ann"),
+      traits: [.barrier, .grows], reply: "+OK", summary: "Binds a card to a member.",
+      example: "CARD ADD 5001 member=ann"),
     .init(
       .cardLost, "CARD LOST", .members, [.number, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
       summary: "Stops a card until FOUND.", example: "CARD LOST 5001"),

@@ -5,12 +5,13 @@ extension VerbSpec {
       [
         .who, .required(.merchant), .required(.id), .oneOf(.spend), .oneOf(.points), .optional(.program),
         .optional(.at),
-      ], .member, .movesPoints, reply: "tx member program points balance",
+      ], .member, .movesPoints, traits: .grows, work: 1, reply: "tx member program points balance",
       summary: "Gives a member points for a purchase, by the program's rule or as many as said.",
       example: "EARN ann merchant=shop spend=1250 id=r-1"),
     .init(
       .redeem, "REDEEM", .points,
       [.who, .required(.merchant), .required(.points), .required(.id), .optional(.program)], .member, .movesPoints,
+      work: 1,
       reply: "tx member program points balance",
       summary: "Spends a member's points.", example: "REDEEM ann merchant=shop points=10 id=r-2"),
     .init(
@@ -18,7 +19,7 @@ extension VerbSpec {
       [
         .who, .required(.merchant), .required(.points), .required(.id), .optional(.ttl, standard: 900),
         .optional(.program),
-      ], .member, .movesPoints, reply: "tx member program points balance available",
+      ], .member, .movesPoints, traits: .grows, work: 1, reply: "tx member program points balance available",
       summary: "Sets points aside for 900 seconds, or ttl=, until CAPTURE or RELEASE.",
       example: "HOLD ann merchant=shop points=10 id=r-3 ttl=60"),
     .init(
@@ -36,7 +37,7 @@ extension VerbSpec {
       summary: "Undoes an earn, redeem or capture, in whole or in part.", example: "REFUND 3-1042 id=r-6 spend=500"),
     .init(
       .transfer, "TRANSFER", .points, [.from, .to, .required(.points), .required(.id), .optional(.program)],
-      .member, .movesPoints, traits: .barrier, reply: "tx from to program points balance",
+      .member, .movesPoints, traits: [.barrier, .grows], reply: "tx from to program points balance",
       summary: "Gives points from one member to another.", example: "TRANSFER ann bob points=5 id=r-7"),
   ]
 }

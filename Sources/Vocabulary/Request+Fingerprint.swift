@@ -1,5 +1,4 @@
 import Base
-import Vocabulary
 
 extension Request {
   /// A fingerprint of the request's content: the verb, the positional words and the keys as sent, whatever their

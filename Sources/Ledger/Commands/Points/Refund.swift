@@ -1,111 +1,81 @@
 import Base
+import Vocabulary
 
 extension Ledger {
   /// `REFUND`: undoes an earn (R6, R7, R8), a redeem or a capture (R9), in whole or in part (R10).
-  mutating func applyRefund(
-    _ header: CommandHeader, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) -> Outcome {
-    let rawTransaction: UInt64 = try reader.read()
-    let request = try reader.readCounted()
-    let amount = try reader.readAmount()
-    let facts = try reader.readTrailingCounted()
-    try reader.finish()
-    switch amount {
-    case .spend(let money) where money < 0 || money > Ledger.largestAmount:
-      throw MalformedBytes("spend must be 0 to 10^15")
-    case .points(let points) where points < 1 || points > Ledger.largestAmount:
-      throw MalformedBytes("points must be 1 to 10^15")
-    default: break
-    }
-    var outcome = Outcome.replied
-    guard var s = try subject(header, rawTransaction, request, facts, &reply, &outcome) else { return outcome }
+  mutating func refund(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    var s = try subject(&call)
     // The hold of a capture stands for the capture.
     if s.transaction.kind == RecordKind.hold.rawValue, s.transaction.state == TransactionRecord.captured {
       let capture = s.transaction.link
-      if let decided = recall(capture, header, request, facts, &reply) { return decided }
+      try recall(capture, &call)
       if let number = findTransaction(capture) {
         s.number = number
         s.transaction = transactions.read(number).pointee
       }
     }
     guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
-      reply.error(.notFound, "no such transaction")
-      return .replied
+      throw .refused(.notFound(call.transaction))
     }
-    if holder.member.pointee.state == MemberState.closed.rawValue {
-      return refuse(s, .closed, "the member is closed", &reply)
-    }
+    try checkOpen(holder.member.pointee.state)
     let window = catalogue.programRows[holder.program].refundWindow
     guard now.microseconds - s.transaction.stamp.microseconds < window else {
-      return refuse(s, .limit, "the refund window is over", which: "refund-window", &reply)
+      throw .refused(.limit("refund-window", "the refund window is over"))
     }
     switch RecordKind(rawValue: s.transaction.kind) {
-    case .earn: return refundEarn(s, holder, amount, &reply)
-    case .redeem, .capture: return refundRedemption(s, holder, amount, &reply)
-    case .refund: return refuse(s, .reversed, "a refund is not refunded: post anew", left: 0, &reply)
+    case .earn: return try refundEarn(call, s, holder, &reply)
+    case .redeem, .capture: return try refundRedemption(call, s, holder, &reply)
+    case .refund: throw .refused(.reversed("a refund is not refunded: post anew", left: 0))
     case .hold:
       // Not kept: once it is captured, the same request is right.
       let isOpen = s.transaction.state == TransactionRecord.open && s.transaction.expiresAt > now
-      reply.error(
-        .malformed,
+      throw .malformed(
         isOpen
           ? "tx: the hold is open, which is undone by RELEASE"
-          : "tx: the hold was released, which leaves nothing to refund"
-      )
-      return .replied
-    default:
-      reply.error(.malformed, "tx: only an earn, a redeem or a capture is refunded")
-      return .replied
+          : "tx: the hold was released, which leaves nothing to refund")
+    default: throw .malformed("tx: only an earn, a redeem or a capture is refunded")
     }
   }
 
   /// Takes back what a purchase earned. Parts are cumulative (R6): after any parts the sum taken is what one return of
   /// their sum would take.
   private mutating func refundEarn(
-    _ s: Subject, _ holder: Holder, _ amount: Command.Amount, _ reply: inout ReplyWriter
-  ) -> Outcome {
+    _ call: Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
     let t = s.transaction
     let leftPoints = t.points - t.reversedPoints
     let leftSpend = t.spend < 0 ? 0 : t.spend - t.reversedSpend
     // Of a purchase of nothing as much is left after its refund as before: its state tells that it was undone.
     let isNothing = t.points == 0 && t.spend == 0
     if isNothing ? t.state == TransactionRecord.undone : leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
-      return refuse(s, .reversed, "nothing is left to refund", left: 0, &reply)
+      throw .refused(.reversed("nothing is left to refund", left: 0))
     }
     var points: Int64 = 0
     var spend: Int64 = 0
-    switch amount {
-    case .whole: (points, spend) = (leftPoints, leftSpend)
-    case .points(let n):
-      guard n <= leftPoints else {
-        return refuse(s, .reversed, "more than is left to refund", left: leftPoints, &reply)
-      }
+    if let n = call.number(.points) {
+      guard n <= leftPoints else { throw .refused(.reversed("more than is left to refund", left: leftPoints)) }
       points = n
-    case .spend(let money):
-      guard t.spend >= 0 else {
-        reply.error(.malformed, "spend: the purchase was booked without one")
-        return .replied
-      }
-      guard money <= leftSpend else {
-        return refuse(s, .reversed, "more than is left to refund", left: leftSpend, &reply)
-      }
+    } else if let money = call.number(.spend) {
+      guard t.spend >= 0 else { throw .malformed("spend: the purchase was booked without one") }
+      guard money <= leftSpend else { throw .refused(.reversed("more than is left to refund", left: leftSpend)) }
       spend = money
-      guard t.spend > 0 else { break }
-      let product = t.points.multipliedFullWidth(by: t.reversedSpend + money)
-      let target = t.spend.dividingFullWidth(product).quotient
-      points = max(0, target - t.reversedPoints)
+      if t.spend > 0 {
+        let product = t.points.multipliedFullWidth(by: t.reversedSpend + money)
+        let target = t.spend.dividingFullWidth(product).quotient
+        points = max(0, target - t.reversedPoints)
+      }
+    } else {
+      (points, spend) = (leftPoints, leftSpend)
     }
     touch(holder)
-    guard holder.account.pointee.debt <= Ledger.largestBalance - points else {
-      return refuse(s, .limit, "over a limit", which: "balance", &reply)
-    }
+    guard holder.account.pointee.debt <= Ledger.largestBalance - points else { throw .refused(.limit("balance")) }
     let restored = restoreLapsed(holder, t, points)
     adjust(holder, available: -restored)
     takeBack(holder, points - restored, lotExpiry: t.expiresAt, origin: t.origin)
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
-    return bookRefund(s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
+    return bookRefund(call, s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
   }
   /// R7: from what remains of the lot it joined, then (what lapsed of that lot being taken already) from any lot by R1, the
   /// rest becomes debt (R8).
@@ -128,31 +98,23 @@ extension Ledger {
 
   /// Gives redeemed points back to the very lots, the last taken first, each with its own expiry (R9).
   private mutating func refundRedemption(
-    _ s: Subject, _ holder: Holder, _ amount: Command.Amount, _ reply: inout ReplyWriter
-  ) -> Outcome {
+    _ call: Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
     let t = s.transaction
     let left = t.points - t.reversedPoints
-    guard left > 0 else { return refuse(s, .reversed, "nothing is left to refund", left: 0, &reply) }
-    var points = left
-    switch amount {
-    case .whole: break
-    case .points(let n): points = n
-    case .spend:
-      reply.error(.malformed, "spend: a redemption has none, say points=")
-      return .replied
-    }
-    guard points <= left else { return refuse(s, .reversed, "more than is left to refund", left: left, &reply) }
+    guard left > 0 else { throw .refused(.reversed("nothing is left to refund", left: 0)) }
+    guard call.number(.spend) == nil else { throw .malformed("spend: a redemption has none, say points=") }
+    let points = call.number(.points) ?? left
+    guard points <= left else { throw .refused(.reversed("more than is left to refund", left: left)) }
     touch(holder)
-    guard hasRoom(holder, points) else {
-      return refuse(s, .limit, "over a limit", which: "balance", &reply)
-    }
+    guard hasRoom(holder, points) else { throw .refused(.limit("balance")) }
     guard lotsReserved(UnsafePointer(holder.member)) + takeCount(t.firstTake) <= limits.lotsPerMember + 1 else {
-      return refuse(s, .limit, "over a limit", which: "lots", &reply)
+      throw .refused(.limit("lots"))
     }
     giveBack(holder, t, points, withGrace: true)
     postRedemption(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: 0)
-    return bookRefund(s, holder, points, spend: -1, &reply)
+    return bookRefund(call, s, holder, points, spend: -1, &reply)
   }
   func takeCount(_ chain: UInt32) -> Int {
     var count = 0
@@ -189,26 +151,24 @@ extension Ledger {
   }
 
   private mutating func bookRefund(
-    _ s: Subject, _ holder: Holder, _ points: Int64, spend: Int64, _ reply: inout ReplyWriter
+    _ call: Call, _ s: Subject, _ holder: Holder, _ points: Int64, spend: Int64, _ reply: inout ReplyWriter
   ) -> Outcome {
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(
-      .refund, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: s.context.tenant,
+      .refund, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: call.tenant,
       member: memberID(member))
     record.program = s.transaction.program
     record.merchant = s.transaction.merchant
     record.points = points
     record.spend = spend
     record.of = s.transaction.id
-    record.request = s.request
+    record.request = call.request
     let original = transactions.read(s.number).pointee
     record.original = original.position
     record.reversedPoints = original.reversedPoints
     record.reversedSpend = original.reversedSpend
     book(holder, &record, points: abs(points), link: s.transaction.id)
     setLatest(s.number, holder.account.pointee.lastRecord)
-    remember(s.key, holder.account.pointee.lastRecord)
-    record.render(catalogue, into: &reply)
-    return .replied
+    return answer(call, record, holder, &reply)
   }
 }

@@ -1,5 +1,4 @@
 import Base
-import Vocabulary
 
 /// A validated request: a view of the caller's bytes, or of the parser's scratch where a word had to be unescaped.
 /// Valid until the parser's next call, and while the caller's bytes stay where they are. Every accessor is O(1) and
@@ -8,14 +7,22 @@ public struct Request {
   public enum Form: UInt8, Sendable { case line, resp }
 
   /// The rules of its verb.
-  public internal(set) var rule: UnsafePointer<VerbRule>
-  public internal(set) var form: Form
+  public var rule: UnsafePointer<VerbRule>
+  public var form: Form
   /// How many words follow the verb that are not `key=value`; for verbs of a connection, all of them.
-  public internal(set) var positionalCount: Int
+  public var positionalCount: Int
   /// The places of the keys that are there.
-  public internal(set) var present: UInt64
+  public var present: UInt64
   /// By place.
-  public internal(set) var values: UnsafeMutablePointer<ArgumentValue>
+  public var values: UnsafeMutablePointer<ArgumentValue>
+
+  public init(rule: UnsafePointer<VerbRule>, form: Form, values: UnsafeMutablePointer<ArgumentValue>) {
+    self.rule = rule
+    self.form = form
+    positionalCount = 0
+    present = 0
+    self.values = values
+  }
 
   @inlinable public var verb: Verb { rule.pointee.verb }
   /// A positional word as sent. `i` is below `positionalCount`.
@@ -26,6 +33,11 @@ public struct Request {
   @inline(__always) private func value(_ key: Key) -> UnsafeMutablePointer<ArgumentValue>? {
     let place = rule.pointee.place(of: key)
     return present & 1 &<< UInt64(place) != 0 ? values + Int(place) : nil
+  }
+  /// What stands at a place; empty if nothing does.
+  @inlinable @inline(__always) public func bytes(at place: UInt8) -> UnsafeRawBufferPointer {
+    present & 1 &<< UInt64(place) != 0 || Int(place) < positionalCount
+      ? values[Int(place)].bytes : UnsafeRawBufferPointer(start: nil, count: 0)
   }
   public func has(_ key: Key) -> Bool { value(key) != nil }
   /// A key's value as sent (unquoted).

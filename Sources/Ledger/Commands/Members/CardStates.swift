@@ -1,0 +1,22 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  /// `CARD LOST|FOUND|REMOVE`: a card that is so already is OK.
+  mutating func changeCard(
+    _ call: Call, _ kind: CardStep.Kind, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    guard let place = findCard(call.hashes.party, call.tenant, call.card),
+      cardEntries.read(Int(place)).pointee.state != CardState.claimed.rawValue
+    else { throw .refused(.notFound("card", call.card)) }
+    let entry = cardEntries.read(Int(place)).pointee
+    guard entry.pending == .none else { throw .refused(Refusal(.busy, "the card is being changed")) }
+    let target: CardState = kind == .lost ? .lost : kind == .found ? .active : .removed
+    let member = texts.read(entry.member)
+    if entry.state == target.rawValue { return done(call, subject: member, &reply) }
+    guard entry.state != CardState.removed.rawValue else { throw .refused(Refusal(.notFound, "the card was removed")) }
+    let step = CardStep(
+      kind: kind, number: call.card, member: member, name: Command.none, region: Command.none, request: call.request)
+    return try sendCardStep(call, step, place, &reply)
+  }
+}

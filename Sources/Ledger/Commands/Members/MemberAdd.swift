@@ -1,0 +1,31 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  /// `MEMBER ADD`: makes a member; the same again is OK. With a card it is decided at the card's slot, which claims the
+  /// number first.
+  mutating func addMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let (name, region) = (call.text(.name), call.text(.region))
+    guard call.scope == .member else {
+      let step = CardStep(
+        kind: .memberAdd, number: call.card, member: call.party, name: name, region: region, request: call.request)
+      return try claimCard(call, step, &reply)
+    }
+    try checkSlot(ofMember: call)
+    if let number = findMember(call.hashes.party, call.tenant, call.party) {
+      guard hasContent(number, name: name, region: region) else {
+        throw .refused(Refusal(.exists, "a member of that id has other content"))
+      }
+    } else {
+      guard addMember(call.tenant, call.party, name: name, region: region) != nil else {
+        throw .refused(.limit("members"))
+      }
+    }
+    return done(call, &reply)
+  }
+  func checkSlot(ofMember call: Call) throws(Stop) {
+    guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
+      throw .malformed("the member lies in another slot")
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  /// `CAPTURE`: spends what a hold has set aside, or a part of it; the rest is given back.
+  mutating func capture(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let (s, holder) = try openHold(&call)
+    try checkActive(s.transaction.member)
+    try checkActive(merchant: Int(s.transaction.merchant))
+    let left = s.transaction.state == TransactionRecord.open ? s.transaction.points : 0
+    let points = call.number(.points) ?? left
+    guard left > 0, points <= left else {
+      throw .refused(.reversed("more than is left of the hold", left: left))
+    }
+    return spend(call, s, holder, points, &reply)
+  }
+
+  private mutating func spend(
+    _ call: Call, _ s: Subject, _ holder: Holder, _ points: Int64, _ reply: inout ReplyWriter
+  ) -> Outcome {
+    let hold = s.transaction
+    if points < hold.points { releasePoints(holder, s.number, hold.points - points) }
+    let tx = nextTransaction(holder.member.pointee.slot)
+    // What is left of the takes is consumed, and passes from the hold to the capture, which a refund will name.
+    var chain: UInt32 = 0
+    var last: UInt32 = 0
+    var old = transactions.read(s.number).pointee.firstTake
+    while old != 0 {
+      var take = takes.read(Int(old - 1)).pointee
+      let lotNumber = findLot(holder, take.expiresAt, take.origin)
+      guard lotNumber != 0 else {
+        fail(.records)
+        break
+      }
+      adjustLot(holder, lot(holder, lotNumber), held: -take.points, consumed: take.points)
+      closeIfEmpty(holder, lotNumber)
+      old = dropTake(old, hold.id)
+      take.next = 0
+      let new = addTake(take, tx)
+      if last == 0 { chain = new } else { takes.write(Int(last - 1)).pointee.next = new }
+      last = new
+    }
+    adjust(holder, held: -points)
+    transactions.write(s.number).pointee.firstTake = 0
+    setState(s.number, TransactionRecord.captured)
+    setLink(s.number, tx)
+    closeHold(hold.hold)
+    postRedemption(Int(hold.merchant), Int(hold.program), points)
+    let member = UnsafePointer(holder.member)
+    var record = JournalRecord(.capture, tx: tx, stamp: now, tenant: call.tenant, member: memberID(member))
+    record.program = hold.program
+    record.merchant = hold.merchant
+    record.points = -points
+    record.amount = points
+    record.of = hold.id
+    record.original = hold.position
+    record.request = call.request
+    record.lots = encodedLots(chain)
+    book(holder, &record, points: points, takes: chain, link: hold.id)
+    setLatest(s.number, holder.account.pointee.lastRecord)
+    return answer(call, record, holder, &reply)
+  }
+}

@@ -1,0 +1,41 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  /// `REDEEM`: takes lots by R1.
+  mutating func redeem(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let parties = try parties(call)
+    let points = call.number(.points) ?? 0
+    let holder = try affording(parties.number, parties.program, points)
+    let tx = nextTransaction(holder.member.pointee.slot)
+    let chain = take(holder, points, .consume, of: tx)
+    var record = purchase(.redeem, tx, call, parties, points)
+    postRedemption(parties.merchant, parties.program, points)
+    record.points = -points
+    record.lots = encodedLots(chain)
+    book(holder, &record, points: points, takes: chain)
+    return answer(call, record, holder, &reply)
+  }
+
+  /// The account of a member who has so many points available now.
+  mutating func affording(_ member: UInt32, _ program: Int, _ points: Int64) throws(Stop) -> Holder {
+    let holder = holder(member, program, create: false)
+    if let holder { touch(holder) }
+    let available = holder?.account.pointee.available ?? 0
+    guard let holder, available >= points else {
+      throw .refused(.insufficient(available: available, needed: points))
+    }
+    return holder
+  }
+  /// The record of what a member takes at a merchant.
+  func purchase(
+    _ kind: RecordKind, _ tx: TransactionID, _ call: Call, _ parties: Parties, _ points: Int64
+  ) -> JournalRecord {
+    var record = JournalRecord(kind, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
+    record.program = Int32(parties.program)
+    record.merchant = Int32(parties.merchant)
+    record.request = call.request
+    record.amount = points
+    return record
+  }
+}

@@ -1,0 +1,49 @@
+import Base
+import Vocabulary
+
+/// What CAPTURE, RELEASE and REFUND begin with: the transaction, still known.
+struct Subject {
+  var number: UInt64
+  var transaction: TransactionRecord
+}
+
+extension Ledger {
+  /// Finds the transaction that a command is about, by the facts that it carries where it has left memory, and under which
+  /// key the request is known.
+  mutating func subject(_ call: inout Call) throws(Stop) -> Subject {
+    let tx = call.transaction
+    try recall(tx, &call)
+    guard let number = findTransaction(tx),
+      members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == call.tenant
+    else { throw .refused(.notFound(tx)) }
+    let transaction = transactions.read(number).pointee
+    let member = members.read(Int(transaction.member))
+    scope(&call, memberID(member), transaction.merchant)
+    try refuseRepeated(call.hashes.key)
+    return Subject(number: number, transaction: transaction)
+  }
+  /// The request is scoped to the member and the merchant of its transaction.
+  func scope(_ call: inout Call, _ member: Bytes, _ merchant: Int32) {
+    call.subject = member
+    call.hashes.key = requestKey(call, member, merchant)
+  }
+  func requestKey(_ call: Call, _ member: Bytes, _ merchant: Int32) -> RequestKey {
+    RequestKey(
+      hashes.member(member, call.tenant), merchant: merchant < 0 ? RequestKey.noMerchant : UInt32(merchant),
+      call.request, fingerprint: call.context.fingerprint, slot: call.slot)
+  }
+
+  /// Finds the hold that a command resolves, with its member as of now.
+  mutating func openHold(_ call: inout Call) throws(Stop) -> (Subject, Holder) {
+    var s = try subject(&call)
+    guard s.transaction.kind == RecordKind.hold.rawValue else {
+      throw .refused(Refusal(.notFound, "that transaction is not a hold"))
+    }
+    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
+      throw .refused(.notFound(call.transaction))
+    }
+    touch(holder)
+    s.transaction = transactions.read(s.number).pointee
+    return (s, holder)
+  }
+}

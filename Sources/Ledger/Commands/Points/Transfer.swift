@@ -1,0 +1,86 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  static var transferKind: UInt8 { 1 }
+
+  /// `TRANSFER`, at the sender's shard.
+  mutating func transfer(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
+      throw .malformed("the sender lies in another slot")
+    }
+    guard !call.party.elementsEqual(call.recipient.member) else { throw .malformed("to is the sender") }
+    guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
+      throw .refused(.notFound("member", call.party))
+    }
+    let program = try program(call.text(.program), -1, call.tenant)
+    if call.card.count > 0 { try checkCard(call.card, of: number) }
+    try checkActive(number)
+    let points = call.number(.points) ?? 0
+    return try transfer(call, call.recipient, points, try affording(number, program, points), &reply)
+  }
+
+  /// The debit is possible. A recipient who is here is credited in the same step; any other gets a delivery, the points
+  /// meanwhile being in transit.
+  private mutating func transfer(
+    _ call: Call, _ to: Command.Party, _ points: Int64, _ sender: Holder, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    let tenant = call.tenant
+    let local = findMember(to.member, tenant: tenant)
+    if local != nil || to.member.count == 0 {
+      var verdict = Verdict(.notFound)
+      if let local {
+        // Counted before anything is moved: as many lots come as are taken from.
+        verdict = canReceive(
+          local, sender.program, points, lots: lotsTaken(sender, points), card: to.card)
+      }
+      if let refusal = recipientRefusal(verdict) { throw .refused(refusal) }
+    }
+    let tx = nextTransaction(call.slot)
+    let chain = take(sender, points, .consume, of: tx)
+    var record = JournalRecord(.transferOut, tx: tx, stamp: now, tenant: tenant, member: call.party)
+    record.program = Int32(sender.program)
+    record.points = -points
+    record.amount = points
+    record.request = call.request
+    record.other = to.member
+    postInTransit(sender.program, points)
+    let number = book(
+      sender, &record, points: points, takes: chain, state: local == nil ? TransactionRecord.open : 0)
+    if let local {
+      postInTransit(sender.program, -points)
+      postBetweenShards(sender.program, points)
+      receive(local, sender.program, tx, from: call.party, TakeSource.chain(chain), points)
+      var take = chain
+      while take != 0 { take = dropTake(take, tx) }
+      transactions.write(number).pointee.firstTake = 0
+      return answer(call, record, sender, &reply)
+    }
+    var out = OutboxRecord(
+      id: tx, stamp: now, to: Command.memberSlot(to.member, tenant: tenant).rawValue, kind: Ledger.transferKind,
+      tenant: tenant)
+    out.balance = record.balance
+    setRequest(call.hashes.key, &out)
+    var texts = ByteBuffer(capacity: 512)
+    texts.append(counted: to.member)
+    texts.append(counted: to.card)
+    texts.append(counted: call.request)
+    beginTransit(sender, points: points, lots: takeCount(chain))
+    addOutbox(&out, texts.bytes)
+    remember(call.hashes.key, pending: tx)
+    return .pending(tx)
+  }
+  /// How many lots a debit would touch.
+  private mutating func lotsTaken(_ holder: Holder, _ points: Int64) -> Int {
+    var left = points
+    var count = 0
+    var number = holder.account.pointee.firstLot
+    while number != 0 && left > 0 {
+      let record = lot(holder, number)
+      if record.pointee.available > 0 { count += 1 }
+      left -= min(left, record.pointee.available)
+      number = record.pointee.next
+    }
+    return count
+  }
+}

@@ -1,0 +1,62 @@
+import Base
+import Vocabulary
+
+/// Why a command is refused: the error that is answered. Whether that is kept under the request's id, `ErrorCode.isKept` says.
+struct Refusal: Error {
+  typealias Bytes = UnsafeRawBufferPointer
+  let code: ErrorCode
+  let text: String
+  /// Whom or what it is about.
+  var subject = ErrorCode.Subject.own
+  /// `left=`, or `available=`; and `needed=`.
+  var left: Int64?
+  var available: Int64?
+  var needed: Int64?
+  var which: StaticString?
+
+  init(_ code: ErrorCode, _ text: String) {
+    self.code = code
+    self.text = text
+  }
+  /// `no such merchant 'shop'`
+  @inline(never) static func notFound(_ what: StaticString, _ name: Bytes) -> Refusal {
+    Refusal(
+      .notFound, name.isIdentifier ? "no such \(what) '\(String(decoding: name, as: UTF8.self))'" : "no such \(what)")
+  }
+  @inline(never) static func notFound(_ transaction: TransactionID) -> Refusal {
+    Refusal(.notFound, "no such transaction '\(transaction.slot.rawValue)-\(transaction.sequence)'")
+  }
+  @inline(never) static func insufficient(available: Int64, needed: Int64) -> Refusal {
+    var refusal = Refusal(.insufficient, "not enough points available")
+    refusal.available = available
+    refusal.needed = needed
+    return refusal
+  }
+  @inline(never) static func limit(_ which: StaticString, _ text: String = "over a limit") -> Refusal {
+    var refusal = Refusal(.limit, text)
+    refusal.which = which
+    return refusal
+  }
+  @inline(never) static func reversed(_ text: String, left: Int64) -> Refusal {
+    var refusal = Refusal(.reversed, text)
+    refusal.left = left
+    return refusal
+  }
+
+  func write(into reply: inout ReplyWriter) {
+    reply.error(code, text)
+    if let left { reply.field(.left, left) }
+    if let available { reply.field(.available, available) }
+    if let needed { reply.field(.needed, needed) }
+    if let which { reply.field(.which, which.bytes) }
+  }
+}
+
+/// What ends a command before it is done.
+enum Stop: Error {
+  case refused(Refusal)
+  /// It was decided before, or cannot be decided here.
+  case decided(Outcome)
+  /// No node of a sound cluster builds such a command, and no terminal can ask for it.
+  case malformed(String)
+}

@@ -1,0 +1,195 @@
+import Base
+import Vocabulary
+
+/// A command or query as the ledger reads it: whole, of a verb's row, each value in its range. A view of its bytes, valid
+/// while they are.
+struct Call: BitwiseCopyable {
+  typealias Bytes = UnsafeRawBufferPointer
+  let rule: UnsafePointer<VerbRule>
+  let slot: Slot
+  let context: CommandContext
+  let scope: ScopeKind
+  let party: Bytes
+  let card: Bytes
+  let merchant: Bytes
+  let request: Bytes
+  /// The places that have a value.
+  let present: UInt64
+  private let values: Bytes
+  /// See `Command.Attachment`.
+  private(set) var otherFingerprints = Command.none
+  private(set) var facts = Command.none
+  /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
+  var hashes = RequestHashes.none
+  var subject = Command.none
+
+  var verb: Verb { rule.pointee.verb }
+  var tenant: TenantID { context.tenant }
+
+  init(_ command: Bytes) throws(MalformedBytes) {
+    var reader = ByteReader(command)
+    let header = try CommandHeader(framed: &reader)
+    guard let rule = VerbRule.find(header.rawVerb) else {
+      throw MalformedBytes("verb \(header.rawVerb) is not known")
+    }
+    self.rule = rule
+    slot = header.slot
+    context = header.context
+    scope = header.scope
+    party = try reader.readCounted()
+    card = try reader.readCounted()
+    merchant = try reader.readCounted()
+    request = try reader.readCounted()
+    present = try reader.readVarint()
+    try Call.check(rule, present)
+    let start = reader.offset
+    var rest = present
+    while rest != 0 {
+      try Call.skip(rule, rest.trailingZeroBitCount, &reader)
+      rest &= rest &- 1
+    }
+    values = Bytes(rebasing: command[start..<reader.offset])
+    if !reader.isAtEnd { try readAttachments(&reader) }
+    try checkScope()
+  }
+  private mutating func readAttachments(_ reader: inout ByteReader) throws(MalformedBytes) {
+    while !reader.isAtEnd {
+      let kind = Command.Attachment(rawValue: try reader.read())
+      let bytes = try reader.readCounted()
+      switch kind {
+      case .otherFingerprints:
+        guard bytes.count % 8 == 0, bytes.count <= 8 * (FormerHolders.most + 2) else {
+          throw MalformedBytes("too many fingerprints")
+        }
+        otherFingerprints = bytes
+      case .facts: facts = bytes
+      case nil: throw MalformedBytes("a command has bytes left over")
+      }
+    }
+  }
+
+  // MARK: Values
+
+  /// The number that a key says; nil if it is not there.
+  @inline(__always) func number(_ key: Key) -> Int64? {
+    guard var reader = reader(at: rule.pointee.place(of: key)) else { return nil }
+    return try? reader.readZigzag()
+  }
+  /// The text that a key says; empty if it is not there.
+  @inline(__always) func text(_ key: Key) -> Bytes {
+    guard var reader = reader(at: rule.pointee.place(of: key)), let text = try? reader.readCounted() else {
+      return Command.none
+    }
+    return text
+  }
+  func transaction(_ key: Key) -> TransactionID? {
+    guard var reader = reader(at: rule.pointee.place(of: key)), let raw: UInt64 = try? reader.read() else {
+      return nil
+    }
+    return TransactionID(rawValue: raw)
+  }
+  /// The second `WHO` of a verb.
+  var recipient: Command.Party {
+    guard var reader = reader(at: 1), let member = try? reader.readCounted(), let card = try? reader.readCounted()
+    else { return Command.Party(member: Command.none) }
+    return Command.Party(member: member, card: card)
+  }
+  /// What a command of the shards is made of.
+  var body: Bytes { values }
+  /// The transaction that it is about.
+  var transaction: TransactionID {
+    guard scope == .transaction, party.count == 8 else { return .none }
+    return TransactionID(rawValue: UInt64(littleEndian: party.loadUnaligned(as: UInt64.self)))
+  }
+
+  /// At a value that is there.
+  @inline(__always) private func reader(at place: UInt8) -> ByteReader? {
+    let bit: UInt64 = 1 &<< UInt64(place)
+    guard present & bit != 0 else { return nil }
+    var reader = ByteReader(values)
+    var before = present & (bit &- 1)
+    while before != 0 {
+      _ = try? Call.pass(rule.pointee.shapes[before.trailingZeroBitCount].wire, &reader)
+      before &= before &- 1
+    }
+    return reader
+  }
+  private static func pass(_ wire: Shape.Wire, _ reader: inout ByteReader) throws(MalformedBytes) {
+    switch wire {
+    case .number: _ = try reader.readVarint()
+    case .text: _ = try reader.readCounted()
+    case .transaction: _ = try reader.read(UInt64.self)
+    case .rest: _ = try reader.readBytes(reader.remaining)
+    case .who:
+      _ = try reader.readCounted()
+      _ = try reader.readCounted()
+    }
+  }
+
+  // MARK: Checks
+
+  @inline(__always) private static func check(
+    _ rule: UnsafePointer<VerbRule>, _ present: UInt64
+  ) throws(MalformedBytes) {
+    let one = present & rule.pointee.oneOf
+    let some = present & rule.pointee.atMostOne
+    guard present & ~rule.pointee.carried == 0, rule.pointee.mustCarry & ~present == 0,
+      rule.pointee.oneOf == 0 || one != 0, one & (one &- 1) == 0, some & (some &- 1) == 0
+    else { throw MalformedBytes("\(rule.pointee.verb.words) has not the values that it needs") }
+  }
+  /// Passes a value and checks it.
+  @inline(__always) private static func skip(
+    _ rule: UnsafePointer<VerbRule>, _ place: Int, _ reader: inout ByteReader
+  ) throws(MalformedBytes) {
+    let shape = rule.pointee.shapes[place]
+    switch shape.wire {
+    case .number:
+      let number = try reader.readZigzag()
+      guard shape.range?.contains(number) ?? true else { throw wrong(rule, place) }
+    case .text:
+      let text = try reader.readCounted()
+      guard shape == .text ? text.count <= Shape.maximumTextBytes : text.isIdentifier else { throw wrong(rule, place) }
+    case .transaction:
+      guard try reader.read(UInt64.self) >> 48 < UInt64(Slot.count) else { throw wrong(rule, place) }
+    case .who:
+      let member = try reader.readCounted()
+      let card = try reader.readCounted()
+      // Nobody holds the card: there is no member to name.
+      guard member.isIdentifier || member.isEmpty && !card.isEmpty, card.isEmpty || card.isIdentifier else {
+        throw wrong(rule, place)
+      }
+    case .rest: _ = try reader.readBytes(reader.remaining)
+    }
+  }
+  @inline(never) private static func wrong(_ rule: UnsafePointer<VerbRule>, _ place: Int) -> MalformedBytes {
+    let argument = rule.pointee.verb.spec.arguments[place]
+    return MalformedBytes("\(argument.name) must be \(argument.shape.requirement)")
+  }
+  /// A party or merchant of a purchase that is no identifier is one that is not found.
+  @inline(__always) private func checkScope() throws(MalformedBytes) {
+    guard request.isEmpty ? rule.pointee.effect != .movesPoints : request.isIdentifier else {
+      throw MalformedBytes("id must be \(Shape.identifier.requirement)")
+    }
+    guard !(scope == .member && rule.pointee.merchant != VerbRule.none && !merchant.isEmpty) else { return }
+    try checkParty()
+  }
+  @inline(never) private func checkParty() throws(MalformedBytes) {
+    let isRight =
+      switch rule.pointee.route {
+      case .member: scope == .member && party.isIdentifier
+      case .transaction:
+        scope == .transaction && party.count == 8 && transaction.rawValue >> 48 < UInt64(Slot.count)
+      case .card: scope == .card && card.isIdentifier && (party.isEmpty || party.isIdentifier)
+      case .cardIfGiven:
+        party.isIdentifier && (card.isEmpty ? scope == .member : scope == .card && card.isIdentifier)
+      case .inner: scope == .none
+      case .directory, .node, .connection: false
+      }
+    guard isRight, rule.pointee.merchant == VerbRule.none else {
+      throw MalformedBytes("\(verb.words) is not about whom it says")
+    }
+    guard scope != .transaction || transaction.rawValue >> 48 == UInt64(slot.rawValue) else {
+      throw MalformedBytes("the transaction lies in another slot")
+    }
+  }
+}
