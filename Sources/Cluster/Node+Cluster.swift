@@ -148,7 +148,7 @@ extension Node {
   }
 
   static let clientGauges = [
-    Gauge("connected_clients", .clients, "connections of terminals") { "\($0.clientIndex.count)" }
+    Gauge("connected_clients", .clients, "connections of terminals") { "\($0.clients.count)" }
   ]
   static let clusterGauges = [
     Gauge("cluster", .cluster, "the cluster's id", .fact) { $0.cluster == 0 ? "none" : $0.clusterName },

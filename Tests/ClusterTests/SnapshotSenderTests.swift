@@ -23,7 +23,7 @@ import Testing
   private static var file: SnapshotFile {
     SnapshotFile(
       shard: shard, index: LogIndex(20), term: Term(2), base: nil,
-      metadata: SnapshotMetadata(configuration: Configuration(voters: [peer]), journalEnd: end).bytes, path: "/s",
+      metadata: SnapshotMetadata(configuration: Configuration(voters: [ReplicaID(node: peer, born: 1)]), journalEnd: end).bytes, path: "/s",
       byteCount: 100, digest: SHA256.Digest())
   }
   /// The kinds of the messages that have left, and forgets them.
