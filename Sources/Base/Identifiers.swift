@@ -112,18 +112,3 @@
   }
   return value <= UInt64(Int64.max) ? value : nil
 }
-
-/// A position in a shard's journal: a segment's number (from 1) and a byte offset in it. Zero is no position.
-@frozen public struct JournalPosition: Hashable, Comparable, Sendable, BitwiseCopyable {
-  /// Segment in the top 28 bits, offset in the low 36.
-  public var rawValue: UInt64
-  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
-  @inlinable public init(segment: UInt32, offset: UInt64) {
-    precondition(segment < 1 << 28 && offset < 1 << 36, "a journal position has 28 + 36 bits")
-    self.rawValue = UInt64(segment) << 36 | offset
-  }
-  @inlinable public static var none: JournalPosition { JournalPosition(rawValue: 0) }
-  @inlinable public var segment: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 36) }
-  @inlinable public var offset: UInt64 { rawValue & 0xF_FFFF_FFFF }
-  @inlinable public static func < (a: JournalPosition, b: JournalPosition) -> Bool { a.rawValue < b.rawValue }
-}

@@ -27,8 +27,8 @@ struct JournalDesk {
   /// cost a lone request more than its own work. A crash loses nothing by it: the journal is made again from the log.
   mutating func keep(_ shard: ShardID, _ position: JournalPosition, _ bytes: [UInt8], _ out: inout NodeOutput) {
     if let waiting = kept[shard] {
-      let end = waiting.position.rawValue + UInt64(waiting.bytes.count)
-      if end == position.rawValue && waiting.bytes.count + bytes.count <= JournalDesk.keptBytes {
+      let end = waiting.position.advanced(by: waiting.bytes.count)
+      if end == position && waiting.bytes.count + bytes.count <= JournalDesk.keptBytes {
         kept[shard]?.bytes.append(contentsOf: bytes)
         return
       }

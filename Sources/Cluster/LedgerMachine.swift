@@ -80,7 +80,7 @@ final class LedgerMachine: Machine {
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
     let answer = ledger.answered(command)
     // What is decided in an entry that is not over has not been answered yet.
-    if let open, case .stands(let position) = answer, position >= open.journalEnd { return .none }
+    if let open, case .stands(let position) = answer, !position.isBefore(open.journalEnd) { return .none }
     return answer
   }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }

@@ -246,7 +246,7 @@ extension Node {
     replica.outbox.queries.removeAll(keepingCapacity: true)
     // What waits here must be written first, if any of it is asked for.
     if let start = journal.start(of: shard),
-      !queries.isEmpty || replica.outbox.repeats.contains(where: { $0.position >= start })
+      !queries.isEmpty || replica.outbox.repeats.contains(where: { !$0.position.isBefore(start) })
     {
       journal.write(shard, &out)
     }

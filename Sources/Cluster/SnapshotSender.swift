@@ -186,7 +186,7 @@ struct SnapshotSender {
     guard let transfer = transfers[number], let link = transfer.link else { return }
     transfers[number]?.isReading = false
     let end = transfer.journalEnd
-    if position >= end {
+    if !position.isBefore(end) {
       transfers[number]?.phase = .installing
       transfers[number]?.lastProgress = now
       out.frame(.snapshotDone, header, on: link) { $0.append(transfer.shard.rawValue) }
@@ -197,10 +197,9 @@ struct SnapshotSender {
     if position.segment == end.segment { piece = piece.prefix(Int(end.offset - position.offset)) }
     let next =
       bytes.count < pieceBytes && position.segment < end.segment
-      ? JournalPosition(segment: position.segment + 1, offset: 0)
-      : JournalPosition(segment: position.segment, offset: position.offset + UInt64(piece.count))
+      ? position.nextSegment : position.advanced(by: piece.count)
     guard !piece.isEmpty else {
-      guard next > position else { return self.end(number, failure: "its journal ends too soon", &out) }
+      guard position.isBefore(next) else { return self.end(number, failure: "its journal ends too soon", &out) }
       transfers[number]?.phase = .journal(next)
       sendNextPiece(number, &out)
       return
@@ -239,7 +238,7 @@ struct SnapshotSender {
       return end(number, failure: "the receiver wants what there is not", &out)
     }
     // It may have more of the journal already, of a newer snapshot that did not come through.
-    transfers[number]?.wantedJournal = min(journal, transfer.journalEnd)
+    transfers[number]?.wantedJournal = journal.isBefore(transfer.journalEnd) ? journal : transfer.journalEnd
     transfers[number]?.phase = .file(offset)
     transfers[number]?.lastProgress = now
     sendNextPiece(number, &out)

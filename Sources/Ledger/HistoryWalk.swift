@@ -120,7 +120,9 @@ struct HistoryWalk: Sendable {
   }
   private func next(_ record: JournalRecord, _ position: JournalPosition) throws -> JournalPosition {
     let next = record.program == program ? record.previousOfAccount : record.previous
-    guard next < position else { throw JournalCorruption(description: "a record at \(position) that links ahead") }
+    guard next == .none || next.isBefore(position) else {
+      throw JournalCorruption(description: "a record at \(position) that links ahead")
+    }
     return next
   }
 }

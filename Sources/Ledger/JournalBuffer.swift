@@ -25,18 +25,16 @@ struct JournalBuffer: ~Copyable {
   private var frameStart = 0
   private let segmentBytes: UInt64
 
-  init(segmentBytes: UInt64, end: JournalPosition = JournalPosition(segment: 1, offset: 0)) {
-    // A frame may be as long as an entry makes it: there is room behind any segment's end for what a packed position may
-    // say, an offset of 30 bits.
-    self.segmentBytes = min(max(segmentBytes, 4096), 1 << 29)
+  init(segmentBytes: UInt64, end: JournalPosition) {
+    // A frame may be as long as an entry makes it: there is as much room again behind the last segment's end.
+    self.segmentBytes = min(max(segmentBytes, 4096), JournalPosition.segmentBytesMax)
     runs = [(0, end)]
   }
 
   /// The position of the next byte.
   var end: JournalPosition {
     let run = runs[runs.count - 1]
-    return JournalPosition(
-      segment: run.position.segment, offset: run.position.offset + UInt64(buffer.count - run.start))
+    return run.position.advanced(by: buffer.count - run.start)
   }
   var isEmpty: Bool { buffer.isEmpty }
 
@@ -45,7 +43,7 @@ struct JournalBuffer: ~Copyable {
     let end = end
     let isFull = end.offset >= segmentBytes
     if isFull {
-      runs.append((buffer.count, JournalPosition(segment: end.segment + 1, offset: 0)))
+      runs.append((buffer.count, end.nextSegment))
     }
     frameStart = buffer.count
     buffer.append(JournalBuffer.magic)

@@ -11,7 +11,7 @@ public struct JournalChain: Sendable, Hashable {
   }
 
   /// A frame longer than this is none.
-  public static let frameBytesMax = 256 << 20
+  public static let frameBytesMax = Int(JournalPosition.segmentBytesMax)
 
   /// The length of the frame that `bytes` begin with, as far as they tell: nil if they are too few for that.
   public func frameByteCount(_ bytes: UnsafeRawBufferPointer) throws -> Int? {
@@ -28,18 +28,21 @@ public struct JournalChain: Sendable, Hashable {
     guard SHA256.Digest(bytes: UnsafeRawBufferPointer(rebasing: frame[24..<56])) == hash else {
       throw corruption("a frame does not follow from the one before")
     }
+    guard position.offset + UInt64(frame.count) < 2 * JournalPosition.segmentBytesMax else {
+      throw corruption("a segment is too long")
+    }
     hash = SHA256.digest(frame)
-    position.rawValue += UInt64(frame.count)
+    position = position.advanced(by: frame.count)
   }
   /// Goes on with the next segment.
-  public mutating func passSegment() { position = JournalPosition(segment: position.segment + 1, offset: 0) }
+  public mutating func passSegment() { position = position.nextSegment }
 
   /// Walks through a journal up to `end`; throws `JournalCorruption` where a frame does not follow from the one before,
   /// and what the source throws. Costs one hash over all bytes passed.
   public func followed(to end: JournalPosition, in source: some JournalSource) throws -> JournalChain {
     var chain = self
     var frame = [UInt8](repeating: 0, count: 65_536)
-    while chain.position < end { try chain.step(in: source, before: end, &frame) }
+    while chain.position.isBefore(end) { try chain.step(in: source, before: end, &frame) }
     guard chain.position == end else { throw chain.corruption("no frame ends where one should") }
     return chain
   }

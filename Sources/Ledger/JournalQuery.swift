@@ -131,7 +131,7 @@ struct JournalRecordReader<Source: JournalSource> {
     at position: JournalPosition, next: inout JournalPosition, _ body: (JournalRecord) throws -> R
   ) throws -> R {
     let length = try fetch(position)
-    next = JournalPosition(rawValue: position.rawValue &+ UInt64(length))
+    next = position.advanced(by: length)
     return try scratch.withUnsafeBytes { try body(try decode(.init(rebasing: $0[0..<length]), position)) }
   }
 

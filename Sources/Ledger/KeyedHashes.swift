@@ -101,10 +101,11 @@ struct RequestHashes: BitwiseCopyable {
   }
 }
 
-/// A request id in its scope: tenant, member (or card), merchant. Two that differ are never taken for one: 128 bits of a
-/// keyed hash over all of them.
+/// A request id in its scope: tenant, member (or card), merchant. Two that differ are never taken for one: 113 bits of a
+/// keyed hash over all of them, and the slot.
 struct RequestKey: BitwiseCopyable {
   var low: UInt64
+  /// The slot in 14 bits, a bit that is 0, and 49 of the hash.
   var high: UInt64
   var fingerprint: UInt64
   /// Where what it concerns lies, for a split of the shard.
@@ -127,15 +128,19 @@ struct RequestKey: BitwiseCopyable {
     hash.absorb(UInt64(merchant))
     hash.absorbEnd(request)
     (low, high) = hash.finishedWide()
+    high = RequestKey.high(high, slot)
     self.fingerprint = fingerprint
     self.slot = slot
     isNone = request.isEmpty
   }
   init(low: UInt64, high: UInt64, fingerprint: UInt64, slot: Slot, isNone: Bool = false) {
     self.low = low
-    self.high = high
+    self.high = RequestKey.high(high, slot)
     self.fingerprint = fingerprint
     self.slot = slot
     self.isNone = isNone
+  }
+  @inline(__always) private static func high(_ hash: UInt64, _ slot: Slot) -> UInt64 {
+    UInt64(slot.rawValue) &<< 50 | hash & (1 &<< 49 &- 1)
   }
 }

@@ -141,10 +141,15 @@ extension Ledger {
     var next = member.pointee.nextAccount
     while next != 0 {
       let account = accounts.read(Int(next - 1))
-      newest = max(newest, account.pointee.lastRecord)
+      newest = later(newest, account.pointee.lastRecord)
       next = account.pointee.next
     }
     return newest
+  }
+  /// Which of two records of one member is the later: what this shard wrote itself came after what it inherited.
+  private func later(_ one: JournalPosition, _ other: JournalPosition) -> JournalPosition {
+    if one == .none || one.isBefore(other) { return other }
+    return other.journal == shard && one.journal != shard ? other : one
   }
   /// Calls `body` with the program of each of a member's accounts.
   func forEachAccount(_ member: UnsafePointer<MemberRecord>, _ body: (UnsafePointer<AccountRecord>) -> Void) {

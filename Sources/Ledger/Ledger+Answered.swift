@@ -25,7 +25,7 @@ extension Ledger {
     let isSame =
       record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: call.otherFingerprints) != nil
     guard !record.isPending, isSame else { return .none }
-    return .stands(at: record.position(before: journal.end))
+    return .stands(at: record.position)
   }
 
   /// The request's key in its scope; nil where that is not in memory.

@@ -10,7 +10,7 @@ extension Ledger {
       let number = dedupe.number(ofIndexValue: value)
       guard number < dedupe.end else { return false }
       let record = dedupe.read(number)
-      return record.pointee.low == key.low && record.pointee.high == key.high
+      return record.pointee.isOf(key)
         && (!dedupeMarks.isExpired(number) || record.pointee.isPending) && accepts(record.pointee)
     }
     return value.map { dedupe.number(ofIndexValue: $0) }
@@ -76,8 +76,7 @@ extension Ledger {
     Ledger.count(record, sign, in: &core.digest)
   }
   static func count(_ record: DedupeRecord, _ sign: Int64, in digest: inout DigestSum) {
-    let content = DigestSum.mix(record.fingerprint, record.high &+ (record.isPending ? 1 : 0))
-    digest.add(record.low, DigestField.request, sign &* Int64(bitPattern: content))
+    digest.add(record.low, DigestField.request, sign &* Int64(bitPattern: record.content))
   }
 
   // MARK: Forgetting

@@ -95,7 +95,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     outboxIndex = HashIndex(pool)
     inbox = PagedArray(pool)
     inboxIndex = HashIndex(pool)
-    journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes)
+    journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: JournalPosition(beginningOf: shard))
     for _ in 0..<Slot.count { sequences.append(0) }
     core.shard = shard
   }

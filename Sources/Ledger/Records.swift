@@ -200,45 +200,36 @@ struct DedupeRecord: BitwiseCopyable, Equatable {
   var high: UInt64 = 0
   /// A hash of what was asked for.
   var fingerprint: UInt64 = 0
-  /// The slot in 14 bits from 48 on. Below it the first answer's place in the journal, as `JournalPosition.packed` gives
-  /// it; or, where the top bit says that the answer is pending, the sequence of the transaction that it waits for.
+  /// The first answer's place in the journal; or, where it is pending, the sequence of the transaction that it waits for.
   var place: UInt64 = 0
 
-  static let pendingBit: UInt64 = 1 << 63
-  static let placeMask: UInt64 = 1 << 48 - 1
-  var isPending: Bool { place & Self.pendingBit != 0 }
+  /// In `high`, between the slot and the hash: see `RequestKey`.
+  private static let pendingBit: UInt64 = 1 << 49
+  var isPending: Bool { high & Self.pendingBit != 0 }
 
   init() {}
   init(_ key: RequestKey, _ position: JournalPosition) {
     self.init(key)
-    place |= position.packed
+    place = position.rawValue
   }
   /// Pending: `transaction` is one of the key's slot.
   init(_ key: RequestKey, pending transaction: TransactionID) {
     self.init(key)
-    place |= Self.pendingBit | transaction.sequence
+    high |= Self.pendingBit
+    place = transaction.sequence
   }
   private init(_ key: RequestKey) {
     low = key.low
     high = key.high
     fingerprint = key.fingerprint
-    place = UInt64(key.slot.rawValue) << 48
   }
+  @inline(__always) func isOf(_ key: RequestKey) -> Bool { low == key.low && high & ~Self.pendingBit == key.high }
   /// What it waits for.
-  var transaction: TransactionID { TransactionID(rawValue: place & ~Self.pendingBit) }
-  /// Where the answer is, in a journal that ends there.
-  func position(before end: JournalPosition) -> JournalPosition {
-    JournalPosition(packed: place & Self.placeMask, before: end)
-  }
-}
-extension JournalPosition {
-  /// In 48 bits: 30 of the offset, and the last 18 of the segment's number.
-  var packed: UInt64 { UInt64(segment & 0x3FFFF) << 30 | offset }
-  /// One that was packed while the journal was at most 2^18 segments shorter.
-  init(packed: UInt64, before end: JournalPosition) {
-    let back = (end.segment &- UInt32(truncatingIfNeeded: packed >> 30)) & 0x3FFFF
-    self.init(rawValue: UInt64(end.segment &- back) << 36 | packed & (1 << 30 - 1))
-  }
+  var transaction: TransactionID { TransactionID(rawValue: (high >> 50) << 48 | place) }
+  /// Where the answer is.
+  var position: JournalPosition { JournalPosition(rawValue: place) }
+  /// What tells it from another of the same `low`.
+  var content: UInt64 { DigestSum.mix(fingerprint, high) }
 }
 
 /// A merchant's part accounts in this shard, for one program.

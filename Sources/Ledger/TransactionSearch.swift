@@ -40,12 +40,14 @@ struct TransactionSearch: Sendable {
     while low < reader.end.segment || offset < reader.end.offset {
       guard left > 0 else { return .unfinished }
       left -= TransactionSearch.stepsOfPiece * buffer.count / TransactionSearch.pieceBytes
-      let start = JournalPosition(segment: low, offset: offset)
+      let start = JournalPosition(journal: reader.end.journal, segment: low, offset: offset)
       let got = try buffer.withUnsafeMutableBytes { try reader.source.read(at: start, into: $0) }
       guard got > 0 else { return .nowhere }
       var piece = Piece(start: start)
       try buffer.withUnsafeBytes { try piece.look(for: tx, in: UnsafeRawBufferPointer(rebasing: $0[..<got])) }
-      if let found = piece.found { return .found(JournalPosition(segment: low, offset: offset + UInt64(found))) }
+      if let found = piece.found {
+        return .found(JournalPosition(journal: reader.end.journal, segment: low, offset: offset + UInt64(found)))
+      }
       guard piece.passed > 0 || piece.needed > buffer.count else { return .nowhere }
       if piece.passed == 0 { buffer = [UInt8](repeating: 0, count: piece.needed) }
       offset += UInt64(piece.passed)
@@ -57,7 +59,8 @@ struct TransactionSearch: Sendable {
   private func lastSequence<Source>(
     _ reader: inout JournalRecordReader<Source>, before segment: UInt32
   ) throws -> UInt64 {
-    var position = JournalPosition(segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
+    var position = JournalPosition(
+      journal: reader.end.journal, segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
     let wanted = Int(tx.slot.rawValue)
     while true {
       var next = position

@@ -15,8 +15,8 @@ struct JournalReceiver {
     _ bytes: [UInt8], at position: JournalPosition,
     append: (_ position: JournalPosition, _ frames: ArraySlice<UInt8>) throws -> Void
   ) throws {
-    if pending.isEmpty && position.offset == 0 && position.segment == chain.position.segment + 1 { chain.passSegment() }
-    guard position.rawValue == chain.position.rawValue + UInt64(pending.count) else {
+    if pending.isEmpty && position == chain.position.nextSegment { chain.passSegment() }
+    guard position == chain.position.advanced(by: pending.count) else {
       throw chain.corruption("a piece came out of turn")
     }
     let start = chain.position

@@ -11,7 +11,7 @@ struct JournalBacklog {
   var isEmpty: Bool { pieces.isEmpty }
 
   mutating func add(_ position: JournalPosition, _ bytes: [UInt8]) {
-    if let last = pieces.last, last.position.rawValue + UInt64(last.bytes.count) == position.rawValue {
+    if let last = pieces.last, last.position.advanced(by: last.bytes.count) == position {
       pieces[pieces.count - 1].bytes.append(contentsOf: bytes)
     } else {
       pieces.append((position, bytes))
@@ -21,7 +21,8 @@ struct JournalBacklog {
 
   /// Fills the buffer from a position on, as far as its segment goes.
   func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-    guard let piece = pieces.last(where: { $0.position <= position }), piece.position.segment == position.segment
+    guard let piece = pieces.last(where: { !position.isBefore($0.position) }),
+      piece.position.segment == position.segment, piece.position.journal == position.journal
     else { return 0 }
     let skip = min(Int(position.offset - piece.position.offset), piece.bytes.count)
     let count = min(buffer.count, piece.bytes.count - skip)
@@ -40,9 +41,9 @@ struct JournalView: JournalSource {
 
   func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     guard let unwritten, !unwritten.isEmpty else { return try store.read(shard, at: position, into: buffer) }
-    if position >= unwritten.start { return unwritten.read(at: position, into: buffer) }
+    if !position.isBefore(unwritten.start) { return unwritten.read(at: position, into: buffer) }
     let count = try store.read(shard, at: position, into: buffer)
-    guard count < buffer.count, position.rawValue + UInt64(count) == unwritten.start.rawValue else { return count }
+    guard count < buffer.count, position.advanced(by: count) == unwritten.start else { return count }
     let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
     return count + unwritten.read(at: unwritten.start, into: rest)
   }
@@ -78,7 +79,8 @@ extension NodeStorage {
     guard var waiting = unwritten[shard] else { return }
     while let (position, bytes) = waiting.pieces.first {
       // An append that failed may have left a part, and not vouch for what was synced before it.
-      if position <= (try journals.end(shard)), position.offset > 0 { try journals.truncate(shard, to: position) }
+      let end = try journals.end(shard)
+      if position == end || position.isBefore(end), position.offset > 0 { try journals.truncate(shard, to: position) }
       try appendJournal(shard, position, bytes[...])
       waiting.removeFirst()
       unwritten[shard] = waiting.isEmpty ? nil : waiting
@@ -95,7 +97,7 @@ extension NodeStorage {
       skip = Int(min(end.offset - position.offset, UInt64(bytes.count)))
     }
     guard skip < bytes.count else { return }
-    let start = JournalPosition(segment: position.segment, offset: position.offset + UInt64(skip))
+    let start = position.advanced(by: skip)
     try bytes.dropFirst(skip).withUnsafeBytes { try journals.append(shard, at: start, $0) }
   }
 }

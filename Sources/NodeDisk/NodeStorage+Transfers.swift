@@ -102,12 +102,14 @@ extension NodeStorage {
   /// the state knows. Where a frame was cut, for want of room, or is none any more, it is received anew.
   private func keepReceived(after from: JournalChain, of shard: ShardID) throws -> JournalChain {
     let end = try journals.end(shard)
-    guard from.position <= end else { throw from.corruption("it ends before what the state refers to") }
+    guard from.position == end || from.position.isBefore(end) else {
+      throw from.corruption("it ends before what the state refers to")
+    }
     let view = JournalView(store: journals, shard: shard)
     var chain = from
     var frame = [UInt8](repeating: 0, count: 65_536)
     do {
-      while chain.position < end { try chain.step(in: view, before: end, &frame) }
+      while chain.position.isBefore(end) { try chain.step(in: view, before: end, &frame) }
     } catch  where error is JournalCorruption || NodeStorage.isRot(error) {
       try journals.truncate(shard, to: chain.position)
     }
@@ -117,7 +119,7 @@ extension NodeStorage {
   private func readJournal(
     _ number: UInt64, _ shard: ShardID, _ position: JournalPosition, _ byteCount: Int
   ) throws -> TransferStep {
-    guard position != .none, position < (try journals.end(shard)) else {
+    guard position != .none, position.isBefore(try journals.end(shard)) else {
       return .journalRead(number, position: position, bytes: [])
     }
     var bytes = [UInt8](repeating: 0, count: byteCount)

@@ -199,7 +199,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     try journals.sync(order.shard)
     guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
     let end = try journals.end(order.shard)
-    guard wanted <= end || (wanted.segment == end.segment + 1 && wanted.offset == 0) else {
+    guard wanted == end || wanted.isBefore(end) || wanted == end.nextSegment else {
       throw StorageError(
         .refused, path: directory + "/journal", operation: "take a snapshot without what is missing in",
         reason:

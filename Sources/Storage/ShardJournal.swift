@@ -63,7 +63,7 @@ final class ShardJournal {
     if let file { pool.drop(file) }
   }
 
-  var end: JournalPosition { JournalPosition(segment: segment, offset: byteCount) }
+  var end: JournalPosition { JournalPosition(journal: shard, segment: segment, offset: byteCount) }
   /// Of the last segment.
   private var byteCount: UInt64 { UInt64(block) * UInt64(JournalFormat.payloadBytes) + UInt64(used) }
 
@@ -92,13 +92,12 @@ final class ShardJournal {
   }
 
   func append(at position: JournalPosition, _ bytes: UnsafeRawBufferPointer) throws(StorageError) {
-    if position.segment == segment + 1 && position.offset == 0 && file != nil && byteCount > 0 {
+    if position == end.nextSegment && file != nil && byteCount > 0 {
       try sync()
       try writeSeal()
       try beginSegment(segment + 1)
     } else if position != end {
-      let place = "(\(position.segment), \(position.offset))"
-      throw refused("append to", "the journal ends at (\(segment), \(byteCount)), not at \(place)")
+      throw refused("append to", "the journal ends at \(end), not at \(position)")
     } else if file == nil {
       try fileSystem.createDirectory(directory)
       try beginSegment(1)
@@ -202,8 +201,8 @@ final class ShardJournal {
   func read(
     at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer
   ) throws(StorageError) -> Int {
-    guard let size = byteCount(position.segment), position.offset <= size else {
-      throw refused("read", "the journal has no position (\(position.segment), \(position.offset))")
+    guard position.journal == shard, let size = byteCount(position.segment), position.offset <= size else {
+      throw refused("read", "the journal has no position \(position)")
     }
     let wanted = Int(min(UInt64(buffer.count), size - position.offset))
     guard let target = buffer.baseAddress, wanted > 0 else { return 0 }
@@ -261,7 +260,7 @@ final class ShardJournal {
     let run = AlignedBuffer(capacity: JournalFormat.digestBytes)
     var offset: UInt64 = 0
     while offset < byteCount {
-      let position = JournalPosition(segment: number, offset: offset)
+      let position = JournalPosition(journal: shard, segment: number, offset: offset)
       let count = try read(at: position, into: run.mutablePrefix(JournalFormat.digestBytes))
       digest.add(run.prefix(count))
       offset += UInt64(count)
@@ -350,12 +349,12 @@ final class ShardJournal {
   }
 
   func truncate(to position: JournalPosition) throws(StorageError) {
-    if position.segment == segment + 1 && position.offset == 0 && byteCount > 0 {
+    if position == end.nextSegment && byteCount > 0 {
       // The next append would begin that segment: there is nothing behind it.
       return try sync()
     }
-    guard let size = byteCount(position.segment), position.offset <= size else {
-      throw refused("truncate", "it ends before (\(position.segment), \(position.offset))")
+    guard position.journal == shard, let size = byteCount(position.segment), position.offset <= size else {
+      throw refused("truncate", "it ends before \(position)")
     }
     guard file != nil else { return }
     try removeSegments(after: position.segment)

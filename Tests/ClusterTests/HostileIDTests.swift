@@ -148,7 +148,7 @@ import Testing
     ledger.beginEntry(
       EntryHeader(stamp: Stamp(microseconds: 5), catalogueVersion: 0, commandCount: 1), index: LogIndex(1))
     let key = RequestKey(low: 1, high: 2, fingerprint: 3, slot: Slot(4))
-    let position = JournalPosition(segment: 1, offset: 99)
+    let position = JournalPosition(journal: ShardID(1), segment: 1, offset: 99)
     ledger.remember(key, position)
     func become(_ key: RequestKey) -> String {
       do throws(Stop) {

@@ -10,7 +10,7 @@ import Testing
   private var desk = JournalDesk(window: 1_500)
   private var out = NodeOutput()
 
-  private static func at(_ offset: UInt64) -> JournalPosition { JournalPosition(segment: 1, offset: offset) }
+  private static func at(_ offset: UInt64) -> JournalPosition { JournalPosition(journal: Self.shard, segment: 1, offset: offset) }
   /// A read of one record.
   private static func query() -> JournalQuery {
     JournalQuery(.answer(at: at(0)), catalogue: Catalogue(key: .none), end: at(0))
@@ -30,7 +30,7 @@ import Testing
     desk.keep(Self.shard, Self.at(2), [3], &out)
     #expect(out.jobs.isEmpty && desk.start(of: Self.shard) == Self.at(0) && desk.bytesWaiting == 0)
     // It does not follow: what waited goes first.
-    desk.keep(Self.shard, JournalPosition(segment: 2, offset: 0), [4], &out)
+    desk.keep(Self.shard, JournalPosition(journal: Self.shard, segment: 2, offset: 0), [4], &out)
     #expect(appended.map(\.0) == [Self.at(0)] && appended.map(\.1) == [3] && desk.bytesWaiting == 3)
     desk.writeAll(&out)
     #expect(appended.count == 2 && desk.bytesWaiting == 4 && desk.start(of: Self.shard) == nil)

@@ -107,8 +107,8 @@ import Testing
     let disk = MemoryFileSystem()
     let store = try JournalStore(directory: "j", fileSystem: disk)
     let body = mutator.bytes(9000)
-    try body.withUnsafeBytes { try store.append(shard, at: JournalPosition(segment: 1, offset: 0), $0) }
-    try body.withUnsafeBytes { try store.append(shard, at: JournalPosition(segment: 2, offset: 0), $0) }
+    try body.withUnsafeBytes { try store.append(shard, at: JournalPosition(journal: shard, segment: 1, offset: 0), $0) }
+    try body.withUnsafeBytes { try store.append(shard, at: JournalPosition(journal: shard, segment: 2, offset: 0), $0) }
     try store.sync(shard)
     var refused = 0
     for _ in 0..<FuzzInputs.count(perMille: 6) {
@@ -120,13 +120,14 @@ import Testing
           var bytes = [UInt8](repeating: 0, count: 10_000)
           let offset = mutator.below(9000)
           let count = try bytes.withUnsafeMutableBytes {
-            try store.read(shard, at: JournalPosition(segment: segment, offset: UInt64(offset)), into: $0)
+            try store.read(
+              shard, at: JournalPosition(journal: shard, segment: segment, offset: UInt64(offset)), into: $0)
           }
           #expect(count <= 9000 - offset && bytes[..<count].elementsEqual(body[offset..<offset + count]))
           try store.verify(shard, segment: segment)
         }
         if end.segment == 2 {
-          try store.truncate(shard, to: JournalPosition(segment: 2, offset: min(end.offset, 4500)))
+          try store.truncate(shard, to: JournalPosition(journal: shard, segment: 2, offset: min(end.offset, 4500)))
         }
       } catch { refused += 1 }
     }

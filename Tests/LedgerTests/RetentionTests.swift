@@ -122,14 +122,32 @@ import Testing
     #expect(try RetentionMarks(decoding: &reader) == marks)
   }
 
-  @Test func positionsArePackedWithinTheRetentionsReach() {
-    for (segment, offset, end) in [
-      (1, 0, 1), (1, 1 << 30 - 1, 1 << 18), (1 << 18, 77, 1 << 18 + 5), (5, 9, 1 << 18 + 4),
-    ] {
-      let position = JournalPosition(segment: UInt32(segment), offset: UInt64(offset))
-      let end = JournalPosition(segment: UInt32(end), offset: 0)
-      #expect(JournalPosition(packed: position.packed, before: end) == position)
-      #expect(position.packed < 1 << 48)
+  /// A request's record keeps its slot, whether it waits, and a position whole: of whichever journal it is.
+  @Test func whatARequestWasAnsweredIsKeptWhole() {
+    for slot in [0, 4, 16_383] as [UInt16] {
+      let key = RequestKey(low: 7, high: .max, fingerprint: 3, slot: Slot(slot))
+      for (journal, segment, offset) in [(1, 1, 0), (1 << 18 - 1, 1 << 18 - 1, 1 << 28 - 1), (9, 5, 77)] {
+        let position = JournalPosition(
+          journal: ShardID(UInt32(journal)), segment: UInt32(segment), offset: UInt64(offset))
+        let record = DedupeRecord(key, position)
+        #expect(record.isOf(key) && !record.isPending && record.position == position)
+        #expect(position.journal.rawValue == journal && position.segment == segment && position.offset == offset)
+      }
+      let transaction = TransactionID(slot: Slot(slot), sequence: 1 << 48 - 1)
+      let record = DedupeRecord(key, pending: transaction)
+      #expect(record.isOf(key) && record.isPending && record.transaction == transaction)
+      #expect(!record.isOf(RequestKey(low: 7, high: .max, fingerprint: 3, slot: Slot(slot ^ 1))))
+      #expect(record.content != DedupeRecord(key, .none).content)
     }
+  }
+
+  /// Positions of different journals have no order.
+  @Test func positionsHaveAnOrderWithinTheirJournalAlone() {
+    let one = JournalPosition(journal: ShardID(1), segment: 2, offset: 5)
+    #expect(one.isBefore(one.advanced(by: 1)) && one.advanced(by: 1).isBefore(one.nextSegment))
+    #expect(!one.isBefore(one) && !one.nextSegment.isBefore(one))
+    let other = JournalPosition(journal: ShardID(2), segment: 9, offset: 0)
+    #expect(!one.isBefore(other) && !other.isBefore(one))
+    #expect(JournalPosition(beginningOf: ShardID(3)) == JournalPosition(journal: ShardID(3), segment: 1, offset: 0))
   }
 }

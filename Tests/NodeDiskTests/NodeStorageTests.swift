@@ -104,14 +104,14 @@ import Testing
 
   private func journal(_ storage: NodeStorage) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 200_000)
-    let start = JournalPosition(segment: 1, offset: 0)
+    let start = JournalPosition(journal: shard, segment: 1, offset: 0)
     let count = try bytes.withUnsafeMutableBytes { try storage.journalView(shard).read(at: start, into: $0) }
     return Array(bytes.prefix(count))
   }
   private func append(_ storage: NodeStorage, _ fill: UInt8, at offset: UInt64, _ count: Int = 5000) -> Completion {
     let completion = storage.run(
       .journalAppend(
-        shard: shard, position: JournalPosition(segment: 1, offset: offset),
+        shard: shard, position: JournalPosition(journal: shard, segment: 1, offset: offset),
         bytes: [UInt8](repeating: fill, count: count)))
     guard case .journalKept(count, let outcome) = completion else { return completion }
     return outcome
@@ -132,7 +132,7 @@ import Testing
     func expected(_ fills: ClosedRange<UInt8>) -> [UInt8] { fills.flatMap { [UInt8](repeating: $0, count: 5000) } }
     #expect(try journal(storage) == expected(1...3))
     var part = [UInt8](repeating: 0, count: 100)
-    let inside = JournalPosition(segment: 1, offset: 9_950)
+    let inside = JournalPosition(journal: shard, segment: 1, offset: 9_950)
     #expect(try part.withUnsafeMutableBytes { try storage.journalView(shard).read(at: inside, into: $0) } == 100)
     #expect(part == Array(expected(1...3)[9_950..<10_050]))
     disk.setCapacity(.max)
@@ -186,9 +186,9 @@ import Testing
     _ = append(storage, 4, at: 15_100)
     disk.crash(.some(seed: UInt64(steps)))
     let store = try JournalStore(directory: "/data/journal", fileSystem: disk)
-    try store.truncate(shard, to: JournalPosition(segment: 1, offset: 5000))
+    try store.truncate(shard, to: JournalPosition(journal: shard, segment: 1, offset: 5000))
     var bytes = [UInt8](repeating: 0, count: 5000)
-    let start = JournalPosition(segment: 1, offset: 0)
+    let start = JournalPosition(journal: shard, segment: 1, offset: 0)
     #expect(try bytes.withUnsafeMutableBytes { try store.read(shard, at: start, into: $0) } == 5000)
     #expect(bytes == [UInt8](repeating: 1, count: 5000))
   }

@@ -10,12 +10,12 @@ import Testing
     (from..<from + count).map { UInt8(truncatingIfNeeded: $0 &* 167 >> 3) }
   }
   func append(_ store: JournalStore, _ segment: UInt32, _ offset: Int, _ bytes: [UInt8]) throws(StorageError) {
-    let position = JournalPosition(segment: segment, offset: UInt64(offset))
+    let position = JournalPosition(journal: shardOne, segment: segment, offset: UInt64(offset))
     try bytes.withBytes { bytes throws(StorageError) in try store.append(shardOne, at: position, bytes) }
   }
   func read(_ store: JournalStore, _ segment: UInt32, _ offset: Int, _ count: Int) throws(StorageError) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: count)
-    let position = JournalPosition(segment: segment, offset: UInt64(offset))
+    let position = JournalPosition(journal: shardOne, segment: segment, offset: UInt64(offset))
     let found = try result.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
       try store.read(shardOne, at: position, into: UnsafeMutableRawBufferPointer(buffer))
     }
@@ -29,7 +29,8 @@ import Testing
     let before = disk.openFileCount
     for round in 0..<6 {
       for shard in shards {
-        let position = JournalPosition(segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
+        let position = JournalPosition(
+          journal: shard, segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
         try bytes(5_000, from: round * 5_000 + Int(shard.rawValue)).withBytes { bytes throws(StorageError) in
           try store.append(shard, at: position, bytes)
         }
@@ -40,7 +41,8 @@ import Testing
     for shard in shards {
       for round in 0..<6 {
         var result = [UInt8](repeating: 0, count: 5_000)
-        let position = JournalPosition(segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
+        let position = JournalPosition(
+          journal: shard, segment: UInt32(1 + round / 2), offset: UInt64(round % 2 * 5_000))
         let count = try result.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
           try store.read(shard, at: position, into: UnsafeMutableRawBufferPointer(buffer))
         }
@@ -55,7 +57,9 @@ import Testing
     for shard in shards {
       var byte: [UInt8] = [0]
       _ = try byte.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
-        try store.read(shard, at: JournalPosition(segment: 1, offset: 0), into: UnsafeMutableRawBufferPointer(buffer))
+        try store.read(
+          shard, at: JournalPosition(journal: shard, segment: 1, offset: 0), into: UnsafeMutableRawBufferPointer(buffer)
+        )
       }
     }
     // Nothing is left at all: that is no damage, and no end.
@@ -70,7 +74,7 @@ import Testing
 
   @Test func bytesAreReadBackByPositionAndShortAtTheSegmentsEnd() throws {
     let store = try JournalStore(directory: "j", fileSystem: disk)
-    #expect(try store.end(shardOne) == JournalPosition(segment: 1, offset: 0))
+    #expect(try store.end(shardOne) == JournalPosition(journal: shardOne, segment: 1, offset: 0))
     try append(store, 1, 0, bytes(10))
     try append(store, 1, 10, bytes(700_000, from: 10))
     try append(store, 2, 0, bytes(5))
@@ -107,14 +111,14 @@ import Testing
     var random = SeededGenerator(seed: seed)
     let shards = [ShardID(1), ShardID(2)]
     var store = try JournalStore(directory: "j", fileSystem: disk, openFilesMax: 1)
-    var ends = [JournalPosition](repeating: JournalPosition(segment: 1, offset: 0), count: 2)
+    var ends = shards.map { JournalPosition(beginningOf: $0) }
     var synced = ends
     var shortages = 0
     func attempt(_ shard: Int, _ position: JournalPosition?, _ body: () throws(StorageError) -> Void) throws {
       for round in 0..<6 {
         disk.limitOpenFiles(to: round < 5 ? Int(random.next() % 3) : nil)
         do throws(StorageError) {
-          if round > 0, let position, try store.end(shards[shard]) >= position {
+          if round > 0, let position, try !store.end(shards[shard]).isBefore(position) {
             try store.truncate(shards[shard], to: position)
           }
           return try body()
@@ -141,12 +145,12 @@ import Testing
         continue
       }
       var position = ends[shard]
-      if position.offset > 9_000 { position = JournalPosition(segment: position.segment + 1, offset: 0) }
+      if position.offset > 9_000 { position = position.nextSegment }
       let piece = bytes(1 + Int(random.next() % 6_000), from: Int(position.offset))
       try attempt(shard, position) { () throws(StorageError) in
         try piece.withBytes { piece throws(StorageError) in try store.append(shards[shard], at: position, piece) }
       }
-      ends[shard] = JournalPosition(segment: position.segment, offset: position.offset + UInt64(piece.count))
+      ends[shard] = position.advanced(by: piece.count)
     }
     #expect(shortages > 5)
     disk.limitOpenFiles(to: nil)
@@ -159,7 +163,8 @@ import Testing
         var found = [UInt8](repeating: 0, count: size)
         let count = try found.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
           try after.read(
-            shard, at: JournalPosition(segment: segment, offset: 0), into: UnsafeMutableRawBufferPointer(buffer))
+            shard, at: JournalPosition(journal: shard, segment: segment, offset: 0),
+            into: UnsafeMutableRawBufferPointer(buffer))
         }
         #expect(count == size && found == bytes(size))
       }
@@ -195,7 +200,8 @@ import Testing
       disk.cutPower(afterSteps: below(50))
       do throws(StorageError) {
         try store.truncate(
-          shardOne, to: JournalPosition(segment: UInt32(synced.segment), offset: UInt64(synced.offset)))
+          shardOne,
+          to: JournalPosition(journal: shardOne, segment: UInt32(synced.segment), offset: UInt64(synced.offset)))
         segments.removeLast(segments.count - synced.segment)
         segments[synced.segment - 1].removeLast(segments[synced.segment - 1].count - synced.offset)
         for _ in 0..<15 {
@@ -219,7 +225,8 @@ import Testing
       disk.crash(.some(seed: generator.next()))
       let reopened = try JournalStore(directory: "j", fileSystem: disk)
       try reopened.truncate(
-        shardOne, to: JournalPosition(segment: UInt32(synced.segment), offset: UInt64(synced.offset)))
+        shardOne, to: JournalPosition(journal: shardOne, segment: UInt32(synced.segment), offset: UInt64(synced.offset))
+      )
       for (i, expected) in segments.prefix(synced.segment).enumerated() {
         let count = i + 1 == synced.segment ? synced.offset : expected.count
         #expect(try read(reopened, UInt32(i + 1), 0, count + 1) == Array(expected[..<count]), "seed \(seed)")
@@ -242,7 +249,7 @@ import Testing
       let reopened = try JournalStore(directory: "j", fileSystem: disk)
       #expect(try read(reopened, 1, 0, 20_000) == bytes(20_000))
       // A last block that does not verify is taken for torn, until the cut at a synced place says otherwise.
-      try reopened.truncate(shardOne, to: JournalPosition(segment: 2, offset: 9000))
+      try reopened.truncate(shardOne, to: JournalPosition(journal: shardOne, segment: 2, offset: 9000))
       #expect(try read(reopened, 2, 0, 9000) == bytes(9000, from: 5))
     } catch {
       #expect(error.kind == .damaged || error.kind == .refused || error.kind == .tooNew, "\(error)")

@@ -49,11 +49,11 @@ final class TemporaryFolder {
 
     let journal = try JournalStore(directory: folder.path + "/journal", fileSystem: system)
     try [4, 5, 6].withBytes { bytes throws(StorageError) in
-      try journal.append(shardOne, at: JournalPosition(segment: 1, offset: 0), bytes)
+      try journal.append(shardOne, at: JournalPosition(journal: shardOne, segment: 1, offset: 0), bytes)
     }
     try journal.sync(shardOne)
     let reopened = try JournalStore(directory: folder.path + "/journal", fileSystem: system)
-    #expect(try reopened.end(shardOne) == JournalPosition(segment: 1, offset: 3))
+    #expect(try reopened.end(shardOne) == JournalPosition(journal: shardOne, segment: 1, offset: 3))
     try reopened.removeAll(shardOne)
     #expect(try reopened.shards().isEmpty)
   }

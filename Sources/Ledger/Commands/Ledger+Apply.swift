@@ -128,7 +128,7 @@ extension Ledger {
     guard record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: others) != nil else {
       return .refused(Refusal(.conflict, "the request id was used for another request"))
     }
-    return .decided(record.isPending ? .pending(record.transaction) : .repeated(record.position(before: journal.end)))
+    return .decided(record.isPending ? .pending(record.transaction) : .repeated(record.position))
   }
   /// Remembers a record as the request's answer, and answers it.
   @inline(__always) mutating func answer(

@@ -1,0 +1,162 @@
+import Base
+import Foundation
+import Ledger
+import Protocol
+import Raft
+import Testing
+
+@testable import Cluster
+
+/// The directory as builds have stored it, as `Tests/LedgerTests/Stored` has the states of shards: see the README there.
+@Suite struct StoredDirectoryTests {
+  private struct Source: SnapshotSource {
+    var bytes: ArraySlice<UInt8>
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws {
+      guard buffer.count <= bytes.count else { throw MalformedBytes("it ends early") }
+      buffer.copyBytes(from: bytes.prefix(buffer.count))
+      bytes = bytes.dropFirst(buffer.count)
+    }
+  }
+  private static let names = ["log", "image", "answers"]
+
+  private static func topology() throws -> Topology {
+    let members = (1...3).map { number in
+      Member(
+        id: NodeID(UInt64(number) << 40 | 7), name: "node-\(number)", region: ["east", "north", "west"][number - 1],
+        clientAddress: "h\(number):7401", peerAddress: "h\(number):7501", state: .up)
+    }
+    return try Topology.plan(
+      cluster: 0xC1A5, hashKey: HashKey(low: 5, high: 6), members: members, shards: 2, replicas: 3,
+      allowSingleRegion: false)
+  }
+  private static func withText<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    Array(text.utf8).withUnsafeBytes { body($0) }
+  }
+  /// The payloads of a directory's entries.
+  private static func payloads() throws -> [[UInt8]] {
+    let topology = try topology()
+    var all: [[UInt8]] = []
+    func add(_ kind: DirectoryMachine.Kind, _ semantics: UInt8, _ body: (inout ByteBuffer) -> Void) {
+      var payload = ByteBuffer()
+      EntryHeader(
+        stamp: Stamp(microseconds: 1_767_225_600_000_000 + Int64(all.count)), catalogueVersion: 0, commandCount: 1,
+        semantics: semantics
+      ).encode(into: &payload)
+      DirectoryMachine.append(kind, to: &payload, body)
+      all.append(payload.array)
+    }
+    add(.bootstrap, Semantics.first) { topology.encode(into: &$0) }
+    for (name, title) in [("points", "Punkte"), ("miles", "")] {
+      add(.catalogue, Semantics.first) { body in
+        body.append(UInt128(0))
+        body.append(UInt64(9))
+        withText(name) { name in
+          withText(title) { title in
+            var settings = Catalogue.ProgramSettings()
+            if !title.isEmpty { settings.title = title }
+            Catalogue.appendProgramSet(to: &body, tenant: .first, name: name, settings: settings)
+          }
+        }
+      }
+    }
+    for (id, region) in ["east", "west", "north"].enumerated() {
+      add(.catalogue, Semantics.newest) { body in
+        body.append(UInt128(id + 1))
+        body.append(UInt64(11))
+        withText("shop-\(region)") { name in
+          withText(region) { region in
+            var settings = Catalogue.MerchantSettings()
+            settings.region = region
+            Catalogue.appendMerchantSet(to: &body, tenant: .first, name: name, settings: settings)
+          }
+        }
+      }
+    }
+    add(.spread, Semantics.newest) { $0.append(UInt32(2)) }
+    return all
+  }
+  private static func machine(after payloads: [[UInt8]]) -> DirectoryMachine {
+    let machine = DirectoryMachine()
+    for (i, payload) in payloads.enumerated() {
+      payload.withUnsafeBytes { bytes in
+        var reply = ReplyWriter()
+        var cursor = machine.begin(bytes, index: LogIndex(UInt64(i + 1)))
+        var work = Int.max
+        _ = machine.apply(bytes, from: &cursor, until: .max, work: &work, into: &reply) { _, _, _, _ in }
+      }
+    }
+    return machine
+  }
+  private static func answers(of machine: DirectoryMachine) -> String {
+    var query = ByteBuffer()
+    DirectoryMachine.append(.listMerchants, to: &query) { body in
+      body.append(TenantID.first.rawValue)
+      body.append(UInt32(1_000))
+      body.append(counted: "")
+    }
+    var reply = ReplyWriter()
+    _ = machine.read(query.bytes, into: &reply)
+    var text = ByteBuffer()
+    _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
+    let nodes = machine.topology?.members.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
+    let shards = machine.topology?.shards.map { "\($0.shard.rawValue): \($0.first)-\($0.end) \($0.voters.count)" } ?? []
+    return """
+      version \(machine.catalogueVersion) dropped \(machine.droppedVersion) semantics \(machine.semantics)
+      requests \(machine.requests.items.count) index \(machine.lastIndex.rawValue)
+      \((nodes + shards).joined(separator: "\n"))
+      \(String(decoding: text.bytes, as: UTF8.self))
+      """
+  }
+  private static func present() throws -> [String: [UInt8]] {
+    let payloads = try payloads()
+    let machine = machine(after: payloads)
+    var log = ByteBuffer()
+    for payload in payloads {
+      log.append(UInt32(payload.count))
+      log.append(payload)
+    }
+    var image: [UInt8] = []
+    try machine.beginSnapshot().write(false) { image.append(contentsOf: $0) }
+    return ["log": log.array, "image": image, "answers": Array(answers(of: machine).utf8)]
+  }
+
+  private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Stored")
+  private static let versions: [Int] = {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+    return names.compactMap { Int($0) }.sorted()
+  }()
+  private static func read(_ version: Int, _ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: directory.appendingPathComponent("\(version)/\(name)")))
+  }
+
+  @Test(arguments: versions) func aStoredDirectoryIsOpened(version: Int) throws {
+    let answers = String(decoding: try Self.read(version, "answers"), as: UTF8.self)
+    var source = Source(bytes: try Self.read(version, "image")[...])
+    #expect(Self.answers(of: try DirectoryMachine(restoring: &source)) == answers)
+    let payloads = try Self.read(version, "log").withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes)
+      var all: [[UInt8]] = []
+      while !reader.isAtEnd { all.append(Array(try reader.readBytes(Int(try reader.read(UInt32.self))))) }
+      return all
+    }
+    #expect(Self.answers(of: Self.machine(after: payloads)) == answers)
+  }
+
+  /// Set `TALLY_STORE=N` to store what this build writes as number N.
+  @Test func noFormatOfTheDirectoryHasChangedWithoutANewNumber() throws {
+    let present = try Self.present()
+    if let number = ProcessInfo.processInfo.environment["TALLY_STORE"].flatMap({ Int($0) }) {
+      let place = Self.directory.appendingPathComponent("\(number)")
+      try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+      for (name, bytes) in present { try Data(bytes).write(to: place.appendingPathComponent(name)) }
+      return
+    }
+    let newest = try #require(Self.versions.last, "there is nothing in \(Self.directory.path)")
+    for name in Self.names where try Self.read(newest, name) != present[name] {
+      Issue.record(
+        "this build writes another \(name) than Stored/\(newest) has: its format, or a rule, has changed without new semantics; see LedgerTests/Stored/README.md"
+      )
+    }
+  }
+}
