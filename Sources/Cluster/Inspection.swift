@@ -93,7 +93,7 @@ extension Node {
   /// What this node knows of who holds what.
   public var knownTopology: Topology? { topology }
   /// Votes may be lost here: it counts in no majority until it is replaced.
-  public var mustBeReplaced: Bool { fence != 0 || replicas.contains { $0?.raft.isFenced == true } }
+  public var mustBeReplaced: Bool { me.fence != 0 || replicas.contains { $0?.raft.isFenced == true } }
   /// A replica or journal here lacks something, or the node is fenced: alarm `CORRUPT`.
   public var lacksSomething: Bool { isCorrupt }
   /// Bytes of its log that hold records which are still needed, as last looked at.

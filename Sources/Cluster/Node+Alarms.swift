@@ -8,7 +8,7 @@ extension Node {
     let isAnyReplicaCorrupt = replicas.contains { replica in
       replica.map { $0.raft.isDamaged || $0.raft.isFenced || $0.quarantined != nil } ?? false
     }
-    return isAnyReplicaCorrupt || !rottenJournals.isEmpty || fence != 0
+    return isAnyReplicaCorrupt || !rottenJournals.isEmpty || me.fence != 0
   }
 
   /// Whether a replica here has no room for more request ids.

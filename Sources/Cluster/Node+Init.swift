@@ -65,7 +65,7 @@ extension Node {
       )
     }
     return try Topology.plan(
-      cluster: random.next() | 1, hashKey: newHashKey, members: members, shards: figures.shards,
+      cluster: random.next() | 1, hashKey: me.newHashKey, members: members, shards: figures.shards,
       replicas: figures.replicas,
       allowSingleRegion: figures.allowSingleRegion)
   }

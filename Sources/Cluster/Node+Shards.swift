@@ -161,7 +161,7 @@ extension Node {
 
   /// Of a shard of which nothing was found on disk: nothing was there, or all of it is lost, votes and all.
   private var unknownState: HardState {
-    fence == 0 ? .initial : HardState.initial.damaged(life: fence, isVoteLost: true)
+    me.fence == 0 ? .initial : HardState.initial.damaged(life: me.fence, isVoteLost: true)
   }
 
   private func newLedger(_ shard: ShardID) -> LedgerMachine {

@@ -15,23 +15,12 @@ public final class Node: NodeCore {
   public typealias Work = NodeWork
 
   let configuration: NodeConfiguration
-  let id: NodeID
-  /// Rises with each start: a restarted node is not taken for what it was.
-  let incarnation: UInt64
-  /// See `Proof`.
-  let proof: Proof
-  /// This start, and the last one of this directory that had the node's seat: see `Node+Seat`.
-  public let life: LifeID
-  let predecessor: LifeID
+  let me: NodeIdentity
   var seat: Seat
   /// Records of members that the directory's log held when this node started: see `noteLives`.
   var loggedMembers: [NodeID: Member] = [:]
-  /// See `RecoveredNode`.
-  let fence: UInt64
   var now: Moment
   var random: SeededGenerator
-  /// The key of a cluster that begins by this node.
-  let newHashKey: HashKey
   /// Zero until the node belongs to a cluster.
   var cluster: UInt64 = 0
   var stopping: Stopping?
@@ -63,11 +52,7 @@ public final class Node: NodeCore {
 
   // Shards. Tables by shard number.
   var replicas: [Replica?] = []
-  private var turned: [Replica] = []
-  /// What is left to apply of this turn's work, where replicas take their turns one after another.
-  private var applyWorkLeft = 0
-  /// Nil: turns are taken one after another.
-  private let turnRunner: (any TurnRunner)?
+  var turns: TurnTaking
   let observer: (any ReplicaObserver)?
   var edge: Edge
   var topology: Topology?
@@ -126,12 +111,9 @@ public final class Node: NodeCore {
   ) {
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     self.configuration = configuration
-    self.turnRunner = turnRunner
+    turns = TurnTaking(
+      runner: turnRunner, applyWork: configuration.applyWork, parallelBytes: configuration.parallelBytes)
     self.observer = observer
-    self.id = storage.identity
-    self.incarnation = storage.incarnation
-    self.proof = storage.proof
-    self.fence = storage.fence
     self.note = storage.note
     self.deaths = storage.deaths
     self.now = now
@@ -147,22 +129,23 @@ public final class Node: NodeCore {
       slowWrite: UInt64(configuration.electionTicks) * configuration.heartbeatInterval / 2, now: now.monotonic)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     health = HealthWatch(now: now.wall)
-    self.newHashKey = newHashKey
     var random = SeededGenerator(seed: seed)
-    life = LifeID(incarnation: storage.incarnation, nonce: random.next())
-    predecessor = storage.predecessor
+    me = NodeIdentity(
+      id: storage.identity, proof: storage.proof,
+      life: LifeID(incarnation: storage.incarnation, nonce: random.next()), predecessor: storage.predecessor,
+      fence: storage.fence, newHashKey: newHashKey)
     seat = Seat(since: now.monotonic)
     self.random = random
     var hello = Hello(
       node: storage.identity, name: configuration.name, region: configuration.region,
       clientAddress: configuration.clientAddress, peerAddress: configuration.peerAddress,
       version: configuration.version, cluster: 0)
-    hello.life = life
-    hello.predecessor = predecessor
+    hello.life = me.life
+    hello.predecessor = me.predecessor
     hello.logPosition = storage.logPosition
     hello.semantics = configuration.semantics
-    let me = Peer(id: storage.identity, index: 0, hello: hello)
-    peers = [me]
+    let own = Peer(id: storage.identity, index: 0, hello: hello)
+    peers = [own]
     peerIndex = [storage.identity: 0]
     for address in configuration.join where address != configuration.peerAddress {
       dials.append(Dial(address: address))
@@ -310,10 +293,11 @@ public final class Node: NodeCore {
     self.now = now
     // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
     noticeClockStep()
-    shareApplyWork()
+    turns.shareWork(among: replicas)
     for _ in 0..<4 {
       sendStreams()
-      takeTurns()
+      turns.take(replicas, clock: now.wall, earliest: earliest)
+      let turned = turns.turned
       if turned.isEmpty { break }
       for replica in turned { drain(replica) }
       // Not before all are drained, for it may be any one's turn: what a snapshot refers to is on its way to the disk.
@@ -336,50 +320,13 @@ public final class Node: NodeCore {
     effects.wantsTurn = replicas.contains { $0.map { $0.hasBacklog || $0.isDirty } == true }
   }
 
-  /// Each replica to which something has happened takes a turn. They share nothing, and what came of it is looked at
-  /// afterwards, in the order of the shards: so it is the same whether they take turns or all at once.
-  private func takeTurns() {
-    turned.removeAll(keepingCapacity: true)
-    var heavy = 0
-    var isAnySuspect = false
-    for replica in replicas {
-      guard let replica, replica.isDirty else { continue }
-      replica.isDirty = false
-      turned.append(replica)
-      // Side by side with others nobody could tell at whose entry the process dies.
-      if replica.suspect != nil { isAnySuspect = true }
-      if turnRunner != nil && replica.work >= configuration.parallelBytes { heavy += 1 }
-    }
-    let clock = now.wall
-    let earliest = earliest
-    guard let turnRunner, heavy > 1, !isAnySuspect else {
-      for replica in turned {
-        replica.applyAllowance = min(replica.applyAllowance, applyWorkLeft)
-        let before = replica.applyAllowance
-        replica.turn(clock: clock, earliest: earliest)
-        applyWorkLeft -= before - replica.applyAllowance
-      }
-      return
-    }
-    nonisolated(unsafe) let turned = turned
-    turnRunner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock, earliest: earliest) }
-  }
-
-  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on. Others get what
-  /// these leave, or wait for the next turn, in which they have their share.
-  private func shareApplyWork() {
-    applyWorkLeft = configuration.applyWork
-    var waiting = 0
-    for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
-    let share = max(1, configuration.applyWork / max(1, waiting))
-    for replica in replicas {
-      guard let replica else { continue }
-      replica.applyAllowance = share
-      if replica.hasBacklog { replica.isDirty = true }
-    }
-  }
-
   // MARK: Small things
+
+  var id: NodeID { me.id }
+  var incarnation: UInt64 { me.incarnation }
+  var proof: Proof { me.proof }
+  public var life: LifeID { me.life }
+  var predecessor: LifeID { me.predecessor }
 
   func log(_ level: LogLevel, _ text: String) { out.log(level, text) }
   func replica(_ shard: ShardID) -> Replica? {

@@ -1,0 +1,63 @@
+import Base
+
+/// How the replicas of a node take their turns: one after another, or, where several have much to do and the shell has
+/// threads for it, side by side. They share nothing, and what came of a turn is looked at afterwards, in the order of the
+/// shards: so it is the same either way.
+struct TurnTaking {
+  /// Those that took the last turn, by rising shard.
+  private(set) var turned: [Replica] = []
+  /// What is left to apply of this turn's work, where replicas take their turns one after another.
+  private var workLeft = 0
+  /// Nil: turns are taken one after another.
+  private let runner: (any TurnRunner)?
+  /// What one turn may apply, of all replicas together, in units of a purchase.
+  private let applyWork: Int
+  /// With so much to propose or apply a replica's turn is worth a thread.
+  private let parallelBytes: Int
+
+  init(runner: (any TurnRunner)?, applyWork: Int, parallelBytes: Int) {
+    self.runner = runner
+    self.applyWork = applyWork
+    self.parallelBytes = parallelBytes
+  }
+
+  /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on. Others get what
+  /// these leave, or wait for the next turn, in which they have their share.
+  mutating func shareWork(among replicas: [Replica?]) {
+    workLeft = applyWork
+    var waiting = 0
+    for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
+    let share = max(1, applyWork / max(1, waiting))
+    for replica in replicas {
+      guard let replica else { continue }
+      replica.applyAllowance = share
+      if replica.hasBacklog { replica.isDirty = true }
+    }
+  }
+
+  /// Each replica to which something has happened takes a turn.
+  mutating func take(_ replicas: [Replica?], clock: Stamp, earliest: Stamp?) {
+    turned.removeAll(keepingCapacity: true)
+    var heavy = 0
+    var isAnySuspect = false
+    for replica in replicas {
+      guard let replica, replica.isDirty else { continue }
+      replica.isDirty = false
+      turned.append(replica)
+      // Side by side with others nobody could tell at whose entry the process dies.
+      if replica.suspect != nil { isAnySuspect = true }
+      if runner != nil && replica.work >= parallelBytes { heavy += 1 }
+    }
+    guard let runner, heavy > 1, !isAnySuspect else {
+      for replica in turned {
+        replica.applyAllowance = min(replica.applyAllowance, workLeft)
+        let before = replica.applyAllowance
+        replica.turn(clock: clock, earliest: earliest)
+        workLeft -= before - replica.applyAllowance
+      }
+      return
+    }
+    nonisolated(unsafe) let turned = turned
+    runner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock, earliest: earliest) }
+  }
+}
