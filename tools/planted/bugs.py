@@ -29,29 +29,29 @@ PAST = "Sources/Ledger/Ledger+Past.swift"
 DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
 KEYED = "Sources/Ledger/KeyedHashes.swift"
-STREAMS = "Sources/Cluster/Node+Streams.swift"
-REPLICA = "Sources/Cluster/Replica.swift"
+STREAMS = "Sources/Cluster/Edge/Node+Streams.swift"
+REPLICA = "Sources/Cluster/Replica/Replica.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
 REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
-CLOCK = "Sources/Cluster/Node+Clock.swift"
-GUARD = "Sources/Cluster/ClockGuard.swift"
-DISK = "Sources/Cluster/DiskHealth.swift"
-BOUND = "Sources/Cluster/LogBound.swift"
+CLOCK = "Sources/Cluster/Node/Node+Clock.swift"
+GUARD = "Sources/Cluster/Health/ClockGuard.swift"
+DISK = "Sources/Cluster/Health/DiskHealth.swift"
+BOUND = "Sources/Cluster/Health/LogBound.swift"
 DAMAGED = "Sources/NodeDisk/NodeStorage+Damage.swift"
-MEMORY = "Sources/Cluster/Node+Memory.swift"
-CLIENTS = "Sources/Cluster/Node+Clients.swift"
-NOTE = "Sources/Cluster/ApplyingNote.swift"
-SHARDS = "Sources/Cluster/Node+Shards.swift"
-CHANGES = "Sources/Cluster/ChangeRequests.swift"
-DRIVING = "Sources/Cluster/Replica+Driving.swift"
-APPLYING = "Sources/Cluster/Replica+Applying.swift"
-SEAT = "Sources/Cluster/Node+Seat.swift"
+MEMORY = "Sources/Cluster/Node/Node+Memory.swift"
+CLIENTS = "Sources/Cluster/Clients/Node+Clients.swift"
+NOTE = "Sources/Cluster/Replica/ApplyingNote.swift"
+SHARDS = "Sources/Cluster/Directory/Node+Shards.swift"
+CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
+DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
+APPLYING = "Sources/Cluster/Replica/Replica+Applying.swift"
+SEAT = "Sources/Cluster/Peers/Node+Seat.swift"
 KEPT = "Sources/NodeDisk/NodeStorage+Seat.swift"
-PROOF = "Sources/Cluster/Proof.swift"
-INIT = "Sources/Cluster/Node+Init.swift"
-TURNS = "Sources/Cluster/Node+SnapshotTurns.swift"
-LINKS = "Sources/Cluster/Node+Links.swift"
-GREETING = "Sources/Cluster/Node+Greeting.swift"
+PROOF = "Sources/Cluster/Peers/Proof.swift"
+INIT = "Sources/Cluster/Peers/Node+Init.swift"
+TURNS = "Sources/Cluster/Snapshots/Node+SnapshotTurns.swift"
+LINKS = "Sources/Cluster/Peers/Node+Links.swift"
+GREETING = "Sources/Cluster/Peers/Node+Greeting.swift"
 
 BUGS = [
     # Raft: elections
@@ -193,7 +193,7 @@ BUGS = [
           "while before != 0, holds.read(Int(before - 1)).pointee.deadline > deadline {", "while false {")]),
     # Cluster
     Bug("unavailable-though-passed-on", "says that nothing was done of a request whose fate is open",
-        [("Sources/Cluster/Edge.swift", "(.unknown, \"no answer in time; repeat it with the same id\")",
+        [("Sources/Cluster/Edge/Edge.swift", "(.unknown, \"no answer in time; repeat it with the same id\")",
           "(.unavailable, \"no answer in time; nothing was done\")")]),
     Bug("doubt-forgotten", "believes the next leader that nothing was done, though an earlier one had the request",
         [(STREAMS, "if item.inDoubt && Node.saysNothingHappened(reply) {", "if false {")]),
@@ -250,7 +250,7 @@ BUGS = [
     Bug("broken-journal-kept", "a journal that cannot be synced is written on",
         [(DAMAGED, "    return error.isFatal || error.isOfTheDevice && !error.isUnreadable\n", "    return false\n")]),
     Bug("place-freed-twice", "a connection that both sides end at once leaves two places",
-        [("Sources/Cluster/ClientTable.swift", "    guard index.removeValue(forKey: client.id) != nil else { return }\n",
+        [("Sources/Cluster/Clients/ClientTable.swift", "    guard index.removeValue(forKey: client.id) != nil else { return }\n",
           "    index[client.id] = nil\n")]),
     Bug("repeat-refused-when-short", "what was answered is not answered again while memory is short",
         [(REPLICA, "    case .stands(let position): return outbox", "    case .stands(let position) where sheddingOfGrowth == nil: return outbox"),
@@ -281,7 +281,7 @@ BUGS = [
         [(TURNS, "    journal.write(order.shard, &out)\n", "")]),
     # Snapshots of what has changed
     Bug("changes-of-a-lost-snapshot", "a snapshot has the changes since one that could not be written",
-        [("Sources/Cluster/LedgerMachine.swift", "isKept: file != nil", "isKept: true")]),
+        [("Sources/Cluster/Replica/LedgerMachine.swift", "isKept: file != nil", "isKept: true")]),
     Bug("texts-not-in-changes", "what was added to a page of texts is not in the changes",
         [("Sources/Ledger/Memory/PagedBlob.swift", "    table.noteChange(table.count - 1)\n", "")]),
     Bug("base-removed", "what a snapshot builds on is removed",
