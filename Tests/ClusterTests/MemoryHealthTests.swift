@@ -25,8 +25,8 @@ import Testing
   @Test func onlyAnotherLevelIsTold() {
     var health = MemoryHealth()
     var out = NodeOutput()
-    #expect(health.measured(MemoryUsage(used: 90, limit: 100), spare: 0, &out))
-    #expect(!health.measured(MemoryUsage(used: 91, limit: 100), spare: 0, &out))
+    #expect(health.measured(MemoryUsage(used: 90_000, limit: 100_000), spare: 0, &out))
+    #expect(!health.measured(MemoryUsage(used: 91_000, limit: 100_000), spare: 0, &out))
     #expect(out.logLines.count == 1)
   }
 }

@@ -23,7 +23,9 @@ import Testing
   private static var file: SnapshotFile {
     SnapshotFile(
       shard: shard, index: LogIndex(20), term: Term(2), base: nil,
-      metadata: SnapshotMetadata(configuration: Configuration(voters: [ReplicaID(node: peer, born: 1)]), journalEnd: end).bytes, path: "/s",
+      metadata: SnapshotMetadata(
+        configuration: Configuration(voters: [ReplicaID(node: peer, born: 1)]), journalEnd: end
+      ).bytes, path: "/s",
       byteCount: 100, digest: SHA256.Digest())
   }
   /// The kinds of the messages that have left, and forgets them.
@@ -58,7 +60,8 @@ import Testing
     try offer()
     #expect(try sent() == [.snapshotOffer] && sender.held(of: Self.shard) == LogIndex(20))
     sender.advance(now: 10_000, &out)
-    sender.wanted(from: 90, journal: JournalPosition(journal: Self.shard, segment: 5, offset: 0), on: Self.link, now: 10_000, &out)
+    sender.wanted(
+      from: 90, journal: JournalPosition(journal: Self.shard, segment: 5, offset: 0), on: Self.link, now: 10_000, &out)
     guard case .readFile(9, 90, 10)? = jobs().first else { throw MalformedBytes("nothing is read") }
     sender.fileRead(9, at: 90, [UInt8](repeating: 1, count: 10), now: 10_000, Self.header, &out)
     #expect(try sent() == [.snapshotChunk])
@@ -68,12 +71,15 @@ import Testing
     sender.linkDrained(Self.link, &out)
     guard case .readFile(9, 100, 10)? = jobs().first else { throw MalformedBytes("the file's end is not read") }
     sender.fileRead(9, at: 100, [], now: 20_000, Self.header, &out)
-    guard case .readJournal(9, Self.shard, JournalPosition(journal: Self.shard, segment: 5, offset: 0), 10)? = jobs().first else {
+    guard
+      case .readJournal(9, Self.shard, JournalPosition(journal: Self.shard, segment: 5, offset: 0), 10)? = jobs().first
+    else {
       throw MalformedBytes("no journal is read")
     }
     // What reaches past the snapshot's end is cut there.
     sender.journalRead(
-      9, at: JournalPosition(journal: Self.shard, segment: 5, offset: 0), [UInt8](repeating: 2, count: 10), now: 20_000, Self.header, &out)
+      9, at: JournalPosition(journal: Self.shard, segment: 5, offset: 0), [UInt8](repeating: 2, count: 10), now: 20_000,
+      Self.header, &out)
     #expect(try sent() == [.journalChunk] && sender.allowance < 20_000)
     sender.acknowledged(on: Self.link, now: 30_000, &out)
     sender.linkDrained(Self.link, &out)
@@ -91,7 +97,9 @@ import Testing
     sender.wanted(from: offset, journal: JournalPosition(rawValue: journal), on: Self.link, now: 1, &out)
     // More of the journal than there is may come of a newer snapshot: nothing is missing then.
     let left = sender.transfers[9]
-    #expect(offset <= 100 ? left.map { $0.wantedJournal == Self.end || $0.wantedJournal.isBefore(Self.end) } == true : left == nil)
+    #expect(
+      offset <= 100
+        ? left.map { $0.wantedJournal == Self.end || $0.wantedJournal.isBefore(Self.end) } == true : left == nil)
   }
 
   @Test mutating func aSnapshotThatIsTooOldIsTakenAnew() throws {
@@ -109,6 +117,7 @@ import Testing
     #expect(endings().isEmpty)
     sender.advance(now: SnapshotSender.timeout + 1, &out)
     #expect(endings() == [false])
+    _ = jobs()
     try offer()
     sender.wanted(from: 100, journal: Self.end, on: Self.link, now: 0, &out)
     sender.fileRead(9, at: 100, [], now: 0, Self.header, &out)
