@@ -81,9 +81,9 @@ public struct ShellGauges: Sendable {
   /// Bytes accepted from the node that no socket has taken yet.
   public var unsentBytes = 0
   /// Totals since the start, from here on.
-  @Measured("refused_clients", .clients, "connections for which there was no room") public var clientsRefused: UInt64 =
-    0
-  /// Connections that were idle and had to make room for others.
+  @Measured("refused_clients", .clients, "connections for which there was no room")
+  public var clientsRefused: UInt64 = 0
+  @Measured("clients_closed_idle", .clients, "idle connections closed to make room")
   public var clientsClosedIdle: UInt64 = 0
   /// Connections, of terminals or nodes, that could not be taken or made for want of a descriptor.
   public var connectionsWithoutDescriptor: UInt64 = 0
