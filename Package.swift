@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "System"]),
     .target(name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"]),
     .target(name: "Checker"),
-    .target(name: "Client", dependencies: ["Base", "System", "Replies"]),
+    .target(name: "Client", dependencies: ["Base", "System", "Replies", "Vocabulary"]),
     .executableTarget(name: "tally", dependencies: ["Server", "Client"]),
     .executableTarget(name: "tally-sim", dependencies: ["Simulator", "Checker"]),
     .target(name: "CommandSupport", dependencies: ["Ledger"], path: "Tests/Support"),

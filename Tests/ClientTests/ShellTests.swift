@@ -45,24 +45,17 @@ import Testing
   }
 
   @Test func `tab offers verbs, their second words, and the keys not yet given`() {
-    let help = Value.array(
-      [
-        "A request is one line: VERB arg key=value ...", "points:",
-        "  EARN WHO merchant=m spend=MINOR|points=N id=… [program=p] [at=TIME] - Gives a member points.",
-        "  MEMBER ADD id [name=TEXT] - Adds.", "  MEMBER SHOW WHO - Shows.", "  TX SHOW TX - One.",
-        "  AUDIT - Adds up.",
-        "  BALANCE WHO [program=p] - Balance.", "  HELP [VERB] - This.",
-      ].map { .text($0) })
-    let completion = Completion(help: help)
-    #expect(completion.candidates(for: "me") == ["MEMBER"])
-    #expect(completion.candidates(for: "member ") == ["ADD", "SHOW"])
+    let completion = Completion()
+    #expect(completion.candidates(for: "me") == ["MEMBER", "MERCHANT"])
     #expect(completion.candidates(for: "member s") == ["SHOW"])
     #expect(completion.candidates(for: "tx ") == ["SHOW"])
     #expect(completion.candidates(for: "earn ann m") == ["merchant="])
-    #expect(completion.candidates(for: "earn ann merchant=m id=1 ") == ["at=", "points=", "program=", "spend="])
-    #expect(completion.candidates(for: "help a") == ["AUDIT"])
+    let keys = completion.candidates(for: "earn ann merchant=m id=1 ")
+    #expect(keys.contains("points=") && keys.contains("spend=") && !keys.contains("merchant=") && !keys.contains("id="))
+    #expect(completion.candidates(for: "help a").contains("AUDIT"))
     #expect(completion.candidates(for: "member add x n") == ["name="])
-    #expect(Completion().candidates(for: "tran") == ["TRANSFER"])
+    #expect(completion.candidates(for: "tran") == ["TRANSFER"])
+    #expect(completion.candidates(for: "exi").contains("EXIT"))
   }
 
   @Test func `replies are lines for scripts and tables for people`() {

@@ -1,61 +1,13 @@
-import Replies
+import Vocabulary
 
-/// What the tab key offers: verbs and their keys, taken from the cluster's own `HELP`, else from a short list.
+/// What the tab key offers: verbs and their keys, from the rows of the vocabulary.
 struct Completion {
   /// Verbs of one or two words, with the keys that each takes.
-  private var keysOfVerb: [(verb: String, keys: [String])]
+  private let keysOfVerb: [(verb: String, keys: [String])]
 
-  private static let known = [
-    "EARN merchant= spend= points= id= program= at=", "REDEEM merchant= points= id= program=",
-    "HOLD merchant= points= id= ttl=", "CAPTURE id= points=", "RELEASE id=", "REFUND id= spend= points=",
-    "TRANSFER points= id= program=", "BALANCE program= read=", "HISTORY program= limit= before=", "TX SHOW",
-    "MEMBER ADD name= region= card=", "MEMBER SHOW", "MEMBER FREEZE", "MEMBER THAW", "MEMBER CLOSE", "CARD ADD member=",
-    "CARD LOST", "CARD FOUND", "CARD REMOVE", "PROGRAM SET kind= title= earn= expire= backdate= default=",
-    "PROGRAM LIST limit= after=",
-    "MERCHANT SET title= program= earn= region= state=", "MERCHANT LIST limit= after=", "AUDIT", "CLUSTER NODES",
-    "CLUSTER SHARDS",
-    "CLUSTER STATUS", "HELP", "PING",
-  ]
-
-  init(help: Value? = nil) {
-    keysOfVerb = Completion.parse(Completion.lines(of: help))
-    if keysOfVerb.count < 5 { keysOfVerb = Completion.parse(Completion.known) }
-    for verb in ["EXIT", "HELP"] where !keysOfVerb.contains(where: { $0.verb == verb }) {
-      keysOfVerb.append((verb, []))
-    }
-  }
-
-  private static func lines(of value: Value?) -> [String] {
-    switch value {
-    case .array(let values): values.flatMap { lines(of: $0) }
-    case .text(let text), .bulk(let text?): text.split(whereSeparator: \.isNewline).map(String.init)
-    default: []
-    }
-  }
-
-  /// A line of help begins with its verb, in capitals; the rest of it names the keys as `key=`.
-  private static func parse(_ lines: [String]) -> [(verb: String, keys: [String])] {
-    var found: [(verb: String, keys: [String])] = []
-    for line in lines {
-      let words = line.split(separator: " ").map(String.init)
-      let capitals = words.prefix(2).prefix { word in
-        word.count > 1 && word.allSatisfy { $0.isASCII && $0.isUppercase }
-          && !["WHO", "TX", "NUMBER", "FROM", "TO", "VERB", "TEXT"].contains(word) || word == "TX" && words.count > 1
-      }
-      let verb = capitals.joined(separator: " ")
-      guard !verb.isEmpty, !found.contains(where: { $0.verb == verb }) else { continue }
-      found.append((verb, keys(in: line)))
-    }
-    return found
-  }
-
-  private static func keys(in line: String) -> [String] {
-    var keys: [String] = []
-    for part in line.split(separator: "=", omittingEmptySubsequences: false).dropLast() {
-      let key = String(part.reversed().prefix { $0.isASCII && ($0.isLowercase || $0 == "-") }.reversed())
-      if !key.isEmpty, !keys.contains(key) { keys.append(key) }
-    }
-    return keys
+  init() {
+    let rows = VerbSpec.all.map { (verb: $0.words.joined(separator: " "), keys: $0.keys.map(\.name)) }
+    keysOfVerb = rows + [("EXIT", [])]
   }
 
   static func lastWord(of head: String) -> String {

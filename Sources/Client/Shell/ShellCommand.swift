@@ -57,14 +57,13 @@ enum ShellCommand {
 private struct Shell {
   private let target: Target
   private var connection: Connection?
-  private var completion = Completion()
+  private let completion = Completion()
   private let history = HistoryFile()
   private let terminal = Terminal()
 
   init(_ target: Target) throws(ClientError) {
     self.target = target
     connection = try target.connect()
-    completion = Completion(help: try? connection?.request("HELP"))
   }
 
   mutating func run() -> Int32 {
