@@ -31,6 +31,7 @@ import Testing
       ([700_000, 700_000], true), ([-700_000, -700_000], true), ([700_000, 0], false), ([400_000, 450_000], false),
       // Two against two is no verdict.
       ([700_000, 700_000, 0], false), ([700_000, 700_000, 700_000], true),
+      ([-700_000, -700_000, 0], false), ([-700_000, -700_000, -700_000], true),
     ] as [([Int64], Bool)])
   mutating func theMedianDecides(_ ahead: [Int64], _ isOff: Bool) {
     #expect(clock.judge(ahead.map { Self.other($0) }, now: Self.start, &out) == isOff)
@@ -43,8 +44,8 @@ import Testing
   }
 
   @Test mutating func nextToALiarAClockThatIsOffIsStillFound() {
-    // The liar is further off and knows it; of the others one is right.
-    let others = [Self.other(-2_000_000, isOff: true), Self.other(-600_000)]
+    // The liar is further off, and knows it: between it and the other one this clock would be the median.
+    let others = [Self.other(2_000_000, isOff: true), Self.other(-600_000)]
     #expect(clock.judge(others, now: Self.start, &out) && clock.isOff)
   }
 

@@ -10,7 +10,9 @@ import Testing
   private var desk = JournalDesk(window: 1_500)
   private var out = NodeOutput()
 
-  private static func at(_ offset: UInt64) -> JournalPosition { JournalPosition(journal: Self.shard, segment: 1, offset: offset) }
+  private static func at(_ offset: UInt64) -> JournalPosition {
+    JournalPosition(journal: Self.shard, segment: 1, offset: offset)
+  }
   /// A read of one record.
   private static func query() -> JournalQuery {
     JournalQuery(.answer(at: at(0)), catalogue: Catalogue(key: .none), end: at(0))
