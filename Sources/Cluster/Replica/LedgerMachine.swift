@@ -74,7 +74,10 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
-  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) { Command.appendTick(to: &buffer, slot: slot) }
+  /// Its key again, which says nothing new: a tick would count as much work.
+  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) {
+    Command.appendKey(to: &buffer, slot: slot, key: ledger.hashKey)
+  }
   func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandHeader.makesStateGrow(command) }
   var isForgettingEarly: Bool { ledger.isRequestRoomFull }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
