@@ -53,7 +53,9 @@ import Testing
     let isOfOneMoment = life.moments.contains { moment in found.allSatisfy { isLog($0, of: moment) } }
     #expect(isOfOneMoment, "\(what)")
     for shard in found where !shard.isStateLost {
-      #expect(shard.state == life.durable.shards[shard.shard]?.state ?? [], "\(what): a state of shard \(shard.shard)")
+      let known = life.durable.shards[shard.shard] ?? LogModel.Shard()
+      #expect(shard.state == known.state, "\(what): a state of shard \(shard.shard)")
+      #expect(shard.gone == known.gone, "\(what): the end of shard \(shard.shard)")
     }
   }
 
@@ -104,7 +106,9 @@ import Testing
       disk.crash(.nothing)
       let again = try open(disk)
       #expect(again.damage == nil, "\(what)")
-      var expected = recovered.filter { !$0.state.isEmpty || !$0.entries.isEmpty || $0.startIndex > LogIndex(0) }
+      var expected = recovered.filter {
+        !$0.state.isEmpty || !$0.entries.isEmpty || $0.startIndex > LogIndex(0) || $0.gone > 0
+      }
       for i in expected.indices {
         expected[i].isDamaged = false
         expected[i].isStateLost = false

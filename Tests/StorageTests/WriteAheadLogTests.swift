@@ -277,18 +277,53 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(indexes(try open()) == Array(1...8))
   }
 
-  @Test func aShardThatLeftIsForgotten() throws {
+  @Test func thatAReplicaIsGoneIsKeptForEver() throws {
     let log = try open()
     try write(log, entry(shardOne, 1), LogRecord(shard: shardOne, body: .state([1])), entry(shardTwo, 1))
-    try write(log, LogRecord(shard: shardOne, body: .forget))
+    try write(log, LogRecord(shard: shardOne, body: .gone(born: 4)))
+    // Enough to recycle what it stands in, time and again.
+    for index in 2...60 as ClosedRange<UInt64> {
+      try write(log, entry(shardTwo, index, size: 3000))
+      try log.release(shardTwo, through: LogIndex(index - 1))
+    }
+    #expect(log.segmentCount < 3)
     disk.crash(.nothing)
-    #expect(try open().takeRecovered().map(\.shard) == [shardTwo])
+    let again = try open()
+    let found = again.takeRecovered()
+    #expect(found.map(\.shard) == [shardOne, shardTwo] && found[0].isGone && found[0].gone == 4 && !found[1].isGone)
+    // A later replica of the shard begins with nothing; nor does what is told of the earlier one take anything from it.
+    try write(again, LogRecord(shard: shardOne, body: .state([2])), entry(shardOne, 1))
+    try write(again, entry(shardOne, 2))
+    disk.crash(.nothing)
+    let last = try #require(try open().takeRecovered().first)
+    #expect(last.gone == 4 && !last.isGone && last.state == [2] && last.entries.map(\.index.rawValue) == [1, 2])
+  }
+
+  @Test func aBirthIsKeptUntilThereIsASnapshot() throws {
+    let log = try open()
+    let birth = ShardBirth(parent: shardTwo, index: LogIndex(30), term: Term(1))
+    try write(log, LogRecord(shard: shardOne, body: .birth(birth)), LogRecord(shard: shardOne, body: .state([1])))
+    try write(log, entry(shardOne, 31), entry(shardTwo, 1))
+    for index in 2...60 as ClosedRange<UInt64> {
+      try write(log, entry(shardTwo, index, size: 3000))
+      try log.release(shardTwo, through: LogIndex(index - 1))
+      if index % 10 == 0 { try log.rewriteOldest() }
+    }
+    disk.crash(.nothing)
+    let again = try open()
+    let found = try #require(again.takeRecovered().first)
+    #expect(found.birth == birth && found.startIndex == LogIndex(30) && found.entries.map(\.index.rawValue) == [31])
+    try again.release(shardOne, through: LogIndex(30))
+    #expect(again.table.find(shardOne)?.birth == nil)
+    try write(again, LogRecord(shard: shardOne, body: .gone(born: 1)))
+    disk.crash(.nothing)
+    #expect(try open().takeRecovered().first?.isGone == true)
   }
 
   @Test func aNewerFormatIsRefusedInOneClearLine() throws {
     _ = try open()
     var bytes = try #require(disk.contents(segmentPath(1)))
-    bytes[8] = 2
+    bytes[8] = 3
     for i in 12..<16 { bytes[i] = 0 }
     let crc = bytes.withBytes { CRC32C.checksum(LogFormat.slice($0, 0, 4096)) }
     for i in 0..<4 { bytes[12 + i] = UInt8(truncatingIfNeeded: crc >> (8 * UInt32(i))) }
@@ -297,7 +332,7 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(error?.kind == .tooNew)
     #expect(
       error?.description
-        == "wal/0000000000000001.wal: written in format 2, and this program knows formats up to 1: use a newer program")
+        == "wal/0000000000000001.wal: written in format 3, and this program knows formats up to 2: use a newer program")
   }
 
   @Test func aMissingSegmentIsADamageOfAllShardsAndTheirStatesAreInDoubt() throws {

@@ -20,8 +20,8 @@ READINDEX = "Sources/Raft/Group/RaftGroup+ReadIndex.swift"
 QUORUM = "Sources/Raft/Group/RaftGroup+Quorum.swift"
 DURABILITY = "Sources/Raft/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
-LOG = "Sources/Storage/WriteAheadLog.swift"
-RECOVERY = "Sources/Storage/LogRecovery.swift"
+LOG = "Sources/Storage/Log/WriteAheadLog.swift"
+RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
 REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Commands/Points/Redeem.swift"
@@ -128,7 +128,7 @@ BUGS = [
         [("Sources/NodeDisk/NodeStorage+Log.swift", "return try room { try log.write(batch.records) }",
           "return try room { try log.append(batch.records) }")]),
     Bug("checksum-ignored", "a torn record is taken for whole",
-        [("Sources/Storage/LogFormat.swift", "guard crc == LogFormat.load(bytes, offset, as: UInt32.self) else { return nil }\n    return RecordHead(",
+        [("Sources/Storage/Log/LogFormat.swift", "guard crc == LogFormat.load(bytes, offset, as: UInt32.self) else { return nil }\n    return RecordHead(",
           "_ = crc\n    return RecordHead(")]),
     Bug("cut-at-rot", "a log that has rotted is cut there, like one that is torn",
         [(RECOVERY, "      throw LogRecovery.rot(Gap(path: gap.path, offset: gap.offset, reason: \"\\(gap.reason); \\(proof)\"))\n",
@@ -147,7 +147,7 @@ BUGS = [
     Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",
         [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
     Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",
-        [("Sources/Storage/WriteAheadLog+Recycling.swift",
+        [("Sources/Storage/Log/WriteAheadLog+Recycling.swift",
           "    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)\n",
           "")]),
     # Ledger

@@ -49,7 +49,7 @@ extension WriteAheadLog {
     while segments[0].number < needed { pool.retire(segments.removeFirst()) }
   }
 
-  /// Writes every shard's state and start again, and syncs: they may stand in the segments that go. Twice, in batches of
+  /// Writes every shard's facts and start again, and syncs: they may stand in the segments that go. Twice, in batches of
   /// their own, so that no one bad batch loses them.
   /// - Parameter origin: the first batch that is needed still.
   func carryOver(origin: UInt64) throws(StorageError) {
@@ -63,7 +63,7 @@ extension WriteAheadLog {
       var bytes = LogFormat.recordHeadBytes
       let first = next
       while next < table.shards.count {
-        let size = 2 * LogFormat.recordHeadBytes + LogFormat.recordBytes(payload: table.shards[next].state.count)
+        let size = table.shards[next].factBytes + LogFormat.recordHeadBytes
         if next > first && bytes + size > batchLimit { break }
         bytes += size
         next += 1
@@ -71,10 +71,10 @@ extension WriteAheadLog {
       try beginBatch(bytes)
       let head = RecordHead(kind: .origin, shard: ShardID(0), index: LogIndex(origin))
       add(head, UnsafeRawBufferPointer(start: nil, count: 0))
-      for shard in table.shards[first..<next] where !shard.isForgettable {
-        if !shard.state.isEmpty { shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) } }
+      for shard in table.shards[first..<next] {
+        addFacts(of: shard)
         let start = RecordHead(kind: .start, shard: shard.id, index: LogIndex(shard.start), term: shard.startTerm)
-        if shard.start > 0 { add(start, UnsafeRawBufferPointer(start: nil, count: 0)) }
+        if shard.start > 0 && shard.birth == nil { add(start, UnsafeRawBufferPointer(start: nil, count: 0)) }
       }
       try finishBatch()
       try syncCurrent()

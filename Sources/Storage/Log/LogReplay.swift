@@ -10,6 +10,8 @@ struct LogReplay {
   }
   private struct Shard {
     var state: [UInt8] = []
+    var gone: UInt64 = 0
+    var birth: ShardBirth?
     /// A later state may have been lost.
     var isStateLost = false
     var start: UInt64 = 0
@@ -18,6 +20,8 @@ struct LogReplay {
     var entries: [LogEntry] = []
     /// Moved entries, below the first of `entries`.
     var moved: [UInt64: LogEntry] = [:]
+
+    var isUnborn: Bool { start == 0 && entries.isEmpty && moved.isEmpty }
 
     /// Throws if entries before it are missing.
     mutating func append(_ entry: LogEntry, _ id: ShardID) throws(Missing) {
@@ -47,6 +51,7 @@ struct LogReplay {
       guard index > start else { return }
       start = index
       startTerm = term
+      if let birth, birth.index.rawValue < index { self.birth = nil }
       if let first = entries.first?.index.rawValue, first <= index {
         entries.removeFirst(min(entries.count, Int(index - first + 1)))
       }
@@ -74,12 +79,26 @@ struct LogReplay {
       }
     case .state: shards[head.shard, default: Shard()].state = Array(payload)
     case .reset:
-      let state = shards[head.shard]?.state ?? []
-      shards[head.shard] = Shard(state: state, start: head.index.rawValue, startTerm: head.term)
+      let (state, gone) = (shards[head.shard]?.state ?? [], shards[head.shard]?.gone ?? 0)
+      shards[head.shard] = Shard(state: state, gone: gone, start: head.index.rawValue, startTerm: head.term)
     case .start: shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
-    case .forget: shards[head.shard] = nil
+    case .birth:
+      guard let birth = ShardBirth(head, payload) else { throw Missing(reason: "a birth names no parent") }
+      shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
+      shards[head.shard]?.birth = birth
+    case .gone: bury(head)
+    case .tombstone: noteGone(head)
     case .origin: origin = max(origin, head.index.rawValue)
     }
+  }
+
+  private mutating func bury(_ head: RecordHead) {
+    shards[head.shard] = Shard(gone: shards[head.shard]?.gone ?? 0)
+    noteGone(head)
+  }
+  private mutating func noteGone(_ head: RecordHead) {
+    let known = shards[head.shard]?.gone ?? 0
+    shards[head.shard, default: Shard()].gone = max(known, head.index.rawValue)
   }
 
   /// Batches are missing here. What comes after them is no longer a shard's log: it stays as it was at this moment.
@@ -91,19 +110,23 @@ struct LogReplay {
     for id in Array(shards.keys) { shards[id]?.isStateLost = true }
   }
 
-  /// A record behind missing batches: which shards there are, and their latest states.
+  /// A record behind missing batches: which shards there are or were, and their latest states.
   mutating func applyBehindGap(_ head: RecordHead, _ payload: UnsafeRawBufferPointer) {
     precondition(hasGap, "batches are missing")
     switch head.kind {
-    case .forget:
-      shards[head.shard] = nil
-      return
+    case .gone: return bury(head)
     case .origin: return
-    case .entry, .state, .reset, .start, .moved: break
+    case .entry, .state, .reset, .start, .moved, .tombstone, .birth: break
     }
     if shards[head.shard] == nil {
       shards[head.shard] = Shard()
       shards[head.shard]?.isStateLost = areStatesInDoubt
+    }
+    // Facts are told together, this one first: its own record is among what is lost, and what came before that is gone.
+    if head.kind == .tombstone, head.index.rawValue > shards[head.shard]?.gone ?? 0 { bury(head) }
+    if head.kind == .birth, let birth = ShardBirth(head, payload), shards[head.shard]?.isUnborn == true {
+      shards[head.shard]?.advance(to: head.index.rawValue, head.term)
+      shards[head.shard]?.birth = birth
     }
     if head.kind == .state {
       shards[head.shard]?.state = Array(payload)
@@ -132,6 +155,8 @@ struct LogReplay {
       }
       var found = RecoveredShard(
         shard: id, state: shard.state, startIndex: start.index, startTerm: start.term, entries: entries)
+      found.gone = shard.gone
+      found.birth = shard.birth
       found.isDamaged = !isWhole
       found.isStateLost = shard.isStateLost
       result.append(found)
@@ -155,10 +180,11 @@ struct LogReplay {
         }
         next += 1
       }
-      result.append(
-        RecoveredShard(
-          shard: id, state: shard.state, startIndex: LogIndex(shard.start), startTerm: shard.startTerm, entries: entries
-        ))
+      var found = RecoveredShard(
+        shard: id, state: shard.state, startIndex: LogIndex(shard.start), startTerm: shard.startTerm, entries: entries)
+      found.gone = shard.gone
+      found.birth = shard.birth
+      result.append(found)
     }
     return result
   }

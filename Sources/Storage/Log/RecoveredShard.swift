@@ -11,6 +11,10 @@ public struct RecoveredShard: Hashable, Sendable {
   public var startTerm: Term
   /// Every entry after the start, without a gap; overwritten ones are gone.
   public var entries: [LogEntry]
+  /// Where the shard was split off another. It says something only while there is no snapshot of this shard.
+  public var birth: ShardBirth?
+  /// The replica of the shard that was born by this version, and all before it, have left this node; 0: none has.
+  public var gone: UInt64 = 0
   /// Batches of the log have rotted: what is here is the shard's log as it was at some earlier moment, and the latest
   /// state that could be found.
   public var isDamaged = false
@@ -23,6 +27,10 @@ public struct RecoveredShard: Hashable, Sendable {
     self.startIndex = startIndex
     self.startTerm = startTerm
     self.entries = entries
+  }
+  /// Nothing of the shard is here but that it was.
+  public var isGone: Bool {
+    gone > 0 && state.isEmpty && birth == nil && startIndex == LogIndex(0) && entries.isEmpty && !isStateLost
   }
 }
 

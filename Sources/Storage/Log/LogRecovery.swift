@@ -196,7 +196,7 @@ struct LogRecovery {
     _ bytes: UnsafeRawBufferPointer, _ head: BatchHead, _ segment: Found
   ) throws(StorageError) {
     try LogRecovery.forEachRecord(bytes, head) { record, payload, offset throws(StorageError) in
-      table.note(record, state: Array(payload), segment: segment.number)
+      table.note(record, payload, segment: segment.number)
       do throws(LogReplay.Missing) {
         try replay.apply(record, payload)
       } catch {

@@ -29,8 +29,8 @@ public final class WriteAheadLog: @unchecked Sendable {
   /// Where the next batch goes in the last segment.
   var position = LogFormat.blockBytes
   public private(set) var lastBatch: UInt64
-  /// Shards, by their place in the table, whose states stand in the last batch: the next one repeats them, so that no one
-  /// bad batch loses a vote.
+  /// Shards, by their place in the table, whose facts stand in the last batch: the next one repeats them, so that no one
+  /// bad batch loses a vote, or that a replica is gone.
   var repeats: [Int] = []
   private(set) var isUnsynced = false
   /// A segment was filled since the last look at what may be recycled.
@@ -90,7 +90,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     segments = recovery.used.map(Segment.init)
     try discardLeftovers(recovery.unused)
     try copyTail()
-    repeatAllStates()
+    repeatAllFacts()
     for segment in recovery.superseded { pool.retire(Segment(segment)) }
   }
 
@@ -141,24 +141,27 @@ public final class WriteAheadLog: @unchecked Sendable {
         end += 1
       }
       try beginBatch(bytes + repeatedBytes)
-      for place in repeats { addState(of: place) }
+      for place in repeats { addFacts(of: table.shards[place]) }
       for i in first..<end { add(records[i]) }
       try finishBatch(durably: durably)
       repeats.removeAll(keepingCapacity: true)
       for i in first..<end {
         table.note(records[i], place: places[i], segment: current.number)
-        if case .state = records[i].body, table.noteState(in: lastBatch, place: places[i]) { repeats.append(places[i]) }
+        if records[i].isFact, table.noteFact(in: lastBatch, place: places[i]) { repeats.append(places[i]) }
       }
       first = end
     } while first < records.count
   }
 
   private var repeatedBytes: Int {
-    repeats.reduce(0) { $0 + LogFormat.recordBytes(payload: table.shards[$1].state.count) }
+    repeats.reduce(0) { $0 + table.shards[$1].factBytes }
   }
-  private func addState(of place: Int) {
-    let shard = table.shards[place]
-    shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) }
+  /// Tells again what no entry tells of a shard; see `LogRecord.isFact`.
+  func addFacts(of shard: ShardTable.Shard) {
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    if shard.gone > 0 { add(RecordHead(kind: .tombstone, shard: shard.id, index: LogIndex(shard.gone)), nothing) }
+    if let birth = shard.birth { birth.withPayload { add(birth.head(of: shard.id), $0) } }
+    if !shard.state.isEmpty { shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) } }
   }
 
   /// fdatasync. When it returns, everything appended is durable. An error is fatal: the process must end.
@@ -239,7 +242,8 @@ public final class WriteAheadLog: @unchecked Sendable {
     switch record.body {
     case .entry(let entry): entry.payload.withBytes { add(head, $0) }
     case .state(let state): state.withBytes { add(head, $0) }
-    case .reset, .forget: add(head, UnsafeRawBufferPointer(start: nil, count: 0))
+    case .birth(let birth): birth.withPayload { add(head, $0) }
+    case .reset, .gone: add(head, UnsafeRawBufferPointer(start: nil, count: 0))
     }
   }
 

@@ -19,8 +19,10 @@ struct ShardTable {
   struct Shard {
     var id: ShardID
     var state: [UInt8] = []
-    /// The batch that the state was last written in.
-    var stateBatch: UInt64 = 0
+    var birth: ShardBirth?
+    var gone: UInt64 = 0
+    /// The batch that one of these three was last written in.
+    var factBatch: UInt64 = 0
     var start: UInt64 = 0
     var startTerm = Term(0)
     var last: UInt64 = 0
@@ -31,7 +33,13 @@ struct ShardTable {
     /// By rising segment; only those that hold live entries.
     var uses: [Use] = []
 
-    var isForgettable: Bool { state.isEmpty && start == 0 && uses.isEmpty && last == 0 }
+    /// Whether there is anything that no entry tells.
+    var hasFacts: Bool { !state.isEmpty || birth != nil || gone > 0 }
+    /// Bytes of the records that tell it.
+    var factBytes: Int {
+      (gone > 0 ? LogFormat.recordHeadBytes : 0) + (state.isEmpty ? 0 : LogFormat.recordBytes(payload: state.count))
+        + (birth == nil ? 0 : LogFormat.recordBytes(payload: ShardBirth.payloadBytes))
+    }
 
     func term(at index: UInt64) -> Term? {
       if index == start { return startTerm }
@@ -65,6 +73,7 @@ struct ShardTable {
     }
 
     mutating func noteReset(index: UInt64, term: Term) {
+      birth = nil
       runs = []
       uses = []
       start = index
@@ -75,12 +84,18 @@ struct ShardTable {
     /// Entries up to `index` are no longer needed.
     mutating func noteStart(index: UInt64, term: Term) {
       guard index > start else { return }
+      if let birth, birth.index.rawValue < index { self.birth = nil }
       start = index
       startTerm = term
       if last < index { last = index }
       uses.removeAll { $0.maxIndex <= index }
       while runs.count > 1 && runs[1].index <= index + 1 { runs.removeFirst() }
       if last == index { runs = [] }
+    }
+
+    mutating func noteBirth(_ birth: ShardBirth) {
+      noteStart(index: birth.index.rawValue, term: birth.term)
+      self.birth = birth
     }
   }
 
@@ -97,14 +112,15 @@ struct ShardTable {
   }
   func find(_ id: ShardID) -> Shard? { places[id].map { shards[$0] } }
 
-  mutating func forget(_ id: ShardID) {
-    guard let place = places[id] else { return }
-    shards[place] = Shard(id: id)
+  private mutating func bury(_ place: Int, born: UInt64) {
+    var shard = Shard(id: shards[place].id)
+    shard.gone = max(shards[place].gone, born)
+    shards[place] = shard
   }
 
   /// Takes note of a record that is in the log, in this segment.
   @inline(__always)
-  mutating func note(_ head: RecordHead, state: @autoclosure () -> [UInt8], segment: UInt64) {
+  mutating func note(_ head: RecordHead, _ payload: UnsafeRawBufferPointer, segment: UInt64) {
     if head.kind == .origin { return }
     let place = place(head.shard)
     let index = head.index.rawValue
@@ -117,10 +133,12 @@ struct ShardTable {
       if index > shards[place].start {
         shards[place].addUse(index: index, bytes: head.totalBytes, segment: segment)
       }
-    case .state: shards[place].state = state()
+    case .state: shards[place].state = Array(payload)
     case .reset: shards[place].noteReset(index: index, term: head.term)
     case .start: shards[place].noteStart(index: index, term: head.term)
-    case .forget: forget(head.shard)
+    case .birth: ShardBirth(head, payload).map { shards[place].noteBirth($0) }
+    case .gone: bury(place, born: index)
+    case .tombstone: shards[place].gone = max(shards[place].gone, index)
     case .origin: break
     }
   }
@@ -135,14 +153,15 @@ struct ShardTable {
       shards[place].noteEntry(index: index, term: entry.term, bytes: record.byteCount, segment: segment)
     case .state(let state): shards[place].state = state
     case .reset(let index, let term): shards[place].noteReset(index: index.rawValue, term: term)
-    case .forget: shards[place] = Shard(id: record.shard)
+    case .birth(let birth): shards[place].noteBirth(birth)
+    case .gone(let born): bury(place, born: born)
     }
   }
 
-  /// The shard's state was written in that batch. False if that is known already.
-  mutating func noteState(in batch: UInt64, place: Int) -> Bool {
-    if shards[place].stateBatch == batch { return false }
-    shards[place].stateBatch = batch
+  /// Facts of the shard were written in that batch. False if that is known already.
+  mutating func noteFact(in batch: UInt64, place: Int) -> Bool {
+    if shards[place].factBatch == batch { return false }
+    shards[place].factBatch = batch
     return true
   }
 
@@ -163,7 +182,8 @@ struct ShardTable {
       if index == 0 || index > shards[place].expected + 1 { return shards[place].expected }
       shards[place].expected = index
     case .reset(let index, _): shards[place].expected = index.rawValue
-    case .forget: shards[place].expected = 0
+    case .birth(let birth): shards[place].expected = max(shards[place].expected, birth.index.rawValue)
+    case .gone: shards[place].expected = 0
     case .state: break
     }
     return nil
@@ -172,6 +192,8 @@ struct ShardTable {
   /// Entries of `id` up to `through`, or to its last one if that is lower, are no longer needed.
   mutating func release(_ id: ShardID, through: LogIndex) {
     guard let place = places[id] else { return }
+    // There is a snapshot of the shard itself now.
+    if let birth = shards[place].birth, birth.index <= through { shards[place].birth = nil }
     let index = min(through.rawValue, shards[place].last)
     guard index > shards[place].start, let term = shards[place].term(at: index) else { return }
     shards[place].noteStart(index: index, term: term)

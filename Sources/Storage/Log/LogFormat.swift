@@ -3,7 +3,7 @@ import Glibc
 
 /// The bytes of the write-ahead log: encoding and verification, no IO. `README.md` has the layout.
 enum LogFormat {
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   static let blockBytes = 4096
   static let batchHeadBytes = 48
   static let recordHeadBytes = 40
@@ -132,13 +132,18 @@ struct RecordHead: Equatable {
     case entry = 1
     case state = 2
     case reset = 3
-    case forget = 4
+    /// The replica that was born by version `index`, and all before it, have left this node: entries and state go.
+    case gone = 4
     /// Entries up to (index, term) are released: written before a segment that held some is recycled.
     case start = 5
     /// An entry that is already in the log, moved to its end; cuts nothing.
     case moved = 6
     /// Of no shard: batches below `index` are no longer needed. Written before a segment is recycled.
     case origin = 7
+    /// As `gone`, told again: takes away nothing.
+    case tombstone = 8
+    /// The shard's log begins after (index, term), where it was split off the shard whose number is the payload.
+    case birth = 9
   }
   var kind: Kind
   var entryKind: UInt8 = 0

@@ -60,7 +60,7 @@ extension WriteAheadLog {
       for (head, _) in entries[first..<end] {
         var moved = head
         moved.kind = .moved
-        table.note(moved, state: [], segment: current.number)
+        table.note(moved, UnsafeRawBufferPointer(start: nil, count: 0), segment: current.number)
       }
       first = end
     }

@@ -44,9 +44,11 @@ extension WriteAheadLog {
     let first = lastBatch + 1
     for shard in recovered {
       var records: [LogRecord] = []
+      if shard.gone > 0 { records.append(LogRecord(shard: shard.shard, body: .gone(born: shard.gone))) }
       if shard.startIndex.rawValue > 0 {
         records.append(LogRecord(shard: shard.shard, body: .reset(shard.startIndex, shard.startTerm)))
       }
+      if let birth = shard.birth { records.append(LogRecord(shard: shard.shard, body: .birth(birth))) }
       if !shard.state.isEmpty { records.append(LogRecord(shard: shard.shard, body: .state(shard.state))) }
       records += shard.entries.map { LogRecord(shard: shard.shard, body: .entry($0)) }
       if !records.isEmpty { try append(records, durably: false) }
@@ -55,9 +57,9 @@ extension WriteAheadLog {
     try LogRenewal.commit(directory, fileSystem, first: segments[0].number)
   }
 
-  /// Which states the last batch changed is not known after a start: the next one repeats all.
-  func repeatAllStates() {
-    repeats = table.shards.indices.filter { !table.shards[$0].state.isEmpty }
+  /// Which facts the last batch changed is not known after a start: the next one repeats all.
+  func repeatAllFacts() {
+    repeats = table.shards.indices.filter { table.shards[$0].hasFacts }
   }
 }
 
