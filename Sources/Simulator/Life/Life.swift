@@ -122,6 +122,9 @@ public final class Life {
     }
     observer.dies = { [unowned self] in dies(ofEntry: $1, of: $0, $2) }
     simulation.trapped = { [unowned self] host in restart(host.number) }
+    observer.isMember = { [unowned self] node in
+      simulation.hosts.contains { $0.nodeID == node && ($0.node == nil || $0.node?.knownTopology != nil) }
+    }
     observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
     simulation.trouble = { [unowned self] host, text in troubled(host, text) }

@@ -50,6 +50,10 @@ final class LifeObserver: ReplicaObserver {
   var present: () -> Int64 = { .max / 2 }
   /// Whether a process dies of that entry.
   var dies: (_ shard: ShardID, _ index: LogIndex, _ node: NodeID) -> Bool = { _, _, _ in false }
+  /// Whether a node belongs to a cluster, as far as its process knows.
+  var isMember: (NodeID) -> Bool = { _ in true }
+  /// Who has applied the directory's first entry.
+  private var founders: Set<NodeID> = []
   /// Hears what is wrong.
   var complain: (String) -> Void = { _ in }
 
@@ -61,6 +65,7 @@ final class LifeObserver: ReplicaObserver {
     let content = entry.payload.withUnsafeBytes { xxh64($0, seed: UInt64(entry.kind.rawValue)) }
     let digest = replica.digest
     let index = Int(entry.index.rawValue)
+    if replica.shard == .directory, index == 1 { noteFounder(replica.node, content) }
     if let known = look(replica.shard, index) {
       if known.term != entry.term.rawValue || known.content != content {
         complain(
@@ -77,6 +82,22 @@ final class LifeObserver: ReplicaObserver {
     checkStamp(entry, replica)
     if replica.isLeader { checkCommit(replica) }
     check(replica, whole: appliedCount % LifeObserver.checkInterval == 0)
+  }
+
+  /// A node begins with a cluster before that is on its disk, and tells nobody until it is. One that dies in between has
+  /// never been in it: if nobody else has begun either, it may begin with another.
+  private func noteFounder(_ node: NodeID, _ content: UInt64) {
+    if let known = look(.directory, 1), known.content != content,
+      founders.allSatisfy({ $0 == node || !isMember($0) })
+    {
+      committed = []
+      newest = [:]
+      commitAtBegin = [:]
+      acknowledged = [:]
+      leaders = [:]
+      founders = []
+    }
+    founders.insert(node)
   }
 
   /// What was decided later is stamped later, whoever led.
