@@ -109,6 +109,38 @@ struct Lost: Error, CustomStringConvertible { var description: String }
     #expect(life.recoveredCount > 0)
   }
 
+  /// A log that cannot be opened, for want of descriptors, is opened again, with or without the power going in between.
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func nothingAcknowledgedIsLostThoughOpeningFailsForWantOfDescriptors(seed: UInt64) throws {
+    var life = Life(seed: seed)
+    var shortages = 0
+    for round in 0..<12 {
+      var log: WriteAheadLog?
+      while log == nil {
+        life.disk.limitOpenFiles(to: life.driver.below(3) == 0 ? nil : life.driver.below(9))
+        if life.driver.below(4) == 0 { life.disk.cutPower(afterSteps: life.driver.below(14)) }
+        do {
+          log = try life.start()
+        } catch let error as StorageError {
+          let isShort = error.kind == .noDescriptors
+          try #require(error.kind == .fatal || isShort, "seed \(seed) round \(round): \(error)")
+          if isShort { shortages += 1 }
+          if !isShort || life.driver.below(3) == 0 { life.disk.crash(.some(seed: life.driver.generator.next())) }
+        }
+      }
+      life.disk.limitOpenFiles(to: nil)
+      guard let log else { return }
+      life.disk.cutPower(afterSteps: life.driver.below(120))
+      do throws(StorageError) {
+        try life.work(log, steps: 30)
+      } catch {
+        try #require(error.kind == .fatal, "seed \(seed) round \(round): \(error)")
+      }
+      life.disk.crash(.some(seed: life.driver.generator.next()))
+    }
+    #expect(shortages > 0)
+  }
+
   @Test(arguments: 0..<3 as Range<UInt64>)
   func powerLostAtEachStepOfOneBatchLeavesThatBatchOrNothing(seed: UInt64) throws {
     for step in 0..<24 {
