@@ -281,9 +281,12 @@ BUGS = [
         [(TURNS, "    journal.write(order.shard, &out)\n", "")]),
     # Snapshots of what has changed
     Bug("changes-of-a-lost-snapshot", "a snapshot has the changes since one that could not be written",
-        [("Sources/Cluster/Replica/LedgerMachine.swift", "isKept: file != nil", "isKept: true")]),
+        [("Sources/Cluster/Replica/LedgerMachine.swift", "isKept: file != nil", "isKept: true")],
+        tests="ClusterTests.SnapshotTurnTests"),
     Bug("texts-not-in-changes", "what was added to a page of texts is not in the changes",
-        [("Sources/Ledger/Memory/PagedBlob.swift", "    table.noteChange(table.count - 1)\n", "")]),
+        [("Sources/Ledger/Memory/PagedBlob.swift", "    table.noteChange(table.count - 1)\n", "")],
+        tests="LedgerTests.MemorySnapshotTests"),
     Bug("base-removed", "what a snapshot builds on is removed",
-        [("Sources/Storage/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")]),
+        [("Sources/Storage/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")],
+        tests="StorageTests.SnapshotTests"),
 ]
