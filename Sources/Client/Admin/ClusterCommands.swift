@@ -100,15 +100,17 @@ enum ClusterCommands {
       let columns = ["shard", "accounts", "transactions", "sum", "intransit", "digest"]
       page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
       page.line()
-      page.line(
-        isBalanced ? Styled("✓ balanced", .good) : Styled("✗ not balanced", .bad),
-        Styled(" · \(books(total, without: "balanced"))"))
+      page.line(verdict(of: total), Styled(" · \(books(total))"))
       return Outcome(json: JSON(shards + [total]), page: page, exitCode: isBalanced ? 0 : 4)
     })
 
-  /// What an audit's total says, in one line.
-  static func books(_ total: Record, without known: String = "total") -> String {
-    total.fields.filter { $0.key != "total" && $0.key != known }
+  /// Whether an audit's total adds up.
+  static func verdict(of total: Record) -> Styled {
+    total["balanced"] == "yes" ? Styled("✓ balanced", .good) : Styled("✗ not balanced", .bad)
+  }
+  /// What an audit's total says beside, in one line.
+  static func books(_ total: Record) -> String {
+    total.fields.filter { $0.key != "total" && $0.key != "balanced" }
       .map { "\(FieldKind.title($0.key)) \(FieldKind.cell($0.key, $0.value).text)" }.joined(separator: " · ")
   }
 }

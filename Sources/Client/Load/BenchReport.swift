@@ -58,7 +58,7 @@ struct BenchReport {
     if let baseline { lines.append(BenchReport.line(baseline)) }
     if let ratio { lines.append("ratio      p50 is \(Format.decimal(ratio, 2)) × (one sync + one round trip)") }
     if let books {
-      lines.append("books      " + ClusterCommands.books(books))
+      lines.append("books      \(ClusterCommands.verdict(of: books).text) · \(ClusterCommands.books(books))")
     }
     return lines.joined(separator: "\n")
   }

@@ -81,7 +81,7 @@ enum ReplayCommand {
     if let sum = summary.balanceSum { page.line("all balances: \(Format.grouped(sum))") }
     if let books = summary.books {
       page.line()
-      page.line("audit: ", Styled(ClusterCommands.books(books), books["balanced"] == "yes" ? .plain : .bad))
+      page.line(ClusterCommands.verdict(of: books), Styled(" · \(ClusterCommands.books(books))"))
     }
     return page
   }
