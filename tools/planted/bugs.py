@@ -23,12 +23,12 @@ STORAGE = "Sources/NodeDisk/NodeStorage.swift"
 LOG = "Sources/Storage/Log/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
-REQUESTS = "Sources/Ledger/Ledger+Requests.swift"
+REQUESTS = "Sources/Ledger/Requests/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Commands/Points/Redeem.swift"
-PAST = "Sources/Ledger/Ledger+Past.swift"
-DELIVERIES = "Sources/Ledger/Ledger+Deliveries.swift"
-RESTORE = "Sources/Ledger/Ledger+Snapshot.swift"
-KEYED = "Sources/Ledger/KeyedHashes.swift"
+PAST = "Sources/Ledger/Books/Ledger+Past.swift"
+DELIVERIES = "Sources/Ledger/Steps/Ledger+Deliveries.swift"
+RESTORE = "Sources/Ledger/State/Ledger+Snapshot.swift"
+KEYED = "Sources/Ledger/State/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Edge/Node+Streams.swift"
 REPLICA = "Sources/Cluster/Replica/Replica.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
@@ -156,7 +156,7 @@ BUGS = [
           "    try ledger.past.checkRestored()\n    ledger.dedupeIndex = HashIndex(ledger.pool)\n")]),
     Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
         [(REQUESTS, "{ limits.retentionSeconds * CivilTime", "{ 2 * CivilTime"),
-         ("Sources/Ledger/RetentionMarks.swift", "interval = 3600 *", "interval = 1 *")]),
+         ("Sources/Ledger/State/RetentionMarks.swift", "interval = 3600 *", "interval = 1 *")]),
     Bug("request-id-unkeyed", "two request ids that somebody chose are taken for one",
         [(KEYED, "    hash.absorbEnd(request)\n    (low, high)", "    hash.absorb(xxh64(request))\n    (low, high)")]),
     Bug("key-not-in-snapshot", "a ledger that a snapshot brings has forgotten the cluster's key",
@@ -184,12 +184,12 @@ BUGS = [
         [("Sources/Ledger/Commands/Points/Release.swift", "guard s.transaction.state == TransactionRecord.open else {",
           "guard s.transaction.state != TransactionRecord.released else {")]),
     Bug("held-not-bounded", "points that are held do not count towards what an account may hold",
-        [("Sources/Ledger/Ledger+Bounds.swift", "let present = account.pointee.available &+ account.pointee.held",
+        [("Sources/Ledger/Books/Ledger+Bounds.swift", "let present = account.pointee.available &+ account.pointee.held",
           "let present = account.pointee.available")]),
     Bug("closed-with-points", "a member that was closed meanwhile keeps what a transfer brings back",
         [(DELIVERIES, "    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }\n", "")]),
     Bug("first-hold-not-first", "a hold goes in behind all others of its member, whenever it runs out",
-        [("Sources/Ledger/Ledger+Holds.swift",
+        [("Sources/Ledger/Books/Ledger+Holds.swift",
           "while before != 0, holds.read(Int(before - 1)).pointee.deadline > deadline {", "while false {")]),
     # Cluster
     Bug("unavailable-though-passed-on", "says that nothing was done of a request whose fate is open",
