@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Testing
 
 @testable import Ledger

@@ -58,6 +58,9 @@ struct Draft: ~Copyable {
 }
 
 extension Command {
+  /// Bytes from the start of a command of the shards themselves to its body.
+  public static let innerBodyOffset = CommandHeader.bodyOffset + 5
+
   /// The amount of an earn or a refund.
   public enum Amount: Sendable, Equatable {
     case whole

@@ -3,6 +3,8 @@ import Vocabulary
 
 // The one way of a command through a ledger: it is read by its verb's row; a request that came before has its first answer;
 // else its verb decides, books and answers; a refusal is kept under the request's id where `ErrorCode.isKept` says so.
+//
+// On the way of a purchase a call is lent by its address (`inout`): it has some 40 words, and each copy costs as many moves.
 extension Ledger {
   /// Applies one framed command. Nothing that the bytes contain traps; a malformed command is an `ERR` reply.
   public mutating func apply(_ command: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> Outcome {
@@ -54,13 +56,13 @@ extension Ledger {
     _ call: inout Call, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     switch call.verb {
-    case .earn: return try earn(call, &reply)
-    case .redeem: return try redeem(call, &reply)
-    case .hold: return try hold(call, &reply)
+    case .earn: return try earn(&call, &reply)
+    case .redeem: return try redeem(&call, &reply)
+    case .hold: return try hold(&call, &reply)
     case .capture: return try capture(&call, &reply)
     case .release: return try release(&call, &reply)
     case .refund: return try refund(&call, &reply)
-    case .transfer: return try transfer(call, &reply)
+    case .transfer: return try transfer(&call, &reply)
     case .memberAdd: return try addMember(call, &reply)
     case .memberFreeze: return try freezeMember(call, &reply)
     case .memberThaw: return try thawMember(call, &reply)
@@ -132,7 +134,7 @@ extension Ledger {
   }
   /// Remembers a record as the request's answer, and answers it.
   @inline(__always) mutating func answer(
-    _ call: Call, _ record: borrowing JournalRecord, _ holder: Holder, _ reply: inout ReplyWriter
+    _ call: inout Call, _ record: borrowing JournalRecord, _ holder: Holder, _ reply: inout ReplyWriter
   ) -> Outcome {
     remember(call.hashes.key, holder.account.pointee.lastRecord)
     record.render(catalogue, into: &reply)

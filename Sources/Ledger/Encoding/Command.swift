@@ -133,9 +133,6 @@ public enum Command {
     buffer.append(UInt8(1))
     return start
   }
-  /// Bytes from the start of such a command to its body.
-  public static let innerBodyOffset = CommandHeader.bodyOffset + 5
-
   /// A catalogue delta, as `Catalogue.decide` made it, for one shard's log. `slot` is any slot of that shard.
   public static func appendCatalogue(to buffer: inout ByteBuffer, slot: Slot, delta: Bytes) {
     let start = begin(&buffer, .catalogue, slot)

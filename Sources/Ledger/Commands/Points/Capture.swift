@@ -12,11 +12,11 @@ extension Ledger {
     guard left > 0, points <= left else {
       throw .refused(.reversed("more than is left of the hold", left: left))
     }
-    return spend(call, s, holder, points, &reply)
+    return spend(&call, s, holder, points, &reply)
   }
 
   private mutating func spend(
-    _ call: Call, _ s: Subject, _ holder: Holder, _ points: Int64, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Int64, _ reply: inout ReplyWriter
   ) -> Outcome {
     let hold = s.transaction
     if points < hold.points { releasePoints(holder, s.number, hold.points - points) }
@@ -58,6 +58,6 @@ extension Ledger {
     record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain, link: hold.id)
     setLatest(s.number, holder.account.pointee.lastRecord)
-    return answer(call, record, holder, &reply)
+    return answer(&call, record, holder, &reply)
   }
 }

@@ -3,8 +3,8 @@ import Vocabulary
 
 extension Ledger {
   /// `EARN`: points for a purchase, by the program's rule or as many as said (R2, R35).
-  mutating func earn(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
-    let parties = try parties(call)
+  mutating func earn(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let parties = try parties(&call)
     // R35: over 5 minutes ahead is refused; within the program's backdate it is the effective time, else booking is.
     var effective: Stamp?
     if let moment = call.number(.at) {

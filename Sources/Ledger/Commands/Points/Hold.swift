@@ -3,21 +3,21 @@ import Vocabulary
 
 extension Ledger {
   /// `HOLD`: sets points aside, from lots by R1, for so many seconds.
-  mutating func hold(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
-    let parties = try parties(call)
+  mutating func hold(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let parties = try parties(&call)
     let points = call.number(.points) ?? 0
     let holder = try affording(parties.number, parties.program, points)
     guard holdCount(UnsafePointer(holder.member)) < limits.holdsPerMember else { throw .refused(.limit("holds")) }
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .hold, of: tx)
-    var record = purchase(.hold, tx, call, parties, points)
+    var record = purchase(.hold, tx, &call, parties, points)
     let seconds = call.number(.ttl) ?? 0
     let deadline = Stamp(microseconds: now.microseconds + seconds * CivilTime.microsecondsPerSecond)
     record.expires = deadline
     let hold = openHold(holder, tx, deadline)
     book(
       holder, &record, points: points, takes: chain, state: TransactionRecord.open, lotExpiry: deadline, hold: hold)
-    return answer(call, record, holder, &reply)
+    return answer(&call, record, holder, &reply)
   }
 
   /// Releases all that an open hold still holds, without being asked by its merchant.

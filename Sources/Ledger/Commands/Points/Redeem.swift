@@ -3,18 +3,18 @@ import Vocabulary
 
 extension Ledger {
   /// `REDEEM`: takes lots by R1.
-  mutating func redeem(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
-    let parties = try parties(call)
+  mutating func redeem(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    let parties = try parties(&call)
     let points = call.number(.points) ?? 0
     let holder = try affording(parties.number, parties.program, points)
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .consume, of: tx)
-    var record = purchase(.redeem, tx, call, parties, points)
+    var record = purchase(.redeem, tx, &call, parties, points)
     postRedemption(parties.merchant, parties.program, points)
     record.points = -points
     record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain)
-    return answer(call, record, holder, &reply)
+    return answer(&call, record, holder, &reply)
   }
 
   /// The account of a member who has so many points available now.
@@ -29,7 +29,7 @@ extension Ledger {
   }
   /// The record of what a member takes at a merchant.
   func purchase(
-    _ kind: RecordKind, _ tx: TransactionID, _ call: Call, _ parties: Parties, _ points: Int64
+    _ kind: RecordKind, _ tx: TransactionID, _ call: inout Call, _ parties: Parties, _ points: Int64
   ) -> JournalRecord {
     var record = JournalRecord(kind, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
     record.program = Int32(parties.program)

@@ -23,8 +23,8 @@ extension Ledger {
       throw .refused(.limit("refund-window", "the refund window is over"))
     }
     switch RecordKind(rawValue: s.transaction.kind) {
-    case .earn: return try refundEarn(call, s, holder, &reply)
-    case .redeem, .capture: return try refundRedemption(call, s, holder, &reply)
+    case .earn: return try refundEarn(&call, s, holder, &reply)
+    case .redeem, .capture: return try refundRedemption(&call, s, holder, &reply)
     case .refund: throw .refused(.reversed("a refund is not refunded: post anew", left: 0))
     case .hold:
       // Not kept: once it is captured, the same request is right.
@@ -40,7 +40,7 @@ extension Ledger {
   /// Takes back what a purchase earned. Parts are cumulative (R6): after any parts the sum taken is what one return of
   /// their sum would take.
   private mutating func refundEarn(
-    _ call: Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let t = s.transaction
     let leftPoints = t.points - t.reversedPoints
@@ -75,7 +75,7 @@ extension Ledger {
     postIssue(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
-    return bookRefund(call, s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
+    return bookRefund(&call, s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
   }
   /// R7: from what remains of the lot it joined, then (what lapsed of that lot being taken already) from any lot by R1, the
   /// rest becomes debt (R8).
@@ -98,7 +98,7 @@ extension Ledger {
 
   /// Gives redeemed points back to the very lots, the last taken first, each with its own expiry (R9).
   private mutating func refundRedemption(
-    _ call: Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let t = s.transaction
     let left = t.points - t.reversedPoints
@@ -114,7 +114,7 @@ extension Ledger {
     giveBack(holder, t, points, withGrace: true)
     postRedemption(Int(t.merchant), holder.program, -points)
     addReversed(s.number, points: points, spend: 0)
-    return bookRefund(call, s, holder, points, spend: -1, &reply)
+    return bookRefund(&call, s, holder, points, spend: -1, &reply)
   }
   func takeCount(_ chain: UInt32) -> Int {
     var count = 0
@@ -151,7 +151,7 @@ extension Ledger {
   }
 
   private mutating func bookRefund(
-    _ call: Call, _ s: Subject, _ holder: Holder, _ points: Int64, spend: Int64, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Int64, spend: Int64, _ reply: inout ReplyWriter
   ) -> Outcome {
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(
@@ -169,6 +169,6 @@ extension Ledger {
     record.reversedSpend = original.reversedSpend
     book(holder, &record, points: abs(points), link: s.transaction.id)
     setLatest(s.number, holder.account.pointee.lastRecord)
-    return answer(call, record, holder, &reply)
+    return answer(&call, record, holder, &reply)
   }
 }

@@ -21,6 +21,6 @@ extension Ledger {
     record.of = s.transaction.id
     record.request = call.request
     book(holder, &record, points: s.transaction.points, link: s.transaction.id)
-    return answer(call, record, holder, &reply)
+    return answer(&call, record, holder, &reply)
   }
 }

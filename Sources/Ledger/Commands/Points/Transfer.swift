@@ -5,7 +5,7 @@ extension Ledger {
   static var transferKind: UInt8 { 1 }
 
   /// `TRANSFER`, at the sender's shard.
-  mutating func transfer(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+  mutating func transfer(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
       throw .malformed("the sender lies in another slot")
     }
@@ -17,13 +17,14 @@ extension Ledger {
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     let points = call.number(.points) ?? 0
-    return try transfer(call, call.recipient, points, try affording(number, program, points), &reply)
+    let to = call.recipient
+    return try transfer(&call, to, points, try affording(number, program, points), &reply)
   }
 
   /// The debit is possible. A recipient who is here is credited in the same step; any other gets a delivery, the points
   /// meanwhile being in transit.
   private mutating func transfer(
-    _ call: Call, _ to: Command.Party, _ points: Int64, _ sender: Holder, _ reply: inout ReplyWriter
+    _ call: inout Call, _ to: Command.Party, _ points: Int64, _ sender: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let tenant = call.tenant
     let local = findMember(to.member, tenant: tenant)
@@ -54,7 +55,7 @@ extension Ledger {
       var take = chain
       while take != 0 { take = dropTake(take, tx) }
       transactions.write(number).pointee.firstTake = 0
-      return answer(call, record, sender, &reply)
+      return answer(&call, record, sender, &reply)
     }
     var out = OutboxRecord(
       id: tx, stamp: now, to: Command.memberSlot(to.member, tenant: tenant).rawValue, kind: Ledger.transferKind,
