@@ -39,22 +39,22 @@ public struct VerbSpec: Sendable {
   /// What else the node has to know.
   public struct Traits: OptionSet, Sendable, BitwiseCopyable {
     public let rawValue: UInt16
-    public init(rawValue: UInt16) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
     /// It waits until all before it on its connection is answered, and what follows waits for it: it touches more than one
     /// member, or the catalogue, or the cluster, or may take effect on a second attempt alone.
-    public static let barrier = Traits(rawValue: 1)
+    @inlinable public static var barrier: Traits { Traits(rawValue: 1) }
     /// The same, where it names a card.
-    public static let barrierWithCard = Traits(rawValue: 2)
+    @inlinable public static var barrierWithCard: Traits { Traits(rawValue: 2) }
     /// It costs a node far more than others do.
-    public static let costly = Traits(rawValue: 4)
+    @inlinable public static var costly: Traits { Traits(rawValue: 4) }
     /// It is served on the last connections, which are kept for operators.
-    public static let reserved = Traits(rawValue: 8)
+    @inlinable public static var reserved: Traits { Traits(rawValue: 8) }
     /// It needs no cluster.
-    public static let alone = Traits(rawValue: 16)
+    @inlinable public static var alone: Traits { Traits(rawValue: 16) }
     /// Each record of its answer is read from the disk, and counts against what a client may have outstanding.
-    public static let recordsFromDisk = Traits(rawValue: 32)
+    @inlinable public static var recordsFromDisk: Traits { Traits(rawValue: 32) }
     /// It makes state grow that may stay for years.
-    public static let grows = Traits(rawValue: 64)
+    @inlinable public static var grows: Traits { Traits(rawValue: 64) }
   }
 
   public let verb: Verb
