@@ -22,7 +22,7 @@ DURABILITY = "Sources/Raft/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
 LOG = "Sources/Storage/Log/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
-SNAPSHOT = "Sources/Storage/SnapshotWriter.swift"
+SNAPSHOT = "Sources/Storage/Snapshots/SnapshotWriter.swift"
 REQUESTS = "Sources/Ledger/Requests/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Commands/Points/Redeem.swift"
 PAST = "Sources/Ledger/Books/Ledger+Past.swift"
@@ -287,6 +287,6 @@ BUGS = [
         [("Sources/Ledger/Memory/PagedBlob.swift", "    table.noteChange(table.count - 1)\n", "")],
         tests="LedgerTests.MemorySnapshotTests"),
     Bug("base-removed", "what a snapshot builds on is removed",
-        [("Sources/Storage/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")],
+        [("Sources/Storage/Snapshots/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")],
         tests="StorageTests.SnapshotTests"),
 ]
