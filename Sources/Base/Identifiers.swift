@@ -50,7 +50,7 @@
   @inlinable public static var first: TenantID { TenantID(1) }
 }
 
-/// Who asked. Zero is a connection that did not sign in.
+/// The user that asked. Zero is a connection that did not sign in.
 @frozen public struct PrincipalID: Hashable, Sendable, BitwiseCopyable {
   public var rawValue: UInt32
   @inlinable public init(_ rawValue: UInt32) { self.rawValue = rawValue }

@@ -1,4 +1,4 @@
-/// A cluster's secret: 128 random bits. Whoever does not know it cannot choose keys that collide. It describes itself as
+/// A cluster's secret: 128 random bits. A stranger cannot choose keys that collide. It describes itself as
 /// hidden, so that no line of a log shows it by accident.
 @frozen public struct HashKey: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible, CustomReflectable {
   public var low: UInt64

@@ -1,6 +1,6 @@
 import Base
 
-/// Who takes part in a group: membership as data, joint from the start (Raft thesis §4.3).
+/// The members of a group: membership as data, joint from the start (Raft thesis §4.3).
 ///
 /// A change of voters is two entries: the *joint* configuration, in which an election and a commit need a majority of
 /// the incoming *and* of the outgoing voters, and then the plain one. The core writes both; see

@@ -34,7 +34,7 @@ public struct Message: Hashable, Sendable {
   public var index: LogIndex
   public var logTerm: Term
   public var commit: LogIndex
-  /// In everything about votes: the term of the entry at `commit`. Whoever holds that entry knows from it that it is
+  /// In everything about votes: the term of the entry at `commit`. A node that holds that entry knows from it that it is
   /// committed, and may need to: the configuration it would campaign in may be out of date.
   public var commitTerm: Term
   public var hint: LogIndex

@@ -10,7 +10,7 @@ public struct VerbSpec: Sendable {
     case cluster = "Cluster"
     case connection = "Connection"
   }
-  /// Who decides it, or answers it.
+  /// The place that decides it, or answers it.
   public enum Route: UInt8, Sendable, BitwiseCopyable {
     /// The slot of the member that the first place names, if need be by a card.
     case member
