@@ -107,8 +107,6 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var catalogueVersion: UInt32 { catalogue.version }
   public var memberCount: UInt64 { core.memberCount }
   public var transactionCount: UInt64 { core.transactionCount }
-  /// Whether the first entry has told the cluster's key, by which all that strangers choose is found.
-  public var isKeyed: Bool { core.key != .none }
   public var hashKey: HashKey { core.key }
   /// Bytes of memory that the state occupies.
   public var memoryByteCount: Int { pool.usedByteCount }

@@ -87,6 +87,12 @@ extension NodeStorage {
     return true
   }
 
+  func forgetRot(inJournalOf shard: ShardID) throws {
+    guard try fileSystem.exists(rotPath(shard)) else { return }
+    try fileSystem.remove(rotPath(shard))
+    try fileSystem.syncDirectory(directory + "/journal")
+  }
+
   // MARK: Recovery of one shard
 
   /// What is left of a shard: its snapshot, the journal that belongs to it, and the log as far as it joins them.
@@ -108,10 +114,7 @@ extension NodeStorage {
         "shard \(shard.rawValue) is not whole here: its log begins at \(begin.rawValue) and its state at \(base.rawValue)"
       )
     }
-    if try fileSystem.exists(rotPath(shard)) {
-      try fileSystem.remove(rotPath(shard))
-      try fileSystem.syncDirectory(directory + "/journal")
-    }
+    try forgetRot(inJournalOf: shard)
     if state.damage.isOpen {
       warn("shard \(shard.rawValue) lost what it acknowledged: it gives no vote until a peer has supplied it again")
     }

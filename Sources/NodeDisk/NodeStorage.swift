@@ -75,12 +75,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let deaths = try storage.note.takeDeaths(build: build)
-    let shards = try storage.recover()
+    let (shards, tombstones) = try storage.recover()
     let promise = try storage.promise()
     let recovered = RecoveredNode(
       identity: identity.id, proof: identity.proof, incarnation: storage.incarnation, predecessor: storage.predecessor,
-      logPosition: storage.log.lastBatch, promise: promise, shards: shards, warnings: storage.warnings, fence: fence,
-      note: storage.note, deaths: deaths)
+      logPosition: storage.log.lastBatch, promise: promise, shards: shards, tombstones: tombstones,
+      warnings: storage.warnings, fence: fence, note: storage.note, deaths: deaths)
     return (storage, recovered)
   }
 
@@ -159,6 +159,15 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       }
     case .transfer(let transfer):
       return run(transfer)
+    case .clearAway(let shard):
+      do {
+        unwritten[shard] = nil
+        waitingJournals.remove(shard)
+        try clearAway(shard)
+        return .clearedAway(shard, failure: nil)
+      } catch {
+        return .clearedAway(shard, failure: "\(error)")
+      }
     case .keepSeat(let life): return keepSeat(life)
     case .keepPromise(let promise): return keepPromise(promise)
     }
@@ -239,13 +248,23 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
 
   // MARK: Recovery
 
-  private func recover() throws -> [RecoveredReplica] {
+  private func recover() throws -> (shards: [RecoveredReplica], tombstones: [ShardID: UInt64]) {
     var found: [ShardID: RecoveredShard] = [:]
-    for shard in log.takeRecovered() { found[shard.shard] = shard }
+    var tombstones: [ShardID: UInt64] = [:]
+    for shard in log.takeRecovered() {
+      if shard.gone > 0 { tombstones[shard.shard] = shard.gone }
+      if shard.isGone { try clearAway(shard.shard) } else { found[shard.shard] = shard }
+    }
     var shards = Array(found.keys)
     for shard in try snapshots.shards() where found[shard] == nil { shards.append(shard) }
     shards.sort()
-    return try shards.map { try recover($0, found[$0]) }
+    return (try shards.map { try recover($0, found[$0]) }, tombstones)
+  }
+  /// Removes what is left of a replica that has left: its log went with its tombstone, before all else.
+  private func clearAway(_ shard: ShardID) throws {
+    try snapshots.removeAll(shard)
+    try journals.removeAll(shard)
+    try forgetRot(inJournalOf: shard)
   }
 
   /// Reads a snapshot, with those before it whose changes it has, verified.

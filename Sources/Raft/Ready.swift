@@ -21,9 +21,6 @@ public struct HardState: Hashable, Sendable {
     self.damage = damage
     self.born = born
   }
-  /// Of a founder of a group that has never run.
-  public static let initial = HardState()
-
   /// As `encode` writes it.
   public var encoded: [UInt8] {
     var buffer = ByteBuffer(capacity: 64)

@@ -37,7 +37,7 @@ import Testing
       if broken { ledger.members.write(0).pointee.lot.issued = .max - 5 }
       let last = ledger.lastIndex
       let raft = try RaftGroup(
-        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: last,
+        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: last,
         snapshotTerm: Term(1), configuration: Configuration(founders: [NodeID(1)]), entries: [])
       replica = Replica(
         shard: ShardID(1), firstSlot: Slot(0), machine: LedgerMachine(ledger, lastIndex: last), raft: raft)

@@ -80,7 +80,7 @@ import Testing
 
   @Test func whoWasRefusedIsToldAgainWhenItGoesOn() throws {
     let raft = try RaftGroup(
-      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
       snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
     let replica = Replica(
       shard: ShardID(1), firstSlot: Slot(0),
@@ -146,7 +146,7 @@ import Testing
       var options = RaftOptions()
       options.maxUncommittedBytes = uncommittedBytes
       let raft = try RaftGroup(
-        node: NodeID(1), options: options, seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        node: NodeID(1), options: options, seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
         snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1)]), entries: [])
       replica = Replica(
         shard: ShardID(1), firstSlot: Slot(0),

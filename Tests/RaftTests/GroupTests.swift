@@ -5,7 +5,7 @@ import Testing
 
 struct GroupTests {
   private func group(
-    _ options: RaftOptions = RaftOptions(), state: HardState = .initial, snapshot: (UInt64, UInt64) = (0, 0),
+    _ options: RaftOptions = RaftOptions(), state: HardState = HardState(), snapshot: (UInt64, UInt64) = (0, 0),
     voters: [UInt64] = [1], terms: [UInt64] = [], from first: UInt64 = 1
   ) throws -> RaftGroup {
     let entries = terms.enumerated().map { offset, term in
@@ -164,7 +164,7 @@ struct GroupTests {
     let joint = Configuration(voters: [1, 2].map { ReplicaID($0) }, outgoing: [1, 3, 4].map { ReplicaID($0) })
     for (first, second) in [(2, 3), (4, 2)] as [(UInt64, UInt64)] {
       var group = try RaftGroup(
-        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
         snapshotTerm: Term(0), configuration: joint, entries: [])
       group.campaign()
       #expect(group.takeReady().messages.map(\.to) == [2, 3, 4].map { ReplicaID($0) })

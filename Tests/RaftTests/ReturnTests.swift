@@ -10,7 +10,7 @@ extension ReplicaID {
 /// A node that leaves a group and returns: another member, though the same node.
 struct ReturnTests {
   private func group(
-    _ node: UInt64, _ state: HardState = .initial, _ configuration: Configuration, entries: [LogEntry] = []
+    _ node: UInt64, _ state: HardState = HardState(), _ configuration: Configuration, entries: [LogEntry] = []
   ) throws -> RaftGroup {
     try RaftGroup(
       node: NodeID(node), options: RaftOptions(), seed: 1, hardState: state, snapshotIndex: LogIndex(0),
@@ -50,7 +50,7 @@ struct ReturnTests {
   }
 
   @Test func `A vote for a node's earlier life is none for its later one`() throws {
-    var group = try group(1, .initial, voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 7)))
+    var group = try group(1, HardState(), voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 7)))
     group.step(vote(from: ReplicaID(4, born: 7), to: ReplicaID(1), term: 3))
     group.step(vote(from: ReplicaID(4), to: ReplicaID(1), term: 3))
     #expect(group.vote == ReplicaID(4, born: 7))

@@ -10,7 +10,7 @@ struct Disk {
     /// Of the state machine: a chain over all applied entries.
     var digest: UInt64
   }
-  var hardState = HardState.initial
+  var hardState = HardState()
   var snapshot: Snapshot
   var entries: [LogEntry] = []
   /// What the log was after each of the last writes, oldest first: a disk that rots gives back one of these.

@@ -12,7 +12,7 @@ import Testing
   private func replica(_ node: UInt64, last: UInt64, applied: UInt64) throws -> Replica {
     let entries = (1...last).map { LogEntry(index: LogIndex($0), term: Term(1), kind: .noop, payload: []) }
     let raft = try RaftGroup(
-      node: NodeID(node), options: RaftOptions(), seed: 1, hardState: .initial, snapshotIndex: LogIndex(0),
+      node: NodeID(node), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
       snapshotTerm: Term(0), configuration: Configuration(founders: (1...3).map { NodeID($0) }), entries: entries)
     let machine = LedgerMachine(Ledger(shard: ShardID(2)), lastIndex: LogIndex(applied))
     return Replica(shard: ShardID(2), firstSlot: Slot(0), machine: machine, raft: raft)

@@ -42,6 +42,8 @@ MEMORY = "Sources/Cluster/Node/Node+Memory.swift"
 CLIENTS = "Sources/Cluster/Clients/Node+Clients.swift"
 NOTE = "Sources/Cluster/Replica/ApplyingNote.swift"
 SHARDS = "Sources/Cluster/Directory/Node+Shards.swift"
+FOUNDING = "Sources/Cluster/Replica/Founding.swift"
+ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
 APPLYING = "Sources/Cluster/Replica/Replica+Applying.swift"
@@ -116,6 +118,19 @@ BUGS = [
     Bug("vote-for-earlier-born", "a vote for the member that a node was is one for the member that it is",
         [(ELECTION, "let isFree = vote == message.from ||", "let isFree = vote.node == message.from.node ||")],
         tests="RaftTests.ReturnTests"),
+    # Replicas that begin, and replicas that leave
+    Bug("founding-over-what-was", "a founder that is told of the beginning again begins again, whatever its log has",
+        [(FOUNDING, "if let left, founding.isKept(by: left) { return absent.keep(left) }", "_ = left")],
+        tests="ClusterTests.FoundingTests"),
+    Bug("tombstone-not-written", "what a replica was goes, and that it has left is not written down",
+        [(FOUNDING, "    logWriter.add(LogRecord(shard: shard, body: .gone(born: born)))\n", "")],
+        tests="ClusterTests.FoundingTests"),
+    Bug("files-before-tombstone", "the files of a replica that leaves go before its tombstone is durable",
+        [(ABSENT, "guard case .buried = departures[shard] else { continue }", "if case .clearing = departures[shard] { continue }")],
+        tests="ClusterTests.AbsentReplicasTests"),
+    Bug("gone-is-raised", "a message raises a replica that has left",
+        [(ABSENT, "departures[shard] == nil && !isGone(shard, born: born)", "departures[shard] == nil")],
+        tests="ClusterTests.FoundingTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
         [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",

@@ -17,36 +17,22 @@ extension Node {
   /// The replicas that were here before. A ledger's waits until the directory, which is among them, tells its placement:
   /// all must be known before the directory is applied, or it would take a shard for new.
   func restore(_ shards: [RecoveredReplica]) {
-    for found in shards where found.shard != .directory { recovered[found.shard] = found }
-    guard var found = shards.first(where: { $0.shard == .directory }) else { return }
+    for found in shards where found.shard != .directory { absent.keep(found) }
+    guard let found = shards.first(where: { $0.shard == .directory }) else { return }
     noteLives(in: found.entries)
-    guard let members = bootstrapMembers(of: found) else {
+    guard found.configuration != nil || Founding.isWhole(in: found.entries) else {
       // Nothing of it is left: a peer tells its beginning.
-      recovered[.directory] = found
+      absent.keep(found)
       return
     }
-    // What every node began with is committed, also where no more than that is left.
-    if found.configuration == nil { found.hardState.commit = max(found.hardState.commit, LogIndex(1)) }
-    install(directory: found, members: members)
-  }
-
-  /// The first members of the directory group, if its log begins here or there is a snapshot.
-  private func bootstrapMembers(of found: RecoveredReplica) -> Configuration? {
-    if let configuration = found.configuration { return configuration }
-    guard let first = found.entries.first, first.index == LogIndex(1) else { return nil }
-    return first.payload.withUnsafeBytes { raw in
-      var reader = ByteReader(raw)
-      guard (try? EntryHeader(decoding: &reader)) != nil, let command = try? Envelope.next(&reader) else { return nil }
-      var body = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
-      return (try? Topology(decoding: &body))?.directoryConfiguration
-    }
+    install(directory: found)
   }
 
   /// Starts the directory's replica, from what was found or from a bootstrap.
-  func install(directory found: RecoveredReplica, members: Configuration) {
+  func install(directory found: RecoveredReplica) {
     let machine = (found.machine?.machine as? DirectoryMachine) ?? DirectoryMachine()
     self.directory = machine
-    start(found, machine: machine, members: members, firstSlot: Slot(0))
+    start(found, machine: machine, firstSlot: Slot(0))
     if let replica = replica(.directory) {
       // Small, and all of it is needed to know which replicas there are.
       replica.applyAllowance = .max
@@ -56,12 +42,12 @@ extension Node {
     directoryApplied()
   }
 
-  private func start(_ found: RecoveredReplica, machine: any Machine, members: Configuration, firstSlot: Slot) {
+  func start(_ found: RecoveredReplica, machine: any Machine, firstSlot: Slot) {
     do {
       var raft = try RaftGroup(
         node: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
-        configuration: found.configuration ?? members, entries: found.entries)
+        configuration: found.configuration ?? .empty, entries: found.entries)
       if found.snapshotIndex > LogIndex(0) {
         // Whether the log was released when the snapshot was written, or only later, is not known: once more does no harm.
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
@@ -76,7 +62,6 @@ extension Node {
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.setMayLead(mayLead(replica))
-      replica.hashKey = topology?.hashKey
       replica.observer = observer
       observer?.starts(ReplicaView(replica: replica))
       if found.snapshotIndex > LogIndex(0) { observer?.restored(ReplicaView(replica: replica)) }
@@ -84,6 +69,8 @@ extension Node {
       replicas[Int(found.shard.rawValue)] = replica
     } catch {
       log(.error, "shard \(found.shard.rawValue) cannot start here: \(error)")
+      // What is there must not be taken for nothing.
+      absent.keep(found)
     }
   }
 
@@ -109,7 +96,7 @@ extension Node {
     for member in newer.members where member.state != .removed && (member.id != id || !seat.isTaken) {
       dial(member.peerAddress)
     }
-    createReplicas()
+    startRecovered()
     dropSuperseded()
     announceSelf()
   }
@@ -143,54 +130,19 @@ extension Node {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  /// Every shard that is placed here gets its replica, found or new.
-  private func createReplicas() {
+  /// Every replica that was found here starts once the directory has told of its shard. Others begin at a founding, or for
+  /// a message that is meant for them: never by the map, which may be older than the group.
+  private func startRecovered() {
     guard let topology else { return }
-    for placement in topology.shards where placement.voters.contains(id) && replica(placement.shard) == nil {
-      let found =
-        recovered.removeValue(forKey: placement.shard)
-        ?? RecoveredReplica(
-          shard: placement.shard, hardState: unknownState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
-          configuration: nil, entries: [], machine: nil)
-      let machine = found.machine?.machine ?? newLedger(placement.shard)
+    for placement in topology.shards {
+      guard let found = absent.take(placement.shard) else { continue }
       start(
-        found, machine: machine, members: Configuration(founders: placement.voters),
+        found, machine: found.machine?.machine ?? newLedger(placement.shard),
         firstSlot: Slot(UInt16(placement.first)))
     }
   }
 
-  /// Of a shard of which nothing was found on disk: nothing was there, or all of it is lost, votes and all.
-  private var unknownState: HardState {
-    me.fence == 0 ? .initial : HardState.initial.damaged(life: me.fence, isVoteLost: true)
-  }
-
-  private func newLedger(_ shard: ShardID) -> LedgerMachine {
+  func newLedger(_ shard: ShardID) -> LedgerMachine {
     LedgerMachine(Ledger(shard: shard, limits: configuration.ledgerLimits), lastIndex: LogIndex(0))
-  }
-
-  // MARK: Bootstrap
-
-  /// The first entry of the directory's log, the same on every node.
-  static func firstEntry(_ topology: Topology) -> LogEntry {
-    var payload = ByteBuffer(capacity: 4096)
-    EntryHeader(stamp: Stamp(microseconds: 1), catalogueVersion: 0, commandCount: 1).encode(into: &payload)
-    DirectoryMachine.append(.bootstrap, to: &payload) { topology.encode(into: &$0) }
-    return LogEntry(index: LogIndex(1), term: Term(1), payload: payload.array)
-  }
-
-  /// Begins the cluster here.
-  func begin(_ topology: Topology) {
-    let entry = Node.firstEntry(topology)
-    // A node that lost what it knew of the directory may have voted since.
-    var hardState = recovered.removeValue(forKey: .directory)?.hardState ?? unknownState
-    hardState.term = max(hardState.term, Term(1))
-    hardState.commit = LogIndex(1)
-    logWriter.add(LogRecord(shard: .directory, body: .state(hardState.encoded)))
-    logWriter.add(LogRecord(shard: .directory, body: .entry(entry)))
-    install(
-      directory: RecoveredReplica(
-        shard: .directory, hardState: hardState, snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
-        configuration: nil, entries: [entry], machine: nil),
-      members: topology.directoryConfiguration)
   }
 }

@@ -230,6 +230,7 @@ extension Node {
     answerWaitingReads(of: replica)
     if shard == .directory { directoryApplied() }
     if replica.isLeader { noteProgress(of: replica) }
+    if replica.outbox.isSucceeded { retire(replica) }
   }
 
   // MARK: The journal

@@ -41,6 +41,8 @@ public struct ReplicaView {
   let replica: Replica
 
   public var node: NodeID { replica.raft.id.node }
+  /// By which version of its group's configuration it became a member; 0: not known yet.
+  public var born: UInt64 { replica.raft.id.born }
   public var shard: ShardID { replica.shard }
   public var isLeader: Bool { replica.raft.role == .leader }
   public var term: Term { replica.raft.term }

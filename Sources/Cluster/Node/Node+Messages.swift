@@ -13,8 +13,8 @@ extension Node {
     case .hello: break
     case .raft:
       let shard = ShardID(try reader.read())
-      guard let replica = replica(shard) else { return }
       var message = try Message(decoding: &reader)
+      guard let replica = replica(shard) ?? startNewcomer(shard, for: message) else { return }
       guard admit(&message, replica, from: peer) else { return }
       replica.step(message)
     case .forward:

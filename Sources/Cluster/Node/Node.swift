@@ -59,8 +59,7 @@ public final class Node: NodeCore {
   /// The cluster's: by it request ids and contents are told apart.
   var hashKey = HashKey.none
   var directory: DirectoryMachine?
-  /// Replicas found on disk whose placement the directory has not told yet.
-  var recovered: [ShardID: RecoveredReplica] = [:]
+  var absent: AbsentReplicas
   /// Shards of which a replica's digest differed from its leader's.
   var divergent: Set<ShardID> = []
   /// Shards whose journal could not be read here in this life.
@@ -115,6 +114,7 @@ public final class Node: NodeCore {
       runner: turnRunner, applyWork: configuration.applyWork, parallelBytes: configuration.parallelBytes)
     self.observer = observer
     self.note = storage.note
+    absent = AbsentReplicas(tombstones: storage.tombstones)
     self.deaths = storage.deaths
     self.now = now
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
@@ -193,6 +193,7 @@ public final class Node: NodeCore {
     expireRequests()
     advanceInitialisation()
     advanceTransfers()
+    absent.clearAway(but: snapshotUnderWay, &out)
     disk.advance(now: now.monotonic, &out)
     decideLeadership(sendsHome: isSecond)
     advanceAudits()
@@ -248,6 +249,7 @@ public final class Node: NodeCore {
     case .logged(let number, let acks):
       batchWritten()
       confirmBootstraps(through: number)
+      absent.written(through: number)
       for ack in acks { replica(ack.shard)?.persisted(ack.sequence) }
     case .logRefused(let batch, let error):
       batchRefused(batch, error)
@@ -271,6 +273,7 @@ public final class Node: NodeCore {
       snapshotWritten(result)
     case .transferred(let step):
       transferAdvanced(step)
+    case .clearedAway(let shard, let failure): clearedAway(shard, failure: failure)
     case .seatKept: seatKept()
     case .promiseKept: promiseKept()
     // With the next heartbeat.

@@ -14,7 +14,7 @@ public enum NodeWork: DiskWork {
   public static var lanes: Int { 3 }
   public static func lane(of job: Job) -> Int {
     switch job {
-    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .keepSeat, .keepPromise: 0
+    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .clearAway, .keepSeat, .keepPromise: 0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
     case .transfer(let transfer): transfer.lane
@@ -60,6 +60,8 @@ public enum Job: Sendable {
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
   case transfer(TransferJob)
+  /// A replica has left for ever, and its tombstone is durable: its snapshots and its journal go.
+  case clearAway(ShardID)
   /// That this life has the node's seat: see `Incarnation`.
   case keepSeat(LifeID)
   /// What the node has promised of a cluster that is being made, or nil: nothing any more.
@@ -147,6 +149,8 @@ public indirect enum Completion: Sendable {
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
+  /// Nil: all of that replica is gone.
+  case clearedAway(ShardID, failure: String?)
   case seatKept
   case promiseKept
   /// There was no room or no descriptor for it: it is to be tried again.

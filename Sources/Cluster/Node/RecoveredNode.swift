@@ -7,7 +7,7 @@ public struct RecoveredReplica {
   package var hardState: HardState
   package var snapshotIndex: LogIndex
   package var snapshotTerm: Term
-  /// Nil: there was no snapshot; what the shard began with holds.
+  /// Nil: there was no snapshot; the log tells it, if it has its beginning.
   package var configuration: Configuration?
   package var entries: [LogEntry]
   /// Nil: an empty one.
@@ -41,6 +41,8 @@ public struct RecoveredNode: @unchecked Sendable {
   /// See `ClusterPlan`.
   package let promise: [UInt8]?
   package let shards: [RecoveredReplica]
+  /// By which version of its configuration the last replica of a shard was born that has left this node.
+  package let tombstones: [ShardID: UInt64]
   /// What had rotted, a line each for the operator.
   package var warnings: [String] = []
   /// Not 0: the log lost states, perhaps of shards that left no other trace: a replica that is not among `shards` may have
@@ -52,7 +54,7 @@ public struct RecoveredNode: @unchecked Sendable {
 
   package init(
     identity: NodeID, proof: Proof, incarnation: UInt64, predecessor: LifeID, logPosition: UInt64, promise: [UInt8]?,
-    shards: [RecoveredReplica], warnings: [String], fence: UInt64, note: ApplyingNote,
+    shards: [RecoveredReplica], tombstones: [ShardID: UInt64], warnings: [String], fence: UInt64, note: ApplyingNote,
     deaths: [ShardID: ApplyingNote.Death]
   ) {
     self.identity = identity
@@ -62,6 +64,7 @@ public struct RecoveredNode: @unchecked Sendable {
     self.logPosition = logPosition
     self.promise = promise
     self.shards = shards
+    self.tombstones = tombstones
     self.warnings = warnings
     self.fence = fence
     self.note = note

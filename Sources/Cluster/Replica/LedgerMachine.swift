@@ -34,7 +34,6 @@ final class LedgerMachine: Machine {
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
   var semantics: UInt8 { ledger.semantics }
-  var isUnkeyed: Bool { !ledger.isKeyed }
   var hashKey: HashKey { ledger.hashKey }
   var nextDeadline: Stamp? { ledger.nextDeadline }
   var fault: String? { ledger.fault }

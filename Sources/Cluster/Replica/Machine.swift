@@ -11,8 +11,6 @@ protocol Machine: AnyObject {
   var catalogueVersion: UInt32 { get }
   /// The newest `Semantics` that an entry was applied by.
   var semantics: UInt8 { get }
-  /// Its first entry is to tell it the cluster's key.
-  var isUnkeyed: Bool { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
   var nextDeadline: Stamp? { get }
   /// Why the state is not to be trusted after the last entry; nil if it is.
@@ -58,7 +56,6 @@ protocol Machine: AnyObject {
 extension Machine {
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
-  var isUnkeyed: Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 
@@ -180,6 +177,8 @@ struct ReplicaOutbox {
   /// It was damaged and is whole again.
   var isRepaired = false
   var configurationChanged = false
+  /// The group has a later member on this node: this replica is to leave.
+  var isSucceeded = false
 
   @inline(__always)
   mutating func result(_ shard: ShardID, _ origin: Origin, _ reply: UnsafeRawBufferPointer) {

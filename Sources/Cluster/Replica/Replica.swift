@@ -33,15 +33,12 @@ final class Replica {
   var catalogueProposed: UInt32 = 0
   var outbox = ReplicaOutbox()
   let limits: ReplicaLimits
-  /// The cluster's key, for a shard that has no entry yet; nil: this one is told none.
-  var hashKey: HashKey?
-  private var isKeyProposed = false
   /// As leader: what entries are proposed by, if that is more than the state has met.
   var proposedSemantics = Semantics.first
 
-  /// The entry being gathered.
   /// Audits' markers that wait for this clock to come near their stamp.
   var markers: [Marker] = []
+  /// The entry being gathered.
   var gather = Gather()
   /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
   var proposals: [Proposal] = []
@@ -285,7 +282,6 @@ final class Replica {
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
-    guard proposeKey() else { return }
     let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
     let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
     // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
@@ -308,20 +304,6 @@ final class Replica {
     } catch {
       // Not leader any more, or too much uncommitted: what was gathered stays, and `turn` decides.
     }
-  }
-
-  /// The first entry of a shard's log tells the cluster's key. False: it cannot be proposed now, so nothing may be.
-  private func proposeKey() -> Bool {
-    guard let hashKey, !isKeyProposed, machine.isUnkeyed else { return true }
-    var payload = ByteBuffer(capacity: 128)
-    let stamp = Stamp(microseconds: max(lastProposedStamp, machine.lastStamp).microseconds + 1)
-    EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1, semantics: semantics).encode(into: &payload)
-    Command.appendKey(to: &payload, slot: firstSlot, key: hashKey)
-    guard let index = try? raft.propose(payload.array) else { return false }
-    isKeyProposed = true
-    lastProposedStamp = stamp
-    proposals.append(Proposal(index: index, term: raft.term, origins: [.nobody], reads: [], queries: []))
-    return true
   }
 
   func startReadRound() {
@@ -377,6 +359,10 @@ final class Replica {
         "two lead it in term \(raft.term.rawValue): this node, and \(Node.hex(rival.rawValue)); see that no two nodes run on"
           + " copies of one data directory")
     }
+    if ready.successor != nil {
+      outbox.isSucceeded = true
+      raft.stepDown()
+    }
     if let index = ready.lossNoticed {
       outbox.alarms.append(
         "CORRUPT shard \(shard.rawValue) lacks entries up to \(index.rawValue) that were acknowledged here: the disk lost"
@@ -416,7 +402,6 @@ final class Replica {
     wasLeader = isLeader
     outbox.roleChanged = true
     catalogueProposed = 0
-    isKeyProposed = false
     proposedSemantics = Semantics.first
     if isLeader {
       observer?.leads(ReplicaView(replica: self))

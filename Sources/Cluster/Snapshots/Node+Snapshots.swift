@@ -35,6 +35,12 @@ extension Node {
     sender.endTransfers(to: node, but: link, &out)
     settleTransfers()
   }
+  /// A replica has left: nothing of it is sent, and nothing is taken for it.
+  func endTransfers(of shard: ShardID) {
+    for link in arrivals.links(bringing: shard) { closeArrival(on: link) }
+    sender.endTransfers(of: shard, &out)
+    settleTransfers()
+  }
   func advanceTransfers() {
     sender.advance(now: now.monotonic, &out)
     settleTransfers()

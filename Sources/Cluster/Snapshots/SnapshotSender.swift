@@ -94,6 +94,13 @@ struct SnapshotSender {
     }
   }
 
+  /// The replica whose snapshots these are has left.
+  mutating func endTransfers(of shard: ShardID, _ out: inout NodeOutput) {
+    for (number, transfer) in transfers.sorted(by: { $0.key < $1.key }) where transfer.shard == shard {
+      end(number, failure: "its replica has left", level: .info, &out)
+    }
+  }
+
   // MARK: Pieces
 
   /// Has the disk read the next piece, unless something is to be waited for.

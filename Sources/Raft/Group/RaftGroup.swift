@@ -87,7 +87,7 @@ public struct RaftGroup: Sendable {
   var rival: NodeID?
   var successor: UInt64?
 
-  /// A group as found on disk, or a new one: of a founder with `HardState.initial` and a log that begins with the first
+  /// A group as found on disk, or a new one: of a founder with `HardState()` and a log that begins with the first
   /// configuration; of a later member with a hard state that says when it was born, or nothing, and no entries.
   ///
   /// - Parameters:

@@ -30,6 +30,10 @@ final class LifeObserver: ReplicaObserver {
   private struct ReplicaKey: Hashable {
     var shard: ShardID
     var node: NodeID
+    var born: UInt64
+    init(_ replica: ReplicaView) {
+      (shard, node, born) = (replica.shard, replica.node, replica.born)
+    }
   }
   /// Whose disk has lost writes without a trace.
   var mayForget: (NodeID) -> Bool = { _ in false }
@@ -52,7 +56,7 @@ final class LifeObserver: ReplicaObserver {
   var dies: (_ shard: ShardID, _ index: LogIndex, _ node: NodeID) -> Bool = { _, _, _ in false }
   /// Whether a node belongs to a cluster, as far as its process knows.
   var isMember: (NodeID) -> Bool = { _ in true }
-  /// Who has applied the directory's first entry.
+  /// Who has applied the directory's first entries.
   private var founders: Set<NodeID> = []
   /// Hears what is wrong.
   var complain: (String) -> Void = { _ in }
@@ -65,7 +69,7 @@ final class LifeObserver: ReplicaObserver {
     let content = entry.payload.withUnsafeBytes { xxh64($0, seed: UInt64(entry.kind.rawValue)) }
     let digest = replica.digest
     let index = Int(entry.index.rawValue)
-    if replica.shard == .directory, index == 1 { noteFounder(replica.node, content) }
+    if replica.shard == .directory, index <= 2 { noteFounder(replica.node, content, at: index) }
     if let known = look(replica.shard, index) {
       if known.term != entry.term.rawValue || known.content != content {
         complain(
@@ -86,8 +90,8 @@ final class LifeObserver: ReplicaObserver {
 
   /// A node begins with a cluster before that is on its disk, and tells nobody until it is. One that dies in between has
   /// never been in it: if nobody else has begun either, it may begin with another.
-  private func noteFounder(_ node: NodeID, _ content: UInt64) {
-    if let known = look(.directory, 1), known.content != content,
+  private func noteFounder(_ node: NodeID, _ content: UInt64, at index: Int) {
+    if let known = look(.directory, index), known.content != content,
       founders.allSatisfy({ $0 == node || !isMember($0) })
     {
       committed = []
@@ -174,13 +178,13 @@ final class LifeObserver: ReplicaObserver {
 
   func acknowledges(_ replica: ReplicaView, through index: LogIndex) {
     guard let term = replica.term(at: index) else { return }
-    let key = ReplicaKey(shard: replica.shard, node: replica.node)
+    let key = ReplicaKey(replica)
     if let known = acknowledged[key], (known.term, known.index) >= (term, index) { return }
     acknowledged[key] = (term, index)
   }
   /// What it acknowledged and others committed is there, or it knows that it is not.
   func starts(_ replica: ReplicaView) {
-    guard let known = acknowledged[ReplicaKey(shard: replica.shard, node: replica.node)],
+    guard let known = acknowledged[ReplicaKey(replica)],
       look(replica.shard, Int(known.index.rawValue))?.term == known.term.rawValue,
       replica.lastIndex < known.index, !replica.isBad, !mayForget(replica.node)
     else { return }
