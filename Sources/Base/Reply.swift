@@ -170,6 +170,7 @@ public enum ErrorCode: UInt8, CaseIterable, Sendable {
 ///            | 5 zigzag                           an integer
 ///            | 6 text:counted                     "+text"
 ///            | 7                                  facts are wanted; between nodes alone, never for a terminal
+///            | 8                                  the slot is another shard's, nothing was done; as 7
 ///     field  = key:u8 value, its shape by `Field.shape`
 public enum ReplyTag: UInt8, Sendable {
   case ok = 1
@@ -179,6 +180,7 @@ public enum ReplyTag: UInt8, Sendable {
   case integer = 5
   case text = 6
   case factsWanted = 7
+  case moved = 8
 }
 
 /// Writes one reply at a time into a buffer. A record or an error is opened, given its fields, and closed by the next
@@ -206,6 +208,7 @@ public struct ReplyWriter: ~Copyable {
   }
   /// Nothing was done: the command is to come again with what the shard no longer has in memory.
   public mutating func factsWanted() { buffer.append(ReplyTag.factsWanted.rawValue) }
+  public mutating func moved() { buffer.append(ReplyTag.moved.rawValue) }
   /// Opens an array of `count` replies, which the next calls write.
   @inlinable public mutating func array(count: Int) {
     buffer.append(ReplyTag.array.rawValue)

@@ -107,6 +107,10 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var catalogueVersion: UInt32 { catalogue.version }
   public var memberCount: UInt64 { core.memberCount }
   public var transactionCount: UInt64 { core.transactionCount }
+  /// The slots that the shard owns, as its own log has it, and the number of the change by which it does: a higher one is
+  /// later, at whichever shard.
+  public var ranges: SlotRanges { core.ranges }
+  public var epoch: UInt64 { core.epoch }
   public var hashKey: HashKey { core.key }
   /// Bytes of memory that the state occupies.
   public var memoryByteCount: Int { pool.usedByteCount }

@@ -15,6 +15,8 @@ public enum Outcome: Sendable, Equatable {
   /// Nothing was done and nothing written: the transaction that the command is about has left memory. Ask for the facts
   /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
   case factsWanted
+  /// Nothing was done and nothing written: the slot is not this shard's. Whoever asked is to ask the shard that has it.
+  case moved
   /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.
   case silent
 }
@@ -23,6 +25,8 @@ public enum Outcome: Sendable, Equatable {
 public enum ReadOutcome: Sendable {
   /// The reply has been written.
   case replied
+  /// Nothing written: the slot is not this shard's.
+  case moved
   /// The answer stands in the journal: run this outside apply, on another thread if you like.
   case journal(JournalQuery)
 }

@@ -70,7 +70,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case delivery = 203
   case verdict = 204
   case settled = 205
-  case key = 206
+  case birth = 206
   case cardHolders = 220
   case requestSeen = 221
   case facts = 222

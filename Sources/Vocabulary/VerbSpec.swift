@@ -55,6 +55,8 @@ public struct VerbSpec: Sendable {
     @inlinable public static var recordsFromDisk: Traits { Traits(rawValue: 32) }
     /// It makes state grow that may stay for years.
     @inlinable public static var grows: Traits { Traits(rawValue: 64) }
+    /// It is about the shard that applies it, whichever slots that owns.
+    @inlinable public static var ofShard: Traits { Traits(rawValue: 128) }
   }
 
   public let verb: Verb

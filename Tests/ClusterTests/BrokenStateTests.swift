@@ -40,7 +40,7 @@ import Testing
         node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: last,
         snapshotTerm: Term(1), configuration: Configuration(founders: [NodeID(1)]), entries: [])
       replica = Replica(
-        shard: ShardID(1), firstSlot: Slot(0), machine: LedgerMachine(ledger, lastIndex: last), raft: raft)
+        shard: ShardID(1), machine: LedgerMachine(ledger, lastIndex: last), raft: raft)
       replica.campaign()
       turn()
       try #require(replica.isLeader)

@@ -14,11 +14,12 @@ import Testing
   init() {
     edge.makeTables(through: ShardID(2), incarnation: 3)
     edge.place([
-      ShardPlacement(
-        shard: ShardID(1), first: 0, end: Slot.count / 2, voters: [Self.first], preferredLeader: Self.first),
-      ShardPlacement(
-        shard: ShardID(2), first: Slot.count / 2, end: Slot.count, voters: [Self.first], preferredLeader: Self.first),
+      Self.placement(1, 0..<Slot.count / 2, epoch: 1), Self.placement(2, Slot.count / 2..<Slot.count, epoch: 1),
     ])
+  }
+  private static func placement(_ shard: UInt32, _ slots: Range<Int>, epoch: UInt64) -> ShardPlacement {
+    ShardPlacement(
+      shard: ShardID(shard), slots: SlotRanges([slots]) ?? .none, epoch: epoch, voters: [first], preferredLeader: first)
   }
 
   /// Takes in a request, and sends what there is to whom it belongs; nil: it waits.
@@ -35,6 +36,21 @@ import Testing
   @Test func slotsBelongToTheirShards() {
     #expect(edge.hasSlots && edge.shardCount == 3 && !edge.has(ShardID(3)))
     #expect(edge.shard(of: Slot(0)) == ShardID(1) && edge.stream(of: Slot(UInt16(Slot.count - 1))).shard == ShardID(2))
+  }
+
+  @Test mutating func aSlotGoesToTheShardOfTheHighestEpoch() {
+    // Shard 2 gives its first quarter away; a map of before comes late.
+    let half = Slot.count / 2
+    edge.place([Self.placement(1, 0..<half + 10, epoch: 2), Self.placement(2, half + 10..<Slot.count, epoch: 2)])
+    #expect(edge.shard(of: Slot(UInt16(half + 9))) == ShardID(1))
+    edge.place([Self.placement(1, 0..<half, epoch: 1), Self.placement(2, half..<Slot.count, epoch: 1)])
+    #expect(
+      edge.shard(of: Slot(UInt16(half + 9))) == ShardID(1) && edge.shard(of: Slot(UInt16(half + 10))) == ShardID(2))
+    // Of the same epoch there is one truth: the first to be heard is it.
+    edge.place([Self.placement(3, half + 9..<half + 10, epoch: 2)])
+    #expect(edge.shard(of: Slot(UInt16(half + 9))) == ShardID(1))
+    edge.place([Self.placement(2, half + 9..<half + 10, epoch: 3)])
+    #expect(edge.shard(of: Slot(UInt16(half + 9))) == ShardID(2))
   }
 
   @Test mutating func theHighestTermLeads() {

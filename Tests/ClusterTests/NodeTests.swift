@@ -83,7 +83,7 @@ import Testing
       node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
       snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
     let replica = Replica(
-      shard: ShardID(1), firstSlot: Slot(0),
+      shard: ShardID(1),
       machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     for message in 0..<3 as Range<UInt64> {
@@ -149,7 +149,7 @@ import Testing
         node: NodeID(1), options: options, seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
         snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1)]), entries: [])
       replica = Replica(
-        shard: ShardID(1), firstSlot: Slot(0),
+        shard: ShardID(1),
         machine: LedgerMachine(Ledger(shard: ShardID(1)), lastIndex: LogIndex(0)), raft: raft)
       replica.campaign()
       turn()

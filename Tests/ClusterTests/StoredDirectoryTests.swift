@@ -99,7 +99,8 @@ import Testing
     var text = ByteBuffer()
     _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
     let nodes = machine.topology?.members.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
-    let shards = machine.topology?.shards.map { "\($0.shard.rawValue): \($0.first)-\($0.end) \($0.voters.count)" } ?? []
+    let shards =
+      machine.topology?.shards.map { "\($0.shard.rawValue): \($0.slots) epoch \($0.epoch) \($0.voters.count)" } ?? []
     return """
       version \(machine.catalogueVersion) dropped \(machine.droppedVersion) semantics \(machine.semantics)
       requests \(machine.requests.items.count) index \(machine.lastIndex.rawValue)

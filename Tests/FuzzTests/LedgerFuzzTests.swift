@@ -64,7 +64,7 @@ import Testing
           case .pending(let tx), .completed(let tx): made.append(tx.rawValue)
           case .repeated(let position): repeats.append(position)
           case .factsWanted: wanted.append(place)
-          case .replied, .silent: break
+          case .replied, .silent, .moved: break
           }
         }
       }

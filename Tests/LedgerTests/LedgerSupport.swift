@@ -127,6 +127,7 @@ final class World {
   func settle(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {
     case .replied, .silent: return text
+    case .moved: return "(moved)"
     case .factsWanted: return try sendWithFacts(bytes)
     case .completed: return text
     case .pending(let tx): return completed[tx.rawValue] ?? "(pending)"
@@ -175,6 +176,7 @@ final class World {
     switch bytes.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
     case .replied: break
     case .journal(let query): try query.run(shard.journal, into: &reply)
+    case .moved: return "(moved)"
     }
     return describe(reply.buffer.bytes)
   }
@@ -297,7 +299,7 @@ final class World {
       return n == 0 ? "(none)" : lines.joined(separator: "\n")
     case .integer: return "\(try reader.readZigzag())"
     case .text: return "+" + (try reader.readString())
-    case .factsWanted, nil: throw MalformedBytes("tag")
+    case .factsWanted, .moved, nil: throw MalformedBytes("tag")
     }
   }
   private func fields(_ reader: inout ByteReader) throws(MalformedBytes) -> String {

@@ -15,7 +15,7 @@ import Testing
       node: NodeID(node), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
       snapshotTerm: Term(0), configuration: Configuration(founders: (1...3).map { NodeID($0) }), entries: entries)
     let machine = LedgerMachine(Ledger(shard: ShardID(2)), lastIndex: LogIndex(applied))
-    return Replica(shard: ShardID(2), firstSlot: Slot(0), machine: machine, raft: raft)
+    return Replica(shard: ShardID(2), machine: machine, raft: raft)
   }
 
   @Test func aReadIsHeldAgainstWhatWasCommittedAndNotWhatWasAcknowledged() throws {

@@ -31,6 +31,8 @@ RESTORE = "Sources/Ledger/State/Ledger+Snapshot.swift"
 KEYED = "Sources/Ledger/State/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Edge/Node+Streams.swift"
 REPLICA = "Sources/Cluster/Replica/Replica.swift"
+EDGE = "Sources/Cluster/Edge/Edge.swift"
+APPLY = "Sources/Ledger/Commands/Ledger+Apply.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
 REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
 CLOCK = "Sources/Cluster/Node/Node+Clock.swift"
@@ -131,6 +133,13 @@ BUGS = [
     Bug("gone-is-raised", "a message raises a replica that has left",
         [(ABSENT, "departures[shard] == nil && !isGone(shard, born: born)", "departures[shard] == nil")],
         tests="ClusterTests.FoundingTests"),
+    # Whose slot it is
+    Bug("foreign-slot-applied", "a shard applies commands for slots that it does not own",
+        [(APPLY, "    guard owns(call) else { return .moved }\n    let start", "    let start")],
+        tests="LedgerTests.OwnershipTests"),
+    Bug("older-map-wins", "a map that comes late gives slots back to the shards that had them",
+        [(EDGE, "for slot in range where placement.epoch > slotEpochs[slot] {", "for slot in range {")],
+        tests="ClusterTests.EdgeTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
         [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",

@@ -36,6 +36,7 @@ final class DirectoryMachine: Machine {
   /// Deltas up to that version are dropped: every shard has them.
   var droppedVersion: UInt32 { UInt32(deltas.startIndex) }
   var nextDeadline: Stamp? { nil }
+  var firstSlot: Slot { Slot(0) }
 
   /// Commands of the directory: `byteCount:u32 kind:u8 body`.
   enum Kind: UInt8 {
@@ -66,7 +67,7 @@ final class DirectoryMachine: Machine {
     buffer.patch(UInt32(buffer.count - start - 4), at: start)
   }
 
-  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) {
+  func appendNothing(to buffer: inout ByteBuffer) {
     DirectoryMachine.append(.spread, to: &buffer) { $0.append(droppedVersion) }
   }
   func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.catalogue.rawValue }

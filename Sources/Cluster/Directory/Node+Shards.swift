@@ -32,7 +32,7 @@ extension Node {
   func install(directory found: RecoveredReplica) {
     let machine = (found.machine?.machine as? DirectoryMachine) ?? DirectoryMachine()
     self.directory = machine
-    start(found, machine: machine, firstSlot: Slot(0))
+    start(found, machine: machine)
     if let replica = replica(.directory) {
       // Small, and all of it is needed to know which replicas there are.
       replica.applyAllowance = .max
@@ -42,7 +42,7 @@ extension Node {
     directoryApplied()
   }
 
-  func start(_ found: RecoveredReplica, machine: any Machine, firstSlot: Slot) {
+  func start(_ found: RecoveredReplica, machine: any Machine) {
     do {
       var raft = try RaftGroup(
         node: id, options: raftOptions, seed: random.next(), hardState: found.hardState,
@@ -56,7 +56,7 @@ extension Node {
       var limits = Replica.ReplicaLimits()
       limits.replayPatience = configuration.replayPatience
       limits.semantics = configuration.semantics
-      let replica = Replica(shard: found.shard, firstSlot: firstSlot, machine: machine, raft: raft, limits: limits)
+      let replica = Replica(shard: found.shard, machine: machine, raft: raft, limits: limits)
       replica.countUnapplied()
       replica.snapshotHeadStart = snapshotHeadStart(of: found.shard)
       replica.note = note
@@ -136,9 +136,7 @@ extension Node {
     guard let topology else { return }
     for placement in topology.shards {
       guard let found = absent.take(placement.shard) else { continue }
-      start(
-        found, machine: found.machine?.machine ?? newLedger(placement.shard),
-        firstSlot: Slot(UInt16(placement.first)))
+      start(found, machine: found.machine?.machine ?? newLedger(placement.shard))
     }
   }
 

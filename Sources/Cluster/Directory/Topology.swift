@@ -77,12 +77,13 @@ public struct Member: Hashable, Sendable {
   }
 }
 
-/// A range of slots and the shard that owns it, with the replicas that the shard began with.
+/// A shard and the slots that it owns, with the replicas that it began with. The shard's own log decides which slots: this is
+/// a copy, and may be older.
 public struct ShardPlacement: Hashable, Sendable {
   public var shard: ShardID
-  /// The owned slots, `first ..< end`.
-  public var first: Int
-  public var end: Int
+  public var slots: SlotRanges
+  /// That of the shard when it came to own these slots.
+  public var epoch: UInt64
   /// Sorted by id.
   public var voters: [NodeID]
   /// Who should lead while all is well: spreads the leaders over the nodes.
@@ -90,26 +91,26 @@ public struct ShardPlacement: Hashable, Sendable {
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(shard.rawValue))
-    buffer.append(field: 2, zigzag: Int64(first))
-    buffer.append(field: 3, zigzag: Int64(end))
+    buffer.append(field: 2) { slots.encode(into: &$0) }
+    buffer.append(field: 3, zigzag: Int64(bitPattern: epoch))
     buffer.append(field: 4) { list in for voter in voters { list.append(voter.rawValue) } }
     buffer.append(field: 5, zigzag: Int64(bitPattern: preferredLeader.rawValue))
     buffer.appendEndOfFields()
   }
-  init(shard: ShardID, first: Int, end: Int, voters: [NodeID], preferredLeader: NodeID) {
+  init(shard: ShardID, slots: SlotRanges, epoch: UInt64, voters: [NodeID], preferredLeader: NodeID) {
     self.shard = shard
-    self.first = first
-    self.end = end
+    self.slots = slots
+    self.epoch = epoch
     self.voters = voters
     self.preferredLeader = preferredLeader
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(shard: ShardID(0), first: 0, end: 0, voters: [], preferredLeader: .none)
+    self.init(shard: ShardID(0), slots: .none, epoch: 0, voters: [], preferredLeader: .none)
     try reader.readFields(of: "a shard's place") { number, value throws(MalformedBytes) in
       switch number {
       case 1: shard = ShardID(try value.readSmall())
-      case 2: first = Int(try value.readSmall(UInt32.self))
-      case 3: end = Int(try value.readSmall(UInt32.self))
+      case 2: slots = try SlotRanges(decoding: &value)
+      case 3: epoch = UInt64(bitPattern: try value.readZigzag())
       case 4:
         guard value.remaining <= 64 * 8 else { throw MalformedBytes("a shard with too many voters") }
         while !value.isAtEnd { voters.append(NodeID(try value.read())) }
@@ -118,7 +119,6 @@ public struct ShardPlacement: Hashable, Sendable {
       }
       return true
     }
-    guard first < end, end <= Slot.count else { throw MalformedBytes("a shard with impossible slots") }
     guard shard.rawValue <= Topology.highestShard else { throw MalformedBytes("a shard with an impossible number") }
   }
 }
@@ -176,11 +176,12 @@ public struct Topology: Hashable, Sendable {
     }
     var placements: [ShardPlacement] = []
     for number in 0..<shards {
+      let slots = SlotRanges([number * Slot.count / shards..<(number + 1) * Slot.count / shards])
       let chosen = (0..<replicas).map { dealt[(number + $0) % dealt.count].id }
       placements.append(
         ShardPlacement(
-          shard: ShardID(UInt32(number + 1)), first: number * Slot.count / shards,
-          end: (number + 1) * Slot.count / shards, voters: chosen.sorted(), preferredLeader: chosen[0]))
+          shard: ShardID(UInt32(number + 1)), slots: slots ?? .none, epoch: 1, voters: chosen.sorted(),
+          preferredLeader: chosen[0]))
     }
     let directoryCount = min(7, dealt.count % 2 == 1 ? dealt.count : dealt.count - 1)
     let directory = dealt.prefix(max(1, directoryCount)).map(\.id).sorted()

@@ -21,6 +21,8 @@ struct Edge {
   private var leaders: [KnownLeader] = []
   /// The shard of each slot; empty while there is no topology.
   private var slots: [UInt32] = []
+  /// By slot: the epoch of the shard that has it. What says a lower one is older news.
+  private var slotEpochs: [UInt64] = []
   /// Requests of one shard that may wait here, in bytes: as the operator says, and less where memory is short.
   private(set) var streamBytesMax: Int
   private let streamBytesLimit: Int
@@ -56,10 +58,19 @@ struct Edge {
           epoch: UInt32(truncatingIfNeeded: incarnation >> 10)))
     }
   }
+  /// The directory's map: a copy of what the shards' logs say, which may be older than what is known.
   mutating func place(_ placements: [ShardPlacement]) {
-    slots = [UInt32](repeating: 0, count: Slot.count)
+    if slots.isEmpty {
+      slots = [UInt32](repeating: 0, count: Slot.count)
+      slotEpochs = [UInt64](repeating: 0, count: Slot.count)
+    }
     for placement in placements {
-      for slot in placement.first..<placement.end { slots[slot] = placement.shard.rawValue }
+      for range in placement.slots.ranges {
+        for slot in range where placement.epoch > slotEpochs[slot] {
+          slots[slot] = placement.shard.rawValue
+          slotEpochs[slot] = placement.epoch
+        }
+      }
     }
   }
 

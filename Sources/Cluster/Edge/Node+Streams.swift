@@ -115,13 +115,32 @@ extension Node {
 
   @inline(__always)
   func settle(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
-    if reply.first == ReplyTag.factsWanted.rawValue { return factsWanted(stream, sequence) }
+    if let tag = reply.first, tag >= ReplyTag.factsWanted.rawValue {
+      return tag == ReplyTag.moved.rawValue ? moved(stream, sequence) : factsWanted(stream, sequence)
+    }
     guard let item = stream.settle(sequence) else { return }
     if item.inDoubt && Node.saysNothingHappened(reply) {
       conclude(item, error: .unknown, Node.lostLeader)
       return
     }
     conclude(item, reply)
+  }
+
+  /// A request came to a shard that does not own its slot, which did nothing. It goes on to the shard that the map has now, as
+  /// what it was; where that is the same, the map here is older than the shard.
+  private func moved(_ stream: EdgeStream, _ sequence: UInt64) {
+    let command = stream.command(of: sequence)
+    guard let item = stream.settle(sequence) else { return }
+    guard let slot = command.withUnsafeBytes({ try? CommandHeader(of: $0) })?.slot,
+      edge.stream(of: slot).shard != stream.shard
+    else {
+      return conclude(
+        item, error: item.inDoubt ? .unknown : .unavailable,
+        item.inDoubt ? Node.lostLeader : "its slot has moved to another shard a moment ago; nothing was done")
+    }
+    edge.stream(of: slot).append(
+      owner: item.owner, flags: item.flags, deadline: item.deadline, isInDoubt: item.inDoubt
+    ) { $0.append(command) }
   }
 
   static let lostLeader = "a leader was lost while it had this request; repeat it with the same id"

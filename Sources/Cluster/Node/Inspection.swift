@@ -83,8 +83,8 @@ extension Topology {
   /// The shard that owns a member of the first tenant.
   public func shard(ofMember name: String) -> ShardID? {
     let hash = Array(name.utf8).withUnsafeBytes { Slot.hash(.member, tenant: .first, id: $0) }
-    let slot = Int(Slot(hash: hash).rawValue)
-    return shards.first { $0.first <= slot && slot < $0.end }?.shard
+    let slot = Slot(hash: hash)
+    return shards.first { $0.slots.contains(slot) }?.shard
   }
 }
 

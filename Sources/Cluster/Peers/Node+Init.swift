@@ -424,7 +424,7 @@ extension Node {
     for placement in plan.shards {
       reply.record()
       reply.field(.shard, Int64(placement.shard.rawValue))
-      reply.field(.slots, "\(placement.first)-\(placement.end - 1)")
+      reply.field(.slots, placement.slots.description)
       reply.field(.leader, name(placement.preferredLeader))
       reply.field(.voters, placement.voters.map(name).sorted().joined(separator: ","))
     }

@@ -31,7 +31,7 @@ struct Founding {
   }
   static func shard(_ placement: ShardPlacement, of topology: Topology) -> Founding {
     Founding(placement.shard, Configuration(founders: placement.voters)) { payload in
-      Command.appendKey(to: &payload, slot: Slot(UInt16(placement.first)), key: topology.hashKey)
+      Command.appendBirth(to: &payload, key: topology.hashKey, ranges: placement.slots, epoch: placement.epoch)
     }
   }
 
@@ -87,12 +87,12 @@ extension Node {
   /// Starts an empty replica of a shard for a message that is meant for it. It votes, and keeps its votes, as any other.
   func startNewcomer(_ shard: ShardID, for message: Message) -> Replica? {
     guard message.to.node == id, absent.admits(shard, born: message.to.born),
-      let placement = topology?.shards.first(where: { $0.shard == shard })
+      topology?.shards.contains(where: { $0.shard == shard }) == true
     else { return nil }
     let empty = RecoveredReplica(
       shard: shard, hardState: unknownState(born: message.to.born), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
       configuration: nil, entries: [], machine: nil)
-    start(empty, machine: newLedger(shard), firstSlot: Slot(UInt16(placement.first)))
+    start(empty, machine: newLedger(shard))
     return replica(shard)
   }
 

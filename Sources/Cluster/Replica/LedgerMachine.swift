@@ -34,6 +34,7 @@ final class LedgerMachine: Machine {
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
   var semantics: UInt8 { ledger.semantics }
+  var firstSlot: Slot { ledger.ranges.first ?? Slot(0) }
   var hashKey: HashKey { ledger.hashKey }
   var nextDeadline: Stamp? { ledger.nextDeadline }
   var fault: String? { ledger.fault }
@@ -73,9 +74,9 @@ final class LedgerMachine: Machine {
     let chain = ledger.journalChain.a
     markers.append(MarkerDigest(index: lastIndex, digest: StateDigest(a: digest.0, b: digest.1, chain: chain)))
   }
-  /// Its key again, which says nothing new: a tick would count as much work.
-  func appendNothing(to buffer: inout ByteBuffer, slot: Slot) {
-    Command.appendKey(to: &buffer, slot: slot, key: ledger.hashKey)
+  /// Its birth again, which says nothing new: a tick would count as much work.
+  func appendNothing(to buffer: inout ByteBuffer) {
+    Command.appendBirth(to: &buffer, key: ledger.hashKey, ranges: ledger.ranges, epoch: ledger.epoch)
   }
   func grows(by command: UnsafeRawBufferPointer) -> Bool { CommandHeader.makesStateGrow(command) }
   var isForgettingEarly: Bool { ledger.isRequestRoomFull }

@@ -9,6 +9,8 @@ protocol Machine: AnyObject {
   /// The last entry applied, of any kind.
   var lastIndex: LogIndex { get }
   var catalogueVersion: UInt32 { get }
+  /// Where commands about the machine itself are addressed.
+  var firstSlot: Slot { get }
   /// The newest `Semantics` that an entry was applied by.
   var semantics: UInt8 { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
@@ -31,7 +33,7 @@ protocol Machine: AnyObject {
     each: (_ place: Int, _ outcome: Outcome, _ start: Int, _ reply: inout ReplyWriter) -> Void
   ) -> Bool
   /// A command that changes nothing by itself: what an entry has that only raises the semantics.
-  func appendNothing(to buffer: inout ByteBuffer, slot: Slot)
+  func appendNothing(to buffer: inout ByteBuffer)
   /// Whether a command is of a kind that makes the state grow: for a while at least, more than others do.
   func grows(by command: UnsafeRawBufferPointer) -> Bool
   /// Bytes of memory that the state takes, and bytes that are kept for it to take next.

@@ -181,6 +181,10 @@ extension Replica {
       guard !origin.isNobody else { return }
       reply.factsWanted()
       outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+    case .moved:
+      guard !origin.isNobody else { return }
+      reply.moved()
+      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .silent:
       guard !origin.isNobody else { return }
       reply.ok()
@@ -216,6 +220,9 @@ extension Replica {
     switch machine.read(query, into: &applyReply) {
     case .replied:
       if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
+      outbox.result(shard, origin, applyReply.buffer.bytes)
+    case .moved:
+      applyReply.moved()
       outbox.result(shard, origin, applyReply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((origin, walk))
     }

@@ -10,7 +10,7 @@ extension Replica {
   func raiseSemantics(to wanted: UInt8) {
     guard hasTakenOver, wanted > semantics, poison == nil else { return }
     var buffer = ByteBuffer(capacity: 64)
-    machine.appendNothing(to: &buffer, slot: firstSlot)
+    machine.appendNothing(to: &buffer)
     guard addInternal(buffer.bytes) else { return }
     proposedSemantics = wanted
     isDirty = true

@@ -22,8 +22,6 @@ public struct Origin: BitwiseCopyable, Sendable {
 /// A replica shares nothing with others: it takes calls and fills its `outbox`, which the Node empties.
 final class Replica {
   let shard: ShardID
-  /// A slot that the shard owns, for commands that are addressed to the shard itself.
-  let firstSlot: Slot
   private(set) var machine: any Machine
   var raft: RaftGroup
   /// Something has happened since the last turn.
@@ -125,16 +123,17 @@ final class Replica {
   var observer: (any ReplicaObserver)?
 
   init(
-    shard: ShardID, firstSlot: Slot, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
+    shard: ShardID, machine: any Machine, raft: consuming RaftGroup, limits: ReplicaLimits = .init()
   ) {
     self.shard = shard
-    self.firstSlot = firstSlot
     self.machine = machine
     self.raft = raft
     self.limits = limits
     haltIfSemanticsAreUnknown()
   }
 
+  /// A slot that the shard owns, for commands that are addressed to the shard itself.
+  var firstSlot: Slot { machine.firstSlot }
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
   /// Bytes that the next turn may have to propose or to apply, as far as is known beforehand.
   var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }

@@ -78,7 +78,7 @@ extension Node {
       let replica = replica(placement.shard)
       reply.record()
       reply.field(.shard, Int64(placement.shard.rawValue))
-      reply.field(.slots, "\(placement.first)-\(placement.end - 1)")
+      reply.field(.slots, placement.slots.description)
       reply.field(.leader, name(of: isLed(placement.shard) ? known.node : .none))
       reply.field(.voters, placement.voters.map(name(of:)).sorted().joined(separator: ","))
       reply.field(.learners, "none")

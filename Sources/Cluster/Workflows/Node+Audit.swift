@@ -49,7 +49,7 @@ extension Node {
     for placement in topology.shards {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
-        Command.appendMarker(to: &buffer, slot: Slot(UInt16(placement.first)))
+        Command.appendMarker(to: &buffer, slot: placement.slots.first ?? Slot(0))
         buffer.append(stamp.microseconds)
       }
     }

@@ -81,6 +81,11 @@ extension Node {
     case .replied:
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)
+    case .moved:
+      // The map here is old; the shard's leader is asked, and goes by its own log.
+      edge.stream(shard).append(
+        owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout
+      ) { $0.append(query) }
     case .journal(let walk):
       guard journal.admits(walk) else {
         answerError(owner, .busy, JournalDesk.tooMuch)
@@ -126,7 +131,7 @@ extension Node {
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)
     var found = ReplyWriter(capacity: 256)
-    _ = replica.machine.read(query.bytes, into: &found)
+    guard case .replied = replica.machine.read(query.bytes, into: &found) else { return false }
     resolved.first = Holders(found.buffer.bytes) ?? Holders()
     resolved.asof = replica.closedTime
     return true

@@ -23,6 +23,7 @@ extension Ledger {
       reply.error(.malformed, error.description)
       return .replied
     }
+    guard owns(call) else { return .moved }
     let start = reply.buffer.count
     do throws(Stop) {
       try resolveScope(&call, known)
@@ -30,6 +31,12 @@ extension Ledger {
     } catch {
       return stop(error, call, &reply, from: start)
     }
+  }
+
+  /// Whether a command is this shard's to decide. Asked as it is applied, not when it comes: the entry before it may have given
+  /// its slot away.
+  @inline(__always) func owns(_ call: borrowing Call) -> Bool {
+    core.ranges.contains(call.slot) || call.rule.pointee.traits.contains(.ofShard)
   }
 
   /// Finds out under which key the request is known, and whether it came before.
@@ -71,7 +78,7 @@ extension Ledger {
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
     case .cardRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .key: return try decideInner(call, &reply)
+    case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .birth: return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .cardHolders, .requestSeen, .facts, .audit, .programSet,
       .programList, .merchantSet, .merchantList, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .health, .hello, .auth, .clientSetInfo, .clientSetName, .clientGetName, .clientID, .clientList,
@@ -94,7 +101,7 @@ extension Ledger {
       case .delivery: return try applyDelivery(call, &reader, &reply)
       case .verdict: return try applyVerdict(call, &reader, &reply)
       case .settled: return try applySettled(&reader)
-      default: return try applyKey(&reader)
+      default: return try applyBirth(&reader)
       }
       return .silent
     } catch {
@@ -161,13 +168,17 @@ extension Ledger {
 
 extension Ledger {
   /// The first command of a shard: nothing has been hashed yet. Any other time it says nothing new.
-  private mutating func applyKey(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
+  private mutating func applyBirth(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     let key = try HashKey(decoding: &reader)
+    let ranges = try SlotRanges(decoding: &reader)
+    let epoch: UInt64 = try reader.read()
     try reader.finish()
     guard core.key == .none, catalogue.version == 0, members.count == 0, cardEntries.count == 0, dedupe.end == 0 else {
       return .silent
     }
     core.key = key
+    core.ranges = ranges
+    core.epoch = epoch
     hashes = KeyedHashes(key)
     past.hashes = hashes
     catalogue = Catalogue(key: key)

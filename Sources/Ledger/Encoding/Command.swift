@@ -139,10 +139,12 @@ public enum Command {
     buffer.append(delta)
     end(&buffer, start)
   }
-  /// The cluster's key, for a shard whose log has no entry yet.
-  public static func appendKey(to buffer: inout ByteBuffer, slot: Slot, key: HashKey) {
-    let start = begin(&buffer, .key, slot)
+  /// What a shard begins with: the cluster's key, the slots that it owns, and since which epoch.
+  public static func appendBirth(to buffer: inout ByteBuffer, key: HashKey, ranges: SlotRanges, epoch: UInt64) {
+    let start = begin(&buffer, .birth, ranges.first ?? Slot(0))
     key.encode(into: &buffer)
+    ranges.encode(into: &buffer)
+    buffer.append(epoch)
     end(&buffer, start)
   }
   /// A tick: propose one when `Ledger.nextDeadline` has passed, again while it stays in the past.

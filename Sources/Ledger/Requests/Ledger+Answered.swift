@@ -15,7 +15,9 @@ public enum FormerAnswer: Hashable, Sendable {
 extension Ledger {
   /// Where the first answer to a terminal's command stands, if the same request was decided before. O(1).
   public func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
-    guard let call = try? Call(command), call.rule.pointee.effect != .read else { return .none }
+    guard let call = try? Call(command), call.rule.pointee.effect != .read, owns(call) else {
+      return .none
+    }
     guard let key = requestKey(call) else { return call.scope == .transaction ? pastScope(call) : .none }
     return answered(key, call)
   }

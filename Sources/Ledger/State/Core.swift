@@ -36,7 +36,10 @@ struct Core: SingleRecord {
   private var reserved2: UInt32 = 0
   /// Of a snapshot: where the journal ended.
   var journalEnd = JournalPosition.none
-  private var room = InlineArray<40, UInt64>(repeating: 0)
+  /// Which slots the shard owns, and since which of its changes. Before the founding entry: all.
+  var ranges = SlotRanges.all
+  var epoch: UInt64 = 0
+  private var room = InlineArray<35, UInt64>(repeating: 0)
 
   /// There is more to forget than this entry has forgotten so far.
   @inline(__always) var hasOverdue: Bool {

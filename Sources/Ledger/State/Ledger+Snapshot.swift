@@ -58,6 +58,7 @@ extension Ledger {
         throw MalformedBytes("a snapshot of another shard, or of none")
       }
       shard = ledger.shard
+      guard ledger.core.ranges.isWellFormed else { throw MalformedBytes("a shard that owns impossible slots") }
       guard ledger.semantics <= Semantics.newest else {
         throw MalformedBytes(
           "it is of semantics \(ledger.semantics), and this build knows up to \(Semantics.newest): start a newer build")

@@ -1,13 +1,19 @@
 extension VerbSpec {
   /// What no terminal says: what shards log for themselves and send each other, and what nodes ask them.
   static let inner: [VerbSpec] = [
-    .init(.catalogue, "CATALOGUE", work: 64, traits: .grows, summary: "A versioned delta of the catalogue."),
-    .init(.tick, "TICK", work: 512, summary: "Books what is due: hold timeouts and lot expiries, in bounded steps."),
-    .init(.marker, "MARKER", work: 256, summary: "Its reply is the shard's audit record at this entry."),
+    .init(.catalogue, "CATALOGUE", work: 64, traits: [.grows, .ofShard], summary: "A versioned delta of the catalogue."),
+    .init(
+      .tick, "TICK", work: 512, traits: .ofShard,
+      summary: "Books what is due: hold timeouts and lot expiries, in bounded steps."),
+    .init(
+      .marker, "MARKER", work: 256, traits: .ofShard,
+      summary: "Its reply is the shard's audit record at this entry."),
     .init(.delivery, "DELIVERY", summary: "From another shard, or this one: do your part of that transaction."),
     .init(.verdict, "VERDICT", summary: "The answer to a delivery."),
     .init(.settled, "SETTLED", summary: "The verdict has been recorded; it need not be kept any more."),
-    .init(.key, "KEY", summary: "The cluster's key: the first command of a shard's log."),
+    .init(
+      .birth, "BIRTH", traits: .ofShard,
+      summary: "The cluster's key, and the slots that the shard owns: the first command of its log."),
     .init(.cardHolders, "CARDHOLDERS", asks: .card, [.number], summary: "Who holds a card, and who did."),
     .init(
       .requestSeen, "REQUESTSEEN", asks: .member, [.who], summary: "Whether a request is known, by its fingerprints."),
