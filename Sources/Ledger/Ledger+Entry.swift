@@ -71,22 +71,19 @@ extension Ledger {
     for i in commands.indices {
       guard let hashes = requestHashes(commands[i].command) else { continue }
       commands[i].hashes = hashes
-      guard members.count > 0 else { continue }
+      guard tables.members.count > 0 else { continue }
       let slot = UInt64(hashes.key.slot.rawValue)
-      let next = TransactionID(rawValue: slot << 48 | (sequences.read(Int(slot)).pointee &+ 1))
-      sum &+= memberIndex.firstCell(hashes.party) ^ dedupeIndex.firstCell(hashes.key.low)
-      sum &+= transactionIndex.firstCell(self.hashes.number(next))
+      let next = TransactionID(rawValue: slot << 48 | (tables.sequences.read(Ref(place: Int(slot))).pointee.last &+ 1))
+      sum &+= tables.members.firstCell(hashes.party) ^ tables.dedupe.firstCell(hashes.key.low)
+      sum &+= tables.transactions.firstCell(self.hashes.number(next))
     }
-    guard members.count > 0 else { return sum }
+    guard tables.members.count > 0 else { return sum }
     for i in commands.indices {
       guard let hashes = commands[i].hashes else { continue }
-      _ = memberIndex.find(hashes.party) { value in
-        commands[i].number = Int(value &- 1)
-        return true
-      }
+      if let member = tables.members.candidate(hashes.party) { commands[i].member = member }
     }
     for i in commands.indices {
-      let record = members.read(commands[i].number)
+      let record = tables.members.read(commands[i].member)
       sum &+= record.pointee.hash ^ record.pointee.lot.expiresAt.bits ^ record.pointee.lot.expired.bits
     }
     return sum
@@ -96,8 +93,8 @@ extension Ledger {
     var command: UnsafeRawBufferPointer
     /// Of a member's request.
     var hashes: RequestHashes?
-    /// The member's number, or any other.
-    var number = 0
+    /// The member, or any other.
+    var member = Ref<MemberRecord>(place: 0)
   }
   /// The hashes of a member's request, if the command is whole as far as what they are made of lies.
   private func requestHashes(_ command: UnsafeRawBufferPointer) -> RequestHashes? {

@@ -8,41 +8,40 @@ extension Ledger {
   // MARK: Content
 
   /// A new member; nil if there are too many.
-  mutating func addMember(_ tenant: TenantID, _ id: Bytes, name: Bytes, region: Bytes) -> UInt32? {
+  mutating func addMember(_ tenant: TenantID, _ id: Bytes, name: Bytes, region: Bytes) -> Ref<MemberRecord>? {
     let hash = Slot.hash(.member, tenant: tenant, id: id)
-    guard members.count < Int(UInt32.max) - 2 else { return nil }
-    let text = ShortText(inline: id) ?? ShortText(reference: texts.append(id))
+    guard tables.members.count < Int(UInt32.max) - 2 else { return nil }
+    let text = ShortText(inline: id) ?? ShortText(reference: tables.texts.append(id))
     var record = MemberRecord(hash: hash, id: text, since: now, tenant: tenant)
     if name.count > 0 || region.count > 0 {
       var profile = ByteBuffer(capacity: 512)
       profile.append(counted: region)
       profile.append(name)
-      record.profile = texts.append(profile.bytes)
+      record.profile = tables.texts.append(profile.bytes)
     }
-    let number = UInt32(members.append(record))
-    memberIndex.insert(hashes.member(id, tenant).finishedLow(), number + 1)
+    let number = tables.members.append(record, hashes.member(id, tenant).finishedLow())
     core.memberCount += 1
-    countMember(UnsafePointer(members.write(Int(number))), 1)
+    countMember(UnsafePointer(tables.members.write(number)), 1)
     return number
   }
   /// A member's region and name.
   func profile(_ member: UnsafePointer<MemberRecord>) -> (region: Bytes, name: Bytes) {
     let none = Bytes(start: nil, count: 0)
     guard member.pointee.profile != 0 else { return (none, none) }
-    var reader = ByteReader(texts.read(member.pointee.profile))
+    var reader = ByteReader(tables.texts.read(member.pointee.profile))
     guard let region = try? reader.readCounted(), let name = try? reader.readBytes(reader.remaining) else {
       return (none, none)
     }
     return (region, name)
   }
-  func hasContent(_ number: UInt32, name: Bytes, region: Bytes) -> Bool {
-    let own = profile(members.read(Int(number)))
+  func hasContent(_ number: Ref<MemberRecord>, name: Bytes, region: Bytes) -> Bool {
+    let own = profile(tables.members.read(number))
     return own.name.elementsEqual(name) && own.region.elementsEqual(region)
   }
   /// What the digest knows of a member itself.
   func memberContent(_ member: UnsafePointer<MemberRecord>) -> UInt64 {
     var content = xxh64(memberID(member), seed: UInt64(member.pointee.tenant.rawValue))
-    if member.pointee.profile != 0 { content ^= xxh64(texts.read(member.pointee.profile)) }
+    if member.pointee.profile != 0 { content ^= xxh64(tables.texts.read(member.pointee.profile)) }
     return content &+ DigestSum.mix(UInt64(bitPattern: member.pointee.since.microseconds), 1)
   }
   mutating func countMember(_ member: UnsafePointer<MemberRecord>, _ sign: Int64) {
@@ -53,17 +52,17 @@ extension Ledger {
 
   // MARK: States
 
-  mutating func setState(ofMember number: UInt32, _ state: MemberState) {
-    let member = members.write(Int(number))
+  mutating func setState(ofMember number: Ref<MemberRecord>, _ state: MemberState) {
+    let member = tables.members.write(number)
     let change = Int64(state.rawValue) - Int64(member.pointee.state)
     core.digest.add(member.pointee.hash, DigestField.memberState, change)
     member.pointee.state = state.rawValue
   }
   /// Releases the member's holds; what is then left lapses to breakage. A debt stays: it is owed.
-  mutating func closeMember(_ number: UInt32) {
+  mutating func closeMember(_ number: Ref<MemberRecord>) {
     releaseHolds(number, dueAt: .never)
     for program in 0..<catalogue.programCount {
-      guard account(members.read(Int(number)), program) != nil,
+      guard account(tables.members.read(number), program) != nil,
         let holder = holder(number, program, create: false)
       else { continue }
       endDueLots(holder)
@@ -75,7 +74,7 @@ extension Ledger {
   mutating func lapseRest(_ holder: Holder) {
     var lapsed: Int64 = 0
     var number = holder.account.pointee.firstLot
-    while number != 0 {
+    while number != .none {
       let record = lot(holder, number)
       let next = record.pointee.next
       let points = record.pointee.available

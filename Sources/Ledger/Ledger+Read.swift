@@ -35,7 +35,7 @@ extension Ledger {
     return .replied
   }
   /// The member that a query is about.
-  private func member(_ call: Call) throws(Stop) -> UInt32 {
+  private func member(_ call: Call) throws(Stop) -> Ref<MemberRecord> {
     guard let number = findMember(call.party, tenant: call.tenant) else {
       throw .refused(.notFound("member", call.party))
     }
@@ -45,7 +45,7 @@ extension Ledger {
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
     let program = try program(call.text(.program), -1, call.tenant)
-    let position = position(members.read(Int(number)), program)
+    let position = position(tables.members.read(number), program)
     guard !position.isBroken else {
       throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
     }
@@ -66,7 +66,7 @@ extension Ledger {
     let number = try member(call)
     let name = call.text(.program)
     let program = name.isEmpty ? -1 : try program(name, -1, call.tenant)
-    let member = members.read(Int(number))
+    let member = tables.members.read(number)
     let newest = program < 0 ? newestRecord(member) : account(member, program)?.pointee.lastRecord
     guard let start = historyStart(number, newest ?? .none, before: call.transaction(.before) ?? .none) else {
       throw .refused(Refusal(.notFound, HistoryWalk.unknown))
@@ -78,30 +78,30 @@ extension Ledger {
   }
   /// Where a history begins; nil if `before` cannot be a transaction of the member.
   private func historyStart(
-    _ number: UInt32, _ newest: JournalPosition, before: TransactionID
+    _ number: Ref<MemberRecord>, _ newest: JournalPosition, before: TransactionID
   ) -> HistoryWalk.Start? {
     if before == .none { return .at(newest) }
     if let known = findTransaction(before) {
-      let transaction = transactions.read(known).pointee
+      let transaction = tables.transactions.read(known).pointee
       return transaction.member == number ? .behind(transaction.position) : nil
     }
     // A member's transactions are numbered in its slot.
-    guard before.slot == members.read(Int(number)).pointee.slot, isNumbered(before) else { return nil }
-    switch past.find(before) {
+    guard before.slot == tables.members.read(number).pointee.slot, isNumbered(before) else { return nil }
+    switch tables.past.find(before) {
     case .entry(let entry): return .behindRemembered(entry.position, before)
     case .unknown: return .behindForgotten(TransactionSearch(before, before: journal.end))
     case .never: return nil
     }
   }
   private func isNumbered(_ tx: TransactionID) -> Bool {
-    tx.sequence > 0 && tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
+    tx.sequence > 0 && tx.sequence <= lastSequence(of: tx.slot)
   }
 
   private func readTransaction(_ call: Call) throws(Stop) -> ReadOutcome {
     let tx = call.transaction
     guard let number = findTransaction(tx) else {
       guard isNumbered(tx) else { throw .refused(.notFound(tx)) }
-      switch past.find(tx) {
+      switch tables.past.find(tx) {
       case .entry(let entry):
         return .journal(
           journalQuery(.remembered(at: entry.position, tx: tx, tenant: call.tenant, state: entry.state)))
@@ -111,10 +111,10 @@ extension Ledger {
       case .never: throw .refused(.notFound(tx))
       }
     }
-    guard members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == call.tenant else {
+    guard tables.members.read(tables.transactions.read(number).pointee.member).pointee.tenant == call.tenant else {
       throw .refused(.notFound(tx))
     }
-    let record = transactions.read(number).pointee
+    let record = tables.transactions.read(number).pointee
     var left: Int64 = -1
     var state = ""
     switch RecordKind(rawValue: record.kind) {
@@ -138,7 +138,7 @@ extension Ledger {
 
   private func readMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
-    let member = members.read(Int(number))
+    let member = tables.members.read(number)
     let profile = profile(member)
     reply.record()
     reply.field(.member, call.party)
@@ -146,17 +146,17 @@ extension Ledger {
     reply.field(.name, profile.name)
     reply.field(.region, profile.region)
     var list = ByteBuffer(capacity: 256)
-    var own: [UInt32] = []
+    var own: [Ref<CardRecord>] = []
     var next = member.pointee.firstCard
-    while next != 0 {
+    while next != .none {
       own.append(next)
-      next = cards.read(Int(next - 1)).pointee.next
+      next = tables.cards.read(next).pointee.next
     }
     for number in own.reversed() {
-      let card = cards.read(Int(number - 1)).pointee
+      let card = tables.cards.read(number).pointee
       guard card.state != CardState.removed.rawValue else { continue }
       if list.count > 0 { list.append(UInt8(ascii: ",")) }
-      list.append(texts.read(card.number))
+      list.append(tables.texts.read(card.number))
       if card.state == CardState.lost.rawValue { list.append(":lost") }
     }
     reply.field(.cards, list.bytes)
@@ -165,15 +165,15 @@ extension Ledger {
 
   private func readCard(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     guard let place = findCard(hashes.card(call.card, call.tenant).finishedLow(), call.tenant, call.card),
-      cardEntries.read(Int(place)).pointee.member != 0
+      tables.cardEntries.read(place).pointee.member != 0
     else { throw .refused(.notFound("card", call.card)) }
-    let entry = cardEntries.read(Int(place)).pointee
+    let entry = tables.cardEntries.read(place).pointee
     reply.record()
     reply.field(.card, call.card)
-    reply.field(.member, texts.read(entry.member))
+    reply.field(.member, tables.texts.read(entry.member))
     reply.field(.state, (CardState(rawValue: entry.state) ?? .active).text.bytes)
     var former = ByteBuffer(capacity: 64)
-    forEachFormerHolder(cardEntries.read(Int(place))) { _, member in
+    forEachFormerHolder(tables.cardEntries.read(place)) { _, member in
       if !former.isEmpty { former.append(UInt8(ascii: ",")) }
       former.append(member)
     }

@@ -18,6 +18,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var core = Core()
   /// When lots end that are not booked yet, and how many do.
   var calendar = ExpiryCalendar()
+  /// When request ids came.
+  var dedupeMarks = RetentionMarks()
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
@@ -30,37 +32,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   private let pin = Atomic<UInt8>(0)
 
   var pool: PagePool
-  var members: PagedArray<MemberRecord>
-  var memberIndex: HashIndex
-  var accounts: PagedArray<AccountRecord>
-  var lots: PagedArray<LotRecord>
-  var takes: PagedArray<TakeRecord>
-  var texts: PagedBlob
-  /// The last sequence number of each slot.
-  var sequences: PagedArray<UInt64>
-  var transactions: PagedQueue<TransactionRecord>
-  var transactionIndex: HashIndex
-  /// Those that have left memory.
-  var past: PastTable
-  var dedupe: PagedQueue<DedupeRecord>
-  var dedupeIndex: HashIndex
-  var dedupeMarks = RetentionMarks()
-  var holds: PagedArray<HoldRecord>
-  var holdQueue: PagedArray<HoldDeadline>
-  var transits: PagedArray<TransitRecord>
-  var lapsed: PagedQueue<LapsedRecord>
-  var lapsedIndex: HashIndex
-  var cards: PagedArray<CardRecord>
-  var cardEntries: PagedArray<CardEntryRecord>
-  var cardIndex: HashIndex
-  var programs: PagedArray<ProgramRecord>
-  var parts: PagedArray<PartRecord>
-  /// The first part of each merchant.
-  var firstParts: PagedArray<UInt32>
-  var outbox: PagedArray<OutboxRecord>
-  var outboxIndex: HashIndex
-  var inbox: PagedArray<InboxRecord>
-  var inboxIndex: HashIndex
+  var tables = Tables()
 
   /// An empty ledger.
   public init(shard: ShardID, limits: LedgerLimits = LedgerLimits()) {
@@ -68,35 +40,9 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     catalogue = Catalogue(key: .none)
     hashes = KeyedHashes(.none)
     pool = PagePool()
-    members = PagedArray(pool)
-    memberIndex = HashIndex(pool)
-    accounts = PagedArray(pool)
-    lots = PagedArray(pool)
-    takes = PagedArray(pool)
-    texts = PagedBlob(pool)
-    sequences = PagedArray(pool)
-    transactions = PagedQueue(pool)
-    transactionIndex = HashIndex(pool)
-    past = PastTable(pool)
-    dedupe = PagedQueue(pool)
-    dedupeIndex = HashIndex(pool)
-    holds = PagedArray(pool)
-    holdQueue = PagedArray(pool)
-    transits = PagedArray(pool)
-    lapsed = PagedQueue(pool)
-    lapsedIndex = HashIndex(pool)
-    cards = PagedArray(pool)
-    cardEntries = PagedArray(pool)
-    cardIndex = HashIndex(pool)
-    programs = PagedArray(pool)
-    parts = PagedArray(pool)
-    firstParts = PagedArray(pool)
-    outbox = PagedArray(pool)
-    outboxIndex = HashIndex(pool)
-    inbox = PagedArray(pool)
-    inboxIndex = HashIndex(pool)
     journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: JournalPosition(beginningOf: shard))
-    for _ in 0..<Slot.count { sequences.append(0) }
+    tables.attachTables(pool.state)
+    for _ in 0..<Slot.count { _ = tables.sequences.append(SequenceRecord()) }
     core.shard = shard
   }
 
@@ -122,7 +68,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   /// When there is something to book: propose a tick then, and again while it stays in the past.
   public var nextDeadline: Stamp? {
     var next = calendar.first
-    if holdQueue.count > 0 { next = min(next ?? .never, holdQueue.read(0).pointee.deadline) }
+    if tables.holdQueue.count > 0 { next = min(next ?? .never, tables.holdQueue.read(0).pointee.deadline) }
     if let overdue { next = min(next ?? .never, overdue) }
     return next
   }
@@ -144,7 +90,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     if header.semantics > core.semantics { raiseSemantics(to: header.semantics) }
-    dedupeMarks.advance(to: now, retention: retention, end: dedupe.end, latest: latest)
+    dedupeMarks.advance(to: now, retention: retention, end: tables.dedupe.end, latest: latest)
     dropOverdue(atMost: Ledger.dropsAnEntry)
   }
   private mutating func raiseSemantics(to semantics: UInt8) {
@@ -162,7 +108,9 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     var list = ByteBuffer(capacity: 65_536)
     for first in stride(from: 0, to: Slot.count, by: JournalRecord.slotsPerIndex) {
       list.removeAll()
-      for slot in first..<first + JournalRecord.slotsPerIndex { list.append(varint: sequences.read(slot).pointee) }
+      for slot in first..<first + JournalRecord.slotsPerIndex {
+        list.append(varint: tables.sequences.read(Ref(place: slot)).pointee.last)
+      }
       var record = JournalRecord(
         .index, tx: .none, stamp: core.lastStamp, tenant: .first, member: UnsafeRawBufferPointer(start: nil, count: 0))
       record.amount = Int64(first)

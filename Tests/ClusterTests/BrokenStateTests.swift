@@ -34,7 +34,7 @@ import Testing
         }
       }
       LoneReplica.apply(&ledger) { LoneReplica.earn(&$0, 5, "first") }
-      if broken { ledger.members.write(0).pointee.lot.issued = .max - 5 }
+      if broken { ledger.tables.members.write(Ref(place: 0)).pointee.lot.issued = .max - 5 }
       let last = ledger.lastIndex
       let raft = try RaftGroup(
         node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: last,

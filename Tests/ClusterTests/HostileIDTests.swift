@@ -100,10 +100,13 @@ import Testing
       #expect(book.replies[.error] == nil, "\(book.replies)")
     }
     func pages(_ book: Book) -> [Int] {
-      [book.ledger.memberIndex.table.count, book.ledger.cardIndex.table.count, book.ledger.dedupeIndex.table.count]
+      [
+        book.ledger.tables.members.index.table.count, book.ledger.tables.cardEntries.index.table.count,
+        book.ledger.tables.dedupe.index.table.count,
+      ]
     }
-    #expect(!hostile.ledger.memberIndex.hasChains && !hostile.ledger.cardIndex.hasChains)
-    #expect(!hostile.ledger.dedupeIndex.hasChains && !hostile.ledger.transactionIndex.hasChains)
+    #expect(!hostile.ledger.tables.members.index.hasChains && !hostile.ledger.tables.cardEntries.index.hasChains)
+    #expect(!hostile.ledger.tables.dedupe.index.hasChains && !hostile.ledger.tables.transactions.index.hasChains)
     for (a, b) in zip(pages(hostile), pages(plain)) { #expect(a <= 2 * b, "\(pages(hostile)) \(pages(plain))") }
     try hostile.ledger.checkInvariants()
     // Merchants: the longest run of a table that is at most half full.
@@ -134,7 +137,8 @@ import Testing
       }
     }
     let pool = PagePool()
-    var index = HashIndex(pool)
+    var index = HashIndex()
+    index.attach(pool.state)
     let hashes = KeyedHashes(HashKey(low: 5, high: 6))
     for (i, tx) in numbers.enumerated() { index.insert(hashes.number(tx), UInt32(i + 1)) }
     #expect(!index.hasChains && index.table.count <= 32, "\(index.table.count)")

@@ -58,7 +58,7 @@ struct BoundPropertyTests {
     for shard in world.shards.indices {
       for _ in 0..<70 { try world.send(world.tick(), to: shard) }
     }
-    try #require(world.shards.allSatisfy { $0.ledger.transactions.count < 10 })
+    try #require(world.shards.allSatisfy { $0.ledger.tables.transactions.count < 10 })
     return (world, members)
   }
 

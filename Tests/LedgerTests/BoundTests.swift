@@ -221,7 +221,7 @@ struct BoundTests {
     let world = try World.withCafe("earn=1/1")
     _ = try world.run("EARN ann merchant=cafe points=10 id=a")
     _ = try world.run("HOLD ann merchant=cafe points=4 id=b")
-    change(world.shards[0].ledger.members.write(0))
+    change(world.shards[0].ledger.tables.members.write(Ref(place: 0)))
     return world
   }
   /// What an entry of that line and a purchase behind it gives: the outcomes that were told.
@@ -256,8 +256,8 @@ struct BoundTests {
   @Test(arguments: ["RELEASE #2 id=x", "CAPTURE #2 id=x", "REDEEM ann merchant=cafe points=6 id=x", "MEMBER CLOSE ann"])
   func recordsThatDoNotHangTogetherAreAFaultAndNoTrap(line: String) throws {
     let world = try broken {
-      $0.pointee.account.firstLot = 0
-      $0.pointee.account.lastLot = 0
+      $0.pointee.account.firstLot = .none
+      $0.pointee.account.lastLot = .none
     }
     #expect(try outcomes(world, line) == 0)
     #expect(world.shards[0].ledger.fault == "records do not hang together")

@@ -106,7 +106,7 @@ import Testing
     // And when the state has forgotten them all.
     world.time = Stamp(microseconds: world.time.microseconds + 50 * 86_400 * 1_000_000)
     _ = try world.send(world.tick())
-    try #require(world.shards[0].ledger.transactions.count == 0)
+    try #require(world.shards[0].ledger.tables.transactions.count == 0)
     for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
       #expect(try ask(world, "HISTORY ann before=\(before)").reply == "-NOTFOUND", "\(before)")
     }
@@ -128,7 +128,7 @@ import Testing
     if isForgotten {
       world.time = Stamp(microseconds: world.time.microseconds + 50 * 86_400 * 1_000_000)
       for _ in 0..<20 { _ = try world.send(world.tick()) }
-      try #require(world.shards[0].ledger.transactions.count == 0)
+      try #require(world.shards[0].ledger.tables.transactions.count == 0)
     }
     for program in ["", " program=p", " program=q"] {
       let all = try ask(world, "HISTORY ann\(program) limit=1000").reply.split(separator: "\n")

@@ -66,10 +66,10 @@ struct HoldTests {
       }
       let ledger = world.shards[0]
       var deadlines: [Int64] = []
-      var next = ledger.ledger.members.read(0).pointee.firstHold
-      while next != 0 {
-        deadlines.append(ledger.ledger.holds.read(Int(next - 1)).pointee.deadline.microseconds)
-        next = ledger.ledger.holds.read(Int(next - 1)).pointee.next
+      var next = ledger.ledger.tables.members.read(Ref(place: 0)).pointee.firstHold
+      while next != .none {
+        deadlines.append(ledger.ledger.tables.holds.read(next).pointee.deadline.microseconds)
+        next = ledger.ledger.tables.holds.read(next).pointee.next
       }
       #expect(deadlines == deadlines.sorted())
     }

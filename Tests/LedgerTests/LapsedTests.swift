@@ -77,8 +77,8 @@ struct LapsedTests {
     let ledger = world.shards[0]
     let own = try #require(ledger.ledger.auditFigures().programs.first).breakage
     #expect(own == 60)
-    let remembered = (ledger.ledger.lapsed.first..<ledger.ledger.lapsed.end).reduce(Int64(0)) {
-      $0 + max(0, ledger.ledger.lapsed.read($1).pointee.points)
+    let remembered = (ledger.ledger.tables.lapsed.first..<ledger.ledger.tables.lapsed.end).reduce(Int64(0)) {
+      $0 + max(0, ledger.ledger.tables.lapsed.read($1).pointee.points)
     }
     #expect(try world.run("REFUND #1 id=d").contains("points=-100 balance=\(remembered - 100)"))
     #expect(try world.run("REFUND #2 id=e").contains("points=-60 balance=-60"))
@@ -97,7 +97,7 @@ struct LapsedTests {
       try pass(world, days: 1)
       if day % 10 == 0 { try ledger.ledger.checkInvariants() }
       // Two lots and a mark a day.
-      #expect(ledger.ledger.lapsed.count <= 3 * 63)
+      #expect(ledger.ledger.tables.lapsed.count <= 3 * 63)
       // The oldest that may be refunded still comes from breakage: the balance stays.
       guard day >= 60 else { continue }
       let before = try world.run("BALANCE ann")
@@ -109,7 +109,7 @@ struct LapsedTests {
       try pass(world, days: 1)
       try world.send(world.tick())
     }
-    #expect(ledger.ledger.lapsed.isEmpty && ledger.ledger.lapsedIndex.count == 0)
+    #expect(ledger.ledger.tables.lapsed.isEmpty && ledger.ledger.tables.lapsed.index.count == 0)
     try ledger.ledger.checkInvariants()
   }
 

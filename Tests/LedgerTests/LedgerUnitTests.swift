@@ -109,7 +109,7 @@ struct LedgerUnitTests {
     _ = try world.run("REDEEM a merchant=c points=7 id=y")
     world.time = Stamp(microseconds: world.time.microseconds + 51 * 86_400 * 1_000_000)
     #expect(try world.run("REFUND #1 id=z") == "-LIMIT which=refund-window")
-    #expect(world.shards[0].ledger.transactions.count == 0)
+    #expect(world.shards[0].ledger.tables.transactions.count == 0)
     #expect(try world.run("CHECK") == "ok")
     #expect(try world.run("HISTORY a limit=1").contains("points=-7"))
   }

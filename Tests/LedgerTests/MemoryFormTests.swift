@@ -9,27 +9,28 @@ private struct FormState<Record: BitwiseCopyable>: TabledState, ~Copyable {
   var array: PagedArray<Record>
   var queue: PagedQueue<Record>
   var blob: PagedBlob
-  let formerSizes: [Int]
+  private let former: [TableTag.Form]
   /// Whether this build has the blob at all.
   let hasBlob: Bool
   var isBlobFirst = false
   var blobSince: UInt8 = 1
 
-  init(formerSizes: [Int] = [], hasBlob: Bool = true) {
+  /// - Parameter until: the semantics by which records have grown.
+  init(formerSizes: [Int] = [], until: UInt8 = Semantics.first, hasBlob: Bool = true) {
     array = PagedArray(pool)
     queue = PagedQueue(pool)
     blob = PagedBlob(pool)
-    self.formerSizes = formerSizes
+    former = formerSizes.map { TableTag.Form(bytes: $0, until: until) }
     self.hasBlob = hasBlob
   }
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     if hasBlob && isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob", since: blobSince)) }
-    try visitor.visit(&array, TableTag(1, "the array", formerSizes: formerSizes))
-    try visitor.visit(&queue, TableTag(2, "the queue", formerSizes: formerSizes))
+    try visitor.visit(&array, TableTag(1, "the array", former: former))
+    try visitor.visit(&queue, TableTag(2, "the queue", former: former))
     if hasBlob && !isBlobFirst { try visitor.visit(&blob, TableTag(3, "the blob", since: blobSince)) }
   }
-  mutating func image(changesOnly: Bool = false) -> [UInt8] {
-    let snapshot = frozen(into: pool.beginSnapshot()).finish()
+  mutating func image(changesOnly: Bool = false, semantics: UInt8 = Semantics.newest) -> [UInt8] {
+    let snapshot = frozen(into: pool.beginSnapshot(), semantics: semantics).finish()
     var bytes: [UInt8] = []
     snapshot.write(changesOnly: changesOnly) { bytes.append(contentsOf: $0) }
     pool.endSnapshot(snapshot, isKept: true)
@@ -95,6 +96,43 @@ private struct Large: BitwiseCopyable, Equatable {
     let bytes = grown.image()
     #expect(try again.restore([bytes]))
     #expect(same(again.image(), bytes))
+  }
+
+  /// A record has grown by semantics that have not begun: older builds read what this one writes.
+  @Test func recordsAreWrittenAsTheyWereUntilTheirSemanticsBegin() throws {
+    let older = small()
+    var newer = FormState<Large>(formerSizes: [8], until: 9)
+    for i in 0..<older.array.count { newer.array.append(Large(key: older.array[i].key)) }
+    for i in 0..<older.queue.end {
+      newer.queue.append(Large(key: i * 2))
+      if i > 3_100 { newer.queue.removeFirst() }
+    }
+    try #require(newer.queue.first == older.queue.first && newer.queue.end == older.queue.end)
+    let snapshot = newer.frozen(into: newer.pool.beginSnapshot(), semantics: 8).finish()
+    #expect(!snapshot.canTellChanges, "its pages are not those that are written")
+    // What changes while it is written is not in it.
+    var bytes: [UInt8] = []
+    snapshot.write { run in
+      bytes.append(contentsOf: run)
+      newer.array[Int.random(in: 0..<5_000)] = Large(key: 77, more: 1)
+      newer.queue[newer.queue.first + UInt64.random(in: 0..<1_000)] = Large(key: 78, more: 1)
+    }
+    #expect(snapshot.byteCount == bytes.count)
+    newer.pool.endSnapshot(snapshot, isKept: true)
+    var read = FormState<Small>()
+    #expect(try read.restore([bytes]))
+    #expect(read.array.count == 5_000 && read.queue.first == older.queue.first && read.queue.end == older.queue.end)
+    for i in 0..<5_000 where read.array[i] != older.array[i] { Issue.record("record \(i) of the array") }
+    for i in read.queue.first..<read.queue.end where read.queue[i] != older.queue[i] {
+      Issue.record("record \(i) of the queue")
+    }
+    // Once they have begun, they have all that they grew by.
+    newer.array[3] = Large(key: 3, more: 4, evenMore: 5)
+    let begun = newer.image(semantics: 9)
+    #expect(throws: MalformedBytes.self) { _ = try read.restore([begun]) }
+    var grown = FormState<Large>(formerSizes: [8], until: 9)
+    #expect(try grown.restore([begun]))
+    #expect(grown.array[3] == Large(key: 3, more: 4, evenMore: 5))
   }
 
   @Test func anEmptyTableGrows() throws {

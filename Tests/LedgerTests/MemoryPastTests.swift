@@ -9,7 +9,8 @@ import Testing
   @Test(arguments: 1...4) func aTableHoldsWhatADictionaryWould(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let pool = PagePool()
-    var table = PastTable(pool)
+    var table = PastTable()
+    table.attachTables(pool.state)
     var model: [UInt64: UInt64] = [:]
     var sequences = [UInt64](repeating: 0, count: 5)
     var waiting: [TransactionID] = []
@@ -62,7 +63,8 @@ import Testing
   /// Many a slot, and few: what an entry costs, everything counted.
   @Test(arguments: [(50, 24.0), (400, 21.5), (3_000, 21.0)]) func anEntryCosts(perSlot: Int, most: Double) {
     let pool = PagePool()
-    var table = PastTable(pool)
+    var table = PastTable()
+    table.attachTables(pool.state)
     let empty = pool.usedByteCount
     let slots = perSlot > 1000 ? 1_024 : Slot.count
     for sequence in 1...perSlot {

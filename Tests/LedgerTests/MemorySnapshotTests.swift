@@ -10,6 +10,7 @@ import Testing
 
 struct StepCount: SingleRecord {
   var steps: UInt64 = 0
+  static var tag: TableTag { .one }
 }
 extension TableTag {
   static let one = TableTag(1, "one")
@@ -274,8 +275,8 @@ struct TestState: TabledState, ~Copyable, @unchecked Sendable {
     }
     // Every byte of the beginning, and of what describes the array, has a meaning that is checked.
     let places = [
-      0, 8, 12, 16, 20, 22, 24, 26, 28, 32, 36, 44, 52, 60, 76, 80, 82, 84, 86, 88, 92, 96, 104, 112, 120, 128, 136,
-      140, 144,
+      0, 8, 12, 16, 20, 22, 24, 26, 28, 32, 36, 44, 52, 60, 76, 80, 82, 84, 86, 88, 92, 96, 104, 112, 120, 128, 140,
+      144, 148,
     ]
     for at in places {
       var changed = bytes

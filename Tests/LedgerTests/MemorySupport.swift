@@ -36,3 +36,29 @@ extension HashIndex {
     return all
   }
 }
+
+// What has a pool from the beginning.
+extension PagedArray {
+  init(_ pool: borrowing PagePool) {
+    self.init()
+    attach(pool.state)
+  }
+}
+extension PagedQueue {
+  init(_ pool: borrowing PagePool) {
+    self.init()
+    attach(pool.state)
+  }
+}
+extension PagedBlob {
+  init(_ pool: borrowing PagePool) {
+    self.init()
+    attach(pool.state)
+  }
+}
+extension HashIndex {
+  init(_ pool: borrowing PagePool) {
+    self.init()
+    attach(pool.state)
+  }
+}

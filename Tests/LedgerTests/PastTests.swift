@@ -47,7 +47,7 @@ struct PastTests {
       }
     }
     #expect(world.recalls > 40, "\(world.recalls)")
-    #expect(world.shards[0].ledger.transactions.count < (areFew ? 30 : 100))
+    #expect(world.shards[0].ledger.tables.transactions.count < (areFew ? 30 : 100))
     #expect(present.recalls == 0)
     try world.shards[0].ledger.checkInvariants()
   }
@@ -191,7 +191,7 @@ struct PastTests {
     }
     // Nothing of them is left: 57 days are over, and what is kept is kept for 40.
     var isForgotten = false
-    if case .unknown = world.shards[0].ledger.past.find(world.transaction("#1")) { isForgotten = true }
+    if case .unknown = world.shards[0].ledger.tables.past.find(world.transaction("#1")) { isForgotten = true }
     #expect(isForgotten)
     #expect(try world.run("REFUND #1 id=new") == "-LIMIT which=refund-window")
     #expect(try world.run("REFUND #1 id=new") == "-LIMIT which=refund-window")
@@ -316,7 +316,7 @@ struct PastTests {
     for day in 0..<20 {
       try pass(world, days: 1)
       _ = try world.run("EARN bob merchant=cafe points=1 id=b\(day)")
-      #expect(world.shards[0].ledger.transactions.count < 6)
+      #expect(world.shards[0].ledger.tables.transactions.count < 6)
       #expect(world.shards[0].ledger.findTransaction(world.transaction("#2")) != nil)
       try world.shards[0].ledger.checkInvariants()
     }
@@ -330,7 +330,7 @@ struct PastTests {
     for hour in 0..<24 * 130 {
       world.time = Stamp(microseconds: world.time.microseconds + 3_600_000_000)
       for i in 0..<4 { _ = try world.send(try world.build("EARN ann merchant=cafe points=1 id=e\(hour)-\(i)").bytes) }
-      if hour % (24 * 10) == 0 { sizes.append(world.shards[0].ledger.past.blockCount) }
+      if hour % (24 * 10) == 0 { sizes.append(world.shards[0].ledger.tables.past.blockCount) }
     }
     // 40 days of 96 a day, in blocks of 8.
     #expect(sizes[5...].allSatisfy { (470...510).contains($0) }, "\(sizes)")
@@ -339,6 +339,6 @@ struct PastTests {
     let restored = try Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()))
     try restored.checkInvariants()
     let (a, b) = (restored.digest, shard.ledger.digest)
-    #expect(a == b && restored.past.blockCount == shard.ledger.past.blockCount)
+    #expect(a == b && restored.tables.past.blockCount == shard.ledger.tables.past.blockCount)
   }
 }

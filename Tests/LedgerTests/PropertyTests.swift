@@ -69,6 +69,30 @@ struct PropertyTests {
     return world
   }
 
+  /// What a split needs: each record counts in the slot that it goes with, or as the shard's own.
+  @Test func theDigestIsTheSumOfItsSlots() throws {
+    let world = try PropertyTests.open(3, seed: 21)
+    var traffic = Traffic(random: SeededGenerator(seed: 21))
+    for step in 0..<400 {
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.pick(5000)) * 1_000_000)
+      if step % 7 == 0 { _ = try world.run("TICK") }
+      _ = try world.run(traffic.line(world.names.count))
+      // Some steps between shards stay open.
+      world.holdsPost = step > 350
+    }
+    for shard in world.shards {
+      var sum = shard.ledger.digest { $0 == nil }
+      for part in 0..<4 as Range<UInt16> {
+        sum.add(shard.ledger.digest { $0.map { $0.rawValue % 4 == part } ?? false })
+      }
+      #expect((sum.a, sum.b) == shard.ledger.digest)
+      // What a member has done lies in its slot, and nowhere else.
+      let home = withBytes("m1") { Command.memberSlot($0, tenant: .first) }
+      let own = shard.ledger.digest { $0 == home }
+      #expect((own != DigestSum()) == (world.shard(of: home) == world.shards.firstIndex { $0 === shard }))
+    }
+  }
+
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func invariantsHoldAfterEveryEntryOfMixedTraffic(seed: UInt64) throws {
     let world = try PropertyTests.open(seed % 2 == 0 ? 3 : 1, seed: seed)

@@ -28,9 +28,9 @@ import Testing
     let shard = world.shards[0]
     let begin = world.time.microseconds
     for i in 0..<3 { earn(shard, 1_000, "a\(i)-", at: Stamp(microseconds: begin + Int64(i + 1))) }
-    #expect(shard.ledger.dedupe.count == 3_000 && shard.ledger.transactions.count == 3_000)
+    #expect(shard.ledger.tables.dedupe.count == 3_000 && shard.ledger.tables.transactions.count == 3_000)
     for i in 0..<3 { earn(shard, 500, "b\(i)-", at: Stamp(microseconds: begin + 41 * Self.day + Int64(i))) }
-    #expect(shard.ledger.dedupe.count == 1_500 && shard.ledger.transactions.count == 1_500)
+    #expect(shard.ledger.tables.dedupe.count == 1_500 && shard.ledger.tables.transactions.count == 1_500)
     #expect(!shard.ledger.core.hasOverdue)
     try shard.ledger.checkInvariants()
   }
@@ -46,15 +46,15 @@ import Testing
     #expect(first.microseconds > begin + Self.day && first.microseconds <= begin + 2 * Self.day)
     world.time = Stamp(microseconds: begin + 2 * Self.day)
     _ = try world.run("TICK")
-    #expect(shard.ledger.dedupe.count == 5_000 && shard.ledger.transactions.count == 0)
+    #expect(shard.ledger.tables.dedupe.count == 5_000 && shard.ledger.tables.transactions.count == 0)
     let second = shard.ledger.nextDeadline ?? .zero
     #expect(second.microseconds > begin + 29 * Self.day && second.microseconds <= begin + 31 * Self.day)
     world.time = Stamp(microseconds: begin + 31 * Self.day)
     _ = try world.send(world.tick())
-    #expect((2_000..<5_000).contains(shard.ledger.dedupe.count), "\(shard.ledger.dedupe.count)")
+    #expect((2_000..<5_000).contains(shard.ledger.tables.dedupe.count), "\(shard.ledger.tables.dedupe.count)")
     _ = try world.run("TICK")
     let last = shard.ledger.nextDeadline
-    #expect(shard.ledger.dedupe.count == 0 && last == nil)
+    #expect(shard.ledger.tables.dedupe.count == 0 && last == nil)
     try shard.ledger.checkInvariants()
   }
 
@@ -69,7 +69,7 @@ import Testing
     let ledger = world.home("ann")
     world.time = Stamp(microseconds: world.time.microseconds + 31 * Self.day)
     _ = try world.run("TICK")
-    #expect(world.shards[ledger].ledger.dedupe.count == 1)
+    #expect(world.shards[ledger].ledger.tables.dedupe.count == 1)
     #expect(try world.run("TRANSFER ann \(other) points=60 id=t") == "(pending)")
     world.holdsPost = false
     try world.deliverAll()
@@ -84,12 +84,12 @@ import Testing
     for i in 0..<300 { _ = try world.run("HOLD ann merchant=cafe points=1 ttl=\(1000 + i) id=h\(i)") }
     let ledger = world.shards[0]
     for i in (1..<300) { _ = try world.run("RELEASE #\(i + 2) id=r\(i)") }
-    #expect(ledger.ledger.holdQueue.count == 300)
+    #expect(ledger.ledger.tables.holdQueue.count == 300)
     _ = try world.run("RELEASE #2 id=r0")
-    #expect(ledger.ledger.holdQueue.count >= 300 - Ledger.dropsAnEntry)
+    #expect(ledger.ledger.tables.holdQueue.count >= 300 - Ledger.dropsAnEntry)
     world.time = Stamp(microseconds: world.time.microseconds + 2_000 * 1_000_000)
     _ = try world.run("TICK")
-    #expect(ledger.ledger.holdQueue.count == 0)
+    #expect(ledger.ledger.tables.holdQueue.count == 0)
     #expect(try world.run("CHECK") == "ok")
   }
 

@@ -176,8 +176,10 @@ BUGS = [
           "")]),
     # Ledger
     Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",
-        [(RESTORE, "    try ledger.past.checkRestored()\n",
-          "    try ledger.past.checkRestored()\n    ledger.dedupeIndex = HashIndex(ledger.pool)\n")]),
+        [(RESTORE, "    try ledger.tables.past.checkRestored()\n",
+          "    try ledger.tables.past.checkRestored()\n"
+          "    for n in ledger.tables.dedupe.first..<ledger.tables.dedupe.end {\n"
+          "      ledger.tables.dedupe.unindex(n, ledger.tables.dedupe.read(n).pointee.low)\n    }\n")]),
     Bug("dedupe-forgotten-early", "request ids are forgotten after seconds",
         [(REQUESTS, "{ limits.retentionSeconds * CivilTime", "{ 2 * CivilTime"),
          ("Sources/Ledger/State/RetentionMarks.swift", "interval = 3600 *", "interval = 1 *")]),
@@ -214,7 +216,7 @@ BUGS = [
         [(DELIVERIES, "    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }\n", "")]),
     Bug("first-hold-not-first", "a hold goes in behind all others of its member, whenever it runs out",
         [("Sources/Ledger/Books/Ledger+Holds.swift",
-          "while before != 0, holds.read(Int(before - 1)).pointee.deadline > deadline {", "while false {")]),
+          "while before != .none, tables.holds.read(before).pointee.deadline > deadline {", "while false {")]),
     # Cluster
     Bug("unavailable-though-passed-on", "says that nothing was done of a request whose fate is open",
         [("Sources/Cluster/Edge/Edge.swift", "(.unknown, \"no answer in time; repeat it with the same id\")",

@@ -8,6 +8,7 @@ struct ExpiryCalendar: EncodedTable, Sendable {
     var lots: Int64
   }
   private(set) var rows: [Row] = []
+  static var tag: TableTag { TableTag(2, "the calendar") }
 
   /// The first moment with a lot.
   var first: Stamp? { rows.first?.expiresAt }

@@ -2,7 +2,7 @@ import Base
 
 /// Where a member's account of one program is, while one command works on it. The addresses hold until a snapshot begins.
 struct Holder {
-  var number: UInt32
+  var number: Ref<MemberRecord>
   var member: UnsafeMutablePointer<MemberRecord>
   var account: UnsafeMutablePointer<AccountRecord>
   /// What the digest knows the account by.
@@ -54,39 +54,35 @@ enum DigestField {
 extension Ledger {
   // MARK: Members
 
-  /// The number (place) of a member. `hash` is its keyed one.
-  func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> UInt32? {
+  /// A member. `hash` is its keyed one.
+  func findMember(_ hash: UInt64, _ tenant: TenantID, _ id: UnsafeRawBufferPointer) -> Ref<MemberRecord>? {
     if let short = ShortText(inline: id) {
-      return memberIndex.find(hash) { value in
-        let record = members.read(Int(value &- 1))
-        return record.pointee.id == short && record.pointee.tenant == tenant
-      }.map { $0 &- 1 }
+      return tables.members.find(hash) { $0.pointee.id == short && $0.pointee.tenant == tenant }
     }
-    return memberIndex.find(hash) { value in
-      let record = members.read(Int(value &- 1))
-      return record.pointee.tenant == tenant && !record.pointee.id.isInline
-        && texts.equals(record.pointee.id.low, id)
-    }.map { $0 &- 1 }
+    return tables.members.find(hash) { record in
+      record.pointee.tenant == tenant && !record.pointee.id.isInline
+        && tables.texts.equals(record.pointee.id.low, id)
+    }
   }
-  func findMember(_ id: UnsafeRawBufferPointer, tenant: TenantID) -> UInt32? {
+  func findMember(_ id: UnsafeRawBufferPointer, tenant: TenantID) -> Ref<MemberRecord>? {
     findMember(hashes.member(id, tenant).finishedLow(), tenant, id)
   }
   /// A member's id, in place.
   @inline(__always) func memberID(_ record: UnsafePointer<MemberRecord>) -> UnsafeRawBufferPointer {
     let id = record.pointee.id
-    guard id.isInline else { return texts.read(id.low) }
+    guard id.isInline else { return tables.texts.read(id.low) }
     return UnsafeRawBufferPointer(start: UnsafeRawPointer(record) + 8, count: Int(id.high &>> 56))
   }
   /// The stable one, by which slots go and digests.
-  func hash(ofMember number: UInt32) -> UInt64 { members.read(Int(number)).pointee.hash }
+  func hash(ofMember number: Ref<MemberRecord>) -> UInt64 { tables.members.read(number).pointee.hash }
 
   // MARK: Accounts
 
   @inline(__always) func programKey(_ program: Int) -> UInt64 { catalogue.programRows[program].key }
 
   /// A member's account, made if it is not there and `create` says so.
-  mutating func holder(_ number: UInt32, _ program: Int, create: Bool) -> Holder? {
-    let member = members.write(Int(number))
+  mutating func holder(_ number: Ref<MemberRecord>, _ program: Int, create: Bool) -> Holder? {
+    let member = tables.members.write(number)
     let first = (UnsafeMutableRawPointer(member) + MemberRecord.accountOffset)
       .assumingMemoryBound(to: AccountRecord.self)
     var holder = Holder(
@@ -105,8 +101,8 @@ extension Ledger {
   }
   private mutating func otherAccount(_ holder: Holder, create: Bool) -> UnsafeMutablePointer<AccountRecord>? {
     var next = holder.member.pointee.nextAccount
-    while next != 0 {
-      let account = accounts.write(Int(next - 1))
+    while next != .none {
+      let account = tables.accounts.write(next)
       if account.pointee.program == Int32(holder.program) { return account }
       next = account.pointee.next
     }
@@ -114,13 +110,13 @@ extension Ledger {
     var record = AccountRecord()
     record.program = Int32(holder.program)
     record.next = holder.member.pointee.nextAccount
-    let place = accounts.append(record)
-    holder.member.pointee.nextAccount = UInt32(place + 1)
+    let place = tables.accounts.append(record)
+    holder.member.pointee.nextAccount = place
     countAccount(holder.program)
-    return accounts.write(place)
+    return tables.accounts.write(place)
   }
   private mutating func countAccount(_ program: Int) {
-    programs.write(program).pointee.accounts += 1
+    tables.programs.write(Ref(place: program)).pointee.accounts += 1
     core.accountCount += 1
   }
   /// A member's account to read; nil if there is none.
@@ -128,8 +124,8 @@ extension Ledger {
     let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
     if first.pointee.program == Int32(program) { return first }
     var next = member.pointee.nextAccount
-    while next != 0 {
-      let account = accounts.read(Int(next - 1))
+    while next != .none {
+      let account = tables.accounts.read(next)
       if account.pointee.program == Int32(program) { return account }
       next = account.pointee.next
     }
@@ -139,8 +135,8 @@ extension Ledger {
   @inline(__always) func newestRecord(_ member: UnsafePointer<MemberRecord>) -> JournalPosition {
     var newest = member.pointee.account.lastRecord
     var next = member.pointee.nextAccount
-    while next != 0 {
-      let account = accounts.read(Int(next - 1))
+    while next != .none {
+      let account = tables.accounts.read(next)
       newest = later(newest, account.pointee.lastRecord)
       next = account.pointee.next
     }
@@ -156,10 +152,34 @@ extension Ledger {
     let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
     if first.pointee.program >= 0 { body(first) }
     var next = member.pointee.nextAccount
-    while next != 0 {
-      let account = accounts.read(Int(next - 1))
+    while next != .none {
+      let account = tables.accounts.read(next)
       body(account)
       next = account.pointee.next
+    }
+  }
+
+  /// Adds what the digest knows of a member's accounts and their lots.
+  func addAccounts(of member: UnsafePointer<MemberRecord>, to sum: inout DigestSum) {
+    let hash = member.pointee.hash
+    forEachAccount(member) { account in
+      let key = DigestSum.mix(hash, programKey(Int(account.pointee.program)))
+      sum.add(key, DigestField.available, account.pointee.available)
+      sum.add(key, DigestField.held, account.pointee.held)
+      sum.add(key, DigestField.debt, account.pointee.debt)
+      var next = account.pointee.firstLot
+      while next != .none {
+        let lot = lot(member, next).pointee
+        let lotKey = DigestSum.mix(key &+ UInt64(lot.origin), UInt64(bitPattern: lot.expiresAt.microseconds))
+        sum.add(lotKey, DigestField.lotEarnedAt, lot.earnedAt.microseconds)
+        sum.add(lotKey, DigestField.lotIssued, lot.issued)
+        sum.add(lotKey, DigestField.lotAvailable, lot.available)
+        sum.add(lotKey, DigestField.lotHeld, lot.held)
+        sum.add(lotKey, DigestField.lotConsumed, lot.consumed)
+        sum.add(lotKey, DigestField.lotReversed, lot.reversed)
+        sum.add(lotKey, DigestField.lotExpired, lot.expired)
+        next = lot.next
+      }
     }
   }
 
@@ -182,7 +202,7 @@ extension Ledger {
       core.digest.add(holder.key, DigestField.debt, debt)
     }
     let change = Int128(available) + Int128(held) - Int128(debt)
-    if change != 0 { core.add(change, to: &programs.write(holder.program).pointee.members) }
+    if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program)).pointee.members) }
   }
 
   // MARK: Postings against members
@@ -196,15 +216,15 @@ extension Ledger {
     core.digest.add(partKey(merchant, program), DigestField.redeems, points)
   }
   mutating func postBreakage(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &programs.write(program).pointee.breakage)
+    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.breakage)
     core.digest.add(programKey(program), DigestField.breakage, points)
   }
   mutating func postInTransit(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &programs.write(program).pointee.inTransit)
+    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.inTransit)
     core.digest.add(programKey(program), DigestField.inTransit, points)
   }
   mutating func postBetweenShards(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &programs.write(program).pointee.betweenShards)
+    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.betweenShards)
     core.digest.add(programKey(program), DigestField.betweenShards, points)
   }
   @inline(__always) private func partKey(_ merchant: Int, _ program: Int) -> UInt64 {
@@ -213,15 +233,15 @@ extension Ledger {
   func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 { partKey(merchant, program) }
 
   private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
-    var next = firstParts.read(merchant).pointee
-    while next != 0 {
-      let part = parts.write(Int(next &- 1))
+    var next = tables.firstParts.read(merchant).pointee
+    while next != .none {
+      let part = tables.parts.write(next)
       if part.pointee.program == Int32(program) { return part }
       next = part.pointee.next
     }
-    let place = parts.append(
-      PartRecord(merchant: Int32(merchant), program: Int32(program), next: firstParts.read(merchant).pointee))
-    firstParts[merchant] = UInt32(place + 1)
-    return parts.write(place)
+    let place = tables.parts.append(
+      PartRecord(merchant: Int32(merchant), program: Int32(program), next: tables.firstParts.read(merchant).pointee))
+    tables.firstParts[merchant] = place
+    return tables.parts.write(place)
   }
 }

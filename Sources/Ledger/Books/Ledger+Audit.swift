@@ -31,16 +31,15 @@ extension Ledger {
 
   /// The shard's figures by program. O(merchants + open deliveries).
   public func auditFigures() -> AuditFigures {
-    var issues = [Int128](repeating: 0, count: programs.count)
+    var issues = [Int128](repeating: 0, count: tables.programs.count)
     var redeems = issues
-    for i in 0..<parts.count {
-      let part = parts.read(i).pointee
-      issues[Int(part.program)] &+= part.issues
-      redeems[Int(part.program)] &+= part.redeems
+    tables.parts.forEach { _, part in
+      issues[Int(part.pointee.program)] &+= part.pointee.issues
+      redeems[Int(part.pointee.program)] &+= part.pointee.redeems
     }
     var rows: [AuditFigures.Program] = []
-    for i in 0..<programs.count {
-      let p = programs.read(i).pointee
+    for i in 0..<tables.programs.count {
+      let p = tables.programs.read(Ref(place: i)).pointee
       rows.append(
         AuditFigures.Program(
           name: catalogue.programs[i].name,
@@ -49,12 +48,9 @@ extension Ledger {
           merchantRedeems: redeems[i], breakage: p.breakage))
     }
     var open: Int128 = 0
-    for i in 0..<outbox.count {
-      let record = outbox.read(i).pointee
-      guard record.id != .none, record.kind == Ledger.transferKind, let number = findTransaction(record.id) else {
-        continue
-      }
-      open &+= Int128(transactions.read(number).pointee.points)
+    OutboxRecord.forEach(in: self) { record in
+      guard record.pointee.kind == Ledger.transferKind, let number = findTransaction(record.pointee.id) else { return }
+      open &+= Int128(tables.transactions.read(number).pointee.points)
     }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,

@@ -16,7 +16,7 @@ extension Ledger {
     _ member: UnsafePointer<MemberRecord>, _ account: UnsafePointer<AccountRecord>?, _ points: Int64
   ) -> Bool {
     guard let account else { return true }
-    let away = member.pointee.firstTransit == 0 ? 0 : transit(member, account.pointee.program)?.pointee.points ?? 0
+    let away = member.pointee.firstTransit == .none ? 0 : transit(member, account.pointee.program)?.pointee.points ?? 0
     let present = account.pointee.available &+ account.pointee.held
     return present &+ away <= Ledger.largestBalance &- points
   }
@@ -28,8 +28,8 @@ extension Ledger {
   func lotsReserved(_ member: UnsafePointer<MemberRecord>) -> Int {
     var count = Int(member.pointee.lotCount)
     var next = member.pointee.firstTransit
-    while next != 0 {
-      let record = transits.read(Int(next - 1))
+    while next != .none {
+      let record = tables.transits.read(next)
       count += Int(record.pointee.lots)
       next = record.pointee.next
     }
@@ -37,7 +37,7 @@ extension Ledger {
   }
   /// Whether a credit into a lot of this kind would need a lot more than a member may have.
   mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
-    lotsReserved(UnsafePointer(holder.member)) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != 0
+    lotsReserved(UnsafePointer(holder.member)) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != .none
   }
 
   // MARK: What is on its way
@@ -45,8 +45,8 @@ extension Ledger {
   /// What is on its way from a member's account of one program; nil if nothing is.
   func transit(_ member: UnsafePointer<MemberRecord>, _ program: Int32) -> UnsafePointer<TransitRecord>? {
     var next = member.pointee.firstTransit
-    while next != 0 {
-      let record = transits.read(Int(next - 1))
+    while next != .none {
+      let record = tables.transits.read(next)
       if record.pointee.program == program { return record }
       next = record.pointee.next
     }
@@ -55,51 +55,44 @@ extension Ledger {
   /// Counts a transfer that has left, with the lots that it was taken from.
   mutating func beginTransit(_ holder: Holder, points: Int64, lots: Int) {
     let number = findTransit(holder) ?? addTransit(holder)
-    let record = transits.write(Int(number - 1))
+    let record = tables.transits.write(number)
     core.add(points, to: &record.pointee.points)
     core.add(UInt32(clamping: lots), to: &record.pointee.lots)
   }
   /// Counts it out: it has arrived, or comes back.
   mutating func endTransit(_ holder: Holder, points: Int64, lots: Int) {
     guard let number = findTransit(holder) else { return fail(.records) }
-    let record = transits.write(Int(number - 1))
+    let record = tables.transits.write(number)
     core.add(-points, to: &record.pointee.points)
     record.pointee.lots &-= UInt32(clamping: lots)
     if record.pointee.points <= 0 { dropTransit(holder, number) }
   }
-  private func findTransit(_ holder: Holder) -> UInt32? {
+  private func findTransit(_ holder: Holder) -> Ref<TransitRecord>? {
     var next = holder.member.pointee.firstTransit
-    while next != 0 {
-      let record = transits.read(Int(next - 1))
+    while next != .none {
+      let record = tables.transits.read(next)
       if record.pointee.program == Int32(holder.program) { return next }
       next = record.pointee.next
     }
     return nil
   }
-  private mutating func addTransit(_ holder: Holder) -> UInt32 {
+  private mutating func addTransit(_ holder: Holder) -> Ref<TransitRecord> {
     let record = TransitRecord(program: Int32(holder.program), next: holder.member.pointee.firstTransit)
-    var number = core.freeTransit
-    if number != 0 {
-      core.freeTransit = transits.read(Int(number - 1)).pointee.next
-      transits[Int(number - 1)] = record
-    } else {
-      number = UInt32(transits.append(record) + 1)
-    }
+    let number = tables.transits.add(record)
     holder.member.pointee.firstTransit = number
     return number
   }
-  private mutating func dropTransit(_ holder: Holder, _ number: UInt32) {
-    let after = transits.read(Int(number - 1)).pointee.next
+  private mutating func dropTransit(_ holder: Holder, _ number: Ref<TransitRecord>) {
+    let after = tables.transits.read(number).pointee.next
     if holder.member.pointee.firstTransit == number {
       holder.member.pointee.firstTransit = after
     } else {
       var before = holder.member.pointee.firstTransit
-      while transits.read(Int(before - 1)).pointee.next != number {
-        before = transits.read(Int(before - 1)).pointee.next
+      while tables.transits.read(before).pointee.next != number {
+        before = tables.transits.read(before).pointee.next
       }
-      transits.write(Int(before - 1)).pointee.next = after
+      tables.transits.write(before).pointee.next = after
     }
-    transits[Int(number - 1)] = TransitRecord(program: -1, next: core.freeTransit)
-    core.freeTransit = number
+    tables.transits.remove(number)
   }
 }

@@ -8,67 +8,58 @@ extension Ledger {
   /// How many holds a member has open.
   func holdCount(_ member: UnsafePointer<MemberRecord>) -> Int {
     let first = member.pointee.firstHold
-    return first == 0 ? 0 : Int(holds.read(Int(first - 1)).pointee.count)
+    return first == .none ? 0 : Int(tables.holds.read(first).pointee.count)
   }
 
   /// Enters a hold. O(the member's holds that end later).
-  mutating func openHold(_ holder: Holder, _ tx: TransactionID, _ deadline: Stamp) -> UInt32 {
+  mutating func openHold(_ holder: Holder, _ tx: TransactionID, _ deadline: Stamp) -> Ref<HoldRecord> {
     let first = holder.member.pointee.firstHold
     let count = holdCount(UnsafePointer(holder.member))
-    let last = first == 0 ? 0 : holds.read(Int(first - 1)).pointee.previous
+    let last = first == .none ? .none : tables.holds.read(first).pointee.previous
     var before = last
-    while before != 0, holds.read(Int(before - 1)).pointee.deadline > deadline {
-      before = before == first ? 0 : holds.read(Int(before - 1)).pointee.previous
+    while before != .none, tables.holds.read(before).pointee.deadline > deadline {
+      before = before == first ? .none : tables.holds.read(before).pointee.previous
     }
-    let after = before == 0 ? first : holds.read(Int(before - 1)).pointee.next
-    let number = addHold(HoldRecord(id: tx, deadline: deadline, member: holder.number, next: after))
-    let newFirst = before == 0 ? number : first
-    holds.write(Int(number - 1)).pointee.previous = before != 0 ? before : last != 0 ? last : number
-    if before == 0 {
+    let after = before == .none ? first : tables.holds.read(before).pointee.next
+    let number = tables.holds.add(HoldRecord(id: tx, deadline: deadline, member: holder.number, next: after))
+    let newFirst = before == .none ? number : first
+    tables.holds.write(number).pointee.previous = before != .none ? before : last != .none ? last : number
+    if before == .none {
       holder.member.pointee.firstHold = number
     } else {
-      holds.write(Int(before - 1)).pointee.next = number
+      tables.holds.write(before).pointee.next = number
     }
-    holds.write(Int((after == 0 ? newFirst : after) - 1)).pointee.previous = number
-    if first != 0 { holds.write(Int(first - 1)).pointee.count = 0 }
-    holds.write(Int(newFirst - 1)).pointee.count = UInt32(count + 1)
+    tables.holds.write(after == .none ? newFirst : after).pointee.previous = number
+    if first != .none { tables.holds.write(first).pointee.count = 0 }
+    tables.holds.write(newFirst).pointee.count = UInt32(count + 1)
     pushDeadline(HoldDeadline(deadline: deadline, id: tx, hold: number))
     return number
   }
-  private mutating func addHold(_ record: HoldRecord) -> UInt32 {
-    let number = core.freeHold
-    guard number != 0 else { return UInt32(holds.append(record) + 1) }
-    core.freeHold = holds.read(Int(number - 1)).pointee.next
-    holds[Int(number - 1)] = record
-    return number
-  }
-
-  mutating func closeHold(_ number: UInt32) {
-    let record = holds.read(Int(number - 1)).pointee
-    let first = members.read(Int(record.member)).pointee.firstHold
-    let count = holds.read(Int(first - 1)).pointee.count
+  mutating func closeHold(_ number: Ref<HoldRecord>) {
+    let record = tables.holds.read(number).pointee
+    let first = tables.members.read(record.member).pointee.firstHold
+    let count = tables.holds.read(first).pointee.count
     let newFirst = number == first ? record.next : first
     if number == first {
-      members.write(Int(record.member)).pointee.firstHold = newFirst
+      tables.members.write(record.member).pointee.firstHold = newFirst
     } else {
-      holds.write(Int(record.previous - 1)).pointee.next = record.next
+      tables.holds.write(record.previous).pointee.next = record.next
     }
-    if newFirst != 0 {
+    if newFirst != .none {
       // The one behind it; behind the last, the first, which knows the last.
-      holds.write(Int((record.next == 0 ? newFirst : record.next) - 1)).pointee.previous = record.previous
-      holds.write(Int(newFirst - 1)).pointee.count = count - 1
+      tables.holds.write(record.next == .none ? newFirst : record.next).pointee.previous = record.previous
+      tables.holds.write(newFirst).pointee.count = count - 1
     }
-    holds[Int(number - 1)] = HoldRecord(id: .none, deadline: .zero, member: 0, next: core.freeHold)
-    core.freeHold = number
+    tables.holds.remove(number)
     dropStaleDeadlines()
   }
 
   /// Releases the holds of a member whose time is over at `moment`. O(those).
-  mutating func releaseHolds(_ member: UInt32, dueAt moment: Stamp) {
+  mutating func releaseHolds(_ member: Ref<MemberRecord>, dueAt moment: Stamp) {
     while core.faults.isEmpty {
-      let first = members.read(Int(member)).pointee.firstHold
-      guard first != 0 else { return }
-      let record = holds.read(Int(first - 1)).pointee
+      let first = tables.members.read(member).pointee.firstHold
+      guard first != .none else { return }
+      let record = tables.holds.read(first).pointee
       guard record.deadline <= moment else { return }
       lapseHold(record.id)
     }

@@ -5,7 +5,7 @@ import Base
 // back is not refunded by its lot. The records lie in the order in which they lapsed, with a mark before those of each day.
 
 /// What lapsed of one lot.
-struct LapsedRecord: BitwiseCopyable {
+struct LapsedRecord: StateRecord {
   /// The member's number (32 bits), the program's (10), the day of the expiry in UTC (22). Of a mark: the day on which what
   /// follows lapsed, since 1970.
   var lot: UInt64
@@ -17,12 +17,26 @@ struct LapsedRecord: BitwiseCopyable {
     self.lot = lot
     self.points = points
   }
-  static func lot(_ member: UInt32, _ program: Int, _ expiresAt: Stamp) -> UInt64 {
+  static func lot(_ member: Ref<MemberRecord>, _ program: Int, _ expiresAt: Stamp) -> UInt64 {
     let day = UInt64(bitPattern: CivilTime.day(of: expiresAt, offset: 0)) & 0x3F_FFFF
-    return UInt64(member) << 32 | UInt64(program) << 22 | day
+    return UInt64(member.rawValue) << 32 | UInt64(program) << 22 | day
   }
-  var member: UInt32 { UInt32(lot >> 32) }
+  var member: Ref<MemberRecord> { Ref(rawValue: UInt32(lot >> 32)) }
   var program: Int { Int(lot >> 22 & 0x3FF) }
+
+  static var tag: TableTag { TableTag(22, "what lapsed") }
+  static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<LapsedRecord>) -> Void) {
+    ledger.tables.lapsed.forEach { if $1.pointee.points > 0 { body($1) } }
+  }
+  static func slot(of record: UnsafePointer<LapsedRecord>, in ledger: borrowing Ledger) -> Slot? {
+    ledger.tables.members.read(record.pointee.member).pointee.slot
+  }
+  static func addDigest(
+    of record: UnsafePointer<LapsedRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
+  ) {
+    sum.add(ledger.lapsedKey(record.pointee), DigestField.lapsed, record.pointee.points)
+  }
+  static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) { try ledger.checkLapsed() }
 }
 
 extension Ledger {
@@ -31,33 +45,32 @@ extension Ledger {
     beginLapsedDay()
     var record = LapsedRecord(lot: LapsedRecord.lot(holder.number, holder.program, expiresAt), points: points)
     if let known = findLapsed(record.lot) {
-      let before = lapsed.read(known).pointee.points
+      let before = tables.lapsed.read(known).pointee.points
       record.points = min(before &+ points, Ledger.largestBalance)
       if known > core.lapsedMark { return setLapsed(known, record.points) }
       // It is to be remembered from today on.
       setLapsed(known, 0)
     }
-    let number = lapsed.append(record)
-    lapsedIndex.insert(hashes.number(record.lot), PagedQueue<LapsedRecord>.indexValue(number))
+    tables.lapsed.append(record, hashes.number(record.lot))
     core.digest.add(lapsedKey(record), DigestField.lapsed, record.points)
   }
   private mutating func beginLapsedDay() {
     let day = UInt64(bitPattern: CivilTime.day(of: now, offset: 0))
     let isToday =
-      core.lapsedMark >= lapsed.first && core.lapsedMark < lapsed.end
-      && lapsed.read(core.lapsedMark).pointee.lot == day
-    if !isToday { core.lapsedMark = lapsed.append(LapsedRecord(lot: day, points: LapsedRecord.mark)) }
+      core.lapsedMark >= tables.lapsed.first && core.lapsedMark < tables.lapsed.end
+      && tables.lapsed.read(core.lapsedMark).pointee.lot == day
+    if !isToday { core.lapsedMark = tables.lapsed.append(unindexed: LapsedRecord(lot: day, points: LapsedRecord.mark)) }
   }
 
   /// Takes what lapsed of a purchase's lot back from breakage: what of a refund's points the lot itself has no more. It is
   /// available then, in no lot, for the refund to take. Returns how much it is.
   mutating func restoreLapsed(_ holder: Holder, _ t: TransactionRecord, _ points: Int64) -> Int64 {
     let number = findLot(holder, t.expiresAt, t.origin)
-    let present = number == 0 ? 0 : lot(holder, number).pointee.available
+    let present = number == .none ? 0 : lot(holder, number).pointee.available
     guard points > present, let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, t.expiresAt)) else {
       return 0
     }
-    let left = lapsed.read(known).pointee.points
+    let left = tables.lapsed.read(known).pointee.points
     let part = min(points - present, left)
     setLapsed(known, left - part)
     postBreakage(holder.program, -part)
@@ -75,20 +88,14 @@ extension Ledger {
 
   /// What is remembered of a lot; 0 points are remembered of none.
   func findLapsed(_ lot: UInt64) -> UInt64? {
-    guard !lapsed.isEmpty else { return nil }
-    let value = lapsedIndex.find(hashes.number(lot)) { value in
-      let number = lapsed.number(ofIndexValue: value)
-      return number < lapsed.end && lapsed.read(number).pointee.lot == lot && lapsed.read(number).pointee.points > 0
-    }
-    return value.map { lapsed.number(ofIndexValue: $0) }
+    guard !tables.lapsed.isEmpty else { return nil }
+    return tables.lapsed.find(hashes.number(lot)) { $1.pointee.lot == lot && $1.pointee.points > 0 }
   }
   private mutating func setLapsed(_ number: UInt64, _ points: Int64) {
-    let record = lapsed.write(number)
+    let record = tables.lapsed.write(number)
     core.digest.add(lapsedKey(record.pointee), DigestField.lapsed, points &- record.pointee.points)
     record.pointee.points = points
-    if points == 0 {
-      lapsedIndex.remove(hashes.number(record.pointee.lot), PagedQueue<LapsedRecord>.indexValue(number))
-    }
+    if points == 0 { tables.lapsed.unindex(number, hashes.number(record.pointee.lot)) }
   }
   /// What the digest knows the lot by: the same wherever the member's record lies.
   func lapsedKey(_ record: LapsedRecord) -> UInt64 {
@@ -98,18 +105,18 @@ extension Ledger {
 
   /// Forgets what lapsed so long ago that no purchase before it can be refunded any more. True: there may be more.
   mutating func dropOldLapsed(atMost limit: Int) -> Bool {
-    guard !lapsed.isEmpty else { return false }
+    guard !tables.lapsed.isEmpty else { return false }
     let window = transactionWindow
-    for _ in 0..<limit where !lapsed.isEmpty {
-      let record = lapsed.read(lapsed.first).pointee
+    for _ in 0..<limit where !tables.lapsed.isEmpty {
+      let record = tables.lapsed.read(tables.lapsed.first).pointee
       let isMark = record.points == LapsedRecord.mark
       let day = isMark ? record.lot : core.firstLapsedDay
       guard (Int64(bitPattern: day) + 1) * CivilTime.microsecondsPerDay + window <= now.microseconds else {
         return false
       }
-      if isMark { core.firstLapsedDay = day } else if record.points > 0 { setLapsed(lapsed.first, 0) }
-      lapsed.removeFirst()
+      if isMark { core.firstLapsedDay = day } else if record.points > 0 { setLapsed(tables.lapsed.first, 0) }
+      tables.lapsed.removeFirst()
     }
-    return !lapsed.isEmpty
+    return !tables.lapsed.isEmpty
   }
 }

@@ -3,47 +3,40 @@ import Base
 extension Ledger {
   // MARK: Finding
 
-  mutating func lot(_ holder: Holder, _ number: UInt32) -> UnsafeMutablePointer<LotRecord> {
-    if number == inlineNumber {
+  mutating func lot(_ holder: Holder, _ number: Ref<LotRecord>) -> UnsafeMutablePointer<LotRecord> {
+    if number == .inline {
       return (UnsafeMutableRawPointer(holder.member) + MemberRecord.lotOffset).assumingMemoryBound(to: LotRecord.self)
     }
-    return lots.write(Int(number &- 1))
+    return tables.lots.write(number)
   }
-  func lot(_ member: UnsafePointer<MemberRecord>, _ number: UInt32) -> UnsafePointer<LotRecord> {
-    if number == inlineNumber {
+  func lot(_ member: UnsafePointer<MemberRecord>, _ number: Ref<LotRecord>) -> UnsafePointer<LotRecord> {
+    if number == .inline {
       return (UnsafeRawPointer(member) + MemberRecord.lotOffset).assumingMemoryBound(to: LotRecord.self)
     }
-    return lots.read(Int(number &- 1))
+    return tables.lots.read(number)
   }
   func lotKey(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt64 {
     DigestSum.mix(holder.key &+ UInt64(origin), UInt64(bitPattern: expiresAt.microseconds))
   }
 
   /// The lot with an expiry and an origin; 0 if there is none. Looks from the end of the list, where the newest are.
-  mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt32 {
+  mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Ref<LotRecord> {
     var number = holder.account.pointee.lastLot
-    while number != 0 {
+    while number != .none {
       let lot = lot(holder, number)
-      if lot.pointee.expiresAt < expiresAt { return 0 }
+      if lot.pointee.expiresAt < expiresAt { return .none }
       if lot.pointee.expiresAt == expiresAt && lot.pointee.origin == origin { return number }
       number = lot.pointee.previous
     }
-    return 0
+    return .none
   }
 
   /// A new lot at its place in the order of R1: by expiry, then by earning, then by arrival.
-  mutating func openLot(_ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8) -> UInt32 {
-    var number = inlineNumber
-    if !holder.isInline || lot(holder, inlineNumber).pointee.isUsed == 1 {
-      if core.freeLot != 0 {
-        number = core.freeLot
-        core.freeLot = lots.read(Int(number - 1)).pointee.next
-      } else {
-        number = UInt32(lots.append(LotRecord()) + 1)
-      }
-    }
+  mutating func openLot(_ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8) -> Ref<LotRecord> {
+    var number = Ref<LotRecord>.inline
+    if !holder.isInline || lot(holder, .inline).pointee.isUsed == 1 { number = tables.lots.add(LotRecord()) }
     var before = holder.account.pointee.lastLot
-    while before != 0 {
+    while before != .none {
       let lot = lot(holder, before)
       if lot.pointee.expiresAt < expiresAt
         || (lot.pointee.expiresAt == expiresAt && lot.pointee.earnedAt <= earnedAt)
@@ -52,7 +45,7 @@ extension Ledger {
       }
       before = lot.pointee.previous
     }
-    let after = before == 0 ? holder.account.pointee.firstLot : lot(holder, before).pointee.next
+    let after = before == .none ? holder.account.pointee.firstLot : lot(holder, before).pointee.next
     let new = lot(holder, number)
     new.pointee = LotRecord()
     new.pointee.isUsed = 1
@@ -61,8 +54,8 @@ extension Ledger {
     new.pointee.origin = origin
     new.pointee.previous = before
     new.pointee.next = after
-    if before == 0 { holder.account.pointee.firstLot = number } else { lot(holder, before).pointee.next = number }
-    if after == 0 { holder.account.pointee.lastLot = number } else { lot(holder, after).pointee.previous = number }
+    if before == .none { holder.account.pointee.firstLot = number } else { lot(holder, before).pointee.next = number }
+    if after == .none { holder.account.pointee.lastLot = number } else { lot(holder, after).pointee.previous = number }
     holder.member.pointee.lotCount &+= 1
     core.digest.add(lotKey(holder, expiresAt, origin), DigestField.lotEarnedAt, earnedAt.microseconds)
     if !calendar.change(expiresAt, by: 1) { fail(.records) }
@@ -70,11 +63,11 @@ extension Ledger {
   }
 
   /// Forgets a lot that has nothing left.
-  mutating func closeIfEmpty(_ holder: Holder, _ number: UInt32) {
+  mutating func closeIfEmpty(_ holder: Holder, _ number: Ref<LotRecord>) {
     let record = lot(holder, number)
     if record.pointee.available == 0 && record.pointee.held == 0 { close(holder, number) }
   }
-  private mutating func close(_ holder: Holder, _ number: UInt32) {
+  private mutating func close(_ holder: Holder, _ number: Ref<LotRecord>) {
     let gone = lot(holder, number)
     let key = lotKey(holder, gone.pointee.expiresAt, gone.pointee.origin)
     core.digest.add(key, DigestField.lotEarnedAt, 0 &- gone.pointee.earnedAt.microseconds)
@@ -83,15 +76,11 @@ extension Ledger {
     core.digest.add(key, DigestField.lotReversed, 0 &- gone.pointee.reversed)
     core.digest.add(key, DigestField.lotExpired, 0 &- gone.pointee.expired)
     let (before, after) = (gone.pointee.previous, gone.pointee.next)
-    if before == 0 { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
-    if after == 0 { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
+    if before == .none { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
+    if after == .none { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
     if gone.pointee.isExpired == 0 && !calendar.change(gone.pointee.expiresAt, by: -1) { fail(.records) }
     holder.member.pointee.lotCount &-= 1
-    gone.pointee = LotRecord()
-    if number != inlineNumber {
-      gone.pointee.next = core.freeLot
-      core.freeLot = number
-    }
+    if number == .inline { gone.pointee = LotRecord() } else { tables.lots.remove(number) }
   }
 
   // MARK: Changing
@@ -131,7 +120,7 @@ extension Ledger {
   ) {
     guard points > 0 else { return }
     var number = findLot(holder, expiresAt, origin)
-    if number == 0 { number = openLot(holder, expiresAt, earnedAt, origin) }
+    if number == .none { number = openLot(holder, expiresAt, earnedAt, origin) }
     let record = lot(holder, number)
     let repaid = min(holder.account.pointee.debt, points)
     let undone = isBack ? min(points, record.pointee.consumed) : 0
@@ -146,11 +135,11 @@ extension Ledger {
 
   /// Takes available points by R1, at most what is there. Returns the chain of takes in front of `chain`, the last taken
   /// first; for `.reverse` no chain is kept.
-  mutating func take(_ holder: Holder, _ points: Int64, _ mode: TakeMode, of tx: TransactionID) -> UInt32 {
-    var chain: UInt32 = 0
+  mutating func take(_ holder: Holder, _ points: Int64, _ mode: TakeMode, of tx: TransactionID) -> Ref<TakeRecord> {
+    var chain = Ref<TakeRecord>.none
     var left = points
     var number = holder.account.pointee.firstLot
-    while number != 0 && left > 0 {
+    while number != .none && left > 0 {
       let record = lot(holder, number)
       let next = record.pointee.next
       let part = min(left, record.pointee.available)
@@ -171,7 +160,7 @@ extension Ledger {
   }
 
   /// Ends a lot at or after its expiry: what is available goes to breakage, what is held waits for its hold.
-  mutating func endLot(_ holder: Holder, _ number: UInt32) {
+  mutating func endLot(_ holder: Holder, _ number: Ref<LotRecord>) {
     let record = lot(holder, number)
     if record.pointee.isExpired == 0 {
       record.pointee.isExpired = 1
@@ -187,13 +176,13 @@ extension Ledger {
   /// Ends all lots of an account that are due. Returns how many.
   @discardableResult mutating func endDueLots(_ holder: Holder) -> Int {
     let first = holder.account.pointee.firstLot
-    guard first != 0, lot(holder, first).pointee.expiresAt <= now else { return 0 }
+    guard first != .none, lot(holder, first).pointee.expiresAt <= now else { return 0 }
     return endDueLotsSlowly(holder)
   }
   private mutating func endDueLotsSlowly(_ holder: Holder) -> Int {
     var ended = 0
     var number = holder.account.pointee.firstLot
-    while number != 0 {
+    while number != .none {
       let record = lot(holder, number)
       guard record.pointee.expiresAt <= now else { break }
       let next = record.pointee.next
@@ -224,24 +213,20 @@ extension Ledger {
   func takeKey(_ tx: TransactionID, _ take: TakeRecord) -> UInt64 {
     DigestSum.mix(tx.rawValue &+ UInt64(take.origin), UInt64(bitPattern: take.expiresAt.microseconds))
   }
-  private mutating func addTake(_ lot: LotRecord, _ points: Int64, _ tx: TransactionID, before: UInt32) -> UInt32 {
+  private mutating func addTake(_ lot: LotRecord, _ points: Int64, _ tx: TransactionID, before: Ref<TakeRecord>) -> Ref<
+    TakeRecord
+  > {
     addTake(
       TakeRecord(
         expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: points, next: before, origin: lot.origin), tx)
   }
-  mutating func addTake(_ take: TakeRecord, _ tx: TransactionID) -> UInt32 {
+  mutating func addTake(_ take: TakeRecord, _ tx: TransactionID) -> Ref<TakeRecord> {
     core.digest.add(takeKey(tx, take), DigestField.takePoints, take.points)
-    if core.freeTake != 0 {
-      let number = core.freeTake
-      core.freeTake = takes.read(Int(number - 1)).pointee.next
-      takes[Int(number - 1)] = take
-      return number
-    }
-    return UInt32(takes.append(take) + 1)
+    return tables.takes.add(take)
   }
   /// Changes how much of a take there is, or has been given back.
-  mutating func adjustTake(_ number: UInt32, _ tx: TransactionID, points: Int64 = 0, returned: Int64 = 0) {
-    let take = takes.write(Int(number - 1))
+  mutating func adjustTake(_ number: Ref<TakeRecord>, _ tx: TransactionID, points: Int64 = 0, returned: Int64 = 0) {
+    let take = tables.takes.write(number)
     core.add(points, to: &take.pointee.points)
     core.add(returned, to: &take.pointee.returned)
     let key = takeKey(tx, take.pointee)
@@ -249,14 +234,13 @@ extension Ledger {
     core.digest.add(key, DigestField.takeReturned, returned)
   }
   /// Forgets a take; returns the one behind it.
-  mutating func dropTake(_ number: UInt32, _ tx: TransactionID) -> UInt32 {
-    let take = takes.write(Int(number - 1))
+  mutating func dropTake(_ number: Ref<TakeRecord>, _ tx: TransactionID) -> Ref<TakeRecord> {
+    let take = tables.takes.write(number)
     let key = takeKey(tx, take.pointee)
     core.digest.add(key, DigestField.takePoints, -take.pointee.points)
     core.digest.add(key, DigestField.takeReturned, -take.pointee.returned)
     let next = take.pointee.next
-    take.pointee.next = core.freeTake
-    core.freeTake = number
+    tables.takes.remove(number)
     return next
   }
 }

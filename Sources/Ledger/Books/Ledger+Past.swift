@@ -28,7 +28,7 @@ struct PastFacts {
   }
 
   /// The transaction as state kept it, but for its takes and its state.
-  func transaction(position: JournalPosition, member: UInt32) -> TransactionRecord {
+  func transaction(position: JournalPosition, member: Ref<MemberRecord>) -> TransactionRecord {
     var t = TransactionRecord(
       id: original.tx, position: latest?.original ?? position, latest: position, stamp: original.stamp,
       points: original.gross, member: member, program: original.program, kind: original.kind.rawValue)
@@ -82,9 +82,9 @@ extension Ledger {
     var isMore = true
     for _ in 0..<limit {
       isMore = false
-      guard !transactions.isEmpty else { break }
-      let number = transactions.first
-      let record = transactions.read(number).pointee
+      guard !tables.transactions.isEmpty else { break }
+      let number = tables.transactions.first
+      let record = tables.transactions.read(number).pointee
       guard record.keptSince.microseconds + age <= now.microseconds || areTooMany else { break }
       if record.state == TransactionRecord.open {
         // One that stays in this entry has been looked at: what is behind it stays as well.
@@ -93,42 +93,39 @@ extension Ledger {
       } else {
         retire(number, record, isForgotten: record.stamp.microseconds + window <= now.microseconds)
       }
-      transactions.removeFirst()
+      tables.transactions.removeFirst()
       isMore = true
     }
     let horizon = Stamp(microseconds: now.microseconds - window)
     for _ in 0..<max(1, limit / PastTable.entriesPerBlock) {
-      guard let block = past.popSealed(before: horizon) else { return isMore }
+      guard let block = tables.past.popSealed(before: horizon) else { return isMore }
       block.forEach { count($0, $1, -1) }
     }
     return true
   }
   private var areTooMany: Bool {
-    transactions.count > limits.transactionsInMemory + holdQueue.count + Int(core.openOutbox)
+    tables.transactions.count > limits.transactionsInMemory + tables.holdQueue.count + Int(core.openOutbox)
   }
   /// Puts a transaction that is still open at the end of the queue.
   private mutating func stay(_ number: UInt64, _ record: TransactionRecord) {
     var record = record
     record.keptSince = now
-    let new = transactions.append(record)
-    transactionIndex.replace(
-      hashes.number(record.id), PagedQueue<TransactionRecord>.indexValue(number),
-      with: PagedQueue<TransactionRecord>.indexValue(new))
+    tables.transactions.moveToEnd(number, as: record, hashes.number(record.id))
   }
   private mutating func retire(_ number: UInt64, _ record: TransactionRecord, isForgotten: Bool) {
     var check = PastCheck(record, content: contentHash(record, hash(ofMember: record.member)))
     let isRedemption = record.kind == RecordKind.redeem.rawValue || record.kind == RecordKind.capture.rawValue
     var take = record.firstTake
-    while take != 0 {
-      let taken = takes.read(Int(take - 1)).pointee
+    while take != .none {
+      let taken = tables.takes.read(take).pointee
       if isRedemption { check.add(taken.expiresAt, taken.earnedAt, taken.origin, taken.points) }
       take = dropTake(take, record.id)
     }
     count(record, -1)
-    transactionIndex.remove(hashes.number(record.id), PagedQueue<TransactionRecord>.indexValue(number))
+    tables.transactions.unindex(number, hashes.number(record.id))
     guard !isForgotten else { return }
     let entry = PastEntry(position: record.latest, word: check.word(state: record.state))
-    past.set(record.id, entry, now: now)
+    tables.past.set(record.id, entry, now: now)
     count(record.id, entry, 1)
   }
   private mutating func count(_ tx: TransactionID, _ entry: PastEntry, _ sign: Int64) {
@@ -141,9 +138,9 @@ extension Ledger {
   /// facts are wanted, its request came before, or the transaction is older than all refund windows.
   mutating func recall(_ tx: TransactionID, _ call: inout Call) throws(Stop) {
     guard findTransaction(tx) == nil, tx.sequence > 0,
-      tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
+      tx.sequence <= lastSequence(of: tx.slot)
     else { return }
-    let known = past.find(tx)
+    let known = tables.past.find(tx)
     if case .never = known { return }
     guard let facts = try? PastFacts(call.facts), facts.original.tx == tx, isInCatalogue(facts.original) else {
       throw .decided(.factsWanted)
@@ -169,7 +166,7 @@ extension Ledger {
   }
   /// The transaction that facts tell of; nil if they are not what the state vouches for: rotten, of another moment, or
   /// another's.
-  private func verify(_ facts: PastFacts, _ member: UInt32, _ entry: PastEntry) -> TransactionRecord? {
+  private func verify(_ facts: PastFacts, _ member: Ref<MemberRecord>, _ entry: PastEntry) -> TransactionRecord? {
     var transaction = facts.transaction(position: entry.position, member: member)
     transaction.state = entry.state
     var check = PastCheck(transaction, content: contentHash(transaction, hash(ofMember: member)))
@@ -181,7 +178,7 @@ extension Ledger {
     return check.word(state: entry.state) == entry.word ? transaction : nil
   }
   private mutating func readmit(_ transaction: TransactionRecord, _ entry: PastEntry, takes list: Bytes) {
-    past.set(transaction.id, .away, now: now)
+    tables.past.set(transaction.id, .away, now: now)
     count(transaction.id, entry, -1)
     var lots: [JournalLot] = []
     var reader = ByteReader(list)
@@ -196,11 +193,11 @@ extension Ledger {
     // What was given back was given back to the last taken first.
     var returned = transaction.reversedPoints
     var take = record.firstTake
-    while take != 0 && returned > 0 {
-      let part = min(returned, takes.read(Int(take - 1)).pointee.points)
+    while take != .none && returned > 0 {
+      let part = min(returned, tables.takes.read(take).pointee.points)
       adjustTake(take, record.id, returned: part)
       returned -= part
-      take = takes.read(Int(take - 1)).pointee.next
+      take = tables.takes.read(take).pointee.next
     }
     keep(record)
   }
@@ -212,18 +209,18 @@ extension Ledger {
   func readFacts(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
     var tx = call.transaction
     if let number = findTransaction(tx) {
-      let link = transactions.read(number).pointee.link
-      let isCaptured = transactions.read(number).pointee.state == TransactionRecord.captured
+      let link = tables.transactions.read(number).pointee.link
+      let isCaptured = tables.transactions.read(number).pointee.state == TransactionRecord.captured
       guard isCaptured, link != .none, findTransaction(link) == nil else {
         reply.ok()
         return .replied
       }
       tx = link
     }
-    guard tx.sequence > 0, tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee else {
+    guard tx.sequence > 0, tx.sequence <= lastSequence(of: tx.slot) else {
       throw .refused(.notFound(tx))
     }
-    switch past.find(tx) {
+    switch tables.past.find(tx) {
     case .entry(let entry): return .journal(journalQuery(.facts(at: entry.position, tx: tx)))
     case .unknown: return .journal(journalQuery(.pastFacts(TransactionSearch(tx, before: journal.end))))
     case .never: throw .refused(.notFound(tx))

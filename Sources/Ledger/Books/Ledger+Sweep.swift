@@ -9,26 +9,26 @@ extension Ledger {
   mutating func sweep() {
     var work = limits.tickWork
     if core.hasOverdue { dropOverdue(atMost: limits.tickWork / 8) }
-    while work > 0, holdQueue.count > 0 {
-      let top = holdQueue.read(0).pointee
+    while work > 0, tables.holdQueue.count > 0 {
+      let top = tables.holdQueue.read(0).pointee
       guard top.deadline <= now else { break }
       if isOpen(top) { lapseHold(top.id) } else { popDeadline() }
       work -= 16
     }
     while work > 0, let first = calendar.first, first <= now {
-      if core.sweepCursor >= UInt64(members.count) { core.sweepCursor = 0 }
-      guard members.count > 0 else { return }
-      work -= 1 + 8 * endDueLots(ofMember: UInt32(core.sweepCursor))
+      if core.sweepCursor >= UInt64(tables.members.count) { core.sweepCursor = 0 }
+      guard tables.members.count > 0 else { return }
+      work -= 1 + 8 * endDueLots(ofMember: Ref(place: Int(core.sweepCursor)))
       core.sweepCursor += 1
     }
   }
-  private mutating func endDueLots(ofMember number: UInt32) -> Int {
-    let member = members.read(Int(number))
+  private mutating func endDueLots(ofMember number: Ref<MemberRecord>) -> Int {
+    let member = tables.members.read(number)
     // Looked at before it is written: a sweep copies no page that it does not change.
     var isDue = false
     forEachAccount(member) { account in
       var next = account.pointee.firstLot
-      while next != 0 {
+      while next != .none {
         let lot = lot(member, next)
         if lot.pointee.expiresAt > now { break }
         if lot.pointee.isExpired == 0 { isDue = true }
@@ -45,42 +45,44 @@ extension Ledger {
 
   // MARK: The queue of hold deadlines, a binary heap
 
-  private func isOpen(_ entry: HoldDeadline) -> Bool { holds.read(Int(entry.hold - 1)).pointee.id == entry.id }
+  private func isOpen(_ entry: HoldDeadline) -> Bool { tables.holds.read(entry.hold).pointee.id == entry.id }
 
   mutating func pushDeadline(_ entry: HoldDeadline) {
-    var at = holdQueue.append(entry)
+    var at = tables.holdQueue.append(entry)
     while at > 0 {
       let parent = (at - 1) / 2
-      let above = holdQueue.read(parent).pointee
+      let above = tables.holdQueue.read(parent).pointee
       guard entry.isBefore(above) else { break }
-      holdQueue[at] = above
+      tables.holdQueue[at] = above
       at = parent
     }
-    holdQueue[at] = entry
+    tables.holdQueue[at] = entry
   }
   private mutating func popDeadline() {
-    let last = holdQueue.read(holdQueue.count - 1).pointee
-    holdQueue.removeLast()
-    let count = holdQueue.count
+    let last = tables.holdQueue.read(tables.holdQueue.count - 1).pointee
+    tables.holdQueue.removeLast()
+    let count = tables.holdQueue.count
     guard count > 0 else { return }
     var at = 0
     while true {
       var child = 2 * at + 1
       guard child < count else { break }
-      if child + 1 < count, holdQueue.read(child + 1).pointee.isBefore(holdQueue.read(child).pointee) { child += 1 }
-      let below = holdQueue.read(child).pointee
+      if child + 1 < count, tables.holdQueue.read(child + 1).pointee.isBefore(tables.holdQueue.read(child).pointee) {
+        child += 1
+      }
+      let below = tables.holdQueue.read(child).pointee
       guard below.isBefore(last) else { break }
-      holdQueue[at] = below
+      tables.holdQueue[at] = below
       at = child
     }
-    holdQueue[at] = last
+    tables.holdQueue[at] = last
   }
   /// Keeps the front of the queue an open hold, so that it is a deadline worth waking up for.
   ///
   /// In bounded steps: of those left there a tick comes too many.
   mutating func dropStaleDeadlines() {
     for _ in 0..<Ledger.dropsAnEntry {
-      guard holdQueue.count > 0, !isOpen(holdQueue.read(0).pointee) else { return }
+      guard tables.holdQueue.count > 0, !isOpen(tables.holdQueue.read(0).pointee) else { return }
       popDeadline()
     }
   }
@@ -97,7 +99,7 @@ extension Ledger {
     let areTransactions = retireTransactions(atMost: limit)
     let areLapsed = dropOldLapsed(atMost: limit)
     core.hasOverdue =
-      areTransactions || areLapsed || !dedupe.isEmpty && dedupeMarks.isExpired(dedupe.first)
+      areTransactions || areLapsed || !tables.dedupe.isEmpty && dedupeMarks.isExpired(tables.dedupe.first)
   }
   /// When something is to be forgotten next.
   var overdue: Stamp? {

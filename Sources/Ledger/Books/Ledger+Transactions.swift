@@ -3,18 +3,22 @@ import Base
 extension Ledger {
   /// The next number of a slot.
   mutating func nextTransaction(_ slot: Slot) -> TransactionID {
-    let sequence = sequences.write(Int(slot.rawValue))
-    core.add(1, to: &sequence.pointee)
+    let sequence = tables.sequences.write(Ref(place: Int(slot.rawValue)))
+    core.add(1, to: &sequence.pointee.last)
     core.digest.add(UInt64(slot.rawValue), DigestField.sequence, 1)
     core.transactionCount += 1
-    return TransactionID(slot: slot, sequence: sequence.pointee)
+    return TransactionID(slot: slot, sequence: sequence.pointee.last)
+  }
+  /// The last number of a slot.
+  func lastSequence(of slot: Slot) -> UInt64 {
+    tables.sequences.read(Ref(place: Int(slot.rawValue))).pointee.last
   }
 
   /// Writes a transaction's journal record at the end of its account's chain and of its member's, and keeps what a refund has to know of it.
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
   @discardableResult mutating func book(
-    _ holder: Holder, _ record: inout JournalRecord, points: Int64, takes: UInt32 = 0, state: UInt8 = 0,
-    lotExpiry: Stamp = .zero, origin: UInt8 = 0, link: TransactionID = .none, hold: UInt32 = 0
+    _ holder: Holder, _ record: inout JournalRecord, points: Int64, takes: Ref<TakeRecord> = .none, state: UInt8 = 0,
+    lotExpiry: Stamp = .zero, origin: UInt8 = 0, link: TransactionID = .none, hold: Ref<HoldRecord> = .none
   ) -> UInt64 {
     let account = holder.account
     record.balance = account.pointee.balance
@@ -40,20 +44,24 @@ extension Ledger {
   @discardableResult mutating func keep(_ transaction: TransactionRecord) -> UInt64 {
     var transaction = transaction
     transaction.keptSince = now
-    let number = transactions.append(transaction)
-    transactionIndex.insert(hashes.number(transaction.id), PagedQueue<TransactionRecord>.indexValue(number))
+    let number = tables.transactions.append(transaction, hashes.number(transaction.id))
     count(transaction, 1)
     return number
   }
   /// Counts a transaction in the digest, or no more; its takes count for themselves.
   mutating func count(_ t: TransactionRecord, _ sign: Int64) {
+    var sum = DigestSum()
+    count(t, sign, in: &sum)
+    core.digest.add(sum)
+  }
+  func count(_ t: TransactionRecord, _ sign: Int64, in sum: inout DigestSum) {
     let key = t.id.rawValue
     let content = contentHash(t, hash(ofMember: t.member))
-    core.digest.add(key, DigestField.transaction, sign &* Int64(bitPattern: content))
-    if t.state != 0 { core.digest.add(key, DigestField.transactionState, sign * Int64(t.state)) }
-    if t.link != .none { core.digest.add(key, DigestField.link, sign &* Int64(bitPattern: t.link.rawValue)) }
-    if t.reversedPoints != 0 { core.digest.add(key, DigestField.reversedPoints, sign &* t.reversedPoints) }
-    if t.reversedSpend != 0 { core.digest.add(key, DigestField.reversedSpend, sign &* t.reversedSpend) }
+    sum.add(key, DigestField.transaction, sign &* Int64(bitPattern: content))
+    if t.state != 0 { sum.add(key, DigestField.transactionState, sign * Int64(t.state)) }
+    if t.link != .none { sum.add(key, DigestField.link, sign &* Int64(bitPattern: t.link.rawValue)) }
+    if t.reversedPoints != 0 { sum.add(key, DigestField.reversedPoints, sign &* t.reversedPoints) }
+    if t.reversedSpend != 0 { sum.add(key, DigestField.reversedSpend, sign &* t.reversedSpend) }
   }
 
   /// What never changes of a transaction, as one number.
@@ -68,31 +76,27 @@ extension Ledger {
 
   /// A transaction that is in memory.
   func findTransaction(_ id: TransactionID) -> UInt64? {
-    let value = transactionIndex.find(hashes.number(id)) { value in
-      let number = transactions.number(ofIndexValue: value)
-      return number < transactions.end && transactions.read(number).pointee.id == id
-    }
-    return value.map { transactions.number(ofIndexValue: $0) }
+    tables.transactions.find(hashes.number(id)) { $1.pointee.id == id }
   }
   mutating func setState(_ number: UInt64, _ state: UInt8) {
-    let record = transactions.write(number)
+    let record = tables.transactions.write(number)
     core.digest.add(
       record.pointee.id.rawValue, DigestField.transactionState, Int64(state) - Int64(record.pointee.state))
     record.pointee.state = state
   }
   mutating func setLink(_ number: UInt64, _ link: TransactionID) {
-    let record = transactions.write(number)
+    let record = tables.transactions.write(number)
     let change = link.rawValue &- record.pointee.link.rawValue
     core.digest.add(record.pointee.id.rawValue, DigestField.link, Int64(bitPattern: change))
     record.pointee.link = link
   }
   /// Notes that a record was written that speaks about a transaction: whoever asks for it later reads that one first.
   mutating func setLatest(_ number: UInt64, _ position: JournalPosition) {
-    transactions.write(number).pointee.latest = position
+    tables.transactions.write(number).pointee.latest = position
   }
   /// Counts what was given back of a transaction.
   mutating func addReversed(_ number: UInt64, points: Int64, spend: Int64) {
-    let record = transactions.write(number)
+    let record = tables.transactions.write(number)
     core.add(points, to: &record.pointee.reversedPoints)
     core.add(spend, to: &record.pointee.reversedSpend)
     core.digest.add(record.pointee.id.rawValue, DigestField.reversedPoints, points)
@@ -101,9 +105,9 @@ extension Ledger {
 
   /// When the oldest is to leave memory: an hour late, so that a shard at rest has not a tick for each.
   var nextRetirement: Stamp? {
-    guard !transactions.isEmpty else { return nil }
+    guard !tables.transactions.isEmpty else { return nil }
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond + RetentionMarks.interval
-    return Stamp(microseconds: transactions.read(transactions.first).pointee.keptSince.microseconds + age)
+    return Stamp(microseconds: tables.transactions.read(tables.transactions.first).pointee.keptSince.microseconds + age)
   }
   /// How long a transaction may be refunded, by any program; microseconds.
   var transactionWindow: Int64 { max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay) }

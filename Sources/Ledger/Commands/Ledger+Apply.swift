@@ -130,10 +130,10 @@ extension Ledger {
   @inline(__always) mutating func refuseRepeated(_ key: RequestKey, or others: Bytes = Command.none) throws(Stop) {
     guard !key.isNone else { return }
     if let number = findRequest(key) { throw repeated(number, key, others) }
-    if UInt64(dedupe.count) >= limits.requestIDs { try makeRoomForRequest() }
+    if UInt64(tables.dedupe.count) >= limits.requestIDs { try makeRoomForRequest() }
   }
   @inline(never) private func repeated(_ number: UInt64, _ key: RequestKey, _ others: Bytes) -> Stop {
-    let record = dedupe.read(number).pointee
+    let record = tables.dedupe.read(number).pointee
     guard record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: others) != nil else {
       return .refused(Refusal(.conflict, "the request id was used for another request"))
     }
@@ -173,22 +173,26 @@ extension Ledger {
     let ranges = try SlotRanges(decoding: &reader)
     let epoch: UInt64 = try reader.read()
     try reader.finish()
-    guard core.key == .none, catalogue.version == 0, members.count == 0, cardEntries.count == 0, dedupe.end == 0 else {
+    guard core.key == .none, catalogue.version == 0, tables.members.count == 0, tables.cardEntries.count == 0,
+      tables.dedupe.end == 0
+    else {
       return .silent
     }
     core.key = key
     core.ranges = ranges
     core.epoch = epoch
     hashes = KeyedHashes(key)
-    past.hashes = hashes
+    tables.past.hashes = hashes
     catalogue = Catalogue(key: key)
     return .silent
   }
 
   private mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     _ = try catalogue.apply(try reader.readBytes(reader.remaining))
-    while programs.count < catalogue.programCount { programs.append(ProgramRecord()) }
-    while firstParts.count < catalogue.merchantCount { firstParts.append(0) }
+    while tables.programs.count < catalogue.programCount {
+      _ = tables.programs.append(ProgramRecord(program: Int32(tables.programs.count)))
+    }
+    while tables.firstParts.count < catalogue.merchantCount { tables.firstParts.append(.none) }
     return .silent
   }
 }

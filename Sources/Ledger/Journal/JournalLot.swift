@@ -65,11 +65,11 @@ extension Ledger {
     return lotBuffer.bytes
   }
   /// The takes of a chain as a record's `lots`: the last taken first. Valid until the next call of this kind.
-  mutating func encodedLots(_ chain: UInt32) -> UnsafeRawBufferPointer {
+  mutating func encodedLots(_ chain: Ref<TakeRecord>) -> UnsafeRawBufferPointer {
     lotBuffer.removeAll()
     var next = chain
-    while next != 0 {
-      let take = takes.read(Int(next - 1)).pointee
+    while next != .none {
+      let take = tables.takes.read(next).pointee
       JournalLot(take).encode(into: &lotBuffer)
       next = take.next
     }

@@ -28,7 +28,7 @@ extension Ledger {
     let due = duePoints(member, program, &p)
     var nextDue = 0
     var number = account.pointee.firstLot
-    while number != 0 {
+    while number != .none {
       let lot = lot(member, number).pointee
       number = lot.next
       guard lot.expiresAt > now else { continue }
@@ -65,17 +65,18 @@ extension Ledger {
   private func duePoints(_ member: UnsafePointer<MemberRecord>, _ program: Int, _ p: inout Position) -> [DuePoints] {
     var due: [DuePoints] = []
     var hold = member.pointee.firstHold
-    while hold != 0 {
-      let record = holds.read(Int(hold - 1)).pointee
+    while hold != .none {
+      let record = tables.holds.read(hold).pointee
       guard record.deadline <= now else { break }
       hold = record.next
-      guard let number = findTransaction(record.id), transactions.read(number).pointee.program == Int32(program) else {
+      guard let number = findTransaction(record.id), tables.transactions.read(number).pointee.program == Int32(program)
+      else {
         continue
       }
-      Position.add(0 &- transactions.read(number).pointee.points, to: &p.held, &p.isBroken)
-      var next = transactions.read(number).pointee.firstTake
-      while next != 0 {
-        let take = takes.read(Int(next - 1)).pointee
+      Position.add(0 &- tables.transactions.read(number).pointee.points, to: &p.held, &p.isBroken)
+      var next = tables.transactions.read(number).pointee.firstTake
+      while next != .none {
+        let take = tables.takes.read(next).pointee
         due.append(DuePoints(expiresAt: take.expiresAt, origin: take.origin, points: take.points))
         next = take.next
       }

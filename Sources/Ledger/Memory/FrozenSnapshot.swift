@@ -16,6 +16,8 @@ struct SnapshotBuilder: ~Copyable {
   fileprivate var stamps: FlatStack<UInt32>
   fileprivate var sections: [FrozenSection] = []
   fileprivate var byteCount = 0
+  /// In whose forms it is written.
+  var semantics = Semantics.newest
 
   init(pool: UnsafeMutablePointer<PoolState>) {
     self.pool = pool
@@ -31,24 +33,34 @@ struct SnapshotBuilder: ~Copyable {
     pages.makeRoom(pool.pointee.touchedPages - pool.pointee.free.count)
   }
 
+  /// What the section of a table begins with.
+  func header(_ tag: TableTag, _ kind: SectionHeader.Kind, recordSize: Int) -> SectionHeader {
+    let version = tag.version(at: semantics)
+    return SectionHeader(
+      number: tag.number, version: version, kind: kind,
+      recordSize: UInt32(tag.size(ofVersion: version, present: recordSize)))
+  }
+
   /// Adds a section without pages.
   mutating func append(_ header: SectionHeader, _ bytes: UnsafeRawBufferPointer) {
     _ = append(header, bytes, first: 0, pages: nil, stamps: nil, count: 0, tail: 0)
   }
 
   /// Adds a section, its meta in two parts; returns the place of its first page among all pages.
+  /// - Parameter former: how its records are to lie when they are written, `from` how they do.
   mutating func append(
     _ header: SectionHeader, _ bytes: UnsafeRawBufferPointer,
     more: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
     first: UInt64, pages added: UnsafePointer<UnsafeMutableRawPointer>?, stamps: UnsafePointer<UInt32>?, count: Int,
-    tail: Int
+    tail: Int, former: RecordLayout? = nil, from present: RecordLayout? = nil
   ) -> Int {
     precondition(tail >= 0 && tail <= pageByteCount && (tail > 0) == (count > 0), "a last page has bytes")
     header.encode(into: &meta)
     meta.append(UInt64(bytes.count + more.count))
-    meta.append(first)
-    meta.append(UInt64(count))
-    meta.append(UInt64(tail))
+    let (written, last) = (former?.pages ?? count, former?.tail ?? tail)
+    meta.append(former?.first ?? first)
+    meta.append(UInt64(written))
+    meta.append(UInt64(last))
     meta.append(bytes)
     meta.append(more)
     let place = pages.count
@@ -56,9 +68,11 @@ struct SnapshotBuilder: ~Copyable {
       pages.append(added, count: count)
       self.stamps.append(stamps, count: count)
     }
-    sections.append(FrozenSection(metaEnd: meta.count, pageEnd: pages.count, tail: tail))
+    var section = FrozenSection(metaEnd: meta.count, pageEnd: pages.count, tail: tail)
+    if let former, let present { section.rewriting = Rewriting(from: present, to: former) }
+    sections.append(section)
     byteCount += 4
-    if count > 0 { byteCount += 8 + (count - 1) * pageByteCount + tail }
+    if written > 0 { byteCount += 8 + (written - 1) * pageByteCount + last }
     return place
   }
 
@@ -74,13 +88,32 @@ struct FrozenSection {
   var metaEnd: Int
   var pageEnd: Int
   var tail: Int
+  var rewriting: Rewriting?
+}
+
+/// Records that are written in a form that they had before they grew.
+struct Rewriting {
+  var from: RecordLayout
+  var to: RecordLayout
+
+  /// Fills a page as it is to be written; its bytes that count.
+  func fill(
+    _ page: Int, _ bytes: UnsafeMutableRawBufferPointer, from pages: (Int) -> UnsafeMutableRawPointer
+  ) -> UnsafeRawBufferPointer {
+    bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    for number in to.numbers(inPage: page) {
+      let (old, new) = (from.place(of: number), to.place(of: number))
+      bytes.baseAddress?.advanced(by: new.offset).copyMemory(from: pages(old.page) + old.offset, byteCount: to.size)
+    }
+    return UnsafeRawBufferPointer(rebasing: bytes[0..<(page == to.pages - 1 ? to.tail : pageByteCount)])
+  }
 }
 
 /// What a section of a snapshot begins with.
 struct SectionHeader {
   enum Kind: UInt16 { case bytes = 1, array = 2, queue = 3, index = 4, blob = 5, record = 6, end = 7 }
   static let magic = UInt64(littleEndian: 0x6D65_6D79_6C6C_6174)
-  static let version: UInt32 = 3
+  static let version: UInt32 = 4
   /// That of a `TableTag`; 0 at the end.
   let number: UInt16
   /// Of the records.
@@ -88,10 +121,7 @@ struct SectionHeader {
   let kind: Kind
   let recordSize: UInt32
 
-  init(_ tag: TableTag, _ kind: Kind, recordSize: Int) {
-    self.init(number: tag.number, version: tag.version, kind: kind, recordSize: UInt32(recordSize))
-  }
-  private init(number: UInt16, version: UInt16, kind: Kind, recordSize: UInt32) {
+  fileprivate init(number: UInt16, version: UInt16, kind: Kind, recordSize: UInt32) {
     self.number = number
     self.version = version
     self.kind = kind
@@ -163,6 +193,12 @@ final class FrozenSnapshot: @unchecked Sendable {
       try sink(UnsafeRawBufferPointer(rebasing: meta.bytes[metaBegin..<section.metaEnd]))
       metaBegin = section.metaEnd
       let base = page
+      if let rewriting = section.rewriting {
+        try write(rewriting, base, to: sink)
+        page = section.pageEnd
+        pool.pointee.writtenPages.store(page, ordering: .releasing)
+        continue
+      }
       plain.removeAll()
       plain.append(UInt32(0))
       var runs: UInt32 = 0
@@ -187,8 +223,29 @@ final class FrozenSnapshot: @unchecked Sendable {
     }
   }
 
-  /// Whether there is a snapshot to which it may be told what has changed.
-  var canTellChanges: Bool { keptGeneration > 0 }
+  /// Writes the pages of a section in a former form, in one run.
+  private func write(
+    _ rewriting: Rewriting, _ base: Int, to sink: (UnsafeRawBufferPointer) throws -> Void
+  ) rethrows {
+    var plain = ByteBuffer(capacity: 64)
+    plain.append(UInt32(rewriting.to.pages > 0 ? 1 : 0))
+    if rewriting.to.pages > 0 {
+      plain.append(UInt32(0))
+      plain.append(UInt32(rewriting.to.pages))
+    }
+    try sink(plain.bytes)
+    var room = [UInt8](repeating: 0, count: pageByteCount)
+    for page in 0..<rewriting.to.pages {
+      precondition(!hasEnded.load(ordering: .acquiring), "a snapshot that has not ended")
+      let numbers = rewriting.to.numbers(inPage: page)
+      pool.pointee.writtenPages.store(base + rewriting.from.place(of: numbers.lowerBound).page, ordering: .releasing)
+      try room.withUnsafeMutableBytes { room in try sink(rewriting.fill(page, room) { pages[base + $0] }) }
+    }
+  }
+
+  /// Whether there is a snapshot to which it may be told what has changed. What is written in a former form lies in other
+  /// pages than here: it is written whole.
+  var canTellChanges: Bool { keptGeneration > 0 && !sections.contains { $0.rewriting != nil } }
   /// About how many bytes of pages have changed. O(pages): for the thread that writes.
   var changedByteCount: Int {
     var count = 0

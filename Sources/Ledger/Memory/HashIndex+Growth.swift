@@ -76,7 +76,7 @@ extension HashIndex {
     // The infos as they lie in memory: four little-endian 32-bit numbers a page.
     let all = UnsafeRawBufferPointer(start: infos, count: MemoryLayout<PageInfo>.stride * table.count)
     table.freeze(
-      SectionHeader(tag, .index, recordSize: Self.recordSize), meta.bytes, more: all, tail: pageByteCount,
+      snapshot.header(tag, .index, recordSize: Self.recordSize), meta.bytes, more: all, tail: pageByteCount,
       into: &snapshot)
   }
 

@@ -10,8 +10,8 @@
 ///
 /// Load is 3/8 to 3/4: 10.7 to 21.3 bytes a value. Cost: find is one cache miss; an insert the same, and some 10 µs when
 /// a page splits. Doubling the directory copies 4 bytes an entry, one to four entries a page.
-struct HashIndex: Table, ~Copyable {
-  var table: PageTable
+struct HashIndex: StateTable, ~Copyable {
+  var table = PageTable()
   var infos: UnsafeMutablePointer<PageInfo>
   var infoRoom: Int
   /// The page of each value of the top `depth` bits.
@@ -45,14 +45,16 @@ struct HashIndex: Table, ~Copyable {
   static let maximumDepth = UInt32(32 - cellsPerPage.trailingZeroBitCount)
   static var cellMask: Int { cellsPerPage - 1 }
 
-  init(_ pool: borrowing PagePool) {
-    table = PageTable(pool.state)
+  init() {
     infoRoom = 16
     infos = .allocate(capacity: infoRoom)
     directory = .allocate(capacity: 1)
     directory.initialize(to: 0)
-    table.append()
     infos.initialize(to: PageInfo(prefix: 0, depth: 0, count: 0, next: 0))
+  }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) {
+    table.attach(pool)
+    table.append()
   }
   deinit {
     infos.deallocate()

@@ -10,7 +10,7 @@
 ///
 /// Growing the table doubles it: 12 bytes copied a page, so 0.1 ms at a gigabyte.
 struct PageTable: ~Copyable {
-  private let pool: UnsafeMutablePointer<PoolState>
+  private var givenPool: UnsafeMutablePointer<PoolState>?
   /// The addresses of pages `0 ..< count`, and the generations in which they became writable.
   private var pages: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private var stamps: UnsafeMutablePointer<UInt32>
@@ -23,19 +23,25 @@ struct PageTable: ~Copyable {
   /// How many pages were removed from the front since the table began: with it a page keeps its number in all snapshots.
   private(set) var removed: UInt64 = 0
 
-  init(_ pool: UnsafeMutablePointer<PoolState>) {
-    PoolState.retain(pool)
-    self.pool = pool
+  init() {
     room = 16
     pages = .allocate(capacity: room)
     stamps = .allocate(capacity: room)
+  }
+  /// Takes pages from that pool from now on. Called once, before all else.
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) {
+    precondition(givenPool == nil, "a table has one pool")
+    PoolState.retain(pool)
+    givenPool = pool
   }
   deinit {
     for i in 0..<count { discard(pages[i], stamp: stamps[i], place: frozenBase + i) }
     (pages - head).deallocate()
     (stamps - head).deallocate()
-    PoolState.release(pool)
+    if let givenPool { PoolState.release(givenPool) }
   }
+  /// Where the pages come from. Not looked at twice: a table is attached before it has a page.
+  @inline(__always) private var pool: UnsafeMutablePointer<PoolState> { givenPool.unsafelyUnwrapped }
 
   /// Page `i` to read. The caller has checked the bounds.
   @inline(__always) func read(_ i: Int) -> UnsafeMutableRawPointer { pages[i] }
@@ -124,15 +130,14 @@ struct PageTable: ~Copyable {
   /// Lays out anew the records with these numbers, of which each page has as many as fit: a record has `new` bytes in place
   /// of `old`, and what it had not is zeros.
   mutating func layOut(_ numbers: Range<UInt64>, from old: Int, to new: Int) {
-    let (before, after) = (UInt64(pageByteCount / old), UInt64(pageByteCount / new))
-    var other = PageTable(pool)
-    other.removeAll(beginningAt: numbers.lowerBound / after)
-    let pages = (numbers.upperBound + after - 1) / after - numbers.lowerBound / after
-    for _ in 0..<pages { other.append() }
+    let (before, after) = (RecordLayout(numbers, size: old), RecordLayout(numbers, size: new))
+    var other = PageTable()
+    other.attach(pool)
+    other.removeAll(beginningAt: after.first)
+    for _ in 0..<after.pages { other.append() }
     for number in numbers {
-      let from = read(Int(number / before - removed)) + Int(number % before) * old
-      let to = other.write(Int(number / after - other.removed)) + Int(number % after) * new
-      memcpy(to, from, min(old, new))
+      let (from, to) = (before.place(of: number), after.place(of: number))
+      memcpy(other.write(to.page) + to.offset, read(from.page) + from.offset, min(old, new))
     }
     self = other
   }
@@ -158,5 +163,49 @@ struct PageTable: ~Copyable {
     precondition(snapshot.pool == pool, "a snapshot of the same ledger")
     frozenBase = snapshot.append(
       header, meta, more: more, first: removed, pages: pages, stamps: stamps, count: count, tail: tail)
+  }
+
+  /// Adds records that lie in these pages one behind the other, with these numbers, as a section: in their present form or
+  /// a former one, as the header says.
+  mutating func freeze(
+    _ header: SectionHeader, _ meta: UnsafeRawBufferPointer, records: Range<UInt64>, size: Int,
+    into snapshot: inout SnapshotBuilder
+  ) {
+    let present = RecordLayout(records, size: size)
+    guard Int(header.recordSize) != size else {
+      return freeze(header, meta, tail: present.tail, into: &snapshot)
+    }
+    precondition(snapshot.pool == pool, "a snapshot of the same ledger")
+    frozenBase = snapshot.append(
+      header, meta, first: removed, pages: pages, stamps: stamps, count: count, tail: present.tail,
+      former: RecordLayout(records, size: Int(header.recordSize)), from: present)
+  }
+}
+
+/// How records with these numbers lie in pages, each of which has as many as fit.
+struct RecordLayout {
+  var records: Range<UInt64>
+  var size: Int
+  var aPage: UInt64 { UInt64(pageByteCount / size) }
+  var first: UInt64 { records.lowerBound / aPage }
+  var pages: Int { Int((records.upperBound + aPage - 1) / aPage - first) }
+  /// Bytes of the last page that count.
+  var tail: Int {
+    let rest = records.upperBound % aPage
+    return pages == 0 ? 0 : Int(rest == 0 ? aPage : rest) * size
+  }
+
+  init(_ records: Range<UInt64>, size: Int) {
+    self.records = records
+    self.size = size
+  }
+  /// The numbers of the records in a page, counted from the first.
+  func numbers(inPage page: Int) -> Range<UInt64> {
+    let begin = (first + UInt64(page)) * aPage
+    return max(begin, records.lowerBound)..<min(begin + aPage, records.upperBound)
+  }
+  /// Where a record lies: its page, counted from the first, and its offset there.
+  func place(of number: UInt64) -> (page: Int, offset: Int) {
+    (Int(number / aPage - first), Int(number % aPage) * size)
   }
 }

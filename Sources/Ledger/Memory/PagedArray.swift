@@ -7,10 +7,12 @@ import Base
 ///
 /// Cost: reading is two dependent loads; appending and writing a few ns more; the first write to a page while a snapshot
 /// holds it copies that page, 1 to 3 µs.
-struct PagedArray<Record: BitwiseCopyable>: Table, ~Copyable {
-  private var table: PageTable
+struct PagedArray<Record: BitwiseCopyable>: StateTable, ~Copyable {
+  private var table = PageTable()
   /// How many records there are.
   private(set) var count = 0
+  /// A number that the owner keeps with it; 0 until it says otherwise.
+  var note: UInt32 = 0
   /// Bytes of a record as the pages have it: fewer than now while older records are restored.
   private var storedSize = recordSize
   static var recordSize: Int { MemoryLayout<Record>.stride }
@@ -18,10 +20,10 @@ struct PagedArray<Record: BitwiseCopyable>: Table, ~Copyable {
   /// Records a page: known when compiled, so that the division is a multiplication.
   @inline(__always) static var recordsPerPage: Int { pageByteCount / MemoryLayout<Record>.stride }
 
-  init(_ pool: borrowing PagePool) {
+  init() {
     precondition(Self.recordsPerPage > 0 && MemoryLayout<Record>.alignment <= 16, "a record fits a page")
-    table = PageTable(pool.state)
   }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) { table.attach(pool) }
 
   /// Record `i`, in place. Valid until the next mutation of this array.
   @inline(__always) func read(_ i: Int) -> UnsafePointer<Record> {
@@ -65,18 +67,18 @@ struct PagedArray<Record: BitwiseCopyable>: Table, ~Copyable {
 
   /// Adds the array as it is to a snapshot.
   mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
-    let tail = count - max(0, table.count - 1) * Self.recordsPerPage
-    withUnsafeBytes(of: UInt64(count).littleEndian) { meta in
-      table.freeze(
-        SectionHeader(tag, .array, recordSize: Self.recordSize), meta, tail: tail * Self.recordSize,
-        into: &snapshot)
-    }
+    var meta = ByteBuffer(capacity: 64)
+    meta.append(UInt64(count))
+    meta.append(note)
+    table.freeze(
+      snapshot.header(tag, .array, recordSize: Self.recordSize), meta.bytes, records: 0..<UInt64(count),
+      size: Self.recordSize, into: &snapshot)
   }
 
   mutating func restore<Source: SnapshotSource>(
     _ section: RestoredSection, from reader: inout SnapshotReader<Source>
   ) throws {
-    try section.expect(.array, metaCount: 8)
+    try section.expect(.array, metaCount: 12)
     let n = section.metaInteger(at: 0)
     let aPage = UInt64(pageByteCount / section.recordSize)
     guard n < 1 << 40, (n + aPage - 1) / aPage == section.pages else {
@@ -84,6 +86,7 @@ struct PagedArray<Record: BitwiseCopyable>: Table, ~Copyable {
     }
     try reader.readPages(of: section, into: &table)
     count = Int(n)
+    note = section.metaNumber(at: 8)
     storedSize = section.recordSize
   }
   mutating func finishRestoring() {

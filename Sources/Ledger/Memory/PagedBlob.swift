@@ -11,16 +11,16 @@ import Base
 ///
 /// Cost: reading is one dependent load more than the bytes themselves; appending a copy. A snapshot never makes it copy a
 /// page: what is appended lies behind what the snapshot's writer reads.
-struct PagedBlob: Table, ~Copyable {
+struct PagedBlob: StateTable, ~Copyable {
   static let recordSize = 1
   /// The longest string, in bytes.
   static let maximumLength = pageByteCount - 16
 
-  private var table: PageTable
+  private var table = PageTable()
   /// Bytes used, counting lengths and what is left over at the ends of pages.
   private(set) var end: UInt64 = 0
 
-  init(_ pool: borrowing PagePool) { table = PageTable(pool.state) }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) { table.attach(pool) }
 
   /// Keeps a copy of `bytes` (at most `maximumLength`) and returns its reference, never 0.
   mutating func append(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
@@ -73,7 +73,7 @@ struct PagedBlob: Table, ~Copyable {
   mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     let tail = table.count == 0 ? 0 : Int(end - UInt64((table.count - 1) * pageByteCount))
     withUnsafeBytes(of: end.littleEndian) { meta in
-      table.freeze(SectionHeader(tag, .blob, recordSize: Self.recordSize), meta, tail: tail, into: &snapshot)
+      table.freeze(snapshot.header(tag, .blob, recordSize: Self.recordSize), meta, tail: tail, into: &snapshot)
     }
   }
 

@@ -8,8 +8,8 @@ import Base
 /// dropped in increments: finding costs the index's cache miss, adding writes next to the record added before.
 ///
 /// Cost: as `PagedArray`.
-struct PagedQueue<Record: BitwiseCopyable>: Table, ~Copyable {
-  private var table: PageTable
+struct PagedQueue<Record: BitwiseCopyable>: StateTable, ~Copyable {
+  private var table = PageTable()
   /// The oldest record's number.
   private(set) var first: UInt64 = 0
   /// The number that the next record gets.
@@ -20,10 +20,10 @@ struct PagedQueue<Record: BitwiseCopyable>: Table, ~Copyable {
 
   @inline(__always) static var recordsPerPage: UInt64 { UInt64(pageByteCount / MemoryLayout<Record>.stride) }
 
-  init(_ pool: borrowing PagePool) {
+  init() {
     precondition(Self.recordsPerPage > 0 && MemoryLayout<Record>.alignment <= 16, "a record fits a page")
-    table = PageTable(pool.state)
   }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) { table.attach(pool) }
 
   var count: Int { Int(end - first) }
   var isEmpty: Bool { first == end }
@@ -87,11 +87,9 @@ struct PagedQueue<Record: BitwiseCopyable>: Table, ~Copyable {
     var meta = ByteBuffer(capacity: 64)
     meta.append(first)
     meta.append(end)
-    let rest = Int(end % Self.recordsPerPage)
-    let tail = table.count == 0 ? 0 : rest == 0 ? Int(Self.recordsPerPage) : rest
     table.freeze(
-      SectionHeader(tag, .queue, recordSize: Self.recordSize), meta.bytes, tail: tail * Self.recordSize,
-      into: &snapshot)
+      snapshot.header(tag, .queue, recordSize: Self.recordSize), meta.bytes, records: first..<end,
+      size: Self.recordSize, into: &snapshot)
   }
 
   mutating func restore<Source: SnapshotSource>(

@@ -136,6 +136,10 @@ struct RestoredSection {
     }
   }
 
+  /// A 32-bit integer of the meta.
+  func metaNumber(at offset: Int) -> UInt32 {
+    meta.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+  }
   /// A 64-bit integer of the meta. The caller has asked for that much meta.
   func metaInteger(at offset: Int) -> UInt64 {
     meta.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
@@ -152,7 +156,8 @@ extension SectionHeader.Kind {
   /// The most bytes that a section may have beside its pages.
   fileprivate var mostMeta: UInt64 {
     switch self {
-    case .array, .blob: 8
+    case .array: 12
+    case .blob: 8
     case .queue: 16
     case .index: 1 << 32
     case .bytes: 1 << 30

@@ -1,195 +1,153 @@
 import Base
 
-/// How snapshots name a part of the state. The number is that part's for ever.
-struct TableTag: Sendable {
-  let number: UInt16
-  /// For errors.
-  let name: StaticString
-  /// Bytes of a record in each version before the present one, the first first.
-  let formerSizes: [Int]
-  /// The semantics that it came with: until they begin it is empty, and in no snapshot.
-  let since: UInt8
+/// A record of a table by its number: from 1 on, so that zeroed memory says none.
+struct Ref<Record>: BitwiseCopyable, Hashable {
+  var rawValue: UInt32
 
-  init(_ number: UInt16, _ name: StaticString, formerSizes: [Int] = [], since: UInt8 = Semantics.first) {
-    precondition(number > 0, "0 ends a snapshot")
-    self.number = number
-    self.name = name
-    self.formerSizes = formerSizes
-    self.since = since
-  }
-  /// Of the records that this build keeps. From 1; raised where a record grows or means something else.
-  var version: UInt16 { UInt16(formerSizes.count + 1) }
-
-  /// Checks that a section's records are of a version that this build knows.
-  /// - Parameter size: bytes of a record of the present version.
-  func check(_ section: RestoredSection, size: Int) throws(MalformedBytes) {
-    guard section.version >= 1, section.version <= version else {
-      throw MalformedBytes(
-        "\(name): records of version \(section.version), and this build knows up to \(version): start a newer build")
-    }
-    let expected = section.version == version ? size : formerSizes[Int(section.version) - 1]
-    guard section.recordSize == expected else {
-      throw MalformedBytes("\(name): a record has \(section.recordSize) bytes, in that version it had \(expected)")
-    }
-  }
+  static var none: Ref { Ref(rawValue: 0) }
+  @inline(__always) init(rawValue: UInt32) { self.rawValue = rawValue }
+  /// - Parameter place: counted from 0.
+  @inline(__always) init(place: Int) { rawValue = UInt32(truncatingIfNeeded: place &+ 1) }
+  /// Counted from 0; -1 is none's.
+  @inline(__always) var place: Int { Int(rawValue) &- 1 }
 }
 
-/// A part of the state that is a section of a snapshot.
-protocol Table: ~Copyable {
-  /// Bytes of a record.
-  static var recordSize: Int { get }
-  /// Adds it as it is to a snapshot.
-  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder)
-  /// Makes it what `freeze` wrote, or takes in what has changed. Throws `MalformedBytes` if the bytes are something else,
-  /// and what the source throws; it is then of no use.
+/// What tables are made of: flat, without padding, and without references that the language counts.
+protocol TableRecord: BitwiseCopyable {
+  /// How snapshots name its table, and the forms that it has had.
+  static var tag: TableTag { get }
+}
+
+/// A record whose place another takes once it is gone.
+protocol ReusedRecord: TableRecord {
+  /// What lies in a free place.
+  static var free: Self { get }
+  /// Of a free one: the next that is free.
+  var next: Ref<Self> { get set }
+}
+
+/// Records by number, and the places that are free among them. Cost: as `PagedArray`.
+struct Table<Record: TableRecord>: NamedTable, ~Copyable {
+  /// Its note is the first free place.
+  private var records = PagedArray<Record>()
+  /// How many places there are, free ones too.
+  @inline(__always) var count: Int { records.count }
+
+  /// A record in place. Valid until the next mutation.
+  @inline(__always) func read(_ ref: Ref<Record>) -> UnsafePointer<Record> { records.read(ref.place) }
+  /// A record to write in place. Valid until the next snapshot begins, or the next mutation.
+  @inline(__always) mutating func write(_ ref: Ref<Record>) -> UnsafeMutablePointer<Record> {
+    records.write(ref.place)
+  }
+  subscript(ref: Ref<Record>) -> Record {
+    @inline(__always) get { read(ref).pointee }
+    @inline(__always) set { write(ref).pointee = newValue }
+  }
+  /// Adds a record behind all others.
+  @inline(__always) mutating func append(_ record: Record) -> Ref<Record> { Ref(place: records.append(record)) }
+  /// Calls `body` with every place, free ones too.
+  func forEach<E: Error>(_ body: (Ref<Record>, UnsafePointer<Record>) throws(E) -> Void) throws(E) {
+    for place in 0..<count { try body(Ref(place: place), records.read(place)) }
+  }
+
+  static var recordSize: Int { PagedArray<Record>.recordSize }
+  static var record: Any.Type { Record.self }
+  static var tag: TableTag { Record.tag }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) { records.attach(pool) }
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) { records.freeze(tag, into: &snapshot) }
   mutating func restore<Source: SnapshotSource>(
-    _ section: RestoredSection, from reader: inout SnapshotReader<Source>) throws
-  /// Called when all that is to be restored is: gives records that were smaller their present size, and checks what
-  /// `restore` left unchecked.
-  mutating func finishRestoring() throws
-  /// Whether `finishRestoring` will lay the records out anew.
-  var isToGrow: Bool { get }
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
+  ) throws {
+    try records.restore(section, from: &reader)
+    guard records.note <= records.count else { throw MalformedBytes("a free place behind the last") }
+  }
+  mutating func finishRestoring() { records.finishRestoring() }
+  var isToGrow: Bool { records.isToGrow }
 }
 
-/// What is done with each table of a state.
-protocol TableVisitor: ~Copyable {
-  associatedtype Failure: Error
-  mutating func visit<T: Table & ~Copyable>(_ table: inout T, _ tag: TableTag) throws(Failure)
+extension Table where Record: ReusedRecord {
+  /// Adds a record, at a free place if there is one.
+  mutating func add(_ record: Record) -> Ref<Record> {
+    let free = Ref<Record>(rawValue: records.note)
+    guard free != .none else { return append(record) }
+    records.note = read(free).pointee.next.rawValue
+    self[free] = record
+    return free
+  }
+  /// Frees a record's place.
+  mutating func remove(_ ref: Ref<Record>) {
+    var record = Record.free
+    record.next = Ref(rawValue: records.note)
+    self[ref] = record
+    records.note = ref.rawValue
+  }
 }
 
-/// A state made of tables. It names each of them once, in `visitTables`.
-protocol TabledState: ~Copyable {
-  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure)
-}
+/// A table whose records are found by a hash. Cost of a find: the index's cache miss, and the record's.
+struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
+  private var records = Table<Record>()
+  private(set) var index = HashIndex()
+  @inline(__always) var count: Int { records.count }
 
-extension TabledState where Self: ~Copyable {
-  /// Adds all tables that builds of these semantics know to a snapshot.
-  mutating func frozen(
-    into builder: consuming SnapshotBuilder, semantics: UInt8 = Semantics.newest
-  ) -> SnapshotBuilder {
-    var visitor = FreezingVisitor(builder: builder, semantics: semantics)
-    visitTables(&visitor)
-    return visitor.finish()
+  @inline(__always) func read(_ ref: Ref<Record>) -> UnsafePointer<Record> { records.read(ref) }
+  @inline(__always) mutating func write(_ ref: Ref<Record>) -> UnsafeMutablePointer<Record> { records.write(ref) }
+  subscript(ref: Ref<Record>) -> Record {
+    @inline(__always) get { records.read(ref).pointee }
+  }
+  /// The first record under a hash that `matches` accepts: it compares keys.
+  @inline(__always) func find(_ hash: UInt64, _ matches: (UnsafePointer<Record>) -> Bool) -> Ref<Record>? {
+    index.find(hash) { matches(records.read(Ref(rawValue: $0))) }.map { Ref(rawValue: $0) }
+  }
+  /// See `HashIndex.firstCell`.
+  @inline(__always) func firstCell(_ hash: UInt64) -> UInt64 { index.firstCell(hash) }
+  /// Any record that may be under a hash, without a look at it.
+  @inline(__always) func candidate(_ hash: UInt64) -> Ref<Record>? {
+    index.find(hash) { _ in true }.map { Ref(rawValue: $0) }
+  }
+  mutating func append(_ record: Record, _ hash: UInt64) -> Ref<Record> {
+    let ref = records.append(record)
+    index.insert(hash, ref.rawValue)
+    return ref
+  }
+  func forEach<E: Error>(_ body: (Ref<Record>, UnsafePointer<Record>) throws(E) -> Void) throws(E) {
+    try records.forEach(body)
   }
 
-  /// Makes the tables what a snapshot has of them, section by section. A table without a section stays as it is, which in
-  /// a new state is empty; a section without a table is refused.
-  /// - Parameter forms: what sections the whole snapshot had; filled by it. Changes that have others are refused.
-  mutating func restoreTables<Source: SnapshotSource>(
-    from reader: inout SnapshotReader<Source>, forms: inout [SectionForm]
+  static var recordSize: Int { PagedArray<Record>.recordSize }
+  static var record: Any.Type { Record.self }
+  static var tag: TableTag { Record.tag }
+  mutating func attach(_ pool: UnsafeMutablePointer<PoolState>) {
+    records.attach(pool)
+    index.attach(pool)
+  }
+  mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
+    records.freeze(tag, into: &snapshot)
+    index.freeze(tag.index, into: &snapshot)
+  }
+  mutating func restore<Source: SnapshotSource>(
+    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
   ) throws {
-    var found: [SectionForm] = []
-    while let section = try reader.nextSection() {
-      var visitor = RestoringVisitor(section, reader)
-      try visitTables(&visitor)
-      guard visitor.isDone else {
-        throw MalformedBytes(
-          "it has a table \(section.number) that this build does not know: a newer build wrote it, start that")
-      }
-      reader = visitor.reader
-      guard !found.contains(where: { $0.number == section.number }) else {
-        throw MalformedBytes("it has table \(section.number) twice")
-      }
-      found.append(section.form)
-    }
-    if reader.hasChangesOnly {
-      guard found == forms else { throw MalformedBytes("changes of another snapshot: of other tables") }
+    if section.kind == .index {
+      try index.restore(section, from: &reader)
     } else {
-      forms = found
+      try records.restore(section, from: &reader)
     }
   }
-
-  /// Ends what `restoreTables` began.
-  /// - Returns: the tables lie as the snapshots have them, so that a later snapshot may have the changes since.
-  mutating func finishRestoring() throws -> Bool {
-    var visitor = FinishingVisitor()
-    try visitTables(&visitor)
-    return !visitor.hasGrown
+  mutating func finishRestoring() throws {
+    records.finishRestoring()
+    try index.finishRestoring()
   }
+  var isToGrow: Bool { records.isToGrow }
 }
 
-private struct FreezingVisitor: TableVisitor, ~Copyable {
-  var builder: SnapshotBuilder
-  let semantics: UInt8
-  mutating func visit<T: Table & ~Copyable>(_ table: inout T, _ tag: TableTag) {
-    if tag.since <= semantics { table.freeze(tag, into: &builder) }
+extension KeyedTable where Record: ReusedRecord {
+  mutating func add(_ record: Record, _ hash: UInt64) -> Ref<Record> {
+    let ref = records.add(record)
+    index.insert(hash, ref.rawValue)
+    return ref
   }
-  consuming func finish() -> SnapshotBuilder { builder }
-}
-
-/// Lets the table that a section is of take it in.
-private struct RestoringVisitor<Source: SnapshotSource>: TableVisitor {
-  let section: RestoredSection
-  var reader: SnapshotReader<Source>
-  var isDone = false
-
-  init(_ section: RestoredSection, _ reader: SnapshotReader<Source>) {
-    self.section = section
-    self.reader = reader
+  mutating func remove(_ ref: Ref<Record>, _ hash: UInt64) {
+    index.remove(hash, ref.rawValue)
+    records.remove(ref)
   }
-  mutating func visit<T: Table & ~Copyable>(_ table: inout T, _ tag: TableTag) throws {
-    guard tag.number == section.number else { return }
-    try tag.check(section, size: T.recordSize)
-    do {
-      try table.restore(section, from: &reader)
-    } catch let error as MalformedBytes {
-      throw MalformedBytes("\(tag.name): \(error)")
-    }
-    isDone = true
-  }
-}
-
-private struct FinishingVisitor: TableVisitor {
-  var hasGrown = false
-  mutating func visit<T: Table & ~Copyable>(_ table: inout T, _ tag: TableTag) throws {
-    if table.isToGrow { hasGrown = true }
-    try table.finishRestoring()
-  }
-}
-
-/// A table of one record, which is kept in place: what there is one of.
-protocol SingleRecord: Table, BitwiseCopyable {}
-
-extension SingleRecord {
-  static var recordSize: Int { MemoryLayout<Self>.size }
-  func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
-    withUnsafeBytes(of: self) { snapshot.append(SectionHeader(tag, .record, recordSize: Self.recordSize), $0) }
-  }
-  mutating func restore<Source: SnapshotSource>(
-    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
-  ) throws {
-    try section.expect(.record, metaCount: section.recordSize)
-    guard section.recordSize <= Self.recordSize else { throw MalformedBytes("its record is too large") }
-    withUnsafeMutableBytes(of: &self) { own in section.meta.withUnsafeBytes { own.copyMemory(from: $0) } }
-  }
-  func finishRestoring() {}
-  var isToGrow: Bool { false }
-}
-
-/// A table that is written as bytes: short, and kept in a form of its own.
-protocol EncodedTable: Table {
-  func encode(into buffer: inout ByteBuffer)
-  init(decoding reader: inout ByteReader) throws(MalformedBytes)
-}
-
-extension EncodedTable {
-  static var recordSize: Int { 1 }
-  func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
-    var buffer = ByteBuffer(capacity: 1024)
-    encode(into: &buffer)
-    snapshot.append(SectionHeader(tag, .bytes, recordSize: Self.recordSize), buffer.bytes)
-  }
-  mutating func restore<Source: SnapshotSource>(
-    _ section: RestoredSection, from reader: inout SnapshotReader<Source>
-  ) throws {
-    try section.expect(.bytes)
-    self = try section.meta.withUnsafeBytes { bytes in
-      var reader = ByteReader(bytes)
-      let value = try Self(decoding: &reader)
-      try reader.finish()
-      return value
-    }
-  }
-  func finishRestoring() {}
-  var isToGrow: Bool { false }
 }

@@ -23,7 +23,7 @@ extension Ledger {
   }
   private func answered(_ key: RequestKey, _ call: Call) -> FormerAnswer {
     guard !key.isNone, let number = findRequest(key) else { return .none }
-    let record = dedupe.read(number).pointee
+    let record = tables.dedupe.read(number).pointee
     let isSame =
       record.fingerprint == key.fingerprint || place(of: record.fingerprint, in: call.otherFingerprints) != nil
     guard !record.isPending, isSame else { return .none }
@@ -40,8 +40,8 @@ extension Ledger {
         hashes.card(call.card, call.tenant), call.request, fingerprint: call.context.fingerprint, slot: call.slot)
     case .transaction:
       guard let number = findTransaction(call.transaction) else { return nil }
-      let transaction = transactions.read(number).pointee
-      let member = members.read(Int(transaction.member))
+      let transaction = tables.transactions.read(number).pointee
+      let member = tables.members.read(transaction.member)
       guard member.pointee.tenant == call.tenant else { return nil }
       return requestKey(call, memberID(member), transaction.merchant)
     }
@@ -50,9 +50,9 @@ extension Ledger {
   private func pastScope(_ call: Call) -> FormerAnswer {
     let tx = call.transaction
     guard findTransaction(tx) == nil, tx.sequence > 0,
-      tx.sequence <= sequences.read(Int(tx.slot.rawValue)).pointee
+      tx.sequence <= lastSequence(of: tx.slot)
     else { return .none }
-    if case .never = past.find(tx) { return .none }
+    if case .never = tables.past.find(tx) { return .none }
     guard let facts = try? PastFacts(call.facts), facts.original.tx == tx else { return .factsWanted }
     guard facts.original.tenant == call.tenant else { return .none }
     return answered(requestKey(call, facts.original.member, facts.original.merchant), call)

@@ -6,14 +6,10 @@ extension Ledger {
 
   func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }
   @inline(__always) private func findRequest(_ key: RequestKey, _ accepts: (DedupeRecord) -> Bool) -> UInt64? {
-    let value = dedupeIndex.find(key.low) { value in
-      let number = dedupe.number(ofIndexValue: value)
-      guard number < dedupe.end else { return false }
-      let record = dedupe.read(number)
-      return record.pointee.isOf(key)
+    tables.dedupe.find(key.low) { number, record in
+      record.pointee.isOf(key)
         && (!dedupeMarks.isExpired(number) || record.pointee.isPending) && accepts(record.pointee)
     }
-    return value.map { dedupe.number(ofIndexValue: $0) }
   }
 
   func place(of fingerprint: UInt64, in list: UnsafeRawBufferPointer) -> Int? {
@@ -27,16 +23,17 @@ extension Ledger {
   func readRequest(_ call: Call, _ reply: inout ReplyWriter) {
     let key = requestHashes(call.party, call.merchant, call.request, call.context, call.slot).key
     let known = findRequest(key).flatMap {
-      place(of: dedupe.read($0).pointee.fingerprint, in: call.otherFingerprints)
+      place(of: tables.dedupe.read($0).pointee.fingerprint, in: call.otherFingerprints)
     }
     reply.integer(Int64(known ?? -1))
   }
   /// Over the budget the oldest go, but none younger than a day.
   mutating func makeRoomForRequest() throws(Stop) {
-    let latest = dedupeMarks.latest(of: dedupe.first) ?? (dedupeMarks.isExpired(dedupe.first) ? .zero : now)
+    let latest =
+      dedupeMarks.latest(of: tables.dedupe.first) ?? (dedupeMarks.isExpired(tables.dedupe.first) ? .zero : now)
     let isKept =
       now.microseconds - latest.microseconds < CivilTime.microsecondsPerDay
-      || dedupe.read(dedupe.first).pointee.isPending
+      || tables.dedupe.read(tables.dedupe.first).pointee.isPending
     guard !isKept else { throw .refused(Refusal(.busy, "too many request ids within a day")) }
     dropOldestRequest()
   }
@@ -49,58 +46,48 @@ extension Ledger {
   }
   private mutating func remember(_ key: RequestKey, _ record: DedupeRecord) {
     guard !key.isNone else { return }
-    let number = dedupe.append(record)
-    dedupeIndex.insert(key.low, PagedQueue<DedupeRecord>.indexValue(number))
-    count(record, 1)
+    tables.dedupe.append(record, key.low)
+    record.count(1, in: &core.digest)
   }
   /// The answer of a request that was pending is known.
   mutating func resolve(_ key: RequestKey, _ position: JournalPosition) {
     guard !key.isNone, let number = findPending(key) else { return }
-    let record = dedupe.write(number)
-    count(record.pointee, -1)
+    let record = tables.dedupe.write(number)
+    record.pointee.count(-1, in: &core.digest)
     record.pointee = DedupeRecord(key, position)
-    count(record.pointee, 1)
+    record.pointee.count(1, in: &core.digest)
   }
   /// Forgets a request that was pending: its refusal is not one that is kept.
   mutating func forget(_ key: RequestKey) {
     guard !key.isNone, let number = findPending(key) else { return }
-    dedupeIndex.remove(key.low, PagedQueue<DedupeRecord>.indexValue(number))
-    let record = dedupe.write(number)
-    count(record.pointee, -1)
+    tables.dedupe.unindex(number, key.low)
+    let record = tables.dedupe.write(number)
+    record.pointee.count(-1, in: &core.digest)
     record.pointee = DedupeRecord()
-    count(record.pointee, 1)
+    record.pointee.count(1, in: &core.digest)
   }
   private func findPending(_ key: RequestKey) -> UInt64? { findRequest(key) { $0.isPending } }
-  /// The digest knows a request by its hash, content and state, not by where its answer lies.
-  private mutating func count(_ record: DedupeRecord, _ sign: Int64) {
-    Ledger.count(record, sign, in: &core.digest)
-  }
-  static func count(_ record: DedupeRecord, _ sign: Int64, in digest: inout DigestSum) {
-    digest.add(record.low, DigestField.request, sign &* Int64(bitPattern: record.content))
-  }
-
   // MARK: Forgetting
 
   /// Forgets up to `limit` of the request ids that have outlived their retention. One that is still pending goes behind the
   /// others, and is kept for as long again.
   mutating func dropOldRequests(atMost limit: Int) {
     var left = limit
-    while left > 0, !dedupe.isEmpty, dedupeMarks.isExpired(dedupe.first) {
-      let record = dedupe.read(dedupe.first).pointee
+    while left > 0, !tables.dedupe.isEmpty, dedupeMarks.isExpired(tables.dedupe.first) {
+      let record = tables.dedupe.read(tables.dedupe.first).pointee
       if record.isPending {
-        let number = dedupe.append(record)
-        dedupeIndex.insert(record.low, PagedQueue<DedupeRecord>.indexValue(number))
-        count(record, 1)
+        tables.dedupe.append(record, record.low)
+        record.count(1, in: &core.digest)
       }
       dropOldestRequest()
       left -= 1
     }
   }
   private mutating func dropOldestRequest() {
-    let record = dedupe.read(dedupe.first).pointee
-    count(record, -1)
-    dedupeIndex.remove(record.low, PagedQueue<DedupeRecord>.indexValue(dedupe.first))
-    dedupe.removeFirst()
+    let record = tables.dedupe.read(tables.dedupe.first).pointee
+    record.count(-1, in: &core.digest)
+    tables.dedupe.unindex(tables.dedupe.first, record.low)
+    tables.dedupe.removeFirst()
   }
 
   // MARK: Answers kept in their bytes

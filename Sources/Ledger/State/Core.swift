@@ -19,27 +19,20 @@ struct Core: SingleRecord {
   var openInbox: UInt64 = 0
   /// `.none`: the first entry has yet to tell it.
   var key = HashKey.none
-  /// First of the free records of each kind.
-  var freeAccount: UInt32 = 0
-  var freeLot: UInt32 = 0
-  var freeTake: UInt32 = 0
-  var freeHold: UInt32 = 0
-  var freeOutbox: UInt32 = 0
-  var freeInbox: UInt32 = 0
-  var freeTransit: UInt32 = 0
   var faults: LedgerFaults = []
   private var overdue: UInt8 = 0
   private var inEntry: UInt8 = 0
   /// The newest that an entry was applied by.
   var semantics = Semantics.first
   var shard = ShardID(0)
-  private var reserved2: UInt32 = 0
   /// Of a snapshot: where the journal ended.
   var journalEnd = JournalPosition.none
   /// Which slots the shard owns, and since which of its changes. Before the founding entry: all.
   var ranges = SlotRanges.all
   var epoch: UInt64 = 0
-  private var room = InlineArray<35, UInt64>(repeating: 0)
+  private var room = InlineArray<39, UInt64>(repeating: 0)
+
+  static var tag: TableTag { TableTag(1, "the core") }
 
   /// There is more to forget than this entry has forgotten so far.
   @inline(__always) var hasOverdue: Bool {

@@ -9,10 +9,7 @@ extension Ledger {
   /// Throws the first thing broken of domain.md's "Holds after every step", and of how the records hang together.
   /// O(state): for tests.
   public func checkInvariants() throws(BrokenInvariant) {
-    try checkBalances()
-    try checkTransactions()
-    try checkTransits()
-    try checkLapsed()
+    for kind in Ledger.recordKinds { try kind.check(self) }
     try hold(fault == nil, "the ledger broke: \(fault ?? "")")
     let recomputed = recomputeDigest()
     try hold(recomputed == digest, "the digest kept differs from the digest of the records")
@@ -20,11 +17,12 @@ extension Ledger {
 
   /// The same of accounts, lots, holds and sums alone. O(members): transactions that are over cost nothing.
   public func checkBalances() throws(BrokenInvariant) {
-    var balances = [Int128](repeating: 0, count: programs.count)
-    var accountCounts = [UInt64](repeating: 0, count: programs.count)
+    var balances = [Int128](repeating: 0, count: tables.programs.count)
+    var accountCounts = [UInt64](repeating: 0, count: tables.programs.count)
     var ends: [Stamp: Int64] = [:]
-    for i in 0..<members.count {
-      let member = members.read(i)
+    for i in 0..<tables.members.count {
+      let number = Ref<MemberRecord>(place: i)
+      let member = tables.members.read(number)
       var failure: BrokenInvariant?
       var lotCount = 0
       forEachAccount(member) { account in
@@ -37,14 +35,14 @@ extension Ledger {
       if let failure { throw failure }
       try hold(
         lotCount == Int(member.pointee.lotCount), "member \(i) counts \(member.pointee.lotCount) lots of \(lotCount)")
-      try checkHolds(UInt32(i), member)
+      try checkHolds(number, member)
       if member.pointee.state == MemberState.closed.rawValue {
         var left: Int64 = 0
         forEachAccount(member) { left += $0.pointee.available + $0.pointee.held }
         try hold(left == 0, "member \(i) is closed, and has \(left)")
       }
       try hold(
-        findMember(memberID(member), tenant: member.pointee.tenant) == UInt32(i),
+        findMember(memberID(member), tenant: member.pointee.tenant) == number,
         "member \(i) is not found by its id")
     }
     let rows = auditFigures()
@@ -52,7 +50,9 @@ extension Ledger {
       try hold(balances[i] == row.members, "program \(i): members have \(balances[i]), the sum says \(row.members)")
       try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
       try hold(row.inTransit >= 0 && row.merchantRedeems >= 0 && row.breakage >= 0, "program \(i): a negative account")
-      try hold(accountCounts[i] == programs.read(i).pointee.accounts, "program \(i): accounts are miscounted")
+      try hold(
+        accountCounts[i] == tables.programs.read(Ref(place: i)).pointee.accounts,
+        "program \(i): accounts are miscounted")
     }
     let inTransit = rows.programs.reduce(Int128(0)) { $0 + $1.inTransit }
     try hold(inTransit == rows.openDeliveries, "in transit \(inTransit), open deliveries \(rows.openDeliveries)")
@@ -73,8 +73,8 @@ extension Ledger {
     var (available, held): (Int64, Int64) = (0, 0)
     var next = a.firstLot
     var previous: LotRecord?
-    var last: UInt32 = 0
-    while next != 0 {
+    var last = Ref<LotRecord>.none
+    while next != .none {
       let lot = lot(member, next).pointee
       let parts = lot.available + lot.held + lot.consumed + lot.reversed + lot.expired
       try hold(lot.issued == parts, "a lot issued \(lot.issued), its parts are \(parts)")
@@ -108,25 +108,25 @@ extension Ledger {
       "an account over its bound: \(a.available) available, \(a.held) held, \(away) away, \(a.debt) owed")
   }
 
-  private func checkHolds(_ number: UInt32, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
+  private func checkHolds(_ number: Ref<MemberRecord>, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
     var held: [Int32: Int64] = [:]
     var next = member.pointee.firstHold
-    var (count, last, deadline) = (0, UInt32(0), Stamp.zero)
-    while next != 0 {
-      let record = holds.read(Int(next - 1)).pointee
+    var (count, last, deadline) = (0, Ref<HoldRecord>.none, Stamp.zero)
+    while next != .none {
+      let record = tables.holds.read(next).pointee
       try hold(record.deadline >= deadline, "holds out of the order of their deadlines")
-      try hold(last == 0 || record.previous == last, "a hold's list is broken")
+      try hold(last == .none || record.previous == last, "a hold's list is broken")
       (count, last, deadline) = (count + 1, next, record.deadline)
       guard let place = findTransaction(record.id) else { throw BrokenInvariant(description: "an unknown hold") }
-      let t = transactions.read(place).pointee
+      let t = tables.transactions.read(place).pointee
       try hold(
         t.state == TransactionRecord.open && t.hold == next && t.member == number && record.member == number,
         "a hold that is not its transaction's")
       var taken: Int64 = 0
       var take = t.firstTake
-      while take != 0 {
-        taken += takes.read(Int(take - 1)).pointee.points
-        take = takes.read(Int(take - 1)).pointee.next
+      while take != .none {
+        taken += tables.takes.read(take).pointee.points
+        take = tables.takes.read(take).pointee.next
       }
       try hold(taken == t.points, "a hold of \(t.points) took \(taken)")
       held[t.program, default: 0] += t.points
@@ -134,55 +134,55 @@ extension Ledger {
     }
     try hold(count == holdCount(member), "\(count) holds are counted as \(holdCount(member))")
     try hold(
-      count == 0 || holds.read(Int(member.pointee.firstHold - 1)).pointee.previous == last, "a hold's list has no end")
-    for program in 0..<programs.count {
+      count == 0 || tables.holds.read(member.pointee.firstHold).pointee.previous == last, "a hold's list has no end")
+    for program in 0..<tables.programs.count {
       let account = account(member, program)?.pointee.held ?? 0
       try hold(account == held[Int32(program)] ?? 0, "held \(account), by open holds \(held[Int32(program)] ?? 0)")
     }
   }
 
   /// What is remembered as lapsed is in breakage, each lot once.
-  private func checkLapsed() throws(BrokenInvariant) {
-    var sums = [Int128](repeating: 0, count: programs.count)
+  func checkLapsed() throws(BrokenInvariant) {
+    var sums = [Int128](repeating: 0, count: tables.programs.count)
     var count = 0
-    for number in lapsed.first..<lapsed.end {
-      let record = lapsed.read(number).pointee
+    for number in tables.lapsed.first..<tables.lapsed.end {
+      let record = tables.lapsed.read(number).pointee
       try hold(record.points >= LapsedRecord.mark && record.points <= Ledger.largestBalance, "lapsed: \(record.points)")
       guard record.points > 0 else { continue }
       sums[record.program] += Int128(record.points)
       count += 1
       try hold(findLapsed(record.lot) == number, "what lapsed of a lot is remembered twice, or not found")
     }
-    try hold(count == lapsedIndex.count, "\(count) lots that lapsed, \(lapsedIndex.count) in the index")
-    for program in 0..<programs.count {
-      let breakage = programs.read(program).pointee.breakage
+    let indexed = tables.lapsed.index.count
+    try hold(count == indexed, "\(count) lots that lapsed, \(indexed) in the index")
+    for program in 0..<tables.programs.count {
+      let breakage = tables.programs.read(Ref(place: program)).pointee.breakage
       try hold(sums[program] <= breakage, "program \(program): \(sums[program]) lapsed, and \(breakage) in breakage")
     }
   }
 
   /// What is on its way by account is what the open transfers of the account say.
-  private func checkTransits() throws(BrokenInvariant) {
+  func checkTransits() throws(BrokenInvariant) {
     struct Account: Hashable {
-      var member: UInt32
+      var member: Ref<MemberRecord>
       var program: Int32
     }
     var expected: [Account: (points: Int64, lots: Int)] = [:]
-    for i in 0..<outbox.count {
-      let record = outbox.read(i).pointee
-      guard record.id != .none, record.kind == Ledger.transferKind, let number = findTransaction(record.id) else {
-        continue
-      }
-      let t = transactions.read(number).pointee
+    OutboxRecord.forEach(in: self) { out in
+      let record = out.pointee
+      guard record.kind == Ledger.transferKind, let number = findTransaction(record.id) else { return }
+      let t = tables.transactions.read(number).pointee
       let known = expected[Account(member: t.member, program: t.program)] ?? (0, 0)
       expected[Account(member: t.member, program: t.program)] =
         (known.points + t.points, known.lots + takeCount(t.firstTake))
     }
     var found = 0
-    for i in 0..<members.count {
-      var next = members.read(i).pointee.firstTransit
-      while next != 0 {
-        let record = transits.read(Int(next - 1)).pointee
-        let own = expected[Account(member: UInt32(i), program: record.program)] ?? (0, 0)
+    for i in 0..<tables.members.count {
+      let number = Ref<MemberRecord>(place: i)
+      var next = tables.members.read(number).pointee.firstTransit
+      while next != .none {
+        let record = tables.transits.read(next).pointee
+        let own = expected[Account(member: number, program: record.program)] ?? (0, 0)
         try hold(
           own.points == record.points && own.lots == Int(record.lots),
           "member \(i): \(record.points) points of \(record.lots) lots on their way, by open transfers \(own)")
@@ -193,20 +193,20 @@ extension Ledger {
     try hold(found == expected.count, "\(expected.count) accounts have something on its way, \(found) know of it")
   }
 
-  private func checkTransactions() throws(BrokenInvariant) {
-    if let fault = past.fault() { throw BrokenInvariant(description: fault) }
-    for number in transactions.first..<transactions.end {
-      let t = transactions.read(number).pointee
+  func checkTransactions() throws(BrokenInvariant) {
+    if let fault = tables.past.fault() { throw BrokenInvariant(description: fault) }
+    for number in tables.transactions.first..<tables.transactions.end {
+      let t = tables.transactions.read(number).pointee
       try hold(t.reversedPoints >= 0 && t.reversedPoints <= t.points, "more reversed than moved")
       try hold(t.reversedSpend >= 0 && t.reversedSpend <= max(0, t.spend), "more reversed than spent")
-      if case .entry = past.find(t.id) { try hold(false, "a transaction in memory has an entry of the past") }
+      if case .entry = tables.past.find(t.id) { try hold(false, "a transaction in memory has an entry of the past") }
       try hold(findTransaction(t.id) == number, "a transaction is not found by its number")
       if t.state == TransactionRecord.open && t.kind == RecordKind.hold.rawValue {
-        try hold(holds.read(Int(t.hold - 1)).pointee.id == t.id, "an open hold is not among the holds")
+        try hold(tables.holds.read(t.hold).pointee.id == t.id, "an open hold is not among the holds")
       }
     }
-    for i in 1..<max(1, holdQueue.count) {
-      let (parent, child) = (holdQueue.read((i - 1) / 2).pointee, holdQueue.read(i).pointee)
+    for i in 1..<max(1, tables.holdQueue.count) {
+      let (parent, child) = (tables.holdQueue.read((i - 1) / 2).pointee, tables.holdQueue.read(i).pointee)
       try hold(!child.isBefore(parent), "the deadlines are no heap")
     }
   }

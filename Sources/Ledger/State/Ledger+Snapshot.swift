@@ -67,9 +67,9 @@ extension Ledger {
       ledger.catalogue = try Catalogue(restoring: &rest, key: ledger.core.key)
     }
     if try ledger.finishRestoring() { ledger.pool.markKept() }
-    try ledger.past.checkRestored()
+    try ledger.tables.past.checkRestored()
     ledger.hashes = KeyedHashes(ledger.core.key)
-    ledger.past.hashes = ledger.hashes
+    ledger.tables.past.hashes = ledger.hashes
     ledger.journal = JournalBuffer(segmentBytes: limits.journalSegmentBytes, end: ledger.core.journalEnd)
     return ledger
   }

@@ -14,6 +14,7 @@ struct RetentionMarks: EncodedTable, Sendable, Equatable {
     /// The number of the next run's first record.
     var end: UInt64
   }
+  static var tag: TableTag { TableTag(3, "marks of the request ids") }
   /// Oldest first; of none has the retention ended.
   private(set) var runs: [Run] = []
   /// Records below this number have outlived the retention, for good.

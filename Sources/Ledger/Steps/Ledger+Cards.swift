@@ -87,7 +87,7 @@ extension Ledger {
 
   /// Does the member's part here at once where the member is here, else sends it.
   mutating func sendCardStep(
-    _ call: Call, _ step: CardStep, _ place: UInt32, _ reply: inout ReplyWriter
+    _ call: Call, _ step: CardStep, _ place: Ref<CardEntryRecord>, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let tenant = call.tenant
     if let number = findMember(step.member, tenant: tenant) {
@@ -100,19 +100,19 @@ extension Ledger {
     var record = OutboxRecord(
       id: tx, stamp: now, to: Command.memberSlot(step.member, tenant: tenant).rawValue, kind: step.kind.rawValue,
       tenant: tenant)
-    record.card = place + 1
+    record.card = place
     setRequest(call.hashes.key, &record)
     var texts = ByteBuffer(capacity: 512)
     step.encode(into: &texts)
     addOutbox(&record, texts.bytes)
-    cardEntries.write(Int(place)).pointee.pending = tx
-    core.digest.add(cardEntries.read(Int(place)).pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
+    tables.cardEntries.write(place).pointee.pending = tx
+    core.digest.add(tables.cardEntries.read(place).pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
     remember(call.hashes.key, pending: tx)
     return .pending(tx)
   }
   /// Writes a verdict on the number's entry.
-  mutating func finishCard(_ place: UInt32, _ step: CardStep, _ verdict: Verdict) {
-    let entry = cardEntries.write(Int(place))
+  mutating func finishCard(_ place: Ref<CardEntryRecord>, _ step: CardStep, _ verdict: Verdict) {
+    let entry = tables.cardEntries.write(place)
     let hash = entry.pointee.hash
     if entry.pointee.pending != .none {
       core.digest.add(hash, DigestField.link, 0 &- Int64(bitPattern: entry.pointee.pending.rawValue))
@@ -122,9 +122,9 @@ extension Ledger {
     countCardEntry(UnsafePointer(entry), -1)
     switch step.kind {
     case .cardAdd, .memberAdd:
-      if entry.pointee.member == 0 || !texts.equals(entry.pointee.member, step.member) {
+      if entry.pointee.member == 0 || !tables.texts.equals(entry.pointee.member, step.member) {
         if entry.pointee.member != 0 { entry.pointee.former = holders(before: step.member, UnsafePointer(entry)) }
-        entry.pointee.member = texts.append(step.member)
+        entry.pointee.member = tables.texts.append(step.member)
       }
       // The same card named again keeps its state: it may be reported lost.
       if entry.pointee.state != CardState.lost.rawValue { entry.pointee.state = CardState.active.rawValue }
@@ -149,16 +149,15 @@ extension Ledger {
     }
   }
   /// The place of a card's entry. `hash` is the number's keyed one.
-  func findCard(_ hash: UInt64, _ tenant: TenantID, _ number: Bytes) -> UInt32? {
-    cardIndex.find(hash) { value in
-      let entry = cardEntries.read(Int(value - 1))
-      return entry.pointee.tenant == tenant && texts.equals(entry.pointee.number, number)
-    }.map { $0 - 1 }
+  func findCard(_ hash: UInt64, _ tenant: TenantID, _ number: Bytes) -> Ref<CardEntryRecord>? {
+    tables.cardEntries.find(hash) {
+      $0.pointee.tenant == tenant && tables.texts.equals($0.pointee.number, number)
+    }
   }
   func cardContent(_ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
     guard entry.pointee.member != 0 else { return 0 }
-    let present = xxh64(texts.read(entry.pointee.member), seed: UInt64(entry.pointee.state))
-    return entry.pointee.former == 0 ? present : xxh64(texts.read(entry.pointee.former), seed: present)
+    let present = xxh64(tables.texts.read(entry.pointee.member), seed: UInt64(entry.pointee.state))
+    return entry.pointee.former == 0 ? present : xxh64(tables.texts.read(entry.pointee.former), seed: present)
   }
   private mutating func countCardEntry(_ entry: UnsafePointer<CardEntryRecord>, _ sign: Int64) {
     core.digest.add(entry.pointee.hash, DigestField.cardEntry, sign &* Int64(bitPattern: cardContent(entry)))
@@ -172,17 +171,17 @@ extension Ledger {
   ) {
     guard entry.pointee.former != 0 else { return }
     let oldest = now.microseconds - limits.retentionSeconds * CivilTime.microsecondsPerSecond
-    var list = FormerHolders(texts.read(entry.pointee.former))
+    var list = FormerHolders(tables.texts.read(entry.pointee.former))
     while let (until, member) = list.next() {
       if until.microseconds >= oldest { body(until, member) }
     }
   }
   /// Whether a number's list of holders has room for it to pass to a member.
   func mayPass(_ entry: UnsafePointer<CardEntryRecord>, to member: Bytes) -> Bool {
-    guard entry.pointee.member != 0, !texts.equals(entry.pointee.member, member) else { return true }
+    guard entry.pointee.member != 0, !tables.texts.equals(entry.pointee.member, member) else { return true }
     var count = 1
     forEachFormerHolder(entry) { _, former in
-      if !former.elementsEqual(member) && !texts.equals(entry.pointee.member, former) { count += 1 }
+      if !former.elementsEqual(member) && !tables.texts.equals(entry.pointee.member, former) { count += 1 }
     }
     return count <= FormerHolders.most
   }
@@ -190,32 +189,32 @@ extension Ledger {
   private mutating func holders(before member: Bytes, _ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
     var list = ByteBuffer(capacity: 256)
     list.append(now.microseconds)
-    list.append(counted: texts.read(entry.pointee.member))
+    list.append(counted: tables.texts.read(entry.pointee.member))
     forEachFormerHolder(entry) { until, former in
-      guard !former.elementsEqual(member), !texts.equals(entry.pointee.member, former) else { return }
+      guard !former.elementsEqual(member), !tables.texts.equals(entry.pointee.member, former) else { return }
       list.append(until.microseconds)
       list.append(counted: former)
     }
-    return texts.append(list.bytes)
+    return tables.texts.append(list.bytes)
   }
 
   // MARK: The member's slot
 
   /// The state of one of a member's cards; nil if it has no such card.
-  func cardState(_ member: UInt32, _ number: Bytes) -> CardState? {
-    findCard(of: member, number).flatMap { CardState(rawValue: cards.read(Int($0 - 1)).pointee.state) }
+  func cardState(_ member: Ref<MemberRecord>, _ number: Bytes) -> CardState? {
+    findCard(of: member, number).flatMap { CardState(rawValue: tables.cards.read($0).pointee.state) }
   }
-  private func findCard(of member: UInt32, _ number: Bytes) -> UInt32? {
-    var next = members.read(Int(member)).pointee.firstCard
-    while next != 0 {
-      let card = cards.read(Int(next - 1))
-      if texts.equals(card.pointee.number, number) { return next }
+  private func findCard(of member: Ref<MemberRecord>, _ number: Bytes) -> Ref<CardRecord>? {
+    var next = tables.members.read(member).pointee.firstCard
+    while next != .none {
+      let card = tables.cards.read(next)
+      if tables.texts.equals(card.pointee.number, number) { return next }
       next = card.pointee.next
     }
     return nil
   }
   /// The member's part of a card step, for a member that is here.
-  mutating func attach(_ member: UInt32, _ step: CardStep) -> Verdict {
+  mutating func attach(_ member: Ref<MemberRecord>, _ step: CardStep) -> Verdict {
     let own = findCard(of: member, step.number)
     switch step.kind {
     case .lost, .found, .remove:
@@ -225,32 +224,32 @@ extension Ledger {
     case .memberAdd:
       guard hasContent(member, name: step.name, region: step.region), let own else { return Verdict(.exists) }
       // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
-      return cards.read(Int(own - 1)).pointee.state == CardState.removed.rawValue ? .unchanged : .done
+      return tables.cards.read(own).pointee.state == CardState.removed.rawValue ? .unchanged : .done
     case .cardAdd:
-      if members.read(Int(member)).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
+      if tables.members.read(member).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
       return addCard(step.number, to: member)
     }
   }
   /// Binds a number to a member, anew if it was removed.
-  mutating func addCard(_ number: Bytes, to member: UInt32) -> Verdict {
+  mutating func addCard(_ number: Bytes, to member: Ref<MemberRecord>) -> Verdict {
     if let own = findCard(of: member, number) {
-      if cards.read(Int(own - 1)).pointee.state == CardState.removed.rawValue { setCard(own, of: member, .active) }
+      if tables.cards.read(own).pointee.state == CardState.removed.rawValue { setCard(own, of: member, .active) }
       return .done
     }
-    let record = members.write(Int(member))
+    let record = tables.members.write(member)
     guard Int(record.pointee.cardCount) < min(limits.cardsPerMember, 255) else { return Verdict(.limit, which: 3) }
-    let place = cards.append(
+    let place = tables.cards.append(
       CardRecord(
-        number: texts.append(number), next: record.pointee.firstCard, state: CardState.active.rawValue))
-    record.pointee.firstCard = UInt32(place + 1)
+        number: tables.texts.append(number), next: record.pointee.firstCard, state: CardState.active.rawValue))
+    record.pointee.firstCard = place
     record.pointee.cardCount += 1
     core.digest.add(
       cardKey(record.pointee.hash, number), DigestField.card, Int64(CardState.active.rawValue))
     return .done
   }
-  private mutating func setCard(_ card: UInt32, of member: UInt32, _ state: CardState) {
-    let record = cards.write(Int(card - 1))
-    let key = cardKey(hash(ofMember: member), texts.read(record.pointee.number))
+  private mutating func setCard(_ card: Ref<CardRecord>, of member: Ref<MemberRecord>, _ state: CardState) {
+    let record = tables.cards.write(card)
+    let key = cardKey(hash(ofMember: member), tables.texts.read(record.pointee.number))
     core.digest.add(key, DigestField.card, Int64(state.rawValue) - Int64(record.pointee.state))
     record.pointee.state = state.rawValue
   }

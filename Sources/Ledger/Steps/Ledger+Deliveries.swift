@@ -41,35 +41,24 @@ extension Ledger {
     guard text.count <= MemoryLayout<Block576>.size else { return fail(.records) }
     record.textCount = UInt32(text.count)
     withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: text) }
-    var number = core.freeOutbox
-    if number != 0 {
-      core.freeOutbox = outbox.read(Int(number - 1)).pointee.next
-      outbox[Int(number - 1)] = record
-    } else {
-      number = UInt32(outbox.append(record) + 1)
-    }
-    outboxIndex.insert(hashes.number(record.id), number)
+    _ = tables.outbox.add(record, hashes.number(record.id))
     core.openOutbox += 1
-    core.digest.add(record.id.rawValue, DigestField.outbox, Int64(record.kind))
+    record.count(1, in: &core.digest)
     guard let delivery = delivery(of: record) else { return fail(.records) }
     newDeliveries.append(delivery)
   }
-  private func withText<R>(_ number: UInt32, _ body: (Bytes) -> R) -> R {
-    let record = outbox.read(Int(number - 1))
+  private func withText<R>(_ number: Ref<OutboxRecord>, _ body: (Bytes) -> R) -> R {
+    let record = tables.outbox.read(number)
     let offset = MemoryLayout<OutboxRecord>.offset(of: \.text) ?? 0
     return body(Bytes(start: UnsafeRawPointer(record) + offset, count: Int(record.pointee.textCount)))
   }
-  private func findOutbox(_ tx: TransactionID) -> UInt32? {
-    outboxIndex.find(hashes.number(tx)) { outbox.read(Int($0 - 1)).pointee.id == tx }
+  private func findOutbox(_ tx: TransactionID) -> Ref<OutboxRecord>? {
+    tables.outbox.find(hashes.number(tx)) { $0.pointee.id == tx }
   }
-  private mutating func dropOutbox(_ number: UInt32) {
-    let record = outbox.write(Int(number - 1))
-    let tx = record.pointee.id
-    core.digest.add(tx.rawValue, DigestField.outbox, -Int64(record.pointee.kind))
-    outboxIndex.remove(hashes.number(tx), number)
-    record.pointee.id = .none
-    record.pointee.next = core.freeOutbox
-    core.freeOutbox = number
+  private mutating func dropOutbox(_ number: Ref<OutboxRecord>) {
+    let record = tables.outbox.read(number).pointee
+    record.count(-1, in: &core.digest)
+    tables.outbox.remove(number, hashes.number(record.id))
     core.openOutbox -= 1
   }
 
@@ -97,15 +86,15 @@ extension Ledger {
     guard let number = findTransaction(record.id), let recipient = try? reader.readCounted(),
       let card = try? reader.readCounted()
     else { return false }
-    let transaction = transactions.read(number).pointee
+    let transaction = tables.transactions.read(number).pointee
     buffer.append(counted: recipient)
     buffer.append(counted: card)
-    buffer.append(counted: memberID(members.read(Int(transaction.member))))
+    buffer.append(counted: memberID(tables.members.read(transaction.member)))
     catalogue.withProgramName(Int(transaction.program)) { buffer.append(counted: $0) }
     buffer.append(zigzag: transaction.points)
     var next = transaction.firstTake
-    while next != 0 {
-      let take = takes.read(Int(next - 1)).pointee
+    while next != .none {
+      let take = tables.takes.read(next).pointee
       buffer.append(take.expiresAt.microseconds)
       buffer.append(take.earnedAt.microseconds)
       buffer.append(zigzag: take.points)
@@ -127,7 +116,7 @@ extension Ledger {
     }
     let from = TransactionID(rawValue: rawTransaction)
     if let number = findInbox(from, step) {
-      newDeliveries.append(verdict(of: inbox.read(Int(number - 1)).pointee))
+      newDeliveries.append(verdict(of: tables.inbox.read(number).pointee))
       return .silent
     }
     // Settled long ago: the source knows the verdict.
@@ -155,11 +144,11 @@ extension Ledger {
   }
   private mutating func hasSeen(_ key: RequestKey) -> Bool {
     if let number = findRequest(key) {
-      let record = dedupe.read(number).pointee
+      let record = tables.dedupe.read(number).pointee
       return record.fingerprint == key.fingerprint && !record.isPending
     }
     // A delivery is never refused for room.
-    if UInt64(dedupe.count) >= limits.requestIDs { try? makeRoomForRequest() }
+    if UInt64(tables.dedupe.count) >= limits.requestIDs { try? makeRoomForRequest() }
     return false
   }
   private mutating func receiveTransfer(
@@ -197,22 +186,12 @@ extension Ledger {
   }
 
   private mutating func addInbox(_ record: InboxRecord) {
-    var number = core.freeInbox
-    if number != 0 {
-      core.freeInbox = inbox.read(Int(number - 1)).pointee.next
-      inbox[Int(number - 1)] = record
-    } else {
-      number = UInt32(inbox.append(record) + 1)
-    }
-    inboxIndex.insert(hashes.number(record.from, step: record.step), number)
+    _ = tables.inbox.add(record, hashes.number(record.from, step: record.step))
     core.openInbox += 1
-    core.digest.add(record.from.rawValue, DigestField.inbox, 1 + Int64(record.code))
+    record.count(1, in: &core.digest)
   }
-  private func findInbox(_ from: TransactionID, _ step: UInt8) -> UInt32? {
-    inboxIndex.find(hashes.number(from, step: step)) { value in
-      let record = inbox.read(Int(value - 1))
-      return record.pointee.from == from && record.pointee.step == step
-    }
+  private func findInbox(_ from: TransactionID, _ step: UInt8) -> Ref<InboxRecord>? {
+    tables.inbox.find(hashes.number(from, step: step)) { $0.pointee.from == from && $0.pointee.step == step }
   }
   private func verdict(of record: InboxRecord) -> Delivery {
     var buffer = ByteBuffer(capacity: 64)
@@ -234,12 +213,8 @@ extension Ledger {
     try reader.finish()
     let from = TransactionID(rawValue: rawTransaction)
     guard let number = findInbox(from, step) else { return .silent }
-    let record = inbox.write(Int(number - 1))
-    core.digest.add(from.rawValue, DigestField.inbox, -1 - Int64(record.pointee.code))
-    inboxIndex.remove(hashes.number(from, step: step), number)
-    record.pointee.from = .none
-    record.pointee.next = core.freeInbox
-    core.freeInbox = number
+    tables.inbox.read(number).pointee.count(-1, in: &core.digest)
+    tables.inbox.remove(number, hashes.number(from, step: step))
     core.openInbox -= 1
     return .silent
   }
@@ -265,7 +240,7 @@ extension Ledger {
       newDeliveries.append(settlement(from, step, to: Slot(rawSlot)))
       return .silent
     }
-    let record = outbox.read(Int(number - 1)).pointee
+    let record = tables.outbox.read(number).pointee
     let verdict = Verdict(code: code, which: which)
     if record.kind == Ledger.transferKind {
       completeTransfer(number, record, verdict, &reply)
@@ -285,22 +260,22 @@ extension Ledger {
     return Delivery(from: from, step: step, kind: .settled, to: to, stamp: now, command: buffer.array)
   }
   private mutating func completeTransfer(
-    _ number: UInt32, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
+    _ number: Ref<OutboxRecord>, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
   ) {
     guard let place = findTransaction(record.id) else { return fail(.records) }
-    let transaction = transactions.read(place).pointee
+    let transaction = tables.transactions.read(place).pointee
     let program = Int(transaction.program)
     guard let holder = holder(transaction.member, program, create: false) else { return fail(.records) }
     endTransit(holder, points: transaction.points, lots: takeCount(transaction.firstTake))
     let key = request(of: record)
-    let member = members.read(Int(transaction.member))
+    let member = tables.members.read(transaction.member)
     if verdict == .done {
       postInTransit(program, -transaction.points)
       postBetweenShards(program, transaction.points)
       setState(place, 0)
       var take = transaction.firstTake
-      while take != 0 { take = dropTake(take, record.id) }
-      transactions.write(place).pointee.firstTake = 0
+      while take != .none { take = dropTake(take, record.id) }
+      tables.transactions.write(place).pointee.firstTake = .none
       resolve(key, transaction.position)
       withText(number) { text in
         var answer = JournalRecord(
@@ -333,25 +308,26 @@ extension Ledger {
     refusal.write(into: &reply)
     guard refusal.code.isKept(about: refusal.subject) else { return forget(key) }
     let position = keptAnswer(
-      Bytes(start: nil, count: 0), memberID(members.read(Int(transaction.member))), record.tenant, slot: record.id.slot,
+      Bytes(start: nil, count: 0), memberID(tables.members.read(transaction.member)), record.tenant,
+      slot: record.id.slot,
       reply, from: start)
     resolve(key, position)
   }
   private mutating func completeCard(
-    _ number: UInt32, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
+    _ number: Ref<OutboxRecord>, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
     guard let kind = CardStep.Kind(rawValue: record.kind) else { return }
     let block = record.text
     try withUnsafeBytes(of: block) { bytes throws(MalformedBytes) in
       var reader = ByteReader(Bytes(rebasing: bytes[0..<Int(record.textCount)]))
       let step = try CardStep(kind, decoding: &reader)
-      finishCard(record.card - 1, step, verdict)
+      finishCard(record.card, step, verdict)
       let start = reply.buffer.count
       let refusal = refusal(verdict)
       if let refusal { refusal.write(into: &reply) } else { reply.ok() }
       let key = request(of: record)
       if refusal?.code.isKept(about: .own) ?? true {
-        let slot = Slot(hash: cardEntries.read(Int(record.card - 1)).pointee.hash)
+        let slot = Slot(hash: tables.cardEntries.read(record.card).pointee.hash)
         resolve(key, keptAnswer(step.request, step.member, record.tenant, slot: slot, reply, from: start))
       } else {
         forget(key)
@@ -373,15 +349,15 @@ extension Ledger {
   /// O(limit + places without any, of which `64 * limit` at most are looked at).
   public func openDeliveries(from places: inout DeliveryPlaces, limit: Int, _ body: (Delivery) -> Void) {
     if core.openOutbox > 0 {
-      places.outbox = visit(outbox.count, from: places.outbox, limit) { place in
-        let record = outbox.read(place).pointee
+      places.outbox = visit(tables.outbox.count, from: places.outbox, limit) { place in
+        let record = tables.outbox.read(Ref(place: place)).pointee
         if record.id != .none, let delivery = delivery(of: record) { body(delivery) }
         return record.id != .none
       }
     }
     if core.openInbox > 0 {
-      places.inbox = visit(inbox.count, from: places.inbox, limit) { place in
-        let record = inbox.read(place).pointee
+      places.inbox = visit(tables.inbox.count, from: places.inbox, limit) { place in
+        let record = tables.inbox.read(Ref(place: place)).pointee
         if record.from != .none { body(verdict(of: record)) }
         return record.from != .none
       }

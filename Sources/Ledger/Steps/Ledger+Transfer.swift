@@ -6,14 +6,16 @@ extension Ledger {
 
   enum TakeSource {
     /// The takes of a transaction here.
-    case chain(UInt32)
+    case chain(Ref<TakeRecord>)
     /// The lots as a delivery lists them.
     case list(UnsafeRawBufferPointer)
   }
 
   /// Whether a member may receive points.
-  mutating func canReceive(_ number: UInt32, _ program: Int, _ points: Int64, lots: Int, card: Bytes) -> Verdict {
-    let member = members.read(Int(number))
+  mutating func canReceive(_ number: Ref<MemberRecord>, _ program: Int, _ points: Int64, lots: Int, card: Bytes)
+    -> Verdict
+  {
+    let member = tables.members.read(number)
     if card.count > 0 {
       guard let state = cardState(number, card), state != .removed else { return Verdict(.notFound) }
       if state == .lost { return Verdict(.lost) }
@@ -27,7 +29,8 @@ extension Ledger {
 
   /// Credits a recipient who may receive: the lots keep their expiry and the date of their earning (R22).
   mutating func receive(
-    _ number: UInt32, _ program: Int, _ source: TransactionID, from: Bytes, _ takes: TakeSource, _ points: Int64
+    _ number: Ref<MemberRecord>, _ program: Int, _ source: TransactionID, from: Bytes, _ takes: TakeSource,
+    _ points: Int64
   ) {
     guard let holder = holder(number, program, create: true) else { return }
     touch(holder)
@@ -36,8 +39,8 @@ extension Ledger {
     switch takes {
     case .chain(let first):
       var next = first
-      while next != 0 {
-        let take = self.takes.read(Int(next - 1)).pointee
+      while next != .none {
+        let take = tables.takes.read(next).pointee
         credit(holder, take.expiresAt, take.earnedAt, origin, take.points)
         next = take.next
       }

@@ -14,22 +14,20 @@ extension Ledger {
   mutating func claimCard(_ call: Call, _ step: CardStep, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     guard let place = findCard(call.hashes.party, call.tenant, step.number) else {
       let hash = Slot.hash(.card, tenant: call.tenant, id: step.number)
-      let place = UInt32(
-        cardEntries.append(
-          CardEntryRecord(
-            hash: hash, number: texts.append(step.number), member: 0, tenant: call.tenant,
-            state: CardState.claimed.rawValue)))
-      cardIndex.insert(call.hashes.party, place + 1)
+      let place = tables.cardEntries.append(
+        CardEntryRecord(
+          hash: hash, number: tables.texts.append(step.number), member: 0, tenant: call.tenant,
+          state: CardState.claimed.rawValue), call.hashes.party)
       return try sendCardStep(call, step, place, &reply)
     }
-    let entry = cardEntries.read(Int(place)).pointee
+    let entry = tables.cardEntries.read(place).pointee
     guard entry.pending == .none else { throw .refused(Refusal(.busy, "the card is being changed")) }
     if entry.state == CardState.active.rawValue || entry.state == CardState.lost.rawValue {
-      guard texts.equals(entry.member, step.member) else {
+      guard tables.texts.equals(entry.member, step.member) else {
         throw .refused(Refusal(.exists, "the card belongs to another member"))
       }
       if step.kind == .cardAdd { return done(call, &reply) }
-    } else if !mayPass(UnsafePointer(cardEntries.read(Int(place))), to: step.member) {
+    } else if !mayPass(UnsafePointer(tables.cardEntries.read(place)), to: step.member) {
       throw .refused(.limit("holders", "the card had too many holders of late"))
     }
     return try sendCardStep(call, step, place, &reply)

@@ -7,12 +7,12 @@ extension Ledger {
     _ call: Call, _ kind: CardStep.Kind, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     guard let place = findCard(call.hashes.party, call.tenant, call.card),
-      cardEntries.read(Int(place)).pointee.state != CardState.claimed.rawValue
+      tables.cardEntries.read(place).pointee.state != CardState.claimed.rawValue
     else { throw .refused(.notFound("card", call.card)) }
-    let entry = cardEntries.read(Int(place)).pointee
+    let entry = tables.cardEntries.read(place).pointee
     guard entry.pending == .none else { throw .refused(Refusal(.busy, "the card is being changed")) }
     let target: CardState = kind == .lost ? .lost : kind == .found ? .active : .removed
-    let member = texts.read(entry.member)
+    let member = tables.texts.read(entry.member)
     if entry.state == target.rawValue { return done(call, subject: member, &reply) }
     guard entry.state != CardState.removed.rawValue else { throw .refused(Refusal(.notFound, "the card was removed")) }
     let step = CardStep(

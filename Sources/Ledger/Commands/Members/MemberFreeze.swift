@@ -5,13 +5,13 @@ extension Ledger {
   /// `MEMBER FREEZE`: stops a member until THAW.
   mutating func freezeMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let number = try changed(call)
-    try checkOpen(members.read(Int(number)).pointee.state)
+    try checkOpen(tables.members.read(number).pointee.state)
     setState(ofMember: number, .frozen)
     return done(call, &reply)
   }
 
   /// The member whose state is to change.
-  func changed(_ call: Call) throws(Stop) -> UInt32 {
+  func changed(_ call: Call) throws(Stop) -> Ref<MemberRecord> {
     try checkSlot(ofMember: call)
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))

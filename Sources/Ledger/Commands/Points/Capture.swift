@@ -22,26 +22,26 @@ extension Ledger {
     if points < hold.points { releasePoints(holder, s.number, hold.points - points) }
     let tx = nextTransaction(holder.member.pointee.slot)
     // What is left of the takes is consumed, and passes from the hold to the capture, which a refund will name.
-    var chain: UInt32 = 0
-    var last: UInt32 = 0
-    var old = transactions.read(s.number).pointee.firstTake
-    while old != 0 {
-      var take = takes.read(Int(old - 1)).pointee
+    var chain = Ref<TakeRecord>.none
+    var last = Ref<TakeRecord>.none
+    var old = tables.transactions.read(s.number).pointee.firstTake
+    while old != .none {
+      var take = tables.takes.read(old).pointee
       let lotNumber = findLot(holder, take.expiresAt, take.origin)
-      guard lotNumber != 0 else {
+      guard lotNumber != .none else {
         fail(.records)
         break
       }
       adjustLot(holder, lot(holder, lotNumber), held: -take.points, consumed: take.points)
       closeIfEmpty(holder, lotNumber)
       old = dropTake(old, hold.id)
-      take.next = 0
+      take.next = .none
       let new = addTake(take, tx)
-      if last == 0 { chain = new } else { takes.write(Int(last - 1)).pointee.next = new }
+      if last == .none { chain = new } else { tables.takes.write(last).pointee.next = new }
       last = new
     }
     adjust(holder, held: -points)
-    transactions.write(s.number).pointee.firstTake = 0
+    tables.transactions.write(s.number).pointee.firstTake = .none
     setState(s.number, TransactionRecord.captured)
     setLink(s.number, tx)
     closeHold(hold.hold)

@@ -23,7 +23,7 @@ extension Ledger {
   /// Releases all that an open hold still holds, without being asked by its merchant.
   mutating func lapseHold(_ tx: TransactionID) {
     guard let number = findTransaction(tx) else { return fail(.records) }
-    let transaction = transactions.read(number).pointee
+    let transaction = tables.transactions.read(number).pointee
     guard let holder = holder(transaction.member, Int(transaction.program), create: false) else {
       return fail(.records)
     }
@@ -43,15 +43,15 @@ extension Ledger {
   /// Gives held points back to their lots, the last taken first. What was taken from lots that have ended meanwhile
   /// expires at once (R5); a debt is repaid from the rest first.
   mutating func releasePoints(_ holder: Holder, _ number: UInt64, _ points: Int64) {
-    let tx = transactions.read(number).pointee.id
+    let tx = tables.transactions.read(number).pointee.id
     var left = points
-    var take = transactions.read(number).pointee.firstTake
-    while take != 0 && left > 0 {
-      let record = takes.read(Int(take - 1)).pointee
+    var take = tables.transactions.read(number).pointee.firstTake
+    while take != .none && left > 0 {
+      let record = tables.takes.read(take).pointee
       let part = min(left, record.points)
       let lotNumber = findLot(holder, record.expiresAt, record.origin)
       // A lot lives as long as something of it is held.
-      guard lotNumber != 0 else { return fail(.records) }
+      guard lotNumber != .none else { return fail(.records) }
       let lot = lot(holder, lotNumber)
       let repaid = record.expiresAt <= now ? 0 : min(part, holder.account.pointee.debt)
       adjustLot(holder, lot, available: part - repaid, held: -part, consumed: repaid)
@@ -63,6 +63,6 @@ extension Ledger {
     }
     // A hold's points lie in its takes.
     if left != 0 { fail(.records) }
-    transactions.write(number).pointee.firstTake = take
+    tables.transactions.write(number).pointee.firstTake = take
   }
 }

@@ -3,7 +3,7 @@ import Vocabulary
 
 /// The parties of a purchase, found and fit for it.
 struct Parties {
-  var number: UInt32
+  var number: Ref<MemberRecord>
   var merchant: Int
   var program: Int
 }
@@ -14,7 +14,7 @@ extension Ledger {
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))
     }
-    guard members.read(Int(number)).pointee.slot == call.slot else {
+    guard tables.members.read(number).pointee.slot == call.slot else {
       throw .malformed("the member lies in another slot")
     }
     guard call.hashes.merchant >= 0 else { throw .refused(.notFound("merchant", call.merchant)) }
@@ -40,12 +40,12 @@ extension Ledger {
   // MARK: States that must hold
 
   /// The member's card must be one, and not lost.
-  func checkCard(_ card: Bytes, of member: UInt32) throws(Stop) {
+  func checkCard(_ card: Bytes, of member: Ref<MemberRecord>) throws(Stop) {
     guard let state = cardState(member, card), state != .removed else { throw .refused(.notFound("card", card)) }
     guard state != .lost else { throw .refused(Refusal(.lost, "the card is reported lost")) }
   }
-  @inline(__always) func checkActive(_ member: UInt32) throws(Stop) {
-    let state = members.read(Int(member)).pointee.state
+  @inline(__always) func checkActive(_ member: Ref<MemberRecord>) throws(Stop) {
+    let state = tables.members.read(member).pointee.state
     guard state == MemberState.active.rawValue else { throw .refused(Refusal.state(state, "member")) }
   }
   @inline(__always) func checkActive(merchant: Int) throws(Stop) {
@@ -60,7 +60,7 @@ extension Ledger {
 
   /// Books what is due of one account and of its member's holds, before a command looks at it.
   mutating func touch(_ holder: Holder) {
-    if holder.member.pointee.firstHold != 0 { releaseHolds(holder.number, dueAt: now) }
+    if holder.member.pointee.firstHold != .none { releaseHolds(holder.number, dueAt: now) }
     endDueLots(holder)
   }
 }

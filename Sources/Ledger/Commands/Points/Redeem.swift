@@ -18,7 +18,7 @@ extension Ledger {
   }
 
   /// The account of a member who has so many points available now.
-  mutating func affording(_ member: UInt32, _ program: Int, _ points: Int64) throws(Stop) -> Holder {
+  mutating func affording(_ member: Ref<MemberRecord>, _ program: Int, _ points: Int64) throws(Stop) -> Holder {
     let holder = holder(member, program, create: false)
     if let holder { touch(holder) }
     let available = holder?.account.pointee.available ?? 0

@@ -11,7 +11,7 @@ extension Ledger {
       try recall(capture, &call)
       if let number = findTransaction(capture) {
         s.number = number
-        s.transaction = transactions.read(number).pointee
+        s.transaction = tables.transactions.read(number).pointee
       }
     }
     guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
@@ -83,7 +83,7 @@ extension Ledger {
     guard points > 0 else { return }
     var left = points
     let number = findLot(holder, lotExpiry, origin)
-    if number != 0 {
+    if number != .none {
       let record = lot(holder, number)
       let part = min(left, record.pointee.available)
       adjustLot(holder, record, available: -part, reversed: part)
@@ -116,12 +116,12 @@ extension Ledger {
     addReversed(s.number, points: points, spend: 0)
     return bookRefund(&call, s, holder, points, spend: -1, &reply)
   }
-  func takeCount(_ chain: UInt32) -> Int {
+  func takeCount(_ chain: Ref<TakeRecord>) -> Int {
     var count = 0
     var number = chain
-    while number != 0 {
+    while number != .none {
       count += 1
-      number = takes.read(Int(number - 1)).pointee.next
+      number = tables.takes.read(number).pointee.next
     }
     return count
   }
@@ -130,8 +130,8 @@ extension Ledger {
   mutating func giveBack(_ holder: Holder, _ t: TransactionRecord, _ points: Int64, withGrace: Bool) {
     var left = points
     var number = t.firstTake
-    while number != 0 && left > 0 {
-      let take = takes.read(Int(number - 1)).pointee
+    while number != .none && left > 0 {
+      let take = tables.takes.read(number).pointee
       let part = min(left, take.points - take.returned)
       if part > 0 {
         adjustTake(number, t.id, returned: part)
@@ -163,7 +163,7 @@ extension Ledger {
     record.spend = spend
     record.of = s.transaction.id
     record.request = call.request
-    let original = transactions.read(s.number).pointee
+    let original = tables.transactions.read(s.number).pointee
     record.original = original.position
     record.reversedPoints = original.reversedPoints
     record.reversedSpend = original.reversedSpend

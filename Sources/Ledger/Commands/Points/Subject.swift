@@ -14,10 +14,10 @@ extension Ledger {
     let tx = call.transaction
     try recall(tx, &call)
     guard let number = findTransaction(tx),
-      members.read(Int(transactions.read(number).pointee.member)).pointee.tenant == call.tenant
+      tables.members.read(tables.transactions.read(number).pointee.member).pointee.tenant == call.tenant
     else { throw .refused(.notFound(tx)) }
-    let transaction = transactions.read(number).pointee
-    let member = members.read(Int(transaction.member))
+    let transaction = tables.transactions.read(number).pointee
+    let member = tables.members.read(transaction.member)
     scope(&call, memberID(member), transaction.merchant)
     try refuseRepeated(call.hashes.key)
     return Subject(number: number, transaction: transaction)
@@ -43,7 +43,7 @@ extension Ledger {
       throw .refused(.notFound(call.transaction))
     }
     touch(holder)
-    s.transaction = transactions.read(s.number).pointee
+    s.transaction = tables.transactions.read(s.number).pointee
     return (s, holder)
   }
 }

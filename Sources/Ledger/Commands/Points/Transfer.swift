@@ -53,8 +53,8 @@ extension Ledger {
       postBetweenShards(sender.program, points)
       receive(local, sender.program, tx, from: call.party, TakeSource.chain(chain), points)
       var take = chain
-      while take != 0 { take = dropTake(take, tx) }
-      transactions.write(number).pointee.firstTake = 0
+      while take != .none { take = dropTake(take, tx) }
+      tables.transactions.write(number).pointee.firstTake = .none
       return answer(&call, record, sender, &reply)
     }
     var out = OutboxRecord(
@@ -76,7 +76,7 @@ extension Ledger {
     var left = points
     var count = 0
     var number = holder.account.pointee.firstLot
-    while number != 0 && left > 0 {
+    while number != .none && left > 0 {
       let record = lot(holder, number)
       if record.pointee.available > 0 { count += 1 }
       left -= min(left, record.pointee.available)

@@ -1,0 +1,77 @@
+import Base
+
+enum MemberState: UInt8, Sendable {
+  case active = 1
+  case frozen = 2
+  case closed = 3
+  var text: StaticString { self == .active ? "active" : self == .frozen ? "frozen" : "closed" }
+}
+
+/// A member, its first account and that account's first lot: three cache lines, side by side.
+struct MemberRecord: StateRecord {
+  /// `Slot.hash` of the id: the slot is its top 14 bits.
+  var hash: UInt64
+  var id: ShortText
+  /// When the member was added.
+  var since: Stamp
+  /// Name and region in the blob, one string: region counted, then the name. 0 is neither.
+  var profile: UInt64 = 0
+  var tenant: TenantID
+  var firstCard = Ref<CardRecord>.none
+  var firstHold = Ref<HoldRecord>.none
+  /// Accounts beyond the first.
+  var nextAccount = Ref<AccountRecord>.none
+  var state: UInt8 = MemberState.active.rawValue
+  var cardCount: UInt8 = 0
+  var lotCount: UInt16 = 0
+  /// What is on its way from the member's accounts to other shards.
+  var firstTransit = Ref<TransitRecord>.none
+  var account = AccountRecord()
+  var lot = LotRecord()
+
+  static let accountOffset = 64
+  static let lotOffset = 112
+  var slot: Slot { Slot(hash: hash) }
+
+  static var tag: TableTag { TableTag(4, "members") }
+  static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<MemberRecord>) -> Void) {
+    ledger.tables.members.forEach { body($1) }
+  }
+  static func slot(of member: UnsafePointer<MemberRecord>, in ledger: borrowing Ledger) -> Slot? { member.pointee.slot }
+  /// With its cards, accounts and lots.
+  static func addDigest(
+    of member: UnsafePointer<MemberRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
+  ) {
+    let hash = member.pointee.hash
+    sum.add(hash, DigestField.memberContent, Int64(bitPattern: ledger.memberContent(member)))
+    sum.add(hash, DigestField.memberState, Int64(member.pointee.state))
+    var card = member.pointee.firstCard
+    while card != .none {
+      let record = ledger.tables.cards.read(card).pointee
+      sum.add(ledger.cardKey(hash, ledger.tables.texts.read(record.number)), DigestField.card, Int64(record.state))
+      card = record.next
+    }
+    ledger.addAccounts(of: member, to: &sum)
+  }
+  static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) { try ledger.checkBalances() }
+}
+
+/// An id of up to 15 bytes in place, a longer one by its reference in the blob.
+struct ShortText: BitwiseCopyable, Equatable {
+  var low: UInt64
+  /// The top byte is the length, or 255: `low` is a reference.
+  var high: UInt64
+  @inline(__always) var isInline: Bool { high >> 56 != 255 }
+
+  /// The text in place; nil if it is too long for that.
+  @inline(__always) init?(inline text: UnsafeRawBufferPointer) {
+    guard text.count <= 15 else { return nil }
+    let words = text.words
+    low = words.low
+    high = words.high | UInt64(text.count) &<< 56
+  }
+  init(reference: UInt64) {
+    low = reference
+    high = 255 << 56
+  }
+}

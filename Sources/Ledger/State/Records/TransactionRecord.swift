@@ -1,0 +1,107 @@
+import Base
+
+/// A transaction while it is in memory (see `Ledger+Past.swift`): what a refund, a capture or a release has to know.
+struct TransactionRecord: StateRecord {
+  var id: TransactionID
+  var position: JournalPosition
+  /// Where the record is that last spoke about it: its own, that of its latest refund, that of a hold's capture.
+  var latest: JournalPosition
+  var stamp: Stamp
+  /// Since when it has been in memory without a look at it.
+  var keptSince = Stamp.zero
+  /// Gross points moved, always positive.
+  var points: Int64
+  /// Minor units; -1 where there is none.
+  var spend: Int64 = -1
+  var reversedPoints: Int64 = 0
+  var reversedSpend: Int64 = 0
+  /// An earn's lot. A hold's deadline.
+  var expiresAt = Stamp.zero
+  /// The hold of a capture; the capture of a hold.
+  var link = TransactionID.none
+  var member: Ref<MemberRecord>
+  var merchant: Int32 = -1
+  var program: Int32
+  /// What was taken from which lots, the last taken first.
+  var firstTake = Ref<TakeRecord>.none
+  /// Of an open hold.
+  var hold = Ref<HoldRecord>.none
+  var kind: UInt8
+  var state: UInt8 = 0
+  var origin: UInt8 = 0
+  var reserved: UInt8 = 0
+
+  /// `state` of a hold or a transfer that waits.
+  static let open: UInt8 = 1
+  static let captured: UInt8 = 2
+  static let released: UInt8 = 3
+  static let returned: UInt8 = 4
+  /// `state` of an earn of no points for no money, once it was refunded.
+  static let undone: UInt8 = 5
+
+  static var tag: TableTag { TableTag(11, "transactions") }
+  static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<TransactionRecord>) -> Void) {
+    ledger.tables.transactions.forEach { body($1) }
+  }
+  static func slot(of record: UnsafePointer<TransactionRecord>, in ledger: borrowing Ledger) -> Slot? {
+    record.pointee.id.slot
+  }
+  /// With what it took.
+  static func addDigest(
+    of record: UnsafePointer<TransactionRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
+  ) {
+    let t = record.pointee
+    ledger.count(t, 1, in: &sum)
+    var next = t.firstTake
+    while next != .none {
+      let take = ledger.tables.takes.read(next).pointee
+      sum.add(ledger.takeKey(t.id, take), DigestField.takePoints, take.points)
+      sum.add(ledger.takeKey(t.id, take), DigestField.takeReturned, take.returned)
+      next = take.next
+    }
+  }
+  static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) { try ledger.checkTransactions() }
+}
+
+/// Points taken from one lot by one transaction.
+struct TakeRecord: StateRecord, ReusedRecord {
+  var expiresAt: Stamp
+  var earnedAt: Stamp
+  var points: Int64
+  var returned: Int64 = 0
+  var next = Ref<TakeRecord>.none
+  var origin: UInt8
+  var reserved: UInt8 = 0
+  var reserved2: UInt16 = 0
+
+  static var tag: TableTag { TableTag(8, "takes") }
+  static var free: TakeRecord { TakeRecord(expiresAt: .zero, earnedAt: .zero, points: 0, origin: 0) }
+}
+
+extension PastTable.Block: StateRecord {
+  static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<PastTable.Block>) -> Void) {
+    ledger.tables.past.forEachBlock(body)
+  }
+  static func slot(of block: UnsafePointer<PastTable.Block>, in ledger: borrowing Ledger) -> Slot? {
+    Slot(UInt16(block.pointee.number >> 45))
+  }
+  static func addDigest(
+    of block: UnsafePointer<PastTable.Block>, in ledger: borrowing Ledger, to sum: inout DigestSum
+  ) {
+    block.pointee.forEach { sum.add($0.rawValue, DigestField.past, Int64(bitPattern: $1.word)) }
+  }
+}
+
+/// The last sequence number of a slot's transactions. There is one for each slot, in their order.
+struct SequenceRecord: StateRecord {
+  var last: UInt64 = 0
+
+  static var tag: TableTag { TableTag(10, "sequences") }
+  static func addDigest(in ledger: borrowing Ledger, of slots: (Slot?) -> Bool, to sum: inout DigestSum) {
+    ledger.tables.sequences.forEach { ref, record in
+      let slot = Slot(UInt16(ref.place))
+      guard slots(slot) else { return }
+      sum.add(UInt64(slot.rawValue), DigestField.sequence, Int64(bitPattern: record.pointee.last))
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Base
+
+/// The tables of a ledger. Each has a line where it is declared and one in `visitTables`, and no more: see `StateRecord`.
+struct Tables: TabledState, ~Copyable {
+  var members = KeyedTable<MemberRecord>()
+  var accounts = Table<AccountRecord>()
+  var lots = Table<LotRecord>()
+  var takes = Table<TakeRecord>()
+  var texts = PagedBlob()
+  var sequences = Table<SequenceRecord>()
+  var transactions = KeyedQueue<TransactionRecord>()
+  /// Those that have left memory.
+  var past = PastTable()
+  var dedupe = KeyedQueue<DedupeRecord>()
+  var holds = Table<HoldRecord>()
+  var holdQueue = PagedArray<HoldDeadline>()
+  var transits = Table<TransitRecord>()
+  var lapsed = KeyedQueue<LapsedRecord>()
+  var cards = Table<CardRecord>()
+  var cardEntries = KeyedTable<CardEntryRecord>()
+  var programs = Table<ProgramRecord>()
+  var parts = Table<PartRecord>()
+  /// Of each merchant.
+  var firstParts = PagedArray<Ref<PartRecord>>()
+  var outbox = KeyedTable<OutboxRecord>()
+  var inbox = KeyedTable<InboxRecord>()
+
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&members)
+    try visitor.visit(&accounts)
+    try visitor.visit(&lots)
+    try visitor.visit(&takes)
+    try visitor.visit(&texts, TableTag(9, "texts"))
+    try visitor.visit(&sequences)
+    try visitor.visit(&transactions)
+    try past.visitTables(&visitor)
+    try visitor.visit(&dedupe)
+    try visitor.visit(&holds)
+    try visitor.visit(&holdQueue, HoldDeadline.tag)
+    try visitor.visit(&transits)
+    try visitor.visit(&lapsed)
+    try visitor.visit(&cards)
+    try visitor.visit(&cardEntries)
+    try visitor.visit(&programs)
+    try visitor.visit(&parts)
+    try visitor.visit(&firstParts, PartRecord.firstTag)
+    try visitor.visit(&outbox)
+    try visitor.visit(&inbox)
+  }
+}
+
+extension Ledger: TabledState {
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&core)
+    try visitor.visit(&calendar)
+    try visitor.visit(&dedupeMarks)
+    try tables.visitTables(&visitor)
+  }
+}
