@@ -96,7 +96,9 @@ import Testing
     // All of that is on its disk.
     simulation.cutPower(follower)
     simulation.start(follower)
-    let isBack = simulation.run(for: 10_000_000) { replica(simulation, follower)?.raft.leader != .none }
+    let isBack = simulation.run(for: 10_000_000) {
+      (replica(simulation, follower)?.raft.leader ?? ReplicaID.none) != ReplicaID.none
+    }
     try #require(isBack, "\(simulation.report)")
     #expect(replica(simulation, follower)?.raft.id.born == born)
     #expect(simulation.hosts[follower].node?.absent.isGone(shard, born: 1) == true)

@@ -29,7 +29,7 @@ import Testing
     private(set) var replies: [ReplyTag: Int] = [:]
 
     init() {
-      add { Command.appendKey(to: &$0, slot: Slot(0), key: HashKey(low: 3, high: 4)) }
+      add { Command.appendBirth(to: &$0, key: HashKey(low: 3, high: 4), ranges: .all, epoch: 1) }
       var catalogue = Catalogue(key: .none)
       var request = ByteBuffer()
       HostileIDTests.bytes("p") {

@@ -287,7 +287,8 @@ import Testing
     if end == "rotten" {
       let disk = simulation.hosts[1].disk
       let path = try #require(disk.paths.last { $0.contains("/0000000\(shard.rawValue)/") && $0.hasSuffix(".jnl") })
-      disk.flipBit(path, bit: (4096 + 200) * 8)
+      // In a block that has nothing of what the state refers to: else the journal itself has rotted.
+      disk.flipBit(path, bit: (2 * 4096 + 200) * 8)
     } else {
       let bytes = end == "cut" ? Array("TJF1".utf8) + [200, 0, 0, 0, 1, 2] : [UInt8](repeating: 0, count: 100)
       try bytes.withUnsafeBytes { try storage.journals.append(shard, at: position, $0) }

@@ -78,7 +78,7 @@ import Testing
       payloads.append(payload.array)
     }
     var key = ByteBuffer()
-    Command.appendKey(to: &key, slot: Slot(0), key: Self.key)
+    Command.appendBirth(to: &key, key: Self.key, ranges: .all, epoch: 1)
     var reply = ReplyWriter()
     _ = shard.apply(key.array, stamp: world.time, reply: &reply)
     note(key.array, world.time, Semantics.first)

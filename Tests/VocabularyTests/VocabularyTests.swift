@@ -57,7 +57,7 @@ import Testing
       203 DELIVERY: body
       204 VERDICT: body
       205 SETTLED: body
-      206 KEY: body
+      206 BIRTH: body
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX

@@ -36,7 +36,8 @@ extension Ledger {
   /// Whether a command is this shard's to decide. Asked as it is applied, not when it comes: the entry before it may have given
   /// its slot away.
   @inline(__always) func owns(_ call: borrowing Call) -> Bool {
-    core.ranges.contains(call.slot) || call.rule.pointee.traits.contains(.ofShard)
+    if core.ranges.contains(call.slot) { return true }
+    return call.rule.pointee.traits.contains(.ofShard)
   }
 
   /// Finds out under which key the request is known, and whether it came before.
