@@ -296,6 +296,6 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
 
 /// A snapshot's body as the ledger wants it.
 struct SnapshotBody: SnapshotSource {
-  let reader: SnapshotReader
+  let reader: SnapshotFileReader
   func read(into buffer: UnsafeMutableRawBufferPointer) throws { try reader.read(into: buffer) }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Client
 
 @Suite struct ShellTests {
-  private func type(_ text: String, into editor: inout LineEditor) -> [LineEditor.Outcome] {
+  private func type(_ text: String, into editor: inout LineEditor) -> [LineEditor.Event] {
     var decoder = KeyDecoder()
     return text.utf8.flatMap { decoder.feed($0) }.map { editor.handle($0) }
   }

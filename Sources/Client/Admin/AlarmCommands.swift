@@ -10,7 +10,7 @@ enum AlarmCommands {
       let records = try invocation.target.askRecords("CLUSTER ALARM LIST")
       var page = Page()
       if records.isEmpty { page.line(Styled("✓ no alarms", .good)) } else { page.table(Table(records)) }
-      return Outcome(json: JSON(records), page: page)
+      return CommandResult(json: JSON(records), page: page)
     })
 
   static let clear = Command(
@@ -28,14 +28,14 @@ enum AlarmCommands {
       var page = Page()
       page.line(Styled("would have the entry of shard \(shard) tried again, once, on \(records.count) nodes"))
       page.table(Table(records))
-      return Outcome(json: .object([("plan", JSON(records))]), page: page)
+      return CommandResult(json: .object([("plan", JSON(records))]), page: page)
     },
     body: { invocation throws(ClientError) in
       let line = "CLUSTER ALARM CLEAR POISON shard=\(try shard(invocation))"
       _ = try invocation.target.connect().request(line).orThrow()
       var page = Page()
       page.line("tried again once")
-      return Outcome(json: .object([("result", .text("OK"))]), page: page)
+      return CommandResult(json: .object([("result", .text("OK"))]), page: page)
     })
 
   private static func shard(_ invocation: Invocation) throws(ClientError) -> Int {

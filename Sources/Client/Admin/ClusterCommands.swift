@@ -17,7 +17,7 @@ enum ClusterCommands {
       let rows = (try? invocation.target.askRecords("CLUSTER NODES")) ?? []
       let json = JSON(record).adding([("node_rows", JSON(rows))])
       let now = Clock.wall() / 1000
-      return Outcome(
+      return CommandResult(
         json: json, page: page(record, rows, invocation.flags, now: now), exitCode: record["healthy"] == "yes" ? 0 : 4)
     })
 
@@ -56,7 +56,7 @@ enum ClusterCommands {
       let records = try invocation.target.askRecords("CLUSTER NODES")
       var page = Page()
       page.table(nodeTable(records, invocation.flags))
-      return Outcome(json: JSON(records), page: page)
+      return CommandResult(json: JSON(records), page: page)
     })
 
   private static func nodeTable(_ records: [Record], _ flags: Flags) -> Table {
@@ -73,7 +73,7 @@ enum ClusterCommands {
       var page = Page()
       let columns = ["shard", "slots", "leader", "voters", "term", "commit", "lag_entries"]
       page.table(Table(records, columns: invocation.flags.has("wide") ? nil : columns))
-      return Outcome(json: JSON(records), page: page)
+      return CommandResult(json: JSON(records), page: page)
     })
 
   /// With what follows from its other fields.
@@ -101,7 +101,7 @@ enum ClusterCommands {
       page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
       page.line()
       page.line(verdict(of: total), Styled(" · \(books(total))"))
-      return Outcome(json: JSON(shards + [total]), page: page, exitCode: isBalanced ? 0 : 4)
+      return CommandResult(json: JSON(shards + [total]), page: page, exitCode: isBalanced ? 0 : 4)
     })
 
   /// Whether an audit's total adds up.

@@ -24,19 +24,19 @@ enum InitCommand {
       page.line(isNew ? "would make, and has not made:" : "this cluster is there; nothing would change:")
       page.line(Styled(described(cluster)))
       if !shards.isEmpty { page.table(Table(shards)) }
-      return Outcome(json: JSON(cluster).adding([("shard_rows", JSON(shards))]), page: page)
+      return CommandResult(json: JSON(cluster).adding([("shard_rows", JSON(shards))]), page: page)
     },
     body: { invocation throws(ClientError) in
       let record = try ask(invocation).record ?? Record([("result", "OK")])
       let isHealthy = invocation.flags.has("no-wait") || waitUntilHealthy(invocation.target)
-      var outcome = Outcome(json: JSON(record))
-      outcome.page.line(Styled(described(record)))
+      var result = CommandResult(json: JSON(record))
+      result.page.line(Styled(described(record)))
       if !isHealthy {
-        outcome.json = JSON(record).adding([("healthy", .bool(false))])
-        outcome.page.line(Styled("the cluster is made, but not healthy yet (tally status)", .bad))
-        outcome.exitCode = 3
+        result.json = JSON(record).adding([("healthy", .bool(false))])
+        result.page.line(Styled("the cluster is made, but not healthy yet (tally status)", .bad))
+        result.exitCode = 3
       }
-      return outcome
+      return result
     })
 
   private static func ask(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {

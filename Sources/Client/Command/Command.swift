@@ -1,7 +1,7 @@
 /// One command of the command line: what it takes, and what it does. Reading flags, printing for a person or as JSON,
 /// `--dry-run`, the usage and the exit code are the same for all, and stand here once.
 struct Command: Sendable {
-  typealias Body = @Sendable (Invocation) throws(ClientError) -> Outcome
+  typealias Body = @Sendable (Invocation) throws(ClientError) -> CommandResult
 
   /// One word or two: `status`, `alarm list`.
   let name: String
@@ -73,9 +73,9 @@ struct Command: Sendable {
       }
       let invocation = Invocation(flags: flags, target: try Target(flags), isJSON: isJSON)
       let perform = flags.has("dry-run") ? plan ?? body : body
-      let outcome = try perform(invocation)
-      outcome.print(isJSON: isJSON, style: Style(descriptor: 1, isWide: flags.has("wide")))
-      return outcome.exitCode
+      let result = try perform(invocation)
+      result.print(isJSON: isJSON, style: Style(descriptor: 1, isWide: flags.has("wide")))
+      return result.exitCode
     } catch {
       if isJSON {
         Console.print(error.json.rendered())
@@ -103,7 +103,7 @@ struct Invocation {
 }
 
 /// What a command came to.
-struct Outcome {
+struct CommandResult {
   var json: JSON?
   var page = Page()
   var exitCode: Int32 = 0

@@ -37,7 +37,7 @@ enum BenchCommand {
       cluster has members and nobody said that they may be written among.
       """, body: run)
 
-  private static func run(_ invocation: Invocation) throws(ClientError) -> Outcome {
+  private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
     let (flags, target, json) = (invocation.flags, invocation.target, invocation.isJSON)
     var plan = try plan(flags, target)
     var baseline: Baseline?
@@ -47,7 +47,7 @@ enum BenchCommand {
     if let baseline, flags.has("baseline-only") {
       var page = Page()
       page.text(BenchReport.line(baseline))
-      return Outcome(json: BenchReport.json(baseline), page: page)
+      return CommandResult(json: BenchReport.json(baseline), page: page)
     }
     if plan.writes || !flags.has("no-load") {
       try Consent.ask(for: "bench", invocation)
@@ -57,7 +57,7 @@ enum BenchCommand {
       setup.merchantCount = try flags.integer("merchants", or: 0, in: 0...1_000)
       plan.merchants = try setup.run(quiet: json)
       if flags.has("load-only") {
-        return Outcome(json: .object([("members", .integer(Int64(plan.memberCount)))]))
+        return CommandResult(json: .object([("members", .integer(Int64(plan.memberCount)))]))
       }
     } else {
       let count = try flags.integer("merchants", or: 1, in: 1...1_000)
@@ -68,7 +68,7 @@ enum BenchCommand {
 
   private static func measure(
     _ plan: LoadPlan, _ target: Target, _ baseline: Baseline?, json: Bool, audits: Bool
-  ) throws(ClientError) -> Outcome {
+  ) throws(ClientError) -> CommandResult {
     var generator = LoadGenerator(plan: plan)
     let progress = Progress("bench", total: plan.requestCount, isQuiet: json)
     generator.progress = { progress.update(Int($0)) }
@@ -80,7 +80,7 @@ enum BenchCommand {
     var page = Page()
     page.text(report.text)
     let isGood = books.map { $0["balanced"] == "yes" } ?? true && result.answered > result.errors.total
-    return Outcome(json: report.json, page: page, exitCode: isGood ? 0 : 4)
+    return CommandResult(json: report.json, page: page, exitCode: isGood ? 0 : 4)
   }
 
   private static func plan(_ flags: Flags, _ target: Target) throws(ClientError) -> LoadPlan {

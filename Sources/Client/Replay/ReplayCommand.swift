@@ -25,7 +25,7 @@ enum ReplayCommand {
       nobody said that they may be written among.
       """, body: run)
 
-  private static func run(_ invocation: Invocation) throws(ClientError) -> Outcome {
+  private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
     let (flags, target, path) = (invocation.flags, invocation.target, invocation.flags.words[0])
     var options = Replay.Options(endpoints: target.endpoints)
     options.program = flags["program"] ?? options.program
@@ -44,9 +44,9 @@ enum ReplayCommand {
     try Consent.ask(for: "replay", invocation)
     var replay = try Replay(options, target: target, purchases: purchases)
     let summary = try replay.run(quiet: invocation.isJSON)
-    var outcome = Outcome(json: json(summary), page: page(summary))
-    outcome.exitCode = summary.books?["balanced"] != "yes" ? 4 : summary.refused.total > 0 ? 2 : 0
-    return outcome
+    var result = CommandResult(json: json(summary), page: page(summary))
+    result.exitCode = summary.books?["balanced"] != "yes" ? 4 : summary.refused.total > 0 ? 2 : 0
+    return result
   }
 
   static func page(_ summary: Replay.Summary) -> Page {

@@ -1,6 +1,6 @@
 /// One line under edit, with its history: keys in, what to do out. It knows no terminal.
 struct LineEditor {
-  enum Outcome: Equatable {
+  enum Event: Equatable {
     /// The line or the cursor has changed, or nothing has.
     case edited
     case submitted(String)
@@ -25,7 +25,7 @@ struct LineEditor {
   /// What stands before the cursor.
   var head: String { String(text[..<cursor]) }
 
-  mutating func handle(_ key: Key) -> Outcome {
+  mutating func handle(_ key: Key) -> Event {
     switch key {
     case .character(let character): insert([character])
     case .enter: return .submitted(take())

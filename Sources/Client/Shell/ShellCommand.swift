@@ -17,11 +17,11 @@ enum ShellCommand {
     body: { invocation throws(ClientError) in
       let target = invocation.target
       if let line = invocation.flags["c"] {
-        return Outcome(exitCode: try script(target, lines: line.split(separator: "\n").map(String.init)))
+        return CommandResult(exitCode: try script(target, lines: line.split(separator: "\n").map(String.init)))
       }
-      guard Console.isInputTerminal, Console.isOutputTerminal else { return Outcome(exitCode: try pipe(target)) }
+      guard Console.isInputTerminal, Console.isOutputTerminal else { return CommandResult(exitCode: try pipe(target)) }
       var shell = try Shell(target)
-      return Outcome(exitCode: shell.run())
+      return CommandResult(exitCode: shell.run())
     })
 
   private static func script(_ target: Target, lines: [String]) throws(ClientError) -> Int32 {

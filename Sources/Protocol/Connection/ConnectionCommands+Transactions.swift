@@ -23,7 +23,7 @@ extension ConnectionCommands {
   /// Refuses a request that comes after MULTI. Only what ends that is done: EXEC and DISCARD, RESET and QUIT.
   static func respondAfterMulti(
     to request: Request, session: inout Session, host: some SessionHost, into output: inout ByteBuffer
-  ) -> Outcome {
+  ) -> Disposition {
     switch request.verb {
     case .exec:
       session.isAfterMulti = false

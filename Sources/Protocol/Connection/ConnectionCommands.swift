@@ -4,7 +4,7 @@ import Vocabulary
 /// The commands with which client libraries and people begin: everything that the connection alone can answer, in the
 /// shapes that Redis clients expect. None of this is on the hot path.
 public enum ConnectionCommands {
-  public enum Outcome: Sendable {
+  public enum Disposition: Sendable {
     /// The reply is written.
     case handled
     /// The reply is written; close once it is sent.
@@ -17,7 +17,7 @@ public enum ConnectionCommands {
   /// it comes after MULTI: then it is refused here.
   public static func respond(
     to request: Request, session: inout Session, host: some SessionHost, into output: inout ByteBuffer
-  ) -> Outcome {
+  ) -> Disposition {
     if session.isAfterMulti { return respondAfterMulti(to: request, session: &session, host: host, into: &output) }
     guard request.rule.pointee.route == .connection else { return .notMine }
     let words = (0..<request.positionalCount).map { request.positional($0) }

@@ -16,7 +16,7 @@ enum Source: UInt64 {
 }
 
 /// A terminal's connection: some 100 bytes while it is idle.
-struct Client: ~Copyable {
+struct ClientConnection: ~Copyable {
   let descriptor: Descriptor
   /// The begin of a request whose end has not arrived, or what the node did not want yet.
   var leftover: [UInt8] = []
@@ -60,7 +60,7 @@ struct Client: ~Copyable {
 }
 
 /// A connection to another node.
-struct Link: ~Copyable {
+struct LinkConnection: ~Copyable {
   let descriptor: Descriptor
   var input = ByteBuffer(capacity: 64)
   var output = OutputQueue()

@@ -36,12 +36,12 @@ extension EventLoop {
     }
     let raw = descriptor.rawValue
     Socket.configureClient(raw)
-    let id = clients.insert(Client(descriptor: descriptor))
+    let id = clients.insert(ClientConnection(descriptor: descriptor))
     do { try poller.add(raw, .readable, token: Source.client.token(id)) } catch {
       let refused = clients.remove(id)
       return refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)")
     }
-    strangers.append(ConnectionTable<Client>.place(of: id))
+    strangers.append(ConnectionTable<ClientConnection>.place(of: id))
     if let origin {
       countByAddress[origin, default: 0] += 1
       clients.find(id)?.pointee.origin = origin
@@ -109,8 +109,8 @@ extension EventLoop {
   // MARK: Room
 
   /// Notes that a client has sent something.
-  mutating func noteUse(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
-    let place = ConnectionTable<Client>.place(of: id)
+  mutating func noteUse(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
+    let place = ConnectionTable<ClientConnection>.place(of: id)
     if client.pointee.hasSpoken { return speakers.touch(place) }
     client.pointee.hasSpoken = true
     strangers.remove(place)
@@ -118,7 +118,7 @@ extension EventLoop {
   }
   /// A client is being closed, or gone.
   mutating func forgetUse(_ id: UInt64, hasSpoken: Bool) {
-    let place = ConnectionTable<Client>.place(of: id)
+    let place = ConnectionTable<ClientConnection>.place(of: id)
     if hasSpoken { speakers.remove(place) } else { strangers.remove(place) }
   }
 

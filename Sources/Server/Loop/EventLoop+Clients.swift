@@ -26,7 +26,7 @@ extension EventLoop {
       enqueue(id, client)
     }
   }
-  private mutating func enqueue(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+  private mutating func enqueue(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     guard !client.pointee.state.contains(.queued) else { return }
     client.pointee.state.insert(.queued)
     ready.append(id)
@@ -52,7 +52,7 @@ extension EventLoop {
 
   /// Reads once from a client, or offers it its leftover again.
   /// - Returns: how many bytes the node was offered.
-  private mutating func read(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) -> Int {
+  private mutating func read(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) -> Int {
     if client.pointee.state.contains(.closing) { return discard(id, client) }
     if client.pointee.isHeld { return 0 }
     let kept = client.pointee.leftover.count
@@ -90,7 +90,7 @@ extension EventLoop {
     }
   }
   /// Offers the node the first bytes of `scratch`, and keeps what it leaves.
-  private mutating func offer(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, count: Int) {
+  private mutating func offer(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, count: Int) {
     let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
     let consumed = core.clientReceived(ClientID(id), bytes, now: now)
     precondition(consumed >= 0 && consumed <= count, "a node consumes what there is")
@@ -106,7 +106,7 @@ extension EventLoop {
     }
     noteIncomplete(id, client, isNew: consumed > 0)
   }
-  private mutating func dropLeftover(_ client: UnsafeMutablePointer<Client>) {
+  private mutating func dropLeftover(_ client: UnsafeMutablePointer<ClientConnection>) {
     closedBytes += client.pointee.leftover.count
     client.pointee.leftover = []
     client.pointee.incompleteSince = 0
@@ -115,7 +115,7 @@ extension EventLoop {
   // MARK: Requests that do not end
 
   /// - Parameter isNew: the request that is not complete has begun with these bytes.
-  private mutating func noteIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, isNew: Bool) {
+  private mutating func noteIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, isNew: Bool) {
     guard !client.pointee.leftover.isEmpty else {
       client.pointee.incompleteSince = 0
       return
@@ -154,7 +154,9 @@ extension EventLoop {
       }
     }
   }
-  private mutating func closeIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<Client>, _ reason: String) {
+  private mutating func closeIncomplete(
+    _ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, _ reason: String
+  ) {
     let reply = Array("-ERR \(reason): nothing of it was done, the connection is closed\r\n".utf8)
     client.pointee.output.append(reply)
     gauges.unsentBytes += reply.count
@@ -163,7 +165,7 @@ extension EventLoop {
   }
 
   /// Throws away what a client sends that is being closed.
-  private mutating func discard(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) -> Int {
+  private mutating func discard(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) -> Int {
     switch client.pointee.descriptor.receive(into: scratch) {
     case .moved(let count): return count
     case .wouldBlock: return 0
@@ -200,7 +202,7 @@ extension EventLoop {
 
   /// Watches for exactly what is of use now. A system call only if that has changed; a client that is held is watched
   /// on until it sends something, since many holds are short.
-  private mutating func updateInterest(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+  private mutating func updateInterest(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     let state = client.pointee.state
     var wanted: Readiness = client.pointee.output.isEmpty ? [] : .writable
     let reads = state.contains(.closing) || !client.pointee.isHeld
@@ -220,7 +222,7 @@ extension EventLoop {
       release(id, client)
     }
   }
-  private mutating func release(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+  private mutating func release(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     updateInterest(id, client)
     guard !client.pointee.isHeld, !client.pointee.leftover.isEmpty else { return }
     client.pointee.state.insert(.offer)
@@ -230,7 +232,7 @@ extension EventLoop {
   // MARK: Closing
 
   /// Closes a client once its output is sent.
-  mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+  mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     guard !client.pointee.state.contains(.closing) else { return }
     client.pointee.state.insert(.closing)
     forgetUse(id, hasSpoken: client.pointee.hasSpoken)
@@ -239,7 +241,7 @@ extension EventLoop {
     closingClients.append(id)
     if client.pointee.output.isEmpty { linger(id, client) } else { sendToClient(id) }
   }
-  private mutating func linger(_ id: UInt64, _ client: UnsafeMutablePointer<Client>) {
+  private mutating func linger(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     if client.pointee.state.contains(.ended) { return removeClient(id) }
     client.pointee.descriptor.endOutput()
     client.pointee.state.insert(.lingering)

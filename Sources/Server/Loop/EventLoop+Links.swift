@@ -20,7 +20,7 @@ extension EventLoop {
       let descriptor = Descriptor(owning: raw)
       guard !links.isFull else { continue }
       Socket.configureLink(raw)
-      let id = links.insert(Link(descriptor: descriptor, interest: .readable, isBulk: false))
+      let id = links.insert(LinkConnection(descriptor: descriptor, interest: .readable, isBulk: false))
       do { try poller.add(raw, .readable, token: Source.link.token(id)) } catch {
         logger.log(.warning, "a link was refused error=\"\(error)\"")
         _ = links.remove(id)
@@ -52,7 +52,7 @@ extension EventLoop {
       let descriptor = try Socket.connect(to: address)
       let raw = descriptor.rawValue
       Socket.configureLink(raw)
-      var link = Link(descriptor: descriptor, interest: .writable, isBulk: isBulk)
+      var link = LinkConnection(descriptor: descriptor, interest: .writable, isBulk: isBulk)
       link.connecting = request
       link.deadline = now.monotonic + LoopOptions.connectTimeout
       let id = links.insert(link)
@@ -97,7 +97,7 @@ extension EventLoop {
     }
     if !readiness.isDisjoint(with: [.readable, .failed, .hungUp]) { readLink(id, link) }
   }
-  private mutating func finishConnecting(_ id: UInt64, _ link: UnsafeMutablePointer<Link>) {
+  private mutating func finishConnecting(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
     guard let request = link.pointee.connecting else { return }
     let code = Socket.pendingError(link.pointee.descriptor)
     guard code == 0 else {
@@ -113,7 +113,7 @@ extension EventLoop {
   }
 
   /// Reads what has arrived, up to four buffers a turn, into the link's own buffer: frames are long.
-  private mutating func readLink(_ id: UInt64, _ link: UnsafeMutablePointer<Link>) {
+  private mutating func readLink(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
     for _ in 0..<4 {
       let room = UnsafeMutableRawBufferPointer(
         start: link.pointee.input.reserve(LoopOptions.linkReadBytes), count: LoopOptions.linkReadBytes)

@@ -90,8 +90,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   let clientListener: Descriptor
   let peerListener: Descriptor
 
-  var clients: ConnectionTable<Client>
-  var links: ConnectionTable<Link>
+  var clients: ConnectionTable<ClientConnection>
+  var links: ConnectionTable<LinkConnection>
   /// Every read of a client goes here first: an idle client has no buffer.
   let buffer: ScratchBuffer
   var scratch: UnsafeMutableRawBufferPointer { buffer.bytes }

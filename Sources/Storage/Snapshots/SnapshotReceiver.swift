@@ -68,7 +68,7 @@ public final class SnapshotReceiver {
       throw StorageError(
         .refused, path: partPath, operation: "finish", reason: "only \(offset) of \(byteCount) bytes are here")
     }
-    let reader = try SnapshotReader(file, verifyingDigest: true)
+    let reader = try SnapshotFileReader(file, verifyingDigest: true)
     try reader.verifyRest()
     let found = reader.file
     guard found.digest == expected.digest, found.shard == expected.shard, found.index == expected.index,

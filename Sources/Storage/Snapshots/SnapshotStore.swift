@@ -126,8 +126,8 @@ public final class SnapshotStore: Sendable {
   }
 
   /// Opens a snapshot to read its body.
-  public func open(_ file: SnapshotFile, verifyingDigest: Bool = false) throws(StorageError) -> SnapshotReader {
-    let reader = try SnapshotReader(
+  public func open(_ file: SnapshotFile, verifyingDigest: Bool = false) throws(StorageError) -> SnapshotFileReader {
+    let reader = try SnapshotFileReader(
       try fileSystem.open(file.path, create: false), verifyingDigest: verifyingDigest)
     try check(reader.file, is: file)
     return reader

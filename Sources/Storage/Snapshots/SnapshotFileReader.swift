@@ -2,7 +2,7 @@ import Base
 import Glibc
 
 /// Reads a snapshot's body from the front. No byte is given out before its chunk's CRC was verified.
-public final class SnapshotReader {
+public final class SnapshotFileReader {
   public let file: SnapshotFile
   private let source: any File
   private let footer: SnapshotFormat.Footer
