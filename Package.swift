@@ -29,7 +29,8 @@ let package = Package(
     .target(name: "System"),
     .target(name: "Replies"),
     .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "System"]),
-    .target(name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"]),
+    .target(
+      name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
     .target(name: "Checker"),
     .target(name: "Client", dependencies: ["Base", "System", "Replies", "Vocabulary"]),
     .executableTarget(name: "tally", dependencies: ["Server", "Client"]),

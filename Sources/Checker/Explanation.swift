@@ -1,7 +1,7 @@
 /// Says in words, and by the fewest operations that show it, why a member's history cannot be.
 struct Explanation {
   private static let longestExcerpt = 24
-  private static let mostUnknown = 6
+  private static let mostInDoubt = 6
   let violation: Violation
 
   init(
@@ -54,10 +54,10 @@ struct Explanation {
     var places = Set<Int>()
     let certain = member.actions.filter { $0.isCertain && $0.end >= from && $0.begin <= last.end && $0.end < last.end }
       .sorted { $0.end < $1.end }.suffix(longestExcerpt)
-    let unknown = member.actions.filter { $0.isOptional && $0.begin <= last.end }.sorted { $0.begin < $1.begin }
+    let inDoubt = member.actions.filter { $0.isOptional && $0.begin <= last.end }.sorted { $0.begin < $1.begin }
     for action in certain { places.insert(action.operation) }
     for action in underWay.prefix(longestExcerpt) { places.insert(action.operation) }
-    for action in unknown.suffix(mostUnknown) { places.insert(action.operation) }
+    for action in inDoubt.suffix(mostInDoubt) { places.insert(action.operation) }
     places.insert(last.operation)
     return places.sorted { (operations[$0].begin, $0) < (operations[$1].begin, $1) }.map { operations[$0] }
   }

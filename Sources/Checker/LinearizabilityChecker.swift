@@ -1,6 +1,6 @@
 /// Judges histories by the model of docs/testing.md: each member's by itself, then transfers between members.
 ///
-/// A verdict of `ok` comes with an order that explains everything, a `violation` is certain; where the search for either
+/// A finding of `ok` comes with an order that explains everything, a `violation` is certain; where the search for either
 /// would take too long, the member is `undecided`.
 public enum LinearizabilityChecker {
   /// Greedy first: nearly every true history is explained at once. The last is a full search.
@@ -11,19 +11,19 @@ public enum LinearizabilityChecker {
       configurations: 1 << 16, unseenAtOnce: .max, unseenTried: .max, successors: .max, steps: 20_000_000),
   ]
 
-  /// A member on whom some dozens of unknown operations never took effect, while dozens of clients are at work, is likely to
+  /// A member on whom some dozens of operations in doubt never took effect, while dozens of clients are at work, is likely to
   /// be undecided, after some seconds.
   ///
-  /// Cost: some 2 µs an operation for true histories of few unknown operations a member; memory some 100 bytes an operation
+  /// Cost: some 2 µs an operation for true histories of few operations in doubt a member; memory some 100 bytes an operation
   /// beside the operations themselves.
   ///
   /// - Parameter isSettled: what was under way came to its end before the final reads: so each transfer is whole by then.
-  public static func check(_ operations: [Operation], isSettled: Bool = true) -> Verdict {
+  public static func check(_ operations: [Operation], isSettled: Bool = true) -> CheckReport {
     let index = MemberIndex(operations)
-    var verdict = Verdict()
-    verdict.operations = operations.count
-    verdict.members = index.names.count
-    verdict.unknown = operations.reduce(0) { $0 + ($1.result == .unknown ? 1 : 0) }
+    var report = CheckReport()
+    report.operations = operations.count
+    report.members = index.names.count
+    report.inDoubt = operations.reduce(0) { $0 + ($1.result == .inDoubt ? 1 : 0) }
     var violations: [Violation] = []
     var undecided: [String] = []
     var transfers = TransferSides()
@@ -43,26 +43,26 @@ public enum LinearizabilityChecker {
     }
     if var first = violations.first {
       first.violatingMembers = violations.count
-      verdict.outcome = .violation(first)
+      report.finding = .violation(first)
     } else if !undecided.isEmpty {
-      verdict.outcome = .undecided(members: undecided)
+      report.finding = .undecided(members: undecided)
     }
-    return verdict
+    return report
   }
 
-  static func search(_ member: MemberHistory) -> MemberSearch.Outcome {
-    var outcome = MemberSearch.Outcome.undecided
+  static func search(_ member: MemberHistory) -> MemberSearch.Conclusion {
+    var conclusion = MemberSearch.Conclusion.undecided
     for limits in passes {
-      outcome = MemberSearch.run(member, limits)
-      if case .undecided = outcome { continue }
+      conclusion = MemberSearch.run(member, limits)
+      if case .undecided = conclusion { continue }
       break
     }
-    return outcome
+    return conclusion
   }
 
   // MARK: Transfers
 
-  /// An unknown transfer must not have taken effect on one side and, at the end, still not on the other. The end is a
+  /// A transfer in doubt must not have taken effect on one side and, at the end, still not on the other. The end is a
   /// member's final read; without one nothing is certain.
   private static func checkSides(
     _ transfer: TransferSides.Doubtful, _ operations: [Operation], _ index: MemberIndex

@@ -13,12 +13,12 @@ struct MemberHistory {
   /// - Parameters:
   ///   - operations: the whole history.
   ///   - own: the places in it of this member's operations and of transfers to it.
-  ///   - assume: what is assumed of one unknown operation, to learn whether that can be.
+  ///   - assume: what is assumed of one operation in doubt, to learn whether that can be.
   init(_ operations: [Operation], own: ArraySlice<Int>, member: String, assume: Assumption? = nil) {
     let holdNumbers = collectHolds(operations, own, member)
     for place in own {
       let operation = operations[place]
-      if operation.result == .none { continue }
+      if operation.result == .rejected { continue }
       if operation.wasGivenBack {
         if operation.member == member { appendDebitAndReturn(operation, place) }
         continue
@@ -41,7 +41,7 @@ struct MemberHistory {
     orderEvents()
   }
 
-  /// That an unknown operation took effect before a moment, or never did.
+  /// That an operation in doubt took effect before a moment, or never did.
   struct Assumption {
     var operation: Int
     var happensBefore: UInt64?
@@ -61,7 +61,7 @@ struct MemberHistory {
     var away: Int64 = 0
     for place in own where operations[place].kind == .transfer && operations[place].member == member {
       let other = operations[place]
-      guard other.begin <= operation.end, other.result == .unknown || other.end >= operation.begin else { continue }
+      guard other.begin <= operation.end, other.result == .inDoubt || other.end >= operation.begin else { continue }
       away = min(away + other.points, Action.largestBalance)
     }
     return away
@@ -88,7 +88,7 @@ struct MemberHistory {
     var numbers: [String: Int] = [:]
     for place in own where operations[place].kind == .hold && operations[place].result != .refused {
       // One without an id cannot be named: it needs no number here.
-      if operations[place].result == .none || operations[place].id.isEmpty { continue }
+      if operations[place].result == .rejected || operations[place].id.isEmpty { continue }
       numbers[operations[place].id] = holds.count
       holds.append(HoldActions(points: operations[place].points))
     }
@@ -105,7 +105,7 @@ struct MemberHistory {
     of operation: Operation, at place: Int, isRecipient: Bool, _ holdNumbers: [String: Int]
   ) -> Action? {
     var action = Action(begin: operation.begin, end: operation.end, operation: place)
-    if operation.result == .unknown { action.end = .max }
+    if operation.result == .inDoubt { action.end = .max }
     if isRecipient {
       guard operation.result != .refused else { return nil }
       action.balanceChange = operation.points
@@ -137,7 +137,7 @@ struct MemberHistory {
         action.need = .max
       }
     case .balance:
-      if operation.result == .unknown { return nil }
+      if operation.result == .inDoubt { return nil }
       if let local = operation.local { action.begin = min(local, operation.end) }
     }
     return action
@@ -192,7 +192,7 @@ struct MemberHistory {
     for hold in holds where hold.opener >= 0 {
       let opener = actions[hold.opener]
       actions[hold.opener].branches = hold.closers.contains {
-        // What an unknown hold and its lapse do together is nothing: there is no need to try that.
+        // What a hold in doubt and its lapse do together is nothing: there is no need to try that.
         let isLapse = actions[$0].operation == opener.operation
         return opener.isOptional ? !isLapse : actions[$0].begin <= opener.end
       }

@@ -26,7 +26,7 @@ struct MemberSearch {
     /// Steps in all.
     var steps: Int
   }
-  enum Outcome {
+  enum Conclusion {
     /// With what took effect in all orders that were found, by action; and in any.
     case linearizable(inAll: [Bool], inAny: [Bool])
     /// Nothing explains this action, nor could it in the states (balance, held) that were possible.
@@ -92,7 +92,7 @@ struct MemberSearch {
 
   /// Cost: some 0.3 µs an action where few are under way at once and balances are seen; exponential, up to the limits, in
   /// the number of those that nobody saw the effect of.
-  static func run(_ member: MemberHistory, _ limits: Limits) -> Outcome {
+  static func run(_ member: MemberHistory, _ limits: Limits) -> Conclusion {
     var most = 0
     var underWay = 0
     var optionals = 0
@@ -114,7 +114,7 @@ struct MemberSearch {
     return search.run()
   }
 
-  private mutating func run() -> Outcome {
+  private mutating func run() -> Conclusion {
     configurations.insert(node)
     var nextOptionalBit = firstOptionalBit
     for event in member.events {
@@ -158,7 +158,7 @@ struct MemberSearch {
     }
   }
 
-  private func finish() -> Outcome {
+  private func finish() -> Conclusion {
     var inAll = [Bool](repeating: false, count: bits.count)
     var inAny = inAll
     for (number, bit) in bits.enumerated() where bit >= 0 {

@@ -6,7 +6,7 @@ extension Operation.Kind {
 extension Operation {
   /// The operation as a line of a history, without the line's end.
   public var line: String {
-    var line = "\(begin) \(result == .unknown ? "-" : "\(end)") \(client) \(kind.name) \(member)"
+    var line = "\(begin) \(result == .inDoubt ? "-" : "\(end)") \(client) \(kind.name) \(member)"
     if kind != .balance && points != 0 { line += " points=\(points)" }
     if !id.isEmpty { line += " id=\(id)" }
     if !hold.isEmpty { line += " hold=\(hold)" }
@@ -15,8 +15,8 @@ extension Operation {
     switch result {
     case .ok: line += " result=ok"
     case .refused: line += " result=refused"
-    case .none: line += " result=none"
-    case .unknown: break
+    case .rejected: line += " result=rejected"
+    case .inDoubt: break
     }
     if !code.isEmpty { line += " code=\(code)" }
     if let balance { line += " balance=\(balance)" }
@@ -30,7 +30,7 @@ extension Operation {
     var words = Words(line)
     let begin = try words.number("BEGIN")
     let end = try words.next("END")
-    let isUnknown = end.count == 1 && end.first == UInt8(ascii: "-")
+    let isInDoubt = end.count == 1 && end.first == UInt8(ascii: "-")
     let client = String(decoding: try words.next("CLIENT"), as: UTF8.self)
     let verb = try words.next("OP")
     guard let kind = Kind.allCases.first(where: { verb.elementsEqual($0.name.utf8) }) else {
@@ -38,8 +38,8 @@ extension Operation {
     }
     let member = String(decoding: try words.next("MEMBER"), as: UTF8.self)
     self.init(
-      kind, member: member, client: client, begin: begin, end: isUnknown ? .max : try Words.natural(end, "END"),
-      result: .unknown)
+      kind, member: member, client: client, begin: begin, end: isInDoubt ? .max : try Words.natural(end, "END"),
+      result: .inDoubt)
     while !words.isAtEnd {
       let word = try words.next("key=value")
       guard let equals = word.firstIndex(of: UInt8(ascii: "=")) else {
@@ -47,7 +47,7 @@ extension Operation {
       }
       try set(word[..<equals], word[(equals + 1)...])
     }
-    try check(isUnknown: isUnknown)
+    try check(isInDoubt: isInDoubt)
   }
 
   private mutating func set(
@@ -73,18 +73,18 @@ extension Operation {
         result = .ok
       } else if value.elementsEqual("refused".utf8) {
         result = .refused
-      } else if value.elementsEqual("none".utf8) {
-        result = .none
+      } else if value.elementsEqual("rejected".utf8) {
+        result = .rejected
       } else {
-        throw LineError(reason: "result= is ok, refused or none")
+        throw LineError(reason: "result= is ok, refused or rejected")
       }
     default: throw LineError(reason: "'\(name)=' is not a field")
     }
   }
 
-  private func check(isUnknown: Bool) throws(LineError) {
-    if isUnknown != (result == .unknown) {
-      throw LineError(reason: isUnknown ? "a result without END" : "END without result=")
+  private func check(isInDoubt: Bool) throws(LineError) {
+    if isInDoubt != (result == .inDoubt) {
+      throw LineError(reason: isInDoubt ? "a result without END" : "END without result=")
     }
     if begin > end { throw LineError(reason: "END is before BEGIN") }
     switch kind {

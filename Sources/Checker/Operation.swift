@@ -1,22 +1,22 @@
 /// One operation of a history: what a terminal asked, when, and what it was told. See docs/testing.md for the form in a file.
 public struct Operation: Sendable {
   public enum Kind: UInt8, Sendable, CaseIterable { case earn, redeem, hold, capture, release, transfer, balance }
-  /// What the terminal knows of the outcome.
+  /// What the client knows of its effect.
   public enum Result: UInt8, Sendable {
     case ok
     /// Decided against: no effect.
     case refused
-    /// Every attempt was answered that nothing was done.
-    case none
+    /// Every attempt was answered that nothing was done (`UNAVAILABLE`, `BUSY`).
+    case rejected
     /// Never answered with certainty: it may take effect at any time after it began, or not at all.
-    case unknown
+    case inDoubt
   }
   public var kind: Kind
   public var member: String
   public var client: String
   /// Microseconds, of one clock for the whole history.
   public var begin: UInt64
-  /// Meaningless if the result is `unknown`.
+  /// Meaningless if the result is `inDoubt`.
   public var end: UInt64
   public var result: Result
   public var points: Int64 = 0
@@ -44,7 +44,7 @@ public struct Operation: Sendable {
   var lackedRoom: Bool { kind == .earn && result == .refused && code == "LIMIT" }
 
   public init(
-    _ kind: Kind, member: String, client: String, begin: UInt64, end: UInt64 = .max, result: Result = .unknown
+    _ kind: Kind, member: String, client: String, begin: UInt64, end: UInt64 = .max, result: Result = .inDoubt
   ) {
     self.kind = kind
     self.member = member

@@ -1,4 +1,4 @@
-/// Which unknown transfers seem to have taken effect on one side only.
+/// Which transfers in doubt seem to have taken effect on one side only.
 struct TransferSides {
   struct Doubtful {
     var operation: Int
@@ -21,7 +21,7 @@ struct TransferSides {
     _ member: MemberHistory, _ number: Int, _ operations: [Operation], _ inAll: [Bool], _ inAny: [Bool]
   ) {
     for (action, place) in member.actions.lazy.map(\.operation).enumerated()
-    where operations[place].kind == .transfer && operations[place].result == .unknown {
+    where operations[place].kind == .transfer && operations[place].result == .inDoubt {
       let side = Side(member: number, inAll: inAll[action], inAny: inAny[action])
       guard let other = first.removeValue(forKey: place) else {
         first[place] = side

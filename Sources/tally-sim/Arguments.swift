@@ -3,7 +3,7 @@ struct Arguments {
   enum Wish {
     case one(UInt64)
     case many(ClosedRange<UInt64>)
-    /// A child of `many`: as that, in this process, with a line before and after each life.
+    /// A child of `many`: as that, in this process, with a line before and after each scenario.
     case worker(ClosedRange<UInt64>)
   }
   var wish: Wish
@@ -42,7 +42,7 @@ struct Arguments {
     guard let found else { throw Mistake(text: Arguments.usage) }
     if case .one = found {
     } else if isTraced || history != nil {
-      throw Mistake(text: "--trace and --history are of one life: name it by --seed N")
+      throw Mistake(text: "--trace and --history are of one scenario: name it by --seed N")
     }
     wish = found
   }

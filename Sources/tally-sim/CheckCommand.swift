@@ -19,12 +19,12 @@ enum CheckCommand {
       print("\(arguments[0]): \(error)")
       return 2
     }
-    let verdict = LinearizabilityChecker.check(history.operations)
+    let report = LinearizabilityChecker.check(history.operations)
     let tenths = Int((seconds() - start) * 10 + 0.5)
     print(
-      "checked operations=\(verdict.operations) members=\(verdict.members) unknown=\(verdict.unknown) "
-        + "verdict=\(verdict.name) seconds=\(tenths / 10).\(tenths % 10)")
-    switch verdict.outcome {
+      "checked operations=\(report.operations) members=\(report.members) indoubt=\(report.inDoubt) "
+        + "verdict=\(report.name) seconds=\(tenths / 10).\(tenths % 10)")
+    switch report.finding {
     case .ok: return 0
     case .violation(let violation):
       if violation.violatingMembers > 1 { print("members with violations: \(violation.violatingMembers); the first:") }

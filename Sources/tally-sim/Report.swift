@@ -1,24 +1,24 @@
 import Glibc
 import Simulator
 
-/// What a child tells its parent of a life: `begin SEED` before it, one line after it.
+/// What a child tells its parent of a scenario: `begin SEED` before it, one line after it.
 struct Report {
   var seed: UInt64
   var simulated: UInt64
   var operations: Int
-  var struck: [Int]
+  var faultCounts: [Int]
   var isUndecided = false
   /// Why it failed; nil if it did not.
   var failure: String?
 
-  static func live(_ seed: UInt64) {
+  static func run(_ seed: UInt64) {
     print("begin \(seed)")
     fflush(nil)
-    let life = Life(seed: seed)
-    life.run()
-    let struck = life.faultCounts.map(String.init).joined(separator: ",")
-    let verdict = life.failure ?? (life.isUndecided ? "undecided" : "ok")
-    print("end \(seed) \(life.simulation.now) \(life.operations.count) \(struck) \(verdict)")
+    let scenario = Scenario(seed: seed)
+    scenario.run()
+    let faultCounts = scenario.faultCounts.map(String.init).joined(separator: ",")
+    let result = scenario.failure ?? (scenario.isUndecided ? "undecided" : "ok")
+    print("end \(seed) \(scenario.simulation.now) \(scenario.operations.count) \(faultCounts) \(result)")
     fflush(nil)
   }
 
@@ -30,7 +30,7 @@ struct Report {
     self.seed = seed
     self.simulated = simulated
     self.operations = operations
-    struck = words[4].split(separator: ",").compactMap { Int($0) }
+    faultCounts = words[4].split(separator: ",").compactMap { Int($0) }
     isUndecided = words[5] == "undecided"
     failure = words[5] == "ok" || isUndecided ? nil : String(words[5])
   }

@@ -1,7 +1,7 @@
 import Glibc
 import Simulator
 
-/// Lives clusters' lives: see docs/testing.md.
+/// Runs clusters through scenarios of faults: see docs/testing.md.
 @main enum TallySim {
   static func main() {
     let words = Array(CommandLine.arguments.dropFirst())
@@ -13,9 +13,9 @@ import Simulator
     do {
       let arguments = try Arguments(words)
       switch arguments.wish {
-      case .one(let seed): exit(live(seed, arguments) ? 0 : 1)
-      case .many(let seeds): exit(ManyLives(seeds, jobs: arguments.jobs).run() ? 0 : 1)
-      case .worker(let seeds): for seed in seeds { Report.live(seed) }
+      case .one(let seed): exit(run(seed, arguments) ? 0 : 1)
+      case .many(let seeds): exit(ScenarioPool(seeds, jobs: arguments.jobs).run() ? 0 : 1)
+      case .worker(let seeds): for seed in seeds { Report.run(seed) }
       }
     } catch {
       complain(error.text)
@@ -30,21 +30,21 @@ import Simulator
     _ = text.withUTF8 { Glibc.write(2, $0.baseAddress, $0.count) }
   }
 
-  private static func live(_ seed: UInt64, _ arguments: Arguments) -> Bool {
-    let life = Life(seed: seed, transcript: arguments.isTraced ? { print($0) } : nil)
-    life.run()
-    if arguments.isTraced && life.failure != nil { print(life.simulation.report) }
-    print("seed \(seed) trace \(String(life.simulation.trace, radix: 16))")
-    print(life.plan.summary)
-    print("struck \(Life.words(life.faultCounts))")
-    print("\(life.summary) simulated=\(life.simulation.now / 1_000_000)s")
-    if let path = arguments.history, !write(life.history, to: path) {
+  private static func run(_ seed: UInt64, _ arguments: Arguments) -> Bool {
+    let scenario = Scenario(seed: seed, transcript: arguments.isTraced ? { print($0) } : nil)
+    scenario.run()
+    if arguments.isTraced && scenario.failure != nil { print(scenario.simulation.report) }
+    print("seed \(seed) trace \(String(scenario.simulation.trace, radix: 16))")
+    print(scenario.plan.summary)
+    print("faults \(Scenario.describe(scenario.faultCounts))")
+    print("\(scenario.summary) simulated=\(scenario.simulation.now / 1_000_000)s")
+    if let path = arguments.history, !write(scenario.history, to: path) {
       complain("cannot write \(path)")
       return false
     }
-    let end = life.isUndecided ? "undecided: not all histories could be judged" : "ok"
-    print(life.failure.map { "FAILED: \($0)" } ?? end)
-    return life.failure == nil
+    let end = scenario.isUndecided ? "undecided: not all histories could be judged" : "ok"
+    print(scenario.failure.map { "FAILED: \($0)" } ?? end)
+    return scenario.failure == nil
   }
 
   private static func write(_ text: [UInt8], to path: String) -> Bool {

@@ -204,9 +204,9 @@ struct AtomicLedger {
   /// Some of what was asked in vain is known to have come to nothing.
   private mutating func removeUndone() {
     for number in operations.indices
-    where operations[number].result == .unknown && moments[number] == .max && operations[number].kind != .balance {
+    where operations[number].result == .inDoubt && moments[number] == .max && operations[number].kind != .balance {
       if below(4) > 0 { continue }
-      operations[number].result = .none
+      operations[number].result = .rejected
       operations[number].end = operations[number].begin + 1
     }
   }

@@ -17,7 +17,7 @@ struct BruteForce {
   private let operations: [Operation]
 
   static func allows(_ operations: [Operation], member: String) -> Bool {
-    let own = operations.filter { ($0.member == member || $0.to == member) && $0.result != .none }
+    let own = operations.filter { ($0.member == member || $0.to == member) && $0.result != .rejected }
     let search = BruteForce(member: member, operations: own)
     return search.tryAll(State(), Array(own.indices))
   }
@@ -27,7 +27,7 @@ struct BruteForce {
   }
 
   private func tryAll(_ state: State, _ left: [Int]) -> Bool {
-    let certain = left.filter { operations[$0].result != .unknown }
+    let certain = left.filter { operations[$0].result != .inDoubt }
     guard let firstEnd = certain.map({ operations[$0].end }).min() else { return true }
     for number in left where begin(operations[number]) <= firstEnd {
       if let after = apply(operations[number], state), tryAll(after, left.filter { $0 != number }) { return true }
@@ -74,9 +74,9 @@ struct BruteForce {
       case .balance: break
       }
     }
-    if let balance = o.balance, o.result != .unknown, balance != state.balance { return nil }
-    if let held = o.held, o.result != .unknown, held != state.held { return nil }
-    if let available = o.available, o.result != .unknown, available != state.available { return nil }
+    if let balance = o.balance, o.result != .inDoubt, balance != state.balance { return nil }
+    if let held = o.held, o.result != .inDoubt, held != state.held { return nil }
+    if let available = o.available, o.result != .inDoubt, available != state.available { return nil }
     return state
   }
 }

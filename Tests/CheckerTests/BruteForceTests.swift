@@ -11,7 +11,7 @@ import Testing
       let expected = BruteForce.allows(operations, member: "ann")
       if expected { possible += 1 } else { impossible += 1 }
       // The other side of transfers knows no points at all: only the one member is judged.
-      let fast = verdict(operations)
+      let fast = report(operations)
       if fast != (expected ? "ok" : "violation") {
         Issue.record("seed \(seed): \(fast), not \(expected)\n\(operations.map(\.line).joined(separator: "\n"))")
         return
@@ -20,7 +20,7 @@ import Testing
     #expect(possible > 500 && impossible > 500, "\(possible) possible, \(impossible) not")
   }
 
-  private func verdict(_ operations: [Operation]) -> String {
+  private func report(_ operations: [Operation]) -> String {
     // Bob is rich from before, so that his side of a transfer is possible whatever Ann's is.
     var rich = Operation(.earn, member: "bob", client: "bank", begin: 0, end: 0, result: .ok)
     rich.points = 1000

@@ -10,7 +10,7 @@ import Testing
   }
 
   @Test func anOperationBeginsUnanswered() {
-    #expect(Operation(.earn, member: "ann", client: "c1", begin: 5).result == .unknown)
+    #expect(Operation(.earn, member: "ann", client: "c1", begin: 5).result == .inDoubt)
   }
 
   @Test func everyFieldIsKept() throws {
@@ -18,7 +18,7 @@ import Testing
       "1 2 c1 earn ann points=5 id=a result=ok balance=5",
       "3 - c1 hold ann points=5 id=b expires=90",
       "4 5 c2 capture ann points=3 id=c hold=b result=refused code=REVERSED",
-      "6 7 c2 transfer ann points=3 id=d to=bob result=none",
+      "6 7 c2 transfer ann points=3 id=d to=bob result=rejected",
       "8 9 c2 balance ann result=ok balance=5 held=-1 available=6 local=3",
     ]
     let history = try History(parsing: Array((["tallystick-history 1"] + lines).joined(separator: "\n").utf8))

@@ -64,7 +64,7 @@ enum Planted: CaseIterable {
       shift(&o, ledger, after: n, by: -o[n].points)
     case .effectOfNone:
       guard let n = one({ isChange($0) }) else { return nil }
-      o[n].result = .none
+      o[n].result = .rejected
       o[n].balance = nil
     case .creditWithoutDebit:
       guard let n = one({ o[$0].result == .ok && o[$0].kind == .transfer }) else { return nil }

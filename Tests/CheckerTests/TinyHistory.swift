@@ -26,12 +26,12 @@ struct TinyHistory {
     o.id = "r\(number)"
     var held = open.reduce(0) { $0 + $1.points }
     switch below(10) {
-    case 0, 1: o.result = .unknown
+    case 0, 1: o.result = .inDoubt
     case 2: o.result = .refused
-    case 3 where below(3) == 0: o.result = .none
+    case 3 where below(3) == 0: o.result = .rejected
     default: break
     }
-    let happens = o.result == .ok || (o.result == .unknown && below(2) == 0)
+    let happens = o.result == .ok || (o.result == .inDoubt && below(2) == 0)
     switch kind {
     case .earn: if happens { balance += o.points }
     case .redeem: if happens { balance -= o.points }
@@ -59,7 +59,7 @@ struct TinyHistory {
       if o.result == .refused { o.result = .ok }
       if below(4) == 0 { o.local = 1 + below(o.end) }
     }
-    if o.result == .unknown { o.end = .max }
+    if o.result == .inDoubt { o.end = .max }
     if o.result == .ok && o.member == "ann" { see(&o, balance, held) }
     operations.append(o)
   }

@@ -11,9 +11,9 @@ import Testing
       options.silentPerMille = [0, 100, 1000][Int(seed % 7) % 3]
       options.ttl = [0, 100, 5000][Int(seed % 5) % 3]
       let history = AtomicLedger(seed: seed, options)
-      let verdict = LinearizabilityChecker.check(history.operations)
-      #expect(verdict.isOK, "seed \(seed): \(verdict.outcome)")
-      if !verdict.isOK { return }
+      let report = LinearizabilityChecker.check(history.operations)
+      #expect(report.isOK, "seed \(seed): \(report.finding)")
+      if !report.isOK { return }
     }
   }
 
@@ -24,8 +24,8 @@ import Testing
     options.lostPerMille = 10
     options.silentPerMille = 0
     options.ttl = 0
-    let verdict = LinearizabilityChecker.check(AtomicLedger(seed: 1, options).operations)
-    #expect(verdict.isOK, "\(verdict.outcome)")
+    let report = LinearizabilityChecker.check(AtomicLedger(seed: 1, options).operations)
+    #expect(report.isOK, "\(report.finding)")
   }
 
   @Test func aFileSaysTheSameAsTheOperations() throws {

@@ -85,7 +85,7 @@ def problem_of(words, last_end, ids, holds):
     if last_end.get(client, -1) > int(begin):
         return "begins before the client's last one ended"
     last_end[client] = float("inf") if end == "-" else int(end)
-    if (end == "-") != ("result" not in known) or known.get("result", "ok") not in ("ok", "refused", "none"):
+    if (end == "-") != ("result" not in known) or known.get("result", "ok") not in ("ok", "refused", "rejected"):
         return "result"
     if kind == "balance":
         wanted = {"result", "balance", "held", "available"}

@@ -51,7 +51,7 @@ class Settle:
         for operation in self.world.open_operations:
             answer = self.answer_of(self.members[0], operation.line)
             if answer.startswith(UNCERTAIN):
-                self.journal.violation("no certain answer in peace", f"{operation.line}: {answer}")
+                self.journal.violation("no certain answer in quiescence", f"{operation.line}: {answer}")
                 return  # nor would the others have one
             self.journal.count("resolved at the end")
             self.world.conclude(operation, answer)
@@ -64,12 +64,12 @@ class Settle:
                 operation = Operation(f"final{node.number}", "balance", member, f"BALANCE {member}")
                 answer = connection.ask(operation.line)
                 if answer.startswith(UNCERTAIN):
-                    self.journal.violation("no certain answer in peace", f"{operation.line} on n{node.number}: {answer}")
+                    self.journal.violation("no certain answer in quiescence", f"{operation.line} on n{node.number}: {answer}")
                     break
                 self.world.conclude(operation, answer)
                 self.world.history.record(operation)
         except OSError as error:
-            self.journal.violation("a connection fails in peace", f"n{node.number}: {error!r}")
+            self.journal.violation("a connection fails in quiescence", f"n{node.number}: {error!r}")
         connection.close()
 
     def answer_of(self, node, line):

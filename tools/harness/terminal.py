@@ -77,7 +77,7 @@ class Terminal(threading.Thread):
             chance = self.random.random()
             if not operation.is_in_doubt and chance < 0.15:
                 # What has certainly not happened must never show up in the books.
-                operation.finish("none", answer)
+                operation.finish("rejected", answer)
                 self.journal.count("given up, nothing done")
                 return None
             is_late = time.monotonic() > self.world.deadline

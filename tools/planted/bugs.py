@@ -9,7 +9,7 @@ class Bug:
     what: str
     # (file, what stands there exactly once, what is to stand there)
     changes: list
-    # Where lives cannot see it by nature: the tests that do, as target and suite.
+    # Where scenarios cannot see it by nature: the tests that do, as target and suite.
     tests: str = ""
 
 

@@ -2,9 +2,9 @@ import Base
 import Cluster
 
 /// Nodes at the end of their memory.
-extension Life {
+extension Scenario {
   /// Lets a process use so many hundredths of what it may.
-  func strain(_ number: Int, to share: UInt64) {
+  func strainMemory(of number: Int, to share: UInt64) {
     simulation.hosts[number].setMemoryLimit(asUsed: share)
   }
 
@@ -18,12 +18,12 @@ extension Life {
     expect("-NOTFOUND", "REFUND 0-999999999 id=short-2", of: number, at: 104)
     expect("-BUSY the memory of ", "REFUND 0-999999999 id=short-3", of: number, at: 130)
     expect("+member=m0", "BALANCE m0", of: number, at: 130)
-    if failure == nil { repeatAll() }
+    if failure == nil { repeatAnsweredRequests() }
     for host in simulation.hosts { host.memoryLimit = .max }
     simulation.run(for: 1_000_000)
   }
-  private func strainAll(to share: UInt64, but spared: Int? = nil) {
-    for host in simulation.hosts where host.number != spared { strain(host.number, to: share) }
+  private func strainAllMemories(to share: UInt64, but spared: Int? = nil) {
+    for host in simulation.hosts where host.number != spared { strainMemory(of: host.number, to: share) }
     simulation.run(for: 1_000_000)
   }
   /// With processes that use so many hundredths of their limits. What they use may fall meanwhile, when a log is let go of:
@@ -32,7 +32,7 @@ extension Life {
     guard failure == nil else { return }
     var answer = ""
     for attempt in 0..<5 {
-      strainAll(to: share, but: spared)
+      strainAllMemories(to: share, but: spared)
       guard let client = simulation.connect(to: number) else { return }
       answer = ask(client, line.replacing("#", with: "\(attempt)"))
       simulation.disconnect(client)

@@ -3,9 +3,9 @@ import Checker
 import Cluster
 
 /// What rotted is fetched from peers again: then a node counts as before, and the others may be lost.
-extension Life {
+extension Scenario {
   /// Starts all that can be started, lets those that were damaged be given what they lost, and has them carry majorities.
-  func mend() {
+  func repair() {
     down = []
     for round in 0..<3 where failure == nil {
       for (number, host) in simulation.hosts.enumerated() where !wiped.contains(number) {
@@ -23,28 +23,32 @@ extension Life {
       if lacking().isEmpty { break }
     }
     guard failure == nil else { return }
-    let unmended = lacking()
-    for number in unmended where !isExcused(number) {
+    let unrepaired = lacking()
+    for number in unrepaired where !isExcused(number) {
       return fail("\(simulation.hosts[number].name) is not given again what it lost: \(why(number))")
     }
-    let mended = damaged.sorted().filter { !unmended.contains($0) && !wiped.contains($0) }
-    tell(-1, "mended: \(mended.map { simulation.hosts[$0].name }); not: \(unmended.map { simulation.hosts[$0].name })")
-    mendedCount = mended.count
-    if !mended.isEmpty { relyOn(mended, but: unmended) }
+    let repaired = damaged.sorted().filter { !unrepaired.contains($0) && !wiped.contains($0) }
+    tell(
+      -1,
+      "repaired: \(repaired.map { simulation.hosts[$0].name }); not: \(unrepaired.map { simulation.hosts[$0].name })")
+    repairedCount = repaired.count
+    if !repaired.isEmpty { relyOn(repaired, but: unrepaired) }
   }
 
-  /// Those that never lost anything go first: what is left has its majorities by those that were mended.
-  private func relyOn(_ mended: [Int], but unmended: [Int]) {
+  /// Those that never lost anything go first: what is left has its majorities by those that were repaired.
+  private func relyOn(_ repaired: [Int], but unrepaired: [Int]) {
     let whole = simulation.hosts.indices.filter { !damaged.contains($0) }
     everDamaged = damaged
-    damaged = wiped.union(unmended)
-    chooseDown(first: whole)
-    for number in down.union(unmended).sorted() { simulation.kill(number) }
+    damaged = wiped.union(unrepaired)
+    chooseDownHosts(first: whole)
+    for number in down.union(unrepaired).sorted() { simulation.kill(number) }
     tell(-1, "down now: \(down.sorted().map { simulation.hosts[$0].name })")
-    askEverywhere()
+    askEveryShard()
     waitForAnswers()
-    guard failure == nil, converge() else { return }
-    for number in mended where failure == nil && !down.contains(number) { repeatAll(answers, at: number) }
+    guard failure == nil, waitForConvergence() else { return }
+    for number in repaired where failure == nil && !down.contains(number) {
+      repeatAnsweredRequests(answers, at: number)
+    }
   }
 
   /// What nobody can give it again is who it is, and a vote; then it says that it must be replaced. And of a write that

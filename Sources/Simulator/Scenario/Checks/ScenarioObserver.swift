@@ -1,10 +1,10 @@
 import Base
 import Cluster
 
-/// Watches every replica of a life, and complains of the first thing that must never be:
+/// Watches every replica of a scenario, and complains of the first thing that must never be:
 /// two leaders of a term, a leader without a committed entry, two entries at one place, two states after one entry, a
 /// state that is broken in itself.
-final class LifeObserver: ReplicaObserver {
+final class ScenarioObserver: ReplicaObserver {
   /// An entry as whoever applied it first had it.
   private struct Committed {
     var term: UInt64
@@ -55,24 +55,26 @@ final class LifeObserver: ReplicaObserver {
   /// Whether a process dies of that entry.
   var dies: (_ shard: ShardID, _ index: LogIndex, _ node: NodeID) -> Bool = { _, _, _ in false }
   /// Whether a node belongs to a cluster, as far as its process knows.
-  var isMember: (NodeID) -> Bool = { _ in true }
-  /// Who has applied the directory's first entries.
+  var isInCluster: (NodeID) -> Bool = { _ in true }
+  /// Nodes that have applied the directory's first entries.
   private var founders: Set<NodeID> = []
   /// Hears what is wrong.
-  var complain: (String) -> Void = { _ in }
+  var violationFound: (String) -> Void = { _ in }
 
   func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool { dies(replica.shard, entry.index, replica.node) }
 
   func applied(_ entry: LogEntry, _ replica: ReplicaView) {
     appliedCount += 1
-    if let reason = replica.quarantined { return complain("shard \(replica.shard.rawValue) is quarantined: \(reason)") }
+    if let reason = replica.quarantined {
+      return violationFound("shard \(replica.shard.rawValue) is quarantined: \(reason)")
+    }
     let content = entry.payload.withUnsafeBytes { xxh64($0, seed: UInt64(entry.kind.rawValue)) }
     let digest = replica.digest
     let index = Int(entry.index.rawValue)
     if replica.shard == .directory, index <= 2 { noteFounder(replica.node, content, at: index) }
     if let known = look(replica.shard, index) {
       if known.term != entry.term.rawValue || known.content != content {
-        complain(
+        violationFound(
           "shard \(replica.shard.rawValue) index \(index): \(known.by.rawValue) applied an entry of term \(known.term),"
             + " \(replica.node.rawValue) another of term \(entry.term.rawValue)")
       }
@@ -85,14 +87,14 @@ final class LifeObserver: ReplicaObserver {
     }
     checkStamp(entry, replica)
     if replica.isLeader { checkCommit(replica) }
-    check(replica, whole: appliedCount % LifeObserver.checkInterval == 0)
+    check(replica, whole: appliedCount % ScenarioObserver.checkInterval == 0)
   }
 
   /// A node begins with a cluster before that is on its disk, and tells nobody until it is. One that dies in between has
   /// never been in it: if nobody else has begun either, it may begin with another.
   private func noteFounder(_ node: NodeID, _ content: UInt64, at index: Int) {
     if let known = look(.directory, index), known.content != content,
-      founders.allSatisfy({ $0 == node || !isMember($0) })
+      founders.allSatisfy({ $0 == node || !isInCluster($0) })
     {
       committed = []
       newest = [:]
@@ -110,14 +112,14 @@ final class LifeObserver: ReplicaObserver {
     if let known = newest[replica.shard] {
       guard entry.index > known.index else { return }
       if stamp <= known.stamp {
-        complain(
+        violationFound(
           "shard \(replica.shard.rawValue): entry \(entry.index.rawValue) is stamped \(known.stamp - stamp) µs before"
             + " entry \(known.index.rawValue)")
       }
     }
     newest[replica.shard] = (entry.index, stamp)
-    if stamp > present() + LifeObserver.stampLimit {
-      complain(
+    if stamp > present() + ScenarioObserver.stampLimit {
+      violationFound(
         "shard \(replica.shard.rawValue): entry \(entry.index.rawValue) is stamped \((stamp - present()) / 1000) ms ahead"
           + " of the time")
     }
@@ -128,7 +130,7 @@ final class LifeObserver: ReplicaObserver {
     guard let begin = commitAtBegin[LeaderKey(shard: replica.shard, term: replica.term)], replica.commitIndex > begin,
       let term = replica.term(at: replica.commitIndex), term != replica.term
     else { return }
-    complain(
+    violationFound(
       "shard \(replica.shard.rawValue): the leader of term \(replica.term.rawValue) commits"
         + " \(replica.commitIndex.rawValue), an entry of term \(term.rawValue)")
   }
@@ -137,7 +139,7 @@ final class LifeObserver: ReplicaObserver {
     let index = Int(replica.appliedIndex.rawValue)
     guard let known = look(replica.shard, index) else { return }
     if let term = replica.term(at: replica.appliedIndex), term.rawValue != known.term {
-      complain(
+      violationFound(
         "shard \(replica.shard.rawValue) index \(index): a snapshot says term \(term.rawValue), not \(known.term)")
     }
     compare(known, replica.digest, replica, index)
@@ -147,14 +149,14 @@ final class LifeObserver: ReplicaObserver {
     leaderships += 1
     let key = LeaderKey(shard: replica.shard, term: replica.term)
     if let other = leaders[key], other != replica.node {
-      complain(
+      violationFound(
         "shard \(key.shard.rawValue) term \(key.term.rawValue) has two leaders: \(other.rawValue), \(replica.node.rawValue)"
       )
     }
     leaders[key] = replica.node
     commitAtBegin[key] = replica.commitIndex
     // Raft §5.2: what it voted is not forgotten with its power.
-    if !replica.isStateStable { complain("shard \(key.shard.rawValue): a leader's own vote is not on disk") }
+    if !replica.isStateStable { violationFound("shard \(key.shard.rawValue): a leader's own vote is not on disk") }
     // Raft §5.4: whatever was committed in earlier terms is in its log. What matches there matches before it too.
     let known = entries(of: replica.shard)
     guard
@@ -163,7 +165,7 @@ final class LifeObserver: ReplicaObserver {
     else { return }
     let has = replica.term(at: LogIndex(UInt64(newest)))?.rawValue
     if replica.lastIndex.rawValue < UInt64(newest) || (has != nil && has != entry.term) {
-      complain(
+      violationFound(
         "shard \(key.shard.rawValue): the leader of term \(key.term.rawValue) lacks entry \(newest), committed in term"
           + " \(entry.knownIn) or before")
     }
@@ -171,7 +173,7 @@ final class LifeObserver: ReplicaObserver {
 
   func votes(_ replica: ReplicaView) {
     if !replica.isStateStable {
-      complain(
+      violationFound(
         "shard \(replica.shard.rawValue): \(replica.node.rawValue) gives a vote, or asks for one, that is not on disk")
     }
   }
@@ -188,7 +190,7 @@ final class LifeObserver: ReplicaObserver {
       look(replica.shard, Int(known.index.rawValue))?.term == known.term.rawValue,
       replica.lastIndex < known.index, !replica.isBad, !mayForget(replica.node)
     else { return }
-    complain(
+    violationFound(
       "shard \(replica.shard.rawValue): \(replica.node.rawValue) starts with a log up to \(replica.lastIndex.rawValue),"
         + " as if it were whole, and had acknowledged \(known.index.rawValue)")
   }
@@ -201,7 +203,7 @@ final class LifeObserver: ReplicaObserver {
   func readEnds(_ replica: ReplicaView, round: UInt64) {
     let key = ReadKey(shard: replica.shard, node: replica.node, round: round)
     guard let known = reads.removeValue(forKey: key), Int(replica.appliedIndex.rawValue) < known else { return }
-    complain(
+    violationFound(
       "shard \(key.shard.rawValue): \(key.node.rawValue) answers a read from entry \(replica.appliedIndex.rawValue),"
         + " though \(known) was committed before")
   }
@@ -211,7 +213,7 @@ final class LifeObserver: ReplicaObserver {
     do {
       if whole { try replica.checkInvariants() } else { try replica.checkBalances() }
     } catch {
-      complain("shard \(replica.shard.rawValue) at \(replica.node.rawValue): \(error)")
+      violationFound("shard \(replica.shard.rawValue) at \(replica.node.rawValue): \(error)")
     }
   }
 
@@ -227,7 +229,7 @@ final class LifeObserver: ReplicaObserver {
         while index >= last {
           let same = a.term(at: LogIndex(index)) == b.term(at: LogIndex(index))
           if matched && !same {
-            complain("shard \(a.shard.rawValue): logs match at an entry, and not at \(index) before it")
+            violationFound("shard \(a.shard.rawValue): logs match at an entry, and not at \(index) before it")
             return
           }
           matched = matched || same
@@ -253,7 +255,7 @@ final class LifeObserver: ReplicaObserver {
   }
   private func compare(_ known: Committed, _ digest: (UInt64, UInt64)?, _ replica: ReplicaView, _ index: Int) {
     guard let digest, let other = known.digest, digest != other else { return }
-    complain(
+    violationFound(
       "shard \(replica.shard.rawValue) index \(index): the state at \(replica.node.rawValue) is not that at"
         + " \(known.by.rawValue)")
   }

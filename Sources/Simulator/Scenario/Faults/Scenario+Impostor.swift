@@ -4,11 +4,11 @@ import Storage
 
 /// Somebody copies a node's disk while it runs. The node goes on, dies, is started again; later it is away, and the copy is
 /// started in its place: it is not the node, and must have no say.
-extension Life {
+extension Scenario {
   func scheduleImpostor() {
     guard plan.hasImpostors else { return }
-    simulation.call(after: random.wait(plan.trouble / 4)) { [self] in
-      guard mayBegin, failure == nil else { return }
+    simulation.call(after: random.wait(plan.faultPhase / 4)) { [self] in
+      guard isFaultPhase, failure == nil else { return }
       takeCopy(of: Int(random.below(UInt64(simulation.hosts.count))))
     }
   }
@@ -27,7 +27,7 @@ extension Life {
   private func isAtRisk(_ number: Int) -> Bool {
     let disk = simulation.hosts[number].disk
     return disk.isArmed || disk.isPowerOut || damaged.contains(number) || fullDisks.contains(number)
-      || sickDisks.contains(number) || realDisks[number] != nil
+      || faultyDisks.contains(number) || realDisks[number] != nil
   }
 
   private func takeCopy(of number: Int) {
@@ -42,7 +42,7 @@ extension Life {
   /// Once the node has a life that the copy knows nothing of, and all others know that.
   private func replace(_ number: Int, by copy: MemoryFileSystem, of life: LifeID, tries: Int) {
     simulation.call(after: 1_000_000) { [self] in
-      guard mayBegin, failure == nil else { return }
+      guard isFaultPhase, failure == nil else { return }
       guard isKnown(number), simulation.hosts[number].node?.life != life else {
         return tries > 0 ? replace(number, by: copy, of: life, tries: tries - 1) : scheduleImpostor()
       }
@@ -55,7 +55,7 @@ extension Life {
       simulation.start(number, isObserved: false)
       simulation.call(after: 500_000 + random.below(6_000_000)) { [self] in
         putBack(number)
-        if mayBegin, failure == nil {
+        if isFaultPhase, failure == nil {
           restart(number)
           scheduleImpostor()
         }
@@ -67,7 +67,7 @@ extension Life {
   func putBack(_ number: Int) {
     guard let disk = realDisks[number] else { return }
     let host = simulation.hosts[number]
-    if host.node?.isSeated == true { wrong("a copy of \(host.name)'s disk has its seat") }
+    if host.node?.isSeated == true { reportViolation("a copy of \(host.name)'s disk has its seat") }
     simulation.kill(number)
     if host.node == nil { host.disk = disk }
     realDisks[number] = nil

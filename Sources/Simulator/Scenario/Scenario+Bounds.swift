@@ -1,20 +1,20 @@
 import Checker
 
-/// A life in which an account is nearly full: what comes is refused now and then, and what comes back must not be.
-extension Life {
+/// A scenario in which an account is nearly full: what comes is refused now and then, and what comes back must not be.
+extension Scenario {
   /// What an account holds, and one command moves, at most: the product's own limits.
   static let largestBalance: Int64 = 1_000_000_000_000_000_000
   static let largestAmount: Int64 = 1_000_000_000_000_000
 
   /// Gives the first member all that an account may hold but for some hundred points.
   func fillAccount() {
-    let count = Life.largestBalance / Life.largestAmount
+    let count = Scenario.largestBalance / Scenario.largestAmount
     for first in stride(from: 0, to: count, by: 50) where failure == nil {
       let begin = simulation.now
       let operations = (first..<min(first + 50, count)).map { number in
         var operation = Operation(.earn, member: "m0", client: "fill/\(number % 50)", begin: begin)
         operation.id = "fill-\(number)"
-        operation.points = number == count - 1 ? Life.largestAmount - 500 : Life.largestAmount
+        operation.points = number == count - 1 ? Scenario.largestAmount - 500 : Scenario.largestAmount
         return operation
       }
       let lines = operations.map { "EARN m0 merchant=east points=\($0.points) id=\($0.id)" }

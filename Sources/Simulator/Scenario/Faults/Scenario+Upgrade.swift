@@ -1,15 +1,15 @@
 import Cluster
 
 /// Nodes of an older build are upgraded, one by one, while the cluster works. What they do not know must not begin before.
-extension Life {
+extension Scenario {
   static let olderSemantics: UInt8 = 1
 
   func scheduleUpgrades() {
-    for number in 0..<plan.olderNodes { scheduleUpgrade(of: number, within: plan.trouble) }
+    for number in 0..<plan.olderNodes { scheduleUpgrade(of: number, within: plan.faultPhase) }
   }
   private func scheduleUpgrade(of number: Int, within time: UInt64) {
     simulation.call(after: random.below(time)) { [self] in
-      guard mayBegin, failure == nil else { return }
+      guard isFaultPhase, failure == nil else { return }
       // A copy runs in its place, or its disk is about to fail: later.
       guard realDisks[number] == nil, !simulation.hosts[number].disk.isArmed else {
         return scheduleUpgrade(of: number, within: 2_000_000)

@@ -23,7 +23,7 @@ extension Simulation {
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, newProof: host.newProof,
         wall: moment(host).wall, logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits,
         reserve: host.configuration.diskReserve, build: host.build)
-      host.life += 1
+      host.generation += 1
       host.isTurnScheduled = false
       host.laneBusyUntil = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
       host.diskBusyUntil = 0
@@ -34,7 +34,7 @@ extension Simulation {
         newHashKey: newHashKey(of: host), now: moment(host),
         turnRunner: turnRunner, observer: isObserved ? observer : nil)
       tell(number, "starts")
-      schedule(after: 1, .tick(host: number, life: host.life))
+      schedule(after: 1, .tick(host: number, generation: host.generation))
       perform(host)
     } catch {
       host.failure = "\(error)"
@@ -45,7 +45,7 @@ extension Simulation {
         host.powerLosses += 1
         host.disk.crash(.some(seed: random.next()))
       } else {
-        trouble?(host, "cannot start: \(error)")
+        errorReported?(host, "cannot start: \(error)")
       }
     }
     return host.node != nil
@@ -144,7 +144,7 @@ extension Simulation {
 
   /// What the operating system would have drawn.
   private func newHashKey(of host: SimulatedHost) -> HashKey {
-    var drawn = SeededGenerator(seed: host.identity &+ UInt64(host.life))
+    var drawn = SeededGenerator(seed: host.identity &+ UInt64(host.generation))
     return HashKey(low: drawn.next() | 1, high: drawn.next())
   }
 
@@ -159,12 +159,12 @@ extension Simulation {
 
   // MARK: Clients
 
-  /// Connects a terminal to a host. Its answers are gathered in `SimulatedClient.received`.
+  /// Connects a client to a host. Its answers are gathered in `SimulatedClient.received`.
   public func connect(to number: Int) -> SimulatedClient? {
     let host = hosts[number]
     guard let node = host.node else { return nil }
     nextLink += 1
-    let client = SimulatedClient(id: ClientID(nextLink), host: number, life: host.life)
+    let client = SimulatedClient(id: ClientID(nextLink), host: number, generation: host.generation)
     host.clients[client.id] = client
     node.clientOpened(client.id, from: "terminal", now: moment(host))
     return client
@@ -172,15 +172,15 @@ extension Simulation {
   public func send(_ text: String, on client: SimulatedClient) { send(Array(text.utf8), on: client) }
   public func send(_ bytes: [UInt8], on client: SimulatedClient) {
     let host = hosts[client.host]
-    guard let node = host.node, host.life == client.life, !client.isClosed else { return }
+    guard let node = host.node, host.generation == client.generation, !client.isClosed else { return }
     client.unread.append(contentsOf: bytes)
     offer(client, node, host)
     perform(host)
   }
-  /// The terminal's side of a connection is gone, with the last that it said, if anything, in the same moment.
+  /// The client's side of a connection is gone, with the last that it said, if anything, in the same moment.
   public func disconnect(_ client: SimulatedClient, saying last: String = "") {
     let host = hosts[client.host]
-    guard let node = host.node, host.life == client.life, !client.isClosed else { return }
+    guard let node = host.node, host.generation == client.generation, !client.isClosed else { return }
     if !last.isEmpty {
       client.unread.append(contentsOf: last.utf8)
       offer(client, node, host)
@@ -225,7 +225,7 @@ extension Simulation {
         after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness
           * (host.diskBusyUntil > now ? 2 : 1)
           + host.logDelay,
-        .written(host: host.number, life: host.life, batch))
+        .written(host: host.number, generation: host.generation, batch))
     }
     for job in effects.jobs {
       // Lanes keep their order: each job waits for those before it in its lane; nobody waits for one that yields.
@@ -235,16 +235,16 @@ extension Simulation {
       let cost = between(5, 200) + UInt64(job.writtenBytes / faults.bytesPerMicrosecond)
       host.laneBusyUntil[own] = begin + cost * host.diskSlowness
       if job.writtenBytes > 0 { host.diskBusyUntil = host.laneBusyUntil[own] }
-      events.push(at: host.laneBusyUntil[own], .job(host: host.number, life: host.life, job))
+      events.push(at: host.laneBusyUntil[own], .job(host: host.number, generation: host.generation, job))
     }
     if effects.wantsTurn && !host.isTurnScheduled {
       host.isTurnScheduled = true
-      schedule(after: faults.busyTurn, .turn(host: host.number, life: host.life))
+      schedule(after: faults.busyTurn, .turn(host: host.number, generation: host.generation))
     }
     for (level, text) in effects.logLines {
       tell(host.number, text)
       if level >= .warning { log.append("\(now) \(host.name) \(text)") }
-      if level == .error { trouble?(host, text) }
+      if level == .error { errorReported?(host, text) }
     }
     for (id, on) in effects.clientReading where on {
       if let client = host.clients[id], !client.unread.isEmpty { offer(client, node, host) }
@@ -253,7 +253,7 @@ extension Simulation {
       host.exit = exit.code
       ends.append("\(now) \(host.name) \(exit.code) \(exit.reason)")
       tell(host.number, "ends: \(exit.reason)")
-      if exit.code != 0 { trouble?(host, "dies: \(exit.reason)") }
+      if exit.code != 0 { errorReported?(host, "dies: \(exit.reason)") }
       killProcess(host.number)
       return
     }
@@ -266,7 +266,7 @@ extension Simulation {
     let faults = host.disk.struckFaults
     guard faults.count > host.faultsSeen else { return }
     for fault in faults[host.faultsSeen...] where fault.hasPrefix("failed sync") && fault.hasSuffix(".jnl") {
-      trouble?(host, "lives on after a \(fault)")
+      errorReported?(host, "lives on after a \(fault)")
     }
     host.faultsSeen = faults.count
   }
@@ -286,10 +286,10 @@ extension Simulation {
     host.stalled.removeAll()
   }
 
-  func write(_ batch: LogBatch, _ number: Int, _ life: Int) {
-    guard let (host, node) = process(number, life), let storage = host.storage else { return }
+  func write(_ batch: LogBatch, _ number: Int, _ generation: Int) {
+    guard let (host, node) = process(number, generation), let storage = host.storage else { return }
     if host.diskStalledUntil > now {
-      return host.stalled.append(.written(host: number, life: life, batch))
+      return host.stalled.append(.written(host: number, generation: generation, batch))
     }
     do {
       let completion = try storage.write(batch)
@@ -302,7 +302,7 @@ extension Simulation {
       guard !diesOfPower(host) else { return }
       log.append("\(now) \(host.name) dies: \(error)")
       tell(number, "dies: \(error)")
-      trouble?(host, "dies: \(error)")
+      errorReported?(host, "dies: \(error)")
       // What a failed sync left behind may still be read, until something else needs the memory.
       if random.next() & 1 == 0 { kill(number) } else { killProcess(number) }
     }
@@ -316,9 +316,9 @@ extension Simulation {
     node.memoryMeasured(MemoryUsage(used: host.memoryUsed, limit: host.memoryLimit), now: moment(host))
   }
 
-  func run(_ job: Job, _ number: Int, _ life: Int) {
-    guard let (host, node) = process(number, life), let storage = host.storage else { return }
-    if host.diskStalledUntil > now { return host.stalled.append(.job(host: number, life: life, job)) }
+  func run(_ job: Job, _ number: Int, _ generation: Int) {
+    guard let (host, node) = process(number, generation), let storage = host.storage else { return }
+    if host.diskStalledUntil > now { return host.stalled.append(.job(host: number, generation: generation, job)) }
     let completion = storage.run(job)
     guard !diesOfPower(host) else { return }
     node.completed(completion, now: moment(host))

@@ -1,8 +1,8 @@
 import Base
 
-/// Somebody changes the catalogue in trouble: so the directory's log is written too, and each change must reach all. A
+/// Somebody changes the catalogue while there are faults: so the directory's log is written too, and each change must reach all. A
 /// change that was acknowledged may come again, late: it must not undo a newer one.
-extension Life {
+extension Scenario {
   struct CatalogueChanges {
     /// By merchant's name.
     var merchants: [String: Titles] = [:]
@@ -20,7 +20,7 @@ extension Life {
 
   func scheduleCatalogue() {
     simulation.call(after: random.wait(plan.catalogueGap)) { [self] in
-      guard mayBegin, failure == nil else { return }
+      guard isFaultPhase, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
       simulation.call(on: host, after: 1_000) { [self] in
         if random.chance(plan.lateChangePerMille), !catalogue.acknowledged.isEmpty {
@@ -45,7 +45,7 @@ extension Life {
         catalogue.merchants[merchant]?.acknowledged = number
         if !id.isEmpty { catalogue.acknowledged.append((number, line)) }
       }
-      if answer == "+OK" || Life.saysNothingHappened(answer) { catalogue.merchants[merchant]?.open.remove(number) }
+      if answer == "+OK" || Scenario.saysNothingHappened(answer) { catalogue.merchants[merchant]?.open.remove(number) }
     }
   }
 
@@ -53,7 +53,9 @@ extension Life {
     let (number, line) = catalogue.acknowledged[Int(random.below(UInt64(catalogue.acknowledged.count)))]
     send(line, to: host) { [self] answer in
       let isKnown = answer == "+OK" || answer.hasPrefix("-UNKNOWN") || answer.hasPrefix("no answer")
-      if !isKnown && !Life.saysNothingHappened(answer) { wrong("a copy of change \(number) was answered: \(answer)") }
+      if !isKnown && !Scenario.saysNothingHappened(answer) {
+        reportViolation("a copy of change \(number) was answered: \(answer)")
+      }
     }
   }
 
@@ -114,7 +116,8 @@ extension Life {
     for (merchant, known) in catalogue.merchants.sorted(by: { $0.key < $1.key }) {
       let title = titles[merchant] ?? 0
       guard title == known.acknowledged || known.open.contains(title) else {
-        return wrong("title t\(known.acknowledged) of \(merchant) was acknowledged, and \(name) says t\(title)")
+        return reportViolation(
+          "title t\(known.acknowledged) of \(merchant) was acknowledged, and \(name) says t\(title)")
       }
     }
   }

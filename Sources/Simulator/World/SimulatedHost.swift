@@ -16,7 +16,7 @@ public final class SimulatedHost {
   public internal(set) var node: Node?
   var storage: NodeStorage?
   /// Counts processes: what was meant for one does not reach the next.
-  public internal(set) var life = 0
+  public internal(set) var generation = 0
   /// Microseconds that its wall clock is ahead.
   public var clockOffset: Int64 = 0
   /// When its wall clock was wrong last.
@@ -79,11 +79,11 @@ public final class SimulatedHost {
   public var nodeID: NodeID { NodeID(identity) }
 }
 
-/// A terminal's connection to a simulated host.
+/// A client's connection to a simulated host.
 public final class SimulatedClient {
   let id: ClientID
   public let host: Int
-  let life: Int
+  let generation: Int
   var unread: [UInt8] = []
   /// What came back since it was last cleared.
   public private(set) var received: [UInt8] = []
@@ -93,10 +93,10 @@ public final class SimulatedClient {
   /// Gets what comes back instead, or nil once the node's side is closed.
   public var deliver: (([UInt8]?) -> Void)?
 
-  init(id: ClientID, host: Int, life: Int) {
+  init(id: ClientID, host: Int, generation: Int) {
     self.id = id
     self.host = host
-    self.life = life
+    self.generation = generation
   }
 
   func receive(_ bytes: [UInt8]) {

@@ -3,14 +3,14 @@ import Glibc
 import Simulator
 import Synchronization
 
-/// Many lives, each in a child process that lives some one after another: a trap is one failed life and not the end.
-final class ManyLives: Sendable {
+/// Many scenarios, each in a child process that runs some one after another: a trap is one failed scenario and not the end.
+final class ScenarioPool: Sendable {
   private struct State {
     var next: UInt64
-    var lives = 0
+    var scenarios = 0
     var operations = 0
     var simulated: UInt64 = 0
-    var struck = [Int](repeating: 0, count: Life.faultWords.count)
+    var faultCounts = [Int](repeating: 0, count: Scenario.faultNames.count)
     var undecided: [UInt64] = []
     var failures: [(seed: UInt64, reason: String)] = []
     var toldAt = 0
@@ -21,7 +21,7 @@ final class ManyLives: Sendable {
   private let state: Mutex<State>
   /// What a child is given at once.
   private static let share: UInt64 = 20
-  /// Lives between two lines of progress, where no person watches.
+  /// Scenarios between two lines of progress, where no person watches.
   private static let tellEvery = 100
   private let isWatched = isatty(2) == 1
 
@@ -31,21 +31,21 @@ final class ManyLives: Sendable {
     state = Mutex(State(next: seeds.lowerBound))
   }
 
-  /// False if any life failed.
+  /// False if any scenario failed.
   func run() -> Bool {
-    let began = ManyLives.seconds()
+    let began = ScenarioPool.seconds()
     DispatchQueue.concurrentPerform(iterations: jobs) { _ in
-      while let share = nextShare() { live(share) }
+      while let share = nextShare() { run(share) }
     }
     return state.withLock { state in
-      let took = max(ManyLives.seconds() - began, 0.001)
+      let took = max(ScenarioPool.seconds() - began, 0.001)
       let hours = Double(state.simulated) / 3_600_000_000
       if isWatched { TallySim.tell("\n") }
       print(
-        "\(state.lives) lives, \(state.failures.count) failed, \(state.operations) operations,"
-          + " \(ManyLives.rounded(hours)) simulated hours in \(ManyLives.rounded(took)) s"
-          + " (\(ManyLives.rounded(hours / took, digits: 4)) hours a second)")
-      print("struck \(Life.words(state.struck))")
+        "\(state.scenarios) scenarios, \(state.failures.count) failed, \(state.operations) operations,"
+          + " \(ScenarioPool.rounded(hours)) simulated hours in \(ScenarioPool.rounded(took)) s"
+          + " (\(ScenarioPool.rounded(hours / took, digits: 4)) hours a second)")
+      print("faults \(Scenario.describe(state.faultCounts))")
       if !state.undecided.isEmpty {
         let seeds = state.undecided.sorted().map(String.init).joined(separator: ", ")
         print("not decided whether linearizable: seeds \(seeds)")
@@ -60,15 +60,15 @@ final class ManyLives: Sendable {
   private func nextShare() -> ClosedRange<UInt64>? {
     state.withLock { state in
       guard !state.isExhausted else { return nil }
-      let last = min(seeds.upperBound, state.next + ManyLives.share - 1)
+      let last = min(seeds.upperBound, state.next + ScenarioPool.share - 1)
       let share = state.next...last
       if last == seeds.upperBound { state.isExhausted = true } else { state.next = last + 1 }
       return share
     }
   }
 
-  /// Lives a range, in as many children as it takes.
-  private func live(_ share: ClosedRange<UInt64>) {
+  /// Runs a range, in as many children as it takes.
+  private func run(_ share: ClosedRange<UInt64>) {
     var first = share.lowerBound
     while first <= share.upperBound {
       let (last, words, isWhole) = child(first...share.upperBound)
@@ -78,7 +78,7 @@ final class ManyLives: Sendable {
     }
   }
 
-  /// - Returns: the life that was begun last, what was said beside reports, and whether all lives came to an end.
+  /// - Returns: the scenario that was begun last, what was said beside reports, and whether all scenarios came to an end.
   private func child(_ share: ClosedRange<UInt64>) -> (UInt64?, String, Bool) {
     var path = [CChar](repeating: 0, count: 4096)
     let length = readlink("/proc/self/exe", &path, path.count - 1)
@@ -112,18 +112,20 @@ final class ManyLives: Sendable {
 
   private func note(_ report: Report) {
     state.withLock { state in
-      state.lives += 1
+      state.scenarios += 1
       state.operations += report.operations
       state.simulated += report.simulated
-      for (i, count) in report.struck.enumerated() where i < state.struck.count { state.struck[i] += count }
+      for (i, count) in report.faultCounts.enumerated() where i < state.faultCounts.count {
+        state.faultCounts[i] += count
+      }
       if report.isUndecided { state.undecided.append(report.seed) }
       if let failure = report.failure {
         state.failures.append((report.seed, failure))
         TallySim.tell("\(isWatched ? "\r" : "")seed \(report.seed): \(failure.prefix(200))\n")
       }
-      let soFar = "\(state.lives) of \(seeds.count) lives, \(state.failures.count) failed"
+      let soFar = "\(state.scenarios) of \(seeds.count) scenarios, \(state.failures.count) failed"
       if !isWatched {
-        if state.lives % ManyLives.tellEvery == 0 { TallySim.tell(soFar + "\n") }
+        if state.scenarios % ScenarioPool.tellEvery == 0 { TallySim.tell(soFar + "\n") }
       } else if case let now = time(nil), now != state.toldAt {
         state.toldAt = now
         TallySim.tell("\r" + soFar)
@@ -148,7 +150,7 @@ extension Report {
     self.seed = seed
     simulated = 0
     operations = 0
-    struck = []
+    faultCounts = []
     failure = "crashed: \(reason)"
   }
 }

@@ -3,7 +3,7 @@ import Checker
 
 /// Business of which the checker knows nothing: purchases that lapse at midnight, refunds, holds that lapse, cards that are
 /// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
-struct SideBusiness {
+struct SideTraffic {
   var operations: [Operation] = []
   /// What may be refunded.
   var transactions: [(tx: String, member: String, points: Int64)] = []
@@ -13,11 +13,11 @@ struct SideBusiness {
   var holds: [(tx: String, member: String, points: Int64)] = []
 }
 
-extension Life {
-  /// Noon of the day before: with `expire=1d` what is bought then lapses at the midnight that falls into this life.
+extension Scenario {
+  /// Noon of the day before: with `expire=1d` what is bought then lapses at the midnight that falls into this scenario.
   static let dayBefore = (Simulation.epoch + 20_000_000) / 1000 - 36 * 3_600_000
 
-  func answeredBeside(_ pending: LifeTerminal.Pending, _ operation: Operation, _ line: String) {
+  func noteSideAnswer(_ pending: RetryingClient.Pending, _ operation: Operation, _ line: String) {
     guard !operation.id.isEmpty else { return }
     var operation = operation
     if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
@@ -33,67 +33,69 @@ extension Life {
   }
 }
 
-extension Life {
+extension Scenario {
   /// However often and from wherever a transaction is refunded, no more comes back than it moved.
   private func noteRefund(_ line: String) {
     guard let of = field("of", line).map(String.init), let points = field("points", line).flatMap({ Int64($0) }) else {
-      return wrong("a refund is answered without of= or points=: \(line)")
+      return reportViolation("a refund is answered without of= or points=: \(line)")
     }
     side.refunded[of, default: 0] += abs(points)
     if let whole = side.transactions.first(where: { $0.tx == of })?.points, side.refunded[of, default: 0] > whole {
-      wrong("of transaction \(of), which moved \(whole) points, \(side.refunded[of, default: 0]) were given back")
+      reportViolation(
+        "of transaction \(of), which moved \(whole) points, \(side.refunded[of, default: 0]) were given back")
     }
   }
 }
 
-extension LifeTerminal {
+extension RetryingClient {
   /// On a line of its own, soon; nobody waits for the answer.
   private func close(_ member: String) {
-    let host = life.anyHost(&random)
-    life.simulation.call(on: host, after: latency + random.below(random.pick([2_000, 20_000, 300_000]))) { [life] in
-      guard let client = life.simulation.connect(to: host) else { return }
-      life.simulation.send("MEMBER CLOSE \(member)\n", on: client)
-      life.simulation.call(on: host, after: 15_000_000) { life.simulation.disconnect(client) }
+    let host = scenario.anyHost(&random)
+    scenario.simulation.call(on: host, after: latency + random.below(random.pick([2_000, 20_000, 300_000]))) {
+      [scenario] in
+      guard let client = scenario.simulation.connect(to: host) else { return }
+      scenario.simulation.send("MEMBER CLOSE \(member)\n", on: client)
+      scenario.simulation.call(on: host, after: 15_000_000) { scenario.simulation.disconnect(client) }
     }
   }
 
-  func chooseBeside(_ client: Int) -> Pending {
+  func chooseSideRequest(_ session: Int) -> Pending {
     let id = nextRequest()
-    let count = UInt64(life.plan.sideMembers)
+    let count = UInt64(scenario.plan.sideMembers)
     let number = random.below(count)
     let member = "s\(number)"
     let who = random.chance(300) ? "card:c\(number)" : member
     let merchant = random.pick(["east", "north", "west"])
     let points = Int64(random.below(50) + 1)
     func pending(_ kind: Operation.Kind, _ line: String, of member: String, id: String) -> Pending {
-      var operation = Operation(kind, member: member, client: "side", begin: life.simulation.now)
+      var operation = Operation(kind, member: member, client: "side", begin: scenario.simulation.now)
       operation.id = id
       operation.points = points
-      return Pending(operation: operation, line: id.isEmpty ? line : line + " id=\(id)", client: client, isSide: true)
+      return Pending(operation: operation, line: id.isEmpty ? line : line + " id=\(id)", session: session, isSide: true)
     }
     let what = "\(who) merchant=\(merchant) points=\(points)"
     switch random.below(100) {
     case 0..<35:
-      let at = random.chance(500) ? " at=\(Life.dayBefore + Int64(random.below(1_000)))" : ""
+      let at = random.chance(500) ? " at=\(Scenario.dayBefore + Int64(random.below(1_000)))" : ""
       return pending(.earn, "EARN \(what)\(at)", of: member, id: id)
     case 35..<50: return pending(.redeem, "REDEEM \(what)", of: member, id: id)
     case 50..<62: return pending(.hold, "HOLD \(what) ttl=\(1 + random.below(10))", of: member, id: id)
     case 62..<72:
-      guard !life.side.holds.isEmpty else { break }
-      let hold = random.pick(life.side.holds)
+      guard !scenario.side.holds.isEmpty else { break }
+      let hold = random.pick(scenario.side.holds)
       if random.chance(500) { return pending(.release, "RELEASE \(hold.tx)", of: hold.member, id: id) }
       let part = min(points, hold.points)
       return pending(.capture, "CAPTURE \(hold.tx) points=\(part)", of: hold.member, id: id)
     case 72..<86:
-      guard !life.side.transactions.isEmpty else { break }
-      let tx = random.pick(life.side.transactions)
+      guard !scenario.side.transactions.isEmpty else { break }
+      let tx = random.pick(scenario.side.transactions)
       return pending(.earn, "REFUND \(tx.tx) points=\(min(points, tx.points))", of: tx.member, id: id)
     case 86..<92 where count > 1:
       let to = "s\((number + 1) % count)"
       return pending(.transfer, "TRANSFER \(member) \(to) points=\(points)", of: member, id: id)
     case 92..<96:
-      if life.plan.closesMembers, random.chance(300) {
-        guard life.plan.hasFrozen, random.chance(700) else {
+      if scenario.plan.closesMembers, random.chance(300) {
+        guard scenario.plan.hasFrozen, random.chance(700) else {
           return pending(.earn, "MEMBER CLOSE \(member)", of: member, id: "")
         }
         // It closes while points of it are under way to somebody who does not take them.

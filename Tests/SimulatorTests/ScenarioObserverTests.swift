@@ -6,8 +6,8 @@ import Testing
 @testable import Cluster
 @testable import Simulator
 
-/// What a life's observer complains of, and what it does not.
-@Suite struct LifeObserverTests {
+/// What a scenario's observer complains of, and what it does not.
+@Suite struct ScenarioObserverTests {
   /// A replica whose log holds entries of term 1 up to `last`, and whose state none of them but those through `applied`.
   private func replica(_ node: UInt64, last: UInt64, applied: UInt64) throws -> Replica {
     let entries = (1...last).map { LogEntry(index: LogIndex($0), term: Term(1), kind: .noop, payload: []) }
@@ -19,9 +19,9 @@ import Testing
   }
 
   @Test func aReadIsHeldAgainstWhatWasCommittedAndNotWhatWasAcknowledged() throws {
-    let observer = LifeObserver()
-    var complaints: [String] = []
-    observer.complain = { complaints.append($0) }
+    let observer = ScenarioObserver()
+    var violations: [String] = []
+    observer.violationFound = { violations.append($0) }
     let leader = try replica(1, last: 5, applied: 4)
     let follower = try replica(2, last: 9, applied: 3)
     // Entry 4 is committed; 9 is on the disk of a node that dies, and starts without it.
@@ -31,14 +31,14 @@ import Testing
     observer.starts(ReplicaView(replica: try replica(2, last: 4, applied: 3)))
     observer.readBegins(ReplicaView(replica: leader), round: 1)
     observer.readEnds(ReplicaView(replica: leader), round: 1)
-    #expect(complaints.isEmpty, "\(complaints)")
+    #expect(violations.isEmpty, "\(violations)")
     let behind = try replica(1, last: 5, applied: 3)
     observer.readBegins(ReplicaView(replica: behind), round: 2)
     observer.readEnds(ReplicaView(replica: behind), round: 2)
-    #expect(complaints.count == 1 && complaints.first?.contains("though 4 was committed") == true, "\(complaints)")
+    #expect(violations.count == 1 && violations.first?.contains("though 4 was committed") == true, "\(violations)")
     // What another applied it had acknowledged, and has no more.
     observer.acknowledges(ReplicaView(replica: leader), through: LogIndex(4))
     observer.starts(ReplicaView(replica: try replica(1, last: 3, applied: 3)))
-    #expect(complaints.count == 2 && complaints.last?.contains("had acknowledged 4") == true, "\(complaints)")
+    #expect(violations.count == 2 && violations.last?.contains("had acknowledged 4") == true, "\(violations)")
   }
 }

@@ -2,13 +2,13 @@ import Base
 import Cluster
 
 /// What goes wrong, and how it is put right again.
-extension Life {
-  func scheduleStrike() {
-    guard !plan.kinds.isEmpty else { return }
-    simulation.call(after: random.wait(plan.strikeGap)) { [self] in
-      guard mayBegin, failure == nil else { return }
-      strike(random.pick(plan.kinds))
-      scheduleStrike()
+extension Scenario {
+  func scheduleFault() {
+    guard !plan.faultKinds.isEmpty else { return }
+    simulation.call(after: random.wait(plan.faultGap)) { [self] in
+      guard isFaultPhase, failure == nil else { return }
+      inject(random.pick(plan.faultKinds))
+      scheduleFault()
     }
   }
 
@@ -21,24 +21,24 @@ extension Life {
     default: random.below(60_000_000)
     }
   }
-  private func later(_ delay: UInt64, _ body: @escaping () -> Void) {
-    simulation.call(after: delay) { [self] in if mayBegin, failure == nil { body() } }
+  private func callInFaultPhase(after delay: UInt64, _ body: @escaping () -> Void) {
+    simulation.call(after: delay) { [self] in if isFaultPhase, failure == nil { body() } }
   }
 
-  private func strike(_ kind: StrikeKind) {
+  private func inject(_ kind: FaultKind) {
     let count = simulation.hosts.count
     if kind.isDamage && damageable.isEmpty { return }
     let victim = kind.isDamage ? random.pick(damageable) : Int(random.below(UInt64(count)))
     let other = (victim + 1 + Int(random.below(UInt64(count - 1)))) % count
     let host = simulation.hosts[victim]
     let time = duration
-    simulation.note(text: kind.word)
+    simulation.note(text: kind.name)
     // What befalls a copy of its disk is not what befalls the node.
     if realDisks[victim] != nil && kind.isDamage { return }
     // A process that is dead cannot be killed.
-    var hasStruck = host.node != nil || ![.kill, .power, .stop, .freeze].contains(kind)
-    defer { if hasStruck { struck[kind.rawValue] += 1 } }
-    func told(_ text: String) { tell(victim, "*** \(kind.word) \(text)") }
+    var hasHappened = host.node != nil || ![.kill, .power, .stop, .freeze].contains(kind)
+    defer { if hasHappened { injectedCounts[kind.rawValue] += 1 } }
+    func told(_ text: String) { tell(victim, "*** \(kind.name) \(text)") }
     switch kind {
     case .kill:
       told("")
@@ -62,28 +62,28 @@ extension Life {
     case .stop:
       told("")
       simulation.stop(victim)
-      stopped[victim] = host.life
-      later(4_000_000) { [self] in restart(victim) }
+      stopped[victim] = host.generation
+      callInFaultPhase(after: 4_000_000) { [self] in restart(victim) }
     case .move:
       // Where acknowledged entries are missing, a node at another address is taken for an older copy, as it must be.
-      hasStruck = false
+      hasHappened = false
       guard host.node?.isSeated == true, realDisks[victim] == nil, !damaged.contains(victim) else { return }
-      hasStruck = true
+      hasHappened = true
       moves += 1
       let hangs = random.chance(500)
       told("to moved-\(moves), from a machine that \(hangs ? "hangs" : "is off")")
       simulation.move(victim, to: "moved-\(moves)", hangs: hangs)
       restart(victim)
     case .trap:
-      hasStruck = false
-      guard deadly?.isSpent ?? true, let shard = host.node?.replicaViews.map(\.shard), !shard.isEmpty else { return }
+      hasHappened = false
+      guard poisoned?.isSpent ?? true, let shard = host.node?.replicaViews.map(\.shard), !shard.isEmpty else { return }
       let isEverywhere = random.chance(500)
-      beginDying(of: random.pick(shard), on: isEverywhere ? Array(0..<count) : [victim])
-      hasStruck = true
+      poisonNextEntry(of: random.pick(shard), on: isEverywhere ? Array(0..<count) : [victim])
+      hasHappened = true
     case .freeze:
       told("for \(time / 1000) ms")
       simulation.freeze(victim)
-      later(time) { [self] in simulation.thaw(victim) }
+      callInFaultPhase(after: time) { [self] in simulation.thaw(victim) }
     case .starve:
       let leaders = simulation.hosts.filter { $0.node?.replicaViews.contains(where: \.isLeader) == true }
       let starved = leaders.isEmpty || random.chance(300) ? victim : random.pick(leaders).number
@@ -107,14 +107,14 @@ extension Life {
       told("by \(size / 1000) ms for \(time / 1000) ms")
       if abs(size) > 300_000 { hasJumpedFar = true }
       host.clockOffset += size
-      later(time) { [self] in
+      callInFaultPhase(after: time) { [self] in
         host.clockOffset -= size
         if abs(size) > 100_000 { host.lastLie = simulation.now }
       }
     case .cut:
       told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
       simulation.cut(victim, other)
-      later(time) { [self] in simulation.heal(victim, other) }
+      callInFaultPhase(after: time) { [self] in simulation.heal(victim, other) }
     case .silence:
       told("to \(simulation.hosts[other].name) for \(time / 1000) ms")
       silence([(victim, other), (other, victim)], for: time)
@@ -148,24 +148,24 @@ extension Life {
     case .slowDisk:
       host.diskSlowness = 1 << random.below(8)
       told("\(host.diskSlowness) times for \(time / 1000) ms")
-      later(time) { host.diskSlowness = 1 }
+      callInFaultPhase(after: time) { host.diskSlowness = 1 }
     case .stallDisk:
       told("for \(time / 1000) ms")
       simulation.stallDisk(victim, for: time)
     case .failWrite:
       let after = Int(random.below(30))
       told("the \(after)th")
-      sickDisks.insert(victim)
+      faultyDisks.insert(victim)
       host.disk.failWrite(after: after, to: random.pick([".wal", ".wal", ".jnl", ".tmp", ""]), .failed)
       restart(victim)
     case .failSync:
       told("")
-      sickDisks.insert(victim)
+      faultyDisks.insert(victim)
       host.disk.failSync(after: Int(random.below(10)))
       restart(victim)
     case .rot:
       let files = host.disk.files.filter { $0.bytes > 0 }
-      hasStruck = false
+      hasHappened = false
       guard !files.isEmpty else { return }
       // Files are many, and the log is written to one of them.
       let newest = host.disk.newestWrite
@@ -175,7 +175,7 @@ extension Life {
       let end = start + 1 + Int(random.below(8_192))
       // What is bad in the last batch of a log is taken for torn.
       if let newest, newest.path == file.path, newest.range.overlaps(start..<end) { return }
-      hasStruck = true
+      hasHappened = true
       told("\(file.path) from \(start)")
       damaged.insert(victim)
       host.disk.rot(file.path, start..<end, bits: 1 + Int(random.below(20)), seed: random.next())
@@ -212,27 +212,27 @@ extension Life {
       told("with room for \(room) bytes for \(time / 1000) ms")
       fullDisks.insert(victim)
       host.disk.setCapacity(host.disk.usedByteCount + room)
-      later(time) { host.disk.setCapacity(.max) }
+      callInFaultPhase(after: time) { host.disk.setCapacity(.max) }
       restart(victim)
     case .descriptors:
       let left = random.pick([0, 0, 1, 4])
       told("\(left) are left for \(time / 1000) ms")
-      dryHosts.insert(victim)
+      hostsWithoutDescriptors.insert(victim)
       host.disk.limitOpenFiles(to: host.disk.openFileCount + left)
-      later(time) { host.disk.limitOpenFiles(to: nil) }
+      callInFaultPhase(after: time) { host.disk.limitOpenFiles(to: nil) }
       restart(victim)
     case .memory:
       let share = random.pick([85, 103, 103, 120] as [UInt64])
       told("\(share) hundredths of its limit for \(time / 1000) ms")
-      strain(victim, to: share)
-      later(time) { host.memoryLimit = .max }
+      strainMemory(of: victim, to: share)
+      callInFaultPhase(after: time) { host.memoryLimit = .max }
     }
   }
 
   /// Now and then somebody wants to know whether the books balance: never may the answer be that they do not.
   func scheduleAudit() {
     simulation.call(after: random.wait(4_000_000)) { [self] in
-      guard mayBegin, failure == nil else { return }
+      guard isFaultPhase, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
       simulation.call(on: host, after: 1_000) { [self] in
         guard let client = simulation.connect(to: host) else { return }
@@ -240,7 +240,7 @@ extension Life {
         client.deliver = { [unowned self] bytes in
           heard += bytes ?? []
           let text = String(decoding: heard, as: UTF8.self)
-          if text.contains("balanced=no") { fail("an audit in trouble: \(text)") }
+          if text.contains("balanced=no") { fail("an audit in the fault phase: \(text)") }
         }
         simulation.send("AUDIT\n", on: client)
       }
@@ -251,7 +251,7 @@ extension Life {
   /// Now and then a client library tries a transaction: never may any of it happen.
   func scheduleTransaction() {
     simulation.call(after: random.wait(4_000_000)) { [self] in
-      guard mayBegin, failure == nil else { return }
+      guard isFaultPhase, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
       transactions += 1
       let lines = [
@@ -264,7 +264,9 @@ extension Life {
         client.deliver = { [unowned self] bytes in
           heard += bytes ?? []
           let text = String(decoding: heard, as: UTF8.self)
-          if text.contains("+tx=") || text.contains("+member=") { wrong("a transaction is done in part: \(text)") }
+          if text.contains("+tx=") || text.contains("+member=") {
+            reportViolation("a transaction is done in part: \(text)")
+          }
         }
         simulation.send(lines.joined(separator: "\n") + "\n", on: client)
       }
@@ -274,7 +276,7 @@ extension Life {
 
   private func silence(_ paths: [(Int, Int)], for time: UInt64) {
     for (from, to) in paths { simulation.silence(from: from, to: to) }
-    later(time) { [self] in for (from, to) in paths { simulation.heal(from, to) } }
+    callInFaultPhase(after: time) { [self] in for (from, to) in paths { simulation.heal(from, to) } }
   }
 
   /// A process gets the processor for a moment, and then for long not.
@@ -282,9 +284,9 @@ extension Life {
     guard simulation.now < end else { return }
     let pause = 150_000 + random.below(400_000)
     simulation.freeze(number)
-    later(pause) { [self] in
+    callInFaultPhase(after: pause) { [self] in
       simulation.thaw(number)
-      later(1_000 + random.below(20_000)) { [self] in starve(number, until: end) }
+      callInFaultPhase(after: 1_000 + random.below(20_000)) { [self] in starve(number, until: end) }
     }
   }
 
@@ -292,16 +294,16 @@ extension Life {
   func restart(_ number: Int) {
     let wait =
       random.chance(300) ? random.below(20_000) : random.below(random.pick([1_000_000, 5_000_000, 12_000_000]))
-    later(wait) { [self] in
+    callInFaultPhase(after: wait) { [self] in
       let host = simulation.hosts[number]
       guard host.node == nil else {
         // It lives, or is not dead yet.
         if host.disk.isArmed { restart(number) }
         return
       }
-      if plan.kinds.contains(.trap), random.chance(100) { host.build += 1 }
+      if plan.faultKinds.contains(.trap), random.chance(100) { host.build += 1 }
       // Now and then the power goes while it starts.
-      if plan.kinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }
+      if plan.faultKinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }
       if !simulation.start(number, isObserved: realDisks[number] == nil) { restart(number) }
     }
   }

@@ -1,62 +1,12 @@
 import Base
 
-/// What strikes a cluster.
-public enum StrikeKind: Int, CaseIterable, Sendable {
-  /// A process is killed; what it wrote stays.
-  case kill
-  /// A machine loses its power, and what was not synced.
-  case power
-  /// The same in the middle of a write, a sync or a rename.
-  case tear
-  /// All machines lose their power at once.
-  case blackout
-  case stop
-  /// A node's disk goes to a machine at another address; the old one is off, or hangs.
-  case move
-  /// An entry ends the process of whoever applies it, several times, on one host or on all.
-  case trap
-  case freeze
-  /// A process runs for moments, far apart: its timers go slow. Mostly a leader's, and mostly cut off as well.
-  case starve
-  case clockJump
-  /// Two hosts cannot reach each other, and are told.
-  case cut
-  /// Bytes stay away and nobody is told: between two hosts, in one direction, of one host, around a ring, between halves.
-  case silence
-  case oneWay
-  case isolate
-  case ring
-  case split
-  case breakLink
-  case stallLink
-  case slowDisk
-  case stallDisk
-  case failSync
-  /// A write fails with an I/O error.
-  case failWrite
-  case fullDisk
-  /// A process can open no more files.
-  case descriptors
-  /// A process comes near the end of its memory, or beyond what it may use.
-  case memory
-  /// What destroys copies: it strikes a set of hosts that holds a minority of each group.
-  case rot
-  case lostWrite
-  case strayWrite
-  case failedRead
-  case wipe
-
-  public var word: String { "\(self)" }
-  public var isDamage: Bool { rawValue >= StrikeKind.rot.rawValue }
-}
-
-/// What a seed decides of a life before it begins. Times are in microseconds.
-public struct LifePlan: Sendable {
+/// What a seed decides of a scenario before it begins. Times are in microseconds.
+public struct ScenarioPlan: Sendable {
   public let seed: UInt64
   public var nodes = 3
   public var shards = 1
   public var replicas = 3
-  public var terminals = 4
+  public var clients = 4
   public var members = 3
   /// Logs, pieces and segments so small that snapshots, transfers and recycling happen all the time.
   public var isTiny = false
@@ -78,31 +28,31 @@ public struct LifePlan: Sendable {
   /// Bytes a second from a host to another; 0: any number.
   public var bandwidth: UInt64 = 0
   public var tickInterval: UInt64 = 10_000
-  public var trouble: UInt64 = 20_000_000
-  /// Trouble lasts so long that pauses and stalls of a minute come to their end in it.
+  public var faultPhase: UInt64 = 20_000_000
+  /// The fault phase lasts so long that pauses and stalls of a minute come to their end in it.
   public var isLong = false
-  /// Mean time between strikes.
-  public var strikeGap: UInt64 = 2_000_000
-  public var kinds: [StrikeKind] = []
+  /// Mean time between faults.
+  public var faultGap: UInt64 = 2_000_000
+  public var faultKinds: [FaultKind] = []
   public var lossPerMille: UInt64 = 0
   public var resendPerMille: UInt64 = 0
   public var dialPerMille: UInt64 = 0
-  /// Of a terminal's attempts, those of which another node gets a copy.
-  public var copyPerMille: UInt64 = 0
-  /// Of a terminal's attempts, those that go wrong on its own line.
-  public var terminalPerMille: UInt64 = 0
+  /// Of a client's attempts, those of which another node gets a copy.
+  public var duplicatePerMille: UInt64 = 0
+  /// Of a client's attempts, those that go wrong on its own line.
+  public var clientFaultPerMille: UInt64 = 0
   /// How far clocks are apart at the beginning, and how fast they part.
   public var clockSpread: Int64 = 0
   public var drift: Int64 = 0
   /// How fast clocks that count time part, in millionths.
   public var timerDrift: Int64 = 0
-  /// Mean time that a terminal takes between two requests.
+  /// Mean time that a client takes between two requests.
   public var thinkTime: UInt64 = 100_000
 
-  /// Damage without bound: then the only demand is that nothing is answered wrongly, and that it halts loudly.
-  public var isRuin = false
-  /// The damage of a ruin is such that a node may see it: no write is lost without a trace.
-  public var isRuinSeen = false
+  /// Damage without bound: then no more is asked than safety. Nothing is answered wrongly, and a shard halts loudly.
+  public var isSafetyOnly = false
+  /// Damage without bound is such that a node may detect it: no write is lost without a trace.
+  public var isLossDetectable = false
   /// There is a member that is frozen: what is transferred to it comes back.
   public var hasFrozen = false
   /// Members of whom more is asked than the checker knows: purchases that lapse at midnight, refunds, cards that are lost.
@@ -110,17 +60,17 @@ public struct LifePlan: Sendable {
   /// Transactions leave memory after so many seconds; 0: with the next entry.
   public var transactionSeconds: Int64 = 86_400
   public var transactionsInMemory = 1 << 18
-  /// Holds lapse after so many seconds at most; 0: not within a life.
+  /// Holds lapse after so many seconds at most; 0: not within a scenario.
   public var holdSeconds: UInt64 = 0
   /// One member has almost all that an account may hold, and amounts are near what one command may move.
   public var isNearBounds = false
   /// Members of the business beside are closed now and then.
   public var closesMembers = false
-  /// How often a terminal only reads, beside what it reads anyway.
+  /// How often a client only reads, beside what it reads anyway.
   public var readPerMille: UInt64 = 0
-  /// How often a terminal gives up that is told that nothing was done.
+  /// How often a client gives up that is told that nothing was done.
   public var quitPerMille: UInt64 = 100
-  /// How often a terminal asks several things at once.
+  /// How often a client asks several things at once.
   public var pipelinePerMille: UInt64 = 0
   /// Some members, and some requests, have ids that somebody chose to collide.
   public var hasHostileIDs = false
@@ -134,7 +84,7 @@ public struct LifePlan: Sendable {
   public var deltasKept = 256
 
   /// The cluster is asked for at several nodes at once, and one of them dies meanwhile.
-  public var hasInitTrouble = false
+  public var hasInitFaults = false
   /// Now and then a copy of a node's disk, from an earlier life of it, is started in its place.
   public var hasImpostors = false
   /// So many nodes begin as an older build, and are upgraded one by one.
@@ -143,7 +93,7 @@ public struct LifePlan: Sendable {
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
 
-  public var clocksJump: Bool { kinds.contains(.clockJump) }
+  public var clocksJump: Bool { faultKinds.contains(.clockJump) }
   public var clocksLie: Bool { clockSpread > 0 || drift > 0 || clocksJump }
 
   public init(seed: UInt64) {
@@ -159,7 +109,7 @@ public struct LifePlan: Sendable {
     case 96..<99: shards = 9 + Int(random.below(8))
     default: shards = 17 + Int(random.below(16))
     }
-    terminals = 2 + Int(random.below(7))
+    clients = 2 + Int(random.below(7))
     members = 1 + Int(random.below(5))
     segmentBytes = random.pick([64, 128, 256, 512]) << 10
     if random.chance(450) {
@@ -173,42 +123,42 @@ public struct LifePlan: Sendable {
     // Some pieces are on their way at once: over long ways small ones would take minutes.
     if distances[0] > 0 { transferPieceBytes = max(transferPieceBytes, 16 << 10) }
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
-    trouble = 8_000_000 + random.below(25_000_000)
-    strikeGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
+    faultPhase = 8_000_000 + random.below(25_000_000)
+    faultGap = random.pick([700_000, 1_500_000, 3_000_000, 6_000_000])
     isLong = random.chance(40)
     if isLong {
-      trouble = 60_000_000 + random.below(60_000_000)
-      strikeGap = 6_000_000
-      terminals = min(terminals, 3)
+      faultPhase = 60_000_000 + random.below(60_000_000)
+      faultGap = 6_000_000
+      clients = min(clients, 3)
     }
-    // Some lives suffer one thing alone, most a few at once.
+    // Some scenarios suffer one thing alone, most a few at once.
     let share = random.pick([80, 250, 500] as [UInt64])
-    kinds = StrikeKind.allCases.filter { _ in random.chance(share) }
+    faultKinds = FaultKind.allCases.filter { _ in random.chance(share) }
     if random.chance(500) { lossPerMille = random.below(random.pick([4, 4, 4, 30])) }
     if random.chance(400) { resendPerMille = random.below(random.pick([20, 20, 100, 300])) }
     if random.chance(400) { dialPerMille = random.below(300) }
-    if random.chance(600) { terminalPerMille = random.below(150) }
-    if random.chance(400) { copyPerMille = random.below(500) }
+    if random.chance(600) { clientFaultPerMille = random.below(150) }
+    if random.chance(400) { duplicatePerMille = random.below(500) }
     if random.chance(300) { clockSpread = Int64(random.below(450_000)) }
     if random.chance(200) {
-      // Apart by less than nodes tolerate when trouble ends.
-      let most = clockSpread > 0 ? 500 : 225_000_000_000 / (trouble + 15_000_000)
+      // Apart by less than nodes tolerate when the fault phase ends.
+      let most = clockSpread > 0 ? 500 : 225_000_000_000 / (faultPhase + 15_000_000)
       drift = Int64(random.below(most))
     }
     if random.chance(300) { timerDrift = Int64(random.below(20_000)) }
     thinkTime = isLong ? 600_000 : random.pick([30_000, 100_000, 300_000])
     // Damage is rarer than the rest, and alone enough to look at.
-    if random.chance(600) { kinds.removeAll(where: \.isDamage) }
-    isRuin = random.chance(30)
-    isRuinSeen = random.chance(700)
-    if isRuin && isRuinSeen {
-      kinds = kinds.filter { $0 != .lostWrite && $0 != .strayWrite } + [.rot, .wipe, .failedRead, .power]
+    if random.chance(600) { faultKinds.removeAll(where: \.isDamage) }
+    isSafetyOnly = random.chance(30)
+    isLossDetectable = random.chance(700)
+    if isSafetyOnly && isLossDetectable {
+      faultKinds = faultKinds.filter { $0 != .lostWrite && $0 != .strayWrite } + [.rot, .wipe, .failedRead, .power]
     }
-    if isRuin && !isRuinSeen { kinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
+    if isSafetyOnly && !isLossDetectable { faultKinds += [.rot, .lostWrite, .strayWrite, .wipe, .power] }
     pipelinePerMille = random.pick([0, 200, 600])
     quitPerMille = random.pick([100, 100, 700])
-    readPerMille = kinds.contains(.starve) ? 600 : random.pick([0, 0, 600])
-    hasFrozen = random.chance(400) && !isRuin
+    readPerMille = faultKinds.contains(.starve) ? 600 : random.pick([0, 0, 600])
+    hasFrozen = random.chance(400) && !isSafetyOnly
     if random.chance(400) { sideMembers = 1 + Int(random.below(3)) }
     if random.chance(300), !clocksJump { holdSeconds = 1 + random.below(15) }
     if random.chance(100) {
@@ -231,35 +181,35 @@ public struct LifePlan: Sendable {
     snapshotCommands = random.pick([1_000_000, 1_000_000, 20, 100, 400])
     isNearBounds = random.chance(120)
     closesMembers = random.chance(300)
-    if closesMembers && sideMembers > 0 && !isRuin { hasFrozen = true }
+    if closesMembers && sideMembers > 0 && !isSafetyOnly { hasFrozen = true }
     if random.chance(200) { bandwidth = random.pick([200_000, 1_000_000, 10_000_000]) }
-    hasInitTrouble = random.chance(300)
-    hasImpostors = random.chance(300) && !isRuin
+    hasInitFaults = random.chance(300)
+    hasImpostors = random.chance(300) && !isSafetyOnly
     if random.chance(300) { olderNodes = 1 + Int(random.below(UInt64(nodes))) }
   }
 
-  /// Each terminal has a member of its own.
+  /// Each client has a member of its own.
   var hasOwnMembers: Bool { pipelinePerMille > 0 }
-  static func ownMember(of terminal: Int) -> String { "o\(terminal)" }
+  static func ownMember(of client: Int) -> String { "o\(client)" }
 
   func member(_ number: UInt64) -> String {
     hasHostileIDs && number % 2 == 1 ? CollidingIDs.id(Int(number)) : "m\(number)"
   }
-  /// The id of a terminal's request.
-  func request(_ number: Int, of terminal: Int) -> String {
-    let place = 1_000 * terminal + number
+  /// The id of a client's request.
+  func request(_ number: Int, of client: Int) -> String {
+    let place = 1_000 * client + number
     guard hasHostileIDs, number % 2 == 1, number < 1_000, place < CollidingIDs.count else {
-      return "t\(terminal)-\(number)"
+      return "t\(client)-\(number)"
     }
     return CollidingIDs.id(place)
   }
 
   /// For a person: one line.
   public var summary: String {
-    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) terminals=\(terminals) members=\(members) tiny=\(isTiny) ruin=\(isRuin ? isRuinSeen ? "seen" : "unseen" : "no")"
-      + " wide=\(distances[0] > 0) bandwidth=\(bandwidth) trouble=\(trouble / 1_000_000)s gap=\(strikeGap / 1000)ms"
-      + " init=\(hasInitTrouble ? "trouble" : "calm") impostors=\(hasImpostors) older=\(olderNodes)"
-      + " kinds=\(kinds.map(\.word).joined(separator: ","))"
+    "nodes=\(nodes) shards=\(shards) replicas=\(replicas) clients=\(clients) members=\(members) tiny=\(isTiny) loss=\(isSafetyOnly ? isLossDetectable ? "detectable" : "silent" : "bounded")"
+      + " wide=\(distances[0] > 0) bandwidth=\(bandwidth) faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms"
+      + " init=\(hasInitFaults ? "faults" : "calm") impostors=\(hasImpostors) older=\(olderNodes)"
+      + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }
 }
 

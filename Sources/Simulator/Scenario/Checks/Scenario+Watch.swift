@@ -2,7 +2,7 @@ import Base
 import Cluster
 
 /// What is looked at once a virtual second, of all replicas together.
-extension Life {
+extension Scenario {
   struct ReplicaPlace: Hashable {
     var node: NodeID
     var shard: ShardID
@@ -36,12 +36,12 @@ extension Life {
     for shard in 0...plan.shards {
       let leaders = views.filter { $0.shard.rawValue == UInt32(shard) && $0.isLeader && !frozen.contains($0.node) }
       guard leaders.count > 1, let oldest = leaders.min(by: { $0.term < $1.term }) else {
-        outdated[shard] = nil
+        deposedLeaders[shard] = nil
         continue
       }
-      let known = outdated[shard].flatMap { $0.node == oldest.node ? $0 : nil }
+      let known = deposedLeaders[shard].flatMap { $0.node == oldest.node ? $0 : nil }
       let seconds = (known?.seconds ?? 0) + 1
-      outdated[shard] = (oldest.node, seconds)
+      deposedLeaders[shard] = (oldest.node, seconds)
       if seconds > 10 {
         fail(
           "shard \(shard): \(oldest.node.rawValue) leads on in term \(oldest.term.rawValue), long after it was deposed")
@@ -59,16 +59,17 @@ extension Life {
         .map(\.nodeID)
       for view in host.node?.replicaViews ?? [] where !view.voters.contains(where: heard.contains) {
         let place = ReplicaPlace(node: view.node, shard: view.shard)
-        found[place] = alone[place] ?? view.term
+        found[place] = termsWhenIsolated[place] ?? view.term
       }
     }
-    alone = found
+    termsWhenIsolated = found
   }
 
   /// Who hears nobody does not raise the term (Raft §9.6, pre-vote); but by what was on its way.
   private func checkTerms(_ views: [ReplicaView]) {
     for view in views where view.votedForItself {
-      guard let term = alone[ReplicaPlace(node: view.node, shard: view.shard)], view.term.rawValue > term.rawValue + 3
+      guard let term = termsWhenIsolated[ReplicaPlace(node: view.node, shard: view.shard)],
+        view.term.rawValue > term.rawValue + 3
       else { continue }
       fail(
         "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(term.rawValue) to"
@@ -80,17 +81,17 @@ extension Life {
   private func checkVotes(_ views: [ReplicaView]) {
     let excused = simulation.hosts.filter {
       $0.isFrozen || $0.diskStalledUntil + 5_000_000 > simulation.now || $0.diskSlowness > 1
-        || sickDisks.contains($0.number)
-        || mayBegin && (fullDisks.contains($0.number) || dryHosts.contains($0.number))
+        || faultyDisks.contains($0.number)
+        || isFaultPhase && (fullDisks.contains($0.number) || hostsWithoutDescriptors.contains($0.number))
     }
     let idle = excused.map(\.nodeID)
     var found: [ReplicaPlace: Int] = [:]
     for view in views where !view.isStateStable && !idle.contains(view.node) {
       let place = ReplicaPlace(node: view.node, shard: view.shard)
-      let seconds = (unwritten[place] ?? 0) + 1
+      let seconds = (unwrittenVotes[place] ?? 0) + 1
       found[place] = seconds
       if seconds > 5 { fail("shard \(view.shard.rawValue): the vote of \(view.node.rawValue) never comes to disk") }
     }
-    unwritten = found
+    unwrittenVotes = found
   }
 }

@@ -5,20 +5,20 @@ import Testing
 
 @testable import Simulator
 
-@Suite struct LifeTests {
+@Suite struct ScenarioTests {
   /// `LIFE_SEED=n` style runs are for `tally-sim`: these few show that the machinery works.
   @Test(arguments: 1...6 as ClosedRange<UInt64>) func aLifeEndsWithEverythingInOrder(seed: UInt64) {
-    let life = Life(seed: seed)
-    life.run()
-    #expect(life.failure == nil, "tally-sim --seed \(seed) --trace")
-    #expect(life.operations.contains { $0.result == .ok })
+    let scenario = Scenario(seed: seed)
+    scenario.run()
+    #expect(scenario.failure == nil, "tally-sim --seed \(seed) --trace")
+    #expect(scenario.operations.contains { $0.result == .ok })
   }
 
   @Test func theSameSeedLivesTheSameLifeAndAnotherDoesNot() {
     func trace(_ seed: UInt64) -> UInt64 {
-      let life = Life(seed: seed)
-      life.run()
-      return life.simulation.trace
+      let scenario = Scenario(seed: seed)
+      scenario.run()
+      return scenario.simulation.trace
     }
     let first = trace(3)
     #expect(trace(3) == first)
@@ -47,7 +47,7 @@ import Testing
   /// Each process hashes with a seed of its own: what iterates a hashed collection shows between processes alone.
   @Test func anotherProcessLivesTheSameLife() throws {
     let folder = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
-    func life() throws -> String {
+    func scenario() throws -> String {
       let process = Process()
       process.executableURL = folder.appendingPathComponent("tally-sim")
       process.arguments = ["--seed", "3"]
@@ -58,9 +58,9 @@ import Testing
       process.waitUntilExit()
       return String(decoding: output, as: UTF8.self)
     }
-    let first = try life()
+    let first = try scenario()
     #expect(first.contains("seed 3 trace "))
-    #expect(try life() == first)
+    #expect(try scenario() == first)
   }
 
   @Test func aShorterStallLetsNothingOvertakeWhatALongerOneHolds() {
@@ -117,16 +117,16 @@ import Testing
     let client = try #require(simulation.connect(to: leader))
     simulation.send("MEMBER ADD ann\n", on: client)
     simulation.run(for: 300_000)
-    let observer = LifeObserver()
-    var complaints: [String] = []
-    observer.complain = { complaints.append($0) }
+    let observer = ScenarioObserver()
+    var violations: [String] = []
+    observer.violationFound = { violations.append($0) }
     let alone = try view(leader)
     try #require(alone.lastIndex > alone.appliedIndex)
     observer.acknowledges(alone, through: alone.lastIndex)
     observer.starts(alone)
     observer.readBegins(alone, round: 1)
     observer.readEnds(alone, round: 1)
-    #expect(complaints.isEmpty, "\(complaints)")
+    #expect(violations.isEmpty, "\(violations)")
   }
 
   @Test func aNodeThatHasNoVoteInTheDirectoryFollowsIt() throws {

@@ -1,22 +1,22 @@
 /// What the checker says of a history.
-public struct Verdict: Sendable {
-  public enum Outcome: Sendable {
+public struct CheckReport: Sendable {
+  public enum Finding: Sendable {
     case ok
     case violation(Violation)
     /// No violation was found, but with these members the search ended at its limits.
     case undecided(members: [String])
   }
-  public var outcome: Outcome = .ok
+  public var finding: Finding = .ok
   public var operations = 0
   public var members = 0
-  /// Operations whose outcome nobody knows.
-  public var unknown = 0
+  /// Operations that stayed in doubt.
+  public var inDoubt = 0
 
-  public var isOK: Bool { if case .ok = outcome { true } else { false } }
-  public var violation: Violation? { if case .violation(let violation) = outcome { violation } else { nil } }
+  public var isOK: Bool { if case .ok = finding { true } else { false } }
+  public var violation: Violation? { if case .violation(let violation) = finding { violation } else { nil } }
   /// `ok`, `violation` or `undecided`.
   public var name: String {
-    switch outcome {
+    switch finding {
     case .ok: "ok"
     case .violation: "violation"
     case .undecided: "undecided"

@@ -1,17 +1,16 @@
 import Base
 import Checker
 
-/// A terminal: it asks one thing at a time or several at once and, what it hears nothing certain of, asks again, of this
-/// node or another, until it has an answer that counts or gives up. It has a line of its own to the nodes, which may
-/// fail too.
-final class LifeTerminal {
-  unowned let life: Life
+/// A client that retries, as a terminal does: it asks one thing at a time or several at once and, what it hears nothing
+/// certain of, asks again, of this node or another, until it has an answer that counts or gives up. It has a line of its
+/// own to the nodes, which may fail too.
+final class RetryingClient {
+  unowned let scenario: Scenario
   private let number: Int
   var random: SeededGenerator
   private let name: String
-  /// Of what it asks at once, each is a client's of its own: a new one after an operation of which it never learnt what
-  /// became.
-  private var clients = [Int](repeating: 0, count: LifeTerminal.depth)
+  /// Each of the requests under way at once is of a session of its own: a new one after an operation that stays in doubt.
+  private var sessions = [Int](repeating: 0, count: RetryingClient.depth)
   private var requests = 0
   /// What was asked and is not answered, in the order in which answers come.
   private var asked: [Pending] = []
@@ -26,11 +25,11 @@ final class LifeTerminal {
   struct Pending {
     var operation: Operation
     var line: String
-    /// Which of the terminal's clients asks.
-    var client = 0
+    /// Which of the client's sessions asks.
+    var session = 0
     /// The checker knows nothing of it.
     var isSide = false
-    /// It is of the terminal's own member: see `checkOrder`.
+    /// It is of the client's own member: see `checkOrder`.
     var isOwn = false
     var attempts = 0
     /// An attempt may have taken effect.
@@ -46,7 +45,7 @@ final class LifeTerminal {
   /// What its own member had after the last answer of this attempt, and after the last write, if that is certain.
   private var ownBalance: Int64?
   private var ownFloor: Int64?
-  /// See `Life.disturbances`: when this attempt began.
+  /// See `Scenario.disturbances`: when this attempt began.
   private var disturbances = 0
   /// Something that was asked of its own member may take effect at any time.
   private var isOwnInDoubt = false
@@ -55,16 +54,16 @@ final class LifeTerminal {
   private let host: Int?
 
   /// - Parameter requests: what it asks, of one node, and then nothing more.
-  init(_ life: Life, _ number: Int, host: Int? = nil, requests: [Pending] = []) {
-    self.life = life
+  init(_ scenario: Scenario, _ number: Int, host: Int? = nil, requests: [Pending] = []) {
+    self.scenario = scenario
     self.number = number
     self.host = host
     unasked = requests
     name = "t\(number)"
-    random = SeededGenerator(seed: life.plan.seed &* 1_000_003 &+ UInt64(number))
+    random = SeededGenerator(seed: scenario.plan.seed &* 1_000_003 &+ UInt64(number))
   }
 
-  private var simulation: Simulation { life.simulation }
+  private var simulation: Simulation { scenario.simulation }
   var latency: UInt64 { 200 + random.below(3_000) }
 
   /// The requests that wait for an answer that counts.
@@ -72,14 +71,15 @@ final class LifeTerminal {
 
   /// Begins something, or goes on with what is pending.
   func wake() {
-    guard !isWaiting, life.failure == nil else { return }
+    guard !isWaiting, scenario.failure == nil else { return }
     if unasked.isEmpty {
-      guard life.mayBegin else { return }
-      let count = random.chance(life.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(LifeTerminal.depth) - 1)) : 1
-      let isOwn = life.plan.hasOwnMembers && count > 1 && random.chance(300)
-      for client in 0..<count {
-        let isSide = life.plan.sideMembers > 0 && random.chance(300)
-        unasked.append(isOwn ? chooseOwn(client) : isSide ? chooseBeside(client) : choose(client))
+      guard scenario.isFaultPhase else { return }
+      let count =
+        random.chance(scenario.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(RetryingClient.depth) - 1)) : 1
+      let isOwn = scenario.plan.hasOwnMembers && count > 1 && random.chance(300)
+      for session in 0..<count {
+        let isSide = scenario.plan.sideMembers > 0 && random.chance(300)
+        unasked.append(isOwn ? chooseOwnRequest(session) : isSide ? chooseSideRequest(session) : chooseRequest(session))
       }
     }
     attempt()
@@ -90,7 +90,7 @@ final class LifeTerminal {
   }
 
   /// Faults have ended: whatever it waits for, it asks anew, of a node that is up.
-  func peace() {
+  func quiesce() {
     guard !asked.isEmpty || !unasked.isEmpty else { return }
     doubt()
     hangUp()
@@ -105,7 +105,7 @@ final class LifeTerminal {
     hangUp()
     wait += 1
     isWaiting = false
-    for pending in unasked { life.gaveUp(pending) }
+    for pending in unasked { scenario.noteGivenUp(pending) }
     unasked = []
   }
 
@@ -113,19 +113,20 @@ final class LifeTerminal {
 
   func nextRequest() -> String {
     requests += 1
-    return life.plan.request(requests, of: number)
+    return scenario.plan.request(requests, of: number)
   }
 
-  private func choose(_ client: Int) -> Pending {
+  private func chooseRequest(_ session: Int) -> Pending {
     let id = nextRequest()
-    let name = "\(name)/\(client).\(clients[client])"
-    let member = life.plan.member(random.below(UInt64(life.plan.members)))
+    let name = "\(name)/\(session).\(sessions[session])"
+    let member = scenario.plan.member(random.below(UInt64(scenario.plan.members)))
     let merchant = random.pick(["east", "north", "west"])
     let few = Int64(random.below(50) + 1)
-    let points = life.plan.isNearBounds && random.chance(400) ? Life.largestAmount - Int64(random.below(3)) : few
+    let points =
+      scenario.plan.isNearBounds && random.chance(400) ? Scenario.largestAmount - Int64(random.below(3)) : few
     var kind = Operation.Kind.balance
     var line = ""
-    switch random.chance(life.plan.readPerMille) ? 99 : random.below(100) {
+    switch random.chance(scenario.plan.readPerMille) ? 99 : random.below(100) {
     case 0..<34: (kind, line) = (.earn, "EARN \(member) merchant=\(merchant) points=\(points) id=\(id)")
     case 34..<54: (kind, line) = (.redeem, "REDEEM \(member) merchant=\(merchant) points=\(points) id=\(id)")
     case 54..<64:
@@ -133,14 +134,14 @@ final class LifeTerminal {
       operation.id = id
       operation.points = points
       line = "HOLD \(member) merchant=\(merchant) points=\(points) id=\(id)"
-      if life.plan.holdSeconds > 0 {
-        let seconds = 1 + random.below(life.plan.holdSeconds)
+      if scenario.plan.holdSeconds > 0 {
+        let seconds = 1 + random.below(scenario.plan.holdSeconds)
         line += " ttl=\(seconds)"
-        operation.expires = simulation.now + (life.plan.clocksLie ? 0 : seconds * 1_000_000)
+        operation.expires = simulation.now + (scenario.plan.clocksLie ? 0 : seconds * 1_000_000)
       }
-      return Pending(operation: operation, line: line, client: client)
+      return Pending(operation: operation, line: line, session: session)
     case 64..<78:
-      if let hold = life.hold(&random) {
+      if let hold = scenario.hold(&random) {
         let captures = random.chance(600)
         var operation = Operation(
           captures ? .capture : .release, member: hold.member, client: name, begin: simulation.now)
@@ -150,18 +151,18 @@ final class LifeTerminal {
         operation.points = captures && random.chance(300) ? Int64(random.below(UInt64(hold.points)) + 1) : hold.points
         let part = operation.points < hold.points ? " points=\(operation.points)" : ""
         let line = "\(captures ? "CAPTURE" : "RELEASE") \(hold.tx) id=\(id)\(part)"
-        return Pending(operation: operation, line: line, client: client)
+        return Pending(operation: operation, line: line, session: session)
       }
       line = "BALANCE \(member)"
-    case 78..<90 where life.plan.members > 1 || life.plan.hasFrozen:
-      var to = life.plan.hasFrozen && (life.plan.members == 1 || random.chance(300)) ? "frozen" : member
-      while to == member { to = life.plan.member(random.below(UInt64(life.plan.members))) }
+    case 78..<90 where scenario.plan.members > 1 || scenario.plan.hasFrozen:
+      var to = scenario.plan.hasFrozen && (scenario.plan.members == 1 || random.chance(300)) ? "frozen" : member
+      while to == member { to = scenario.plan.member(random.below(UInt64(scenario.plan.members))) }
       var operation = Operation(.transfer, member: member, client: name, begin: simulation.now)
       operation.id = id
       operation.to = to
       // Few points: what is on its way blurs what a refusal for want of room says.
       operation.points = few
-      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(few) id=\(id)", client: client)
+      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(few) id=\(id)", session: session)
     default: line = "BALANCE \(member)" + (random.chance(300) ? " read=local" : "")
     }
     var operation = Operation(kind, member: member, client: name, begin: simulation.now)
@@ -169,29 +170,30 @@ final class LifeTerminal {
       operation.id = id
       operation.points = points
     }
-    return Pending(operation: operation, line: line, client: client)
+    return Pending(operation: operation, line: line, session: session)
   }
 
   /// Something of a member of whom nobody else asks anything.
-  private func chooseOwn(_ client: Int) -> Pending {
-    let member = LifePlan.ownMember(of: number)
+  private func chooseOwnRequest(_ session: Int) -> Pending {
+    let member = ScenarioPlan.ownMember(of: number)
     let isRead = random.chance(400)
     var operation = Operation(
-      isRead ? .balance : .earn, member: member, client: "\(name)/\(client).\(clients[client])", begin: simulation.now)
+      isRead ? .balance : .earn, member: member, client: "\(name)/\(session).\(sessions[session])",
+      begin: simulation.now)
     var line = "BALANCE \(member)"
     if !isRead {
       operation.id = nextRequest()
       operation.points = Int64(random.below(50) + 1)
       line = "EARN \(member) merchant=east points=\(operation.points) id=\(operation.id)"
     }
-    return Pending(operation: operation, line: line, client: client, isOwn: true)
+    return Pending(operation: operation, line: line, session: session, isOwn: true)
   }
 
   private func attempt() {
     asked = unasked
     unasked = []
     (ownBalance, ownFloor) = (nil, nil)
-    disturbances = life.disturbances
+    disturbances = scenario.disturbances
     for i in asked.indices { asked[i].attempts += 1 }
     wait += 1
     let wait = wait
@@ -201,11 +203,11 @@ final class LifeTerminal {
     if let connection {
       send(lines, on: connection, wait)
     } else {
-      let host = host ?? life.anyHost(&random)
+      let host = host ?? scenario.anyHost(&random)
       simulation.call(on: host, after: latency) { [self] in connect(to: host, lines, wait) }
     }
-    if life.mayBegin, random.chance(life.plan.copyPerMille) { copy(lines) }
-    let patience = life.mayBegin ? 1_000_000 + random.below(7_000_000) : 6_000_000
+    if scenario.isFaultPhase, random.chance(scenario.plan.duplicatePerMille) { sendDuplicate(of: lines) }
+    let patience = scenario.isFaultPhase ? 1_000_000 + random.below(7_000_000) : 6_000_000
     simulation.call(after: patience) { [self] in
       guard wait == self.wait, isWaiting else { return }
       lost("hears nothing")
@@ -213,14 +215,14 @@ final class LifeTerminal {
   }
 
   /// What asks twice, or the network does: another node gets the same, and nobody waits for its answer.
-  private func copy(_ lines: [UInt8]) {
+  private func sendDuplicate(of lines: [UInt8]) {
     for i in asked.indices { asked[i].inDoubt = true }
-    let host = life.anyHost(&random)
-    simulation.call(on: host, after: random.wait(300_000)) { [life] in
-      guard let client = life.simulation.connect(to: host) else { return }
-      life.copies += 1
-      life.simulation.send(lines, on: client)
-      life.simulation.call(on: host, after: 15_000_000) { life.simulation.disconnect(client) }
+    let host = scenario.anyHost(&random)
+    simulation.call(on: host, after: random.wait(300_000)) { [scenario] in
+      guard let client = scenario.simulation.connect(to: host) else { return }
+      scenario.duplicates += 1
+      scenario.simulation.send(lines, on: client)
+      scenario.simulation.call(on: host, after: 15_000_000) { scenario.simulation.disconnect(client) }
     }
   }
 
@@ -241,11 +243,11 @@ final class LifeTerminal {
   private func send(_ line: [UInt8], on connection: Connection, _ wait: Int, isThere: Bool = false) {
     let client = connection.client
     var delay = isThere ? 0 : latency
-    life.tell(client.host, "\(name) > \(asked.map(\.line).joined(separator: " | "))")
-    guard life.mayBegin, random.chance(life.plan.terminalPerMille) else {
+    scenario.tell(client.host, "\(name) > \(asked.map(\.line).joined(separator: " | "))")
+    guard scenario.isFaultPhase, random.chance(scenario.plan.clientFaultPerMille) else {
       return sendInPieces(line, on: client, after: delay)
     }
-    life.mishaps += 1
+    scenario.clientFaults += 1
     switch random.below(3) {
     case 0:
       // It is cut off in the middle of the request.
@@ -277,7 +279,7 @@ final class LifeTerminal {
     var rest = bytes[...]
     while !rest.isEmpty {
       var count = rest.count
-      if life.mayBegin, asked.count > 1 {
+      if scenario.isFaultPhase, asked.count > 1 {
         switch random.below(4) {
         case 0: count = 1 + Int(random.below(UInt64(count)))
         case 1, 2: count = rest.firstIndex(of: 10).map { $0 - rest.startIndex + 1 } ?? count
@@ -325,7 +327,7 @@ final class LifeTerminal {
   private func lost(_ why: String) {
     hangUp()
     guard isWaiting else { return }
-    life.tell(-1, "\(name) \(why)")
+    scenario.tell(-1, "\(name) \(why)")
     doubt()
     again()
   }
@@ -336,13 +338,15 @@ final class LifeTerminal {
   }
 
   private func answered(_ line: String) {
-    guard isWaiting, !asked.isEmpty else { return life.wrong("\(name) got an answer to nothing: \(line)") }
+    guard isWaiting, !asked.isEmpty else {
+      return scenario.reportViolation("\(name) got an answer to nothing: \(line)")
+    }
     var pending = asked.removeFirst()
-    life.tell(connection?.client.host ?? -1, "\(name) < \(line)")
+    scenario.tell(connection?.client.host ?? -1, "\(name) < \(line)")
     var refusals = ["-INSUFFICIENT", "-REVERSED"]
     if pending.operation.to == "frozen" { refusals.append("-FROZEN") }
     if pending.isSide { refusals += ["-FROZEN", "-LOST", "-LIMIT", "-CLOSED"] }
-    if life.plan.isNearBounds { refusals.append("-LIMIT") }
+    if scenario.plan.isNearBounds { refusals.append("-LIMIT") }
     if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
       unasked.append(pending)
     } else if line.hasPrefix("-UNKNOWN") {
@@ -351,16 +355,16 @@ final class LifeTerminal {
     } else if pending.operation.kind == .balance, line.hasPrefix("-NOTFOUND"), pending.line.hasSuffix("read=local") {
       // The node at hand has not heard of the member yet: it may be as far behind as that.
     } else if line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) {
-      life.answered(pending, line)
+      scenario.answered(pending, line)
       if pending.isOwn { checkOrder(pending, line) }
     } else {
-      return life.wrong("\(name) asked \(pending.line) and was told \(line)")
+      return scenario.reportViolation("\(name) asked \(pending.line) and was told \(line)")
     }
     guard asked.isEmpty else { return }
     guard unasked.isEmpty else { return again() }
     isWaiting = false
     wait += 1
-    wake(after: random.wait(life.plan.thinkTime))
+    wake(after: random.wait(scenario.plan.thinkTime))
   }
 
   /// Requests of one connection to one member take effect in the order sent. Only a read that its node has to ask again, of
@@ -368,12 +372,14 @@ final class LifeTerminal {
   private func checkOrder(_ pending: Pending, _ line: String) {
     let (before, floor) = (ownBalance, ownFloor)
     ownBalance = nil
-    guard !isOwnInDoubt, !pending.inDoubt, pending.attempts == 1, let now = life.number("balance", line) else { return }
+    guard !isOwnInDoubt, !pending.inDoubt, pending.attempts == 1, let now = scenario.number("balance", line) else {
+      return
+    }
     let isRead = pending.operation.kind == .balance
     let change = isRead ? 0 : pending.operation.points
-    let isCalm = life.disturbances == disturbances
+    let isCalm = scenario.disturbances == disturbances
     if floor.map({ now < $0 + change }) ?? false || isCalm && before.map({ now != $0 + change }) ?? false {
-      life.wrong("\(name) had \(before ?? floor ?? 0), asked \(pending.line) next, and was told \(line)")
+      scenario.reportViolation("\(name) had \(before ?? floor ?? 0), asked \(pending.line) next, and was told \(line)")
     }
     ownBalance = now
     if !isRead { ownFloor = now }
@@ -383,17 +389,17 @@ final class LifeTerminal {
   private func again() {
     isWaiting = false
     wait += 1
-    if life.mayBegin {
+    if scenario.isFaultPhase {
       unasked.removeAll { pending in
         // Of what comes back it wants to know when.
         if pending.inDoubt && pending.operation.to == "frozen" { return false }
-        guard random.chance(pending.inDoubt ? 30 : life.plan.quitPerMille) else { return false }
-        life.gaveUp(pending)
+        guard random.chance(pending.inDoubt ? 30 : scenario.plan.quitPerMille) else { return false }
+        scenario.noteGivenUp(pending)
         if pending.inDoubt && pending.isOwn { isOwnInDoubt = true }
-        if pending.inDoubt && pending.operation.kind != .balance { clients[pending.client] += 1 }
+        if pending.inDoubt && pending.operation.kind != .balance { sessions[pending.session] += 1 }
         return true
       }
     }
-    wake(after: 10_000 + random.below(life.mayBegin ? 400_000 : 50_000))
+    wake(after: 10_000 + random.below(scenario.isFaultPhase ? 400_000 : 50_000))
   }
 }

@@ -106,14 +106,15 @@ extension Simulation {
     let target = hosts.first { $0.configuration.peerAddress == address }?.number ?? host.number
     schedule(
       after: delay(host.number, target),
-      .dialled(host: host.number, life: host.life, request: request, address: address))
+      .dialled(host: host.number, generation: host.generation, request: request, address: address))
   }
 
-  func dialled(_ number: Int, _ life: Int, _ request: UInt64, _ address: String) {
-    guard let (host, node) = process(number, life) else { return }
+  func dialled(_ number: Int, _ generation: Int, _ request: UInt64, _ address: String) {
+    guard let (host, node) = process(number, generation) else { return }
     guard let target = hosts.first(where: { $0.configuration.peerAddress == address }) else {
       if hanging.contains(address) {
-        return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+        return schedule(
+          after: Simulation.dialLimit, .dialFailed(host: number, generation: generation, request: request))
       }
       node.linkFailed(request: request, now: moment(host))
       return perform(host)
@@ -122,7 +123,7 @@ extension Simulation {
     if there != number, isSilent(number, there) || isSilent(there, number) {
       // The call arrives, and the answer does not: for the other side that is a connection.
       if !isSilent(number, there), target.node != nil { halfOpen(host, target) }
-      return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+      return schedule(after: Simulation.dialLimit, .dialFailed(host: number, generation: generation, request: request))
     }
     guard target.node != nil, !cuts.contains(Path(from: number, to: there)) else {
       node.linkFailed(request: request, now: moment(host))
@@ -137,7 +138,8 @@ extension Simulation {
         return perform(host)
       case 1:
         halfOpen(host, target)
-        return schedule(after: Simulation.dialLimit, .dialFailed(host: number, life: life, request: request))
+        return schedule(
+          after: Simulation.dialLimit, .dialFailed(host: number, generation: generation, request: request))
       default: patience = between(1, 5_000_000)
       }
     }
@@ -203,7 +205,7 @@ extension Simulation {
     let arrival = max(now + travel, wire.ends[end].lastArrival + 1)
     wires[id]?.ends[end].lastArrival = arrival
     events.push(at: arrival, .bytes(wire: id, end: end, bytes))
-    schedule(after: 50, .drained(host: host.number, life: host.life, link))
+    schedule(after: 50, .drained(host: host.number, generation: host.generation, link))
   }
 
   /// How long bytes take to pass a way of so many bytes a second, and all that was sent before them.

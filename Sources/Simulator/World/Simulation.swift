@@ -3,7 +3,7 @@ import Cluster
 import Storage
 
 /// A whole cluster in one thread and in virtual time: the production `Node` and `Storage` over a simulated network, disks
-/// and clocks. One seed decides everything that chance decides, so the same seed gives the same life, always.
+/// and clocks. One seed decides everything that chance decides, so the same seed gives the same run, always.
 public final class Simulation {
   /// What may go wrong, and how often. Chances are of 1,000 unless they say otherwise.
   public struct Faults: Sendable {
@@ -33,7 +33,7 @@ public final class Simulation {
 
   public internal(set) var now = Simulation.begin
   private static let begin: UInt64 = 1_000_000
-  /// Wall time at virtual time 0: 2025-12-31T23:59:40Z, so that a day, a month and a year end early in each life.
+  /// Wall time at virtual time 0: 2025-12-31T23:59:40Z, so that a day, a month and a year end early in each scenario.
   public static let epoch: Int64 = 1_767_225_580_000_000
   public var faults: Faults
   let turnRunner: (any TurnRunner)?
@@ -72,10 +72,10 @@ public final class Simulation {
   public var transcript: ((_ host: Int, _ text: String) -> Void)?
   /// Hears each time that other hosts may be able to reach each other than before.
   var reachabilityChanged: (() -> Void)?
-  /// Hears of each error that a node logs, and of each process that ends or cannot start of itself.
   /// Hears of each process that ends by a trap.
   public var trapped: ((_ host: SimulatedHost) -> Void)?
-  public var trouble: ((_ host: SimulatedHost, _ text: String) -> Void)?
+  /// Hears of each error that a node logs, and of each process that ends or cannot start of itself.
+  public var errorReported: ((_ host: SimulatedHost, _ text: String) -> Void)?
   /// Why processes ended by themselves.
   public internal(set) var ends: [String] = []
   /// Hears all that nodes say to each other.
@@ -199,7 +199,7 @@ public final class Simulation {
   }
 
   enum Event {
-    case tick(host: Int, life: Int)
+    case tick(host: Int, generation: Int)
     case bytes(wire: UInt64, end: Int, [UInt8])
     case closed(wire: UInt64, end: Int)
     case accepted(wire: UInt64, end: Int)
@@ -207,12 +207,12 @@ public final class Simulation {
     case unheard(wire: UInt64, end: Int, since: UInt64)
     /// What stayed away from an end is sent once more.
     case resent(wire: UInt64, end: Int)
-    case dialled(host: Int, life: Int, request: UInt64, address: String)
-    case dialFailed(host: Int, life: Int, request: UInt64)
-    case written(host: Int, life: Int, LogBatch)
-    case job(host: Int, life: Int, Job)
-    case drained(host: Int, life: Int, LinkID)
-    case turn(host: Int, life: Int)
+    case dialled(host: Int, generation: Int, request: UInt64, address: String)
+    case dialFailed(host: Int, generation: Int, request: UInt64)
+    case written(host: Int, generation: Int, LogBatch)
+    case job(host: Int, generation: Int, Job)
+    case drained(host: Int, generation: Int, LinkID)
+    case turn(host: Int, generation: Int)
     case call(() -> Void)
     case visit(host: Int, () -> Void)
 
@@ -263,30 +263,30 @@ public final class Simulation {
     }
     counts[event.kind] += 1
     switch event {
-    case .tick(let number, let life):
-      guard let (host, node) = process(number, life) else { return }
+    case .tick(let number, let generation):
+      guard let (host, node) = process(number, generation) else { return }
       node.tick(now: moment(host))
       if now >= host.nextMaintenance { maintain(host, node) }
-      schedule(after: faults.tickInterval, .tick(host: number, life: life))
+      schedule(after: faults.tickInterval, .tick(host: number, generation: generation))
       perform(host)
     case .bytes(let id, let end, let bytes): arrive(wire: id, end: end, bytes)
     case .closed(let id, let end): arrive(wire: id, end: end, nil)
     case .accepted(let id, let end): accepted(wire: id, end: end)
     case .unheard(let id, let end, let since): unheard(wire: id, end: end, since: since)
     case .resent(let id, let end): resent(wire: id, end: end)
-    case .dialled(let number, let life, let request, let address): dialled(number, life, request, address)
-    case .dialFailed(let number, let life, let request):
-      guard let (host, node) = process(number, life) else { return }
+    case .dialled(let number, let generation, let request, let address): dialled(number, generation, request, address)
+    case .dialFailed(let number, let generation, let request):
+      guard let (host, node) = process(number, generation) else { return }
       node.linkFailed(request: request, now: moment(host))
       perform(host)
-    case .written(let number, let life, let batch): write(batch, number, life)
-    case .job(let number, let life, let job): run(job, number, life)
-    case .drained(let number, let life, let link):
-      guard let (host, node) = process(number, life) else { return }
+    case .written(let number, let generation, let batch): write(batch, number, generation)
+    case .job(let number, let generation, let job): run(job, number, generation)
+    case .drained(let number, let generation, let link):
+      guard let (host, node) = process(number, generation) else { return }
       node.linkDrained(link, now: moment(host))
       perform(host)
-    case .turn(let number, let life):
-      guard let (host, _) = process(number, life) else { return }
+    case .turn(let number, let generation):
+      guard let (host, _) = process(number, generation) else { return }
       host.isTurnScheduled = false
       perform(host)
     case .call(let body), .visit(_, let body): body()
@@ -294,9 +294,9 @@ public final class Simulation {
   }
 
   /// The process for which an event was meant, if it still runs.
-  func process(_ number: Int, _ life: Int) -> (SimulatedHost, Node)? {
+  func process(_ number: Int, _ generation: Int) -> (SimulatedHost, Node)? {
     let host = hosts[number]
-    guard host.life == life, let node = host.node else { return nil }
+    guard host.generation == generation, let node = host.node else { return nil }
     return (host, node)
   }
 }

@@ -3,52 +3,52 @@ import Checker
 import Cluster
 import Storage
 
-/// One cluster's life: set-up, trouble, peace, checks. The seed decides everything.
-public final class Life {
-  public let plan: LifePlan
+/// One cluster from its making to its checks: set-up, fault phase, quiescence, verification. The seed decides everything.
+public final class Scenario {
+  public let plan: ScenarioPlan
   public let simulation: Simulation
-  let observer = LifeObserver()
-  /// Draws what strikes, and when.
+  let observer = ScenarioObserver()
+  /// Draws which faults come, and when.
   var random: SeededGenerator
-  var terminals: [LifeTerminal] = []
-  /// Trouble lasts: terminals may begin something new, and faults strike.
-  public private(set) var mayBegin = false
+  var clients: [RetryingClient] = []
+  /// Faults are injected, and clients may begin something new.
+  public private(set) var isFaultPhase = false
   /// What is wrong, if something is.
   public private(set) var failure: String?
   /// So much was unknown of a member at once that the checker gave up.
   public internal(set) var isUndecided = false
-  /// What terminals saw, in the order of the answers; what never was answered at the end.
+  /// What clients saw, in the order of the answers; what never was answered at the end.
   public private(set) var operations: [Operation] = []
   /// What was answered for good, word for word.
   private(set) var answers: [(line: String, answer: String, operation: Operation)] = []
-  var side = SideBusiness()
+  var side = SideTraffic()
   private var holds: [(tx: String, id: String, member: String, points: Int64)] = []
-  /// How often each kind struck.
-  var struck = [Int](repeating: 0, count: StrikeKind.allCases.count)
-  var copies = 0
-  var mishaps = 0
+  /// How often a fault of each kind has happened.
+  var injectedCounts = [Int](repeating: 0, count: FaultKind.allCases.count)
+  var duplicates = 0
+  var clientFaults = 0
   var moves = 0
   /// Hosts whose disk has done what explains errors, and those whose disk was full.
-  var sickDisks: Set<Int> = []
+  var faultyDisks: Set<Int> = []
   var fullDisks: Set<Int> = []
   /// Hosts whose process had no descriptor left.
-  var dryHosts: Set<Int> = []
+  var hostsWithoutDescriptors: Set<Int> = []
   /// Transactions that client libraries tried.
   var transactions = 0
   /// How many hosts were damaged and lack nothing any more.
-  var mendedCount = 0
-  /// Those as well that were mended: their errors are explained.
+  var repairedCount = 0
+  /// Those as well that were repaired: their errors are explained.
   var everDamaged: Set<Int> = []
-  /// Hosts that damage may strike, and those that it has struck.
+  /// Hosts that damage may befall, and those that it has befallen.
   private(set) var damageable: [Int] = []
   var damaged: Set<Int> = []
   /// Which process of a host was asked to stop.
   var stopped: [Int: Int] = [:]
-  /// All members with points: those of all terminals, one for each shard, those of the business beside, and those of which
-  /// one terminal alone asks.
+  /// All members with points: those of all clients, one for each shard, those of the side traffic, and those of which one
+  /// client alone asks.
   var members: [String] {
     (0..<plan.members).map { plan.member(UInt64($0)) } + ownMembers + (0..<plan.sideMembers).map { "s\($0)" }
-      + (plan.hasOwnMembers ? (0..<plan.terminals).map(LifePlan.ownMember) : [])
+      + (plan.hasOwnMembers ? (0..<plan.clients).map(ScenarioPlan.ownMember) : [])
   }
   private(set) var ownMembers: [String] = []
   /// Who each host was when the cluster was made.
@@ -57,37 +57,36 @@ public final class Life {
   var wiped: Set<Int> = []
   /// A clock has jumped by more than nodes tolerate.
   var hasJumpedFar = false
-  /// Hosts that stay down in peace.
+  /// Hosts that stay down in quiescence.
   var down: Set<Int> = []
   var catalogue = CatalogueChanges()
   /// The disks of hosts in whose place a copy of an earlier one is.
   var realDisks: [Int: MemoryFileSystem] = [:]
   var impostorCount = 0
   /// By shard: who leads though another leads in a newer term, and for how many seconds.
-  var outdated: [Int: (node: NodeID, seconds: Int)] = [:]
+  var deposedLeaders: [Int: (node: NodeID, seconds: Int)] = [:]
   /// Replicas that hear no other, with the term in which that began.
-  var alone: [ReplicaPlace: Term] = [:]
+  var termsWhenIsolated: [ReplicaPlace: Term] = [:]
   /// Replicas whose term or vote is not on disk, and for how many seconds.
-  var unwritten: [ReplicaPlace: Int] = [:]
+  var unwrittenVotes: [ReplicaPlace: Int] = [:]
   private var lastInstall: UInt64 = 0
-  /// Shards of which a node has told its operator, since peace began, that they take nothing.
-  var toldOf: Set<ShardID> = []
+  /// Shards of which a node has told its operator, since quiescence began, that they take nothing.
+  var reportedShards: Set<ShardID> = []
   /// See `promiseSlack`.
   private var mostAhead: Int64 = 0
   private let transcript: ((String) -> Void)?
   /// The entry of which processes die now.
-  var deadly: DeadlyEntry?
-  private var troubleBegan: UInt64 = 0
+  var poisoned: PoisonedEntry?
 
   /// - Parameter transcript: gets a line for everything that a person may want to read.
   public init(seed: UInt64, transcript: ((String) -> Void)? = nil) {
-    let plan = LifePlan(seed: seed)
+    let plan = ScenarioPlan(seed: seed)
     self.plan = plan
     self.transcript = transcript
     random = SeededGenerator(seed: seed ^ 0xF417_5EED)
     var faults = Simulation.Faults()
     faults.tickInterval = plan.tickInterval
-    faults.distance = Life.distances(plan)
+    faults.distance = Scenario.distances(plan)
     if plan.bandwidth > 0 {
       let row = [UInt64](repeating: plan.bandwidth, count: plan.nodes)
       faults.bandwidth = [[UInt64]](repeating: row, count: plan.nodes)
@@ -97,7 +96,7 @@ public final class Life {
       seed: seed, nodes: plan.nodes, faults: faults, observer: observer,
       logOptions: .init(segmentBytes: plan.segmentBytes, maxRecordBytes: plan.segmentBytes / 2)
     ) { configuration in
-      if made < plan.olderNodes { configuration.semantics = Life.olderSemantics }
+      if made < plan.olderNodes { configuration.semantics = Scenario.olderSemantics }
       made += 1
       configuration.snapshotLogBytes = plan.snapshotLogBytes
       configuration.snapshotCommands = plan.snapshotCommands
@@ -116,18 +115,18 @@ public final class Life {
       host.disk.spareNewestWrite(to: ".wal")
       if plan.timerDrift > 0 { host.timerDrift = Int64(random.below(UInt64(plan.timerDrift) * 2)) - plan.timerDrift }
     }
-    observer.complain = { [unowned self] in wrong($0) }
+    observer.violationFound = { [unowned self] in reportViolation($0) }
     observer.mayForget = { [unowned self] node in
       simulation.hosts.contains { $0.nodeID == node && hasLostWrites($0) }
     }
     observer.dies = { [unowned self] in dies(ofEntry: $1, of: $0, $2) }
     simulation.trapped = { [unowned self] host in restart(host.number) }
-    observer.isMember = { [unowned self] node in
+    observer.isInCluster = { [unowned self] node in
       simulation.hosts.contains { $0.nodeID == node && ($0.node == nil || $0.node?.knownTopology != nil) }
     }
     observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in noteReachability() }
-    simulation.trouble = { [unowned self] host, text in troubled(host, text) }
+    simulation.errorReported = { [unowned self] host, text in noteError(host, text) }
     simulation.transcript = { [unowned self] host, text in
       if text.contains("has had no leader") { noteLeaderless(text) }
       if text.hasPrefix("snapshot installed") { lastInstall = simulation.now }
@@ -135,36 +134,40 @@ public final class Life {
     }
   }
 
-  private static func distances(_ plan: LifePlan) -> [[UInt64]] {
+  private static func distances(_ plan: ScenarioPlan) -> [[UInt64]] {
     guard plan.distances.contains(where: { $0 > 0 }) else { return [] }
     return (0..<plan.nodes).map { a in
       (0..<plan.nodes).map { b in a % 3 == b % 3 ? 0 : plan.distances[(a % 3 + b % 3) % 3] }
     }
   }
 
-  /// Lives it to its end, or to the first failure.
+  /// Runs it to its end, or to the first failure.
   public func run() {
-    // What is still to come knows of this life, and would keep it in memory.
+    // What is still to come knows of this scenario, and would keep it in memory.
     defer { simulation.forgetEvents() }
     tell(-1, plan.summary)
     guard setUp() else { return }
-    troubleBegins()
-    simulation.run(for: plan.trouble) { failure != nil }
+    beginFaultPhase()
+    simulation.run(for: plan.faultPhase) { failure != nil }
     guard failure == nil else { return }
-    peace()
+    quiesce()
     guard failure == nil else { return }
-    if plan.isRuin { verifyRuin() } else { verify() }
+    if plan.isSafetyOnly { verifySafety() } else { verify() }
   }
 
   // MARK: Telling
 
   /// Something that should have happened has not. Beyond the budget of damage it need not.
   func fail(_ reason: String) {
-    if isRuined { tell(-1, "in ruin: \(reason)") } else { reallyFail(reason) }
+    if onlySafetyIsDue { tell(-1, "beyond the budget of damage: \(reason)") } else { reallyFail(reason) }
   }
-  /// Something was answered or done that must never be. In ruin it may be only if copies were lost without a trace.
-  func wrong(_ reason: String) {
-    if isRuined && !plan.isRuinSeen { tell(-1, "in ruin: \(reason)") } else { reallyFail(reason) }
+  /// Something was answered or done that must never be. Beyond the budget it may be only if copies were lost without a trace.
+  func reportViolation(_ reason: String) {
+    if onlySafetyIsDue && !plan.isLossDetectable {
+      tell(-1, "beyond the budget of damage: \(reason)")
+    } else {
+      reallyFail(reason)
+    }
   }
   private func reallyFail(_ reason: String) {
     guard failure == nil else { return }
@@ -174,8 +177,8 @@ public final class Life {
       for fault in simulation.hosts[number].disk.struckFaults { tell(number, "its disk did: \(fault)") }
     }
   }
-  /// Whether more may be damaged than can be mended.
-  var isRuined: Bool { plan.isRuin && !damaged.isEmpty }
+  /// Whether more may be damaged than can be repaired.
+  var onlySafetyIsDue: Bool { plan.isSafetyOnly && !damaged.isEmpty }
   func tell(_ host: Int, _ text: @autoclosure () -> String) {
     guard let transcript else { return }
     let (seconds, rest) = simulation.now.quotientAndRemainder(dividingBy: 1_000_000)
@@ -184,27 +187,27 @@ public final class Life {
   }
 
   /// An error that no fault explains is a failure.
-  private func troubled(_ host: SimulatedHost, _ text: String) {
+  private func noteError(_ host: SimulatedHost, _ text: String) {
     // A sick disk excuses much, and not this.
     if text.contains("kind=SEMANTICS") { return fail("\(host.name) \(text)") }
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if realDisks[host.number] != nil { return }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
-    if text.hasSuffix("the disk is stuck") && plan.kinds.contains(.stallDisk) { return }
-    if text.hasPrefix("alarm=POISON"), plan.kinds.contains(.trap) { return clearLater(host) }
+    if text.hasSuffix("the disk is stuck") && plan.faultKinds.contains(.stallDisk) { return }
+    if text.hasPrefix("alarm=POISON"), plan.faultKinds.contains(.trap) { return clearPoisonLater(at: host) }
     if text.contains("over log-limit-mb") && plan.isLogLimited { return }
-    if text.contains("alarm=NOMEM") && plan.kinds.contains(.memory) { return }
+    if text.contains("alarm=NOMEM") && plan.faultKinds.contains(.memory) { return }
     // What wants a descriptor waits; a process does not die of it.
-    if dryHosts.contains(host.number), !text.hasPrefix("dies:"), !text.contains("quarantined") { return }
+    if hostsWithoutDescriptors.contains(host.number), !text.hasPrefix("dies:"), !text.contains("quarantined") { return }
     // What was being received when the power went is not all there: it is found out, and sent again.
     if text.hasPrefix("snapshot transfer:") && text.contains(".part at byte") { return }
     if damaged.contains(host.number) || everDamaged.contains(host.number) {
-      if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
+      if text.hasPrefix("dies:") && isFaultPhase { restart(host.number) }
       return
     }
-    let isSick = sickDisks.contains(host.number) || mayBegin && fullDisks.contains(host.number)
+    let isSick = faultyDisks.contains(host.number) || isFaultPhase && fullDisks.contains(host.number)
     if isSick && !text.contains("quarantined") {
-      if text.hasPrefix("dies:") && mayBegin { restart(host.number) }
+      if text.hasPrefix("dies:") && isFaultPhase { restart(host.number) }
       return
     }
     fail("\(host.name) \(text)")
@@ -218,7 +221,7 @@ public final class Life {
       fail("a node does not start: \(simulation.log)")
       return false
     }
-    guard plan.hasInitTrouble ? makeInTrouble() : make(by: first) else { return false }
+    guard plan.hasInitFaults ? makeClusterUnderFaults() : makeCluster(by: first) else { return false }
     guard let admin = simulation.connect(to: 0) else { return false }
     for _ in 0..<600 where failure == nil {
       simulation.run(for: 50_000)
@@ -228,7 +231,7 @@ public final class Life {
       if isLed { break }
     }
     if let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first {
-      ownMembers = Life.membersOfShards(topology)
+      ownMembers = Scenario.membersOfShards(topology)
     }
     var lines = ["PROGRAM SET main earn=1/100 expire=\(plan.sideMembers > 0 ? "1d backdate=5d" : "never")"]
     for merchant in ["east", "north", "west"] {
@@ -264,7 +267,7 @@ public final class Life {
     for number in order {
       let more = (damageable + [number]).map { simulation.hosts[$0].nodeID }
       let isMinority = groups.allSatisfy { voters in voters.filter { more.contains($0) }.count * 2 < voters.count }
-      if isMinority || plan.isRuin { damageable.append(number) }
+      if isMinority || plan.isSafetyOnly { damageable.append(number) }
     }
   }
 
@@ -276,12 +279,11 @@ public final class Life {
     return client.lines.first ?? "no answer"
   }
 
-  // MARK: Trouble
+  // MARK: Fault phase
 
-  private func troubleBegins() {
-    tell(-1, "trouble begins")
-    troubleBegan = simulation.now
-    mayBegin = true
+  private func beginFaultPhase() {
+    tell(-1, "fault phase begins")
+    isFaultPhase = true
     simulation.faults.lossPerMille = plan.lossPerMille
     simulation.faults.resendPerMille = plan.resendPerMille
     simulation.faults.dialPerMille = plan.dialPerMille
@@ -291,12 +293,12 @@ public final class Life {
       }
       if plan.drift > 0 { host.clockDrift = Int64(random.below(UInt64(plan.drift) * 2)) - plan.drift }
     }
-    for number in 0..<plan.terminals {
-      let terminal = LifeTerminal(self, number)
-      terminals.append(terminal)
-      simulation.call(after: random.below(200_000)) { terminal.wake() }
+    for number in 0..<plan.clients {
+      let client = RetryingClient(self, number)
+      clients.append(client)
+      simulation.call(after: random.below(200_000)) { client.wake() }
     }
-    scheduleStrike()
+    scheduleFault()
     scheduleAudit()
     scheduleTransaction()
     scheduleCatalogue()
@@ -305,11 +307,11 @@ public final class Life {
     watchReplicas()
   }
 
-  // MARK: What terminals ask of the life
+  // MARK: What clients ask of the scenario
 
   func anyHost(_ random: inout SeededGenerator) -> Int {
-    let up = simulation.hosts.indices.filter { !down.contains($0) && (mayBegin || !damaged.contains($0)) }
-    // In ruin nobody may be left: then it is one who does not answer.
+    let up = simulation.hosts.indices.filter { !down.contains($0) && (isFaultPhase || !damaged.contains($0)) }
+    // Beyond the budget nobody may be left: then it is one who does not answer.
     return random.pick(up.isEmpty ? Array(simulation.hosts.indices) : up)
   }
   /// Rises when a node may have to ask a leader again.
@@ -321,11 +323,11 @@ public final class Life {
     return random.chance(700) ? holds.remove(at: place) : holds[place]
   }
 
-  func answered(_ pending: LifeTerminal.Pending, _ line: String) {
+  func answered(_ pending: RetryingClient.Pending, _ line: String) {
     var operation = pending.operation
     operation.end = simulation.now
     operation.result = line.hasPrefix("+") ? .ok : .refused
-    if pending.isSide { return answeredBeside(pending, operation, line) }
+    if pending.isSide { return noteSideAnswer(pending, operation, line) }
     if let points = number("points", line) { operation.points = abs(points) }
     operation.balance = operation.result == .ok ? number("balance", line) : nil
     operation.available = number("available", line)
@@ -346,7 +348,7 @@ public final class Life {
       holds.append((String(tx), operation.id, operation.member, operation.points))
     }
   }
-  /// What was done before trouble began, and is not asked again.
+  /// What was done before the fault phase, and is not asked again.
   func noteBefore(_ operation: Operation) { operations.append(operation) }
   /// By how much `asof=` may be ahead of the time. It goes by the earliest of the clocks that a leader hears, which are two
   /// at least; one that jumps is believed for a moment.
@@ -363,13 +365,13 @@ public final class Life {
   }
   /// A read of the checks themselves.
   func record(_ operation: Operation, _ line: String) {
-    answered(LifeTerminal.Pending(operation: operation, line: ""), line)
+    answered(RetryingClient.Pending(operation: operation, line: ""), line)
   }
-  func gaveUp(_ pending: LifeTerminal.Pending) {
+  func noteGivenUp(_ pending: RetryingClient.Pending) {
     guard pending.operation.kind != .balance, !pending.operation.id.isEmpty else { return }
     var operation = pending.operation
     operation.end = pending.inDoubt ? .max : simulation.now
-    operation.result = pending.inDoubt ? .unknown : .none
+    operation.result = pending.inDoubt ? .inDoubt : .rejected
     if pending.isSide { side.operations.append(operation) } else { operations.append(operation) }
   }
 
@@ -389,7 +391,7 @@ public final class Life {
   }
   func number(_ name: String, _ line: String) -> Int64? { field(name, line).flatMap { Int64($0) } }
 
-  // MARK: Peace
+  // MARK: Quiescence
 
   /// Ten of the longest waits for an election.
   var patience: UInt64 {
@@ -398,15 +400,15 @@ public final class Life {
   }
 
   /// Faults end; a random set of hosts with a majority of every group is up, and everything must be answered.
-  private func peace() {
-    mayBegin = false
-    toldOf = []
+  private func quiesce() {
+    isFaultPhase = false
+    reportedShards = []
     simulation.faults.lossPerMille = 0
     simulation.faults.resendPerMille = 0
     simulation.faults.dialPerMille = 0
     simulation.heal()
     for number in realDisks.keys.sorted() { putBack(number) }
-    chooseDown()
+    chooseDownHosts()
     for host in simulation.hosts {
       host.clockOffset = 0
       host.clockDrift = 0
@@ -421,7 +423,7 @@ public final class Life {
       host.disk.cancelFaults()
       // What a disk has refused is made anew from the log when the process starts.
       // And who is about to stop, or has no power and has not noticed, has stopped.
-      if sickDisks.contains(host.number) || stopped[host.number] == host.life || host.disk.isPowerOut {
+      if faultyDisks.contains(host.number) || stopped[host.number] == host.generation || host.disk.isPowerOut {
         simulation.killProcess(host.number)
       }
       if down.contains(host.number) {
@@ -431,20 +433,20 @@ public final class Life {
           down.insert(host.number)
           continue
         }
-        return fail("\(host.name) does not start in peace: \(host.failure ?? "")")
+        return fail("\(host.name) does not start in quiescence: \(host.failure ?? "")")
       }
     }
     clearPoisons()
-    tell(-1, "peace begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
-    for terminal in terminals { terminal.peace() }
-    askEverywhere()
+    tell(-1, "quiescence begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
+    for client in clients { client.quiesce() }
+    askEveryShard()
     waitForAnswers()
   }
 
   /// Until all that is asked is answered, which must be soon.
   func waitForAnswers() {
     let began = simulation.now
-    let isDone = { [self] in failure != nil || terminals.allSatisfy(\.pending.isEmpty) }
+    let isDone = { [self] in failure != nil || clients.allSatisfy(\.pending.isEmpty) }
     var quiet = simulation.run(for: patience, until: isDone)
     // A majority that has to be sent a snapshot first takes its time: here its pieces are of a few bytes.
     let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
@@ -459,21 +461,21 @@ public final class Life {
       }
     }
     guard failure == nil else { return }
-    let waiting = terminals.flatMap(\.pending)
-    let silent = quiet || !isRuined ? [] : waiting.filter { !isToldOf($0) }
-    if isRuined { for terminal in terminals { terminal.abandon() } }
-    guard silent.isEmpty else { return wrong("halted without a word; not answered: \(silent.map(\.line))") }
+    let waiting = clients.flatMap(\.pending)
+    let silent = quiet || !onlySafetyIsDue ? [] : waiting.filter { !isReported($0) }
+    if onlySafetyIsDue { for client in clients { client.abandon() } }
+    guard silent.isEmpty else { return reportViolation("halted without a word; not answered: \(silent.map(\.line))") }
     guard quiet else {
-      return fail("not answered within \(patience / 1000) ms of peace: \(waiting.map(\.line))")
+      return fail("not answered within \(patience / 1000) ms of quiescence: \(waiting.map(\.line))")
     }
     tell(-1, "all is answered after \((simulation.now - began) / 1000) ms")
   }
 
   /// These are down from now on, too.
-  func settleDown(_ more: Set<Int>) { down.formUnion(more) }
+  func keepDown(_ more: Set<Int>) { down.formUnion(more) }
 
   /// Whom to take down: as many as may be, those in `first` before others.
-  func chooseDown(first: [Int] = []) {
+  func chooseDownHosts(first: [Int] = []) {
     // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
     // may all be needed.
     let present = Simulation.epoch + Int64(simulation.now) + 400_000

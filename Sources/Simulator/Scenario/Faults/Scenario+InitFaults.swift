@@ -1,11 +1,11 @@
 import Base
 import Cluster
 
-/// How a life's cluster is made.
-extension Life {
+/// How a scenario's cluster is made.
+extension Scenario {
   private var initLine: String { "CLUSTER INIT shards=\(plan.shards) replicas=\(plan.replicas)" }
 
-  func make(by admin: SimulatedClient) -> Bool {
+  func makeCluster(by admin: SimulatedClient) -> Bool {
     let made = ask(admin, initLine)
     if !made.hasPrefix("+cluster=") { fail("the cluster is not made: \(made)") }
     return failure == nil
@@ -13,7 +13,7 @@ extension Life {
 
   /// It is asked for at several nodes, and one of all dies meanwhile: then there is one cluster of all, or none; those who
   /// asked others are answered in time; and asking again makes it.
-  func makeInTrouble() -> Bool {
+  func makeClusterUnderFaults() -> Bool {
     let count = simulation.hosts.count
     let victim = Int(random.below(UInt64(count)))
     var asked: [(host: Int, client: SimulatedClient)] = []
@@ -41,14 +41,14 @@ extension Life {
       if answer.hasPrefix("+cluster=") { break }
       simulation.run(for: 2_000_000)
     }
-    if !answer.hasPrefix("+cluster=") { fail("after trouble the cluster is not made: \(answer)") }
+    if !answer.hasPrefix("+cluster=") { fail("after faults the cluster is not made: \(answer)") }
     simulation.run(for: 2_000_000)
     return hasOneCluster() && failure == nil
   }
 
   private func hasOneCluster() -> Bool {
     let clusters = simulation.hosts.map { $0.node?.knownTopology?.cluster ?? 0 }
-    if Set(clusters).count > 1 { wrong("nodes of one CLUSTER INIT are in different clusters: \(clusters)") }
+    if Set(clusters).count > 1 { reportViolation("nodes of one CLUSTER INIT are in different clusters: \(clusters)") }
     return failure == nil
   }
 }

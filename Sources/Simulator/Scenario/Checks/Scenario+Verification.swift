@@ -2,8 +2,8 @@ import Base
 import Checker
 import Cluster
 
-/// What must hold when a life is over.
-extension Life {
+/// What must hold when a scenario is over.
+extension Scenario {
   /// Who is up and was never damaged.
   var up: [Int] { simulation.hosts.indices.filter { !down.contains($0) && !damaged.contains($0) } }
   /// Who was damaged, and runs.
@@ -15,22 +15,22 @@ extension Life {
     for number in wiped where simulation.hosts[number].node?.replicaViews.isEmpty == false {
       return fail("a node that is new takes part in a group")
     }
-    guard converge(), audit() else { return }
+    guard waitForConvergence(), checkAudit() else { return }
     checkLogs()
-    if plan.kinds.contains(.memory) { checkShortMemory() } else { repeatAll() }
+    if plan.faultKinds.contains(.memory) { checkShortMemory() } else { repeatAnsweredRequests() }
     for number in up where failure == nil { checkCatalogue(at: number) }
     guard failure == nil else { return }
-    for number in damagedUp where failure == nil { probe(number) }
+    for number in damagedUp where failure == nil { probeDamagedHost(number) }
     // Who was damaged need not have been given all of it again, and leads nobody now.
     for number in damaged.sorted() { simulation.kill(number) }
-    settleDown(damaged)
+    keepDown(damaged)
     if !damaged.isEmpty { simulation.run(for: 5_000_000) }
-    guard failure == nil, converge() else { return }
+    guard failure == nil, waitForConvergence() else { return }
     checkBooks()
     guard failure == nil else { return }
-    if !damaged.isEmpty { mend() }
+    if !damaged.isEmpty { repair() }
     guard failure == nil else { return }
-    judge()
+    checkLinearizability()
   }
 
   /// No log is much longer than it may be, whoever held it back.
@@ -44,16 +44,16 @@ extension Life {
   }
 
   /// Beyond the budget: what is still answered must be right.
-  func verifyRuin() {
-    for number in up + damagedUp where failure == nil { probe(number) }
-    judge()
+  func verifySafety() {
+    for number in up + damagedUp where failure == nil { probeDamagedHost(number) }
+    checkLinearizability()
   }
 
-  private func judge() {
+  private func checkLinearizability() {
     // Where shards have halted, points may be on their way for good.
-    let verdict = LinearizabilityChecker.check(operations, isSettled: !isRuined)
-    switch verdict.outcome {
-    case .violation(let violation): wrong("not linearizable: \(violation)")
+    let report = LinearizabilityChecker.check(operations, isSettled: !onlySafetyIsDue)
+    switch report.finding {
+    case .violation(let violation): reportViolation("not linearizable: \(violation)")
     case .undecided: isUndecided = true
     case .ok: break
     }
@@ -61,7 +61,7 @@ extension Life {
 
   /// All replicas that are up come to the same place; a snapshot that has to be sent anew takes its time, and longer over
   /// a narrow link: as long as more comes, it is waited for, ten minutes at most.
-  func converge() -> Bool {
+  func waitForConvergence() -> Bool {
     let began = simulation.now
     var differing: String? = "nothing is known"
     for _ in 0..<10 where failure == nil && differing != nil {
@@ -74,7 +74,7 @@ extension Life {
       if bytesReceived(by: up) <= received { break }
     }
     guard differing == nil, failure == nil else {
-      fail("replicas do not agree after \((simulation.now - began) / 1_000_000) s of peace: \(differing ?? "")")
+      fail("replicas do not agree after \((simulation.now - began) / 1_000_000) s of quiescence: \(differing ?? "")")
       return false
     }
     tell(-1, "replicas agree after \((simulation.now - began) / 1000) ms")
@@ -96,12 +96,14 @@ extension Life {
       return "shard \(shard): " + places.joined(separator: ", ")
     }
     let digests = views.compactMap(\.digest)
-    if let one = digests.first, !digests.allSatisfy({ $0 == one }) { wrong("shard \(shard): digests differ in peace") }
+    if let one = digests.first, !digests.allSatisfy({ $0 == one }) {
+      reportViolation("shard \(shard): digests differ in quiescence")
+    }
     if lacksSemantics(views) { return "shard \(shard): newer semantics have not begun" }
     return nil
   }
 
-  private func audit() -> Bool {
+  private func checkAudit() -> Bool {
     guard let number = up.first, let client = simulation.connect(to: number) else { return true }
     var total = ""
     // A transfer that nobody waits for any more is delivered when its leader sends it again.
@@ -117,7 +119,7 @@ extension Life {
       simulation.run(for: 1_000_000)
     } while simulation.now < end
     // A shard whose stamps once ran ahead of all clocks takes no marker until these have come as far.
-    if total.hasPrefix("-UNAVAILABLE"), plan.kinds.contains(.clockJump) { return true }
+    if total.hasPrefix("-UNAVAILABLE"), plan.faultKinds.contains(.clockJump) { return true }
     guard total.contains("balanced=yes"), total.contains("intransit=0") else {
       fail("the books do not balance: \(total)")
       return false
@@ -137,7 +139,7 @@ extension Life {
       simulation.send(part.joined(separator: "\n") + "\n", on: client)
       // Each may be a barrier that crosses the longest link twice.
       guard simulation.run(for: 60_000_000, until: { client.lineCount >= part.count }) else {
-        fail("\(simulation.hosts[number].name) answers \(client.lineCount) of \(part.count) requests in peace")
+        fail("\(simulation.hosts[number].name) answers \(client.lineCount) of \(part.count) requests in quiescence")
         return []
       }
       answers += client.lines
@@ -147,23 +149,23 @@ extension Life {
   }
 
   /// Every answer that was given is given again, by one node that knows them all and by one of the others each.
-  func repeatAll() {
+  func repeatAnsweredRequests() {
     let one = up[Int(random.below(UInt64(up.count)))]
     for (place, number) in up.enumerated() where failure == nil {
       let share = number == one ? answers : answers.enumerated().filter { $0.offset % up.count == place }.map(\.element)
-      repeatAll(share, at: number)
+      repeatAnsweredRequests(share, at: number)
     }
   }
-  /// Who finds only now what rotted hands over first, a mended node too: no history tells of what was refused, so that it
-  /// may not have been read since. A log that is too long is made shorter first. And who takes a shard over in peace, with
+  /// Who finds only now what rotted hands over first, a repaired node too: no history tells of what was refused, so that it
+  /// may not have been read since. A log that is too long is made shorter first. And who takes a shard over in quiescence, with
   /// more to apply than its patience, says so, in doubt to whom the last leader took a request from.
-  func repeatAll(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
+  func repeatAnsweredRequests(_ answers: [(line: String, answer: String, operation: Operation)], at number: Int) {
     var found = askAll(number, answers.map(\.line))
     for _ in 0..<3 where failure == nil {
       let unanswered = found.indices.filter { place in
         !damaged.union(everDamaged).isEmpty && found[place].hasPrefix("-UNAVAILABLE")
           || plan.isLogLimited && found[place].hasPrefix("-BUSY the log")
-          || plan.isImpatient && Life.isOfTakeover(found[place])
+          || plan.isImpatient && Scenario.isOfTakeover(found[place])
       }
       if unanswered.isEmpty { break }
       simulation.run(for: 2_000_000)
@@ -173,7 +175,7 @@ extension Life {
     }
     guard failure == nil else { return }
     for (known, now) in zip(answers, found) where known.answer != now {
-      return wrong(
+      return reportViolation(
         "\(known.line) was answered \(known.answer), and \(simulation.hosts[number].name) now says \(now)")
     }
   }
@@ -184,10 +186,10 @@ extension Life {
   }
 
   /// Asks a node that may be unable to answer: what it does say of the past is what was said.
-  private func probe(_ number: Int) {
+  private func probeDamagedHost(_ number: Int) {
     guard let client = simulation.connect(to: number) else { return }
     defer { simulation.disconnect(client) }
-    for known in answers.suffix(LifePlan.probes) {
+    for known in answers.suffix(ScenarioPlan.probes) {
       let answer = ask(client, known.line, for: 8_000_000)
       guard client.lineCount > 0 else { return tell(number, "does not answer \(known.line)") }
       if ["-UNAVAILABLE", "-BUSY", "-UNKNOWN"].contains(where: { answer.hasPrefix($0) }) {
@@ -196,7 +198,8 @@ extension Life {
       }
       guard answer == known.answer else {
         let name = simulation.hosts[number].name
-        return wrong("\(known.line) was answered \(known.answer), and \(name), which was damaged, now says \(answer)")
+        return reportViolation(
+          "\(known.line) was answered \(known.answer), and \(name), which was damaged, now says \(answer)")
       }
     }
     for member in (0..<plan.members).map({ plan.member(UInt64($0)) }) {
@@ -205,7 +208,7 @@ extension Life {
       if answer.hasPrefix("+") {
         record(Operation(.balance, member: member, client: "probe \(number)", begin: asked), answer)
       } else if !answer.hasPrefix("-UNAVAILABLE"), !answer.hasPrefix("-BUSY"), client.lineCount > 0 {
-        return wrong("BALANCE \(member) at \(simulation.hosts[number].name), which was damaged: \(answer)")
+        return reportViolation("BALANCE \(member) at \(simulation.hosts[number].name), which was damaged: \(answer)")
       }
     }
   }
@@ -256,7 +259,7 @@ extension Life {
     return book
   }
 
-  /// What each member's history shows is what terminals were told, once each, and adds up to the balance.
+  /// What each member's history shows is what clients were told, once each, and adds up to the balance.
   private func checkBooks() {
     guard let number = up.last, let client = simulation.connect(to: number) else { return }
     var seen: [String: Int] = [:]
@@ -275,14 +278,14 @@ extension Life {
     }
     if plan.hasFrozen {
       let line = ask(client, "BALANCE frozen program=main")
-      if self.number("balance", line) ?? 0 != 0 { return wrong("a frozen member was given points: \(line)") }
+      if self.number("balance", line) ?? 0 != 0 { return reportViolation("a frozen member was given points: \(line)") }
     }
     for operation in operations + side.operations where operation.kind != .balance {
       let count = seen[operation.id] ?? 0
       switch operation.result {
       case .ok:
         if count != 1 { return fail("\(operation.id) was acknowledged, and is there \(count) times") }
-      case .refused, .none:
+      case .refused, .rejected:
         // What the recipient refused went and came back: it adds up, or the sum above would not.
         let mayComeBack =
           operation.to == "frozen"
@@ -290,7 +293,7 @@ extension Life {
         if count != 0 && !mayComeBack {
           return fail("\(operation.id) was \(operation.result), and is there")
         }
-      case .unknown:
+      case .inDoubt:
         if count > 1 { return fail("\(operation.id) is there \(count) times") }
       }
     }

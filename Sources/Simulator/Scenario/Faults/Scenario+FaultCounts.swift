@@ -1,15 +1,15 @@
 /// How often each fault has happened: not how often it was planned.
-extension Life {
-  public static let faultWords = StrikeKind.allCases.map(\.word) + chances
+extension Scenario {
+  public static let faultNames = FaultKind.allCases.map(\.name) + chances
   private static let chances = [
-    "lostLink", "resent", "misdialled", "copied", "terminal", "clockDrift", "timerDrift", "mended", "initTrouble",
+    "lostLink", "resent", "misdialled", "duplicated", "client", "clockDrift", "timerDrift", "repaired", "initFaults",
     "impostor",
   ]
 
-  /// One count for each of `faultWords`.
+  /// One count for each of `faultNames`.
   public var faultCounts: [Int] {
     let done = simulation.hosts.flatMap(\.disk.struckFaults)
-    func count(_ kind: StrikeKind) -> Int {
+    func count(_ kind: FaultKind) -> Int {
       switch kind {
       case .tear: simulation.faultCounts.torn
       case .failSync: done.count { $0.hasPrefix("failed sync") }
@@ -17,16 +17,17 @@ extension Life {
       case .lostWrite: done.count { $0.hasPrefix("lost write") }
       case .strayWrite: done.count { $0.hasPrefix("misdirected write") }
       case .failedRead: done.count { $0.hasPrefix("failed read") }
-      default: struck[kind.rawValue]
+      default: injectedCounts[kind.rawValue]
       }
     }
     let network = simulation.faultCounts
     let drifts = [plan.drift > 0 ? 1 : 0, plan.timerDrift > 0 ? 1 : 0]
-    return StrikeKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, copies, mishaps] + drifts
-      + [mendedCount, plan.hasInitTrouble ? 1 : 0, impostorCount]
+    return FaultKind.allCases.map(count) + [network.lost, network.resent, network.misdialled, duplicates, clientFaults]
+      + drifts
+      + [repairedCount, plan.hasInitFaults ? 1 : 0, impostorCount]
   }
   /// `kill=3 power=1`: what has happened at all.
-  public static func words(_ counts: [Int]) -> String {
-    zip(faultWords, counts).filter { $0.1 > 0 }.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
+  public static func describe(_ counts: [Int]) -> String {
+    zip(faultNames, counts).filter { $0.1 > 0 }.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
   }
 }
