@@ -1,7 +1,8 @@
 extension VerbSpec {
   /// What no terminal says: what shards log for themselves and send each other, and what nodes ask them.
   static let inner: [VerbSpec] = [
-    .init(.catalogue, "CATALOGUE", work: 64, traits: [.grows, .ofShard], summary: "A versioned delta of the catalogue."),
+    .init(
+      .catalogue, "CATALOGUE", work: 64, traits: [.grows, .ofShard], summary: "A versioned delta of the catalogue."),
     .init(
       .tick, "TICK", work: 512, traits: .ofShard,
       summary: "Books what is due: hold timeouts and lot expiries, in bounded steps."),
