@@ -18,7 +18,7 @@ let package = Package(
   targets: [
     .target(name: "Base"),
     .target(name: "Vocabulary", dependencies: ["Base"], exclude: ["README.md"]),
-    .target(name: "Raft", dependencies: ["Base"]),
+    .target(name: "Raft", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Ledger", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
     .target(name: "Protocol", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
