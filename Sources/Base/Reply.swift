@@ -79,6 +79,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case before = 76
   case warnings = 77
   case why = 78
+  case at = 79
+  case text = 80
 
   /// How the field's value is encoded.
   public enum Shape: Sendable {
@@ -115,7 +117,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text), ("default", .text),
     ("more", .text), ("before", .transaction), ("warnings", .text),
-    ("why", .text),
+    ("why", .text), ("at", .stamp), ("text", .text),
   ]
 }
 

@@ -27,6 +27,7 @@ extension Ledger {
     case .history: return try readHistory(call)
     case .transactionShow: return try readTransaction(call)
     case .memberShow: try readMember(call, &reply)
+    case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
     case .requestSeen: readRequest(call, &reply)
     case .facts: return try readFacts(call, &reply)
@@ -35,7 +36,7 @@ extension Ledger {
     return .replied
   }
   /// The member that a query is about.
-  private func member(_ call: Call) throws(Stop) -> Ref<MemberRecord> {
+  func member(_ call: Call) throws(Stop) -> Ref<MemberRecord> {
     guard let number = findMember(call.party, tenant: call.tenant) else {
       throw .refused(.notFound("member", call.party))
     }

@@ -43,7 +43,9 @@ public struct Argument: Sendable {
   }
 
   /// As a line of help has it: `WHO`, `spend=MINOR`.
-  public var text: String { key.map { "\($0.word)=\($0.placeholder)" } ?? name }
+  public var text: String {
+    key.map { "\($0.word)=\(shape == .identifier && $0.shape != shape ? "WORD" : $0.placeholder)" } ?? name
+  }
 
   // MARK: By place
 
@@ -61,7 +63,9 @@ public struct Argument: Sendable {
 
   // MARK: By key
 
-  static func required(_ key: Key, part: Part? = nil) -> Argument { Argument(key, .required, part) }
+  static func required(_ key: Key, shape: Shape? = nil, part: Part? = nil) -> Argument {
+    Argument(key, .required, part, shape: shape)
+  }
   static func oneOf(_ key: Key) -> Argument { Argument(key, .oneOf, nil) }
   static func atMostOne(_ key: Key) -> Argument { Argument(key, .atMostOne, nil) }
   static func optional(

@@ -28,6 +28,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case after = 26
   case `default` = 27
   case dryRun = 28
+  case text = 30
   case shard = 40
 
   /// As it stands in a request, without the `=`.
@@ -53,6 +54,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: .transaction
     case .read: .readMode
     case .name, .title: .text
+    case .text: .note
     case .kind: .programKind
     case .earn: .rate
     case .expire: .expiry
@@ -79,7 +81,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: "TX"
     case .read: "local|leader"
     case .member: "id"
-    case .name, .title: "TEXT"
+    case .name, .title, .text: "TEXT"
     case .region: "r"
     case .card: "NUMBER"
     case .kind: "points|money"

@@ -49,7 +49,7 @@ extension Shape {
     switch self {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber: return Shape.isWhole(value, range)
     case .readMode, .programKind, .merchantState, .yesNo: return isChoice(value)
-    case .text: return Shape.isText(bytes)
+    case .text, .note: return isText(bytes)
     default: break
     }
     guard let number = number(of: bytes) else { return false }
@@ -107,9 +107,9 @@ extension Shape {
     return false
   }
 
-  /// Valid UTF-8 of at most 256 bytes without U+0000…U+001F and U+007F…U+009F.
-  private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard bytes.count <= maximumTextBytes, let text = String(validating: bytes, as: UTF8.self) else { return false }
+  /// Valid UTF-8 without U+0000…U+001F and U+007F…U+009F.
+  private func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count <= maximumBytes, let text = String(validating: bytes, as: UTF8.self) else { return false }
     return text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
   }
 

@@ -15,6 +15,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case spend
   /// UTF-8 without control characters.
   case text
+  /// The same, and longer: what is noted of a member.
+  case note
   /// RFC 3339 UTC, or milliseconds since 1970. The number is microseconds since 1970.
   case moment
   /// `P/M`: points for so many minor units. The number is P << 32 | M.
@@ -56,7 +58,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always) public var wire: Wire {
     switch self {
     case .free: .rest
-    case .identifier, .text: .text
+    case .identifier, .text, .note: .text
     case .who: .who
     case .transaction: .transaction
     default: .number
@@ -66,7 +68,14 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// The most points, or minor units, that one request may name.
   public static let maximumAmount: Int64 = 1_000_000_000_000_000
   public static let maximumIdentifierBytes = 64
-  public static let maximumTextBytes = 256
+  /// The most bytes of a text.
+  @inlinable @inline(__always) public var maximumBytes: Int {
+    switch self {
+    case .identifier: 64
+    case .note: 1_024
+    default: 256
+    }
+  }
 
   /// Which numbers it may have, of a shape that is a whole number or counts a unit.
   @inlinable @inline(__always) public var range: ClosedRange<Int64>? {
@@ -82,7 +91,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .shardCount: 1...4_096
     case .replicaCount: 1...9
     case .shardNumber: 0...65_535
-    case .free, .identifier, .who, .transaction, .text, .moment, .expiry, .readMode, .programKind, .merchantState,
+    case .free, .identifier, .who, .transaction, .text, .note, .moment, .expiry, .readMode, .programKind,
+      .merchantState,
       .yesNo:
       nil
     }
@@ -116,7 +126,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
     case .shardNumber: "a shard's number, \(bounds)"
-    case .text: "UTF-8 text of at most \(Shape.maximumTextBytes) bytes without control characters"
+    case .text, .note: "UTF-8 text of at most \(maximumBytes) bytes without control characters"
     case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
     case .rate: "points/minor-units like 1/100, each from \(bounds) (points may be 0)"
     case .expiry:

@@ -31,6 +31,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterStatus = 29
   case health = 30
   case clusterAlarm = 40
+  case memberNote = 43
+  case memberNotes = 44
 
   // What a connection says about itself: answered by the node at hand.
   case hello = 64

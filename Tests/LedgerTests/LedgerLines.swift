@@ -1,5 +1,6 @@
 import Base
 import CommandSupport
+import Vocabulary
 
 @testable import Ledger
 
@@ -53,6 +54,14 @@ extension World {
       Command.appendTransfer(
         to: &buffer, context: context, from: from, fromCard: fromCard, recipient: to, recipientCard: toCard,
         program: text("program"), points: number("points") ?? 0, request: request)
+    case "MEMBER" where words[1].hasPrefix("NOTE"):
+      let (member, card) = try who(2)
+      let isQuery = words[1] == "NOTES"
+      Query.appendOfMember(
+        isQuery ? .memberNotes : .memberNote, to: &buffer, context: context, member: member, card: card,
+        texts: isQuery ? [] : [(.kind, text("kind")), (.text, text("text")), (.id, text("id"))],
+        numbers: isQuery ? [(.limit, number("limit"))] : [])
+      return (buffer.array, isQuery)
     case "MEMBER": return (try buildMember(words, keys, context, request), words[1] == "SHOW")
     case "CARD":
       if words[1] == "ADD" {

@@ -24,7 +24,7 @@ struct PropertyTests {
       let merchant = "merchant=\(["cafe", "book", "shut"][pick(12) == 0 ? 2 : pick(2)])"
       let program = pick(3) == 0 ? " program=miles" : ""
       let line: String
-      switch pick(25) {
+      switch pick(26) {
       case 0...5: line = "EARN \(member()) \(merchant) spend=\(pick(90_000)) \(id)\(program)"
       case 6: line = "EARN \(member()) \(merchant) points=\(1 + pick(500)) \(id)\(program)"
       case 7...9: line = "REDEEM \(member()) \(merchant) points=\(1 + pick(400)) \(id)\(program)"
@@ -38,6 +38,10 @@ struct PropertyTests {
         line = "TRANSFER \(member()) \(members[pick(members.count)]) points=\(1 + pick(300)) \(id) program=points"
       case 21: line = "MEMBER \(["FREEZE", "THAW", "THAW"][pick(3)]) \(members[pick(members.count)])"
       case 22: line = "CARD ADD c\(pick(8)) member=\(members[pick(members.count)]) \(id)"
+      case 24:
+        line =
+          "MEMBER NOTE \(member()) kind=\(["visit", "complaint"][pick(2)]) text=t\(pick(50))"
+          + (pick(2) == 0 ? " \(id)" : "")
       case 23: line = "CARD \(["LOST", "FOUND", "REMOVE"][pick(3)]) c\(pick(8))"
       default:
         line =

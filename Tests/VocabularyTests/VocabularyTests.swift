@@ -51,6 +51,8 @@ import Testing
       29 CLUSTER STATUS:
       30 HEALTH:
       40 CLUSTER ALARM: LIST|CLEAR NAME shard
+      43 MEMBER NOTE: WHO kind text id
+      44 MEMBER NOTES: WHO limit read
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -65,7 +67,7 @@ import Testing
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
-      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 40 shard
+      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 30 text, 40 shard
       """
     let rows = VerbSpec.table.filter { $0.route != .connection }.sorted { $0.verb.rawValue < $1.verb.rawValue }
     let found = rows.map { row in

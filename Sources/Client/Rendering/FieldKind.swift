@@ -22,7 +22,8 @@ enum FieldKind: Sendable {
     "intransit": .count, "lag_entries": .count, "leader": .text, "leaders": .count, "learners": .list, "log": .bytes,
     "log_pinned": .bytes, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
     "nodes": .count, "of": .text, "program": .text, "region": .text, "replicas": .count, "request": .text,
-    "shard": .count, "shards": .count, "since": .moment, "slots": .text, "state": .text, "sum": .count, "term": .count,
+    "shard": .count, "shards": .count, "since": .moment, "slots": .text, "state": .text, "at": .moment, "text": .text,
+    "sum": .count, "term": .count,
     "time": .moment, "title": .text, "to": .text, "total": .flag, "transactions": .count, "tx": .text, "up": .count,
     "version": .text, "voters": .list, "warnings": .list, "why": .sentences,
   ]

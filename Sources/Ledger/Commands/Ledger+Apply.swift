@@ -75,12 +75,14 @@ extension Ledger {
     case .memberFreeze: return try freezeMember(call, &reply)
     case .memberThaw: return try thawMember(call, &reply)
     case .memberClose: return try closeMember(call, &reply)
+    case .memberNote: return try noteMember(call, &reply)
     case .cardAdd: return try addCard(call, &reply)
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
     case .cardRemove: return try changeCard(call, .remove, &reply)
     case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .birth: return try decideInner(call, &reply)
-    case .balance, .history, .transactionShow, .memberShow, .cardHolders, .requestSeen, .facts, .audit, .programSet,
+    case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .programSet,
       .programList, .merchantSet, .merchantList, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .health, .hello, .auth, .clientSetInfo, .clientSetName, .clientGetName, .clientID, .clientList,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,

@@ -148,7 +148,9 @@ struct Call: BitwiseCopyable {
       guard shape.range?.contains(number) ?? true else { throw wrong(rule, place) }
     case .text:
       let text = try reader.readCounted()
-      guard shape == .text ? text.count <= Shape.maximumTextBytes : text.isIdentifier else { throw wrong(rule, place) }
+      guard shape == .identifier ? text.isIdentifier : text.count <= shape.maximumBytes else {
+        throw wrong(rule, place)
+      }
     case .transaction:
       guard try reader.read(UInt64.self) >> 48 < UInt64(Slot.count) else { throw wrong(rule, place) }
     case .who:

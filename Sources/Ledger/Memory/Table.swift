@@ -109,6 +109,13 @@ struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
     index.insert(hash, ref.rawValue)
     return ref
   }
+  /// Adds a record that is found in the place of another under the same hash, or beside all others where there is none.
+  mutating func append(_ record: Record, _ hash: UInt64, before other: Ref<Record>) -> Ref<Record> {
+    guard other != .none else { return append(record, hash) }
+    let ref = records.append(record)
+    index.replace(hash, other.rawValue, with: ref.rawValue)
+    return ref
+  }
   func forEach<E: Error>(_ body: (Ref<Record>, UnsafePointer<Record>) throws(E) -> Void) throws(E) {
     try records.forEach(body)
   }

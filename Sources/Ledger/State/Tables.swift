@@ -3,6 +3,7 @@ import Base
 /// The tables of a ledger. Each has a line where it is declared and one in `visitTables`, and no more: see `StateRecord`.
 struct Tables: TabledState, ~Copyable {
   var members = KeyedTable<MemberRecord>()
+  var notes = KeyedTable<NoteRecord>()
   var accounts = Table<AccountRecord>()
   var lots = Table<LotRecord>()
   var takes = Table<TakeRecord>()
@@ -27,6 +28,7 @@ struct Tables: TabledState, ~Copyable {
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&members)
+    try visitor.visit(&notes)
     try visitor.visit(&accounts)
     try visitor.visit(&lots)
     try visitor.visit(&takes)

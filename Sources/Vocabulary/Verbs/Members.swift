@@ -18,6 +18,16 @@ extension VerbSpec {
       .memberClose, "MEMBER CLOSE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
       summary: "Ends a membership: holds are released, what is left lapses.", example: "MEMBER CLOSE ann"),
     .init(
+      .memberNote, "MEMBER NOTE", .members,
+      [.who, .required(.kind, shape: .identifier), .required(.text), .optional(.id)], .member, .changes,
+      traits: .grows, reply: "+OK", summary: "Notes something about a member: a visit, a complaint, a consultation.",
+      example: "MEMBER NOTE ann kind=visit text=\"asked for a larger size\""),
+    .init(
+      .memberNotes, "MEMBER NOTES", .members,
+      [.who, .optional(.limit, shape: .historyLimit, standard: 20), .optional(.read)], .member, .read,
+      reply: "records, newest first: at kind text [asof]", summary: "What was noted about a member.",
+      example: "MEMBER NOTES ann limit=5"),
+    .init(
       .cardAdd, "CARD ADD", .members, [.number, .required(.member, part: .party), .optional(.id)], .card, .changes,
       traits: [.barrier, .grows], reply: "+OK", summary: "Binds a card to a member.",
       example: "CARD ADD 5001 member=ann"),
