@@ -57,7 +57,7 @@ import Testing
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
-      "MEMBER needs one of ADD, SHOW, FREEZE, THAW, CLOSE"
+      "MEMBER needs one of ADD, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES"
     ),
     ("TX DROP\n", "unknown subcommand 'DROP' of TX; it has SHOW"),
     // SHOW belongs to MEMBER and TX, not to CARD.
