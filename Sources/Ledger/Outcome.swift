@@ -92,16 +92,16 @@ public struct LedgerLimits: Sendable, Hashable {
 public struct AuditFigures: Sendable {
   public struct Program: Sendable, Hashable {
     public var name: [UInt8]
+    private var figures = [Int128](repeating: 0, count: AccountCode.room)
+
+    init(name: [UInt8]) { self.name = name }
+    /// What an account has, over all merchants.
+    public internal(set) subscript(_ code: AccountCode) -> Int128 {
+      get { figures[Int(code.rawValue)] }
+      set { figures[Int(code.rawValue)] = newValue }
+    }
     /// The sum over all accounts of the program in this shard: 0 unless something is broken.
-    public var sum: Int128
-    /// Points that left members here and whose arrival is not recorded here yet.
-    public var inTransit: Int128
-    /// Net points that arrived from other shards, negated. Over all shards, at one stamp, it is between -(in transit) and 0.
-    public var betweenShards: Int128
-    public var members: Int128
-    public var merchantIssues: Int128
-    public var merchantRedeems: Int128
-    public var breakage: Int128
+    public var sum: Int128 { figures.reduce(0, &+) }
   }
   public var shard: ShardID
   public var index: LogIndex

@@ -35,14 +35,14 @@ struct LapsedTests {
       ok
       """
     #expect(try world.play(transcript) == transcript)
-    #expect(world.shards[0].ledger.auditFigures().programs[0].breakage == 0)
-    #expect(world.shards[0].ledger.auditFigures().programs[0].merchantIssues == -30)
+    #expect(world.shards[0].ledger.auditFigures().programs[0][.breakage] == 0)
+    #expect(world.shards[0].ledger.auditFigures().programs[0][.merchantIssues] == -30)
   }
 
   /// What remains of the lot, what lapsed of it, any other points, debt.
   @Test func whatIsTakenBackIsTakenInTheOrderOfTheRule() throws {
     let world = try World.withCafe("earn=1/1 expire=30d", start: "2026-03-01T12:00")
-    func breakage() -> Int128 { world.shards[0].ledger.auditFigures().programs[0].breakage }
+    func breakage() -> Int128 { world.shards[0].ledger.auditFigures().programs[0][.breakage] }
     _ = try world.run("EARN ann merchant=cafe points=100 id=a")
     _ = try world.run("EARN ann merchant=cafe points=50 id=b")
     _ = try world.run("REDEEM ann merchant=cafe points=30 id=c")
@@ -75,7 +75,7 @@ struct LapsedTests {
     try pass(world, days: 31)
     // 60 lapsed at ann, of which some joined from bob: at most what lapsed of the purchase's own lot.
     let ledger = world.shards[0]
-    let own = try #require(ledger.ledger.auditFigures().programs.first).breakage
+    let own = try #require(ledger.ledger.auditFigures().programs.first)[.breakage]
     #expect(own == 60)
     let remembered = (ledger.ledger.tables.lapsed.first..<ledger.ledger.tables.lapsed.end).reduce(Int64(0)) {
       $0 + max(0, ledger.ledger.tables.lapsed.read($1).pointee.points)
@@ -207,7 +207,7 @@ struct LapsedTests {
         // What nobody has touched is booked when somebody does.
         _ = try world.run("EARN ann merchant=cafe spend=0 id=t\(step)")
         #expect(try world.run("BALANCE ann").contains("balance=\(there - debt) held=0 available=\(there) debt=\(debt)"))
-        #expect(world.shards[0].ledger.auditFigures().programs[0].breakage == Int128(breakage))
+        #expect(world.shards[0].ledger.auditFigures().programs[0][.breakage] == Int128(breakage))
       }
     }
   }
@@ -227,12 +227,12 @@ struct LapsedTests {
     }
     #expect(try world.run("MEMBER CLOSE ann") == "+OK")
     let home = world.home("ann")
-    let before = world.shards[home].ledger.auditFigures().programs[0].breakage
+    let before = world.shards[home].ledger.auditFigures().programs[0][.breakage]
     world.afterEntry = { try world.shards[$0].ledger.checkInvariants() }
     world.holdsPost = false
     try world.deliverAll()
     #expect(try world.run("BALANCE ann").contains(" balance=0 held=0 available=0 debt=0"))
-    #expect(world.shards[home].ledger.auditFigures().programs[0].breakage == before + Int128(60 - debt))
+    #expect(world.shards[home].ledger.auditFigures().programs[0][.breakage] == before + Int128(60 - debt))
     let history = try world.run("HISTORY ann limit=2").split(separator: "\n")
     #expect(history[0].contains("kind=close points=-\(60 - debt) balance=0"), "\(history)")
     #expect(history[1].contains("kind=transfer-back points=60"), "\(history)")

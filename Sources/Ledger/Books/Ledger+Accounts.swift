@@ -13,7 +13,7 @@ struct Holder {
   }
 }
 
-/// The digest's field numbers; part of what replicas compare.
+/// The digest's field numbers; part of what replicas compare. Those of a program's accounts: `AccountCode.digestField`.
 enum DigestField {
   static let available: UInt64 = 1
   static let held: UInt64 = 2
@@ -37,12 +37,6 @@ enum DigestField {
   static let takeReturned: UInt64 = 20
   static let request: UInt64 = 21
   static let answered: UInt64 = 22
-  static let issues: UInt64 = 23
-  static let redeems: UInt64 = 24
-  static let breakage: UInt64 = 25
-  static let adjustments: UInt64 = 26
-  static let inTransit: UInt64 = 27
-  static let betweenShards: UInt64 = 28
   static let card: UInt64 = 29
   static let cardEntry: UInt64 = 30
   static let outbox: UInt64 = 31
@@ -183,8 +177,8 @@ extension Ledger {
     }
   }
 
-  /// Changes an account. The program's sum of members' balances follows from here, not from the postings against it: so
-  /// that a posting left out shows as a sum that is not 0.
+  /// Changes an account. Where that changes its balance, as much is posted from or to `.members`: what is left out there
+  /// shows as a sum that is not the accounts'.
   mutating func adjust(
     _ holder: Holder, available: Int64 = 0, held: Int64 = 0, debt: Int64 = 0
   ) {
@@ -201,47 +195,5 @@ extension Ledger {
       core.add(debt, to: &account.pointee.debt)
       core.digest.add(holder.key, DigestField.debt, debt)
     }
-    let change = Int128(available) + Int128(held) - Int128(debt)
-    if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program)).pointee.members) }
-  }
-
-  // MARK: Postings against members
-
-  mutating func postIssue(_ merchant: Int, _ program: Int, _ points: Int64) {
-    core.add(-Int128(points), to: &part(merchant, program).pointee.issues)
-    core.digest.add(partKey(merchant, program), DigestField.issues, 0 &- points)
-  }
-  mutating func postRedemption(_ merchant: Int, _ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &part(merchant, program).pointee.redeems)
-    core.digest.add(partKey(merchant, program), DigestField.redeems, points)
-  }
-  mutating func postBreakage(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.breakage)
-    core.digest.add(programKey(program), DigestField.breakage, points)
-  }
-  mutating func postInTransit(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.inTransit)
-    core.digest.add(programKey(program), DigestField.inTransit, points)
-  }
-  mutating func postBetweenShards(_ program: Int, _ points: Int64) {
-    core.add(Int128(points), to: &tables.programs.write(Ref(place: program)).pointee.betweenShards)
-    core.digest.add(programKey(program), DigestField.betweenShards, points)
-  }
-  @inline(__always) private func partKey(_ merchant: Int, _ program: Int) -> UInt64 {
-    DigestSum.mix(catalogue.merchantRows[merchant].key, programKey(program))
-  }
-  func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 { partKey(merchant, program) }
-
-  private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
-    var next = tables.firstParts.read(merchant).pointee
-    while next != .none {
-      let part = tables.parts.write(next)
-      if part.pointee.program == Int32(program) { return part }
-      next = part.pointee.next
-    }
-    let place = tables.parts.append(
-      PartRecord(merchant: Int32(merchant), program: Int32(program), next: tables.firstParts.read(merchant).pointee))
-    tables.firstParts[merchant] = place
-    return tables.parts.write(place)
   }
 }

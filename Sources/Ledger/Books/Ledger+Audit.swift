@@ -12,8 +12,8 @@ extension Ledger {
     reply.field(.accounts, Int64(clamping: figures.accounts))
     reply.field(.transactions, Int64(clamping: figures.transactions))
     let sum = figures.programs.reduce(UInt128(0)) { $0.saturating(adding: $1.sum.magnitude) }
-    let inTransit = figures.programs.reduce(Int128(0)) { $0 &+ $1.inTransit }
-    let between = figures.programs.reduce(inTransit) { $0 &+ $1.betweenShards }
+    let inTransit = figures.programs.reduce(Int128(0)) { $0 &+ $1[.inTransit] }
+    let between = figures.programs.reduce(inTransit) { $0 &+ $1[.betweenShards] }
     reply.field(.sum, Int64(clamping: sum))
     reply.field(.intransit, Int64(clamping: inTransit))
     reply.field(.digest, Ledger.digestText(digest))
@@ -31,21 +31,17 @@ extension Ledger {
 
   /// The shard's figures by program. O(merchants + open deliveries).
   public func auditFigures() -> AuditFigures {
-    var issues = [Int128](repeating: 0, count: tables.programs.count)
-    var redeems = issues
-    tables.parts.forEach { _, part in
-      issues[Int(part.pointee.program)] &+= part.pointee.issues
-      redeems[Int(part.pointee.program)] &+= part.pointee.redeems
-    }
     var rows: [AuditFigures.Program] = []
     for i in 0..<tables.programs.count {
-      let p = tables.programs.read(Ref(place: i)).pointee
-      rows.append(
-        AuditFigures.Program(
-          name: catalogue.programs[i].name,
-          sum: p.members &+ p.breakage &+ p.adjustments &+ p.inTransit &+ p.betweenShards &+ issues[i] &+ redeems[i],
-          inTransit: p.inTransit, betweenShards: p.betweenShards, members: p.members, merchantIssues: issues[i],
-          merchantRedeems: redeems[i], breakage: p.breakage))
+      var row = AuditFigures.Program(name: catalogue.programs[i].name)
+      let record = tables.programs.read(Ref(place: i)).pointee
+      for code in AccountCode.allCases where code.placeInPart == nil { row[code] = record.figures[Int(code.rawValue)] }
+      rows.append(row)
+    }
+    tables.parts.forEach { _, part in
+      for code in AccountCode.allCases {
+        if let place = code.placeInPart { rows[Int(part.pointee.program)][code] &+= part.pointee.figures[place] }
+      }
     }
     var open: Int128 = 0
     OutboxRecord.forEach(in: self) { record in

@@ -73,7 +73,7 @@ extension Ledger {
     let left = tables.lapsed.read(known).pointee.points
     let part = min(points - present, left)
     setLapsed(known, left - part)
-    postBreakage(holder.program, -part)
+    post(part, holder.program, from: .breakage, to: .members)
     adjust(holder, available: part)
     let member = holder.member
     var record = JournalRecord(

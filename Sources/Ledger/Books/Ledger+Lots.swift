@@ -198,7 +198,7 @@ extension Ledger {
   }
   /// Points that left a member for good: posted, and shown in the member's history.
   mutating func bookBreakage(_ holder: Holder, _ points: Int64, _ kind: RecordKind) {
-    postBreakage(holder.program, points)
+    post(points, holder.program, from: .members, to: .breakage)
     let member = holder.member
     var record = JournalRecord(
       kind, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,

@@ -47,14 +47,16 @@ extension Ledger {
     }
     let rows = auditFigures()
     for (i, row) in rows.programs.enumerated() {
-      try hold(balances[i] == row.members, "program \(i): members have \(balances[i]), the sum says \(row.members)")
+      try hold(balances[i] == row[.members], "program \(i): members have \(balances[i]), the sum says \(row[.members])")
       try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
-      try hold(row.inTransit >= 0 && row.merchantRedeems >= 0 && row.breakage >= 0, "program \(i): a negative account")
+      for code in AccountCode.allCases where code.isNeverNegative {
+        try hold(row[code] >= 0, "program \(i): \(code) is \(row[code])")
+      }
       try hold(
         accountCounts[i] == tables.programs.read(Ref(place: i)).pointee.accounts,
         "program \(i): accounts are miscounted")
     }
-    let inTransit = rows.programs.reduce(Int128(0)) { $0 + $1.inTransit }
+    let inTransit = rows.programs.reduce(Int128(0)) { $0 + $1[.inTransit] }
     try hold(inTransit == rows.openDeliveries, "in transit \(inTransit), open deliveries \(rows.openDeliveries)")
     try hold(calendar.rows.count == ends.count, "the calendar has \(calendar.rows.count) ends of \(ends.count)")
     for row in calendar.rows {
@@ -156,7 +158,7 @@ extension Ledger {
     let indexed = tables.lapsed.index.count
     try hold(count == indexed, "\(count) lots that lapsed, \(indexed) in the index")
     for program in 0..<tables.programs.count {
-      let breakage = tables.programs.read(Ref(place: program)).pointee.breakage
+      let breakage = tables.programs.read(Ref(place: program)).pointee.figures[Int(AccountCode.breakage.rawValue)]
       try hold(sums[program] <= breakage, "program \(program): \(sums[program]) lapsed, and \(breakage) in breakage")
     }
   }

@@ -270,8 +270,7 @@ extension Ledger {
     let key = request(of: record)
     let member = tables.members.read(transaction.member)
     if verdict == .done {
-      postInTransit(program, -transaction.points)
-      postBetweenShards(program, transaction.points)
+      post(transaction.points, program, from: .inTransit, to: .betweenShards)
       setState(place, 0)
       var take = transaction.firstTake
       while take != .none { take = dropTake(take, record.id) }
@@ -291,7 +290,7 @@ extension Ledger {
     }
     // Refused: the very lots get their points back.
     touch(holder)
-    postInTransit(program, -transaction.points)
+    post(transaction.points, program, from: .inTransit, to: .members)
     giveBack(holder, transaction, transaction.points, withGrace: false)
     setState(place, TransactionRecord.returned)
     var back = JournalRecord(

@@ -34,7 +34,7 @@ extension Ledger {
   ) {
     guard let holder = holder(number, program, create: true) else { return }
     touch(holder)
-    postBetweenShards(program, -points)
+    post(points, program, from: .betweenShards, to: .members)
     let origin = Origin.transferred.rawValue
     switch takes {
     case .chain(let first):

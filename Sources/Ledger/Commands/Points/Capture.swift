@@ -45,7 +45,7 @@ extension Ledger {
     setState(s.number, TransactionRecord.captured)
     setLink(s.number, tx)
     closeHold(hold.hold)
-    postRedemption(Int(hold.merchant), Int(hold.program), points)
+    post(points, Int(hold.program), from: .members, to: .redeems(at: Int(hold.merchant)))
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(.capture, tx: tx, stamp: now, tenant: call.tenant, member: memberID(member))
     record.program = hold.program

@@ -44,7 +44,7 @@ extension Ledger {
     guard points == 0 || hasRoomForLot(holder, expiry, origin) else {
       throw .refused(.limit("lots"))
     }
-    postIssue(parties.merchant, parties.program, points)
+    post(points, parties.program, from: .issues(of: parties.merchant), to: .members)
     let before = holder.account.pointee.available
     credit(holder, expiry, moment, origin, points)
     let tx = nextTransaction(holder.member.pointee.slot)

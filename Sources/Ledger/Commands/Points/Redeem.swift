@@ -10,7 +10,7 @@ extension Ledger {
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .consume, of: tx)
     var record = purchase(.redeem, tx, &call, parties, points)
-    postRedemption(parties.merchant, parties.program, points)
+    post(points, parties.program, from: .members, to: .redeems(at: parties.merchant))
     record.points = -points
     record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain)

@@ -72,7 +72,7 @@ extension Ledger {
     let restored = restoreLapsed(holder, t, points)
     adjust(holder, available: -restored)
     takeBack(holder, points - restored, lotExpiry: t.expiresAt, origin: t.origin)
-    postIssue(Int(t.merchant), holder.program, -points)
+    post(points, holder.program, from: .members, to: .issues(of: Int(t.merchant)))
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(&call, s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
@@ -112,7 +112,7 @@ extension Ledger {
       throw .refused(.limit("lots"))
     }
     giveBack(holder, t, points, withGrace: true)
-    postRedemption(Int(t.merchant), holder.program, -points)
+    post(points, holder.program, from: .redeems(at: Int(t.merchant)), to: .members)
     addReversed(s.number, points: points, spend: 0)
     return bookRefund(&call, s, holder, points, spend: -1, &reply)
   }

@@ -45,12 +45,11 @@ extension Ledger {
     record.amount = points
     record.request = call.request
     record.other = to.member
-    postInTransit(sender.program, points)
+    post(points, sender.program, from: .members, to: .inTransit)
     let number = book(
       sender, &record, points: points, takes: chain, state: local == nil ? TransactionRecord.open : 0)
     if let local {
-      postInTransit(sender.program, -points)
-      postBetweenShards(sender.program, points)
+      post(points, sender.program, from: .inTransit, to: .betweenShards)
       receive(local, sender.program, tx, from: call.party, TakeSource.chain(chain), points)
       var take = chain
       while take != .none { take = dropTake(take, tx) }

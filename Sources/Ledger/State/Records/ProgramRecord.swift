@@ -2,12 +2,9 @@ import Base
 
 /// A program's accounts in this shard that are not a merchant's.
 struct ProgramRecord: StateRecord {
-  /// The sum of all members' balances, kept by the accounts' changes, not by the postings against them.
-  var members: Int128 = 0
-  var breakage: Int128 = 0
-  var adjustments: Int128 = 0
-  var inTransit: Int128 = 0
-  var betweenShards: Int128 = 0
+  /// By `AccountCode`; those of merchants lie in their parts. That of members is changed by what is posted, not by the
+  /// accounts' changes.
+  var figures = InlineArray<16, Int128>(repeating: 0)
   var accounts: UInt64 = 0
   /// Its number in the catalogue.
   var program: Int32
@@ -22,19 +19,16 @@ struct ProgramRecord: StateRecord {
   ) {
     let p = record.pointee
     let key = ledger.programKey(Int(p.program))
-    sum.add(key, DigestField.breakage, Int64(truncatingIfNeeded: p.breakage))
-    sum.add(key, DigestField.adjustments, Int64(truncatingIfNeeded: p.adjustments))
-    sum.add(key, DigestField.inTransit, Int64(truncatingIfNeeded: p.inTransit))
-    sum.add(key, DigestField.betweenShards, Int64(truncatingIfNeeded: p.betweenShards))
+    for code in AccountCode.allCases where code.placeInPart == nil && code != .members {
+      sum.add(key, code.digestField, Int64(truncatingIfNeeded: p.figures[Int(code.rawValue)]))
+    }
   }
 }
 
 /// A merchant's part accounts in this shard, for one program.
 struct PartRecord: StateRecord {
-  /// Points issued (negative: they came from here).
-  var issues: Int128 = 0
-  /// Points redeemed.
-  var redeems: Int128 = 0
+  /// By `AccountCode.placeInPart`.
+  var figures = InlineArray<2, Int128>(repeating: 0)
   var merchant: Int32
   var program: Int32
   /// The merchant's part for another program.
@@ -52,7 +46,9 @@ struct PartRecord: StateRecord {
   ) {
     let part = record.pointee
     let key = ledger.partDigestKey(Int(part.merchant), Int(part.program))
-    sum.add(key, DigestField.issues, Int64(truncatingIfNeeded: part.issues))
-    sum.add(key, DigestField.redeems, Int64(truncatingIfNeeded: part.redeems))
+    for code in AccountCode.allCases {
+      guard let place = code.placeInPart else { continue }
+      sum.add(key, code.digestField, Int64(truncatingIfNeeded: part.figures[place]))
+    }
   }
 }
