@@ -94,13 +94,16 @@ public struct AuditFigures: Sendable {
     public var name: [UInt8]
     private var figures = [Int128](repeating: 0, count: AccountCode.room)
 
+    /// What was posted to members: what they have, unless something is broken.
+    public internal(set) var posted: Int128 = 0
+
     init(name: [UInt8]) { self.name = name }
     /// What an account has, over all merchants.
     public internal(set) subscript(_ code: AccountCode) -> Int128 {
       get { figures[Int(code.rawValue)] }
       set { figures[Int(code.rawValue)] = newValue }
     }
-    /// The sum over all accounts of the program in this shard: 0 unless something is broken.
+    /// The sum over all accounts of the program in this shard, with what members have: 0 unless something is broken.
     public var sum: Int128 { figures.reduce(0, &+) }
   }
   public var shard: ShardID

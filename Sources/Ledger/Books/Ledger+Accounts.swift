@@ -195,5 +195,7 @@ extension Ledger {
       core.add(debt, to: &account.pointee.debt)
       core.digest.add(holder.key, DigestField.debt, debt)
     }
+    let change = Int128(available) + Int128(held) - Int128(debt)
+    if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program)).pointee.balances) }
   }
 }

@@ -36,6 +36,8 @@ extension Ledger {
       var row = AuditFigures.Program(name: catalogue.programs[i].name)
       let record = tables.programs.read(Ref(place: i)).pointee
       for code in AccountCode.allCases where code.placeInPart == nil { row[code] = record.figures[Int(code.rawValue)] }
+      row.posted = row[.members]
+      row[.members] = record.balances
       rows.append(row)
     }
     tables.parts.forEach { _, part in

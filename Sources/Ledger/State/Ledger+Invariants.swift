@@ -48,6 +48,7 @@ extension Ledger {
     let rows = auditFigures()
     for (i, row) in rows.programs.enumerated() {
       try hold(balances[i] == row[.members], "program \(i): members have \(balances[i]), the sum says \(row[.members])")
+      try hold(row.posted == row[.members], "program \(i): members have \(row[.members]), posted were \(row.posted)")
       try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
       for code in AccountCode.allCases where code.isNeverNegative {
         try hold(row[code] >= 0, "program \(i): \(code) is \(row[code])")

@@ -2,9 +2,11 @@ import Base
 
 /// A program's accounts in this shard that are not a merchant's.
 struct ProgramRecord: StateRecord {
-  /// By `AccountCode`; those of merchants lie in their parts. That of members is changed by what is posted, not by the
-  /// accounts' changes.
+  /// By `AccountCode`; those of merchants lie in their parts. That of members is changed by what is posted.
   var figures = InlineArray<16, Int128>(repeating: 0)
+  /// What members have by the changes of their accounts. An audit adds it up with the other accounts, so that a change
+  /// without a posting, or the other way round, shows as a sum that is not 0.
+  var balances: Int128 = 0
   var accounts: UInt64 = 0
   /// Its number in the catalogue.
   var program: Int32
