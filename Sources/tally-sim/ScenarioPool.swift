@@ -10,7 +10,7 @@ final class ScenarioPool: Sendable {
     var scenarios = 0
     var operations = 0
     var simulated: UInt64 = 0
-    var faultCounts = [Int](repeating: 0, count: Scenario.faultNames.count)
+    var faultCounts = [Int](repeating: 0, count: FaultTally.names.count)
     var undecided: [UInt64] = []
     var failures: [(seed: UInt64, reason: String)] = []
     var toldAt = 0
@@ -45,7 +45,7 @@ final class ScenarioPool: Sendable {
         "\(state.scenarios) scenarios, \(state.failures.count) failed, \(state.operations) operations,"
           + " \(ScenarioPool.rounded(hours)) simulated hours in \(ScenarioPool.rounded(took)) s"
           + " (\(ScenarioPool.rounded(hours / took, digits: 4)) hours a second)")
-      print("faults \(Scenario.describe(state.faultCounts))")
+      print("faults \(FaultTally.describe(state.faultCounts))")
       if !state.undecided.isEmpty {
         let seeds = state.undecided.sorted().map(String.init).joined(separator: ", ")
         print("not decided whether linearizable: seeds \(seeds)")

@@ -36,7 +36,7 @@ import Simulator
     if arguments.isTraced && scenario.failure != nil { print(scenario.simulation.report) }
     print("seed \(seed) trace \(String(scenario.simulation.trace, radix: 16))")
     print(scenario.plan.summary)
-    print("faults \(Scenario.describe(scenario.faultCounts))")
+    print("faults \(FaultTally.describe(scenario.faultCounts))")
     print("\(scenario.summary) simulated=\(scenario.simulation.now / 1_000_000)s")
     if let path = arguments.history, !write(scenario.history, to: path) {
       complain("cannot write \(path)")

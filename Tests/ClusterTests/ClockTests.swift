@@ -72,7 +72,7 @@ import Testing
   @Test(arguments: [600_000, -600_000, 2_000_000, -2_000_000, 3_600_000_000, -3_600_000_000] as [Int64])
   func aNodeWhoseClockIsOffLeadsNothingUntilItIsSet(offset: Int64) throws {
     let simulation = try makePopulatedCluster(seed: 31)
-    simulation.hosts[1].clockOffset = offset
+    simulation.hosts[1].clock.offset = offset
     let given = simulation.run(for: 6_000_000) { led(simulation, by: 1) == 0 }
     try #require(given, "\(simulation.report)")
     // Also those who ask it are served, by the others.
@@ -88,7 +88,7 @@ import Testing
       })
     #expect(alarms(simulation, 1).count < 12)
     #expect(alarms(simulation, 0) + alarms(simulation, 2) == [])
-    simulation.hosts[1].clockOffset = 0
+    simulation.hosts[1].clock.offset = 0
     try #require(simulation.run(for: 10_000_000) { led(simulation, by: 1) > 0 }, "\(simulation.report)")
     try earnAll(simulation, on: 1, "right")
     try checkBooks(simulation)
@@ -100,7 +100,7 @@ import Testing
     for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
     simulation.run(for: 2_000_000)
     let leader = try #require((0..<3).first { led(simulation, by: $0) > 0 })
-    simulation.hosts[leader].clockOffset = 3_600_000_000
+    simulation.hosts[leader].clock.offset = 3_600_000_000
     #expect(simulation.run(for: 1_000_000) { led(simulation, by: leader) == 0 }, "\(simulation.report)")
   }
 
@@ -109,13 +109,13 @@ import Testing
     let client = try #require(simulation.connect(to: 1))
     for round in 0..<5 {
       // Requests arrive in the very moment in which the clock is set wrong.
-      simulation.hosts[1].clockOffset = 3_600_000_000
+      simulation.hosts[1].clock.offset = 3_600_000_000
       simulation.send(
         (0..<12).map { "EARN m\($0) merchant=shop points=1 id=step\(round)-\($0)\n" }.joined(), on: client)
       // Nothing that nobody takes is in its logs: so it can hand over at once.
       try #require(simulation.run(for: 1_000_000) { led(simulation, by: 1) == 0 }, "\(simulation.report)")
       simulation.run(for: 15_000_000)
-      simulation.hosts[1].clockOffset = 0
+      simulation.hosts[1].clock.offset = 0
       try #require(simulation.run(for: 10_000_000) { led(simulation, by: 1) > 0 }, "\(simulation.report)")
     }
     try earnAll(simulation, on: 0, "after")
@@ -131,9 +131,9 @@ import Testing
     let simulation = try makePopulatedCluster(seed: seed)
     for round in 0..<3 {
       simulation.run(for: 1_000_000 + seed * 13_000)
-      simulation.hosts[round].clockOffset = 300_000_000
+      simulation.hosts[round].clock.offset = 300_000_000
       simulation.run(for: 700_000)
-      simulation.hosts[round].clockOffset = 0
+      simulation.hosts[round].clock.offset = 0
       simulation.run(for: 2_000_000)
       for host in 0..<3 {
         let latest = replicas(simulation, host).map(\.closedTime.microseconds).max() ?? 0
@@ -150,8 +150,8 @@ import Testing
 
   @Test func clocksWithinTheToleranceDisturbNothing() throws {
     let simulation = try makePopulatedCluster(seed: 33)
-    simulation.hosts[0].clockOffset = 400_000
-    simulation.hosts[2].clockOffset = -50_000
+    simulation.hosts[0].clock.offset = 400_000
+    simulation.hosts[2].clock.offset = -50_000
     simulation.run(for: 10_000_000)
     #expect(try earnAll(simulation, on: 1, "near") == 0)
     for host in 0..<3 {
@@ -164,8 +164,8 @@ import Testing
   /// 700 ms lie between a leader and one follower, neither of them off by the median.
   @Test func aFollowerBehindItsLeaderWaitsAndAllGoOn() throws {
     let simulation = try makePopulatedCluster(seed: 34)
-    simulation.hosts[0].clockOffset = 400_000
-    simulation.hosts[2].clockOffset = -300_000
+    simulation.hosts[0].clock.offset = 400_000
+    simulation.hosts[2].clock.offset = -300_000
     simulation.run(for: 2_000_000)
     #expect(try earnAll(simulation, on: 0, "apart") == 0)
     #expect(!alarms(simulation, 2).isEmpty)
@@ -183,7 +183,7 @@ import Testing
   /// Who takes over at once, from a leader that was 400 ms ahead, stamps later than it did.
   @Test(arguments: 35...38) func aNewLeaderStampsLaterThanTheOneBefore(seed: UInt64) throws {
     let simulation = try makePopulatedCluster(seed: seed)
-    simulation.hosts[0].clockOffset = 400_000
+    simulation.hosts[0].clock.offset = 400_000
     simulation.run(for: 1_000_000)
     let client = try #require(simulation.connect(to: 1))
     for round in 0..<10 {
@@ -204,15 +204,15 @@ import Testing
     let simulation = try makePopulatedCluster(seed: 39)
     simulation.kill(2)
     simulation.run(for: 5_000_000)
-    simulation.hosts[0].clockOffset = 2_000_000
+    simulation.hosts[0].clock.offset = 2_000_000
     simulation.run(for: 10_000_000)
     #expect(led(simulation, by: 0) == 0 && led(simulation, by: 1) > 0)
     try earnAll(simulation, on: 0, "two")
-    simulation.hosts[0].clockOffset = -2_000_000
+    simulation.hosts[0].clock.offset = -2_000_000
     simulation.run(for: 10_000_000)
     #expect(led(simulation, by: 1) == 0 && led(simulation, by: 0) > 0)
     try earnAll(simulation, on: 1, "behind")
-    simulation.hosts[0].clockOffset = 0
+    simulation.hosts[0].clock.offset = 0
     simulation.start(2)
     simulation.run(for: 5_000_000)
     try earnAll(simulation, on: 2, "right")
@@ -223,8 +223,8 @@ import Testing
   @Test func aClockThatIsOffIsNotRightAgainNextToOneThatIsFurtherOff() throws {
     let simulation = try makeCluster(seed: 44, nodes: 5, shards: 5)
     try populate(simulation, members: (0..<12).map { "m\($0)" })
-    simulation.hosts[0].clockOffset = 2_000_000
-    simulation.hosts[1].clockOffset = 800_000_000
+    simulation.hosts[0].clock.offset = 2_000_000
+    simulation.hosts[1].clock.offset = 800_000_000
     let given = simulation.run(for: 6_000_000) { led(simulation, by: 0) + led(simulation, by: 1) == 0 }
     try #require(given, "\(simulation.report)")
     // It hears that one, and one that is right.
@@ -232,7 +232,7 @@ import Testing
     simulation.run(for: 20_000_000)
     #expect(led(simulation, by: 0) == 0)
     simulation.heal()
-    for host in 0..<2 { simulation.hosts[host].clockOffset = 0 }
+    for host in 0..<2 { simulation.hosts[host].clock.offset = 0 }
     let back = simulation.run(for: 20_000_000) { led(simulation, by: 0) > 0 && led(simulation, by: 1) > 0 }
     try #require(back, "\(simulation.report)")
     for host in 0..<5 { try earnAll(simulation, on: host, "x\(host)") }
@@ -247,7 +247,7 @@ import Testing
     // Cut off, it hears no clock but its own.
     simulation.cut(0, 1)
     simulation.run(for: 20_000)
-    simulation.hosts[0].clockOffset = 3_600_000_000
+    simulation.hosts[0].clock.offset = 3_600_000_000
     let client = try #require(simulation.connect(to: 0))
     for i in 0..<12 { simulation.send("EARN m\(i) merchant=shop points=1 id=x\(i)\n", on: client) }
     simulation.run(for: 100_000)
@@ -257,7 +257,7 @@ import Testing
     try #require(simulation.run(for: 15_000_000) { led(simulation, by: 0) == 0 }, "\(simulation.report)")
     simulation.run(for: 3_000_000)
     for host in 0..<3 { try earnAll(simulation, on: host, "x\(host)") }
-    simulation.hosts[0].clockOffset = 0
+    simulation.hosts[0].clock.offset = 0
     simulation.run(for: 5_000_000)
     try checkBooks(simulation)
   }
@@ -265,10 +265,10 @@ import Testing
   /// The time of a shard may have run ahead of all clocks: what follows from it is taken.
   @Test func aShardWhoseTimeRanAheadGoesOn() throws {
     let simulation = try makePopulatedCluster(seed: 40)
-    for host in 0..<3 { simulation.hosts[host].clockOffset = 3_600_000_000 }
+    for host in 0..<3 { simulation.hosts[host].clock.offset = 3_600_000_000 }
     simulation.run(for: 5_000_000)
     try earnAll(simulation, on: 0, "ahead")
-    for host in 0..<3 { simulation.hosts[host].clockOffset = 0 }
+    for host in 0..<3 { simulation.hosts[host].clock.offset = 0 }
     simulation.run(for: 5_000_000)
     try earnAll(simulation, on: 1, "back")
     simulation.kill(0)
@@ -282,12 +282,12 @@ import Testing
   /// A node that starts again after its clock was set back is taken for what it is.
   @Test func aNodeWhoseClockWasSetBackComesBack() throws {
     let simulation = try makePopulatedCluster(seed: 43)
-    simulation.hosts[1].clockOffset = 3_600_000_000
+    simulation.hosts[1].clock.offset = 3_600_000_000
     simulation.kill(1)
     simulation.start(1)
     simulation.run(for: 8_000_000)
     simulation.kill(1)
-    simulation.hosts[1].clockOffset = 0
+    simulation.hosts[1].clock.offset = 0
     simulation.start(1)
     simulation.run(for: 8_000_000)
     #expect(led(simulation, by: 1) > 0, "\(simulation.report)")
@@ -297,12 +297,12 @@ import Testing
 
   @Test func anAuditAskedOfANodeWhoseClockIsAheadHarmsNobody() throws {
     let simulation = try makePopulatedCluster(seed: 41)
-    simulation.hosts[1].clockOffset = 3_600_000_000
+    simulation.hosts[1].clock.offset = 3_600_000_000
     simulation.run(for: 6_000_000)
     let client = try #require(simulation.connect(to: 1))
     #expect(ask(simulation, client, "AUDIT")?.hasPrefix("-UNAVAILABLE") == true)
     for host in 0..<3 { try earnAll(simulation, on: host, "x\(host)") }
-    simulation.hosts[1].clockOffset = 0
+    simulation.hosts[1].clock.offset = 0
     simulation.run(for: 5_000_000)
     try checkBooks(simulation)
   }

@@ -14,12 +14,12 @@ import Testing
   @Test func whatTwoOfThreeHaveCommittedTheThirdTakesWhateverItsStamp() throws {
     let simulation = try makeCluster(seed: 61, shards: 1)
     try populate(simulation)
-    simulation.hosts[0].clockOffset = 300_000_000
-    simulation.hosts[1].clockOffset = 300_000_000
+    simulation.hosts[0].clock.offset = 300_000_000
+    simulation.hosts[1].clock.offset = 300_000_000
     simulation.run(for: 5_000_000)
     let client = try #require(simulation.connect(to: 0))
     #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.contains(" balance=5") == true)
-    for host in simulation.hosts { host.clockOffset = 0 }
+    for host in simulation.hosts { host.clock.offset = 0 }
     let same = simulation.run(for: 10_000_000) {
       Set(simulation.hosts.compactMap { $0.node?.replica(ShardID(1))?.machine.lastIndex }).count == 1
     }
@@ -34,13 +34,13 @@ import Testing
     // Cut off, it hears no clock but its own, which is wrong.
     for other in others { simulation.cut(old, other) }
     simulation.run(for: 20_000)
-    simulation.hosts[old].clockOffset = 600_000_000
+    simulation.hosts[old].clock.offset = 600_000_000
     let client = try #require(simulation.connect(to: old))
     simulation.send("EARN ann merchant=shop points=5 id=a\n", on: client)
     simulation.run(for: 50_000)
     for number in 0..<3 { simulation.kill(number) }
     simulation.heal()
-    simulation.hosts[old].clockOffset = 0
+    simulation.hosts[old].clock.offset = 0
     // With one other alone, only it can win: its log is the longer one.
     simulation.start(old)
     simulation.start(others[0])

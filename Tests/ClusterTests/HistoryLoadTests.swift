@@ -27,12 +27,12 @@ import Testing
     let bound = 16 << 10
     let (simulation, edges) = try makeMember(transactions: 60) { $0.frameBytes = bound }
     let client = try #require(simulation.connect(to: edges[0]))
-    simulation.longestTransmission = 0
+    simulation.network.longestTransmission = 0
     simulation.send(String(repeating: "HISTORY ann limit=10\n", count: 200), on: client)
     simulation.run(for: 10_000_000) { client.lineCount >= 200 * 11 }
     #expect(client.lineCount == 200 * 11)
     #expect(client.lines.allSatisfy { $0 == "*10" || $0.hasPrefix("+tx=") })
-    #expect(simulation.longestTransmission > bound / 2 && simulation.longestTransmission <= bound + 64)
+    #expect(simulation.network.longestTransmission > bound / 2 && simulation.network.longestTransmission <= bound + 64)
   }
 
   @Test func oneTerminalMayAskWithoutLimitAndHoldsLittleInMemory() throws {
@@ -56,7 +56,7 @@ import Testing
     var readers: [SimulatedClient] = []
     for _ in 0..<8 { readers.append(try #require(simulation.connect(to: leader))) }
     for reader in readers { simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 150), on: reader) }
-    simulation.hosts[leader].diskSlowness = 20
+    simulation.hosts[leader].diskPace.slowness = 20
     let node = try #require(simulation.hosts[leader].node)
     simulation.run(for: 5_000_000) { node.journal.cost > 40_000 }
     let terminal = try #require(simulation.connect(to: edges[1]))

@@ -40,7 +40,7 @@ import Testing
   func asofIsNeverNewerThanWhatIsThere(offsets: [Int64]) throws {
     let simulation = try makeCluster(seed: 94, shards: 1)
     try populate(simulation)
-    for host in 0..<3 { simulation.hosts[host].clockOffset = offsets[host] }
+    for host in 0..<3 { simulation.hosts[host].clock.offset = offsets[host] }
     simulation.run(for: 2_000_000)
     // When each point was answered.
     var answered: [UInt64] = []

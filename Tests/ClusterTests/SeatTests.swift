@@ -216,9 +216,11 @@ import Testing
     var heard: [UInt64: [[UInt8]]] = [:]
     simulation.overhears = { wire, from, bytes in
       // What the dialling side says.
-      if from == 1, simulation.wires[wire]?.ends.map(\.host) == [1, 0] { heard[wire, default: []].append(bytes) }
+      if from == 1, simulation.network.wires[wire]?.ends.map(\.host) == [1, 0] {
+        heard[wire, default: []].append(bytes)
+      }
     }
-    for id in simulation.wires.keys.sorted() { simulation.breakWire(id) }
+    for id in simulation.network.wires.keys.sorted() { simulation.breakWire(id) }
     simulation.run(for: 3_000_000)
     simulation.overhears = nil
     let said = try #require(heard.min { $0.key < $1.key }?.value)

@@ -13,7 +13,7 @@ import Testing
     let cluster = try makeCluster(seed: 71)
     let simulation = cluster.simulation
     simulation.run(for: 3_000_000)
-    simulation.hosts[1].logDelay = 3_000_000
+    simulation.hosts[1].diskPace.logDelay = 3_000_000
     // A second until the probe, half an election timeout until it is late, and the transfer.
     #expect(simulation.run(for: 2_000_000) { cluster.led(by: 1) == 0 }, "\(simulation.report)")
     #expect(cluster.logged("alarm=SLOWDISK", by: 1) == 1)
@@ -25,7 +25,7 @@ import Testing
     }
     simulation.run(for: 20_000_000)
     #expect(cluster.led(by: 1) == 0)
-    simulation.hosts[1].logDelay = 0
+    simulation.hosts[1].diskPace.logDelay = 0
     // It has to be quick for a while.
     simulation.run(for: 4_000_000)
     #expect(cluster.led(by: 1) == 0)
@@ -42,7 +42,7 @@ import Testing
     for host in simulation.hosts { host.setMemoryLimit(asUsed: 104) }
     simulation.run(for: 2_000_000)
     let slow = try #require((0..<3).first { cluster.led(by: $0) > 0 })
-    cluster.host(slow).logDelay = 3_000_000
+    cluster.host(slow).diskPace.logDelay = 3_000_000
     #expect(simulation.run(for: 3_000_000) { cluster.led(by: slow) == 0 }, "\(simulation.report)")
     #expect(try cluster.earnAll("before", on: slow) == earned)
     // Among those that are no better off nothing is handed on.
@@ -54,13 +54,13 @@ import Testing
   @Test func aNodeWhoseDiskIsSlowDoesNotCampaign() throws {
     let cluster = try makeCluster(seed: 72)
     let simulation = cluster.simulation
-    simulation.hosts[1].logDelay = 3_000_000
+    simulation.hosts[1].diskPace.logDelay = 3_000_000
     simulation.run(for: 3_000_000)
     for other in [0, 2] { simulation.kill(other) }
     simulation.run(for: 5_000_000)
     let replicas = try cluster.node(1).replicas.compactMap { $0 }
     #expect(replicas.allSatisfy { $0.raft.role == .follower })
-    simulation.hosts[1].logDelay = 0
+    simulation.hosts[1].diskPace.logDelay = 0
     simulation.start(0)
     #expect(simulation.run(for: 20_000_000) { cluster.led(by: 0) + cluster.led(by: 1) == 3 }, "\(simulation.report)")
   }
@@ -68,7 +68,7 @@ import Testing
   /// With nobody to hand over to, who leads goes on.
   @Test func ifAllDisksAreSlowLeadersGoOn() throws {
     let cluster = try makeCluster(seed: 73)
-    for host in 0..<3 { cluster.simulation.hosts[host].logDelay = 700_000 }
+    for host in 0..<3 { cluster.simulation.hosts[host].diskPace.logDelay = 700_000 }
     cluster.simulation.run(for: 5_000_000)
     let answers = try cluster.earnAll("all", on: 0)
     #expect(answers.allSatisfy { $0.hasPrefix("+") }, "\(answers)")
@@ -78,12 +78,12 @@ import Testing
   @Test func aWriteThatDoesNotEndEndsTheProcess() throws {
     let cluster = try makeCluster(seed: 74)
     let host = cluster.simulation.hosts[1]
-    host.logDelay = 60_000_000
+    host.diskPace.logDelay = 60_000_000
     cluster.simulation.run(for: 19_000_000)
     #expect(host.node != nil)
     cluster.simulation.run(for: 3_000_000)
     #expect(host.node == nil && host.exit == 1)
-    host.logDelay = 0
+    host.diskPace.logDelay = 0
     cluster.simulation.start(1)
     #expect(cluster.simulation.run(for: 20_000_000) { cluster.led(by: 1) > 0 }, "\(cluster.simulation.report)")
   }
@@ -93,12 +93,12 @@ import Testing
     let cluster = try makeCluster(seed: 75)
     let host = cluster.simulation.hosts[1]
     #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == false })
-    host.logDelay = 65_000_000
+    host.diskPace.logDelay = 65_000_000
     #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == true })
     cluster.simulation.freeze(1)
     cluster.simulation.run(for: 60_000_000)
     cluster.simulation.thaw(1)
-    host.logDelay = 0
+    host.diskPace.logDelay = 0
     cluster.simulation.run(for: 3_000_000)
     #expect(host.node?.logWriter.isBusy == true && host.exit == nil, "the write is still under way")
     cluster.simulation.run(for: 10_000_000)

@@ -154,7 +154,7 @@ import Testing
   @Test func aSnapshotThatTakesLongHoldsUpNobody() throws {
     let cluster = try makeCluster(seed: 112, commands: 100)
     cluster.simulation.faults.bytesPerMicrosecond = 1
-    for host in 0..<3 { cluster.simulation.hosts[host].diskSlowness = 4 }
+    for host in 0..<3 { cluster.simulation.hosts[host].diskPace.slowness = 4 }
     let began = cluster.simulation.now
     try earn(cluster, rounds: 40, tag: "b")
     #expect(cluster.simulation.now - began < 10_000_000)

@@ -13,8 +13,8 @@ import Testing
     let leader = try #require(leading)
     let edge = (leader + 1) % 3
     // The way from an edge to the leader is stuck for an hour; the leader's way to the edge is not.
-    let stuck = simulation.wires.keys.sorted().firstIndex { id in
-      simulation.wires[id].map { $0.ends[0].host == edge && $0.ends[1].host == leader } ?? false
+    let stuck = simulation.network.wires.keys.sorted().firstIndex { id in
+      simulation.network.wires[id].map { $0.ends[0].host == edge && $0.ends[1].host == leader } ?? false
     }
     simulation.stallConnection(UInt64(try #require(stuck)), for: 3_600_000_000)
     simulation.run(for: 6_000_000)
@@ -39,8 +39,8 @@ import Testing
       simulation.hosts[end.host].node?.links[end.link]?.greeting?.isProven == true
     }
     simulation.run(for: 900_000) {
-      stuck = simulation.wires.keys.sorted().firstIndex { id in
-        simulation.wires[id].map { $0.ends[0].host == dialler && $0.ends.allSatisfy(isProven) } ?? false
+      stuck = simulation.network.wires.keys.sorted().firstIndex { id in
+        simulation.network.wires[id].map { $0.ends[0].host == dialler && $0.ends.allSatisfy(isProven) } ?? false
       }
       return stuck != nil
     }

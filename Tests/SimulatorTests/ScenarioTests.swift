@@ -66,11 +66,11 @@ import Testing
   @Test func aShorterStallLetsNothingOvertakeWhatALongerOneHolds() {
     let simulation = Simulation(seed: 4, nodes: 2)
     simulation.run(for: 2_000_000)
-    let link = simulation.wires.keys.sorted()[0]
+    let link = simulation.network.wires.keys.sorted()[0]
     simulation.stallConnection(0, for: 10_000_000)
-    let held = simulation.wires[link]?.ends.map(\.lastArrival)
+    let held = simulation.network.wires[link]?.ends.map(\.lastArrival)
     simulation.stallConnection(0, for: 1_000)
-    #expect(held != nil && simulation.wires[link]?.ends.map(\.lastArrival) == held)
+    #expect(held != nil && simulation.network.wires[link]?.ends.map(\.lastArrival) == held)
   }
 
   /// As with TCP: what a silence held up is sent again after it, and nothing that is under way overtakes it.
@@ -90,7 +90,7 @@ import Testing
     for _ in 0..<40 {
       simulation.silence(from: 0, to: 1)
       simulation.run(for: 100_000)
-      heldUp += simulation.wires.values.map { $0.ends.map(\.held.count).reduce(0, +) }.reduce(0, +)
+      heldUp += simulation.network.wires.values.map { $0.ends.map(\.held.count).reduce(0, +) }.reduce(0, +)
       simulation.heal(0, 1)
       simulation.run(for: 150_000)
     }

@@ -137,7 +137,7 @@ import Testing
     let host = simulation.hosts[0]
     host.disk = try Self.unpacked(Array(try Data(contentsOf: place.appendingPathComponent("disk"))))
     // Later than all that is stored.
-    host.clockOffset = 3_600_000_000
+    host.clock.offset = 3_600_000_000
     #expect(simulation.start(0), "\(host.failure ?? "")")
     let answers = try Self.ask(Self.questions, of: simulation).joined(separator: "\n")
     #expect(answers == (try String(contentsOf: place.appendingPathComponent("answers"), encoding: .utf8)))

@@ -95,7 +95,7 @@ public final class StoryRun {
   private var wall: Int64 { simulation.moment(simulation.hosts[0]).wall.microseconds }
 
   private func turnClocks(by microseconds: Int64) {
-    for host in simulation.hosts { host.clockOffset += microseconds }
+    for host in simulation.hosts { host.clock.offset += microseconds }
   }
 
   /// Commands go on at that moment, when all nodes believe the clocks again.

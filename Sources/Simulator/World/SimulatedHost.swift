@@ -17,29 +17,15 @@ public final class SimulatedHost {
   var storage: NodeStorage?
   /// Counts processes: what was meant for one does not reach the next.
   public internal(set) var generation = 0
-  /// Microseconds that its wall clock is ahead.
-  public var clockOffset: Int64 = 0
-  /// When its wall clock was wrong last.
-  var lastLie: UInt64 = 0
-  /// By how much its wall clock is too fast, in millionths.
-  public var clockDrift: Int64 = 0
-  /// The same of the clock that counts time: it never goes back.
-  var timerDrift: Int64 = 0
+  public var clock = HostClock()
   /// How often its machine, and not its process alone, has ended.
   var powerLosses = 0
-  /// Its disk does nothing until then.
-  var diskStalledUntil: UInt64 = 0
-  /// What waits for it.
-  var stalled: [Simulation.Event] = []
-  /// Microseconds that each write of its log takes longer than that.
-  public var logDelay: UInt64 = 0
+  public var diskPace = DiskPace()
   /// Bytes of memory that its process may use.
   public var memoryLimit = UInt64.max
   var nextMaintenance: UInt64 = 0
   /// How many of its disk's faults have been looked at.
   var faultsSeen = 0
-  /// How many times longer than usual its disk takes.
-  public var diskSlowness: UInt64 = 1
   /// Neither process nor operating system: peers hear nothing, not even that their connections are gone.
   public internal(set) var isDark = false
   /// What happens to it while its process is stopped.
@@ -47,10 +33,6 @@ public final class SimulatedHost {
   /// Its process is stopped.
   var isFrozen = false
   var isTurnScheduled = false
-  /// Of each lane; the last, of the jobs that yield.
-  var laneBusyUntil = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
-  /// Something large is written to its disk until then: everything else takes longer.
-  var diskBusyUntil: UInt64 = 0
   var clients: [ClientID: SimulatedClient] = [:]
   var wires: [LinkID: UInt64] = [:]
   var unreadLinks: [LinkID: [UInt8]] = [:]
@@ -77,6 +59,65 @@ public final class SimulatedHost {
   public var name: String { configuration.name }
   /// The id of the node whose data its disk holds, or will hold.
   public var nodeID: NodeID { NodeID(identity) }
+}
+
+/// The clocks of a host: how far each is from the simulation's time.
+public struct HostClock: Sendable {
+  /// Microseconds that the wall clock is ahead.
+  public var offset: Int64 = 0
+  /// By how much the wall clock is too fast, in millionths.
+  public var drift: Int64 = 0
+  /// The same of the clock that counts time: it never goes back.
+  var timerDrift: Int64 = 0
+  /// When the wall clock was wrong last.
+  var lastWrong: UInt64 = 0
+
+  /// What the host reads.
+  /// - Parameter origin: when the simulation began; `now` is counted from before it.
+  func moment(at now: UInt64, origin: UInt64, host: Int) -> Moment {
+    // Monotonic clocks begin anywhere: those of two hosts have nothing in common.
+    Moment(
+      monotonic: now &+ UInt64(bitPattern: Int64(now - origin) * timerDrift / 1_000_000)
+        &+ UInt64(host) * 1_000_000_007,
+      wall: Stamp(microseconds: Simulation.epoch + Int64(now) + offset + Int64(now) * drift / 1_000_000))
+  }
+}
+
+/// How fast the disk of a host is, and what it is busy with.
+public struct DiskPace {
+  /// How many times longer than usual everything takes.
+  public var slowness: UInt64 = 1
+  /// Microseconds that each write of the log takes longer than that.
+  public var logDelay: UInt64 = 0
+  /// The disk does nothing until then.
+  var stalledUntil: UInt64 = 0
+  /// What waits for it.
+  var waiting: [Simulation.Event] = []
+  /// Of each lane; the last, of the jobs that yield.
+  private(set) var lanesBusyUntil = DiskPace.idleLanes
+  /// Something large is written until then: everything else takes longer.
+  private(set) var busyUntil: UInt64 = 0
+  private static let idleLanes = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
+
+  /// Nothing of an earlier process is under way.
+  mutating func processBegins() {
+    lanesBusyUntil = DiskPace.idleLanes
+    busyUntil = 0
+  }
+  /// How long a write of the log takes that takes `usual` on an idle disk.
+  func duration(ofLogWrite usual: UInt64, at now: UInt64) -> UInt64 {
+    usual * slowness * (busyUntil > now ? 2 : 1) + logDelay
+  }
+  /// Lanes keep their order: each job waits for those before it in its lane; nobody waits for one that yields.
+  /// - Returns: when it is done.
+  mutating func begin(_ job: Job, lasting cost: UInt64, at now: UInt64) -> UInt64 {
+    let lane = NodeWork.lane(of: job)
+    let own = NodeWork.yields(job) ? lanesBusyUntil.count - 1 : lane
+    let end = max(lanesBusyUntil[lane], lanesBusyUntil[own], now) + cost * slowness
+    lanesBusyUntil[own] = end
+    if job.writtenBytes > 0 { busyUntil = end }
+    return end
+  }
 }
 
 /// A client's connection to a simulated host.

@@ -25,8 +25,7 @@ extension Simulation {
         reserve: host.configuration.diskReserve, build: host.build)
       host.generation += 1
       host.isTurnScheduled = false
-      host.laneBusyUntil = [UInt64](repeating: 0, count: NodeWork.lanes + 1)
-      host.diskBusyUntil = 0
+      host.diskPace.processBegins()
       host.faultsSeen = host.disk.struckFaults.count
       host.storage = opened.storage
       host.node = Node(
@@ -104,7 +103,7 @@ extension Simulation {
     let host = hosts[number]
     let old = host.configuration.peerAddress
     if hangs {
-      hanging.insert(old)
+      network.hanging.insert(old)
       for id in host.wires.values.sorted() { strand(wire: id, host: number) }
       host.wires.removeAll()
     }
@@ -163,8 +162,7 @@ extension Simulation {
   public func connect(to number: Int) -> SimulatedClient? {
     let host = hosts[number]
     guard let node = host.node else { return nil }
-    nextLink += 1
-    let client = SimulatedClient(id: ClientID(nextLink), host: number, generation: host.generation)
+    let client = SimulatedClient(id: ClientID(network.takeLink()), host: number, generation: host.generation)
     host.clients[client.id] = client
     node.clientOpened(client.id, from: "terminal", now: moment(host))
     return client
@@ -221,21 +219,15 @@ extension Simulation {
     for (request, address, _) in effects.openLink { dial(host, request, address) }
     for link in effects.linkClose { closed(link, by: host) }
     if let batch = effects.logBatch {
+      let usual = between(faults.minimumWrite, faults.maximumWrite)
       schedule(
-        after: between(faults.minimumWrite, faults.maximumWrite) * host.diskSlowness
-          * (host.diskBusyUntil > now ? 2 : 1)
-          + host.logDelay,
+        after: host.diskPace.duration(ofLogWrite: usual, at: now),
         .written(host: host.number, generation: host.generation, batch))
     }
     for job in effects.jobs {
-      // Lanes keep their order: each job waits for those before it in its lane; nobody waits for one that yields.
-      let lane = NodeWork.lane(of: job)
-      let own = NodeWork.yields(job) ? host.laneBusyUntil.count - 1 : lane
-      let begin = max(host.laneBusyUntil[lane], host.laneBusyUntil[own], now)
       let cost = between(5, 200) + UInt64(job.writtenBytes / faults.bytesPerMicrosecond)
-      host.laneBusyUntil[own] = begin + cost * host.diskSlowness
-      if job.writtenBytes > 0 { host.diskBusyUntil = host.laneBusyUntil[own] }
-      events.push(at: host.laneBusyUntil[own], .job(host: host.number, generation: host.generation, job))
+      let end = host.diskPace.begin(job, lasting: cost, at: now)
+      events.push(at: end, .job(host: host.number, generation: host.generation, job))
     }
     if effects.wantsTurn && !host.isTurnScheduled {
       host.isTurnScheduled = true
@@ -261,7 +253,7 @@ extension Simulation {
     if effects.clientReading.contains(where: { $0.on }) { perform(host) }
   }
 
-  /// Who could not sync a journal must have ended: what that sync dropped, no later one would miss.
+  /// A process that could not sync a journal must have ended: what that sync dropped, no later one would miss.
   private func checkJournals(_ host: SimulatedHost) {
     let faults = host.disk.struckFaults
     guard faults.count > host.faultsSeen else { return }
@@ -276,20 +268,20 @@ extension Simulation {
   /// The disk does nothing for a while.
   public func stallDisk(_ number: Int, for duration: UInt64) {
     let host = hosts[number]
-    host.diskStalledUntil = max(host.diskStalledUntil, now + duration)
-    call(after: duration) { [self] in if now >= host.diskStalledUntil { resumeDisk(number) } }
+    host.diskPace.stalledUntil = max(host.diskPace.stalledUntil, now + duration)
+    call(after: duration) { [self] in if now >= host.diskPace.stalledUntil { resumeDisk(number) } }
   }
   public func resumeDisk(_ number: Int) {
     let host = hosts[number]
-    host.diskStalledUntil = 0
-    for event in host.stalled { schedule(after: 0, event) }
-    host.stalled.removeAll()
+    host.diskPace.stalledUntil = 0
+    for event in host.diskPace.waiting { schedule(after: 0, event) }
+    host.diskPace.waiting.removeAll()
   }
 
   func write(_ batch: LogBatch, _ number: Int, _ generation: Int) {
     guard let (host, node) = process(number, generation), let storage = host.storage else { return }
-    if host.diskStalledUntil > now {
-      return host.stalled.append(.written(host: number, generation: generation, batch))
+    if host.diskPace.stalledUntil > now {
+      return host.diskPace.waiting.append(.written(host: number, generation: generation, batch))
     }
     do {
       let completion = try storage.write(batch)
@@ -318,7 +310,9 @@ extension Simulation {
 
   func run(_ job: Job, _ number: Int, _ generation: Int) {
     guard let (host, node) = process(number, generation), let storage = host.storage else { return }
-    if host.diskStalledUntil > now { return host.stalled.append(.job(host: number, generation: generation, job)) }
+    if host.diskPace.stalledUntil > now {
+      return host.diskPace.waiting.append(.job(host: number, generation: generation, job))
+    }
     let completion = storage.run(job)
     guard !diesOfPower(host) else { return }
     node.completed(completion, now: moment(host))

@@ -44,8 +44,6 @@ public final class Simulation {
   var events = EventQueue()
   /// A running hash of everything that happened, to compare two runs of one seed.
   public private(set) var trace: UInt64 = 0
-  /// Of all that a node has handed to a link at once, the most bytes.
-  public var longestTransmission = 0
   /// What chance did to the network, and how often the power went in the middle of a change to a disk.
   public internal(set) var faultCounts = FaultCounts()
   public struct FaultCounts: Sendable {
@@ -54,18 +52,7 @@ public final class Simulation {
     public var misdialled = 0
     public var torn = 0
   }
-  var nextLink: UInt64 = 1
-  var wires: [UInt64: Wire] = [:]
-  /// How many there ever were.
-  var madeConnections = 0
-  /// Pairs of hosts that cannot reach each other and are told so.
-  var cuts: Set<Path> = [] { didSet { reachabilityChanged?() } }
-  /// Ways, from host to host, on which everything stays away, and nobody is told.
-  var silences: Set<Path> = [] { didSet { reachabilityChanged?() } }
-  /// Peer addresses of machines that hang: whoever dials there hears nothing.
-  var hanging: Set<String> = []
-  /// When what was sent on a way has passed its narrowest point.
-  var passed: [Path: UInt64] = [:]
+  public internal(set) var network = Network()
   /// What operators would read: warnings and errors.
   public internal(set) var log: [String] = []
   /// Hears of everything worth telling: for a transcript. `host` is -1 for what is of no one host.
@@ -82,12 +69,6 @@ public final class Simulation {
   var overhears: ((_ wire: UInt64, _ from: Int, _ bytes: [UInt8]) -> Void)?
   /// The same where it arrives.
   var hears: ((_ wire: UInt64, _ by: Int, _ bytes: [UInt8]) -> Void)?
-
-  /// From one host to another.
-  struct Path: Hashable {
-    var from: Int
-    var to: Int
-  }
 
   public init(
     seed: UInt64, nodes: Int, faults: Faults = Faults(), turnRunner: (any TurnRunner)? = nil,
@@ -127,12 +108,7 @@ public final class Simulation {
   }
 
   func moment(_ host: SimulatedHost) -> Moment {
-    // Monotonic clocks begin anywhere: those of two hosts have nothing in common.
-    Moment(
-      monotonic: now &+ UInt64(bitPattern: Int64(now - Simulation.begin) * host.timerDrift / 1_000_000)
-        &+ UInt64(host.number) * 1_000_000_007,
-      wall: Stamp(
-        microseconds: Simulation.epoch + Int64(now) + host.clockOffset + Int64(now) * host.clockDrift / 1_000_000))
+    host.clock.moment(at: now, origin: Simulation.begin, host: host.number)
   }
   func chance(_ perMille: UInt64) -> Bool { perMille > 0 && random.next() % 1000 < perMille }
   func between(_ low: UInt64, _ high: UInt64) -> UInt64 { low + random.next() % (high - low + 1) }
@@ -155,7 +131,7 @@ public final class Simulation {
     for host in hosts {
       lines.append("\(host.configuration.name): \(host.node?.report ?? "not running \(host.failure ?? "")")")
     }
-    for (id, wire) in wires.sorted(by: { $0.key < $1.key }) {
+    for (id, wire) in network.wires.sorted(by: { $0.key < $1.key }) {
       let ends = wire.ends.map {
         "\(hosts[$0.host].name) open=\($0.isOpen) held=\($0.held.count) last=\($0.lastArrival)"
       }
@@ -186,7 +162,7 @@ public final class Simulation {
     events.removeAll()
     for host in hosts {
       host.deferred = []
-      host.stalled = []
+      host.diskPace.waiting = []
       host.clients = [:]
     }
   }
@@ -251,7 +227,7 @@ public final class Simulation {
       host
     case .bytes(let wire, let end, _), .closed(let wire, let end), .accepted(let wire, let end),
       .unheard(let wire, let end, _), .resent(let wire, let end):
-      wires[wire]?.ends[end].host
+      network.wires[wire]?.ends[end].host
     case .call: nil
     }
   }

@@ -8,18 +8,18 @@ extension Scenario {
   func repair() {
     down = []
     for round in 0..<3 where failure == nil {
-      for (number, host) in simulation.hosts.enumerated() where !wiped.contains(number) {
+      for (number, host) in simulation.hosts.enumerated() where !damage.wiped.contains(number) {
         // A journal that is found to have rotted is fetched at the next start.
         if round > 0, host.node?.lacksSomething == true { simulation.killProcess(number) }
         if host.node == nil { simulation.start(number) }
       }
       // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for, ten minutes at most.
       for _ in 0..<20 {
-        let received = bytesReceived(by: damaged.sorted())
+        let received = bytesReceived(by: damage.hosts.sorted())
         simulation.run(for: 30_000_000) { [self] in failure != nil || lacking().isEmpty }
-        if failure != nil || lacking().isEmpty || bytesReceived(by: damaged.sorted()) <= received { break }
+        if failure != nil || lacking().isEmpty || bytesReceived(by: damage.hosts.sorted()) <= received { break }
       }
-      for number in damaged.sorted() where failure == nil { readJournals(at: number) }
+      for number in damage.hosts.sorted() where failure == nil { readJournals(at: number) }
       if lacking().isEmpty { break }
     }
     guard failure == nil else { return }
@@ -27,19 +27,18 @@ extension Scenario {
     for number in unrepaired where !isExcused(number) {
       return fail("\(simulation.hosts[number].name) is not given again what it lost: \(why(number))")
     }
-    let repaired = damaged.sorted().filter { !unrepaired.contains($0) && !wiped.contains($0) }
+    let repaired = damage.hosts.sorted().filter { !unrepaired.contains($0) && !damage.wiped.contains($0) }
     tell(
       -1,
       "repaired: \(repaired.map { simulation.hosts[$0].name }); not: \(unrepaired.map { simulation.hosts[$0].name })")
-    repairedCount = repaired.count
+    tally.repairedHosts = repaired.count
     if !repaired.isEmpty { relyOn(repaired, but: unrepaired) }
   }
 
   /// Those that never lost anything go first: what is left has its majorities by those that were repaired.
   private func relyOn(_ repaired: [Int], but unrepaired: [Int]) {
-    let whole = simulation.hosts.indices.filter { !damaged.contains($0) }
-    everDamaged = damaged
-    damaged = wiped.union(unrepaired)
+    let whole = simulation.hosts.indices.filter { !damage.hosts.contains($0) }
+    damage.isRepaired(but: unrepaired)
     chooseDownHosts(first: whole)
     for number in down.union(unrepaired).sorted() { simulation.kill(number) }
     tell(-1, "down now: \(down.sorted().map { simulation.hosts[$0].name })")
@@ -47,7 +46,7 @@ extension Scenario {
     waitForAnswers()
     guard failure == nil, waitForConvergence() else { return }
     for number in repaired where failure == nil && !down.contains(number) {
-      repeatAnsweredRequests(answers, at: number)
+      repeatAnsweredRequests(record.answers, at: number)
     }
   }
 
@@ -87,13 +86,13 @@ extension Scenario {
     for member in members { readHistory("HISTORY \(member) limit=1000 read=local", on: client) { _ in } }
   }
 
-  /// Who does not run, lacks something, or is behind.
+  /// Hosts that do not run, lack something, or are behind.
   private func lacking() -> [Int] {
     let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
     var newest: [ShardID: LogIndex] = [:]
     for view in views { newest[view.shard] = max(newest[view.shard] ?? LogIndex(0), view.commitIndex) }
     return simulation.hosts.indices.filter { number in
-      guard !wiped.contains(number) else { return false }
+      guard !damage.wiped.contains(number) else { return false }
       let host = simulation.hosts[number]
       guard let node = host.node, !node.lacksSomething, let topology = node.knownTopology else { return true }
       let groups = [topology.directoryVoters] + topology.shards.map(\.voters)

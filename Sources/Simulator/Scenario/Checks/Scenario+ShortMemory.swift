@@ -37,7 +37,7 @@ extension Scenario {
       answer = ask(client, line.replacing("#", with: "\(attempt)"))
       simulation.disconnect(client)
       // A log that is too long is a reason to refuse as well.
-      if answer.hasPrefix(wanted) || plan.isLogLimited && answer.hasPrefix("-BUSY the log") { return }
+      if answer.hasPrefix(wanted) || plan.sizes.isLogLimited && answer.hasPrefix("-BUSY the log") { return }
     }
     fail("with little memory \(line) is answered \(answer), not \(wanted)…")
   }

@@ -35,7 +35,7 @@ final class ScenarioObserver: ReplicaObserver {
       (shard, node, born) = (replica.shard, replica.node, replica.born)
     }
   }
-  /// Whose disk has lost writes without a trace.
+  /// Whether a node's disk has lost writes without a trace.
   var mayForget: (NodeID) -> Bool = { _ in false }
   /// How much had been applied anywhere when queries began to wait.
   private var reads: [ReadKey: Int] = [:]

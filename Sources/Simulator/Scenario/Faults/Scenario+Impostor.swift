@@ -2,6 +2,14 @@ import Base
 import Cluster
 import Storage
 
+/// Copies of disks that are started in place of nodes.
+struct Impostors {
+  /// The disks of the hosts where a copy runs.
+  var realDisks: [Int: MemoryFileSystem] = [:]
+  /// How many there have been.
+  var count = 0
+}
+
 /// Somebody copies a node's disk while it runs. The node goes on, dies, is started again; later it is away, and the copy is
 /// started in its place: it is not the node, and must have no say.
 extension Scenario {
@@ -26,8 +34,8 @@ extension Scenario {
   }
   private func isAtRisk(_ number: Int) -> Bool {
     let disk = simulation.hosts[number].disk
-    return disk.isArmed || disk.isPowerOut || damaged.contains(number) || fullDisks.contains(number)
-      || faultyDisks.contains(number) || realDisks[number] != nil
+    return disk.isArmed || disk.isPowerOut || damage.hosts.contains(number) || damage.fullDisks.contains(number)
+      || damage.faultyDisks.contains(number) || impostors.realDisks[number] != nil
   }
 
   private func takeCopy(of number: Int) {
@@ -48,9 +56,9 @@ extension Scenario {
       }
       let host = simulation.hosts[number]
       simulation.killProcess(number)
-      realDisks[number] = host.disk
+      impostors.realDisks[number] = host.disk
       host.disk = copy
-      impostorCount += 1
+      impostors.count += 1
       tell(number, "*** the copy is started in its place")
       simulation.start(number, isObserved: false)
       simulation.call(after: 500_000 + random.below(6_000_000)) { [self] in
@@ -65,11 +73,11 @@ extension Scenario {
 
   /// The copy is gone, and the node's own disk is there again.
   func putBack(_ number: Int) {
-    guard let disk = realDisks[number] else { return }
+    guard let disk = impostors.realDisks[number] else { return }
     let host = simulation.hosts[number]
     if host.node?.isSeated == true { reportViolation("a copy of \(host.name)'s disk has its seat") }
     simulation.kill(number)
     if host.node == nil { host.disk = disk }
-    realDisks[number] = nil
+    impostors.realDisks[number] = nil
   }
 }

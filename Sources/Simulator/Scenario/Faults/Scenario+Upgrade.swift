@@ -11,7 +11,7 @@ extension Scenario {
     simulation.call(after: random.below(time)) { [self] in
       guard isFaultPhase, failure == nil else { return }
       // A copy runs in its place, or its disk is about to fail: later.
-      guard realDisks[number] == nil, !simulation.hosts[number].disk.isArmed else {
+      guard impostors.realDisks[number] == nil, !simulation.hosts[number].disk.isArmed else {
         return scheduleUpgrade(of: number, within: 2_000_000)
       }
       let host = simulation.hosts[number]
@@ -25,7 +25,7 @@ extension Scenario {
 
   /// What is left of the upgrade, where every node is up and knows the newest semantics: they are to begin.
   func lacksSemantics(_ views: [ReplicaView]) -> Bool {
-    guard up.count == simulation.hosts.count, wiped.isEmpty,
+    guard up.count == simulation.hosts.count, damage.wiped.isEmpty,
       simulation.hosts.allSatisfy({ $0.configuration.semantics == NodeConfiguration.newestSemantics })
     else { return false }
     return views.contains { $0.semantics < NodeConfiguration.newestSemantics }

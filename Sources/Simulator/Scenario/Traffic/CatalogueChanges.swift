@@ -19,11 +19,11 @@ extension Scenario {
   }
 
   func scheduleCatalogue() {
-    simulation.call(after: random.wait(plan.catalogueGap)) { [self] in
+    simulation.call(after: random.wait(plan.catalogue.gap)) { [self] in
       guard isFaultPhase, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
       simulation.call(on: host, after: 1_000) { [self] in
-        if random.chance(plan.lateChangePerMille), !catalogue.acknowledged.isEmpty {
+        if random.chance(plan.catalogue.lateChangePerMille), !catalogue.acknowledged.isEmpty {
           repeatChange(at: host)
         } else {
           changeCatalogue(at: host)
@@ -36,7 +36,7 @@ extension Scenario {
   private func changeCatalogue(at host: Int) {
     catalogue.count += 1
     let number = catalogue.count
-    let merchant = plan.merchants == 1 ? "east" : "shop\(random.below(UInt64(plan.merchants)))"
+    let merchant = plan.catalogue.merchants == 1 ? "east" : "shop\(random.below(UInt64(plan.catalogue.merchants)))"
     let id = random.chance(700) ? " id=c\(number)" : ""
     let line = "MERCHANT SET \(merchant) title=t\(number)\(id)"
     catalogue.merchants[merchant, default: Titles()].open.insert(number)
@@ -103,12 +103,12 @@ extension Scenario {
         count = client.lines.first.flatMap { $0.hasPrefix("*") ? Int($0.dropFirst()) : nil }
         return client.lines.first?.hasPrefix("-") == true || count.map { client.lineCount > $0 } ?? false
       }
-      let rows = client.lines.dropFirst().compactMap { row in field("merchant", row).map { ($0, row) } }
+      let rows = client.lines.dropFirst().compactMap { row in row.field("merchant").map { ($0, row) } }
       guard let count, rows.count == count else {
         return fail("\(name) does not list its merchants: \(client.lines.first ?? "no answer")")
       }
       for (merchant, row) in rows {
-        titles[String(merchant)] = field("title", row).flatMap { Int($0.dropFirst()) } ?? 0
+        titles[String(merchant)] = row.field("title").flatMap { Int($0.dropFirst()) } ?? 0
       }
       guard count == 100, let last = rows.last else { break }
       after = " after=\(last.0)"

@@ -28,8 +28,8 @@ extension Scenario {
         guard answer.hasPrefix("+tx=") else { return fail("at set-up, \(operation.id): \(answer)") }
         operation.end = simulation.now
         operation.result = .ok
-        operation.balance = number("balance", answer)
-        noteBefore(operation)
+        operation.balance = answer.number("balance")
+        record.note(operation)
       }
     }
   }

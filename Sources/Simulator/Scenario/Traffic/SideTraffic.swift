@@ -1,7 +1,7 @@
 import Base
 import Checker
 
-/// Business of which the checker knows nothing: purchases that lapse at midnight, refunds, holds that lapse, cards that are
+/// Traffic of which the checker knows nothing: purchases that lapse at midnight, refunds, holds that lapse, cards that are
 /// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
 struct SideTraffic {
   var operations: [Operation] = []
@@ -9,6 +9,8 @@ struct SideTraffic {
   var transactions: [(tx: String, member: String, points: Int64)] = []
   /// What was given back of each, as far as anyone was told.
   var refunded: [String: Int64] = [:]
+  /// Transactions (MULTI) that client libraries tried.
+  var multiCount = 0
   /// What may be captured or released.
   var holds: [(tx: String, member: String, points: Int64)] = []
 }
@@ -20,10 +22,10 @@ extension Scenario {
   func noteSideAnswer(_ pending: RetryingClient.Pending, _ operation: Operation, _ line: String) {
     guard !operation.id.isEmpty else { return }
     var operation = operation
-    if operation.result == .refused { operation.code = String(line.dropFirst().prefix { $0 != " " }) }
+    if operation.result == .refused { operation.code = line.errorCode }
     side.operations.append(operation)
-    noteAnswer(pending.line, line, operation)
-    guard operation.result == .ok, let tx = field("tx", line) else { return }
+    record.note(line, to: pending.line)
+    guard operation.result == .ok, let tx = line.field("tx") else { return }
     if pending.line.hasPrefix("REFUND") { noteRefund(line) }
     if operation.kind == .hold {
       side.holds.append((String(tx), operation.member, operation.points))
@@ -36,7 +38,7 @@ extension Scenario {
 extension Scenario {
   /// However often and from wherever a transaction is refunded, no more comes back than it moved.
   private func noteRefund(_ line: String) {
-    guard let of = field("of", line).map(String.init), let points = field("points", line).flatMap({ Int64($0) }) else {
+    guard let of = line.field("of").map(String.init), let points = line.number("points") else {
       return reportViolation("a refund is answered without of= or points=: \(line)")
     }
     side.refunded[of, default: 0] += abs(points)
@@ -61,7 +63,7 @@ extension RetryingClient {
 
   func chooseSideRequest(_ session: Int) -> Pending {
     let id = nextRequest()
-    let count = UInt64(scenario.plan.sideMembers)
+    let count = UInt64(scenario.plan.traffic.sideMembers)
     let number = random.below(count)
     let member = "s\(number)"
     let who = random.chance(300) ? "card:c\(number)" : member
@@ -94,8 +96,8 @@ extension RetryingClient {
       let to = "s\((number + 1) % count)"
       return pending(.transfer, "TRANSFER \(member) \(to) points=\(points)", of: member, id: id)
     case 92..<96:
-      if scenario.plan.closesMembers, random.chance(300) {
-        guard scenario.plan.hasFrozen, random.chance(700) else {
+      if scenario.plan.traffic.closesMembers, random.chance(300) {
+        guard scenario.plan.traffic.hasFrozen, random.chance(700) else {
           return pending(.earn, "MEMBER CLOSE \(member)", of: member, id: "")
         }
         // It closes while points of it are under way to somebody who does not take them.

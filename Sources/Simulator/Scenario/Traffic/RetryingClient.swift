@@ -6,11 +6,11 @@ import Checker
 /// own to the nodes, which may fail too.
 final class RetryingClient {
   unowned let scenario: Scenario
-  private let number: Int
+  let number: Int
   var random: SeededGenerator
-  private let name: String
+  let name: String
   /// Each of the requests under way at once is of a session of its own: a new one after an operation that stays in doubt.
-  private var sessions = [Int](repeating: 0, count: RetryingClient.depth)
+  private(set) var sessions = [Int](repeating: 0, count: RetryingClient.depth)
   private var requests = 0
   /// What was asked and is not answered, in the order in which answers come.
   private var asked: [Pending] = []
@@ -29,7 +29,7 @@ final class RetryingClient {
     var session = 0
     /// The checker knows nothing of it.
     var isSide = false
-    /// It is of the client's own member: see `checkOrder`.
+    /// It is of the client's own member: see `OwnOrder`.
     var isOwn = false
     var attempts = 0
     /// An attempt may have taken effect.
@@ -42,13 +42,7 @@ final class RetryingClient {
     init(_ client: SimulatedClient) { self.client = client }
   }
 
-  /// What its own member had after the last answer of this attempt, and after the last write, if that is certain.
-  private var ownBalance: Int64?
-  private var ownFloor: Int64?
-  /// See `Scenario.disturbances`: when this attempt began.
-  private var disturbances = 0
-  /// Something that was asked of its own member may take effect at any time.
-  private var isOwnInDoubt = false
+  private var ownOrder = OwnOrder()
 
   /// The one node that it asks; nil: any.
   private let host: Int?
@@ -63,7 +57,7 @@ final class RetryingClient {
     random = SeededGenerator(seed: scenario.plan.seed &* 1_000_003 &+ UInt64(number))
   }
 
-  private var simulation: Simulation { scenario.simulation }
+  var simulation: Simulation { scenario.simulation }
   var latency: UInt64 { 200 + random.below(3_000) }
 
   /// The requests that wait for an answer that counts.
@@ -75,10 +69,11 @@ final class RetryingClient {
     if unasked.isEmpty {
       guard scenario.isFaultPhase else { return }
       let count =
-        random.chance(scenario.plan.pipelinePerMille) ? 2 + Int(random.below(UInt64(RetryingClient.depth) - 1)) : 1
-      let isOwn = scenario.plan.hasOwnMembers && count > 1 && random.chance(300)
+        random.chance(scenario.plan.traffic.pipelinePerMille)
+        ? 2 + Int(random.below(UInt64(RetryingClient.depth) - 1)) : 1
+      let isOwn = scenario.plan.traffic.hasOwnMembers && count > 1 && random.chance(300)
       for session in 0..<count {
-        let isSide = scenario.plan.sideMembers > 0 && random.chance(300)
+        let isSide = scenario.plan.traffic.sideMembers > 0 && random.chance(300)
         unasked.append(isOwn ? chooseOwnRequest(session) : isSide ? chooseSideRequest(session) : chooseRequest(session))
       }
     }
@@ -116,84 +111,10 @@ final class RetryingClient {
     return scenario.plan.request(requests, of: number)
   }
 
-  private func chooseRequest(_ session: Int) -> Pending {
-    let id = nextRequest()
-    let name = "\(name)/\(session).\(sessions[session])"
-    let member = scenario.plan.member(random.below(UInt64(scenario.plan.members)))
-    let merchant = random.pick(["east", "north", "west"])
-    let few = Int64(random.below(50) + 1)
-    let points =
-      scenario.plan.isNearBounds && random.chance(400) ? Scenario.largestAmount - Int64(random.below(3)) : few
-    var kind = Operation.Kind.balance
-    var line = ""
-    switch random.chance(scenario.plan.readPerMille) ? 99 : random.below(100) {
-    case 0..<34: (kind, line) = (.earn, "EARN \(member) merchant=\(merchant) points=\(points) id=\(id)")
-    case 34..<54: (kind, line) = (.redeem, "REDEEM \(member) merchant=\(merchant) points=\(points) id=\(id)")
-    case 54..<64:
-      var operation = Operation(.hold, member: member, client: name, begin: simulation.now)
-      operation.id = id
-      operation.points = points
-      line = "HOLD \(member) merchant=\(merchant) points=\(points) id=\(id)"
-      if scenario.plan.holdSeconds > 0 {
-        let seconds = 1 + random.below(scenario.plan.holdSeconds)
-        line += " ttl=\(seconds)"
-        operation.expires = simulation.now + (scenario.plan.clocksLie ? 0 : seconds * 1_000_000)
-      }
-      return Pending(operation: operation, line: line, session: session)
-    case 64..<78:
-      if let hold = scenario.hold(&random) {
-        let captures = random.chance(600)
-        var operation = Operation(
-          captures ? .capture : .release, member: hold.member, client: name, begin: simulation.now)
-        operation.id = id
-        operation.hold = hold.id
-        // The whole, unless it says how much.
-        operation.points = captures && random.chance(300) ? Int64(random.below(UInt64(hold.points)) + 1) : hold.points
-        let part = operation.points < hold.points ? " points=\(operation.points)" : ""
-        let line = "\(captures ? "CAPTURE" : "RELEASE") \(hold.tx) id=\(id)\(part)"
-        return Pending(operation: operation, line: line, session: session)
-      }
-      line = "BALANCE \(member)"
-    case 78..<90 where scenario.plan.members > 1 || scenario.plan.hasFrozen:
-      var to = scenario.plan.hasFrozen && (scenario.plan.members == 1 || random.chance(300)) ? "frozen" : member
-      while to == member { to = scenario.plan.member(random.below(UInt64(scenario.plan.members))) }
-      var operation = Operation(.transfer, member: member, client: name, begin: simulation.now)
-      operation.id = id
-      operation.to = to
-      // Few points: what is on its way blurs what a refusal for want of room says.
-      operation.points = few
-      return Pending(operation: operation, line: "TRANSFER \(member) \(to) points=\(few) id=\(id)", session: session)
-    default: line = "BALANCE \(member)" + (random.chance(300) ? " read=local" : "")
-    }
-    var operation = Operation(kind, member: member, client: name, begin: simulation.now)
-    if kind != .balance {
-      operation.id = id
-      operation.points = points
-    }
-    return Pending(operation: operation, line: line, session: session)
-  }
-
-  /// Something of a member of whom nobody else asks anything.
-  private func chooseOwnRequest(_ session: Int) -> Pending {
-    let member = ScenarioPlan.ownMember(of: number)
-    let isRead = random.chance(400)
-    var operation = Operation(
-      isRead ? .balance : .earn, member: member, client: "\(name)/\(session).\(sessions[session])",
-      begin: simulation.now)
-    var line = "BALANCE \(member)"
-    if !isRead {
-      operation.id = nextRequest()
-      operation.points = Int64(random.below(50) + 1)
-      line = "EARN \(member) merchant=east points=\(operation.points) id=\(operation.id)"
-    }
-    return Pending(operation: operation, line: line, session: session, isOwn: true)
-  }
-
   private func attempt() {
     asked = unasked
     unasked = []
-    (ownBalance, ownFloor) = (nil, nil)
-    disturbances = scenario.disturbances
+    ownOrder.attemptBegins(scenario.disturbances)
     for i in asked.indices { asked[i].attempts += 1 }
     wait += 1
     let wait = wait
@@ -206,7 +127,7 @@ final class RetryingClient {
       let host = host ?? scenario.anyHost(&random)
       simulation.call(on: host, after: latency) { [self] in connect(to: host, lines, wait) }
     }
-    if scenario.isFaultPhase, random.chance(scenario.plan.duplicatePerMille) { sendDuplicate(of: lines) }
+    if scenario.isFaultPhase, random.chance(scenario.plan.traffic.duplicatePerMille) { sendDuplicate(of: lines) }
     let patience = scenario.isFaultPhase ? 1_000_000 + random.below(7_000_000) : 6_000_000
     simulation.call(after: patience) { [self] in
       guard wait == self.wait, isWaiting else { return }
@@ -220,7 +141,7 @@ final class RetryingClient {
     let host = scenario.anyHost(&random)
     simulation.call(on: host, after: random.wait(300_000)) { [scenario] in
       guard let client = scenario.simulation.connect(to: host) else { return }
-      scenario.duplicates += 1
+      scenario.tally.duplicates += 1
       scenario.simulation.send(lines, on: client)
       scenario.simulation.call(on: host, after: 15_000_000) { scenario.simulation.disconnect(client) }
     }
@@ -244,10 +165,10 @@ final class RetryingClient {
     let client = connection.client
     var delay = isThere ? 0 : latency
     scenario.tell(client.host, "\(name) > \(asked.map(\.line).joined(separator: " | "))")
-    guard scenario.isFaultPhase, random.chance(scenario.plan.clientFaultPerMille) else {
+    guard scenario.isFaultPhase, random.chance(scenario.plan.traffic.faultPerMille) else {
       return sendInPieces(line, on: client, after: delay)
     }
-    scenario.clientFaults += 1
+    scenario.tally.clientFaults += 1
     switch random.below(3) {
     case 0:
       // It is cut off in the middle of the request.
@@ -346,7 +267,7 @@ final class RetryingClient {
     var refusals = ["-INSUFFICIENT", "-REVERSED"]
     if pending.operation.to == "frozen" { refusals.append("-FROZEN") }
     if pending.isSide { refusals += ["-FROZEN", "-LOST", "-LIMIT", "-CLOSED"] }
-    if scenario.plan.isNearBounds { refusals.append("-LIMIT") }
+    if scenario.plan.traffic.isNearBounds { refusals.append("-LIMIT") }
     if line.hasPrefix("-UNAVAILABLE") || line.hasPrefix("-BUSY") {
       unasked.append(pending)
     } else if line.hasPrefix("-UNKNOWN") {
@@ -355,8 +276,10 @@ final class RetryingClient {
     } else if pending.operation.kind == .balance, line.hasPrefix("-NOTFOUND"), pending.line.hasSuffix("read=local") {
       // The node at hand has not heard of the member yet: it may be as far behind as that.
     } else if line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) {
-      scenario.answered(pending, line)
-      if pending.isOwn { checkOrder(pending, line) }
+      scenario.noteAnswer(line, to: pending)
+      if pending.isOwn, let before = ownOrder.breach(by: pending, line, scenario.disturbances) {
+        scenario.reportViolation("\(name) had \(before), asked \(pending.line) next, and was told \(line)")
+      }
     } else {
       return scenario.reportViolation("\(name) asked \(pending.line) and was told \(line)")
     }
@@ -364,25 +287,7 @@ final class RetryingClient {
     guard unasked.isEmpty else { return again() }
     isWaiting = false
     wait += 1
-    wake(after: random.wait(scenario.plan.thinkTime))
-  }
-
-  /// Requests of one connection to one member take effect in the order sent. Only a read that its node has to ask again, of
-  /// another leader or on another link, may see what was asked for behind it.
-  private func checkOrder(_ pending: Pending, _ line: String) {
-    let (before, floor) = (ownBalance, ownFloor)
-    ownBalance = nil
-    guard !isOwnInDoubt, !pending.inDoubt, pending.attempts == 1, let now = scenario.number("balance", line) else {
-      return
-    }
-    let isRead = pending.operation.kind == .balance
-    let change = isRead ? 0 : pending.operation.points
-    let isCalm = scenario.disturbances == disturbances
-    if floor.map({ now < $0 + change }) ?? false || isCalm && before.map({ now != $0 + change }) ?? false {
-      scenario.reportViolation("\(name) had \(before ?? floor ?? 0), asked \(pending.line) next, and was told \(line)")
-    }
-    ownBalance = now
-    if !isRead { ownFloor = now }
+    wake(after: random.wait(scenario.plan.traffic.thinkTime))
   }
 
   /// Asks what is left again, but for what it gives up.
@@ -393,9 +298,9 @@ final class RetryingClient {
       unasked.removeAll { pending in
         // Of what comes back it wants to know when.
         if pending.inDoubt && pending.operation.to == "frozen" { return false }
-        guard random.chance(pending.inDoubt ? 30 : scenario.plan.quitPerMille) else { return false }
+        guard random.chance(pending.inDoubt ? 30 : scenario.plan.traffic.quitPerMille) else { return false }
         scenario.noteGivenUp(pending)
-        if pending.inDoubt && pending.isOwn { isOwnInDoubt = true }
+        if pending.inDoubt && pending.isOwn { ownOrder.isInDoubt = true }
         if pending.inDoubt && pending.operation.kind != .balance { sessions[pending.session] += 1 }
         return true
       }

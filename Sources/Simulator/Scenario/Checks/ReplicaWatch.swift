@@ -1,0 +1,114 @@
+import Base
+import Cluster
+
+/// What is looked at once a virtual second, of all replicas together.
+struct ReplicaWatch {
+  struct Place: Hashable {
+    var node: NodeID
+    var shard: ShardID
+    init(_ view: ReplicaView) {
+      node = view.node
+      shard = view.shard
+    }
+  }
+  /// By shard: a leader though another leads in a newer term, and for how many seconds.
+  private var deposed: [ShardID: (node: NodeID, seconds: Int)] = [:]
+  /// Replicas that hear no other, with the term in which that began.
+  private var isolated: [Place: Term] = [:]
+  /// Replicas whose term or vote is not on disk, and for how many seconds.
+  private var unwritten: [Place: Int] = [:]
+  /// Seconds after which a leader must have heard that it is deposed, and in which a vote comes to disk.
+  private static let longestDeposed = 10
+  private static let longestUnwritten = 5
+  /// How many terms a replica may come by from what was on its way when it was isolated.
+  private static let termsOnTheirWay: UInt64 = 3
+
+  /// Two may lead a shard in different terms, but the older hears before long that a majority follows the newer, or that
+  /// nobody answers it (Raft §6.2).
+  /// - Parameter views: of one shard, but for nodes whose process is stopped.
+  mutating func checkLeaders(of shard: ShardID, _ views: [ReplicaView]) -> String? {
+    let leaders = views.filter(\.isLeader)
+    guard leaders.count > 1, let oldest = leaders.min(by: { $0.term < $1.term }) else {
+      deposed[shard] = nil
+      return nil
+    }
+    let known = deposed[shard].flatMap { $0.node == oldest.node ? $0 : nil }
+    let seconds = (known?.seconds ?? 0) + 1
+    deposed[shard] = (oldest.node, seconds)
+    guard seconds > ReplicaWatch.longestDeposed else { return nil }
+    return
+      "shard \(shard.rawValue): \(oldest.node.rawValue) leads on in term \(oldest.term.rawValue), long after it was deposed"
+  }
+
+  /// Which replicas hear no other from now on, and which do again.
+  mutating func noteReachability(in simulation: Simulation) {
+    var found: [Place: Term] = [:]
+    for host in simulation.hosts where !host.isFrozen {
+      let heard = simulation.hosts.filter { $0 !== host && simulation.isHeard($0.number, by: host.number) }
+        .map(\.nodeID)
+      for view in host.node?.replicaViews ?? [] where !view.voters.contains(where: heard.contains) {
+        found[Place(view)] = isolated[Place(view)] ?? view.term
+      }
+    }
+    isolated = found
+  }
+
+  /// A replica that hears no other does not raise the term (Raft §9.6, pre-vote); but by what was on its way.
+  func checkTerm(_ view: ReplicaView) -> String? {
+    guard view.votedForItself, let term = isolated[Place(view)],
+      view.term.rawValue > term.rawValue + ReplicaWatch.termsOnTheirWay
+    else { return nil }
+    return
+      "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(term.rawValue) to"
+      + " \(view.term.rawValue), and heard nobody"
+  }
+
+  /// Term and vote are on disk before long, unless the disk does nothing (Raft §5.2: a vote speaks from there alone).
+  /// - Parameter views: but for nodes whose disk is excused.
+  mutating func checkVotes(_ views: [ReplicaView]) -> String? {
+    var found: [Place: Int] = [:]
+    var late: String?
+    for view in views where !view.isStateStable {
+      let seconds = (unwritten[Place(view)] ?? 0) + 1
+      found[Place(view)] = seconds
+      if seconds > ReplicaWatch.longestUnwritten, late == nil {
+        late = "shard \(view.shard.rawValue): the vote of \(view.node.rawValue) never comes to disk"
+      }
+    }
+    unwritten = found
+    return late
+  }
+}
+
+extension Scenario {
+  func watchReplicas() {
+    simulation.call(after: 1_000_000) { [self] in
+      guard failure == nil else { return }
+      checkReplicas()
+      watchReplicas()
+    }
+  }
+  private func checkReplicas() {
+    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
+    for number in 0...plan.shards {
+      let shard = ShardID(UInt32(number))
+      let replicas = views.filter { $0.shard == shard }
+      observer.checkLogs(replicas)
+      if let reason = watch.checkLeaders(of: shard, replicas.filter { !frozen.contains($0.node) }) { fail(reason) }
+    }
+    for view in views { if let reason = watch.checkTerm(view) { fail(reason) } }
+    let excused = simulation.hosts.filter(isExcusedFromWriting).map(\.nodeID)
+    if let reason = watch.checkVotes(views.filter({ !excused.contains($0.node) })) { fail(reason) }
+    let rotten = damage.all.map { simulation.hosts[$0].nodeID }
+    for view in views where !rotten.contains(view.node) {
+      if let reason = view.quarantined { fail("shard \(view.shard.rawValue) is quarantined: \(reason)") }
+    }
+  }
+
+  private func isExcusedFromWriting(_ host: SimulatedHost) -> Bool {
+    host.isFrozen || host.diskPace.stalledUntil + 5_000_000 > simulation.now || host.diskPace.slowness > 1
+      || damage.faultyDisks.contains(host.number)
+      || isFaultPhase && (damage.fullDisks.contains(host.number) || damage.withoutDescriptors.contains(host.number))
+  }
+}

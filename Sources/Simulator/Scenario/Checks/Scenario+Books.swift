@@ -1,0 +1,91 @@
+import Checker
+import Cluster
+
+/// What members' histories say, against what clients were told.
+extension Scenario {
+  /// All of a history, page by page. Returns what came in place of a page.
+  @discardableResult
+  func readHistory(_ request: String, on client: SimulatedClient, _ body: (String) -> Void) -> String? {
+    var before = ""
+    while true {
+      client.clear()
+      simulation.send("\(request)\(before)\n", on: client)
+      var expected = Int.max
+      simulation.run(for: 20_000_000) {
+        if expected == .max, client.lineCount > 0, let first = client.lines.first {
+          expected = first.hasPrefix("*") ? 1 + (Int(first.dropFirst()) ?? 0) : 1
+        }
+        return client.lineCount >= expected
+      }
+      let lines = client.lines
+      guard let first = lines.first, first.hasPrefix("*") else { return lines.first ?? "no answer" }
+      lines.dropFirst().forEach(body)
+      guard lines.count == 1001, let last = lines.last, let tx = last.field("tx") else { return nil }
+      before = " before=\(tx)"
+    }
+  }
+
+  /// A member's history, and the balance after it was read.
+  private struct Book {
+    var requests: [String] = []
+    var sum: Int64 = 0
+    var balance: Int64?
+    /// What came in place of a page.
+    var refusal: String?
+    var isOff: Bool { refusal == nil && balance.map { $0 != sum } ?? false }
+  }
+  private func readBook(of member: String, on client: SimulatedClient) -> Book {
+    var book = Book()
+    book.refusal = readHistory("HISTORY \(member) limit=1000", on: client) { line in
+      let kind = line.field("kind") ?? ""
+      if kind != "hold", kind != "release", kind != "lapse" { book.sum += line.number("points") ?? 0 }
+      if let request = line.field("request"), kind != "transfer-in" { book.requests.append(String(request)) }
+    }
+    guard book.refusal == nil else { return book }
+    let asked = simulation.now
+    let line = ask(client, "BALANCE \(member)")
+    if !member.hasPrefix("s") { noteRead(Operation(.balance, member: member, client: "end", begin: asked), line) }
+    book.balance = line.number("balance")
+    return book
+  }
+
+  /// What each member's history shows is what clients were told, once each, and adds up to the balance.
+  func checkBooks() {
+    guard let number = up.last, let client = simulation.connect(to: number) else { return }
+    var seen: [String: Int] = [:]
+    for member in members {
+      var found = readBook(of: member, on: client)
+      if found.isOff {
+        // What lapses at a midnight is gone at once, and booked a moment later.
+        simulation.run(for: 1_000_000)
+        found = readBook(of: member, on: client)
+      }
+      if let refusal = found.refusal { return fail("the history of \(member): \(refusal)") }
+      if found.isOff {
+        return fail("\(member) has \(found.balance ?? 0), and its history adds up to \(found.sum)")
+      }
+      for request in found.requests { seen[request, default: 0] += 1 }
+    }
+    if plan.traffic.hasFrozen {
+      let line = ask(client, "BALANCE frozen program=main")
+      if line.number("balance") ?? 0 != 0 { return reportViolation("a frozen member was given points: \(line)") }
+    }
+    for operation in operations + side.operations where operation.kind != .balance {
+      let count = seen[operation.id] ?? 0
+      switch operation.result {
+      case .ok:
+        if count != 1 { return fail("\(operation.id) was acknowledged, and is there \(count) times") }
+      case .refused, .rejected:
+        // What the recipient refused went and came back: it adds up, or the sum above would not.
+        let mayComeBack =
+          operation.to == "frozen"
+          || operation.kind == .transfer && ["FROZEN", "CLOSED", "LIMIT"].contains(operation.code)
+        if count != 0 && !mayComeBack {
+          return fail("\(operation.id) was \(operation.result), and is there")
+        }
+      case .inDoubt:
+        if count > 1 { return fail("\(operation.id) is there \(count) times") }
+      }
+    }
+  }
+}
