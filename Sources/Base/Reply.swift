@@ -82,6 +82,12 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case at = 79
   case text = 80
 
+  /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
+  /// fields of their own.
+  public static let named: UInt8 = 255
+  /// How a named field's value is encoded. The raw value is part of the peer protocol.
+  public enum NamedShape: UInt8, Sendable { case integer = 1, text = 2, stamp = 3 }
+
   /// How the field's value is encoded.
   public enum Shape: Sendable {
     /// A zigzag varint.
@@ -174,6 +180,7 @@ public enum ErrorCode: UInt8, CaseIterable, Sendable {
 ///            | 7                                  facts are wanted; between nodes alone, never for a terminal
 ///            | 8                                  the slot is another shard's, nothing was done; as 7
 ///     field  = key:u8 value, its shape by `Field.shape`
+///            | 255 key:counted shape:u8 value        see `Field.named`
 public enum ReplyTag: UInt8, Sendable {
   case ok = 1
   case error = 2
@@ -259,5 +266,30 @@ public struct ReplyWriter: ~Copyable {
   public mutating func field(_ field: Field, _ value: String) {
     key(field)
     buffer.append(counted: value)
+  }
+
+  // MARK: Named fields
+
+  public mutating func field(named name: String, _ value: UnsafeRawBufferPointer) {
+    key(name, .text)
+    buffer.append(counted: value)
+  }
+  public mutating func field(named name: String, _ value: String) {
+    key(name, .text)
+    buffer.append(counted: value)
+  }
+  public mutating func field(named name: String, _ value: Int64) {
+    key(name, .integer)
+    buffer.append(zigzag: value)
+  }
+  public mutating func field(named name: String, _ value: Stamp) {
+    key(name, .stamp)
+    buffer.append(zigzag: value.microseconds)
+  }
+  private mutating func key(_ name: String, _ shape: Field.NamedShape) {
+    buffer.increment(at: fieldCountOffset)
+    buffer.append(Field.named)
+    buffer.append(counted: name)
+    buffer.append(shape.rawValue)
   }
 }

@@ -45,7 +45,16 @@ extension Ledger {
 
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
-    let program = try program(call.text(.program), -1, call.tenant)
+    guard call.number(.all) == 1 else {
+      return try writeBalance(call, number, try program(call.text(.program), -1, call.tenant), &reply)
+    }
+    let programs = catalogue.programs(of: call.tenant)
+    reply.array(count: programs.count)
+    for program in programs { try writeBalance(call, number, program, &reply) }
+  }
+  private func writeBalance(
+    _ call: Call, _ number: UInt32, _ program: Int, _ reply: inout ReplyWriter
+  ) throws(Stop) {
     let position = position(tables.members.read(number), program)
     guard !position.isBroken else {
       throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))

@@ -88,6 +88,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     let stamp = min(max(header.stamp.microseconds, core.lastStamp.microseconds + 1), CivilTime.latest.microseconds)
     let latest = core.lastStamp
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
+    catalogue.advance(to: core.lastStamp)
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     if header.semantics > core.semantics { raiseSemantics(to: header.semantics) }
     dedupeMarks.advance(to: now, retention: retention, end: tables.dedupe.end, latest: latest)

@@ -23,19 +23,27 @@ public struct Argument: Sendable {
   }
   /// As it is called in a line of help: `WHO`, or the key.
   public let name: String
-  /// Nil: it is known by its place.
+  /// Nil: it is known by its place, or is a field of an entry.
   public let key: Key?
+  /// It is said as `name=value`.
+  public let isKeyed: Bool
   public let shape: Shape
   public let need: Need
   public let part: Part
   /// What a command carries where the request leaves a number out.
   public let standard: Int64?
+  /// Completes the sentence "it must be …".
+  public let requirement: String
+  private let placeholder: String
 
   private init(
     _ name: String, _ key: Key?, _ shape: Shape, _ need: Need, _ part: Part, standard: Int64? = nil
   ) {
     self.name = name
     self.key = key
+    isKeyed = key != nil
+    requirement = shape.requirement
+    placeholder = key?.placeholder ?? ""
     self.shape = shape
     self.need = need
     self.part = part
@@ -43,9 +51,7 @@ public struct Argument: Sendable {
   }
 
   /// As a line of help has it: `WHO`, `spend=MINOR`.
-  public var text: String {
-    key.map { "\($0.word)=\(shape == .identifier && $0.shape != shape ? "WORD" : $0.placeholder)" } ?? name
-  }
+  public var text: String { isKeyed ? "\(name)=\(placeholder)" : name }
 
   // MARK: By place
 
@@ -82,5 +88,31 @@ public struct Argument: Sendable {
       default: .value
       }
     self.init(key.word, key, shape ?? key.shape, need, part ?? usual, standard: standard)
+  }
+
+  // MARK: Of entries
+
+  /// A field that may be set.
+  static func field(_ field: EntryField) -> Argument {
+    Argument(
+      field.name, field.traits.contains(.required) ? "\(field.requirement); a new one must have it" : field.requirement,
+      field.placeholder)
+  }
+  static let attribute = Argument("x.NAME", Shape.text.requirement, "TEXT")
+  /// Which records of a list are wanted.
+  static let filter = Argument("field", "a field of the kind, with the value that it is to have", "VALUE")
+  static func moment(_ name: String) -> Argument {
+    Argument(name, Shape.dateOrMoment.requirement, Shape.dateOrMoment.placeholder)
+  }
+  private init(_ name: String, _ requirement: String, _ placeholder: String) {
+    self.name = name
+    key = nil
+    isKeyed = true
+    shape = .free
+    need = .optional
+    part = .value
+    standard = nil
+    self.requirement = requirement
+    self.placeholder = placeholder
   }
 }

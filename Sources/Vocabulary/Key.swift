@@ -14,28 +14,19 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case name = 12
   case region = 13
   case card = 14
-  case title = 15
   case kind = 16
-  case earn = 17
-  case expire = 18
-  case backdate = 19
-  case utcOffset = 20
-  case refundWindow = 21
-  case state = 22
   case shards = 23
   case replicas = 24
   case allowSingleRegion = 25
   case after = 26
-  case `default` = 27
   case dryRun = 28
+  case all = 29
   case text = 30
   case shard = 40
 
   /// As it stands in a request, without the `=`.
   public var word: String {
     switch self {
-    case .utcOffset: "utc-offset"
-    case .refundWindow: "refund-window"
     case .allowSingleRegion: "allow-single-region"
     case .dryRun: "dry-run"
     default: String(describing: self)
@@ -45,7 +36,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// What its value must look like, whatever the verb.
   public var shape: Shape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .after: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .after: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -53,17 +44,11 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .limit: .limit
     case .before: .transaction
     case .read: .readMode
-    case .name, .title: .text
+    case .name: .text
     case .text: .note
-    case .kind: .programKind
-    case .earn: .rate
-    case .expire: .expiry
-    case .backdate, .refundWindow: .days
-    case .utcOffset: .utcOffset
-    case .state: .merchantState
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .default, .dryRun: .yesNo
+    case .allowSingleRegion, .dryRun, .all: .yesNo
     case .shard: .shardNumber
     }
   }
@@ -81,17 +66,12 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: "TX"
     case .read: "local|leader"
     case .member: "id"
-    case .name, .title, .text: "TEXT"
+    case .name, .text: "TEXT"
     case .region: "r"
+    case .kind: "WORD"
     case .card: "NUMBER"
-    case .kind: "points|money"
-    case .earn: "P/M"
-    case .expire: "never|Nd|Nm"
-    case .backdate, .refundWindow: "Nd"
-    case .utcOffset: "±HH:MM"
-    case .state: "active|frozen|closed"
-    case .allowSingleRegion, .default, .dryRun: "yes|no"
-    case .after: "NAME"
+    case .allowSingleRegion, .dryRun, .all: "yes|no"
+    case .after: "KEY"
     case .shard: "S"
     }
   }

@@ -5,9 +5,18 @@ public enum MomentText {
   /// After the year 9999.
   static let endMilliseconds: Int64 = 253_402_300_800_000
 
+  /// Days since 1970 of a date like 2026-01-31, from 1970 to 9999; nil for anything else.
+  static func parseDate(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    guard bytes.count == 10, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
+      let year = digits(bytes, 0, 4), let month = digits(bytes, 5, 2), let day = digits(bytes, 8, 2), year >= 1970,
+      (1...12).contains(month), day >= 1, day <= daysInMonth(year, month)
+    else { return nil }
+    return daysFromEpoch(year, month, day)
+  }
+
   /// RFC 3339 in UTC (`Z` or a zero offset, any number of decimals), or milliseconds since 1970, as microseconds since
-  /// 1970; nil for anything else, another offset, or a moment outside the years 1970 to 9999.
-  public static func parse(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+  /// 1970; nil for anything else, another offset unless that may be, or a moment outside the years 1970 to 9999.
+  public static func parse(_ bytes: UnsafeRawBufferPointer, inAnyZone: Bool = false) -> Int64? {
     if let milliseconds = parseDigits(bytes) {
       return milliseconds < UInt64(endMilliseconds) ? Int64(milliseconds) * 1000 : nil
     }
@@ -31,14 +40,21 @@ public enum MomentText {
       }
       guard at > first else { return nil }
     }
-    guard isUTC(UnsafeRawBufferPointer(rebasing: bytes[at...])) else { return nil }
-    let seconds = (daysFromEpoch(year, month, day) * 24 + hour) * 3600 + minute * 60 + second
+    guard let offset = offset(UnsafeRawBufferPointer(rebasing: bytes[at...])), inAnyZone || offset == 0 else {
+      return nil
+    }
+    let seconds = (daysFromEpoch(year, month, day) * 24 + hour) * 3600 + (minute - offset) * 60 + second
+    guard seconds >= 0, seconds < endMilliseconds / 1000 else { return nil }
     return seconds * 1_000_000 + microseconds
   }
 
-  private static func isUTC(_ zone: UnsafeRawBufferPointer) -> Bool {
-    if zone.count == 1 { return zone[0] | 0x20 == UInt8(ascii: "z") }
-    return zone.elementsEqual("+00:00".utf8) || zone.elementsEqual("-00:00".utf8)
+  /// The minutes of a zone: `Z`, `+08:00`.
+  private static func offset(_ zone: UnsafeRawBufferPointer) -> Int64? {
+    if zone.count == 1 { return zone[0] | 0x20 == UInt8(ascii: "z") ? 0 : nil }
+    guard zone.count == 6, zone[0] == UInt8(ascii: "+") || zone[0] == UInt8(ascii: "-"), zone[3] == UInt8(ascii: ":"),
+      let hours = digits(zone, 1, 2), let minutes = digits(zone, 4, 2), hours < 24, minutes < 60
+    else { return nil }
+    return zone[0] == UInt8(ascii: "-") ? -(hours * 60 + minutes) : hours * 60 + minutes
   }
 
   /// `count` decimal digits at an offset that is in bounds.

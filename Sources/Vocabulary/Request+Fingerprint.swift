@@ -33,7 +33,8 @@ extension Request {
   }
   private static var positionalTag: UInt8 { 0xFF }
 
-  /// What a change of the directory that carries `id=` is known by, in the scope of its verb and its first word; never 0.
+  /// What a change of the directory that carries `id=` is known by, in the scope of its verb and its first word, which is an
+  /// entry's kind and key; never 0.
   public func scopedID(_ key: HashKey, tenant: TenantID) -> UInt128? {
     guard let id = text(.id) else { return nil }
     var hash = SipHash(wide: key)

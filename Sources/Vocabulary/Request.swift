@@ -76,20 +76,8 @@ extension Request {
   }
   /// `at=`.
   public func stamp(_ key: Key) -> Stamp? { number(key).map { Stamp(microseconds: $0) } }
-  /// `earn=`.
-  public func rate(_ key: Key) -> EarnRate? {
-    number(key).map { EarnRate(points: UInt32($0 >> 32), minorUnits: UInt32(truncatingIfNeeded: $0)) }
-  }
-  /// `expire=`.
-  public func expiry(_ key: Key) -> ExpiryTerm? {
-    number(key).map { $0 == 0 ? .never : $0 > 0 ? .days(Int($0)) : .months(Int(-$0)) }
-  }
   /// `allow-single-region=yes`; no if it is not there.
   public func flag(_ key: Key) -> Bool { number(key) == 1 }
   /// `read=`; leader if it is not there.
   public var readMode: ReadMode { number(.read) == 1 ? .local : .leader }
-  /// `kind=` of `PROGRAM SET`.
-  public var programKind: ProgramKind? { number(.kind).flatMap { ProgramKind(rawValue: Int($0)) } }
-  /// `state=` of `MERCHANT SET`.
-  public var merchantState: MerchantState? { number(.state).flatMap { MerchantState(rawValue: Int($0)) } }
 }

@@ -44,11 +44,15 @@ extension Shape {
     }
   }
 
+  /// Whether a text has this shape. Not for the hot path.
+  public func accepts(_ text: UnsafeRawBufferPointer) -> Bool { EntryField.number(text, self) != nil }
+
   @inline(never) @usableFromInline func acceptsRare(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
     let bytes = value.pointee.bytes
     switch self {
-    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber: return Shape.isWhole(value, range)
-    case .readMode, .programKind, .merchantState, .yesNo: return isChoice(value)
+    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .basisPoints:
+      return Shape.isWhole(value, range)
+    case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)
     default: break
     }
@@ -61,9 +65,11 @@ extension Shape {
     switch self {
     case .transaction: Shape.transaction(bytes)
     case .moment: MomentText.parse(bytes)
-    case .rate: Shape.rate(bytes)
+    case .dateOrMoment: MomentText.parseDate(bytes).map { -1 - $0 } ?? MomentText.parse(bytes, inAnyZone: true)
+    case .rate: Shape.fraction(bytes, from: 0)
+    case .fraction: Shape.fraction(bytes, from: 1)
     case .expiry: Shape.expiry(bytes)
-    case .days: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
+    case .days, .backdate: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
     case .utcOffset: Shape.utcOffset(bytes)
     default: nil
     }
@@ -123,13 +129,14 @@ extension Shape {
     return 0xFFFF_FFFF_FFFF
   }
 
-  private static func rate(_ bytes: UnsafeRawBufferPointer) -> Int64? {
-    guard let slash = bytes.firstIndex(of: UInt8(ascii: "/")), let range = Shape.rate.range,
-      let points = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[..<slash])), points <= range.upperBound,
-      let minorUnits = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[(slash + 1)...])),
-      range.contains(Int64(minorUnits))
+  private static func fraction(_ bytes: UnsafeRawBufferPointer, from least: UInt64) -> Int64? {
+    guard let slash = bytes.firstIndex(of: UInt8(ascii: "/")), let range = Shape.fraction.range,
+      let numerator = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[..<slash])), numerator >= least,
+      numerator <= range.upperBound,
+      let denominator = parseDigits(UnsafeRawBufferPointer(rebasing: bytes[(slash + 1)...])),
+      range.contains(Int64(denominator))
     else { return nil }
-    return Int64(points) << 32 | Int64(minorUnits)
+    return Int64(numerator) << 32 | Int64(denominator)
   }
 
   private static func expiry(_ bytes: UnsafeRawBufferPointer) -> Int64? {

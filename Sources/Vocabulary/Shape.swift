@@ -19,12 +19,21 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case note
   /// RFC 3339 UTC, or milliseconds since 1970. The number is microseconds since 1970.
   case moment
+  /// As `moment` with any offset from UTC, or a date alone. The number is microseconds since 1970, or of a date −1 and the
+  /// days since 1970 less: what moment that is depends on a zone.
+  case dateOrMoment
   /// `P/M`: points for so many minor units. The number is P << 32 | M.
   case rate
+  /// `N/D`. The number is N << 32 | D.
+  case fraction
+  /// Hundredths of a percent.
+  case basisPoints
   /// `never`, `Nd` or `Nm`. The number is 0, N, or −N.
   case expiry
   /// `Nd`.
   case days
+  /// `Nd`, of how far back a purchase may be.
+  case backdate
   /// `+HH:MM` or `-HH:MM`. The number is minutes.
   case utcOffset
   /// Seconds that a hold lasts.
@@ -35,8 +44,6 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case historyLimit
   /// `leader` or `local`; the number counts from 0, here and below.
   case readMode
-  case programKind
-  case merchantState
   case shardCount
   case replicaCount
   case yesNo
@@ -82,8 +89,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .points: 1...Shape.maximumAmount
     case .spend: 0...Shape.maximumAmount
-    case .rate: 1...1_000_000_000
+    case .rate, .fraction: 1...1_000_000_000
+    case .basisPoints: 0...10_000
     case .days: 0...36_500
+    case .backdate: 0...EntryKind.longestBackdate
     case .utcOffset: -14 * 60...14 * 60
     case .ttl: 1...2_592_000
     case .limit: 1...10_000
@@ -91,10 +100,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .shardCount: 1...4_096
     case .replicaCount: 1...9
     case .shardNumber: 0...65_535
-    case .free, .identifier, .who, .transaction, .text, .note, .moment, .expiry, .readMode, .programKind,
-      .merchantState,
-      .yesNo:
-      nil
+    case .free, .identifier, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode, .yesNo: nil
     }
   }
   /// An expiry's days, and its months.
@@ -106,8 +112,6 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   private static let choices: [[String]] = allCases.map { shape in
     switch shape {
     case .readMode: ["leader", "local"]
-    case .programKind: ["points", "money"]
-    case .merchantState: ["active", "frozen", "closed"]
     case .yesNo: ["no", "yes"]
     default: []
     }
@@ -128,42 +132,22 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .shardNumber: "a shard's number, \(bounds)"
     case .text, .note: "UTF-8 text of at most \(maximumBytes) bytes without control characters"
     case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
+    case .dateOrMoment: "a time like 2026-01-31T12:00:00Z, milliseconds since 1970, or a date like 2026-01-31"
     case .rate: "points/minor-units like 1/100, each from \(bounds) (points may be 0)"
     case .expiry:
       "never, days like 90d (\(span(Shape.expiryDays))) or months like 12m (\(span(Shape.expiryMonths)))"
-    case .days: "days like 3d (\(bounds))"
+    case .fraction: "a fraction like 3/2, each from \(bounds)"
+    case .basisPoints: "hundredths of a percent, a whole number from \(bounds)"
+    case .days, .backdate: "days like 3d (\(bounds))"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
-    case .readMode, .yesNo: choices.reversed().joined(separator: " or ")
-    case .programKind, .merchantState:
-      choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
+    case .readMode, .yesNo: Shape.sentence(choices.reversed())
     }
+  }
+  /// `a, b or c`
+  static func sentence(_ choices: [String]) -> String {
+    choices.dropLast().joined(separator: ", ") + " or " + (choices.last ?? "")
   }
 }
 
 /// `read=`: who may answer.
 public enum ReadMode: Int, Sendable { case leader = 0, local = 1 }
-/// `kind=` of a program.
-public enum ProgramKind: Int, Sendable { case points = 0, money = 1 }
-/// `state=` of a merchant.
-public enum MerchantState: Int, Sendable { case active = 0, frozen = 1, closed = 2 }
-
-/// `earn=P/M`: P points for every M minor units.
-public struct EarnRate: Hashable, Sendable {
-  /// 0 to 10^9.
-  public var points: UInt32
-  /// 1 to 10^9.
-  public var minorUnits: UInt32
-  public init(points: UInt32, minorUnits: UInt32) {
-    self.points = points
-    self.minorUnits = minorUnits
-  }
-}
-
-/// `expire=`: when points lapse.
-public enum ExpiryTerm: Hashable, Sendable {
-  case never
-  /// 1 to 36,500.
-  case days(Int)
-  /// 1 to 1,200 calendar months.
-  case months(Int)
-}

@@ -20,10 +20,11 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case cardLost = 18
   case cardFound = 19
   case cardRemove = 20
-  case programSet = 21
-  case programList = 22
-  case merchantSet = 23
-  case merchantList = 24
+  // Of every kind of entry: see `EntryKind`.
+  case entrySet = 21
+  case entryShow = 22
+  case entryList = 23
+  case entryHistory = 24
   case audit = 25
   case clusterInit = 26
   case clusterNodes = 27
@@ -77,7 +78,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case requestSeen = 221
   case facts = 222
 
-  /// Its row. Not for the hot path, which has `VerbRules`.
+  /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }
 
   /// Its words in capitals, as a person types them: `MEMBER ADD`.

@@ -1,6 +1,8 @@
 /// A verb's row as the hot path wants it: flat, made once a process and never freed, found by the verb's raw value.
 public struct VerbRule: BitwiseCopyable {
   public var verb = Verb.ping
+  /// Its row's: see `VerbSpec.number`.
+  public var number: UInt16 = 0
   public var route = VerbSpec.Route.connection
   public var effect = VerbSpec.Effect.read
   public var traits: VerbSpec.Traits = []
@@ -52,27 +54,36 @@ public struct VerbRule: BitwiseCopyable {
   }
   public static func of(_ verb: Verb) -> UnsafePointer<VerbRule> { table + Int(verb.rawValue) }
 
-  /// Numbers of verbs are below it.
+  /// Raw values of verbs are below it; from here on the rules are those of entries.
+  @inlinable public static var firstOfEntries: UInt16 { 256 }
   @inlinable public static var capacity: Int { 512 }
-  /// By raw value.
-  nonisolated(unsafe) public static let table: UnsafePointer<VerbRule> = {
+  /// By number, of the language that nodes speak.
+  nonisolated(unsafe) public static let table = Language.standard.rules
+
+  static func makeTable(_ specs: [VerbSpec]) -> UnsafePointer<VerbRule> {
     let keyCount = Int(Key.allCases.map(\.rawValue).max() ?? 0) + 1
     let table = UnsafeMutablePointer<VerbRule>.allocate(capacity: capacity)
-    precondition(Verb.allCases.allSatisfy { $0.rawValue < capacity }, "a verb's number is below the table's end")
+    precondition(specs.allSatisfy { $0.number < capacity }, "a row's number is below the table's end")
     // One that is none is as PING, and so not found.
-    let ping = VerbRule(Verb.ping.spec, keyCount: keyCount)
-    table.initialize(repeating: ping, count: capacity)
-    for spec in VerbSpec.table { table[Int(spec.verb.rawValue)] = VerbRule(spec, keyCount: keyCount) }
+    if let ping = specs.first(where: { $0.verb == .ping }) {
+      table.initialize(repeating: VerbRule(ping, keyCount: keyCount), count: capacity)
+    }
+    for spec in specs { table[Int(spec.number)] = VerbRule(spec, keyCount: keyCount) }
     return UnsafePointer(table)
-  }()
+  }
 
   private init(_ spec: VerbSpec, keyCount: Int) {
-    precondition(spec.arguments.count < Int(VerbRule.none), "a verb has at most 62 arguments")
-    let positionalCount = spec.positionals.count
-    precondition(
-      spec.arguments.prefix(positionalCount).allSatisfy { $0.key == nil }, "places come before keys")
+    let arguments =
+      spec.kind == nil
+      ? spec.arguments
+      : Argument.ofEntries.filter { argument in
+        argument.key.map { spec.argument($0) != nil } ?? true
+      }
+    precondition(arguments.count < Int(VerbRule.none), "a verb has at most 62 arguments")
+    let positionalCount = arguments.count { $0.key == nil }
+    precondition(arguments.prefix(positionalCount).allSatisfy { $0.key == nil }, "places come before keys")
     func set(_ isIn: (Argument) -> Bool) -> UInt64 {
-      spec.arguments.enumerated().reduce(0) { $1.element.key != nil && isIn($1.element) ? $0 | 1 << $1.offset : $0 }
+      arguments.enumerated().reduce(0) { $1.element.key != nil && isIn($1.element) ? $0 | 1 << $1.offset : $0 }
     }
     let shapes = UnsafeMutablePointer<Shape>.allocate(capacity: Int(VerbRule.none))
     shapes.initialize(repeating: .free, count: Int(VerbRule.none))
@@ -80,12 +91,13 @@ public struct VerbRule: BitwiseCopyable {
     standards.initialize(repeating: 0, count: Int(VerbRule.none))
     let places = UnsafeMutablePointer<UInt8>.allocate(capacity: keyCount)
     places.initialize(repeating: VerbRule.none, count: keyCount)
-    for (place, argument) in spec.arguments.enumerated() {
+    for (place, argument) in arguments.enumerated() {
       if !spec.takesFreeWords { shapes[place] = argument.shape }
       if let standard = argument.standard { standards[place] = standard }
       if let key = argument.key { places[Int(key.rawValue)] = UInt8(place) }
     }
     verb = spec.verb
+    number = spec.number
     route = spec.route
     effect = spec.effect
     traits = spec.traits
@@ -97,7 +109,7 @@ public struct VerbRule: BitwiseCopyable {
     required = set { $0.need == .required }
     oneOf = set { $0.need == .oneOf }
     atMostOne = set { $0.need == .atMostOne }
-    for (place, argument) in spec.arguments.enumerated() {
+    for (place, argument) in arguments.enumerated() {
       switch argument.part {
       case .party: party = UInt8(place)
       case .card: card = UInt8(place)

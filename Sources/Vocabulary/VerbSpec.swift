@@ -6,7 +6,7 @@ public struct VerbSpec: Sendable {
     case points = "Points"
     case reading = "Reading"
     case members = "Members and cards"
-    case setup = "Programs and merchants"
+    case setup = "Set-up"
     case cluster = "Cluster"
     case connection = "Connection"
   }
@@ -60,6 +60,10 @@ public struct VerbSpec: Sendable {
   }
 
   public let verb: Verb
+  /// Where its rule stands: its verb's raw value, or behind all of these one for each verb of each kind of entry. Kept nowhere.
+  public let number: UInt16
+  /// Whose entries it is about.
+  public let kind: EntryKind?
   /// One or two words, in capitals.
   public let words: [String]
   public let group: Group
@@ -87,7 +91,7 @@ public struct VerbSpec: Sendable {
     _ effect: Effect, traits: Traits = [], work: UInt16 = 2, reply: String, summary: String, example: String
   ) {
     self.init(
-      verb, words, group, arguments, free: false, atMost: arguments.count { $0.key == nil }, route, effect, work,
+      verb, words, group, arguments, free: false, atMost: arguments.count { !$0.isKeyed }, route, effect, work,
       traits,
       reply: reply, summary: summary, example: example)
   }
@@ -100,11 +104,26 @@ public struct VerbSpec: Sendable {
       verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, 2, traits, reply: reply,
       summary: summary, example: example)
   }
+  /// A verb of a kind of entry.
+  init(
+    of kind: EntryKind, _ operation: EntryRequest.Operation, _ words: String, _ arguments: [Argument], _ effect: Effect,
+    reply: String, summary: String, example: String
+  ) {
+    self.init(
+      operation.verb, words, .setup, arguments, free: false, atMost: arguments.count { !$0.isKeyed }, .directory,
+      effect,
+      2, .barrier, reply: reply, summary: summary, example: example, of: kind,
+      number: VerbRule.firstOfEntries + UInt16(kind.number) * UInt16(EntryRequest.Operation.allCases.count)
+        + operation.rawValue)
+  }
   private init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], free: Bool, atMost: Int, _ route: Route,
-    _ effect: Effect, _ work: UInt16, _ traits: Traits, reply: String, summary: String, example: String
+    _ effect: Effect, _ work: UInt16, _ traits: Traits, reply: String, summary: String, example: String,
+    of kind: EntryKind? = nil, number: UInt16? = nil
   ) {
     self.verb = verb
+    self.number = number ?? verb.rawValue
+    self.kind = kind
     self.words = words.split(separator: " ").map(String.init)
     self.group = group
     self.arguments = arguments
@@ -122,10 +141,10 @@ public struct VerbSpec: Sendable {
   /// A request has no more words.
   public static let mostWords = 256
 
-  public var positionals: [Argument] { arguments.filter { $0.key == nil } }
+  public var positionals: [Argument] { arguments.filter { !$0.isKeyed } }
   public var requiredPositionals: Int { positionals.count { $0.need == .required } }
   /// Its keys with a need, in order.
-  public func keys(_ need: Argument.Need) -> [Argument] { arguments.filter { $0.key != nil && $0.need == need } }
+  public func keys(_ need: Argument.Need) -> [Argument] { arguments.filter { $0.isKeyed && $0.need == need } }
   /// Its keys as a person reads them: those that must be there first.
   public var keys: [Argument] { keys(.required) + keys(.oneOf) + keys(.atMostOne) + keys(.optional) }
   public func argument(_ key: Key) -> Argument? { arguments.first { $0.key == key } }
@@ -142,15 +161,15 @@ public struct VerbSpec: Sendable {
   }
 
   /// Every verb of terminals, in the order in which `HELP` teaches them.
-  public static let all: [VerbSpec] = points + reading + members + setup + cluster + connection
+  public static let all = Language.standard.specs
 
   /// Every verb there is.
   static let table: [VerbSpec] = all + inner
 
-  /// Where a verb stands in `table`, by raw value.
+  /// Where a verb stands in `table`, by raw value; of entries, the first kind's.
   static let position: [Int] = {
     var table = [Int](repeating: 0, count: Int(Verb.allCases.map(\.rawValue).max() ?? 0) + 1)
-    for (i, spec) in VerbSpec.table.enumerated() { table[Int(spec.verb.rawValue)] = i }
+    for (i, spec) in VerbSpec.table.enumerated().reversed() { table[Int(spec.verb.rawValue)] = i }
     return table
   }()
 }

@@ -3,35 +3,36 @@ public struct VerbWords: ~Copyable {
   /// The first word of two-word verbs.
   public struct Family {
     public var word: String
-    public var verbs: [Verb]
-    /// The verb that the word alone is, as `COMMAND`.
-    public var bare: Verb?
+    /// Its second words.
+    public var words: [String]
+    /// The number of the verb that the word alone is, as `COMMAND`.
+    public var bare: UInt16?
   }
 
-  /// First words: a verb's raw value, or `familyBit` and the index of a family. Second words: salted by family.
+  /// First words: a row's number, or `familyBit` and the index of a family. Second words: salted by family.
   public let verbs: WordTable
   /// Raw values of keys.
   public let keys: WordTable
   public let families: [Family]
   @inlinable public static var familyBit: UInt16 { 0x8000 }
 
-  public init() {
+  public init(_ language: Language = .standard) {
     var entries: [WordTable.Entry] = []
     var families: [Family] = []
-    for spec in VerbSpec.all where spec.words.count == 2 {
+    for spec in language.specs where spec.words.count == 2 {
       let at = families.firstIndex { $0.word == spec.words[0] } ?? families.count
       if at == families.count {
-        families.append(Family(word: spec.words[0], verbs: []))
+        families.append(Family(word: spec.words[0], words: []))
         entries.append(.init(word: spec.words[0], salt: 0, code: VerbWords.familyBit | UInt16(at)))
       }
-      families[at].verbs.append(spec.verb)
-      entries.append(.init(word: spec.words[1], salt: UInt16(at + 1), code: spec.verb.rawValue))
+      families[at].words.append(spec.words[1])
+      entries.append(.init(word: spec.words[1], salt: UInt16(at + 1), code: spec.number))
     }
-    for spec in VerbSpec.all where spec.words.count == 1 {
+    for spec in language.specs where spec.words.count == 1 {
       if let at = families.firstIndex(where: { $0.word == spec.words[0] }) {
-        families[at].bare = spec.verb
+        families[at].bare = spec.number
       } else {
-        entries.append(.init(word: spec.words[0], salt: 0, code: spec.verb.rawValue))
+        entries.append(.init(word: spec.words[0], salt: 0, code: spec.number))
       }
     }
     self.families = families
@@ -41,11 +42,11 @@ public struct VerbWords: ~Copyable {
 
   /// The first word of the language that a person may have meant by another: one that differs by at most two slips, and by
   /// fewer than half of its letters; nil if there is none. For error texts: O(words × letters²).
-  public static func nearest(to word: String) -> String? {
+  public static func nearest(to word: String, in language: Language = .standard) -> String? {
     let typed = Array(word.uppercased().utf8)
     guard (2...WordTable.longestWord).contains(typed.count) else { return nil }
     var best: (word: String, distance: Int)?
-    for spec in VerbSpec.all {
+    for spec in language.specs {
       let known = Array(spec.words[0].utf8)
       let distance = slips(typed, known)
       guard distance <= 2, 2 * distance < known.count, distance < best?.distance ?? .max else { continue }

@@ -18,12 +18,7 @@ import Testing
 
     init(broken: Bool) throws {
       var ledger = Ledger(shard: ShardID(1))
-      var directory = Catalogue(key: .none)
-      for request in LoneReplica.catalogue() {
-        var reply = ReplyWriter()
-        let decided = request.withUnsafeBytes { directory.decide($0, stamp: Stamp(microseconds: 1), into: &reply) }
-        guard let delta = decided else { continue }
-        _ = try delta.withUnsafeBytes { try directory.apply($0) }
+      for delta in EntryLine.deltas(["PROGRAM SET points earn=1/1", "MERCHANT SET shop program=points"]) {
         LoneReplica.apply(&ledger) { buffer in
           delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
         }
@@ -44,25 +39,6 @@ import Testing
       replica.campaign()
       turn()
       try #require(replica.isLeader)
-    }
-    private static func catalogue() -> [[UInt8]] {
-      func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-      var program = ByteBuffer()
-      var merchant = ByteBuffer()
-      let (p, m, rate) = (bytes("points"), bytes("shop"), bytes("1/1"))
-      p.withUnsafeBytes { p in
-        m.withUnsafeBytes { m in
-          rate.withUnsafeBytes { rate in
-            var settings = Catalogue.ProgramSettings()
-            settings.earn = rate
-            Catalogue.appendProgramSet(to: &program, tenant: .first, name: p, settings: settings)
-            var own = Catalogue.MerchantSettings()
-            own.program = p
-            Catalogue.appendMerchantSet(to: &merchant, tenant: .first, name: m, settings: own)
-          }
-        }
-      }
-      return [program.array, merchant.array]
     }
     private static func apply(_ ledger: inout Ledger, _ command: (inout ByteBuffer) -> Void) {
       var buffer = ByteBuffer()

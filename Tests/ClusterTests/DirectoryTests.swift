@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Ledger
 import Protocol
 import Raft
@@ -31,13 +32,14 @@ import Testing
     }
     /// The version that it is answered with, or the error's code.
     func setMerchant(_ name: String, title: String? = nil, state: String? = nil, id: UInt64 = 0) -> String {
-      let reply = apply(.catalogue) { body in
+      let line = "MERCHANT SET \(name)" + (title.map { " title=\($0)" } ?? "") + (state.map { " state=\($0)" } ?? "")
+      guard let request = try? EntryLine(line).bytes else { return "?" }
+      let reply = apply(.entry) { body in
         body.append(UInt128(id))
         body.append("\(name) \(title ?? "") \(state ?? "")".xxh64())
-        var settings = Catalogue.MerchantSettings()
-        settings.title = title.map(DirectoryTests.lasting)
-        settings.state = state.map(DirectoryTests.lasting)
-        Catalogue.appendMerchantSet(to: &body, tenant: .first, name: DirectoryTests.lasting(name), settings: settings)
+        body.append(TenantID.first.rawValue)
+        body.append(counted: "")
+        body.append(request)
       }
       return reply.withUnsafeBytes { bytes in
         let view = RecordView(bytes)
@@ -48,14 +50,8 @@ import Testing
     func tell(spread version: UInt32) { _ = apply(.spread) { $0.append(version) } }
     func snapshot() throws -> [UInt8] { try DirectoryTests.written(machine.beginSnapshot()) }
     func list() -> String {
-      var query = ByteBuffer()
-      DirectoryMachine.append(.listMerchants, to: &query) { body in
-        body.append(TenantID.first.rawValue)
-        body.append(UInt32(1_000))
-        body.append(counted: "")
-      }
       var reply = ReplyWriter()
-      _ = machine.read(query.bytes, into: &reply)
+      try? EntryLine("MERCHANT LIST").read(machine.entries, at: machine.lastStamp, into: &reply)
       var text = ByteBuffer()
       _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
       return String(decoding: text.bytes, as: UTF8.self)
@@ -68,12 +64,6 @@ import Testing
       buffer.copyBytes(from: bytes.prefix(buffer.count))
       bytes = bytes.dropFirst(buffer.count)
     }
-  }
-  /// Bytes of a text that are never freed: tests are short.
-  private static func lasting(_ text: String) -> UnsafeRawBufferPointer {
-    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, text.utf8.count), alignment: 1)
-    copy.copyBytes(from: text.utf8)
-    return UnsafeRawBufferPointer(rebasing: copy[0..<text.utf8.count])
   }
   private static func written(_ snapshot: MachineSnapshot) throws -> [UInt8] {
     var bytes: [UInt8] = []
@@ -246,7 +236,7 @@ import Testing
       #expect(names("PROGRAM LIST limit=2 after=b" + mode) == ["c"])
       #expect(names("PROGRAM LIST after=c" + mode) == [])
     }
-    #expect(rows("PROGRAM LIST").contains { $0.hasPrefix("+program=b ") && $0.hasSuffix("default=yes") })
+    #expect(rows("PROGRAM LIST").contains { $0.hasPrefix("+program=b ") && $0.contains(" default=yes ") })
     #expect(rows("PROGRAM LIST limit=10000").count == 4)
     #expect(rows("PROGRAM LIST limit=10001") == ["-ERR limit= must be a whole number from 1 to 10000, not '10001'"])
     #expect(rows("HISTORY ann limit=1001") == ["-ERR limit= must be a whole number from 1 to 1000, not '1001'"])
@@ -268,10 +258,13 @@ import Testing
     let leader = try #require(
       simulation.hosts.compactMap { $0.node?.replica(.directory) }.first { $0.isLeader })
     var query = ByteBuffer()
-    DirectoryMachine.append(.listMerchants, to: &query) { body in
+    let list = try EntryLine("MERCHANT LIST").bytes
+    DirectoryMachine.append(.listEntries, to: &query) { body in
       body.append(TenantID.first.rawValue)
+      body.append(Int64(0))
       body.append(UInt32(10))
       body.append(counted: "")
+      body.append(list)
     }
     leader.outbox.listedBytes = ReplicaOutbox.mostListedBytes
     leader.evaluate(query.bytes, Origin(edge: 7, sequence: 1))

@@ -30,26 +30,8 @@ import Testing
 
     init() {
       add { Command.appendBirth(to: &$0, key: HashKey(low: 3, high: 4), ranges: .all, epoch: 1) }
-      var catalogue = Catalogue(key: .none)
-      var request = ByteBuffer()
-      HostileIDTests.bytes("p") {
-        Catalogue.appendProgramSet(to: &request, tenant: .first, name: $0, settings: .init())
-      }
-      apply(&catalogue, request.bytes)
-      for i in 0..<600 {
-        request.removeAll()
-        HostileIDTests.bytes(CollidingIDs.id(i)) {
-          Catalogue.appendMerchantSet(to: &request, tenant: .first, name: $0, settings: .init())
-        }
-        apply(&catalogue, request.bytes)
-      }
-    }
-    private func apply(_ catalogue: inout Catalogue, _ request: UnsafeRawBufferPointer) {
-      var reply = ReplyWriter()
-      guard let delta = catalogue.decide(request, stamp: Stamp(microseconds: 1), into: &reply) else { return }
-      delta.withUnsafeBytes { bytes in
-        _ = try? catalogue.apply(bytes)
-        add { Command.appendCatalogue(to: &$0, slot: Slot(0), delta: bytes) }
+      for delta in EntryLine.deltas(["PROGRAM SET p"] + (0..<600).map { "MERCHANT SET \(CollidingIDs.id($0))" }) {
+        delta.withUnsafeBytes { bytes in add { Command.appendCatalogue(to: &$0, slot: Slot(0), delta: bytes) } }
       }
     }
     func add(_ write: (inout ByteBuffer) -> Void) {

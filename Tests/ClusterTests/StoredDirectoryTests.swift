@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Foundation
 import Ledger
 import Protocol
@@ -46,32 +47,27 @@ import Testing
       all.append(payload.array)
     }
     add(.bootstrap, Semantics.first) { topology.encode(into: &$0) }
-    for (name, title) in [("points", "Punkte"), ("miles", "")] {
-      add(.catalogue, Semantics.first) { body in
-        body.append(UInt128(0))
-        body.append(UInt64(9))
-        withText(name) { name in
-          withText(title) { title in
-            var settings = Catalogue.ProgramSettings()
-            if !title.isEmpty { settings.title = title }
-            Catalogue.appendProgramSet(to: &body, tenant: .first, name: name, settings: settings)
-          }
-        }
+    func set(_ id: Int, _ fingerprint: UInt64, _ semantics: UInt8, _ line: String) throws {
+      let request = try EntryLine(line).bytes
+      add(.entry, semantics) { body in
+        body.append(UInt128(id))
+        body.append(fingerprint)
+        body.append(TenantID.first.rawValue)
+        body.append(counted: "")
+        body.append(request)
       }
     }
+    try set(0, 9, Semantics.first, "PROGRAM SET points title=Punkte")
+    try set(0, 9, Semantics.first, "PROGRAM SET miles")
     for (id, region) in ["east", "west", "north"].enumerated() {
-      add(.catalogue, Semantics.newest) { body in
-        body.append(UInt128(id + 1))
-        body.append(UInt64(11))
-        withText("shop-\(region)") { name in
-          withText(region) { region in
-            var settings = Catalogue.MerchantSettings()
-            settings.region = region
-            Catalogue.appendMerchantSet(to: &body, tenant: .first, name: name, settings: settings)
-          }
-        }
-      }
+      try set(id + 1, 11, Semantics.newest, "MERCHANT SET shop-\(region) region=\(region) x.floor=2")
     }
+    try set(0, 9, Semantics.newest, "PROGRAM SET points earn=1/50 from=2030-01-01")
+    try set(0, 9, Semantics.newest, "ORG SET north title=North")
+    try set(0, 9, Semantics.newest, "ORG SET far-north parent=north")
+    try set(0, 9, Semantics.newest, "TERMINAL SET till merchant=shop-east")
+    try set(0, 9, Semantics.newest, "PRODUCT SET tea price=1990")
+    try set(0, 9, Semantics.newest, "CARDTYPE SET gold earn-times=3/2")
     add(.spread, Semantics.newest) { $0.append(UInt32(2)) }
     return all
   }
@@ -88,16 +84,15 @@ import Testing
     return machine
   }
   private static func answers(of machine: DirectoryMachine) -> String {
-    var query = ByteBuffer()
-    DirectoryMachine.append(.listMerchants, to: &query) { body in
-      body.append(TenantID.first.rawValue)
-      body.append(UInt32(1_000))
-      body.append(counted: "")
-    }
-    var reply = ReplyWriter()
-    _ = machine.read(query.bytes, into: &reply)
     var text = ByteBuffer()
-    _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
+    for line in [
+      "PROGRAM LIST", "PROGRAM HISTORY points", "MERCHANT LIST", "ORG LIST", "TERMINAL LIST", "PRODUCT LIST",
+      "CARDTYPE LIST",
+    ] {
+      var reply = ReplyWriter()
+      try? EntryLine(line).read(machine.entries, at: machine.lastStamp, into: &reply)
+      _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
+    }
     let nodes = machine.topology?.members.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
     let shards =
       machine.topology?.shards.map { "\($0.shard.rawValue): \($0.slots) epoch \($0.epoch) \($0.voters.count)" } ?? []

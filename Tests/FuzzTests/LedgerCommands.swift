@@ -172,36 +172,10 @@ struct LedgerCommands {
 
   /// What makes the program `points` and its merchant.
   static func catalogue() -> [[UInt8]] {
-    var directory = Catalogue(key: .none)
-    var commands: [[UInt8]] = []
-    func change(_ request: borrowing ByteBuffer) {
-      var reply = ReplyWriter()
-      guard let delta = directory.decide(request.bytes, stamp: Stamp(microseconds: 1), into: &reply) else { return }
-      _ = delta.withUnsafeBytes { try? directory.apply($0) }
+    EntryLine.deltas(["PROGRAM SET points earn=1/100 expire=2m", "MERCHANT SET cafe program=points"]).map { delta in
       var buffer = ByteBuffer()
       delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
-      commands.append(buffer.array)
+      return buffer.array
     }
-    let (program, merchant, earn, expire) = (text("points"), text("cafe"), text("1/100"), text("2m"))
-    program.withUnsafeBytes { program in
-      merchant.withUnsafeBytes { merchant in
-        earn.withUnsafeBytes { earn in
-          expire.withUnsafeBytes { expire in
-            var settings = Catalogue.ProgramSettings()
-            settings.earn = earn
-            settings.expire = expire
-            var request = ByteBuffer()
-            Catalogue.appendProgramSet(to: &request, tenant: .first, name: program, settings: settings)
-            change(request)
-            var merchantSettings = Catalogue.MerchantSettings()
-            merchantSettings.program = program
-            request.removeAll()
-            Catalogue.appendMerchantSet(to: &request, tenant: .first, name: merchant, settings: merchantSettings)
-            change(request)
-          }
-        }
-      }
-    }
-    return commands
   }
 }

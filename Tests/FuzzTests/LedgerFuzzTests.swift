@@ -1,6 +1,7 @@
 import Base
 import CommandSupport
 import Testing
+import Vocabulary
 
 @testable import Ledger
 
@@ -233,20 +234,20 @@ import Testing
     var catalogue = Catalogue(key: .none)
     let delta = Array(LedgerCommands.catalogue()[0][Command.innerBodyOffset...])
     _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
-    let sound = catalogue.programs[0]
-    let changes: [(inout Catalogue.Program) -> Void] = [
-      { $0.offsetMinutes = 841 }, { $0.offsetMinutes = .max / 60 }, { $0.backdateDays = .max },
-      { $0.refundWindowDays = -1 }, { $0.rules[0].rate = EarnRate(points: 1, money: 0) },
-      { $0.rules[0].expiry = ExpiryRule(unit: .months, count: .max) }, { $0.defaultSince = 2 },
+    let sound = catalogue.programs[0].versions[0].values.fields
+    let changes: [(name: String, number: Int64)] = [
+      ("utc-offset", 1_441), ("utc-offset", .max / 60), ("backdate", .max / (86_400_000_000 * 2)),
+      ("refund-window", -1),
+      ("earn", 1 << 32), ("expire", .max), ("state", 9),
     ]
-    for (number, change) in changes.enumerated() {
-      var program = sound
-      change(&program)
+    for (name, number) in changes {
+      let field = try #require(EntryKind.program.field(name))
+      let values = (sound.filter { $0.number != field.number } + [(field.number, EntryField.stored(number))])
       // Put there as `put` would, if only it could.
       var other = catalogue
-      other.programs[0] = program
+      other.programs[0].versions[0].values = EntryValues(values.sorted { $0.number < $1.number })
       var source = MemorySnapshotSource(written(other))
-      #expect((try? Catalogue(restoring: &source, key: .none)) == nil, "change \(number)")
+      #expect((try? Catalogue(restoring: &source, key: .none)) == nil, "\(name)=\(number)")
     }
   }
 
@@ -285,13 +286,41 @@ import Testing
       let delta = mutator.mutate(mutator.pick(deltas), with: mutator.pick(deltas))
       var copy = mutator.below(2) == 0 ? catalogue : Catalogue(key: .none)
       _ = delta.withUnsafeBytes { try? copy.apply($0) }
+      #expect(copy.programs.count + copy.merchants.count <= 2)
+    }
+  }
+
+  /// What stands in the directory's log and snapshots may be anything.
+  @Test func anyRequestAboutEntriesIsAnsweredAndAnySnapshotReadOrRefused() throws {
+    var mutator = Mutator(seed: 451)
+    var sound = Entries()
+    let lines = [
+      "PROGRAM SET p earn=1/100", "MERCHANT SET m program=p x.a=1 x.b=2", "ORG SET a", "ORG SET b parent=a",
+      "MERCHANT SET m org=a,b earn=1/3 from=2030-01-01", "TERMINAL SET t merchant=m", "PRODUCT SET s price=5",
+      "MERCHANT SHOW m", "MERCHANT LIST program=p x.a=1", "MERCHANT HISTORY m", "PROGRAM SET p default=yes",
+    ].compactMap { try? EntryLine($0) }
+    for line in lines where line.operation == .set {
       var reply = ReplyWriter()
-      var order = CatalogueOrder()
-      order.update(copy)
-      let start = UnsafeRawBufferPointer(start: nil, count: 0)
-      copy.listPrograms(tenant: .first, after: start, limit: 1_000, order: order, into: &reply)
-      copy.listMerchants(tenant: .first, after: start, limit: 1_000, order: order, into: &reply)
-      #expect(reply.buffer.count <= 1 << 16)
+      _ = try line.set(&sound, at: Stamp(microseconds: 1_000), into: &reply)
+    }
+    var encoded: [UInt8] = []
+    sound.image.write { encoded += $0 }
+    let now = Stamp(microseconds: 2_000)
+    for _ in 0..<FuzzInputs.count(perMille: 50) {
+      var source = MemorySnapshotSource(mutator.mutate(encoded, with: encoded))
+      var entries = (try? Entries(restoring: &source)) ?? sound
+      let bytes = mutator.mutate(mutator.pick(lines).bytes, with: mutator.pick(lines).bytes)
+      bytes.withUnsafeBytes { raw in
+        var reader = ByteReader(raw)
+        guard let request = try? EntryRequest(decoding: &reader) else { return }
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        var reply = ReplyWriter()
+        _ = entries.set(request, tenant: .first, by: nothing, stamp: now, semantics: Semantics.newest, into: &reply)
+        entries.show(request, tenant: .first, now: now, into: &reply)
+        entries.list(request, tenant: .first, now: now, limit: 10, after: nothing, into: &reply)
+        entries.history(request, tenant: .first, into: &reply)
+        #expect(reply.buffer.count <= 1 << 17)
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 import Base
+import CommandSupport
 import Testing
+import Vocabulary
 
 @testable import Ledger
 
@@ -52,8 +54,8 @@ struct CatalogueTests {
       > BALANCE ben
       member=ben program=points balance=2 held=0 available=2 debt=0
       > PROGRAM LIST
-      program=miles kind=points earn=1/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=no
-      program=points kind=points earn=1/100 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes
+      program=miles kind=points earn=1/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=no state=active version=2 from=2026-01-15T12:00 by=
+      program=points kind=points earn=1/100 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes state=active version=2 from=2026-01-15T12:00 by=
       > CHECK
       ok
       """
@@ -69,9 +71,12 @@ struct CatalogueTests {
     }
     func check(_ name: String) throws {
       let restored = try Ledger.restored(from: MemorySnapshotSource(world.shards[0].snapshotBytes()))
-      #expect(isDefault(name, world.directory) && isDefault(name, world.shards[0].ledger.catalogue))
-      #expect(isDefault(name, restored.catalogue))
-      #expect(isDefault(name, try Catalogue(reading: world.directory.written())))
+      #expect(isDefault(name, world.shards[0].ledger.catalogue) && isDefault(name, restored.catalogue))
+      for entries in [world.directory, try Entries(reading: world.directory.written())] {
+        var reply = ReplyWriter()
+        try EntryLine("PROGRAM LIST default=yes").read(entries, at: world.time, into: &reply)
+        #expect(world.describe(reply.buffer.bytes).hasPrefix("program=\(name) "))
+      }
     }
     try check("c")
     for name in ["a", "b", "a", "c"] {
@@ -81,7 +86,7 @@ struct CatalogueTests {
       #expect(try world.run("PROGRAM SET \(name) default=yes") == "+OK")
       #expect(world.directory.version == version, "nothing new")
     }
-    #expect(world.directory.defaultProgram(of: TenantID(99)) == nil)
+    #expect(world.shards[0].ledger.catalogue.defaultProgram(of: TenantID(99)) == nil)
   }
 
   @Test func aMoneyProgramEarnsNothingUnlessTold() throws {
@@ -95,7 +100,7 @@ struct CatalogueTests {
       > EARN ann merchant=cafe spend=100000 id=a
       tx=#1 member=ann program=cash points=0 balance=0
       > PROGRAM LIST
-      program=cash kind=money earn=0/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes
+      program=cash kind=money earn=0/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes state=active version=1 from=2026-01-15T12:00 by=
       > PROGRAM SET back kind=money earn=2/100 default=yes
       +OK
       > EARN ann merchant=cafe spend=100000 id=b
@@ -137,53 +142,27 @@ struct CatalogueTests {
     #expect(!behind.contains("merchant="), "\(behind)")
   }
 
-  @Test func aListIsOfOneTenantAndEndsWithIt() {
-    var catalogue = Catalogue(key: .none)
-    var order = CatalogueOrder()
+  @Test func aListIsOfOneTenantAndEndsWithIt() throws {
+    var entries = Entries()
+    let world = World(shards: 0)
     for i in 0..<30 {
-      let merchant = Catalogue.Merchant(tenant: TenantID(UInt32(1 + i % 3)), name: Array("m\(i)".utf8))
-      catalogue.put(merchant, at: i)
-      order.update(catalogue)
+      var reply = ReplyWriter()
+      _ = try EntryLine("PRODUCT SET m\(i)").set(
+        &entries, at: world.time, tenant: TenantID(UInt32(1 + i % 3)), into: &reply)
     }
-    for tenant in 0...4 as ClosedRange<UInt32> {
-      let all = withBytes("") { order.merchants(of: TenantID(tenant), after: $0, limit: 100, catalogue.records) }
-      #expect(all.count == ((1...3).contains(tenant) ? 10 : 0))
-      #expect(all.allSatisfy { catalogue.merchants[Int($0)].tenant == TenantID(tenant) })
+    func names(_ entries: Entries, _ tenant: UInt32, _ rest: String) throws -> [String] {
+      var reply = ReplyWriter()
+      try EntryLine("PRODUCT LIST \(rest)").read(entries, at: world.time, tenant: TenantID(tenant), into: &reply)
+      return world.describe(reply.buffer.bytes).split(separator: "\n").compactMap { row in
+        row.hasPrefix("product=") ? String(row.split(separator: " ")[0].dropFirst(8)) : nil
+      }
     }
     // Sorted at once or one after another.
-    var other = CatalogueOrder()
-    other.update(catalogue)
-    for tenant in 1...3 as ClosedRange<UInt32> {
-      let two = [order, other].map { order in
-        withBytes("m2") { Array(order.merchants(of: TenantID(tenant), after: $0, limit: 5, catalogue.records)) }
-      }
-      #expect(two[0] == two[1] && !two[0].isEmpty)
-    }
-  }
-
-  /// What leaves the directory is bounded by the bounds of its parts.
-  @Test func theLongestListFitsItsBound() throws {
-    let world = World(shards: 0)
-    let id = String(repeating: "i", count: 64)
-    let title = String(repeating: "\"", count: 256)
-    let rates = "earn=1000000000/1000000000"
-    #expect(
-      try world.run("PROGRAM SET \(id) title=\(title) \(rates) expire=36500d backdate=36500d refund-window=36500d")
-        == "+OK")
-    #expect(
-      try world.run("MERCHANT SET \(id) title=\(title) program=\(id) region=\(id) state=active \(rates)") == "+OK")
-    var order = CatalogueOrder()
-    order.update(world.directory)
-    for isProgram in [true, false] {
-      var reply = ReplyWriter()
-      withBytes("") { start in
-        if isProgram {
-          world.directory.listPrograms(tenant: .first, after: start, limit: 9, order: order, into: &reply)
-        } else {
-          world.directory.listMerchants(tenant: .first, after: start, limit: 9, order: order, into: &reply)
-        }
-      }
-      #expect(reply.buffer.count > 350 && reply.buffer.count * Catalogue.longestList <= 8 << 20)
+    let other = try Entries(reading: entries.written())
+    for tenant in 0...4 as ClosedRange<UInt32> {
+      let own = (0..<30).filter { 1 + $0 % 3 == tenant }.map { "m\($0)" }.sorted()
+      #expect(try names(entries, tenant, "") == own && names(other, tenant, "") == own)
+      #expect(try names(other, tenant, "after=m2 limit=5") == Array(own.filter { $0 > "m2" }.prefix(5)))
     }
   }
 
@@ -198,11 +177,26 @@ struct CatalogueTests {
       world.time = Stamp(microseconds: world.time.microseconds + 3_600 * 1_000_000)
       try #require(try world.run("MERCHANT SET m earn=\(i % 2 + 1)/1") == "+OK", "\(i)")
     }
-    let rates = world.directory.merchants[0].rates
-    #expect(rates.count < Catalogue.maximumVersions)
+    let versions = world.shards[0].ledger.catalogue.merchants[0].versions
+    #expect(versions.count <= Catalogue.maximumVersions)
     // All that a purchase of the last three days can reach.
-    #expect(rates.filter { $0.from.microseconds > world.time.microseconds - 72 * 3_600 * 1_000_000 }.count >= 71)
-    #expect(rates == world.shards[0].ledger.catalogue.merchants[0].rates)
+    #expect(versions.filter { $0.from.microseconds > world.time.microseconds - 72 * 3_600 * 1_000_000 }.count >= 71)
+    #expect(world.directory.tables[1].items[0].changes.count <= Entries.mostVersions)
+    let history = try world.run("MERCHANT HISTORY m")
+    #expect(history.hasPrefix("merchant=m version=5001 ") && history.hasSuffix(" more=yes"))
+    #expect(try world.run("MERCHANT SHOW m at=2026-01-16T00:00:00Z") == "-LIMIT which=at")
+  }
+
+  /// What shards do not ask for as it was leaves no versions behind.
+  @Test func aStateMayChangeForEver() throws {
+    let world = World(shards: 1)
+    _ = try world.run("PROGRAM SET p earn=1/1")
+    _ = try world.run("MERCHANT SET m earn=1/2")
+    for i in 0..<2_000 { _ = try world.run("MERCHANT SET m state=\(i % 2 == 0 ? "frozen" : "active") title=\(i)") }
+    #expect(world.shards[0].ledger.catalogue.merchants[0].versions.count == 1)
+    #expect(world.directory.tables[1].items[0].changes.count <= EntryItem.mostPast + 2)
+    #expect(try world.run("MERCHANT SHOW m").contains(" earn=1/2 region= state=active title=1999 "))
+    #expect(try Entries(reading: world.directory.written()).written() == world.directory.written())
   }
 
   // MARK: What keeps them
@@ -243,9 +237,9 @@ struct CatalogueTests {
     _ = try world.run("PROGRAM SET p")
     for i in 0..<500 { _ = try world.run("MERCHANT SET m\(i) title=\(i)") }
     let before = world.directory.written()
-    let frozen = world.directory.records
+    let frozen = world.directory.image
     let snapshot = world.shards[0].ledger.beginSnapshot()
-    for i in 0..<700 { _ = try world.run("MERCHANT SET m\(i) title=new state=frozen") }
+    for i in 0..<500 { _ = try world.run("MERCHANT SET m\(i) title=new state=frozen") }
     var bytes: [UInt8] = []
     frozen.write { bytes += $0 }
     #expect(bytes == before && bytes != world.directory.written())
@@ -253,8 +247,9 @@ struct CatalogueTests {
     snapshot.write { bytes += $0 }
     world.shards[0].ledger.endSnapshot(snapshot)
     let restored = try Ledger.restored(from: MemorySnapshotSource(bytes))
-    #expect(restored.catalogue.merchants == (try Catalogue(reading: before)).merchants)
-    #expect(restored.catalogueVersion == 501)
+    #expect(restored.catalogue.merchants.count == 500 && restored.catalogueVersion == 501)
+    #expect(restored.catalogue.merchantRows.allSatisfy { $0.state == .active })
+    #expect(world.shards[0].ledger.catalogue.merchantRows.allSatisfy { $0.state == .frozen })
   }
 
   // MARK: Names
@@ -272,7 +267,11 @@ struct CatalogueTests {
       names.append((Array("m\(digits)".utf8), .first))
       names.append((Array(String(i, radix: 36).utf8), TenantID(3)))
     }
-    for (name, tenant) in names { try catalogue.add(Catalogue.Merchant(tenant: tenant, name: name)) }
+    for (number, (name, tenant)) in names.enumerated() {
+      var item = CatalogueItem(tenant: tenant, name: name)
+      item.versions = [.init(from: .zero, values: EntryValues())]
+      try catalogue.putMerchant(item, at: number)
+    }
     func find(_ name: [UInt8], _ tenant: TenantID) -> Int? {
       name.withUnsafeBytes { catalogue.merchant($0, tenant: tenant) }
     }
@@ -286,22 +285,25 @@ struct CatalogueTests {
     #expect((700...1_010).contains(guessed.count), "\(guessed.count)")
   }
 
-  /// A later build may know more settings: one that this build does not know is refused, and changes nothing.
-  @Test func anUnknownSettingIsRefusedInALineThatSaysSo() throws {
-    var catalogue = Catalogue(key: .none)
-    var request = ByteBuffer(capacity: 64)
-    Catalogue.appendProgramSet(to: &request, tenant: .first, name: lasting("p"), settings: .init())
-    let newer = request.array.dropLast() + [99, 1, 65, 0]
-    var reply = ReplyWriter()
-    let delta = newer.withUnsafeBytes {
-      catalogue.decide($0, stamp: Stamp(microseconds: 1), into: &reply)
+  /// A later build may know more fields: what this build does not know is refused, and changes nothing.
+  @Test func anUnknownFieldIsRefusedInALineThatSaysSo() throws {
+    func refusal(_ change: (inout CatalogueDelta) -> Void) -> String {
+      var catalogue = Catalogue(key: .none)
+      var delta = CatalogueDelta(
+        version: 1, stamp: Stamp(microseconds: 1), kind: EntryKind.program.number, number: 0, horizon: .zero)
+      delta.name = (.first, Array("p".utf8))
+      delta.versions = [(.zero, EntryValues([(3, EntryField.stored(1 << 32 | 100))]))]
+      change(&delta)
+      let bytes = delta.encoded
+      var text = ""
+      do { try bytes.withUnsafeBytes { _ = try catalogue.apply($0) } } catch { text = "\(error)" }
+      #expect(text.isEmpty == (catalogue.version == 1) && text.isEmpty == (catalogue.programCount == 1))
+      return text
     }
-    #expect(delta == nil && String(decoding: reply.buffer.array, as: UTF8.self).contains("field 99 is not known"))
-    var logged = ByteBuffer(capacity: 64)
-    logged.append(UInt32(1))
-    logged.append(Int64(1))
-    logged.append(Array(newer))
-    #expect(throws: MalformedBytes.self) { _ = try logged.array.withUnsafeBytes { try catalogue.apply($0) } }
-    #expect(catalogue.version == 0 && catalogue.programCount == 0)
+    #expect(refusal { _ in } == "")
+    #expect(refusal { $0.versions[0].values = EntryValues([(99, [1])]) }.contains("field 99 of a program is not known"))
+    #expect(refusal { $0.kind = 9 }.contains("kind 9 is none that shards of this build know"))
+    #expect(refusal { $0.name = nil }.contains("without a name"))
+    #expect(refusal { $0.versions = [] }.contains("0 versions"))
   }
 }

@@ -74,7 +74,8 @@ extension World {
           change: words[1] == "LOST" ? .lost : words[1] == "FOUND" ? .found : .remove, request: request)
       }
     case "BALANCE":
-      Query.appendBalance(to: &buffer, tenant: .first, member: try who(1).member, program: text("program"))
+      Query.appendBalance(
+        to: &buffer, tenant: .first, member: try who(1).member, program: text("program"), ofAll: keys["all"] == "yes")
       return (buffer.array, true)
     case "HISTORY":
       Query.appendHistory(

@@ -1,5 +1,7 @@
 import Base
+import CommandSupport
 import Testing
+import Vocabulary
 
 @testable import Ledger
 
@@ -59,7 +61,7 @@ func lasting(_ text: String) -> UnsafeRawBufferPointer {
 final class World {
   var shards: [TestShard] = []
   var time: Stamp
-  var directory = Catalogue(key: .none)
+  var directory = Entries()
   /// Transactions in the order in which they were first seen: `#1`, `#2` … in lines and replies.
   var names: [TransactionID] = []
   /// What is on its way between shards.
@@ -195,7 +197,7 @@ final class World {
     case "CHECK":
       for shard in shards { try shard.ledger.checkInvariants() }
       return "ok"
-    case "PROGRAM", "MERCHANT":
+    case "PROGRAM", "MERCHANT", "ORG", "TERMINAL", "PRODUCT", "CARDTYPE":
       return try changeCatalogue(line)
     default: return "?"
     }
@@ -206,46 +208,16 @@ final class World {
     return buffer.array
   }
   private func changeCatalogue(_ line: String) throws -> String {
-    let (words, keys) = split(line)
-    var request = ByteBuffer()
-    if words[1] == "LIST" {
-      var list = ReplyWriter()
-      var order = CatalogueOrder()
-      order.update(directory)
-      let after = lasting(keys["after"] ?? "")
-      let limit = keys["limit"].flatMap { Int($0) } ?? 1_000
-      if words[0] == "PROGRAM" {
-        directory.listPrograms(tenant: .first, after: after, limit: limit, order: order, into: &list)
-      } else {
-        directory.listMerchants(tenant: .first, after: after, limit: limit, order: order, into: &list)
-      }
-      return describe(list.buffer.bytes)
-    }
-    if words[0] == "PROGRAM" {
-      var settings = Catalogue.ProgramSettings()
-      settings.kind = keys["kind"].map(lasting)
-      settings.title = keys["title"].map(lasting)
-      settings.earn = keys["earn"].map(lasting)
-      settings.expire = keys["expire"].map(lasting)
-      settings.backdate = keys["backdate"].map(lasting)
-      settings.utcOffset = keys["utc-offset"].map(lasting)
-      settings.refundWindow = keys["refund-window"].map(lasting)
-      settings.default = keys["default"].map(lasting)
-      Catalogue.appendProgramSet(to: &request, tenant: .first, name: lasting(words[2]), settings: settings)
-    } else {
-      var settings = Catalogue.MerchantSettings()
-      settings.title = keys["title"].map(lasting)
-      settings.program = keys["program"].map(lasting)
-      settings.earn = keys["earn"].map(lasting)
-      settings.region = keys["region"].map(lasting)
-      settings.state = keys["state"].map(lasting)
-      Catalogue.appendMerchantSet(to: &request, tenant: .first, name: lasting(words[2]), settings: settings)
-    }
     var reply = ReplyWriter()
-    guard let delta = directory.decide(request.bytes, stamp: time, into: &reply) else {
+    let entry: EntryLine
+    do { entry = try EntryLine(line) } catch let refused as EntryLine.Refused { return "-ERR \(refused.text)" }
+    guard entry.operation == .set else {
+      try entry.read(directory, at: time, into: &reply)
       return describe(reply.buffer.bytes)
     }
-    try delta.withUnsafeBytes { _ = try directory.apply($0) }
+    guard let delta = try entry.set(&directory, at: time, into: &reply) else {
+      return reply.buffer.isEmpty ? "+OK" : describe(reply.buffer.bytes)
+    }
     for i in shards.indices {
       var buffer = ByteBuffer()
       delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
@@ -306,7 +278,18 @@ final class World {
     let n: UInt8 = try reader.read()
     var parts: [String] = []
     for _ in 0..<n {
-      guard let field = Field(rawValue: try reader.read()) else { throw MalformedBytes("field") }
+      let raw: UInt8 = try reader.read()
+      guard raw != Field.named else {
+        let name = try reader.readString()
+        switch Field.NamedShape(rawValue: try reader.read()) {
+        case .integer: parts.append("\(name)=\(try reader.readZigzag())")
+        case .text: parts.append("\(name)=\(try reader.readString())")
+        case .stamp: parts.append("\(name)=\(World.text(Stamp(microseconds: try reader.readZigzag())))")
+        case nil: throw MalformedBytes("shape")
+        }
+        continue
+      }
+      guard let field = Field(rawValue: raw) else { throw MalformedBytes("field") }
       let value: String
       switch field.shape {
       case .integer: value = "\(try reader.readZigzag())"
@@ -336,15 +319,15 @@ final class World {
   }
 }
 
-extension Catalogue {
+extension Entries {
   /// As a snapshot has it.
   func written() -> [UInt8] {
     var bytes: [UInt8] = []
-    records.write { bytes += $0 }
+    image.write { bytes += $0 }
     return bytes
   }
-  init(reading bytes: [UInt8]) throws {
+  init(reading bytes: [UInt8], kinds: [EntryKind] = EntryKind.all) throws {
     var source = MemorySnapshotSource(bytes)
-    try self.init(restoring: &source, key: .none)
+    try self.init(restoring: &source, kinds: kinds)
   }
 }

@@ -199,10 +199,12 @@ extension Command {
 extension Query {
   private static func context(_ tenant: TenantID) -> CommandContext { CommandContext(tenant: tenant, fingerprint: 0) }
 
-  public static func appendBalance(to buffer: inout ByteBuffer, tenant: TenantID, member: Bytes, program: Bytes? = nil)
-  {
+  public static func appendBalance(
+    to buffer: inout ByteBuffer, tenant: TenantID, member: Bytes, program: Bytes? = nil, ofAll: Bool = false
+  ) {
     var draft = Draft(.balance)
     draft.set(.program, program)
+    draft.set(.all, ofAll ? 1 : nil)
     draft.append(
       to: &buffer, Command.memberSlot(member, tenant: tenant), context(tenant), Command.Party(member: member))
   }

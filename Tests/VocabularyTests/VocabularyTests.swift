@@ -6,11 +6,15 @@ import Testing
 
 @Suite struct VocabularyTests {
   @Test func everyVerbHasOneRow() {
-    #expect(VerbSpec.table.map(\.verb).sorted { $0.rawValue < $1.rawValue } == Verb.allCases)
+    let own = VerbSpec.table.filter { $0.kind == nil }.map(\.verb)
+    let ofEntries: Set<Verb> = [.entrySet, .entryShow, .entryList, .entryHistory]
+    #expect(own.sorted { $0.rawValue < $1.rawValue } == Verb.allCases.filter { !ofEntries.contains($0) })
+    for kind in EntryKind.all { #expect(Set(kind.verbs.map(\.verb)) == ofEntries) }
+    #expect(Set(VerbSpec.table.map(\.number)).count == VerbSpec.table.count)
     for key in Key.allCases {
       #expect(VerbSpec.all.contains { $0.argument(key) != nil }, "\(key) belongs to no verb")
     }
-    for spec in VerbSpec.all {
+    for spec in VerbSpec.all where spec.kind == nil {
       let rule = VerbRule.of(spec.verb).pointee
       #expect(rule.verb == spec.verb && rule.maximumPositionals == spec.maximumPositionals, "\(spec.words)")
       #expect(spec.effect != .movesPoints || spec.argument(.id)?.need == .required, "\(spec.words)")
@@ -28,7 +32,7 @@ import Testing
       5 RELEASE: TX id
       6 REFUND: TX id spend points
       7 TRANSFER: FROM TO points id program
-      8 BALANCE: WHO program read
+      8 BALANCE: WHO program read all
       9 HISTORY: WHO program limit before read
       10 TX SHOW: TX read
       11 MEMBER ADD: id name region card id
@@ -40,10 +44,6 @@ import Testing
       18 CARD LOST: NUMBER id
       19 CARD FOUND: NUMBER id
       20 CARD REMOVE: NUMBER id
-      21 PROGRAM SET: name kind title earn expire backdate utc-offset refund-window default id
-      22 PROGRAM LIST: limit after read
-      23 MERCHANT SET: name title program earn region state id
-      24 MERCHANT LIST: limit after read
       25 AUDIT: read
       26 CLUSTER INIT: shards replicas allow-single-region dry-run
       27 CLUSTER NODES:
@@ -66,15 +66,50 @@ import Testing
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
-      13 region, 14 card, 15 title, 16 kind, 17 earn, 18 expire, 19 backdate, 20 utc-offset, 21 refund-window, \
-      22 state, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 27 default, 28 dry-run, 30 text, 40 shard
+      13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
+      30 text, 40 shard
       """
-    let rows = VerbSpec.table.filter { $0.route != .connection }.sorted { $0.verb.rawValue < $1.verb.rawValue }
+    let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
+      $0.verb.rawValue < $1.verb.rawValue
+    }
     let found = rows.map { row in
       "\(row.verb.rawValue) \(row.verb.words):" + row.arguments.map { " " + $0.name }.joined()
     }
     #expect(found == places.split(separator: "\n").map { String($0) })
     #expect(Key.allCases.map { "\($0.rawValue) \($0.word)" } == keys.split(separator: ", ").map { String($0) })
+  }
+
+  /// The same of entries: they stand in the directory's log, in snapshots and in every shard's log.
+  @Test func numbersOfKindsAndFieldsStay() {
+    let kinds = """
+      1 PROGRAM: 1 state(active stopped) 2 kind(points money) 3 earn 4 expire 5 title 6 backdate 7 utc-offset 8 refund-window 9 default(no yes)
+      2 MERCHANT: 1 state(active frozen closed stopped) 2 program 3 earn 4 region 5 title 6 parent 7 org 8 class 9 logistics(no yes) \
+      10 recharge(no yes) 11 contact 12 rating
+      3 ORG: 1 state(active stopped) 2 tree 3 parent 4 kind 5 title 6 contact 7 region
+      4 TERMINAL: 1 state(active stopped) 2 merchant 3 channel 4 region 5 recharge(no yes)
+      5 PRODUCT: 1 state(active stopped) 2 title 3 category 4 brand 5 price 6 wholesale
+      6 CARDTYPE: 1 state(active stopped) 2 title 3 earn-times 4 discount 5 supplementary(no yes)
+      """
+    let found = EntryKind.all.map { kind in
+      let fields = kind.fields.sorted { $0.number < $1.number }.map { field in
+        guard case .choice(let words) = field.form else { return " \(field.number) \(field.name)" }
+        return " \(field.number) \(field.name)(\(words.joined(separator: " ")))"
+      }
+      return "\(kind.number) \(kind.word):" + fields.joined()
+    }
+    #expect(found == kinds.split(separator: "\n").map { String($0) })
+    for kind in EntryKind.all {
+      #expect((1...EntryKind.mostKinds).contains(kind.number))
+      #expect(
+        Set(kind.fields.map(\.number)).count == kind.fields.count
+          && Set(kind.fields.map(\.name)).count == kind.fields.count)
+      // What all verbs take, and what ends a name, are no fields.
+      #expect(kind.fields.allSatisfy { !["id", "from", "at", "limit", "after", "read", "until"].contains($0.name) })
+      for field in kind.fields {
+        guard case .reference(let word, _) = field.form else { continue }
+        #expect(EntryKind.all.contains { $0.word == word }, "\(field.name)")
+      }
+    }
   }
 
   @Test func aTableOfAThousandWordsIsMadeInFewSteps() {
@@ -125,8 +160,8 @@ import Testing
       }
     }
     for shape in Shape.allCases {
-      guard let range = shape.range, shape != .rate, shape != .utcOffset else { continue }
-      let unit = shape == .days ? "d" : ""
+      guard let range = shape.range, shape != .rate, shape != .fraction, shape != .utcOffset else { continue }
+      let unit = shape == .days || shape == .backdate ? "d" : ""
       for number in [range.lowerBound, range.upperBound] {
         #expect(accepts(shape, "\(number)\(unit)") == number, "\(shape)")
         #expect(shape.requirement.contains("\(number)"), "\(shape)")

@@ -183,56 +183,45 @@ extension Node {
   private func routeToDirectory(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
     let tenant = client.session.tenant
     switch request.verb {
-    case .programList, .merchantList:
-      let write: (inout ByteBuffer) -> Void = { buffer in
-        DirectoryMachine.append(request.verb == .programList ? .listPrograms : .listMerchants, to: &buffer) {
-          $0.append(tenant.rawValue)
-          $0.append(UInt32(request.number(.limit) ?? 0))
-          $0.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
-        }
-      }
-      if request.readMode == .local, answerLocally(.directory, owner, write) { return }
-      stream(.directory).append(
-        owner: owner, flags: .query, deadline: now.monotonic + configuration.requestTimeout, write: write)
-    default:
-      let continuation = keep(.catalogue(owner))
-      let key = request.scopedID(hashKey, tenant: tenant)
-      let fingerprint = request.fingerprint(hashKey)
-      submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
-        DirectoryMachine.append(.catalogue, to: &buffer) { body in
-          body.append(key ?? 0)
-          body.append(fingerprint)
-          if request.verb == .programSet {
-            Catalogue.appendProgramSet(
-              to: &body, tenant: tenant, name: request.positional(0), settings: Node.programSettings(request))
-          } else {
-            Catalogue.appendMerchantSet(
-              to: &body, tenant: tenant, name: request.positional(0), settings: Node.merchantSettings(request))
-          }
-        }
+    case .entrySet: setEntry(request, owner, tenant)
+    case .entryShow: askDirectory(.showEntry, request, owner, tenant)
+    case .entryList: askDirectory(.listEntries, request, owner, tenant)
+    case .entryHistory: askDirectory(.showEntryHistory, request, owner, tenant)
+    default: answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+  private func setEntry(_ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID) {
+    let continuation = keep(.catalogue(owner))
+    let key = request.scopedID(hashKey, tenant: tenant)
+    let fingerprint = request.fingerprint(hashKey)
+    submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
+      DirectoryMachine.append(.entry, to: &buffer) { body in
+        body.append(key ?? 0)
+        body.append(fingerprint)
+        body.append(tenant.rawValue)
+        // There are no users yet: nobody is signed in.
+        body.append(counted: "")
+        body.append(request.positional(0))
+        body.append(request.positional(1))
       }
     }
   }
-
-  private static func programSettings(_ request: Request) -> Catalogue.ProgramSettings {
-    var settings = Catalogue.ProgramSettings()
-    settings.kind = request.text(.kind)
-    settings.title = request.text(.title)
-    settings.earn = request.text(.earn)
-    settings.expire = request.text(.expire)
-    settings.backdate = request.text(.backdate)
-    settings.utcOffset = request.text(.utcOffset)
-    settings.refundWindow = request.text(.refundWindow)
-    settings.default = request.text(.default)
-    return settings
-  }
-  private static func merchantSettings(_ request: Request) -> Catalogue.MerchantSettings {
-    var settings = Catalogue.MerchantSettings()
-    settings.title = request.text(.title)
-    settings.program = request.text(.program)
-    settings.earn = request.text(.earn)
-    settings.region = request.text(.region)
-    settings.state = request.text(.state)
-    return settings
+  private func askDirectory(
+    _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID
+  ) {
+    let now = now.wall
+    let write: (inout ByteBuffer) -> Void = { buffer in
+      DirectoryMachine.append(kind, to: &buffer) { body in
+        body.append(tenant.rawValue)
+        body.append(now.microseconds)
+        body.append(UInt32(request.number(.limit) ?? 0))
+        body.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
+        body.append(request.positional(0))
+        body.append(request.positional(1))
+      }
+    }
+    if request.readMode == .local, answerLocally(.directory, owner, write) { return }
+    stream(.directory).append(
+      owner: owner, flags: .query, deadline: self.now.monotonic + configuration.requestTimeout, write: write)
   }
 }

@@ -9,15 +9,15 @@ struct DirectoryImage: Sendable {
   var semantics: UInt8
   var topology: Topology?
   var firstTopology: Topology?
-  var records: CatalogueRecords
+  var entries: EntriesImage
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
 
-  static let version: UInt32 = 4
+  static let version: UInt32 = 5
   enum Item: UInt8 { case head = 1, delta = 2, request = 3 }
 
   /// About how many bytes `write` gives.
-  var byteCount: Int { 4_096 + records.byteCount + deltas.count * 128 + requests.count * 37 }
+  var byteCount: Int { 4_096 + entries.byteCount + deltas.count * 128 + requests.count * 37 }
 
   /// Writes all of it as a stream, in blocks; see `BlockWriter`.
   func write(to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
@@ -50,7 +50,7 @@ struct DirectoryImage: Sendable {
       }
     }
     try writer.finish(to: sink)
-    try records.write(to: sink)
+    try entries.write(to: sink)
   }
 }
 
@@ -58,8 +58,7 @@ extension DirectoryMachine {
   func beginSnapshot() -> MachineSnapshot {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
-      records: catalogue.records,
-      deltas: deltas, requests: requests.items)
+      entries: entries.image, deltas: deltas, requests: requests.items)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}

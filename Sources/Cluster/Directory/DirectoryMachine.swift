@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Vocabulary
 
 /// Bounds of the directory's state: the same on all nodes, for ever.
 struct DirectoryLimits {
@@ -9,20 +10,18 @@ struct DirectoryLimits {
   var deltaBytes = 64 << 20
 }
 
-/// The state machine of shard 0: who belongs to the cluster, who holds what, and the catalogue with those of its changes
-/// that some shard may not have applied yet. Plain values whose copies are cheap, so that a snapshot is written from
+/// The state machine of shard 0: who belongs to the cluster, who holds what, and what is set up (the entries), with those
+/// deltas that some shard may not have applied yet. Plain values whose copies are cheap, so that a snapshot is written from
 /// another thread.
 final class DirectoryMachine: Machine {
   private(set) var topology: Topology?
   private(set) var firstTopology: Topology?
-  private(set) var catalogue = Catalogue(key: .none)
-  /// The names in order, for lists.
-  private var order = CatalogueOrder()
-  /// Deltas of the catalogue, that of version v at v − 1, from the first that some shard may lack: the leader drops those
+  private(set) var entries: Entries
+  /// Deltas for shards, that of version v at v − 1, from the first that some shard may lack: the leader drops those
   /// that all shards have applied. What a shard lacks is taken from here.
   private(set) var deltas = ChunkedQueue<[UInt8]>()
   private var deltaBytes = 0
-  /// Changes of the catalogue that carried a request id.
+  /// Changes of entries that carried a request id.
   private(set) var requests: ChangeRequests
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
@@ -32,7 +31,7 @@ final class DirectoryMachine: Machine {
 
   private let limits: DirectoryLimits
 
-  var catalogueVersion: UInt32 { catalogue.version }
+  var catalogueVersion: UInt32 { entries.version }
   /// Deltas up to that version are dropped: every shard has them.
   var droppedVersion: UInt32 { UInt32(deltas.startIndex) }
   var nextDeadline: Stamp? { nil }
@@ -42,20 +41,23 @@ final class DirectoryMachine: Machine {
   enum Kind: UInt8 {
     /// The first entry of all: the topology that the cluster begins with.
     case bootstrap = 1
-    /// A `PROGRAM SET` or `MERCHANT SET`: `key:2×u64 fingerprint:u64`, then the request as `Catalogue` encodes it. The key
-    /// is a keyed hash of the request id and what it is scoped to, or 0 for none.
-    case catalogue = 2
+    /// A `SET` of an entry: `key:2×u64 fingerprint:u64 tenant:u32 by:counted`, then an `EntryRequest`. The key is a keyed hash
+    /// of the request id and what it is scoped to, or 0 for none.
+    case entry = 2
     /// A member's names, addresses and life, when it starts: a `Member`, then the life that had the seat before it.
     case member = 3
     /// Every shard has applied the catalogue up to a version: `version:u32`. The leader says so.
     case spread = 4
-    /// Lists: `tenant:u32 limit:u32 after:counted`.
-    case listPrograms = 16
-    case listMerchants = 17
+    /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
+    /// node says that was asked.
+    case showEntry = 16
+    case listEntries = 17
+    case showEntryHistory = 18
   }
 
-  init(limits: DirectoryLimits = DirectoryLimits()) {
+  init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
     self.limits = limits
+    entries = Entries(kinds: kinds)
     requests = ChangeRequests(limit: limits.requests)
   }
 
@@ -70,7 +72,7 @@ final class DirectoryMachine: Machine {
   func appendNothing(to buffer: inout ByteBuffer) {
     DirectoryMachine.append(.spread, to: &buffer) { $0.append(droppedVersion) }
   }
-  func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.catalogue.rawValue }
+  func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.entry.rawValue }
   var memoryByteCount: Int { 0 }
   var spareByteCount: Int { 0 }
   var isForgettingEarly: Bool { requests.isFull }
@@ -120,11 +122,10 @@ final class DirectoryMachine: Machine {
         if topology == nil {
           topology = try Topology(decoding: &reader)
           firstTopology = topology
-          catalogue = Catalogue(key: topology?.hashKey ?? .none)
         }
         reply.ok()
-      case .catalogue:
-        try applyCatalogue(body, &reply)
+      case .entry:
+        try applyEntry(body, &reply)
       case .member:
         applyMember(try Member(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
@@ -141,15 +142,16 @@ final class DirectoryMachine: Machine {
     return .replied
   }
 
-  /// A change is answered with the version that every shard must reach before the client hears `+OK`.
-  private func applyCatalogue(_ body: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+  /// A change is answered with the version that every shard must reach before the client hears `+OK`, or with that if
+  /// shards do not need it.
+  private func applyEntry(_ body: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     var reader = ByteReader(body)
     let key = try reader.read(UInt128.self)
     let fingerprint = try reader.read(UInt64.self)
     let hasRoom = requests.makeRoom(at: lastStamp)
     if key != 0, let known = requests.find(key) {
       if known.fingerprint == fingerprint {
-        reply.integer(Int64(known.version))
+        answer(version: known.version, &reply)
       } else {
         reply.error(.conflict, "the request id was used for another request")
       }
@@ -163,33 +165,28 @@ final class DirectoryMachine: Machine {
       reply.error(.busy, "some shard has yet to take \(deltas.count) earlier changes; nothing was done")
       return
     }
-    let before = reply.buffer.count
-    try decide(UnsafeRawBufferPointer(rebasing: body[reader.offset...]), &reply)
-    guard key != 0, reply.buffer.bytes[before] == ReplyTag.integer.rawValue else { return }
-    requests.add(
-      ChangeRequests.Item(key: key, fingerprint: fingerprint, version: catalogue.version, stamp: lastStamp))
-  }
-
-  private func decide(_ request: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
-    let before = reply.buffer.count
-    guard let delta = catalogue.decide(request, stamp: lastStamp, into: &reply) else {
-      guard reply.buffer.bytes[before] == ReplyTag.ok.rawValue else { return }
-      // Nothing new: but what it repeats may still be on its way to some shard.
-      reply.buffer.truncate(to: before)
-      reply.integer(Int64(catalogue.version))
-      return
+    let tenant = TenantID(try reader.read())
+    let by = try reader.readCounted()
+    let request = try EntryRequest(decoding: &reader)
+    let decision = entries.set(
+      request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, into: &reply)
+    var version: UInt32 = 0
+    switch decision {
+    case .refused: return
+    // What it repeats may still be on its way to some shard.
+    case .unchanged: version = entries.isForShards(request) ? entries.version : 0
+    case .changed(let delta?):
+      keep(delta)
+      version = entries.version
+    case .changed(nil): break
     }
-    do {
-      try delta.withUnsafeBytes { try apply(delta: $0) }
-    } catch {
-      throw MalformedBytes("\(error)")
-    }
-    order.update(catalogue)
-    keep(delta)
-    reply.buffer.truncate(to: before)
-    reply.integer(Int64(catalogue.version))
+    answer(version: version, &reply)
+    guard key != 0 else { return }
+    requests.add(ChangeRequests.Item(key: key, fingerprint: fingerprint, version: version, stamp: lastStamp))
   }
-  private func apply(delta: UnsafeRawBufferPointer) throws { try catalogue.apply(delta) }
+  private func answer(version: UInt32, _ reply: inout ReplyWriter) {
+    if version > 0 { reply.integer(Int64(version)) } else { reply.ok() }
+  }
   private func keep(_ delta: [UInt8]) {
     deltas.append(delta)
     deltaBytes += delta.count
@@ -218,27 +215,29 @@ final class DirectoryMachine: Machine {
     do throws(MalformedBytes) {
       var reader = ByteReader(query)
       _ = try reader.read(UInt32.self)
-      switch Kind(rawValue: try reader.read()) {
-      case .listPrograms: try list(programs: true, &reader, &reply)
-      case .listMerchants: try list(programs: false, &reader, &reply)
-      default: reply.ok()
-      }
+      guard let kind = Kind(rawValue: try reader.read()) else { throw MalformedBytes("an unknown query") }
+      try readEntries(kind, &reader, &reply)
     } catch {
       reply.error(.malformed, "the directory does not know that query: \(error)")
     }
     return .replied
   }
-  private func list(
-    programs: Bool, _ reader: inout ByteReader, _ reply: inout ReplyWriter
+  private func readEntries(
+    _ kind: Kind, _ reader: inout ByteReader, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
     let tenant = TenantID(try reader.read())
+    // What was changed is in force, whatever the asking node's clock says.
+    let now = max(lastStamp, Stamp(microseconds: try reader.read()))
     let limit = Int(try reader.read(UInt32.self))
     let after = try reader.readCounted()
-    guard (1...Catalogue.longestList).contains(limit) else { throw MalformedBytes("limit is out of bounds") }
-    if programs {
-      catalogue.listPrograms(tenant: tenant, after: after, limit: limit, order: order, into: &reply)
-    } else {
-      catalogue.listMerchants(tenant: tenant, after: after, limit: limit, order: order, into: &reply)
+    let request = try EntryRequest(decoding: &reader)
+    switch kind {
+    case .showEntry: entries.show(request, tenant: tenant, now: now, into: &reply)
+    case .showEntryHistory: entries.history(request, tenant: tenant, into: &reply)
+    case .listEntries:
+      guard (1...Entries.longestList).contains(limit) else { throw MalformedBytes("limit is out of bounds") }
+      entries.list(request, tenant: tenant, now: now, limit: limit, after: after, into: &reply)
+    default: throw MalformedBytes("an unknown query")
     }
   }
 
@@ -249,8 +248,12 @@ final class DirectoryMachine: Machine {
   // MARK: Restoring
 
   /// The directory that wrote a snapshot: see `DirectoryImage`.
-  init(restoring source: inout some SnapshotSource, limits: DirectoryLimits = DirectoryLimits()) throws {
+  init(
+    restoring source: inout some SnapshotSource, limits: DirectoryLimits = DirectoryLimits(),
+    kinds: [EntryKind] = EntryKind.all
+  ) throws {
     self.limits = limits
+    entries = Entries(kinds: kinds)
     requests = ChangeRequests(limit: limits.requests)
     var version: UInt32 = 0
     try BlockReader.read(from: &source) { reader in
@@ -274,10 +277,9 @@ final class DirectoryMachine: Machine {
       }
     }
     guard version != 0 else { throw MalformedBytes("a directory without a head") }
-    catalogue = try Catalogue(restoring: &source, key: topology?.hashKey ?? .none)
-    order.update(catalogue)
-    guard deltas.endIndex == Int(catalogue.version) else {
-      throw MalformedBytes("changes up to \(deltas.endIndex) of a catalogue of version \(catalogue.version)")
+    entries = try Entries(restoring: &source, kinds: kinds)
+    guard deltas.endIndex == Int(entries.version) else {
+      throw MalformedBytes("changes up to \(deltas.endIndex) of a catalogue of version \(entries.version)")
     }
   }
   private func restoreHead(_ reader: inout ByteReader) throws -> UInt32 {

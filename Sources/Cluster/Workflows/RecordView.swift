@@ -42,7 +42,12 @@ struct RecordView {
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[1...]))
     guard let count: UInt8 = try? reader.read() else { return nil }
     for _ in 0..<count {
-      guard let raw: UInt8 = try? reader.read(), let field = Field(rawValue: raw) else { return nil }
+      guard let raw: UInt8 = try? reader.read() else { return nil }
+      guard raw != Field.named else {
+        guard (try? RecordView.skipNamed(&reader)) != nil else { return nil }
+        continue
+      }
+      guard let field = Field(rawValue: raw) else { return nil }
       switch field.shape {
       case .integer, .stamp:
         guard let value = try? reader.readZigzag() else { return nil }
@@ -103,12 +108,25 @@ struct RecordView {
   }
   private static func skipFields(_ count: UInt8, _ reader: inout ByteReader) throws(MalformedBytes) {
     for _ in 0..<count {
-      guard let field = Field(rawValue: try reader.read()) else { throw MalformedBytes("an unknown field") }
+      let raw: UInt8 = try reader.read()
+      guard raw != Field.named else {
+        try skipNamed(&reader)
+        continue
+      }
+      guard let field = Field(rawValue: raw) else { throw MalformedBytes("an unknown field") }
       switch field.shape {
       case .integer, .stamp: _ = try reader.readZigzag()
       case .transaction: _ = try reader.read(UInt64.self)
       case .text: _ = try reader.readCounted()
       }
+    }
+  }
+  private static func skipNamed(_ reader: inout ByteReader) throws(MalformedBytes) {
+    _ = try reader.readCounted()
+    switch Field.NamedShape(rawValue: try reader.read()) {
+    case .integer, .stamp: _ = try reader.readZigzag()
+    case .text: _ = try reader.readCounted()
+    case nil: throw MalformedBytes("an unknown shape")
     }
   }
 }

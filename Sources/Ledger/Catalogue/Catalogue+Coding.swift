@@ -1,205 +1,177 @@
 import Base
+import Vocabulary
 
-// How snapshots have programs and merchants: by fields, each of whose numbers is its own for ever. What is not there is
-// empty, or zero.
-
-extension Catalogue.Program {
-  func encode(into buffer: inout ByteBuffer) {
-    buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
-    buffer.append(field: 2, name)
-    if isMoney { buffer.append(field: 3, zigzag: 1) }
-    if !title.isEmpty { buffer.append(field: 4, title) }
-    buffer.append(field: 5, zigzag: backdateDays)
-    buffer.append(field: 6, zigzag: offsetMinutes)
-    buffer.append(field: 7, zigzag: refundWindowDays)
-    if defaultSince > 0 { buffer.append(field: 8, zigzag: Int64(defaultSince)) }
-    buffer.append(field: 9) { list in for rule in rules { rule.encode(into: &list) } }
-    buffer.appendEndOfFields()
+/// A program or a merchant as a shard keeps it: whose it is, and what its fields are from which moments on, as deltas have
+/// said. What the hot path reads of these is made of it: see `ProgramTerms`, `MerchantTerms`.
+struct CatalogueItem: Hashable, Sendable {
+  struct Version: Hashable, Sendable {
+    var from: Stamp
+    var values: EntryValues
   }
-  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(tenant: TenantID(0), name: [])
-    try reader.readFields(of: "a program") { number, value throws(MalformedBytes) in
-      switch number {
-      case 1: tenant = TenantID(try value.readSmall())
-      case 2: name = Array(try value.readBytes(value.remaining))
-      case 3: isMoney = try value.readZigzag() != 0
-      case 4: title = Array(try value.readBytes(value.remaining))
-      case 5: backdateDays = try value.readZigzag()
-      case 6: offsetMinutes = try value.readZigzag()
-      case 7: refundWindowDays = try value.readZigzag()
-      case 8: defaultSince = try value.readSmall()
-      case 9:
-        rules = try Catalogue.readVersions(&value) { reader throws(MalformedBytes) in
-          try Catalogue.Rule(decoding: &reader)
-        }
-      default: return false
+  var tenant: TenantID
+  var name: [UInt8]
+  /// By their moments; never empty.
+  var versions: [Version] = []
+
+  /// The version in force at a moment; before the first, the first (A7).
+  func version(at moment: Stamp) -> Version? { versions.last { $0.from <= moment } ?? versions.first }
+  func isInForce(at moment: Stamp) -> Bool { versions.first.map { $0.from <= moment } ?? false }
+
+  /// Takes over what a delta says.
+  /// - Parameters:
+  ///   - now: up to then nothing is announced any more.
+  ///   - backdated: the fields that are asked for as they were.
+  mutating func take(_ delta: CatalogueDelta, now: Stamp, backdated: [Int]) throws(MalformedBytes) {
+    if let first = delta.versions.first {
+      versions.removeAll { $0.from >= first.from }
+      for (from, values) in delta.versions where versions.last?.values != values {
+        versions.append(Version(from: from, values: values))
       }
-      return true
     }
-    guard !rules.isEmpty else { throw MalformedBytes("a program without a rule") }
-    guard isSound else { throw MalformedBytes("a program's setting is out of bounds") }
-  }
-}
-
-extension Catalogue.Rule {
-  fileprivate func encode(into buffer: inout ByteBuffer) {
-    buffer.append(field: 1, zigzag: from.microseconds)
-    buffer.append(field: 2, zigzag: rate.points)
-    buffer.append(field: 3, zigzag: rate.money)
-    buffer.append(field: 4, zigzag: Int64(expiry.unit.rawValue))
-    buffer.append(field: 5, zigzag: Int64(expiry.count))
-    buffer.appendEndOfFields()
-  }
-  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(from: .zero, rate: .none, expiry: .never)
-    var unit: UInt8 = 0
-    var count: Int32 = 0
-    try reader.readFields(of: "a program's rule") { number, value throws(MalformedBytes) in
-      switch number {
-      case 1: from = Stamp(microseconds: try value.readZigzag())
-      case 2: rate.points = try value.readZigzag()
-      case 3: rate.money = try value.readZigzag()
-      case 4: unit = try value.readSmall()
-      case 5: count = try value.readSmall()
-      default: return false
-      }
-      return true
-    }
-    guard let unit = ExpiryRule.Unit(rawValue: unit) else { throw MalformedBytes("an unknown expiry") }
-    expiry = ExpiryRule(unit: unit, count: count)
-  }
-}
-
-extension Catalogue.Merchant {
-  func encode(into buffer: inout ByteBuffer) {
-    buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
-    buffer.append(field: 2, name)
-    if !title.isEmpty { buffer.append(field: 3, title) }
-    if program >= 0 { buffer.append(field: 4, zigzag: Int64(program)) }
-    if !region.isEmpty { buffer.append(field: 5, region) }
-    buffer.append(field: 6, zigzag: Int64(state.rawValue))
-    if !rates.isEmpty { buffer.append(field: 7) { list in for rate in rates { rate.encode(into: &list) } } }
-    buffer.appendEndOfFields()
-  }
-  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(tenant: TenantID(0), name: [])
-    try reader.readFields(of: "a merchant") { number, value throws(MalformedBytes) in
-      switch number {
-      case 1: tenant = TenantID(try value.readSmall())
-      case 2: name = Array(try value.readBytes(value.remaining))
-      case 3: title = Array(try value.readBytes(value.remaining))
-      case 4: program = Int(try value.readSmall(UInt16.self))
-      case 5: region = Array(try value.readBytes(value.remaining))
-      case 6:
-        guard let known = Catalogue.MerchantState(rawValue: try value.readSmall()) else {
-          throw MalformedBytes("an unknown state")
-        }
-        state = known
-      case 7:
-        rates = try Catalogue.readVersions(&value) { reader throws(MalformedBytes) in
-          try Catalogue.Rate(decoding: &reader)
-        }
-      default: return false
-      }
-      return true
-    }
-    guard program < Catalogue.maximumPrograms else { throw MalformedBytes("no such program") }
-    guard rates.allSatisfy(\.rate.isSound) else { throw MalformedBytes("a rate is out of bounds") }
-  }
-}
-
-extension Catalogue.Rate {
-  fileprivate func encode(into buffer: inout ByteBuffer) {
-    buffer.append(field: 1, zigzag: from.microseconds)
-    buffer.append(field: 2, zigzag: rate.points)
-    buffer.append(field: 3, zigzag: rate.money)
-    buffer.appendEndOfFields()
-  }
-  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(from: .zero, rate: .none)
-    try reader.readFields(of: "a merchant's rate") { number, value throws(MalformedBytes) in
-      switch number {
-      case 1: from = Stamp(microseconds: try value.readZigzag())
-      case 2: rate.points = try value.readZigzag()
-      case 3: rate.money = try value.readZigzag()
-      default: return false
-      }
-      return true
-    }
-  }
-}
-
-extension Catalogue {
-  fileprivate static func readVersions<Version>(
-    _ reader: inout ByteReader, _ read: (inout ByteReader) throws(MalformedBytes) -> Version
-  ) throws(MalformedBytes) -> [Version] {
-    var all: [Version] = []
-    while !reader.isAtEnd {
-      guard all.count < maximumVersions else { throw MalformedBytes("more versions than there may be") }
-      all.append(try read(&reader))
-    }
-    return all
-  }
-
-  /// The most records of one list. The longest has some 700 bytes (a title of 256, four ids of 64, and their keys), so no
-  /// list is longer than 8 MiB.
-  public static let longestList = 10_000
-
-  /// `PROGRAM LIST`: an array of records `program kind earn expire title backdate utc-offset refund-window default`, of the
-  /// tenant's programs behind a name, at most `limit` of them, in the order of their names.
-  public func listPrograms(
-    tenant: TenantID, after name: Bytes, limit: Int, order: CatalogueOrder, into reply: inout ReplyWriter
-  ) {
-    let numbers = order.programs(of: tenant, after: name, limit: limit, records)
-    let standard = defaultProgram(of: tenant)
-    reply.array(count: numbers.count)
-    for number in numbers {
-      let program = programs[Int(number)]
-      reply.record()
-      program.name.withUnsafeBytes { reply.field(.program, $0) }
-      reply.field(.kind, program.isMoney ? "money" : "points")
-      reply.field(.earn, program.rules.last?.rate.text ?? "")
-      reply.field(.expire, program.rules.last?.expiry.text ?? "")
-      program.title.withUnsafeBytes { reply.field(.title, $0) }
-      reply.field(.backdate, "\(program.backdateDays)d")
-      reply.field(.utcOffset, Catalogue.offsetText(minutes: program.offsetMinutes))
-      reply.field(.refundWindow, "\(program.refundWindowDays)d")
-      reply.field(.default, Int(number) == standard ? "yes" : "no")
-    }
-  }
-  /// `MERCHANT LIST`: an array of records `merchant program earn region state title`, chosen like those of programs.
-  public func listMerchants(
-    tenant: TenantID, after name: Bytes, limit: Int, order: CatalogueOrder, into reply: inout ReplyWriter
-  ) {
-    let numbers = order.merchants(of: tenant, after: name, limit: limit, records)
-    reply.array(count: numbers.count)
-    for number in numbers {
-      let merchant = merchants[Int(number)]
-      reply.record()
-      merchant.name.withUnsafeBytes { reply.field(.merchant, $0) }
-      if merchant.program >= 0 {
-        programs[merchant.program].name.withUnsafeBytes { reply.field(.program, $0) }
+    // The one that was in force at the horizon is still asked for.
+    versions.removeFirst(versions.lastIndex { $0.from <= delta.horizon } ?? 0)
+    // Of versions that differ in nothing else, the one in force now is enough. What is before these was looked at before.
+    var i = max(1, versions.count - delta.versions.count - EntryKind.mostAnnounced)
+    while i < versions.count, versions[i].from <= now {
+      if backdated.allSatisfy({ versions[i].values[$0] == versions[i - 1].values[$0] }) {
+        versions[i - 1].values = versions[i].values
+        versions.remove(at: i)
       } else {
-        reply.field(.program, "")
+        i += 1
       }
-      let rate = merchant.rates.last?.rate ?? .none
-      reply.field(.earn, rate.money == 0 ? "" : rate.text)
-      merchant.region.withUnsafeBytes { reply.field(.region, $0) }
-      reply.field(.state, merchant.state.text)
-      merchant.title.withUnsafeBytes { reply.field(.title, $0) }
+    }
+    guard !versions.isEmpty, versions.count <= Catalogue.maximumVersions else {
+      throw MalformedBytes("an entry of \(versions.count) versions")
+    }
+  }
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
+    buffer.append(field: 2, name)
+    buffer.append(field: 3) { list in
+      for version in versions {
+        list.append(field: 1, zigzag: version.from.microseconds)
+        list.append(field: 2, version.values.bytes)
+        list.appendEndOfFields()
+      }
+    }
+    buffer.appendEndOfFields()
+  }
+  init(tenant: TenantID, name: [UInt8]) {
+    self.tenant = tenant
+    self.name = name
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(tenant: TenantID(0), name: [])
+    try reader.readFields(of: "an entry of the catalogue") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: tenant = TenantID(try value.readSmall())
+      case 2: name = Array(try value.readBytes(value.remaining))
+      case 3: while !value.isAtEnd { versions.append(try Version(decoding: &value)) }
+      default: return false
+      }
+      return true
+    }
+    let isInOrder = zip(versions, versions.dropFirst()).allSatisfy { $0.from < $1.from }
+    guard !versions.isEmpty, versions.count <= Catalogue.maximumVersions, isInOrder else {
+      throw MalformedBytes("versions of an entry that cannot be")
     }
   }
 }
 
-extension Catalogue.Program {
-  /// Within the bounds that `PROGRAM SET` keeps, on which all arithmetic with these relies.
-  fileprivate var isSound: Bool {
-    let days: ClosedRange<Int64> = 0...36_500
-    return days.contains(backdateDays) && days.contains(refundWindowDays)
-      && (-14 * 60...14 * 60).contains(offsetMinutes)
-      && rules.allSatisfy { $0.rate.isSound && $0.expiry.isSound }
+extension CatalogueItem.Version {
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(from: .zero, values: EntryValues())
+    try reader.readFields(of: "a version of the catalogue") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: from = Stamp(microseconds: try value.readZigzag())
+      case 2: values = try EntryValues(decoding: &value)
+      default: return false
+      }
+      return true
+    }
+    guard (Stamp.zero...CivilTime.latest).contains(from) else { throw MalformedBytes("a moment out of range") }
   }
 }
+
+/// What a version of a program says.
+struct ProgramTerms: Hashable, Sendable {
+  var rate = EarnRate.none
+  var expiry = ExpiryRule.never
+  /// Of its zone, of how far back a purchase may be, and of refunds, in microseconds.
+  var offset: Int64 = 0
+  var backdate: Int64 = 0
+  var refundWindow: Int64 = 0
+  var isActive = false
+  /// When it was made its tenant's default, later than all others; the least: never.
+  var claim = Int64.min
+
+  /// Throws if it says what this build does not know, or what no `PROGRAM SET` can say.
+  init(_ values: EntryValues) throws(MalformedBytes) {
+    for (name, number) in try TermsReader(values, EntryKind.program).terms {
+      switch name {
+      case "kind": break
+      case "earn": rate = EarnRate(points: number >> 32, money: number & 0xFFFF_FFFF)
+      case "expire": expiry = try ExpiryRule(number)
+      case "backdate": backdate = number * CivilTime.microsecondsPerDay
+      case "utc-offset": offset = number * 60 * CivilTime.microsecondsPerSecond
+      case "refund-window": refundWindow = number * CivilTime.microsecondsPerDay
+      case "default": claim = number
+      case "state": isActive = number == 0
+      default: throw MalformedBytes("\(name) of a program is not known to this build")
+      }
+    }
+    let days = 0...36_500 * CivilTime.microsecondsPerDay
+    guard rate.isSound, days.contains(backdate), days.contains(refundWindow),
+      (-CivilTime.microsecondsPerDay...CivilTime.microsecondsPerDay).contains(offset)
+    else { throw MalformedBytes("a program's setting is out of bounds") }
+  }
+}
+
+/// What a version of a merchant says.
+struct MerchantTerms: Hashable, Sendable {
+  /// A program's number, or -1.
+  var program: Int32 = -1
+  /// `.none` is the program's.
+  var rate = EarnRate.none
+  var state = Catalogue.MerchantState.active
+
+  /// Throws if it says what this build does not know, or what no `MERCHANT SET` can say.
+  init(_ values: EntryValues, programCount: Int) throws(MalformedBytes) {
+    for (name, number) in try TermsReader(values, EntryKind.merchant).terms {
+      switch name {
+      case "program": program = Int32(truncatingIfNeeded: number)
+      case "earn": rate = EarnRate(points: number >> 32, money: number & 0xFFFF_FFFF)
+      case "state":
+        guard let known = Catalogue.MerchantState(number) else { throw MalformedBytes("an unknown state") }
+        state = known
+      default: throw MalformedBytes("\(name) of a merchant is not known to this build")
+      }
+    }
+    guard rate.isSound, program < programCount else { throw MalformedBytes("a merchant's setting is out of bounds") }
+  }
+}
+
+/// The fields of a version as numbers, by their names.
+private struct TermsReader {
+  private(set) var terms: [(name: String, number: Int64)] = []
+  init(_ values: EntryValues, _ kind: EntryKind) throws(MalformedBytes) {
+    for (number, bytes) in values.fields {
+      guard let field = kind.field(number: number) else {
+        throw MalformedBytes("field \(number) of a \(kind.name) is not known to this build: a newer build wrote it")
+      }
+      var value = bytes.withUnsafeBytes { EntryField.number(stored: $0) }
+      if case .reference = field.form {
+        guard let first = bytes.withUnsafeBytes({ Entries.references($0) }).first, first <= Int(Int32.max) else {
+          throw MalformedBytes("a reference to nothing")
+        }
+        value = Int64(first)
+      }
+      terms.append((field.name, value))
+    }
+  }
+}
+
 extension EarnRate {
   fileprivate var isSound: Bool {
     let terms = 0...Int64(EarnRate.largestTerm)
@@ -207,11 +179,24 @@ extension EarnRate {
   }
 }
 extension ExpiryRule {
-  fileprivate var isSound: Bool {
-    switch unit {
-    case .never: true
-    case .days: (1...36_500).contains(count)
-    case .months: (1...1200).contains(count)
+  /// Of a number of `Shape.expiry`.
+  fileprivate init(_ number: Int64) throws(MalformedBytes) {
+    switch number {
+    case 0: self = .never
+    case 1...36_500: self.init(unit: .days, count: Int32(number))
+    case -1_200 ... -1: self.init(unit: .months, count: Int32(-number))
+    default: throw MalformedBytes("an unknown expiry")
+    }
+  }
+}
+extension Catalogue.MerchantState {
+  /// Of its place among the words of `state`.
+  fileprivate init?(_ place: Int64) {
+    switch place {
+    case 0: self = .active
+    case 1: self = .frozen
+    case 2, 3: self = .closed
+    default: return nil
     }
   }
 }

@@ -1,9 +1,10 @@
 import Base
+import Vocabulary
 
-/// The programs and merchants of a cluster: a value, changed by versioned deltas alone. The directory group decides
-/// (`decide`, then `apply` to its own); each shard applies the same deltas from its own log, so that applying an entry
-/// needs that log alone. Programs and merchants are numbered in the order in which they came, the same everywhere and for
-/// ever; nothing is removed.
+/// What a shard knows of the entries that it decides by, the programs and merchants: a value, changed by versioned deltas
+/// alone. The directory decides (`Entries`); each shard applies the same deltas from its own log, so that applying an entry
+/// of the log needs that log alone. Programs and merchants are numbered in the order in which they came, the same everywhere
+/// and for ever; nothing is removed.
 ///
 /// What an earn asks for lies in flat rows, found by hash: a lookup costs some 10 ns and allocates nothing. Who wants a
 /// copy takes `records`: one of the rows would be copied whole by the next change.
@@ -11,20 +12,20 @@ public struct Catalogue: Sendable {
   public typealias Bytes = UnsafeRawBufferPointer
   public static let maximumPrograms = 1000
   public static let maximumMerchants = 1_000_000
-  static let maximumVersions = 4096
+  static let maximumVersions = Entries.mostVersions + EntryKind.mostAnnounced
 
   /// All that is not derived.
-  public private(set) var records = CatalogueRecords()
+  public internal(set) var records = CatalogueRecords()
   /// Rises by 1 with each delta.
   public internal(set) var version: UInt32 {
     get { records.version }
     set { records.version = newValue }
   }
-  var programs: ChunkedQueue<Program> {
+  var programs: ChunkedQueue<CatalogueItem> {
     _read { yield records.programs }
     _modify { yield &records.programs }
   }
-  var merchants: ChunkedQueue<Merchant> {
+  var merchants: ChunkedQueue<CatalogueItem> {
     _read { yield records.merchants }
     _modify { yield &records.merchants }
   }
@@ -35,6 +36,9 @@ public struct Catalogue: Sendable {
   var names: [UInt8] = []
   /// Of each tenant that has programs.
   private var defaults: [TenantDefault] = []
+  /// Rows that have to be made anew at later moments, the next one last, and when that is.
+  var announced: [Announced] = []
+  var nextBeginning = Stamp.never
   var programIndex = NameIndex()
   var merchantIndex = NameIndex()
   /// What names are found by.
@@ -43,45 +47,7 @@ public struct Catalogue: Sendable {
   /// An empty one, which finds names by hashes with that key.
   public init(key: HashKey) { hashes = KeyedHashes(key) }
 
-  /// The rule of a program from a moment on (R16).
-  struct Rule: Hashable, Sendable {
-    var from: Stamp
-    var rate: EarnRate
-    var expiry: ExpiryRule
-  }
-  struct Program: Hashable, Sendable {
-    var tenant: TenantID
-    var name: [UInt8]
-    var isMoney = false
-    var title: [UInt8] = []
-    var rules: [Rule] = []
-    var backdateDays: Int64 = 3
-    var offsetMinutes: Int64 = 0
-    var refundWindowDays: Int64 = 180
-    /// The version at which it was last made its tenant's default; 0: never.
-    var defaultSince: UInt32 = 0
-  }
-  /// The rate of a merchant from a moment on; `.none` is the program's.
-  struct Rate: Hashable, Sendable {
-    var from: Stamp
-    var rate: EarnRate
-  }
-  enum MerchantState: UInt8, Sendable {
-    case active = 1
-    case frozen = 2
-    case closed = 3
-    var text: String { self == .active ? "active" : self == .frozen ? "frozen" : "closed" }
-  }
-  struct Merchant: Hashable, Sendable {
-    var tenant: TenantID
-    var name: [UInt8]
-    var title: [UInt8] = []
-    /// A program's number, or -1.
-    var program: Int = -1
-    var rates: [Rate] = []
-    var region: [UInt8] = []
-    var state = MerchantState.active
-  }
+  enum MerchantState: UInt8, Sendable { case active = 1, frozen = 2, closed = 3 }
   private struct TenantDefault: Sendable {
     var tenant: TenantID
     var program: Int
@@ -100,6 +66,9 @@ public struct Catalogue: Sendable {
     var offset: Int64
     var backdate: Int64
     var refundWindow: Int64
+    /// It is in force, and not stopped.
+    var isActive: Bool
+    var claim: Int64
   }
   struct MerchantRow: Sendable, BitwiseCopyable {
     var key: UInt64
@@ -164,19 +133,25 @@ public struct Catalogue: Sendable {
     for known in defaults where known.tenant == tenant { return known.program }
     return nil
   }
+  /// The numbers of a tenant's programs, by name.
+  func programs(of tenant: TenantID) -> [Int] {
+    programRows.indices.filter { programRows[$0].tenant == tenant }
+      .sorted { programs[$0].name.lexicographicallyPrecedes(programs[$1].name) }
+  }
   // What the hot path asks of a catalogue is inlined: a call would lend it a copy of the whole value.
 
-  /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: the newest.
+  /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: that of now.
   @inline(__always) func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
     guard let moment else { return (programRows[number].rate, programRows[number].expiry) }
     return rule(ofProgram: number, then: moment)
   }
   @inline(never) private func rule(ofProgram number: Int, then moment: Stamp) -> (rate: EarnRate, expiry: ExpiryRule) {
-    let rules = programs[number].rules
-    let rule = rules.last { $0.from <= moment } ?? rules[0]
-    return (rule.rate, rule.expiry)
+    guard let version = programs[number].version(at: moment), let terms = try? ProgramTerms(version.values) else {
+      return (programRows[number].rate, programRows[number].expiry)
+    }
+    return (terms.rate, terms.expiry)
   }
-  /// A merchant's own rate at a moment, for points of a program; nil where the program's applies. Without a moment: the newest.
+  /// A merchant's own rate, for points of a program; nil where the program's applies. Without a moment: that of now.
   @inline(__always) func rate(ofMerchant number: Int, program: Int) -> EarnRate? {
     let own = merchantRows[number].program
     guard own < 0 || own == Int32(program), merchantRows[number].rate.money != 0 else { return nil }
@@ -184,10 +159,10 @@ public struct Catalogue: Sendable {
   }
   func rate(ofMerchant number: Int, program: Int, at moment: Stamp) -> EarnRate? {
     let own = merchantRows[number].program
-    guard own < 0 || own == Int32(program) else { return nil }
-    let rates = merchants[number].rates
-    guard let rate = (rates.last { $0.from <= moment } ?? rates.first)?.rate, rate.money != 0 else { return nil }
-    return rate
+    guard own < 0 || own == Int32(program), let version = merchants[number].version(at: moment),
+      let terms = try? MerchantTerms(version.values, programCount: programs.count), terms.rate.money != 0
+    else { return nil }
+    return terms.rate
   }
   /// The longest refund window of all programs, in microseconds.
   var longestRefundWindow: Int64 {
@@ -196,77 +171,79 @@ public struct Catalogue: Sendable {
 
   public var programCount: Int { programs.count }
   public var merchantCount: Int { merchants.count }
-  public func hasMerchant(_ name: Bytes, tenant: TenantID) -> Bool { merchant(name, tenant: tenant) != nil }
-  /// The name of a merchant's own program, or of the tenant's default: what a command without `program=` means. Nil if
-  /// there is no program.
-  public func defaultProgram(merchant name: Bytes?, tenant: TenantID) -> [UInt8]? {
-    if let name, let number = merchant(name, tenant: tenant), merchants[number].program >= 0 {
-      return programs[merchants[number].program].name
-    }
-    return defaultProgram(of: tenant).map { programs[$0].name }
-  }
 
   // MARK: Rows
 
-  mutating func add(_ program: Program) throws(MalformedBytes) {
-    guard programs.count < Catalogue.maximumPrograms else { throw MalformedBytes("too many programs") }
-    guard program.defaultSince <= version else { throw MalformedBytes("a default of a later version") }
-    put(program, at: programs.count)
-  }
-  mutating func add(_ merchant: Merchant) throws(MalformedBytes) {
-    guard merchants.count < Catalogue.maximumMerchants else { throw MalformedBytes("too many merchants") }
-    guard merchant.program < programs.count else { throw MalformedBytes("no such program") }
-    put(merchant, at: merchants.count)
-  }
-
-  mutating func put(_ program: Program, at number: Int) {
+  /// Makes or changes a program's row. Its versions are sound. Throws, and changes nothing, if there are too many.
+  mutating func putProgram(_ item: CatalogueItem, at number: Int) throws(MalformedBytes) {
     if number < programs.count {
-      programs[number] = program
+      programs[number] = item
     } else {
-      programs.append(program)
-      let key = program.name.withUnsafeBytes { Catalogue.programKey($0, program.tenant) }
-      let hash = program.name.withUnsafeBytes { hashes.program($0, program.tenant) }
+      guard number < Catalogue.maximumPrograms else { throw MalformedBytes("too many programs") }
+      programs.append(item)
+      let key = item.name.withUnsafeBytes { Catalogue.programKey($0, item.tenant) }
+      let hash = item.name.withUnsafeBytes { hashes.program($0, item.tenant) }
       programRows.append(
         ProgramRow(
-          key: key, hash: hash, nameStart: names.count, nameCount: program.name.count, tenant: program.tenant,
-          mark: program.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, expiry: .never, offset: 0,
-          backdate: 0, refundWindow: 0))
-      names.append(contentsOf: program.name)
+          key: key, hash: hash, nameStart: names.count, nameCount: item.name.count, tenant: item.tenant,
+          mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, expiry: .never, offset: 0,
+          backdate: 0, refundWindow: 0, isActive: false, claim: .min))
+      names.append(contentsOf: item.name)
       programIndex.insert(number) { (programRows[$0].hash, programRows[$0].mark) }
     }
-    noteDefault(program, number)
-    if let rule = program.rules.last {
-      programRows[number].rate = rule.rate
-      programRows[number].expiry = rule.expiry
-    }
-    programRows[number].offset = program.offsetMinutes * 60 * CivilTime.microsecondsPerSecond
-    programRows[number].backdate = program.backdateDays * CivilTime.microsecondsPerDay
-    programRows[number].refundWindow = program.refundWindowDays * CivilTime.microsecondsPerDay
+    refreshProgram(number)
+    announce(item, isMerchant: false, number)
   }
-  private mutating func noteDefault(_ program: Program, _ number: Int) {
-    guard let i = defaults.firstIndex(where: { $0.tenant == program.tenant }) else {
-      defaults.append(TenantDefault(tenant: program.tenant, program: number))
-      return
-    }
-    if program.defaultSince > programs[defaults[i].program].defaultSince { defaults[i].program = number }
+  mutating func refreshProgram(_ number: Int) {
+    let item = programs[number]
+    guard let version = item.version(at: records.moment), let terms = try? ProgramTerms(version.values) else { return }
+    programRows[number].rate = terms.rate
+    programRows[number].expiry = terms.expiry
+    programRows[number].offset = terms.offset
+    programRows[number].backdate = terms.backdate
+    programRows[number].refundWindow = terms.refundWindow
+    programRows[number].isActive = terms.isActive && item.isInForce(at: records.moment)
+    programRows[number].claim = item.isInForce(at: records.moment) ? terms.claim : .min
+    noteDefault(of: item.tenant)
   }
-  mutating func put(_ merchant: Merchant, at number: Int) {
-    if number < merchants.count {
-      merchants[number] = merchant
+  /// The default is the program that was made it last, else the first.
+  private mutating func noteDefault(of tenant: TenantID) {
+    let own = programRows.indices.filter { programRows[$0].tenant == tenant }
+    guard let first = own.first else { return }
+    let best = own.reduce(first) { programRows[$1].claim > programRows[$0].claim ? $1 : $0 }
+    if let i = defaults.firstIndex(where: { $0.tenant == tenant }) {
+      defaults[i].program = best
     } else {
-      merchants.append(merchant)
-      let key = merchant.name.withUnsafeBytes { Catalogue.merchantKey($0, merchant.tenant) }
-      let hash = merchant.name.withUnsafeBytes { hashes.merchant($0, merchant.tenant) }
+      defaults.append(TenantDefault(tenant: tenant, program: best))
+    }
+  }
+  /// Makes or changes a merchant's row. Its versions are sound. Throws, and changes nothing, if there are too many.
+  mutating func putMerchant(_ item: CatalogueItem, at number: Int) throws(MalformedBytes) {
+    if number < merchants.count {
+      merchants[number] = item
+    } else {
+      guard number < Catalogue.maximumMerchants else { throw MalformedBytes("too many merchants") }
+      merchants.append(item)
+      let key = item.name.withUnsafeBytes { Catalogue.merchantKey($0, item.tenant) }
+      let hash = item.name.withUnsafeBytes { hashes.merchant($0, item.tenant) }
       merchantRows.append(
         MerchantRow(
-          key: key, hash: hash, nameStart: names.count, nameCount: merchant.name.count, tenant: merchant.tenant,
-          program: -1, mark: merchant.name.withUnsafeBytes { NameIndex.mark(of: $0) }, state: .active, rate: .none))
-      names.append(contentsOf: merchant.name)
+          key: key, hash: hash, nameStart: names.count, nameCount: item.name.count, tenant: item.tenant,
+          program: -1, mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, state: .active, rate: .none))
+      names.append(contentsOf: item.name)
       merchantIndex.insert(number) { (merchantRows[$0].hash, merchantRows[$0].mark) }
     }
-    merchantRows[number].program = Int32(merchant.program)
-    merchantRows[number].state = merchant.state
-    merchantRows[number].rate = merchant.rates.last?.rate ?? .none
+    refreshMerchant(number)
+    announce(item, isMerchant: true, number)
+  }
+  mutating func refreshMerchant(_ number: Int) {
+    let item = merchants[number]
+    guard let version = item.version(at: records.moment),
+      let terms = try? MerchantTerms(version.values, programCount: programs.count)
+    else { return }
+    merchantRows[number].program = terms.program
+    merchantRows[number].state = item.isInForce(at: records.moment) ? terms.state : .closed
+    merchantRows[number].rate = terms.rate
   }
 }
 

@@ -5,33 +5,33 @@ import Base
 /// made for other threads.
 public struct CatalogueRecords: Sendable {
   var version: UInt32 = 0
-  var programs = ChunkedQueue<Catalogue.Program>()
-  var merchants = ChunkedQueue<Catalogue.Merchant>()
+  /// Up to then changes that were announced are in force.
+  var moment = Stamp.zero
+  var programs = ChunkedQueue<CatalogueItem>()
+  var merchants = ChunkedQueue<CatalogueItem>()
 
   init() {}
 
-  fileprivate enum Item: UInt8 { case version = 1, program = 2, merchant = 3 }
+  fileprivate enum Item: UInt8 { case head = 1, program = 2, merchant = 3 }
 
   /// About how many bytes `write` gives.
-  public var byteCount: Int { programs.count * 256 + merchants.count * 128 }
+  public var byteCount: Int { programs.count * 128 + merchants.count * 64 }
 
   /// Writes all of it, block by block. From any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     var writer = BlockWriter()
     try writer.item(to: sink) {
-      $0.append(Item.version.rawValue)
-      $0.append(version)
+      $0.append(Item.head.rawValue)
+      $0.append(field: 1, zigzag: Int64(version))
+      $0.append(field: 2, zigzag: moment.microseconds)
+      $0.appendEndOfFields()
     }
-    for program in programs {
-      try writer.item(to: sink) {
-        $0.append(Item.program.rawValue)
-        program.encode(into: &$0)
-      }
-    }
-    for merchant in merchants {
-      try writer.item(to: sink) {
-        $0.append(Item.merchant.rawValue)
-        merchant.encode(into: &$0)
+    for (item, queue) in [(Item.program, programs), (Item.merchant, merchants)] {
+      for entry in queue {
+        try writer.item(to: sink) {
+          $0.append(item.rawValue)
+          entry.encode(into: &$0)
+        }
       }
     }
     try writer.finish(to: sink)
@@ -44,9 +44,23 @@ extension Catalogue {
     self.init(key: key)
     try BlockReader.read(from: &source) { reader in
       switch CatalogueRecords.Item(rawValue: try reader.read()) {
-      case .version: version = try reader.read()
-      case .program: try add(Program(decoding: &reader))
-      case .merchant: try add(Merchant(decoding: &reader))
+      case .head:
+        try reader.readFields(of: "the catalogue") { number, value throws(MalformedBytes) in
+          switch number {
+          case 1: version = try value.readSmall()
+          case 2: records.moment = Stamp(microseconds: try value.readZigzag())
+          default: return false
+          }
+          return true
+        }
+      case .program:
+        let item = try CatalogueItem(decoding: &reader)
+        for version in item.versions { _ = try ProgramTerms(version.values) }
+        try putProgram(item, at: programs.count)
+      case .merchant:
+        let item = try CatalogueItem(decoding: &reader)
+        for version in item.versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
+        try putMerchant(item, at: merchants.count)
       case nil: throw MalformedBytes("an item of a catalogue that is not known")
       }
     }

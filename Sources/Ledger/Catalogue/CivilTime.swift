@@ -64,31 +64,9 @@ struct ExpiryRule: Hashable, Sendable, BitwiseCopyable {
     }
   }
 
-  /// `never`, `Nd` (1 to 36,500) or `Nm` (1 to 1,200).
-  init?(parsing text: UnsafeRawBufferPointer) {
-    if text.elementsEqual("never".utf8) {
-      self = .never
-      return
-    }
-    guard let last = text.last, let number = parseDigits(UnsafeRawBufferPointer(rebasing: text.dropLast())) else {
-      return nil
-    }
-    switch last {
-    case UInt8(ascii: "d") where number >= 1 && number <= 36_500: self.init(unit: .days, count: Int32(number))
-    case UInt8(ascii: "m") where number >= 1 && number <= 1200: self.init(unit: .months, count: Int32(number))
-    default: return nil
-    }
-  }
   init(unit: Unit, count: Int32) {
     self.unit = unit
     self.count = count
-  }
-  var text: String {
-    switch unit {
-    case .never: "never"
-    case .days: "\(count)d"
-    case .months: "\(count)m"
-    }
   }
 }
 
@@ -111,18 +89,8 @@ struct EarnRate: Hashable, Sendable, BitwiseCopyable {
     let (quotient, _) = UInt64(money).dividingFullWidth((UInt64(product.high), product.low))
     return quotient <= UInt64(largest) ? Int64(quotient) : nil
   }
-  /// `P/M`: P from 0, M from 1, both to 10^9.
-  init?(parsing text: UnsafeRawBufferPointer) {
-    guard let slash = text.firstIndex(of: UInt8(ascii: "/")),
-      let points = parseDigits(UnsafeRawBufferPointer(rebasing: text[..<slash])), points <= EarnRate.largestTerm,
-      let money = parseDigits(UnsafeRawBufferPointer(rebasing: text[(slash + 1)...])), money >= 1,
-      money <= EarnRate.largestTerm
-    else { return nil }
-    self.init(points: Int64(points), money: Int64(money))
-  }
   init(points: Int64, money: Int64) {
     self.points = points
     self.money = money
   }
-  var text: String { "\(points)/\(money)" }
 }

@@ -82,8 +82,7 @@ extension Ledger {
     case .cardRemove: return try changeCard(call, .remove, &reply)
     case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .birth: return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
-      .programSet,
-      .programList, .merchantSet, .merchantList, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
+      .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .health, .hello, .auth, .clientSetInfo, .clientSetName, .clientGetName, .clientID, .clientList,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,
       .select, .info, .time, .quit, .help, .reset, .multi, .exec, .discard, .watch, .unwatch, .usage:

@@ -4,11 +4,11 @@ import Vocabulary
 /// `HELP`, `HELP VERB` and `HELP errors|values|ids`: the whole language for a person who typed `telnet`.
 public enum HelpText {
   /// The lines that `HELP` with these words gives; nil if no verb begins with them, nor are they a topic.
-  public static func lines(for words: [String]) -> [String]? {
-    guard !words.isEmpty else { return overview() }
+  public static func lines(for words: [String], in language: Language = .standard) -> [String]? {
+    guard !words.isEmpty else { return overview(language) }
     if words.count == 1, let topic = Topic(rawValue: words[0].lowercased()) { return topic.lines }
     let wanted = words.map { $0.uppercased() }
-    let specs = VerbSpec.all.filter { $0.words.starts(with: wanted) }
+    let specs = language.specs.filter { $0.words.starts(with: wanted) }
     guard !specs.isEmpty else { return nil }
     return specs.count == 1 ? detail(specs[0]) : specs.map { "\($0.usage) - \($0.summary)" }
   }
@@ -16,7 +16,7 @@ public enum HelpText {
   /// The whole of `HELP`, rendered once: making it costs over a millisecond.
   private static let renderedOverview: [UInt8] = {
     var buffer = ByteBuffer(capacity: 8192)
-    render(overview(), &buffer)
+    render(overview(.standard), &buffer)
     return buffer.array
   }()
 
@@ -33,7 +33,7 @@ public enum HelpText {
     for line in lines { ReplyRenderer.simple(line, into: &output) }
   }
 
-  private static func overview() -> [String] {
+  private static func overview(_ language: Language) -> [String] {
     var lines = [
       "A request is one line: VERB arg key=value ... Verbs and keys in any case; \"quotes\" keep spaces together.",
       "WHO is a member's id or card:NUMBER. Points and MINOR units of money are whole numbers. TX is SLOT-SEQUENCE.",
@@ -42,7 +42,7 @@ public enum HelpText {
     ]
     for group in VerbSpec.Group.allCases {
       lines.append("\(group.rawValue):")
-      for spec in VerbSpec.all where spec.group == group { lines.append("  \(spec.usage) - \(spec.summary)") }
+      for spec in language.specs where spec.group == group { lines.append("  \(spec.usage) - \(spec.summary)") }
     }
     return lines
   }
@@ -50,7 +50,7 @@ public enum HelpText {
   private static func detail(_ spec: VerbSpec) -> [String] {
     var lines = [spec.usage, spec.summary]
     for place in spec.positionals where place.shape != .free {
-      lines.append("  \(place.name): \(place.shape.requirement)")
+      lines.append("  \(place.name): \(place.requirement)")
     }
     for argument in spec.keys {
       let use =
@@ -59,7 +59,7 @@ public enum HelpText {
         case .oneOf: "one of these"
         case .atMostOne, .optional: "optional"
         }
-      lines.append("  \(argument.name)= \(argument.shape.requirement) (\(use))")
+      lines.append("  \(argument.name)= \(argument.requirement) (\(use))")
     }
     lines.append("Example: \(spec.example)")
     return lines

@@ -14,45 +14,49 @@ struct Refusal: Error {
   static let tooLong = "request longer than \(RequestParser.maximumLineBytes) bytes"
   static let tooManyWords = "request of more than \(RequestParser.maximumWords) words"
 
-  static func unknownVerb(_ word: UnsafeRawBufferPointer) -> Refusal {
-    let near = word.count <= 64 ? VerbWords.nearest(to: String(decoding: word, as: UTF8.self)) : nil
+  static func unknownVerb(_ word: UnsafeRawBufferPointer, _ language: Language) -> Refusal {
+    let near = word.count <= 64 ? VerbWords.nearest(to: String(decoding: word, as: UTF8.self), in: language) : nil
     return Refusal("unknown command \(quoted(word)); \(near.map { "did you mean \($0)? " } ?? "")HELP lists them")
   }
   static func unknownSecondWord(_ family: VerbWords.Family, _ word: UnsafeRawBufferPointer?) -> Refusal {
-    let choices = family.verbs.map { $0.spec.words[1] }.joined(separator: ", ")
+    let choices = family.words.joined(separator: ", ")
     guard let word else { return Refusal("\(family.word) needs one of \(choices)") }
     return Refusal("unknown subcommand \(quoted(word)) of \(family.word); it has \(choices)")
   }
   /// A key that the verb does not know, or one that was there before.
-  @inline(never) static func keyNotTaken(_ code: UInt16, _ verb: Verb, _ word: RequestParser.Word) -> Refusal {
-    if let key = Key(rawValue: code), verb.spec.argument(key) != nil { return Refusal("\(key.word)= is given twice") }
-    let name = quoted(UnsafeRawBufferPointer(start: word.start, count: word.equals))
-    let keys = verb.spec.keys
+  @inline(never) static func keyNotTaken(_ code: UInt16, _ spec: VerbSpec, _ word: RequestParser.Word) -> Refusal {
+    if let key = Key(rawValue: code), spec.argument(key) != nil { return Refusal("\(key.word)= is given twice") }
+    return unknownKey(spec, quoted(UnsafeRawBufferPointer(start: word.start, count: word.equals)))
+  }
+  static func unknownKey(_ spec: VerbSpec, _ name: String) -> Refusal {
+    let keys = spec.keys
     let known = keys.isEmpty ? "it takes none" : "it takes \(list(keys, "and"))"
-    return Refusal("\(verb.words) does not know the key \(name); \(known)")
+    return Refusal("\(spec.words.joined(separator: " ")) does not know the key \(name); \(known)")
   }
   /// A value that has not the shape of its place.
-  @inline(never) static func wrong(_ verb: Verb, _ place: Int, _ word: RequestParser.Word) -> Refusal {
-    let argument = verb.spec.arguments[place]
+  @inline(never) static func wrong(_ spec: VerbSpec, _ place: Int, _ word: RequestParser.Word) -> Refusal {
+    let argument = spec.arguments[place]
     guard let key = argument.key else {
       return Refusal(
-        "\(argument.name) of \(verb.words) must be \(argument.shape.requirement), not \(quoted(word.bytes))")
+        "\(argument.name) of \(spec.words.joined(separator: " ")) must be \(argument.shape.requirement), not \(quoted(word.bytes))"
+      )
     }
     let value = UnsafeRawBufferPointer(rebasing: word.bytes[(word.equals + 1)...])
     return Refusal("\(key.word)= must be \(argument.shape.requirement), not \(quoted(value))")
   }
-  @inline(never) static func unexpected(_ verb: Verb, _ word: UnsafeRawBufferPointer) -> Refusal {
-    guard verb.spec.route != .connection else {
+  @inline(never) static func unexpected(_ spec: VerbSpec, _ word: UnsafeRawBufferPointer) -> Refusal {
+    guard spec.route != .connection else {
       // In Redis's words, as what is asked.
-      let name = verb.spec.words.joined(separator: "|").lowercased()
-      return Refusal("wrong number of arguments for '\(name)' command; usage: \(verb.spec.usage)")
+      let name = spec.words.joined(separator: "|").lowercased()
+      return Refusal("wrong number of arguments for '\(name)' command; usage: \(spec.usage)")
     }
-    return Refusal("\(verb.words) does not expect \(quoted(word)); usage: \(verb.spec.usage)")
+    return Refusal("\(spec.words.joined(separator: " ")) does not expect \(quoted(word)); usage: \(spec.usage)")
   }
   /// What `VerbRule.isMet` denied.
-  @inline(never) static func incomplete(_ rule: VerbRule, _ present: UInt64, _ positionalCount: Int) -> Refusal {
-    let spec = rule.verb.spec
-    let verb = rule.verb.words
+  @inline(never) static func incomplete(
+    _ rule: VerbRule, _ spec: VerbSpec, _ present: UInt64, _ positionalCount: Int
+  ) -> Refusal {
+    let verb = spec.words.joined(separator: " ")
     if positionalCount < spec.requiredPositionals {
       return Refusal("\(verb) needs \(spec.positionals[positionalCount].name); usage: \(spec.usage)")
     }

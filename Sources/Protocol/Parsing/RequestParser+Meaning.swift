@@ -8,6 +8,7 @@ extension RequestParser {
     var next = 1
     if code == 0 || code & VerbWords.familyBit != 0 { (code, next) = try secondWord(code, count) }
     let rule = rules + Int(code)
+    guard code < VerbRule.firstOfEntries else { return try interpretEntry(rule, from: next, count) }
     var positionalCount = 0
     var present: UInt64 = 0
     while next < count {
@@ -18,7 +19,7 @@ extension RequestParser {
       let skipped: Int
       if equals < 0 || rule.pointee.takesFreeWords {
         guard positionalCount < rule.pointee.maximumPositionals else {
-          throw Refusal.unexpected(rule.pointee.verb, word.pointee.bytes)
+          throw Refusal.unexpected(language.spec(rule.pointee), word.pointee.bytes)
         }
         place = positionalCount
         skipped = 0
@@ -28,7 +29,7 @@ extension RequestParser {
         place = Int(rule.pointee.places[Int(key)])
         let bit: UInt64 = 1 &<< UInt64(place)
         guard rule.pointee.allowed & ~present & bit != 0 else {
-          throw Refusal.keyNotTaken(key, rule.pointee.verb, word.pointee)
+          throw Refusal.keyNotTaken(key, language.spec(rule.pointee), word.pointee)
         }
         skipped = equals &+ 1
         present |= bit
@@ -37,11 +38,11 @@ extension RequestParser {
       value.initialize(
         to: ArgumentValue(start: word.pointee.start + skipped, count: word.pointee.count &- skipped))
       guard rule.pointee.takesFreeWords || rule.pointee.shapes[place].accepts(value, classes) else {
-        throw Refusal.wrong(rule.pointee.verb, place, word.pointee)
+        throw Refusal.wrong(language.spec(rule.pointee), place, word.pointee)
       }
     }
     guard rule.pointee.isMet(present, positionalCount) else {
-      throw Refusal.incomplete(rule.pointee, present, positionalCount)
+      throw Refusal.incomplete(rule.pointee, language.spec(rule.pointee), present, positionalCount)
     }
     request.rule = rule
     request.positionalCount = positionalCount
@@ -50,12 +51,12 @@ extension RequestParser {
 
   /// The verb of a family such as `MEMBER`, and how many words named it.
   @inline(never) private mutating func secondWord(_ code: UInt16, _ count: Int) throws(Refusal) -> (UInt16, Int) {
-    guard code != 0 else { throw RequestParser.stranger(words[0].bytes) }
+    guard code != 0 else { throw RequestParser.stranger(words[0].bytes, language) }
     let at = Int(code & ~VerbWords.familyBit)
     let family = vocabulary.families[at]
     guard count > 1 else {
       guard let bare = family.bare else { throw Refusal.unknownSecondWord(family, nil) }
-      return (bare.rawValue, 1)
+      return (bare, 1)
     }
     let verb = vocabulary.verbs.find(words[1].start, words[1].count, salt: UInt16(at + 1))
     guard verb != 0 else { throw Refusal.unknownSecondWord(family, words[1].bytes) }
@@ -64,9 +65,9 @@ extension RequestParser {
 
   /// A browser that was led here by somebody else's page would have its lines taken for requests: as in Redis, its
   /// first lines end the connection.
-  private static func stranger(_ word: UnsafeRawBufferPointer) -> Refusal {
+  private static func stranger(_ word: UnsafeRawBufferPointer, _ language: Language) -> Refusal {
     let text = String(decoding: word.prefix(8), as: UTF8.self).lowercased()
-    guard text == "post" || text == "host:" else { return Refusal.unknownVerb(word) }
+    guard text == "post" || text == "host:" else { return Refusal.unknownVerb(word, language) }
     return Refusal("this is not a web server", isFatal: true)
   }
 }

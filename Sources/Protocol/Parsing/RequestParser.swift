@@ -35,8 +35,9 @@ public struct RequestParser: ~Copyable {
 
   /// The last request found.
   public internal(set) var request: Request
-  let vocabulary = VerbWords()
-  let rules = VerbRule.table
+  let language: Language
+  let vocabulary: VerbWords
+  let rules: UnsafePointer<VerbRule>
   let classes = ByteClass.table
   let words: UnsafeMutablePointer<Word>
   /// By place; a verb of a connection has as many places as words.
@@ -45,7 +46,13 @@ public struct RequestParser: ~Copyable {
   let scratch: UnsafeMutableRawPointer
   var scratchUsed = 0
 
-  public init() {
+  /// The scope and the rest of a request about entries.
+  var entryBytes = ByteBuffer(capacity: 1024)
+
+  public init(_ language: Language = .standard) {
+    self.language = language
+    vocabulary = VerbWords(language)
+    rules = language.rules
     words = .allocate(capacity: RequestParser.maximumWords)
     values = .allocate(capacity: RequestParser.maximumWords)
     scratch = .allocate(byteCount: RequestParser.maximumLineBytes, alignment: 16)

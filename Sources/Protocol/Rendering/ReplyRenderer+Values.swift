@@ -38,13 +38,6 @@ struct FieldLabel: BitwiseCopyable {
       }
   }
 
-  @inline(__always) static func of(
-    _ raw: UInt8, in table: UnsafePointer<FieldLabel>
-  ) throws(MalformedBytes) -> FieldLabel {
-    let label = table[Int(raw)]
-    guard label.count > 0 else { throw MalformedBytes("an unknown field") }
-    return label
-  }
   /// Copies 16 bytes behind the first `skipping`, at most 8, bytes of the label: `count - skipping` of them matter.
   @inline(__always) func copy(to place: UnsafeMutableRawPointer, skipping: Int) {
     guard skipping > 0 else {

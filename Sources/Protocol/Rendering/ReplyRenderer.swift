@@ -80,7 +80,9 @@ public enum ReplyRenderer {
   @inline(__always) private static func pair(
     _ reader: inout ByteReader, _ labels: UnsafePointer<FieldLabel>, _ hasSpace: Bool, _ output: inout ByteBuffer
   ) throws(MalformedBytes) {
-    let label = try FieldLabel.of(reader.read(), in: labels)
+    let raw: UInt8 = try reader.read()
+    let label = labels[Int(raw)]
+    guard label.count > 0 else { return try namedPair(raw, &reader, hasSpace, &output) }
     let place = output.reserve(FieldLabel.maximumBytes)
     let skipped = hasSpace ? 0 : 1
     label.copy(to: place, skipping: skipped)
@@ -93,6 +95,28 @@ public enum ReplyRenderer {
     }
   }
 
+  @inline(never) private static func namedPair(
+    _ raw: UInt8, _ reader: inout ByteReader, _ hasSpace: Bool, _ output: inout ByteBuffer
+  ) throws(MalformedBytes) {
+    let (name, shape) = try namedField(raw, &reader)
+    if hasSpace { output.append(UInt8(ascii: " ")) }
+    appendLine(name, &output)
+    output.append(UInt8(ascii: "="))
+    switch shape {
+    case .integer: appendDecimal(try reader.readZigzag(), &output)
+    case .text: appendWord(try reader.readCounted(), &output)
+    case .stamp: appendStamp(try reader.readZigzag(), &output)
+    }
+  }
+  private static func namedField(
+    _ raw: UInt8, _ reader: inout ByteReader
+  ) throws(MalformedBytes) -> (name: UnsafeRawBufferPointer, shape: Field.NamedShape) {
+    guard raw == Field.named else { throw MalformedBytes("an unknown field") }
+    let name = try reader.readCounted()
+    guard let shape = Field.NamedShape(rawValue: try reader.read()) else { throw MalformedBytes("an unknown shape") }
+    return (name, shape)
+  }
+
   /// A record in RESP3.
   private static func map(
     _ reader: inout ByteReader, _ count: Int, _ output: inout ByteBuffer
@@ -100,7 +124,12 @@ public enum ReplyRenderer {
     map(count: count, resp3: true, into: &output)
     let labels = FieldLabel.table
     for _ in 0..<count {
-      let label = try FieldLabel.of(reader.read(), in: labels)
+      let raw: UInt8 = try reader.read()
+      let label = labels[Int(raw)]
+      guard label.count > 0 else {
+        try namedPair(raw, &reader, &output)
+        continue
+      }
       let place = output.reserve(FieldLabel.maximumBytes)
       place.storeBytes(of: UInt8(ascii: "+"), as: UInt8.self)
       label.copy(to: place + 1, skipping: 1)
@@ -113,12 +142,26 @@ public enum ReplyRenderer {
         output.append(UInt8(ascii: "+"))
         appendTransaction(try reader.read(), &output)
         output.append("\r\n")
-      case .stamp:
-        let microseconds = try reader.readZigzag()
-        output.append(UInt8(ascii: microseconds == .max ? "+" : ":"))
-        appendStamp(microseconds, &output)
-        output.append("\r\n")
+      case .stamp: stamp(try reader.readZigzag(), &output)
       }
+    }
+  }
+  private static func stamp(_ microseconds: Int64, _ output: inout ByteBuffer) {
+    output.append(UInt8(ascii: microseconds == .max ? "+" : ":"))
+    appendStamp(microseconds, &output)
+    output.append("\r\n")
+  }
+  private static func namedPair(
+    _ raw: UInt8, _ reader: inout ByteReader, _ output: inout ByteBuffer
+  ) throws(MalformedBytes) {
+    let (name, shape) = try namedField(raw, &reader)
+    output.append(UInt8(ascii: "+"))
+    appendLine(name, &output)
+    output.append("\r\n")
+    switch shape {
+    case .integer: integer(try reader.readZigzag(), into: &output)
+    case .text: bulk(try reader.readCounted(), into: &output)
+    case .stamp: stamp(try reader.readZigzag(), &output)
     }
   }
 }

@@ -1,9 +1,11 @@
 extension VerbSpec {
   static let reading: [VerbSpec] = [
     .init(
-      .balance, "BALANCE", .reading, [.who, .optional(.program), .optional(.read)], .member, .read,
+      .balance, "BALANCE", .reading, [.who, .atMostOne(.program), .optional(.read), .atMostOne(.all)], .member, .read,
       reply: "member program balance held available debt [expiring expires] [asof]",
-      summary: "A member's points: balance, held, available, debt, and what expires next.", example: "BALANCE ann"),
+      summary:
+        "A member's points: balance, held, available, debt, and what expires next. all=yes gives a record a program.",
+      example: "BALANCE ann"),
     .init(
       .history, "HISTORY", .reading,
       [

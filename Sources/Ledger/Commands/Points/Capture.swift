@@ -7,6 +7,7 @@ extension Ledger {
     let (s, holder) = try openHold(&call)
     try checkActive(s.transaction.member)
     try checkActive(merchant: Int(s.transaction.merchant))
+    try checkActive(program: Int(s.transaction.program))
     let left = s.transaction.state == TransactionRecord.open ? s.transaction.points : 0
     let points = call.number(.points) ?? left
     guard left > 0, points <= left else {

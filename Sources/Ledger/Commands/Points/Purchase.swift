@@ -23,6 +23,7 @@ extension Ledger {
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     try checkActive(merchant: merchant)
+    try checkActive(program: program)
     return Parties(number: number, merchant: merchant, program: program)
   }
 
@@ -53,6 +54,10 @@ extension Ledger {
     guard state == .active else {
       throw .refused(Refusal.state(state == .frozen ? MemberState.frozen.rawValue : 0, "merchant"))
     }
+  }
+  /// A program that is stopped, or not yet in force, earns and spends nothing.
+  @inline(__always) func checkActive(program: Int) throws(Stop) {
+    guard catalogue.programRows[program].isActive else { throw .refused(Refusal(.closed, "the program is stopped")) }
   }
   func checkOpen(_ state: UInt8) throws(Stop) {
     guard state != MemberState.closed.rawValue else { throw .refused(Refusal.state(state, "member")) }

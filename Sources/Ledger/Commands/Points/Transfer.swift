@@ -16,6 +16,7 @@ extension Ledger {
     let program = try program(call.text(.program), -1, call.tenant)
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
+    try checkActive(program: program)
     let points = call.number(.points) ?? 0
     let to = call.recipient
     return try transfer(&call, to, points, try affording(number, program, points), &reply)

@@ -1,0 +1,309 @@
+import Base
+import Vocabulary
+
+extension Entries {
+  /// What came of a `SET`.
+  public enum Decision {
+    /// It says nothing new.
+    case unchanged
+    /// It was done. `delta` is for every shard, if shards need the kind.
+    case changed(delta: [UInt8]?)
+    /// The error was written.
+    case refused
+  }
+
+  /// Sets an entry up, or changes it.
+  /// - Parameters:
+  ///   - by: who asks.
+  ///   - stamp: the directory entry's: now.
+  ///   - semantics: what all nodes know.
+  public mutating func set(
+    _ request: EntryRequest, tenant: TenantID, by: UnsafeRawBufferPointer, stamp: Stamp, semantics: UInt8,
+    into reply: inout ReplyWriter
+  ) -> Decision {
+    do throws(EntryRefusal) {
+      let table = try table(request.kind)
+      let setting = try setting(request, table, tenant, stamp, semantics)
+      guard !setting.values.isEmpty || setting.number == nil else { return .unchanged }
+      try checkTree((setting.number, setting.from, setting.values), table, tenant)
+      let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
+      return .changed(delta: change(setting, table, number, by: by, stamp, horizon: horizon))
+    } catch {
+      error.write(into: &reply)
+      return .refused
+    }
+  }
+
+  /// A `SET` that was understood.
+  private struct Setting {
+    /// The entry's; nil: it is new.
+    var number: Int?
+    var from: Stamp
+    /// What changes, of all that was said.
+    var values: EntryValues
+  }
+
+  // MARK: What it says
+
+  private func setting(
+    _ request: EntryRequest, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, _ semantics: UInt8
+  ) throws(EntryRefusal) -> Setting {
+    let kind = tables[table].kind
+    guard kind.since <= semantics else { throw notYet(kind.name) }
+    let parts = request.key.split(separator: 0, omittingEmptySubsequences: false)
+    guard parts.count == kind.key.count, parts.allSatisfy({ Bytes(rebasing: $0).isIdentifier }) else {
+      throw EntryRefusal(.malformed, "the key must be \(Shape.identifier.requirement)")
+    }
+    let number = find(table, request.key, tenant)
+    let item = number.map { tables[table].items[$0] }
+    var said: [(field: EntryField, bytes: [UInt8])] = []
+    for (fieldNumber, text) in request.fields {
+      guard let field = kind.field(number: fieldNumber) else {
+        throw EntryRefusal(.malformed, "field \(fieldNumber) of \(kind.name) is not known to this build")
+      }
+      guard field.since <= semantics else { throw notYet(field.name) }
+      said.append((field, try stored(field, text, tenant)))
+    }
+    let from = try beginning(request, table, item, said, stamp)
+    var values: [(number: Int, bytes: [UInt8])] = []
+    for (field, bytes) in said {
+      guard let new = try changed(field, bytes, table, number, tenant, from) else { continue }
+      values.append((field.number, new))
+    }
+    if item == nil,
+      let lacking = kind.fields.first(where: { field in
+        field.traits.contains(.required) && !values.contains { $0.number == field.number }
+      })
+    {
+      throw EntryRefusal(.malformed, "a new \(kind.name) needs \(lacking.name)=")
+    }
+    if let attributes = try changedAttributes(request, kind, item, from) {
+      values.append((EntryRequest.Number.attributes, attributes.bytes))
+    }
+    return Setting(number: number, from: from, values: EntryValues(values))
+  }
+  private func notYet(_ what: String) -> EntryRefusal {
+    EntryRefusal(.unavailable, "not every node knows \(what) yet: start this build on all of them; nothing was done")
+  }
+
+  /// What is kept of a value; empty if it takes the value back.
+  private func stored(_ field: EntryField, _ text: Bytes, _ tenant: TenantID) throws(EntryRefusal) -> [UInt8] {
+    guard field.accepts(text) else {
+      throw EntryRefusal(.malformed, "\(field.name)= must be \(field.requirement)")
+    }
+    if field.isCleared(by: text) { return [] }
+    guard case .reference(let word, _) = field.form else { return field.stored(text) ?? [] }
+    guard let other = table(word: word) else { throw EntryRefusal(.malformed, "no such kind of entry") }
+    var list = ByteBuffer(capacity: 16)
+    for name in text.split(separator: UInt8(ascii: ",")) {
+      let name = Bytes(rebasing: name)
+      guard let number = find(other, name, tenant) else {
+        throw .notFound(tables[other].kind, name, field: field.name)
+      }
+      list.append(varint: UInt64(number))
+    }
+    return list.array
+  }
+
+  /// The moment from which it is to hold.
+  private func beginning(
+    _ request: EntryRequest, _ table: Int, _ item: EntryItem?, _ said: [(field: EntryField, bytes: [UInt8])],
+    _ stamp: Stamp
+  ) throws(EntryRefusal) -> Stamp {
+    guard let number = request.moment else { return stamp }
+    let item = item ?? EntryItem(tenant: TenantID(0), key: [])
+    let zone = zone(table, at: stamp) { field in
+      said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: stamp)
+    }
+    // A date of today means now.
+    if number < 0, CivilTime.day(of: stamp, offset: zone) == -1 - number { return stamp }
+    let moment = Entries.moment(number, zone: zone)
+    guard moment >= stamp else { throw .limit("from", "from= is in the past: changes begin now or later") }
+    guard moment < CivilTime.latest else { throw .limit("from", "from= is too far ahead") }
+    return moment
+  }
+
+  /// What a field that was named changes; nil: nothing.
+  private func changed(
+    _ field: EntryField, _ bytes: [UInt8], _ table: Int, _ number: Int?, _ tenant: TenantID, _ from: Stamp
+  ) throws(EntryRefusal) -> [UInt8]? {
+    if field.traits.contains(.exclusive) { return try claimed(field, bytes, table, number, tenant, from) }
+    guard let number else { return bytes.isEmpty ? nil : bytes }
+    let item = tables[table].items[number]
+    if field.traits.contains(.fixed) {
+      guard effective(table, item, field, at: .never) == bytes else {
+        throw EntryRefusal(.malformed, "\(field.name) never changes")
+      }
+      return nil
+    }
+    let isAnnounced = item.changes.contains { $0.from > from && $0.values[field.number].map { $0 != bytes } ?? false }
+    return isAnnounced || item.value(field.number, at: from) ?? [] != bytes ? bytes : nil
+  }
+  /// `yes` of a field that one entry alone has: kept as the moment from which it is this one, later than all others that say
+  /// the same. `no` changes nothing, and is refused where there would be none.
+  private func claimed(
+    _ field: EntryField, _ bytes: [UInt8], _ table: Int, _ number: Int?, _ tenant: TenantID, _ from: Stamp
+  ) throws(EntryRefusal) -> [UInt8]? {
+    let isHolder = number != nil && holder(table, field, tenant, at: from) == number
+    guard bytes == field.stored(yes) else {
+      guard !isHolder else {
+        throw EntryRefusal(
+          .malformed, "it is the \(field.name); say \(field.name)=yes of another \(tables[table].kind.name)")
+      }
+      return nil
+    }
+    var claims: Set<Int64> = []
+    for other in numbers(table, of: tenant) {
+      for change in tables[table].items[Int(other)].changes {
+        change.values.with(field.number) { if let stored = $0 { claims.insert(EntryField.number(stored: stored)) } }
+      }
+    }
+    let latest = claims.max() ?? .min
+    if isHolder, latest <= from.microseconds { return nil }
+    var claim = from.microseconds
+    while claims.contains(claim) { claim += 1 }
+    return EntryField.stored(claim)
+  }
+  private var yes: Bytes { StaticString("yes").bytes }
+
+  private func changedAttributes(
+    _ request: EntryRequest, _ kind: EntryKind, _ item: EntryItem?, _ from: Stamp
+  ) throws(EntryRefusal) -> EntryAttributes? {
+    guard !request.attributes.isEmpty else { return nil }
+    guard kind.takesAttributes else { throw EntryRefusal(.malformed, "\(kind.name) takes no x.NAME=") }
+    var changed = EntryAttributes()
+    for (name, value) in request.attributes {
+      guard name.isIdentifier, Shape.text.accepts(value) else {
+        throw EntryRefusal(.malformed, "x.NAME= must be \(Shape.text.requirement)")
+      }
+      changed.pairs.append((Array(name), Array(value)))
+    }
+    guard let item else {
+      changed.pairs.removeAll { $0.value.isEmpty }
+      try checkAttributes(changed)
+      return changed.pairs.isEmpty ? nil : changed
+    }
+    let known = item.attributes(at: from)
+    changed.pairs.removeAll { name, value in
+      known[name] ?? [] == value
+        && !item.changes.contains { change in
+          change.from > from
+            && change.values[EntryRequest.Number.attributes].map { EntryAttributes($0)[name] ?? value != value }
+              ?? false
+        }
+    }
+    // Those that are announced count, too.
+    try checkAttributes(item.attributes(at: .never).overlaid(by: changed))
+    try checkAttributes(known.overlaid(by: changed))
+    return changed.pairs.isEmpty ? nil : changed
+  }
+  private func checkAttributes(_ all: EntryAttributes) throws(EntryRefusal) {
+    guard all.pairs.count(where: { !$0.value.isEmpty }) <= EntryKind.mostAttributes else {
+      throw .limit("attributes", "more than \(EntryKind.mostAttributes) x.NAME=")
+    }
+  }
+
+  // MARK: What it does
+
+  /// Makes room for a change of an entry, which is made if it is new. Refuses what is over a bound. What of the entry had
+  /// ended before `horizon` is not asked for any more.
+  private mutating func place(
+    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ key: Bytes, _ stamp: Stamp
+  ) throws(EntryRefusal) -> (number: Int, horizon: Stamp) {
+    let kind = tables[table].kind
+    guard let number = setting.number else {
+      guard count < EntryKind.mostEntries else {
+        throw .limit("entries", "there are \(EntryKind.mostEntries) entries, which is the most")
+      }
+      guard tables[table].items.count < kind.most.all, numbers(table, of: tenant).count < kind.most.tenant else {
+        throw .limit("\(kind.name)s", "there are as many entries of \(kind.name) as there may be")
+      }
+      let number = tables[table].items.count
+      tables[table].items.append(EntryItem(tenant: tenant, key: Array(key)))
+      let items = tables[table].items
+      tables[table].order.add(number) { items[$0] }
+      return (number, .zero)
+    }
+    let announced = tables[table].items[number].changes.count { $0.from > stamp }
+    guard setting.from <= stamp || announced < EntryKind.mostAnnounced else {
+      throw .limit("versions", "\(announced) changes of it are announced, which is the most")
+    }
+    var horizon = ago(EntryKind.longestBackdate * CivilTime.microsecondsPerDay, stamp)
+    tables[table].items[number].forget(before: horizon, now: stamp, keeping: kind.backdated)
+    if isFull(table, number) {
+      horizon = ago(longestBackdate(), stamp)
+      tables[table].items[number].forget(before: horizon, now: stamp, keeping: kind.backdated)
+      guard !isFull(table, number) else {
+        throw .limit("versions", "it was changed too often in the time that is kept")
+      }
+    }
+    return (number, horizon)
+  }
+  private func isFull(_ table: Int, _ number: Int) -> Bool {
+    tables[table].items[number].changes.count >= Entries.mostVersions
+  }
+  /// Changes that are kept of one entry.
+  static let mostVersions = 4_096
+  private func ago(_ microseconds: Int64, _ stamp: Stamp) -> Stamp {
+    Stamp(microseconds: max(0, stamp.microseconds - microseconds))
+  }
+  /// How far back the programs that there are let a purchase be, in microseconds.
+  private func longestBackdate() -> Int64 {
+    var longest: Int64 = 0
+    for table in tables.indices {
+      for field in tables[table].kind.fields where field.isBackdate {
+        for item in tables[table].items {
+          for moment in item.beginnings(from: item.firstBeginning) {
+            let days = effective(table, item, field, at: moment).map {
+              $0.withUnsafeBytes { EntryField.number(stored: $0) }
+            }
+            longest = max(longest, days ?? 0)
+          }
+        }
+      }
+    }
+    return longest * CivilTime.microsecondsPerDay
+  }
+
+  private mutating func change(
+    _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp
+  ) -> [UInt8]? {
+    let isNew = tables[table].items[number].changes.isEmpty
+    let last = max(
+      tables[table].items[number].changes.first?.number ?? 0, tables[table].items[number].changes.last?.number ?? 0)
+    tables[table].items[number].changes.append(
+      EntryItem.Change(number: last + 1, from: setting.from, set: stamp, by: Array(by), values: setting.values))
+    for field in tables[table].kind.fields where field.traits.contains(.tree) {
+      if let above = setting.values[field.number]?.withUnsafeBytes({ Entries.references($0) }).first {
+        tables[table].parents.insert(above)
+      }
+    }
+    guard tables[table].kind.isForShards else { return nil }
+    version += 1
+    return delta(table, number, from: setting.from, isNew: isNew, stamp, horizon)
+  }
+
+  /// What shards are told of a change: what its fields are from its moment on.
+  private func delta(
+    _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp
+  ) -> [UInt8] {
+    let item = tables[table].items[number]
+    let fields = tables[table].kind.fields.filter { $0.traits.contains(.shards) }.sorted { $0.number < $1.number }
+    var delta = CatalogueDelta(
+      version: version, stamp: stamp, kind: tables[table].kind.number, number: number, horizon: horizon)
+    if isNew { delta.name = (item.tenant, item.key) }
+    for moment in item.beginnings(from: from) {
+      let values = EntryValues(
+        fields.compactMap { field in effective(table, item, field, at: moment).map { (field.number, $0) } })
+      if delta.versions.last?.values != values { delta.versions.append((moment, values)) }
+    }
+    return delta.encoded
+  }
+}
+
+extension EntryField {
+  fileprivate var isBackdate: Bool {
+    if case .shape(.backdate) = form { return true }
+    return false
+  }
+}

@@ -1,0 +1,11 @@
+extension EntryKind {
+  static let cardType = EntryKind(
+    6, "CARDTYPE", key: "id",
+    [
+      .text(2, "title"),
+      .init(3, "earn-times", .shape(.fraction)),
+      .init(4, "discount", .shape(.basisPoints)),
+      .init(5, "supplementary", .choice(["no", "yes"])),
+    ],
+    summary: "a type of cards", example: "gold-card title=\"Gold card\"")
+}

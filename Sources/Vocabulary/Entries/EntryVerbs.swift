@@ -1,0 +1,73 @@
+extension EntryKind {
+  /// The rows of its four verbs.
+  var verbs: [VerbSpec] {
+    let key = key.map { Argument.word($0.place) }
+    let keyUsage = self.key.map(\.place).joined(separator: " ")
+    let records = ([name] + fields.map(\.name) + (takesAttributes ? ["x.NAME"] : [])).joined(separator: " ")
+    let about = "\(word) SET \(keyUsage)"
+    return [
+      row(
+        .set, key + fields.map(Argument.field) + attributes + [.moment("from"), .optional(.id)], .changes,
+        reply: "+OK",
+        summary:
+          "Makes or changes \(summary). Fields left out keep their value\(standards). from= announces the change.",
+        example: example),
+      row(
+        .show, key + [.moment("at"), .optional(.read)], .read,
+        reply: "\(records) version from [until] by [asof]",
+        summary: "What \(about) has set, as it is in force now or at a moment.",
+        example: String(example.prefix { $0 != " " })),
+      row(
+        .list, [.filter, .optional(.limit, standard: 1_000), .optional(.after), .moment("at"), .optional(.read)], .read,
+        reply: "records: \(records) version from [until] by [asof]",
+        summary:
+          "Those in force, by \(keyUsage): 1000 unless limit= says how many; after= goes on behind a key, field=value"
+          + " keeps those that have it.",
+        example: ""),
+      row(
+        .history, key + [.optional(.read)], .read,
+        reply: "records, newest first: \(name) version from set by, and what changed [asof]",
+        summary: "The changes that \(about) made.", example: String(example.prefix { $0 != " " })),
+    ]
+  }
+  private var attributes: [Argument] { takesAttributes ? [.attribute] : [] }
+  private var standards: String {
+    let all = fields.compactMap { field in
+      field.standard.map { standard in
+        let exception = standard.exception.map { " (\($0.field)=\($0.word): \($0.text))" } ?? ""
+        return "\(field.name)=\(standard.text)\(exception)"
+      }
+    }
+    return "; a new one has " + all.joined(separator: " ")
+  }
+
+  private func row(
+    _ operation: EntryRequest.Operation, _ arguments: [Argument], _ effect: VerbSpec.Effect, reply: String,
+    summary: String, example: String
+  ) -> VerbSpec {
+    let word = "\(word) \(operation)".uppercased()
+    return VerbSpec(
+      of: self, operation, word, arguments, effect, reply: reply, summary: summary,
+      example: example.isEmpty ? word : "\(word) \(example)")
+  }
+}
+
+extension EntryRequest.Operation {
+  public var verb: Verb {
+    switch self {
+    case .set: .entrySet
+    case .show: .entryShow
+    case .list: .entryList
+    case .history: .entryHistory
+    }
+  }
+}
+
+extension Argument {
+  /// What the parser has of any request about entries, in the order of places: its scope and its rest (see `EntryRequest`),
+  /// then what means the same with all verbs.
+  static let ofEntries: [Argument] = [
+    .free("scope"), .free("rest"), .optional(.id), .optional(.read), .optional(.limit, standard: 1_000),
+    .optional(.after),
+  ]
+}

@@ -1,0 +1,13 @@
+extension EntryKind {
+  static let product = EntryKind(
+    5, "PRODUCT", key: "sku",
+    [
+      .text(2, "title"),
+      .text(3, "category"),
+      .text(4, "brand"),
+      .init(5, "price", .shape(.spend)),
+      .init(6, "wholesale", .shape(.spend)),
+    ],
+    takesAttributes: true, summary: "a product; prices are minor units of money",
+    example: "tea title=Tea category=drinks price=1990")
+}

@@ -1,0 +1,38 @@
+extension Shape {
+  /// What stands for a value of it in a line of help.
+  var placeholder: String {
+    switch self {
+    case .text, .note: "TEXT"
+    case .rate: "P/M"
+    case .fraction: "N/D"
+    case .basisPoints: "BPS"
+    case .spend: "MINOR"
+    case .expiry: "never|Nd|Nm"
+    case .days, .backdate: "Nd"
+    case .utcOffset: "±HH:MM"
+    case .dateOrMoment: "MOMENT"
+    case .moment: "TIME"
+    case .transaction: "TX"
+    case .ttl: "SECONDS"
+    case .shardNumber: "S"
+    case .readMode, .yesNo: choices.reversed().joined(separator: "|")
+    case .points, .limit, .historyLimit, .shardCount, .replicaCount: "N"
+    case .free, .identifier, .who: "WORD"
+    }
+  }
+
+  /// The text of which a number was made, in its shortest form.
+  public func text(of number: Int64) -> String {
+    switch self {
+    case .rate, .fraction: return "\(number >> 32)/\(number & 0xFFFF_FFFF)"
+    case .days, .backdate: return "\(number)d"
+    case .expiry: return number == 0 ? "never" : number > 0 ? "\(number)d" : "\(number.magnitude)m"
+    case .utcOffset:
+      let minutes = number.magnitude
+      let digits = [minutes / 600, minutes / 60 % 10, minutes % 60 / 10, minutes % 10]
+      return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
+    case .readMode, .yesNo: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
+    default: return "\(number)"
+    }
+  }
+}
