@@ -53,7 +53,7 @@ extension Ledger {
     for program in programs { try writeBalance(call, number, program, &reply) }
   }
   private func writeBalance(
-    _ call: Call, _ number: UInt32, _ program: Int, _ reply: inout ReplyWriter
+    _ call: Call, _ number: Ref<MemberRecord>, _ program: Int, _ reply: inout ReplyWriter
   ) throws(Stop) {
     let position = position(tables.members.read(number), program)
     guard !position.isBroken else {

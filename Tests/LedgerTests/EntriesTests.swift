@@ -250,7 +250,7 @@ struct EntriesTests {
       _ = try world.run("PRODUCT SET p\(100_000 + i) title=\(i == Entries.mostLookedAt + 2 ? "found" : "other")")
     }
     let first = try world.run("PRODUCT LIST title=found")
-    #expect(first == "more=yes after=p\(100_000 + Entries.mostLookedAt)")
+    #expect(first == "more=yes after=p\(100_000 + Entries.mostLookedAt - 1)")
     let second = try world.run("PRODUCT LIST title=found after=p\(100_000 + Entries.mostLookedAt - 1)")
     #expect(second.hasPrefix("product=p\(100_000 + Entries.mostLookedAt + 2) "))
   }
@@ -345,7 +345,7 @@ struct EntriesTests {
       > RELEASE #2 id=h
       tx=#3 of=#2 member=ann program=points points=10 balance=100 available=100
       > REFUND #1 spend=10 id=i
-      tx=#4 of=#1 member=ann program=points points=-10 balance=90
+      tx=#4 of=#1 member=ann points=-10 balance=90 program=points
       > BALANCE ann
       member=ann program=points balance=90 held=0 available=90 debt=0 expiring=90 expires=2026-01-17T00:00
       @ 2026-01-17T00:00
@@ -356,7 +356,7 @@ struct EntriesTests {
       > PROGRAM SET points state=active
       +OK
       > EARN ann merchant=cafe spend=100 id=j
-      tx=#6 member=ann program=points points=100 balance=100
+      tx=#5 member=ann program=points points=100 balance=100
       > CHECK
       ok
       """

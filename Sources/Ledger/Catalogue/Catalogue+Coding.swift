@@ -113,18 +113,15 @@ struct ProgramTerms: Hashable, Sendable {
       case "kind": break
       case "earn": rate = EarnRate(points: number >> 32, money: number & 0xFFFF_FFFF)
       case "expire": expiry = try ExpiryRule(number)
-      case "backdate": backdate = number * CivilTime.microsecondsPerDay
-      case "utc-offset": offset = number * 60 * CivilTime.microsecondsPerSecond
-      case "refund-window": refundWindow = number * CivilTime.microsecondsPerDay
+      case "backdate": backdate = try number.within(0...36_500) * CivilTime.microsecondsPerDay
+      case "utc-offset": offset = try number.within(-840...840) * 60 * CivilTime.microsecondsPerSecond
+      case "refund-window": refundWindow = try number.within(0...36_500) * CivilTime.microsecondsPerDay
       case "default": claim = number
-      case "state": isActive = number == 0
+      case "state": isActive = try number.within(0...1) == 0
       default: throw MalformedBytes("\(name) of a program is not known to this build")
       }
     }
-    let days = 0...36_500 * CivilTime.microsecondsPerDay
-    guard rate.isSound, days.contains(backdate), days.contains(refundWindow),
-      (-CivilTime.microsecondsPerDay...CivilTime.microsecondsPerDay).contains(offset)
-    else { throw MalformedBytes("a program's setting is out of bounds") }
+    guard rate.isSound else { throw MalformedBytes("a program's rate is out of bounds") }
   }
 }
 
@@ -172,6 +169,12 @@ private struct TermsReader {
   }
 }
 
+extension Int64 {
+  fileprivate func within(_ range: ClosedRange<Int64>) throws(MalformedBytes) -> Int64 {
+    guard range.contains(self) else { throw MalformedBytes("a program's setting is out of bounds") }
+    return self
+  }
+}
 extension EarnRate {
   fileprivate var isSound: Bool {
     let terms = 0...Int64(EarnRate.largestTerm)

@@ -34,6 +34,7 @@ extension Entries {
       var records = ReplyWriter(capacity: 4_096)
       var count = 0
       var looked = 0
+      var last = ""
       for number in numbers(table, of: tenant, after: key.isEmpty ? nil : key).lazy.map({ Int($0) }) {
         let item = tables[table].items[number]
         guard count < limit else { break }
@@ -41,11 +42,12 @@ extension Entries {
           // The request is to come again, behind the last that was looked at.
           records.record()
           records.field(.more, "yes")
-          records.field(named: "after", item.keyText)
+          records.field(named: "after", last)
           count += 1
           break
         }
         looked += 1
+        last = item.keyText
         guard item.firstBeginning <= moment, item.knownSince <= moment,
           filters.allSatisfy({ matches($0, table, number, item, at: moment, holders) })
         else { continue }

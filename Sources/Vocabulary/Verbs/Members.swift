@@ -19,7 +19,7 @@ extension VerbSpec {
       summary: "Ends a membership: holds are released, what is left lapses.", example: "MEMBER CLOSE ann"),
     .init(
       .memberNote, "MEMBER NOTE", .members,
-      [.who, .required(.kind, shape: .identifier), .required(.text), .optional(.id)], .member, .changes,
+      [.who, .required(.kind), .required(.text), .optional(.id)], .member, .changes,
       traits: .grows, reply: "+OK", summary: "Notes something about a member: a visit, a complaint, a consultation.",
       example: "MEMBER NOTE ann kind=visit text=\"asked for a larger size\""),
     .init(
