@@ -59,7 +59,7 @@ import Testing
 
   @Test mutating func theOperatorIsToldNowAndThen() {
     let others = [Self.other(700_000), Self.other(700_000)]
-    for later in [0, 1, Node.alarmInterval - 1, Node.alarmInterval] as [UInt64] {
+    for later in [0, 1, Alarm.interval - 1, Alarm.interval] as [UInt64] {
       _ = clock.judge(others, now: Self.at(later), &out)
     }
     #expect(out.logLines.count == 2)

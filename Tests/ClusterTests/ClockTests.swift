@@ -17,7 +17,7 @@ import Testing
     return simulation
   }
   private func replicas(_ simulation: Simulation, _ host: Int) -> [Replica] {
-    simulation.hosts[host].node?.replicas.compactMap { $0 } ?? []
+    simulation.hosts[host].node?.replicas.map { $0 } ?? []
   }
   private func led(_ simulation: Simulation, by host: Int) -> Int {
     replicas(simulation, host).filter(\.isLeader).count

@@ -35,7 +35,7 @@ import Testing
     func shard(_ name: String) -> UInt32 {
       var name = name
       let slot = name.withUTF8 { Slot(hash: Slot.hash(.member, tenant: .first, id: UnsafeRawBufferPointer($0))) }
-      return node.edge.shard(of: slot).rawValue
+      return node.requests.edge.shard(of: slot).rawValue
     }
     let other = try #require((0..<64).map { "m\($0)" }.first { shard($0) != shard("ann") })
     return ("ann", other, ShardID(shard(other)))
@@ -55,7 +55,7 @@ import Testing
     }
     simulation.run(for: 3_000_000)
     for host in simulation.hosts {
-      for replica in host.node?.replicas ?? [] { #expect((replica?.counters.deliveriesSentAgain ?? 0) == 0) }
+      for replica in host.node.map({ Array($0.replicas) }) ?? [] { #expect(replica.counters.deliveriesSentAgain == 0) }
     }
   }
 
@@ -65,7 +65,7 @@ import Testing
     let (from, to, shard) = try twoMembers(simulation)
     let admin = try populate(simulation, members: [from, to])
     #expect(ask(simulation, admin, "EARN \(from) merchant=shop points=100 id=e")?.hasPrefix("+") == true)
-    for host in simulation.hosts { host.node?.replica(shard)?.quarantine("to see what waits for it") }
+    for host in simulation.hosts { host.node?.replicas[shard]?.quarantine("to see what waits for it") }
     let line = "TRANSFER \(from) \(to) points=1 id=t\n"
     var answers: [String] = []
     for round in 0..<12 {
@@ -80,8 +80,8 @@ import Testing
       // All that waits is sent again, in a new epoch.
       simulation.breakConnection(UInt64(round))
       simulation.run(for: 300_000)
-      for replica in simulation.hosts.flatMap({ $0.node?.replicas ?? [] }) {
-        for waiting in (replica?.waiters ?? [:]).values {
+      for replica in simulation.hosts.flatMap({ $0.node.map { Array($0.replicas) } ?? [] }) {
+        for waiting in replica.waiters.values {
           #expect(waiting.count <= Replica.waitersPerTransaction)
           let names = Set(waiting.map { "\($0.edge) \($0.sequence)" })
           #expect(names.count == waiting.count, "a request waits twice")

@@ -16,12 +16,12 @@ import Testing
     // Each takes a block of the log, until that needs another file.
     let client = try #require(cluster.simulation.connect(to: leader))
     var count = 0
-    while try !cluster.node(follower).disk.refusesBatches && count < 1_000 {
+    while try !cluster.node(follower).health.disk.health.refusesBatches && count < 1_000 {
       try #require(
         ask(cluster.simulation, client, "EARN m0 merchant=shop points=1 id=fill\(count)")?.hasPrefix("+") == true)
       count += 1
     }
-    try #require(try cluster.node(follower).disk.refusesBatches, "\(cluster.simulation.report)")
+    try #require(try cluster.node(follower).health.disk.health.refusesBatches, "\(cluster.simulation.report)")
     #expect(try cluster.earnAll("dry", on: leader).allSatisfy { $0.hasPrefix("+") })
     cluster.simulation.run(for: 5_000_000)
     #expect(host.node != nil && host.exit == nil, "\(cluster.simulation.log.suffix(3))")
@@ -31,7 +31,7 @@ import Testing
     #expect(try cluster.answer("BALANCE m0 read=local", on: follower).hasPrefix("+"))
     host.disk.limitOpenFiles(to: nil)
     cluster.simulation.run(for: 10_000_000)
-    let replica = try #require(try cluster.node(follower).replica(ShardID(1)))
+    let replica = try #require(try cluster.node(follower).replicas[ShardID(1)])
     #expect(replica.raft.stableIndex == replica.raft.lastIndex)
     for number in [leader, follower] { #expect(cluster.status(number).contains("healthy=yes")) }
     // And it is all there, also after a crash.
@@ -67,7 +67,7 @@ import Testing
     let simulation = cluster.simulation
     let node = try cluster.node(0)
     // Those of the set-up are there as well.
-    let ordinary = node.clients.places.ordinary + 4
+    let ordinary = node.requests.clients.places.ordinary + 4
     node.clientsLimited(to: ordinary + ClientPlaces.reservedMax, now: simulation.moment(cluster.host(0)))
     var terminals = (0..<4).compactMap { _ in simulation.connect(to: 0) }
     let late = try #require(simulation.connect(to: 0))

@@ -116,8 +116,8 @@ import Testing
   }
 
   @Test func whoForgetsRequestIDsEarlyIsNamed() {
-    #expect(Node.retentionAlarms(of: []).isEmpty)
-    let alarms = Node.retentionAlarms(of: [.directory, ShardID(3), ShardID(5)])
+    #expect(StatusDesk.retentionAlarms(of: []).isEmpty)
+    let alarms = StatusDesk.retentionAlarms(of: [.directory, ShardID(3), ShardID(5)])
     #expect(alarms.count == 2 && alarms[0].hasPrefix("alarm=RETENTION shard=3,5 has as many request ids as it may"))
     #expect(alarms.last?.hasPrefix("alarm=RETENTION the directory has as many request ids of changes") == true)
   }
@@ -181,19 +181,19 @@ import Testing
     simulation.run(for: 1_000_000)
     let nodes = try simulation.hosts.map { try #require($0.node) }
     for node in nodes {
-      let directory = try #require(node.directory)
+      let directory = try #require(node.shards.directory)
       #expect(directory.catalogueVersion == 61 && directory.deltas.count < 16, "\(directory.deltas.count)")
       #expect(Int(directory.droppedVersion) + directory.deltas.count == 61)
     }
     // One shard stands still everywhere: what it lacks is kept, whatever the others have.
-    for node in nodes { node.replica(ShardID(2))?.quarantine("a test") }
+    for node in nodes { node.replicas[ShardID(2)]?.quarantine("a test") }
     for i in 0..<60 {
       let line = "MERCHANT SET shop title=u\(i)\n"
       simulation.send(line, on: try #require(simulation.connect(to: 0)))
     }
     simulation.run(for: 8_000_000)
     for node in nodes {
-      let directory = try #require(node.directory)
+      let directory = try #require(node.shards.directory)
       #expect(directory.catalogueVersion == 121 && directory.droppedVersion <= 61)
     }
     // They begin again, from their disks, and take what they lack.
@@ -206,9 +206,9 @@ import Testing
     for host in simulation.hosts {
       let node = try #require(host.node)
       for shard in 1...3 as ClosedRange<UInt32> {
-        #expect(node.replica(ShardID(shard))?.machine.catalogueVersion == 122)
+        #expect(node.replicas[ShardID(shard)]?.machine.catalogueVersion == 122)
       }
-      #expect(try #require(node.directory).droppedVersion > 61)
+      #expect(try #require(node.shards.directory).droppedVersion > 61)
     }
   }
 
@@ -246,7 +246,7 @@ import Testing
     let simulation = try makeCluster(seed: 304, shards: 1)
     let client = try #require(simulation.connect(to: 0))
     for (host, mode) in [(0, " read=local"), (1, " read=local")] {
-      let replica = try #require(simulation.hosts[host].node?.replica(.directory))
+      let replica = try #require(simulation.hosts[host].node?.replicas[.directory])
       let own = try #require(simulation.connect(to: host))
       replica.outbox.listedBytes = ReplicaOutbox.mostListedBytes
       own.clear()
@@ -256,7 +256,7 @@ import Testing
       #expect(ask(simulation, own, "PROGRAM LIST\(mode)") == "*0")
     }
     let leader = try #require(
-      simulation.hosts.compactMap { $0.node?.replica(.directory) }.first { $0.isLeader })
+      simulation.hosts.compactMap { $0.node?.replicas[.directory] }.first { $0.isLeader })
     var query = ByteBuffer()
     let list = try EntryLine("MERCHANT LIST").bytes
     DirectoryMachine.append(.listEntries, to: &query) { body in

@@ -27,7 +27,7 @@ struct DiskCluster {
   func host(_ number: Int) -> SimulatedHost { simulation.hosts[number] }
   func node(_ number: Int) throws -> Node { try #require(host(number).node, "\(simulation.log.suffix(3))") }
   static func led(_ simulation: Simulation, by host: Int) -> Int {
-    simulation.hosts[host].node?.replicas.filter { $0?.isLeader == true && $0?.shard != .directory }.count ?? 0
+    simulation.hosts[host].node?.replicas.filter { $0.isLeader && $0.shard != .directory }.count ?? 0
   }
   func led(by host: Int) -> Int { DiskCluster.led(simulation, by: host) }
   func used(_ host: Int) -> UInt64 {

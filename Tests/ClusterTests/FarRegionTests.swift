@@ -24,7 +24,7 @@ import Testing
     return simulation
   }
   private func findLeader(_ simulation: Simulation) -> Int? {
-    simulation.hosts.firstIndex { $0.node?.replica(ShardID(1))?.isLeader == true }
+    simulation.hosts.firstIndex { $0.node?.replicas[ShardID(1)]?.isLeader == true }
   }
   private func leader(_ simulation: Simulation) throws -> Int {
     try #require(findLeader(simulation), "\(simulation.report)")
@@ -117,7 +117,7 @@ import Testing
       }
       simulation.run(for: 7_000)
       guard burst % 12 == 11, seed > 303 else { continue }
-      let replica = simulation.hosts[try leader(simulation)].node?.replica(ShardID(1))
+      let replica = simulation.hosts[try leader(simulation)].node?.replicas[ShardID(1)]
       underWay = max(underWay, replica?.proposals.count ?? 0)
       switch (burst / 12 + Int(seed)) % 3 {
       case 0: if let heir = replica?.mostCompleteVoter { replica?.transferLeadership(to: heir) }

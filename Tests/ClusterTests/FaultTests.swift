@@ -87,7 +87,7 @@ private final class SideBySide: TurnRunner {
   @Test func whatAFrozenLeaderWasAskedIsAskedOfTheNextOne() throws {
     let simulation = try makeCluster(seed: 29, shards: 1)
     try populate(simulation)
-    let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
+    let leading = simulation.hosts.first { $0.node?.replicas[ShardID(1)]?.isLeader == true }?.number
     let leader = try #require(leading)
     let client = try #require(simulation.connect(to: (leader + 1) % 3))
     #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.contains(" balance=5") == true)

@@ -11,7 +11,7 @@ import Testing
   private let shard = ShardID(1)
 
   private func replica(_ simulation: Simulation, _ host: Int) -> Replica? {
-    simulation.hosts[host].node?.replica(shard)
+    simulation.hosts[host].node?.replicas[shard]
   }
   private func populatedCluster(seed: UInt64) throws -> Simulation {
     let simulation = try makeCluster(seed: seed, shards: 2)
@@ -34,7 +34,7 @@ import Testing
     for shard in (0...2).map({ ShardID($0) }) {
       var beginnings: Set<[LogEntry]> = []
       for host in 0..<3 {
-        let group = try #require(simulation.hosts[host].node?.replica(shard)).raft
+        let group = try #require(simulation.hosts[host].node?.replicas[shard]).raft
         #expect(group.id.born == 1 && group.configuration.version == 1)
         let first = Array(group.entries(after: LogIndex(0)).prefix(2))
         #expect(Founding.isWhole(in: first))
@@ -51,7 +51,7 @@ import Testing
     try bury(on: 2, of: simulation, born: 1)
     simulation.run(for: 10_000_000)
     #expect(replica(simulation, 2) == nil)
-    #expect(simulation.hosts[2].node?.replica(ShardID(2)) != nil)
+    #expect(simulation.hosts[2].node?.replicas[ShardID(2)] != nil)
     let leader = (0..<2).compactMap { replica(simulation, $0) }.first { $0.isLeader }
     #expect(leader?.raft.progress.contains { !$0.isActive } == true, "nobody answers there")
   }
@@ -91,8 +91,8 @@ import Testing
     }
     try #require(hasCaughtUp, "\(simulation.report)")
     let born = try #require(replica(simulation, follower)).raft.id.born
-    #expect(simulation.hosts[follower].node?.absent.isGone(shard, born: 1) == true)
-    #expect(simulation.hosts[follower].node?.absent.isGone(shard, born: born) == false)
+    #expect(simulation.hosts[follower].node?.shards.absent.isGone(shard, born: 1) == true)
+    #expect(simulation.hosts[follower].node?.shards.absent.isGone(shard, born: born) == false)
     // All of that is on its disk.
     simulation.cutPower(follower)
     simulation.start(follower)
@@ -101,7 +101,7 @@ import Testing
     }
     try #require(isBack, "\(simulation.report)")
     #expect(replica(simulation, follower)?.raft.id.born == born)
-    #expect(simulation.hosts[follower].node?.absent.isGone(shard, born: 1) == true)
+    #expect(simulation.hosts[follower].node?.shards.absent.isGone(shard, born: 1) == true)
   }
 
   /// The power goes after any of the steps of the disk by which a replica leaves: nothing is lost or raised by it.
@@ -128,7 +128,7 @@ import Testing
 
   @Test func aBeginningOfAnotherClusterIsNotKept() throws {
     let simulation = try populatedCluster(seed: 76)
-    let topology = try #require(simulation.hosts[0].node?.topology)
+    let topology = try #require(simulation.hosts[0].node?.membership.topology)
     let founding = Founding.shard(topology.shards[0], of: topology)
     func found(_ entries: [LogEntry], _ configuration: Configuration? = nil) -> RecoveredReplica {
       RecoveredReplica(

@@ -108,7 +108,7 @@ import Testing
     cluster.leave(0, on: follower)
     let member = "m0"
     let client = try #require(cluster.simulation.connect(to: leader))
-    func isRefused() throws -> Bool { try cluster.node(follower).disk.refusesBatches }
+    func isRefused() throws -> Bool { try cluster.node(follower).health.disk.health.refusesBatches }
     // Each takes a block of the log, of which two segments of 1 MiB are left.
     var count = 0
     while try !isRefused() && count < 1_000 {
@@ -117,7 +117,7 @@ import Testing
       count += 1
     }
     try #require(try isRefused(), "\(cluster.simulation.report)")
-    let replica = try #require(try cluster.node(follower).replica(ShardID(1)))
+    let replica = try #require(try cluster.node(follower).replicas[ShardID(1)])
     let stable = replica.raft.stableIndex
     #expect(stable < replica.raft.lastIndex)
     let answer = try cluster.answer("EARN \(member) merchant=shop points=1 id=a", on: leader)

@@ -7,8 +7,8 @@ import Testing
 /// Entries that were stamped while clocks were ahead, and what becomes of them when the clocks are right again.
 @Suite struct FutureStampTests {
   private func leader(_ simulation: Simulation) throws -> Int {
-    simulation.run(for: 10_000_000) { simulation.hosts.contains { $0.node?.replica(ShardID(1))?.isLeader == true } }
-    return try #require(simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number)
+    simulation.run(for: 10_000_000) { simulation.hosts.contains { $0.node?.replicas[ShardID(1)]?.isLeader == true } }
+    return try #require(simulation.hosts.first { $0.node?.replicas[ShardID(1)]?.isLeader == true }?.number)
   }
 
   @Test func whatTwoOfThreeHaveCommittedTheThirdTakesWhateverItsStamp() throws {
@@ -21,7 +21,7 @@ import Testing
     #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.contains(" balance=5") == true)
     for host in simulation.hosts { host.clock.offset = 0 }
     let same = simulation.run(for: 10_000_000) {
-      Set(simulation.hosts.compactMap { $0.node?.replica(ShardID(1))?.machine.lastIndex }).count == 1
+      Set(simulation.hosts.compactMap { $0.node?.replicas[ShardID(1)]?.machine.lastIndex }).count == 1
     }
     #expect(same, "\(simulation.report)")
   }

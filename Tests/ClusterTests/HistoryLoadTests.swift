@@ -19,7 +19,7 @@ import Testing
     try #require(client.lineCount == transactions)
     // All replicas hear that it is committed.
     simulation.run(for: 500_000)
-    let leading = simulation.hosts.filter { $0.node?.replica(ShardID(1))?.isLeader == true }.map(\.number)
+    let leading = simulation.hosts.filter { $0.node?.replicas[ShardID(1)]?.isLeader == true }.map(\.number)
     return (simulation, (0..<3).filter { !leading.contains($0) })
   }
 
@@ -43,7 +43,7 @@ import Testing
     let node = try #require(simulation.hosts[edges[0]].node)
     let client = try #require(simulation.connect(to: edges[0]))
     simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 300), on: client)
-    #expect(node.clients.all.allSatisfy { $0.outstandingRecords <= 550 })
+    #expect(node.requests.clients.all.allSatisfy { $0.outstandingRecords <= 550 })
     simulation.run(for: 20_000_000) { client.lineCount >= 300 * 51 }
     #expect(client.lineCount == 300 * 51)
     #expect(client.lines.allSatisfy { $0 == "*50" || $0.hasPrefix("+tx=") })
@@ -58,12 +58,12 @@ import Testing
     for reader in readers { simulation.send(String(repeating: "HISTORY ann limit=50\n", count: 150), on: reader) }
     simulation.hosts[leader].diskPace.slowness = 20
     let node = try #require(simulation.hosts[leader].node)
-    simulation.run(for: 5_000_000) { node.journal.cost > 40_000 }
+    simulation.run(for: 5_000_000) { node.health.disk.journal.cost > 40_000 }
     let terminal = try #require(simulation.connect(to: edges[1]))
     simulation.send("EARN ann merchant=shop points=1 id=r7\n", on: terminal)
     simulation.run(for: 5_000_000) { terminal.lineCount > 0 }
     #expect(terminal.lines.first?.hasPrefix("+tx=") == true, "\(terminal.lines)")
-    #expect(node.journal.cost > 20_000, "\(node.journal.cost)")
+    #expect(node.health.disk.journal.cost > 20_000, "\(node.health.disk.journal.cost)")
     simulation.run(for: 20_000_000) { readers.allSatisfy { $0.lineCount == 150 * 51 } }
     #expect(readers.allSatisfy { $0.lineCount == 150 * 51 })
   }
@@ -82,7 +82,7 @@ import Testing
     simulation.send("EARN ann merchant=shop points=1 id=r7\n", on: terminal)
     var most = 0
     simulation.run(for: 1_000_000) {
-      most = max(most, simulation.hosts.compactMap { $0.node?.journal.cost }.max() ?? 0)
+      most = max(most, simulation.hosts.compactMap { $0.node?.health.disk.journal.cost }.max() ?? 0)
       return false
     }
     #expect(most > 1_000 && most <= 2_001, "\(most)")
@@ -94,7 +94,7 @@ import Testing
     #expect(local.lineCount == 8 * 51, "\(local.lines.prefix(3))")
     // And when they are done, all is as before.
     simulation.run(for: 5_000_000)
-    #expect(simulation.hosts.allSatisfy { $0.node?.journal.cost == 0 })
+    #expect(simulation.hosts.allSatisfy { $0.node?.health.disk.journal.cost == 0 })
     local.clear()
     simulation.send("HISTORY ann limit=50\n", on: local)
     simulation.run(for: 5_000_000) { local.lineCount >= 51 }

@@ -199,9 +199,9 @@ import Testing
       var keys: Set<HashKey> = []
       for host in simulation.hosts {
         guard let node = host.node else { continue }
-        keys.insert(node.hashKey)
+        keys.insert(node.requests.hashKey)
         for replica in node.replicas {
-          if let ledger = replica?.machine as? LedgerMachine { keys.insert(ledger.hashKey) }
+          if let ledger = replica.machine as? LedgerMachine { keys.insert(ledger.hashKey) }
         }
       }
       return keys
@@ -215,7 +215,7 @@ import Testing
     ]
     simulation.send(asked.map { $0 + "\n" }.joined(), on: client)
     simulation.run(for: 3_000_000)
-    let shown = (client.lines + simulation.log + simulation.hosts.compactMap { $0.node?.report }).joined(
+    let shown = (client.lines + simulation.log + simulation.hosts.compactMap { $0.node?.view.report }).joined(
       separator: "\n")
     for part in [key.low, key.high] {
       for text in ["\(part)", String(part, radix: 16), String(part, radix: 16, uppercase: true)] {

@@ -6,7 +6,9 @@ import Testing
 
 /// `CLUSTER INIT` makes one cluster of all nodes or none, whatever happens meanwhile, and answers.
 @Suite struct InitTests {
-  private func clusters(_ simulation: Simulation) -> [UInt64] { simulation.hosts.map { $0.node?.cluster ?? 0 } }
+  private func clusters(_ simulation: Simulation) -> [UInt64] {
+    simulation.hosts.map { $0.node?.membership.cluster ?? 0 }
+  }
   private func cluster(_ answer: String?) -> Substring? {
     answer?.split(separator: " ").first { $0.hasPrefix("+cluster=") }?.dropFirst(9)
   }
@@ -29,7 +31,7 @@ import Testing
     #expect(Set(clusters(simulation)).count == 1 && clusters(simulation)[0] != 0)
     for client in asked {
       guard let named = cluster(client.lines.first) else { continue }
-      #expect(named == simulation.hosts[0].node?.clusterName ?? "")
+      #expect(named == simulation.hosts[0].node?.membership.clusterName ?? "")
     }
   }
 
@@ -91,7 +93,7 @@ import Testing
     simulation.run(for: 3_000_000)
     let client = try #require(simulation.connect(to: 0))
     simulation.send("CLUSTER INIT shards=2 replicas=1\n", on: client)
-    #expect(simulation.run(for: 1_000_000) { [1, 2].allSatisfy { simulation.hosts[$0].node?.promise != nil } })
+    #expect(simulation.run(for: 1_000_000) { [1, 2].allSatisfy { simulation.hosts[$0].node?.beginning.plan != nil } })
     for number in [1, 2] { simulation.silence(from: 0, to: number) }
     #expect(simulation.run(for: 1_000_000) { clusters(simulation)[0] != 0 })
     for number in [1, 2] { simulation.cutPower(number) }

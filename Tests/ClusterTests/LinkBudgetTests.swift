@@ -178,14 +178,14 @@ import Testing
     }
     try #require(done == 16 * 800)
     func lag() -> UInt64 {
-      simulation.hosts[0..<2].flatMap { $0.node?.replicas ?? [] }.reduce(0) { sum, replica in
-        guard let replica, replica.isLeader else { return sum }
-        let there = simulation.hosts[2].node?.replica(replica.shard)?.raft.lastIndex.rawValue ?? 0
+      simulation.hosts[0..<2].flatMap { $0.node.map { Array($0.replicas) } ?? [] }.reduce(0) { sum, replica in
+        guard replica.isLeader else { return sum }
+        let there = simulation.hosts[2].node?.replicas[replica.shard]?.raft.lastIndex.rawValue ?? 0
         return sum + replica.raft.lastIndex.rawValue - min(replica.raft.lastIndex.rawValue, there)
       }
     }
     #expect(lag() > 100)
-    func terms() -> [Term] { simulation.hosts[0].node?.replicas.compactMap { $0?.term } ?? [] }
+    func terms() -> [Term] { simulation.hosts[0].node?.replicas.map { $0.term } ?? [] }
     simulation.heal()
     let linked = simulation.run(for: 3_000_000) {
       simulation.hosts[0].node?.peers.allSatisfy { $0.isConnectedOrSelf } == true

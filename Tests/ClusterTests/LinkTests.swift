@@ -136,7 +136,7 @@ struct Stranger {
       player.hear(peer.greeting, on: link)
       player.hear(peer.proof(1, Proof(5, 6)), on: link)
     }
-    #expect(player.node.peer(NodeID(5))?.outgoing == LinkID(7) && player.closed == [LinkID(8)])
+    #expect(player.node.peers[NodeID(5)]?.outgoing == LinkID(7) && player.closed == [LinkID(8)])
     player.run(for: 3_000_000)
     #expect(player.opened.count == 2, "one link is enough")
     player.node.linkClosed(LinkID(7), now: player.now)
@@ -163,9 +163,9 @@ struct Stranger {
       player.hear(Stranger(as: NodeID(500 + number)).greeting, on: link)
     }
     #expect(player.node.peers.count == 1, "no stranger is a peer")
-    #expect(player.node.links.count <= Node.strangersMax)
+    #expect(player.node.links.table.count <= PeerLinks.strangersMax)
     player.run(for: 5_200_000)
-    #expect(player.node.links.isEmpty && player.closed.count == 300)
+    #expect(player.node.links.table.isEmpty && player.closed.count == 300)
     // The log says so once, with their number.
     #expect(player.logged.count { $0.contains("strangers_turned_away") } == 1)
   }
@@ -186,7 +186,7 @@ struct Stranger {
       player.hear(stranger.greeting, on: link)
       player.hear(stranger.proof(1, Proof(number, 1)), on: link)
     }
-    #expect(player.node.peers.count == 1 + Node.acquaintancesMax)
+    #expect(player.node.peers.count == 1 + PeerTable.strangersMax)
   }
 
   /// The first proof of an identity binds.
@@ -196,13 +196,13 @@ struct Stranger {
     let first = player.accept(7)
     player.hear(stranger.greeting, on: first)
     player.hear(stranger.proof(1, Proof(5, 6)), on: first)
-    #expect(player.node.peer(NodeID(5))?.incoming == first)
+    #expect(player.node.peers[NodeID(5)]?.incoming == first)
     stranger.hello.life.incarnation = 11
     stranger.hello.predecessor = LifeID(incarnation: 10, nonce: 7)
     let second = player.accept(8)
     player.hear(stranger.greeting, on: second)
     player.hear(stranger.proof(1, Proof(5, 7)), on: second)
     #expect(player.closed == [second])
-    #expect(player.node.peer(NodeID(5))?.incarnation == 10 && player.node.peer(NodeID(5))?.incoming == first)
+    #expect(player.node.peers[NodeID(5)]?.incarnation == 10 && player.node.peers[NodeID(5)]?.incoming == first)
   }
 }

@@ -48,7 +48,7 @@ import Testing
     var random = SeededGenerator(seed: 17)
     for round in 0..<24 {
       let leader = try #require(
-        simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }, "\(simulation.report)")
+        simulation.hosts.first { $0.node?.replicas[ShardID(1)]?.isLeader == true }, "\(simulation.report)")
       let far = Int(random.next() % 3)
       if far != leader.number, round % 2 == 0 {
         // It has applied what the leader said last, and hears nothing of the next for a while.
@@ -56,7 +56,7 @@ import Testing
       }
       let heirs = (0..<3).filter { $0 != leader.number && $0 != far }
       if round % 3 == 0, let heir = heirs.first, let node = simulation.hosts[heir].node {
-        leader.node?.replica(ShardID(1))?.transferLeadership(to: node.id)
+        leader.node?.replicas[ShardID(1)]?.transferLeadership(to: node.view.identity)
       }
       for _ in 0..<12 {
         let earner = try #require(simulation.connect(to: heirs.first ?? leader.number))
@@ -87,7 +87,7 @@ import Testing
     simulation.run(for: 2_000_000)
     #expect(answered.count > 100)
     for host in 0..<3 {
-      let replica = try #require(simulation.hosts[host].node?.replica(ShardID(1)))
+      let replica = try #require(simulation.hosts[host].node?.replicas[ShardID(1)])
       #expect(Simulation.epoch + Int64(simulation.now) - replica.closedTime.microseconds < 400_000)
     }
   }

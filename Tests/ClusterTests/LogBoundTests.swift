@@ -25,7 +25,7 @@ import Testing
     }
   }
   private func pinned(_ cluster: DiskCluster, _ host: Int) throws -> UInt64 {
-    try #require(try cluster.node(host).disk.gauges).log.pinnedBytes
+    try #require(try cluster.node(host).health.disk.health.gauges).log.pinnedBytes
   }
 
   private func checkRestart(of cluster: DiskCluster, balance: Int) throws {
@@ -45,7 +45,7 @@ import Testing
     cluster.simulation.run(for: 5_000_000)
     for host in 0..<3 {
       #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) + 2 << 20)
-      #expect(try cluster.node(host).counters.logRewrites > 0)
+      #expect(try cluster.node(host).health.disk.counters.logRewrites > 0)
     }
     try checkRestart(of: cluster, balance: 2_500)
   }
@@ -68,7 +68,7 @@ import Testing
     let cluster = try makeCluster(seed: 84, shards: 12)
     try fill(cluster, "a", blocks: 2_500)
     for host in 0..<3 {
-      let count = try cluster.node(host).counters.logRewrites
+      let count = try cluster.node(host).health.disk.counters.logRewrites
       #expect(count > 0 && count <= 20, "\(count) times for ten segments")
       #expect(try pinned(cluster, host) <= UInt64(LogBoundTests.limit) + 1 << 20)
     }
@@ -78,10 +78,10 @@ import Testing
   /// One segment alone is longer than the limit here.
   @Test func aLogThatCannotBeShortenedIsNotRewrittenAllTheTime() throws {
     let cluster = try DiskCluster(seed: 83) { $0.logLimitBytes = 900 << 10 }
-    let before = try (0..<3).map { try cluster.node($0).counters.logRewrites }
+    let before = try (0..<3).map { try cluster.node($0).health.disk.counters.logRewrites }
     cluster.simulation.run(for: 10_000_000)
     for host in 0..<3 {
-      let count = try cluster.node(host).counters.logRewrites - before[host]
+      let count = try cluster.node(host).health.disk.counters.logRewrites - before[host]
       #expect(count > 0 && count <= 140, "\(count) times in ten seconds")
     }
   }
@@ -93,7 +93,7 @@ import Testing
     func snapshotsRun(_ areRunning: Bool) throws {
       for host in 0..<3 {
         let node = try cluster.node(host)
-        for shard in shards { node.replica(shard)?.snapshotRunning = areRunning }
+        for shard in shards { node.replicas[shard]?.snapshotRunning = areRunning }
       }
     }
     try snapshotsRun(true)

@@ -125,14 +125,14 @@ import Testing
     let now = cluster.simulation.moment(cluster.host(0))
     let whole = node.configuration.shardQueueBytes
     node.memoryMeasured(MemoryUsage(used: 0, limit: .max), now: now)
-    #expect(node.edge.streamBytesMax == whole)
+    #expect(node.requests.edge.streamBytesMax == whole)
     node.memoryMeasured(MemoryUsage(used: 0, limit: 256 << 20), now: now)
-    #expect(node.edge.streamBytesMax == (256 << 20) / 16 / node.edge.shardCount)
+    #expect(node.requests.edge.streamBytesMax == (256 << 20) / 16 / node.requests.edge.shardCount)
     node.memoryMeasured(MemoryUsage(used: 0, limit: 1), now: now)
-    #expect(node.edge.streamBytesMax == 1 << 20)
+    #expect(node.requests.edge.streamBytesMax == 1 << 20)
     // What was given to the disk for journals is accounted for to the last byte.
     #expect(try cluster.earnAll("a", on: 0).allSatisfy { $0.hasPrefix("+") })
     cluster.simulation.run(for: 1_000_000)
-    for number in 0..<3 { #expect(try cluster.node(number).journal.bytesWaiting == 0) }
+    for number in 0..<3 { #expect(try cluster.node(number).health.disk.journal.bytesWaiting == 0) }
   }
 }

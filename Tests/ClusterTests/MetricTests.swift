@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func theTableInTheDocumentationIsTheList() throws {
-    let rows = try node().metrics.map { metric, _ in
+    let rows = Gauges.all(of: try node()).map { metric, _ in
       "| \(metric.section.rawValue) | `\(metric.name)` | \(metric.kind.rawValue) | \(metric.unit.rawValue) | \(metric.help) |"
     }
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -27,17 +27,17 @@ import Testing
 
   @Test func infoHasAllOfThemOnceAndInTheirSection() throws {
     let node = try node()
-    node.counters.snapshotsSent = 41
-    let sections = node.infoSections()
+    node.snapshots.counters.sent = 41
+    let sections = Gauges.sections(of: node)
     #expect(sections.map(\.name) == Metric.Section.allCases.map(\.rawValue))
     let names = sections.flatMap { $0.lines.map(\.name) }
-    #expect(Set(names).count == names.count && names.count == node.metrics.count && names.count > 40)
+    #expect(Set(names).count == names.count && names.count == Gauges.all(of: node).count && names.count > 40)
     #expect(sections.first { $0.name == "snapshots" }?.lines.contains { $0 == ("snapshots_sent", "41") } == true)
     #expect(sections.first { $0.name == "loop" }?.lines.contains { $0.name == "loop_busy_permille" } == true)
   }
 
   @Test func unitsAreInTheNamesOfTimes() throws {
-    for (metric, _) in try node().metrics {
+    for (metric, _) in Gauges.all(of: try node()) {
       let name = "\(metric.name)"
       #expect(
         name.hasSuffix("_us") == (metric.unit == .microseconds)

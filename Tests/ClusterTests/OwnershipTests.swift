@@ -9,14 +9,14 @@ import Testing
   /// Has the node that terminals ask take shard 2 for the owner of all that shard 1 owns, or the other way round.
   private func misplace(_ simulation: Simulation, from: Int, to: Int, epoch: UInt64) throws {
     let node = try #require(simulation.hosts[0].node)
-    let topology = try #require(node.topology)
+    let topology = try #require(node.membership.topology)
     var placement = topology.shards[to]
     placement.slots = topology.shards[from].slots
     placement.epoch = epoch
-    node.edge.place([placement])
+    node.requests.edge.place([placement])
   }
   private func member(ofShard place: Int, _ simulation: Simulation) throws -> String {
-    let topology = try #require(simulation.hosts[0].node?.topology)
+    let topology = try #require(simulation.hosts[0].node?.membership.topology)
     return (0...).lazy.map { "m\($0)" }.first { topology.shard(ofMember: $0) == topology.shards[place].shard } ?? ""
   }
 
@@ -43,7 +43,7 @@ import Testing
     simulation.send(
       "EARN \(member) merchant=shop points=5 id=a\nBALANCE \(member)\nBALANCE \(member) read=local\n", on: admin)
     let node = try #require(simulation.hosts[0].node)
-    let isUnderWay = simulation.run(for: 1_000_000) { !node.edge.stream(ShardID(2)).items.isEmpty }
+    let isUnderWay = simulation.run(for: 1_000_000) { !node.requests.edge.stream(ShardID(2)).items.isEmpty }
     try #require(isUnderWay)
     // The map is right again before the wrong shard has answered.
     try misplace(simulation, from: 0, to: 0, epoch: 3)

@@ -112,7 +112,7 @@ import Testing
     let simulation = cluster.simulation
     // Nothing else is under way when it comes.
     simulation.run(for: 2_000_000)
-    let topology = try #require(try cluster.node(0).topology)
+    let topology = try #require(try cluster.node(0).membership.topology)
     let shard = try #require(topology.shard(ofMember: "m0"))
     let others = cluster.members.filter { topology.shard(ofMember: $0) != shard }
     try #require(!others.isEmpty)
@@ -126,7 +126,7 @@ import Testing
     let client = try #require(simulation.connect(to: 0))
     simulation.send("EARN m0 merchant=shop points=1 id=deadly\n", on: client)
     let isOver = simulation.run(for: 60_000_000) {
-      (0..<3).allSatisfy { simulation.hosts[$0].node?.replica(shard)?.poison != nil }
+      (0..<3).allSatisfy { simulation.hosts[$0].node?.replicas[shard]?.poison != nil }
     }
     try #require(isOver, "\(simulation.report)")
     #expect(killer.deaths == 6 && starts == 6)
@@ -138,16 +138,16 @@ import Testing
       }
       let status = cluster.status(host)
       #expect(status.contains("healthy=no") && status.contains("alarms=POISON"), "\(status)")
-      let index = try #require(try cluster.node(host).replica(shard)?.poison).index.rawValue
+      let index = try #require(try cluster.node(host).replicas[shard]?.poison).index.rawValue
       #expect(status.contains("detail=\"POISON shard \(shard.rawValue) index \(index) kind EARN\""), "\(status)")
       #expect(cluster.logged("alarm=POISON shard=\(shard.rawValue) index=\(index) kind=EARN", by: host) == 1)
       #expect(try cluster.answer("BALANCE m0", on: host).hasPrefix("-UNAVAILABLE"))
-      #expect(try cluster.node(host).replica(shard)?.isLeader == false)
+      #expect(try cluster.node(host).replicas[shard]?.isLeader == false)
     }
     // Tried again once, by an operator: of those who die of it none dies twice.
     #expect(try cluster.answer("CLUSTER ALARM CLEAR POISON shard=\(shard.rawValue)", on: 0) == "+OK")
     let isBack = simulation.run(for: 60_000_000) {
-      killer.deaths == 9 && (0..<3).allSatisfy { simulation.hosts[$0].node?.replica(shard)?.poison != nil }
+      killer.deaths == 9 && (0..<3).allSatisfy { simulation.hosts[$0].node?.replicas[shard]?.poison != nil }
     }
     #expect(isBack && killer.deaths == 9, "\(killer.deaths) \(simulation.report)")
     // Another build does not die of it.
@@ -169,23 +169,23 @@ import Testing
     let cluster = try DiskCluster(seed: 92, shards: 1, observer: killer)
     let simulation = cluster.simulation
     // A follower alone dies of it: the others go on, and it goes on acknowledging.
-    let victim = try #require((0..<3).first { simulation.hosts[$0].node?.replica(ShardID(1))?.isLeader == false })
+    let victim = try #require((0..<3).first { simulation.hosts[$0].node?.replicas[ShardID(1)]?.isLeader == false })
     simulation.trapped = { host in simulation.start(host.number) }
     killer.word = Array("deadly".utf8)
     killer.only = simulation.hosts[victim].nodeID
     #expect(try cluster.answer("EARN m0 merchant=shop points=1 id=deadly", on: (victim + 1) % 3).hasPrefix("+tx="))
-    let isOver = simulation.run(for: 20_000_000) { simulation.hosts[victim].node?.replica(ShardID(1))?.poison != nil }
+    let isOver = simulation.run(for: 20_000_000) { simulation.hosts[victim].node?.replicas[ShardID(1)]?.poison != nil }
     try #require(isOver, "\(simulation.report)")
     simulation.run(for: 3_000_000)
     // It is one of the two that there are: so it votes, and what is acknowledged is on its disk.
     let other = try #require(
-      (0..<3).first { $0 != victim && simulation.hosts[$0].node?.replica(ShardID(1))?.isLeader == false })
+      (0..<3).first { $0 != victim && simulation.hosts[$0].node?.replicas[ShardID(1)]?.isLeader == false })
     simulation.kill(other)
     #expect(
       try cluster.answer(
         "EARN m0 merchant=shop points=1 id=more", on: (victim + 1) % 3 == other ? (victim + 2) % 3 : (victim + 1) % 3
       ).hasPrefix("+tx="))
-    let replica = try #require(try cluster.node(victim).replica(ShardID(1)))
+    let replica = try #require(try cluster.node(victim).replicas[ShardID(1)])
     #expect(replica.raft.lastIndex > replica.machine.lastIndex && !replica.isLeader)
   }
 

@@ -24,7 +24,7 @@ import Testing
         i % 10 == 0 ? line + "EARN m\(i % 8) merchant=shop points=1 id=n\(host)-\(i)\nBALANCE m\(i % 8)\n" : line
       }
       let answers = try send(host, mixed.joined(), count: lines.count + 2 * lines.count / 10)
-      let jobs = simulation.hosts.reduce(0) { $0 + ($1.node?.journal.jobCount ?? 0) }
+      let jobs = simulation.hosts.reduce(0) { $0 + ($1.node?.health.disk.journal.jobCount ?? 0) }
       #expect(jobs < 150, "\(jobs) jobs")
       var at = 0
       for i in lines.indices {

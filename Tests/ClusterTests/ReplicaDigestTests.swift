@@ -11,7 +11,7 @@ import Testing
   /// A cluster in which one replica's ledger, the leader's or not, has a member that no other has.
   private func makeCorrupt(seed: UInt64, leader isLeader: Bool) throws -> (Simulation, leader: Int, victim: Int) {
     let simulation = try makeCluster(seed: seed, shards: 1)
-    let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
+    let leading = simulation.hosts.first { $0.node?.replicas[ShardID(1)]?.isLeader == true }?.number
     let leader = try #require(leading)
     let victim = isLeader ? leader : (leader + 1) % 3
     try corrupt(simulation, victim)
@@ -22,7 +22,7 @@ import Testing
   /// As a defect or a flipped bit of memory might. The shard's log has a leader's first entry and no command as yet, so
   /// the ledger takes another entry for it.
   private func corrupt(_ simulation: Simulation, _ host: Int) throws {
-    let machine = try #require(simulation.hosts[host].node?.replica(ShardID(1))?.machine as? LedgerMachine)
+    let machine = try #require(simulation.hosts[host].node?.replicas[ShardID(1)]?.machine as? LedgerMachine)
     var command = ByteBuffer(capacity: 256)
     Array("eve".utf8).withUnsafeBytes { id in
       Command.appendMemberAdd(to: &command, context: CommandContext(fingerprint: 1), member: id)
@@ -44,7 +44,7 @@ import Testing
   }
 
   private func isStopped(_ simulation: Simulation, _ host: Int) -> Bool {
-    simulation.hosts[host].node?.replica(ShardID(1))?.quarantined != nil
+    simulation.hosts[host].node?.replicas[ShardID(1)]?.quarantined != nil
   }
 
   @Test func aFollowerThatDiffersStopsItselfAndTheOthersGoOn() throws {
@@ -59,7 +59,7 @@ import Testing
     #expect(simulation.log.contains { $0.contains("shard 1 is quarantined here") })
     #expect((0..<3).count { isStopped(simulation, $0) } == 1)
     // What it has is never written down.
-    #expect(try #require(simulation.hosts[victim].node?.replica(ShardID(1))).beginSnapshot()?.index == nil)
+    #expect(try #require(simulation.hosts[victim].node?.replicas[ShardID(1)]).beginSnapshot()?.index == nil)
     // All have heard of it.
     #expect((0..<3).allSatisfy { status(simulation, $0)?.contains("healthy=no") == true })
     #expect((0..<3).allSatisfy { status(simulation, $0)?.contains("alarms=CORRUPT") == true })

@@ -27,7 +27,7 @@ import Testing
     return simulation
   }
   private func replica(_ simulation: Simulation, _ host: Int) -> Replica? {
-    simulation.hosts[host].node?.replica(ShardID(1))
+    simulation.hosts[host].node?.replicas[ShardID(1)]
   }
 
   @Test func oneTurnAppliesABoundedPartOfTheLog() throws {
@@ -121,8 +121,9 @@ import Testing
     #expect(try #require(replica(simulation, host)).isReplaying)
     let others = (0..<3).filter { $0 != host && replica(simulation, $0)?.isReplaying == true }
     for other in others {
-      let id = try #require(simulation.hosts[other].node).id
-      let known = try #require(replica(simulation, host).flatMap { simulation.hosts[host].node?.candidates(for: $0) })
+      let id = try #require(simulation.hosts[other].node).view.identity
+      let known = try #require(
+        replica(simulation, host).flatMap { simulation.hosts[host].node?.health.leadership.candidates(for: $0) })
       #expect(known.first { $0.id == id }?.ailments.contains(.replaying) == true)
     }
     #expect(!others.isEmpty)
@@ -165,7 +166,7 @@ import Testing
       configuration: host.configuration, storage: opened.recovered, seed: 1, newHashKey: HashKey(low: 1, high: 2),
       now: Moment(monotonic: simulation.now, wall: Stamp(microseconds: Simulation.epoch)))
     var effects = Effects<NodeWork>()
-    node.flush(now: node.now, into: &effects)
+    node.flush(now: node.turn.now, into: &effects)
     let releases = try #require(effects.logBatch).releases.filter { $0.shard == ShardID(1) }
     #expect(releases.map(\.through) == [order.index])
   }

@@ -50,13 +50,13 @@ import Testing
     }
   }
   private func replicas(_ simulation: Simulation, _ host: Int) -> [Replica] {
-    (0...2).compactMap { simulation.hosts[host].node?.replica(ShardID($0)) }
+    (0...2).compactMap { simulation.hosts[host].node?.replicas[ShardID($0)] }
   }
   private func isWhole(_ simulation: Simulation, _ host: Int) -> Bool {
     let found = replicas(simulation, host)
     return found.count == 3
       && found.allSatisfy { own in
-        let leader = simulation.hosts.compactMap { $0.node?.replica(own.shard) }.first { $0.isLeader }
+        let leader = simulation.hosts.compactMap { $0.node?.replicas[own.shard] }.first { $0.isLeader }
         return own.raft.damage.mayVote && own.machine.lastIndex == leader?.raft.lastIndex
       }
   }
@@ -299,7 +299,7 @@ import Testing
     simulation.kill(0)
     simulation.run(for: 20_000_000)
     for own in replicas(simulation, 2) where own.raft.isFenced {
-      let other = simulation.hosts[1].node?.replica(own.shard)
+      let other = simulation.hosts[1].node?.replicas[own.shard]
       #expect(own.isLeader == false && other?.isLeader == false, "\(simulation.report)")
     }
   }

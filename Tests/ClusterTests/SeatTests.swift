@@ -28,7 +28,7 @@ import Testing
   private func expectTurnedAway(_ number: Int, _ simulation: Simulation, runsAt address: String) {
     var wasSeated = false
     simulation.run(for: 10_000_000) {
-      wasSeated = wasSeated || simulation.hosts[number].node?.isSeated == true
+      wasSeated = wasSeated || simulation.hosts[number].node?.view.isSeated == true
       return simulation.hosts[number].node == nil
     }
     #expect(!wasSeated, "it votes")
@@ -67,7 +67,7 @@ import Testing
     for _ in 0..<3 {
       simulation.start(twin)
       simulation.run(for: 3_000_000)
-      #expect(simulation.hosts[twin].node?.isSeated == false)
+      #expect(simulation.hosts[twin].node?.view.isSeated == false)
       simulation.kill(twin)
     }
     simulation.heal()
@@ -111,7 +111,7 @@ import Testing
 
   /// Both began from the same: who is heard first stays.
   @Test func ofTwoCopiesOneGetsTheSeat() throws {
-    let simulation = try makeCluster(seed: 405)
+    let simulation = try makeCluster(seed: 407)
     simulation.run(for: 2_000_000)
     simulation.kill(2)
     let twins = [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)]
@@ -132,7 +132,7 @@ import Testing
     simulation.kill(2)
     simulation.start(2)
     simulation.run(for: 3_000_000)
-    #expect(simulation.hosts[2].node?.isSeated == true)
+    #expect(simulation.hosts[2].node?.view.isSeated == true)
     let answer = ask(simulation, client, "EARN ann merchant=shop points=5 id=a")
     #expect(answer?.hasPrefix("+tx=") == true, "\(answer ?? "none")")
   }
@@ -143,11 +143,11 @@ import Testing
     for host in 0...2 { simulation.kill(host) }
     simulation.start(2)
     simulation.run(for: 20_000_000)
-    #expect(simulation.hosts[2].node?.isSeated == false)
-    #expect(simulation.hosts[2].node?.replicaViews.allSatisfy { !$0.votedForItself || $0.term.rawValue < 3 } == true)
+    #expect(simulation.hosts[2].node?.view.isSeated == false)
+    #expect(simulation.hosts[2].node?.view.replicas.allSatisfy { !$0.votedForItself || $0.term.rawValue < 3 } == true)
     #expect(status(simulation, 2)?.contains("state=starting") == true)
     simulation.start(0)
-    #expect(simulation.run(for: 5_000_000) { simulation.hosts[2].node?.isSeated == true })
+    #expect(simulation.run(for: 5_000_000) { simulation.hosts[2].node?.view.isSeated == true })
   }
 
   /// Machines made from one image, before there is a cluster.
@@ -182,9 +182,9 @@ import Testing
     let victim = simulation.hosts[1].nodeID
     if isAway { simulation.kill(1) }
     simulation.run(for: 3_000_000)
-    let before = node.peer(victim).map { ($0.life, $0.incoming, $0.outgoing, $0.hello) }
+    let before = node.peers[victim].map { ($0.life, $0.incoming, $0.outgoing, $0.hello) }
     var stranger = Stranger(as: victim)
-    stranger.cluster = node.cluster
+    stranger.cluster = node.membership.cluster
     stranger.hello.predecessor = LifeID(incarnation: 1 << 62, nonce: 1)
     stranger.hello.logPosition = .max
     for (number, proof) in [
@@ -199,12 +199,12 @@ import Testing
         _ = bytes.withUnsafeBytes { node.linkReceived(link, $0, now: moment) }
       }
       simulation.perform(simulation.hosts[0])
-      let peer = try #require(node.peer(victim))
+      let peer = try #require(node.peers[victim])
       let now = (peer.life, peer.incoming, peer.outgoing, peer.hello)
       #expect(try now == #require(before), "proof \(number)")
     }
     simulation.run(for: 6_000_000)
-    #expect(node.links.keys.allSatisfy { $0.rawValue < 1_000_000 })
+    #expect(node.links.table.keys.allSatisfy { $0.rawValue < 1_000_000 })
     #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.hasPrefix("+tx=") == true)
     if isAway { simulation.start(1) }
     #expect(isHealthy(simulation, at: [0, 1, 2]))
@@ -228,15 +228,15 @@ import Testing
     simulation.kill(1)
     simulation.run(for: 3_000_000)
     let node = try #require(simulation.hosts[0].node)
-    let peer = try #require(node.peer(simulation.hosts[1].nodeID))
-    node.linkOpened(LinkID(1_000_000), request: nil, now: node.now)
-    for bytes in said { _ = bytes.withUnsafeBytes { node.linkReceived(LinkID(1_000_000), $0, now: node.now) } }
+    let peer = try #require(node.peers[simulation.hosts[1].nodeID])
+    node.linkOpened(LinkID(1_000_000), request: nil, now: node.turn.now)
+    for bytes in said { _ = bytes.withUnsafeBytes { node.linkReceived(LinkID(1_000_000), $0, now: node.turn.now) } }
     #expect(peer.incoming == nil)
   }
 
   @Test func whatADirectoryKeepsIsNotShown() throws {
     let simulation = try makeCluster(seed: 412, shards: 1)
-    let member = try #require(simulation.hosts[0].node?.topology?.members.first)
+    let member = try #require(simulation.hosts[0].node?.membership.topology?.members.first)
     #expect(
       "\(member.proof)" == "(secret)" && !"\(member)".contains("Proof(") && "\(dumped(member))".contains("(secret)"))
     let text = dumped([Proof(1_234_567, 7_654_321)])

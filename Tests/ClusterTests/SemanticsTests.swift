@@ -17,7 +17,7 @@ import Testing
     }
   }
   private func machines(_ simulation: Simulation) -> [any Machine] {
-    simulation.hosts.flatMap { host in (host.node?.replicas ?? []).compactMap { $0?.machine } }
+    simulation.hosts.flatMap { host in (host.node.map { Array($0.replicas) } ?? []).map { $0.machine } }
   }
   private func restart(_ simulation: Simulation, _ host: Int, semantics: UInt8) {
     simulation.kill(host)
@@ -61,7 +61,7 @@ import Testing
     restart(simulation, 2, semantics: Semantics.first)
     simulation.run(for: 10_000_000)
     let node = try #require(simulation.hosts[2].node)
-    let replicas = node.replicas.compactMap { $0 }
+    let replicas = node.replicas.map { $0 }
     #expect(!replicas.isEmpty && replicas.allSatisfy { $0.poison?.kind == "SEMANTICS" && !$0.isLeader })
     let text =
       "are of semantics 2, and this build knows up to 1: nothing from there on is applied here; start a newer build"
@@ -75,7 +75,7 @@ import Testing
     simulation.start(1)
     restart(simulation, 2, semantics: Semantics.newest)
     let isMended = simulation.run(for: 20_000_000) {
-      let replicas = simulation.hosts[2].node?.replicas.compactMap { $0 } ?? []
+      let replicas = simulation.hosts[2].node?.replicas.map { $0 } ?? []
       return replicas.count == 3
         && replicas.allSatisfy { $0.poison == nil && $0.machine.lastIndex == $0.raft.commitIndex }
         && status(simulation, 2)?.contains("healthy=yes") == true

@@ -58,7 +58,7 @@ import Testing
     simulation.run(for: 3_000_000)
     for other in [0, 2] { simulation.kill(other) }
     simulation.run(for: 5_000_000)
-    let replicas = try cluster.node(1).replicas.compactMap { $0 }
+    let replicas = try cluster.node(1).replicas.map { $0 }
     #expect(replicas.allSatisfy { $0.raft.role == .follower })
     simulation.hosts[1].diskPace.logDelay = 0
     simulation.start(0)
@@ -92,15 +92,15 @@ import Testing
   @Test func timeInWhichTheProcessWasStoppedDoesNotCount() throws {
     let cluster = try makeCluster(seed: 75)
     let host = cluster.simulation.hosts[1]
-    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == false })
+    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.health.disk.writer.isBusy == false })
     host.diskPace.logDelay = 65_000_000
-    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.logWriter.isBusy == true })
+    #expect(cluster.simulation.run(for: 5_000_000) { host.node?.health.disk.writer.isBusy == true })
     cluster.simulation.freeze(1)
     cluster.simulation.run(for: 60_000_000)
     cluster.simulation.thaw(1)
     host.diskPace.logDelay = 0
     cluster.simulation.run(for: 3_000_000)
-    #expect(host.node?.logWriter.isBusy == true && host.exit == nil, "the write is still under way")
+    #expect(host.node?.health.disk.writer.isBusy == true && host.exit == nil, "the write is still under way")
     cluster.simulation.run(for: 10_000_000)
     #expect(host.node != nil && host.exit == nil)
   }
@@ -109,8 +109,8 @@ import Testing
     let cluster = try makeCluster(seed: 76)
     let simulation = cluster.simulation
     simulation.run(for: 3_000_000)
-    func probes() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).logWriter.probeCount } }
-    func batches() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).logWriter.nextNumber } }
+    func probes() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).health.disk.writer.probeCount } }
+    func batches() throws -> [UInt64] { try (0..<3).map { try cluster.node($0).health.disk.writer.nextNumber } }
     let (idle, batchesBefore) = (try probes(), try batches())
     simulation.run(for: 10_000_000)
     for (before, after) in zip(idle, try probes()) { #expect((9...10).contains(after - before)) }

@@ -14,7 +14,7 @@ import Testing
   private static let link = LinkID(40)
   private static let end = JournalPosition(journal: Self.shard, segment: 5, offset: 7)
   private static let header = FrameHeader(
-    kind: Node.FrameKind.messages.rawValue, cluster: 1, sender: NodeID(1), incarnation: 1, configVersion: 0)
+    kind: FrameKind.messages.rawValue, cluster: 1, sender: NodeID(1), incarnation: 1, configVersion: 0)
 
   private var sender = SnapshotSender(pieceBytes: 10, bytesPerSecond: 1_000_000)
   private var arrivals = SnapshotArrivals()

@@ -18,7 +18,7 @@ import Testing
     }
   }
   private func ledgers(_ cluster: DiskCluster, _ host: Int) -> [Replica] {
-    cluster.simulation.hosts[host].node?.replicas.compactMap { $0 }.filter { $0.shard != .directory } ?? []
+    cluster.simulation.hosts[host].node?.replicas.map { $0 }.filter { $0.shard != .directory } ?? []
   }
   /// Has each member earn so often, some at a time; `look` is called after each event.
   private func earn(_ cluster: DiskCluster, rounds: Int, tag: String, look: () -> Void = {}) throws {
@@ -48,17 +48,17 @@ import Testing
     try earn(cluster, rounds: 120, tag: "a") {
       for host in 0..<3 {
         guard let node = cluster.simulation.hosts[host].node else { continue }
-        most = max(most, node.commandsBehindSnapshots)
+        most = max(most, node.snapshots.commandsBehind)
         // One at a time, and no other is frozen meanwhile.
         worstTogether = max(worstTogether, ledgers(cluster, host).count { $0.snapshotRunning })
-        if node.snapshotUnderWay != under[host], let shard = node.snapshotUnderWay {
+        if node.snapshots.underWay != under[host], let shard = node.snapshots.underWay {
           begun[host].insert(shard)
           snapshots += 1
-          if (0..<3).contains(where: { $0 != host && cluster.simulation.hosts[$0].node?.snapshotUnderWay == shard }) {
+          if (0..<3).contains(where: { $0 != host && cluster.simulation.hosts[$0].node?.snapshots.underWay == shard }) {
             together += 1
           }
         }
-        under[host] = node.snapshotUnderWay
+        under[host] = node.snapshots.underWay
       }
     }
     #expect(worstTogether == 1)
@@ -125,9 +125,9 @@ import Testing
     let node = try cluster.node(0)
     func snapshotAll() throws {
       for replica in ledgers(cluster, 0) {
-        let taken = node.counters.snapshotsTaken
-        try #require(node.takeSnapshot(of: replica))
-        try #require(cluster.simulation.run(for: 5_000_000) { node.counters.snapshotsTaken > taken })
+        let taken = node.snapshots.counters.taken
+        try #require(node.snapshots.take(of: replica) { node.drain($0) })
+        try #require(cluster.simulation.run(for: 5_000_000) { node.snapshots.counters.taken > taken })
       }
     }
     try earn(cluster, rounds: 200, tag: "f")
@@ -161,8 +161,8 @@ import Testing
     cluster.simulation.run(for: 30_000_000)
     for host in 0..<3 {
       let node = try cluster.node(host)
-      #expect(node.counters.snapshotsTaken > 0 && node.snapshotUnderWay == nil)
-      #expect(node.commandsBehindSnapshots < 200)
+      #expect(node.snapshots.counters.taken > 0 && node.snapshots.underWay == nil)
+      #expect(node.snapshots.commandsBehind < 200)
     }
     try cluster.checkBooks()
   }
@@ -178,9 +178,9 @@ import Testing
     try earn(cluster, rounds: 40, tag: "d") {
       replicas[0].isDirty = true
       replicas[0].wantsPause = true
-      if node.snapshotUnderWay == nil { replicas[2].snapshotIsWanted = true }
+      if node.snapshots.underWay == nil { replicas[2].snapshotIsWanted = true }
     }
-    #expect(node.counters.snapshotsTaken > 5)
+    #expect(node.snapshots.counters.taken > 5)
     let failed = cluster.simulation.log.filter { $0.contains("snapshot failed") }
     #expect(failed.isEmpty, "\(failed.first ?? "")")
   }
@@ -192,11 +192,12 @@ import Testing
     var ended = 0
     try earn(cluster, rounds: 20, tag: "e") {
       for host in 0..<3 {
-        guard let node = cluster.simulation.hosts[host].node, node.snapshotUnderWay == nil else { continue }
+        guard let node = cluster.simulation.hosts[host].node, node.snapshots.underWay == nil else { continue }
         for replica in ledgers(cluster, host) where replica.openEntry != nil {
           replica.endOpenEntry()
           #expect(replica.isDirty)
-          node.takeWholeSnapshotSoon(of: replica)
+          node.snapshots.takeWholeSoon(of: replica)
+          node.carryOver()
           ended += 1
           break
         }
@@ -213,13 +214,15 @@ import Testing
     try earn(cluster, rounds: 3, tag: "c")
     let node = try cluster.node(0)
     let replicas = ledgers(cluster, 0)
-    node.takeWholeSnapshotSoon(of: replicas[2])
-    #expect(node.snapshotUnderWay == replicas[2].shard)
-    node.takeWholeSnapshotSoon(of: replicas[0])
-    #expect(node.snapshotUnderWay == replicas[2].shard && !replicas[0].snapshotRunning)
-    let isNext = cluster.simulation.run(for: 5_000_000) { node.snapshotUnderWay == replicas[0].shard }
+    node.snapshots.takeWholeSoon(of: replicas[2])
+    node.carryOver()
+    #expect(node.snapshots.underWay == replicas[2].shard)
+    node.snapshots.takeWholeSoon(of: replicas[0])
+    node.carryOver()
+    #expect(node.snapshots.underWay == replicas[2].shard && !replicas[0].snapshotRunning)
+    let isNext = cluster.simulation.run(for: 5_000_000) { node.snapshots.underWay == replicas[0].shard }
     #expect(isNext)
-    let isOver = cluster.simulation.run(for: 5_000_000) { node.snapshotUnderWay == nil }
+    let isOver = cluster.simulation.run(for: 5_000_000) { node.snapshots.underWay == nil }
     #expect(isOver && replicas.allSatisfy { !$0.snapshotIsWanted })
   }
 }

@@ -76,7 +76,7 @@ import Testing
   @Test func idleShardsAreNotNamed() throws {
     let simulation = try makeCluster(seed: 51, shards: 32)
     simulation.run(for: 6_000_000)
-    func told() -> UInt64 { simulation.hosts.reduce(0) { $0 + ($1.node?.counters.statusRowsTold ?? 0) } }
+    func told() -> UInt64 { simulation.hosts.reduce(0) { $0 + ($1.node?.status.rowsTold ?? 0) } }
     let before = told()
     simulation.run(for: 10_000_000)
     // 33 shards, ten times a second, would be 3,300.
@@ -85,10 +85,10 @@ import Testing
     for host in simulation.hosts {
       let node = try #require(host.node)
       for peer in node.peers where peer.index != 0 {
-        let leader = try #require(simulation.hosts.first { $0.node?.id == peer.id }?.node)
-        #expect(peer.leads.rows.map(\.shard) == leader.replicas.compactMap { $0?.isLeader == true ? $0?.shard : nil })
+        let leader = try #require(simulation.hosts.first { $0.node?.view.identity == peer.id }?.node)
+        #expect(peer.leads.rows.map(\.shard) == leader.replicas.filter(\.isLeader).map(\.shard))
       }
-      for replica in node.replicas.compactMap({ $0 }) where !replica.isLeader && replica.shard != .directory {
+      for replica in node.replicas where !replica.isLeader && replica.shard != .directory {
         let age = Simulation.epoch + Int64(simulation.now) - replica.closedTime.microseconds
         #expect(age < 400_000, "shard \(replica.shard.rawValue) \(age)")
       }

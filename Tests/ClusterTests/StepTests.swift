@@ -12,11 +12,11 @@ import Testing
     let cluster = try DiskCluster(seed: seed, shards: 1) { $0.applyWork = 8 }
     cluster.simulation.faults.busyTurn = 2_000
     let leader = try #require(
-      (0..<3).first { cluster.simulation.hosts[$0].node?.replica(ShardID(1))?.isLeader == true })
+      (0..<3).first { cluster.simulation.hosts[$0].node?.replicas[ShardID(1)]?.isLeader == true })
     return (cluster, leader)
   }
   private func replica(_ cluster: DiskCluster, _ host: Int) throws -> Replica {
-    try #require(try cluster.node(host).replica(ShardID(1)))
+    try #require(try cluster.node(host).replicas[ShardID(1)])
   }
   /// Has the leader propose one entry of many purchases.
   private func send(_ cluster: DiskCluster, _ leader: Int, count: Int, more: String = "") throws -> SimulatedClient {
@@ -28,7 +28,7 @@ import Testing
   /// Runs until an entry is half applied at a host.
   private func stopInTheMidst(_ cluster: DiskCluster, _ host: Int, past place: Int = 50) throws {
     let isThere = cluster.simulation.run(for: 5_000_000) {
-      (cluster.simulation.hosts[host].node?.replica(ShardID(1))?.openEntry?.cursor.place ?? 0) > place
+      (cluster.simulation.hosts[host].node?.replicas[ShardID(1)]?.openEntry?.cursor.place ?? 0) > place
     }
     try #require(isThere, "\(cluster.simulation.report)")
   }
@@ -39,7 +39,7 @@ import Testing
     var last = 0
     var most = 0
     cluster.simulation.run(for: 10_000_000) {
-      if let open = cluster.simulation.hosts[leader].node?.replica(ShardID(1))?.openEntry {
+      if let open = cluster.simulation.hosts[leader].node?.replicas[ShardID(1)]?.openEntry {
         if open.cursor.place > last { most = max(most, open.cursor.place - last) }
         last = open.cursor.place
       }

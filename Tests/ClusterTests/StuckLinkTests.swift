@@ -9,7 +9,7 @@ import Testing
   @Test func aLinkOnWhichAPeerHearsNothingIsDialledAnew() throws {
     let simulation = try makeCluster(seed: 91, shards: 1)
     try populate(simulation)
-    let leading = simulation.hosts.first { $0.node?.replica(ShardID(1))?.isLeader == true }?.number
+    let leading = simulation.hosts.first { $0.node?.replicas[ShardID(1)]?.isLeader == true }?.number
     let leader = try #require(leading)
     let edge = (leader + 1) % 3
     // The way from an edge to the leader is stuck for an hour; the leader's way to the edge is not.
@@ -36,7 +36,7 @@ import Testing
     #expect(simulation.start(1))
     var stuck: Int?
     func isProven(_ end: Wire.End) -> Bool {
-      simulation.hosts[end.host].node?.links[end.link]?.greeting?.isProven == true
+      simulation.hosts[end.host].node?.links.table[end.link]?.greeting?.isProven == true
     }
     simulation.run(for: 900_000) {
       stuck = simulation.network.wires.keys.sorted().firstIndex { id in
@@ -45,9 +45,9 @@ import Testing
       return stuck != nil
     }
     simulation.stallConnection(UInt64(try #require(stuck)), for: 3_600_000_000)
-    #expect(simulation.hosts[1].node?.isSeated == false)
+    #expect(simulation.hosts[1].node?.view.isSeated == false)
     simulation.run(for: 8_000_000)
-    #expect(simulation.hosts[1].node?.isSeated == true)
+    #expect(simulation.hosts[1].node?.view.isSeated == true)
     for host in 0..<2 {
       let client = try #require(simulation.connect(to: host))
       let answer = ask(simulation, client, "EARN ann merchant=shop points=5 id=greeted-\(host)", for: 2_000_000)

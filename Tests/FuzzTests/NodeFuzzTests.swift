@@ -164,7 +164,7 @@ import Testing
   /// Somebody says hello, proves itself and more, well or badly.
   private func greet(_ harness: NodeHarness, _ mutator: inout Mutator, number: UInt64) {
     let link = harness.link(number)
-    let cluster = mutator.below(2) == 0 ? 0 : harness.node.cluster
+    let cluster = mutator.below(2) == 0 ? 0 : harness.node.membership.cluster
     for kind in [1, 3, 5, 4, 2] as [UInt8] where mutator.below(8) > 0 {
       var body = kind == 1 ? hello(cluster, bulk: false) : [UInt8](repeating: UInt8(mutator.below(3)), count: 17)
       if mutator.below(3) == 0 { body = mutator.mutate(body) }
@@ -179,18 +179,20 @@ import Testing
     let node = harness.node
     let hello = Hello(
       node: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", version: "0",
-      cluster: node.cluster)
-    if !node.isMember(stranger) {
-      node.topology?.members.append(
+      cluster: node.membership.cluster)
+    if !node.membership.isMember(stranger), var topology = node.membership.topology {
+      topology.version += 1 << 32
+      topology.members.append(
         Member(
           id: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", state: .up,
           proof: Proof(1, 2)))
+      _ = node.membership.follow(topology, first: node.membership.first)
     }
-    let peer = node.peer(stranger) ?? node.addPeer(hello)
+    let peer = node.peers[stranger] ?? node.peers.add(hello, isMember: true)
     peer.life = LifeID(incarnation: 5, nonce: 1)
-    node.links[link]?.peer = peer.index
-    node.links[link]?.greeting = nil
-    if isIncoming { node.establish(incoming: Link(id: link), peer) }
+    node.links.table[link]?.peer = peer.index
+    node.links.table[link]?.greeting = nil
+    if isIncoming { node.links.establish(incoming: Link(id: link), peer) }
     return link
   }
 
@@ -220,8 +222,8 @@ import Testing
       if mutator.below(10) == 0 { body = mutator.mutate(body) }
       if mutator.below(10) == 0 { greet(harness, &mutator, number: 1_000_000 + UInt64(input)) }
       let isHello = mutator.below(30) == 0
-      let bytes = isHello ? mutator.mutate(hello(harness.node.cluster, bulk: false)) : body
-      let framed = frame(isHello ? 1 : 2, bytes, cluster: harness.node.cluster)
+      let bytes = isHello ? mutator.mutate(hello(harness.node.membership.cluster, bulk: false)) : body
+      let framed = frame(isHello ? 1 : 2, bytes, cluster: harness.node.membership.cluster)
       let taken = harness.send(framed, on: link)
       #expect(taken == framed.count)
       if input % 50 == 0 { harness.pass(20_000) }

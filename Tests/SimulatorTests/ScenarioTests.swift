@@ -110,7 +110,7 @@ import Testing
     }
     let shard = ShardID(1)
     func view(_ host: Int) throws -> ReplicaView {
-      try #require(simulation.hosts[host].node?.replicaViews.first { $0.shard == shard })
+      try #require(simulation.hosts[host].node?.view.replicas.first { $0.shard == shard })
     }
     let leader = try #require((0..<3).first { try view($0).isLeader })
     for other in 0..<3 where other != leader { simulation.silence(from: other, to: leader) }
@@ -142,7 +142,7 @@ import Testing
       #expect(admin.lines == ["+OK"], "whoever leads a shard knows of the change")
     }
     simulation.run(for: 1_000_000)
-    let applied = simulation.hosts.compactMap { $0.node?.replicaViews.first { $0.shard == .directory }?.appliedIndex }
+    let applied = simulation.hosts.compactMap { $0.node?.view.replicas.first { $0.shard == .directory }?.appliedIndex }
     #expect(applied.count == 4 && applied.allSatisfy { $0 == applied[0] }, "\(applied)")
   }
 }

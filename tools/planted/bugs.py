@@ -29,33 +29,33 @@ PAST = "Sources/Ledger/Books/Ledger+Past.swift"
 DELIVERIES = "Sources/Ledger/Steps/Ledger+Deliveries.swift"
 RESTORE = "Sources/Ledger/State/Ledger+Snapshot.swift"
 KEYED = "Sources/Ledger/State/KeyedHashes.swift"
-STREAMS = "Sources/Cluster/Edge/Node+Streams.swift"
+STREAMS = "Sources/Cluster/Edge/RequestDesk+Streams.swift"
 REPLICA = "Sources/Cluster/Replica/Replica.swift"
 EDGE = "Sources/Cluster/Edge/Edge.swift"
 APPLY = "Sources/Ledger/Commands/Ledger+Apply.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
 REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
-CLOCK = "Sources/Cluster/Node/Node+Clock.swift"
+CLOCK = "Sources/Cluster/Health/ClockGuard+Entries.swift"
 GUARD = "Sources/Cluster/Health/ClockGuard.swift"
 DISK = "Sources/Cluster/Health/DiskHealth.swift"
 BOUND = "Sources/Cluster/Health/LogBound.swift"
 DAMAGED = "Sources/NodeDisk/NodeStorage+Damage.swift"
-MEMORY = "Sources/Cluster/Node/Node+Memory.swift"
-CLIENTS = "Sources/Cluster/Clients/Node+Clients.swift"
+SHEDDING = "Sources/Cluster/Health/Shedding.swift"
+CLIENTS = "Sources/Cluster/Clients/RequestDesk+Clients.swift"
 NOTE = "Sources/Cluster/Replica/ApplyingNote.swift"
-SHARDS = "Sources/Cluster/Directory/Node+Shards.swift"
-FOUNDING = "Sources/Cluster/Replica/Founding.swift"
+SHARDS = "Sources/Cluster/Shards/ShardDesk+Directory.swift"
+FOUNDING = "Sources/Cluster/Shards/ShardDesk+Founding.swift"
 ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
 APPLYING = "Sources/Cluster/Replica/Replica+Applying.swift"
-SEAT = "Sources/Cluster/Peers/Node+Seat.swift"
+SEAT = "Sources/Cluster/Peers/Seat.swift"
 KEPT = "Sources/NodeDisk/NodeStorage+Seat.swift"
 PROOF = "Sources/Cluster/Peers/Proof.swift"
-INIT = "Sources/Cluster/Peers/Node+Init.swift"
-TURNS = "Sources/Cluster/Snapshots/Node+SnapshotTurns.swift"
-LINKS = "Sources/Cluster/Peers/Node+Links.swift"
-GREETING = "Sources/Cluster/Peers/Node+Greeting.swift"
+INIT = "Sources/Cluster/Beginning/Beginning.swift"
+PLANS = "Sources/Cluster/Beginning/Beginning+Plans.swift"
+TURNS = "Sources/Cluster/Snapshots/SnapshotDesk+Turns.swift"
+LINKS = "Sources/Cluster/Peers/PeerLinks+Standing.swift"
 
 BUGS = [
     # Raft: elections
@@ -125,7 +125,7 @@ BUGS = [
         [(FOUNDING, "if let left, founding.isKept(by: left) { return absent.keep(left) }", "_ = left")],
         tests="ClusterTests.FoundingTests"),
     Bug("tombstone-not-written", "what a replica was goes, and that it has left is not written down",
-        [(FOUNDING, "    logWriter.add(LogRecord(shard: shard, body: .gone(born: born)))\n", "")],
+        [(FOUNDING, "    disk.writer.add(LogRecord(shard: shard, body: .gone(born: born)))\n", "")],
         tests="ClusterTests.FoundingTests"),
     Bug("files-before-tombstone", "the files of a replica that leaves go before its tombstone is durable",
         [(ABSENT, "guard case .buried = departures[shard] else { continue }", "if case .clearing = departures[shard] { continue }")],
@@ -222,7 +222,7 @@ BUGS = [
         [("Sources/Cluster/Edge/Edge.swift", "(.unknown, \"no answer in time; repeat it with the same id\")",
           "(.unavailable, \"no answer in time; nothing was done\")")]),
     Bug("doubt-forgotten", "believes the next leader that nothing was done, though an earlier one had the request",
-        [(STREAMS, "if item.inDoubt && Node.saysNothingHappened(reply) {", "if false {")]),
+        [(STREAMS, "if item.inDoubt && RequestDesk.saysNothingHappened(reply) {", "if false {")]),
     Bug("asof-too-new", "a local read promises more than is applied",
         [(REPLICA, "machine.lastIndex >= closed.index ? max(closed.stamp, present) : present",
           "max(closed.stamp, present)")]),
@@ -243,8 +243,8 @@ BUGS = [
           "    closing = (context, earliest, raft.lastIndex)\n    closed = (earliest, raft.commitIndex)\n")]),
     # Which process a node is, and how a cluster begins
     Bug("copy-votes", "a start does not ask whether another has this node's seat",
-        [(SEAT, "    guard let topology else { return true }\n    var welcoming",
-          "    guard let topology, topology.version == .max else { return true }\n    var welcoming")]),
+        [(SEAT, "    guard let topology else { return true }\n    let welcoming",
+          "    guard let topology, topology.version == .max else { return true }\n    let welcoming")]),
     Bug("older-life-welcome", "a seat is given to a life that follows an older one than the last",
         [(PROOF, "return predecessor == self || predecessor.incarnation > incarnation", "return true")]),
     Bug("seat-not-kept", "a life that has its seat does not note that on its disk",
@@ -253,12 +253,11 @@ BUGS = [
     Bug("moved-not-dialled", "whoever a node hears from at a new address is not dialled there",
         [(LINKS, "    dial(peer.hello.peerAddress)\n", "")]),
     Bug("moved-never-vacant", "a node that moved waits for its old machine's links for ever",
-        [(GREETING, "guard isGone || now.monotonic - min(now.monotonic, peer.lastHeard) >= Node.vacantAfter else",
-          "guard isGone else")]),
+        [(SEAT, "guard isGone || peer.isSilent(for: SeatVerdict.vacantAfter, now: now) else", "guard isGone else")]),
     Bug("cluster-begun-too-early", "a cluster begins before all of its nodes have promised themselves to it",
         [(INIT, "if current.phase == .asking, current.waiting.isEmpty {", "if current.phase == .asking {")]),
     Bug("yielded-init-forgotten", "whoever asked a coordinator that gave way for a cluster is not answered",
-        [(INIT, "    initialisation = nil\n    initialisationWaits.append(", "    initialisation = nil\n    _ = ("),]),
+        [(PLANS, "    initialisation = nil\n    waits.append(", "    initialisation = nil\n    _ = ("),]),
     # Faults of disks, clocks and connections
     Bug("damaged-votes", "a replica that lost what it acknowledged gives its vote",
         [(DAMAGE, "public var mayVote: Bool { !isOpen && !isFenced }", "public var mayVote: Bool { true }")]),
@@ -267,8 +266,8 @@ BUGS = [
     Bug("lives-not-told-apart", "what a replica acknowledged before it lost it counts on",
         [(REPAIR, "    if message.life > peers[at].life { peers[at].beginLife(message.life, logEnd: log.lastIndex) }\n", "")]),
     Bug("future-taken", "entries are taken however far they are stamped ahead",
-        [(CLOCK, "    guard Node.stamp(of: last) > limit else { return true }\n",
-          "    guard Node.stamp(of: last) > limit, limit < 0 else { return true }\n")]),
+        [(CLOCK, "    guard EntryHeader.stamp(of: last) > limit else { return true }\n",
+          "    guard EntryHeader.stamp(of: last) > limit, limit < 0 else { return true }\n")]),
     Bug("full-for-good", "a disk that was full counts as full for ever",
         [(DISK, "guard isFull, free >= reserve.resumeByteCount else", "guard isFull, free == .max else")]),
     Bug("log-not-bounded", "the log grows as long as somebody holds it back",
@@ -282,10 +281,10 @@ BUGS = [
         [(REPLICA, "    case .stands(let position): return outbox", "    case .stands(let position) where sheddingOfGrowth == nil: return outbox"),
          (REPLICA, "    case .none: reply.error(.busy, reason)\n", "    default: reply.error(.busy, reason)\n")]),
     Bug("refund-refused-at-the-limit", "at the limit of memory every write is refused",
-        [(MEMORY, "    guard !short.isEmpty else { return nil }\n    return",
-          "    guard !short.isEmpty || level == .farOver && memoryReason(replica, from: .over) != nil else { return nil }\n    return")]),
+        [(SHEDDING, "    guard !short.isEmpty else { return nil }\n    return",
+          "    guard !short.isEmpty || level == .farOver && memoryReason(replica, facts, from: .over) != nil else { return nil }\n    return")]),
     Bug("others-memory-ignored", "a leader looks at its own memory alone",
-        [(MEMORY, "peers.filter { members.contains($0.id) && memoryLevel", "peers.prefix(1).filter { members.contains($0.id) && memoryLevel")]),
+        [(SHEDDING, "peers.filter { members.contains($0.id) && memoryLevel", "peers.prefix(1).filter { members.contains($0.id) && memoryLevel")]),
     Bug("no-descriptor-is-the-end", "the log ends where it cannot open its next file",
         [(LOG, "    if error.isShortage { return error }", "    if error.kind == .noSpace { return error }")]),
     Bug("multi-lets-through", "what follows a MULTI that was refused is done",
@@ -304,7 +303,7 @@ BUGS = [
     Bug("snapshot-within-entry", "a snapshot is taken in the midst of an entry",
         [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
     Bug("snapshot-before-its-journal", "a snapshot is begun before the journal that it refers to is on its way to the disk",
-        [(TURNS, "    journal.write(order.shard, &out)\n", "")]),
+        [(TURNS, "    disk.journal.write(order.shard, &turn.out)\n", "")]),
     # Snapshots of what has changed
     Bug("changes-of-a-lost-snapshot", "a snapshot has the changes since one that could not be written",
         [("Sources/Cluster/Replica/LedgerMachine.swift", "isKept: file != nil", "isKept: true")],

@@ -238,4 +238,12 @@ public struct Topology: Hashable, Sendable {
   }
 
   public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+
+  /// Nodes do not all write the same shard's snapshot at once: each begins at another place of its first round. By how many
+  /// commands a shard is ahead in it, where a round has so many.
+  func headStart(of shard: ShardID, at node: NodeID, in commands: Int) -> Int {
+    guard let rank = members.firstIndex(where: { $0.id == node }) else { return 0 }
+    let here = max(1, shards.count { $0.voters.contains(node) })
+    return commands / here * ((rank + Int(shard.rawValue)) % members.count) / members.count
+  }
 }

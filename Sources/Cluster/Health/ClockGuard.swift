@@ -106,7 +106,7 @@ struct ClockGuard {
       offSince = now.monotonic
       out.isStatusDue = true
     }
-    guard toldOff.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return isNew }
+    guard toldOff.map({ now.monotonic - $0 >= Alarm.interval }) ?? true else { return isNew }
     toldOff = now.monotonic
     let milliseconds = (ahead ?? 0) / 1000
     out.log(
@@ -151,7 +151,7 @@ struct ClockGuard {
   mutating func tellRefused(
     stamp: Int64, of shard: ShardID, from peer: String, now: Moment, _ out: inout NodeOutput
   ) {
-    guard toldRefused.map({ now.monotonic - $0 >= Node.alarmInterval }) ?? true else { return }
+    guard toldRefused.map({ now.monotonic - $0 >= Alarm.interval }) ?? true else { return }
     toldRefused = now.monotonic
     out.log(
       .error,

@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Raft
 
 // How a checker looks into a node. Nothing here is needed to run one, and it costs nothing while nobody looks.
@@ -29,11 +30,35 @@ extension ReplicaObserver {
   public func traps(at entry: LogEntry, _ replica: ReplicaView) -> Bool { false }
 }
 
-extension Node {
+/// A node, to look at.
+public struct NodeView {
+  let node: Node
+
+  public var life: LifeID { node.membership.me.life }
+  public var identity: NodeID { node.membership.me.id }
   /// Whether this process is the node, as far as it knows: see `Seat`.
-  public var isSeated: Bool { seat.isTaken }
+  public var isSeated: Bool { node.links.seat.isTaken }
   /// Of another node, as far as this one has applied the directory.
-  public func lifeInDirectory(of node: NodeID) -> LifeID? { topology?.member(node)?.life }
+  public func lifeInDirectory(of other: NodeID) -> LifeID? { node.membership.topology?.member(other)?.life }
+  /// What this node knows of who holds what.
+  public var topology: Topology? { node.membership.topology }
+  /// The process has died in the middle of an entry: what it would do next it does not do.
+  public var hasTrapped: Bool { node.replicas.contains { $0.hasTrapped } }
+  /// Votes may be lost here: it counts in no majority until it is replaced.
+  public var mustBeReplaced: Bool { isFenced || node.replicas.contains { $0.raft.isFenced } }
+  private var isFenced: Bool { node.membership.me.fence != 0 }
+  /// A replica or journal here lacks something, or the node is fenced: alarm `CORRUPT`.
+  public var lacksSomething: Bool { isFenced || node.replicas.isCorrupt }
+  /// Bytes of its log that hold records which are still needed, as last looked at.
+  public var pinnedLogBytes: UInt64? { node.health.disk.health.gauges?.log.pinnedBytes }
+  /// The replicas that run here, in the order of their shards.
+  public var replicas: [ReplicaView] { node.replicas.map { ReplicaView(replica: $0) } }
+  /// Bytes of the replicas' states and logs: what a simulation takes for the process's memory.
+  public var memoryHeld: Int {
+    node.replicas.reduce(0) { $0 + $1.machine.memoryByteCount + $1.machine.spareByteCount + $1.raft.logBytes }
+  }
+  /// Where each replica stands, a line each: for a person who looks into a failure.
+  public var report: String { NodeReport.text(of: node) }
 }
 
 /// One replica, to look at.
@@ -70,9 +95,9 @@ public struct ReplicaView {
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
   /// When an entry of commands was stamped, in microseconds.
-  public static func stamp(of entry: LogEntry) -> Int64? { entry.kind == .command ? Node.stamp(of: entry) : nil }
+  public static func stamp(of entry: LogEntry) -> Int64? { entry.kind == .command ? EntryHeader.stamp(of: entry) : nil }
   /// Of the newest entry of commands that is not known to be committed.
-  public var newestUncommittedStamp: Int64? { replica.raft.newestUncommittedCommand.map(Node.stamp(of:)) }
+  public var newestUncommittedStamp: Int64? { replica.raft.newestUncommittedCommand.map(EntryHeader.stamp(of:)) }
   /// Throws what is broken of the ledger's state. O(state).
   public func checkInvariants() throws { try (replica.machine as? LedgerMachine)?.checkInvariants() }
   /// The same of accounts, lots, holds and sums alone. O(members).
@@ -86,20 +111,4 @@ extension Topology {
     let slot = Slot(hash: hash)
     return shards.first { $0.slots.contains(slot) }?.shard
   }
-}
-
-extension Node {
-  /// The process has died in the middle of an entry: what it would do next it does not do.
-  public var hasTrapped: Bool { replicas.contains { $0?.hasTrapped == true } }
-  public var identity: NodeID { id }
-  /// What this node knows of who holds what.
-  public var knownTopology: Topology? { topology }
-  /// Votes may be lost here: it counts in no majority until it is replaced.
-  public var mustBeReplaced: Bool { me.fence != 0 || replicas.contains { $0?.raft.isFenced == true } }
-  /// A replica or journal here lacks something, or the node is fenced: alarm `CORRUPT`.
-  public var lacksSomething: Bool { isCorrupt }
-  /// Bytes of its log that hold records which are still needed, as last looked at.
-  public var pinnedLogBytes: UInt64? { disk.gauges?.log.pinnedBytes }
-  /// The replicas that run here, in the order of their shards.
-  public var replicaViews: [ReplicaView] { replicas.compactMap { $0.map { ReplicaView(replica: $0) } } }
 }

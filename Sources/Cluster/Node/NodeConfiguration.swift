@@ -67,6 +67,9 @@ public struct NodeConfiguration: Sendable {
   public var semantics = NodeConfiguration.newestSemantics
   public static let newestSemantics = Semantics.newest
 
+  /// A write to the log that takes longer is slow: half an election timeout.
+  var slowWrite: UInt64 { UInt64(electionTicks) * heartbeatInterval / 2 }
+
   public init(name: String, region: String, clientAddress: String, peerAddress: String, join: [String]) {
     self.name = name
     self.region = region

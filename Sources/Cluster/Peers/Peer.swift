@@ -21,15 +21,15 @@ final class Peer {
   var outgoing: LinkID?
   /// The link that it opened and that we hear it on.
   var incoming: LinkID?
+  /// It has said something on its present link beside the greeting: so that link stands for it as well, and no answer that
+  /// it gives is lost for want of it.
+  var isSpeaking = false
   /// Messages of this turn.
   var outbox = ByteBuffer(capacity: 4096)
   /// Of the outgoing link: how many bytes may be under way, and what waits for room.
-  var budget = LinkBudget()
-  var turns = FairTurns<LinkFlow>()
-  var held: [ShardID: HeldAppends] = [:]
-  /// Bytes of frames received on the incoming link, and how many of them the peer has been told of.
-  var received: UInt64 = 0
-  var receivedTold: UInt64 = 0
+  var queue = LinkQueue()
+  /// Of the incoming link.
+  var received = ReceivedBytes()
   /// When it was last heard, on the monotonic clock.
   var lastHeard: UInt64 = 0
   /// When we said the last that the life on its seat has heard of us, on our monotonic clock.
@@ -41,19 +41,8 @@ final class Peer {
   /// It has heard nothing on this link yet, or what it knows is not what was told.
   var needsWholeStatus = true
   var clock = PeerClock()
-  var disk = PeerDisk()
-  /// How near it is to the end of its memory, as it last told.
-  var memory = MemoryLevel.ok
-  /// It has said that one of its replicas is damaged or stopped.
-  var isCorrupt = false
-  /// Entries that it does not apply, as far as it has told; and whether it was told of such here.
-  var poisons: [PeerPoison] = []
-  var isToldOfPoison = false
-  /// It has said that one of its replicas forgets request ids before their time.
-  var isForgettingEarly = false
-  /// Shards of which its replicas have much to apply yet; and whether it was told of such here.
-  var replaying: Set<ShardID> = []
-  var isToldOfReplaying = false
+  /// How it does, as it last told.
+  var condition = NodeCondition()
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id
@@ -61,65 +50,24 @@ final class Peer {
     self.hello = hello
   }
 
-  /// It has said something on its present link beside the greeting: so that link stands for it as well, and no answer that
-  /// it gives is lost for want of it.
-  var isSpeaking = false
+  /// Puts a message into this turn's frame: `write` appends its body.
+  @inline(__always)
+  func say(_ kind: PeerMessageKind, _ write: (inout ByteBuffer) -> Void) {
+    let start = outbox.beginMessage(kind)
+    write(&outbox)
+    outbox.endMessage(start)
+  }
+  func say(_ kind: PeerMessageKind) { say(kind) { _ in } }
+
   /// The outgoing link is another, or none.
   func forgetWaiting() {
     outbox.removeAll()
-    budget = LinkBudget()
-    turns = FairTurns()
-    held.removeAll()
+    queue = LinkQueue()
   }
 
   /// Both directions stand: what is asked can be answered.
   var isConnected: Bool { outgoing != nil && incoming != nil }
   var isConnectedOrSelf: Bool { index == 0 || isConnected }
-}
 
-/// An address that this node keeps a link to.
-struct Dial {
-  var address: String
-  /// The request to open, while it is under way.
-  var request: UInt64?
-  var link: LinkID?
-  /// When the link was opened, on the monotonic clock.
-  var openedAt: UInt64 = 0
-  var nextAttempt: UInt64 = 0
-  var backoff: UInt64 = 50_000
-  /// It turned out to be this node, or another address of a peer that is linked already.
-  var isFutile = false
-}
-
-/// A connection between nodes.
-struct Link {
-  let id: LinkID
-  /// The address that we dialled; nil if the other side opened it.
-  var dialled: String?
-  var bulk = false
-  /// Monotonic µs.
-  var openedAt: UInt64 = 0
-  /// Who is at the other end, once it has proved it and has its seat.
-  var peer: UInt32?
-  /// Nil once `peer` is known.
-  var greeting: Greeting? = Greeting()
-  /// It was opened towards us, and whoever opened it has not proved who it is.
-  var isStrange: Bool { dialled == nil && !bulk && greeting?.isProven == false }
-}
-
-/// What was said on a link before it carries messages.
-struct Greeting {
-  /// The hellos, byte for byte: what proofs are bound to.
-  var sent: [UInt8] = []
-  var received: [UInt8] = []
-  /// The other side knows that this life has its seat.
-  var hasSaidSeated = false
-  var hello: Hello?
-  var isProven = false
-  /// Monotonic µs.
-  var provenAt: UInt64 = 0
-  /// This side has judged who the other is, and need not again before it says more.
-  var isSettled = false
-  /// The other side would take this life for the holder of its seat.
-  var isWelcome = false
+  func isSilent(for limit: UInt64, now: Moment) -> Bool { now.monotonic - min(now.monotonic, lastHeard) >= limit }
 }

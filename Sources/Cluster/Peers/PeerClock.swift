@@ -75,3 +75,28 @@ struct PeerClock {
   /// The link was lost: what comes next may be of another life.
   mutating func forget() { self = PeerClock() }
 }
+
+extension Peer {
+  /// Sends a reading of this node's clocks, and what it last heard of the peer's.
+  func sendClock(now: Moment, isOff: Bool) {
+    say(.clock) {
+      $0.append(now.wall.microseconds)
+      $0.append(now.monotonic)
+      let heard = clock.lastHeard
+      $0.append(heard?.theirs ?? 0)
+      $0.append(heard.map { now.monotonic - $0.ours } ?? 0)
+      $0.append(UInt8(isOff ? 1 : 0))
+    }
+  }
+  /// Takes such a reading of the peer's. Returns when this node said what the peer has heard of it last.
+  func receiveClock(_ reader: inout ByteReader, now: Moment) throws(MalformedBytes) -> UInt64 {
+    let wall = Stamp(microseconds: try reader.read())
+    let monotonic = try reader.read(UInt64.self)
+    let echoed = try reader.read(UInt64.self)
+    let heldFor = try reader.read(UInt64.self)
+    clock.heard(wall: wall, monotonic: monotonic, echoed: echoed, heldFor: heldFor, now: now)
+    clock.isOff = try reader.read(UInt8.self) != 0
+    if echoed <= now.monotonic { lastEcho = max(lastEcho, echoed) }
+    return echoed
+  }
+}

@@ -44,19 +44,15 @@ enum PeerMessageKind: UInt8 {
   /// The receiver's replica differs from what a majority came to: `shard:u32 index:u64`.
   case deviant = 20
 
-  /// What the sender's disk is like: see `PeerDisk`.
-  case disk = 21
-  /// Entries that the sender does not apply: see `Poison`.
-  case poison = 40
-  /// The receiver is to try such an entry of a shard again: `shard:u32`.
+  /// How the sender does: see `NodeCondition`.
+  case condition = 21
+  /// The receiver is to try an entry of a shard again that it does not apply: `shard:u32`.
   case clearPoison = 41
-  /// Shards whose replicas at the sender have much to apply yet: `shard:u32*`.
-  case replaying = 42
 
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30
 
-  // How a cluster begins: see `Node+Init`.
+  // How a cluster begins: see `Beginning`.
   /// A plan that the receiver is asked to promise itself to: `ClusterPlan`.
   case propose = 22
   /// The receiver's plan is promised, durably: `cluster:u64`.
@@ -101,7 +97,7 @@ extension ByteBuffer {
   mutating func endMessage(_ start: Int) { patch(UInt32(count - start), at: start - 4) }
 }
 
-/// What a node tells of itself when a link opens: see `Node+Greeting`.
+/// What a node tells of itself when a link opens: see `PeerLinks+Greeting`.
 struct Hello: Hashable, Sendable {
   var node: NodeID
   var name: String
@@ -150,6 +146,16 @@ struct Hello: Hashable, Sendable {
     self.peerAddress = peerAddress
     self.version = version
     self.cluster = cluster
+  }
+  /// What a node says of itself before it belongs to a cluster.
+  init(of me: NodeIdentity, _ configuration: NodeConfiguration, logPosition: UInt64) {
+    self.init(
+      node: me.id, name: configuration.name, region: configuration.region, clientAddress: configuration.clientAddress,
+      peerAddress: configuration.peerAddress, version: configuration.version, cluster: 0)
+    life = me.life
+    predecessor = me.predecessor
+    self.logPosition = logPosition
+    semantics = configuration.semantics
   }
   /// What a newer build says beside is no matter of this one.
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {

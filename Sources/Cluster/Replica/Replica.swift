@@ -260,9 +260,11 @@ final class Replica {
     return true
   }
 
+  /// Stamps of others, deliveries' and markers', that are further ahead are not proposed: followers would not take them (µs).
+  static let stampTolerance: Int64 = 1_000_000
   /// Whether followers would take an entry of that stamp.
   func isWithinReach(_ stamp: Stamp) -> Bool {
-    stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Node.stampTolerance
+    stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Replica.stampTolerance
   }
 
   // MARK: Proposing
@@ -355,7 +357,7 @@ final class Replica {
     if ready.isRepaired { outbox.isRepaired = true }
     if let rival = ready.rival {
       quarantine(
-        "two lead it in term \(raft.term.rawValue): this node, and \(Node.hex(rival.rawValue)); see that no two nodes run on"
+        "two lead it in term \(raft.term.rawValue): this node, and \(rival.hex); see that no two nodes run on"
           + " copies of one data directory")
     }
     if ready.successor != nil {

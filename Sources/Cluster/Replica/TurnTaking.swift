@@ -15,6 +15,9 @@ struct TurnTaking {
   /// With so much to propose or apply a replica's turn is worth a thread.
   private let parallelBytes: Int
 
+  init(runner: (any TurnRunner)?, _ configuration: NodeConfiguration) {
+    self.init(runner: runner, applyWork: configuration.applyWork, parallelBytes: configuration.parallelBytes)
+  }
   init(runner: (any TurnRunner)?, applyWork: Int, parallelBytes: Int) {
     self.runner = runner
     self.applyWork = applyWork
@@ -23,25 +26,24 @@ struct TurnTaking {
 
   /// What one turn may apply is shared by the replicas that have more to apply than that; each gets on. Others get what
   /// these leave, or wait for the next turn, in which they have their share.
-  mutating func shareWork(among replicas: [Replica?]) {
+  mutating func shareWork(among replicas: ReplicaTable) {
     workLeft = applyWork
     var waiting = 0
-    for replica in replicas where replica?.hasBacklog == true { waiting += 1 }
+    for replica in replicas where replica.hasBacklog { waiting += 1 }
     let share = max(1, applyWork / max(1, waiting))
     for replica in replicas {
-      guard let replica else { continue }
       replica.applyAllowance = share
       if replica.hasBacklog { replica.isDirty = true }
     }
   }
 
   /// Each replica to which something has happened takes a turn.
-  mutating func take(_ replicas: [Replica?], clock: Stamp, earliest: Stamp?) {
+  mutating func take(_ replicas: ReplicaTable, clock: Stamp, earliest: Stamp?) {
     turned.removeAll(keepingCapacity: true)
     var heavy = 0
     var isAnySuspect = false
     for replica in replicas {
-      guard let replica, replica.isDirty else { continue }
+      guard replica.isDirty else { continue }
       replica.isDirty = false
       turned.append(replica)
       // Side by side with others nobody could tell at whose entry the process dies.

@@ -62,15 +62,10 @@ struct Gauge: Sendable {
   }
 }
 
-extension Node {
-  private static let gaugeLists = [clientGauges, clusterGauges, snapshotGauges, diskGauges, memoryGauges]
-
-  /// All figures with their values, section by section: those that are looked up before those that are kept.
-  var metrics: [(metric: Metric, value: String)] {
-    let looked = Node.gaugeLists.joined().map { ($0.metric, $0.read(self)) }
-    let kept = [Mirror(reflecting: counters), Mirror(reflecting: gauges)].flatMap(\.children)
-      .compactMap { $0.value as? any AnyMeasured }.map { ($0.metric, $0.text) }
-    let all = looked + kept
-    return Metric.Section.allCases.flatMap { section in all.filter { $0.0.section == section } }
+extension Metric {
+  /// Those that are kept as properties with `@Measured`, and their values.
+  static func kept(in owners: [Any]) -> [(metric: Metric, value: String)] {
+    owners.flatMap { Mirror(reflecting: $0).children }.compactMap { $0.value as? any AnyMeasured }
+      .map { ($0.metric, $0.text) }
   }
 }

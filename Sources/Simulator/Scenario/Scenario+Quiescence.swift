@@ -69,7 +69,7 @@ extension Scenario {
     let isDone = { [self] in failure != nil || clients.allSatisfy(\.pending.isEmpty) }
     var quiet = simulation.run(for: patience, until: isDone)
     // A majority that has to be sent a snapshot first takes its time: here its pieces are of a few bytes.
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     if !quiet && (reports.lastInstall > began || views.contains(where: \.sendsSnapshot)) {
       quiet = simulation.run(for: 3 * patience, until: isDone)
       // Over narrow ways more yet: as long as more comes, ten minutes at most.
@@ -96,10 +96,10 @@ extension Scenario {
     // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
     // may all be needed.
     let present = Simulation.epoch + Int64(simulation.now) + 400_000
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     let isFutureThere = views.contains { $0.newestUncommittedStamp ?? 0 > present }
     if isFutureThere || clocks.haveJumpedFar && simulation.hosts.contains(where: { $0.node == nil }) { return }
-    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
+    guard let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).first else { return }
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
     var order = Array(simulation.hosts.indices)
     for i in order.indices.reversed() { order.swapAt(i, Int(random.below(UInt64(i + 1)))) }

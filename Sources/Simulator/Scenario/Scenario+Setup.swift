@@ -15,11 +15,11 @@ extension Scenario {
     for _ in 0..<600 where failure == nil {
       simulation.run(for: 50_000)
       let isLed = simulation.hosts.allSatisfy { host in
-        host.node?.knownTopology != nil && host.node?.replicaViews.allSatisfy { $0.commitIndex > LogIndex(0) } == true
+        host.node?.view.topology != nil && host.node?.view.replicas.allSatisfy { $0.commitIndex > LogIndex(0) } == true
       }
       if isLed { break }
     }
-    if let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first {
+    if let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).first {
       shardMembers = Scenario.membersOfShards(topology)
     }
     var lines = ["PROGRAM SET main earn=1/100 expire=\(plan.traffic.sideMembers > 0 ? "1d backdate=5d" : "never")"]
@@ -48,7 +48,7 @@ extension Scenario {
 
   /// A minority of every group at most.
   private func chooseDamageable() {
-    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return }
+    guard let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).first else { return }
     founders = simulation.hosts.map(\.nodeID)
     let groups = topology.shards.map(\.voters) + [topology.directoryVoters]
     var order = Array(simulation.hosts.indices)

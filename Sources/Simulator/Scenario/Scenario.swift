@@ -94,7 +94,7 @@ public final class Scenario {
     observer.dies = { [unowned self] in dies(ofEntry: $1, of: $0, $2) }
     simulation.trapped = { [unowned self] host in restart(host.number) }
     observer.isInCluster = { [unowned self] node in
-      simulation.hosts.contains { $0.nodeID == node && ($0.node == nil || $0.node?.knownTopology != nil) }
+      simulation.hosts.contains { $0.nodeID == node && ($0.node == nil || $0.node?.view.topology != nil) }
     }
     observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
     simulation.reachabilityChanged = { [unowned self] in watch.noteReachability(in: simulation) }

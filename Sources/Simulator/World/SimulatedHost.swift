@@ -49,7 +49,7 @@ public final class SimulatedHost {
   }
 
   /// Bytes of memory that its process uses, as far as they grow with what it holds.
-  public var memoryUsed: UInt64 { node.map { UInt64($0.memoryHeld) } ?? 0 }
+  public var memoryUsed: UInt64 { node.map { UInt64($0.view.memoryHeld) } ?? 0 }
   /// So that the process counts as using `share` hundredths of what it may.
   public func setMemoryLimit(asUsed share: UInt64) {
     guard let node else { return }

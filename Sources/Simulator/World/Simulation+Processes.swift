@@ -201,7 +201,7 @@ extension Simulation {
     guard let node = host.node else { return }
     var effects = Effects<NodeWork>()
     node.flush(now: moment(host), into: &effects)
-    if node.hasTrapped {
+    if node.view.hasTrapped {
       // What it did in this turn it has not done: it died before anything of it left.
       tell(host.number, "dies of a trap")
       note(0x78A9, UInt64(host.number))

@@ -129,7 +129,7 @@ public final class Simulation {
         + zip(Event.kinds, counts).map { "\($0) \($1)" }.joined(separator: ", ")
     ]
     for host in hosts {
-      lines.append("\(host.configuration.name): \(host.node?.report ?? "not running \(host.failure ?? "")")")
+      lines.append("\(host.configuration.name): \(host.node?.view.report ?? "not running \(host.failure ?? "")")")
     }
     for (id, wire) in network.wires.sorted(by: { $0.key < $1.key }) {
       let ends = wire.ends.map {

@@ -21,7 +21,7 @@ extension Scenario {
   /// Whether an operator knows why a request is not answered: its shard has no leader, or a replica of it is bad, or a
   /// node with one does not start.
   func isReported(_ pending: RetryingClient.Pending) -> Bool {
-    guard let topology = simulation.hosts.compactMap({ $0.node?.knownTopology }).first else { return true }
+    guard let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).first else { return true }
     var groups = topology.shards.map { ($0.shard, $0.voters) }
     // Cards and the catalogue are any shard's matter.
     if !pending.isSide {
@@ -31,7 +31,7 @@ extension Scenario {
     groups.append((.directory, topology.directoryVoters))
     let out = founders.indices.filter { simulation.hosts[$0].node == nil || damage.wiped.contains($0) }
       .map { founders[$0] }
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     return groups.contains { shard, voters in
       reports.leaderless.contains(shard) || voters.contains { out.contains($0) }
         || views.contains { $0.shard == shard && $0.isBad }

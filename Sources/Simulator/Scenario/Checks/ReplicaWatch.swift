@@ -46,7 +46,7 @@ struct ReplicaWatch {
     for host in simulation.hosts where !host.isFrozen {
       let heard = simulation.hosts.filter { $0 !== host && simulation.isHeard($0.number, by: host.number) }
         .map(\.nodeID)
-      for view in host.node?.replicaViews ?? [] where !view.voters.contains(where: heard.contains) {
+      for view in host.node?.view.replicas ?? [] where !view.voters.contains(where: heard.contains) {
         found[Place(view)] = isolated[Place(view)] ?? view.term
       }
     }
@@ -89,7 +89,7 @@ extension Scenario {
     }
   }
   private func checkReplicas() {
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
     for number in 0...plan.shards {
       let shard = ShardID(UInt32(number))

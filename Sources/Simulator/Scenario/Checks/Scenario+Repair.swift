@@ -10,7 +10,7 @@ extension Scenario {
     for round in 0..<3 where failure == nil {
       for (number, host) in simulation.hosts.enumerated() where !damage.wiped.contains(number) {
         // A journal that is found to have rotted is fetched at the next start.
-        if round > 0, host.node?.lacksSomething == true { simulation.killProcess(number) }
+        if round > 0, host.node?.view.lacksSomething == true { simulation.killProcess(number) }
         if host.node == nil { simulation.start(number) }
       }
       // What comes in pieces of a few bytes takes its time: as long as more comes, it is waited for, ten minutes at most.
@@ -57,7 +57,7 @@ extension Scenario {
     guard let node = host.node else {
       return ["restore the file", "replace the node"].contains { host.failure?.hasSuffix($0) == true }
     }
-    if node.mustBeReplaced { return true }
+    if node.view.mustBeReplaced { return true }
     return hasLostWrites(host)
   }
   func hasLostWrites(_ host: SimulatedHost) -> Bool {
@@ -66,7 +66,7 @@ extension Scenario {
   private func why(_ number: Int) -> String {
     let host = simulation.hosts[number]
     guard let node = host.node else { return host.failure ?? "it does not run" }
-    return node.replicaViews.filter { $0.isBad || $0.lastIndex != $0.appliedIndex }
+    return node.view.replicas.filter { $0.isBad || $0.lastIndex != $0.appliedIndex }
       .map { "shard \($0.shard.rawValue) bad=\($0.isBad) applied=\($0.appliedIndex.rawValue)" }.joined(separator: ", ")
   }
 
@@ -88,16 +88,16 @@ extension Scenario {
 
   /// Hosts that do not run, lack something, or are behind.
   private func lacking() -> [Int] {
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     var newest: [ShardID: LogIndex] = [:]
     for view in views { newest[view.shard] = max(newest[view.shard] ?? LogIndex(0), view.commitIndex) }
     return simulation.hosts.indices.filter { number in
       guard !damage.wiped.contains(number) else { return false }
       let host = simulation.hosts[number]
-      guard let node = host.node, !node.lacksSomething, let topology = node.knownTopology else { return true }
+      guard let node = host.node, !node.view.lacksSomething, let topology = node.view.topology else { return true }
       let groups = [topology.directoryVoters] + topology.shards.map(\.voters)
-      guard node.replicaViews.count >= groups.count(where: { $0.contains(host.nodeID) }) else { return true }
-      return node.replicaViews.contains { $0.isBad || $0.appliedIndex != newest[$0.shard] }
+      guard node.view.replicas.count >= groups.count(where: { $0.contains(host.nodeID) }) else { return true }
+      return node.view.replicas.contains { $0.isBad || $0.appliedIndex != newest[$0.shard] }
     }
   }
 }

@@ -14,7 +14,7 @@ extension Scenario {
   }
 
   func verify() {
-    for number in damage.wiped.sorted() where simulation.hosts[number].node?.replicaViews.isEmpty == false {
+    for number in damage.wiped.sorted() where simulation.hosts[number].node?.view.replicas.isEmpty == false {
       return fail("a node that is new takes part in a group")
     }
     guard waitForConvergence(), checkAudit() else { return }
@@ -38,7 +38,7 @@ extension Scenario {
   /// No log is much longer than it may be, whoever held it back.
   private func checkLogs() {
     for number in up where failure == nil {
-      let pinned = simulation.hosts[number].node?.pinnedLogBytes ?? 0
+      let pinned = simulation.hosts[number].node?.view.pinnedLogBytes ?? 0
       if pinned > UInt64(plan.sizes.logLimitBytes) * 2 {
         fail("\(simulation.hosts[number].name) has a log of \(pinned) bytes, and may have \(plan.sizes.logLimitBytes)")
       }
@@ -81,14 +81,14 @@ extension Scenario {
     }
     tell(-1, "replicas agree after \((simulation.now - began) / 1000) ms")
     for number in up {
-      for view in simulation.hosts[number].node?.replicaViews ?? [] { observer.check(view) }
+      for view in simulation.hosts[number].node?.view.replicas ?? [] { observer.check(view) }
     }
     return failure == nil
   }
 
   private func difference(_ shard: UInt32) -> String? {
     let views = up.compactMap { number in
-      simulation.hosts[number].node?.replicaViews.first { $0.shard.rawValue == shard }
+      simulation.hosts[number].node?.view.replicas.first { $0.shard.rawValue == shard }
     }
     let best = views.map(\.commitIndex).max() ?? LogIndex(0)
     guard views.allSatisfy({ $0.appliedIndex == best && $0.lastIndex == best }) else {

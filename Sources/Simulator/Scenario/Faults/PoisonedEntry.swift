@@ -25,7 +25,7 @@ struct PoisonedEntry {
 extension Scenario {
   /// The next entry of a shard is poisoned on these hosts, a few times each.
   func poisonNextEntry(of shard: ShardID, on victims: [Int]) {
-    let views = simulation.hosts.flatMap { $0.node?.replicaViews ?? [] }.filter { $0.shard == shard }
+    let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }.filter { $0.shard == shard }
     let applied = views.map(\.appliedIndex).max() ?? LogIndex(0)
     var left = simulation.hosts.map { _ in 0 }
     for victim in victims { left[victim] = 1 + Int(random.below(4)) }
@@ -56,7 +56,7 @@ extension Scenario {
     for host in simulation.hosts where !down.contains(host.number) { clearPoison(at: host) }
   }
   private func clearPoison(at host: SimulatedHost) {
-    for view in host.node?.replicaViews ?? [] where view.poison != nil {
+    for view in host.node?.view.replicas ?? [] where view.poison != nil {
       // The node that is asked has all others in reach try again too.
       poisoned?.forgive()
       guard let client = simulation.connect(to: host.number) else { return }

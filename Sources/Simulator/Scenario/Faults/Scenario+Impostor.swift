@@ -24,11 +24,11 @@ extension Scenario {
   /// Whether a host's process is the node that a majority of the directory's voters know, it being none of these.
   private func isKnown(_ number: Int) -> Bool {
     let host = simulation.hosts[number]
-    guard let node = host.node, node.isSeated, !isAtRisk(number), let voters = node.knownTopology?.directoryVoters
+    guard let node = host.node, node.view.isSeated, !isAtRisk(number), let voters = node.view.topology?.directoryVoters
     else { return false }
     let knowing = simulation.hosts.filter { other in
       other.number != number && voters.contains(other.nodeID)
-        && other.node?.lifeInDirectory(of: host.nodeID) == node.life
+        && other.node?.view.lifeInDirectory(of: host.nodeID) == node.view.life
     }
     return knowing.count * 2 > voters.count
   }
@@ -39,7 +39,7 @@ extension Scenario {
   }
 
   private func takeCopy(of number: Int) {
-    guard isKnown(number), let life = simulation.hosts[number].node?.life else { return scheduleImpostor() }
+    guard isKnown(number), let life = simulation.hosts[number].node?.view.life else { return scheduleImpostor() }
     let copy = simulation.hosts[number].disk.copy()
     tell(number, "*** its disk is copied")
     simulation.killProcess(number)
@@ -51,7 +51,7 @@ extension Scenario {
   private func replace(_ number: Int, by copy: MemoryFileSystem, of life: LifeID, tries: Int) {
     simulation.call(after: 1_000_000) { [self] in
       guard isFaultPhase, failure == nil else { return }
-      guard isKnown(number), simulation.hosts[number].node?.life != life else {
+      guard isKnown(number), simulation.hosts[number].node?.view.life != life else {
         return tries > 0 ? replace(number, by: copy, of: life, tries: tries - 1) : scheduleImpostor()
       }
       let host = simulation.hosts[number]
@@ -75,7 +75,7 @@ extension Scenario {
   func putBack(_ number: Int) {
     guard let disk = impostors.realDisks[number] else { return }
     let host = simulation.hosts[number]
-    if host.node?.isSeated == true { reportViolation("a copy of \(host.name)'s disk has its seat") }
+    if host.node?.view.isSeated == true { reportViolation("a copy of \(host.name)'s disk has its seat") }
     simulation.kill(number)
     if host.node == nil { host.disk = disk }
     impostors.realDisks[number] = nil

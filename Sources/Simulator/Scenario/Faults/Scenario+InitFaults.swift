@@ -47,7 +47,7 @@ extension Scenario {
   }
 
   private func hasOneCluster() -> Bool {
-    let clusters = simulation.hosts.map { $0.node?.knownTopology?.cluster ?? 0 }
+    let clusters = simulation.hosts.map { $0.node?.view.topology?.cluster ?? 0 }
     if Set(clusters).count > 1 { reportViolation("nodes of one CLUSTER INIT are in different clusters: \(clusters)") }
     return failure == nil
   }

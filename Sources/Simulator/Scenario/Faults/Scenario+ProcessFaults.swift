@@ -35,7 +35,7 @@ extension Scenario {
   /// Where acknowledged entries are missing, a node at another address is taken for an older copy, as it must be.
   func move(_ fault: Fault) -> Bool {
     let number = fault.host.number
-    guard fault.host.node?.isSeated == true, impostors.realDisks[number] == nil, !damage.hosts.contains(number)
+    guard fault.host.node?.view.isSeated == true, impostors.realDisks[number] == nil, !damage.hosts.contains(number)
     else { return false }
     let hangs = random.chance(500)
     let name = "moved-\(tally[.move] + 1)"
@@ -45,7 +45,7 @@ extension Scenario {
     return true
   }
   func trap(_ fault: Fault) -> Bool {
-    guard poisoned?.isSpent ?? true, let shard = fault.host.node?.replicaViews.map(\.shard), !shard.isEmpty
+    guard poisoned?.isSpent ?? true, let shard = fault.host.node?.view.replicas.map(\.shard), !shard.isEmpty
     else { return false }
     let isEverywhere = random.chance(500)
     poisonNextEntry(
@@ -59,7 +59,7 @@ extension Scenario {
   }
 
   func starve(_ fault: Fault) {
-    let leaders = simulation.hosts.filter { $0.node?.replicaViews.contains(where: \.isLeader) == true }
+    let leaders = simulation.hosts.filter { $0.node?.view.replicas.contains(where: \.isLeader) == true }
     let starved = leaders.isEmpty || random.chance(300) ? fault.host.number : random.pick(leaders).number
     let time = 1_000_000 + random.below(8_000_000)
     tell(starved, "*** starve for \(time / 1000) ms")

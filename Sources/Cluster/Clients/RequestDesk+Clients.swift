@@ -1,0 +1,174 @@
+import Base
+import Protocol
+import Vocabulary
+
+/// Terminals: bytes to requests, and answers back in the order of the requests.
+extension RequestDesk {
+  func opened(_ id: ClientID, from address: String) {
+    clients.open(id, from: address, at: now.wall)
+    counters.accepted += 1
+  }
+
+  /// What one client may have answered at once in one turn, in bytes; and requests that cost far more than others.
+  private static let outputShare = 256 << 10
+  private static let costlyShare = 8
+
+  /// Takes requests in, as many as may be; the rest is to come again. Returns how many bytes are done with.
+  /// - Parameter node: answers what is asked of the node itself.
+  func received(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, _ node: some AnswersForItself) -> Int {
+    guard let client = clients[id] else { return bytes.count }
+    var offset = 0
+    var costly = 0
+    while offset < bytes.count {
+      if client.output.count >= RequestDesk.outputShare || costly >= RequestDesk.costlyShare {
+        client.awaitsFlush = true
+        clients.stopReading(client, &turn.out)
+        break
+      }
+      if clients.isFull(client) {
+        clients.stopReading(client, &turn.out)
+        break
+      }
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      switch parser.next(rest, &client.framing) {
+      case .request(let consumed):
+        guard take(client, raw: UnsafeRawBufferPointer(rebasing: rest[..<consumed]), node) else {
+          // A barrier: what was asked before is answered first, then this is read again.
+          client.framing = Framing()
+          clients.stopReading(client, &turn.out)
+          clients.markDirty(client)
+          return offset
+        }
+        offset += consumed
+        if parser.request.rule.pointee.traits.contains(.costly) { costly += 1 }
+      case .incomplete:
+        clients.markDirty(client)
+        return offset
+      case .empty(let consumed):
+        offset += consumed
+      case .refused(let consumed, let message):
+        offset += consumed
+        counters.refusedLines += 1
+        client.answerNow { ReplyRenderer.error(.malformed, message, into: &$0) }
+      case .fatal(let message):
+        offset = bytes.count
+        client.answerNow { ReplyRenderer.error(.malformed, message, into: &$0) }
+        client.closing = true
+      }
+    }
+    clients.markDirty(client)
+    return client.closing ? bytes.count : offset
+  }
+
+  /// It will say no more.
+  func ended(_ id: ClientID) {
+    guard let client = clients[id] else { return }
+    client.closing = true
+    clients.markDirty(client)
+  }
+
+  func closed(_ id: ClientID) {
+    if let client = clients[id] { clients.release(client, close: false, &turn.out) }
+  }
+
+  func isIdle(_ id: ClientID) -> Bool { clients[id].map { $0.outstanding == 0 && $0.output.isEmpty } ?? true }
+
+  // MARK: Answers
+
+  @inline(__always)
+  func answer(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) { clients.answer(owner, reply, &turn.out) }
+  func answerError(_ owner: EdgeItem.Owner, _ code: ErrorCode, _ text: String) {
+    clients.answerError(owner, code, text, &turn.out)
+  }
+  /// Answers with what `write` puts into a reply.
+  func answer(_ owner: EdgeItem.Owner, _ write: (inout ReplyWriter) -> Void) {
+    reply.buffer.removeAll()
+    write(&reply)
+    answer(owner, reply.buffer.bytes)
+  }
+  @inline(__always)
+  func client(of owner: EdgeItem.Owner) -> Client? { clients.client(of: owner) }
+
+  // MARK: One request
+
+  /// Takes a request in. False: it is a barrier, and something before it is not answered yet.
+  private func take(_ client: Client, raw: UnsafeRawBufferPointer, _ node: some AnswersForItself) -> Bool {
+    let request = parser.request
+    counters.requests += 1
+    if client.isReserved && !mayBeServed(client, request) { return true }
+    if request.rule.pointee.route == .connection || client.session.isAfterMulti {
+      return takeConnection(client, request, node)
+    }
+    if RequestDesk.isBarrier(request) {
+      guard client.outstanding == 0 else {
+        client.awaitsIdle = true
+        return false
+      }
+      client.barrier = true
+    }
+    let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
+    let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
+    let slot = client.openSlot(records: records)
+    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
+    if request.rule.pointee.route == .node {
+      if isServed(request, owner) { node.answer(request, owner) }
+    } else {
+      route(request, raw: raw, owner: owner, client: client)
+    }
+    return true
+  }
+
+  private func takeConnection(_ client: Client, _ request: Request, _ node: some AnswersForItself) -> Bool {
+    // Changes how answers look, or ends them: what came before must be out first.
+    if request.verb != .ping && client.outstanding > 0 {
+      client.awaitsIdle = true
+      return false
+    }
+    let host = Host(node: node, now: now.wall, clients: clients)
+    var quit = false
+    var session = client.session
+    client.answerNow { output in
+      let outcome = ConnectionCommands.respond(to: request, session: &session, host: host, into: &output)
+      if case .quit = outcome { quit = true }
+    }
+    client.session = session
+    if quit { client.closing = true }
+    return true
+  }
+
+  private static func isBarrier(_ request: Request) -> Bool {
+    let traits = request.rule.pointee.traits
+    return traits.contains(.barrier) || traits.contains(.barrierWithCard) && request.has(.card)
+  }
+
+  /// Whether a request of a client on a reserved place is served; else it is answered here. Once there is room, the client
+  /// has an ordinary place.
+  private func mayBeServed(_ client: Client, _ request: Request) -> Bool {
+    if clients.places.takeOrdinary() {
+      client.isReserved = false
+      return true
+    }
+    if request.rule.pointee.traits.contains(.reserved) { return true }
+    client.answerNow {
+      ReplyRenderer.error(
+        .busy,
+        "all but the last \(ClientPlaces.reservedMax) connections are taken, and those answer only CLUSTER, HEALTH, INFO and"
+          + " AUTH; nothing was done", into: &$0)
+    }
+    return false
+  }
+}
+
+/// What a connection may ask of the node itself.
+private struct Host<Itself: AnswersForItself>: SessionHost {
+  let node: Itself
+  let now: Stamp
+  let clients: ClientTable
+  var version: String { node.version }
+  var nodeName: String { node.name }
+  func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
+    .withoutUsers(user: user)
+  }
+  var sessions: [Session] { clients.all.map(\.session) }
+  func infoSections() -> [InfoSection] { node.infoSections() }
+}

@@ -1,0 +1,210 @@
+import Base
+import Ledger
+import Protocol
+import Vocabulary
+
+/// Requests to commands and queries, each to the stream of its shard.
+extension RequestDesk {
+  typealias Bytes = UnsafeRawBufferPointer
+
+  /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
+  func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
+    guard isServed(request, owner) else { return }
+    switch request.rule.pointee.route {
+    case .member: routeByMember(request, raw, owner, client, resolved)
+    case .transaction: send(request, to: request.transaction(0).slot, owner, client)
+    case .card, .cardIfGiven: send(request, to: slotOfCardOrMember(request, client), owner, client)
+    case .directory: routeToDirectory(request, owner, client)
+    case .connection, .inner, .node: answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+  /// Whether there is a cluster, or none is needed; else it is answered here.
+  func isServed(_ request: Request, _ owner: EdgeItem.Owner) -> Bool {
+    // There are slots as soon as there is a topology, of which the question alone would make a copy.
+    if edge.hasSlots || request.rule.pointee.traits.contains(.alone) { return true }
+    answerError(owner, .unavailable, withoutCluster)
+    return false
+  }
+
+  private func slotOfCardOrMember(_ request: Request, _ client: Client) -> Slot {
+    let rule = request.rule.pointee
+    return Command.scope(of: request) == .card
+      ? Command.cardSlot(request.bytes(at: rule.card), tenant: client.session.tenant)
+      : Command.memberSlot(request.bytes(at: rule.party), tenant: client.session.tenant)
+  }
+
+  /// Why a node that belongs to no cluster serves nothing, and who does.
+  private var withoutCluster: String {
+    guard membership.cluster == 0, let member = peers.member else { return "there is no cluster yet: run 'tally init'" }
+    return "this node is not in the cluster yet; ask \(member.name) at \(member.clientAddress)"
+  }
+
+  /// Appends to the stream that owns a slot, unless too much waits there already.
+  @inline(__always)
+  private func submit(
+    _ slot: Slot, _ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void
+  ) {
+    let stream = edge.stream(of: slot)
+    guard stream.byteCount < edge.streamBytesMax else {
+      answerError(owner, .busy, "too much waits for shard \(stream.shard.rawValue) at this node; nothing was done")
+      return
+    }
+    stream.append(
+      owner: owner, flags: flags, deadline: now.monotonic + requestTimeout, write: write)
+  }
+
+  /// A command or query of the node itself; the answer goes to a continuation, or nowhere.
+  func submitInternal(
+    _ shard: ShardID, flags: EdgeItem.Flags, continuation: UInt64 = 0, isInDoubt: Bool = false,
+    _ write: (inout ByteBuffer) -> Void
+  ) {
+    stream(shard).append(
+      owner: EdgeItem.Owner(client: 0, generation: 0, slot: continuation), flags: flags.union(.continuation),
+      deadline: now.monotonic + requestTimeout, isInDoubt: isInDoubt, write: write)
+  }
+
+  // MARK: By member
+
+  private func routeByMember(
+    _ request: Request, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved
+  ) {
+    let who = request.who(0)
+    let hasRecipient = request.rule.pointee.hasRecipient
+    guard who.isCard || hasRecipient else {
+      sendByMember(request, owner, client, Command.Party(member: who.id), resolved)
+      return
+    }
+    var resolved = resolved
+    if who.isCard && resolved.first == nil {
+      guard request.readMode == .local, lookUpLocally(who.id, client, &resolved) else {
+        lookUp(who.id, raw, owner, client, resolved, isFirst: true)
+        return
+      }
+    }
+    if hasRecipient, request.who(1).isCard, resolved.second == nil {
+      lookUp(request.who(1).id, raw, owner, client, resolved, isFirst: false)
+      return
+    }
+    guard let first = resolved.first else {
+      sendByMember(request, owner, client, Command.Party(member: who.id), resolved)
+      return
+    }
+    if first.member == nil || (first.isRemoved && request.rule.pointee.effect == .read) {
+      answerError(owner, .notFound, first.member == nil ? "no such card" : "the card was removed")
+      return
+    }
+    if !resolved.isRepeatKnown, !first.former.isEmpty, request.has(.id) {
+      askFormerHolder(FormerSearch(owner: owner, raw: Array(raw), resolved: resolved), request, client)
+      return
+    }
+    (first.member ?? []).withUnsafeBytes {
+      sendByMember(request, owner, client, Command.Party(member: $0, card: who.id), resolved)
+    }
+  }
+
+  private func sendByMember(
+    _ request: Request, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party, _ resolved: Resolved
+  ) {
+    let slot = Command.memberSlot(party.member, tenant: client.session.tenant)
+    guard request.rule.pointee.hasRecipient else {
+      send(request, to: slot, owner, client, party, asof: resolved.asof)
+      return
+    }
+    guard let second = resolved.second else {
+      send(request, to: slot, owner, client, party, recipient: Command.Party(member: request.who(1).id))
+      return
+    }
+    let prints = fingerprints(request, party.member, second)
+    (second.member ?? []).withUnsafeBytes {
+      let recipient = Command.Party(member: $0, card: request.who(1).id)
+      send(request, to: slot, owner, client, party, recipient: recipient, fingerprints: prints)
+    }
+  }
+
+  // MARK: To a shard
+
+  /// Sends a request to the shard that has its slot. What carries a request id may be sent again after a doubt.
+  ///
+  /// - Parameters:
+  ///   - party: whom the first `WHO` names.
+  ///   - recipient: whom a second one names.
+  ///   - fingerprints: the request's, and others that it may have had before; none: to be made here.
+  @inline(__always)
+  private func send(
+    _ request: Request, to slot: Slot, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party? = nil,
+    recipient: Command.Party? = nil, fingerprints: [UInt64] = [], asof: Stamp = .never
+  ) {
+    guard request.rule.pointee.effect != .read else {
+      return ask(request, slot, owner, client, party, asof: asof)
+    }
+    let context = CommandContext(
+      tenant: client.session.tenant, principal: client.session.principal,
+      fingerprint: fingerprints.first ?? request.fingerprint(hashKey, party?.member))
+    submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
+      Command.append(
+        request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
+        otherFingerprints: Array(fingerprints.dropFirst()))
+    }
+  }
+
+  private func ask(
+    _ request: Request, _ slot: Slot, _ owner: EdgeItem.Owner, _ client: Client, _ party: Command.Party?, asof: Stamp
+  ) {
+    let context = CommandContext(
+      tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
+    if request.readMode == .local {
+      let write: (inout ByteBuffer) -> Void = {
+        Command.append(request, to: &$0, slot: slot, context: context, party: party)
+      }
+      if answerLocally(slot, owner, asof: asof, write) { return }
+    }
+    submit(slot, owner, .query) { Command.append(request, to: &$0, slot: slot, context: context, party: party) }
+  }
+
+  // MARK: The directory
+
+  private func routeToDirectory(_ request: Request, _ owner: EdgeItem.Owner, _ client: Client) {
+    let tenant = client.session.tenant
+    switch request.verb {
+    case .entrySet: setEntry(request, owner, tenant)
+    case .entryShow: askDirectory(.showEntry, request, owner, tenant)
+    case .entryList: askDirectory(.listEntries, request, owner, tenant)
+    case .entryHistory: askDirectory(.showEntryHistory, request, owner, tenant)
+    default: answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+  private func setEntry(_ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID) {
+    let continuation = keep(.catalogue(owner))
+    let key = request.scopedID(hashKey, tenant: tenant)
+    let fingerprint = request.fingerprint(hashKey)
+    submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
+      DirectoryMachine.append(.entry, to: &buffer) { body in
+        body.append(key ?? 0)
+        body.append(fingerprint)
+        body.append(tenant.rawValue)
+        // There are no users yet: nobody is signed in.
+        body.append(counted: "")
+        body.append(request.positional(0))
+        body.append(request.positional(1))
+      }
+    }
+  }
+  private func askDirectory(
+    _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID
+  ) {
+    let now = now.wall
+    let write: (inout ByteBuffer) -> Void = { buffer in
+      DirectoryMachine.append(kind, to: &buffer) { body in
+        body.append(tenant.rawValue)
+        body.append(now.microseconds)
+        body.append(UInt32(request.number(.limit) ?? 0))
+        body.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
+        body.append(request.positional(0))
+        body.append(request.positional(1))
+      }
+    }
+    if request.readMode == .local, answerLocally(.directory, owner, write) { return }
+    stream(.directory).append(
+      owner: owner, flags: .query, deadline: self.now.monotonic + requestTimeout, write: write)
+  }
+}

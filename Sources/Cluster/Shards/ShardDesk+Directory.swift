@@ -1,0 +1,76 @@
+import Base
+import Ledger
+
+/// What leaders of this node log because the directory, or time, wants it.
+extension ShardDesk {
+  /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
+  func proposeDue(_ leaders: some KnowsLeaders) {
+    raiseSemantics()
+    // What settling a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
+    let patience = max(configuration.deliveryInterval, 4 * peers.longestTrip(now: now))
+    for replica in replicas where replica.isLeader {
+      if replica.shard == .directory {
+        dropSpreadDeltas(replica, leaders)
+        continue
+      }
+      replica.proposeDue(clock: now.wall)
+      if let directory { replica.proposeCatalogue(from: directory) }
+      replica.resendDeliveries(
+        now: now.monotonic, interval: configuration.deliveryInterval, patience: patience)
+    }
+  }
+
+  // MARK: The catalogue
+
+  /// The catalogue has moved on, or a shard has a new leader: what it lacks is logged there.
+  func spreadCatalogue() {
+    guard let directory else { return }
+    for replica in replicas {
+      guard replica.shard != .directory else { continue }
+      replica.proposeCatalogue(from: directory)
+    }
+  }
+
+  /// As the directory's leader: what all shards have applied of the catalogue need not be kept for them. Their leaders
+  /// tell; what none has told of yet counts as nothing applied.
+  private func dropSpreadDeltas(_ replica: Replica, _ leaders: some KnowsLeaders) {
+    guard let directory, let topology = membership.topology, replica.hasTakenOver else { return }
+    let known = topology.shards.map { leaders.leader(of: $0.shard).catalogueVersion }
+    guard let spread = known.min() else { return }
+    let dropped = max(directory.droppedVersion, replica.catalogueProposed)
+    guard spread > dropped, Int(spread - dropped) >= configuration.deltasKept else { return }
+    var buffer = ByteBuffer(capacity: 16)
+    DirectoryMachine.append(.spread, to: &buffer) { $0.append(spread) }
+    guard replica.addInternal(buffer.bytes) else { return }
+    replica.catalogueProposed = spread
+    replica.isDirty = true
+  }
+
+  // MARK: Semantics
+
+  // When newer semantics begin (see `Semantics`): every node says in its greeting which it knows. Once all members of the
+  // cluster are in reach and know newer ones, the directory's leader logs that; whoever leads a shard follows.
+  /// With each look at what is due.
+  private func raiseSemantics() {
+    guard let directory else { return }
+    for replica in replicas {
+      guard replica.hasTakenOver else { continue }
+      if replica.shard != .directory {
+        replica.raiseSemantics(to: directory.semantics)
+      } else if let common = commonSemantics, common > replica.semantics {
+        log(.info, "every node knows semantics \(common): they begin")
+        replica.raiseSemantics(to: common)
+      }
+    }
+  }
+
+  /// The newest that all members know; nil while one of them is not in reach.
+  private var commonSemantics: UInt8? {
+    var common = configuration.semantics
+    for member in membership.topology?.members ?? [] where member.state != .removed && member.id != peers.id {
+      guard let peer = peers[member.id], peer.isConnected else { return nil }
+      common = min(common, peer.hello.semantics)
+    }
+    return membership.topology == nil ? nil : common
+  }
+}

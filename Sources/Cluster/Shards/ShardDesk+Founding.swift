@@ -1,0 +1,73 @@
+import Base
+import Ledger
+import Raft
+import Storage
+
+/// Replicas begin at a founding, or for a message that names their birth; and leave for ever.
+extension ShardDesk {
+  /// Begins the cluster here: founds the groups that this node is a founder of, the directory last, whose log vouches for
+  /// the others'.
+  func begin(_ topology: Topology) {
+    for placement in topology.shards where placement.voters.contains(peers.id) {
+      found(Founding.shard(placement, of: topology))
+    }
+    let directory = Founding.directory(of: topology)
+    found(directory)
+    absent.take(.directory).map(install(directory:))
+  }
+
+  /// Writes a group's beginning. A node that lost what it knew of the group may have voted since, and may have been told
+  /// more than its beginning; of what it still has nothing is touched.
+  private func found(_ founding: Founding) {
+    let left = absent.take(founding.shard)
+    if let left, founding.isKept(by: left) { return absent.keep(left) }
+    // A founder may have left since.
+    guard absent.admits(founding.shard, born: 1) else { return }
+    var state = left?.hardState ?? unknownState(born: 1)
+    state.term = max(state.term, Founding.term)
+    state.commit = max(state.commit, founding.lastIndex)
+    state.born = max(state.born, 1)
+    disk.writer.add(LogRecord(shard: founding.shard, body: .state(state.encoded)))
+    for entry in founding.entries { disk.writer.add(LogRecord(shard: founding.shard, body: .entry(entry))) }
+    absent.keep(
+      RecoveredReplica(
+        shard: founding.shard, hardState: state, snapshotIndex: LogIndex(0), snapshotTerm: Term(0), configuration: nil,
+        entries: founding.entries, machine: nil))
+  }
+
+  /// Of a replica of which nothing was found on disk: nothing was there, or all of it is lost, votes and all.
+  private func unknownState(born: UInt64) -> HardState {
+    let state = HardState(born: born)
+    return membership.me.fence == 0 ? state : state.damaged(life: membership.me.fence, isVoteLost: true)
+  }
+
+  /// Starts an empty replica of a shard for a message that is meant for it. It votes, and keeps its votes, as any other.
+  func startNewcomer(_ shard: ShardID, for message: Message) -> Replica? {
+    guard message.to.node == peers.id, absent.admits(shard, born: message.to.born),
+      membership.topology?.shards.contains(where: { $0.shard == shard }) == true
+    else { return nil }
+    let empty = RecoveredReplica(
+      shard: shard, hardState: unknownState(born: message.to.born), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+      configuration: nil, entries: [], machine: nil)
+    start(empty, machine: newLedger(shard))
+    return replicas[shard]
+  }
+
+  /// The group has removed a replica and added this node again: the replica leaves for ever. The next message that is meant
+  /// for its successor begins that one, once nothing of this one is left.
+  func retire(_ replica: Replica) {
+    let shard = replica.shard
+    let born = replica.raft.id.born
+    replicas.remove(shard)
+    disk.journal.forget(shard)
+    replicas.rottenJournals.remove(shard)
+    note.forget(shard)
+    disk.writer.add(LogRecord(shard: shard, body: .gone(born: born)))
+    absent.bury(shard, born: born, batch: disk.writer.lastNumber)
+    log(.info, "replica removed shard=\(shard.rawValue) born=\(born): the group has added this node anew")
+  }
+  func clearedAway(_ shard: ShardID, failure: String?) {
+    absent.cleared(shard, isDone: failure == nil)
+    if let failure { log(.error, "what is left of shard \(shard.rawValue) here cannot be removed: \(failure)") }
+  }
+}

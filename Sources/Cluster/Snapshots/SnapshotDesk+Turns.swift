@@ -1,0 +1,137 @@
+import Base
+import Ledger
+import Raft
+import Storage
+
+/// When a snapshot is taken. A node that starts applies again what came after its snapshots: so many commands may be behind
+/// them, of all its shards together. When there are more, the shard that has most of them is frozen and written; one at a
+/// time, so that shards take turns. Nodes do not all write the same shard at once: each begins at another place of its first
+/// round. The writer goes as fast as the log bears (see `WritePacer`); what is late makes a start longer, and nothing else.
+extension SnapshotDesk {
+  /// The directory's log is small, and all of it is applied before a node knows its shards.
+  private static let directoryLogBytes = 4 << 20
+
+  /// Commands that this node would apply again if it started now.
+  var commandsBehind: Int {
+    replicas.reduce(0) { $1.shard == .directory ? $0 : $0 + $1.commandsSinceSnapshot }
+  }
+
+  /// Whose turn it is: somebody who waits for it, or whose log is too long; else who has most to apply again, if all
+  /// together have too much. A replica that is still applying its log has no time for it.
+  private func next() -> Replica? {
+    guard underWay == nil else { return nil }
+    var most: Replica?
+    var sum = 0
+    for replica in replicas {
+      replica.wantsPause = false
+      if replica.shard != .directory { sum += replica.commandsSinceSnapshot + replica.snapshotHeadStart }
+      guard now.monotonic >= replica.snapshotNotBefore, replica.quarantined == nil else { continue }
+      if replica.snapshotIsOwed || replica.snapshotIsWanted { return replica }
+      guard !replica.isReplaying else { continue }
+      let isDirectory = replica.shard == .directory
+      let limit =
+        isDirectory ? min(limits.snapshotLogBytes, SnapshotDesk.directoryLogBytes) : limits.snapshotLogBytes
+      if replica.bytesSinceSnapshot >= limit { return replica }
+      guard !isDirectory, replica.commandsSinceSnapshot > 0 else { continue }
+      if most.map({ $0.snapshotWeight < replica.snapshotWeight }) ?? true { most = replica }
+    }
+    return sum >= limits.snapshotCommands ? most : nil
+  }
+
+  /// As the next one, and whole, for a peer that is to be sent it. It will ask again, perhaps after more than one has been
+  /// written: all are whole for some time.
+  func takeWholeSoon(of replica: Replica) {
+    replica.snapshotIsWanted = true
+    replica.wholeSnapshotsUntil = now.monotonic + SnapshotSender.installTimeout
+    tell(.isDue)
+  }
+
+  // MARK: Beginning and end
+
+  /// With each tick, and when a snapshot is over: begins the next, if one is due.
+  /// - Parameter drain: empties a replica's outbox: what the snapshot refers to in the journal is to be on its way to the disk.
+  func takeNext(drain: (Replica) -> Void) {
+    guard let replica = next() else { return }
+    // In the midst of an entry none can begin: it stops behind it.
+    replica.wantsPause = replica.openEntry != nil
+    _ = take(of: replica, drain: drain)
+  }
+  /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
+  func take(of replica: Replica, drain: (Replica) -> Void) -> Bool {
+    guard underWay == nil, now.monotonic >= replica.snapshotNotBefore else { return false }
+    drain(replica)
+    guard let order = replica.beginSnapshot(isWhole: now.monotonic < replica.wholeSnapshotsUntil) else { return false }
+    underWay = replica.shard
+    disk.journal.write(order.shard, &turn.out)
+    turn.out.jobs.append(.journalSync(order))
+    return true
+  }
+
+  /// Does what `LogBound` asks for. Whether other shards hold back a log that is too long than before.
+  func bound(_ log: LogUsage, drain: (Replica) -> Void) -> Bool {
+    let (step, isPinningNew) = disk.bound.judge(log, now: now.monotonic, underWay: underWay, &turn.out)
+    switch step {
+    case .none: break
+    case .rewrite: disk.rewriteOldest()
+    case .snapshot(let shards, let orRewrite):
+      if !force(ofFirst: shards, drain), orRewrite, disk.bound.mayRewrite(log, now: now.monotonic) {
+        disk.rewriteOldest()
+      }
+    }
+    return isPinningNew
+  }
+  /// False if none of them is here, or can.
+  private func force(ofFirst shards: [ShardID], _ drain: (Replica) -> Void) -> Bool {
+    for replica in shards.compactMap({ replicas[$0] }) {
+      if underWay != nil {
+        replica.snapshotIsWanted = true
+        return true
+      }
+      guard take(of: replica, drain: drain) else { continue }
+      disk.snapshotForced(of: replica.shard)
+      return true
+    }
+    return false
+  }
+
+  /// What it refers to is durable, and it may be written; or it is given up: then the next may begin.
+  func journalIsSynced(for result: SnapshotResult) -> Bool {
+    guard result.failure == nil else {
+      written(result)
+      return true
+    }
+    turn.out.jobs.append(.snapshotWrite(result.order))
+    return false
+  }
+  /// A snapshot is written, or was given up.
+  func written(_ result: SnapshotResult) {
+    underWay = nil
+    guard let replica = replicas[result.order.shard] else { return }
+    noteSnapshot(of: replica, failure: result.failure)
+    // A log that is too long is not kept for those who are sent snapshots.
+    let held = disk.bound.pinning.contains(replica.shard) ? nil : logHeld(for: replica)
+    if let released = replica.endSnapshot(result, keepingTail: limits.logTailBytes, held: held) {
+      disk.writer.release(replica.shard, through: released)
+      counters.taken += 1
+      log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
+    }
+    replica.isDirty = true
+  }
+
+  /// One that failed is tried again until it does not: the log waits for it. The operator is told once.
+  private func noteSnapshot(of replica: Replica, failure: String?) {
+    if let failure {
+      log(replica.snapshotIsOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
+      replica.snapshotNotBefore = now.monotonic + LogBound.snapshotPause
+    } else if replica.snapshotIsOwed {
+      log(.info, "snapshots are written again shard=\(replica.shard.rawValue)")
+    }
+    replica.snapshotIsOwed = failure != nil
+  }
+
+  /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
+  private func logHeld(for replica: Replica) -> LogIndex? {
+    guard replica.raft.logBytes <= limits.logHeldBytes else { return nil }
+    return sender.held(of: replica.shard)
+  }
+}

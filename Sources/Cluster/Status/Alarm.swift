@@ -1,0 +1,66 @@
+import Base
+import Protocol
+import Vocabulary
+
+/// What an operator must look at, in words of capitals.
+enum Alarm {
+  /// What `CLUSTER ALARM` asks for.
+  enum Command: Equatable {
+    case list
+    case clearPoison(ShardID)
+    /// Nothing that there is: what to ask instead.
+    case unknown(String)
+
+    init(_ request: Request) {
+      let words = (0..<request.positionalCount).map {
+        String(decoding: request.positional($0), as: UTF8.self).uppercased()
+      }
+      self.init(words, shard: request.number(.shard).map { ShardID(UInt32($0)) })
+    }
+    /// - Parameters:
+    ///   - words: in capitals.
+    ///   - shard: of `shard=`.
+    init(_ words: [String], shard: ShardID?) {
+      switch words {
+      case ["LIST"]: self = .list
+      case ["CLEAR", "POISON"]:
+        self = shard.map { .clearPoison($0) } ?? .unknown("say of which shard: CLUSTER ALARM CLEAR POISON shard=S")
+      case _ where words.first == "CLEAR":
+        self = .unknown("POISON alone can be cleared; other alarms end by themselves")
+      default: self = .unknown("CLUSTER ALARM takes LIST, or CLEAR POISON shard=S")
+      }
+    }
+  }
+
+  /// So often the operator is told of what goes on, in microseconds.
+  static let interval: UInt64 = 10_000_000
+
+  static func list(_ alarms: [String]) -> String { alarms.isEmpty ? "none" : alarms.joined(separator: ",") }
+
+  /// What stands beside the word `POISON`; nil if there is no such alarm.
+  static func detail(_ poisons: [PoisonedShard]) -> String? {
+    guard !poisons.isEmpty else { return nil }
+    // The same entry of several nodes is told once; and no more than a person reads.
+    let texts = Set(poisons).sorted { ($0.shard, $0.index) < ($1.shard, $1.index) }.prefix(16).map {
+      "POISON shard \($0.shard.rawValue) index \($0.index.rawValue) kind \($0.kind)"
+    }
+    return texts.joined(separator: ", ")
+  }
+}
+
+extension Peer {
+  /// What is wrong with a node, as far as it has told; sorted.
+  var alarms: [String] {
+    let disk = condition.disk
+    let found = [
+      ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt), ("NOFILES", disk.lacksDescriptors),
+      ("NOMEM", condition.memory >= .near), ("NOSPACE", disk.isFull), ("POISON", !condition.poisons.isEmpty),
+      ("RETENTION", condition.isForgettingEarly), ("SLOWDISK", disk.isSlow),
+    ]
+    return found.filter(\.1).map(\.0)
+  }
+}
+extension PeerTable {
+  /// Of all nodes in reach.
+  var alarms: [String] { Set(filter(\.isConnectedOrSelf).flatMap(\.alarms)).sorted() }
+}

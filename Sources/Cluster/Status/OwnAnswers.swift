@@ -1,0 +1,54 @@
+import Base
+import Protocol
+import Vocabulary
+
+/// What is asked of the node itself.
+struct OwnAnswers: AnswersForItself {
+  let node: Node
+
+  var version: String { node.configuration.version }
+  var name: String { node.configuration.name }
+  func infoSections() -> [InfoSection] {
+    node.status.judge(node.health)
+    return Gauges.sections(of: node)
+  }
+
+  func answer(_ request: Request, _ owner: EdgeItem.Owner) {
+    let requests = node.requests
+    node.status.judge(node.health)
+    switch request.verb {
+    case .audit:
+      if request.readMode == .local {
+        requests.auditLocally(owner)
+      } else {
+        requests.startAudit(owner, mostAhead: node.health.mostAhead)
+      }
+    case .clusterInit:
+      node.beginning.initialise(owner, ClusterFigures(request), isTrial: request.flag(.dryRun))
+      node.carryOver()
+    case .clusterNodes: requests.answer(owner) { node.status.nodes(node.requests, into: &$0) }
+    case .clusterShards: requests.answer(owner) { node.status.shards(node.requests, into: &$0) }
+    case .clusterStatus:
+      requests.answer(owner) {
+        node.status.status(StatusDesk.Standing(node.links, node.beginning), node.requests, into: &$0)
+      }
+    case .clusterAlarm: answerAlarm(Alarm.Command(request), owner)
+    case .health: requests.startHealth(owner)
+    default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
+    }
+  }
+  private func answerAlarm(_ command: Alarm.Command, _ owner: EdgeItem.Owner) {
+    let requests = node.requests
+    switch command {
+    case .list: requests.answer(owner) { node.status.alarms(into: &$0) }
+    case .clearPoison(let shard):
+      guard node.shards.clearPoison(shard) else {
+        return requests.answerError(owner, .notFound, "no node in reach has that alarm for shard \(shard.rawValue)")
+      }
+      // Answered first: the entry may end this process again.
+      requests.answer(owner) { $0.ok() }
+      node.tryPoison(shard)
+    case .unknown(let reason): requests.answerError(owner, .malformed, reason)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Base
+import Protocol
+
+/// Who leads, as far as a node knows.
+protocol KnowsLeaders {
+  /// Whether a shard has a leader; and whether that answers.
+  func isLed(_ shard: ShardID) -> Bool
+  func isServed(_ shard: ShardID) -> Bool
+  func leader(of shard: ShardID) -> KnownLeader
+}
+
+/// How this node and the cluster do: what peers are told ten times a second, what the operator is told unasked, and what is
+/// answered when somebody asks.
+final class StatusDesk: Coordinator {
+  let turn: Turn
+  let membership: Membership
+  let peers: PeerTable
+  let replicas: ReplicaTable
+  var health: HealthWatch
+  /// As the shell measured it last.
+  var gauges = ShellGauges()
+  /// What peers know of what this node leads.
+  private var told = LedTable()
+  /// Shards named to peers in heartbeats: those of which something had changed.
+  private(set) var rowsTold: UInt64 = 0
+  /// When the operator was last told that request ids are forgotten early; nil while they are not.
+  var retentionTold: UInt64?
+
+  /// What this node has come to: whether it is the node (`Seat`), has begun with its cluster, or is promised to one.
+  struct Standing {
+    var isSeated: Bool
+    var hasBegun: Bool
+    var isPromised: Bool
+
+    init(_ links: PeerLinks, _ beginning: Beginning) {
+      isSeated = links.seat.isTaken
+      hasBegun = beginning.hasBegun
+      isPromised = beginning.plan != nil
+    }
+  }
+
+  init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable) {
+    self.turn = turn
+    self.membership = membership
+    self.peers = peers
+    self.replicas = replicas
+    health = HealthWatch(now: turn.now.wall)
+  }
+
+  // MARK: How this node does
+
+  /// Finds out how this node does: what is told, and shown, of it from then on.
+  func judge(_ health: HealthDesk) {
+    let disk = health.disk.health
+    var own = NodeCondition()
+    own.disk.isFull = disk.isFull
+    own.disk.isSlow = disk.isSlow
+    own.disk.lacksDescriptors = disk.lacksDescriptors
+    own.disk.figures = disk.gauges.map {
+      DiskCondition.Figures(free: $0.freeBytes, log: $0.log.byteCount, pinned: $0.log.pinnedBytes)
+    }
+    own.memory = health.memory.level
+    own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
+    own.isForgettingEarly = replicas.isForgettingEarly
+    own.poisons = replicas.poisons
+    own.replaying = replicas.filter(\.isReplaying).map(\.shard)
+    own.logPosition = disk.gauges?.logPosition ?? 0
+    peers.own.condition = own
+    peers.own.clock.isOff = health.clock.isOff
+  }
+
+  /// What a peer tells of itself. Whether its memory makes a difference to what is refused.
+  func receiveCondition(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) -> Bool {
+    let told = try NodeCondition(decoding: &reader)
+    let known = peer.condition.memory
+    peer.condition = told
+    peer.logPosition = max(peer.logPosition, told.logPosition)
+    return (told.memory >= .over) != (known >= .over) || (told.memory >= .farOver) != (known >= .farOver)
+  }
+
+  /// Ten times a second, and at once when something matters.
+  func broadcast(_ health: HealthDesk) {
+    judge(health)
+    turn.out.isStatusDue = false
+    var led: [NodeStatus.Led] = []
+    let count = UInt32(replicas.count)
+    for replica in replicas where replica.isLeader {
+      led.append(
+        NodeStatus.Led(
+          shard: replica.shard, term: replica.term, commit: replica.commitIndex, applied: replica.machine.lastIndex,
+          catalogueVersion: replica.machine.catalogueVersion, closed: replica.closed.stamp,
+          closedIndex: replica.closed.index, hasTakenOver: replica.hasTakenOver))
+    }
+    let changes = told.changes(to: led, replicas: count)
+    told.set(led)
+    rowsTold += UInt64(changes.led.count)
+    for peer in peers.others where peer.outgoing != nil {
+      peer.say(.status) {
+        (peer.needsWholeStatus ? LedTable.whole(led, replicas: count) : changes).encode(into: &$0)
+      }
+      peer.needsWholeStatus = false
+      peer.sendClock(now: now, isOff: peers.own.clock.isOff)
+      peer.say(.condition) { peers.own.condition.encode(into: &$0) }
+    }
+  }
+}

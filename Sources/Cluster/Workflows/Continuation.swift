@@ -1,0 +1,55 @@
+import Base
+import Ledger
+import Protocol
+
+/// Steps that the node takes by itself before it can answer: an answer comes back here and not to a client.
+enum Continuation {
+  case card(CardLookUp)
+  case former(FormerSearch)
+  case past(PastRequest)
+  /// `read=local` of what stands in the journal.
+  case localRead(EdgeItem.Owner, asof: Stamp)
+  /// A change of the catalogue: the directory answers with the version that every shard must reach.
+  case catalogue(EdgeItem.Owner)
+  case audit(number: UInt64, shard: ShardID, attempt: Int)
+  case health(number: UInt64)
+}
+
+/// A request that waits to learn whose card it names.
+struct CardLookUp {
+  var owner: EdgeItem.Owner
+  var raw: [UInt8]
+  var resolved: RequestDesk.Resolved
+  var isFirst: Bool
+}
+
+/// A request by a card that others held before, which may be a repeat of what one of them sent.
+struct FormerSearch {
+  var owner: EdgeItem.Owner
+  var raw: [UInt8]
+  var resolved: RequestDesk.Resolved
+  /// Which of the former holders is asked.
+  var next = 0
+  var former: [UInt8] { resolved.first?.former[next] ?? [] }
+}
+
+extension Origin {
+  /// This node itself: the sequence is a continuation's number.
+  static let ownEdge = UInt32.max - 1
+}
+
+/// A change that the directory has decided and that has yet to reach some shards.
+struct CatalogueWait {
+  var owner: EdgeItem.Owner
+  var version: UInt32
+  var deadline: UInt64
+}
+
+/// A commit asked of every shard that this node leads.
+struct HealthCheck {
+  var owner: EdgeItem.Owner
+  var started: UInt64
+  var waiting: Int
+  var asked: Int
+  var committed: Int
+}

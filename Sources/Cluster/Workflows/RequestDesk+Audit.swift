@@ -1,0 +1,78 @@
+import Base
+import Ledger
+import Protocol
+
+extension RequestDesk {
+  /// - Parameter mostAhead: by how much the clock that is most ahead of ours is.
+  func startAudit(_ owner: EdgeItem.Owner, mostAhead: Int64) {
+    sendMarkers(workflows.beginAudit(owner), mostAhead)
+  }
+
+  private func sendMarkers(_ number: UInt64, _ mostAhead: Int64) {
+    guard let topology = membership.topology, let attempt = workflows.attemptAudit(number) else { return }
+    // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
+    let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
+    let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
+    for placement in topology.shards {
+      let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
+      submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
+        Command.appendMarker(to: &buffer, slot: placement.slots.first ?? Slot(0))
+        buffer.append(stamp.microseconds)
+      }
+    }
+  }
+
+  func auditAnswered(_ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer) {
+    let answered = workflows.auditAnswered(
+      number, shard, attempt, reply, shards: membership.topology?.shards.count ?? 0, now: now.monotonic)
+    guard let (owner, outcome) = answered else { return }
+    switch outcome {
+    case .waits: break
+    case .complete(let records): answerAudit(owner, records)
+    case .failed:
+      answerError(owner, .unavailable, "shard \(shard.rawValue) did not report; without it the audit says nothing")
+    }
+  }
+
+  func advanceAudits(mostAhead: @autoclosure () -> Int64) {
+    for number in workflows.dueAudits(now: now.monotonic) { sendMarkers(number, mostAhead()) }
+  }
+
+  /// `AUDIT read=local`: what this node's own replicas hold, each at its own index: to compare replicas when traffic
+  /// has stopped.
+  func auditLocally(_ owner: EdgeItem.Owner) {
+    var records: [[UInt8]] = []
+    var oldest = Stamp.never
+    for replica in replicas {
+      guard replica.quarantined == nil, let ledger = replica.machine as? LedgerMachine else { continue }
+      replica.endOpenEntry()
+      reply.buffer.removeAll()
+      ledger.audit(into: &reply)
+      reply.field(.asof, replica.closedTime)
+      oldest = min(oldest, replica.closedTime)
+      records.append(reply.buffer.array)
+    }
+    answerAudit(owner, records, asof: oldest)
+  }
+
+  private func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil) {
+    var totals = AuditTotals()
+    reply.buffer.removeAll()
+    reply.array(count: records.count + 1)
+    for record in records {
+      record.withUnsafeBytes { bytes in
+        totals.add(RecordView(bytes))
+        reply.buffer.append(bytes)
+      }
+    }
+    reply.record()
+    reply.field(.total, "yes")
+    reply.field(.members, Int64(clamping: totals.members))
+    reply.field(.transactions, Int64(clamping: totals.transactions))
+    reply.field(.sum, Int64(clamping: totals.sum))
+    reply.field(.intransit, Int64(clamping: totals.inTransit))
+    reply.field(.balanced, totals.isBalanced && replicas.divergent.isEmpty ? "yes" : "no")
+    if let asof { reply.field(.asof, asof) }
+    answer(owner, reply.buffer.bytes)
+  }
+}

@@ -1,0 +1,85 @@
+import Base
+import Ledger
+import Protocol
+
+/// What waits inside this node goes on when its answers are there.
+extension RequestDesk {
+  func keep(_ continuation: Continuation) -> UInt64 { workflows.keep(continuation) }
+
+  /// An answer for a step of the node's own. Number 0 is nobody.
+  func resume(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard let continuation = workflows.take(number) else { return }
+    switch continuation {
+    case .card(let lookUp): cardFound(lookUp, reply)
+    case .former(let search): formerHolderAnswered(search, reply)
+    case .past(let request): pastAnswered(request, reply)
+    case .localRead(let owner, let asof): answer(owner, reply, asof: asof)
+    case .catalogue(let owner): catalogueDecided(owner, reply)
+    case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)
+    case .health(let number): healthAnswered(number, reply)
+    }
+  }
+
+  // MARK: The catalogue
+
+  private func catalogueDecided(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) {
+    guard let version = RecordView(reply).integer else {
+      answer(owner, reply)
+      return
+    }
+    workflows.wait(
+      owner, forVersion: UInt32(truncatingIfNeeded: version), until: now.monotonic + requestTimeout)
+  }
+
+  /// Shards that have not applied a version of the catalogue, as far as their leaders have said.
+  private func shardsBehind(_ version: UInt32) -> [ShardID] {
+    (membership.topology?.shards ?? []).map(\.shard).filter { edge.leader(of: $0).catalogueVersion < version }
+  }
+
+  func advanceCatalogueWaits() {
+    for (owner, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
+      if behind.isEmpty {
+        reply.buffer.removeAll()
+        reply.ok()
+        answer(owner, reply.buffer.bytes)
+      } else {
+        let names = behind.map { "\($0.rawValue)" }.joined(separator: ", ")
+        answerError(owner, .unknown, "the change is made, and has yet to reach shards \(names); it still spreads")
+      }
+    }
+  }
+
+  // MARK: Health
+
+  func startHealth(_ owner: EdgeItem.Owner) {
+    let lost = (membership.topology?.shards ?? []).map(\.shard).filter { !isLed($0) }
+    guard lost.isEmpty else {
+      let names = lost.map { "\($0.rawValue)" }.joined(separator: ", ")
+      answerError(owner, .unavailable, "this node knows no leader of shards \(names)")
+      return
+    }
+    let led = replicas.filter { $0.isLeader && $0.shard != .directory }
+    let number = workflows.beginHealthCheck(owner, of: led.count, now: now.monotonic)
+    for replica in led {
+      submitInternal(replica.shard, flags: [], continuation: keep(.health(number: number))) {
+        Command.appendTick(to: &$0, slot: replica.firstSlot)
+      }
+    }
+    if led.isEmpty, let check = workflows.healthAnswered(number, isCommitted: nil) { finish(check) }
+  }
+
+  private func healthAnswered(_ number: UInt64, _ reply: UnsafeRawBufferPointer) {
+    if let check = workflows.healthAnswered(number, isCommitted: RecordView(reply).tag == .ok) { finish(check) }
+  }
+
+  private func finish(_ check: HealthCheck) {
+    guard check.committed == check.asked else {
+      answerError(check.owner, .unavailable, "committed on \(check.committed) of \(check.asked) led shards only")
+      return
+    }
+    let micros = now.monotonic - check.started
+    reply.buffer.removeAll()
+    reply.text("healthy: committed on \(check.committed) of \(check.asked) led shards, took \(micros) us")
+    answer(check.owner, reply.buffer.bytes)
+  }
+}

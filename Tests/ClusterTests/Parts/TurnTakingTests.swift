@@ -1,0 +1,138 @@
+import Base
+import Ledger
+import Raft
+import Testing
+
+@testable import Cluster
+
+/// Replicas of a node that has no peers: directories, for they need least.
+private func replicas(_ count: UInt32) throws -> ReplicaTable {
+  let table = ReplicaTable()
+  for shard in (0..<count).reversed() {
+    let raft = try RaftGroup(
+      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1), NodeID(2), NodeID(3)]), entries: [])
+    let replica = Replica(
+      shard: ShardID(shard), machine: DirectoryMachine(), raft: raft)
+    replica.isDirty = false
+    table.add(replica)
+  }
+  return table
+}
+
+private final class Runner: TurnRunner {
+  nonisolated(unsafe) var ran: [[UInt32]] = []
+  func run(_ shards: [ShardID], _ turn: @escaping @Sendable (_ place: Int) -> Void) {
+    ran.append(shards.map(\.rawValue))
+    for place in shards.indices { turn(place) }
+  }
+}
+
+@Suite struct TurnTakingTests {
+  private func take(_ turns: inout TurnTaking, _ table: ReplicaTable) -> [UInt32] {
+    turns.shareWork(among: table)
+    turns.take(table, clock: Stamp(microseconds: 1), earliest: nil)
+    return turns.turned.map(\.shard.rawValue)
+  }
+
+  @Test func onlyThoseToWhichSomethingHasHappenedTakeATurnInTheOrderOfTheShards() throws {
+    let table = try replicas(4)
+    var turns = TurnTaking(runner: nil, applyWork: 100, parallelBytes: 10)
+    #expect(take(&turns, table).isEmpty)
+    for shard in [3, 1] as [UInt32] { table[ShardID(shard)]?.isDirty = true }
+    #expect(take(&turns, table) == [1, 3])
+    #expect(table.allSatisfy { !$0.isDirty } && take(&turns, table).isEmpty)
+  }
+
+  @Test func workIsSharedByThoseThatHaveMuchAndEachGetsOn() throws {
+    let table = try replicas(4)
+    var turns = TurnTaking(runner: nil, applyWork: 100, parallelBytes: 10)
+    let entry = LogEntry(index: LogIndex(1), term: Term(1), payload: [])
+    for shard in [0, 2] as [UInt32] { table[ShardID(shard)]?.backlog = [entry] }
+    turns.shareWork(among: table)
+    #expect(table.map(\.applyAllowance) == [50, 50, 50, 50])
+    #expect(table.map(\.isDirty) == [true, false, true, false], "they go on unasked")
+    var few = TurnTaking(runner: nil, applyWork: 1, parallelBytes: 10)
+    few.shareWork(among: table)
+    #expect(table.map(\.applyAllowance) == [1, 1, 1, 1])
+  }
+
+  @Test func severalThatHaveMuchToDoTakeTheirTurnsSideBySide() throws {
+    let table = try replicas(3)
+    let runner = Runner()
+    var turns = TurnTaking(runner: runner, applyWork: 100, parallelBytes: 1)
+    for replica in table {
+      replica.isDirty = true
+      replica.gather.payload.append(UInt64(0))
+    }
+    #expect(take(&turns, table) == [0, 1, 2] && runner.ran == [[0, 1, 2]])
+    // Nobody could tell at whose entry the process dies.
+    for replica in table { replica.isDirty = true }
+    table[ShardID(1)]?.suspect = LogIndex(5)
+    #expect(take(&turns, table) == [0, 1, 2] && runner.ran.count == 1)
+  }
+
+  @Test func oneThatHasMuchToDoNeedsNoThread() throws {
+    let table = try replicas(3)
+    let runner = Runner()
+    var turns = TurnTaking(runner: runner, applyWork: 100, parallelBytes: 1_000)
+    for replica in table { replica.isDirty = true }
+    table[ShardID(1)]?.gather.payload.append([UInt8](repeating: 0, count: 2_000))
+    #expect(take(&turns, table).count == 3 && runner.ran.isEmpty)
+  }
+}
+
+@Suite struct ReplicaTableTests {
+  @Test func replicasStandInTheOrderOfTheirShards() throws {
+    let table = try replicas(3)
+    #expect(table.map(\.shard.rawValue) == [0, 1, 2] && table.count == 3)
+    #expect(table[ShardID(1)] === table[1] && table[ShardID(3)] == nil)
+  }
+
+  @Test func whatIsWrongWithOneIsToldOfAll() throws {
+    let table = try replicas(2)
+    #expect(!table.isCorrupt && table.poisons.isEmpty)
+    table[ShardID(1)]?.poison = Poison(index: LogIndex(4), kind: "EARN")
+    #expect(table.poisons == [PoisonedShard(shard: ShardID(1), index: LogIndex(4), kind: "EARN")])
+    table.rottenJournals.insert(ShardID(1))
+    #expect(table.isCorrupt)
+    table.rottenJournals = []
+    table[ShardID(0)]?.quarantine("a test")
+    #expect(table.isCorrupt)
+  }
+}
+
+@Suite struct AlarmTests {
+  @Test func alarmsAreAskedForInAFewWords() {
+    #expect(Alarm.Command(["LIST"], shard: nil) == .list)
+    #expect(Alarm.Command(["CLEAR", "POISON"], shard: ShardID(3)) == .clearPoison(ShardID(3)))
+    for (words, reason) in [
+      (["CLEAR", "POISON"], "say of which shard"), (["CLEAR", "CLOCK"], "POISON alone can be cleared"),
+      (["LIST", "ALL"], "takes LIST"), ([], "takes LIST"),
+    ] {
+      guard case .unknown(let said) = Alarm.Command(words, shard: nil) else {
+        Issue.record("\(words)")
+        continue
+      }
+      #expect(said.contains(reason), "\(words)")
+    }
+  }
+
+  @Test func aNodesAlarmsAreSortedWords() {
+    let peers = PeerTable(
+      own: Hello(
+        node: NodeID(1), name: "n", region: "r", clientAddress: "", peerAddress: "", version: "", cluster: 0))
+    #expect(peers.alarms.isEmpty && Alarm.list(peers.alarms) == "none")
+    peers.own.condition.disk.isSlow = true
+    peers.own.condition.memory = .near
+    peers.own.clock.isOff = true
+    #expect(Alarm.list(peers.alarms) == "CLOCK,NOMEM,SLOWDISK")
+    let away = peers.add(
+      Hello(node: NodeID(2), name: "m", region: "r", clientAddress: "", peerAddress: "", version: "", cluster: 0),
+      isMember: true)
+    away.condition.isCorrupt = true
+    #expect(!peers.alarms.contains("CORRUPT"), "of a node that is not in reach nothing is known")
+    (away.outgoing, away.incoming) = (LinkID(1), LinkID(2))
+    #expect(peers.alarms.contains("CORRUPT"))
+  }
+}
