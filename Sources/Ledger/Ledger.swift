@@ -23,6 +23,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
+  /// What shards ask of each other.
+  var steps = StepTable.all
   /// Where a record's lots are written before it is. No part of the state.
   var lotBuffer = ByteBuffer(capacity: 64)
   /// Where `warm` leaves its sum. No part of the state.

@@ -27,6 +27,7 @@ REQUESTS = "Sources/Ledger/Requests/Ledger+Requests.swift"
 REDEEM = "Sources/Ledger/Commands/Points/Redeem.swift"
 PAST = "Sources/Ledger/Books/Ledger+Past.swift"
 DELIVERIES = "Sources/Ledger/Steps/Ledger+Deliveries.swift"
+TRANSFER_STEP = "Sources/Ledger/Steps/TransferStep.swift"
 RESTORE = "Sources/Ledger/State/Ledger+Snapshot.swift"
 KEYED = "Sources/Ledger/State/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Edge/RequestDesk+Streams.swift"
@@ -205,7 +206,7 @@ BUGS = [
         [(PAST, "    t.reversedPoints = latest?.reversedPoints ?? 0\n", ""),
          (PAST, "    sum = DigestSum.mix(sum &+ UInt64(bitPattern: t.reversedPoints), UInt64(bitPattern: t.reversedSpend))\n", "")]),
     Bug("transfer-not-returned", "a refused transfer is not given back",
-        [(DELIVERIES, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
+        [(TRANSFER_STEP, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
     Bug("hold-released-twice", "a hold that was captured is released too",
         [("Sources/Ledger/Commands/Points/Release.swift", "guard s.transaction.state == TransactionRecord.open else {",
           "guard s.transaction.state != TransactionRecord.released else {")]),
@@ -213,7 +214,7 @@ BUGS = [
         [("Sources/Ledger/Books/Ledger+Bounds.swift", "let present = account.pointee.available &+ account.pointee.held",
           "let present = account.pointee.available")]),
     Bug("closed-with-points", "a member that was closed meanwhile keeps what a transfer brings back",
-        [(DELIVERIES, "    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }\n", "")]),
+        [(TRANSFER_STEP, "    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }\n", "")]),
     Bug("first-hold-not-first", "a hold goes in behind all others of its member, whenever it runs out",
         [("Sources/Ledger/Books/Ledger+Holds.swift",
           "while before != .none, tables.holds.read(before).pointee.deadline > deadline {", "while false {")]),

@@ -47,8 +47,7 @@ extension Ledger {
     }
     var open: Int128 = 0
     OutboxRecord.forEach(in: self) { record in
-      guard record.pointee.kind == Ledger.transferKind, let number = findTransaction(record.pointee.id) else { return }
-      open &+= Int128(tables.transactions.read(number).pointee.points)
+      open &+= Int128(steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0)
     }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,

@@ -173,7 +173,7 @@ extension Ledger {
     var expected: [Account: (points: Int64, lots: Int)] = [:]
     OutboxRecord.forEach(in: self) { out in
       let record = out.pointee
-      guard record.kind == Ledger.transferKind, let number = findTransaction(record.id) else { return }
+      guard record.kind == TransferStep.kind, let number = findTransaction(record.id) else { return }
       let t = tables.transactions.read(number).pointee
       let known = expected[Account(member: t.member, program: t.program)] ?? (0, 0)
       expected[Account(member: t.member, program: t.program)] =

@@ -3,11 +3,10 @@ import Vocabulary
 
 // What one shard asks of another. The source keeps the step in its outbox until the verdict is recorded; the destination
 // applies it once (a delivery is a request id like any other, kept as long as those) and keeps the verdict in its inbox
-// until the source has said that it is settled. Every message may come twice or late.
+// until the source has said that it is settled. Every message may come twice or late. What a step says and does is a type's
+// (`ShardStep`); nothing here knows one.
 //
-//     delivery  from u64, step u8, kind u8, then by kind:
-//               transfer: recipient, recipient's card, sender, program: counted; points zigzag; lots to the end
-//               card steps: the texts of `CardStep`
+//     delivery  from u64, step u8, kind u8, then what the step of that kind says (`ShardStep.append`)
 //     verdict   from u64, step u8, code u8, which u8, the destination's slot u16
 //     settled   from u64, step u8, and in the header the slot of the destination
 
@@ -31,7 +30,8 @@ extension Ledger {
     record.requestHigh = key.high
     record.fingerprint = key.fingerprint
   }
-  private func request(of record: OutboxRecord) -> RequestKey {
+  /// The request that a step is to answer.
+  func request(of record: OutboxRecord) -> RequestKey {
     RequestKey(
       low: record.requestLow, high: record.requestHigh, fingerprint: record.fingerprint, slot: record.id.slot,
       isNone: record.hasRequest == 0)
@@ -46,11 +46,6 @@ extension Ledger {
     record.count(1, in: &core.digest)
     guard let delivery = delivery(of: record) else { return fail(.records) }
     newDeliveries.append(delivery)
-  }
-  private func withText<R>(_ number: Ref<OutboxRecord>, _ body: (Bytes) -> R) -> R {
-    let record = tables.outbox.read(number)
-    let offset = MemoryLayout<OutboxRecord>.offset(of: \.text) ?? 0
-    return body(Bytes(start: UnsafeRawPointer(record) + offset, count: Int(record.pointee.textCount)))
   }
   private func findOutbox(_ tx: TransactionID) -> Ref<OutboxRecord>? {
     tables.outbox.find(hashes.number(tx)) { $0.pointee.id == tx }
@@ -70,10 +65,8 @@ extension Ledger {
     buffer.append(Ledger.step)
     buffer.append(record.kind)
     let isKnown = withUnsafeBytes(of: record.text) { block in
-      let text = Bytes(rebasing: block[0..<Int(record.textCount)])
-      if record.kind == Ledger.transferKind { return appendTransfer(record, text, to: &buffer) }
-      buffer.append(text)
-      return true
+      let kept = Bytes(rebasing: block[0..<Int(record.textCount)])
+      return steps.find(record.kind)?.append(record, kept, in: self, to: &buffer) ?? false
     }
     guard isKnown else { return nil }
     Command.end(&buffer, start)
@@ -81,28 +74,6 @@ extension Ledger {
       from: record.id, step: Ledger.step, kind: .delivery, to: Slot(record.to), stamp: record.stamp,
       command: buffer.array)
   }
-  private func appendTransfer(_ record: OutboxRecord, _ text: Bytes, to buffer: inout ByteBuffer) -> Bool {
-    var reader = ByteReader(text)
-    guard let number = findTransaction(record.id), let recipient = try? reader.readCounted(),
-      let card = try? reader.readCounted()
-    else { return false }
-    let transaction = tables.transactions.read(number).pointee
-    buffer.append(counted: recipient)
-    buffer.append(counted: card)
-    buffer.append(counted: memberID(tables.members.read(transaction.member)))
-    catalogue.withProgramName(Int(transaction.program)) { buffer.append(counted: $0) }
-    buffer.append(zigzag: transaction.points)
-    var next = transaction.firstTake
-    while next != .none {
-      let take = tables.takes.read(next).pointee
-      buffer.append(take.expiresAt.microseconds)
-      buffer.append(take.earnedAt.microseconds)
-      buffer.append(zigzag: take.points)
-      next = take.next
-    }
-    return true
-  }
-
   // MARK: At the destination
 
   mutating func applyDelivery(
@@ -122,15 +93,9 @@ extension Ledger {
     // Settled long ago: the source knows the verdict.
     let key = deliveryKey(from, step, call.slot)
     if hasSeen(key) { return .silent }
-    let verdict: Verdict
-    if kind == Ledger.transferKind {
-      verdict = try receiveTransfer(from, call.tenant, &reader)
-    } else {
-      guard let kind = CardStep.Kind(rawValue: kind) else { throw MalformedBytes("a delivery of unknown kind") }
-      let step = try CardStep(kind, decoding: &reader)
-      try reader.finish()
-      verdict = attachOrAdd(step, call.tenant)
-    }
+    guard let type = steps.find(kind) else { throw MalformedBytes("a delivery of unknown kind") }
+    let verdict = try type.receive(
+      StepOrigin(kind: kind, transaction: from, tenant: call.tenant), &reader, in: &self)
     remember(key, .none)
     let record = InboxRecord(
       from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: call.slot.rawValue)
@@ -151,40 +116,6 @@ extension Ledger {
     if UInt64(tables.dedupe.count) >= limits.requestIDs { try? makeRoomForRequest() }
     return false
   }
-  private mutating func receiveTransfer(
-    _ from: TransactionID, _ tenant: TenantID, _ reader: inout ByteReader
-  ) throws(MalformedBytes) -> Verdict {
-    let recipient = try reader.readCounted()
-    let card = try reader.readCounted()
-    let sender = try reader.readCounted()
-    let program = try reader.readCounted()
-    let points = try reader.readZigzag()
-    let list = try reader.readBytes(reader.remaining)
-    var lots = ByteReader(list)
-    var sum: Int64 = 0
-    var count = 0
-    while !lots.isAtEnd {
-      let lot = try TravellingLot(&lots)
-      sum += lot.points
-      count += 1
-      guard sum <= Ledger.largestAmount else { throw MalformedBytes("a transfer of impossible size") }
-    }
-    guard sum == points, points > 0 else { throw MalformedBytes("a transfer's lots are not its points") }
-    guard let program = catalogue.program(program, tenant: tenant) else { return Verdict(.limit, which: 5) }
-    guard let number = findMember(recipient, tenant: tenant) else { return Verdict(.notFound) }
-    let verdict = canReceive(number, program, points, lots: count, card: card)
-    if verdict == .done { receive(number, program, from, from: sender, .list(list), points) }
-    return verdict
-  }
-  private mutating func attachOrAdd(_ step: CardStep, _ tenant: TenantID) -> Verdict {
-    if let number = findMember(step.member, tenant: tenant) { return attach(number, step) }
-    guard step.kind == .memberAdd else { return Verdict(.notFound) }
-    guard let number = addMember(tenant, step.member, name: step.name, region: step.region) else {
-      return Verdict(.limit, which: 4)
-    }
-    return addCard(step.number, to: number)
-  }
-
   private mutating func addInbox(_ record: InboxRecord) {
     _ = tables.inbox.add(record, hashes.number(record.from, step: record.step))
     core.openInbox += 1
@@ -242,10 +173,10 @@ extension Ledger {
     }
     let record = tables.outbox.read(number).pointee
     let verdict = Verdict(code: code, which: which)
-    if record.kind == Ledger.transferKind {
-      completeTransfer(number, record, verdict, &reply)
-    } else {
-      try completeCard(number, record, verdict, &reply)
+    guard let type = steps.find(record.kind) else { throw MalformedBytes("a verdict on a step of unknown kind") }
+    try withUnsafeBytes(of: record.text) { block throws(MalformedBytes) in
+      let kept = Bytes(rebasing: block[0..<Int(record.textCount)])
+      try type.complete(record, kept, verdict, in: &self, &reply)
     }
     dropOutbox(number)
     newDeliveries.append(settlement(from, step, to: Slot(record.to)))
@@ -259,79 +190,15 @@ extension Ledger {
     Command.end(&buffer, start)
     return Delivery(from: from, step: step, kind: .settled, to: to, stamp: now, command: buffer.array)
   }
-  private mutating func completeTransfer(
-    _ number: Ref<OutboxRecord>, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
+  /// Ends the request of a step that is done, or keeps its refusal, or forgets it: by what was written since `start`.
+  mutating func answer(
+    _ step: OutboxRecord, _ refusal: Refusal?, request: Bytes, member: Bytes, slot: Slot, _ reply: inout ReplyWriter
   ) {
-    guard let place = findTransaction(record.id) else { return fail(.records) }
-    let transaction = tables.transactions.read(place).pointee
-    let program = Int(transaction.program)
-    guard let holder = holder(transaction.member, program, create: false) else { return fail(.records) }
-    endTransit(holder, points: transaction.points, lots: takeCount(transaction.firstTake))
-    let key = request(of: record)
-    let member = tables.members.read(transaction.member)
-    if verdict == .done {
-      post(transaction.points, program, from: .inTransit, to: .betweenShards)
-      setState(place, 0)
-      var take = transaction.firstTake
-      while take != .none { take = dropTake(take, record.id) }
-      tables.transactions.write(place).pointee.firstTake = .none
-      resolve(key, transaction.position)
-      withText(number) { text in
-        var answer = JournalRecord(
-          .transferOut, tx: record.id, stamp: now, tenant: record.tenant, member: memberID(member))
-        var reader = ByteReader(text)
-        if let recipient = try? reader.readCounted() { answer.other = recipient }
-        answer.program = transaction.program
-        answer.amount = transaction.points
-        answer.balance = record.balance
-        answer.render(catalogue, into: &reply)
-      }
-      return
-    }
-    // Refused: the very lots get their points back.
-    touch(holder)
-    post(transaction.points, program, from: .inTransit, to: .members)
-    giveBack(holder, transaction, transaction.points, withGrace: false)
-    setState(place, TransactionRecord.returned)
-    var back = JournalRecord(
-      .transferBack, tx: nextTransaction(record.id.slot), stamp: now, tenant: record.tenant, member: memberID(member))
-    back.program = transaction.program
-    back.points = transaction.points
-    back.amount = transaction.points
-    back.of = record.id
-    book(holder, &back, points: transaction.points, link: record.id)
-    endDueLots(holder)
-    if holder.member.pointee.state == MemberState.closed.rawValue { lapseRest(holder) }
-    guard let refusal = recipientRefusal(verdict) else { return }
     let start = reply.buffer.count
-    refusal.write(into: &reply)
-    guard refusal.code.isKept(about: refusal.subject) else { return forget(key) }
-    let position = keptAnswer(
-      Bytes(start: nil, count: 0), memberID(tables.members.read(transaction.member)), record.tenant,
-      slot: record.id.slot,
-      reply, from: start)
-    resolve(key, position)
-  }
-  private mutating func completeCard(
-    _ number: Ref<OutboxRecord>, _ record: OutboxRecord, _ verdict: Verdict, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
-    guard let kind = CardStep.Kind(rawValue: record.kind) else { return }
-    let block = record.text
-    try withUnsafeBytes(of: block) { bytes throws(MalformedBytes) in
-      var reader = ByteReader(Bytes(rebasing: bytes[0..<Int(record.textCount)]))
-      let step = try CardStep(kind, decoding: &reader)
-      finishCard(record.card, step, verdict)
-      let start = reply.buffer.count
-      let refusal = refusal(verdict)
-      if let refusal { refusal.write(into: &reply) } else { reply.ok() }
-      let key = request(of: record)
-      if refusal?.code.isKept(about: .own) ?? true {
-        let slot = Slot(hash: tables.cardEntries.read(record.card).pointee.hash)
-        resolve(key, keptAnswer(step.request, step.member, record.tenant, slot: slot, reply, from: start))
-      } else {
-        forget(key)
-      }
-    }
+    if let refusal { refusal.write(into: &reply) } else { reply.ok() }
+    let key = self.request(of: step)
+    guard refusal.map({ $0.code.isKept(about: $0.subject) }) ?? true else { return forget(key) }
+    resolve(key, keptAnswer(request, member, step.tenant, slot: slot, reply, from: start))
   }
 
   // MARK: Out

@@ -2,8 +2,6 @@ import Base
 import Vocabulary
 
 extension Ledger {
-  static var transferKind: UInt8 { 1 }
-
   /// `TRANSFER`, at the sender's shard.
   mutating func transfer(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
@@ -58,7 +56,7 @@ extension Ledger {
       return answer(&call, record, sender, &reply)
     }
     var out = OutboxRecord(
-      id: tx, stamp: now, to: Command.memberSlot(to.member, tenant: tenant).rawValue, kind: Ledger.transferKind,
+      id: tx, stamp: now, to: Command.memberSlot(to.member, tenant: tenant).rawValue, kind: TransferStep.kind,
       tenant: tenant)
     out.balance = record.balance
     setRequest(call.hashes.key, &out)

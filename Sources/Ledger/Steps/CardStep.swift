@@ -1,0 +1,40 @@
+import Base
+import Vocabulary
+
+extension CardStep: ShardStep {
+  static var kinds: ClosedRange<UInt8> { Kind.cardAdd.rawValue...Kind.remove.rawValue }
+
+  /// What it says is what was kept.
+  static func append(
+    _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer
+  ) -> Bool {
+    buffer.append(kept)
+    return true
+  }
+  static func receive(
+    _ origin: StepOrigin, _ reader: inout ByteReader, in ledger: inout Ledger
+  ) throws(MalformedBytes) -> Verdict {
+    let step = try CardStep(kind(origin.kind), decoding: &reader)
+    try reader.finish()
+    if let number = ledger.findMember(step.member, tenant: origin.tenant) { return ledger.attach(number, step) }
+    guard step.kind == .memberAdd else { return Verdict(.notFound) }
+    guard let number = ledger.addMember(origin.tenant, step.member, name: step.name, region: step.region) else {
+      return Verdict(.limit, which: 4)
+    }
+    return ledger.addCard(step.number, to: number)
+  }
+  static func complete(
+    _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: inout Ledger, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    var reader = ByteReader(kept)
+    let change = try CardStep(kind(step.kind), decoding: &reader)
+    ledger.finishCard(step.card, change, verdict)
+    let slot = Slot(hash: ledger.tables.cardEntries.read(step.card).pointee.hash)
+    ledger.answer(
+      step, ledger.refusal(verdict), request: change.request, member: change.member, slot: slot, &reply)
+  }
+  private static func kind(_ raw: UInt8) throws(MalformedBytes) -> Kind {
+    guard let kind = Kind(rawValue: raw) else { throw MalformedBytes("a delivery of unknown kind") }
+    return kind
+  }
+}
