@@ -188,7 +188,7 @@ struct BoundTests {
   @Test(arguments: [Int64.min, Int64.min + 1, -1, 0, Int64.max]) func anyMomentOfAPurchaseIsTakenOrRefused(at: Int64)
     throws
   {
-    let world = try World.withCafe("earn=1/1 expire=1m backdate=36500d")
+    let world = try World.withCafe("earn=1/1 expire=1m backdate=366d")
     var buffer = ByteBuffer()
     Command.appendEarn(
       to: &buffer, context: CommandContext(fingerprint: 1), member: lasting("ann"), merchant: lasting("cafe"),
@@ -200,7 +200,7 @@ struct BoundTests {
 
   /// A year before the last moment that there is.
   @Test func nearTheEndOfTimeAllGoesOn() throws {
-    let world = try World.withCafe("earn=1/1 expire=1200m backdate=36500d utc-offset=-14:00", start: "9998-12-31T12:00")
+    let world = try World.withCafe("earn=1/1 expire=1200m backdate=366d utc-offset=-14:00", start: "9998-12-31T12:00")
     let lines = [
       "EARN ann merchant=cafe points=10 id=a", "HOLD ann merchant=cafe points=4 ttl=2592000 id=b",
       "HOLD ann merchant=cafe points=4 ttl=1 id=c", "REFUND #1 points=3 id=d", "RELEASE #2 id=e", "BALANCE ann",

@@ -47,9 +47,9 @@ struct RuleTests {
       > PROGRAM SET points kind=money
       -ERR kind never changes
       > PROGRAM SET points earn=0.5
-      -ERR earn must be P/M, as in 1/100
+      -ERR earn must be points/minor-units like 1/100, each from 1 to 1000000000 (points may be 0)
       > PROGRAM LIST
-      program=points kind=points earn=3/200 expire=1d title= backdate=3d utc-offset=+08:00 refund-window=180d default=yes
+      program=points kind=points earn=3/200 expire=1d title= backdate=3d utc-offset=+08:00 refund-window=180d default=yes state=active version=1 from=2026-01-30T11:59 by=
       > MERCHANT SET cafe
       +OK
       > MERCHANT SET big earn=1000000000/1
