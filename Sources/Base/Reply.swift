@@ -81,6 +81,16 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case why = 78
   case at = 79
   case text = 80
+  case op = 81
+  case target = 82
+  case steps = 83
+  case step = 84
+  case done = 85
+  case current = 86
+  case etaSeconds = 87
+  case error = 88
+  case started = 89
+  case by = 90
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -123,7 +133,9 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("detail", .text), ("between", .text), ("former", .text), ("alarms", .text), ("disk_free", .text),
     ("log", .text), ("log_pinned", .text), ("default", .text),
     ("more", .text), ("before", .transaction), ("warnings", .text),
-    ("why", .text), ("at", .stamp), ("text", .text),
+    ("why", .text), ("at", .stamp), ("text", .text), ("op", .integer), ("target", .text), ("steps", .integer),
+    ("step", .integer), ("done", .integer), ("current", .text), ("eta-seconds", .text), ("error", .text),
+    ("started", .stamp), ("by", .text),
   ]
 }
 

@@ -23,6 +23,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case all = 29
   case text = 30
   case shard = 40
+  case to = 41
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -36,7 +37,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// What its value must look like, whatever the verb.
   public var shape: Shape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .kind, .after: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -73,6 +74,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .allowSingleRegion, .dryRun, .all: "yes|no"
     case .after: "KEY"
     case .shard: "S"
+    case .to: "NODE"
     }
   }
 }

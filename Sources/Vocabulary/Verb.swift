@@ -32,6 +32,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterStatus = 29
   case health = 30
   case clusterAlarm = 40
+  case clusterShard = 41
+  case clusterOperation = 42
   case memberNote = 43
   case memberNotes = 44
 

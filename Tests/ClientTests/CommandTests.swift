@@ -24,6 +24,34 @@ import Testing
     #expect(error?.description.contains(arguments[0].split(separator: "=")[0]) == true)
   }
 
+  @Test func `where a command is about a node, --to names that as well as addresses`() throws {
+    let flags = try Flags(["3", "--to", "north-1", "--to=h:1,h:2"], accepting: [.to, .node])
+    #expect(flags["to-node"] == "north-1" && flags["to"] == "h:1,h:2" && flags.words == ["3"])
+    #expect(throws: ClientError.self) { try Flags(["--to", "a", "--to-node", "b"], accepting: [.to, .node]) }
+    #expect(try Flags(["--to", "a"], accepting: [.to])["to"] == "a")
+  }
+
+  @Test func `an operation is followed until it is over, and the exit code says how it ended`() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    let leader = ["shard", "leader", "3", "--to", "north-1"] + to
+    #expect(table.run(leader) == 0)
+    #expect(table.run(leader + ["--dry-run"]) == 0)
+    #expect(table.run(leader + ["--wait", "--json"]) == 0)
+    #expect(table.run(["shard", "leader", "3"] + to) == 1)
+    #expect(table.run(["shard", "leader", "x", "--region", "north"] + to) == 1)
+    #expect(table.run(["shard", "leader", "9", "--region", "north"] + to) == 2)
+    #expect(table.run(["op", "list"] + to) == 0)
+    #expect(table.run(["ops"] + to) == 0)
+    #expect(table.run(["op", "show", "1"] + to) == 0)
+    #expect(table.run(["op", "wait", "2", "--json"] + to) == 2)
+    #expect(table.run(["op", "wait", "3", "--timeout", "0.3"] + to) == 3)
+    #expect(table.run(["op", "cancel", "3"] + to) == 0)
+    #expect(table.run(["op", "show", "4"] + to) == 2)
+    #expect(table.run(["op", "show", "x"] + to) == 1)
+  }
+
   @Test func `a flag is named as it was written`() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -143,7 +171,8 @@ import Testing
 
   @Test func `the usage of each command names all of its flags, in 80 columns`() {
     let commands =
-      ClusterCommands.all + InitCommand.all + AlarmCommands.all + [BenchCommand.command, ReplayCommand.command]
+      ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
+      + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }
       let lines = command.usage.split(separator: "\n")

@@ -78,6 +78,17 @@ final class FakeCluster: @unchecked Sendable {
       }
       return "*\(nodes.count)" + rows.joined()
     case "CLUSTER STATUS": return "+cluster=c1 nodes=3 up=3 shards=4 healthy=\(isBalanced ? "yes" : "no")"
+    case "CLUSTER SHARD" where words[3] == "9": return "-CONFLICT operation 3 is under way on shard 9"
+    case "CLUSTER SHARD" where keys["dry-run"] == "yes": return "*1\r\n+step=1 shard=3 from=east-1 to=north-1"
+    case "CLUSTER SHARD": return operation("1", "running")
+    case "CLUSTER OP":
+      // Of three operations one is done, one has failed, one never ends unless it is given up.
+      let states = ["1": "done", "2": "failed", "3": words[2] == "CANCEL" ? "cancelled" : "waiting"]
+      guard words[2] != "LIST" else {
+        let rows = states.sorted { $0.key > $1.key }.map { "\r\n" + operation($0.key, $0.value) }
+        return "*3" + rows.joined()
+      }
+      return states[words[3]].map { operation(words[3], $0) } ?? "-NOTFOUND there is no operation \(words[3])"
     case "CLUSTER INIT" where keys["dry-run"] == "yes":
       return "*2\r\n+cluster=none nodes=3 shards=1 replicas=3\r\n+shard=1 slots=0-16383 leader=east-1"
     case "CLUSTER INIT" where keys["replicas"] == "2": return "-ERR replicas must be odd"
@@ -95,6 +106,11 @@ final class FakeCluster: @unchecked Sendable {
     case "HELP": return "$11\r\nEARN\r\nAUDIT"
     default: return "-ERR unknown verb '\(words.first ?? "")'"
     }
+  }
+
+  private func operation(_ number: String, _ state: String) -> String {
+    "+op=\(number) kind=shard-leader target=\"shard 3\" state=\(state) steps=1 done=0 current=\"hand over\""
+      + " eta-seconds=unknown error=none started=1764385200000 by=operator detail=none"
   }
 
   private func earn(_ member: String, _ keys: [String: String], _ line: String) -> String {

@@ -113,6 +113,27 @@ import Testing
       voters: [candidate(near, match: 200, [.memory]), candidate(far, match: 1)],
       decision: .offer(to: far, .fullDisk)),
     // Its place is elsewhere.
+    Case(what: "an operation wants another", shard: shard { $0.ordered = near }, decision: .offer(to: near, .ordered)),
+    Case(what: "the one that it wants is far behind", shard: shard { $0.ordered = far }, decision: .lead),
+    Case(
+      what: "the one that it wants is ill", shard: shard { $0.ordered = near },
+      voters: [candidate(near, [.fullDisk]), candidate(far)], decision: .lead),
+    Case(
+      what: "an operation counts more than home, also while it waits",
+      shard: shard {
+        $0.ordered = far
+        $0.home = near
+      }, decision: .lead),
+    Case(
+      what: "an operation has offered a moment ago",
+      shard: shard {
+        $0.ordered = near
+        $0.mayOffer = false
+      }, decision: .lead),
+    Case(
+      what: "an operation counts less than a want", node: node { $0.isDiskFull = true },
+      shard: shard { $0.ordered = far },
+      voters: [candidate(near), candidate(far, match: 99)], decision: .offer(to: near, .fullDisk)),
     Case(what: "home is elsewhere", shard: shard { $0.home = near }, decision: .offer(to: near, .home)),
     Case(what: "home is far behind", shard: shard { $0.home = far }, decision: .lead),
     Case(

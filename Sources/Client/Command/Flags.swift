@@ -27,11 +27,14 @@ struct Flags: Sendable {
         guard parts.count == 1 else { throw .usage("\(argument): --\(key) takes no value") }
         switches.insert(key)
       } else {
-        guard values[key] == nil else { throw .usage("--\(key) is given twice") }
         guard let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() else {
           throw .usage("\(argument) needs a value")
         }
-        values[key] = value
+        // Where a command is about a node, `--to` names that as well as whom to ask.
+        let isNode = key == "to" && !value.contains(":") && known.contains { $0.name == Flag.node.name }
+        let name = isNode ? Flag.node.name : key
+        guard values[name] == nil else { throw .usage("--\(key) is given twice") }
+        values[name] = value
       }
     }
   }

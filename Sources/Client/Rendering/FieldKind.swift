@@ -16,15 +16,19 @@ enum FieldKind: Sendable {
   /// By key. Of a key that is not here a whole number counts as one, all else as words.
   private static let kinds: [String: FieldKind] = [
     "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
-    "balance": .count, "balanced": .flag, "card": .text, "cards": .list, "cluster": .text, "commit": .count,
-    "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "effective": .moment, "end": .count,
+    "balance": .count, "balanced": .flag, "by": .text, "card": .text, "cards": .list, "cluster": .text,
+    "commit": .count, "current": .text,
+    "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "done": .count, "effective": .moment,
+    "end": .count, "error": .text, "eta_seconds": .count,
     "expires": .moment, "first": .count, "from": .text, "healthy": .flag, "id": .text, "index": .count,
     "intransit": .count, "lag_entries": .count, "leader": .text, "leaders": .count, "learners": .list, "log": .bytes,
     "log_pinned": .bytes, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
-    "nodes": .count, "of": .text, "program": .text, "region": .text, "replicas": .count, "request": .text,
-    "shard": .count, "shards": .count, "since": .moment, "slots": .text, "state": .text, "at": .moment, "text": .text,
-    "sum": .count, "term": .count,
-    "time": .moment, "title": .text, "to": .text, "total": .flag, "transactions": .count, "tx": .text, "up": .count,
+    "nodes": .count, "of": .text, "op": .count, "program": .text, "region": .text, "replicas": .count, "request": .text,
+    "shard": .count, "shards": .count, "since": .moment, "slots": .text, "started": .moment, "state": .text,
+    "at": .moment, "text": .text,
+    "step": .count, "steps": .count, "sum": .count, "term": .count,
+    "target": .text, "time": .moment, "title": .text, "to": .text, "total": .flag, "transactions": .count, "tx": .text,
+    "up": .count,
     "version": .text, "voters": .list, "warnings": .list, "why": .sentences,
   ]
   private static let titles = [

@@ -12,12 +12,15 @@ struct DirectoryImage: Sendable {
   var entries: EntriesImage
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
+  var operations: OperationTable
 
   static let version: UInt32 = 5
-  enum Item: UInt8 { case head = 1, delta = 2, request = 3 }
+  enum Item: UInt8 { case head = 1, delta = 2, request = 3, operation = 4 }
 
   /// About how many bytes `write` gives.
-  var byteCount: Int { 4_096 + entries.byteCount + deltas.count * 128 + requests.count * 37 }
+  var byteCount: Int {
+    4_096 + entries.byteCount + deltas.count * 128 + requests.count * 37 + operations.all.count * 256
+  }
 
   /// Writes all of it as a stream, in blocks; see `BlockWriter`.
   func write(to sink: (UnsafeRawBufferPointer) throws -> Void) throws {
@@ -31,6 +34,7 @@ struct DirectoryImage: Sendable {
       if let topology { buffer.append(field: 4) { topology.encode(into: &$0) } }
       if let firstTopology { buffer.append(field: 5) { firstTopology.encode(into: &$0) } }
       buffer.append(field: 6, zigzag: Int64(semantics))
+      if operations.newest > 0 { buffer.append(field: 7, zigzag: Int64(bitPattern: operations.newest)) }
       buffer.appendEndOfFields()
     }
     for delta in deltas {
@@ -49,6 +53,12 @@ struct DirectoryImage: Sendable {
         buffer.appendEndOfFields()
       }
     }
+    for operation in operations.all {
+      try writer.item(to: sink) { buffer in
+        buffer.append(Item.operation.rawValue)
+        operation.encode(into: &buffer)
+      }
+    }
     try writer.finish(to: sink)
     try entries.write(to: sink)
   }
@@ -58,7 +68,7 @@ extension DirectoryMachine {
   func beginSnapshot() -> MachineSnapshot {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
-      entries: entries.image, deltas: deltas, requests: requests.items)
+      entries: entries.image, deltas: deltas, requests: requests.items, operations: operations)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}

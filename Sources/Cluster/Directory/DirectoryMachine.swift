@@ -23,6 +23,7 @@ final class DirectoryMachine: Machine {
   private var deltaBytes = 0
   /// Changes of entries that carried a request id.
   private(set) var requests: ChangeRequests
+  var operations = OperationTable()
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
   private(set) var semantics = Semantics.first
@@ -48,11 +49,16 @@ final class DirectoryMachine: Machine {
     case member = 3
     /// Every shard has applied the catalogue up to a version: `version:u32`. The leader says so.
     case spread = 4
+    /// An operation is to begin, has come to something, is given up: see `DirectoryMachine+Operations`.
+    case beginOperation = 5
+    case advanceOperation = 6
+    case cancelOperation = 7
     /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
     /// node says that was asked.
     case showEntry = 16
     case listEntries = 17
     case showEntryHistory = 18
+    case listOperations = 19
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -132,6 +138,11 @@ final class DirectoryMachine: Machine {
       case .spread:
         drop(through: try reader.read())
         reply.ok()
+      case .beginOperation: try applyBeginning(&reader, &reply)
+      case .advanceOperation:
+        try applyAdvance(&reader)
+        reply.ok()
+      case .cancelOperation: try applyCancel(&reader, &reply)
       default:
         reply.error(.malformed, "the directory does not know that command")
       }
@@ -211,12 +222,18 @@ final class DirectoryMachine: Machine {
     topology = changed
   }
 
+  func replace(topology newer: Topology) { topology = newer }
+
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     do throws(MalformedBytes) {
       var reader = ByteReader(query)
       _ = try reader.read(UInt32.self)
       guard let kind = Kind(rawValue: try reader.read()) else { throw MalformedBytes("an unknown query") }
-      try readEntries(kind, &reader, &reply)
+      if kind == .listOperations {
+        try listOperations(&reader, &reply)
+      } else {
+        try readEntries(kind, &reader, &reply)
+      }
     } catch {
       reply.error(.malformed, "the directory does not know that query: \(error)")
     }
@@ -273,6 +290,7 @@ final class DirectoryMachine: Machine {
           return true
         }
         requests.add(item)
+      case .operation: operations.restore(try Operation(decoding: &reader))
       case nil: throw MalformedBytes("an item of a directory that is not known")
       }
     }
@@ -295,6 +313,7 @@ final class DirectoryMachine: Machine {
       case 4: topology = try Topology(decoding: &value)
       case 5: firstTopology = try Topology(decoding: &value)
       case 6: semantics = try value.readSmall()
+      case 7: operations.restore(newest: UInt64(bitPattern: try value.readZigzag()))
       default: return false
       }
       return true

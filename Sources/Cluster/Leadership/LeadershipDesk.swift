@@ -84,10 +84,12 @@ final class LeadershipDesk: Coordinator {
   ///   then.
   func decide(_ node: LeadershipPolicy.NodeFacts, sendsHome: Bool = false) {
     let homes = sendsHome ? homes : [:]
+    let ordered = (replicas[.directory]?.machine as? DirectoryMachine)?.operations.wantedLeaders ?? [:]
     for replica in replicas {
       guard replica.isLeader else { continue }
       var shard = facts(of: replica)
-      shard.home = homes[replica.shard]
+      if let wanted = ordered[replica.shard], wanted != peers.id { shard.ordered = wanted }
+      if ordered[replica.shard] == nil { shard.home = homes[replica.shard] }
       switch LeadershipPolicy.decide(node, shard, { candidates(for: replica) }) {
       case .lead, .refuse: break
       case .stepDown(let reason): stepDown(replica, reason)
@@ -109,7 +111,7 @@ final class LeadershipDesk: Coordinator {
 
   private func offer(_ replica: Replica, to heir: NodeID, _ reason: LeadershipPolicy.Reason) {
     switch reason {
-    case .slowDisk, .fullDisk, .blockedLog, .rottenJournal, .memory:
+    case .slowDisk, .fullDisk, .blockedLog, .rottenJournal, .memory, .ordered:
       replica.leadership.offered(now: now.monotonic, pause: 4 * slowWrite)
     default: break
     }

@@ -6,7 +6,7 @@ import Raft
 ///
 /// A leader goes, in this order: because nobody takes what it proposes (`future`, `clock`), which is laid down in the end if
 /// nobody can take it over; because its node ends (`stopping`); because another would serve better (the disk, the memory, a
-/// journal); because the shard's place is elsewhere (`home`). A follower is only ever told that it must not lead.
+/// journal); because an operator wants it elsewhere (`ordered`), or the placement (`home`). A follower is only ever told that it must not lead.
 struct LeadershipPolicy {
   /// How long leadership that is of no use is offered to others before it is laid down; and half as long as such a leader
   /// then leaves the lead to others. Microseconds.
@@ -26,6 +26,8 @@ struct LeadershipPolicy {
     case blockedLog
     case rottenJournal
     case memory
+    /// An operation under way wants it led elsewhere.
+    case ordered
     /// The placement prefers another node.
     case home
   }
@@ -61,6 +63,8 @@ struct LeadershipPolicy {
     var isJournalRotten = false
     /// There was no offer a moment ago: between two of them requests are served.
     var mayOffer = true
+    /// Where an operation under way wants it led; nil: no matter.
+    var ordered: NodeID?
     /// Where the placement wants it led, when it is time to send it there; nil: here, or not now.
     var home: NodeID?
   }
@@ -124,7 +128,11 @@ struct LeadershipPolicy {
     if let reason = want(node, shard), shard.mayOffer, let heir = heir(node, shard, candidates()) {
       return .offer(to: heir, reason)
     }
-    if let home = shard.home, candidates().contains(where: { $0.id == home && mayGoHome(to: $0) }) {
+    if let ordered = shard.ordered {
+      let isReady = shard.mayOffer && candidates().contains { $0.id == ordered && mayServe($0) }
+      return isReady ? .offer(to: ordered, .ordered) : rest
+    }
+    if let home = shard.home, candidates().contains(where: { $0.id == home && mayServe($0) }) {
       return .offer(to: home, .home)
     }
     return rest
@@ -169,7 +177,8 @@ struct LeadershipPolicy {
       ?? mostComplete(of: candidates.filter { $0.ailments.isDisjoint(with: [.unlinked, .mute, .damaged]) })
   }
 
-  private static func mayGoHome(to candidate: Candidate) -> Bool {
+  /// Whether one that need not take over may: it serves at least as well, and at once.
+  private static func mayServe(_ candidate: Candidate) -> Bool {
     candidate.isWell && candidate.isNear && !candidate.ailments.contains(.quiet)
   }
 

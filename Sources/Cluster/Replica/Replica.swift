@@ -29,6 +29,8 @@ final class Replica {
   /// The catalogue's version up to which deltas have been proposed in this leadership; of the directory: up to which they
   /// have been proposed to be dropped.
   var catalogueProposed: UInt32 = 0
+  /// Of the directory, as leader: by operation, the revision of its record to which a change has been proposed.
+  var operationsProposed: [UInt64: UInt32] = [:]
   var outbox = ReplicaOutbox()
   let limits: ReplicaLimits
   /// As leader: what entries are proposed by, if that is more than the state has met.
@@ -403,6 +405,7 @@ final class Replica {
     wasLeader = isLeader
     outbox.roleChanged = true
     catalogueProposed = 0
+    operationsProposed.removeAll()
     proposedSemantics = Semantics.first
     if isLeader {
       observer?.leads(ReplicaView(replica: self))

@@ -11,6 +11,7 @@ extension ShardDesk {
     for replica in replicas where replica.isLeader {
       if replica.shard == .directory {
         dropSpreadDeltas(replica, leaders)
+        driveOperations(replica, leaders)
         continue
       }
       replica.proposeDue(clock: now.wall)

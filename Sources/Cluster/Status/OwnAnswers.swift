@@ -33,6 +33,8 @@ struct OwnAnswers: AnswersForItself {
         node.status.status(StatusDesk.Standing(node.links, node.beginning), node.requests, into: &$0)
       }
     case .clusterAlarm: answerAlarm(Alarm.Command(request), owner)
+    case .clusterShard: requests.clusterShard(request, owner)
+    case .clusterOperation: requests.clusterOperation(request, owner)
     case .health: requests.startHealth(owner)
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }

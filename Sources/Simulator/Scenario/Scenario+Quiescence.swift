@@ -31,6 +31,7 @@ extension Scenario {
     for client in clients { client.quiesce() }
     askEveryShard()
     waitForAnswers()
+    checkOperations()
   }
 
   private func endFaults(at host: SimulatedHost) {

@@ -95,6 +95,7 @@ extension Scenario {
     scheduleCatalogue()
     scheduleImpostor()
     scheduleUpgrades()
+    scheduleLeaderMoves()
     watchReplicas()
   }
 

@@ -31,6 +31,8 @@ public struct ScenarioPlan: Sendable {
   public var hasInitFaults = false
   /// Now and then a copy of a node's disk, from an earlier life of it, is started in its place.
   public var hasImpostors = false
+  /// An operator moves the leadership of shards.
+  public var movesLeaders = false
   /// So many nodes begin as an older build, and are upgraded one by one.
   public var olderNodes = 0
 
@@ -240,6 +242,7 @@ public struct ScenarioPlan: Sendable {
     hasInitFaults = random.chance(300)
     hasImpostors = random.chance(300) && !isSafetyOnly
     if random.chance(300) { olderNodes = 1 + Int(random.below(UInt64(nodes))) }
+    movesLeaders = random.chance(300)
   }
 
   static func ownMember(of client: Int) -> String { "o\(client)" }

@@ -27,6 +27,18 @@ extension VerbSpec {
       summary: "The nodes that have an alarm, a record each; or tries a POISON entry again once.",
       example: "CLUSTER ALARM CLEAR POISON shard=3"),
     .init(
+      .clusterShard, "CLUSTER SHARD", .cluster,
+      [.word("LEADER"), .word("S"), .atMostOne(.to), .atMostOne(.region), .optional(.dryRun)], .node, .changes,
+      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to",
+      summary: "Changes a shard by an operation: LEADER has another of its voters lead it.",
+      example: "CLUSTER SHARD LEADER 3 to=north-1"),
+    .init(
+      .clusterOperation, "CLUSTER OP", .cluster,
+      [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
+      traits: [.barrier, .reserved],
+      reply: "records: op kind target state steps done current eta-seconds error started by detail",
+      summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
+    .init(
       .health, "HEALTH", .cluster, [], .node, .read, traits: [.barrier, .reserved], reply: "a record",
       summary: "Commits an entry in every shard led by this node, and tells how long it took.",
       example: "HEALTH"),

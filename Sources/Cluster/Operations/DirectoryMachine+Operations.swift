@@ -1,0 +1,78 @@
+import Base
+import Ledger
+
+/// Operations as the directory's log changes them, and as they are told.
+extension DirectoryMachine {
+  /// `kind:u16 by:counted params:counted`
+  func applyBeginning(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+    guard let kind = Operation.Kind(rawValue: try reader.read()) else {
+      throw MalformedBytes("an operation of an unknown kind")
+    }
+    let by = try reader.readString()
+    let params = Array(try reader.readCounted())
+    guard let topology else { throw MalformedBytes("there is no cluster") }
+    do throws(OperationTable.Refused) {
+      tell(try operations.begin(kind, params, by: by, at: lastStamp, in: topology), &reply)
+    } catch {
+      reply.error(error.code, error.text)
+    }
+  }
+  func applyAdvance(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let change = try OperationChange(decoding: &reader)
+    guard let operation = operations.advance(change, at: lastStamp), operation.state == .done, var changed = topology
+    else { return }
+    operation.plan?.conclude(&changed)
+    guard changed != topology else { return }
+    changed.version += 1
+    replace(topology: changed)
+  }
+  func applyCancel(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+    let number: UInt64 = try reader.read()
+    guard let operation = operations.cancel(number, at: lastStamp) else {
+      return reply.error(.notFound, "there is no operation \(number)")
+    }
+    guard operation.state == .cancelled else {
+      return reply.error(
+        .conflict, "operation \(number) is \(DirectoryMachine.word(of: operation.state)) already; nothing was done")
+    }
+    tell(operation, &reply)
+  }
+
+  /// `number:u64 limit:u32 before:u64`; number 0: a list, the newest first.
+  func listOperations(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+    let number: UInt64 = try reader.read()
+    let limit = Int(try reader.read(UInt32.self))
+    let before: UInt64 = try reader.read()
+    guard number == 0 else {
+      guard let operation = operations.find(number) else {
+        return reply.error(.notFound, "there is no operation \(number), or it was over long ago")
+      }
+      return tell(operation, &reply)
+    }
+    let found = operations.newest(min(limit, OperationTable.overKept), before: before)
+    reply.array(count: found.count)
+    for operation in found { tell(operation, &reply) }
+  }
+
+  static func word(of state: Operation.State) -> String { String(describing: state) }
+
+  private func tell(_ operation: Operation, _ reply: inout ReplyWriter) {
+    let plan = operation.plan
+    let steps = plan?.steps(in: topology) ?? []
+    let done = operation.state == .done ? steps.count : Int(operation.step)
+    let hasTrouble = operation.state == .failed || operation.state == .waiting
+    reply.record()
+    reply.field(.op, Int64(bitPattern: operation.number))
+    reply.field(.kind, operation.kind.plan.word)
+    reply.field(.target, plan?.target(in: topology) ?? "unknown")
+    reply.field(.state, DirectoryMachine.word(of: operation.state))
+    reply.field(.steps, Int64(steps.count))
+    reply.field(.done, Int64(done))
+    reply.field(.current, operation.state.isOver || done >= steps.count ? "none" : steps[done])
+    reply.field(.etaSeconds, "unknown")
+    reply.field(.error, hasTrouble ? operation.text : "none")
+    reply.field(.started, operation.started)
+    reply.field(.by, operation.by)
+    reply.field(.detail, operation.state == .done ? operation.text : "none")
+  }
+}

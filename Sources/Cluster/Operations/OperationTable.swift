@@ -1,0 +1,152 @@
+import Base
+import Ledger
+
+/// The directory's operations: those under way, and the newest of those that are over. State of the directory's log: the same
+/// on all nodes.
+struct OperationTable: Hashable, Sendable {
+  /// By rising number.
+  private(set) var open: [Operation] = []
+  /// In the order in which they ended.
+  private(set) var over: [Operation] = []
+  private(set) var newest: UInt64 = 0
+
+  /// By shard: the node that is to lead it by the operations under way.
+  var wantedLeaders: [ShardID: NodeID] {
+    var wanted: [ShardID: NodeID] = [:]
+    for operation in open {
+      let plan = operation.plan
+      for shard in operation.holds { wanted[shard] = plan?.wantedLeader(of: shard) }
+    }
+    return wanted
+  }
+
+  static let overKept = 1_000
+  static let mostOpen = 1_000
+
+  struct Refused: Error, Equatable {
+    var code: ErrorCode
+    var text: String
+  }
+
+  func find(_ number: UInt64) -> Operation? {
+    open.first { $0.number == number } ?? over.last { $0.number == number }
+  }
+  /// The operation that a shard belongs to.
+  func holder(of shard: ShardID) -> Operation? { open.first { $0.holds.contains(shard) } }
+  /// From the newest to the oldest.
+  func newest(_ limit: Int, before number: UInt64) -> [Operation] {
+    let all = (open + over).filter { number == 0 || $0.number < number }.sorted { $0.number > $1.number }
+    return Array(all.prefix(limit))
+  }
+
+  /// Begins one: what it holds is checked and taken here, in one entry. The same that is under way already is found again.
+  mutating func begin(
+    _ kind: Operation.Kind, _ params: [UInt8], by: String, at stamp: Stamp, in topology: Topology
+  ) throws(Refused) -> Operation {
+    if let same = open.first(where: { $0.kind == kind && $0.params == params }) { return same }
+    guard let plan = try? kind.plan(params) else {
+      throw Refused(code: .malformed, text: "an operation without a plan")
+    }
+    guard open.count < OperationTable.mostOpen else {
+      throw Refused(code: .limit, text: "\(open.count) operations are under way; nothing was done")
+    }
+    for shard in plan.holds {
+      guard let holder = holder(of: shard) else { continue }
+      throw Refused(
+        code: .conflict,
+        text: "operation \(holder.number) is under way on shard \(shard.rawValue) (tally op wait \(holder.number))")
+    }
+    if let reason = plan.refusal(in: topology) { throw Refused(code: .conflict, text: reason) }
+    var operation = Operation(number: newest + 1, kind: kind, params: params, by: by, started: stamp)
+    operation.state = .running
+    operation.holds = plan.holds
+    operation.epochs = plan.holds.map { topology.placement(of: $0)?.epoch ?? 0 }
+    open.append(operation)
+    newest = operation.number
+    return operation
+  }
+
+  /// Takes note of what one has come to. Nil: it is not what it was then.
+  mutating func advance(_ change: OperationChange, at stamp: Stamp) -> Operation? {
+    guard let place = open.firstIndex(where: { $0.number == change.number }), open[place].revision == change.revision
+    else { return nil }
+    var operation = open[place]
+    if operation.state == .waiting, change.state == .running { operation.attempt += 1 }
+    operation.state = change.state
+    operation.step = change.step
+    operation.text = change.text
+    operation.revision += 1
+    open[place] = operation
+    if change.state.isOver { end(operation, at: stamp) }
+    return find(change.number)
+  }
+  /// Gives one up. Nil: there is none of that number.
+  mutating func cancel(_ number: UInt64, at stamp: Stamp) -> Operation? {
+    guard var operation = find(number), !operation.state.isOver else { return find(number) }
+    operation.state = .cancelled
+    operation.revision += 1
+    end(operation, at: stamp)
+    return find(number)
+  }
+  private mutating func end(_ operation: Operation, at stamp: Stamp) {
+    open.removeAll { $0.number == operation.number }
+    var operation = operation
+    operation.ended = stamp
+    operation.holds = []
+    over.append(operation)
+    if over.count > OperationTable.overKept { over.removeFirst(over.count - OperationTable.overKept) }
+  }
+
+  // MARK: Snapshots
+
+  /// Of a snapshot: each of them, those that are over first, in their order.
+  var all: [Operation] { over + open }
+  mutating func restore(newest number: UInt64) { newest = number }
+  mutating func restore(_ operation: Operation) {
+    if operation.state.isOver { over.append(operation) } else { open.append(operation) }
+  }
+}
+
+/// What an operation has come to, as the directory's leader logs it.
+struct OperationChange: Hashable, Sendable {
+  var number: UInt64
+  /// Of the record that it was seen from.
+  var revision: UInt32
+  var state: Operation.State
+  var step: UInt8
+  var text: String
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: Int64(bitPattern: number))
+    buffer.append(field: 2, zigzag: Int64(revision))
+    buffer.append(field: 3, zigzag: Int64(state.rawValue))
+    buffer.append(field: 4, zigzag: Int64(step))
+    buffer.append(field: 5) { $0.append(utf8: String(text.prefix(Operation.longestText))) }
+    buffer.appendEndOfFields()
+  }
+  init(_ operation: Operation, _ state: Operation.State, step: UInt8, _ text: String) {
+    number = operation.number
+    revision = operation.revision
+    self.state = state
+    self.step = step
+    self.text = text
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    (number, revision, state, step, text) = (0, 0, .running, 0, "")
+    try reader.readFields(of: "a change of an operation") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: self.number = UInt64(bitPattern: try value.readZigzag())
+      case 2: revision = try value.readSmall()
+      case 3:
+        guard let known = Operation.State(rawValue: try value.readSmall()) else {
+          throw MalformedBytes("an operation in an unknown state")
+        }
+        state = known
+      case 4: step = try value.readSmall()
+      case 5: text = try value.readText()
+      default: return false
+      }
+      return true
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Base
+import Ledger
+import Protocol
+import Vocabulary
+
+/// Operations, as terminals ask for them.
+extension RequestDesk {
+  /// `CLUSTER SHARD LEADER S …`
+  func clusterShard(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let shard = UInt32(word(request, 1)) else {
+      return answerError(owner, .malformed, "which shard: CLUSTER SHARD LEADER S to=NODE")
+    }
+    switch word(request, 0) {
+    case "LEADER": moveLeader(of: ShardID(shard), request, owner)
+    default: answerError(owner, .malformed, "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME")
+    }
+  }
+
+  /// `CLUSTER OP LIST`, `SHOW N`, `CANCEL N`: all of it is the directory's.
+  func clusterOperation(_ request: Request, _ owner: EdgeItem.Owner) {
+    let number = UInt64(word(request, 1))
+    switch (word(request, 0), number) {
+    case ("LIST", _) where request.positionalCount == 1:
+      askDirectory(owner, .query) { buffer in
+        DirectoryMachine.append(.listOperations, to: &buffer) {
+          $0.append(UInt64(0))
+          $0.append(UInt32(request.number(.limit) ?? Int64(OperationTable.overKept)))
+          $0.append(request.text(.after).flatMap { UInt64(String(decoding: $0, as: UTF8.self)) } ?? 0)
+        }
+      }
+    case ("SHOW", let number?):
+      askDirectory(owner, .query) { buffer in
+        DirectoryMachine.append(.listOperations, to: &buffer) {
+          $0.append(number)
+          $0.append(UInt32(1))
+          $0.append(UInt64(0))
+        }
+      }
+    case ("CANCEL", let number?):
+      // Said twice it is the same.
+      askDirectory(owner, .repeatable) { buffer in
+        DirectoryMachine.append(.cancelOperation, to: &buffer) { $0.append(number) }
+      }
+    default: answerError(owner, .malformed, "CLUSTER OP takes LIST, SHOW N or CANCEL N")
+    }
+  }
+  private func word(_ request: Request, _ place: Int) -> String {
+    place < request.positionalCount ? String(decoding: request.positional(place), as: UTF8.self).uppercased() : ""
+  }
+  private func askDirectory(_ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void) {
+    edge.stream(.directory).append(
+      owner: owner, flags: flags, deadline: now.monotonic + requestTimeout, write: write)
+  }
+
+  /// The directory is asked to begin one: it answers with its record. What is under way already is the same, so that it may
+  /// be asked again.
+  func begin(_ plan: some OperationPlan, _ kind: Operation.Kind, _ owner: EdgeItem.Owner) {
+    var params = ByteBuffer(capacity: 64)
+    plan.encode(into: &params)
+    askDirectory(owner, .repeatable) { buffer in
+      DirectoryMachine.append(.beginOperation, to: &buffer) { body in
+        body.append(kind.rawValue)
+        body.append(counted: "operator")
+        body.append(counted: params.bytes)
+      }
+    }
+  }
+
+  /// One step of what would be done.
+  struct PlanStep {
+    var shard: ShardID
+    var from: String
+    var to: String
+  }
+  func answerPlan(_ owner: EdgeItem.Owner, _ steps: [PlanStep]) {
+    answer(owner) { reply in
+      reply.array(count: steps.count)
+      for (place, step) in steps.enumerated() {
+        reply.record()
+        reply.field(.step, Int64(place + 1))
+        reply.field(.shard, Int64(step.shard.rawValue))
+        reply.field(.from, step.from)
+        reply.field(.to, step.to)
+      }
+    }
+  }
+
+  /// By its name, or by its id, which no two nodes share.
+  func node(named name: String) -> Result<NodeID, OperationTable.Refused> {
+    let members = membership.topology?.members.filter { $0.state != .removed } ?? []
+    let found = members.filter { $0.name == name }
+    if found.count == 1 { return .success(found[0].id) }
+    if let id = UInt64(name, radix: 16), members.contains(where: { $0.id.rawValue == id }) {
+      return .success(NodeID(id))
+    }
+    guard found.isEmpty else {
+      let ids = found.map { $0.id.hex }.joined(separator: " and ")
+      return .failure(.init(code: .conflict, text: "two nodes bear the name \(name): say \(ids)"))
+    }
+    return .failure(.init(code: .notFound, text: "there is no node \(name)"))
+  }
+}
