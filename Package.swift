@@ -40,7 +40,7 @@ let package = Package(
     .testTarget(name: "VocabularyTests", dependencies: ["Vocabulary"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage"]),
-    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "CommandSupport"], exclude: ["Stored"]),
+    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Protocol", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),

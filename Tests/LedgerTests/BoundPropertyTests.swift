@@ -80,7 +80,7 @@ struct BoundPropertyTests {
       let (words, keys) = world.split(line)
       let program = keys["program"] ?? ""
       let known = words[0] == "EARN" ? try world.run("BALANCE \(words[1]) program=\(program)") : ""
-      let (bytes, _) = try world.build(line)
+      let bytes = try world.build(line).bytes
       let (text, outcome) = try world.send(bytes)
       let reply = try world.settle(text, outcome, bytes)
       if case .pending(let tx) = outcome, world.completed[tx.rawValue] == nil {

@@ -3,38 +3,8 @@ import Testing
 
 @testable import Ledger
 
-/// What the line protocol promises beyond the rules: transcripts, as in `RuleTests`.
+/// What the line protocol promises beyond the rules, where it takes more than a transcript to see.
 struct ContractTests {
-  @Test func historyShowsPointsComeBeforeTheyLapseAtTheirBooking() throws {
-    let world = try World.withCafe("earn=1/1 expire=1d backdate=30d", start: "2026-01-10T12:00")
-    let transcript = """
-      > EARN ann merchant=cafe points=100 id=a
-      tx=#1 member=ann program=points points=100 balance=100
-      > EARN ann merchant=cafe points=40 id=b at=2026-01-01T12:00
-      tx=#2 member=ann program=points points=40 balance=100
-      > EARN ann merchant=cafe points=40 id=b at=2026-01-01T12:00
-      tx=#2 member=ann program=points points=40 balance=100
-      > BALANCE ann
-      member=ann program=points balance=100 held=0 available=100 debt=0 expiring=100 expires=2026-01-12T00:00
-      > HISTORY ann
-      tx=#3 time=2026-01-10T12:00 kind=expire points=-40 balance=100 program=points
-      tx=#2 time=2026-01-10T12:00 kind=earn points=40 balance=140 program=points merchant=cafe request=b effective=2026-01-01T12:00
-      tx=#1 time=2026-01-10T12:00 kind=earn points=100 balance=100 program=points merchant=cafe request=a
-      > REDEEM ann merchant=cafe points=100 id=c
-      tx=#4 member=ann program=points points=-100 balance=0
-      > REFUND #1 id=d
-      tx=#5 of=#1 member=ann points=-100 balance=-100 program=points
-      > EARN ann merchant=cafe points=130 id=e at=2026-01-01T12:00
-      tx=#6 member=ann program=points points=130 balance=0
-      > HISTORY ann limit=2
-      tx=#7 time=2026-01-10T12:00 kind=expire points=-30 balance=0 program=points
-      tx=#6 time=2026-01-10T12:00 kind=earn points=130 balance=30 program=points merchant=cafe request=e effective=2026-01-01T12:00
-      > CHECK
-      ok
-      """
-    #expect(try world.play(transcript) == transcript)
-  }
-
   @Test func pointsThatLapseOnTheirWayToAMemberArriveFirst() throws {
     let world = try World.withCafe("earn=1/1 expire=1d", shards: 2, start: "2026-01-10T12:00")
     _ = try world.run("EARN ann merchant=cafe points=100 id=a")
@@ -50,74 +20,6 @@ struct ContractTests {
     #expect(rows.count == 2 && rows[0].contains("kind=expire points=-60 balance=0"), "\(rows)")
     #expect(rows[1].contains("kind=transfer-in points=60 balance=60"), "\(rows)")
     #expect(try world.run("CHECK") == "ok")
-  }
-
-  @Test func aRefundOfNoMoneyTakesNothingAndAPurchaseOfNothingIsUndoneOnce() throws {
-    let world = try World.withCafe("earn=1/100")
-    let transcript = """
-      > EARN ann merchant=cafe spend=1050 id=a
-      tx=#1 member=ann program=points points=10 balance=10
-      > REFUND #1 spend=0 id=b
-      tx=#2 of=#1 member=ann points=0 balance=10 program=points
-      > REFUND #1 spend=0 id=b
-      tx=#2 of=#1 member=ann points=0 balance=10 program=points
-      > REFUND #1 spend=1050 id=c
-      tx=#3 of=#1 member=ann points=-10 balance=0 program=points
-      > REFUND #1 spend=0 id=d
-      -REVERSED left=0
-      > EARN ann merchant=cafe spend=0 id=e
-      tx=#4 member=ann program=points points=0 balance=0
-      > REFUND #4 spend=1 id=f
-      -REVERSED left=0
-      > REFUND #4 id=g
-      tx=#5 of=#4 member=ann points=0 balance=0 program=points
-      > REFUND #4 id=g
-      tx=#5 of=#4 member=ann points=0 balance=0 program=points
-      > REFUND #4 id=h
-      -REVERSED left=0
-      > EARN ann merchant=cafe spend=0 id=i
-      tx=#6 member=ann program=points points=0 balance=0
-      > REFUND #6 spend=0 id=j
-      tx=#7 of=#6 member=ann points=0 balance=0 program=points
-      > REFUND #6 spend=0 id=k
-      -REVERSED left=0
-      > EARN ann merchant=cafe spend=50 id=l
-      tx=#8 member=ann program=points points=0 balance=0
-      > REFUND #8 id=m
-      tx=#9 of=#8 member=ann points=0 balance=0 program=points
-      > REFUND #8 id=n
-      -REVERSED left=0
-      > CHECK
-      ok
-      """
-    #expect(try world.play(transcript) == transcript)
-  }
-
-  @Test func aHoldIsNoPurchaseToRefundUntilItIsCaptured() throws {
-    let world = try World.withCafe()
-    let transcript = """
-      > EARN ann merchant=cafe points=100 id=a
-      tx=#1 member=ann program=points points=100 balance=100
-      > HOLD ann merchant=cafe points=60 id=b
-      tx=#2 member=ann program=points points=60 balance=100 available=40 expires=2026-01-15T12:15
-      > REFUND #2 id=c
-      -ERR tx: the hold is open, which is undone by RELEASE
-      > CAPTURE #2 id=d
-      tx=#3 of=#2 member=ann program=points points=-60 balance=40 available=40
-      > REFUND #2 id=c
-      tx=#4 of=#3 member=ann points=60 balance=100 program=points
-      > HOLD ann merchant=cafe points=60 id=e
-      tx=#5 member=ann program=points points=60 balance=100 available=40 expires=2026-01-15T12:15
-      > RELEASE #5 id=f
-      tx=#6 of=#5 member=ann program=points points=60 balance=100 available=100
-      > REFUND #5 id=g
-      -ERR tx: the hold was released, which leaves nothing to refund
-      > REFUND #6 id=g
-      -ERR tx: only an earn, a redeem or a capture is refunded
-      > CHECK
-      ok
-      """
-    #expect(try world.play(transcript) == transcript)
   }
 
   @Test func aTransactionIsFoundForEverByItsNumber() throws {

@@ -21,8 +21,8 @@ struct EntryTests {
     for round in 0..<12 as Range<Int> {
       var commands: [[UInt8]] = []
       while commands.count < 1 + round * 9 {
-        let (bytes, isQuery) = try world.build(traffic.line(40))
-        if !isQuery && !bytes.isEmpty { commands.append(bytes) }
+        let built = try world.build(traffic.line(40))
+        if !built.isQuery && !built.bytes.isEmpty { commands.append(built.bytes) }
       }
       var payload = ByteBuffer()
       let stamp = Stamp(microseconds: world.time.microseconds + Int64(round + 1) * 3_600_000_000)
@@ -75,7 +75,7 @@ struct EntryTests {
   @Test func aPayloadThatBreaksOffIsAppliedUpToThere() throws {
     let world = try PropertyTests.open(1, seed: 2)
     let shard = world.shards[0]
-    let (command, _) = try world.build("EARN m1 merchant=cafe spend=500 id=a")
+    let command = try world.build("EARN m1 merchant=cafe spend=500 id=a").bytes
     var payload = ByteBuffer()
     EntryHeader(stamp: world.time, catalogueVersion: 1, commandCount: 9).encode(into: &payload)
     payload.append(command)

@@ -18,7 +18,7 @@ import Testing
   }
   /// What a question is answered, and how many reads each of its runs took.
   private func ask(_ world: World, _ line: String) throws -> (reply: String, runs: [Int]) {
-    let (bytes, _) = try world.build(line)
+    let bytes = try world.build(line).bytes
     let shard = world.shards[0]
     var reply = ReplyWriter()
     var runs: [Int] = []

@@ -1,116 +1,82 @@
 import Base
 import CommandSupport
+import Protocol
 import Vocabulary
 
 @testable import Ledger
 
+/// What a line of the protocol is to a shard; empty if it is none of a shard's.
+struct Built {
+  var bytes: [UInt8] = []
+  var isQuery = false
+  /// The text with which the parser refuses it.
+  var refusal: String?
+}
+
 extension World {
-  /// A line of the protocol as a framed command or query; no bytes where the line is none of the ledger's.
-  func build(_ line: String) throws -> (bytes: [UInt8], isQuery: Bool) {
-    let (words, keys) = split(line)
-    var buffer = ByteBuffer()
-    let context = CommandContext(fingerprint: fingerprint(words, keys))
-    func text(_ key: String) -> UnsafeRawBufferPointer? { keys[key].map(lasting) }
-    func number(_ key: String) -> Int64? { keys[key].flatMap { Int64($0) } }
-    let amount: Command.Amount = number("spend").map { .spend($0) } ?? number("points").map { .points($0) } ?? .whole
-    let request = text("id") ?? lasting("")
-    // `card:NUMBER` is resolved through the card's shard, as a node does.
-    func who(_ i: Int) throws -> (member: UnsafeRawBufferPointer, card: UnsafeRawBufferPointer?) {
-      guard words[i].hasPrefix("card:") else { return (lasting(words[i]), nil) }
-      let card = String(words[i].dropFirst(5))
-      var query = ByteBuffer()
-      Query.appendCard(to: &query, tenant: .first, number: lasting(card))
-      let reply = try ask(query.array)
-      let member = reply.split(separator: " ").first { $0.hasPrefix("member=") }?.dropFirst(7) ?? "nobody"
-      return (lasting(String(member)), lasting(card))
-    }
-    switch words[0] {
-    case "EARN":
-      let (member, card) = try who(1)
-      Command.appendEarn(
-        to: &buffer, context: context, member: member, card: card, merchant: text("merchant") ?? lasting(""),
-        program: text("program"), amount: amount, request: request, at: keys["at"].map { World.stamp($0) })
-    case "REDEEM":
-      let (member, card) = try who(1)
-      Command.appendRedeem(
-        to: &buffer, context: context, member: member, card: card, merchant: text("merchant") ?? lasting(""),
-        program: text("program"), points: number("points") ?? 0, request: request)
-    case "HOLD":
-      let (member, card) = try who(1)
-      Command.appendHold(
-        to: &buffer, context: context, member: member, card: card, merchant: text("merchant") ?? lasting(""),
-        program: text("program"), points: number("points") ?? 0, request: request, ttlSeconds: number("ttl") ?? 900)
-    case "CAPTURE":
-      Command.appendCapture(
-        to: &buffer, context: context, hold: transaction(words[1]), points: number("points"), request: request)
-    case "RELEASE":
-      Command.appendRelease(to: &buffer, context: context, hold: transaction(words[1]), request: request)
-    case "REFUND":
-      Command.appendRefund(
-        to: &buffer, context: context, of: transaction(words[1]), amount: amount, request: request)
-    case "TRANSFER":
-      let (from, fromCard) = try who(1)
-      let (to, toCard) = try who(2)
-      Command.appendTransfer(
-        to: &buffer, context: context, from: from, fromCard: fromCard, recipient: to, recipientCard: toCard,
-        program: text("program"), points: number("points") ?? 0, request: request)
-    case "MEMBER" where words[1].hasPrefix("NOTE"):
-      let (member, card) = try who(2)
-      let isQuery = words[1] == "NOTES"
-      Query.appendOfMember(
-        isQuery ? .memberNotes : .memberNote, to: &buffer, context: context, member: member, card: card,
-        texts: isQuery ? [] : [(.kind, text("kind")), (.text, text("text")), (.id, text("id"))],
-        numbers: isQuery ? [(.limit, number("limit"))] : [])
-      return (buffer.array, isQuery)
-    case "MEMBER": return (try buildMember(words, keys, context, request), words[1] == "SHOW")
-    case "CARD":
-      if words[1] == "ADD" {
-        Command.appendCardAdd(
-          to: &buffer, context: context, number: lasting(words[2]), member: text("member") ?? lasting(""),
-          request: request)
-      } else {
-        Command.appendCardState(
-          to: &buffer, context: context, number: lasting(words[2]),
-          change: words[1] == "LOST" ? .lost : words[1] == "FOUND" ? .found : .remove, request: request)
+  /// A line as the product's parser and encoder make it: a framed command or query.
+  func build(_ line: String) throws -> Built {
+    var parser = RequestParser()
+    var framing = Framing()
+    let bytes = Array((expanded(line) + "\r\n").utf8)
+    return try bytes.withUnsafeBytes { bytes in
+      switch parser.next(bytes, &framing) {
+      case .request: return try encode(parser.request)
+      case .refused(_, let message), .fatal(let message): return Built(refusal: message)
+      case .incomplete, .empty: return Built()
       }
-    case "BALANCE":
-      Query.appendBalance(
-        to: &buffer, tenant: .first, member: try who(1).member, program: text("program"), ofAll: keys["all"] == "yes")
-      return (buffer.array, true)
-    case "HISTORY":
-      Query.appendHistory(
-        to: &buffer, tenant: .first, member: try who(1).member, program: text("program"),
-        limit: Int(number("limit") ?? 20), before: keys["before"].map { transaction($0) })
-      return (buffer.array, true)
-    case "TX":
-      Query.appendTransaction(to: &buffer, tenant: .first, transaction: transaction(words[2]))
-      return (buffer.array, true)
-    default: return ([], false)
     }
-    return (buffer.array, false)
   }
-  private func buildMember(
-    _ words: [String], _ keys: [String: String], _ context: CommandContext, _ request: UnsafeRawBufferPointer
-  ) throws -> [UInt8] {
+
+  /// With transactions by their numbers (`#1` is the first that was seen) and times in full.
+  private func expanded(_ line: String) -> String {
+    line.split(separator: " ").map { word in
+      if word.hasPrefix("#") { return number(String(word)) }
+      guard let equals = word.firstIndex(of: "=") else { return String(word) }
+      let (key, value) = (word[..<equals], String(word[word.index(after: equals)...]))
+      if value.hasPrefix("#") { return "\(key)=\(number(value))" }
+      return key == "at" && value.count == 16 ? "\(key)=\(value):00Z" : String(word)
+    }.joined(separator: " ")
+  }
+
+  private func number(_ name: String) -> String {
+    let tx = transaction(name)
+    return "\(tx.slot.rawValue)-\(tx.sequence)"
+  }
+
+  /// Where a request goes, and what it is there: as a node has it, but that a card is looked up at once.
+  private func encode(_ request: Request) throws -> Built {
+    let rule = request.rule.pointee
+    let tenant = TenantID.first
+    var party: Command.Party?
+    var recipient: Command.Party?
+    let slot: Slot
+    switch Command.scope(of: request) {
+    case .transaction: slot = request.transaction(0).slot
+    case .card: slot = Command.cardSlot(request.bytes(at: rule.card), tenant: tenant)
+    case .member where rule.route == .member:
+      let first = try self.party(request.who(0))
+      party = first
+      if rule.hasRecipient { recipient = try self.party(request.who(1)) }
+      slot = Command.memberSlot(first.member, tenant: tenant)
+    case .member: slot = Command.memberSlot(request.bytes(at: rule.party), tenant: tenant)
+    case .none: return Built()
+    }
     var buffer = ByteBuffer()
-    let id = lasting(words[2])
-    switch words[1] {
-    case "ADD":
-      Command.appendMemberAdd(
-        to: &buffer, context: context, member: id, name: keys["name"].map(lasting), region: keys["region"].map(lasting),
-        card: keys["card"].map(lasting), request: request)
-    case "SHOW": Query.appendMemberShow(to: &buffer, tenant: .first, member: id)
-    default:
-      let change: Command.MemberChange = words[1] == "FREEZE" ? .freeze : words[1] == "THAW" ? .thaw : .close
-      Command.appendMemberState(to: &buffer, context: context, member: id, change: change, request: request)
-    }
-    return buffer.array
+    let isQuery = rule.effect == .read
+    let fingerprint = isQuery ? 0 : request.fingerprint(.none, party?.member)
+    Command.append(
+      request, to: &buffer, slot: slot, context: CommandContext(fingerprint: fingerprint), party: party,
+      recipient: recipient)
+    return Built(bytes: buffer.array, isQuery: isQuery)
   }
-  /// Of the verb and its keys, in any order.
-  private func fingerprint(_ words: [String], _ keys: [String: String]) -> UInt64 {
-    var sum = words.joined(separator: " ").xxh64()
-    for (key, value) in keys where key != "id" { sum &+= "\(key)=\(value)".xxh64() }
-    return sum
+  private func party(_ who: Request.Who) throws -> Command.Party {
+    guard who.isCard else { return Command.Party(member: who.id) }
+    var query = ByteBuffer()
+    Query.appendCard(to: &query, tenant: .first, number: who.id)
+    let reply = try ask(query.array)
+    let member = reply.split(separator: " ").first { $0.hasPrefix("member=") }?.dropFirst(7) ?? "nobody"
+    return Command.Party(member: lasting(String(member)), card: who.id)
   }
 
   /// Plays a transcript: `> line` is carried out, `@ 2026-01-15T12:00` sets the clock; the lines in between are what
@@ -123,12 +89,11 @@ extension World {
         out.append(try run(String(line.dropFirst(2))))
       } else if line.hasPrefix("@ ") {
         out.append(String(line))
-        time = World.stamp(String(line.dropFirst(2)))
-        time = Stamp(microseconds: time.microseconds - 1)
-      } else if line.hasPrefix("--") {
-        out.append(String(line))
+        setTime(String(line.dropFirst(2)))
       }
     }
     return out.joined(separator: "\n")
   }
+  /// The next entry is stamped with this time.
+  func setTime(_ text: String) { time = Stamp(microseconds: World.stamp(text).microseconds - 1) }
 }

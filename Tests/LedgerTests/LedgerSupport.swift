@@ -71,6 +71,8 @@ final class World {
   var holdsPost = false
   /// How often facts were wanted.
   var recalls = 0
+  /// Shows a reply otherwise than `describe` does.
+  var rendering: ((UnsafeRawBufferPointer) throws -> String)?
   /// Called after each entry.
   var afterEntry: ((Int) throws -> Void)?
   var log: [[(command: [UInt8], stamp: Stamp)]]
@@ -120,11 +122,12 @@ final class World {
   }
   /// Carries out a line; its reply as text.
   func run(_ line: String) throws -> String {
-    let (bytes, isQuery) = try build(line)
-    if bytes.isEmpty { return try special(line) }
-    if isQuery { return try ask(bytes) }
-    let (text, outcome) = try send(bytes)
-    return try settle(text, outcome, bytes)
+    let built = try build(line)
+    if built.bytes.isEmpty, let reply = try special(line) { return reply }
+    if let refusal = built.refusal { return "-ERR \(refusal)" }
+    if built.isQuery { return try ask(built.bytes) }
+    let (text, outcome) = try send(built.bytes)
+    return try settle(text, outcome, built.bytes)
   }
   func settle(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {
@@ -182,7 +185,8 @@ final class World {
     }
     return describe(reply.buffer.bytes)
   }
-  private func special(_ line: String) throws -> String {
+  /// A line that is no command of a shard; nil if it is none at all.
+  private func special(_ line: String) throws -> String? {
     let words = line.split(separator: " ")
     switch words[0] {
     case "TICK":
@@ -199,7 +203,8 @@ final class World {
       return "ok"
     case "PROGRAM", "MERCHANT", "ORG", "TERMINAL", "PRODUCT", "CARDTYPE":
       return try changeCatalogue(line)
-    default: return "?"
+    case "RECALLS": return "\(recalls)"
+    default: return nil
     }
   }
   func tick() -> [UInt8] {
@@ -251,6 +256,7 @@ final class World {
     return "#\(names.count)"
   }
   func describe(_ bytes: UnsafeRawBufferPointer) -> String {
+    if let rendering { return (try? rendering(bytes)) ?? "(malformed reply)" }
     var reader = ByteReader(bytes)
     return (try? describe(&reader)) ?? "(malformed reply)"
   }

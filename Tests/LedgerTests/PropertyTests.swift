@@ -233,7 +233,8 @@ struct PropertyTests {
     var random = SeededGenerator(seed: 12)
     let shard = world.shards[0]
     for _ in 0..<1500 {
-      var (bytes, isQuery) = try world.build(traffic.line(world.names.count))
+      let built = try world.build(traffic.line(world.names.count))
+      var (bytes, isQuery) = (built.bytes, built.isQuery)
       guard !bytes.isEmpty else { continue }
       for _ in 0..<1 + random.next() % 3 {
         bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())

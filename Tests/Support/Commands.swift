@@ -229,16 +229,4 @@ extension Query {
     draft.append(
       to: &buffer, Command.memberSlot(member, tenant: tenant), context(tenant), Command.Party(member: member))
   }
-  /// Any command or query about a member, its texts and numbers by key.
-  public static func appendOfMember(
-    _ verb: Verb, to buffer: inout ByteBuffer, context: CommandContext, member: Bytes, card: Bytes? = nil,
-    texts: [(Key, Bytes?)] = [], numbers: [(Key, Int64?)] = []
-  ) {
-    var draft = Draft(verb)
-    for (key, text) in texts { draft.set(key, text) }
-    for (key, number) in numbers { draft.set(key, number) }
-    draft.append(
-      to: &buffer, Command.memberSlot(member, tenant: context.tenant), context,
-      Command.Party(member: member, card: card))
-  }
 }
