@@ -8,7 +8,7 @@ import Testing
   private static let known: [Flag] = [.to, .json, .value("n", "N", ""), .value("c", "'LINE'", "")]
   private static let plain = Style(isColoured: false, limit: Style.width)
 
-  @Test func `flags are read in both spellings, and words stay in order`() throws {
+  @Test func flagsAreReadInBothSpellingsAndWordsStayInOrder() throws {
     let flags = try Flags(["a", "--to", "x:1", "--json", "b", "--n=5k", "--", "--to"], accepting: CommandTests.known)
     #expect(flags["to"] == "x:1")
     #expect(flags.has("json"))
@@ -18,20 +18,20 @@ import Testing
   }
 
   @Test(arguments: [["--nope"], ["--to"], ["--to", "a", "--to", "b"], ["--json=1"]])
-  func `a wrong flag is named`(arguments: [String]) {
+  func aWrongFlagIsNamed(arguments: [String]) {
     let error = #expect(throws: ClientError.self) { try Flags(arguments, accepting: CommandTests.known) }
     #expect(error?.exitCode == 1)
     #expect(error?.description.contains(arguments[0].split(separator: "=")[0]) == true)
   }
 
-  @Test func `where a command is about a node, --to names that as well as addresses`() throws {
+  @Test func toNamesANodeAsWellAsAddressesWhereACommandIsAboutOne() throws {
     let flags = try Flags(["3", "--to", "north-1", "--to=h:1,h:2"], accepting: [.to, .node])
     #expect(flags["to-node"] == "north-1" && flags["to"] == "h:1,h:2" && flags.words == ["3"])
     #expect(throws: ClientError.self) { try Flags(["--to", "a", "--to-node", "b"], accepting: [.to, .node]) }
     #expect(try Flags(["--to", "a"], accepting: [.to])["to"] == "a")
   }
 
-  @Test func `an operation is followed until it is over, and the exit code says how it ended`() throws {
+  @Test func anOperationIsFollowedUntilItIsOverAndTheExitCodeSaysHowItEnded() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)
     let to = ["--to", cluster.addresses]
@@ -52,19 +52,19 @@ import Testing
     #expect(table.run(["op", "show", "x"] + to) == 1)
   }
 
-  @Test func `a flag is named as it was written`() {
+  @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
   }
 
   @Test(arguments: ["x", "0", "11", "5.5", "99999999999999999999", "9999999999999999M"])
-  func `a number out of bounds is refused`(text: String) {
+  func aNumberOutOfBoundsIsRefused(text: String) {
     #expect(throws: ClientError.self) {
       try Flags(["--n", text], accepting: CommandTests.known).integer("n", or: 1, in: 1...10)
     }
   }
 
-  @Test func `a table lines up numbers to the right and words to the left`() {
+  @Test func aTableLinesUpNumbersToTheRightAndWordsToTheLeft() {
     let records = [
       Record([("node", "east-1"), ("index", "5")]), Record([("node", "n"), ("index", "12345"), ("more", "x")]),
     ]
@@ -76,7 +76,7 @@ import Testing
         """)
   }
 
-  @Test func `a table fits its room: words are shortened, what has none stands below its row`() {
+  @Test func aTableFitsItsRoomWordsAreShortenedWhatHasNoneStandsBelowItsRow() {
     let long = String(repeating: "abcdefghi-", count: 6)
     let record = Record([("node", long), ("region", long), ("address", long)] + (0..<10).map { ("n\($0)", "1234567") })
     let lines = Table([record]).rendered(CommandTests.plain).split(separator: "\n").map(String.init)
@@ -89,14 +89,14 @@ import Testing
     #expect(plain.contains("region=\(long)") && plain.contains("n9=1234567") && !plain.contains("…"))
   }
 
-  @Test func `what is bad has a mark, and a colour where there are colours`() {
+  @Test func whatIsBadHasAMarkAndAColourWhereThereAreColours() {
     let records = [Record([("node", "e"), ("state", "up")]), Record([("node", "w"), ("state", "down")])]
     #expect(Table(records).rendered(CommandTests.plain) == "node  state\ne     up\nw     ✗ down")
     let coloured = Table(records).rendered(Style(isColoured: true, limit: nil))
     #expect(coloured.contains("\u{1B}[31m✗ down\u{1B}[0m") && !coloured.contains("[31me"))
   }
 
-  @Test func `people read units`() {
+  @Test func peopleReadUnits() {
     let record = Record([("disk_free", "52613349376"), ("log", "9961472"), ("log_pinned", "unknown"), ("up", "1234")])
     let rows = Table([record]).rows[0].map(\.text)
     #expect(rows == ["49 GiB", "9.5 MiB", "?", "1,234"])
@@ -104,7 +104,7 @@ import Testing
     #expect([0, 119_999, 120_000, 7_200_000, 172_800_000].map(Format.age) == ["0 s", "119 s", "2 min", "2 h", "2 d"])
   }
 
-  @Test func `json has types`() {
+  @Test func jsonHasTypes() {
     let record = Record([
       ("cluster", "17"), ("nodes", "3"), ("healthy", "yes"), ("lag", "007"), ("say", "a\"b\n"), ("alarms", "none"),
       ("voters", "e,w"), ("leader", "none"), ("disk_free", "unknown"), ("why", "e is down; w is down"), ("a-b", "5"),
@@ -133,7 +133,7 @@ import Testing
         """)
   }
 
-  @Test func `errors are json too`() {
+  @Test func errorsAreJsonToo() {
     #expect(
       ClientError.refused(code: "NOTFOUND", text: "no such shard").json.rendered() == """
         {
@@ -147,7 +147,7 @@ import Testing
     #expect(ClientError.unreachable(["a: refused", "b: refused"]).json.rendered().contains(#""code": "UNREACHABLE""#))
   }
 
-  @Test func `status says why the cluster is not healthy, and since when`() throws {
+  @Test func statusSaysWhyTheClusterIsNotHealthyAndSinceWhen() throws {
     let record = Record([
       ("cluster", "c1"), ("nodes", "3"), ("up", "2"), ("shards", "6"), ("leaders", "6"), ("healthy", "no"),
       ("node", "east-1"), ("version", "0.1.0"), ("alarms", "NOSPACE"), ("state", "up"), ("warnings", "none"),
@@ -169,7 +169,7 @@ import Testing
     #expect(other == "✓ healthy since 2026-01-01 00:00:00Z (60 s)\ncluster c1")
   }
 
-  @Test func `the usage of each command names all of its flags, in 80 columns`() {
+  @Test func theUsageOfEachCommandNamesAllOfItsFlagsIn80Columns() {
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
       + [BenchCommand.command, ReplayCommand.command]
@@ -183,7 +183,7 @@ import Testing
     #expect(!ClusterCommands.status.allFlags.contains { $0.name == "dry-run" })
   }
 
-  @Test func `exit codes say what went wrong`() throws {
+  @Test func exitCodesSayWhatWentWrong() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)
     let to = ["--to", cluster.addresses]
@@ -216,7 +216,7 @@ import Testing
     #expect(table.run(["status"] + to) == 5)
   }
 
-  @Test func `bench adds what is missing, and only that`() throws {
+  @Test func benchAddsWhatIsMissingAndOnlyThat() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)
     let common = [
@@ -231,7 +231,7 @@ import Testing
   }
 
   /// Tests have no terminal to ask at.
-  @Test func `what would write among members is refused unless it is said to be meant`() throws {
+  @Test func whatWouldWriteAmongMembersIsRefusedUnlessItIsSaidToBeMeant() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)
     let to = ["--to", cluster.addresses, "--json"]

@@ -43,7 +43,7 @@ import Testing
     return cluster
   }
 
-  @Test func `each request gets one final answer, through all nodes`() throws {
+  @Test func eachRequestGetsOneFinalAnswerThroughAllNodes() throws {
     let cluster = try populated()
     let outcome = try post(2_000, with: try courier(cluster))
     #expect(outcome.answers.allSatisfy { $0 == 1 })
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test(arguments: ["-BUSY later", "-UNAVAILABLE no quorum", "-UNKNOWN not learnt in time"], [false, true])
-  func `what may pass is sent again until it has an answer, and counts once`(line: String, applies: Bool) throws {
+  func whatMayPassIsSentAgainUntilItHasAnAnswerAndCountsOnce(line: String, applies: Bool) throws {
     let cluster = try populated()
     cluster.faults = FakeCluster.Faults(errorEvery: 5, errorLine: line, appliesAnyway: applies)
     let courier = try courier(cluster)
@@ -64,7 +64,7 @@ import Testing
     #expect(cluster.totalPoints == 1_500)
   }
 
-  @Test func `a refusal is a final answer`() throws {
+  @Test func aRefusalIsAFinalAnswer() throws {
     let cluster = try populated()
     cluster.faults = FakeCluster.Faults(errorEvery: 4, errorLine: "-FROZEN the member is frozen")
     let outcome = try post(400, with: try courier(cluster))
@@ -72,7 +72,7 @@ import Testing
     #expect(outcome.errors == 100)
   }
 
-  @Test func `lost connections lose and double nothing`() throws {
+  @Test func lostConnectionsLoseAndDoubleNothing() throws {
     let cluster = try populated()
     cluster.faults.dropAfter = 50
     let courier = try courier(cluster)
@@ -82,7 +82,7 @@ import Testing
     #expect(cluster.totalPoints == 6_000)
   }
 
-  @Test func `a node may go and come back in the middle`() throws {
+  @Test func aNodeMayGoAndComeBackInTheMiddle() throws {
     let cluster = try populated()
     let courier = try courier(cluster)
     let outcome = try post(4_000, with: courier, midway: { cluster.nodes[1].stop() })
@@ -100,7 +100,7 @@ import Testing
     #expect(cluster.totalPoints == 12_000)
   }
 
-  @Test func `when nobody is left, the delivery ends with exit code 5`() throws {
+  @Test func whenNobodyIsLeftTheDeliveryEndsWithExitCode5() throws {
     let cluster = try populated(nodeCount: 1)
     var options = Courier.Options(endpoints: try Endpoint.list(cluster.addresses))
     options.patience = 0.5

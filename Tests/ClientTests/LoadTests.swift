@@ -3,7 +3,7 @@ import Testing
 @testable import Client
 
 @Suite struct LoadTests {
-  @Test func `a percentile is never too low and at most two in a hundred too high`() {
+  @Test func aPercentileIsNeverTooLowAndAtMostTwoInAHundredTooHigh() {
     var histogram = Histogram()
     for value in 1...100_000 { histogram.record(UInt64(value)) }
     for (percent, exact) in [(50.0, 50_000.0), (90, 90_000), (99, 99_000), (99.9, 99_900)] {
@@ -15,7 +15,7 @@ import Testing
     #expect(histogram.count == 100_000)
   }
 
-  @Test func `every value lies within the bounds of its cell`() {
+  @Test func everyValueLiesWithinTheBoundsOfItsCell() {
     for shift in 0..<63 {
       for offset in [-1, 0, 1] {
         let value = UInt64(max(0, (1 << shift) + offset))
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test func `merging two histograms is recording into one`() {
+  @Test func mergingTwoHistogramsIsRecordingIntoOne() {
     var (a, b, both) = (Histogram(), Histogram(), Histogram())
     for value in 1...1000 as ClosedRange<UInt64> {
       if value % 3 == 0 { a.record(value * value) } else { b.record(value * value) }
@@ -43,7 +43,7 @@ import Testing
     return table.text(0, channelLess)
   }
 
-  @Test func `a template is stamped with its numbers, as a line and as an array`() {
+  @Test func aTemplateIsStampedWithItsNumbersAsALineAndAsAnArray() {
     let line = "EARN {member} merchant=m spend={spend} id={id}"
     #expect(stamped(line, asArray: false) == "EARN m00000042 merchant=m spend=1234 id=run00001-0000000099\r\n")
     #expect(
@@ -52,7 +52,7 @@ import Testing
     #expect(stamped("ECHO {other}", asArray: false) == "ECHO {other}\r\n")
   }
 
-  @Test func `a mix adds up to a hundred or is refused`() throws {
+  @Test func aMixAddsUpToAHundredOrIsRefused() throws {
     #expect(try LoadPlan.parseMix("earn").count == 1)
     #expect(try LoadPlan.parseMix("mixed").map(\.percent) == [80, 15, 5])
     #expect(try LoadPlan.parseMix("earn=50,transfer=50").map(\.kind) == [.earn, .transfer])
@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: [0.0, 0.5, 0.99, 1])
-  func `picked members are in range, and the hot ones are hotter with more skew`(skew: Double) {
+  func pickedMembersAreInRangeAndTheHotOnesAreHotterWithMoreSkew(skew: Double) {
     let picker = MemberPicker(count: 1000, skew: skew)
     var counts = [Int](repeating: 0, count: 1000)
     for i in 0..<100_000 {
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test func `a closed loop sends exactly what was asked and counts every reply`() throws {
+  @Test func aClosedLoopSendsExactlyWhatWasAskedAndCountsEveryReply() throws {
     let cluster = try FakeCluster()
     for i in 0..<50 { _ = cluster.answer("MEMBER ADD \(RequestTemplate.memberName(i))") }
     var plan = LoadPlan(endpoints: try Endpoint.list(cluster.addresses))
@@ -97,7 +97,7 @@ import Testing
     #expect(cluster.nodes.allSatisfy { $0.requestCount > 100 })
   }
 
-  @Test func `errors are counted by code`() throws {
+  @Test func errorsAreCountedByCode() throws {
     let cluster = try FakeCluster()
     cluster.faults.errorEvery = 10
     for i in 0..<10 { _ = cluster.answer("MEMBER ADD \(RequestTemplate.memberName(i))") }
@@ -113,7 +113,7 @@ import Testing
     #expect(result.answered == 500)
   }
 
-  @Test func `an open loop counts the time from when a request was due`() throws {
+  @Test func anOpenLoopCountsTheTimeFromWhenARequestWasDue() throws {
     // A thread of its own answers; at 1,000 a second the last of 200 is due after 199 ms, whatever the replies do.
     let cluster = try FakeCluster(nodeCount: 1)
     var plan = LoadPlan(endpoints: try Endpoint.list(cluster.addresses))

@@ -3,7 +3,7 @@ import Testing
 @testable import Client
 
 @Suite struct NetTests {
-  @Test func `addresses are read in all their forms`() throws {
+  @Test func addressesAreReadInAllTheirForms() throws {
     #expect(try Endpoint("east:7402") == Endpoint(host: "east", port: 7402))
     #expect(try Endpoint("east") == Endpoint(host: "east", port: 7401))
     #expect(try Endpoint("[::1]:7403") == Endpoint(host: "::1", port: 7403))
@@ -13,7 +13,7 @@ import Testing
     #expect(throws: ClientError.self) { try Endpoint.list("") }
   }
 
-  @Test func `the scanner sees each reply once, wherever the stream is cut`() {
+  @Test func theScannerSeesEachReplyOnceWhereverTheStreamIsCut() {
     let stream = Array("+OK\r\n-BUSY x\r\n*2\r\n+a\r\n*2\r\n$4\r\n+\r\n+\r\n:1\r\n*0\r\n$-1\r\n:12\r\n".utf8)
     for cut in 0...stream.count {
       var scanner = ReplyScanner()
@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test func `a connection takes the first address that answers and names those that do not`() throws {
+  @Test func aConnectionTakesTheFirstAddressThatAnswersAndNamesThoseThatDoNot() throws {
     let cluster = try FakeCluster(nodeCount: 2)
     let dead = Endpoint(host: "127.0.0.1", port: cluster.nodes[0].port)
     cluster.nodes[0].stop()
@@ -47,7 +47,7 @@ import Testing
     #expect(error?.exitCode == 5)
   }
 
-  @Test func `a node that goes away in the middle is a lost connection`() throws {
+  @Test func aNodeThatGoesAwayInTheMiddleIsALostConnection() throws {
     let cluster = try FakeCluster(nodeCount: 1)
     cluster.faults.dropAfter = 2
     let connection = try Connection(to: try Endpoint.list(cluster.addresses))

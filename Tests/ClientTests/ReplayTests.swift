@@ -13,11 +13,11 @@ import Testing
     """
 
   @Test(arguments: ["1970-01-01", "1969-12-31", "1997-02-28", "2000-02-29", "1900-03-01", "2026-11-21", "9999-12-31"])
-  func `a day survives being counted and written again`(text: String) throws {
+  func aDaySurvivesBeingCountedAndWrittenAgain(text: String) throws {
     #expect(try #require(Day(text)).description == text)
   }
 
-  @Test func `days follow one another over eight hundred years`() throws {
+  @Test func daysFollowOneAnotherOverEightHundredYears() throws {
     let start = try #require(Day("1600-01-01")).number
     var previous = Day(number: start - 1).description
     for number in start..<(start + 292_194) {
@@ -32,11 +32,11 @@ import Testing
   }
 
   @Test(arguments: ["1997-02-29", "1997-13-01", "1997-1-1", "yesterday", "1997-01-01T00:00:00Z", ""])
-  func `what is no day is refused`(text: String) {
+  func whatIsNoDayIsRefused(text: String) {
     #expect(Day(text) == nil)
   }
 
-  @Test func `purchases are read by the names of their columns`() throws {
+  @Test func purchasesAreReadByTheNamesOfTheirColumns() throws {
     let purchases = try Purchases(text: Self.csv, path: "x.csv")
     #expect(purchases.customers == ["00001", "00002", "00003"])
     #expect(purchases.all.map(\.cents) == [1177, 99, 0, 250_000])
@@ -51,11 +51,11 @@ import Testing
       "", "customer,date\n1,1999-01-01", "customer,date,cents\n1,1999-01-01,x", "customer,date,cents\n1,1999-99-01,5",
       "customer,date,cents\na b,1999-01-01,5", "customer,date,cents\n", "customer,date,cents\n1,1999-01-01,-5",
     ])
-  func `a file that is no list of purchases is refused`(text: String) {
+  func aFileThatIsNoListOfPurchasesIsRefused(text: String) {
     #expect(throws: ClientError.self) { try Purchases(text: text, path: "x.csv") }
   }
 
-  @Test func `the file that comes with the product adds up to what its page says`() throws {
+  @Test func theFileThatComesWithTheProductAddsUpToWhatItsPageSays() throws {
     let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("tools/data/cdnow.csv.gz").path
     let purchases = try Purchases(path: path)
@@ -77,7 +77,7 @@ import Testing
     return try replay.run(quiet: true)
   }
 
-  @Test func `posting a file twice moves its points once`() throws {
+  @Test func postingAFileTwiceMovesItsPointsOnce() throws {
     let cluster = try FakeCluster()
     let first = try replay(cluster)
     #expect(first.accepted == 204)
@@ -96,7 +96,7 @@ import Testing
     #expect(cluster.totalPoints == Int(first.points))
   }
 
-  @Test func `posting again on a later day keeps the days of the first posting`() throws {
+  @Test func postingAgainOnALaterDayKeepsTheDaysOfTheFirstPosting() throws {
     let cluster = try FakeCluster()
     // As if the first posting had been long ago: the title remembers its last day, which no flag repeats.
     let first = try replay(cluster, last: "2020-05-05")
@@ -106,7 +106,7 @@ import Testing
     #expect(second.repeated == 204)
   }
 
-  @Test func `connections that drop double nothing`() throws {
+  @Test func connectionsThatDropDoubleNothing() throws {
     let cluster = try FakeCluster()
     cluster.faults.dropAfter = 30
     let summary = try replay(cluster)
@@ -116,14 +116,14 @@ import Testing
     #expect(summary.points == summary.expectedPoints)
   }
 
-  @Test func `the errand for halfway runs before the summary`() throws {
+  @Test func theErrandForHalfwayRunsBeforeTheSummary() throws {
     let mark = FileManager.default.temporaryDirectory.appendingPathComponent("tally-halfway-\(UUID().uuidString)").path
     defer { try? FileManager.default.removeItem(atPath: mark) }
     _ = try replay(try FakeCluster(), halfway: "touch '\(mark)'")
     #expect(FileManager.default.fileExists(atPath: mark))
   }
 
-  @Test func `the integer behind a key is that of the whole key`() {
+  @Test func theIntegerBehindAKeyIsThatOfTheWholeKey() {
     func read(_ text: String) -> Int64? { Array(text.utf8).withUnsafeBytes { Replay.integer("points=", in: $0) } }
     #expect(read("tx=1-2 xpoints=5 points=-12 balance=3") == -12)
     #expect(read("points=7") == 7)

@@ -16,13 +16,13 @@ import Testing
       ("abc\u{1B}[H\u{4}", "bc"), ("abc\u{1B}OHx\u{1B}OFy", "xabcy"), ("a b c\u{1B}[1;5D\u{1B}[1;5Dx", "a xb c"),
       ("a\u{1B}[99~b\u{1B}xc", "abc"), ("积分\u{7F}卡", "积卡"), ("é✓", "é✓"),
     ])
-  func `keys edit the line`(typed: String, line: String) {
+  func keysEditTheLine(typed: String, line: String) {
     var editor = LineEditor()
     _ = type(typed, into: &editor)
     #expect(editor.line == line)
   }
 
-  @Test func `arrows recall lines, and the draft is not lost`() {
+  @Test func arrowsRecallLinesAndTheDraftIsNotLost() {
     var editor = LineEditor(history: ["one", "two"])
     _ = type("dra\u{1B}[A", into: &editor)
     #expect(editor.line == "two")
@@ -37,14 +37,14 @@ import Testing
     #expect(editor.line == "two")
   }
 
-  @Test func `Ctrl-D leaves only an empty line, and Ctrl-C drops what is typed`() {
+  @Test func ctrlDLeavesOnlyAnEmptyLineAndCtrlCDropsWhatIsTyped() {
     var editor = LineEditor()
     #expect(type("a\u{4}", into: &editor) == [.edited, .edited])
     #expect(type("\u{3}", into: &editor) == [.interrupted])
     #expect(type("\u{4}", into: &editor) == [.endOfInput])
   }
 
-  @Test func `tab offers verbs, their second words, and the keys not yet given`() {
+  @Test func tabOffersVerbsTheirSecondWordsAndTheKeysNotYetGiven() {
     let completion = Completion()
     #expect(completion.candidates(for: "me") == ["MEMBER", "MERCHANT"])
     #expect(completion.candidates(for: "member s") == ["SHOW"])
@@ -58,7 +58,7 @@ import Testing
     #expect(completion.candidates(for: "exi").contains("EXIT"))
   }
 
-  @Test func `replies are lines for scripts and tables for people`() {
+  @Test func repliesAreLinesForScriptsAndTablesForPeople() {
     let value = Value.array([.text("tx=1-2 points=5"), .text("tx=1-10 points=12")])
     let style = Style(isColoured: false, limit: 80)
     #expect(Pretty.plain(value) == ["tx=1-2 points=5", "tx=1-10 points=12"])
@@ -67,7 +67,7 @@ import Testing
     #expect(Pretty.rich(.text("member=ann since=1700000000000"), style) == "member  ann\nsince   2023-11-14 22:13:20Z")
   }
 
-  @Test func `a line from the shell gives the exit code of its reply`() throws {
+  @Test func aLineFromTheShellGivesTheExitCodeOfItsReply() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)
     let to = ["--to", cluster.addresses]

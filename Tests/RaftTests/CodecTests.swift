@@ -30,7 +30,7 @@ struct CodecTests {
     return message
   }
 
-  @Test func `A message of every kind survives the wire`() throws {
+  @Test func aMessageOfEveryKindSurvivesTheWire() throws {
     for kind in Message.Kind.allCases {
       var message = sample()
       message.kind = kind
@@ -39,13 +39,13 @@ struct CodecTests {
       #expect(encoded(message).count <= message.encodedBound)
     }
   }
-  @Test func `A message cut anywhere is refused`() {
+  @Test func aMessageCutAnywhereIsRefused() {
     let bytes = encoded(sample())
     for count in 0..<bytes.count {
       #expect(throws: MalformedBytes.self) { try decode(Array(bytes.prefix(count))) }
     }
   }
-  @Test func `Random damage is refused or read as some message, and never traps`() {
+  @Test func randomDamageIsRefusedOrReadAsSomeMessageAndNeverTraps() {
     let bytes = encoded(sample())
     var generator = SeededGenerator(seed: 1)
     for _ in 0..<3000 {
@@ -57,14 +57,14 @@ struct CodecTests {
       #expect(message.entries.first.map { $0.index == message.index + 1 } ?? true)
     }
   }
-  @Test func `A configuration that cannot be read is refused before it is committed`() throws {
+  @Test func aConfigurationThatCannotBeReadIsRefusedBeforeItIsCommitted() throws {
     var message = sample()
     message.entries[1].kind = .configuration
     #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
     message.entries[1].payload = Configuration(founders: [NodeID(1), NodeID(2)]).payload
     #expect(try decode(encoded(message)) == message)
   }
-  @Test func `Entries whose terms fall, or pass the sender's, are refused`() {
+  @Test func entriesWhoseTermsFallOrPassTheSendersAreRefused() {
     var message = sample()
     message.entries[1].term = Term(6)
     #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
@@ -72,7 +72,7 @@ struct CodecTests {
     #expect(throws: MalformedBytes.self) { try decode(encoded(message)) }
   }
 
-  @Test func `A configuration survives its payload`() throws {
+  @Test func aConfigurationSurvivesItsPayload() throws {
     let configuration = Configuration(
       voters: [ReplicaID(3, born: 300), ReplicaID(1)], outgoing: [ReplicaID(1), ReplicaID(2)],
       learners: [ReplicaID(2), ReplicaID(9)], version: 300)
@@ -80,14 +80,14 @@ struct CodecTests {
     #expect(configuration.members == [ReplicaID(1), ReplicaID(2), ReplicaID(3, born: 300), ReplicaID(9)])
     #expect(try Configuration(payload: configuration.payload) == configuration)
   }
-  @Test func `A configuration that repeats a node, or has one as voter and learner, is refused`() {
+  @Test func aConfigurationThatRepeatsANodeOrHasOneAsVoterAndLearnerIsRefused() {
     for (voters, learners) in [([1, 1], []), ([1, 2], [2]), ([0, 1], [])] as [([UInt64], [UInt64])] {
       let configuration = Configuration(founders: voters.map { NodeID($0) }, learners: learners.map { NodeID($0) })
       #expect(throws: MalformedBytes.self) { try Configuration(payload: configuration.payload) }
     }
     #expect(throws: MalformedBytes.self) { try Configuration(payload: Configuration.empty.payload + [0]) }
   }
-  @Test func `A hard state survives its bytes`() throws {
+  @Test func aHardStateSurvivesItsBytes() throws {
     let state = HardState(term: Term(5), vote: ReplicaID(77, born: 8), commit: LogIndex(12), born: 9).damaged(
       life: 9, isVoteLost: true)
     var buffer = ByteBuffer()

@@ -33,7 +33,7 @@ struct DamageTests {
   }
   private func match(_ group: RaftGroup) -> LogIndex? { group.progress.first { $0.id == NodeID(3) }?.match }
 
-  @Test func `An answer out of an earlier life counts no more`() throws {
+  @Test func anAnswerOutOfAnEarlierLifeCountsNoMore() throws {
     var group = try leader()
     group.step(answer(.heartbeatReply, life: 5, isDamaged: true))
     group.step(answer(.appendReply, index: 2, life: 0))
@@ -46,7 +46,7 @@ struct DamageTests {
     #expect(match(group) == LogIndex(2) && group.commitIndex == LogIndex(2))
   }
 
-  @Test func `A second damage puts the match back again, and one that is told twice does not`() throws {
+  @Test func aSecondDamagePutsTheMatchBackAgainAndOneThatIsToldTwiceDoesNot() throws {
     var group = try leader()
     for life in [5, 6] as [UInt64] {
       group.step(answer(.appendReply, index: 2, life: life, isDamaged: true))
@@ -58,7 +58,7 @@ struct DamageTests {
     }
   }
 
-  @Test func `What a leader says of another life's log commits nothing here`() throws {
+  @Test func whatALeaderSaysOfAnotherLifesLogCommitsNothingHere() throws {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1, 1])
     var heartbeat = Message(.heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), commit: LogIndex(2))
     group.step(heartbeat)
@@ -68,7 +68,7 @@ struct DamageTests {
     #expect(group.commitIndex == LogIndex(2))
   }
 
-  @Test func `A damaged replica votes again once all up to the repair point is durable and committed`() throws {
+  @Test func aDamagedReplicaVotesAgainOnceAllUpToTheRepairPointIsDurableAndCommitted() throws {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
     func vote() -> [Message] {
       let vote = Message(
@@ -101,7 +101,7 @@ struct DamageTests {
     #expect(group.takeReady().persist?.hardState?.damage == Damage(life: 5))
   }
 
-  @Test func `The repair point is one leader's word in one term`() throws {
+  @Test func theRepairPointIsOneLeadersWordInOneTerm() throws {
     var group = try group(3, HardState(term: Term(2)).damaged(life: 5, isVoteLost: false), terms: [1])
     var heartbeat = Message(
       .heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), index: LogIndex(2), commit: LogIndex(1))
@@ -116,7 +116,7 @@ struct DamageTests {
     #expect(group.isDamaged)
   }
 
-  @Test func `A replica that lacks what it acknowledged says nothing before that is on its disk`() throws {
+  @Test func aReplicaThatLacksWhatItAcknowledgedSaysNothingBeforeThatIsOnItsDisk() throws {
     var group = try group(3, HardState(term: Term(2)), terms: [1, 1])
     var heartbeat = Message(.heartbeat, from: ReplicaID(1), to: ReplicaID(3), term: Term(2), commit: LogIndex(4))
     group.step(heartbeat)

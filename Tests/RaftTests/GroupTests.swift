@@ -42,7 +42,7 @@ struct GroupTests {
       commit: LogIndex(commit), entries: entries)
   }
 
-  @Test func `Who says to lead the term that this replica leads is told of, and nothing of it is taken`() throws {
+  @Test func whoSaysToLeadTheTermThatThisReplicaLeadsIsToldOfAndNothingOfItIsTaken() throws {
     for kind in [Message.Kind.append, .heartbeat] {
       var group = try leader()
       let term = group.term
@@ -55,7 +55,7 @@ struct GroupTests {
     }
   }
 
-  @Test func `An entry written, cut and written again is durable only with the last write`() throws {
+  @Test func anEntryWrittenCutAndWrittenAgainIsDurableOnlyWithTheLastWrite() throws {
     var group = try group(voters: [1, 2, 3])
     group.step(append(0, 0, term: 1, terms: [1, 1]))
     let first = group.takeReady().persist
@@ -75,7 +75,7 @@ struct GroupTests {
     #expect(group.takeReady().messages.map(\.term) == [Term(1), Term(2), Term(3)])
   }
 
-  @Test func `One report may complete several writes`() throws {
+  @Test func oneReportMayCompleteSeveralWrites() throws {
     var group = try leader()
     for value in 0..<5 {
       _ = try group.propose([UInt8(value)])
@@ -85,7 +85,7 @@ struct GroupTests {
     #expect(group.takeReady().committed.map(\.payload) == [[0], [1], [2], [3], [4]])
   }
 
-  @Test func `A commit index alone is not written`() throws {
+  @Test func aCommitIndexAloneIsNotWritten() throws {
     var group = try leader()
     _ = try group.propose([1])
     guard let persist = group.takeReady().persist else { throw Violation(description: "nothing to write") }
@@ -94,7 +94,7 @@ struct GroupTests {
     #expect(ready.committed.count == 1 && ready.persist == nil)
   }
 
-  @Test func `Too much uncommitted is refused, but one large entry passes`() throws {
+  @Test func tooMuchUncommittedIsRefusedButOneLargeEntryPasses() throws {
     var options = RaftOptions()
     options.maxUncommittedBytes = 1000
     var group = try leader(options)
@@ -104,7 +104,7 @@ struct GroupTests {
     _ = try group.propose([1])
   }
 
-  @Test func `What a snapshot superseded is dropped at recovery, and the restart is written`() throws {
+  @Test func whatASnapshotSupersededIsDroppedAtRecoveryAndTheRestartIsWritten() throws {
     var other = try group(snapshot: (2, 5), terms: [1, 1, 1])
     #expect(other.lastIndex == LogIndex(2))
     #expect(other.takeReady().persist?.restart == LogPosition(index: LogIndex(2), term: Term(5)))
@@ -114,15 +114,15 @@ struct GroupTests {
     #expect(same.lastIndex == LogIndex(3) && same.firstIndex == LogIndex(2))
     #expect(same.takeReady().persist?.restart == nil)
   }
-  @Test func `A log that does not reach back to the snapshot is refused`() {
+  @Test func aLogThatDoesNotReachBackToTheSnapshotIsRefused() {
     #expect(throws: MalformedBytes.self) { try group(snapshot: (2, 1), terms: [1], from: 4) }
   }
-  @Test func `What was committed before a crash is handed out again`() throws {
+  @Test func whatWasCommittedBeforeACrashIsHandedOutAgain() throws {
     var group = try group(state: HardState(term: Term(1), commit: LogIndex(2)), terms: [1, 1, 1])
     #expect(group.takeReady().committed.map(\.index) == [LogIndex(1), LogIndex(2)])
   }
 
-  @Test func `A candidate learns from a denied vote that its joint configuration was left`() throws {
+  @Test func aCandidateLearnsFromADeniedVoteThatItsJointConfigurationWasLeft() throws {
     var group = try group(voters: [1, 2, 3])
     let joint = Configuration(
       voters: [1, 2].map { ReplicaID($0) }, outgoing: [1, 2, 3].map { ReplicaID($0) }, version: 2)
@@ -147,7 +147,7 @@ struct GroupTests {
   }
 
   /// Raft, figure 2: what lies behind the last entry that the leader spoke of may not be the leader's.
-  @Test func `An append commits no entry behind those that it vouches for`() throws {
+  @Test func anAppendCommitsNoEntryBehindThoseThatItVouchesFor() throws {
     for (entries, committed) in [(0, 1), (1, 2)] {
       var group = try group(voters: [1, 2, 3], terms: [1, 1, 1, 2])
       _ = settle(&group)
@@ -160,7 +160,7 @@ struct GroupTests {
     }
   }
 
-  @Test func `While joint, an election needs a majority of both halves`() throws {
+  @Test func whileJointAnElectionNeedsAMajorityOfBothHalves() throws {
     let joint = Configuration(voters: [1, 2].map { ReplicaID($0) }, outgoing: [1, 3, 4].map { ReplicaID($0) })
     for (first, second) in [(2, 3), (4, 2)] as [(UInt64, UInt64)] {
       var group = try RaftGroup(
@@ -175,7 +175,7 @@ struct GroupTests {
     }
   }
 
-  @Test func `Compaction keeps the tail asked for, and what is not durable`() throws {
+  @Test func compactionKeepsTheTailAskedForAndWhatIsNotDurable() throws {
     var group = try leader()
     for value in 0..<8 { _ = try group.propose([UInt8(value)]) }
     #expect(settle(&group).count == 8)
@@ -186,7 +186,7 @@ struct GroupTests {
     #expect(group.term(at: LogIndex(9)) == Term(1) && group.term(at: LogIndex(8)) == nil)
   }
 
-  @Test func `A snapshot keeps the log behind it if the log holds its entry`() throws {
+  @Test func aSnapshotKeepsTheLogBehindItIfTheLogHoldsItsEntry() throws {
     var group = try group(voters: [1, 2, 3])
     group.step(append(0, 0, term: 1, terms: [1, 1, 1]))
     group.persisted(group.takeReady().persist?.sequence ?? 0)
@@ -198,7 +198,7 @@ struct GroupTests {
     #expect(group.lastIndex == LogIndex(8) && group.takeReady().committed.isEmpty)
   }
 
-  @Test func `Payloads are shared between the log, the write and the messages`() throws {
+  @Test func payloadsAreSharedBetweenTheLogTheWriteAndTheMessages() throws {
     var group = try group(voters: [1, 2])
     group.campaign()
     _ = group.takeReady()

@@ -23,7 +23,7 @@ struct ReturnTests {
     Message(.vote, from: from, to: to, term: Term(term), index: LogIndex(9), logTerm: Term(1))
   }
 
-  @Test func `A message for an earlier life of the node is dropped, and one for a later life is told of`() throws {
+  @Test func aMessageForAnEarlierLifeOfTheNodeIsDroppedAndOneForALaterLifeIsToldOf() throws {
     var group = try group(4, HardState(born: 5), voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 5)))
     group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 2), term: 3))
     #expect(group.term == Term(0) && group.takeReady().successor == nil)
@@ -35,7 +35,7 @@ struct ReturnTests {
     #expect(group.vote == ReplicaID(1))
   }
 
-  @Test func `An empty replica learns from the first message when it was born, and writes it with its vote`() throws {
+  @Test func anEmptyReplicaLearnsFromTheFirstMessageWhenItWasBornAndWritesItWithItsVote() throws {
     var group = try group(4, HardState(born: 0), .empty)
     group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 7), term: 3))
     let persist = try #require(group.takeReady().persist)
@@ -49,7 +49,7 @@ struct ReturnTests {
     #expect(again.takeReady().messages.first?.reject == true)
   }
 
-  @Test func `A vote for a node's earlier life is none for its later one`() throws {
+  @Test func aVoteForANodesEarlierLifeIsNoneForItsLaterOne() throws {
     var group = try group(1, HardState(), voters(ReplicaID(1), ReplicaID(2), ReplicaID(4, born: 7)))
     group.step(vote(from: ReplicaID(4, born: 7), to: ReplicaID(1), term: 3))
     group.step(vote(from: ReplicaID(4), to: ReplicaID(1), term: 3))
@@ -66,7 +66,7 @@ struct ReturnTests {
     group.persisted(group.takeReady().persist?.sequence ?? 0)
     return group
   }
-  @Test func `Neither a vote nor an acknowledgement of an earlier life counts`() throws {
+  @Test func neitherAVoteNorAnAcknowledgementOfAnEarlierLifeCounts() throws {
     var group = try leader()
     group.step(Message(.voteReply, from: ReplicaID(4), to: ReplicaID(1), term: Term(2)))
     #expect(group.role == .candidate)
@@ -81,7 +81,7 @@ struct ReturnTests {
     #expect(group.commitIndex == LogIndex(1))
   }
 
-  @Test func `One that may have lost its vote takes part as it is addressed, and stays fenced`() throws {
+  @Test func oneThatMayHaveLostItsVoteTakesPartAsItIsAddressedAndStaysFenced() throws {
     let lost = HardState(term: Term(2)).damaged(life: 3, isVoteLost: true)
     var group = try group(4, lost, voters(ReplicaID(1), ReplicaID(2), ReplicaID(4)))
     group.step(vote(from: ReplicaID(1), to: ReplicaID(4, born: 7), term: 3))
@@ -90,7 +90,7 @@ struct ReturnTests {
     #expect(ready.messages.first?.reject == true && ready.persist?.hardState?.born == 7)
   }
 
-  @Test func `What the founders wrote is committed wherever it stands`() throws {
+  @Test func whatTheFoundersWroteIsCommittedWhereverItStands() throws {
     let first = Configuration(founders: [1, 2, 3].map { NodeID($0) })
     let founding = [
       LogEntry(index: LogIndex(1), term: Term(1), kind: .configuration, payload: first.payload),
@@ -110,7 +110,7 @@ struct ReturnTests {
     #expect(later.commitIndex == LogIndex(0), "a log that does not begin with a configuration was not founded")
   }
 
-  @Test func `A change keeps members who they are, and the others are born by it`() throws {
+  @Test func aChangeKeepsMembersWhoTheyAreAndTheOthersAreBornByIt() throws {
     var group = try group(1, HardState(term: Term(1)), voters(ReplicaID(1), version: 5))
     group.campaign()
     group.persisted(group.takeReady().persist?.sequence ?? 0)

@@ -37,18 +37,18 @@ struct ScheduleTests {
     #expect(nodeCount == voters || returns > 0, "nobody left and returned")
   }
 
-  @Test func `Three voters of six nodes stay safe under any schedule`() {
+  @Test func threeVotersOfSixNodesStaySafeUnderAnySchedule() {
     run(from: 1, count: 25, nodeCount: 6, voters: 3)
   }
-  @Test func `Five voters stay safe under any schedule`() { run(from: 1_000_000, count: 15, nodeCount: 5, voters: 5) }
-  @Test func `With a disk that rots among three, the group stays safe under any schedule`() {
+  @Test func fiveVotersStaySafeUnderAnySchedule() { run(from: 1_000_000, count: 15, nodeCount: 5, voters: 5) }
+  @Test func withADiskThatRotsAmongThreeTheGroupStaysSafeUnderAnySchedule() {
     run(from: 3_000_000, count: 25, nodeCount: 3, voters: 3, maxDamaged: 1)
   }
-  @Test func `With two disks that rot among five, the group stays safe under any schedule`() {
+  @Test func withTwoDisksThatRotAmongFiveTheGroupStaysSafeUnderAnySchedule() {
     run(from: 4_000_000, count: 15, nodeCount: 5, voters: 5, maxDamaged: 2)
   }
-  @Test func `With a disk that rots and a membership that changes, the group stays safe under any schedule`() {
+  @Test func withADiskThatRotsAndAMembershipThatChangesTheGroupStaysSafeUnderAnySchedule() {
     run(from: 5_000_000, count: 15, nodeCount: 6, voters: 3, maxDamaged: 1)
   }
-  @Test func `One voter stays safe under any schedule`() { run(from: 2_000_000, count: 10, nodeCount: 3, voters: 1) }
+  @Test func oneVoterStaysSafeUnderAnySchedule() { run(from: 2_000_000, count: 10, nodeCount: 3, voters: 1) }
 }

@@ -18,7 +18,7 @@ struct TranscriptTests {
     "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "returns",
     "damage",
   ])
-  func `A transcript replays as written`(_ name: String) throws {
+  func aTranscriptReplaysAsWritten(_ name: String) throws {
     let path = Self.directory + name + ".txt"
     let text = try Self.read(path)
     let now = try Transcript.replay(text)

@@ -6,7 +6,7 @@ import Testing
     try Array(text.utf8).withUnsafeBytes { try Value.parse($0) }
   }
 
-  @Test func `every kind of reply is parsed with its length`() throws {
+  @Test func everyKindOfReplyIsParsedWithItsLength() throws {
     let cases: [(String, Value)] = [
       ("+OK\r\n", .text("OK")), (":-42\r\n", .integer(-42)), ("$-1\r\n", .bulk(nil)), ("$3\r\na\nb\r\n", .bulk("a\nb")),
       ("-INSUFFICIENT available=3 needed=5\r\n", .error(code: "INSUFFICIENT", text: "available=3 needed=5")),
@@ -19,20 +19,20 @@ import Testing
     }
   }
 
-  @Test func `a reply that is cut anywhere is incomplete and not an error`() throws {
+  @Test func aReplyThatIsCutAnywhereIsIncompleteAndNotAnError() throws {
     let whole = "*2\r\n$5\r\nhello\r\n-ERR no\r\n"
     for n in 0..<whole.utf8.count {
       #expect(try parse(String(decoding: whole.utf8.prefix(n), as: UTF8.self)) == nil, "cut after \(n) bytes")
     }
   }
 
-  @Test func `bytes that are no reply are refused`() {
+  @Test func bytesThatAreNoReplyAreRefused() {
     for text in ["HTTP/1.1 200 OK\r\n", ":x\r\n", "$a\r\n", "\n"] {
       #expect(throws: MalformedReply.self, "\(text)") { try self.parse(text) }
     }
   }
 
-  @Test func `a record keeps its fields in order and undoes quotes`() throws {
+  @Test func aRecordKeepsItsFieldsInOrderAndUndoesQuotes() throws {
     let record = try #require(Record(#"tx=3-1042 name="Ann \"A\" Lee" note='a b' x="\x41\n" empty="""#))
     #expect(record.fields.map(\.key) == ["tx", "name", "note", "x", "empty"])
     #expect(record["name"] == #"Ann "A" Lee"#)
@@ -44,7 +44,7 @@ import Testing
     #expect(Record(#"a="open"#) == nil)
   }
 
-  @Test func `a quoted word splits back into itself`() {
+  @Test func aQuotedWordSplitsBackIntoItself() {
     for word in ["plain", "", "two words", "a\"b\\c", "tab\tand\nline", "'", "é✓", "\u{1}"] {
       #expect(Words.split("x \(Words.quote(word)) y") == ["x", word, "y"])
     }

@@ -10,16 +10,16 @@ import Testing
   static let files = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
     .filter { $0.hasSuffix(".story") }.sorted()
 
-  @Test func `there are stories`() { #expect(StoryTests.files.count >= 7) }
+  @Test func thereAreStories() { #expect(StoryTests.files.count >= 7) }
 
-  @Test(arguments: files) func `a story goes as it says`(file: String) throws {
+  @Test(arguments: files) func aStoryGoesAsItSays(file: String) throws {
     let path = StoryTests.folder.appendingPathComponent(file).path
     let run = StoryRun(try Story(parsing: String(contentsOfFile: path, encoding: .utf8), path: file))
     run.run()
     #expect(run.failures == [])
   }
 
-  @Test func `a story that goes otherwise tells the line, what was expected and what came`() throws {
+  @Test func aStoryThatGoesOtherwiseTellsTheLineWhatWasExpectedAndWhatCame() throws {
     let story = try Story(
       parsing: """
         @ time 2026-03-01T00:00:00Z
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(arguments: ["EARN ann", "< OK", "@ moon", "@ node 0", "@ settle now", "@ time noon", ">"])
-  func `what is not a story is named by its line`(line: String) {
+  func whatIsNotAStoryIsNamedByItsLine(line: String) {
     let error = #expect(throws: StoryError.self) {
       try Story(parsing: "# one\n@ settle\n\(line)\n", path: "s.story")
     }
@@ -66,7 +66,7 @@ import Testing
     return wrong(lines, reply, &kept)
   }
 
-  @Test func `a record has at least the fields`() {
+  @Test func aRecordHasAtLeastTheFields() {
     let record = Value.text(#"points=5 name="Ann Lee" capped=0"#)
     #expect(wrong([#"points=5 name="Ann Lee" capped=*"#], record) == nil)
     #expect(wrong(["points=5 !balance"], record) == nil)
@@ -77,7 +77,7 @@ import Testing
     #expect(wrong(["points=5"], .error(code: "ERR", text: "points=5")) == "line 1: not such a reply")
   }
 
-  @Test func `an error has the code and fields`() {
+  @Test func anErrorHasTheCodeAndFields() {
     let error = Value.error(code: "INSUFFICIENT", text: "can't: available=12 needed=100")
     #expect(wrong(["-INSUFFICIENT available=12"], error) == nil)
     #expect(wrong(["-INSUFFICIENT available=13"], error) == "line 1: available differs")
@@ -87,7 +87,7 @@ import Testing
     #expect(wrong([], .text("OK")) == nil)
   }
 
-  @Test func `records are counted and in order`() {
+  @Test func recordsAreCountedAndInOrder() {
     let rows = Value.array([.text("a=1"), .text("a=2"), .text("a=3")])
     #expect(wrong(["3 records"], rows) == nil)
     #expect(wrong(["2 records", "a=1", "a=2", "…"], rows) == nil)
@@ -97,7 +97,7 @@ import Testing
     #expect(wrong(["OK", "OK"], .text("OK")) == "line 2: one reply is one line `<`, unless it is `< N records`")
   }
 
-  @Test func `a name keeps the value that it met first`() throws {
+  @Test func aNameKeepsTheValueThatItMetFirst() throws {
     var kept = Variables()
     #expect(wrong(["tx=$t1"], .text("tx=7-1"), &kept) == nil)
     #expect(wrong(["tx=$t1"], .text("tx=7-1"), &kept) == nil)
