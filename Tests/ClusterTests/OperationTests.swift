@@ -78,7 +78,7 @@ import Testing
   ]
   @Test(arguments: cases) func whatComesNextOfAChangeOfLeader(given: Case) throws {
     var record = Operation(
-      number: 31, kind: .shardLeader, params: Self.params(given.plan), by: "operator",
+      number: 31, kind: ShardLeader.kind, params: Self.params(given.plan), by: "operator",
       started: Stamp(microseconds: 1_000_000))
     record.holds = given.plan.holds
     var view = OperationView(
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test func aRecordChangesWhenSomethingHasComeOfItAndNotBefore() {
-    var record = Operation(number: 1, kind: .shardLeader, params: [], by: "auto", started: .zero)
+    var record = Operation(number: 1, kind: ShardLeader.kind, params: [], by: "auto", started: .zero)
     record.state = .running
     #expect(OperationAction.run(step: 0).change(of: record) == nil)
     #expect(OperationAction.run(step: 1).change(of: record)?.step == 1)
@@ -111,7 +111,7 @@ import Testing
       let plan = ShardLeader(
         shard: ShardID(shard), to: OperationTests.nodes[to], from: OperationTests.nodes[0], term: Term(1))
       return try table.begin(
-        .shardLeader, OperationTests.params(plan), by: "operator", at: Stamp(microseconds: time),
+        ShardLeader.kind, OperationTests.params(plan), by: "operator", at: Stamp(microseconds: time),
         in: OperationTests.topology())
     }
     func advance(_ record: Operation, _ state: Operation.State, _ text: String = "", at time: Int64 = 0) -> Operation? {
@@ -182,7 +182,7 @@ import Testing
 /// `CLUSTER SHARD LEADER` in simulated clusters.
 @Suite struct ShardLeaderTests {
   private func leader(_ simulation: Simulation, _ shard: ShardID) -> NodeID? {
-    simulation.hosts.compactMap { $0.node?.replica(shard) }.first { $0.hasTakenOver }?.raft.id.node
+    simulation.hosts.compactMap { $0.node?.replicas[shard] }.first { $0.hasTakenOver }?.raft.id.node
   }
   private func name(_ simulation: Simulation, _ node: NodeID?) -> String {
     simulation.hosts.first { $0.nodeID == node }?.name ?? "nobody"
@@ -233,7 +233,7 @@ import Testing
   @Test func whatCannotBeIsRefusedWithItsReason() throws {
     let simulation = try makeCluster(seed: 92, nodes: 4)
     let admin = try populate(simulation)
-    let topology = try #require(simulation.hosts[0].node?.topology)
+    let topology = try #require(simulation.hosts[0].node?.view.topology)
     let outsider = try #require(topology.members.first { !topology.shards[0].voters.contains($0.id) })
     #expect(
       ask(simulation, admin, "CLUSTER SHARD LEADER 1 to=\(outsider.name)")?.contains("is no voter of shard 1") == true)
@@ -275,7 +275,7 @@ import Testing
   @Test(arguments: [94, 95, 96]) func itOutlivesTheDirectorysLeader(seed: UInt64) throws {
     let simulation = try makeCluster(seed: seed, nodes: 5, shards: 2)
     let shard = ShardID(1)
-    let topology = try #require(simulation.hosts[0].node?.topology)
+    let topology = try #require(simulation.hosts[0].node?.view.topology)
     let directory = try #require(leader(simulation, .directory))
     let old = leader(simulation, shard)
     let heir = try #require(

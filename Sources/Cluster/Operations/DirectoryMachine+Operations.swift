@@ -5,7 +5,7 @@ import Ledger
 extension DirectoryMachine {
   /// `kind:u16 by:counted params:counted`
   func applyBeginning(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
-    guard let kind = Operation.Kind(rawValue: try reader.read()) else {
+    guard let kind = Operation.Kind(number: try reader.read()) else {
       throw MalformedBytes("an operation of an unknown kind")
     }
     let by = try reader.readString()
@@ -63,7 +63,7 @@ extension DirectoryMachine {
     let hasTrouble = operation.state == .failed || operation.state == .waiting
     reply.record()
     reply.field(.op, Int64(bitPattern: operation.number))
-    reply.field(.kind, operation.kind.plan.word)
+    reply.field(.kind, operation.kind.plan?.word ?? "unknown")
     reply.field(.target, plan?.target(in: topology) ?? "unknown")
     reply.field(.state, DirectoryMachine.word(of: operation.state))
     reply.field(.steps, Int64(steps.count))

@@ -4,9 +4,9 @@ import Raft
 /// A change of the cluster that takes time, as the directory keeps it: it goes on when whoever asked is gone, and under each
 /// leader of the directory. Plain values; what a kind of operation does is in its own file (see `OperationPlan`).
 struct Operation: Hashable, Sendable {
-  /// Its raw value is part of the directory's log: never change one, only add.
-  enum Kind: UInt16, CaseIterable, Sendable {
-    case shardLeader = 1
+  /// The number of an `OperationPlan` that this build knows.
+  struct Kind: Hashable, Sendable {
+    let rawValue: UInt16
   }
   enum State: UInt8, Sendable {
     /// Something is in the way, which `text` names.
@@ -69,12 +69,12 @@ struct Operation: Hashable, Sendable {
     self.started = started
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(number: 0, kind: .shardLeader, params: [], by: "", started: .zero)
+    self.init(number: 0, kind: Kind(rawValue: 0), params: [], by: "", started: .zero)
     try reader.readFields(of: "an operation") { number, value throws(MalformedBytes) in
       switch number {
       case 1: self.number = UInt64(bitPattern: try value.readZigzag())
       case 2:
-        guard let known = Kind(rawValue: try value.readSmall()) else {
+        guard let known = Kind(number: try value.readSmall()) else {
           throw MalformedBytes("an operation of an unknown kind: a newer build wrote it")
         }
         kind = known

@@ -1,7 +1,9 @@
 import Base
+import Protocol
 import Raft
+import Vocabulary
 
-/// What a kind of operation is: one file each, and one line in `Operation.Kind.plan`.
+/// What a kind of operation is: one file each, and one line of `Operation.Kind.plans`.
 ///
 /// The directory's leader asks each operation under way for its next step, with every heartbeat, and logs what has changed. It
 /// goes by what the shards' leaders report, never by having told somebody to do something: words may be lost, and a new leader
@@ -12,8 +14,12 @@ protocol OperationPlan: Sendable {
   init(decoding reader: inout ByteReader) throws(MalformedBytes)
   func encode(into buffer: inout ByteBuffer)
 
-  /// As `CLUSTER OP LIST` names it: the words of its command.
+  /// Its number in the directory's log, for ever.
+  static var number: UInt16 { get }
+  /// As `CLUSTER OP LIST` names it: the words of its command. What is asked of a shard begins with `shard-`.
   static var word: String { get }
+  /// Begins one as it is asked for, says what it would do, or refuses.
+  static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   /// What it is about, and what it does to that.
   func target(in topology: Topology?) -> String
   /// Its steps, in order, a few words each.
@@ -31,18 +37,28 @@ protocol OperationPlan: Sendable {
 }
 
 extension OperationPlan {
+  static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
   func conclude(_ topology: inout Topology) {}
   func wantedLeader(of shard: ShardID) -> NodeID? { nil }
 }
 
 extension Operation.Kind {
   /// One line a kind.
-  var plan: any OperationPlan.Type {
-    switch self {
-    case .shardLeader: ShardLeader.self
-    }
+  static let plans: [any OperationPlan.Type] = [
+    ShardLeader.self
+  ]
+  /// Nil: this build does not know it.
+  init?(number: UInt16) {
+    guard Self.plans.contains(where: { $0.number == number }) else { return nil }
+    self.init(rawValue: number)
   }
+  /// The kind that is asked for of a shard by a word, as `LEADER`.
+  static func ofShard(_ word: String) -> (any OperationPlan.Type)? {
+    plans.first { $0.word == "shard-" + word.lowercased() }
+  }
+  var plan: (any OperationPlan.Type)? { Self.plans.first { $0.number == rawValue } }
   func plan(_ params: [UInt8]) throws(MalformedBytes) -> any OperationPlan {
+    guard let plan else { throw MalformedBytes("an operation of an unknown kind") }
     let read: Result<any OperationPlan, MalformedBytes> = params.withUnsafeBytes { bytes in
       var reader = ByteReader(bytes)
       do throws(MalformedBytes) { return .success(try plan.init(decoding: &reader)) } catch { return .failure(error) }

@@ -10,10 +10,10 @@ extension RequestDesk {
     guard let shard = UInt32(word(request, 1)) else {
       return answerError(owner, .malformed, "which shard: CLUSTER SHARD LEADER S to=NODE")
     }
-    switch word(request, 0) {
-    case "LEADER": moveLeader(of: ShardID(shard), request, owner)
-    default: answerError(owner, .malformed, "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME")
+    guard let plan = Operation.Kind.ofShard(word(request, 0)) else {
+      return answerError(owner, .malformed, "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME")
     }
+    plan.begin(request, about: ShardID(shard), owner, at: self)
   }
 
   /// `CLUSTER OP LIST`, `SHOW N`, `CANCEL N`: all of it is the directory's.
@@ -54,12 +54,12 @@ extension RequestDesk {
 
   /// The directory is asked to begin one: it answers with its record. What is under way already is the same, so that it may
   /// be asked again.
-  func begin(_ plan: some OperationPlan, _ kind: Operation.Kind, _ owner: EdgeItem.Owner) {
+  func begin<Plan: OperationPlan>(_ plan: Plan, _ owner: EdgeItem.Owner) {
     var params = ByteBuffer(capacity: 64)
     plan.encode(into: &params)
     askDirectory(owner, .repeatable) { buffer in
       DirectoryMachine.append(.beginOperation, to: &buffer) { body in
-        body.append(kind.rawValue)
+        body.append(Plan.number)
         body.append(counted: "operator")
         body.append(counted: params.bytes)
       }

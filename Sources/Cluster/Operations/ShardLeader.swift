@@ -14,6 +14,7 @@ struct ShardLeader: OperationPlan, Hashable {
 
   /// Microseconds.
   static let limit: Int64 = 10_000_000
+  static let number: UInt16 = 1
   static let word = "shard-leader"
 
   init(shard: ShardID, to: NodeID, from: NodeID, term: Term) {
@@ -38,6 +39,10 @@ struct ShardLeader: OperationPlan, Hashable {
       }
       return true
     }
+  }
+
+  static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {
+    desk.moveLeader(of: shard, request, owner)
   }
 
   func target(in topology: Topology?) -> String { "shard \(shard.rawValue)" }
@@ -101,7 +106,7 @@ extension RequestDesk {
     guard !request.flag(.dryRun) else {
       return answerPlan(owner, [PlanStep(shard: shard, from: topology.name(of: plan.from), to: topology.name(of: to))])
     }
-    begin(plan, .shardLeader, owner)
+    begin(plan, owner)
   }
 
   /// Who `to=` or `region=` names.
