@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 import Synchronization
 
 /// One shard's state machine: members, their points, their holds; the shard's part of every merchant's account; what
@@ -10,6 +11,8 @@ import Synchronization
 public struct Ledger: ~Copyable, @unchecked Sendable {
   // Unchecked: it has one owner; what a snapshot shares with another thread is frozen (see `PagePool`).
   public let limits: LedgerLimits
+  /// The rows of verbs, at hand.
+  let rules = VerbRule.table
   /// The programs and merchants as this shard's log has them.
   public internal(set) var catalogue: Catalogue
   /// By the cluster's key, as the first entry has told it.

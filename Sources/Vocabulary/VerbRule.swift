@@ -48,6 +48,12 @@ public struct VerbRule: BitwiseCopyable {
 
   /// The rule of a verb's raw value; nil if there is none.
   @inlinable @inline(__always) public static func find(_ rawVerb: UInt16) -> UnsafePointer<VerbRule>? {
+    find(rawVerb, in: table)
+  }
+  /// The same, where the table is at hand: asking for that takes as long.
+  @inlinable @inline(__always) public static func find(
+    _ rawVerb: UInt16, in table: UnsafePointer<VerbRule>
+  ) -> UnsafePointer<VerbRule>? {
     guard Int(rawVerb) < capacity else { return nil }
     let rule = table + Int(rawVerb)
     return rule.pointee.verb.rawValue == rawVerb ? rule : nil

@@ -63,7 +63,7 @@ extension Ledger {
     }
   }
 
-  func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 {
+  @inline(__always) func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 {
     DigestSum.mix(catalogue.merchantRows[merchant].key, programKey(program))
   }
   private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {

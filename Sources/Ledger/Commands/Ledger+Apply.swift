@@ -16,9 +16,9 @@ extension Ledger {
   ) -> Outcome {
     precondition(core.isInEntry, "an entry is open")
     if core.hasOverdue { dropOverdue(atMost: Ledger.dropsACommand) }
-    var call: Call
+    var call = Call(rules: rules)
     do throws(MalformedBytes) {
-      call = try Call(command)
+      try call.read(command)
     } catch {
       reply.error(.malformed, error.description)
       return .replied

@@ -5,17 +5,17 @@ import Vocabulary
 /// while they are.
 struct Call: BitwiseCopyable {
   typealias Bytes = UnsafeRawBufferPointer
-  let rule: UnsafePointer<VerbRule>
-  let slot: Slot
-  let context: CommandContext
-  let scope: ScopeKind
-  let party: Bytes
-  let card: Bytes
-  let merchant: Bytes
-  let request: Bytes
+  private(set) var rule: UnsafePointer<VerbRule>
+  private(set) var slot = Slot(0)
+  private(set) var context = CommandContext(fingerprint: 0)
+  private(set) var scope = ScopeKind.none
+  private(set) var party = Command.none
+  private(set) var card = Command.none
+  private(set) var merchant = Command.none
+  private(set) var request = Command.none
   /// The places that have a value.
-  let present: UInt64
-  private let values: Bytes
+  private(set) var present: UInt64 = 0
+  private var values = Command.none
   /// See `Command.Attachment`.
   private(set) var otherFingerprints = Command.none
   private(set) var facts = Command.none
@@ -26,10 +26,18 @@ struct Call: BitwiseCopyable {
   var verb: Verb { rule.pointee.verb }
   var tenant: TenantID { context.tenant }
 
+  /// One that is yet to be read: into its place, for it is some 40 words long, and each copy costs as many moves.
+  @inline(__always) init(rules: UnsafePointer<VerbRule>) { rule = rules }
   init(_ command: Bytes) throws(MalformedBytes) {
+    self.init(rules: VerbRule.table)
+    try read(command)
+  }
+
+  /// Reads a command into a call that is new.
+  @inline(__always) mutating func read(_ command: Bytes) throws(MalformedBytes) {
     var reader = ByteReader(command)
     let header = try CommandHeader(framed: &reader)
-    guard let rule = VerbRule.find(header.rawVerb) else {
+    guard let rule = VerbRule.find(header.rawVerb, in: rule) else {
       throw MalformedBytes("verb \(header.rawVerb) is not known")
     }
     self.rule = rule
