@@ -54,8 +54,8 @@ final class Beginning: Coordinator {
   var plan: ClusterPlan? { promise.plan }
 
   func tell(_ event: Event) { events.append(event) }
+  @inline(__always) var hasEvents: Bool { !events.isEmpty }
   func takeEvents() -> [Event] {
-    if events.isEmpty { return [] }
     defer { events.removeAll() }
     return events
   }

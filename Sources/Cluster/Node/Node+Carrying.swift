@@ -5,16 +5,15 @@ import Raft
 
 /// What one coordinator wants of another.
 extension Node {
-  /// Tells on what coordinators have to say, until all is said.
-  func carryOver() {
-    var isOver = false
-    while !isOver {
-      let (ofLinks, ofBeginning, ofSnapshots) = (links.takeEvents(), beginning.takeEvents(), snapshots.takeEvents())
-      isOver = ofLinks.isEmpty && ofBeginning.isEmpty && ofSnapshots.isEmpty
-      ofLinks.forEach(carry)
-      ofBeginning.forEach(carry)
-      ofSnapshots.forEach(carry)
-    }
+  /// Tells on what coordinators have to say, until all is said. Asked many times a turn, when there is nothing.
+  @inline(__always) func carryOver() {
+    while links.hasEvents || beginning.hasEvents || snapshots.hasEvents { carryEvents() }
+  }
+  @inline(never) private func carryEvents() {
+    let (ofLinks, ofBeginning, ofSnapshots) = (links.takeEvents(), beginning.takeEvents(), snapshots.takeEvents())
+    ofLinks.forEach(carry)
+    ofBeginning.forEach(carry)
+    ofSnapshots.forEach(carry)
   }
 
   private func carry(_ event: PeerLinks.Event) {

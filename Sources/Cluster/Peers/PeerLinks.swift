@@ -65,8 +65,8 @@ final class PeerLinks: Coordinator {
   var me: NodeIdentity { membership.me }
 
   func tell(_ event: Event) { events.append(event) }
+  @inline(__always) var hasEvents: Bool { !events.isEmpty }
   func takeEvents() -> [Event] {
-    if events.isEmpty { return [] }
     defer { events.removeAll() }
     return events
   }

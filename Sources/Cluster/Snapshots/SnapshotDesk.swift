@@ -48,8 +48,8 @@ final class SnapshotDesk: Coordinator {
   }
 
   func tell(_ event: Event) { events.append(event) }
+  @inline(__always) var hasEvents: Bool { !events.isEmpty }
   func takeEvents() -> [Event] {
-    if events.isEmpty { return [] }
     defer { events.removeAll() }
     return events
   }
