@@ -90,7 +90,8 @@ extension RequestDesk {
       return
     }
     if first.member == nil || (first.isRemoved && request.rule.pointee.effect == .read) {
-      answerError(owner, .notFound, first.member == nil ? "no such card" : "the card was removed")
+      let card = String(decoding: who.id, as: UTF8.self)
+      answerError(owner, .notFound, first.member == nil ? "no such card '\(card)'" : "the card '\(card)' was removed")
       return
     }
     if !resolved.isRepeatKnown, !first.former.isEmpty, request.has(.id) {

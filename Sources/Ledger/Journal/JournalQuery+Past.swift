@@ -41,7 +41,7 @@ extension JournalRecordReader {
     let records = try records(of: tx, at: position)
     let reversed = try records.latest.map { try read($0, from: position) { $0.reversedPoints } } ?? 0
     try read(records.original, from: records.position) { record in
-      guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
+      guard record.tenant == tenant else { return reply.error(.notFound, Refusal.notFound(tx).text) }
       record.describe(catalogue, into: &reply, withMember: true)
       switch record.kind {
       case .earn, .redeem, .capture: reply.field(.left, record.gross &- reversed)

@@ -72,16 +72,16 @@ public struct JournalQuery: Sendable {
     case .pastFacts(var search):
       switch try search.run(&reader, steps: cost) {
       case .unfinished: return rest(.pastFacts(search))
-      case .nowhere: reply.error(.notFound, "no such transaction")
+      case .nowhere: reply.error(.notFound, Refusal.notFound(search.tx).text)
       case .found(let position): try reader.writeFacts(of: search.tx, at: position, into: &reply)
       }
     case .past(var search, let tenant):
       switch try search.run(&reader, steps: cost) {
       case .unfinished: return rest(.past(search, tenant: tenant))
-      case .nowhere: reply.error(.notFound, "no such transaction")
+      case .nowhere: reply.error(.notFound, Refusal.notFound(search.tx).text)
       case .found(let position):
         try reader.read(at: position) { record in
-          guard record.tenant == tenant else { return reply.error(.notFound, "no such transaction") }
+          guard record.tenant == tenant else { return reply.error(.notFound, Refusal.notFound(search.tx).text) }
           record.describe(catalogue, into: &reply, withMember: true)
         }
       }

@@ -14,7 +14,10 @@ extension Ledger {
     let target: CardState = kind == .lost ? .lost : kind == .found ? .active : .removed
     let member = tables.texts.read(entry.member)
     if entry.state == target.rawValue { return done(call, subject: member, &reply) }
-    guard entry.state != CardState.removed.rawValue else { throw .refused(Refusal(.notFound, "the card was removed")) }
+    guard entry.state != CardState.removed.rawValue else {
+      let number = String(decoding: call.card, as: UTF8.self)
+      throw .refused(Refusal(.notFound, "the card '\(number)' was removed"))
+    }
     let step = CardStep(
       kind: kind, number: call.card, member: member, name: Command.none, region: Command.none, request: call.request)
     return try sendCardStep(call, step, place, &reply)
