@@ -5,8 +5,8 @@ import Raft
 import Storage
 
 /// A node, as a value in all but name: it takes events, and yields effects once a turn. It knows no socket, thread or clock:
-/// what the time is comes with each event. What it does is done by its parts and coordinators (see the README); it keeps the
-/// turn, and what one of them wants of another it carries over.
+/// each event brings the time. Its parts and coordinators do the work (see the README); the node keeps the turn, and carries
+/// over what one of them wants of another.
 ///
 /// One turn: events arrive (bytes of clients and peers, ticks, completions of the disk); then `flush` lets every stream
 /// send what it has to its leader, every replica act, and hands all that came of it to the shell: one frame a peer, one
