@@ -17,8 +17,8 @@ ELECTION = "Sources/Raft/Group/RaftGroup+Election.swift"
 REPLICATION = "Sources/Raft/Group/RaftGroup+Replication.swift"
 EVENTS = "Sources/Raft/Group/RaftGroup+Events.swift"
 READINDEX = "Sources/Raft/Group/RaftGroup+ReadIndex.swift"
-QUORUM = "Sources/Raft/Group/RaftGroup+Quorum.swift"
-DURABILITY = "Sources/Raft/Durability.swift"
+TRACKER = "Sources/Raft/Members/ProgressTracker.swift"
+DURABILITY = "Sources/Raft/Log/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
 LOG = "Sources/Storage/Log/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
@@ -35,7 +35,8 @@ REPLICA = "Sources/Cluster/Replica/Replica.swift"
 EDGE = "Sources/Cluster/Edge/Edge.swift"
 APPLY = "Sources/Ledger/Commands/Ledger+Apply.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
-REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
+RAFT_REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
+REPAIR = "Sources/Raft/Repair.swift"
 CLOCK = "Sources/Cluster/Health/ClockGuard+Entries.swift"
 GUARD = "Sources/Cluster/Health/ClockGuard.swift"
 DISK = "Sources/Cluster/Health/DiskHealth.swift"
@@ -61,14 +62,14 @@ LINKS = "Sources/Cluster/Peers/PeerLinks+Standing.swift"
 BUGS = [
     # Raft: elections
     Bug("vote-before-durable", "a vote is sent before it is on disk",
-        [(ELECTION, "      durability.hold(reply)\n", "      messages.append(reply)\n")]),
+        [(ELECTION, "      durability.hold(reply)\n", "      pending.messages.append(reply)\n")]),
     Bug("vote-asked-before-durable", "a candidate asks for votes before its term is on disk",
-        [(ELECTION, "if kind == .vote { durability.hold(request) } else { messages.append(request) }",
-          "messages.append(request)")]),
+        [(ELECTION, "if kind == .vote { durability.hold(request) } else { pending.messages.append(request) }",
+          "pending.messages.append(request)")]),
     Bug("own-vote-before-durable", "a candidate asks for votes, and counts its own, before it is on disk",
-        [(ELECTION, "if kind == .vote { durability.hold(request) } else { messages.append(request) }",
-          "messages.append(request)"),
-         (ELECTION, "guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,\n      let own",
+        [(ELECTION, "if kind == .vote { durability.hold(request) } else { pending.messages.append(request) }",
+          "pending.messages.append(request)"),
+         (ELECTION, "guard role == .candidate, durability.holds(term: term, vote: id),\n      let own",
           "guard role == .candidate, let own"),
          (ELECTION, "precondition(role == .candidate && vote == id && durability.durableTerm == term, \"a leader was elected\")",
           "precondition(role == .candidate && vote == id, \"a leader was elected\")"),
@@ -82,19 +83,19 @@ BUGS = [
     Bug("vote-for-stale-log", "votes for a candidate whose log is behind",
         [(ELECTION, "guard damage.mayVote, isFree, isUpToDate, !isOutranked", "guard damage.mayVote, isFree, isUpToDate || true, !isOutranked")]),
     Bug("no-check-quorum", "a leader that hears nobody goes on leading",
-        [(ELECTION, "if !quorum({ isActive($0) }) {", "if false {")]),
+        [(ELECTION, "if !peers.hasQuorum({ isActive($0) }) {", "if false {")]),
     Bug("no-pre-vote", "raises the term before it asks whether it could win",
         [(EVENTS, "      if isPromotable && mayLead {\n        preCampaign()\n",
           "      if isPromotable && mayLead {\n        campaign(force: true)\n")]),
     # Raft: replication
     Bug("ack-before-durable", "a follower acknowledges entries before they are on disk",
-        [(REPLICATION, "    durability.hold(answer(Message(.appendReply,", "    messages.append(answer(Message(.appendReply,")]),
+        [(REPLICATION, "    durability.hold(answer(Message(.appendReply,", "    pending.messages.append(answer(Message(.appendReply,")]),
     Bug("own-ack-before-durable", "a leader counts its own copy before it is on disk",
         [(REPLICATION, "    log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))\n    return index",
           "    log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))\n"
-          "    if let own = position(of: id) { peers[own].match = index }\n    return index")]),
+          "    if let own = peers.position(of: id) { peers[own].match = index }\n    return index")]),
     Bug("commit-without-quorum", "commits what one node more than a minority lacks",
-        [(QUORUM, "sorted[(count - 1) / 2]", "sorted[count - 1]")]),
+        [(TRACKER, "sorted[(count - 1) / 2]", "sorted[count - 1]")]),
     Bug("commit-of-old-term", "commits entries of earlier terms by counting copies",
         [(REPLICATION, "guard index > commitIndex, log.term(at: index) == term else { return }",
           "guard index > commitIndex else { return }")]),
@@ -110,10 +111,11 @@ BUGS = [
     Bug("cut-not-noted", "entries written, cut and written again count as durable too early",
         [(REPLICATION, "        durability.truncated(from: entry.index)\n", "")]),
     Bug("learner-counted", "copies at learners count towards a majority",
-        [(QUORUM, "        for peer in peers where belongs(peer) {\n", "        for peer in peers where belongs(peer) || !peer.isVoter {\n")]),
+        [(TRACKER, "        for member in members where belongs(member) {\n",
+          "        for member in members where belongs(member) || !member.isVoter {\n")]),
     # Raft: members that leave and return
     Bug("ack-of-earlier-born", "what a member acknowledged before it left counts for the one that its node is now",
-        [(QUORUM, "peers.firstIndex { $0.id == replica }", "peers.firstIndex { $0.id.node == replica.node }")],
+        [(TRACKER, "members.firstIndex { $0.id == replica }", "members.firstIndex { $0.id.node == replica.node }")],
         tests="RaftTests.ReturnTests"),
     Bug("message-for-earlier-born", "takes messages that are meant for another member that its node was or will be",
         [(EVENTS, "guard born > id.born else { return born == id.born }", "guard born > id.born, id.born == 0 else { return true }")],
@@ -143,10 +145,10 @@ BUGS = [
         tests="ClusterTests.EdgeTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
-        [(READINDEX, "reads.confirm(through: quorumValue(\\.confirmedRound), into: &readStates)",
-          "reads.confirm(through: reads.newest, into: &readStates)")]),
+        [(READINDEX, "reads.confirm(through: peers.quorumValue(\\.confirmedRound), into: &pending.readStates)",
+          "reads.confirm(through: leadership.reads.newest, into: &pending.readStates)")]),
     Bug("read-before-own-term", "a new leader answers reads before it has committed in its term",
-        [(READINDEX, "guard !reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !reads.waiting.isEmpty,"),
+        [(READINDEX, "guard !leadership.reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !leadership.reads.waiting.isEmpty,"),
          (REPLICA, "        notBefore: raft.lastIndex))\n    gather", "        notBefore: LogIndex(0)))\n    gather")]),
     # Storage
     Bug("skip-fsync", "the log is written and not synced",
@@ -263,9 +265,9 @@ BUGS = [
     Bug("damaged-votes", "a replica that lost what it acknowledged gives its vote",
         [(DAMAGE, "public var mayVote: Bool { !isOpen && !isFenced }", "public var mayVote: Bool { true }")]),
     Bug("never-repaired", "a damaged replica never counts again",
-        [(REPAIR, "guard damage.isOpen, repairPoint.rawValue > 0, leader", "guard false, repairPoint.rawValue > 0, leader")]),
+        [(REPAIR, "guard damage.isOpen, point.rawValue > 0, committed", "guard false, point.rawValue > 0, committed")]),
     Bug("lives-not-told-apart", "what a replica acknowledged before it lost it counts on",
-        [(REPAIR, "    if message.life > peers[at].life { peers[at].beginLife(message.life, logEnd: log.lastIndex) }\n", "")]),
+        [(RAFT_REPAIR, "    if message.life > peers[at].life { peers[at].beginLife(message.life, logEnd: log.lastIndex) }\n", "")]),
     Bug("future-taken", "entries are taken however far they are stamped ahead",
         [(CLOCK, "    guard EntryHeader.stamp(of: last) > limit else { return true }\n",
           "    guard EntryHeader.stamp(of: last) > limit, limit < 0 else { return true }\n")]),

@@ -5,13 +5,7 @@ import Base
 extension RaftGroup {
   /// Whether a leader was heard of within the shortest election timeout.
   var isLeaderAlive: Bool {
-    role == .leader || leader != .none && electionElapsed < options.electionTicks
-  }
-
-  mutating func resetElectionTimer() {
-    electionElapsed = 0
-    let spread = Int(generator.next() % UInt64(options.electionSpreadTicks + 1))
-    electionTimeout = options.electionTicks + options.electionStaggerTicks + spread
+    role == .leader || leader != .none && electionTimer.isWithinShortest(options)
   }
 
   mutating func becomeFollower(_ newTerm: Term, leader newLeader: ReplicaID) {
@@ -21,26 +15,26 @@ extension RaftGroup {
       term = newTerm
       vote = .none
     }
-    // It is that leader's word, in that term.
-    repairPoint = LogIndex(0)
-    if role != .follower || leader != newLeader { roleChanged = true }
+    repair.forgetPoint()
+    if role != .follower || leader != newLeader { pending.roleChanged = true }
     role = .follower
     leader = newLeader
-    resetElectionTimer()
+    electionTimer.restart(options)
   }
   private mutating func loseLeadership() {
-    reads.refuseAll(into: &readsRefused)
-    transferTarget = .none
-    snapshotNeeded = []
+    leadership.reads.refuseAll(into: &pending.readsRefused)
+    leadership.transfer.giveUp()
+    pending.snapshotNeeded = []
     for i in peers.indices { peers[i].becomeProbe(next: log.lastIndex + 1) }
   }
 
   mutating func preCampaign() {
     role = .preCandidate
     leader = .none
-    roleChanged = true
-    resetElectionTimer()
-    for i in peers.indices { peers[i].vote = peers[i].id == id ? true : nil }
+    pending.roleChanged = true
+    electionTimer.restart(options)
+    peers.clearVotes()
+    if let own = peers.position(of: id) { peers[own].vote = true }
     requestVotes(.preVote, in: Term(term.rawValue + 1), force: false)
     countVotes()
   }
@@ -50,10 +44,10 @@ extension RaftGroup {
     vote = id
     role = .candidate
     leader = .none
-    roleChanged = true
-    resetElectionTimer()
+    pending.roleChanged = true
+    electionTimer.restart(options)
     // The own vote counts only once it is durable: see `countOwnVote`.
-    for i in peers.indices { peers[i].vote = nil }
+    peers.clearVotes()
     requestVotes(.vote, in: term, force: force)
   }
   private mutating func requestVotes(_ kind: Message.Kind, in term: Term, force: Bool) {
@@ -61,7 +55,7 @@ extension RaftGroup {
       let request = voteRequest(kind, to: peer.id, in: term, force: force)
       // It speaks of a term and of entries that a crash must not take back: a vote that comes late would else be
       // counted again in the same term, for a log without them.
-      if kind == .vote { durability.hold(request) } else { messages.append(request) }
+      if kind == .vote { durability.hold(request) } else { pending.messages.append(request) }
     }
   }
   private func voteRequest(_ kind: Message.Kind, to peer: ReplicaID, in term: Term, force: Bool) -> Message {
@@ -73,18 +67,18 @@ extension RaftGroup {
   /// A candidate's vote for itself became durable. Nobody leads before: a leader that forgot its term in a crash could
   /// be elected to the same term again.
   mutating func countOwnVote() {
-    guard role == .candidate, durability.durableTerm == term, durability.durableVote == id,
-      let own = position(of: id), peers[own].vote == nil
+    guard role == .candidate, durability.holds(term: term, vote: id),
+      let own = peers.position(of: id), peers[own].vote == nil
     else { return }
     peers[own].vote = true
     countVotes()
   }
   private mutating func countVotes() {
-    guard let own = position(of: id), peers[own].vote == true else { return }
-    if quorum({ $0.vote == true }) {
-      if role == .preCandidate { campaign(force: false) } else { becomeLeader() }
-    } else if !quorum({ $0.vote != false }) {
-      becomeFollower(term, leader: .none)
+    guard let own = peers.position(of: id), peers[own].vote == true else { return }
+    switch peers.voteResult {
+    case .won: if role == .preCandidate { campaign(force: false) } else { becomeLeader() }
+    case .lost: becomeFollower(term, leader: .none)
+    case .open: break
     }
   }
 
@@ -92,24 +86,11 @@ extension RaftGroup {
     precondition(role == .candidate && vote == id && durability.durableTerm == term, "a leader was elected")
     role = .leader
     leader = id
-    roleChanged = true
-    electionElapsed = 0
-    heartbeatElapsed = 0
-    transferTarget = .none
-    reads = ReadRounds()
-    for i in peers.indices {
-      var peer = newProgress(of: peers[i].id)
-      peer.isIncoming = peers[i].isIncoming
-      peer.isOutgoing = peers[i].isOutgoing
-      peers[i] = peer
-    }
-    newestConfigurationIndex = LogIndex(0)
-    var index = log.lastIndex
-    while index > commitIndex, newestConfigurationIndex.rawValue == 0 {
-      if log.kind(at: index) == .configuration { newestConfigurationIndex = index }
-      index = index - 1
-    }
-    termStart = append(.noop, [])
+    pending.roleChanged = true
+    electionTimer.heard()
+    peers.beginTerm(logEnd: log.lastIndex, own: id, stable: durability.stable)
+    let change = log.newestConfiguration(after: commitIndex)
+    leadership = Leadership(termStart: append(.noop, []), newestConfiguration: change)
   }
 
   /// A node asks for a vote, or whether it would get one.
@@ -119,19 +100,19 @@ extension RaftGroup {
     let isUpToDate = log.isUpToDate(index: message.index, term: message.logTerm)
     let isOutranked = isPreVote && outranks(message)
     guard damage.mayVote, isFree, isUpToDate, !isOutranked else {
-      messages.append(voteReply(to: message, in: term, reject: true))
+      pending.messages.append(voteReply(to: message, in: term, reject: true))
       // When it was asked, its leader may have seemed alive; now it does not.
       if isOutranked {
-        messages.append(voteRequest(.preVote, to: message.from, in: Term(term.rawValue + 1), force: false))
+        pending.messages.append(voteRequest(.preVote, to: message.from, in: Term(term.rawValue + 1), force: false))
       }
       return
     }
     let reply = voteReply(to: message, in: message.term, reject: false)
     if isPreVote {
-      messages.append(reply)
+      pending.messages.append(reply)
     } else {
       vote = message.from
-      electionElapsed = 0
+      electionTimer.heard()
       durability.hold(reply)
     }
   }
@@ -153,7 +134,7 @@ extension RaftGroup {
   /// When a leader's crash is seen by all at once, all ask for pre-votes at once. If each got them the real votes would
   /// split; so for a moment a pre-candidate denies its pre-vote to one of lower id whose log is no better.
   private func outranks(_ message: Message) -> Bool {
-    role == .preCandidate && electionElapsed < max(2, options.electionTicks / 4) && message.from < id
+    role == .preCandidate && electionTimer.hasJustBegun(options) && message.from < id
       && message.term.rawValue == term.rawValue + 1 && message.index == log.lastIndex
       && message.logTerm == log.lastTerm
   }
@@ -163,13 +144,13 @@ extension RaftGroup {
       message.kind == .preVoteReply
       ? role == .preCandidate && (message.reject || message.term.rawValue == term.rawValue + 1)
       : role == .candidate
-    guard isExpected, let at = position(of: message.from) else { return }
+    guard isExpected, let at = peers.position(of: message.from) else { return }
     peers[at].vote = !message.reject
     countVotes()
   }
 
   /// A leader that a quorum does not answer any more steps down: it could not commit, and should not keep clients.
   mutating func checkQuorum() {
-    if !quorum({ isActive($0) }) { becomeFollower(term, leader: .none) }
+    if !peers.hasQuorum({ isActive($0) }) { becomeFollower(term, leader: .none) }
   }
 }

@@ -4,10 +4,10 @@ import Base
 extension RaftGroup {
   /// One tick of time: heartbeats, election timeouts, check-quorum. O(members).
   public mutating func tick() {
-    ticks += 1
-    electionElapsed += 1
+    peers.tick()
+    electionTimer.tick()
     guard role == .leader else {
-      guard electionElapsed >= electionTimeout else { return }
+      guard electionTimer.isOver else { return }
       if isPromotable && mayLead {
         preCampaign()
       } else if leader != .none {
@@ -17,12 +17,7 @@ extension RaftGroup {
     }
     checkQuorum()
     guard role == .leader else { return }
-    if transferTarget != .none {
-      transferElapsed += 1
-      if transferElapsed >= options.electionTicks { transferTarget = .none }
-    }
-    heartbeatElapsed += 1
-    if heartbeatElapsed >= options.heartbeatTicks { sendHeartbeats(toLearners: true) }
+    if leadership.tick(options) { sendHeartbeats(toLearners: true) }
   }
 
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
@@ -50,7 +45,7 @@ extension RaftGroup {
     guard born > id.born else { return born == id.born }
     // A fenced replica may have been born later than it knows, and may have voted since: it cannot begin anew.
     guard id.born == 0 || damage.isFenced else {
-      successor = max(successor ?? 0, born)
+      pending.successor = max(pending.successor ?? 0, born)
       return false
     }
     id.born = born
@@ -62,7 +57,7 @@ extension RaftGroup {
     let isRequestForVote = message.kind == .preVote || message.kind == .vote
     if isRequestForVote, message.term > term, isLeaderAlive, !message.force {
       if message.kind == .preVote {
-        messages.append(voteReply(to: message, in: term, reject: true))
+        pending.messages.append(voteReply(to: message, in: term, reject: true))
       }
       return false
     }
@@ -76,8 +71,8 @@ extension RaftGroup {
       switch message.kind {
       // Tells a leader of the past, or a node that fell behind, of our term.
       case .append, .heartbeat:
-        messages.append(Message(.appendReply, from: id, to: message.from, term: term, reject: true))
-      case .preVote, .vote: messages.append(voteReply(to: message, in: term, reject: true))
+        pending.messages.append(Message(.appendReply, from: id, to: message.from, term: term, reject: true))
+      case .preVote, .vote: pending.messages.append(voteReply(to: message, in: term, reject: true))
       default: break
       }
       return false
@@ -99,7 +94,7 @@ extension RaftGroup {
   }
   private func checkLeading() throws(ProposalRefused) {
     guard role == .leader else { throw .notLeader(leader: leader.node) }
-    guard transferTarget == .none else { throw .transferring(to: transferTarget) }
+    guard !leadership.transfer.isUnderWay else { throw .transferring(to: leadership.transfer.target) }
   }
 
   /// Changes the membership to these voters and learners. Nodes that are members stay the members that they are; the
@@ -111,13 +106,12 @@ extension RaftGroup {
   ) throws(ProposalRefused) -> LogIndex {
     try checkLeading()
     guard hasCommittedInOwnTerm else { throw .termNotCommitted }
-    guard !configuration.isJoint, newestConfigurationIndex <= commitIndex else { throw .changeInFlight }
+    guard !configuration.isJoint, !leadership.isChanging(committed: commitIndex) else { throw .changeInFlight }
     guard configuration.version == version else { throw .wrongVersion(current: configuration.version) }
     let next = nextConfiguration(voters: voters, learners: learners)
     guard next.isWellFormed, !next.voters.isEmpty, next.isJoint || next.learners != configuration.learners
     else { throw .invalidConfiguration }
-    newestConfigurationIndex = append(.configuration, next.payload)
-    return newestConfigurationIndex
+    return appendConfiguration(next)
   }
 
   /// Asks for a linearizable read at the leader: `context` comes back in `Ready.readStates` or `Ready.readsRefused`. All
@@ -125,19 +119,18 @@ extension RaftGroup {
   /// keeps the read until it has. O(1).
   public mutating func readIndex(context: UInt64) throws(ProposalRefused) {
     guard role == .leader else { throw .notLeader(leader: leader.node) }
-    reads.add(context)
+    leadership.reads.add(context)
   }
 
   /// Hands leadership to a voter: proposals are refused until it has caught up and taken over, or until an election
   /// timeout passed and the transfer is given up. Repeating the call for the same target changes nothing.
   public mutating func transferLeadership(to target: NodeID) throws(ProposalRefused) {
-    if role == .leader, target == transferTarget { return }
+    if role == .leader, target == leadership.transfer.target { return }
     try checkLeading()
-    guard target != id.node, let at = position(on: target), peers[at].isIncoming, !peers[at].isDamaged,
+    guard target != id.node, let at = peers.position(on: target), peers[at].isIncoming, !peers[at].isDamaged,
       !peers[at].isFenced
     else { throw .notAVoter }
-    transferTarget = target
-    transferElapsed = 0
+    leadership.transfer.begin(to: target)
     orderTransfer(at)
   }
 
@@ -155,23 +148,17 @@ extension RaftGroup {
 
   /// `Persist` of this sequence and of all before are durable.
   public mutating func persisted(_ sequence: UInt64) {
-    durability.persisted(sequence, messages: &messages)
+    durability.persisted(sequence, messages: &pending.messages)
     countOwnVote()
     closeDamage()
-    guard role == .leader, let own = position(of: id), peers[own].match < durability.stable else { return }
+    guard role == .leader, let own = peers.position(of: id), peers[own].match < durability.stable else { return }
     peers[own].match = durability.stable
     advanceCommit()
   }
 
   /// The entries through `index` are applied. Never falls, never passes what was handed out.
   public mutating func applied(through index: LogIndex) {
-    precondition(index <= emittedIndex, "only what was handed out is applied")
-    guard index > appliedIndex else { return }
-    appliedIndex = index
-    while let first = unappliedConfigurations.first, first.index <= index {
-      appliedConfiguration = first.configuration
-      unappliedConfigurations.removeFirst()
-    }
+    if cursor.apply(through: index) { configurations.apply(through: index) }
   }
 
   /// A snapshot at `index` is durable: forgets the entries through it, except that the newest of them, up to `bytes`, are
@@ -198,20 +185,16 @@ extension RaftGroup {
       log.restart(at: snapshot)
       durability.restarted(at: snapshot)
     }
-    commitIndex = snapshot.index
-    emittedIndex = snapshot.index
-    appliedIndex = snapshot.index
-    self.configuration = configuration
-    appliedConfiguration = configuration
-    unappliedConfigurations = []
-    configurationChanged = true
+    cursor = CommitCursor(at: snapshot.index)
+    configurations = ConfigurationHistory(configuration)
+    pending.configurationChanged = true
     rebuildPeers()
     if leader != .none { acceptAppend(from: leader, through: snapshot.index) }
   }
 
   /// The out-of-band transfer that `Ready.snapshotNeeded` asked for is over. Must be called for each.
   public mutating func snapshotSent(to peer: NodeID, index: LogIndex, succeeded: Bool) {
-    guard role == .leader, let at = position(on: peer), peers[at].state == .snapshot else { return }
+    guard role == .leader, let at = peers.position(on: peer), peers[at].state == .snapshot else { return }
     peers[at].becomeProbe(next: succeeded ? min(index, log.lastIndex) + 1 : peers[at].match + 1)
     // Until the next answer of any kind: a failure is not repeated at once, a success is given time.
     peers[at].isPaused = true
@@ -219,7 +202,7 @@ extension RaftGroup {
 
   /// The link to a peer was lost, and messages with it: stops the pipeline and probes.
   public mutating func reportUnreachable(_ peer: NodeID) {
-    guard role == .leader, let at = position(on: peer), peers[at].state == .replicate else { return }
+    guard role == .leader, let at = peers.position(on: peer), peers[at].state == .replicate else { return }
     peers[at].becomeProbe(next: peers[at].match + 1)
   }
 
@@ -230,23 +213,11 @@ extension RaftGroup {
       beginReadRound()
       sendAppends()
     }
-    var ready = Ready()
     let state = HardState(term: term, vote: vote, commit: commitIndex, damage: damage, born: id.born)
-    ready.persist = durability.take(state, from: log, messages: &messages)
-    if emittedIndex < commitIndex {
-      ready.committed = log.slice(from: emittedIndex + 1, through: commitIndex)
-      emittedIndex = commitIndex
-    }
-    swap(&ready.messages, &messages)
-    swap(&ready.readStates, &readStates)
-    swap(&ready.readsRefused, &readsRefused)
-    swap(&ready.snapshotNeeded, &snapshotNeeded)
-    swap(&ready.roleChanged, &roleChanged)
-    swap(&ready.configurationChanged, &configurationChanged)
-    swap(&ready.isRepaired, &isRepaired)
-    swap(&ready.lossNoticed, &lossNoticed)
-    swap(&ready.rival, &rival)
-    swap(&ready.successor, &successor)
+    pending.persist = durability.take(state, from: log, messages: &pending.messages)
+    if let first = cursor.handOut() { pending.committed = log.slice(from: first, through: commitIndex) }
+    var ready = Ready()
+    swap(&ready, &pending)
     return ready
   }
 }

@@ -2,6 +2,15 @@ import Base
 
 /// Membership (thesis §4.3): a change of voters is a joint configuration, then the plain one.
 extension RaftGroup {
+  /// Whether this node may become leader.
+  var isPromotable: Bool { damage.mayVote && peers.isVoter(id) }
+  /// Whether the member was heard of within an election timeout.
+  func isActive(_ peer: Progress) -> Bool { peer.id == id || peers.isRecent(peer, within: options.electionTicks) }
+  /// The configuration in force is another, or this replica has learned who it is.
+  mutating func rebuildPeers() {
+    peers.rebuild(for: configuration, logEnd: log.lastIndex, own: id, stable: durability.stable)
+  }
+
   /// The next configuration on the way to these members.
   func nextConfiguration(voters: [NodeID], learners: [NodeID]) -> Configuration {
     let version = configuration.version + 1
@@ -26,18 +35,16 @@ extension RaftGroup {
       // Those who leave hear of it now or never.
       for peer in peers where !next.contains(peer.id) && peer.id.node != id.node { sendFarewell(to: peer) }
     }
-    configuration = next
-    unappliedConfigurations.append((entry.index, next))
-    configurationChanged = true
+    configurations.commit(next, at: entry.index)
+    pending.configurationChanged = true
     rebuildPeers()
-    if transferTarget != .none, position(on: transferTarget).map({ !peers[$0].isVoter }) ?? true {
-      transferTarget = .none
-    }
+    let target = peers.position(on: leadership.transfer.target)
+    if target.map({ !peers[$0].isVoter }) ?? true { leadership.transfer.giveUp() }
   }
   private mutating func sendFarewell(to peer: Progress) {
     let previous = peer.match
     guard let previousTerm = log.term(at: previous) else { return }
-    messages.append(
+    pending.messages.append(
       Message(
         .append, from: id, to: peer.id, term: term, index: previous, logTerm: previousTerm, commit: commitIndex,
         entries: log.slice(from: previous + 1, bytes: options.maxMessageBytes)))
@@ -45,16 +52,16 @@ extension RaftGroup {
 
   /// After a commit: a leader leaves the joint configuration, and a leader that is no voter any more steps down.
   mutating func followUpConfiguration() {
-    if configuration.isJoint, newestConfigurationIndex <= commitIndex, hasCommittedInOwnTerm {
+    if configuration.isJoint, !leadership.isChanging(committed: commitIndex), hasCommittedInOwnTerm {
       let plain = Configuration(
         voters: configuration.voters, learners: configuration.learners, version: configuration.version + 1)
-      newestConfigurationIndex = append(.configuration, plain.payload)
+      _ = appendConfiguration(plain)
     }
     guard !isPromotable else { return }
     // Others must know that it is committed; and one of them should not wait for a timeout.
     for peer in peers where peer.id.node != id.node { sendFarewell(to: peer) }
     if let heir = peers.filter({ $0.isIncoming }).max(by: { $0.match < $1.match }) {
-      messages.append(Message(.timeoutNow, from: id, to: heir.id, term: term))
+      pending.messages.append(Message(.timeoutNow, from: id, to: heir.id, term: term))
     }
     becomeFollower(term, leader: .none)
   }

@@ -4,15 +4,16 @@ import Base
 /// read was asked for, that this node still leads, and once the leader has committed in its own term.
 extension RaftGroup {
   mutating func beginReadRound() {
-    guard !reads.waiting.isEmpty, hasCommittedInOwnTerm, reads.underWay.count < maxReadRounds else { return }
-    reads.begin(at: commitIndex)
-    if let own = position(of: id) { confirmReads(round: reads.newest, own) }
-    if !reads.underWay.isEmpty { sendHeartbeats(toLearners: false) }
+    guard !leadership.reads.waiting.isEmpty, hasCommittedInOwnTerm, leadership.reads.underWay.count < maxReadRounds
+    else { return }
+    leadership.reads.begin(at: commitIndex)
+    if let own = peers.position(of: id) { confirmReads(round: leadership.reads.newest, own) }
+    if !leadership.reads.underWay.isEmpty { sendHeartbeats(toLearners: false) }
   }
   /// The member at `at` confirmed all rounds through `round`.
   mutating func confirmReads(round: UInt64, _ at: Int) {
-    guard round > peers[at].confirmedRound, round <= reads.newest else { return }
+    guard round > peers[at].confirmedRound, round <= leadership.reads.newest else { return }
     peers[at].confirmedRound = round
-    reads.confirm(through: quorumValue(\.confirmedRound), into: &readStates)
+    leadership.reads.confirm(through: peers.quorumValue(\.confirmedRound), into: &pending.readStates)
   }
 }

@@ -48,10 +48,9 @@ extension RaftGroup {
     while commitIndex < index {
       let entry = log[commitIndex + 1]
       if entry.kind == .configuration {
-        configuration = try Configuration(payload: entry.payload)
-        unappliedConfigurations.append((entry.index, configuration))
+        configurations.commit(try Configuration(payload: entry.payload), at: entry.index)
       }
-      commitIndex = entry.index
+      cursor.commit(through: entry.index)
     }
     rebuildPeers()
   }

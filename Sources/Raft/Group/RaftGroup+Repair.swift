@@ -41,9 +41,8 @@ extension RaftGroup {
   /// Entries through `index` were acknowledged in this life, to the leader of this term, and are not there: writes were
   /// lost without a trace, those at the log's end, as if a crash had torn them. A vote may have been among them.
   mutating func noticeLoss(through index: LogIndex) {
-    damage = Damage(life: damage.life + 1, isOpen: true, isFenced: true)
-    repairPoint = LogIndex(0)
-    lossNoticed = index
+    repair.noticeLoss()
+    pending.lossNoticed = index
   }
   /// The damage is on disk. Until it is, the replica says nothing: to its next life it would have been another's words.
   var isDamageDurable: Bool { durability.durableLife == damage.life }
@@ -59,19 +58,13 @@ extension RaftGroup {
 
   /// The leader names the repair point.
   mutating func takeRepairPoint(_ message: Message) {
-    guard damage.isOpen, message.life == damage.life, message.index.rawValue > 0 else { return }
-    repairPoint = message.index
-    closeDamage()
+    if repair.take(point: message.index, life: message.life) { closeDamage() }
   }
 
   /// Whole again, once all up to the repair point is durable and committed. The state that says so is written like any
   /// other; a vote that is given after it leaves when both are durable.
   mutating func closeDamage() {
-    guard damage.isOpen, repairPoint.rawValue > 0, leader != .none, commitIndex >= repairPoint,
-      durability.stable >= repairPoint
-    else { return }
-    damage.isOpen = false
-    repairPoint = LogIndex(0)
-    isRepaired = true
+    guard leader != .none, repair.close(committed: commitIndex, stable: durability.stable) else { return }
+    pending.isRepaired = true
   }
 }

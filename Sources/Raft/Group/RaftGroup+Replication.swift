@@ -10,35 +10,39 @@ extension RaftGroup {
     log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))
     return index
   }
+  /// Appends a change of membership.
+  mutating func appendConfiguration(_ configuration: Configuration) -> LogIndex {
+    let index = append(.configuration, configuration.payload)
+    leadership.appendedConfiguration(at: index)
+    return index
+  }
 
   /// Sends each member what it lacks and its window admits.
   mutating func sendAppends() {
     for at in peers.indices where peers[at].id != id { fillPipeline(at) }
-    commitNeedsAnnouncing = false
+    leadership.commitNeedsAnnouncing = false
   }
   private mutating func fillPipeline(_ at: Int) {
-    let sent = messages.count
+    let sent = pending.messages.count
     pipeline: while true {
       switch peers[at].state {
       case .snapshot: break pipeline
       case .probe:
         guard !peers[at].isPaused, peers[at].match < log.lastIndex else { break pipeline }
-        guard sendAppend(at, entries: true) else { break pipeline }
+        guard sendAppend(at, entries: true) != nil else { break pipeline }
         peers[at].isPaused = true
         break pipeline
       case .replicate:
         guard peers[at].next <= log.lastIndex, !isWindowFull(peers[at]) else { break pipeline }
-        guard let next = sendAppend(at, entries: true) ? messages[messages.count - 1].entries.last?.index : nil else {
-          break pipeline
-        }
-        peers[at].next = next + 1
+        guard let next = sendAppend(at, entries: true) else { break pipeline }
+        peers[at].next = next
       }
     }
-    guard messages.count == sent, peers[at].state == .replicate else {
+    guard pending.messages.count == sent, peers[at].state == .replicate else {
       peers[at].isNudged = false
       return
     }
-    if peers[at].isNudged || commitNeedsAnnouncing {
+    if peers[at].isNudged || leadership.commitNeedsAnnouncing {
       peers[at].isNudged = false
       _ = sendAppend(at, entries: false)
     }
@@ -46,41 +50,43 @@ extension RaftGroup {
   private func isWindowFull(_ peer: Progress) -> Bool {
     log.cost(after: peer.match, through: peer.next - 1) >= UInt64(options.maxInflightBytes)
   }
-  /// Sends one append from `next` on. False when the log does not reach back so far: then a snapshot is asked for.
-  private mutating func sendAppend(_ at: Int, entries: Bool) -> Bool {
+  /// Sends one append from `next` on. Returns the index after what it carries; nil when the log does not reach back so far:
+  /// then a snapshot is asked for.
+  private mutating func sendAppend(_ at: Int, entries: Bool) -> LogIndex? {
     let peer = peers[at]
     let previous = peer.next - 1
     guard let previousTerm = log.term(at: previous) else {
       if isActive(peer) {
         peers[at].becomeSnapshot()
-        snapshotNeeded.append(SnapshotNeed(peer: peer.id.node, afterIndex: log.start.index))
+        pending.snapshotNeeded.append(SnapshotNeed(peer: peer.id.node, afterIndex: log.start.index))
       }
-      return false
+      return nil
     }
-    messages.append(
+    let carried = entries ? log.slice(from: peer.next, bytes: options.maxMessageBytes) : []
+    pending.messages.append(
       Message(
         .append, from: id, to: peer.id, term: term, index: previous, logTerm: previousTerm, commit: commitIndex,
-        entries: entries ? log.slice(from: peer.next, bytes: options.maxMessageBytes) : []))
-    return true
+        entries: carried))
+    return peer.next + UInt64(carried.count)
   }
 
   mutating func sendHeartbeats(toLearners: Bool) {
-    heartbeatElapsed = 0
-    let context = reads.heartbeatContext
+    leadership.sentHeartbeats()
+    let context = leadership.reads.heartbeatContext
     for peer in peers where peer.id != id && (toLearners || peer.isVoter) {
       var heartbeat = Message(
         .heartbeat, from: id, to: peer.id, term: term, index: peer.repairPoint, commit: min(peer.match, commitIndex),
         context: context)
       heartbeat.life = peer.life
-      messages.append(heartbeat)
+      pending.messages.append(heartbeat)
     }
   }
 
   mutating func takeAppendReply(_ message: Message) {
-    guard role == .leader, let at = position(of: message.from), message.index <= log.lastIndex,
+    guard role == .leader, let at = peers.position(of: message.from), message.index <= log.lastIndex,
       noteLife(message, at)
     else { return }
-    peers[at].heardAtTick = ticks
+    peers.heard(at)
     if message.reject {
       takeRejection(message, at)
       return
@@ -114,8 +120,8 @@ extension RaftGroup {
   }
 
   mutating func takeHeartbeatReply(_ message: Message) {
-    guard role == .leader, let at = position(of: message.from), noteLife(message, at) else { return }
-    peers[at].heardAtTick = ticks
+    guard role == .leader, let at = peers.position(of: message.from), noteLife(message, at) else { return }
+    peers.heard(at)
     peers[at].isPaused = false
     let match = peers[at].match
     if peers[at].state == .replicate, match < log.lastIndex, match == peers[at].matchAtHeartbeat {
@@ -129,10 +135,10 @@ extension RaftGroup {
   /// Commits what a quorum has, if it is of the own term (Raft §5.4.2). O(members + newly committed).
   mutating func advanceCommit() {
     guard role == .leader else { return }
-    let index = LogIndex(quorumValue(\.match.rawValue))
+    let index = LogIndex(peers.quorumValue(\.match.rawValue))
     guard index > commitIndex, log.term(at: index) == term else { return }
     commit(through: index)
-    if options.announcesCommits { commitNeedsAnnouncing = true }
+    if options.announcesCommits { leadership.commitNeedsAnnouncing = true }
     followUpConfiguration()
   }
 
@@ -141,7 +147,7 @@ extension RaftGroup {
     guard index > commitIndex else { return }
     precondition(index <= log.lastIndex, "what is committed is in the log")
     var at = commitIndex
-    commitIndex = index
+    cursor.commit(through: index)
     while at < index {
       at = at + 1
       if log.kind(at: at) == .configuration { adopt(log[at]) }
@@ -153,11 +159,11 @@ extension RaftGroup {
   /// A message of the term's leader arrived. False if this replica leads that term too: somebody lost a vote, or lies.
   mutating func acknowledgeLeader(_ replica: ReplicaID) -> Bool {
     guard role != .leader else {
-      rival = replica.node
+      pending.rival = replica.node
       return false
     }
     if role != .follower || leader != replica { becomeFollower(term, leader: replica) }
-    electionElapsed = 0
+    electionTimer.heard()
     return true
   }
 
@@ -170,7 +176,7 @@ extension RaftGroup {
     }
     guard log.holds(message.index, message.logTerm) else {
       let agreement = log.agreement(at: message.index, term: message.logTerm)
-      messages.append(
+      pending.messages.append(
         answer(
           Message(
             .appendReply, from: id, to: message.from, term: term, index: message.index, logTerm: agreement.term,
@@ -204,7 +210,7 @@ extension RaftGroup {
       commit(through: message.commit)
     }
     takeRepairPoint(message)
-    messages.append(
+    pending.messages.append(
       answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context)))
   }
 }

@@ -30,62 +30,27 @@ public struct RaftGroup: Sendable {
   public internal(set) var term: Term
   /// The leader of `term`, as far as known; else `ReplicaID.none`.
   public internal(set) var leader = ReplicaID.none
-  /// Known to be committed through here.
-  public internal(set) var commitIndex: LogIndex
-  /// As far as the driver has reported by `applied`.
-  public internal(set) var appliedIndex: LogIndex
-  /// The newest committed configuration: the one in force.
-  public internal(set) var configuration: Configuration
-  /// The configuration as of `appliedIndex`: what belongs into a snapshot there.
-  public internal(set) var appliedConfiguration: Configuration
-
-  /// What this replica knows of its own losses.
-  public internal(set) var damage: Damage
-
   /// Whom it has voted for in this term; `none` for nobody.
   public internal(set) var vote: ReplicaID
+
+  /// The entries since the last compaction.
   var log: Log
-  /// Handed out for application through here.
-  var emittedIndex: LogIndex
-  /// Configurations committed after `appliedIndex`.
-  var unappliedConfigurations: [(index: LogIndex, configuration: Configuration)] = []
-  /// One for each member of `configuration`, sorted by id.
-  var peers: [Progress] = []
-  var generator: SeededGenerator
-
-  // Time, in ticks.
-  var ticks: UInt64 = 0
-  var electionElapsed = 0
-  var heartbeatElapsed = 0
-  var electionTimeout = 0
-
-  /// Of a damaged follower: what this term's leader has named; 0 for nothing yet.
-  var repairPoint = LogIndex(0)
-
-  // Of a leader.
-  /// The index of the no-op that began this leader's term.
-  var termStart = LogIndex(0)
-  /// The newest configuration entry in the log; above `commitIndex` while a change is under way.
-  var newestConfigurationIndex = LogIndex(0)
-  var transferTarget = NodeID.none
-  var transferElapsed = 0
-  var commitNeedsAnnouncing = false
-  var reads = ReadRounds()
-
-  // Between memory and disk.
+  /// How far they are committed and applied.
+  var cursor: CommitCursor
+  /// What of the log and of the hard state is on disk, and what waits for it.
   var durability: Durability
-
-  // What the next `takeReady` gives out.
-  var messages: [Message] = []
-  var readStates: [ReadState] = []
-  var readsRefused: [UInt64] = []
-  var snapshotNeeded: [SnapshotNeed] = []
-  var roleChanged = true
-  var configurationChanged = true
-  var isRepaired = false
-  var lossNoticed: LogIndex?
-  var rival: NodeID?
-  var successor: UInt64?
+  /// The membership in force, and as of what is applied.
+  var configurations: ConfigurationHistory
+  /// One for each member of `configuration`.
+  var peers = ProgressTracker()
+  /// When a follower campaigns, and a candidate again.
+  var electionTimer: ElectionTimer
+  /// Means something while `role` is `leader`.
+  var leadership = Leadership()
+  /// What this replica has lost, and how it becomes whole.
+  var repair: Repair
+  /// What the next `takeReady` gives out, as far as it is known before.
+  var pending = Ready()
 
   /// A group as found on disk, or a new one: of a founder with `HardState()` and a log that begins with the first
   /// configuration; of a later member with a hard state that says when it was born, or nothing, and no entries.
@@ -107,26 +72,34 @@ public struct RaftGroup: Sendable {
     id = ReplicaID(node: node, born: hardState.born)
     self.options = options
     maxReadRounds = options.maxReadRounds
-    generator = SeededGenerator(seed: seed ^ node.rawValue)
+    electionTimer = ElectionTimer(seed: seed ^ node.rawValue, options: options)
     let snapshot = LogPosition(index: snapshotIndex, term: snapshotTerm)
     let recovered = try RaftGroup.recoverLog(entries, snapshot: snapshot)
     log = recovered.log
     term = max(hardState.term, log.lastTerm)
     vote = term == hardState.term ? hardState.vote : .none
-    damage = hardState.damage
-    self.configuration = configuration
-    appliedConfiguration = configuration
-    commitIndex = snapshotIndex
-    appliedIndex = snapshotIndex
-    emittedIndex = snapshotIndex
+    repair = Repair(damage: hardState.damage)
+    configurations = ConfigurationHistory(configuration)
+    cursor = CommitCursor(at: snapshotIndex)
     durability = Durability(durable: hardState, stable: log.lastIndex)
     if recovered.isRestarted { durability.restarted(at: snapshot) }
+    pending.roleChanged = true
+    pending.configurationChanged = true
     try recoverCommit(through: max(foundedThrough, min(hardState.commit, log.lastIndex)))
-    resetElectionTimer()
   }
 
   // MARK: Reading
 
+  /// Known to be committed through here.
+  public var commitIndex: LogIndex { cursor.committed }
+  /// As far as the driver has reported by `applied`.
+  public var appliedIndex: LogIndex { cursor.applied }
+  /// The newest committed configuration: the one in force.
+  public var configuration: Configuration { configurations.current }
+  /// The configuration as of `appliedIndex`: what belongs into a snapshot there.
+  public var appliedConfiguration: Configuration { configurations.applied }
+  /// What this replica knows of its own losses.
+  public var damage: Damage { repair.damage }
   /// The entries after `index` that are in memory. O(their count).
   public func entries(after index: LogIndex) -> [LogEntry] {
     log.slice(from: max(index, log.start.index) + 1, through: log.lastIndex)
@@ -138,15 +111,15 @@ public struct RaftGroup: Sendable {
   /// Durable here through this index.
   public var stableIndex: LogIndex { durability.stable }
   /// Term and vote are on disk as they are in memory.
-  public var isStateStable: Bool { durability.durableTerm == term && durability.durableVote == vote }
+  public var isStateStable: Bool { durability.holds(term: term, vote: vote) }
   /// Whether this node leads and has committed an entry of its own term, so that it knows all that is committed.
-  public var hasCommittedInOwnTerm: Bool { role == .leader && commitIndex >= termStart }
+  public var hasCommittedInOwnTerm: Bool { role == .leader && leadership.hasCommitted(through: commitIndex) }
   /// The cost of what is in the log and not known to be committed: payload and some 32 bytes an entry.
   public var uncommittedBytes: Int { Int(log.cost(after: commitIndex, through: log.lastIndex)) }
   /// The cost of the entries in memory.
   public var logBytes: Int { Int(log.cost(after: log.start.index, through: log.lastIndex)) }
   /// To whom leadership is being handed, or `NodeID.none`.
-  public var transferringTo: NodeID { transferTarget }
+  public var transferringTo: NodeID { leadership.transfer.target }
   /// The term of the entry at `index`; nil if it is not in memory. For a snapshot's metadata.
   public func term(at index: LogIndex) -> Term? { log.term(at: index) }
 

@@ -39,6 +39,16 @@ struct Log: Sendable {
   }
   func kind(at index: LogIndex) -> LogEntry.Kind { entries[position(of: index)].kind }
 
+  /// The newest configuration entry above `index`; 0 if there is none. O(entries above).
+  func newestConfiguration(after index: LogIndex) -> LogIndex {
+    var at = lastIndex
+    while at > index {
+      if kind(at: at) == .configuration { return at }
+      at = at - 1
+    }
+    return LogIndex(0)
+  }
+
   /// Whether the log holds the entry of this index and term.
   func holds(_ index: LogIndex, _ term: Term) -> Bool { self.term(at: index) == term }
 

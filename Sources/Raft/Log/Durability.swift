@@ -36,6 +36,9 @@ struct Durability: Sendable {
     durableLife = durable.damage.life
   }
 
+  /// Whether the hard state on disk has this term, and this vote in it.
+  func holds(term: Term, vote: ReplicaID) -> Bool { durableTerm == term && durableVote == vote }
+
   /// A reply that may leave once all that is in memory now is durable.
   mutating func hold(_ reply: Message) { replies.append(reply) }
 
