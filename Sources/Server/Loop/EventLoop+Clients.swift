@@ -23,20 +23,15 @@ extension EventLoop {
       // Held since: now is the time to stop watching.
       updateInterest(id, client)
     } else {
-      enqueue(id, client)
+      clients.enqueue(id, client)
     }
-  }
-  private mutating func enqueue(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
-    guard !client.pointee.state.contains(.queued) else { return }
-    client.pointee.state.insert(.queued)
-    ready.append(id)
   }
 
   /// Reads from the clients that are ready, in order, up to a turn's bytes; the others come first in the next turn.
   mutating func readClients() {
-    guard !ready.isEmpty else { return }
+    guard clients.hasReady else { return }
     var queue: [UInt64] = []
-    swap(&queue, &ready)
+    clients.takeReady(into: &queue)
     var bytes = 0
     var next = 0
     while next < queue.count && bytes < options.turnBytesMax {
@@ -46,8 +41,7 @@ extension EventLoop {
       client.pointee.state.remove(.queued)
       bytes += read(id, client)
     }
-    queue.removeFirst(next)
-    if ready.isEmpty { swap(&queue, &ready) } else { ready.insert(contentsOf: queue, at: 0) }
+    clients.putBack(&queue, reached: next)
   }
 
   /// Reads once from a client, or offers it its leftover again.
@@ -73,7 +67,7 @@ extension EventLoop {
     let place = UnsafeMutableRawBufferPointer(rebasing: scratch[kept..<kept + options.readBytesMax])
     switch client.pointee.descriptor.receive(into: place) {
     case .moved(let count):
-      noteUse(id, client)
+      clients.noteUse(id, client)
       gauges.clientBytesIn += UInt64(count)
       offer(id, client, count: kept + count)
       return count
@@ -104,53 +98,26 @@ extension EventLoop {
       client.pointee.leftover.removeAll(keepingCapacity: true)
       client.pointee.leftover.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
     }
-    noteIncomplete(id, client, isNew: consumed > 0)
+    clients.noteIncomplete(id, client, isNew: consumed > 0, at: now.monotonic)
   }
   private mutating func dropLeftover(_ client: UnsafeMutablePointer<ClientConnection>) {
-    closedBytes += client.pointee.leftover.count
+    memory.freed(client.pointee.leftover.count)
     client.pointee.leftover = []
     client.pointee.incompleteSince = 0
   }
 
   // MARK: Requests that do not end
 
-  /// - Parameter isNew: the request that is not complete has begun with these bytes.
-  private mutating func noteIncomplete(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, isNew: Bool) {
-    guard !client.pointee.leftover.isEmpty else {
-      client.pointee.incompleteSince = 0
-      return
-    }
-    if isNew || client.pointee.incompleteSince == 0 { client.pointee.incompleteSince = now.monotonic }
-    if !client.pointee.isListedIncomplete {
-      client.pointee.isListedIncomplete = true
-      incompleteClients.append(id)
-    }
-  }
-
   /// With each tick: closes those whose request has taken too long to arrive, and the oldest of them while all together
-  /// hold too much. What the node left because it takes nothing more for now does not count.
+  /// hold too much.
   mutating func expireIncomplete() {
-    guard !incompleteClients.isEmpty else { return }
-    var listed: [UInt64] = []
-    swap(&listed, &incompleteClients)
-    var byteCount = listed.reduce(0) { sum, id in
-      clients.find(id).map { sum + ($0.pointee.isHeld ? 0 : $0.pointee.leftover.count) } ?? sum
-    }
-    for id in listed {
+    for (id, reason) in clients.takeOverdue(at: now.monotonic, options) {
       guard let client = clients.find(id) else { continue }
-      if client.pointee.leftover.isEmpty || client.pointee.state.contains(.closing) {
-        client.pointee.isListedIncomplete = false
-      } else if client.pointee.isHeld {
-        client.pointee.incompleteSince = now.monotonic
-        incompleteClients.append(id)
-      } else if now.monotonic - client.pointee.incompleteSince >= options.incompleteTimeout {
+      switch reason {
+      case .tooLong:
         closeIncomplete(
           id, client, "a request was not complete within \(options.incompleteTimeout / 1_000_000) s")
-      } else if byteCount > options.incompleteBytesMax {
-        byteCount -= client.pointee.leftover.count
-        closeIncomplete(id, client, "too many requests at this node are not complete")
-      } else {
-        incompleteClients.append(id)
+      case .tooMuch: closeIncomplete(id, client, "too many requests at this node are not complete")
       }
     }
   }
@@ -226,19 +193,15 @@ extension EventLoop {
     updateInterest(id, client)
     guard !client.pointee.isHeld, !client.pointee.leftover.isEmpty else { return }
     client.pointee.state.insert(.offer)
-    enqueue(id, client)
+    clients.enqueue(id, client)
   }
 
   // MARK: Closing
 
   /// Closes a client once its output is sent.
   mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
-    guard !client.pointee.state.contains(.closing) else { return }
-    client.pointee.state.insert(.closing)
-    forgetUse(id, hasSpoken: client.pointee.hasSpoken)
+    guard clients.beginClose(id, client, at: now.monotonic) else { return }
     dropLeftover(client)
-    client.pointee.deadline = now.monotonic + LoopOptions.closeTimeout
-    closingClients.append(id)
     if client.pointee.output.isEmpty { linger(id, client) } else { sendToClient(id) }
   }
   private mutating func linger(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
@@ -257,28 +220,11 @@ extension EventLoop {
   }
   mutating func removeClient(_ id: UInt64) {
     let client = clients.remove(id)
-    if !client.state.contains(.closing) { forgetUse(id, hasSpoken: client.hasSpoken) }
-    if let origin = client.origin, let count = countByAddress[origin] {
-      countByAddress[origin] = count > 1 ? count - 1 : nil
-    }
-    closedBytes += LoopOptions.bytesOfClient + client.leftover.count + client.output.byteCount
+    if let origin = client.origin { addressCounts.remove(origin) }
+    memory.freed(LoopOptions.bytesOfClient + client.leftover.count + client.output.byteCount)
     gauges.unsentBytes -= client.output.byteCount
   }
   mutating func expireClients() {
-    guard !closingClients.isEmpty else { return }
-    var open: [UInt64] = []
-    for id in closingClients {
-      guard let client = clients.find(id) else { continue }
-      if now.monotonic >= client.pointee.deadline { removeClient(id) } else { open.append(id) }
-    }
-    closingClients = open
-  }
-}
-
-extension Descriptor {
-  /// A descriptor of no use but to be given up.
-  static func spare() -> Descriptor? {
-    let raw = open("/dev/null", O_RDONLY | O_CLOEXEC)
-    return raw >= 0 ? Descriptor(owning: raw) : nil
+    for id in clients.takeExpired(at: now.monotonic) { removeClient(id) }
   }
 }

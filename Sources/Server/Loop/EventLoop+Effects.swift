@@ -47,23 +47,17 @@ extension EventLoop {
     var output: [(link: LinkID, bytes: [UInt8])] = []
     swap(&output, &effects.linkOutput)
     for (id, bytes) in output {
-      guard let link = links.find(id.rawValue), !link.pointee.isClosing else { continue }
-      link.pointee.output.append(bytes)
-      gauges.unsentBytes += bytes.count
-      if !link.pointee.isDirty {
-        link.pointee.isDirty = true
-        dirtyLinks.append(id.rawValue)
-      }
+      if links.append(bytes, to: id.rawValue) { gauges.unsentBytes += bytes.count }
     }
     output.removeAll(keepingCapacity: true)
     swap(&output, &effects.linkOutput)
-    for id in dirtyLinks {
+    for id in links.dirty {
       guard let link = links.find(id) else { continue }
       link.pointee.isDirty = false
       // One that waits for the kernel is sent to when that is ready.
       if !link.pointee.interest.contains(.writable) { sendToLink(id) }
     }
-    dirtyLinks.removeAll(keepingCapacity: true)
+    links.cleaned()
   }
 
   private mutating func sendClientOutput() {
@@ -71,17 +65,11 @@ extension EventLoop {
     var output: [(client: ClientID, bytes: [UInt8])] = []
     swap(&output, &effects.clientOutput)
     for (id, bytes) in output {
-      guard let client = clients.find(id.rawValue), !client.pointee.state.contains(.closing) else { continue }
-      client.pointee.output.append(bytes)
-      gauges.unsentBytes += bytes.count
-      if !client.pointee.state.contains(.dirty) {
-        client.pointee.state.insert(.dirty)
-        dirtyClients.append(id.rawValue)
-      }
+      if clients.append(bytes, to: id.rawValue) { gauges.unsentBytes += bytes.count }
     }
     output.removeAll(keepingCapacity: true)
     swap(&output, &effects.clientOutput)
-    for id in dirtyClients {
+    for id in clients.dirty {
       guard let client = clients.find(id) else { continue }
       client.pointee.state.remove(.dirty)
       if !client.pointee.interest.contains(.writable) {
@@ -90,6 +78,6 @@ extension EventLoop {
         client.pointee.state.insert(.heldByOutput)
       }
     }
-    dirtyClients.removeAll(keepingCapacity: true)
+    clients.cleaned()
   }
 }

@@ -9,11 +9,11 @@ extension EventLoop {
   mutating func acceptLinks() {
     var address = SocketAddress()
     for _ in 0..<LoopOptions.acceptsMax {
-      let raw = Socket.accept(peerListener, from: &address)
+      let raw = Socket.accept(listeners.peers, from: &address)
       guard raw >= 0 else {
         if raw == -EMFILE || raw == -ENFILE {
           gauges.connectionsWithoutDescriptor += 1
-          pauseAccepting()
+          listeners.pause(at: now.monotonic, poller)
         }
         return
       }
@@ -34,7 +34,7 @@ extension EventLoop {
   mutating func openLink(request: UInt64, address: String, isBulk: Bool) {
     guard let parsed = HostPort(address) else {
       logger.log(.warning, "a link cannot be opened, its address is not HOST:PORT address=\"\(address)\"")
-      failedRequests.append(request)
+      links.noteFailed(request: request)
       return
     }
     if let known = SocketAddress(parsed, numericOnly: true) {
@@ -45,7 +45,7 @@ extension EventLoop {
   }
   mutating func connect(request: UInt64, to address: SocketAddress?, isBulk: Bool) {
     guard let address, !links.isFull else {
-      failedRequests.append(request)
+      links.noteFailed(request: request)
       return
     }
     do {
@@ -56,7 +56,6 @@ extension EventLoop {
       link.connecting = request
       link.deadline = now.monotonic + LoopOptions.connectTimeout
       let id = links.insert(link)
-      timedLinks.append(id)
       do { try poller.add(raw, .writable, token: Source.link.token(id)) } catch {
         _ = links.remove(id)
         throw error
@@ -66,25 +65,18 @@ extension EventLoop {
         gauges.connectionsWithoutDescriptor += 1
       }
       logger.log(.debug, "a link cannot be opened address=\(address.description) error=\"\(error)\"")
-      failedRequests.append(request)
+      links.noteFailed(request: request)
     }
   }
 
   /// What came of links since the last turn, outside of their events.
   mutating func tellOfLinks() {
-    if !failedRequests.isEmpty {
-      var failed: [UInt64] = []
-      swap(&failed, &failedRequests)
-      for request in failed { core.linkFailed(request: request, now: now) }
-    }
-    if !drainedLinks.isEmpty {
-      var drained: [UInt64] = []
-      swap(&drained, &drainedLinks)
-      for id in drained {
-        if let link = links.find(id), link.pointee.output.isEmpty { core.linkDrained(LinkID(id), now: now) }
-      }
-      drained.removeAll(keepingCapacity: true)
-      if drainedLinks.isEmpty { swap(&drained, &drainedLinks) }
+    guard links.hasNews else { return }
+    for request in links.takeFailed() { core.linkFailed(request: request, now: now) }
+    var drained: [UInt64] = []
+    links.takeDrained(into: &drained)
+    for id in drained {
+      if let link = links.find(id), link.pointee.output.isEmpty { core.linkDrained(LinkID(id), now: now) }
     }
   }
 
@@ -157,7 +149,7 @@ extension EventLoop {
       }
     case .drained:
       if link.pointee.isClosing { return removeLink(id) }
-      if link.pointee.isBulk || link.pointee.wasHeldUp { drainedLinks.append(id) }
+      if link.pointee.isBulk || link.pointee.wasHeldUp { links.noteDrained(id) }
       link.pointee.wasHeldUp = false
     }
     guard wanted != link.pointee.interest else { return }
@@ -169,11 +161,7 @@ extension EventLoop {
 
   /// Closes a link once its output is sent.
   mutating func closeLink(_ id: UInt64) {
-    guard let link = links.find(id), !link.pointee.isClosing else { return }
-    guard !link.pointee.output.isEmpty else { return removeLink(id) }
-    link.pointee.isClosing = true
-    link.pointee.deadline = now.monotonic + LoopOptions.closeTimeout
-    timedLinks.append(id)
+    if !links.beginClose(id, at: now.monotonic) { removeLink(id) }
   }
   private mutating func dropLink(_ id: UInt64) {
     guard let link = links.find(id) else { return }
@@ -186,18 +174,10 @@ extension EventLoop {
     gauges.unsentBytes -= link.output.byteCount
   }
   mutating func expireLinks() {
-    guard !timedLinks.isEmpty else { return }
-    var open: [UInt64] = []
-    for id in timedLinks {
-      guard let link = links.find(id), link.pointee.connecting != nil || link.pointee.isClosing else { continue }
-      guard now.monotonic >= link.pointee.deadline else {
-        open.append(id)
-        continue
-      }
-      let request = link.pointee.connecting
+    for id in links.takeExpired(at: now.monotonic) {
+      let request = links.find(id)?.pointee.connecting
       removeLink(id)
       if let request { core.linkFailed(request: request, now: now) }
     }
-    timedLinks = open
   }
 }

@@ -73,6 +73,8 @@ struct LinkConnection: ~Copyable {
   var isClosing = false
   /// Stands in the list of those to be sent to.
   var isDirty = false
+  /// Stands in the list of those with a deadline.
+  var isTimed = false
   /// The kernel did not take all of its output at once.
   var wasHeldUp = false
 
