@@ -135,18 +135,23 @@ public struct RaftGroup: Sendable {
   /// Of each other member, sorted by id; empty unless leader. O(members).
   public var progress: [PeerProgress] {
     guard role == .leader else { return [] }
-    return peers.lazy.filter { $0.id != id }.map { peer in
+    // A loop: a closure that escapes would copy the whole group.
+    var others: [PeerProgress] = []
+    others.reserveCapacity(peers.indices.count)
+    for peer in peers where peer.id != id {
       let state: PeerProgress.State =
         switch peer.state {
         case .probe: .probe
         case .replicate: .replicate
         case .snapshot: .snapshot
         }
-      return PeerProgress(
-        id: peer.id.node, born: peer.id.born, state: state, match: peer.match,
-        lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
-        lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter, isActive: isActive(peer),
-        isDamaged: peer.isDamaged || peer.isFenced)
+      others.append(
+        PeerProgress(
+          id: peer.id.node, born: peer.id.born, state: state, match: peer.match,
+          lagEntries: log.lastIndex.rawValue - peer.match.rawValue,
+          lagBytes: log.cost(after: peer.match, through: log.lastIndex), isVoter: peer.isVoter,
+          isActive: isActive(peer), isDamaged: peer.isDamaged || peer.isFenced))
     }
+    return others
   }
 }
