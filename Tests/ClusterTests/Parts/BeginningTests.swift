@@ -141,6 +141,63 @@ private final class Beginner {
     #expect(node.beginning.plan == nil && node.answers.first?.hasPrefix("unavailable node n1 gave up") == true)
   }
 
+  @Test func whoMadeAPlanAloneProposesItAndGivesItUp() throws {
+    let node = Beginner(3, others: [1, 2])
+    let plan = try Beginner(1, others: [2, 3]).plan()
+    try node.hear(.propose, from: 2) { plan.encode(into: &$0) }
+    #expect(node.beginning.plan == nil && node.keepPromises().isEmpty)
+    try node.hear(.propose, from: 1) { plan.encode(into: &$0) }
+    _ = node.keepPromises()
+    try node.hear(.abandoned, from: 2) { $0.append(plan.cluster) }
+    try node.hear(.abandoned, from: 1) { $0.append(plan.cluster &+ 2) }
+    #expect(node.beginning.plan == plan)
+    try node.hear(.abandoned, from: 1) { $0.append(plan.cluster) }
+    #expect(node.beginning.plan == nil)
+  }
+
+  @Test func aPromiseCountsForItsPlanAlone() throws {
+    let node = Beginner(1, others: [2, 3])
+    let plan = try node.plan()
+    _ = node.keepPromises()
+    try node.hear(.promised, from: 2) { $0.append(plan.cluster &+ 2) }
+    try node.hear(.promised, from: 3) { $0.append(plan.cluster) }
+    #expect(node.begun.isEmpty)
+    try node.hear(.promised, from: 2) { $0.append(plan.cluster) }
+    #expect(node.begun.count == 1)
+  }
+
+  @Test func aNodeThatIsPromisedElsewhereIsAskedAgainAndAMemberEndsThePlan() throws {
+    let node = Beginner(1, others: [2, 3])
+    let plan = try node.plan()
+    _ = node.keepPromises()
+    func declined(by id: UInt64, isMember: Bool) throws {
+      try node.hear(.declined, from: id) {
+        $0.append(plan.cluster)
+        $0.append(UInt8(isMember ? 1 : 0))
+      }
+    }
+    try declined(by: 2, isMember: false)
+    #expect(node.beginning.plan == plan && node.answers.isEmpty)
+    try declined(by: 3, isMember: true)
+    #expect(node.answers == ["exists node n3 belongs to a cluster already; it must not be named"])
+    #expect(node.beginning.plan == nil && node.said(to: 2).last == .abandoned)
+  }
+
+  @Test func aMemberIsPromisedToNothingAndTellsWhatBecameOfAPlan() throws {
+    let first = try Beginner(1, others: [2, 3]).plan()
+    let node = Beginner(3, others: [1, 2])
+    try node.hear(.planAsked, from: 2) { $0.append(first.cluster) }
+    #expect(node.said(to: 2) == [.abandoned], "it knows of none")
+    try node.hear(.bootstrap, from: 1) { first.topology.encode(into: &$0) }
+    node.beginning.durable(through: 1)
+    _ = node.keepPromises()
+    let rival = try Beginner(2, others: [1, 3]).plan()
+    try node.hear(.propose, from: 2) { rival.encode(into: &$0) }
+    #expect(node.said(to: 2) == [.declined] && node.keepPromises().isEmpty && node.begun.count == 1)
+    try node.hear(.planAsked, from: 2) { $0.append(first.cluster) }
+    #expect(node.said(to: 2) == [.bootstrap])
+  }
+
   @Test func ofTwoCoordinatorsTheHigherGivesWay() throws {
     let node = Beginner(2, others: [1, 3])
     node.initialise()
