@@ -242,6 +242,28 @@ import Testing
     #expect(rows("HISTORY ann limit=1001") == ["-ERR limit= must be a whole number from 1 to 1000, not '1001'"])
   }
 
+  /// What no parser lets through, and a peer may ask all the same.
+  @Test func aListOfNothingOrOfTooMuchIsNoQuestion() throws {
+    let directory = Directory()
+    _ = directory.setMerchant("shop")
+    func refusal(_ limit: UInt32) throws -> ErrorCode? {
+      let request = try EntryLine("MERCHANT LIST").bytes
+      var query = ByteBuffer()
+      DirectoryMachine.append(.listEntries, to: &query) {
+        $0.append(TenantID.first.rawValue)
+        $0.append(directory.time)
+        $0.append(limit)
+        $0.append(counted: "")
+        $0.append(request)
+      }
+      var reply = ReplyWriter()
+      _ = directory.machine.read(query.bytes, into: &reply)
+      return RecordView(reply.buffer.bytes).errorCode
+    }
+    #expect(try refusal(1) == nil && refusal(10_000) == nil)
+    #expect(try refusal(0) == .malformed && refusal(10_001) == .malformed)
+  }
+
   @Test func listsThatComeTogetherAreBounded() throws {
     let simulation = try makeCluster(seed: 304, shards: 1)
     let client = try #require(simulation.connect(to: 0))

@@ -10,6 +10,7 @@ import Testing
   typealias Bytes = UnsafeRawBufferPointer
   static let context = CommandContext(tenant: TenantID(7), principal: PrincipalID(8), fingerprint: 9)
   static let slot = Slot(77)
+  private static let scopeOffset = CommandHeader.bodyOffset - 1
   static func bytes<R>(_ text: String, _ body: (Bytes) throws -> R) rethrows -> R {
     try Array(text.utf8).withUnsafeBytes { try body($0) }
   }
@@ -64,6 +65,11 @@ import Testing
       }
       let whole = buffer.array
       for end in 0..<whole.count { #expect(Self.read(Array(whole[..<end])) != "\(row.verb)") }
+      for scope in UInt8(0)...4 where scope != whole[Self.scopeOffset] {
+        var other = whole
+        other[Self.scopeOffset] = scope
+        #expect(Self.read(other) != "\(row.verb)", "\(row.words) of scope \(scope)")
+      }
     }
   }
   /// All of a verb's keys, but one of those that exclude each other.
@@ -111,8 +117,60 @@ import Testing
     #expect(refusal { $0[$0.count - 1] = 0 } == "points must be a whole number from 1 to 1000000000000000")
     #expect(refusal { $0[$0.count - 2] = 0 } == "REDEEM has not the values that it needs")
     #expect(refusal { $0 += [9, 0] } == "a command has bytes left over")
-    #expect(refusal { $0[24] = 9 } == "a scope of unknown kind")
-    #expect(refusal { $0[24] = ScopeKind.card.rawValue } == "REDEEM is not about whom it says")
+    #expect(refusal { $0[Self.scopeOffset] = 9 } == "a scope of unknown kind")
+    #expect(refusal { $0[Self.scopeOffset] = ScopeKind.card.rawValue } == "REDEEM is not about whom it says")
     #expect(refusal { $0[$0.count - 3] = 0x20 } == "id must be 1 to 64 of A-Za-z0-9._-")
+  }
+
+  /// What no parser lets through, and a peer may send all the same.
+  @Test func valuesThatAreNoneOfTheirShapeAreRefused() {
+    func refusal(_ verb: Verb, recipient: String = "ben", _ change: (inout Draft) -> Void) -> String {
+      var draft = Draft(verb)
+      change(&draft)
+      var buffer = ByteBuffer()
+      Self.bytes("ann") { member in
+        Self.bytes(recipient) {
+          draft.append(
+            to: &buffer, Self.slot, Self.context, Command.Party(member: member), recipient: Command.Party(member: $0))
+        }
+      }
+      return Self.read(buffer.array)
+    }
+    func redeem(_ program: String) -> String {
+      Self.bytes(program) { program in
+        Self.bytes("r-1") { id in
+          refusal(.redeem) {
+            $0.set(.merchant, id)
+            $0.set(.id, id)
+            $0.set(.points, 5)
+            $0.set(.program, program)
+          }
+        }
+      }
+    }
+    #expect(redeem("gold") == "redeem" && redeem("a b") == "program must be 1 to 64 of A-Za-z0-9._-")
+    func note(_ count: Int) -> String {
+      Self.bytes(String(repeating: "x", count: count)) { text in
+        refusal(.memberNote) {
+          $0.set(.kind, Bytes(rebasing: text[..<1]))
+          $0.set(.text, text)
+        }
+      }
+    }
+    #expect(note(1_024) == "memberNote" && note(1_025).hasPrefix("text must be UTF-8 text of at most 1024 bytes"))
+    func transfer(to recipient: String) -> String {
+      Self.bytes("r-1") { id in
+        refusal(.transfer, recipient: recipient) {
+          $0.set(.id, id)
+          $0.set(.points, 5)
+        }
+      }
+    }
+    #expect(transfer(to: "ben") == "transfer" && transfer(to: "a b").contains(" must be "))
+    func history(before slot: UInt64) -> String {
+      refusal(.history) { $0.set(.before, Int64(bitPattern: slot << 48 | 5)) }
+    }
+    let end = UInt64(Slot.count)
+    #expect(history(before: end - 1) == "history" && history(before: end).hasPrefix("before must be "))
   }
 }

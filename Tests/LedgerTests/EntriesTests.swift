@@ -63,6 +63,35 @@ struct EntriesTests {
     try expect(transcript, World(shards: 0))
   }
 
+  @Test func whatSaysNothingNewIsNoVersion() throws {
+    let transcript = """
+      > PRODUCT SET tea title=Tea
+      +OK
+      > PRODUCT SET tea title=Tea
+      +OK
+      > PRODUCT SET tea
+      +OK
+      > PRODUCT SET tea title=Tea from=2026-02-01
+      +OK
+      > PRODUCT HISTORY tea
+      product=tea version=1 from=2026-01-15T12:00 set=2026-01-15T12:00 by= title=Tea
+      """
+    try expect(transcript, World(shards: 0))
+  }
+
+  @Test func aListIsReadPageByPage() throws {
+    let world = World(shards: 0)
+    for name in ["b", "d", "a", "c"] { #expect(try world.run("ORG SET \(name)") == "+OK") }
+    func keys(_ rest: String) throws -> [String] {
+      try world.run("ORG LIST \(rest)").split(separator: "\n").map { String($0.prefix { $0 != " " }) }
+    }
+    #expect(try keys("limit=2") == ["org=a", "org=b"])
+    #expect(try keys("limit=2 after=b") == ["org=c", "org=d"])
+    #expect(try keys("after=bb") == ["org=c", "org=d"], "a key that nobody has")
+    #expect(try keys("limit=4").count == 4)
+    #expect(try keys("after=d") == ["(none)"])
+  }
+
   @Test func aChangeBeginsNowOrLater() throws {
     let transcript = """
       > PROGRAM SET p utc-offset=+08:00 from=2026-01-15
@@ -121,6 +150,10 @@ struct EntriesTests {
     #expect(try world.run("MERCHANT SET m x.b=1") == "-LIMIT which=attributes")
     #expect(try world.run("MERCHANT SET m x.b=1 x.a0=") == "+OK")
     #expect(try world.run("MERCHANT SET m x.a0=1 from=2030-01-01") == "-LIMIT which=attributes")
+    // What is announced counts with what comes before it.
+    #expect(try world.run("MERCHANT SET m x.b=") == "+OK")
+    #expect(try world.run("MERCHANT SET m x.c=1 from=2030-01-01") == "+OK")
+    #expect(try world.run("MERCHANT SET m x.d=1") == "-LIMIT which=attributes")
   }
 
   // MARK: References
@@ -221,6 +254,89 @@ struct EntriesTests {
     #expect(try set("THING SET a size=99") == "+OK")
   }
 
+  @Test func kindsHaveTheBoundsThatAreTold() {
+    let bounds = Dictionary(uniqueKeysWithValues: EntryKind.all.map { ($0.word, $0.most) })
+    #expect(bounds["PROGRAM"]?.tenant == 1_000 && bounds["PROGRAM"]?.all == 1_000)
+    #expect(bounds["ORG"]?.tenant == 100_000)
+    for kind in ["MERCHANT", "TERMINAL", "PRODUCT", "CARDTYPE"] { #expect(bounds[kind]?.tenant == 1_000_000) }
+    #expect(EntryKind.mostEntries == 1_000_000 && Entries.mostVersions == 4_096 && EntryKind.mostAnnounced == 64)
+    #expect(EntryKind.mostAttributes == 32 && EntryKind.deepest == 16 && Entries.longestList == 10_000)
+  }
+
+  @Test func aMillionEntriesOfAllKindsAreTheMost() throws {
+    var entries = Entries()
+    func set(_ line: String) throws -> String {
+      var reply = ReplyWriter()
+      _ = try EntryLine(line).set(&entries, at: Stamp(microseconds: 1), into: &reply)
+      return reply.buffer.isEmpty ? "+OK" : World().describe(reply.buffer.bytes)
+    }
+    #expect(try set("PRODUCT SET first") == "+OK")
+    let orgs = try #require(entries.table(word: "ORG"))
+    for _ in 0..<EntryKind.mostEntries - 2 { entries.tables[orgs].items.append(EntryItem(tenant: .first, key: [])) }
+    #expect(try set("PRODUCT SET last") == "+OK" && entries.count == EntryKind.mostEntries)
+    #expect(try set("PRODUCT SET more") == "-LIMIT which=entries")
+    #expect(try set("PRODUCT SET first title=x") == "+OK", "what is there may change")
+  }
+
+  /// All changes of what a late purchase may need are kept as long as it may be late: too many in that time are refused.
+  @Test func whatChangesTooOftenInTheTimeThatIsKeptIsRefused() throws {
+    let day: Int64 = 86_400_000_000
+    let world = World(shards: 0)
+    #expect(try world.run("PROGRAM SET p backdate=30d") == "+OK")
+    #expect(try world.run("MERCHANT SET m program=p") == "+OK")
+    let table = try #require(world.directory.table(word: "MERCHANT"))
+    let change = try #require(
+      world.directory.tables[table].kind.field("earn").map { field in
+        EntryValues([(field.number, Array("2/1".utf8).withUnsafeBytes { field.stored($0) ?? [] })])
+      })
+    let began = world.time.microseconds
+    for i in 1..<Entries.mostVersions {
+      let stamp = Stamp(microseconds: began + Int64(i))
+      world.directory.tables[table].items[0].changes.append(
+        EntryItem.Change(number: UInt32(i + 1), from: stamp, set: stamp, by: [], values: change))
+    }
+    world.time = Stamp(microseconds: began + 29 * day)
+    #expect(try world.run("MERCHANT SET m earn=3/1") == "-LIMIT which=versions")
+    #expect(try world.run("MERCHANT SET n") == "+OK")
+    world.time = Stamp(microseconds: began + 31 * day)
+    #expect(try world.run("MERCHANT SET m earn=3/1") == "+OK", "none may be so late any more")
+  }
+
+  /// What a parser lets through to a directory of another build.
+  @Test func whatThisBuildDoesNotKnowOfARequestIsRefused() throws {
+    func kind(_ name: String, _ fields: [EntryField], takesAttributes: Bool) -> EntryKind {
+      EntryKind(7, name, key: "id", fields, takesAttributes: takesAttributes, summary: "a thing", example: "a")
+    }
+    let size = EntryField(2, "size", .shape(.spend))
+    let newer = kind("THING", [size, .init(3, "colour", .shape(.text))], takesAttributes: true)
+    let older = kind("THING", [size], takesAttributes: false)
+    func refusal(_ line: String, _ change: ([UInt8]) -> [UInt8] = { $0 }, by kind: EntryKind? = older) throws -> String
+    {
+      var entries = Entries(kinds: kind.map { [$0] } ?? [])
+      var reply = ReplyWriter()
+      let bytes = change(try EntryLine(line, kinds: [newer]).bytes)
+      try bytes.withUnsafeBytes { raw in
+        var reader = ByteReader(raw)
+        let request = try EntryRequest(decoding: &reader)
+        _ = entries.set(
+          request, tenant: .first, by: UnsafeRawBufferPointer(start: nil, count: 0), stamp: .zero, semantics: 1,
+          into: &reply)
+      }
+      #expect(reply.buffer.isEmpty == (entries.count == 1))
+      return reply.buffer.isEmpty ? "+OK" : World().describe(reply.buffer.bytes)
+    }
+    func slashed(_ bytes: [UInt8]) -> [UInt8] { bytes.map { $0 == UInt8(ascii: "q") ? UInt8(ascii: "/") : $0 } }
+    #expect(try refusal("THING SET q size=1") == "+OK")
+    #expect(try refusal("THING SET q size=1", by: nil) == "-ERR no such kind of entry")
+    #expect(try refusal("THING SET q size=1", slashed).hasPrefix("-ERR the key must be 1 to 64"))
+    #expect(try refusal("THING SET a colour=red") == "-ERR field 3 of thing is not known to this build")
+    #expect(
+      try refusal("THING SET a size=7") { $0.map { $0 == UInt8(ascii: "7") ? UInt8(ascii: "x") : $0 } }
+        .hasPrefix("-ERR size= must be"))
+    #expect(try refusal("THING SET a x.q=1") == "-ERR thing takes no x.NAME=")
+    #expect(try refusal("THING SET a x.q=1", slashed, by: newer).hasPrefix("-ERR x.NAME= must be"))
+  }
+
   /// A node that does not know a kind or a field never meets one.
   @Test func whatIsNewWaitsForAllNodes() throws {
     let new = EntryKind(
@@ -253,6 +369,28 @@ struct EntriesTests {
     #expect(first == "more=yes after=p\(100_000 + Entries.mostLookedAt - 1)")
     let second = try world.run("PRODUCT LIST title=found after=p\(100_000 + Entries.mostLookedAt - 1)")
     #expect(second.hasPrefix("product=p\(100_000 + Entries.mostLookedAt + 2) "))
+  }
+
+  @Test func aListIsNoLongerThanItMayBeAndGoesOnBehindAKey() throws {
+    let world = World(shards: 0)
+    let text = String(repeating: "x", count: 256)
+    let count = Entries.mostListBytes / (3 * 256)
+    for i in 0..<count {
+      _ = try world.run("PRODUCT SET p\(100_000 + i) title=\(text) category=\(text) brand=\(text)")
+    }
+    var keys: [String] = []
+    var after = ""
+    var pages = 0
+    repeat {
+      var reply = ReplyWriter()
+      try EntryLine("PRODUCT LIST limit=10000\(after)").read(world.directory, at: world.time, into: &reply)
+      #expect(reply.buffer.count < Entries.mostListBytes + 2_048)
+      let lines = world.describe(reply.buffer.bytes).split(separator: "\n")
+      keys += lines.compactMap { $0.hasPrefix("product=") ? String($0.prefix { $0 != " " }) : nil }
+      after = lines.last.flatMap { $0.hasPrefix("more=yes ") ? $0.dropFirst(8) : nil }.map { String($0) } ?? ""
+      pages += 1
+    } while !after.isEmpty && pages < 9
+    #expect(pages == 2 && keys == (0..<count).map { "product=p\(100_000 + $0)" }, "\(pages) \(keys.count)")
   }
 
   // MARK: What shards make of it

@@ -72,12 +72,15 @@ private final class Beginner {
     peer.outbox.removeAll()
     return kinds
   }
-  func hear(_ kind: PeerMessageKind, from id: UInt64, _ write: (inout ByteBuffer) -> Void) throws {
+  /// - Parameter hasDirectory: its directory's replica is here, though it has not told of a cluster yet.
+  func hear(
+    _ kind: PeerMessageKind, from id: UInt64, hasDirectory: Bool = false, _ write: (inout ByteBuffer) -> Void
+  ) throws {
     var body = ByteBuffer()
     write(&body)
     var reader = ByteReader(body.bytes)
     let peer = try #require(peers[NodeID(id)])
-    try beginning.receive(kind, &reader, from: peer, mayBegin: membership.cluster == 0)
+    try beginning.receive(kind, &reader, from: peer, mayBegin: membership.cluster == 0 && !hasDirectory)
     settle()
   }
   func initialise(_ shards: Int = 1) {
@@ -92,6 +95,7 @@ private final class Beginner {
     let node = Beginner(1, others: [2, 3])
     node.initialise()
     let plan = try #require(node.beginning.plan)
+    node.wait(Beginning.proposalInterval)
     #expect(node.said(to: 2).isEmpty, "its own promise is not durable yet")
     #expect(node.keepPromises().count == 1)
     #expect(node.said(to: 2) == [.propose] && node.said(to: 3) == [.propose])
@@ -275,6 +279,8 @@ private final class Beginner {
   @Test func aMemberThatMissedTheBeginningIsToldOfIt() throws {
     let first = try Beginner(1, others: [2, 3]).plan().topology
     let node = Beginner(3, others: [1])
+    try node.hear(.bootstrap, from: 1, hasDirectory: true) { first.encode(into: &$0) }
+    #expect(node.begun.isEmpty, "it has begun, and does not know it yet")
     try node.hear(.bootstrap, from: 1) { first.encode(into: &$0) }
     #expect(node.begun == [first] && node.said(to: 1).isEmpty)
     node.beginning.durable(through: 1)

@@ -108,6 +108,69 @@ final class LinkedNode {
     #expect(a.links.counters.strangersTurnedAway == 1)
   }
 
+  private func frame(
+    _ kind: FrameKind, from id: UInt64, incarnation: UInt64 = 1, cluster: UInt64 = 0,
+    _ write: (inout ByteBuffer) -> Void
+  ) -> [UInt8] {
+    let header = FrameHeader(
+      kind: kind.rawValue, cluster: cluster, sender: NodeID(id), incarnation: incarnation, configVersion: 0)
+    var bytes = ByteBuffer()
+    let mark = header.begin(&bytes)
+    write(&bytes)
+    FrameHeader.finish(mark, in: &bytes)
+    return bytes.array
+  }
+
+  @Test func aGreetingInAnothersNameOrASecondOneIsTurnedAway() {
+    let hello = LinkedNode(5).peers.own.hello
+    for (sender, incarnation, count) in [(6, 1, 1), (5, 2, 1), (5, 1, 2)] as [(UInt64, UInt64, Int)] {
+      let a = LinkedNode(1)
+      let link = LinkID(7)
+      a.links.opened(link, request: nil, isBulk: false)
+      let greeting = frame(.hello, from: sender, incarnation: incarnation) { hello.encode(into: &$0) }
+      for _ in 1..<count { a.hear(greeting, on: link) }
+      #expect(a.turn.out.closeLinks.isEmpty)
+      a.hear(greeting, on: link)
+      #expect(a.turn.out.closeLinks == [link] && a.peers.count == 1, "node \(sender), \(count)")
+    }
+  }
+
+  @Test func aWrongProofIsTurnedAway() throws {
+    let a = LinkedNode(1, join: ["n2:2"])
+    a.connect(to: LinkedNode(2), 7)
+    // Somebody who knows its name and not its secret.
+    let hello = LinkedNode(2, incarnation: 2).peers.own.hello
+    let link = LinkID(8)
+    a.links.opened(link, request: nil, isBulk: false)
+    a.hear(frame(.hello, from: 2, incarnation: 2) { hello.encode(into: &$0) }, on: link)
+    let proof = frame(.proof, from: 2, incarnation: 2) {
+      $0.append(ProofForm.introduction.rawValue)
+      Proof(2, 98).encode(into: &$0)
+    }
+    a.hear(proof, on: link)
+    #expect(a.turn.out.closeLinks == [link] && a.peers[NodeID(2)]?.incarnation == 1)
+    #expect(a.turn.out.logLines.contains { $0.text.contains("a wrong proof of n2") })
+  }
+
+  @Test func aFrameOfSomebodyElseOrOfAnotherClusterIsNotHeard() throws {
+    for (sender, incarnation, cluster, isHeard) in [
+      (2, 1, 9, true), (3, 1, 9, false), (2, 2, 9, false), (2, 1, 8, false),
+    ] as [(UInt64, UInt64, UInt64, Bool)] {
+      let a = LinkedNode(1)
+      let b = LinkedNode(2, join: ["n1:2"])
+      b.connect(to: a, 7)
+      _ = a.membership.follow(PartWorld.topology(), first: nil)
+      a.links.directoryChanged()
+      let said = frame(.messages, from: sender, incarnation: incarnation, cluster: cluster) {
+        let start = $0.beginMessage(.statusWanted)
+        $0.endMessage(start)
+      }
+      a.hear(said, on: LinkID(7))
+      #expect(a.heard.contains(.statusWanted) == isHeard, "node \(sender) of \(cluster)")
+      #expect(a.turn.out.closeLinks.contains(LinkID(7)) == !isHeard)
+    }
+  }
+
   @Test func aLinkOnWhichNobodyProvesAnythingIsClosedInTime() {
     let a = LinkedNode(1)
     a.links.opened(LinkID(7), request: nil, isBulk: false)

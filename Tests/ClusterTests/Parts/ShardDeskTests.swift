@@ -287,6 +287,7 @@ private final class Holder {
     #expect(holder.world.replicas.divergent.isEmpty)
     try ShardDeskTests.note(holder, 8)
     #expect(holder.shard?.quarantined?.contains("differs from the majority's") == true)
+    #expect(holder.world.replicas.divergent == [PartWorld.one], "an audit is to say so")
   }
 
   // MARK: The catalogue
@@ -300,6 +301,8 @@ private final class Holder {
     holder.desk.spreadCatalogue()
     holder.world.settle(holder.shard)
     #expect(holder.shard?.machine.catalogueVersion == 2 && holder.lastIndex(holder.shard) == before + 1)
+    let logged = try #require(holder.shard?.raft.entries(after: LogIndex(before)).first)
+    #expect(EntryHeader.commandCount(of: logged) == 2)
     holder.beat()
     #expect(holder.lastIndex(holder.shard) == before + 1)
   }
@@ -400,6 +403,16 @@ private final class Holder {
     holder.follow()
     #expect(holder.shard?.poison == nil && holder.shard?.suspect == LogIndex(2))
     #expect(holder.world.logged(.warning).first?.contains("it is tried again") == true)
+  }
+
+  @Test func anEntryThatIsInASnapshotIsNoSuspect() {
+    let holder = Holder(deaths: ShardDeskTests.death(2, count: 2))
+    holder.follow()
+    var found = ShardDeskTests.found(PartWorld.one, [])
+    (found.snapshotIndex, found.snapshotTerm) = (LogIndex(2), Term(1))
+    found.configuration = Configuration(founders: [PartWorld.me])
+    holder.desk.start(found, machine: LedgerMachine(Ledger(shard: PartWorld.one), lastIndex: LogIndex(2)))
+    #expect(holder.shard != nil && holder.shard?.poison == nil && holder.shard?.suspect == nil)
   }
 
   @Test func peersThatHaveTheAlarmTryAgainToo() throws {

@@ -57,6 +57,22 @@ private final class Runner: TurnRunner {
     #expect(table.map(\.applyAllowance) == [1, 1, 1, 1])
   }
 
+  @Test func allOfThemTogetherDoNoMoreThanATurnsWork() throws {
+    let founding = Founding.directory(of: PartWorld.topology())
+    let table = ReplicaTable()
+    for shard in 0..<3 as Range<UInt32> {
+      let raft = try RaftGroup(
+        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(commit: founding.lastIndex),
+        snapshotIndex: LogIndex(0), snapshotTerm: Term(0), configuration: .empty, entries: founding.entries)
+      table.add(Replica(shard: ShardID(shard), machine: DirectoryMachine(), raft: raft))
+    }
+    var turns = TurnTaking(runner: nil, applyWork: 1, parallelBytes: 10)
+    #expect(take(&turns, table) == [0, 1, 2])
+    #expect(table.map(\.machine.lastIndex.rawValue) == [1, 0, 0])
+    for _ in 0..<10 { _ = take(&turns, table) }
+    #expect(table.map(\.machine.lastIndex.rawValue) == [2, 2, 2], "each gets on")
+  }
+
   @Test func severalThatHaveMuchToDoTakeTheirTurnsSideBySide() throws {
     let table = try replicas(3)
     let runner = Runner()
