@@ -5,7 +5,8 @@ public struct HardState: Hashable, Sendable {
   public var term: Term
   /// Whom this node voted for in `term`.
   public var vote: ReplicaID
-  /// A lower bound of what is committed: written along with other changes, never for its own sake.
+  /// A lower bound of what is committed: written along with other changes, and for its own sake where it brings a
+  /// configuration into force.
   public var commit: LogIndex
   public var damage: Damage
   /// This node's own in the group, see `ReplicaID`; 0: it becomes what the first message says.

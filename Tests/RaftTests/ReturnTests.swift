@@ -110,6 +110,35 @@ struct ReturnTests {
     #expect(later.commitIndex == LogIndex(0), "a log that does not begin with a configuration was not founded")
   }
 
+  @Test func aConfigurationInForceOutlivesItsProcess() throws {
+    let first = Configuration(founders: [NodeID(1), NodeID(2)])
+    let second = Configuration(voters: first.voters, learners: [ReplicaID(3, born: 2)], version: 2)
+    var entries = [LogEntry(index: LogIndex(1), term: Term(1), kind: .configuration, payload: first.payload)]
+    var group = try group(2, HardState(term: Term(2), commit: LogIndex(1)), .empty, entries: entries)
+    let more = [
+      LogEntry(index: LogIndex(2), term: Term(2), payload: [1]),
+      LogEntry(index: LogIndex(3), term: Term(2), kind: .configuration, payload: second.payload),
+      LogEntry(index: LogIndex(4), term: Term(2), payload: [2]),
+    ]
+    entries += more
+    group.step(
+      Message(
+        .append, from: ReplicaID(1), to: ReplicaID(2), term: Term(2), index: LogIndex(1), logTerm: Term(1),
+        commit: LogIndex(1), entries: more))
+    group.persisted(try #require(group.takeReady().persist).sequence)
+    _ = group.takeReady()
+    func hear(commit: UInt64) -> Persist? {
+      group.step(
+        Message(.heartbeat, from: ReplicaID(1), to: ReplicaID(2), term: Term(2), commit: LogIndex(commit)))
+      return group.takeReady().persist
+    }
+    #expect(hear(commit: 2) == nil, "a commit alone is no reason to write")
+    let state = try #require(hear(commit: 3)?.hardState)
+    #expect(state.commit == LogIndex(3) && group.configuration == second)
+    #expect(hear(commit: 4) == nil)
+    #expect(try self.group(2, state, .empty, entries: entries).configuration == second)
+  }
+
   @Test func aChangeKeepsMembersWhoTheyAreAndTheOthersAreBornByIt() throws {
     var group = try group(1, HardState(term: Term(1)), voters(ReplicaID(1), version: 5))
     group.campaign()

@@ -48,7 +48,7 @@ struct ScheduleTests {
     run(from: 4_000_000, count: 15, nodeCount: 5, voters: 5, maxDamaged: 2)
   }
   @Test func withADiskThatRotsAndAMembershipThatChangesTheGroupStaysSafeUnderAnySchedule() {
-    run(from: 5_000_000, count: 15, nodeCount: 6, voters: 3, maxDamaged: 1)
+    run(from: 5_000_000, count: 40, nodeCount: 6, voters: 3, maxDamaged: 1)
   }
   @Test func oneVoterStaysSafeUnderAnySchedule() { run(from: 2_000_000, count: 10, nodeCount: 3, voters: 1) }
 }

@@ -36,6 +36,7 @@ extension RaftGroup {
       for peer in peers where !next.contains(peer.id) && peer.id.node != id.node { sendFarewell(to: peer) }
     }
     configurations.commit(next, at: entry.index)
+    durability.adopted(at: entry.index)
     pending.configurationChanged = true
     rebuildPeers()
     let target = peers.position(on: leadership.transfer.target)

@@ -21,6 +21,8 @@ struct Durability: Sendable {
   private var handedOut: LogIndex
   /// The hard state as last handed out.
   private var written: HardState
+  /// A configuration is in force that nothing written says to be committed.
+  private var isCommitOwed = false
   private var restart: LogPosition?
   private var lastSequence: UInt64 = 0
   private var outstanding: [Outstanding] = []
@@ -57,13 +59,19 @@ struct Durability: Sendable {
     restart = position
   }
 
+  /// A configuration is in force from here on. A start that did not know it would go by the one before, and might need the
+  /// votes of members that are gone for ever.
+  mutating func adopted(at index: LogIndex) {
+    if index > written.commit { isCommitOwed = true }
+  }
+
   /// What is to be written, if anything; replies that need not wait for it go to `messages`. A commit index alone is no
-  /// reason to write, but goes along with anything else.
+  /// reason to write, unless it brings a configuration into force, but goes along with anything else.
   mutating func take(_ state: HardState, from log: Log, messages: inout [Message]) -> Persist? {
     let isStateNew =
       state.term != written.term || state.vote != written.vote || state.damage != written.damage
       || state.born != written.born
-    guard isStateNew || restart != nil || handedOut < log.lastIndex else {
+    guard isStateNew || isCommitOwed || restart != nil || handedOut < log.lastIndex else {
       release(into: &messages)
       return nil
     }
@@ -72,6 +80,7 @@ struct Durability: Sendable {
       sequence: lastSequence, restart: restart, hardState: state == written ? nil : state,
       entries: log.slice(from: handedOut + 1, through: log.lastIndex))
     restart = nil
+    isCommitOwed = false
     written = state
     handedOut = log.lastIndex
     outstanding.append(
