@@ -93,7 +93,9 @@ import Testing
     func snapshotsRun(_ areRunning: Bool) throws {
       for host in 0..<3 {
         let node = try cluster.node(host)
-        for shard in shards { node.replicas[shard]?.snapshotRunning = areRunning }
+        for replica in shards.compactMap({ node.replicas[$0] }) {
+          if areRunning { replica.snapshots.begin(of: replica.machine) } else { _ = replica.snapshots.end() }
+        }
       }
     }
     try snapshotsRun(true)

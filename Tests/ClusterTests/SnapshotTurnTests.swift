@@ -50,7 +50,7 @@ import Testing
         guard let node = cluster.simulation.hosts[host].node else { continue }
         most = max(most, node.snapshots.commandsBehind)
         // One at a time, and no other is frozen meanwhile.
-        worstTogether = max(worstTogether, ledgers(cluster, host).count { $0.snapshotRunning })
+        worstTogether = max(worstTogether, ledgers(cluster, host).count { $0.snapshots.isRunning })
         if node.snapshots.underWay != under[host], let shard = node.snapshots.underWay {
           begun[host].insert(shard)
           snapshots += 1
@@ -174,11 +174,11 @@ import Testing
     let node = try cluster.node(0)
     let replicas = ledgers(cluster, 0)
     // The first asks for it whenever anything happens, and it is always the last one's turn.
-    replicas[0].snapshotNotBefore = .max
+    replicas[0].snapshots.failed(retryAt: .max)
     try earn(cluster, rounds: 40, tag: "d") {
       replicas[0].isDirty = true
       replicas[0].wantsPause = true
-      if node.snapshots.underWay == nil { replicas[2].snapshotIsWanted = true }
+      if node.snapshots.underWay == nil { replicas[2].snapshots.want() }
     }
     #expect(node.snapshots.counters.taken > 5)
     let failed = cluster.simulation.log.filter { $0.contains("snapshot failed") }
@@ -219,10 +219,10 @@ import Testing
     #expect(node.snapshots.underWay == replicas[2].shard)
     node.snapshots.takeWholeSoon(of: replicas[0])
     node.carryOver()
-    #expect(node.snapshots.underWay == replicas[2].shard && !replicas[0].snapshotRunning)
+    #expect(node.snapshots.underWay == replicas[2].shard && !replicas[0].snapshots.isRunning)
     let isNext = cluster.simulation.run(for: 5_000_000) { node.snapshots.underWay == replicas[0].shard }
     #expect(isNext)
     let isOver = cluster.simulation.run(for: 5_000_000) { node.snapshots.underWay == nil }
-    #expect(isOver && replicas.allSatisfy { !$0.snapshotIsWanted })
+    #expect(isOver && replicas.allSatisfy { !$0.snapshots.isWanted })
   }
 }

@@ -152,8 +152,8 @@ extension Replica {
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
     passSuspect(through: entry.index)
-    if !isLeader { bytesSinceSnapshot += entry.payload.count }
-    commandsSinceSnapshot += open.cursor.place
+    if !isLeader { snapshots.logged(bytes: entry.payload.count) }
+    snapshots.applied(commands: open.cursor.place)
     observer?.applied(entry, ReplicaView(replica: self))
   }
   private func evaluate(_ read: GatheredRead, of proposal: Proposal?) {

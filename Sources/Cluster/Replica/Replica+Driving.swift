@@ -107,14 +107,10 @@ extension Replica {
   /// - Parameter isWhole: it must not be changes only.
   func beginSnapshot(isWhole: Bool = false) -> SnapshotOrder? {
     let index = machine.lastIndex
-    guard !snapshotRunning, quarantined == nil, openEntry == nil, index > LogIndex(0), let term = raft.term(at: index)
+    guard !snapshots.isRunning, quarantined == nil, openEntry == nil, index > LogIndex(0),
+      let term = raft.term(at: index)
     else { return nil }
-    snapshotRunning = true
-    snapshotSource = machine
-    bytesSinceSnapshot = 0
-    commandsSinceSnapshot = 0
-    snapshotHeadStart = 0
-    snapshotIsWanted = false
+    snapshots.begin(of: machine)
     wantsPause = false
     let metadata = SnapshotMetadata(
       configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
@@ -125,9 +121,7 @@ extension Replica {
 
   /// The snapshot is durable, or was given up. Returns how far the log may be released: not past `held`.
   func endSnapshot(_ result: SnapshotResult, keepingTail bytes: Int, held: LogIndex?) -> LogIndex? {
-    snapshotSource?.endSnapshot(result.order.snapshot, file: result.failure == nil ? result.file : nil)
-    snapshotSource = nil
-    snapshotRunning = false
+    snapshots.end()?.endSnapshot(result.order.snapshot, file: result.failure == nil ? result.file : nil)
     guard result.failure == nil else { return nil }
     return raft.compact(through: min(result.order.index, held ?? result.order.index), keepingTail: bytes)
   }

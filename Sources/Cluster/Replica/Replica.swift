@@ -83,20 +83,7 @@ final class Replica {
   var present = Stamp.zero
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
-  /// Bytes of log, and commands applied, since the last snapshot began.
-  var bytesSinceSnapshot = 0
-  var commandsSinceSnapshot = 0
-  /// How far this replica was ahead in its first round: see `Node.snapshotHeadStart`.
-  var snapshotHeadStart = 0
-  var snapshotWeight: Int { commandsSinceSnapshot + snapshotHeadStart }
-  /// Somebody waits for the next one.
-  var snapshotIsWanted = false
-  /// Until that moment (monotonic µs) each is to be whole: peers want to be sent one.
-  var wholeSnapshotsUntil: UInt64 = 0
-  var snapshotRunning = false
-  /// The last one failed: the next is due, but not before that moment (monotonic µs).
-  var snapshotIsOwed = false
-  var snapshotNotBefore: UInt64 = 0
+  var snapshots = SnapshotSchedule()
   /// Reads of what is applied here that came in the midst of an entry.
   var localReads: [LocalRead] = []
   /// The nearest majority of voters takes longer to answer than a log takes to write. For the Node to set.
@@ -109,8 +96,6 @@ final class Replica {
   var leadership = LeadershipRecord()
   /// Since when it has known no leader, or was last told (monotonic µs).
   var leaderlessSince: UInt64?
-  /// The machine that is being written: a peer's snapshot may replace it meanwhile.
-  var snapshotSource: (any Machine)?
   /// A broken invariant was found here: this replica takes no further part.
   var quarantined: String?
   /// Where the entry that is being applied is noted.
@@ -296,7 +281,7 @@ final class Replica {
     do {
       let index = try raft.propose(gather.payload.array)
       lastProposedStamp = stamp
-      bytesSinceSnapshot += gather.payload.count
+      snapshots.logged(bytes: gather.payload.count)
       // The commit of this entry proves leadership for every query that came before it.
       for i in readRounds.indices where readRounds[i].firstLater == nil { readRounds[i].firstLater = index }
       proposals.append(
@@ -469,8 +454,7 @@ final class Replica {
     passSuspect(through: index)
     haltIfSemanticsAreUnknown()
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
-    bytesSinceSnapshot = 0
-    commandsSinceSnapshot = 0
+    snapshots.replaced()
     countUnapplied()
     isDirty = true
     observer?.restored(ReplicaView(replica: self))

@@ -86,10 +86,9 @@ final class ShardDesk: Coordinator {
       limits.semantics = configuration.semantics
       let replica = Replica(shard: found.shard, machine: machine, raft: raft, limits: limits)
       replica.countUnapplied()
-      replica.snapshotHeadStart =
-        membership.topology.map {
-          $0.headStart(of: found.shard, at: membership.me.id, in: configuration.snapshotCommands)
-        } ?? 0
+      replica.snapshots = SnapshotSchedule(
+        headStart: membership.topology?.headStart(
+          of: found.shard, at: membership.me.id, in: configuration.snapshotCommands) ?? 0)
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.observer = observer

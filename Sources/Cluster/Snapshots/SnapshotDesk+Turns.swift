@@ -13,36 +13,35 @@ extension SnapshotDesk {
 
   /// Commands that this node would apply again if it started now.
   var commandsBehind: Int {
-    replicas.reduce(0) { $1.shard == .directory ? $0 : $0 + $1.commandsSinceSnapshot }
+    replicas.reduce(0) { $1.shard == .directory ? $0 : $0 + $1.snapshots.commands }
   }
 
   /// Whose turn it is: somebody who waits for it, or whose log is too long; else who has most to apply again, if all
   /// together have too much. A replica that is still applying its log has no time for it.
   private func next() -> Replica? {
     guard underWay == nil else { return nil }
-    var most: Replica?
+    var last: Replica?
+    var most = 0
     var sum = 0
     for replica in replicas {
       replica.wantsPause = false
-      if replica.shard != .directory { sum += replica.commandsSinceSnapshot + replica.snapshotHeadStart }
-      guard now.monotonic >= replica.snapshotNotBefore, replica.quarantined == nil else { continue }
-      if replica.snapshotIsOwed || replica.snapshotIsWanted { return replica }
-      guard !replica.isReplaying else { continue }
       let isDirectory = replica.shard == .directory
-      let limit =
+      if !isDirectory { sum += replica.snapshots.weight }
+      guard replica.quarantined == nil else { continue }
+      let logLimit =
         isDirectory ? min(limits.snapshotLogBytes, SnapshotDesk.directoryLogBytes) : limits.snapshotLogBytes
-      if replica.bytesSinceSnapshot >= limit { return replica }
-      guard !isDirectory, replica.commandsSinceSnapshot > 0 else { continue }
-      if most.map({ $0.snapshotWeight < replica.snapshotWeight }) ?? true { most = replica }
+      switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: replica.isReplaying) {
+      case .next: return replica
+      case .behind(let weight) where weight > most && !isDirectory: (last, most) = (replica, weight)
+      case .behind, .none: continue
+      }
     }
-    return sum >= limits.snapshotCommands ? most : nil
+    return sum >= limits.snapshotCommands ? last : nil
   }
 
-  /// As the next one, and whole, for a peer that is to be sent it. It will ask again, perhaps after more than one has been
-  /// written: all are whole for some time.
+  /// As the next one, and whole, for a peer that is to be sent it.
   func takeWholeSoon(of replica: Replica) {
-    replica.snapshotIsWanted = true
-    replica.wholeSnapshotsUntil = now.monotonic + SnapshotSender.installTimeout
+    replica.snapshots.wantWhole(until: now.monotonic + SnapshotSender.installTimeout)
     tell(.isDue)
   }
 
@@ -58,9 +57,10 @@ extension SnapshotDesk {
   }
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
   func take(of replica: Replica, drain: (Replica) -> Void) -> Bool {
-    guard underWay == nil, now.monotonic >= replica.snapshotNotBefore else { return false }
+    guard underWay == nil, replica.snapshots.mayBegin(now: now.monotonic) else { return false }
     drain(replica)
-    guard let order = replica.beginSnapshot(isWhole: now.monotonic < replica.wholeSnapshotsUntil) else { return false }
+    let isWhole = replica.snapshots.isToBeWhole(now: now.monotonic)
+    guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
     underWay = replica.shard
     disk.journal.write(order.shard, &turn.out)
     turn.out.jobs.append(.journalSync(order))
@@ -84,7 +84,7 @@ extension SnapshotDesk {
   private func force(ofFirst shards: [ShardID], _ drain: (Replica) -> Void) -> Bool {
     for replica in shards.compactMap({ replicas[$0] }) {
       if underWay != nil {
-        replica.snapshotIsWanted = true
+        replica.snapshots.want()
         return true
       }
       guard take(of: replica, drain: drain) else { continue }
@@ -121,12 +121,11 @@ extension SnapshotDesk {
   /// One that failed is tried again until it does not: the log waits for it. The operator is told once.
   private func noteSnapshot(of replica: Replica, failure: String?) {
     if let failure {
-      log(replica.snapshotIsOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
-      replica.snapshotNotBefore = now.monotonic + LogBound.snapshotPause
-    } else if replica.snapshotIsOwed {
-      log(.info, "snapshots are written again shard=\(replica.shard.rawValue)")
+      log(replica.snapshots.isOwed ? .debug : .error, "snapshot failed shard=\(replica.shard.rawValue): \(failure)")
+      return replica.snapshots.failed(retryAt: now.monotonic + LogBound.snapshotPause)
     }
-    replica.snapshotIsOwed = failure != nil
+    if replica.snapshots.isOwed { log(.info, "snapshots are written again shard=\(replica.shard.rawValue)") }
+    replica.snapshots.succeeded()
   }
 
   /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.

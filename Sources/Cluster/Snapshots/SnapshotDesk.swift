@@ -113,7 +113,7 @@ final class SnapshotDesk: Coordinator {
       switch outcome {
       case .wholeWanted(let shard):
         if let replica = replicas[shard] { takeWholeSoon(of: replica) }
-      case .offered(let shard): replicas[shard]?.wholeSnapshotsUntil = 0
+      case .offered(let shard): replicas[shard]?.snapshots.offered()
       case .ended(let transfer, let succeeded): transferEnded(transfer, succeeded)
       }
     }

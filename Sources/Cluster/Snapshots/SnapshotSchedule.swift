@@ -1,0 +1,74 @@
+/// When a replica's next snapshot is due, and whether one is being written. Moments are monotonic, in microseconds.
+struct SnapshotSchedule {
+  /// How much a replica wants to be the next.
+  enum Claim: Equatable {
+    case none
+    /// So much is behind its last snapshot: whoever has most is next, once all together have too much.
+    case behind(Int)
+    /// Somebody waits for it, or its log is too long.
+    case next
+  }
+
+  /// Commands applied since the last snapshot began: a start would apply them again.
+  private(set) var commands = 0
+  /// Bytes of log since then.
+  private(set) var logBytes = 0
+  /// By how many commands it is ahead in its first round: see `Topology.headStart`.
+  private var headStart: Int
+  /// Somebody waits for the next one.
+  private(set) var isWanted = false
+  /// Until that moment each is to be whole: peers want to be sent one.
+  private var wholeUntil: UInt64 = 0
+  /// The last one failed: the next is due, but not before `retryAt`.
+  private(set) var isOwed = false
+  private var retryAt: UInt64 = 0
+  /// The machine that is being written: a peer's snapshot may replace it meanwhile.
+  private var source: (any Machine)?
+
+  init(headStart: Int = 0) { self.headStart = headStart }
+
+  var isRunning: Bool { source != nil }
+  /// What counts against all that a node may have to apply again.
+  var weight: Int { commands + headStart }
+  func mayBegin(now: UInt64) -> Bool { now >= retryAt }
+  func isToBeWhole(now: UInt64) -> Bool { now < wholeUntil }
+
+  /// - Parameter isReplaying: what is behind a snapshot is only being applied; who waits for one has it all the same.
+  func claim(now: UInt64, logLimit: Int, isReplaying: Bool) -> Claim {
+    guard mayBegin(now: now) else { return .none }
+    if isOwed || isWanted { return .next }
+    guard !isReplaying else { return .none }
+    if logBytes >= logLimit { return .next }
+    return commands > 0 ? .behind(weight) : .none
+  }
+
+  // MARK: What happens
+
+  @inline(__always) mutating func logged(bytes: Int) { logBytes += bytes }
+  @inline(__always) mutating func applied(commands count: Int) { commands += count }
+  mutating func want() { isWanted = true }
+  /// The next, and all others until then, for a peer. It will ask again, perhaps after more than one has been written.
+  mutating func wantWhole(until moment: UInt64) {
+    isWanted = true
+    wholeUntil = moment
+  }
+  /// The peer has been offered one.
+  mutating func offered() { wholeUntil = 0 }
+  mutating func begin(of machine: any Machine) {
+    source = machine
+    (commands, logBytes, headStart) = (0, 0, 0)
+    isWanted = false
+  }
+  /// It is written, or given up. Returns the machine that was frozen for it, if one was.
+  mutating func end() -> (any Machine)? {
+    defer { source = nil }
+    return source
+  }
+  mutating func succeeded() { isOwed = false }
+  mutating func failed(retryAt moment: UInt64) {
+    isOwed = true
+    retryAt = moment
+  }
+  /// The state is a peer's snapshot: nothing is behind it.
+  mutating func replaced() { (commands, logBytes) = (0, 0) }
+}

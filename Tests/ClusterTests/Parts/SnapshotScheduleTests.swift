@@ -1,0 +1,68 @@
+import Base
+import Testing
+
+@testable import Cluster
+
+/// When a replica's next snapshot is due.
+@Suite struct SnapshotScheduleTests {
+  private var schedule = SnapshotSchedule()
+
+  private func claim(now: UInt64 = 100, isReplaying: Bool = false) -> SnapshotSchedule.Claim {
+    schedule.claim(now: now, logLimit: 1_000, isReplaying: isReplaying)
+  }
+
+  @Test mutating func whatWasAppliedSinceTheLastCountsWithTheHeadStartOfTheFirst() {
+    schedule = SnapshotSchedule(headStart: 5)
+    #expect(claim() == .none && schedule.weight == 5, "nothing is behind it")
+    schedule.applied(commands: 3)
+    #expect(claim() == .behind(8) && claim(isReplaying: true) == .none)
+    schedule.begin(of: DirectoryMachine())
+    #expect(claim() == .none && schedule.weight == 0)
+    schedule.applied(commands: 2)
+    #expect(claim() == .behind(2) && schedule.commands == 2)
+  }
+
+  @Test mutating func aLogThatIsTooLongMakesItTheNext() {
+    schedule.logged(bytes: 999)
+    #expect(claim() == .none)
+    schedule.logged(bytes: 1)
+    #expect(claim() == .next && claim(isReplaying: true) == .none)
+    schedule.replaced()
+    #expect(claim() == .none && schedule.logBytes == 0)
+  }
+
+  @Test mutating func somebodyWhoWaitsNeedsNoReason() {
+    schedule.want()
+    #expect(claim() == .next && claim(isReplaying: true) == .next)
+    schedule.begin(of: DirectoryMachine())
+    #expect(claim() == .none && !schedule.isWanted)
+  }
+
+  @Test mutating func forAPeerAllAreWholeForSomeTime() {
+    schedule.wantWhole(until: 200)
+    #expect(claim() == .next && schedule.isToBeWhole(now: 199) && !schedule.isToBeWhole(now: 200))
+    schedule.begin(of: DirectoryMachine())
+    #expect(schedule.isToBeWhole(now: 199), "it may ask for another")
+    schedule.offered()
+    #expect(!schedule.isToBeWhole(now: 199))
+  }
+
+  @Test mutating func oneThatFailedIsTriedAgainAfterAWhileUntilItDoesNot() {
+    schedule.failed(retryAt: 150)
+    schedule.want()
+    #expect(claim(now: 149) == .none && !schedule.mayBegin(now: 149) && claim(now: 150) == .next)
+    schedule.begin(of: DirectoryMachine())
+    #expect(claim(now: 150) == .next && schedule.isOwed, "it is not written yet")
+    schedule.succeeded()
+    #expect(claim(now: 150) == .none && !schedule.isOwed)
+  }
+
+  @Test mutating func theMachineThatIsBeingWrittenIsGivenBackOnce() {
+    let machine = DirectoryMachine()
+    #expect(!schedule.isRunning && schedule.end() == nil)
+    schedule.begin(of: machine)
+    #expect(schedule.isRunning)
+    #expect(schedule.end() as AnyObject === machine)
+    #expect(!schedule.isRunning && schedule.end() == nil)
+  }
+}
