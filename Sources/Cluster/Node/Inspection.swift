@@ -43,7 +43,7 @@ public struct NodeView {
   /// What this node knows of who holds what.
   public var topology: Topology? { node.membership.topology }
   /// The process has died in the middle of an entry: what it would do next it does not do.
-  public var hasTrapped: Bool { node.replicas.contains { $0.hasTrapped } }
+  public var hasTrapped: Bool { node.replicas.contains { $0.halt.hasTrapped } }
   /// Votes may be lost here: it counts in no majority until it is replaced.
   public var mustBeReplaced: Bool { isFenced || node.replicas.contains { $0.raft.isFenced } }
   private var isFenced: Bool { node.membership.me.fence != 0 }

@@ -7,6 +7,9 @@ extension Replica {
   var leader: NodeID { raft.leader.node }
   var term: Term { raft.term }
   var commitIndex: LogIndex { raft.commitIndex }
+  /// See `Halt`.
+  var quarantined: String? { halt.quarantined }
+  var poison: Poison? { halt.poison }
   var voterCount: Int { raft.configuration.voters.count }
 
   func tick(clock: Stamp, earliest: Stamp?) {
@@ -20,7 +23,8 @@ extension Replica {
   }
   func step(_ message: Message) {
     // What comes would be kept for ever: no turn takes it on.
-    guard quarantined == nil, !isFull(for: message) else { return }
+    guard quarantined == nil else { return }
+    if message.kind == .append, !message.entries.isEmpty, halt.isFull(waiting: unappliedBytes) { return }
     raft.step(message)
     isDirty = true
   }

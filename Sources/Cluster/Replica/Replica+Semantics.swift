@@ -31,7 +31,7 @@ extension Replica {
     halt(at: machine.lastIndex + 1, machine.semantics)
   }
   private func halt(at index: LogIndex, _ semantics: UInt8) {
-    poison = Poison(index: index, kind: "SEMANTICS")
+    halt.stop(at: Poison(index: index, kind: "SEMANTICS"))
     setMayLead(false)
     outbox.alarms.append(
       "alarm=POISON shard=\(shard.rawValue) index=\(index.rawValue) kind=SEMANTICS entries from there on are of semantics"

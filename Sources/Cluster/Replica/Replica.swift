@@ -96,17 +96,9 @@ final class Replica {
   var leadership = LeadershipRecord()
   /// Since when it has known no leader, or was last told (monotonic µs).
   var leaderlessSince: UInt64?
-  /// A broken invariant was found here: this replica takes no further part.
-  var quarantined: String?
+  var halt = Halt()
   /// Where the entry that is being applied is noted.
   var note: ApplyingNote?
-  /// An entry at which the process has died, and that has not been applied yet.
-  var suspect: LogIndex?
-  /// An entry that is not tried any more: nothing from there on is applied here, and nothing is led. Else this replica takes
-  /// its part.
-  var poison: Poison?
-  /// In a simulation: the process has died in the middle of an entry.
-  var hasTrapped = false
   var observer: (any ReplicaObserver)?
 
   init(
@@ -126,6 +118,10 @@ final class Replica {
   var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { hasUnapplied && !isHalted }
+  /// What is applied next is not to be tried.
+  var isHalted: Bool {
+    openEntry == nil && nextToApply < backlog.count && halt.stops(before: backlog[nextToApply].index)
+  }
   var hasUnapplied: Bool { openEntry != nil || nextToApply < backlog.count }
   /// So much is to be applied that who waits for it is better told.
   var isReplaying: Bool { unappliedCommands > limits.replayPatience }
@@ -315,7 +311,7 @@ final class Replica {
   /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
   /// whether there is more to apply than `applyAllowance` admits.
   func turn(clock: Stamp, earliest: Stamp?) {
-    guard quarantined == nil, !hasTrapped else { return }
+    guard halt.goesOn else { return }
     self.clock = clock
     self.earliest = earliest
     if isLeader != wasLeader { leadershipChanged() }

@@ -47,7 +47,7 @@ struct TurnTaking {
       replica.isDirty = false
       turned.append(replica)
       // Side by side with others nobody could tell at whose entry the process dies.
-      if replica.suspect != nil { isAnySuspect = true }
+      if replica.halt.suspect != nil { isAnySuspect = true }
       if runner != nil && replica.work >= parallelBytes { heavy += 1 }
     }
     guard let runner, heavy > 1, !isAnySuspect else {

@@ -8,8 +8,8 @@ extension ShardDesk {
     let shard = replica.shard
     guard let death = deaths.removeValue(forKey: shard) else { return }
     guard death.index > replica.machine.lastIndex else { return note.forget(shard) }
-    replica.suspect = death.index
-    let kind = Replica.kind(of: entries.first { $0.index == death.index }, at: Int(death.place), in: shard)
+    replica.halt.suspect(death.index)
+    let kind = Poison.kind(of: entries.first { $0.index == death.index }, at: Int(death.place), in: shard)
     guard death.isPoison else {
       log(
         .warning,
@@ -17,7 +17,7 @@ extension ShardDesk {
           + " tried again")
       return
     }
-    replica.poison = Poison(index: death.index, kind: kind)
+    replica.halt.stop(at: Poison(index: death.index, kind: kind))
     log(
       .error,
       "alarm=POISON shard=\(shard.rawValue) index=\(death.index.rawValue) kind=\(kind) the process has died"
@@ -34,7 +34,7 @@ extension ShardDesk {
     } catch {
       return log(.error, "the alarm of shard=\(shard.rawValue) is not cleared: \(error)")
     }
-    replica.poison = nil
+    replica.halt.resume()
     replica.isDirty = true
     log(.warning, "entry \(poison.index.rawValue) of shard=\(shard.rawValue) is tried again")
   }

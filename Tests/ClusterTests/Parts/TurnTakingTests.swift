@@ -84,7 +84,7 @@ private final class Runner: TurnRunner {
     #expect(take(&turns, table) == [0, 1, 2] && runner.ran == [[0, 1, 2]])
     // Nobody could tell at whose entry the process dies.
     for replica in table { replica.isDirty = true }
-    table[ShardID(1)]?.suspect = LogIndex(5)
+    table[ShardID(1)]?.halt.suspect(LogIndex(5))
     #expect(take(&turns, table) == [0, 1, 2] && runner.ran.count == 1)
   }
 
@@ -108,7 +108,7 @@ private final class Runner: TurnRunner {
   @Test func whatIsWrongWithOneIsToldOfAll() throws {
     let table = try replicas(2)
     #expect(!table.isCorrupt && table.poisons.isEmpty)
-    table[ShardID(1)]?.poison = Poison(index: LogIndex(4), kind: "EARN")
+    table[ShardID(1)]?.halt.stop(at: Poison(index: LogIndex(4), kind: "EARN"))
     #expect(table.poisons == [PoisonedShard(shard: ShardID(1), index: LogIndex(4), kind: "EARN")])
     table.rottenJournals.insert(ShardID(1))
     #expect(table.isCorrupt)

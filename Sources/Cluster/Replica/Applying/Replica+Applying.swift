@@ -30,13 +30,17 @@ extension Replica {
         unappliedCommands = max(0, unappliedCommands - EntryHeader.commandCount(of: entry))
         begin(entry)
       }
-      if hasTrapped { return }
+      if halt.hasTrapped { return }
       if openEntry != nil { applyStep() }
       if openEntry == nil && wantsPause { break }
     }
     if nextToApply == backlog.count { dropBacklog() }
     raft.applied(through: machine.lastIndex)
     if machine.lastIndex == raft.lastIndex { unappliedCommands = 0 }
+  }
+  /// Entries through `index` are applied, or are in a snapshot that is.
+  func passSuspect(through index: LogIndex) {
+    if halt.passed(through: index) { note?.forget(shard) }
   }
   /// With the log as it was found.
   func countUnapplied() {
@@ -79,7 +83,7 @@ extension Replica {
       if !readRounds.isEmpty { evaluateReadRounds() }
       note?.begin(shard, entry.index, entry.term, place: 0)
       if let observer, observer.traps(at: entry, ReplicaView(replica: self)) {
-        hasTrapped = true
+        halt.trap()
         return
       }
       let cursor = entry.payload.withUnsafeBytes { machine.begin($0, index: entry.index) }
@@ -268,8 +272,7 @@ extension Replica {
   func quarantine(
     _ reason: String, advice: String = "start this node again, and if that comes back, replace it"
   ) {
-    guard quarantined == nil else { return }
-    quarantined = reason
+    guard halt.quarantine(reason) else { return }
     dropBacklog()
     openEntry = nil
     if wasLeader { leadershipChanged() }

@@ -11,28 +11,6 @@ struct Poison: Hashable, Sendable {
   var index: LogIndex
   /// Which command of the entry it was: a word in capitals.
   var kind: String
-}
-
-extension Replica {
-  /// What is applied next is not to be tried.
-  var isHalted: Bool {
-    guard let poison, openEntry == nil, nextToApply < backlog.count else { return false }
-    return backlog[nextToApply].index >= poison.index
-  }
-  /// While it does not apply, what it is sent would only gather: so much is taken, in bytes of entries. Beyond that the
-  /// leader's log moves on without it, and a snapshot is what brings it forward.
-  static let haltedBytes = 256 << 20
-  func isFull(for message: Message) -> Bool {
-    poison != nil && message.kind == .append && !message.entries.isEmpty && unappliedBytes > Replica.haltedBytes
-  }
-
-  /// Entries through `index` are applied, or are in a snapshot that is.
-  func passSuspect(through index: LogIndex) {
-    guard let suspect, suspect <= index else { return }
-    self.suspect = nil
-    poison = nil
-    note?.forget(shard)
-  }
 
   /// The kind of a command in an entry, as an operator reads it.
   static func kind(of entry: LogEntry?, at place: Int, in shard: ShardID) -> String {
