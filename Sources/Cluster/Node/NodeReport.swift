@@ -16,7 +16,7 @@ enum NodeReport {
           + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
           + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
           + " transferring=\(raft.transferringTo.hex)"
-          + " edges=\(replica.edges.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.epoch):\($0.value.nextMessage):\($0.value.refused)" })"
+          + " edges=\(replica.edges.report)"
           + (raft.damage == .none ? "" : " \(raft.damage)") + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
           + " peers=\(raft.progress.map { "\($0.id.hex):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
       )

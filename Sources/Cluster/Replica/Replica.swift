@@ -47,8 +47,7 @@ final class Replica {
   var nextReadContext: UInt64 = 1
   /// Requests whose answer needs another shard's word, by the transaction they wait on: see `wait`.
   var waiters: [TransactionID: [Origin]] = [:]
-  /// What each edge's stream has said in its present epoch.
-  var edges: [UInt32: EdgeEpoch] = [:]
+  var edges = EdgeEpochs()
   /// What this replica has done since it started, for tests and INFO.
   var counters = ReplicaCounters()
   var reply = ReplyWriter(capacity: 4096)
@@ -135,21 +134,12 @@ final class Replica {
   func receive(
     edge: UInt32, epoch: UInt32, message: UInt64, count: UInt32, items: UnsafeRawBufferPointer
   ) throws(MalformedBytes) {
-    let known = edges[edge]
-    let continues = known.map { $0.epoch == epoch && $0.nextMessage == message && !$0.refused } ?? false
-    let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.epoch) > 0 } ?? true)
-    guard continues || begins else {
-      // An old epoch's message says nothing new; a gap in the present one must be told, so that it is sent again.
-      // Told again if need be: the word may have been lost with a link that the edge does not need to ask.
-      if let known, known.epoch == epoch { refuse(edge, epoch, from: known.nextMessage) }
-      if known == nil { refuse(edge, epoch, from: message) }
-      return
+    let isOpen = isLeader && wasLeader && raft.mayLead && raft.transferringTo == .none
+    switch edges.receive(message, of: epoch, from: edge, isOpen: isOpen) {
+    case .taken: break
+    case .old: return
+    case .refused(let first): return outbox.refusals.append((edge, epoch, first, raft.leader.node))
     }
-    guard isLeader, wasLeader, raft.mayLead, raft.transferringTo == .none else {
-      refuse(edge, epoch, from: message)
-      return
-    }
-    edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message + 1, refused: false)
     var reader = ByteReader(items)
     let isShedding = shedding != nil || sheddingOfGrowth != nil
     let isReplaying = isReplaying && !hasTakenOver
@@ -175,14 +165,9 @@ final class Replica {
     }
   }
 
-  func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt64) {
-    edges[edge] = EdgeEpoch(epoch: epoch, nextMessage: message, refused: true)
-    outbox.refusals.append((edge, epoch, message, raft.leader.node))
-  }
-
   /// A peer has begun anew, or is gone: what its streams said before counts no more.
   func forget(edge: UInt32) {
-    edges[edge] = nil
+    edges.forget(edge)
     // What still counts it asks again.
     for (transaction, origins) in waiters {
       let others = origins.filter { $0.edge != edge }
@@ -396,11 +381,8 @@ final class Replica {
       deliveryPlaces = DeliveryPlaces()
       return
     }
-    // Everything that an edge sent here is refused or in doubt: the edge sorts out which, message by message.
-    for (edge, state) in edges.sorted(by: { $0.key < $1.key }) where !state.refused {
-      outbox.doubts.append((edge, state.epoch, raft.leader.node))
-    }
-    edges.removeAll()
+    // Everything that an edge sent here is refused or in doubt.
+    for (edge, epoch) in edges.close() { outbox.doubts.append((edge, epoch, raft.leader.node)) }
     closing = nil
     openEntry?.proposal = nil
     proposals.removeAll()

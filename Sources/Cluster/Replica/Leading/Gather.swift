@@ -22,12 +22,6 @@ extension Replica {
     var deliveriesSentAgain: UInt64 = 0
   }
 
-  struct EdgeEpoch {
-    var epoch: UInt32
-    var nextMessage: UInt64
-    var refused: Bool
-  }
-
   /// Commands and queries on their way into one entry.
   struct Gather: ~Copyable {
     var payload = ByteBuffer(capacity: 65_536)
