@@ -50,6 +50,7 @@ FOUNDING = "Sources/Cluster/Shards/ShardDesk+Founding.swift"
 ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
+CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
 SEAT = "Sources/Cluster/Peers/Seat.swift"
 KEPT = "Sources/NodeDisk/NodeStorage+Seat.swift"
@@ -227,8 +228,7 @@ BUGS = [
     Bug("doubt-forgotten", "believes the next leader that nothing was done, though an earlier one had the request",
         [(STREAMS, "if item.inDoubt && RequestDesk.saysNothingHappened(reply) {", "if false {")]),
     Bug("asof-too-new", "a local read promises more than is applied",
-        [(REPLICA, "machine.lastIndex >= closed.index ? max(closed.stamp, present) : present",
-          "max(closed.stamp, present)")]),
+        [(CLOSED, "applied >= index ? max(stamp, present) : present", "max(stamp, present)")]),
     Bug("takes-over-too-early", "a leader proposes before it has applied what it found",
         [(REPLICA, "raft.mayLead && machine.lastIndex >= foundIndex }", "raft.mayLead }")]),
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
@@ -242,8 +242,8 @@ BUGS = [
         [(GUARD, "earliestOffset.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }",
           "earliestOffset.map { _ in now.wall }")]),
     Bug("closed-before-commit", "the past is told to be closed before a quorum has said so",
-        [(REPLICA, "    closing = (context, earliest, raft.lastIndex)\n",
-          "    closing = (context, earliest, raft.lastIndex)\n    closed = (earliest, raft.commitIndex)\n")]),
+        [(REPLICA, "    closed.ask(context, at: earliest, last: raft.lastIndex)\n",
+          "    closed.ask(context, at: earliest, last: raft.lastIndex)\n    noteClosed(earliest, raft.commitIndex)\n")]),
     # Which process a node is, and how a cluster begins
     Bug("copy-votes", "a start does not ask whether another has this node's seat",
         [(SEAT, "    guard let topology else { return true }\n    let welcoming",

@@ -40,7 +40,7 @@ extension Replica {
   func setMayLead(_ mayLead: Bool) {
     raft.mayLead = mayLead
     // It was begun by a clock that may have been wrong.
-    if !mayLead { closing = nil }
+    if !mayLead { closed.giveUp() }
     isDirty = true
   }
   /// See `isMajorityFar`. Reads then need not share rounds either: a round costs less than the wait for the next.

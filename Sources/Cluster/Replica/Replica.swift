@@ -74,12 +74,7 @@ final class Replica {
   private var deliveryWalk: (part: UInt64, began: UInt64, before: UInt64?)?
   /// Where among them it goes on.
   private var deliveryPlaces = DeliveryPlaces()
-  /// A round that will tell how far the past is closed.
-  var closing: (context: UInt64, stamp: Stamp, index: LogIndex)?
-  private(set) var closed = (stamp: Stamp.zero, index: LogIndex(0))
-  /// Nothing that was committed before this moment is missing from what is applied here, as far as was known when `closed`
-  /// was last replaced; see `closedTime`.
-  var present = Stamp.zero
+  var closed = ClosedTime()
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
   var snapshots = SnapshotSchedule()
@@ -341,13 +336,13 @@ final class Replica {
     if let observer { show(ready.messages, to: observer) }
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {
-      if state.context == closing?.context { closedRound(state) }
+      closed.confirmed(state.context, committed: state.index, applied: machine.lastIndex)
       for i in readRounds.indices where readRounds[i].context == state.context {
         readRounds[i].index = max(state.index, readRounds[i].notBefore)
       }
     }
     for context in ready.readsRefused {
-      if context == closing?.context { closing = nil }
+      closed.refused(context)
       refuseReads(context)
     }
     if nextToApply < backlog.count {
@@ -383,7 +378,7 @@ final class Replica {
     }
     // Everything that an edge sent here is refused or in doubt.
     for (edge, epoch) in edges.close() { outbox.doubts.append((edge, epoch, raft.leader.node)) }
-    closing = nil
+    closed.giveUp()
     openEntry?.proposal = nil
     proposals.removeAll()
     readRounds.removeAll()
@@ -394,32 +389,20 @@ final class Replica {
 
   // MARK: Closed time and digests
 
-  /// As leader, now and then: asks a quorum whether this replica still leads. What was committed when it asked is all
-  /// that anyone can have been told by then.
+  /// As leader, now and then: see `ClosedTime`.
   func beginClosing() {
-    guard isLeader, raft.mayLead, closing == nil, let earliest else { return }
+    guard isLeader, raft.mayLead, !closed.isAsking, let earliest else { return }
     let context = nextReadContext
     do { try raft.readIndex(context: context) } catch { return }
     nextReadContext += 1
     // What is proposed from now on is stamped later.
     lastProposedStamp = max(clock, machine.lastStamp, lastProposedStamp)
-    closing = (context, earliest, raft.lastIndex)
-  }
-  func closedRound(_ state: ReadState) {
-    guard let round = closing else { return }
-    closing = nil
-    present = closedTime
-    closed = (round.stamp, max(state.index, round.index))
+    closed.ask(context, at: earliest, last: raft.lastIndex)
   }
   /// A leader's word: everything up to that stamp is in the log up to that index.
-  func noteClosed(_ stamp: Stamp, _ index: LogIndex) {
-    guard stamp > closed.stamp else { return }
-    present = closedTime
-    closed = (stamp, index)
-  }
-  /// Nothing that was committed before this moment is missing from what is applied here. A moment of the clock that was
-  /// furthest behind of all: stamps may be ahead of it, and so may be the clocks of those who lead.
-  var closedTime: Stamp { machine.lastIndex >= closed.index ? max(closed.stamp, present) : present }
+  func noteClosed(_ stamp: Stamp, _ index: LogIndex) { closed.heard(stamp, index, applied: machine.lastIndex) }
+  /// Nothing that was committed before this moment is missing from what is applied here: see `ClosedTime`.
+  var closedTime: Stamp { closed.time(applied: machine.lastIndex) }
 
   // MARK: Deliveries
 

@@ -145,7 +145,7 @@ extension Replica {
     openEntry = nil
     let entry = open.entry
     if let proposed = entry.payload.withUnsafeBytes({ EntryHeader.proposalTime(of: $0) }) {
-      present = max(present, proposed)
+      closed.passed(proposed)
     }
     outbox.repeats.append(contentsOf: open.repeats)
     outbox.queries.append(contentsOf: open.queries)
