@@ -50,6 +50,7 @@ FOUNDING = "Sources/Cluster/Shards/ShardDesk+Founding.swift"
 ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
+READS = "Sources/Cluster/Replica/Reading/WaitingReads.swift"
 CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
 SEAT = "Sources/Cluster/Peers/Seat.swift"
@@ -150,7 +151,7 @@ BUGS = [
           "reads.confirm(through: leadership.reads.newest, into: &pending.readStates)")]),
     Bug("read-before-own-term", "a new leader answers reads before it has committed in its term",
         [(READINDEX, "guard !leadership.reads.waiting.isEmpty, hasCommittedInOwnTerm,", "guard !leadership.reads.waiting.isEmpty,"),
-         (REPLICA, "        notBefore: raft.lastIndex))\n    gather", "        notBefore: LogIndex(0)))\n    gather")]),
+         (REPLICA, "notBefore: raft.lastIndex)\n    gather", "notBefore: LogIndex(0))\n    gather")]),
     # Storage
     Bug("skip-fsync", "the log is written and not synced",
         [("Sources/NodeDisk/NodeStorage+Log.swift", "return try room { try log.write(batch.records) }",
@@ -235,9 +236,9 @@ BUGS = [
         [(REPLICA, "let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)",
           "let floor = Stamp.zero")]),
     Bug("reads-see-later-entries", "a query sees what was asked for after it",
-        [(APPLYING, "      if !readRounds.isEmpty { evaluateReadRounds() }\n", "")]),
+        [(APPLYING, "      if reads.hasRounds { evaluateReadRounds() }\n", "")]),
     Bug("read-before-earlier-entries", "a read is answered before the entries that were proposed before it are applied",
-        [(REPLICA, "readRounds[i].index = max(state.index, readRounds[i].notBefore)", "readRounds[i].index = state.index")]),
+        [(READS, "rounds[place].index = max(index, rounds[place].notBefore)", "rounds[place].index = index")]),
     Bug("asof-by-own-clock", "a leader promises by its own clock, which may be ahead of the next one's",
         [(GUARD, "earliestOffset.map { min(now.wall, Stamp(microseconds: Int64(now.monotonic) &+ $0)) }",
           "earliestOffset.map { _ in now.wall }")]),

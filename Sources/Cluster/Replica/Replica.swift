@@ -42,9 +42,7 @@ final class Replica {
   var gather = Gather()
   /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
   var proposals: [Proposal] = []
-  /// Queries that wait for a ReadIndex round, by the round's context.
-  var readRounds: [ReadRound] = []
-  var nextReadContext: UInt64 = 1
+  var reads = WaitingReads()
   /// Requests whose answer needs another shard's word, by the transaction they wait on: see `wait`.
   var waiters: [TransactionID: [Origin]] = [:]
   var edges = EdgeEpochs()
@@ -78,8 +76,6 @@ final class Replica {
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
   var snapshots = SnapshotSchedule()
-  /// Reads of what is applied here that came in the midst of an entry.
-  var localReads: [LocalRead] = []
   /// The nearest majority of voters takes longer to answer than a log takes to write. For the Node to set.
   var isMajorityFar = false
   /// Why commands of terminals are not taken; nil: they are. For the Node to set.
@@ -258,8 +254,7 @@ final class Replica {
       let index = try raft.propose(gather.payload.array)
       lastProposedStamp = stamp
       snapshots.logged(bytes: gather.payload.count)
-      // The commit of this entry proves leadership for every query that came before it.
-      for i in readRounds.indices where readRounds[i].firstLater == nil { readRounds[i].firstLater = index }
+      reads.proposed(index)
       proposals.append(
         Proposal(
           index: index, term: raft.term, origins: gather.origins, reads: gather.reads,
@@ -271,19 +266,17 @@ final class Replica {
   }
 
   func startReadRound() {
-    let context = nextReadContext
-    do {
-      try raft.readIndex(context: context)
-    } catch {
-      return
-    }
-    nextReadContext += 1
-    readRounds.append(
-      ReadRound(
-        context: context, reads: gather.reads, queries: gather.queries.array, index: nil,
-        notBefore: raft.lastIndex))
+    guard let context = beginRound() else { return }
+    reads.begin(context, gather.reads, gather.queries.array, notBefore: raft.lastIndex)
     gather.reset()
     observer?.readBegins(ReplicaView(replica: self), round: context)
+  }
+  /// Asks a quorum whether this replica still leads. Nil: it is not asked, for it does not, or cannot be known to.
+  private func beginRound() -> UInt64? {
+    let context = reads.nextContext
+    do { try raft.readIndex(context: context) } catch { return nil }
+    reads.contextUsed()
+    return context
   }
 
   // MARK: One turn
@@ -337,9 +330,7 @@ final class Replica {
     outbox.snapshotsNeeded.append(contentsOf: ready.snapshotNeeded)
     for state in ready.readStates {
       closed.confirmed(state.context, committed: state.index, applied: machine.lastIndex)
-      for i in readRounds.indices where readRounds[i].context == state.context {
-        readRounds[i].index = max(state.index, readRounds[i].notBefore)
-      }
+      reads.confirmed(state.context, at: state.index)
     }
     for context in ready.readsRefused {
       closed.refused(context)
@@ -381,7 +372,7 @@ final class Replica {
     closed.giveUp()
     openEntry?.proposal = nil
     proposals.removeAll()
-    readRounds.removeAll()
+    reads.giveUp()
     waiters.removeAll()
     gather.reset()
     markers.removeAll()
@@ -392,9 +383,7 @@ final class Replica {
   /// As leader, now and then: see `ClosedTime`.
   func beginClosing() {
     guard isLeader, raft.mayLead, !closed.isAsking, let earliest else { return }
-    let context = nextReadContext
-    do { try raft.readIndex(context: context) } catch { return }
-    nextReadContext += 1
+    guard let context = beginRound() else { return }
     // What is proposed from now on is stamped later.
     lastProposedStamp = max(clock, machine.lastStamp, lastProposedStamp)
     closed.ask(context, at: earliest, last: raft.lastIndex)

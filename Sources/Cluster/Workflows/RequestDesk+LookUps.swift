@@ -50,17 +50,15 @@ extension RequestDesk {
     write(&buffer)
     guard replica.openEntry == nil else {
       // Of an entry that is being applied nothing is seen before its end, which is near.
-      replica.localReads.append(Replica.LocalRead(owner: owner, query: buffer.array, asof: asof))
+      replica.reads.wait(WaitingReads.Local(owner: owner, query: buffer.array, asof: asof))
       return true
     }
     answerLocally(replica, owner, buffer.bytes, asof: asof)
     return true
   }
   func answerWaitingReads(of replica: Replica) {
-    guard !replica.localReads.isEmpty, replica.openEntry == nil else { return }
-    let reads = replica.localReads
-    replica.localReads = []
-    for read in reads {
+    guard !replica.reads.local.isEmpty, replica.openEntry == nil else { return }
+    for read in replica.reads.takeLocal() {
       guard replica.quarantined == nil else {
         answerError(read.owner, .unavailable, "the replica here has stopped; nothing was done")
         continue

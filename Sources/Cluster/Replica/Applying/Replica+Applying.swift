@@ -80,7 +80,7 @@ extension Replica {
         if candidate.index == entry.index && candidate.term == entry.term { proposal = candidate }
       }
       // Queries that came before this entry was proposed see nothing of it.
-      if !readRounds.isEmpty { evaluateReadRounds() }
+      if reads.hasRounds { evaluateReadRounds() }
       note?.begin(shard, entry.index, entry.term, place: 0)
       if let observer, observer.traps(at: entry, ReplicaView(replica: self)) {
         halt.trap()
@@ -235,17 +235,8 @@ extension Replica {
   static let tooManyLists = "too many lists are asked for at once; nothing was done"
 
   func evaluateReadRounds() {
-    guard !readRounds.isEmpty, openEntry == nil else { return }
-    let applied = machine.lastIndex
-    var kept: [ReadRound] = []
-    for round in readRounds {
-      let isConfirmed = round.index.map { $0 <= applied } ?? false
-      // When the entry behind it is committed and comes next, `apply` calls.
-      let isProven = round.firstLater.map { raft.commitIndex >= $0 && applied + 1 >= $0 } ?? false
-      guard isConfirmed || isProven else {
-        kept.append(round)
-        continue
-      }
+    guard openEntry == nil else { return }
+    while let round = reads.takeReady(applied: machine.lastIndex, committed: raft.commitIndex) {
       observer?.readEnds(ReplicaView(replica: self), round: round.context)
       round.queries.withUnsafeBytes { queries in
         for read in round.reads {
@@ -253,19 +244,14 @@ extension Replica {
         }
       }
     }
-    readRounds = kept
   }
 
   func refuseReads(_ context: UInt64) {
-    // One that an entry's commit may prove still waits for that: who asked hears of it, or of the doubt.
-    for round in readRounds where round.context == context && round.firstLater == nil {
-      for read in round.reads {
-        reply.buffer.removeAll()
-        reply.error(.unavailable, "leadership changed; nothing was done")
-        outbox.result(shard, read.origin, reply.buffer.bytes)
-      }
+    for read in reads.refused(context)?.reads ?? [] {
+      reply.buffer.removeAll()
+      reply.error(.unavailable, "leadership changed; nothing was done")
+      outbox.result(shard, read.origin, reply.buffer.bytes)
     }
-    readRounds.removeAll { $0.context == context && $0.firstLater == nil }
   }
 
   /// Takes this replica out: it applies, votes, acknowledges and answers no more, until the process starts again.

@@ -49,13 +49,6 @@ extension Replica {
     init() { Gather.noHeader.encode(into: &payload) }
   }
 
-  /// A read of what is applied here, by a terminal of this node.
-  struct LocalRead {
-    var owner: EdgeItem.Owner
-    var query: [UInt8]
-    var asof: Stamp
-  }
-
   /// A query that is evaluated when so many commands of its entry have been applied.
   struct GatheredRead: BitwiseCopyable {
     var position: Int
@@ -69,17 +62,5 @@ extension Replica {
     var origins: [Origin]
     var reads: [GatheredRead]
     var queries: [UInt8]
-  }
-  struct ReadRound {
-    var context: UInt64
-    var reads: [GatheredRead]
-    var queries: [UInt8]
-    /// Known once the round is confirmed.
-    var index: LogIndex?
-    /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
-    var notBefore: LogIndex
-    /// The first entry that was proposed after the queries came: its commit proves leadership as well, and they see
-    /// nothing of it.
-    var firstLater: LogIndex?
   }
 }
