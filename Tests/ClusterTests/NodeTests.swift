@@ -157,7 +157,7 @@ import Testing
     }
     func turn() {
       clock += 1000
-      replica.applyAllowance = 1 << 20
+      replica.applying.allowance = 1 << 20
       replica.turn(clock: Stamp(microseconds: clock), earliest: nil)
       guard isDurable else { return }
       while !replica.outbox.persist.isEmpty {

@@ -70,7 +70,7 @@ import Testing
     for host in 0..<3 { cluster.simulation.kill(host) }
     for host in 0..<3 {
       cluster.simulation.start(host)
-      let left = ledgers(cluster, host).reduce(0) { $0 + $1.unappliedCommands }
+      let left = ledgers(cluster, host).reduce(0) { $0 + $1.applying.backlog.commands }
       #expect(left > 0 && left < SnapshotTurnTests.limit * 3 / 2, "\(left)")
     }
     let isWell = cluster.simulation.run(for: 20_000_000) { cluster.status(0).contains("healthy=yes") }
@@ -177,7 +177,7 @@ import Testing
     replicas[0].snapshots.failed(retryAt: .max)
     try earn(cluster, rounds: 40, tag: "d") {
       replicas[0].isDirty = true
-      replicas[0].wantsPause = true
+      replicas[0].applying.wantsPause = true
       if node.snapshots.underWay == nil { replicas[2].snapshots.want() }
     }
     #expect(node.snapshots.counters.taken > 5)
@@ -193,7 +193,7 @@ import Testing
     try earn(cluster, rounds: 20, tag: "e") {
       for host in 0..<3 {
         guard let node = cluster.simulation.hosts[host].node, node.snapshots.underWay == nil else { continue }
-        for replica in ledgers(cluster, host) where replica.openEntry != nil {
+        for replica in ledgers(cluster, host) where replica.applying.isMidEntry {
           replica.endOpenEntry()
           #expect(replica.isDirty)
           node.snapshots.takeWholeSoon(of: replica)

@@ -28,7 +28,7 @@ import Testing
   /// Runs until an entry is half applied at a host.
   private func stopInTheMidst(_ cluster: DiskCluster, _ host: Int, past place: Int = 50) throws {
     let isThere = cluster.simulation.run(for: 5_000_000) {
-      (cluster.simulation.hosts[host].node?.replicas[ShardID(1)]?.openEntry?.cursor.place ?? 0) > place
+      (cluster.simulation.hosts[host].node?.replicas[ShardID(1)]?.applying.open?.cursor.place ?? 0) > place
     }
     try #require(isThere, "\(cluster.simulation.report)")
   }
@@ -39,7 +39,7 @@ import Testing
     var last = 0
     var most = 0
     cluster.simulation.run(for: 10_000_000) {
-      if let open = cluster.simulation.hosts[leader].node?.replicas[ShardID(1)]?.openEntry {
+      if let open = cluster.simulation.hosts[leader].node?.replicas[ShardID(1)]?.applying.open {
         if open.cursor.place > last { most = max(most, open.cursor.place - last) }
         last = open.cursor.place
       }

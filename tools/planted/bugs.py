@@ -305,7 +305,7 @@ BUGS = [
           "items.count > 12 || age > ChangeRequests.retention || items.count >= limit &&")]),
     # Entries applied in steps
     Bug("snapshot-within-entry", "a snapshot is taken in the midst of an entry",
-        [(DRIVING, "quarantined == nil, openEntry == nil, index >", "quarantined == nil, index >")]),
+        [(DRIVING, "quarantined == nil, !applying.isMidEntry, index >", "quarantined == nil, index >")]),
     Bug("snapshot-before-its-journal", "a snapshot is begun before the journal that it refers to is on its way to the disk",
         [(TURNS, "    disk.journal.write(order.shard, &turn.out)\n", "")]),
     # Snapshots of what has changed

@@ -73,13 +73,13 @@ final class Shedding: Coordinator {
   /// Whether more waits here than may, to be applied or to be written to a journal.
   private func isBehind(_ facts: Facts) -> Bool {
     facts.journalBytes > Shedding.waitingBytesMax
-      || replicas.contains { $0.unappliedBytes > Shedding.waitingBytesMax }
+      || replicas.contains { $0.applying.backlog.bytes > Shedding.waitingBytesMax }
   }
   private func reasonOfBacklog(_ replica: Replica, _ facts: Facts) -> String? {
     if facts.journalBytes > Shedding.waitingBytesMax {
       return "the journals of node \(peers.own.hello.name) wait for its disk; nothing was done"
     }
-    return replica.unappliedBytes > Shedding.waitingBytesMax
+    return replica.applying.backlog.bytes > Shedding.waitingBytesMax
       ? "node \(peers.own.hello.name) is too far behind with shard \(replica.shard.rawValue); nothing was done" : nil
   }
   static let waitingBytesMax = 64 << 20

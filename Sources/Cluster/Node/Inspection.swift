@@ -91,7 +91,9 @@ public struct ReplicaView {
   /// It may lack what it acknowledged, or was seen to be in another state than the others.
   public var isBad: Bool { quarantined != nil || replica.raft.isDamaged || replica.raft.isFenced }
   /// Of the ledger's state; nil for the directory, and in the midst of an entry.
-  public var digest: (UInt64, UInt64)? { replica.openEntry != nil ? nil : (replica.machine as? LedgerMachine)?.digest }
+  public var digest: (UInt64, UInt64)? {
+    replica.applying.isMidEntry ? nil : (replica.machine as? LedgerMachine)?.digest
+  }
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
   /// When an entry of commands was stamped, in microseconds.

@@ -61,7 +61,7 @@ extension Node {
   func directoryStarted() {
     requests.makeTables(through: .directory)
     if let replica = replicas[.directory] {
-      replica.applyAllowance = .max
+      replica.applying.allowance = .max
       replica.turn(clock: turn.now.wall, earliest: health.earliest)
       drain(replica)
     }

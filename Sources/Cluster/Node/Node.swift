@@ -113,7 +113,7 @@ public final class Node: NodeCore {
       if turned.isEmpty { break }
       for replica in turned { drain(replica) }
       // Not before all are drained, for it may be any one's turn: what a snapshot refers to is on its way to the disk.
-      if turned.contains(where: { $0.snapshots.logBytes >= configuration.snapshotLogBytes || $0.wantsPause }) {
+      if turned.contains(where: { $0.snapshots.logBytes >= configuration.snapshotLogBytes || $0.applying.wantsPause }) {
         takeNextSnapshot()
       }
     }

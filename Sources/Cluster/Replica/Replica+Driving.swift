@@ -24,7 +24,7 @@ extension Replica {
   func step(_ message: Message) {
     // What comes would be kept for ever: no turn takes it on.
     guard quarantined == nil else { return }
-    if message.kind == .append, !message.entries.isEmpty, halt.isFull(waiting: unappliedBytes) { return }
+    if message.kind == .append, !message.entries.isEmpty, halt.isFull(waiting: applying.backlog.bytes) { return }
     raft.step(message)
     isDirty = true
   }
@@ -111,11 +111,11 @@ extension Replica {
   /// - Parameter isWhole: it must not be changes only.
   func beginSnapshot(isWhole: Bool = false) -> SnapshotOrder? {
     let index = machine.lastIndex
-    guard !snapshots.isRunning, quarantined == nil, openEntry == nil, index > LogIndex(0),
+    guard !snapshots.isRunning, quarantined == nil, !applying.isMidEntry, index > LogIndex(0),
       let term = raft.term(at: index)
     else { return nil }
     snapshots.begin(of: machine)
-    wantsPause = false
+    applying.wantsPause = false
     let metadata = SnapshotMetadata(
       configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
     return SnapshotOrder(

@@ -51,19 +51,7 @@ final class Replica {
   var reply = ReplyWriter(capacity: 4096)
   var applyReply = ReplyWriter(capacity: 4096)
   var lastProposedStamp = Stamp.zero
-  /// Committed entries that wait to be applied, oldest first, from `nextToApply` on.
-  var backlog: [LogEntry] = []
-  /// Bytes of entries that were taken into the log in this life and not applied yet; too much where some were replaced.
-  var unappliedBytes = 0
-  /// Commands in the log that are not applied yet; too many where some were replaced, until all is applied.
-  var unappliedCommands = 0
-  var nextToApply = 0
-  /// The one that is being applied.
-  var openEntry: OpenEntry?
-  /// Somebody waits for the moment between two entries: applying is to stop there.
-  var wantsPause = false
-  /// What may still be applied in this turn of the node, in units of a purchase; the last command may exceed it.
-  var applyAllowance = 0
+  var applying = Applying()
   /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
   var foundIndex = LogIndex(0)
   var wasLeader = false
@@ -105,16 +93,11 @@ final class Replica {
   var firstSlot: Slot { machine.firstSlot }
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
   /// Bytes that the next turn may have to propose or to apply, as far as is known beforehand.
-  var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? unappliedBytes : 0) }
+  var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? applying.backlog.bytes : 0) }
   /// There is more to apply than one turn may do.
-  var hasBacklog: Bool { hasUnapplied && !isHalted }
-  /// What is applied next is not to be tried.
-  var isHalted: Bool {
-    openEntry == nil && nextToApply < backlog.count && halt.stops(before: backlog[nextToApply].index)
-  }
-  var hasUnapplied: Bool { openEntry != nil || nextToApply < backlog.count }
+  var hasBacklog: Bool { applying.hasWork(halt) }
   /// So much is to be applied that who waits for it is better told.
-  var isReplaying: Bool { unappliedCommands > limits.replayPatience }
+  var isReplaying: Bool { applying.backlog.commands > limits.replayPatience }
   /// Leads, and has applied all that earlier leaders may have committed.
   var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
 
@@ -200,9 +183,10 @@ final class Replica {
   /// Nothing is proposed before all that was found is applied, and that takes long.
   private func refuseWhileReplaying(_ origin: Origin) {
     reply.buffer.removeAll()
+    let waiting = applying.backlog.commands
     reply.error(
       .unavailable,
-      "shard \(shard.rawValue) applies what its log has first, some \(unappliedCommands) commands; nothing was done")
+      "shard \(shard.rawValue) applies what its log has first, some \(waiting) commands; nothing was done")
     outbox.result(shard, origin, reply.buffer.bytes)
   }
 
@@ -282,7 +266,7 @@ final class Replica {
   // MARK: One turn
 
   /// Does all that can be done now. The outbox then holds what is to be sent, written and answered; `hasBacklog` tells
-  /// whether there is more to apply than `applyAllowance` admits.
+  /// whether there is more to apply than `Applying.allowance` admits.
   func turn(clock: Stamp, earliest: Stamp?) {
     guard halt.goesOn else { return }
     self.clock = clock
@@ -303,10 +287,7 @@ final class Replica {
   func drainReady() {
     var ready = raft.takeReady()
     if let persist = ready.persist {
-      for entry in persist.entries {
-        unappliedBytes += entry.payload.count
-        unappliedCommands += EntryHeader.commandCount(of: entry)
-      }
+      for entry in persist.entries { applying.backlog.logged(entry) }
       outbox.persist.append(persist)
     }
     if ready.roleChanged { outbox.roleChanged = true }
@@ -336,11 +317,7 @@ final class Replica {
       closed.refused(context)
       refuseReads(context)
     }
-    if nextToApply < backlog.count {
-      backlog.append(contentsOf: ready.committed)
-    } else {
-      swap(&backlog, &ready.committed)
-    }
+    applying.backlog.add(&ready.committed)
     applyBacklog()
     if isLeader != wasLeader { leadershipChanged() }
   }
@@ -370,7 +347,7 @@ final class Replica {
     // Everything that an edge sent here is refused or in doubt.
     for (edge, epoch) in edges.close() { outbox.doubts.append((edge, epoch, raft.leader.node)) }
     closed.giveUp()
-    openEntry?.proposal = nil
+    applying.open?.proposal = nil
     proposals.removeAll()
     reads.giveUp()
     waiters.removeAll()
@@ -399,8 +376,7 @@ final class Replica {
   func restore(_ machine: any Machine, index: LogIndex, term: Term, configuration: Configuration) -> Bool {
     guard raft.wantsSnapshot(at: index), index > self.machine.lastIndex else { return false }
     self.machine = machine
-    openEntry = nil
-    dropBacklog()
+    applying.drop()
     passSuspect(through: index)
     haltIfSemanticsAreUnknown()
     raft.installed(LogPosition(index: index, term: term), configuration: configuration)
@@ -414,7 +390,7 @@ final class Replica {
   /// Sends again what other shards have not answered for a while, longer each time: see `DeliveryRetry`. Called some times
   /// a second. `interval`: between two looks; `patience`: what an answer takes when all is well (µs).
   func resendDeliveries(now: UInt64, interval: UInt64, patience: UInt64) {
-    guard hasTakenOver, openEntry == nil, deliveryWalk.map({ now - $0.part >= interval }) ?? true else { return }
+    guard hasTakenOver, !applying.isMidEntry, deliveryWalk.map({ now - $0.part >= interval }) ?? true else { return }
     let isNewWalk = deliveryPlaces.isAtStart
     let before = isNewWalk ? deliveryWalk?.began : deliveryWalk?.before
     deliveryWalk = (now, isNewWalk ? now : deliveryWalk?.began ?? now, before)

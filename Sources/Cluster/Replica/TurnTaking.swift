@@ -32,7 +32,7 @@ struct TurnTaking {
     for replica in replicas where replica.hasBacklog { waiting += 1 }
     let share = max(1, applyWork / max(1, waiting))
     for replica in replicas {
-      replica.applyAllowance = share
+      replica.applying.allowance = share
       if replica.hasBacklog { replica.isDirty = true }
     }
   }
@@ -52,10 +52,10 @@ struct TurnTaking {
     }
     guard let runner, heavy > 1, !isAnySuspect else {
       for replica in turned {
-        replica.applyAllowance = min(replica.applyAllowance, workLeft)
-        let before = replica.applyAllowance
+        replica.applying.allowance = min(replica.applying.allowance, workLeft)
+        let before = replica.applying.allowance
         replica.turn(clock: clock, earliest: earliest)
-        workLeft -= before - replica.applyAllowance
+        workLeft -= before - replica.applying.allowance
       }
       return
     }

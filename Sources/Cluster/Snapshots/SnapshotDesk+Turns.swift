@@ -24,7 +24,7 @@ extension SnapshotDesk {
     var most = 0
     var sum = 0
     for replica in replicas {
-      replica.wantsPause = false
+      replica.applying.wantsPause = false
       let isDirectory = replica.shard == .directory
       if !isDirectory { sum += replica.snapshots.weight }
       guard replica.quarantined == nil else { continue }
@@ -52,7 +52,7 @@ extension SnapshotDesk {
   func takeNext(drain: (Replica) -> Void) {
     guard let replica = next() else { return }
     // In the midst of an entry none can begin: it stops behind it.
-    replica.wantsPause = replica.openEntry != nil
+    replica.applying.wantsPause = replica.applying.isMidEntry
     _ = take(of: replica, drain: drain)
   }
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.

@@ -48,7 +48,7 @@ extension RequestDesk {
     guard let replica = replicas[shard], replica.quarantined == nil else { return false }
     var buffer = ByteBuffer(capacity: 256)
     write(&buffer)
-    guard replica.openEntry == nil else {
+    guard !replica.applying.isMidEntry else {
       // Of an entry that is being applied nothing is seen before its end, which is near.
       replica.reads.wait(WaitingReads.Local(owner: owner, query: buffer.array, asof: asof))
       return true
@@ -57,7 +57,7 @@ extension RequestDesk {
     return true
   }
   func answerWaitingReads(of replica: Replica) {
-    guard !replica.reads.local.isEmpty, replica.openEntry == nil else { return }
+    guard !replica.reads.local.isEmpty, !replica.applying.isMidEntry else { return }
     for read in replica.reads.takeLocal() {
       guard replica.quarantined == nil else {
         answerError(read.owner, .unavailable, "the replica here has stopped; nothing was done")
@@ -118,7 +118,7 @@ extension RequestDesk {
   func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
     let tenant = client.session.tenant
     let shard = edge.shard(of: Command.cardSlot(number, tenant: tenant))
-    guard let replica = replicas[shard], replica.quarantined == nil, replica.openEntry == nil else { return false }
+    guard let replica = replicas[shard], replica.quarantined == nil, !replica.applying.isMidEntry else { return false }
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)
     var found = ReplyWriter(capacity: 256)

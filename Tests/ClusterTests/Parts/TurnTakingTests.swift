@@ -48,13 +48,16 @@ private final class Runner: TurnRunner {
     let table = try replicas(4)
     var turns = TurnTaking(runner: nil, applyWork: 100, parallelBytes: 10)
     let entry = LogEntry(index: LogIndex(1), term: Term(1), payload: [])
-    for shard in [0, 2] as [UInt32] { table[ShardID(shard)]?.backlog = [entry] }
+    for shard in [0, 2] as [UInt32] {
+      var committed = [entry]
+      table[ShardID(shard)]?.applying.backlog.add(&committed)
+    }
     turns.shareWork(among: table)
-    #expect(table.map(\.applyAllowance) == [50, 50, 50, 50])
+    #expect(table.map(\.applying.allowance) == [50, 50, 50, 50])
     #expect(table.map(\.isDirty) == [true, false, true, false], "they go on unasked")
     var few = TurnTaking(runner: nil, applyWork: 1, parallelBytes: 10)
     few.shareWork(among: table)
-    #expect(table.map(\.applyAllowance) == [1, 1, 1, 1])
+    #expect(table.map(\.applying.allowance) == [1, 1, 1, 1])
   }
 
   @Test func allOfThemTogetherDoNoMoreThanATurnsWork() throws {

@@ -2,67 +2,41 @@ import Base
 import Ledger
 import Raft
 
-// What is committed is applied here, and answered: in steps, so that no entry holds up the node. An entry that is not over
-// has been applied by nobody who looks: reads, snapshots, digests and journals wait for its end.
+// What is committed is applied here, and answered: in steps, so that no entry holds up the node.
 extension Replica {
-  /// An entry that is being applied, and how far.
-  struct OpenEntry {
-    var entry: LogEntry
-    var cursor: EntryCursor
-    /// Who waits for its commands.
-    var proposal: Proposal?
-    /// The first of its queries that has not been evaluated.
-    var nextRead = 0
-    /// What is answered from the journal, which does not have the entry before its end.
-    var repeats: [(origin: Origin, position: JournalPosition)] = []
-    var queries: [(origin: Origin, query: JournalQuery)] = []
-  }
-
   /// Applies what is committed, as far as this turn may.
   func applyBacklog() {
-    while hasBacklog && applyAllowance > 0 {
-      if openEntry == nil {
-        let entry = backlog[nextToApply]
-        guard knowsSemantics(of: entry) else { break }
-        nextToApply += 1
-        applyAllowance -= Replica.entryWork
-        unappliedBytes = max(0, unappliedBytes - entry.payload.count)
-        unappliedCommands = max(0, unappliedCommands - EntryHeader.commandCount(of: entry))
+    while hasBacklog && applying.allowance > 0 {
+      if !applying.isMidEntry {
+        guard let entry = applying.backlog.first, knowsSemantics(of: entry) else { break }
+        applying.take(entry)
         begin(entry)
       }
       if halt.hasTrapped { return }
-      if openEntry != nil { applyStep() }
-      if openEntry == nil && wantsPause { break }
+      if applying.isMidEntry { applyStep() }
+      if applying.isToPause { break }
     }
-    if nextToApply == backlog.count { dropBacklog() }
+    applying.backlog.trim()
     raft.applied(through: machine.lastIndex)
-    if machine.lastIndex == raft.lastIndex { unappliedCommands = 0 }
+    if machine.lastIndex == raft.lastIndex { applying.backlog.caughtUp() }
   }
   /// Entries through `index` are applied, or are in a snapshot that is.
   func passSuspect(through index: LogIndex) {
     if halt.passed(through: index) { note?.forget(shard) }
   }
   /// With the log as it was found.
-  func countUnapplied() {
-    unappliedCommands = raft.entries(after: machine.lastIndex).reduce(0) { $0 + EntryHeader.commandCount(of: $1) }
-  }
+  func countUnapplied() { applying.backlog.recount(raft.entries(after: machine.lastIndex)) }
   /// Applies the rest of an entry that is being applied, for somebody who cannot wait: an operator, a snapshot's receiver.
   func endOpenEntry() {
-    guard openEntry != nil else { return }
-    let allowance = applyAllowance
-    applyAllowance = .max
-    while openEntry != nil { applyStep() }
-    applyAllowance = allowance
+    guard applying.isMidEntry else { return }
+    let allowance = applying.allowance
+    applying.allowance = .max
+    while applying.isMidEntry { applyStep() }
+    applying.allowance = allowance
     raft.applied(through: machine.lastIndex)
     // Somebody waits for what came of it.
     isDirty = true
   }
-  func dropBacklog() {
-    backlog.removeAll()
-    nextToApply = 0
-  }
-  /// What an entry costs beside its commands, in units of a purchase: see `CommandHeader.work`.
-  private static let entryWork = 4
 
   private func begin(_ entry: LogEntry) {
     switch entry.kind {
@@ -88,13 +62,13 @@ extension Replica {
       }
       let cursor = entry.payload.withUnsafeBytes { machine.begin($0, index: entry.index) }
       note?.end(shard)
-      openEntry = OpenEntry(entry: entry, cursor: cursor, proposal: proposal)
+      applying.open = OpenEntry(entry, at: cursor, for: proposal)
     }
   }
 
   /// A step of the open entry: its commands, and each query at its place between them, while the allowance lasts.
   private func applyStep() {
-    guard var open = openEntry else { return }
+    guard var open = applying.open else { return }
     note?.begin(shard, open.entry.index, open.entry.term, place: open.cursor.place)
     defer { note?.end(shard) }
     reply.buffer.removeAll()
@@ -103,16 +77,18 @@ extension Replica {
     var isOver = false
     repeat {
       let reads = open.proposal?.reads ?? []
-      while open.nextRead < reads.count, reads[open.nextRead].position <= open.cursor.place, applyAllowance > 0 {
+      while open.nextRead < reads.count, reads[open.nextRead].position <= open.cursor.place, applying.allowance > 0 {
         evaluate(reads[open.nextRead], of: open.proposal)
         open.nextRead += 1
-        applyAllowance -= 1
+        applying.allowance -= 1
       }
-      guard applyAllowance > 0 else { break }
+      guard applying.allowance > 0 else { break }
       isOver = applyCommands(&open, until: open.nextRead < reads.count ? reads[open.nextRead].position : .max)
-    } while !isOver && applyAllowance > 0
+    } while !isOver && applying.allowance > 0
     guard isOver else {
-      keep(&open)
+      // It goes on in a later turn.
+      open.keep(&outbox)
+      applying.open = open
       return
     }
     let reads = open.proposal?.reads ?? []
@@ -124,7 +100,7 @@ extension Replica {
   private func applyCommands(_ open: inout OpenEntry, until limit: Int) -> Bool {
     let origins = open.proposal?.origins ?? []
     return open.entry.payload.withUnsafeBytes { payload in
-      machine.apply(payload, from: &open.cursor, until: limit, work: &applyAllowance, into: &reply) {
+      machine.apply(payload, from: &open.cursor, until: limit, work: &applying.allowance, into: &reply) {
         place, outcome, start, reply in
         let origin = place < origins.count ? origins[place] : .nobody
         conclude(outcome, origin, &reply, from: start)
@@ -133,22 +109,13 @@ extension Replica {
       }
     }
   }
-  /// The entry goes on in a later turn. What the journal is to answer waits for its end.
-  private func keep(_ open: inout OpenEntry) {
-    open.repeats.append(contentsOf: outbox.repeats)
-    open.queries.append(contentsOf: outbox.queries)
-    outbox.repeats.removeAll(keepingCapacity: true)
-    outbox.queries.removeAll(keepingCapacity: true)
-    openEntry = open
-  }
   private func end(_ open: OpenEntry) {
-    openEntry = nil
+    applying.open = nil
     let entry = open.entry
     if let proposed = entry.payload.withUnsafeBytes({ EntryHeader.proposalTime(of: $0) }) {
       closed.passed(proposed)
     }
-    outbox.repeats.append(contentsOf: open.repeats)
-    outbox.queries.append(contentsOf: open.queries)
+    open.release(into: &outbox)
     if let fault = machine.fault {
       quarantine(
         "entry \(entry.index.rawValue) broke it: \(fault)",
@@ -235,7 +202,7 @@ extension Replica {
   static let tooManyLists = "too many lists are asked for at once; nothing was done"
 
   func evaluateReadRounds() {
-    guard openEntry == nil else { return }
+    guard !applying.isMidEntry else { return }
     while let round = reads.takeReady(applied: machine.lastIndex, committed: raft.commitIndex) {
       observer?.readEnds(ReplicaView(replica: self), round: round.context)
       round.queries.withUnsafeBytes { queries in
@@ -259,8 +226,7 @@ extension Replica {
     _ reason: String, advice: String = "start this node again, and if that comes back, replace it"
   ) {
     guard halt.quarantine(reason) else { return }
-    dropBacklog()
-    openEntry = nil
+    applying.drop()
     if wasLeader { leadershipChanged() }
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason); \(advice)")
     isDirty = true

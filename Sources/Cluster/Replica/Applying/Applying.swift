@@ -1,0 +1,70 @@
+import Base
+import Ledger
+
+/// Where a replica stands in applying what is committed, and how far it may go on.
+struct Applying {
+  /// What an entry costs beside its commands, in units of a purchase: see `CommandHeader.work`.
+  private static let entryWork = 4
+
+  var backlog = Backlog()
+  /// The entry that is being applied.
+  var open: OpenEntry?
+  /// Somebody waits for the moment between two entries: applying is to stop there.
+  var wantsPause = false
+  /// What may still be applied in this turn of the node, in units of a purchase; the last command may exceed it.
+  var allowance = 0
+
+  /// Nobody is to look at the state now.
+  @inline(__always) var isMidEntry: Bool { open != nil }
+  var isToPause: Bool { wantsPause && !isMidEntry }
+  /// There is something to apply, and it is to be tried.
+  @inline(__always) func hasWork(_ halt: borrowing Halt) -> Bool {
+    if isMidEntry { return true }
+    guard let next = backlog.firstIndex else { return false }
+    return !halt.stops(before: next)
+  }
+
+  /// Takes the first of the backlog: it is begun.
+  mutating func take(_ entry: LogEntry) {
+    backlog.begun(entry)
+    allowance -= Applying.entryWork
+  }
+  /// The state is another one.
+  mutating func drop() {
+    open = nil
+    backlog.drop()
+  }
+}
+
+/// An entry that is being applied, and how far. Nobody sees anything of it before its end: reads, snapshots, digests and
+/// journals wait for that.
+struct OpenEntry {
+  let entry: LogEntry
+  var cursor: EntryCursor
+  /// Who waits for its commands.
+  var proposal: Replica.Proposal?
+  /// The first of its queries that has not been evaluated.
+  var nextRead = 0
+  /// What is answered from the journal, which does not have the entry before its end.
+  private var repeats: [(origin: Origin, position: JournalPosition)] = []
+  private var queries: [(origin: Origin, query: JournalQuery)] = []
+
+  init(_ entry: LogEntry, at cursor: EntryCursor, for proposal: Replica.Proposal?) {
+    self.entry = entry
+    self.cursor = cursor
+    self.proposal = proposal
+  }
+
+  /// It goes on in a later turn: takes out of the outbox what the journal is to answer.
+  mutating func keep(_ outbox: inout ReplicaOutbox) {
+    repeats.append(contentsOf: outbox.repeats)
+    queries.append(contentsOf: outbox.queries)
+    outbox.repeats.removeAll(keepingCapacity: true)
+    outbox.queries.removeAll(keepingCapacity: true)
+  }
+  /// It is over.
+  func release(into outbox: inout ReplicaOutbox) {
+    outbox.repeats.append(contentsOf: repeats)
+    outbox.queries.append(contentsOf: queries)
+  }
+}
