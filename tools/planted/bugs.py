@@ -51,6 +51,7 @@ ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
 READS = "Sources/Cluster/Replica/Reading/WaitingReads.swift"
+GATHER = "Sources/Cluster/Replica/Leading/Gather.swift"
 CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
 SEAT = "Sources/Cluster/Peers/Seat.swift"
@@ -233,8 +234,7 @@ BUGS = [
     Bug("takes-over-too-early", "a leader proposes before it has applied what it found",
         [(REPLICA, "raft.mayLead && machine.lastIndex >= foundIndex }", "raft.mayLead }")]),
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
-        [(REPLICA, "let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)",
-          "let floor = Stamp.zero")]),
+        [(GATHER, "let floor = max(last, latestDelivery)", "let floor = Stamp.zero")]),
     Bug("reads-see-later-entries", "a query sees what was asked for after it",
         [(APPLYING, "      if reads.hasRounds { evaluateReadRounds() }\n", "")]),
     Bug("read-before-earlier-entries", "a read is answered before the entries that were proposed before it are applied",

@@ -12,6 +12,24 @@ public struct Origin: BitwiseCopyable, Sendable {
   var isNobody: Bool { edge == .max }
 }
 
+struct ReplicaLimits: Sendable {
+  /// An entry is proposed at the latest when it holds this much.
+  var entryBytes = 256 << 10
+  /// Bytes of entries that are proposed and not committed, over which what arrives is gathered into one more.
+  var inFlightBytes = 8 << 20
+  /// Commands that wait to be proposed; over it an edge is told BUSY.
+  var gatherBytes = 16 << 20
+  /// A leader that has more commands to apply before it may propose refuses at once what comes; and who has more is not
+  /// given leadership.
+  var replayPatience = 50_000
+  /// The newest semantics that this node knows.
+  var semantics = Semantics.newest
+}
+
+struct ReplicaCounters: Sendable {
+  var deliveriesSentAgain: UInt64 = 0
+}
+
 /// One replica of one shard: its Raft group and its state machine, driven as separate steps.
 ///
 /// As leader it *gathers*: the requests that arrive while the last entry is being written become one entry. Queries ride
@@ -38,10 +56,8 @@ final class Replica {
 
   /// Audits' markers that wait for this clock to come near their stamp.
   var markers: [Marker] = []
-  /// The entry being gathered.
   var gather = Gather()
-  /// Entries proposed here and not applied yet, oldest first, with those who wait for them.
-  var proposals: [Proposal] = []
+  var proposals = Proposals()
   var reads = WaitingReads()
   /// Requests whose answer needs another shard's word, by the transaction they wait on: see `wait`.
   var waiters: [TransactionID: [Origin]] = [:]
@@ -93,7 +109,7 @@ final class Replica {
   var firstSlot: Slot { machine.firstSlot }
   var isLeader: Bool { raft.role == .leader && quarantined == nil }
   /// Bytes that the next turn may have to propose or to apply, as far as is known beforehand.
-  var work: Int { gather.payload.count + (raft.commitIndex > machine.lastIndex ? applying.backlog.bytes : 0) }
+  var work: Int { gather.byteCount + (raft.commitIndex > machine.lastIndex ? applying.backlog.bytes : 0) }
   /// There is more to apply than one turn may do.
   var hasBacklog: Bool { applying.hasWork(halt) }
   /// So much is to be applied that who waits for it is better told.
@@ -151,22 +167,14 @@ final class Replica {
 
   @inline(__always)
   func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
-    if flags.contains(.query) {
-      gather.reads.append(
-        GatheredRead(
-          position: gather.origins.count, origin: origin, offset: gather.queries.count, length: envelope.count))
-      gather.queries.append(envelope)
-      return
-    }
-    if gather.payload.count + envelope.count > limits.gatherBytes {
+    if flags.contains(.query) { return gather.add(query: envelope, for: origin) }
+    guard gather.add(command: envelope, for: origin, within: limits.gatherBytes) else {
       reply.buffer.removeAll()
       reply.error(.busy, "shard \(shard.rawValue) has too much waiting; nothing was done")
       outbox.result(shard, origin, reply.buffer.bytes)
       return
     }
-    gather.payload.append(envelope)
-    gather.origins.append(origin)
-    if gather.payload.count >= limits.entryBytes { propose() }
+    if gather.byteCount >= limits.entryBytes { propose() }
   }
 
   /// A command that is not taken, unless it came before and was answered.
@@ -193,14 +201,8 @@ final class Replica {
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
-    guard isLeader, raft.mayLead, gather.payload.count + envelope.count <= limits.gatherBytes + limits.entryBytes else {
-      return false
-    }
-    guard isWithinReach(stamp) else { return false }
-    gather.payload.append(envelope)
-    gather.origins.append(.nobody)
-    gather.latestDelivery = max(gather.latestDelivery, stamp)
-    return true
+    guard isLeader, raft.mayLead, isWithinReach(stamp) else { return false }
+    return gather.add(unasked: envelope, after: stamp, within: limits.gatherBytes + limits.entryBytes)
   }
 
   /// Stamps of others, deliveries' and markers', that are further ahead are not proposed: followers would not take them (µs).
@@ -226,24 +228,14 @@ final class Replica {
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
-    let floor = max(lastProposedStamp, machine.lastStamp, gather.latestDelivery)
-    let stamp = gather.exactStamp ?? max(Stamp(microseconds: floor.microseconds + 1), clock)
-    // Lead, stamp, catalogue version and count: see `EntryHeader.encode`.
-    gather.payload.patch(earliest.map { EntryHeader.lead(of: stamp, over: $0) } ?? .max, at: 2)
-    gather.payload.patch(semantics, at: EntryHeader.semanticsOffset)
-    gather.payload.patch(stamp.microseconds, at: 4)
-    gather.payload.patch(machine.catalogueVersion, at: 12)
-    gather.payload.patch(UInt32(gather.origins.count), at: 16)
+    let stamp = gather.stamp(after: max(lastProposedStamp, machine.lastStamp), clock: clock)
+    gather.seal(at: stamp, over: earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
     do {
       let index = try raft.propose(gather.payload.array)
       lastProposedStamp = stamp
-      snapshots.logged(bytes: gather.payload.count)
+      snapshots.logged(bytes: gather.byteCount)
       reads.proposed(index)
-      proposals.append(
-        Proposal(
-          index: index, term: raft.term, origins: gather.origins, reads: gather.reads,
-          queries: gather.reads.isEmpty ? [] : gather.queries.array))
-      gather.reset()
+      proposals.append(gather.take(index, raft.term))
     } catch {
       // Not leader any more, or too much uncommitted: what was gathered stays, and `turn` decides.
     }
@@ -348,7 +340,7 @@ final class Replica {
     for (edge, epoch) in edges.close() { outbox.doubts.append((edge, epoch, raft.leader.node)) }
     closed.giveUp()
     applying.open?.proposal = nil
-    proposals.removeAll()
+    proposals = Proposals()
     reads.giveUp()
     waiters.removeAll()
     gather.reset()

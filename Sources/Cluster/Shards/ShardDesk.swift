@@ -81,7 +81,7 @@ final class ShardDesk: Coordinator {
         let released = raft.compact(through: found.snapshotIndex, keepingTail: configuration.logTailBytes)
         disk.writer.release(found.shard, through: released)
       }
-      var limits = Replica.ReplicaLimits()
+      var limits = ReplicaLimits()
       limits.replayPatience = configuration.replayPatience
       limits.semantics = configuration.semantics
       let replica = Replica(shard: found.shard, machine: machine, raft: raft, limits: limits)

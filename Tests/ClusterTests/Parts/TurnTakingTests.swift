@@ -82,7 +82,7 @@ private final class Runner: TurnRunner {
     var turns = TurnTaking(runner: runner, applyWork: 100, parallelBytes: 1)
     for replica in table {
       replica.isDirty = true
-      replica.gather.payload.append(UInt64(0))
+      replica.gather.add(marker: [0], for: .nobody, at: Stamp(microseconds: 1))
     }
     #expect(take(&turns, table) == [0, 1, 2] && runner.ran == [[0, 1, 2]])
     // Nobody could tell at whose entry the process dies.
@@ -96,7 +96,8 @@ private final class Runner: TurnRunner {
     let runner = Runner()
     var turns = TurnTaking(runner: runner, applyWork: 100, parallelBytes: 1_000)
     for replica in table { replica.isDirty = true }
-    table[ShardID(1)]?.gather.payload.append([UInt8](repeating: 0, count: 2_000))
+    table[ShardID(1)]?.gather.add(
+      marker: [UInt8](repeating: 0, count: 2_000), for: .nobody, at: Stamp(microseconds: 1))
     #expect(take(&turns, table).count == 3 && runner.ran.isEmpty)
   }
 }

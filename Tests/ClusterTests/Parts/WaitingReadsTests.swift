@@ -12,7 +12,7 @@ import Testing
   private mutating func begin(notBefore: UInt64) -> UInt64 {
     let context = reads.nextContext
     reads.contextUsed()
-    let read = Replica.GatheredRead(
+    let read = Gather.Read(
       position: 0, origin: Origin(edge: 1, sequence: context), offset: 0, length: 1)
     reads.begin(context, [read], [UInt8(context)], notBefore: LogIndex(notBefore))
     return context

@@ -42,14 +42,14 @@ struct OpenEntry {
   let entry: LogEntry
   var cursor: EntryCursor
   /// Who waits for its commands.
-  var proposal: Replica.Proposal?
+  var proposal: Proposal?
   /// The first of its queries that has not been evaluated.
   var nextRead = 0
   /// What is answered from the journal, which does not have the entry before its end.
   private var repeats: [(origin: Origin, position: JournalPosition)] = []
   private var queries: [(origin: Origin, query: JournalQuery)] = []
 
-  init(_ entry: LogEntry, at cursor: EntryCursor, for proposal: Replica.Proposal?) {
+  init(_ entry: LogEntry, at cursor: EntryCursor, for proposal: Proposal?) {
     self.entry = entry
     self.cursor = cursor
     self.proposal = proposal

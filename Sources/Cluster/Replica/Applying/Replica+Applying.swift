@@ -48,11 +48,7 @@ extension Replica {
       outbox.configurationChanged = true
       observer?.applied(entry, ReplicaView(replica: self))
     case .command:
-      var proposal: Proposal?
-      while let first = proposals.first, first.index <= entry.index {
-        let candidate = proposals.removeFirst()
-        if candidate.index == entry.index && candidate.term == entry.term { proposal = candidate }
-      }
+      let proposal = proposals.take(for: entry)
       // Queries that came before this entry was proposed see nothing of it.
       if reads.hasRounds { evaluateReadRounds() }
       note?.begin(shard, entry.index, entry.term, place: 0)
@@ -127,7 +123,7 @@ extension Replica {
     snapshots.applied(commands: open.cursor.place)
     observer?.applied(entry, ReplicaView(replica: self))
   }
-  private func evaluate(_ read: GatheredRead, of proposal: Proposal?) {
+  private func evaluate(_ read: Gather.Read, of proposal: Proposal?) {
     proposal?.queries.withUnsafeBytes {
       evaluate(UnsafeRawBufferPointer(rebasing: $0[read.offset..<read.offset + read.length]), read.origin)
     }

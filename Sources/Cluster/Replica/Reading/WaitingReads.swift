@@ -6,7 +6,7 @@ import Base
 struct WaitingReads {
   struct Round {
     let context: UInt64
-    let reads: [Replica.GatheredRead]
+    let reads: [Gather.Read]
     let queries: [UInt8]
     /// Entries proposed before the queries came must be applied first, so that a connection reads its own writes.
     fileprivate let notBefore: LogIndex
@@ -36,7 +36,7 @@ struct WaitingReads {
   mutating func contextUsed() { nextContext += 1 }
   /// - Parameter notBefore: the end of the log.
   mutating func begin(
-    _ context: UInt64, _ reads: [Replica.GatheredRead], _ queries: [UInt8], notBefore: LogIndex
+    _ context: UInt64, _ reads: [Gather.Read], _ queries: [UInt8], notBefore: LogIndex
   ) {
     rounds.append(Round(context: context, reads: reads, queries: queries, notBefore: notBefore))
   }

@@ -37,9 +37,7 @@ extension Replica {
     guard gather.isEmpty, marker.stamp > lastProposedStamp, marker.stamp > machine.lastStamp else {
       return refuseMarker(marker.origin, "the shard is past that stamp")
     }
-    gather.exactStamp = marker.stamp
-    marker.envelope.withUnsafeBytes { gather.payload.append($0) }
-    gather.origins.append(marker.origin)
+    gather.add(marker: marker.envelope, for: marker.origin, at: marker.stamp)
     self.propose()
     guard !gather.isEmpty else { return }
     // It could not be proposed, and must not wait: what came after it would share its entry and its stamp.

@@ -1,0 +1,30 @@
+import Base
+
+/// An entry that was proposed here, and who waits for it.
+struct Proposal {
+  let index: LogIndex
+  let term: Term
+  /// Of each command.
+  let origins: [Origin]
+  let reads: [Gather.Read]
+  let queries: [UInt8]
+}
+
+/// Entries proposed in this leadership and not applied yet, oldest first.
+struct Proposals {
+  private var list: [Proposal] = []
+
+  @inline(__always) var isEmpty: Bool { list.isEmpty }
+  var count: Int { list.count }
+
+  mutating func append(_ proposal: consuming Proposal) { list.append(proposal) }
+  /// Takes the one that has become that entry. What stands before it has come to nothing.
+  mutating func take(for entry: LogEntry) -> Proposal? {
+    var found: Proposal?
+    while !list.isEmpty, list[0].index <= entry.index {
+      let first = list.removeFirst()
+      if first.index == entry.index && first.term == entry.term { found = first }
+    }
+    return found
+  }
+}
