@@ -59,8 +59,7 @@ final class Replica {
   var gather = Gather()
   var proposals = Proposals()
   var reads = WaitingReads()
-  /// Requests whose answer needs another shard's word, by the transaction they wait on: see `wait`.
-  var waiters: [TransactionID: [Origin]] = [:]
+  var waiters = Waiters()
   var edges = EdgeEpochs()
   /// What this replica has done since it started, for tests and INFO.
   var counters = ReplicaCounters()
@@ -158,11 +157,7 @@ final class Replica {
   /// A peer has begun anew, or is gone: what its streams said before counts no more.
   func forget(edge: UInt32) {
     edges.forget(edge)
-    // What still counts it asks again.
-    for (transaction, origins) in waiters {
-      let others = origins.filter { $0.edge != edge }
-      waiters[transaction] = others.isEmpty ? nil : others
-    }
+    waiters.forget(edge: edge)
   }
 
   @inline(__always)
@@ -342,7 +337,7 @@ final class Replica {
     applying.open?.proposal = nil
     proposals = Proposals()
     reads.giveUp()
-    waiters.removeAll()
+    waiters = Waiters()
     gather.reset()
     markers.removeAll()
   }

@@ -143,7 +143,7 @@ extension Replica {
       if !origin.isNobody { wait(origin, for: transaction, &reply) }
     case .completed(let transaction):
       let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
-      for waiter in waiters.removeValue(forKey: transaction) ?? [] { outbox.result(shard, waiter, bytes) }
+      for waiter in waiters.take(transaction) { outbox.result(shard, waiter, bytes) }
     case .factsWanted:
       guard !origin.isNobody else { return }
       reply.factsWanted()
@@ -159,21 +159,13 @@ extension Replica {
     }
   }
 
-  /// Has a request wait for a transaction that another shard has yet to answer. Repeats of it come from edges that send
-  /// everything again, which is the same request, and from terminals that lost patience, whose earlier one is given up at
-  /// its edge: so a few are all that can be waited for.
+  /// Has a request wait for a transaction that another shard has yet to answer.
   private func wait(_ origin: Origin, for transaction: TransactionID, _ reply: inout ReplyWriter) {
-    var waiting = waiters[transaction] ?? []
-    guard !waiting.contains(where: { $0.edge == origin.edge && $0.sequence == origin.sequence }) else { return }
-    if waiting.count >= Replica.waitersPerTransaction {
-      let start = reply.buffer.count
-      reply.error(.unknown, "another repeat of this request waits for its answer; repeat it with the same id")
-      outbox.result(shard, waiting.removeFirst(), UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
-    }
-    waiting.append(origin)
-    waiters[transaction] = waiting
+    guard let oldest = waiters.add(origin, for: transaction) else { return }
+    let start = reply.buffer.count
+    reply.error(.unknown, "another repeat of this request waits for its answer; repeat it with the same id")
+    outbox.result(shard, oldest, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
   }
-  static let waitersPerTransaction = 16
 
   func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
     applyReply.buffer.removeAll()
