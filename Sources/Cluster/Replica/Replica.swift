@@ -54,8 +54,7 @@ final class Replica {
   /// As leader: what entries are proposed by, if that is more than the state has met.
   var proposedSemantics = Semantics.first
 
-  /// Audits' markers that wait for this clock to come near their stamp.
-  var markers: [Marker] = []
+  var markers = Markers()
   var gather = Gather()
   var proposals = Proposals()
   var reads = WaitingReads()
@@ -339,7 +338,7 @@ final class Replica {
     reads.giveUp()
     waiters = Waiters()
     gather.reset()
-    markers.removeAll()
+    markers = Markers()
   }
 
   // MARK: Closed time and digests
