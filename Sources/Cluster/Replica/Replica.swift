@@ -69,11 +69,7 @@ final class Replica {
   /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
   var foundIndex = LogIndex(0)
   var wasLeader = false
-  /// Of the walks over the deliveries that are not settled, each in one or more parts: when the last part was, when this
-  /// walk began and when the one before did (monotonic µs); nil before the first of this leadership.
-  private var deliveryWalk: (part: UInt64, began: UInt64, before: UInt64?)?
-  /// Where among them it goes on.
-  private var deliveryPlaces = DeliveryPlaces()
+  private var deliveries = DeliveryWalk()
   var closed = ClosedTime()
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
@@ -326,8 +322,7 @@ final class Replica {
       observer?.leads(ReplicaView(replica: self))
       lastProposedStamp = machine.lastStamp
       foundIndex = raft.lastIndex
-      deliveryWalk = nil
-      deliveryPlaces = DeliveryPlaces()
+      deliveries = DeliveryWalk()
       return
     }
     // Everything that an edge sent here is refused or in doubt.
@@ -376,21 +371,16 @@ final class Replica {
   /// Sends again what other shards have not answered for a while, longer each time: see `DeliveryRetry`. Called some times
   /// a second. `interval`: between two looks; `patience`: what an answer takes when all is well (µs).
   func resendDeliveries(now: UInt64, interval: UInt64, patience: UInt64) {
-    guard hasTakenOver, !applying.isMidEntry, deliveryWalk.map({ now - $0.part >= interval }) ?? true else { return }
-    let isNewWalk = deliveryPlaces.isAtStart
-    let before = isNewWalk ? deliveryWalk?.began : deliveryWalk?.before
-    deliveryWalk = (now, isNewWalk ? now : deliveryWalk?.began ?? now, before)
-    let retry = DeliveryRetry(sinceLastWalk: before.map { now - $0 }, patience: patience)
+    guard hasTakenOver, !applying.isMidEntry,
+      let retry = deliveries.next(now: now, interval: interval, patience: patience)
+    else { return }
     let fresh = outbox.deliveries.count
-    machine.openDeliveries(from: &deliveryPlaces, into: &outbox)
+    machine.openDeliveries(from: &deliveries.places, into: &outbox)
     let open = outbox.deliveries[fresh...]
     let due = open.filter { retry.isDue(age: clock.microseconds &- $0.stamp.microseconds) }
     outbox.deliveries.replaceSubrange(fresh..., with: due)
     counters.deliveriesSentAgain += UInt64(due.count)
   }
   /// Who leads the other shards, or who can be reached, has changed: what was lost is sent again at once.
-  func resendAllDeliveries() {
-    deliveryWalk = nil
-    deliveryPlaces = DeliveryPlaces()
-  }
+  func resendAllDeliveries() { deliveries = DeliveryWalk() }
 }

@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// When open deliveries to other shards are sent again: after a while in which an answer should have come, then after twice
 /// that, and so on, up to a longest wait. What is known of a delivery is its age, so nothing is kept of each.
@@ -26,5 +27,24 @@ struct DeliveryRetry {
     if age < patience { return 0 }
     if age >= longest { return 64 + age / longest }
     return 64 - Int64((age / patience).leadingZeroBitCount)
+  }
+}
+
+/// Walks of a leader over the deliveries that are not settled, one after another, each in one or more parts. Moments are
+/// monotonic, in microseconds.
+struct DeliveryWalk {
+  /// Where among them it goes on.
+  var places = DeliveryPlaces()
+  /// When the last part was, when this walk began and when the one before did; nil before the first.
+  private var last: (part: UInt64, began: UInt64, before: UInt64?)?
+
+  /// The next part of the walk; nil: it is too early for one.
+  /// - Parameter interval: between two parts; `patience`: what an answer takes when all is well.
+  mutating func next(now: UInt64, interval: UInt64, patience: UInt64) -> DeliveryRetry? {
+    if let last, now - last.part < interval { return nil }
+    let isNewWalk = places.isAtStart
+    let before = isNewWalk ? last?.began : last?.before
+    last = (now, isNewWalk ? now : last?.began ?? now, before)
+    return DeliveryRetry(sinceLastWalk: before.map { now - $0 }, patience: patience)
   }
 }
