@@ -118,7 +118,7 @@ import Testing
       simulation.run(for: 7_000)
       guard burst % 12 == 11, seed > 303 else { continue }
       let replica = simulation.hosts[try leader(simulation)].node?.replicas[ShardID(1)]
-      underWay = max(underWay, replica?.proposals.count ?? 0)
+      underWay = max(underWay, replica?.leading.proposals.count ?? 0)
       switch (burst / 12 + Int(seed)) % 3 {
       case 0: if let heir = replica?.mostCompleteVoter { replica?.transferLeadership(to: heir) }
       case 1: replica?.stepDown()

@@ -51,6 +51,7 @@ ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
 READS = "Sources/Cluster/Replica/Reading/WaitingReads.swift"
+LEADING = "Sources/Cluster/Replica/Leading/LeaderState.swift"
 GATHER = "Sources/Cluster/Replica/Leading/Gather.swift"
 CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
@@ -232,7 +233,7 @@ BUGS = [
     Bug("asof-too-new", "a local read promises more than is applied",
         [(CLOSED, "applied >= index ? max(stamp, present) : present", "max(stamp, present)")]),
     Bug("takes-over-too-early", "a leader proposes before it has applied what it found",
-        [(REPLICA, "raft.mayLead && machine.lastIndex >= foundIndex }", "raft.mayLead }")]),
+        [(LEADING, "{ isLeading && applied >= foundIndex }", "{ isLeading }")]),
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
         [(GATHER, "let floor = max(last, latestDelivery)", "let floor = Stamp.zero")]),
     Bug("reads-see-later-entries", "a query sees what was asked for after it",

@@ -84,7 +84,7 @@ public final class Node: NodeCore {
     shards.absent.clearAway(but: snapshots.underWay, &turn.out)
     health.advance(sendsHome: isSecond)
     requests.advanceAudits(mostAhead: health.mostAhead)
-    for replica in replicas where !replica.markers.isEmpty { replica.isDirty = true }
+    for replica in replicas where !replica.leading.markers.isEmpty { replica.isDirty = true }
     health.continueStopping()
   }
 

@@ -8,8 +8,8 @@ extension ShardDesk {
   func driveOperations(_ replica: Replica, _ leaders: some KnowsLeaders) {
     guard replica.hasTakenOver, let directory, let topology = membership.topology else { return }
     let open = directory.operations.open
-    guard !open.isEmpty else { return replica.operationsProposed.removeAll() }
-    for operation in open where replica.operationsProposed[operation.number] != operation.revision {
+    guard !open.isEmpty else { return replica.leading.operationRevisions.removeAll() }
+    for operation in open where replica.leading.operationRevisions[operation.number] != operation.revision {
       guard let plan = operation.plan else { continue }
       var view = OperationView(record: operation, topology: topology, now: now.wall)
       for shard in operation.holds {
@@ -22,7 +22,7 @@ extension ShardDesk {
       var buffer = ByteBuffer(capacity: 256)
       DirectoryMachine.append(.advanceOperation, to: &buffer) { change.encode(into: &$0) }
       guard replica.addInternal(buffer.bytes) else { return }
-      replica.operationsProposed[operation.number] = operation.revision
+      replica.leading.operationRevisions[operation.number] = operation.revision
       replica.isDirty = true
       if change.state.isOver {
         log(.info, "operation \(operation.number) \(DirectoryMachine.word(of: change.state)): \(change.text)")

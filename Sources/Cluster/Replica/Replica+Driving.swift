@@ -86,7 +86,7 @@ extension Replica {
   /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
   func proposeCatalogue(from directory: DirectoryMachine) {
     guard hasTakenOver else { return }
-    let has = max(machine.catalogueVersion, catalogueProposed)
+    let has = max(machine.catalogueVersion, leading.catalogueVersion)
     guard has < directory.catalogueVersion else { return }
     guard has >= directory.droppedVersion else {
       quarantine(
@@ -101,7 +101,7 @@ extension Replica {
         Command.appendCatalogue(to: &buffer, slot: firstSlot, delta: $0)
       }
       guard addInternal(buffer.bytes) else { return }
-      catalogueProposed = version + 1
+      leading.catalogueVersion = version + 1
     }
     isDirty = true
   }

@@ -4,7 +4,7 @@ import Ledger
 /// By which rules entries are proposed and applied: see `Semantics`.
 extension Replica {
   /// What this leader proposes by.
-  var semantics: UInt8 { max(machine.semantics, proposedSemantics) }
+  var semantics: UInt8 { max(machine.semantics, leading.semantics) }
 
   /// As leader: all nodes know these semantics, so entries go by them from now on. One follows at once.
   func raiseSemantics(to wanted: UInt8) {
@@ -12,7 +12,7 @@ extension Replica {
     var buffer = ByteBuffer(capacity: 64)
     machine.appendNothing(to: &buffer)
     guard addInternal(buffer.bytes) else { return }
-    proposedSemantics = wanted
+    leading.semantics = wanted
     isDirty = true
   }
 

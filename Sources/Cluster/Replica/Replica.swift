@@ -44,32 +44,18 @@ final class Replica {
   var raft: RaftGroup
   /// Something has happened since the last turn.
   var isDirty = true
-  /// The catalogue's version up to which deltas have been proposed in this leadership; of the directory: up to which they
-  /// have been proposed to be dropped.
-  var catalogueProposed: UInt32 = 0
-  /// Of the directory, as leader: by operation, the revision of its record to which a change has been proposed.
-  var operationsProposed: [UInt64: UInt32] = [:]
   var outbox = ReplicaOutbox()
   let limits: ReplicaLimits
-  /// As leader: what entries are proposed by, if that is more than the state has met.
-  var proposedSemantics = Semantics.first
 
-  var markers = Markers()
+  var leading = LeaderState()
   var gather = Gather()
-  var proposals = Proposals()
   var reads = WaitingReads()
-  var waiters = Waiters()
   var edges = EdgeEpochs()
   /// What this replica has done since it started, for tests and INFO.
   var counters = ReplicaCounters()
   var reply = ReplyWriter(capacity: 4096)
   var applyReply = ReplyWriter(capacity: 4096)
-  var lastProposedStamp = Stamp.zero
   var applying = Applying()
-  /// As leader: the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
-  var foundIndex = LogIndex(0)
-  var wasLeader = false
-  private var deliveries = DeliveryWalk()
   var closed = ClosedTime()
   /// As leader: what replicas say of their states.
   var digests = DigestComparison()
@@ -109,7 +95,7 @@ final class Replica {
   /// So much is to be applied that who waits for it is better told.
   var isReplaying: Bool { applying.backlog.commands > limits.replayPatience }
   /// Leads, and has applied all that earlier leaders may have committed.
-  var hasTakenOver: Bool { isLeader && wasLeader && raft.mayLead && machine.lastIndex >= foundIndex }
+  var hasTakenOver: Bool { isLeader && raft.mayLead && leading.hasTakenOver(applied: machine.lastIndex) }
 
   // MARK: Requests
 
@@ -118,7 +104,7 @@ final class Replica {
   func receive(
     edge: UInt32, epoch: UInt32, message: UInt64, count: UInt32, items: UnsafeRawBufferPointer
   ) throws(MalformedBytes) {
-    let isOpen = isLeader && wasLeader && raft.mayLead && raft.transferringTo == .none
+    let isOpen = isLeader && leading.isLeading && raft.mayLead && raft.transferringTo == .none
     switch edges.receive(message, of: epoch, from: edge, isOpen: isOpen) {
     case .taken: break
     case .old: return
@@ -152,7 +138,7 @@ final class Replica {
   /// A peer has begun anew, or is gone: what its streams said before counts no more.
   func forget(edge: UInt32) {
     edges.forget(edge)
-    waiters.forget(edge: edge)
+    leading.waiters.forget(edge: edge)
   }
 
   @inline(__always)
@@ -212,20 +198,20 @@ final class Replica {
   /// Whether what was gathered is to be an entry of its own now. While a majority is near, the log is what takes long: an
   /// entry at a time gathers the most. Where it is far, an entry leaves at once: the logs take many in one write anyway.
   private var mayPropose: Bool {
-    if proposals.isEmpty { return true }
+    if leading.proposals.isEmpty { return true }
     return isMajorityFar && !hasBacklog && raft.uncommittedBytes < limits.inFlightBytes
   }
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
-    let stamp = gather.stamp(after: max(lastProposedStamp, machine.lastStamp), clock: clock)
+    let stamp = gather.stamp(after: max(leading.lastStamp, machine.lastStamp), clock: clock)
     gather.seal(at: stamp, over: earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
     do {
       let index = try raft.propose(gather.payload.array)
-      lastProposedStamp = stamp
+      leading.passed(stamp)
       snapshots.logged(bytes: gather.byteCount)
       reads.proposed(index)
-      proposals.append(gather.take(index, raft.term))
+      leading.proposals.append(gather.take(index, raft.term))
     } catch {
       // Not leader any more, or too much uncommitted: what was gathered stays, and `turn` decides.
     }
@@ -253,7 +239,7 @@ final class Replica {
     guard halt.goesOn else { return }
     self.clock = clock
     self.earliest = earliest
-    if isLeader != wasLeader { leadershipChanged() }
+    if isLeader != leading.isLeading { leadershipChanged() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.origins.isEmpty {
@@ -301,7 +287,7 @@ final class Replica {
     }
     applying.backlog.add(&ready.committed)
     applyBacklog()
-    if isLeader != wasLeader { leadershipChanged() }
+    if isLeader != leading.isLeading { leadershipChanged() }
   }
 
   private func show(_ messages: [Message], to observer: any ReplicaObserver) {
@@ -313,27 +299,19 @@ final class Replica {
   }
 
   func leadershipChanged() {
-    wasLeader = isLeader
     outbox.roleChanged = true
-    catalogueProposed = 0
-    operationsProposed.removeAll()
-    proposedSemantics = Semantics.first
-    if isLeader {
+    guard !isLeader else {
+      leading = LeaderState(found: raft.lastIndex, lastStamp: machine.lastStamp)
       observer?.leads(ReplicaView(replica: self))
-      lastProposedStamp = machine.lastStamp
-      foundIndex = raft.lastIndex
-      deliveries = DeliveryWalk()
       return
     }
+    leading = LeaderState()
     // Everything that an edge sent here is refused or in doubt.
     for (edge, epoch) in edges.close() { outbox.doubts.append((edge, epoch, raft.leader.node)) }
     closed.giveUp()
     applying.open?.proposal = nil
-    proposals = Proposals()
     reads.giveUp()
-    waiters = Waiters()
     gather.reset()
-    markers = Markers()
   }
 
   // MARK: Closed time and digests
@@ -343,7 +321,7 @@ final class Replica {
     guard isLeader, raft.mayLead, !closed.isAsking, let earliest else { return }
     guard let context = beginRound() else { return }
     // What is proposed from now on is stamped later.
-    lastProposedStamp = max(clock, machine.lastStamp, lastProposedStamp)
+    leading.passed(max(clock, machine.lastStamp))
     closed.ask(context, at: earliest, last: raft.lastIndex)
   }
   /// A leader's word: everything up to that stamp is in the log up to that index.
@@ -372,15 +350,15 @@ final class Replica {
   /// a second. `interval`: between two looks; `patience`: what an answer takes when all is well (µs).
   func resendDeliveries(now: UInt64, interval: UInt64, patience: UInt64) {
     guard hasTakenOver, !applying.isMidEntry,
-      let retry = deliveries.next(now: now, interval: interval, patience: patience)
+      let retry = leading.deliveries.next(now: now, interval: interval, patience: patience)
     else { return }
     let fresh = outbox.deliveries.count
-    machine.openDeliveries(from: &deliveries.places, into: &outbox)
+    machine.openDeliveries(from: &leading.deliveries.places, into: &outbox)
     let open = outbox.deliveries[fresh...]
     let due = open.filter { retry.isDue(age: clock.microseconds &- $0.stamp.microseconds) }
     outbox.deliveries.replaceSubrange(fresh..., with: due)
     counters.deliveriesSentAgain += UInt64(due.count)
   }
   /// Who leads the other shards, or who can be reached, has changed: what was lost is sent again at once.
-  func resendAllDeliveries() { deliveries = DeliveryWalk() }
+  func resendAllDeliveries() { leading.deliveries = DeliveryWalk() }
 }

@@ -38,12 +38,12 @@ extension ShardDesk {
     guard let directory, let topology = membership.topology, replica.hasTakenOver else { return }
     let known = topology.shards.map { leaders.leader(of: $0.shard).catalogueVersion }
     guard let spread = known.min() else { return }
-    let dropped = max(directory.droppedVersion, replica.catalogueProposed)
+    let dropped = max(directory.droppedVersion, replica.leading.catalogueVersion)
     guard spread > dropped, Int(spread - dropped) >= configuration.deltasKept else { return }
     var buffer = ByteBuffer(capacity: 16)
     DirectoryMachine.append(.spread, to: &buffer) { $0.append(spread) }
     guard replica.addInternal(buffer.bytes) else { return }
-    replica.catalogueProposed = spread
+    replica.leading.catalogueVersion = spread
     replica.isDirty = true
   }
 

@@ -48,7 +48,7 @@ extension Replica {
       outbox.configurationChanged = true
       observer?.applied(entry, ReplicaView(replica: self))
     case .command:
-      let proposal = proposals.take(for: entry)
+      let proposal = leading.proposals.take(for: entry)
       // Queries that came before this entry was proposed see nothing of it.
       if reads.hasRounds { evaluateReadRounds() }
       note?.begin(shard, entry.index, entry.term, place: 0)
@@ -68,7 +68,7 @@ extension Replica {
     note?.begin(shard, open.entry.index, open.entry.term, place: open.cursor.place)
     defer { note?.end(shard) }
     reply.buffer.removeAll()
-    reply.isDiscarded = open.proposal == nil && waiters.isEmpty
+    reply.isDiscarded = open.proposal == nil && leading.waiters.isEmpty
     defer { reply.isDiscarded = false }
     var isOver = false
     repeat {
@@ -143,7 +143,7 @@ extension Replica {
       if !origin.isNobody { wait(origin, for: transaction, &reply) }
     case .completed(let transaction):
       let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
-      for waiter in waiters.take(transaction) { outbox.result(shard, waiter, bytes) }
+      for waiter in leading.waiters.take(transaction) { outbox.result(shard, waiter, bytes) }
     case .factsWanted:
       guard !origin.isNobody else { return }
       reply.factsWanted()
@@ -161,7 +161,7 @@ extension Replica {
 
   /// Has a request wait for a transaction that another shard has yet to answer.
   private func wait(_ origin: Origin, for transaction: TransactionID, _ reply: inout ReplyWriter) {
-    guard let oldest = waiters.add(origin, for: transaction) else { return }
+    guard let oldest = leading.waiters.add(origin, for: transaction) else { return }
     let start = reply.buffer.count
     reply.error(.unknown, "another repeat of this request waits for its answer; repeat it with the same id")
     outbox.result(shard, oldest, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
@@ -215,7 +215,7 @@ extension Replica {
   ) {
     guard halt.quarantine(reason) else { return }
     applying.drop()
-    if wasLeader { leadershipChanged() }
+    if leading.isLeading { leadershipChanged() }
     outbox.alarms.append("shard \(shard.rawValue) is quarantined here: \(reason); \(advice)")
     isDirty = true
   }

@@ -3,7 +3,7 @@ import Base
 extension Replica {
   func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
     let marker = Marker(stamp: wanted, envelope: Array(envelope), origin: origin)
-    guard markers.add(marker, clock: clock) else {
+    guard leading.markers.add(marker, clock: clock) else {
       return refuseMarker(origin, "the shard cannot take a marker at that stamp")
     }
     proposeMarkers()
@@ -11,13 +11,13 @@ extension Replica {
 
   /// Proposes the markers that are due.
   func proposeMarkers() {
-    guard !markers.isEmpty else { return }
-    for marker in markers.takeDue(clock: clock) { propose(marker) }
+    guard !leading.markers.isEmpty else { return }
+    for marker in leading.markers.takeDue(clock: clock) { propose(marker) }
   }
 
   private func propose(_ marker: Marker) {
     if !gather.isEmpty { self.propose() }
-    guard gather.isEmpty, marker.stamp > lastProposedStamp, marker.stamp > machine.lastStamp else {
+    guard gather.isEmpty, marker.stamp > leading.lastStamp, marker.stamp > machine.lastStamp else {
       return refuseMarker(marker.origin, "the shard is past that stamp")
     }
     gather.add(marker: marker.envelope, for: marker.origin, at: marker.stamp)

@@ -1,0 +1,43 @@
+import Base
+import Ledger
+
+/// What belongs to one leadership: it begins anew with each, and is nothing where the replica does not lead (the volatile
+/// state on leaders of Raft's figure 2, one floor up).
+struct LeaderState {
+  /// The replica has taken notice that it leads. It takes requests from then on.
+  let isLeading: Bool
+  /// The end of the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
+  private let foundIndex: LogIndex
+  /// The next entry is to be stamped later than this.
+  private(set) var lastStamp: Stamp
+  var proposals = Proposals()
+  var waiters = Waiters()
+  var markers = Markers()
+  var deliveries = DeliveryWalk()
+  /// The catalogue's version up to which deltas have been proposed; of the directory: up to which they have been proposed to
+  /// be dropped.
+  var catalogueVersion: UInt32 = 0
+  /// Of the directory: by operation, the revision of its record to which a change has been proposed.
+  var operationRevisions: [UInt64: UInt32] = [:]
+  /// What entries are proposed by, if that is more than the state has met.
+  var semantics = Semantics.first
+
+  /// Of a replica that does not lead.
+  init() {
+    isLeading = false
+    foundIndex = LogIndex(0)
+    lastStamp = .zero
+  }
+  /// Of one that begins to.
+  /// - Parameter lastStamp: of the entries that are applied.
+  init(found: LogIndex, lastStamp: Stamp) {
+    isLeading = true
+    foundIndex = found
+    self.lastStamp = lastStamp
+  }
+
+  /// All that earlier leaders may have committed is applied.
+  @inline(__always) func hasTakenOver(applied: LogIndex) -> Bool { isLeading && applied >= foundIndex }
+  /// An entry was stamped so, or something was promised of the moments before.
+  @inline(__always) mutating func passed(_ stamp: Stamp) { lastStamp = max(lastStamp, stamp) }
+}
