@@ -14,9 +14,7 @@ extension Replica {
 
   func tick(clock: Stamp, earliest: Stamp?) {
     guard quarantined == nil else { return }
-    // The same for all shards, so that one stamp tells of many of them how far their past is closed.
-    self.clock = clock
-    self.earliest = earliest
+    self.clock = TurnClock(own: clock, earliest: earliest)
     raft.tick()
     beginClosing()
     isDirty = true

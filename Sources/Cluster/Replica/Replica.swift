@@ -71,6 +71,7 @@ final class Replica {
   /// Since when it has known no leader, or was last told (monotonic µs).
   var leaderlessSince: UInt64?
   var halt = Halt()
+  var clock = TurnClock()
   /// Where the entry that is being applied is noted.
   var note: ApplyingNote?
   var observer: (any ReplicaObserver)?
@@ -177,23 +178,11 @@ final class Replica {
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
   @discardableResult
   func addInternal(_ envelope: UnsafeRawBufferPointer, after stamp: Stamp = .zero) -> Bool {
-    guard isLeader, raft.mayLead, isWithinReach(stamp) else { return false }
+    guard isLeader, raft.mayLead, clock.isWithinReach(stamp, last: machine.lastStamp) else { return false }
     return gather.add(unasked: envelope, after: stamp, within: limits.gatherBytes + limits.entryBytes)
   }
 
-  /// Stamps of others, deliveries' and markers', that are further ahead are not proposed: followers would not take them (µs).
-  static let stampTolerance: Int64 = 1_000_000
-  /// Whether followers would take an entry of that stamp.
-  func isWithinReach(_ stamp: Stamp) -> Bool {
-    stamp <= machine.lastStamp || stamp.microseconds &- clock.microseconds <= Replica.stampTolerance
-  }
-
   // MARK: Proposing
-
-  /// The clock of this turn: stamps are never earlier than the last.
-  var clock = Stamp.zero
-  /// What the earliest clock of the cluster says in this turn: what is promised to readers goes by that. Nil: not known.
-  var earliest: Stamp?
 
   /// Whether what was gathered is to be an entry of its own now. While a majority is near, the log is what takes long: an
   /// entry at a time gathers the most. Where it is far, an entry leaves at once: the logs take many in one write anyway.
@@ -204,8 +193,8 @@ final class Replica {
 
   func propose() {
     guard !gather.origins.isEmpty, hasTakenOver else { return }
-    let stamp = gather.stamp(after: max(leading.lastStamp, machine.lastStamp), clock: clock)
-    gather.seal(at: stamp, over: earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
+    let stamp = gather.stamp(after: max(leading.lastStamp, machine.lastStamp), clock: clock.own)
+    gather.seal(at: stamp, over: clock.earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
     do {
       let index = try raft.propose(gather.payload.array)
       leading.passed(stamp)
@@ -237,8 +226,7 @@ final class Replica {
   /// whether there is more to apply than `Applying.allowance` admits.
   func turn(clock: Stamp, earliest: Stamp?) {
     guard halt.goesOn else { return }
-    self.clock = clock
-    self.earliest = earliest
+    self.clock = TurnClock(own: clock, earliest: earliest)
     if isLeader != leading.isLeading { leadershipChanged() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
@@ -318,10 +306,10 @@ final class Replica {
 
   /// As leader, now and then: see `ClosedTime`.
   func beginClosing() {
-    guard isLeader, raft.mayLead, !closed.isAsking, let earliest else { return }
+    guard isLeader, raft.mayLead, !closed.isAsking, let earliest = clock.earliest else { return }
     guard let context = beginRound() else { return }
     // What is proposed from now on is stamped later.
-    leading.passed(max(clock, machine.lastStamp))
+    leading.passed(max(clock.own, machine.lastStamp))
     closed.ask(context, at: earliest, last: raft.lastIndex)
   }
   /// A leader's word: everything up to that stamp is in the log up to that index.
@@ -355,7 +343,7 @@ final class Replica {
     let fresh = outbox.deliveries.count
     machine.openDeliveries(from: &leading.deliveries.places, into: &outbox)
     let open = outbox.deliveries[fresh...]
-    let due = open.filter { retry.isDue(age: clock.microseconds &- $0.stamp.microseconds) }
+    let due = open.filter { retry.isDue(age: clock.age(of: $0.stamp)) }
     outbox.deliveries.replaceSubrange(fresh..., with: due)
     counters.deliveriesSentAgain += UInt64(due.count)
   }

@@ -3,7 +3,7 @@ import Base
 extension Replica {
   func addMarker(_ envelope: UnsafeRawBufferPointer, at wanted: Stamp, _ origin: Origin) {
     let marker = Marker(stamp: wanted, envelope: Array(envelope), origin: origin)
-    guard leading.markers.add(marker, clock: clock) else {
+    guard leading.markers.add(marker, clock: clock.own) else {
       return refuseMarker(origin, "the shard cannot take a marker at that stamp")
     }
     proposeMarkers()
@@ -12,7 +12,7 @@ extension Replica {
   /// Proposes the markers that are due.
   func proposeMarkers() {
     guard !leading.markers.isEmpty else { return }
-    for marker in leading.markers.takeDue(clock: clock) { propose(marker) }
+    for marker in leading.markers.takeDue(clock: clock.own) { propose(marker) }
   }
 
   private func propose(_ marker: Marker) {
