@@ -247,4 +247,14 @@ import Testing
     record.offered(now: 10, pause: 5)
     #expect(record.nextOffer == 15)
   }
+
+  @Test func thatThereIsNoLeaderIsToldAfterAWhileAndAgain() {
+    var record = LeadershipRecord()
+    var told: [UInt64] = []
+    for now in stride(from: 100, through: 180, by: 10) as StrideThrough<UInt64> {
+      // There is one for a moment.
+      if record.note(isLeaderless: now != 120, for: 20, now: now) { told.append(now) }
+    }
+    #expect(told == [150, 170])
+  }
 }

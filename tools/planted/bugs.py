@@ -283,7 +283,7 @@ BUGS = [
         [("Sources/Cluster/Clients/ClientTable.swift", "    guard index.removeValue(forKey: client.id) != nil else { return }\n",
           "    index[client.id] = nil\n")]),
     Bug("repeat-refused-when-short", "what was answered is not answered again while memory is short",
-        [(REPLICA, "    case .stands(let position): return outbox", "    case .stands(let position) where sheddingOfGrowth == nil: return outbox"),
+        [(REPLICA, "    case .stands(let position): return outbox", "    case .stands(let position) where shedding.growing == nil: return outbox"),
          (REPLICA, "    case .none: reply.error(.busy, reason)\n", "    default: reply.error(.busy, reason)\n")]),
     Bug("refund-refused-at-the-limit", "at the limit of memory every write is refused",
         [(SHEDDING, "    guard !short.isEmpty else { return nil }\n    return",

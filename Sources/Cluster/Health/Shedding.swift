@@ -1,6 +1,18 @@
 import Base
 import Raft
 
+/// Why commands of terminals are not taken by a replica.
+struct SheddingReasons {
+  /// Of all that come; nil: they are taken.
+  var all: String?
+  /// Of those that make state grow; nil: they are taken.
+  var growing: String?
+
+  var isAny: Bool { all != nil || growing != nil }
+  /// - Parameter grows: whether the command makes state grow.
+  func reason(_ grows: () -> Bool) -> String? { all ?? (growing != nil && grows() ? growing : nil) }
+}
+
 /// Whose writes are refused, and why: where this node, or too many of a shard's voters, lack room or memory, or have more to
 /// do than they get through.
 final class Shedding: Coordinator {
@@ -35,13 +47,14 @@ final class Shedding: Coordinator {
     let isAnyFull = facts.disk.isFull || facts.disk.refusesBatches || peers.others.contains { $0.condition.disk.isFull }
     guard isAnyFull || isMemoryShort(facts) || isBehind(facts) || !facts.pinning.isEmpty || isShedding else { return }
     for replica in replicas {
-      replica.shedding = reason(replica, facts, hasHeir)
-      replica.sheddingOfGrowth = replica.isLeader ? memoryReason(replica, facts, from: .over) : nil
+      replica.shedding = SheddingReasons(
+        all: reason(replica, facts, hasHeir),
+        growing: replica.isLeader ? memoryReason(replica, facts, from: .over) : nil)
     }
   }
 
   private var isShedding: Bool {
-    replicas.contains { $0.shedding != nil || $0.sheddingOfGrowth != nil }
+    replicas.contains { $0.shedding.isAny }
   }
 
   /// Why writes of a shard are refused here; nil if they are not.

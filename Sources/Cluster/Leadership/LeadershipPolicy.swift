@@ -197,6 +197,8 @@ struct LeadershipRecord {
   private(set) var restsUntil: UInt64?
   /// After an offer, so long is served.
   private(set) var nextOffer: UInt64 = 0
+  /// Since when it has known no leader, or since that was last told.
+  private var leaderlessSince: UInt64?
 
   var isResting: Bool { restsUntil != nil }
 
@@ -214,4 +216,15 @@ struct LeadershipRecord {
     restsUntil = now + 2 * LeadershipPolicy.handOver
   }
   mutating func offered(now: UInt64, pause: UInt64) { nextOffer = now + pause }
+  /// Now and then. True: it has known no leader for so long, and that is to be told, again and again.
+  mutating func note(isLeaderless: Bool, for patience: UInt64, now: UInt64) -> Bool {
+    guard isLeaderless else {
+      leaderlessSince = nil
+      return false
+    }
+    let since = leaderlessSince ?? now
+    let isDue = now - since >= patience
+    leaderlessSince = isDue ? now : since
+    return isDue
+  }
 }

@@ -62,14 +62,10 @@ final class Replica {
   var snapshots = SnapshotSchedule()
   /// The nearest majority of voters takes longer to answer than a log takes to write. For the Node to set.
   var isMajorityFar = false
-  /// Why commands of terminals are not taken; nil: they are. For the Node to set.
-  var shedding: String?
-  /// Why those are not taken that make state grow; nil: they are.
-  var sheddingOfGrowth: String?
+  /// For the Node to set.
+  var shedding = SheddingReasons()
   /// For the Node to keep.
   var leadership = LeadershipRecord()
-  /// Since when it has known no leader, or was last told (monotonic µs).
-  var leaderlessSince: UInt64?
   var halt = Halt()
   var clock = TurnClock()
   /// Where the entry that is being applied is noted.
@@ -112,7 +108,7 @@ final class Replica {
     case .refused(let first): return outbox.refusals.append((edge, epoch, first, raft.leader.node))
     }
     var reader = ByteReader(items)
-    let isShedding = shedding != nil || sheddingOfGrowth != nil
+    let isShedding = shedding.isAny
     let isReplaying = isReplaying && !hasTakenOver
     for _ in 0..<count {
       let sequence = try reader.read(UInt64.self)
@@ -127,7 +123,7 @@ final class Replica {
       if flags.contains(.marker) {
         addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
       } else if isShedding, !flags.contains(.query),
-        let reason = shedding ?? (machine.grows(by: envelope) ? sheddingOfGrowth : nil)
+        let reason = shedding.reason({ machine.grows(by: envelope) })
       {
         shed(envelope, origin, because: reason)
       } else {

@@ -109,14 +109,9 @@ extension StatusDesk {
   /// Once a second.
   func watchForLeaders() {
     for replica in replicas {
-      guard replica.leader == .none, !replica.raft.configuration.voters.isEmpty else {
-        replica.leaderlessSince = nil
-        continue
-      }
-      let since = replica.leaderlessSince ?? now.monotonic
-      replica.leaderlessSince = since
-      guard now.monotonic - since >= StatusDesk.leaderlessAlarm else { continue }
-      replica.leaderlessSince = now.monotonic
+      let isLeaderless = replica.leader == .none && !replica.raft.configuration.voters.isEmpty
+      guard replica.leadership.note(isLeaderless: isLeaderless, for: StatusDesk.leaderlessAlarm, now: now.monotonic)
+      else { continue }
       let voters = replica.raft.configuration.voters.map(\.node)
       let near = voters.filter { peers[$0]?.isConnectedOrSelf == true }
       let shard = replica.shard == .directory ? "the directory" : "shard=\(replica.shard.rawValue)"
