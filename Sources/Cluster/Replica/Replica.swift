@@ -37,39 +37,46 @@ struct ReplicaCounters: Sendable {
 /// effect in the order sent, and the commit of the entry, proposed after the query arrived, proves leadership. Queries
 /// that find nothing to ride on share a ReadIndex round (Raft §6.4).
 ///
+/// What it keeps is in parts. Each decides over values that it is given, and gives back what came of it; none holds the
+/// replica. The replica asks them, and carries from one to the other.
+///
 /// A replica shares nothing with others: it takes calls and fills its `outbox`, which the Node empties.
 final class Replica {
   let shard: ShardID
   private(set) var machine: any Machine
   var raft: RaftGroup
+  let limits: ReplicaLimits
+  var outbox = ReplicaOutbox()
   /// Something has happened since the last turn.
   var isDirty = true
-  var outbox = ReplicaOutbox()
-  let limits: ReplicaLimits
+  var clock = TurnClock()
 
+  // As leader: what others ask of it.
   var leading = LeaderState()
+  var edges = EdgeEpochs()
   var gather = Gather()
   var reads = WaitingReads()
-  var edges = EdgeEpochs()
-  /// What this replica has done since it started, for tests and INFO.
-  var counters = ReplicaCounters()
-  var reply = ReplyWriter(capacity: 4096)
-  var applyReply = ReplyWriter(capacity: 4096)
-  var applying = Applying()
-  var closed = ClosedTime()
-  /// As leader: what replicas say of their states.
+  /// What replicas say of their states.
   var digests = DigestComparison()
-  var snapshots = SnapshotSchedule()
-  /// The nearest majority of voters takes longer to answer than a log takes to write. For the Node to set.
-  var isMajorityFar = false
-  /// For the Node to set.
-  var shedding = SheddingReasons()
-  /// For the Node to keep.
-  var leadership = LeadershipRecord()
+
+  // As any replica: what is committed.
+  var applying = Applying()
   var halt = Halt()
-  var clock = TurnClock()
+  var closed = ClosedTime()
+  var snapshots = SnapshotSchedule()
   /// Where the entry that is being applied is noted.
   var note: ApplyingNote?
+  var reply = ReplyWriter(capacity: 4096)
+  var applyReply = ReplyWriter(capacity: 4096)
+
+  // For the Node to set and to keep.
+  var shedding = SheddingReasons()
+  /// The nearest majority of voters takes longer to answer than a log takes to write.
+  var isMajorityFar = false
+  var leadership = LeadershipRecord()
+
+  /// What this replica has done since it started, for tests and INFO.
+  var counters = ReplicaCounters()
   var observer: (any ReplicaObserver)?
 
   init(
