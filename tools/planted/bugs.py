@@ -51,7 +51,6 @@ ABSENT = "Sources/Cluster/Replica/AbsentReplicas.swift"
 CHANGES = "Sources/Cluster/Directory/ChangeRequests.swift"
 DRIVING = "Sources/Cluster/Replica/Replica+Driving.swift"
 READS = "Sources/Cluster/Replica/Reading/WaitingReads.swift"
-LEADING = "Sources/Cluster/Replica/Leading/LeaderState.swift"
 GATHER = "Sources/Cluster/Replica/Leading/Gather.swift"
 CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
@@ -233,11 +232,11 @@ BUGS = [
     Bug("asof-too-new", "a local read promises more than is applied",
         [(CLOSED, "applied >= index ? max(stamp, present) : present", "max(stamp, present)")]),
     Bug("takes-over-too-early", "a leader proposes before it has applied what it found",
-        [(LEADING, "{ isLeading && applied >= foundIndex }", "{ isLeading }")]),
+        [(REPLICA, "raft.mayLead && machine.lastIndex >= leading.foundIndex\n", "raft.mayLead\n")]),
     Bug("stamps-not-rising", "an entry's stamp may be that of the one before",
         [(GATHER, "let floor = max(last, latestDelivery)", "let floor = Stamp.zero")]),
     Bug("reads-see-later-entries", "a query sees what was asked for after it",
-        [(APPLYING, "      if reads.hasRounds { evaluateReadRounds() }\n", "")]),
+        [(APPLYING, "      evaluateReadRounds()\n", "")]),
     Bug("read-before-earlier-entries", "a read is answered before the entries that were proposed before it are applied",
         [(READS, "rounds[place].index = max(index, rounds[place].notBefore)", "rounds[place].index = index")]),
     Bug("asof-by-own-clock", "a leader promises by its own clock, which may be ahead of the next one's",

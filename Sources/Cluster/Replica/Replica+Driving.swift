@@ -22,7 +22,7 @@ extension Replica {
   func step(_ message: Message) {
     // What comes would be kept for ever: no turn takes it on.
     guard quarantined == nil else { return }
-    if message.kind == .append, !message.entries.isEmpty, halt.isFull(waiting: applying.backlog.bytes) { return }
+    if halt.isFull(waiting: applying.backlog.bytes), message.kind == .append, !message.entries.isEmpty { return }
     raft.step(message)
     isDirty = true
   }

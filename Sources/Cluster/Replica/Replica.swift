@@ -99,7 +99,10 @@ final class Replica {
   /// So much is to be applied that who waits for it is better told.
   var isReplaying: Bool { applying.backlog.commands > limits.replayPatience }
   /// Leads, and has applied all that earlier leaders may have committed.
-  var hasTakenOver: Bool { isLeader && raft.mayLead && leading.hasTakenOver(applied: machine.lastIndex) }
+  var hasTakenOver: Bool {
+    // Without a call of a method of the part, for which it would be copied.
+    isLeader && leading.isLeading && raft.mayLead && machine.lastIndex >= leading.foundIndex
+  }
 
   // MARK: Requests
 

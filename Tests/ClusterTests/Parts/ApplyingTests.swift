@@ -76,7 +76,7 @@ private func entry(_ index: UInt64, commands: UInt32 = 2) -> LogEntry {
 /// How far a replica goes on applying.
 @Suite struct ApplyingTests {
   private var applying = Applying()
-  private let open = OpenEntry(entry(1), at: EntryCursor(offset: 0, left: 2), for: nil)
+  private let open = OpenEntry(entry: entry(1), cursor: EntryCursor(offset: 0, left: 2), proposal: nil)
 
   @Test mutating func anEntryThatIsPoisonedIsNotBegunAndOneThatIsBegunIsEnded() {
     var halt = Halt()

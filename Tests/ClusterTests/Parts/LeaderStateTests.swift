@@ -7,15 +7,36 @@ import Testing
 
 /// What begins anew with each leadership.
 @Suite struct LeaderStateTests {
-  @Test func aLeaderHasTakenOverOnceWhatItFoundIsApplied() {
-    let leading = LeaderState(found: LogIndex(7), lastStamp: .zero)
-    #expect(leading.isLeading && !leading.hasTakenOver(applied: LogIndex(6)))
-    #expect(leading.hasTakenOver(applied: LogIndex(7)) && leading.hasTakenOver(applied: LogIndex(8)))
+  /// A replica that has no peers.
+  private func lone() throws -> Replica {
+    let raft = try RaftGroup(
+      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1)]), entries: [])
+    return Replica(shard: .directory, machine: DirectoryMachine(), raft: raft)
+  }
+  /// All that it can do, with a disk that is done at once.
+  private func turn(_ replica: Replica) {
+    var isOver = false
+    while !isOver {
+      replica.applying.allowance = 1_000
+      replica.turn(clock: Stamp(microseconds: 10), earliest: nil)
+      let persist = replica.outbox.persist
+      replica.outbox = ReplicaOutbox()
+      for write in persist { replica.persisted(write.sequence) }
+      isOver = persist.isEmpty
+    }
   }
 
-  @Test func aReplicaThatDoesNotLeadHasTakenOverNothing() {
-    let leading = LeaderState()
-    #expect(!leading.isLeading && !leading.hasTakenOver(applied: LogIndex(9)))
+  @Test func aLeaderHasTakenOverOnceWhatItFoundIsApplied() throws {
+    let replica = try lone()
+    #expect(!replica.hasTakenOver, "it does not lead")
+    replica.campaign()
+    turn(replica)
+    #expect(replica.hasTakenOver && replica.leading.foundIndex == replica.machine.lastIndex)
+    replica.leading = LeaderState(found: replica.machine.lastIndex + 1, lastStamp: .zero)
+    #expect(!replica.hasTakenOver, "an entry that it found is not applied")
+    replica.leading = LeaderState()
+    #expect(!replica.hasTakenOver, "it has not taken notice that it leads")
   }
 
   @Test func stampsArePassedForGood() {
@@ -27,20 +48,9 @@ import Testing
 
   /// One that has led, and leads again.
   @Test func nothingOfALeadershipIsLeftInTheNext() throws {
-    let raft = try RaftGroup(
-      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(), snapshotIndex: LogIndex(0),
-      snapshotTerm: Term(0), configuration: Configuration(founders: [NodeID(1)]), entries: [])
-    let replica = Replica(shard: .directory, machine: DirectoryMachine(), raft: raft)
-    func turn() {
-      repeat {
-        replica.turn(clock: Stamp(microseconds: 10), earliest: nil)
-        for persist in replica.outbox.persist { replica.persisted(persist.sequence) }
-        defer { replica.outbox = ReplicaOutbox() }
-        if replica.outbox.persist.isEmpty { break }
-      } while true
-    }
+    let replica = try lone()
     replica.campaign()
-    turn()
+    turn(replica)
     #expect(replica.isLeader && replica.leading.isLeading && replica.leading.lastStamp == .zero)
     replica.leading.catalogueVersion = 4
     replica.leading.operationRevisions[1] = 1
@@ -56,7 +66,7 @@ import Testing
     #expect(!replica.leading.isLeading && replica.gather.isEmpty)
     #expect(replica.outbox.doubts.map(\.edge) == [1], "the edge is told")
     replica.campaign()
-    turn()
+    turn(replica)
     let leading = replica.leading
     #expect(leading.isLeading && leading.catalogueVersion == 0 && leading.operationRevisions.isEmpty)
     #expect(leading.semantics == Semantics.first && leading.lastStamp == replica.machine.lastStamp)

@@ -46,14 +46,8 @@ struct OpenEntry {
   /// The first of its queries that has not been evaluated.
   var nextRead = 0
   /// What is answered from the journal, which does not have the entry before its end.
-  private var repeats: [(origin: Origin, position: JournalPosition)] = []
-  private var queries: [(origin: Origin, query: JournalQuery)] = []
-
-  init(_ entry: LogEntry, at cursor: EntryCursor, for proposal: Proposal?) {
-    self.entry = entry
-    self.cursor = cursor
-    self.proposal = proposal
-  }
+  private(set) var repeats: [(origin: Origin, position: JournalPosition)] = []
+  private(set) var queries: [(origin: Origin, query: JournalQuery)] = []
 
   /// It goes on in a later turn: takes out of the outbox what the journal is to answer.
   mutating func keep(_ outbox: inout ReplicaOutbox) {

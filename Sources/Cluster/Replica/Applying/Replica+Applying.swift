@@ -50,7 +50,7 @@ extension Replica {
     case .command:
       let proposal = leading.proposals.take(for: entry)
       // Queries that came before this entry was proposed see nothing of it.
-      if reads.hasRounds { evaluateReadRounds() }
+      evaluateReadRounds()
       note?.begin(shard, entry.index, entry.term, place: 0)
       if let observer, observer.traps(at: entry, ReplicaView(replica: self)) {
         halt.trap()
@@ -58,7 +58,7 @@ extension Replica {
       }
       let cursor = entry.payload.withUnsafeBytes { machine.begin($0, index: entry.index) }
       note?.end(shard)
-      applying.open = OpenEntry(entry, at: cursor, for: proposal)
+      applying.open = OpenEntry(entry: entry, cursor: cursor, proposal: proposal)
     }
   }
 
@@ -190,7 +190,7 @@ extension Replica {
   static let tooManyLists = "too many lists are asked for at once; nothing was done"
 
   func evaluateReadRounds() {
-    guard !applying.isMidEntry else { return }
+    guard reads.hasRounds, !applying.isMidEntry else { return }
     while let round = reads.takeReady(applied: machine.lastIndex, committed: raft.commitIndex) {
       observer?.readEnds(ReplicaView(replica: self), round: round.context)
       round.queries.withUnsafeBytes { queries in

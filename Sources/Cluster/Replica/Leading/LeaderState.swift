@@ -7,7 +7,7 @@ struct LeaderState {
   /// The replica has taken notice that it leads. It takes requests from then on.
   let isLeading: Bool
   /// The end of the log as it was found. Nothing is proposed before it is applied: its last stamp is known only then.
-  private let foundIndex: LogIndex
+  let foundIndex: LogIndex
   /// The next entry is to be stamped later than this.
   private(set) var lastStamp: Stamp
   var proposals = Proposals()
@@ -36,8 +36,6 @@ struct LeaderState {
     self.lastStamp = lastStamp
   }
 
-  /// All that earlier leaders may have committed is applied.
-  @inline(__always) func hasTakenOver(applied: LogIndex) -> Bool { isLeading && applied >= foundIndex }
   /// An entry was stamped so, or something was promised of the moments before.
   @inline(__always) mutating func passed(_ stamp: Stamp) { lastStamp = max(lastStamp, stamp) }
 }
