@@ -139,17 +139,15 @@ extension NodeStorage {
             reason: "the journal of shard \(shard.rawValue) could not be read")
         }
         guard let file = try snapshots.newest(shard) else {
-          if shard != .directory { try truncateJournal(shard, to: .none) }
+          try truncateJournal(shard, to: .none)
           return nil
         }
         let loaded = try load(file)
-        if let journal = loaded.machine.journal {
-          do {
-            try truncateJournal(shard, to: journal.position)
-          } catch let error as StorageError where error.kind == .damaged || error.kind == .refused {
-            isRotten = true
-            throw error
-          }
+        do {
+          try truncateJournal(shard, to: loaded.machine.journal.position)
+        } catch let error as StorageError where error.kind == .damaged || error.kind == .refused {
+          isRotten = true
+          throw error
         }
         return (file, loaded.machine, loaded.configuration)
       } catch let error as StorageError where error.kind == .damaged || isRotten {

@@ -8,9 +8,9 @@ import Storage
 struct IncomingSnapshot {
   var receiver: SnapshotReceiver
   var shard: ShardID
-  /// Where our own journal ended; nil if the shard's kind has none.
-  var from: JournalChain?
-  var journal: JournalReceiver?
+  /// Where our own journal ended.
+  var from: JournalChain
+  var journal: JournalReceiver
 }
 
 /// Transfers of snapshots: the sender's files belong to lane 1, the receiver's and the journals to lane 0.
@@ -43,19 +43,17 @@ extension NodeStorage {
         try writeBacklog(of: shard)
         let receiver = try snapshots.receive(
           shard: shard, index: index, term: term, digest: digest, byteCount: byteCount)
-        var snapshot = IncomingSnapshot(receiver: receiver, shard: shard, from: from, journal: nil)
-        if let from {
-          do {
-            snapshot.journal = JournalReceiver(after: try keepReceived(after: from, of: shard))
-          } catch  where NodeStorage.isRot(error) && noteRot(inJournalOf: shard) {
-            return .journalRotten(JournalAnswers(shard: shard), reason: "\(error)", transfer: number)
-          }
+        let journal: JournalReceiver
+        do {
+          journal = JournalReceiver(after: try keepReceived(after: from, of: shard))
+        } catch  where NodeStorage.isRot(error) && noteRot(inJournalOf: shard) {
+          return .journalRotten(JournalAnswers(shard: shard), reason: "\(error)", transfer: number)
         }
-        incoming[number] = snapshot
+        incoming[number] = IncomingSnapshot(receiver: receiver, shard: shard, from: from, journal: journal)
         return .transferred(
           .incomingOpened(
             number, link: link, shard: shard, offset: receiver.offset,
-            journal: snapshot.journal?.chain.position ?? .none))
+            journal: journal.chain.position))
       case .writeFile(let number, let offset, let bytes):
         guard let snapshot = incoming[number] else { return .nothing }
         try bytes.withUnsafeBytes { try snapshot.receiver.append($0, at: offset) }
@@ -63,7 +61,7 @@ extension NodeStorage {
       case .writeJournal(let number, let position, let bytes):
         guard let shard = incoming[number]?.shard else { return .nothing }
         try writeBacklog(of: shard)
-        try incoming[number]?.journal?.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
+        try incoming[number]?.journal.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
         return .transferred(.written(number))
       case .install(let number):
         guard let snapshot = incoming[number] else { return .nothing }
@@ -137,12 +135,12 @@ extension NodeStorage {
       do {
         guard part.base == nil else { throw MalformedBytes("it has changes only") }
         let loaded = try load(part, chain: [part])
-        if let end = loaded.machine.journal, let from = snapshot.from {
-          guard try from.followed(to: end.position, in: JournalView(store: journals, shard: part.shard)) == end else {
-            throw end.corruption("it is not the one that the snapshot was taken with")
-          }
-          try journals.sync(part.shard)
+        let end = loaded.machine.journal
+        let view = JournalView(store: journals, shard: part.shard)
+        guard try snapshot.from.followed(to: end.position, in: view) == end else {
+          throw end.corruption("it is not the one that the snapshot was taken with")
         }
+        try journals.sync(part.shard)
         machine = loaded.machine
         configuration = loaded.configuration
       } catch let error as StorageError {

@@ -101,8 +101,10 @@ public struct Argument: Sendable {
   static let attribute = Argument("x.NAME", Shape.text.requirement, "TEXT")
   /// Which records of a list are wanted.
   static let filter = Argument("field", "a field of the kind, with the value that it is to have", "VALUE")
-  static func moment(_ name: String) -> Argument {
-    Argument(name, Shape.dateOrMoment.requirement, Shape.dateOrMoment.placeholder)
+  /// Which moment, or which versions, are meant.
+  static func own(of operation: EntryRequest.Operation) -> Argument {
+    let (word, shape, _) = operation.ownWord
+    return Argument(word, shape.requirement, shape.placeholder)
   }
   private init(_ name: String, _ requirement: String, _ placeholder: String) {
     self.name = name

@@ -50,7 +50,7 @@ extension Shape {
   @inline(never) @usableFromInline func acceptsRare(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
     let bytes = value.pointee.bytes
     switch self {
-    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .basisPoints:
+    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints:
       return Shape.isWhole(value, range)
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)

@@ -15,6 +15,7 @@ extension Shape {
     case .transaction: "TX"
     case .ttl: "SECONDS"
     case .shardNumber: "S"
+    case .version: "VERSION"
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
     case .points, .limit, .historyLimit, .shardCount, .replicaCount: "N"
     case .free, .identifier, .who: "WORD"

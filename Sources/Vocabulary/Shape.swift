@@ -48,6 +48,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case replicaCount
   case yesNo
   case shardNumber
+  /// The number of an entry's version.
+  case version
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -100,6 +102,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .shardCount: 1...4_096
     case .replicaCount: 1...9
     case .shardNumber: 0...65_535
+    case .version: 1...Int64(UInt32.max)
     case .free, .identifier, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode, .yesNo: nil
     }
   }
@@ -130,6 +133,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
     case .shardNumber: "a shard's number, \(bounds)"
+    case .version: "a version's number, \(bounds)"
     case .text, .note: "UTF-8 text of at most \(maximumBytes) bytes without control characters"
     case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
     case .dateOrMoment: "a time like 2026-01-31T12:00:00Z, milliseconds since 1970, or a date like 2026-01-31"

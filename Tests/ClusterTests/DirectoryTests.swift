@@ -51,7 +51,7 @@ import Testing
     func snapshot() throws -> [UInt8] { try DirectoryTests.written(machine.beginSnapshot()) }
     func list() -> String {
       var reply = ReplyWriter()
-      try? EntryLine("MERCHANT LIST").read(machine.entries, at: machine.lastStamp, into: &reply)
+      _ = try? EntryLine("MERCHANT LIST").read(machine.entries, at: machine.lastStamp, into: &reply)
       var text = ByteBuffer()
       _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
       return String(decoding: text.bytes, as: UTF8.self)

@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Ledger
 import Protocol
 import Testing
@@ -23,6 +24,7 @@ import Vocabulary
     private let language: Language
     var now: Int64 = 1_767_225_600_000_000
     private var index = LogIndex(0)
+    private var journal = MemoryJournal()
 
     init() {
       let kinds = EntryKind.all + [bridge]
@@ -59,6 +61,9 @@ import Vocabulary
         var cursor = machine.begin(buffer.bytes, index: index)
         var work = Int.max
         _ = machine.apply(buffer.bytes, from: &cursor, until: .max, work: &work, into: &reply) { _, _, _, _ in }
+        var outbox = ReplicaOutbox()
+        machine.takeOutputs(into: &outbox, leading: true)
+        for (position, bytes) in outbox.journal { bytes.withUnsafeBytes { journal.append(position, $0) } }
       } else {
         let kind: DirectoryMachine.Kind =
           request.verb == .entryShow ? .showEntry : request.verb == .entryList ? .listEntries : .showEntryHistory
@@ -70,7 +75,9 @@ import Vocabulary
           body.append(request.positional(0))
           body.append(request.positional(1))
         }
-        _ = machine.read(buffer.bytes, into: &reply)
+        if case .journal(let query) = machine.read(buffer.bytes, into: &reply) {
+          try? query.run(journal, into: &reply)
+        }
       }
       var text = ByteBuffer()
       _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
@@ -102,6 +109,9 @@ import Vocabulary
         == "*2\n+bridge=north version=2 from=1769904000000 set=1767225600000 by=\"\" span=35\n"
         + "+bridge=north version=1 from=1767225600000 set=1767225600000 by=\"\" span=30 style=arch owner=city x.lanes=2"
     )
+    #expect(talk.say("BRIDGE HISTORY north limit=1 before=2").hasPrefix("*1\n+bridge=north version=1 "))
+    #expect(talk.say("BRIDGE HISTORY north before=0").hasPrefix("-ERR before= must be a version's number, 1 to "))
+    #expect(talk.say("BRIDGE HISTORY north at=0").hasPrefix("-ERR BRIDGE HISTORY does not know the key 'at'"))
     #expect(talk.say("BRIDGE SHOW west") == "-NOTFOUND no such bridge 'west'")
     #expect(talk.say("BRIGDE SHOW west").contains("did you mean BRIDGE?"))
     talk.now += 40 * 86_400_000_000

@@ -149,7 +149,7 @@ import Testing
   @Test mutating func whatArrivesGoesToTheDiskInTurnAndIsAcknowledged() throws {
     let offer = SnapshotArrivals.Offer(
       shard: Self.shard, index: LogIndex(20), term: Term(2), byteCount: 100, digest: SHA256.Digest())
-    arrivals.begin(3, offer, on: Self.link, journal: nil, &out)
+    arrivals.begin(3, offer, on: Self.link, journal: .ofDirectory, &out)
     arrivals.opened(3, on: Self.link, offset: 0, journal: .none, Self.header, &out)
     #expect(try sent() == [.snapshotWant] && arrivals.links(bringing: Self.shard) == [Self.link])
     arrivals.filePiece(at: 0, [1], on: Self.link, &out)
@@ -171,7 +171,7 @@ import Testing
   @Test mutating func aLinkThatIsLostDropsWhatItBrought() throws {
     let offer = SnapshotArrivals.Offer(
       shard: Self.shard, index: LogIndex(20), term: Term(2), byteCount: 100, digest: SHA256.Digest())
-    arrivals.begin(3, offer, on: Self.link, journal: nil, &out)
+    arrivals.begin(3, offer, on: Self.link, journal: .ofDirectory, &out)
     #expect(arrivals.failed(3) == Self.link && arrivals.failed(4) == nil)
     _ = jobs()
     arrivals.drop(on: Self.link, &out)

@@ -286,7 +286,7 @@ import Testing
     simulation.cut(sender, 1)
     simulation.run(for: 300_000)
     let position = try storage.journals.end(shard)
-    let before = incoming.from?.position ?? JournalPosition(beginningOf: shard)
+    let before = incoming.from.position
     try #require(before.isBefore(position))
     if end == "rotten" {
       let disk = simulation.hosts[1].disk

@@ -18,7 +18,7 @@ import Testing
       bytes = bytes.dropFirst(buffer.count)
     }
   }
-  private static let names = ["log", "image", "answers"]
+  private static let names = ["log", "image", "journal", "answers"]
 
   private static func topology() throws -> Topology {
     let members = (1...3).map { number in
@@ -68,11 +68,14 @@ import Testing
     try set(0, 9, Semantics.newest, "TERMINAL SET till merchant=shop-east")
     try set(0, 9, Semantics.newest, "PRODUCT SET tea price=1990")
     try set(0, 9, Semantics.newest, "CARDTYPE SET gold earn-times=3/2")
+    for i in 1...64 { try set(0, 9, Semantics.newest, "PRODUCT SET tea price=\(2_000 + i)") }
     add(.spread, Semantics.newest) { $0.append(UInt32(2)) }
     return all
   }
-  private static func machine(after payloads: [[UInt8]]) -> DirectoryMachine {
+  /// The directory, and its journal.
+  private static func machine(after payloads: [[UInt8]]) -> (DirectoryMachine, MemoryJournal) {
     let machine = DirectoryMachine()
+    var journal = MemoryJournal()
     for (i, payload) in payloads.enumerated() {
       payload.withUnsafeBytes { bytes in
         var reply = ReplyWriter()
@@ -81,16 +84,20 @@ import Testing
         _ = machine.apply(bytes, from: &cursor, until: .max, work: &work, into: &reply) { _, _, _, _ in }
       }
     }
-    return machine
+    var outbox = ReplicaOutbox()
+    machine.takeOutputs(into: &outbox, leading: true)
+    for (position, bytes) in outbox.journal { bytes.withUnsafeBytes { journal.append(position, $0) } }
+    return (machine, journal)
   }
-  private static func answers(of machine: DirectoryMachine) -> String {
+  private static func answers(of machine: DirectoryMachine, _ journal: MemoryJournal) -> String {
     var text = ByteBuffer()
     for line in [
       "PROGRAM LIST", "PROGRAM HISTORY points", "MERCHANT LIST", "ORG LIST", "TERMINAL LIST", "PRODUCT LIST",
       "CARDTYPE LIST",
     ] {
       var reply = ReplyWriter()
-      try? EntryLine(line).read(machine.entries, at: machine.lastStamp, into: &reply)
+      _ = try? EntryLine(line).read(
+        machine.entries, at: machine.lastStamp, journal: journal, end: machine.journal.position, into: &reply)
       _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
     }
     let nodes = machine.topology?.members.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
@@ -105,7 +112,7 @@ import Testing
   }
   private static func present() throws -> [String: [UInt8]] {
     let payloads = try payloads()
-    let machine = machine(after: payloads)
+    let (machine, journal) = machine(after: payloads)
     var log = ByteBuffer()
     for payload in payloads {
       log.append(UInt32(payload.count))
@@ -113,7 +120,10 @@ import Testing
     }
     var image: [UInt8] = []
     try machine.beginSnapshot().write(false) { image.append(contentsOf: $0) }
-    return ["log": log.array, "image": image, "answers": Array(answers(of: machine).utf8)]
+    return [
+      "log": log.array, "image": image, "journal": journal.segments[1] ?? [],
+      "answers": Array(answers(of: machine, journal).utf8),
+    ]
   }
 
   private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
@@ -129,14 +139,17 @@ import Testing
   @Test(arguments: versions) func aStoredDirectoryIsOpened(version: Int) throws {
     let answers = String(decoding: try Self.read(version, "answers"), as: UTF8.self)
     var source = Source(bytes: try Self.read(version, "image")[...])
-    #expect(Self.answers(of: try DirectoryMachine(restoring: &source)) == answers)
+    var journal = MemoryJournal()
+    journal.segments[1] = try Self.read(version, "journal")
+    #expect(Self.answers(of: try DirectoryMachine(restoring: &source), journal) == answers)
     let payloads = try Self.read(version, "log").withUnsafeBytes { bytes in
       var reader = ByteReader(bytes)
       var all: [[UInt8]] = []
       while !reader.isAtEnd { all.append(Array(try reader.readBytes(Int(try reader.read(UInt32.self))))) }
       return all
     }
-    #expect(Self.answers(of: Self.machine(after: payloads)) == answers)
+    let (machine, rewritten) = Self.machine(after: payloads)
+    #expect(Self.answers(of: machine, rewritten) == answers && rewritten == journal)
   }
 
   /// Set `TALLY_STORE=N` to store what this build writes as number N.

@@ -293,16 +293,23 @@ import Vocabulary
   /// What stands in the directory's log and snapshots may be anything.
   @Test func anyRequestAboutEntriesIsAnsweredAndAnySnapshotReadOrRefused() throws {
     var mutator = Mutator(seed: 451)
-    var sound = Entries()
     let lines = [
       "PROGRAM SET p earn=1/100", "MERCHANT SET m program=p x.a=1 x.b=2", "ORG SET a", "ORG SET b parent=a",
       "MERCHANT SET m org=a,b earn=1/3 from=2030-01-01", "TERMINAL SET t merchant=m", "PRODUCT SET s price=5",
-      "MERCHANT SHOW m", "MERCHANT LIST program=p x.a=1", "MERCHANT HISTORY m", "PROGRAM SET p default=yes",
+      "MERCHANT SHOW m", "MERCHANT LIST program=p x.a=1", "MERCHANT HISTORY m", "PRODUCT HISTORY s before=70",
+      "PRODUCT SHOW s at=1970-01-01T00:00:00Z", "PROGRAM SET p default=yes",
     ].compactMap { try? EntryLine($0) }
+    let book = EntryBook()
     for line in lines where line.operation == .set {
       var reply = ReplyWriter()
-      _ = try line.set(&sound, at: Stamp(microseconds: 1_000), into: &reply)
+      _ = try book.set(line, at: Stamp(microseconds: 1_000), into: &reply)
     }
+    for i in 0..<200 {
+      var reply = ReplyWriter()
+      _ = try book.set(
+        try EntryLine("PRODUCT SET s price=\(i)"), at: Stamp(microseconds: 1_001 + Int64(i)), into: &reply)
+    }
+    let sound = book.entries
     var encoded: [UInt8] = []
     sound.image.write { encoded += $0 }
     let now = Stamp(microseconds: 2_000)
@@ -315,10 +322,20 @@ import Vocabulary
         guard let request = try? EntryRequest(decoding: &reader) else { return }
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
         var reply = ReplyWriter()
-        _ = entries.set(request, tenant: .first, by: nothing, stamp: now, semantics: Semantics.newest, into: &reply)
-        entries.show(request, tenant: .first, now: now, into: &reply)
+        var changes = EntryJournal(at: book.chain)
+        var journal = book.journal
+        journal.segments[1] = mutator.mutate(journal.segments[1] ?? [], with: encoded)
         entries.list(request, tenant: .first, now: now, limit: 10, after: nothing, into: &reply)
-        entries.history(request, tenant: .first, into: &reply)
+        for outcome in [
+          entries.show(request, tenant: .first, now: now, journal: changes.end, into: &reply),
+          entries.history(request, tenant: .first, limit: 100, journal: changes.end, into: &reply),
+        ] {
+          if case .journal(let query) = outcome { try? query.run(journal, into: &reply) }
+        }
+        changes.begin(LogIndex(500), stamp: now)
+        _ = entries.set(
+          request, tenant: .first, by: nothing, stamp: now, semantics: Semantics.newest, journal: &changes, into: &reply
+        )
         #expect(reply.buffer.count <= 1 << 17)
       }
     }

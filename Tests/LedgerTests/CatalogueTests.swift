@@ -182,9 +182,16 @@ struct CatalogueTests {
     // All that a purchase of the last three days can reach.
     #expect(versions.filter { $0.from.microseconds > world.time.microseconds - 72 * 3_600 * 1_000_000 }.count >= 71)
     #expect(world.directory.tables[1].items[0].changes.count <= Entries.mostVersions)
-    let history = try world.run("MERCHANT HISTORY m")
-    #expect(history.hasPrefix("merchant=m version=5001 ") && history.hasSuffix(" more=yes"))
-    #expect(try world.run("MERCHANT SHOW m at=2026-01-16T00:00:00Z") == "-LIMIT which=at")
+    // The journal knows all of it.
+    let history = try world.run("MERCHANT HISTORY m limit=10000").split(separator: "\n")
+    #expect(history.count == 5_001 && history[0].hasPrefix("merchant=m version=5001 "))
+    #expect(history[4_999].hasSuffix(" earn=1/1") && history[5_000].hasPrefix("merchant=m version=1 "))
+    #expect(try world.run("MERCHANT HISTORY m").split(separator: "\n") == Array(history.prefix(1_000)))
+    let page = try world.run("MERCHANT HISTORY m before=77 limit=3").split(separator: "\n")
+    #expect(page == Array(history.dropLast(73).suffix(3)))
+    let shown = try world.run("MERCHANT SHOW m at=2026-01-16T00:00:00Z")
+    #expect(shown.contains(" earn=1/1 ") && shown.contains(" version=12 from=2026-01-15T23:00 until=2026-01-16T00:00"))
+    #expect(try world.run("MERCHANT LIST at=2026-01-16T00:00:00Z") == "-LIMIT which=at")
   }
 
   /// What shards do not ask for as it was leaves no versions behind.

@@ -542,7 +542,7 @@ struct EntriesTests {
         ] {
           let answers = try [world.directory, restored].map { entries in
             var reply = ReplyWriter()
-            try EntryLine(line).read(entries, at: world.time, into: &reply)
+            try world.book.read(try EntryLine(line), of: entries, at: world.time, into: &reply)
             return reply.buffer.array
           }
           #expect(answers[0] == answers[1])

@@ -6,16 +6,6 @@ import Testing
 
 /// `HISTORY`: what it shows, and what it reads for that.
 @Suite struct HistoryTests {
-  /// Counts the reads of a journal.
-  private final class CountingJournal: JournalSource {
-    let journal: MemoryJournal
-    var reads = 0
-    init(_ journal: MemoryJournal) { self.journal = journal }
-    func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-      reads += 1
-      return try journal.read(at: position, into: buffer)
-    }
-  }
   /// What a question is answered, and how many reads each of its runs took.
   private func ask(_ world: World, _ line: String) throws -> (reply: String, runs: [Int]) {
     let bytes = try world.build(line).bytes

@@ -30,21 +30,6 @@ final class TestShard {
   }
 }
 
-struct MemoryJournal: JournalSource, Equatable {
-  var segments: [UInt32: [UInt8]] = [:]
-  mutating func append(_ position: JournalPosition, _ bytes: UnsafeRawBufferPointer) {
-    precondition(segments[position.segment, default: []].count == Int(position.offset), "journal bytes are contiguous")
-    segments[position.segment, default: []].append(contentsOf: bytes)
-  }
-  func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-    let bytes = segments[position.segment] ?? []
-    let start = min(Int(position.offset), bytes.count)
-    let n = min(buffer.count, bytes.count - start)
-    buffer.copyBytes(from: bytes[start..<start + n])
-    return n
-  }
-}
-
 func withBytes<R>(_ text: String, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
   var copy = text
   return try copy.withUTF8 { try body(UnsafeRawBufferPointer($0)) }
@@ -61,7 +46,8 @@ func lasting(_ text: String) -> UnsafeRawBufferPointer {
 final class World {
   var shards: [TestShard] = []
   var time: Stamp
-  var directory = Entries()
+  let book = EntryBook()
+  var directory: Entries { book.entries }
   /// Transactions in the order in which they were first seen: `#1`, `#2` … in lines and replies.
   var names: [TransactionID] = []
   /// What is on its way between shards.
@@ -217,10 +203,10 @@ final class World {
     let entry: EntryLine
     do { entry = try EntryLine(line) } catch let refused as EntryLine.Refused { return "-ERR \(refused.text)" }
     guard entry.operation == .set else {
-      try entry.read(directory, at: time, into: &reply)
+      try book.read(entry, at: time, into: &reply)
       return describe(reply.buffer.bytes)
     }
-    guard let delta = try entry.set(&directory, at: time, into: &reply) else {
+    guard let delta = try book.set(entry, at: time, into: &reply) else {
       return reply.buffer.isEmpty ? "+OK" : describe(reply.buffer.bytes)
     }
     for i in shards.indices {

@@ -201,7 +201,7 @@ import Testing
     #expect(!isFailed(storage.run(.transfer(.openOutgoing(5, shard: shard)))))
     let other = TransferJob.openIncoming(
       5, link: LinkID(1), shard: ShardID(2), index: LogIndex(1), term: Term(1), digest: .init(), byteCount: 512,
-      from: nil)
+      from: JournalChain(position: JournalPosition(beginningOf: ShardID(2)), hash: SHA256.Digest()))
     #expect(!isFailed(storage.run(.transfer(other))))
     let read = TransferJob.readFile(5, offset: 0, byteCount: 64)
     try #require(NodeWork.lane(of: .transfer(read)) != NodeWork.lane(of: .transfer(other)))

@@ -33,6 +33,7 @@ import Testing
     MEMBER SHOW ann
     MEMBER SHOW ben
     PROGRAM LIST
+    PROGRAM HISTORY points
     MERCHANT LIST
     EARN ann merchant=cafe spend=10000 id=a
     EARN ann merchant=cafe spend=10001 id=a

@@ -92,3 +92,23 @@
 > CARDTYPE LIST limit=1
 < 1 records
 < cardtype=en-gold earn-times=3/2 discount=500
+# years later memory has let go of what was; the journal has all of it
+@ time 2028-06-01T00:00:00Z
+> PROGRAM SET en-points title="Late"
+< OK
+> PROGRAM SHOW en-points at=2026-03-02
+< earn=1/100 title=Now default=yes state=active version=3 until=*
+> PROGRAM SHOW en-points at=2026-03-01T09:00:00Z
+< -CLOSED
+> PROGRAM SHOW en-points
+< earn=1/50 title=Late default=no state=stopped version=5 !until
+> PROGRAM HISTORY en-points
+< 5 records
+< version=5 title=Late
+< version=4 state=stopped
+> PROGRAM HISTORY en-points limit=2 before=3
+< 2 records
+< version=2 earn=1/50 title=Later
+< version=1 earn=1/100 title=Points
+> PROGRAM LIST at=2026-03-02
+< -LIMIT which=at

@@ -55,30 +55,45 @@ public struct EntryLine {
     _ entries: inout Entries, at stamp: Stamp, tenant: TenantID = .first, semantics: UInt8 = Semantics.newest,
     into reply: inout ReplyWriter
   ) throws -> [UInt8]? {
+    var nowhere = EntryJournal()
+    return try set(&entries, at: stamp, tenant: tenant, semantics: semantics, journal: &nowhere, into: &reply)
+  }
+  func set(
+    _ entries: inout Entries, at stamp: Stamp, tenant: TenantID, semantics: UInt8, journal: inout EntryJournal,
+    into reply: inout ReplyWriter
+  ) throws -> [UInt8]? {
     try bytes.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       let request = try EntryRequest(decoding: &reader)
       let nobody = UnsafeRawBufferPointer(start: nil, count: 0)
       let decision = entries.set(
-        request, tenant: tenant, by: nobody, stamp: stamp, semantics: semantics, into: &reply)
+        request, tenant: tenant, by: nobody, stamp: stamp, semantics: semantics, journal: &journal, into: &reply)
       if case .changed(let delta) = decision { return delta }
       return nil
     }
   }
-  /// Answers a `SHOW`, a `LIST` or a `HISTORY`.
-  public func read(_ entries: Entries, at now: Stamp, tenant: TenantID = .first, into reply: inout ReplyWriter) throws {
-    try bytes.withUnsafeBytes { raw in
+  /// Answers a `SHOW`, a `LIST` or a `HISTORY`. What reads of the journal it took.
+  @discardableResult public func read(
+    _ entries: Entries, at now: Stamp, tenant: TenantID = .first, journal: MemoryJournal = MemoryJournal(),
+    end: JournalPosition = JournalPosition(beginningOf: .directory), into reply: inout ReplyWriter
+  ) throws -> Int {
+    let outcome: ReadOutcome = try bytes.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
       let request = try EntryRequest(decoding: &reader)
       switch operation {
-      case .show: entries.show(request, tenant: tenant, now: now, into: &reply)
-      case .history: entries.history(request, tenant: tenant, into: &reply)
+      case .show: return entries.show(request, tenant: tenant, now: now, journal: end, into: &reply)
+      case .history: return entries.history(request, tenant: tenant, limit: limit, journal: end, into: &reply)
       default:
         after.withUnsafeBytes {
           entries.list(request, tenant: tenant, now: now, limit: limit, after: $0, into: &reply)
         }
+        return .replied
       }
     }
+    guard case .journal(let query) = outcome else { return 0 }
+    let source = CountingJournal(journal)
+    try query.run(source, into: &reply)
+    return source.reads
   }
   /// The deltas of some lines, for a ledger of its own.
   public static func deltas(_ lines: [String], stamp: Stamp = Stamp(microseconds: 1)) -> [[UInt8]] {
@@ -87,5 +102,69 @@ public struct EntryLine {
       var reply = ReplyWriter()
       return try? EntryLine(line).set(&entries, at: stamp, into: &reply)
     }
+  }
+}
+
+/// A journal in memory.
+public struct MemoryJournal: JournalSource, Equatable {
+  public var segments: [UInt32: [UInt8]] = [:]
+  public init() {}
+  public mutating func append(_ position: JournalPosition, _ bytes: UnsafeRawBufferPointer) {
+    precondition(segments[position.segment, default: []].count == Int(position.offset), "journal bytes are contiguous")
+    segments[position.segment, default: []].append(contentsOf: bytes)
+  }
+  public func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    let bytes = segments[position.segment] ?? []
+    let start = min(Int(position.offset), bytes.count)
+    let n = min(buffer.count, bytes.count - start)
+    buffer.copyBytes(from: bytes[start..<start + n])
+    return n
+  }
+}
+
+/// Counts the reads of a journal.
+public final class CountingJournal: JournalSource {
+  let journal: MemoryJournal
+  public private(set) var reads = 0
+  public init(_ journal: MemoryJournal) { self.journal = journal }
+  public func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    reads += 1
+    return try journal.read(at: position, into: buffer)
+  }
+}
+
+/// Entries by themselves, with their journal in memory; each change is an entry of the log.
+public final class EntryBook {
+  public var entries: Entries
+  public private(set) var journal = MemoryJournal()
+  private var unwritten: EntryJournal
+  private var index = LogIndex(0)
+
+  public init(kinds: [EntryKind] = EntryKind.all, segmentBytes: UInt64 = 64 << 20) {
+    entries = Entries(kinds: kinds)
+    unwritten = EntryJournal(segmentBytes: segmentBytes)
+  }
+  public var chain: JournalChain { unwritten.chain }
+
+  public func set(
+    _ line: EntryLine, at stamp: Stamp, tenant: TenantID = .first, semantics: UInt8 = Semantics.newest,
+    into reply: inout ReplyWriter
+  ) throws -> [UInt8]? {
+    index = index + 1
+    unwritten.begin(index, stamp: stamp)
+    defer {
+      unwritten.endEntry()
+      unwritten.take { journal.append($0, $1) }
+    }
+    return try line.set(
+      &entries, at: stamp, tenant: tenant, semantics: semantics, journal: &unwritten, into: &reply)
+  }
+  /// - Parameter restored: other entries that have this journal.
+  @discardableResult public func read(
+    _ line: EntryLine, of restored: Entries? = nil, at now: Stamp, tenant: TenantID = .first,
+    into reply: inout ReplyWriter
+  ) throws -> Int {
+    try line.read(
+      restored ?? entries, at: now, tenant: tenant, journal: journal, end: unwritten.end, into: &reply)
   }
 }

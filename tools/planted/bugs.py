@@ -173,7 +173,7 @@ BUGS = [
     Bug("journal-not-synced", "a snapshot refers to a journal that is not on disk",
         [(STORAGE, "    try journals.sync(order.shard)\n", "")]),
     Bug("journal-not-cut", "the journal keeps what the replay of the log writes again",
-        [("Sources/NodeDisk/NodeStorage+Damage.swift", "try truncateJournal(shard, to: journal.position)", "_ = journal")]),
+        [("Sources/NodeDisk/NodeStorage+Damage.swift", "try truncateJournal(shard, to: loaded.machine.journal.position)", "_ = journals")]),
     Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",
         [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
     Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",

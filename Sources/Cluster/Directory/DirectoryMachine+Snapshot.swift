@@ -10,11 +10,12 @@ struct DirectoryImage: Sendable {
   var topology: Topology?
   var firstTopology: Topology?
   var entries: EntriesImage
+  var journal: JournalChain
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
   var operations: OperationTable
 
-  static let version: UInt32 = 5
+  static let version: UInt32 = 6
   enum Item: UInt8 { case head = 1, delta = 2, request = 3, operation = 4 }
 
   /// About how many bytes `write` gives.
@@ -35,6 +36,8 @@ struct DirectoryImage: Sendable {
       if let firstTopology { buffer.append(field: 5) { firstTopology.encode(into: &$0) } }
       buffer.append(field: 6, zigzag: Int64(semantics))
       if operations.newest > 0 { buffer.append(field: 7, zigzag: Int64(bitPattern: operations.newest)) }
+      buffer.append(field: 8, zigzag: Int64(bitPattern: journal.position.rawValue))
+      buffer.append(field: 9) { value in journal.hash.withBytes { value.append($0) } }
       buffer.appendEndOfFields()
     }
     for delta in deltas {
@@ -68,7 +71,7 @@ extension DirectoryMachine {
   func beginSnapshot() -> MachineSnapshot {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
-      entries: entries.image, deltas: deltas, requests: requests.items, operations: operations)
+      entries: entries.image, journal: changes.chain, deltas: deltas, requests: requests.items, operations: operations)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}

@@ -8,6 +8,11 @@ struct DirectoryLimits {
   var requests = 1 << 20
   /// Changes that some shard has yet to take, in bytes; over it no more are taken.
   var deltaBytes = 64 << 20
+  /// A segment of the journal that has this many bytes is followed by the next.
+  var journalSegmentBytes = LedgerLimits().journalSegmentBytes
+}
+extension DirectoryLimits {
+  init(_ limits: LedgerLimits) { self.init(journalSegmentBytes: limits.journalSegmentBytes) }
 }
 
 /// The state machine of shard 0: who belongs to the cluster, who holds what, and what is set up (the entries), with those
@@ -17,6 +22,8 @@ final class DirectoryMachine: Machine {
   private(set) var topology: Topology?
   private(set) var firstTopology: Topology?
   private(set) var entries: Entries
+  /// What the last entries of the log have changed of them, until it is taken.
+  private(set) var changes: EntryJournal
   /// Deltas for shards, that of version v at v − 1, from the first that some shard may lack: the leader drops those
   /// that all shards have applied. What a shard lacks is taken from here.
   private(set) var deltas = ChunkedQueue<[UInt8]>()
@@ -27,8 +34,8 @@ final class DirectoryMachine: Machine {
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
   private(set) var semantics = Semantics.first
-  /// Of the entry that is being applied.
-  private var openIndex = LogIndex(0)
+  /// The entry that is being applied.
+  private var open: LogIndex?
 
   private let limits: DirectoryLimits
 
@@ -36,6 +43,7 @@ final class DirectoryMachine: Machine {
   /// Deltas up to that version are dropped: every shard has them.
   var droppedVersion: UInt32 { UInt32(deltas.startIndex) }
   var nextDeadline: Stamp? { nil }
+  var journal: JournalChain { changes.chain }
   var firstSlot: Slot { Slot(0) }
 
   /// Commands of the directory: `byteCount:u32 kind:u8 body`.
@@ -64,6 +72,7 @@ final class DirectoryMachine: Machine {
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
     self.limits = limits
     entries = Entries(kinds: kinds)
+    changes = EntryJournal(segmentBytes: limits.journalSegmentBytes)
     requests = ChangeRequests(limit: limits.requests)
   }
 
@@ -85,11 +94,15 @@ final class DirectoryMachine: Machine {
 
   func skip(_ index: LogIndex) { lastIndex = index }
   func begin(_ payload: UnsafeRawBufferPointer, index: LogIndex) -> EntryCursor {
-    openIndex = index
+    open = index
     var reader = ByteReader(payload)
-    guard let header = try? EntryHeader(decoding: &reader) else { return EntryCursor(offset: payload.count, left: 0) }
-    lastStamp = max(lastStamp, header.stamp)
-    semantics = max(semantics, header.semantics)
+    let header = try? EntryHeader(decoding: &reader)
+    if let header {
+      lastStamp = max(lastStamp, header.stamp)
+      semantics = max(semantics, header.semantics)
+    }
+    changes.begin(index, stamp: lastStamp)
+    guard let header else { return EntryCursor(offset: payload.count, left: 0) }
     return EntryCursor(offset: reader.offset, left: header.commandCount)
   }
   func apply(
@@ -101,7 +114,7 @@ final class DirectoryMachine: Machine {
     while cursor.place < limit, isFirst || work > 0 {
       var reader = ByteReader(UnsafeRawBufferPointer(rebasing: payload[cursor.offset...]))
       guard !reader.isAtEnd, let command = try? Envelope.next(&reader) else {
-        lastIndex = openIndex
+        end()
         return true
       }
       let start = reply.buffer.count
@@ -113,6 +126,12 @@ final class DirectoryMachine: Machine {
       isFirst = false
     }
     return false
+  }
+  private func end() {
+    guard let index = open else { return }
+    changes.endEntry()
+    lastIndex = index
+    open = nil
   }
   /// In units of a purchase.
   private static let commandWork = 64
@@ -180,7 +199,7 @@ final class DirectoryMachine: Machine {
     let by = try reader.readCounted()
     let request = try EntryRequest(decoding: &reader)
     let decision = entries.set(
-      request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, into: &reply)
+      request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, journal: &changes, into: &reply)
     var version: UInt32 = 0
     switch decision {
     case .refused: return
@@ -229,11 +248,8 @@ final class DirectoryMachine: Machine {
       var reader = ByteReader(query)
       _ = try reader.read(UInt32.self)
       guard let kind = Kind(rawValue: try reader.read()) else { throw MalformedBytes("an unknown query") }
-      if kind == .listOperations {
-        try listOperations(&reader, &reply)
-      } else {
-        try readEntries(kind, &reader, &reply)
-      }
+      guard kind == .listOperations else { return try readEntries(kind, &reader, &reply) }
+      try listOperations(&reader, &reply)
     } catch {
       reply.error(.malformed, "the directory does not know that query: \(error)")
     }
@@ -241,7 +257,7 @@ final class DirectoryMachine: Machine {
   }
   private func readEntries(
     _ kind: Kind, _ reader: inout ByteReader, _ reply: inout ReplyWriter
-  ) throws(MalformedBytes) {
+  ) throws(MalformedBytes) -> ReadOutcome {
     let tenant = TenantID(try reader.read())
     // What was changed is in force, whatever the asking node's clock says.
     let now = max(lastStamp, Stamp(microseconds: try reader.read()))
@@ -249,17 +265,23 @@ final class DirectoryMachine: Machine {
     let after = try reader.readCounted()
     let request = try EntryRequest(decoding: &reader)
     switch kind {
-    case .showEntry: entries.show(request, tenant: tenant, now: now, into: &reply)
-    case .showEntryHistory: entries.history(request, tenant: tenant, into: &reply)
-    case .listEntries:
+    case .showEntry:
+      return entries.show(request, tenant: tenant, now: now, journal: changes.end, into: &reply)
+    case .listEntries, .showEntryHistory:
       guard (1...Entries.longestList).contains(limit) else { throw MalformedBytes("limit is out of bounds") }
+      if kind == .showEntryHistory {
+        return entries.history(request, tenant: tenant, limit: limit, journal: changes.end, into: &reply)
+      }
       entries.list(request, tenant: tenant, now: now, limit: limit, after: after, into: &reply)
+      return .replied
     default: throw MalformedBytes("an unknown query")
     }
   }
 
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { nil }
-  func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {}
+  func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {
+    changes.take { position, bytes in outbox.journal.append((position, Array(bytes))) }
+  }
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox) {}
 
   // MARK: Restoring
@@ -271,6 +293,7 @@ final class DirectoryMachine: Machine {
   ) throws {
     self.limits = limits
     entries = Entries(kinds: kinds)
+    changes = EntryJournal(segmentBytes: limits.journalSegmentBytes)
     requests = ChangeRequests(limit: limits.requests)
     var version: UInt32 = 0
     try BlockReader.read(from: &source) { reader in
@@ -305,6 +328,7 @@ final class DirectoryMachine: Machine {
     guard version == DirectoryImage.version else {
       throw MalformedBytes("a directory of version \(version), and this build knows \(DirectoryImage.version)")
     }
+    var journal = JournalChain.ofDirectory
     try reader.readFields(of: "the directory") { number, value throws(MalformedBytes) in
       switch number {
       case 1: lastStamp = Stamp(microseconds: try value.readZigzag())
@@ -314,10 +338,14 @@ final class DirectoryMachine: Machine {
       case 5: firstTopology = try Topology(decoding: &value)
       case 6: semantics = try value.readSmall()
       case 7: operations.restore(newest: UInt64(bitPattern: try value.readZigzag()))
+      case 8: journal.position = JournalPosition(rawValue: UInt64(bitPattern: try value.readZigzag()))
+      case 9: journal.hash = SHA256.Digest(bytes: try value.readBytes(32))
       default: return false
       }
       return true
     }
+    guard journal.position.journal == .directory else { throw MalformedBytes("a journal of another shard") }
+    changes = EntryJournal(segmentBytes: limits.journalSegmentBytes, at: journal)
     guard semantics <= Semantics.newest else {
       throw MalformedBytes(
         "the directory is of semantics \(semantics), and this build knows up to \(Semantics.newest): start a newer build"

@@ -90,9 +90,11 @@ public struct ReplicaView {
   public var semantics: UInt8 { replica.machine.semantics }
   /// It may lack what it acknowledged, or was seen to be in another state than the others.
   public var isBad: Bool { quarantined != nil || replica.raft.isDamaged || replica.raft.isFenced }
-  /// Of the ledger's state; nil for the directory, and in the midst of an entry.
+  /// Of the ledger's state, of the directory's journal; nil in the midst of an entry.
   public var digest: (UInt64, UInt64)? {
-    replica.applying.isMidEntry ? nil : (replica.machine as? LedgerMachine)?.digest
+    guard !replica.applying.isMidEntry else { return nil }
+    let chain = replica.machine.journal.hash
+    return (replica.machine as? LedgerMachine)?.digest ?? (chain.a, chain.b)
   }
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }

@@ -14,7 +14,7 @@ public enum TransferJob: Sendable {
   /// `from`: where this replica's own journal ends; nil if its kind has none.
   case openIncoming(
     UInt64, link: LinkID, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64,
-    from: JournalChain?)
+    from: JournalChain)
   case writeFile(UInt64, offset: UInt64, bytes: [UInt8])
   case writeJournal(UInt64, position: JournalPosition, bytes: [UInt8])
   case install(UInt64)

@@ -15,6 +15,8 @@ protocol Machine: AnyObject {
   var semantics: UInt8 { get }
   /// When a tick should be logged, if nothing else is: the next expiry or timeout.
   var nextDeadline: Stamp? { get }
+  /// Where its journal ends, and the hash over all of it. Between entries.
+  var journal: JournalChain { get }
   /// Why the state is not to be trusted after the last entry; nil if it is.
   var fault: String? { get }
 
@@ -65,20 +67,17 @@ extension Machine {
 public struct RestoredMachine: @unchecked Sendable {
   // Unchecked: whoever restored it hands it on and keeps nothing.
   let machine: any Machine
-  /// Where its journal ends; nil if its kind has none.
-  package let journal: JournalChain?
+  /// Where its journal ends.
+  package var journal: JournalChain { machine.journal }
 
   /// - Parameter sources: the bodies of a whole snapshot and of the changes since, in order, down to `file`.
   package init(_ file: SnapshotFile, from sources: [some SnapshotSource], limits: LedgerLimits) throws {
     if file.shard == .directory {
       var source = sources[0]
-      machine = try DirectoryMachine(restoring: &source)
-      journal = nil
+      machine = try DirectoryMachine(restoring: &source, limits: DirectoryLimits(limits))
     } else {
       let ledger = try Ledger.restored(from: sources[0], changes: Array(sources[1...]), limits: limits)
-      let restored = LedgerMachine(ledger, lastIndex: file.index, base: file)
-      machine = restored
-      journal = restored.journal
+      machine = LedgerMachine(ledger, lastIndex: file.index, base: file)
     }
   }
 }

@@ -115,7 +115,7 @@ extension Replica {
     snapshots.begin(of: machine)
     applying.wantsPause = false
     let metadata = SnapshotMetadata(
-      configuration: raft.appliedConfiguration, journalEnd: (machine as? LedgerMachine)?.journalEnd ?? .none)
+      configuration: raft.appliedConfiguration, journalEnd: machine.journal.position)
     return SnapshotOrder(
       shard: shard, index: index, term: term, isWhole: isWhole, metadata: metadata.bytes,
       snapshot: machine.beginSnapshot())

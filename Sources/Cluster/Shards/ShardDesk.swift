@@ -65,7 +65,9 @@ final class ShardDesk: Coordinator {
 
   /// Starts the directory's replica, from what was found or from a bootstrap.
   func install(directory found: RecoveredReplica) {
-    let machine = (found.machine?.machine as? DirectoryMachine) ?? DirectoryMachine()
+    let machine =
+      (found.machine?.machine as? DirectoryMachine)
+      ?? DirectoryMachine(limits: DirectoryLimits(configuration.ledgerLimits))
     self.directory = machine
     start(found, machine: machine)
   }

@@ -23,9 +23,9 @@ struct SnapshotArrivals {
   private func link(of number: UInt64) -> LinkID? { arrivals.first { $0.value.number == number }?.key }
 
   /// Begins to take one.
-  /// - Parameter journal: where this replica's own journal ends; nil if its kind has none.
+  /// - Parameter journal: where this replica's own journal ends.
   mutating func begin(
-    _ number: UInt64, _ offer: Offer, on link: LinkID, journal: JournalChain?, _ out: inout NodeOutput
+    _ number: UInt64, _ offer: Offer, on link: LinkID, journal: JournalChain, _ out: inout NodeOutput
   ) {
     arrivals[link] = Arrival(number: number, shard: offer.shard)
     out.jobs.append(

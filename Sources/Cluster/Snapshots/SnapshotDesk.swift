@@ -211,8 +211,8 @@ final class SnapshotDesk: Coordinator {
   /// What the replica's journal has goes to the disk: the rest can be asked for.
   func begin(_ number: UInt64, _ offer: SnapshotArrivals.Offer, on link: LinkID) {
     disk.journal.write(offer.shard, &turn.out)
-    let machine = replicas[offer.shard]?.machine as? LedgerMachine
-    arrivals.begin(number, offer, on: link, journal: machine?.journal, &turn.out)
+    guard let replica = replicas[offer.shard] else { return tell(.close(link)) }
+    arrivals.begin(number, offer, on: link, journal: replica.machine.journal, &turn.out)
   }
 }
 

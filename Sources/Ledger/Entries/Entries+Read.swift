@@ -8,27 +8,66 @@ extension Entries {
   static let mostLookedAt = 16_384
   static let mostListBytes = 4 << 20
 
-  /// `KIND SHOW`.
-  /// - Parameter now: what is meant where the request names no moment.
-  public func show(_ request: EntryRequest, tenant: TenantID, now: Stamp, into reply: inout ReplyWriter) {
+  /// `KIND SHOW`: answered at once, or by the journal.
+  /// - Parameters:
+  ///   - now: what is meant where the request names no moment.
+  ///   - end: where the journal ends.
+  public func show(
+    _ request: EntryRequest, tenant: TenantID, now: Stamp, journal end: JournalPosition, into reply: inout ReplyWriter
+  ) -> ReadOutcome {
     answer(into: &reply) { (reply) throws(EntryRefusal) in
       let table = try table(request.kind)
       let number = try found(table, request.key, tenant)
       let item = tables[table].items[number]
       let moment = request.moment.map { Entries.moment($0, zone: zone(table, item, at: now)) } ?? now
-      try checkKnown(item, at: moment)
-      let holders = holders(table, tenant, at: moment)
-      record(table, number, at: moment, holders, into: &reply)
+      guard item.firstBeginning <= moment else {
+        var refusal = EntryRefusal(.closed, "it is not in force at that moment")
+        refusal.from = item.firstBeginning
+        throw refusal
+      }
+      var unknown = tables[table].kind.hasExclusive ? self.unknown(table, tenant, at: moment) : []
+      if item.knownSince > moment, !unknown.contains(number) { unknown.append(number) }
+      guard unknown.isEmpty else {
+        return .journal(
+          JournalQuery(
+            EntryWalk(showing: number, table, in: self, at: moment, unknown: unknown), end: end))
+      }
+      show(table, number, at: moment, into: &reply)
+      return .replied
     }
+  }
+  /// The record of an entry that is in force.
+  /// - Parameter isPast: it was read from the journal.
+  func show(_ table: Int, _ number: Int, at moment: Stamp, isPast: Bool = false, into reply: inout ReplyWriter) {
+    let holders = holders(table, tables[table].items[number].tenant, at: moment)
+    record(table, number, at: moment, holders, isPast: isPast, into: &reply)
+  }
+  /// A tenant's entries that were in force at a moment at which the journal alone knows what they were. O(entries).
+  private func unknown(_ table: Int, _ tenant: TenantID, at moment: Stamp) -> [Int] {
+    numbers(table, of: tenant).map { Int($0) }.filter { tables[table].items[$0].isForgotten(at: moment) }
+  }
+  /// What an entry was, as the journal has it.
+  mutating func restore(_ changes: [EntryItem.Change], of number: Int, in table: Int) {
+    tables[table].items[number].changes = changes
+    tables[table].items[number].knownSince = .zero
+  }
+  /// What it takes to render records: a copy of it stays cheap, whatever becomes of these.
+  var forRecords: Entries {
+    var copy = self
+    for table in copy.tables.indices { copy.tables[table].parents = [] }
+    return copy
   }
   /// `KIND LIST`: those in force, by key.
   public func list(
     _ request: EntryRequest, tenant: TenantID, now: Stamp, limit: Int, after key: UnsafeRawBufferPointer,
     into reply: inout ReplyWriter
   ) {
-    answer(into: &reply) { (reply) throws(EntryRefusal) in
+    _ = answer(into: &reply) { (reply) throws(EntryRefusal) in
       let table = try table(request.kind)
       let moment = request.moment.map { Entries.moment($0, zone: 0) } ?? now
+      if tables[table].kind.hasExclusive, let one = unknown(table, tenant, at: moment).first {
+        throw notKept(table, tables[table].items[one])
+      }
       let holders = holders(table, tenant, at: moment)
       let filters = try filters(request, table, tenant)
       var records = ReplyWriter(capacity: 4_096)
@@ -48,7 +87,8 @@ extension Entries {
         }
         looked += 1
         last = item.keyText
-        guard item.firstBeginning <= moment, item.knownSince <= moment,
+        if item.isForgotten(at: moment) { throw notKept(table, item) }
+        guard item.firstBeginning <= moment,
           filters.allSatisfy({ matches($0, table, number, item, at: moment, holders) })
         else { continue }
         record(table, number, at: moment, holders, into: &records)
@@ -56,60 +96,63 @@ extension Entries {
       }
       reply.array(count: count)
       reply.buffer.append(records.buffer.bytes)
+      return .replied
     }
   }
-  /// `KIND HISTORY`: the changes, newest first.
-  public func history(_ request: EntryRequest, tenant: TenantID, into reply: inout ReplyWriter) {
+  /// A list reads no journal; without one of its records it would be wrong.
+  private func notKept(_ table: Int, _ item: EntryItem) -> EntryRefusal {
+    let name = tables[table].kind.name
+    return .limit(
+      "at", "what \(name) '\(item.keyText)' was at that moment is in the journal alone: ask for each \(name) by SHOW")
+  }
+  /// `KIND HISTORY`: the changes before a version, newest first. All of them are in the journal.
+  public func history(
+    _ request: EntryRequest, tenant: TenantID, limit: Int, journal end: JournalPosition, into reply: inout ReplyWriter
+  ) -> ReadOutcome {
     answer(into: &reply) { (reply) throws(EntryRefusal) in
       let table = try table(request.kind)
-      let item = tables[table].items[try found(table, request.key, tenant)]
-      reply.array(count: item.changes.count)
-      for (place, change) in item.changes.enumerated().reversed() {
-        reply.record()
-        key(table, item, into: &reply)
-        reply.field(named: "version", Int64(change.number))
-        reply.field(named: "from", change.from)
-        reply.field(named: "set", change.set)
-        reply.field(named: "by", String(decoding: change.by, as: UTF8.self))
-        for field in tables[table].kind.fields {
-          guard let value = change.values[field.number] else { continue }
-          if field.traits.contains(.exclusive) {
-            reply.field(named: field.name, "yes")
-          } else {
-            write(field, value, into: &reply)
-          }
+      let number = try found(table, request.key, tenant)
+      let walk = EntryWalk(historyOf: number, table, in: self, limit: limit, before: request.before ?? .max)
+      return .journal(JournalQuery(walk, end: end))
+    }
+  }
+  /// What a change said.
+  func describe(_ record: ChangeRecord, _ table: Int, _ number: Int, into reply: inout ReplyWriter) {
+    let change = record.change
+    reply.record()
+    key(table, tables[table].items[number], into: &reply)
+    reply.field(named: "version", Int64(change.number))
+    reply.field(named: "from", change.from)
+    reply.field(named: "set", change.set)
+    reply.field(named: "by", String(decoding: change.by, as: UTF8.self))
+    for field in tables[table].kind.fields {
+      if record.hidden.contains(field.number) {
+        reply.field(named: field.name, "changed")
+      } else if let value = change.values[field.number] {
+        if field.traits.contains(.exclusive) {
+          reply.field(named: field.name, "yes")
+        } else {
+          write(field, value, into: &reply)
         }
-        write(EntryAttributes(change.values[EntryRequest.Number.attributes] ?? []), into: &reply)
-        // It has in it what older changes said, which are not kept.
-        if place == 0, item.hasForgotten { reply.field(.more, "yes") }
       }
     }
+    write(EntryAttributes(change.values[EntryRequest.Number.attributes] ?? []), into: &reply)
   }
 
   private func answer(
-    into reply: inout ReplyWriter, _ body: (inout ReplyWriter) throws(EntryRefusal) -> Void
-  ) {
+    into reply: inout ReplyWriter, _ body: (inout ReplyWriter) throws(EntryRefusal) -> ReadOutcome
+  ) -> ReadOutcome {
     do throws(EntryRefusal) {
-      try body(&reply)
+      return try body(&reply)
     } catch {
       error.write(into: &reply)
+      return .replied
     }
   }
   private func found(_ table: Int, _ key: Bytes, _ tenant: TenantID) throws(EntryRefusal) -> Int {
     guard let number = find(table, key, tenant) else { throw .notFound(tables[table].kind, key) }
     return number
   }
-  private func checkKnown(_ item: EntryItem, at moment: Stamp) throws(EntryRefusal) {
-    guard moment >= item.knownSince else {
-      throw .limit("at", "what held at that moment is not kept any more")
-    }
-    guard item.firstBeginning <= moment else {
-      var refusal = EntryRefusal(.closed, "it is not in force at that moment")
-      refusal.from = item.firstBeginning
-      throw refusal
-    }
-  }
-
   // MARK: Records
 
   /// Of each field that one entry alone has, which one that is.
@@ -127,12 +170,13 @@ extension Entries {
     }
   }
   private func record(
-    _ table: Int, _ number: Int, at moment: Stamp, _ holders: [Int: Int], into reply: inout ReplyWriter
+    _ table: Int, _ number: Int, at moment: Stamp, _ holders: [Int: Int], isPast: Bool = false,
+    into reply: inout ReplyWriter
   ) {
     let item = tables[table].items[number]
     reply.record()
     key(table, item, into: &reply)
-    for field in tables[table].kind.fields {
+    for field in tables[table].kind.fields where !isPast || !field.traits.contains(.unjournaled) {
       if let holder = holders[field.number] {
         reply.field(named: field.name, holder == number ? "yes" : "no")
       } else {
@@ -215,6 +259,8 @@ extension Entries {
 }
 
 extension EntryItem {
+  /// It was in force, or may have been, and the journal alone knows what it was.
+  fileprivate func isForgotten(at moment: Stamp) -> Bool { firstBeginning <= moment && knownSince > moment }
   /// The key as people see it.
   var keyText: String { String(decoding: key.map { $0 == 0 ? UInt8(ascii: "/") : $0 }, as: UTF8.self) }
 }

@@ -17,9 +17,10 @@ extension Entries {
   ///   - by: who asks.
   ///   - stamp: the directory entry's: now.
   ///   - semantics: what all nodes know.
+  ///   - journal: is told of each change.
   public mutating func set(
     _ request: EntryRequest, tenant: TenantID, by: UnsafeRawBufferPointer, stamp: Stamp, semantics: UInt8,
-    into reply: inout ReplyWriter
+    journal: inout EntryJournal, into reply: inout ReplyWriter
   ) -> Decision {
     do throws(EntryRefusal) {
       let table = try table(request.kind)
@@ -27,7 +28,7 @@ extension Entries {
       guard !setting.values.isEmpty || setting.number == nil else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
-      return .changed(delta: change(setting, table, number, by: by, stamp, horizon: horizon))
+      return .changed(delta: change(setting, table, number, by: by, stamp, horizon: horizon, &journal))
     } catch {
       error.write(into: &reply)
       return .refused
@@ -136,8 +137,9 @@ extension Entries {
       }
       return nil
     }
-    let isAnnounced = item.changes.contains { $0.from > from && $0.values[field.number].map { $0 != bytes } ?? false }
-    return isAnnounced || item.value(field.number, at: from) ?? [] != bytes ? bytes : nil
+    // Also where it is that already and an announced change would make it something else.
+    let changes = item.beginnings(from: from).contains { item.value(field.number, at: $0) ?? [] != bytes }
+    return changes ? bytes : nil
   }
   /// `yes` of a field that one entry alone has: kept as the moment from which it is this one, later than all others that say
   /// the same. `no` changes nothing, and is refused where there would be none.
@@ -154,8 +156,9 @@ extension Entries {
     }
     var claims: Set<Int64> = []
     for other in numbers(table, of: tenant) {
-      for change in tables[table].items[Int(other)].changes {
-        change.values.with(field.number) { if let stored = $0 { claims.insert(EntryField.number(stored: stored)) } }
+      let item = tables[table].items[Int(other)]
+      for moment in item.beginnings(from: from) {
+        if let stored = item.value(field.number, at: moment) { claims.insert(EntryField.number(stored: stored)) }
       }
     }
     let latest = claims.max() ?? .min
@@ -184,14 +187,8 @@ extension Entries {
       return changed.pairs.isEmpty ? nil : changed
     }
     let known = item.attributes(at: from)
-    changed.pairs.removeAll { name, value in
-      known[name] ?? [] == value
-        && !item.changes.contains { change in
-          change.from > from
-            && change.values[EntryRequest.Number.attributes].map { EntryAttributes($0)[name] ?? value != value }
-              ?? false
-        }
-    }
+    let later = item.beginnings(from: from).map { item.attributes(at: $0) }
+    changed.pairs.removeAll { name, value in later.allSatisfy { $0[name] ?? [] == value } }
     // Those that are announced count, too.
     try checkAttributes(item.attributes(at: .never).overlaid(by: changed))
     try checkAttributes(known.overlaid(by: changed))
@@ -266,13 +263,15 @@ extension Entries {
   }
 
   private mutating func change(
-    _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp
+    _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp,
+    _ journal: inout EntryJournal
   ) -> [UInt8]? {
     let isNew = tables[table].items[number].changes.isEmpty
-    let last = max(
-      tables[table].items[number].changes.first?.number ?? 0, tables[table].items[number].changes.last?.number ?? 0)
-    tables[table].items[number].changes.append(
-      EntryItem.Change(number: last + 1, from: setting.from, set: stamp, by: Array(by), values: setting.values))
+    tables[table].items[number].append(
+      EntryItem.Change(
+        number: tables[table].items[number].newest &+ 1, from: setting.from, set: stamp, by: Array(by),
+        values: setting.values))
+    tables[table].write(number, to: &journal, at: stamp)
     for field in tables[table].kind.fields where field.traits.contains(.tree) {
       if let above = setting.values[field.number]?.withUnsafeBytes({ Entries.references($0) }).first {
         tables[table].parents.insert(above)
@@ -298,6 +297,22 @@ extension Entries {
       if delta.versions.last?.values != values { delta.versions.append((moment, values)) }
     }
     return delta.encoded
+  }
+}
+
+extension Entries.Table {
+  /// Tells the journal of an entry's newest change.
+  fileprivate mutating func write(_ number: Int, to journal: inout EntryJournal, at stamp: Stamp) {
+    let item = items[number]
+    guard let change = item.changes.last else { return }
+    var record = ChangeRecord(
+      of: change, kind: kind.number, entry: number, previous: item.record, mark: item.mark)
+    let isMark = ChangeRecord.isMark(change.number)
+    if isMark { record.folded = item.folded(at: stamp) }
+    if !kind.unjournaled.isEmpty { record.keepOut(kind.unjournaled) }
+    let position = journal.append(record)
+    items[number].record = position
+    if isMark { items[number].mark = position }
   }
 }
 

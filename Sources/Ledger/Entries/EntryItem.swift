@@ -3,7 +3,7 @@ import Vocabulary
 
 /// One entry: its key and its changes, in the order in which they were made. A change holds from its moment on, over what
 /// earlier ones say of the same fields: so a `SET` made while a later change is announced changes that one too, in the
-/// fields that it names (A8).
+/// fields that it names (A8). Kept are those that requests need; each is in the directory's journal, for ever.
 struct EntryItem: Hashable, Sendable {
   /// What one `SET` changed.
   struct Change: Hashable, Sendable {
@@ -11,21 +11,40 @@ struct EntryItem: Hashable, Sendable {
     var number: UInt32
     /// The moment from which it holds, not before `set`.
     var from: Stamp
-    /// When it was made.
+    /// When it was made: not before those of lower numbers.
     var set: Stamp
     /// The user's name; empty for nobody.
     var by: [UInt8]
     var values: EntryValues
   }
   var tenant: TenantID
+  /// How many changes were made of it, which is the newest one's number.
+  var newest: UInt32 = 0
   /// Parts are divided by a 0.
   var key: [UInt8]
-  /// The first has in it what older ones said, if there are such.
+  /// Of those that are not kept each by itself, the first has in it what they said.
   var changes: [Change] = []
-  /// All changes that hold from later moments are there; zero: all are.
+  /// From this moment on the changes here say what it is, and which version decides; zero: at every moment. What it was
+  /// before the journal tells.
   var knownSince = Stamp.zero
+  /// The earliest moment from which a change holds or held.
+  var firstBeginning = Stamp.never
+  /// Where the journal has the newest change, and the newest that is a mark (see `ChangeRecord`).
+  var record = JournalPosition.none
+  var mark = JournalPosition.none
+
+  init(tenant: TenantID, key: [UInt8]) {
+    self.tenant = tenant
+    self.key = key
+  }
 
   var hasForgotten: Bool { knownSince > .zero }
+
+  mutating func append(_ change: Change) {
+    changes.append(change)
+    newest = change.number
+    firstBeginning = min(firstBeginning, change.from)
+  }
 
   /// What a field is at a moment; nil if nothing says so.
   func value(_ number: Int, at moment: Stamp) -> [UInt8]? {
@@ -50,11 +69,12 @@ struct EntryItem: Hashable, Sendable {
     return all
   }
 
-  /// The version that decides at a moment: that with the latest beginning; nil: the entry is not in force yet.
+  /// The version that decides at a moment: that with the latest beginning, of several the newest; nil: the entry is not in
+  /// force yet.
   func version(at moment: Stamp) -> Change? {
     var best: Change?
     for change in changes where change.from <= moment {
-      if change.from >= best?.from ?? .zero { best = change }
+      if best.map({ change.decides(over: $0) }) ?? true { best = change }
     }
     return best
   }
@@ -62,46 +82,9 @@ struct EntryItem: Hashable, Sendable {
   func nextBeginning(after moment: Stamp) -> Stamp? {
     changes.lazy.map(\.from).filter { $0 > moment }.min()
   }
-  var firstBeginning: Stamp { changes.lazy.map(\.from).min() ?? .never }
   /// Moments from one on at which something may change, that one first.
   func beginnings(from moment: Stamp) -> [Stamp] {
-    [moment] + Set(changes.map(\.from).filter { $0 > moment }).sorted()
-  }
-
-  // MARK: Forgetting
-
-  /// Joins changes to the first that nobody can ask for any more: those of before `horizon`, and of those that say nothing of
-  /// the fields `kept`, all but the latest `EntryItem.mostPast`.
-  mutating func forget(before horizon: Stamp, now: Stamp, keeping kept: [Int]) {
-    var i = 1
-    while i < changes.count, changes[i].set <= horizon {
-      if changes[i].from <= horizon { join(i) } else { i += 1 }
-    }
-    // What is before these was looked at when it was as new.
-    let first = max(1, changes.count - EntryItem.mostPast - EntryKind.mostAnnounced - 1)
-    let past = (first..<max(first, changes.count)).filter { changes[$0].from <= now }.dropLast(EntryItem.mostPast)
-    var joined = 0
-    for place in past where !kept.contains(where: changes[place - joined].values.has) {
-      join(place - joined)
-      joined += 1
-    }
-  }
-  static let mostPast = 64
-
-  private mutating func join(_ place: Int) {
-    let change = changes.remove(at: place)
-    let numbers = change.values.fields.map(\.number)
-    for j in 1..<max(1, place) where numbers.contains(where: changes[j].values.has) {
-      changes[j].values = changes[j].values.without(change.values)
-    }
-    changes[0].values = changes[0].values.overlaid(by: change.values)
-    knownSince = max(knownSince, change.from)
-    guard place == 1 else { return }
-    changes[0].number = max(changes[0].number, change.number)
-    guard change.from >= changes[0].from else { return }
-    changes[0].from = change.from
-    changes[0].set = change.set
-    changes[0].by = change.by
+    [moment] + Set(changes.lazy.map(\.from).filter { $0 > moment }).sorted()
   }
 
   // MARK: Snapshots
@@ -111,30 +94,42 @@ struct EntryItem: Hashable, Sendable {
     buffer.append(field: 2, key)
     if hasForgotten { buffer.append(field: 3, zigzag: knownSince.microseconds) }
     buffer.append(field: 4) { list in for change in changes { change.encode(into: &list) } }
+    if record != .none { buffer.append(field: 5, zigzag: Int64(bitPattern: record.rawValue)) }
+    if mark != .none { buffer.append(field: 6, zigzag: Int64(bitPattern: mark.rawValue)) }
+    if hasForgotten {
+      buffer.append(field: 7, zigzag: firstBeginning.microseconds)
+      buffer.append(field: 8, zigzag: Int64(newest))
+    }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     self.init(tenant: TenantID(0), key: [])
+    var forgotten: (firstBeginning: Stamp, newest: UInt32) = (.never, 0)
     try reader.readFields(of: "an entry") { number, value throws(MalformedBytes) in
       switch number {
       case 1: tenant = TenantID(try value.readSmall())
       case 2: key = Array(try value.readBytes(value.remaining))
       case 3: knownSince = Stamp(microseconds: try value.readZigzag())
-      case 4: while !value.isAtEnd { changes.append(try Change(decoding: &value)) }
+      case 4: while !value.isAtEnd { append(try Change(decoding: &value)) }
+      case 5: record = JournalPosition(rawValue: UInt64(bitPattern: try value.readZigzag()))
+      case 6: mark = JournalPosition(rawValue: UInt64(bitPattern: try value.readZigzag()))
+      case 7: forgotten.firstBeginning = Stamp(microseconds: try value.readZigzag())
+      case 8: forgotten.newest = try value.readSmall()
       default: return false
       }
       return true
     }
     guard !changes.isEmpty else { throw MalformedBytes("an entry without a version") }
-  }
-  init(tenant: TenantID, key: [UInt8]) {
-    self.tenant = tenant
-    self.key = key
+    firstBeginning = min(firstBeginning, forgotten.firstBeginning)
+    newest = max(newest, forgotten.newest)
   }
 }
 
 extension EntryItem.Change {
-  fileprivate func encode(into buffer: inout ByteBuffer) {
+  /// Which of two changes that both hold decides what is left unsaid: the version that is shown.
+  func decides(over other: EntryItem.Change) -> Bool { (other.from, other.number) < (from, number) }
+
+  func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(number))
     buffer.append(field: 2, zigzag: from.microseconds)
     buffer.append(field: 3, zigzag: set.microseconds)
@@ -142,7 +137,7 @@ extension EntryItem.Change {
     buffer.append(field: 5, values.bytes)
     buffer.appendEndOfFields()
   }
-  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     self.init(number: 0, from: .zero, set: .zero, by: [], values: EntryValues())
     try reader.readFields(of: "a change of an entry") { number, value throws(MalformedBytes) in
       switch number {

@@ -79,6 +79,21 @@ struct EntryValues: Hashable, Sendable {
     }
     return EntryValues(all)
   }
+  /// Of fields that are wanted alone.
+  func filtered(_ isWanted: (_ number: Int) -> Bool) -> EntryValues {
+    let all = fields
+    return all.allSatisfy { isWanted($0.number) } ? self : EntryValues(all.filter { isWanted($0.number) })
+  }
+  /// What they are where nothing was said before.
+  var withoutTakenBack: EntryValues {
+    EntryValues(
+      fields.compactMap { number, value in
+        guard number == EntryRequest.Number.attributes else { return value.isEmpty ? nil : (number, value) }
+        var attributes = EntryAttributes(value)
+        attributes.pairs.removeAll { $0.value.isEmpty }
+        return attributes.pairs.isEmpty ? nil : (number, attributes.bytes)
+      })
+  }
   /// These without what came later, and so never holds again.
   func without(_ later: EntryValues) -> EntryValues {
     let gone = later.fields

@@ -1,6 +1,6 @@
 import Base
 
-/// The end of a shard's journal, until it is taken to be stored.
+/// The end of a journal, until it is taken to be stored: a shard's, or the directory's (`EntryJournal`).
 ///
 /// The journal is a sequence of frames, one an entry that decided something, in segments; a frame lies in one segment.
 ///
@@ -9,9 +9,9 @@ import Base
 ///     8   log index                  u64
 ///     16  stamp                      i64
 ///     24  the chain before           32 bytes
-///     56  records (`JournalRecord`)
+///     56  records (`JournalRecord`, of the directory `ChangeRecord`)
 ///
-/// Each segment but the first begins with the last sequence number of every slot, as records of kind `index`: so that a
+/// Each segment of a shard but the first begins with the last sequence number of every slot, as records of kind `index`: so that a
 /// transaction that the state has long forgotten is found by its number alone, in the one segment where it must lie.
 ///
 /// The chain after a frame is the SHA-256 of its bytes; since they begin with the chain before, it vouches for all.
@@ -67,6 +67,12 @@ struct JournalBuffer: ~Copyable {
   mutating func append(_ record: borrowing JournalRecord) -> JournalPosition {
     let position = end
     record.encode(into: &buffer)
+    return position
+  }
+  /// The same of a record of another form: it begins with a CRC-32C and its length, as `JournalRecord` does.
+  mutating func append(_ encode: (inout ByteBuffer) -> Void) -> JournalPosition {
+    let position = end
+    encode(&buffer)
     return position
   }
 

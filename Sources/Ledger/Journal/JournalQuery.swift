@@ -11,7 +11,8 @@ public struct JournalCorruption: Error, CustomStringConvertible {
   public let description: String
 }
 
-/// A question that the journal answers: a member's history, one transaction, or the first answer to a repeated request.
+/// A question that the journal answers: a member's history, one transaction, the first answer to a repeated request; of the
+/// directory's, an entry's history, or what it was.
 /// A value to be run anywhere, while the ledger goes on: a run takes so many steps at most, and what is left of the question
 /// then is another. A step is one read of some hundred bytes, or work of that time.
 public struct JournalQuery: Sendable {
@@ -26,6 +27,8 @@ public struct JournalQuery: Sendable {
     /// The records themselves, of the one and of the other.
     case facts(at: JournalPosition, tx: TransactionID)
     case pastFacts(TransactionSearch)
+    /// Of the directory's journal.
+    case entry(EntryWalk)
   }
   private(set) var question: Question
   let catalogue: CatalogueRecords
@@ -46,7 +49,15 @@ public struct JournalQuery: Sendable {
       case .transaction, .answer: 1
       case .remembered, .facts: 2
       case .past, .pastFacts: JournalQuery.stepsAtOnce
+      case .entry(let walk): walk.firstCost
       }
+  }
+  /// A question about entries: none about a ledger's catalogue.
+  init(_ walk: EntryWalk, end: JournalPosition) {
+    question = .entry(walk)
+    catalogue = CatalogueRecords()
+    self.end = end
+    cost = walk.firstCost
   }
 
   /// Runs for `cost` steps. Nil: the reply is written; else what is left of the question. Throws what the source throws,
@@ -65,6 +76,8 @@ public struct JournalQuery: Sendable {
       }
     case .history(var walk):
       if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.history(walk)) }
+    case .entry(var walk):
+      if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.entry(walk)) }
     case .remembered(let position, let tx, let tenant, let state):
       try reader.show(tx, at: position, tenant, state: state, into: &reply)
     case .facts(let position, let tx):
@@ -135,15 +148,25 @@ struct JournalRecordReader<Source: JournalSource> {
     return try scratch.withUnsafeBytes { try body(try decode(.init(rebasing: $0[0..<length]), position)) }
   }
 
+  /// The bytes of the record at a position, of whatever form.
+  mutating func bytes<R>(
+    at position: JournalPosition, atMost most: Int, _ body: (UnsafeRawBufferPointer) throws -> R
+  ) throws -> R {
+    let length = try fetch(position, atMost: most)
+    return try scratch.withUnsafeBytes { try body(.init(rebasing: $0[0..<length])) }
+  }
+
   /// Reads the record at a position to the front of `scratch`; its length.
-  private mutating func fetch(_ position: JournalPosition) throws -> Int {
+  private mutating func fetch(
+    _ position: JournalPosition, atMost most: Int = JournalRecord.maximumByteCount
+  ) throws -> Int {
     let source = source
     var got = try scratch.withUnsafeMutableBytes { try source.read(at: position, into: $0) }
     guard got >= JournalRecord.fixedSize else { throw JournalCorruption(description: "no record at \(position)") }
     let length = scratch.withUnsafeBytes {
       Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
     }
-    guard length >= JournalRecord.fixedSize, length <= JournalRecord.maximumByteCount else {
+    guard length >= JournalRecord.fixedSize, length <= most else {
       throw JournalCorruption(description: "a record of \(length) bytes at \(position)")
     }
     if length > scratch.count {

@@ -28,6 +28,9 @@ public struct EntryField: Sendable {
     public static let zone = Traits(rawValue: 32)
     /// Shards ask what it was when a backdated purchase took place.
     public static let backdated = Traits(rawValue: 64)
+    /// It never enters the journal, out of which nothing can be taken: in memory, snapshots and the log alone, which let go of
+    /// it. `HISTORY` tells when it changed, and not to what; `SHOW` of a moment that only the journal knows is without it.
+    public static let unjournaled = Traits(rawValue: 128)
   }
   /// What it is where nothing was said.
   public struct Standard: Sendable {

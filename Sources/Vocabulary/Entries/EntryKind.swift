@@ -45,6 +45,8 @@ public struct EntryKind: Sendable {
     self.takesAttributes = takesAttributes
     isForShards = self.fields.contains { $0.traits.contains(.shards) }
     backdated = self.fields.filter { $0.traits.contains(.backdated) }.map(\.number)
+    unjournaled = self.fields.filter { $0.traits.contains(.unjournaled) }.map(\.number)
+    hasExclusive = self.fields.contains { $0.traits.contains(.exclusive) }
     self.most = most
     self.since = since
     self.summary = summary
@@ -65,6 +67,10 @@ public struct EntryKind: Sendable {
   public func field(number: Int) -> EntryField? { fields.first { $0.number == number } }
   /// Numbers of the fields that shards ask for as they were.
   public let backdated: [Int]
+  /// Numbers of the fields that are kept out of the journal.
+  public let unjournaled: [Int]
+  /// Some field is `yes` of one entry alone.
+  public let hasExclusive: Bool
   /// What stands for it in records and texts: `product`.
   public var name: String { word.lowercased() }
 

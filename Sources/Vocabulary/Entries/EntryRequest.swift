@@ -14,6 +14,8 @@ public struct EntryRequest {
     public static let attributes = 60_000
     /// `from=` or `at=`: a zigzag varint, see `Shape.dateOrMoment`.
     public static let moment = 60_001
+    /// `before=`: a zigzag varint, the number of a version.
+    public static let before = 60_002
   }
 
   public let kind: UInt16
@@ -22,6 +24,8 @@ public struct EntryRequest {
   public private(set) var fields: [(number: Int, text: UnsafeRawBufferPointer)] = []
   public private(set) var attributes: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)] = []
   public private(set) var moment: Int64?
+  /// Of a `HISTORY`.
+  public private(set) var before: UInt32?
 
   /// Reads a scope and a rest. The views are into what is read.
   public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -34,6 +38,9 @@ public struct EntryRequest {
       case Number.attributes:
         while !value.isAtEnd { attributes.append((try value.readCounted(), try value.readCounted())) }
       case Number.moment: moment = try value.readZigzag()
+      case Number.before:
+        before = try value.readSmall()
+        guard before != 0 else { throw MalformedBytes("there is no version 0") }
       default:
         guard number < Number.attributes else { return false }
         fields.append((number, try value.readBytes(value.remaining)))
@@ -82,11 +89,12 @@ public struct EntryRequestWriter {
     // Keys are blind to case, but for what follows `x.`.
     let word = String(decoding: name, as: UTF8.self).lowercased()
     let takesFields = operation == .set || operation == .list
-    if word == momentWord {
-      guard let number = EntryField.number(value, .dateOrMoment) else {
-        throw .wrong(name: word, isKeyed: true, requirement: Shape.dateOrMoment.requirement)
+    let own = operation.ownWord
+    if word == own.word {
+      guard let number = EntryField.number(value, own.shape) else {
+        throw .wrong(name: word, isKeyed: true, requirement: own.shape.requirement)
       }
-      try keep(EntryRequest.Number.moment, EntryField.stored(number))
+      try keep(own.number, EntryField.stored(number))
     } else if takesFields, kind.takesAttributes, word.hasPrefix("x.") {
       let attribute = UnsafeRawBufferPointer(rebasing: name.dropFirst(2))
       guard attribute.isIdentifier else { throw .unknownKey }
@@ -99,13 +107,6 @@ public struct EntryRequestWriter {
       guard takesFields, let field = kind.field(word) else { throw .unknownKey }
       guard accepts(field, value) else { throw .wrong(name: word, isKeyed: true, requirement: field.requirement) }
       try keep(field.number, Array(value))
-    }
-  }
-  private var momentWord: String? {
-    switch operation {
-    case .set: "from"
-    case .show, .list: "at"
-    case .history: nil
     }
   }
   private func accepts(_ field: EntryField, _ value: UnsafeRawBufferPointer) -> Bool {
@@ -136,6 +137,17 @@ public struct EntryRequestWriter {
     for (number, bytes) in all.sorted(by: { $0.number < $1.number }) { buffer.append(field: number, bytes) }
     buffer.appendEndOfFields()
     return scope
+  }
+}
+
+extension EntryRequest.Operation {
+  /// The word that says which moment, or which versions, are meant.
+  var ownWord: (word: String, shape: Shape, number: Int) {
+    switch self {
+    case .set: ("from", .dateOrMoment, EntryRequest.Number.moment)
+    case .show, .list: ("at", .dateOrMoment, EntryRequest.Number.moment)
+    case .history: ("before", .version, EntryRequest.Number.before)
+    }
   }
 }
 

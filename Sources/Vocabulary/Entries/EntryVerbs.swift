@@ -7,27 +7,30 @@ extension EntryKind {
     let about = "\(word) SET \(keyUsage)"
     return [
       row(
-        .set, key + fields.map(Argument.field) + attributes + [.moment("from"), .optional(.id)], .changes,
+        .set, key + fields.map(Argument.field) + attributes + [.own(of: .set), .optional(.id)], .changes,
         reply: "+OK",
         summary:
           "Makes or changes \(summary). Fields left out keep their value\(standards). from= announces the change.",
         example: example),
       row(
-        .show, key + [.moment("at"), .optional(.read)], .read,
+        .show, key + [.own(of: .show), .optional(.read)], .read,
         reply: "\(records) version from [until] by [asof]",
         summary: "What \(about) has set, as it is in force now or at a moment.",
         example: String(example.prefix { $0 != " " })),
       row(
-        .list, [.filter, .optional(.limit, standard: 1_000), .optional(.after), .moment("at"), .optional(.read)], .read,
+        .list, [.filter, .optional(.limit, standard: 1_000), .optional(.after), .own(of: .list), .optional(.read)],
+        .read,
         reply: "records: \(records) version from [until] by [asof]",
         summary:
           "Those in force, by \(keyUsage): 1000 unless limit= says how many; after= goes on behind a key, field=value"
           + " keeps those that have it.",
         example: ""),
       row(
-        .history, key + [.optional(.read)], .read,
+        .history, key + [.optional(.limit, standard: 1_000), .own(of: .history), .optional(.read)], .read,
         reply: "records, newest first: \(name) version from set by, and what changed [asof]",
-        summary: "The changes that \(about) made.", example: String(example.prefix { $0 != " " })),
+        summary:
+          "The changes that \(about) made: 1000 unless limit= says how many; before= goes on behind a version.",
+        example: String(example.prefix { $0 != " " })),
     ]
   }
   private var attributes: [Argument] { takesAttributes ? [.attribute] : [] }

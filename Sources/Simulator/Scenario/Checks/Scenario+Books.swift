@@ -20,8 +20,9 @@ extension Scenario {
       let lines = client.lines
       guard let first = lines.first, first.hasPrefix("*") else { return lines.first ?? "no answer" }
       lines.dropFirst().forEach(body)
-      guard lines.count == 1001, let last = lines.last, let tx = last.field("tx") else { return nil }
-      before = " before=\(tx)"
+      guard lines.count == 1001, let last = lines.last, let place = last.field("tx") ?? last.field("version")
+      else { return nil }
+      before = " before=\(place)"
     }
   }
 

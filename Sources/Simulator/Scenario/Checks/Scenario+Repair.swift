@@ -83,7 +83,10 @@ extension Scenario {
   private func readJournals(at number: Int) {
     guard let client = simulation.connect(to: number) else { return }
     defer { simulation.disconnect(client) }
-    for member in members { readHistory("HISTORY \(member) limit=1000 read=local", on: client) { _ in } }
+    let entries = ["PROGRAM HISTORY main"] + catalogue.merchants.keys.sorted().map { "MERCHANT HISTORY \($0)" }
+    for history in members.map({ "HISTORY \($0)" }) + entries {
+      readHistory("\(history) limit=1000 read=local", on: client) { _ in }
+    }
   }
 
   /// Hosts that do not run, lack something, or are behind.

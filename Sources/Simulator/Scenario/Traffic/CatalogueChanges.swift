@@ -16,6 +16,8 @@ extension Scenario {
     var acknowledged = 0
     /// Those of which nothing certain was heard: each may take effect at any time.
     var open: Set<Int> = []
+    /// All that were acknowledged.
+    var done: Set<Int> = []
   }
 
   func scheduleCatalogue() {
@@ -43,6 +45,7 @@ extension Scenario {
     send(line, to: host) { [self] answer in
       if answer == "+OK" {
         catalogue.merchants[merchant]?.acknowledged = number
+        catalogue.merchants[merchant]?.done.insert(number)
         if !id.isEmpty { catalogue.acknowledged.append((number, line)) }
       }
       if answer == "+OK" || Scenario.saysNothingHappened(answer) { catalogue.merchants[merchant]?.open.remove(number) }
@@ -119,6 +122,30 @@ extension Scenario {
         return reportViolation(
           "title t\(known.acknowledged) of \(merchant) was acknowledged, and \(name) says t\(title)")
       }
+      checkHistory(of: merchant, known, title, on: client, name)
+      if failure != nil { return }
+    }
+  }
+
+  /// The node's own journal has each change that was acknowledged, once, and none that was refused; the newest is in force.
+  private func checkHistory(
+    of merchant: String, _ known: Titles, _ title: Int, on client: SimulatedClient, _ name: String
+  ) {
+    var versions: [Int] = []
+    var titles: [Int] = []
+    let refusal = readHistory("MERCHANT HISTORY \(merchant) limit=1000 read=local", on: client) { row in
+      if let version = row.field("version").flatMap({ Int($0) }) { versions.append(version) }
+      if let title = row.field("title").flatMap({ Int($0.dropFirst()) }) { titles.append(title) }
+    }
+    if let refusal {
+      // None of its changes took effect.
+      if known.done.isEmpty && title == 0 && refusal.hasPrefix("-NOTFOUND") { return }
+      return fail("\(name) does not tell the history of \(merchant): \(refusal)")
+    }
+    let isWhole = versions == (0..<versions.count).map { versions.count - $0 }
+    let isKnown = known.done.isSubset(of: titles) && titles.allSatisfy { known.done.union(known.open).contains($0) }
+    guard isWhole, isKnown, Set(titles).count == titles.count, titles.first ?? 0 == title else {
+      return reportViolation("\(name) tells of \(merchant) versions \(versions) with titles \(titles), now t\(title)")
     }
   }
 }
