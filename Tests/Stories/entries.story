@@ -106,6 +106,9 @@
 < 5 records
 < version=5 title=Late
 < version=4 state=stopped
+< version=3 title=Now !earn
+< version=2 earn=1/50 title=Later
+< version=1 earn=1/100 title=Points
 > PROGRAM HISTORY en-points limit=2 before=3
 < 2 records
 < version=2 earn=1/50 title=Later
