@@ -289,8 +289,10 @@ import Vocabulary
       try history.read(entries, at: Stamp(microseconds: 9), journal: journal, end: book.chain.position, into: &reply)
     }
     try reads(entries, book.journal)
+    // The price, which might as well be another.
     var rotten = book.journal
-    rotten.segments[1]?[80] ^= 1
+    let end = try #require(rotten.segments[1]?.count)
+    rotten.segments[1]?[end - 3] ^= 2
     #expect(throws: JournalCorruption.self) { try reads(entries, rotten) }
     let table = try #require(entries.tables.firstIndex { $0.kind.word == "PRODUCT" })
     entries.tables[table].items[0].record = entries.tables[table].items[1].record
