@@ -172,6 +172,34 @@ import Vocabulary
     #expect(try JournalChain.ofDirectory.followed(to: book.chain.position, in: book.journal) == book.chain)
   }
 
+  /// The first change of all may be announced for later than what follows: whenever memory lets go of them, in whatever
+  /// order, what was in force between is known.
+  @Test(arguments: [["2027-01-21"], ["2027-01-07", "2027-01-21"], ["2027-01-07"]])
+  func anEntryThatIsAnnouncedBeforeItBeginsIsKnown(days: [String]) throws {
+    let book = EntryBook()
+    let world = World(shards: 0)
+    func set(_ day: String, _ line: String) throws {
+      var reply = ReplyWriter()
+      _ = try book.set(EntryLine(line), at: World.stamp("\(day)T00:00"), into: &reply)
+      let isRefused = !reply.buffer.isEmpty
+      #expect(!isRefused)
+    }
+    try set("2026-01-01", "PRODUCT SET a price=1 from=2026-01-11")
+    try set("2026-01-02", "PRODUCT SET a title=x")
+    for day in days { try set(day, "PRODUCT SET a title=\(day)") }
+    func shown(_ day: String) throws -> String {
+      var reply = ReplyWriter()
+      try book.read(EntryLine("PRODUCT SHOW a at=\(day)"), at: World.stamp("2027-02-01T00:00"), into: &reply)
+      return world.describe(reply.buffer.bytes)
+    }
+    #expect(try shown("2026-01-01") == "-CLOSED from=2026-01-02T00:00")
+    let between = "product=a title=x category= brand= price= wholesale= state=active version=2"
+    #expect(try shown("2026-01-04") == between + " from=2026-01-02T00:00 until=2026-01-11T00:00 by=")
+    let after = "product=a title=x category= brand= price=1 wholesale= state=active version=1"
+    #expect(try shown("2026-01-12") == after + " from=2026-01-11T00:00 until=\(days[0])T00:00 by=")
+    #expect(try shown("2027-01-31").hasPrefix("product=a title=\(days[days.count - 1]) category= brand= price=1 "))
+  }
+
   /// What is asked of an entry that was changed without end costs as many reads as there are records in the answer, and one
   /// for each 64 changes that are passed over.
   @Test func changesWithoutEndAreReadBackwards() throws {
