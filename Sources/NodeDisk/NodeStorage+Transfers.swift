@@ -74,7 +74,8 @@ extension NodeStorage {
       }
     } catch {
       if job.lane == 0 {
-        let shard = incoming.removeValue(forKey: job.number)?.shard
+        // Whoever reads a journal for a peer writes first what waits for that.
+        let shard = incoming.removeValue(forKey: job.number)?.shard ?? journal(of: job)
         if let shard, NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
       }
       if case .readJournal(_, let shard, _, _) = job, NodeStorage.isRot(error), noteRot(inJournalOf: shard) {
@@ -87,6 +88,13 @@ extension NodeStorage {
     }
   }
 
+  /// The shard whose journal a job names.
+  private func journal(of job: TransferJob) -> ShardID? {
+    switch job {
+    case .readJournal(_, let shard, _, _), .openIncoming(_, _, let shard, _, _, _, _, _): shard
+    default: nil
+    }
+  }
   /// The shard whose snapshot of our own is read.
   private func sent(by job: TransferJob) -> ShardID? {
     switch job {

@@ -172,6 +172,25 @@ import Testing
     #expect(isBroken(append(other, 1, at: 0)))
   }
 
+  /// So is what waited in memory, and is written because a peer has something to send.
+  @Test func aJournalThatCannotBeWrittenAsASnapshotComesEndsTheProcess() throws {
+    let storage = try open()
+    _ = append(storage, 1, at: 0)
+    disk.setCapacity(used())
+    _ = append(storage, 2, at: 5000)
+    disk.setCapacity(.max)
+    disk.failWrite(after: 0, to: ".jnl", .failed)
+    let end = JournalPosition(journal: shard, segment: 1, offset: 10_000)
+    let completion = storage.run(
+      .openIncoming(
+        1, link: LinkID(1), shard: shard, index: LogIndex(5), term: Term(1), digest: JournalChain.ofDirectory.hash, byteCount: 100,
+        from: JournalChain(position: end, hash: JournalChain.ofDirectory.hash)))
+    guard case .broken = completion else {
+      Issue.record("\(completion)")
+      return
+    }
+  }
+
   /// What was synced before an append that failed is vouched for whatever the power does while it is made good.
   @Test(arguments: 1...30) func powerMayGoWhileAJournalIsMadeGood(steps: Int) throws {
     let storage = try open()
