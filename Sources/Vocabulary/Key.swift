@@ -24,6 +24,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case text = 30
   case shard = 40
   case to = 41
+  case from = 42
+  case dead = 43
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -37,7 +39,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// What its value must look like, whatever the verb.
   public var shape: Shape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to, .from: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -49,7 +51,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .dryRun, .all: .yesNo
+    case .allowSingleRegion, .dryRun, .all, .dead: .yesNo
     case .shard: .shardNumber
     }
   }
@@ -71,10 +73,10 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .region: "r"
     case .kind: "WORD"
     case .card: "NUMBER"
-    case .allowSingleRegion, .dryRun, .all: "yes|no"
+    case .allowSingleRegion, .dryRun, .all, .dead: "yes|no"
     case .after: "KEY"
     case .shard: "S"
-    case .to: "NODE"
+    case .to, .from: "NODE"
     }
   }
 }

@@ -36,6 +36,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterOperation = 42
   case memberNote = 43
   case memberNotes = 44
+  case clusterNode = 45
 
   // What a connection says about itself: answered by the node at hand.
   case hello = 64

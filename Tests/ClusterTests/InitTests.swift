@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Testing
 
 @testable import Cluster
@@ -188,6 +189,8 @@ import Testing
     configuration.name = "late-1"
     configuration.peerAddress = "node-3:7501"
     configuration.clientAddress = "node-3:7401"
+    // Else it would join.
+    configuration.semantics = Semantics.first
     let late = simulation.addHost(configuration, disk: .init())
     simulation.start(late)
     simulation.run(for: 2_000_000)

@@ -61,6 +61,16 @@ import Testing
     Case(
       what: "entries ahead count more than a clock", node: node { $0.clockOffFor = Policy.handOver },
       shard: shard { $0.aheadFor = Policy.handOver }, decision: .stepDown(.future)),
+    // Another is to take its place, or it is to lead nothing.
+    Case(what: "its replica leaves", shard: shard { $0.isLeaving = true }, decision: .offer(to: near, .leaving)),
+    Case(
+      what: "its replica leaves, and all others are drained", shard: shard { $0.isLeaving = true },
+      voters: [candidate(near, [.draining]), candidate(far, match: 200, [.draining, .unlinked])],
+      decision: .offer(to: near, .leaving)),
+    Case(what: "it is drained", node: node { $0.isDraining = true }, decision: .offer(to: near, .draining)),
+    Case(
+      what: "it is drained, and so are all others", node: node { $0.isDraining = true },
+      voters: [candidate(near, [.draining])], decision: .lead),
     // Its node ends.
     Case(what: "it stops", node: node { $0.isStopping = true }, decision: .offer(to: near, .stopping)),
     Case(

@@ -292,7 +292,7 @@ struct EntriesTests {
     let began = world.time.microseconds
     for i in 1..<Entries.mostVersions {
       let stamp = Stamp(microseconds: began + Int64(i))
-      world.directory.tables[table].items[0].changes.append(
+      world.book.entries.tables[table].items[0].changes.append(
         EntryItem.Change(number: UInt32(i + 1), from: stamp, set: stamp, by: [], values: change))
     }
     world.time = Stamp(microseconds: began + 29 * day)
@@ -314,13 +314,14 @@ struct EntriesTests {
     {
       var entries = Entries(kinds: kind.map { [$0] } ?? [])
       var reply = ReplyWriter()
+      var journal = EntryJournal()
       let bytes = change(try EntryLine(line, kinds: [newer]).bytes)
       try bytes.withUnsafeBytes { raw in
         var reader = ByteReader(raw)
         let request = try EntryRequest(decoding: &reader)
         _ = entries.set(
           request, tenant: .first, by: UnsafeRawBufferPointer(start: nil, count: 0), stamp: .zero, semantics: 1,
-          into: &reply)
+          journal: &journal, into: &reply)
       }
       #expect(reply.buffer.isEmpty == (entries.count == 1))
       return reply.buffer.isEmpty ? "+OK" : World().describe(reply.buffer.bytes)

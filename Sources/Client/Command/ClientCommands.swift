@@ -3,7 +3,7 @@ public enum ClientCommands {
   public static let all = commands.map(\.entry)
 
   private static let commands =
-    ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all
+    ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all
     + OperationCommands.all + [ShellCommand.command, BenchCommand.command]
     + [ReplayCommand.command]
 }

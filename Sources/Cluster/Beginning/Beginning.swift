@@ -259,6 +259,15 @@ final class Beginning: Coordinator {
     waits.removeAll()
     complete()
   }
+  /// Whether this node, which has no cluster and has promised itself to none, may join that of a peer.
+  func mayJoin(_ peer: Peer) -> Bool { !isInCluster && peer.hello.cluster != 0 && promise.plan == nil }
+  /// The directory is here. A founder has begun once its beginning is durable; one that was born later has it from others.
+  /// - Parameter born: of the directory's replica.
+  func follows(directoryBorn born: UInt64?) {
+    guard let born, born > 1, !hasBegun else { return }
+    hasBegun = true
+    keep(nil)
+  }
   func complete() {
     guard let current = initialisation, current.phase == .beginning, current.waiting.isEmpty, hasBegun else { return }
     initialisation = nil

@@ -61,6 +61,10 @@ final class DirectoryMachine: Machine {
     case beginOperation = 5
     case advanceOperation = 6
     case cancelOperation = 7
+    /// A node is new to the cluster: a `Member`, which joins. Again: nothing.
+    case join = 8
+    /// Who votes in the directory's group: the nodes. The leader says so, once that is in force.
+    case directoryVoters = 9
     /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
     /// node says that was asked.
     case showEntry = 16
@@ -154,6 +158,14 @@ final class DirectoryMachine: Machine {
       case .member:
         applyMember(try Member(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
+      case .join:
+        applyJoin(try Member(decoding: &reader))
+        reply.ok()
+      case .directoryVoters:
+        var voters: [NodeID] = []
+        while !reader.isAtEnd { voters.append(NodeID(try reader.read())) }
+        applyVoters(voters)
+        reply.ok()
       case .spread:
         drop(through: try reader.read())
         reply.ok()
@@ -235,8 +247,28 @@ final class DirectoryMachine: Machine {
     guard changed.members[i].life.mayBeFollowed(by: member.life, after: predecessor) else { return }
     var member = member
     member.proof = changed.members[i].proof
+    // Only an operation has it another state; and it knows no later one than what it joined by.
+    member.state = changed.members[i].state == .joining ? .up : changed.members[i].state
     guard changed.members[i] != member else { return }
     changed.members[i] = member
+    changed.version += 1
+    topology = changed
+  }
+
+  private func applyVoters(_ voters: [NodeID]) {
+    guard var changed = topology, changed.directoryVoters != voters, !voters.isEmpty else { return }
+    changed.directoryVoters = voters
+    changed.version += 1
+    topology = changed
+  }
+  private func applyJoin(_ member: Member) {
+    guard var changed = topology, changed.member(member.id) == nil, changed.members.count < Topology.mostMembers else {
+      return
+    }
+    var member = member
+    member.state = .joining
+    changed.members.append(member)
+    changed.members.sort { $0.id < $1.id }
     changed.version += 1
     topology = changed
   }

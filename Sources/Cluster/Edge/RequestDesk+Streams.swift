@@ -100,6 +100,15 @@ extension RequestDesk {
     }
   }
 
+  /// The directory is told of nodes that are new to the cluster.
+  func announce(newcomers: [Member]) {
+    for member in newcomers {
+      submitInternal(.directory, flags: [.repeatable]) { buffer in
+        DirectoryMachine.append(.join, to: &buffer) { member.encode(into: &$0) }
+      }
+    }
+  }
+
   // MARK: Messages
 
   /// What other edges ask of leaders here, what leaders answer, and who they are.

@@ -38,8 +38,9 @@ final class LeadershipDesk: Coordinator {
   }
 
   /// The other voters of a shard that is led here.
-  func candidates(for replica: Replica) -> [LeadershipPolicy.Candidate] {
-    replica.raft.progress.filter(\.isVoter).map { progress in
+  /// - Parameter leaving: whose place another is about to take.
+  func candidates(for replica: Replica, leaving: NodeID? = nil) -> [LeadershipPolicy.Candidate] {
+    replica.raft.progress.filter { $0.isVoter && $0.id != leaving }.map { progress in
       LeadershipPolicy.Candidate(
         id: progress.id, match: progress.match, isNear: isNear(progress.id, replica),
         ailments: ailments(of: progress, replica.shard))
@@ -48,6 +49,7 @@ final class LeadershipDesk: Coordinator {
   private func ailments(of progress: PeerProgress, _ shard: ShardID) -> LeadershipPolicy.Ailments {
     var found: LeadershipPolicy.Ailments = progress.isDamaged ? .damaged : []
     guard let peer = peers[progress.id], peer.isConnected else { return found.union(.unlinked) }
+    if membership.topology?.member(progress.id).map({ $0.state != .up }) ?? false { found.insert(.draining) }
     if peer.clock.isOff { found.insert(.clock) }
     if peer.condition.disk.isFull { found.insert(.fullDisk) }
     if peer.condition.disk.isSlow { found.insert(.slowDisk) }
@@ -84,13 +86,19 @@ final class LeadershipDesk: Coordinator {
   ///   then.
   func decide(_ node: LeadershipPolicy.NodeFacts, sendsHome: Bool = false) {
     let homes = sendsHome ? homes : [:]
-    let ordered = (replicas[.directory]?.machine as? DirectoryMachine)?.operations.wantedLeaders ?? [:]
+    let ordered = (replicas[.directory]?.machine as? DirectoryMachine)?.operations.orders ?? [:]
     for replica in replicas {
       guard replica.isLeader else { continue }
       var shard = facts(of: replica)
-      if let wanted = ordered[replica.shard], wanted != peers.id { shard.ordered = wanted }
-      if ordered[replica.shard] == nil { shard.home = homes[replica.shard] }
-      switch LeadershipPolicy.decide(node, shard, { candidates(for: replica) }) {
+      if let order = ordered[replica.shard] {
+        if order.leader != peers.id { shard.ordered = order.leader }
+        shard.isLeaving = order.leaving == peers.id
+      } else {
+        shard.home = homes[replica.shard]
+      }
+      switch LeadershipPolicy.decide(
+        node, shard, { candidates(for: replica, leaving: ordered[replica.shard]?.leaving) })
+      {
       case .lead, .refuse: break
       case .stepDown(let reason): stepDown(replica, reason)
       case .offer(let heir, let reason): offer(replica, to: heir, reason)
@@ -111,7 +119,7 @@ final class LeadershipDesk: Coordinator {
 
   private func offer(_ replica: Replica, to heir: NodeID, _ reason: LeadershipPolicy.Reason) {
     switch reason {
-    case .slowDisk, .fullDisk, .blockedLog, .rottenJournal, .memory, .ordered:
+    case .slowDisk, .fullDisk, .blockedLog, .rottenJournal, .memory, .draining, .ordered, .leaving:
       replica.leadership.offered(now: now.monotonic, pause: 4 * slowWrite)
     default: break
     }

@@ -6,7 +6,7 @@ import Raft
 ///
 /// A leader goes, in this order: because nobody takes what it proposes (`future`, `clock`), which is laid down in the end if
 /// nobody can take it over; because its node ends (`stopping`); because another would serve better (the disk, the memory, a
-/// journal); because an operator wants it elsewhere (`ordered`), or the placement (`home`). A follower is only ever told that it must not lead.
+/// journal); because an operation takes the replica away (`leaving`) or wants it elsewhere (`ordered`), or the placement (`home`). A follower is only ever told that it must not lead.
 struct LeadershipPolicy {
   /// How long leadership that is of no use is offered to others before it is laid down; and half as long as such a leader
   /// then leaves the lead to others. Microseconds.
@@ -26,6 +26,10 @@ struct LeadershipPolicy {
     case blockedLog
     case rottenJournal
     case memory
+    /// An operator wants this node to lead nothing.
+    case draining
+    /// An operation under way has another node take this one's place.
+    case leaving
     /// An operation under way wants it led elsewhere.
     case ordered
     /// The placement prefers another node.
@@ -50,6 +54,7 @@ struct LeadershipPolicy {
     var isDiskFull = false
     var isLogBlocked = false
     var isMemoryOver = false
+    var isDraining = false
   }
 
   /// What is true of one replica here.
@@ -63,6 +68,8 @@ struct LeadershipPolicy {
     var isJournalRotten = false
     /// There was no offer a moment ago: between two of them requests are served.
     var mayOffer = true
+    /// An operation under way has another node take this one's place.
+    var isLeaving = false
     /// Where an operation under way wants it led; nil: no matter.
     var ordered: NodeID?
     /// Where the placement wants it led, when it is time to send it there; nil: here, or not now.
@@ -80,6 +87,8 @@ struct LeadershipPolicy {
 
     /// It would serve at least as well as any other.
     var isWell: Bool { ailments.isDisjoint(with: .grave.union(.memory)) }
+    /// The same but that an operator wants it to lead nothing, and its memory.
+    var isButDraining: Bool { ailments.isDisjoint(with: .grave.subtracting(.draining)) }
     /// The same but for its memory.
     var isFit: Bool { ailments.isDisjoint(with: .grave) }
   }
@@ -99,8 +108,10 @@ struct LeadershipPolicy {
     static let poisoned = Ailments(rawValue: 1 << 7)
     /// Its own replica is the damaged one: Raft would not have it.
     static let damaged = Ailments(rawValue: 1 << 8)
+    /// An operator wants it to lead nothing.
+    static let draining = Ailments(rawValue: 1 << 12)
     static let grave: Ailments = [
-      .unlinked, .clock, .fullDisk, .slowDisk, .descriptors, .corrupt, .replaying, .poisoned, .damaged,
+      .unlinked, .clock, .fullDisk, .slowDisk, .descriptors, .corrupt, .replaying, .poisoned, .damaged, .draining,
     ]
     static let memory = Ailments(rawValue: 1 << 9)
     /// Its link has not said a word yet: what it answers may be lost.
@@ -153,7 +164,9 @@ struct LeadershipPolicy {
     if node.isDiskFull { return .fullDisk }
     if node.isLogBlocked { return .blockedLog }
     if shard.isJournalRotten { return .rottenJournal }
-    return node.isMemoryOver ? .memory : nil
+    if node.isMemoryOver { return .memory }
+    if node.isDraining { return .draining }
+    return shard.isLeaving ? .leaving : nil
   }
 
   // MARK: Heirs
@@ -161,7 +174,10 @@ struct LeadershipPolicy {
   /// Who takes over what this node serves badly, if anybody is better off; only somebody near: meanwhile it is served.
   static func heir(_ node: NodeFacts, _ shard: ShardFacts, _ candidates: [Candidate]) -> NodeID? {
     let lacksMoreThanMemory = want(node, shard).map { $0 != .memory } ?? false
-    return successor(among: candidates.filter(\.isNear), orShortOfMemory: lacksMoreThanMemory)
+    let near = candidates.filter(\.isNear)
+    let heir = successor(among: near, orShortOfMemory: lacksMoreThanMemory)
+    // Whoever leaves must go, so that one who is to lead nothing leads until another is a voter.
+    return heir ?? (shard.isLeaving ? mostComplete(of: near.filter(\.isButDraining)) : nil)
   }
 
   /// The best of those that are well; where there is none, of those that are but for their memory: for want of that is

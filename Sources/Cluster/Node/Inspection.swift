@@ -57,6 +57,16 @@ public struct NodeView {
   public var memoryHeld: Int {
     node.replicas.reduce(0) { $0 + $1.machine.memoryByteCount + $1.machine.spareByteCount + $1.raft.logBytes }
   }
+  /// Has a shard that this node leads change its voters, if it can now: for a test of groups that change. The version of its
+  /// configuration once it has these; else nil.
+  public func changeVoters(of shard: ShardID, to voters: [NodeID]) -> UInt64? {
+    guard let replica = node.replicas[shard], replica.raft.hasCommittedInOwnTerm else { return nil }
+    let configuration = replica.raft.configuration
+    if !configuration.isJoint, configuration.voters.map(\.node) == voters { return configuration.version }
+    _ = try? replica.raft.propose(voters: voters, ifVersion: configuration.version)
+    replica.isDirty = true
+    return nil
+  }
   /// Where each replica stands, a line each: for a person who looks into a failure.
   public var report: String { NodeReport.text(of: node) }
 }
@@ -82,6 +92,8 @@ public struct ReplicaView {
   public var firstIndex: LogIndex { replica.raft.firstIndex }
   public var lastIndex: LogIndex { replica.raft.lastIndex }
   public var voters: [NodeID] { replica.raft.configuration.voters.map(\.node) }
+  /// Of the configuration in force, as far as it knows.
+  public var configurationVersion: UInt64 { replica.raft.configuration.version }
   /// Why it takes no further part, if it does not.
   public var quarantined: String? { replica.quarantined }
   /// The entry from which on it applies nothing, if there is one.

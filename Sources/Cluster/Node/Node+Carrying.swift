@@ -1,7 +1,4 @@
 import Base
-import Ledger
-import Protocol
-import Raft
 
 /// What one coordinator wants of another.
 extension Node {
@@ -76,6 +73,7 @@ extension Node {
       membership.follow(newer, first: directory.firstTopology)
     else { return }
     if isNew { turn.out.log(.info, "member of cluster \(membership.clusterName)") }
+    beginning.follows(directoryBorn: replicas[.directory]?.raft.id.born)
     requests.directoryChanged()
     links.directoryChanged()
     shards.startRecovered()

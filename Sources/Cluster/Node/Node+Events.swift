@@ -68,7 +68,7 @@ extension Node {
     case .raft:
       let shard = ShardID(try reader.read())
       var message = try Message(decoding: &reader)
-      guard let replica = replicas[shard] ?? shards.startNewcomer(shard, for: message) else { return }
+      guard let replica = shards.replica(shard, for: message, beginning.mayJoin(peer)) else { return }
       if health.admit(&message, replica, from: peer) { replica.step(message) }
     case .forward, .results, .reject, .doubt, .deliveries, .status: try requests.receive(kind, body, from: peer)
     case .statusWanted:
@@ -82,8 +82,7 @@ extension Node {
       try beginning.receive(kind, &reader, from: peer, mayBegin: replicas[.directory] == nil)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try snapshots.receive(kind, &reader, on: link) { links.takeNumber() }
-    case .digest: try shards.receiveDigest(&reader, of: peer)
-    case .deviant: try shards.receiveDeviant(&reader, of: peer)
+    case .digest, .deviant, .group, .membershipAsked, .notAMember: try shards.receive(kind, &reader, of: peer)
     }
     carryOver()
   }

@@ -2,7 +2,6 @@ import Base
 import Ledger
 import Protocol
 import Raft
-import Storage
 
 /// A node, as a value in all but name: it takes events, and yields effects once a turn. It knows no socket, thread or clock:
 /// each event brings the time. Its parts and coordinators do the work (see the README); the node keeps the turn, and carries
@@ -73,6 +72,7 @@ public final class Node: NodeCore {
     if isSecond {
       status.watch(health, StatusDesk.Standing(links, beginning), requests)
       announceSelf()
+      requests.announce(newcomers: links.newcomers(shards.directory?.semantics ?? 0))
       beginning.tellAcquaintances()
     }
     takeNextSnapshot()
@@ -97,6 +97,7 @@ public final class Node: NodeCore {
     links.advance()
     carryOver()
     shards.proposeDue(requests)
+    for replica in shards.removed { retire(replica) }
   }
 
   // MARK: One turn's end
@@ -142,7 +143,10 @@ public final class Node: NodeCore {
     snapshots.take(of: replica) { links.open($0, bulk: true) }
     if replica.shard == .directory { directoryApplied() }
     if replica.isLeader { requests.noteProgress(of: replica) }
-    guard replica.outbox.isSucceeded else { return }
+    if replica.outbox.isSucceeded { retire(replica) }
+  }
+  /// A replica leaves this node for ever.
+  func retire(_ replica: Replica) {
     shards.retire(replica)
     snapshots.endTransfers(of: replica.shard)
   }

@@ -12,28 +12,49 @@ extension DirectoryMachine {
     let params = Array(try reader.readCounted())
     guard let topology else { throw MalformedBytes("there is no cluster") }
     do throws(OperationTable.Refused) {
-      tell(try operations.begin(kind, params, by: by, at: lastStamp, in: topology), &reply)
+      let before = operations.newest
+      let operation = try operations.begin(kind, params, by: by, at: lastStamp, in: topology)
+      if operations.newest > before { change { operation.plan?.commence(&$0) } }
+      tell(operation, &reply)
     } catch {
       reply.error(error.code, error.text)
     }
   }
   func applyAdvance(_ reader: inout ByteReader) throws(MalformedBytes) {
     let change = try OperationChange(decoding: &reader)
-    guard let operation = operations.advance(change, at: lastStamp), operation.state == .done, var changed = topology
-    else { return }
-    operation.plan?.conclude(&changed)
+    guard let operation = operations.advance(change, at: lastStamp) else { return }
+    switch operation.state {
+    case .done: self.change { operation.plan?.conclude(&$0) }
+    case .failed: self.change { operation.plan?.abandon(&$0) }
+    default: break
+    }
+  }
+  private func change(_ body: (inout Topology) -> Void) {
+    guard var changed = topology else { return }
+    body(&changed)
     guard changed != topology else { return }
     changed.version += 1
     replace(topology: changed)
   }
   func applyCancel(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     let number: UInt64 = try reader.read()
+    let wasOpen = operations.find(number)?.state.isOver == false
     guard let operation = operations.cancel(number, at: lastStamp) else {
       return reply.error(.notFound, "there is no operation \(number)")
     }
+    if wasOpen, operation.state == .cancelled {
+      // What it has begun and can be given up is given up with it; the rest completes.
+      for child in operations.open where child.by == operation.name {
+        _ = operations.cancel(child.number, at: lastStamp)
+      }
+      change { operation.plan?.abandon(&$0) }
+    }
     guard operation.state == .cancelled else {
-      return reply.error(
-        .conflict, "operation \(number) is \(DirectoryMachine.word(of: operation.state)) already; nothing was done")
+      let text =
+        operation.state.isOver
+        ? "is \(DirectoryMachine.word(of: operation.state)) already"
+        : "has begun its last step, which completes (tally op wait \(number))"
+      return reply.error(.conflict, "operation \(number) \(text); nothing was done")
     }
     tell(operation, &reply)
   }

@@ -28,7 +28,10 @@ struct Operation: Hashable, Sendable {
   var started: Stamp
   var state = State.waiting
   /// How many of its steps are done.
-  var step: UInt8 = 0
+  var step: UInt32 = 0
+  /// Of the group that it changes: the version of the configuration from which the present step goes on. Whoever does the
+  /// step finds that version, or does nothing. 0: the step changes none.
+  var expects: UInt64 = 0
   /// How often it was planned anew.
   var attempt: UInt32 = 0
   /// By shard that it holds: the epoch that it was planned for.
@@ -59,6 +62,7 @@ struct Operation: Hashable, Sendable {
     buffer.append(field: 11) { $0.append(utf8: text) }
     buffer.append(field: 12, zigzag: ended.microseconds)
     buffer.append(field: 13, zigzag: Int64(revision))
+    if expects > 0 { buffer.append(field: 14, zigzag: Int64(bitPattern: expects)) }
     buffer.appendEndOfFields()
   }
   init(number: UInt64, kind: Kind, params: [UInt8], by: String, started: Stamp) {
@@ -93,6 +97,7 @@ struct Operation: Hashable, Sendable {
       case 11: text = try value.readText()
       case 12: ended = Stamp(microseconds: try value.readZigzag())
       case 13: revision = try value.readSmall()
+      case 14: expects = UInt64(bitPattern: try value.readZigzag())
       default: return false
       }
       return true

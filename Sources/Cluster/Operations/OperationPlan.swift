@@ -8,7 +8,7 @@ import Vocabulary
 /// The directory's leader asks each operation under way for its next step, with every heartbeat, and logs what has changed. It
 /// goes by what the shards' leaders report, never by having told somebody to do something: words may be lost, and a new leader
 /// knows nothing but the record. What is to be done, a shard's leader reads from the record as well, which the directory's log
-/// brings to every node: see `wantedLeader`.
+/// brings to every node: see `order`.
 protocol OperationPlan: Sendable {
   /// Of the params of a record.
   init(decoding reader: inout ByteReader) throws(MalformedBytes)
@@ -18,8 +18,9 @@ protocol OperationPlan: Sendable {
   static var number: UInt16 { get }
   /// As `CLUSTER OP LIST` names it: the words of its command. What is asked of a shard begins with `shard-`.
   static var word: String { get }
-  /// Begins one as it is asked for, says what it would do, or refuses.
+  /// Begins one as it is asked for, says what it would do, or refuses. What is asked of a node begins with `node-`.
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
+  static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   /// What it is about, and what it does to that.
   func target(in topology: Topology?) -> String
   /// Its steps, in order, a few words each.
@@ -30,22 +31,52 @@ protocol OperationPlan: Sendable {
   func refusal(in topology: Topology) -> String?
   /// What is to come of the record, from what is known now.
   func next(_ view: OperationView) -> OperationAction
-  /// What the directory changes as it ends well.
+  /// What the directory changes as it begins, as it ends well, and as it is given up or fails.
+  func commence(_ topology: inout Topology)
   func conclude(_ topology: inout Topology)
-  /// Who is to lead a shard while it is under way; nil: it has no wish.
-  func wantedLeader(of shard: ShardID) -> NodeID?
+  func abandon(_ topology: inout Topology)
+  /// What it wants of a shard's leader now.
+  func order(to shard: ShardID, by record: Operation) -> ShardOrder
+  /// Whether it can still be given up; else it completes.
+  func mayBeCancelled(_ record: Operation) -> Bool
+}
+
+/// What an operation under way wants of a shard's leader, which reads it from the record.
+struct ShardOrder: Hashable, Sendable {
+  /// A change of the group's members. It is done from the version of the configuration that the record expects, or not at all.
+  enum Change: Hashable, Sendable {
+    case learner(NodeID)
+    /// One takes the other's place among the voters.
+    case exchange(out: NodeID, in: NodeID)
+  }
+  /// Who is to lead it; nil: no matter.
+  var leader: NodeID?
+  /// Who is to lead it no more; nil: no matter.
+  var leaving: NodeID?
+  var change: Change?
+  /// See `Operation.expects`.
+  var version: UInt64 = 0
 }
 
 extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
+  static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
+  static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
+  func commence(_ topology: inout Topology) {}
   func conclude(_ topology: inout Topology) {}
-  func wantedLeader(of shard: ShardID) -> NodeID? { nil }
+  func abandon(_ topology: inout Topology) {}
+  func order(to shard: ShardID, by record: Operation) -> ShardOrder { ShardOrder() }
+  func mayBeCancelled(_ record: Operation) -> Bool { true }
 }
 
 extension Operation.Kind {
   /// One line a kind.
   static let plans: [any OperationPlan.Type] = [
-    ShardLeader.self
+    ShardLeader.self,
+    ShardMove.self,
+    NodeDrain.self,
+    NodeUndrain.self,
+    NodeRemove.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {
@@ -55,6 +86,11 @@ extension Operation.Kind {
   /// The kind that is asked for of a shard by a word, as `LEADER`.
   static func ofShard(_ word: String) -> (any OperationPlan.Type)? {
     plans.first { $0.word == "shard-" + word.lowercased() }
+  }
+  /// The kind that is asked for of a node, as `DRAIN`. Who is replaced is removed.
+  static func ofNode(_ word: String) -> (any OperationPlan.Type)? {
+    let word = word == "REPLACE" ? "REMOVE" : word
+    return plans.first { $0.word == "node-" + word.lowercased() }
   }
   var plan: (any OperationPlan.Type)? { Self.plans.first { $0.number == rawValue } }
   func plan(_ params: [UInt8]) throws(MalformedBytes) -> any OperationPlan {
@@ -80,6 +116,8 @@ struct OperationView: Sendable {
     var term = Term(0)
     /// It has taken over, and answers.
     var isServed = false
+    /// Of late; nil: it has told nothing for a while.
+    var group: GroupReport?
   }
   var record: Operation
   var topology: Topology
@@ -89,6 +127,16 @@ struct OperationView: Sendable {
   var shards: [ShardID: ShardReport] = [:]
   /// Nodes that are in reach of the directory's leader.
   var reachable: Set<NodeID> = []
+  /// By node: what it leads, as far as is known.
+  var leads: [NodeID: [ShardID]] = [:]
+  /// By shard: the operation that it belongs to.
+  var holders: [ShardID: UInt64] = [:]
+  /// Operations that this one has begun, in the order of their numbers.
+  var children: [Operation] = []
+  /// As the group has them.
+  var directoryVoters: [NodeID] = []
+  /// For how long nothing was seen to come of it (µs); 0 where this leader has not watched it yet.
+  var idle: UInt64 = 0
 
   /// For how long it has been under way (µs).
   var age: Int64 { now.microseconds - record.started.microseconds }
@@ -98,8 +146,10 @@ struct OperationView: Sendable {
 
 /// What is to come of an operation's record.
 enum OperationAction: Hashable, Sendable {
-  /// It is under way, with so many steps behind it.
-  case run(step: UInt8)
+  /// It is under way, with so many steps behind it; the next goes on from that version of the group's configuration.
+  case run(step: UInt32, expects: UInt64 = 0)
+  /// Another operation is to begin for it.
+  case begin(OperationChild, step: UInt32)
   /// Something is in the way.
   case wait(String)
   case done(String)
@@ -108,9 +158,10 @@ enum OperationAction: Hashable, Sendable {
   /// What is to be logged; nil: the record says so already.
   func change(of record: Operation) -> OperationChange? {
     switch self {
-    case .run(let step):
-      if record.state == .running, record.step == step { return nil }
-      return OperationChange(record, .running, step: step, "")
+    case .begin(_, let step): return OperationAction.run(step: step).change(of: record)
+    case .run(let step, let expects):
+      if record.state == .running, record.step == step, record.expects == expects { return nil }
+      return OperationChange(record, .running, step: step, expects: expects, "")
     case .wait(let reason):
       if record.state == .waiting, record.text == reason { return nil }
       return OperationChange(record, .waiting, step: record.step, reason)
@@ -118,6 +169,24 @@ enum OperationAction: Hashable, Sendable {
     case .fail(let reason): return OperationChange(record, .failed, step: record.step, reason)
     }
   }
+}
+
+/// An operation that another begins.
+struct OperationChild: Hashable, Sendable {
+  var kind: UInt16
+  var params: [UInt8]
+
+  init<Plan: OperationPlan>(_ plan: Plan) {
+    kind = Plan.number
+    var buffer = ByteBuffer(capacity: 64)
+    plan.encode(into: &buffer)
+    params = buffer.array
+  }
+  func isBegun(by record: Operation) -> Bool { record.kind.rawValue == kind && record.params == params }
+}
+extension Operation {
+  /// Whose doing those are that it begins.
+  var name: String { "operation \(number)" }
 }
 
 extension Topology {

@@ -10,14 +10,14 @@ struct OperationTable: Hashable, Sendable {
   private(set) var over: [Operation] = []
   private(set) var newest: UInt64 = 0
 
-  /// By shard: the node that is to lead it by the operations under way.
-  var wantedLeaders: [ShardID: NodeID] {
-    var wanted: [ShardID: NodeID] = [:]
+  /// By shard that an operation under way holds: what it wants of the shard's leader.
+  var orders: [ShardID: ShardOrder] {
+    var orders: [ShardID: ShardOrder] = [:]
     for operation in open {
       let plan = operation.plan
-      for shard in operation.holds { wanted[shard] = plan?.wantedLeader(of: shard) }
+      for shard in operation.holds { orders[shard] = plan?.order(to: shard, by: operation) ?? ShardOrder() }
     }
-    return wanted
+    return orders
   }
 
   static let overKept = 1_000
@@ -74,15 +74,17 @@ struct OperationTable: Hashable, Sendable {
     if operation.state == .waiting, change.state == .running { operation.attempt += 1 }
     operation.state = change.state
     operation.step = change.step
+    operation.expects = change.expects
     operation.text = change.text
     operation.revision += 1
     open[place] = operation
     if change.state.isOver { end(operation, at: stamp) }
     return find(change.number)
   }
-  /// Gives one up. Nil: there is none of that number.
+  /// Gives one up, unless it has to complete. Nil: there is none of that number.
   mutating func cancel(_ number: UInt64, at stamp: Stamp) -> Operation? {
-    guard var operation = find(number), !operation.state.isOver else { return find(number) }
+    guard var operation = find(number), !operation.state.isOver, operation.plan?.mayBeCancelled(operation) ?? false
+    else { return find(number) }
     operation.state = .cancelled
     operation.revision += 1
     end(operation, at: stamp)
@@ -113,7 +115,8 @@ struct OperationChange: Hashable, Sendable {
   /// Of the record that it was seen from.
   var revision: UInt32
   var state: Operation.State
-  var step: UInt8
+  var step: UInt32
+  var expects: UInt64
   var text: String
 
   func encode(into buffer: inout ByteBuffer) {
@@ -122,17 +125,19 @@ struct OperationChange: Hashable, Sendable {
     buffer.append(field: 3, zigzag: Int64(state.rawValue))
     buffer.append(field: 4, zigzag: Int64(step))
     buffer.append(field: 5) { $0.append(utf8: String(text.prefix(Operation.longestText))) }
+    if expects > 0 { buffer.append(field: 6, zigzag: Int64(bitPattern: expects)) }
     buffer.appendEndOfFields()
   }
-  init(_ operation: Operation, _ state: Operation.State, step: UInt8, _ text: String) {
+  init(_ operation: Operation, _ state: Operation.State, step: UInt32, expects: UInt64? = nil, _ text: String) {
     number = operation.number
     revision = operation.revision
     self.state = state
     self.step = step
+    self.expects = expects ?? operation.expects
     self.text = text
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    (number, revision, state, step, text) = (0, 0, .running, 0, "")
+    (number, revision, state, step, expects, text) = (0, 0, .running, 0, 0, "")
     try reader.readFields(of: "a change of an operation") { number, value throws(MalformedBytes) in
       switch number {
       case 1: self.number = UInt64(bitPattern: try value.readZigzag())
@@ -144,6 +149,7 @@ struct OperationChange: Hashable, Sendable {
         state = known
       case 4: step = try value.readSmall()
       case 5: text = try value.readText()
+      case 6: expects = UInt64(bitPattern: try value.readZigzag())
       default: return false
       }
       return true

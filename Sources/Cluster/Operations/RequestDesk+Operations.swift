@@ -11,9 +11,27 @@ extension RequestDesk {
       return answerError(owner, .malformed, "which shard: CLUSTER SHARD LEADER S to=NODE")
     }
     guard let plan = Operation.Kind.ofShard(word(request, 0)) else {
-      return answerError(owner, .malformed, "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME")
+      return answerError(
+        owner, .malformed,
+        "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME; or MOVE, its number, from=NODE and to=NODE"
+      )
     }
     plan.begin(request, about: ShardID(shard), owner, at: self)
+  }
+
+  /// `CLUSTER NODE DRAIN N …`
+  func clusterNode(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard request.positionalCount == 2, let plan = Operation.Kind.ofNode(word(request, 0)) else {
+      return answerError(
+        owner, .malformed, "CLUSTER NODE takes DRAIN, UNDRAIN, REMOVE or REPLACE, and a node's name or id")
+    }
+    if word(request, 0) == "REPLACE", request.text(.to) == nil {
+      return answerError(owner, .malformed, "by whom: CLUSTER NODE REPLACE OLD to=NEW")
+    }
+    switch node(named: String(decoding: request.positional(1), as: UTF8.self)) {
+    case .success(let node): plan.begin(request, about: node, owner, at: self)
+    case .failure(let refused): answerError(owner, refused.code, refused.text)
+    }
   }
 
   /// `CLUSTER OP LIST`, `SHOW N`, `CANCEL N`: all of it is the directory's.

@@ -8,17 +8,19 @@ extension ShardDesk {
   func driveOperations(_ replica: Replica, _ leaders: some KnowsLeaders) {
     guard replica.hasTakenOver, let directory, let topology = membership.topology else { return }
     let open = directory.operations.open
+    groups.keep(Set(open.flatMap(\.holds)))
     guard !open.isEmpty else { return replica.leading.operationRevisions.removeAll() }
+    var leads: [NodeID: [ShardID]] = [:]
+    for placement in topology.shards where leaders.isLed(placement.shard) {
+      leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)
+    }
     for operation in open where replica.leading.operationRevisions[operation.number] != operation.revision {
       guard let plan = operation.plan else { continue }
-      var view = OperationView(record: operation, topology: topology, now: now.wall)
-      for shard in operation.holds {
-        let known = leaders.leader(of: shard)
-        view.shards[shard] = OperationView.ShardReport(
-          leader: leaders.isLed(shard) ? known.node : .none, term: known.term, isServed: leaders.isServed(shard))
+      let action = plan.next(view(of: operation, directory, topology, replica, leads, leaders))
+      if case .begin(let child, _) = action, !open.contains(where: { child.isBegun(by: $0) }) {
+        begin(child, for: operation, replica)
       }
-      for member in topology.members where peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
-      guard let change = plan.next(view).change(of: operation) else { continue }
+      guard let change = action.change(of: operation) else { continue }
       var buffer = ByteBuffer(capacity: 256)
       DirectoryMachine.append(.advanceOperation, to: &buffer) { change.encode(into: &$0) }
       guard replica.addInternal(buffer.bytes) else { return }
@@ -28,5 +30,39 @@ extension ShardDesk {
         log(.info, "operation \(operation.number) \(DirectoryMachine.word(of: change.state)): \(change.text)")
       }
     }
+  }
+
+  private func view(
+    of operation: Operation, _ directory: DirectoryMachine, _ topology: Topology, _ replica: Replica,
+    _ leads: [NodeID: [ShardID]], _ leaders: some KnowsLeaders
+  ) -> OperationView {
+    var view = OperationView(record: operation, topology: topology, now: now.wall)
+    for shard in operation.holds {
+      let known = leaders.leader(of: shard)
+      view.shards[shard] = OperationView.ShardReport(
+        leader: leaders.isLed(shard) ? known.node : .none, term: known.term, isServed: leaders.isServed(shard),
+        group: groups.report(of: shard, now: now.monotonic))
+      view.idle = groups.idle(of: shard, now: now.monotonic)
+    }
+    for other in directory.operations.open {
+      for shard in other.holds { view.holders[shard] = other.number }
+    }
+    view.children = directory.operations.all.filter { $0.by == operation.name }.sorted { $0.number < $1.number }
+    view.leads = leads
+    view.directoryVoters =
+      replica.raft.configuration.voters.map(\.node) + replica.raft.configuration.outgoing.map(\.node)
+    for member in topology.members where peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
+    return view
+  }
+
+  private func begin(_ child: OperationChild, for operation: Operation, _ replica: Replica) {
+    var buffer = ByteBuffer(capacity: 256)
+    DirectoryMachine.append(.beginOperation, to: &buffer) { body in
+      body.append(child.kind)
+      body.append(counted: operation.name)
+      body.append(counted: child.params)
+    }
+    replica.addInternal(buffer.bytes)
+    replica.isDirty = true
   }
 }

@@ -80,7 +80,7 @@ struct ShardLeader: OperationPlan, Hashable {
     return view.reachable.contains(to) ? .run(step: 0) : .wait("node \(name) is not in reach")
   }
 
-  func wantedLeader(of shard: ShardID) -> NodeID? { shard == self.shard ? to : nil }
+  func order(to shard: ShardID, by record: Operation) -> ShardOrder { ShardOrder(leader: to) }
   func conclude(_ topology: inout Topology) {
     guard let place = topology.shards.firstIndex(where: { $0.shard == shard }) else { return }
     topology.shards[place].preferredLeader = to
@@ -125,7 +125,7 @@ extension RequestDesk {
     return .success(first)
   }
   /// Why a node would not serve well as a leader, as far as this one knows.
-  private func ailment(of node: NodeID) -> String? {
+  func ailment(of node: NodeID) -> String? {
     let name = peers.name(of: node, membership)
     guard peers.isUp(node, now: now), let peer = peers[node] else { return "node \(name) is not in reach" }
     let found = peer.alarms.filter { $0 != "RETENTION" }

@@ -47,7 +47,8 @@ final class Membership {
 
   // MARK: Nodes
 
-  func isMember(_ node: NodeID) -> Bool { topology?.member(node) != nil }
+  /// Whether a node is of the cluster, and was not removed from it.
+  func isMember(_ node: NodeID) -> Bool { topology?.member(node).map { $0.state != .removed } ?? false }
 
   /// The latest that is known of a node's record.
   func record(of node: NodeID) -> Member? {

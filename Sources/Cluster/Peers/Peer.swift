@@ -17,6 +17,8 @@ final class Peer {
   var cluster: UInt64 = 0
   /// The operator was told that another node bears its name.
   var isNameTold = false
+  /// The operator was told why it cannot join.
+  var isRefusalTold = false
   /// The link that we opened and send on; nil until it has answered our hello.
   var outgoing: LinkID?
   /// The link that it opened and that we hear it on.

@@ -162,6 +162,10 @@ extension PeerLinks {
       return
     }
     guard node != me.id else { return metSelf(hello, on: link) }
+    if membership.record(of: node)?.state == .removed {
+      sendVerdict(.removed, nil, on: id)
+      return close(id)
+    }
     let verdict = SeatVerdict.judge(
       hello, greetedAt: greeting.provenAt, peer: peers[node], record: membership.record(of: node), now: now)
     switch verdict {
@@ -170,12 +174,12 @@ extension PeerLinks {
         .warning,
         "another process has the identity of \(holder.name), which runs at \(holder.peerAddress): one at"
           + " \(hello.peerAddress) was told so and ends; its data is a copy")
-      sendVerdict(holder, on: id)
+      sendVerdict(.superseded, holder, on: id)
       close(id)
     case .wait: table[id]?.greeting?.isSettled = false
     case .welcome:
       table[id]?.greeting?.isSettled = true
-      guard hello.isSeated else { return sendVerdict(nil, on: id) }
+      guard hello.isSeated else { return sendVerdict(.welcome, nil, on: id) }
       if seat.isTaken { establish(link, hello) }
     }
   }
@@ -205,23 +209,29 @@ extension PeerLinks {
     send(.seated, [], on: link)
   }
 
-  private func sendVerdict(_ holder: Hello?, on link: LinkID) {
+  /// As it is sent.
+  private enum Verdict: UInt8 { case welcome = 1, superseded = 2, removed = 3 }
+
+  private func sendVerdict(_ verdict: Verdict, _ holder: Hello?, on link: LinkID) {
     var body = ByteBuffer(capacity: 64)
-    body.append(UInt8(holder == nil ? 1 : 2))
+    body.append(verdict.rawValue)
     body.append(counted: holder?.name ?? "")
     body.append(counted: holder?.peerAddress ?? "")
     send(.verdict, body.array, on: link)
   }
 
   func receiveVerdict(_ reader: inout ByteReader, of node: NodeID, on link: Link) throws(MalformedBytes) {
-    let isWelcome = try reader.read(UInt8.self) == 1
+    let verdict = Verdict(rawValue: try reader.read())
     let name = try reader.readString()
     let address = try reader.readString()
-    if isWelcome {
+    let isTrusted = node == me.id || membership.topology == nil || membership.isMember(node)
+    switch verdict {
+    case .welcome:
       table[link.id]?.greeting?.isWelcome = true
       advanceSeat()
-    } else if node == me.id || membership.topology == nil || membership.isMember(node) {
-      endAsCopy(of: name, at: address)
+    case .superseded: if isTrusted { endAsCopy(of: name, at: address) }
+    case .removed: if isTrusted { endAsRemoved() }
+    case nil: throw MalformedBytes("an unknown verdict")
     }
   }
 
@@ -243,7 +253,7 @@ extension PeerLinks {
     let isFirst = (me.life.incarnation, me.life.nonce) < (hello.life.incarnation, hello.life.nonce)
     let isNew = membership.cluster == 0 && hello.cluster == 0
     let isTold = seat.isTaken && (isNew ? isFirst : !hello.isSeated)
-    if isTold { sendVerdict(peers.own.hello, on: link.id) }
+    if isTold { sendVerdict(.superseded, peers.own.hello, on: link.id) }
     if isTold || link.dialled == nil { close(link.id) }
   }
   private func isAlarmOfSelfDue(_ address: String) -> Bool {
@@ -272,6 +282,14 @@ extension PeerLinks {
     guard turn.out.exit == nil else { return seat.waits() }
     seat.kept()
     announceSeat()
+  }
+
+  /// The cluster has removed this node: nothing is done here any more.
+  func endAsRemoved() {
+    turn.out.end(
+      2,
+      "this node was removed from the cluster, and its identity is never used again: to have the machine join as a new node, give"
+        + " it an empty data directory")
   }
 
   /// Another process is this node: nothing is done here any more.

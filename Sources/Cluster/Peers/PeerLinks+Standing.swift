@@ -75,8 +75,9 @@ extension PeerLinks {
   /// The directory has another topology: its members are dialled, and who runs elsewhere is told when it greets again.
   func directoryChanged() {
     guard let topology = membership.topology else { return }
+    if topology.member(me.id)?.state == .removed { return endAsRemoved() }
     peers.own.hello.cluster = membership.cluster
-    for peer in peers { peer.isMember = topology.member(peer.id) != nil }
+    for peer in peers { peer.isMember = membership.isMember(peer.id) }
     for member in topology.members where member.state != .removed && (member.id != me.id || !seat.isTaken) {
       dial(member.peerAddress)
     }
@@ -104,11 +105,40 @@ extension PeerLinks {
     let hello = peers.own.hello
     var mine = Member(
       id: me.id, name: hello.name, region: hello.region, clientAddress: hello.clientAddress,
-      peerAddress: hello.peerAddress, state: .up, proof: known.proof)
+      peerAddress: hello.peerAddress, state: known.state == .joining ? .up : known.state, proof: known.proof)
     mine.life = me.life
     guard seat.isTaken, known != mine, now.monotonic >= nextAnnouncement else { return nil }
     nextAnnouncement = now.monotonic + announcementInterval
     return mine
+  }
+
+  // MARK: Newcomers
+
+  /// Nodes without a cluster that this one is linked to in both directions, so that others can dial them too: they join.
+  /// - Parameter semantics: what the cluster has agreed on; a node that does not know it cannot join.
+  func newcomers(_ semantics: UInt8) -> [Member] {
+    guard seat.isTaken, membership.topology != nil else { return [] }
+    return peers.others.compactMap { peer in
+      guard peer.isConnected, !peer.isMember, peer.hello.cluster == 0, peer.hello.isSeated,
+        let proof = peer.introduction
+      else { return nil }
+      guard peer.hello.semantics >= semantics else {
+        if !peer.isRefusalTold {
+          peer.isRefusalTold = true
+          log(
+            .warning,
+            "node \(peer.hello.name) at \(peer.hello.peerAddress) cannot join: it knows semantics \(peer.hello.semantics), and"
+              + " the cluster is at \(semantics); start it with a newer build")
+        }
+        return nil
+      }
+      var member = Member(
+        id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
+        peerAddress: peer.hello.peerAddress, state: .joining, proof: proof)
+      // It has its seat once it says so itself.
+      member.life = .none
+      return member
+    }
   }
 
   // MARK: Names

@@ -48,6 +48,12 @@ enum PeerMessageKind: UInt8 {
   case condition = 21
   /// The receiver is to try an entry of a shard again that it does not apply: `shard:u32`.
   case clearPoison = 41
+  /// How a group does that an operation holds: `GroupReport`, from its leader to that of the directory.
+  case group = 42
+  /// Is the sender's replica still a member? `shard:u32 born:u64`.
+  case membershipAsked = 43
+  /// The receiver's replica is none any more: `shard:u32 born:u64 version:u64`, the version of the configuration without it.
+  case notAMember = 44
 
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30

@@ -6,11 +6,13 @@ extension ShardDesk {
   /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
   func proposeDue(_ leaders: some KnowsLeaders) {
     raiseSemantics()
+    driveGroups(leaders)
     // What settling a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
     let patience = max(configuration.deliveryInterval, 4 * peers.longestTrip(now: now))
     for replica in replicas where replica.isLeader {
       if replica.shard == .directory {
         dropSpreadDeltas(replica, leaders)
+        followMembers(replica)
         driveOperations(replica, leaders)
         continue
       }

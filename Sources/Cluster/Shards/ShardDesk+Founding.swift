@@ -41,30 +41,37 @@ extension ShardDesk {
     return membership.me.fence == 0 ? state : state.damaged(life: membership.me.fence, isVoteLost: true)
   }
 
+  /// Whom a message is for: the replica that is here, or a newcomer.
+  @inline(__always)
+  func replica(_ shard: ShardID, for message: Message, _ mayJoin: @autoclosure () -> Bool) -> Replica? {
+    replicas[shard] ?? startNewcomer(shard, for: message, mayJoin: mayJoin())
+  }
   /// Starts an empty replica of a shard for a message that is meant for it. It votes, and keeps its votes, as any other.
-  func startNewcomer(_ shard: ShardID, for message: Message) -> Replica? {
-    guard message.to.node == peers.id, absent.admits(shard, born: message.to.born),
-      membership.topology?.shards.contains(where: { $0.shard == shard }) == true
-    else { return nil }
+  /// - Parameter mayJoin: this node has no cluster, and may join the one whose directory speaks to it.
+  func startNewcomer(_ shard: ShardID, for message: Message, mayJoin: Bool = false) -> Replica? {
+    guard message.to.node == peers.id, absent.admits(shard, born: message.to.born) else { return nil }
+    let isKnown = membership.topology?.shards.contains { $0.shard == shard } ?? false
+    guard shard == .directory ? mayJoin : isKnown else { return nil }
     let empty = RecoveredReplica(
       shard: shard, hardState: unknownState(born: message.to.born), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
       configuration: nil, entries: [], machine: nil)
-    start(empty, machine: newLedger(shard))
+    if shard == .directory { install(directory: empty) } else { start(empty, machine: newLedger(shard)) }
     return replicas[shard]
   }
 
-  /// The group has removed a replica and added this node again: the replica leaves for ever. The next message that is meant
-  /// for its successor begins that one, once nothing of this one is left.
+  /// The group has removed a replica, and may have added this node again: the replica leaves for ever. The next message that is
+  /// meant for a successor begins that one, once nothing of this one is left.
   func retire(_ replica: Replica) {
     let shard = replica.shard
     let born = replica.raft.id.born
+    toldRemoved[shard] = nil
     replicas.remove(shard)
     disk.journal.forget(shard)
     replicas.rottenJournals.remove(shard)
     note.forget(shard)
     disk.writer.add(LogRecord(shard: shard, body: .gone(born: born)))
     absent.bury(shard, born: born, batch: disk.writer.lastNumber)
-    log(.info, "replica removed shard=\(shard.rawValue) born=\(born): the group has added this node anew")
+    log(.info, "replica removed shard=\(shard.rawValue) born=\(born)")
   }
   func clearedAway(_ shard: ShardID, failure: String?) {
     absent.cleared(shard, isDone: failure == nil)

@@ -17,6 +17,14 @@ final class ShardDesk: Coordinator {
   /// Which entries are being applied, and at which ones earlier processes of this node died: see `ApplyingNote`.
   let note: ApplyingNote
   var deaths: [ShardID: ApplyingNote.Death]
+  /// What leaders tell of the groups that operations hold.
+  var groups = GroupReports()
+  /// By shard that is led here: since when it has had learners that nobody wants.
+  var idleLearners: [ShardID: UInt64] = [:]
+  /// By shard: when a replica here last asked whether it is still a member.
+  var membershipAsked: [ShardID: UInt64] = [:]
+  /// By shard: the birth of a replica here of which its group's leader has said that it is no member.
+  var toldRemoved: [ShardID: UInt64] = [:]
   private let observer: (any ReplicaObserver)?
   let disk: DiskDesk
 
@@ -54,7 +62,7 @@ final class ShardDesk: Coordinator {
     for found in shards where found.shard != .directory { absent.keep(found) }
     guard let found = shards.first(where: { $0.shard == .directory }) else { return false }
     membership.noteLives(in: found.entries)
-    guard found.configuration != nil || Founding.isWhole(in: found.entries) else {
+    guard found.configuration != nil || Founding.isWhole(in: found.entries) || found.hardState.born > 1 else {
       // Nothing of it is left: a peer tells its beginning.
       absent.keep(found)
       return false

@@ -83,7 +83,8 @@ extension Ledger {
     case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .birth: return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
-      .clusterAlarm, .clusterShard, .clusterOperation, .health, .hello, .auth, .clientSetInfo, .clientSetName,
+      .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .health, .hello, .auth, .clientSetInfo,
+      .clientSetName,
       .clientGetName, .clientID, .clientList,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,
       .select, .info, .time, .quit, .help, .reset, .multi, .exec, .discard, .watch, .unwatch, .usage:

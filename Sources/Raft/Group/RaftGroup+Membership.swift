@@ -10,6 +10,11 @@ extension RaftGroup {
   mutating func rebuildPeers() {
     peers.rebuild(for: configuration, logEnd: log.lastIndex, own: id, stable: durability.stable)
   }
+  /// The group has removed this replica: a configuration that it applied, of its birth or a later one, does not have it.
+  /// That is committed, and nothing makes it a member again: who is added later is another. O(members).
+  public var isRemoved: Bool {
+    id.born > 0 && appliedConfiguration.version >= id.born && !appliedConfiguration.contains(id)
+  }
 
   /// The next configuration on the way to these members.
   func nextConfiguration(voters: [NodeID], learners: [NodeID]) -> Configuration {

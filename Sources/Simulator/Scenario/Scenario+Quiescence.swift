@@ -19,7 +19,8 @@ extension Scenario {
     simulation.faults.dialPerMille = 0
     simulation.heal()
     for number in impostors.realDisks.keys.sorted() { putBack(number) }
-    chooseDownHosts()
+    // While a member is away its group has a copy less.
+    if away == nil { chooseDownHosts() }
     for host in simulation.hosts {
       endFaults(at: host)
       guard bringUpOrDown(host) else {
@@ -31,6 +32,7 @@ extension Scenario {
     for client in clients { client.quiesce() }
     askEveryShard()
     waitForAnswers()
+    waitForReturn()
     checkOperations()
   }
 
@@ -94,6 +96,8 @@ extension Scenario {
 
   /// Whom to take down: as many as may be, those in `first` before others.
   func chooseDownHosts(first: [Int] = []) {
+    // Replicas may be on their way: what is a majority of a group, only its leader knows.
+    if plan.resizes { return }
     // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
     // may all be needed.
     let present = Simulation.epoch + Int64(simulation.now) + 400_000

@@ -96,6 +96,8 @@ extension Scenario {
     scheduleImpostor()
     scheduleUpgrades()
     scheduleLeaderMoves()
+    scheduleReturns()
+    scheduleResizing()
     watchReplicas()
   }
 

@@ -33,6 +33,8 @@ public final class Scenario {
   var impostors = Impostors()
   /// The entry of which processes die now.
   var poisoned: PoisonedEntry?
+  /// The member that has left its group and has yet to return.
+  var away: AwayMember?
   /// Which process of a host was asked to stop.
   var stopped: [Int: Int] = [:]
   /// Hosts that stay down in quiescence.
@@ -73,15 +75,15 @@ public final class Scenario {
     faults.tickInterval = plan.tickInterval
     faults.distance = distances(plan)
     if plan.network.bandwidth > 0 {
-      let row = [UInt64](repeating: plan.network.bandwidth, count: plan.nodes)
-      faults.bandwidth = [[UInt64]](repeating: row, count: plan.nodes)
+      let row = [UInt64](repeating: plan.network.bandwidth, count: plan.mostNodes)
+      faults.bandwidth = [[UInt64]](repeating: row, count: plan.mostNodes)
     }
     return faults
   }
   private static func distances(_ plan: ScenarioPlan) -> [[UInt64]] {
     guard plan.network.distances.contains(where: { $0 > 0 }) else { return [] }
-    return (0..<plan.nodes).map { a in
-      (0..<plan.nodes).map { b in a % 3 == b % 3 ? 0 : plan.network.distances[(a % 3 + b % 3) % 3] }
+    return (0..<plan.mostNodes).map { a in
+      (0..<plan.mostNodes).map { b in a % 3 == b % 3 ? 0 : plan.network.distances[(a % 3 + b % 3) % 3] }
     }
   }
 
@@ -102,6 +104,7 @@ public final class Scenario {
     simulation.transcript = { [unowned self] host, text in
       reports.note(text, at: simulation.now)
       tell(host, text)
+      if text.hasPrefix("replica removed") { endInPieces(host) }
     }
   }
 

@@ -33,8 +33,14 @@ public struct ScenarioPlan: Sendable {
   public var hasImpostors = false
   /// An operator moves the leadership of shards.
   public var movesLeaders = false
+  /// An operator adds nodes and moves replicas. Who holds what then is not what damage was bounded by.
+  public var resizes = false
+  /// So many nodes may be added.
+  static let spareNodes = 2
   /// So many nodes begin as an older build, and are upgraded one by one.
   public var olderNodes = 0
+  /// Members of groups leave and return. Each time a copy goes, so no other may be lost meanwhile.
+  public var membersReturn = false
 
   /// How large logs, snapshots and messages are, and how much is done at once.
   public struct Sizes: Sendable {
@@ -132,6 +138,7 @@ public struct ScenarioPlan: Sendable {
   /// Of what was answered, so much is asked again of nodes that may be unable to answer.
   static let probes = 20
 
+  var mostNodes: Int { nodes + (resizes ? ScenarioPlan.spareNodes : 0) }
   public var clocksJump: Bool { faultKinds.contains(.clockJump) }
   public var clocksLie: Bool { clocks.spread > 0 || clocks.drift > 0 || clocksJump }
 
@@ -243,6 +250,10 @@ public struct ScenarioPlan: Sendable {
     hasImpostors = random.chance(300) && !isSafetyOnly
     if random.chance(300) { olderNodes = 1 + Int(random.below(UInt64(nodes))) }
     movesLeaders = random.chance(300)
+    membersReturn = random.chance(300) && !isSafetyOnly && !faultKinds.contains(where: \.isDamage)
+    resizes =
+      random.chance(500) && !isSafetyOnly && !hasImpostors && olderNodes == 0 && !membersReturn
+      && !faultKinds.contains { $0.isDamage }
   }
 
   static func ownMember(of client: Int) -> String { "o\(client)" }
@@ -265,7 +276,8 @@ public struct ScenarioPlan: Sendable {
     return "nodes=\(nodes) shards=\(shards) replicas=\(replicas) clients=\(clients) members=\(members)"
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
-      + " impostors=\(hasImpostors) older=\(olderNodes) kinds=\(faultKinds.map(\.name).joined(separator: ","))"
+      + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes)"
+      + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }
 }
 

@@ -28,10 +28,21 @@ extension VerbSpec {
       example: "CLUSTER ALARM CLEAR POISON shard=3"),
     .init(
       .clusterShard, "CLUSTER SHARD", .cluster,
-      [.word("LEADER"), .word("S"), .atMostOne(.to), .atMostOne(.region), .optional(.dryRun)], .node, .changes,
+      [
+        .word("LEADER|MOVE"), .word("S"), .atMostOne(.to), .atMostOne(.region), .optional(.dryRun), .optional(.from),
+      ], .node, .changes,
       traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to",
-      summary: "Changes a shard by an operation: LEADER has another of its voters lead it.",
+      summary:
+        "Changes a shard by an operation: LEADER has another of its voters lead it; MOVE has a node take another's place.",
       example: "CLUSTER SHARD LEADER 3 to=north-1"),
+    .init(
+      .clusterNode, "CLUSTER NODE", .cluster,
+      [
+        .word("DRAIN|UNDRAIN|REMOVE|REPLACE"), .word("NODE"), .optional(.to), .optional(.dead), .optional(.dryRun),
+      ], .node, .changes,
+      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to",
+      summary: "Has a node hand over what it leads, take leads again, leave for ever, or leave its shards to another.",
+      example: "CLUSTER NODE DRAIN east-1"),
     .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,

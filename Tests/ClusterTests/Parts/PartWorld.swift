@@ -67,7 +67,7 @@ final class PartWorld {
   /// A replica does all that it can by itself: its disk is as quick as it is good.
   func settle(_ replica: Replica?) {
     guard let replica else { return }
-    replica.applyAllowance = .max
+    replica.applying.allowance = .max
     for _ in 0..<20 {
       replica.turn(clock: turn.now.wall, earliest: nil)
       let written = replica.outbox.persist

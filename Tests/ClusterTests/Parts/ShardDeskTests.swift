@@ -395,13 +395,13 @@ private final class Holder {
     holder.desk.tryPoison(PartWorld.one)
     #expect(holder.shard?.poison == nil && holder.shard?.isDirty == true)
     holder.world.settle(holder.shard)
-    #expect(holder.shard?.machine.lastIndex == LogIndex(2) && holder.shard?.suspect == nil)
+    #expect(holder.shard?.machine.lastIndex == LogIndex(2) && holder.shard?.halt.suspect == nil)
   }
 
   @Test func anEntryOfWhichOneProcessDiedIsTriedAgainAlone() {
     let holder = Holder(found: ShardDeskTests.foundWithMore, deaths: ShardDeskTests.death(2, count: 1))
     holder.follow()
-    #expect(holder.shard?.poison == nil && holder.shard?.suspect == LogIndex(2))
+    #expect(holder.shard?.poison == nil && holder.shard?.halt.suspect == LogIndex(2))
     #expect(holder.world.logged(.warning).first?.contains("it is tried again") == true)
   }
 
@@ -412,7 +412,7 @@ private final class Holder {
     (found.snapshotIndex, found.snapshotTerm) = (LogIndex(2), Term(1))
     found.configuration = Configuration(founders: [PartWorld.me])
     holder.desk.start(found, machine: LedgerMachine(Ledger(shard: PartWorld.one), lastIndex: LogIndex(2)))
-    #expect(holder.shard != nil && holder.shard?.poison == nil && holder.shard?.suspect == nil)
+    #expect(holder.shard != nil && holder.shard?.poison == nil && holder.shard?.halt.suspect == nil)
   }
 
   @Test func peersThatHaveTheAlarmTryAgainToo() throws {

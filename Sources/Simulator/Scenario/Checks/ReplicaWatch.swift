@@ -5,16 +5,24 @@ import Cluster
 struct ReplicaWatch {
   struct Place: Hashable {
     var node: NodeID
+    var born: UInt64
     var shard: ShardID
     init(_ view: ReplicaView) {
       node = view.node
+      born = view.born
       shard = view.shard
     }
   }
+  /// A replica that hears no other of its group.
+  private struct Isolation {
+    /// The term in which that began.
+    var term: Term
+    /// Whom it may hear: a group that changes may have one in it whom it does.
+    var voters: [NodeID]
+  }
   /// By shard: a leader though another leads in a newer term, and for how many seconds.
   private var deposed: [ShardID: (node: NodeID, seconds: Int)] = [:]
-  /// Replicas that hear no other, with the term in which that began.
-  private var isolated: [Place: Term] = [:]
+  private var isolated: [Place: Isolation] = [:]
   /// Replicas whose term or vote is not on disk, and for how many seconds.
   private var unwritten: [Place: Int] = [:]
   /// Seconds after which a leader must have heard that it is deposed, and in which a vote comes to disk.
@@ -42,12 +50,16 @@ struct ReplicaWatch {
 
   /// Which replicas hear no other from now on, and which do again.
   mutating func noteReachability(in simulation: Simulation) {
-    var found: [Place: Term] = [:]
+    var found: [Place: Isolation] = [:]
     for host in simulation.hosts where !host.isFrozen {
       let heard = simulation.hosts.filter { $0 !== host && simulation.isHeard($0.number, by: host.number) }
         .map(\.nodeID)
-      for view in host.node?.view.replicas ?? [] where !view.voters.contains(where: heard.contains) {
-        found[Place(view)] = isolated[Place(view)] ?? view.term
+      for view in host.node?.view.replicas ?? [] {
+        // One that has just begun knows nobody yet, and listens to whoever speaks to it.
+        let voters = view.voters
+        guard !voters.isEmpty, !voters.contains(where: heard.contains) else { continue }
+        let known = isolated[Place(view)].flatMap { $0.voters == voters ? $0 : nil }
+        found[Place(view)] = known ?? Isolation(term: view.term, voters: voters)
       }
     }
     isolated = found
@@ -55,11 +67,11 @@ struct ReplicaWatch {
 
   /// A replica that hears no other does not raise the term (Raft §9.6, pre-vote); but by what was on its way.
   func checkTerm(_ view: ReplicaView) -> String? {
-    guard view.votedForItself, let term = isolated[Place(view)],
-      view.term.rawValue > term.rawValue + ReplicaWatch.termsOnTheirWay
+    guard view.votedForItself, let since = isolated[Place(view)], since.voters == view.voters,
+      view.term.rawValue > since.term.rawValue + ReplicaWatch.termsOnTheirWay
     else { return nil }
     return
-      "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(term.rawValue) to"
+      "shard \(view.shard.rawValue): \(view.node.rawValue) raised its term from \(since.term.rawValue) to"
       + " \(view.term.rawValue), and heard nobody"
   }
 
@@ -91,6 +103,8 @@ extension Scenario {
   private func checkReplicas() {
     let views = simulation.hosts.flatMap { $0.node?.view.replicas ?? [] }
     let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
+    // Groups change, too.
+    watch.noteReachability(in: simulation)
     for number in 0...plan.shards {
       let shard = ShardID(UInt32(number))
       let replicas = views.filter { $0.shard == shard }

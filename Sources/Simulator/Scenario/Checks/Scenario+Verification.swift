@@ -14,8 +14,9 @@ extension Scenario {
   }
 
   func verify() {
-    for number in damage.wiped.sorted() where simulation.hosts[number].node?.view.replicas.isEmpty == false {
-      return fail("a node that is new takes part in a group")
+    for number in damage.wiped.sorted() {
+      let views = simulation.hosts[number].node?.view.replicas ?? []
+      if views.contains(where: { $0.shard != .directory }) { return fail("a node that is new holds a shard") }
     }
     guard waitForConvergence(), checkAudit() else { return }
     checkLogs()
@@ -91,6 +92,12 @@ extension Scenario {
       simulation.hosts[number].node?.view.replicas.first { $0.shard.rawValue == shard }
     }
     let best = views.map(\.commitIndex).max() ?? LogIndex(0)
+    let voters =
+      up.compactMap { simulation.hosts[$0].node?.view.topology?.shards.first { $0.shard.rawValue == shard } }
+      .first?.voters ?? []
+    if let lacking = up.first(where: { voters.contains(founders[$0]) && !views.map(\.node).contains(founders[$0]) }) {
+      return "shard \(shard): \(founders[lacking].rawValue) has no replica of it"
+    }
     guard views.allSatisfy({ $0.appliedIndex == best && $0.lastIndex == best }) else {
       let places = views.map {
         "\($0.node.rawValue) has applied \($0.appliedIndex.rawValue) of \($0.lastIndex.rawValue)"

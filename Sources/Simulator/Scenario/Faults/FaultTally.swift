@@ -9,6 +9,8 @@ public struct FaultTally {
   var repairedHosts = 0
   /// Operations by which leadership of a shard was moved.
   var leaderMoves = 0
+  /// Members that have left their group and come back.
+  var returns = 0
 
   subscript(kind: FaultKind) -> Int { injected[kind.rawValue] }
   mutating func count(_ kind: FaultKind) { injected[kind.rawValue] += 1 }
@@ -16,7 +18,7 @@ public struct FaultTally {
   public static let names = FaultKind.allCases.map(\.name) + chances
   private static let chances = [
     "lostLink", "resent", "misdialled", "duplicated", "client", "clockDrift", "timerDrift", "repaired", "initFaults",
-    "impostor", "leaderMoves",
+    "impostor", "leaderMoves", "returns",
   ]
   /// `kill=3 power=1`: what has happened at all.
   public static func describe(_ counts: [Int]) -> String {
@@ -43,7 +45,7 @@ extension Scenario {
     let chances = [
       network.lost, network.resent, network.misdialled, tally.duplicates, tally.clientFaults,
       plan.clocks.drift > 0 ? 1 : 0, plan.clocks.timerDrift > 0 ? 1 : 0, tally.repairedHosts,
-      plan.hasInitFaults ? 1 : 0, impostors.count, tally.leaderMoves,
+      plan.hasInitFaults ? 1 : 0, impostors.count, tally.leaderMoves, tally.returns,
     ]
     return FaultKind.allCases.map(count) + chances
   }

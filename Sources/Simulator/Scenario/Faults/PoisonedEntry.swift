@@ -36,7 +36,8 @@ extension Scenario {
 
   func dies(ofEntry index: LogIndex, of shard: ShardID, _ node: NodeID) -> Bool {
     guard isFaultPhase, let known = poisoned, known.shard == shard, known.index == index,
-      let number = simulation.hosts.firstIndex(where: { $0.nodeID == node }), known.left[number] > 0
+      let number = simulation.hosts.firstIndex(where: { $0.nodeID == node }), known.left.indices.contains(number),
+      known.left[number] > 0
     else { return false }
     let host = simulation.hosts[number]
     var death = known.deaths[number]

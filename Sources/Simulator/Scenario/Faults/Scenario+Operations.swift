@@ -17,21 +17,26 @@ extension Scenario {
       let line =
         random.chance(100)
         ? "CLUSTER OP CANCEL \(1 + random.below(20))" : "CLUSTER SHARD LEADER \(shard) to=\(heir)"
-      simulation.call(on: host, after: 1_000) { [self] in
-        guard let client = simulation.connect(to: host) else { return }
-        client.deliver = { [unowned self] bytes in
-          guard let bytes else { return }
-          tell(host, "\(line): \(String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").first ?? "")")
-        }
-        simulation.send(line + "\n", on: client)
-      }
+      operate(line, on: host)
       scheduleLeaderMoves()
+    }
+  }
+
+  /// An operator says a line at a node, and does not wait.
+  func operate(_ line: String, on host: Int) {
+    simulation.call(on: host, after: 1_000) { [self] in
+      guard let client = simulation.connect(to: host) else { return }
+      client.deliver = { [unowned self] bytes in
+        guard let bytes else { return }
+        tell(host, "\(line): \(String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").first ?? "")")
+      }
+      simulation.send(line + "\n", on: client)
     }
   }
 
   /// In quiescence, once all requests are answered.
   func checkOperations() {
-    guard plan.movesLeaders, !onlySafetyIsDue, failure == nil else { return }
+    guard plan.movesLeaders || plan.resizes, !onlySafetyIsDue, failure == nil else { return }
     let able = simulation.hosts.indices.filter { !down.contains($0) && !damage.hosts.contains($0) }
     guard let host = able.first, let client = simulation.connect(to: host) else { return }
     let end = simulation.now + Scenario.operationPatience

@@ -1,0 +1,182 @@
+import Base
+import Raft
+import Vocabulary
+
+/// `CLUSTER NODE REMOVE N` and `CLUSTER NODE REPLACE N to=M`: every shard that a node holds goes to others, or all of them to one, by an
+/// operation each; then the node leaves the directory's group, and is removed for ever.
+struct NodeRemove: OperationPlan, Hashable {
+  var node: NodeID
+  /// Who takes all that it holds; `none`: whoever is the emptiest, as placement has it.
+  var successor = NodeID.none
+  /// It is not expected to answer any more.
+  var isDead = false
+  /// What it held when this began, in order.
+  var shards: [ShardID] = []
+
+  /// So many shards move at once.
+  static let moves = 4
+  /// A shard whose move has failed is tried again after so long (µs).
+  static let pause: Int64 = 30_000_000
+  /// A node that was heard within so long is not dead (µs).
+  static let silence: UInt64 = 5_000_000
+  static let number: UInt16 = 5
+  static let word = "node-remove"
+
+  init(node: NodeID, successor: NodeID, isDead: Bool, shards: [ShardID]) {
+    (self.node, self.successor, self.isDead, self.shards) = (node, successor, isDead, shards)
+  }
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
+    buffer.append(field: 2, zigzag: Int64(bitPattern: successor.rawValue))
+    buffer.append(field: 3, zigzag: isDead ? 1 : 0)
+    buffer.append(field: 4) { list in for shard in shards { list.append(varint: UInt64(shard.rawValue)) } }
+    buffer.appendEndOfFields()
+  }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(node: .none, successor: .none, isDead: false, shards: [])
+    try reader.readFields(of: "a removal of a node") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: node = NodeID(UInt64(bitPattern: try value.readZigzag()))
+      case 2: successor = NodeID(UInt64(bitPattern: try value.readZigzag()))
+      case 3: isDead = try value.readZigzag() != 0
+      case 4:
+        while !value.isAtEnd {
+          guard let shard = UInt32(exactly: try value.readVarint()) else { throw MalformedBytes("a shard's number") }
+          shards.append(ShardID(shard))
+        }
+      default: return false
+      }
+      return true
+    }
+  }
+
+  static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {
+    desk.remove(node, request, owner)
+  }
+
+  func target(in topology: Topology?) -> String {
+    let name = topology?.name(of: node) ?? node.hex
+    guard successor != .none else { return "node \(name)" }
+    return "node \(name) by \(topology?.name(of: successor) ?? successor.hex)"
+  }
+  func steps(in topology: Topology?) -> [String] {
+    shards.map { "move shard \($0.rawValue)" } + ["leave the directory"]
+  }
+  /// Moves hold theirs.
+  var holds: [ShardID] { [] }
+
+  func refusal(in topology: Topology) -> String? {
+    guard let member = topology.member(node), member.state != .removed else { return "it is not in the cluster" }
+    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch { return error.text }
+    guard topology.members.contains(where: { $0.id != node && $0.state == .up }) else {
+      return "node \(member.name) is the last one that is up"
+    }
+    return nil
+  }
+  /// What is to go where, of what the node still holds.
+  func moves(in topology: Topology) throws(ReplicaPlan.Impossible) -> [ReplicaMove] {
+    let held = topology.shards.filter { $0.voters.contains(node) }
+    guard successor == .none else {
+      for placement in held {
+        let plan = ShardMove(shard: placement.shard, from: node, to: successor)
+        if let reason = plan.refusal(in: topology) { throw ReplicaPlan.Impossible(text: reason) }
+      }
+      return held.map {
+        ReplicaMove(shard: $0.shard, from: node, to: successor, bytes: 0, isBetweenRegions: false)
+      }
+    }
+    guard let replicas = held.map(\.voters.count).max() else { return [] }
+    let view = PlacementView(
+      nodes: topology.members.filter { $0.state != .removed }.map {
+        PlacementView.Node(
+          id: $0.id, region: $0.region, takesReplicas: $0.state == .up && $0.id != node, isLeaving: $0.id == node)
+      },
+      shards: topology.shards.map { PlacementView.Shard(shard: $0.shard, voters: $0.voters) },
+      replicas: replicas)
+    return try ReplicaPlan(view, .valid).moves.filter { $0.from == node }
+  }
+
+  func commence(_ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
+  func abandon(_ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
+
+  func next(_ view: OperationView) -> OperationAction {
+    let left = view.topology.shards.filter { $0.voters.contains(node) }
+    let done = UInt32(max(0, shards.count - left.count))
+    guard !left.isEmpty else {
+      let isFree = !view.topology.directoryVoters.contains(node) && !view.directoryVoters.contains(node)
+      guard isFree else { return .run(step: UInt32(shards.count)) }
+      return .done(
+        "\(view.name(of: node)) is removed, \(shards.count) shards have gone, took \(max(0, view.age) / 1_000) ms; wipe its data"
+          + " directory before the machine is used again")
+    }
+    let underWay = view.children.filter { !$0.state.isOver }
+    guard underWay.count < NodeRemove.moves else { return .run(step: done) }
+    let planned: [ReplicaMove]
+    do throws(ReplicaPlan.Impossible) { planned = try moves(in: view.topology) } catch { return .wait(error.text) }
+    for move in planned {
+      guard let to = move.to else { continue }
+      let plan = ShardMove(shard: move.shard, from: node, to: to)
+      if view.holders[move.shard] != nil { continue }
+      let failed = view.children.last { $0.state == .failed && ($0.plan as? ShardMove)?.shard == move.shard }
+      if let failed, view.now.microseconds - failed.ended.microseconds < NodeRemove.pause {
+        return .wait("shard \(move.shard.rawValue): operation \(failed.number) failed: \(failed.text)")
+      }
+      return .begin(OperationChild(plan), step: done)
+    }
+    return .run(step: done)
+  }
+
+  func conclude(_ topology: inout Topology) {
+    guard let place = topology.members.firstIndex(where: { $0.id == node }) else { return }
+    topology.members[place].state = .removed
+  }
+}
+
+extension RequestDesk {
+  /// `CLUSTER NODE REMOVE N [dead=yes]`, `REPLACE N to=M`: begins it, says what it would do, or refuses before anything moves.
+  func remove(_ node: NodeID, _ request: Request, _ owner: EdgeItem.Owner) {
+    guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
+    let held = topology.shards.filter { $0.voters.contains(node) }.map(\.shard)
+    var plan = NodeRemove(node: node, successor: .none, isDead: request.flag(.dead), shards: held)
+    if let name = request.text(.to) {
+      switch self.node(named: String(decoding: name, as: UTF8.self)) {
+      case .success(let successor): plan.successor = successor
+      case .failure(let refused): return answerError(owner, refused.code, refused.text)
+      }
+    }
+    if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead) {
+      return answerError(owner, .conflict, "\(reason); nothing was done")
+    }
+    guard !request.flag(.dryRun) else {
+      let moves = (try? plan.moves(in: topology)) ?? []
+      return answerPlan(
+        owner,
+        moves.map {
+          PlanStep(shard: $0.shard, from: topology.name(of: node), to: topology.name(of: $0.to ?? .none))
+        })
+    }
+    begin(plan, owner)
+  }
+  /// One that answers is not dead; one that does not is not asked to go.
+  private func refusal(ofLife node: NodeID, isDead: Bool) -> String? {
+    let name = peers.name(of: node, membership)
+    let isHeard =
+      node == peers.id || peers[node].map { $0.isConnected && !$0.isSilent(for: NodeRemove.silence, now: now) } ?? false
+    switch (isDead, isHeard) {
+    case (true, true): return "node \(name) was heard within \(NodeRemove.silence / 1_000_000) s: it is not dead"
+    case (false, false):
+      return "node \(name) is not in reach: wait for it, or say that it is dead (tally node remove --dead)"
+    default: return nil
+    }
+  }
+
+  /// Begins what needs no more than a node's name.
+  func begin<Plan: OperationPlan>(_ plan: Plan, _ request: Request, _ owner: EdgeItem.Owner) {
+    guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
+    if let reason = plan.refusal(in: topology) {
+      return answerError(owner, .conflict, "\(reason); nothing was done")
+    }
+    guard !request.flag(.dryRun) else { return answerPlan(owner, []) }
+    begin(plan, owner)
+  }
+}

@@ -1,0 +1,136 @@
+import Base
+import Raft
+
+/// Groups change their members as operations want it, and replicas that are members no more leave.
+extension ShardDesk {
+  /// A learner that no operation wants stays for so long (µs): the word of one that wants it may be on its way.
+  private static let learnerPatience: UInt64 = 10_000_000
+  /// A replica that has known no leader for so long asks whether it is still a member, and as seldom again (µs).
+  private static let memberPatience: UInt64 = 10_000_000
+
+  /// With each heartbeat.
+  func driveGroups(_ leaders: some KnowsLeaders) {
+    guard let directory else { return }
+    let orders = directory.operations.orders
+    for replica in replicas where replica.shard != .directory && replica.quarantined == nil {
+      guard replica.isLeader else {
+        askOfMembership(replica, leaders)
+        continue
+      }
+      guard replica.hasTakenOver, !replica.raft.configuration.isJoint else { continue }
+      if let order = orders[replica.shard] {
+        idleLearners[replica.shard] = nil
+        change(replica, by: order)
+      } else {
+        dropIdleLearners(replica)
+      }
+    }
+    for replica in replicas where replica.isLeader && orders[replica.shard] != nil { report(replica, leaders) }
+  }
+
+  private func change(_ replica: Replica, by order: ShardOrder) {
+    let configuration = replica.raft.configuration
+    guard let change = order.change, configuration.version == order.version else { return }
+    var voters = configuration.voters.map(\.node)
+    var learners = configuration.learners.map(\.node)
+    switch change {
+    case .learner(let node):
+      guard configuration.member(on: node) == nil else { return }
+      learners.append(node)
+    case .exchange(let out, let incoming):
+      let group = GroupReport(of: replica)
+      guard out != peers.id, group.has(learner: incoming), group.isNear(incoming),
+        group.missing(exchanging: out, for: incoming).isEmpty
+      else { return }
+      voters = voters.filter { $0 != out } + [incoming]
+      learners.removeAll { $0 == incoming }
+    }
+    propose(voters, learners, of: replica)
+  }
+  private func propose(_ voters: [NodeID], _ learners: [NodeID], of replica: Replica) {
+    // Refused while one is under way: then the next heartbeat sees.
+    _ = try? replica.raft.propose(
+      voters: voters, learners: learners, ifVersion: replica.raft.configuration.version)
+    replica.isDirty = true
+  }
+
+  private func dropIdleLearners(_ replica: Replica) {
+    let configuration = replica.raft.configuration
+    guard !configuration.learners.isEmpty else {
+      idleLearners[replica.shard] = nil
+      return
+    }
+    let since = idleLearners[replica.shard] ?? now.monotonic
+    idleLearners[replica.shard] = since
+    guard now.monotonic - since >= ShardDesk.learnerPatience else { return }
+    propose(configuration.voters.map(\.node), [], of: replica)
+  }
+
+  /// The directory's leader hears how the group does.
+  private func report(_ replica: Replica, _ leaders: some KnowsLeaders) {
+    let report = GroupReport(of: replica)
+    let node = leaders.leader(of: .directory).node
+    if node == peers.id { return groups.note(report, now: now.monotonic) }
+    guard let peer = peers[node], peer.outgoing != nil else { return }
+    peer.say(.group) { report.encode(into: &$0) }
+  }
+
+  func receive(_ kind: PeerMessageKind, _ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
+    switch kind {
+    case .digest: try receiveDigest(&reader, of: peer)
+    case .deviant: try receiveDeviant(&reader, of: peer)
+    case .group: groups.note(try GroupReport(decoding: &reader), now: now.monotonic)
+    case .membershipAsked: try answerMembership(&reader, to: peer)
+    case .notAMember: try receiveNotAMember(&reader)
+    default: break
+    }
+  }
+
+  // MARK: Those that leave
+
+  /// Replicas here that their groups have removed.
+  var removed: [Replica] {
+    replicas.filter { replica in
+      guard replica.shard != .directory, !replica.isLeader else { return false }
+      return replica.raft.isRemoved || toldRemoved[replica.shard] == replica.raft.id.born
+    }
+  }
+
+  /// One that missed its removal hears of it from whoever leads its group, if it asks.
+  private func askOfMembership(_ replica: Replica, _ leaders: some KnowsLeaders) {
+    guard replica.leader == .none else {
+      membershipAsked[replica.shard] = nil
+      return
+    }
+    let since = membershipAsked[replica.shard] ?? now.monotonic
+    membershipAsked[replica.shard] = since
+    guard now.monotonic - since >= ShardDesk.memberPatience else { return }
+    membershipAsked[replica.shard] = now.monotonic
+    guard let peer = peers[leaders.leader(of: replica.shard).node], peer.outgoing != nil else { return }
+    peer.say(.membershipAsked) {
+      $0.append(replica.shard.rawValue)
+      $0.append(replica.raft.id.born)
+    }
+  }
+  private func answerMembership(_ reader: inout ByteReader, to peer: Peer) throws(MalformedBytes) {
+    let shard = ShardID(try reader.read())
+    let born: UInt64 = try reader.read()
+    // Only a leader that has committed in its term knows the newest configuration that is in force.
+    guard let replica = replicas[shard], replica.isLeader, replica.raft.hasCommittedInOwnTerm else { return }
+    let configuration = replica.raft.configuration
+    guard configuration.version >= born, !configuration.contains(ReplicaID(node: peer.id, born: born)) else { return }
+    peer.say(.notAMember) {
+      $0.append(shard.rawValue)
+      $0.append(born)
+      $0.append(configuration.version)
+    }
+  }
+  /// With the next heartbeat the replica leaves, if it is the one that is meant.
+  private func receiveNotAMember(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let shard = ShardID(try reader.read())
+    let born: UInt64 = try reader.read()
+    let version: UInt64 = try reader.read()
+    guard born > 0, version >= born, replicas[shard]?.raft.id.born == born else { return }
+    toldRemoved[shard] = born
+  }
+}

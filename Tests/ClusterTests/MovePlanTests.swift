@@ -1,0 +1,253 @@
+import Base
+import Raft
+import Testing
+
+@testable import Cluster
+
+/// What comes next of a move, a drain and a removal, and who votes in the directory: without a cluster.
+@Suite struct MovePlanTests {
+  private static let nodes = (1...6).map { NodeID(UInt64($0)) }
+  private static let names = ["east-1", "north-1", "west-1", "west-2", "north-2", "east-2"]
+  private static let shard = ShardID(3)
+
+  private static func topology(_ states: [Member.State] = []) -> Topology {
+    let members = nodes.indices.map { i in
+      Member(
+        id: nodes[i], name: names[i], region: String(names[i].prefix { $0 != "-" }), clientAddress: "\(names[i]):1",
+        peerAddress: "\(names[i]):2", state: i < states.count ? states[i] : .up)
+    }
+    let placements = (1...4).map { number in
+      ShardPlacement(
+        shard: ShardID(UInt32(number)), slots: SlotRanges([(number - 1) * 100..<number * 100]) ?? .none, epoch: 7,
+        voters: Array(nodes[0..<3]), preferredLeader: nodes[0])
+    }
+    return Topology(
+      cluster: 1, hashKey: .none, members: members, directoryVoters: Array(nodes[0..<3]), shards: placements, version: 5
+    )
+  }
+  private static func group(
+    _ voters: [Int] = [0, 1, 2], learners: [Int] = [], outgoing: [Int] = [], version: UInt64 = 9,
+    lag: [Int: UInt64] = [:], silent: [Int] = [], damaged: [Int] = [], loading: [Int] = [],
+    probed: [Int] = []
+  ) throws -> GroupReport {
+    func replicas(_ list: [Int]) -> [ReplicaID] { list.map { ReplicaID(node: nodes[$0], born: 1) } }
+    let configuration = Configuration(
+      voters: replicas(voters), outgoing: replicas(outgoing), learners: replicas(learners), version: version)
+    var buffer = ByteBuffer()
+    buffer.append(shard.rawValue)
+    buffer.append(UInt64(4))
+    configuration.encode(into: &buffer)
+    // The first leads.
+    let others = configuration.members.filter { $0.node != nodes[0] }
+    buffer.append(varint: UInt64(others.count))
+    for member in others {
+      let i = Int(member.node.rawValue) - 1
+      buffer.append(member.node.rawValue)
+      buffer.append(varint: lag[i] ?? 0)
+      buffer.append(
+        UInt8(
+          (silent.contains(i) ? 0 : 1) | (damaged.contains(i) ? 2 : 0) | (loading.contains(i) ? 4 : 0)
+            | (loading.contains(i) || probed.contains(i) ? 0 : 8)))
+    }
+    var reader = ByteReader(buffer.bytes)
+    let report = try GroupReport(decoding: &reader)
+    var again = ByteBuffer()
+    report.encode(into: &again)
+    #expect(again.array == buffer.array)
+    return report
+  }
+  private static func record<Plan: OperationPlan>(_ plan: Plan, step: UInt32 = 0, expects: UInt64 = 0) -> Operation {
+    var record = Operation(
+      number: 31, kind: Plan.kind, params: OperationChild(plan).params, by: "operator",
+      started: Stamp(microseconds: 1_000_000))
+    (record.state, record.step, record.expects, record.holds) = (.running, step, expects, plan.holds)
+    return record
+  }
+
+  // MARK: A move
+
+  private func next(
+    _ group: GroupReport?, step: UInt32 = 0, expects: UInt64 = 0, idle: UInt64 = 0, in topology: Topology = topology()
+  ) throws -> OperationAction {
+    // West's second node takes the place of its first.
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    var view = OperationView(
+      record: Self.record(plan, step: step, expects: expects), topology: topology, now: Stamp(microseconds: 1_812_000))
+    view.shards[Self.shard] = .init(leader: Self.nodes[0], term: Term(4), isServed: true, group: group)
+    view.idle = idle
+    return try #require(view.record.plan).next(view)
+  }
+
+  @Test func aMoveGoesFromALearnerToAnExchange() throws {
+    #expect(try next(nil) == .wait("shard 3 has no leader that tells of its group"))
+    #expect(try next(Self.group()) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, lag: [3: 5_000]), expects: 9) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, loading: [3]), expects: 9) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, silent: [3]), expects: 9) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, probed: [3]), expects: 9) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, damaged: [3]), expects: 9) == .run(step: 0, expects: 9))
+    #expect(try next(Self.group(learners: [3], version: 10, lag: [3: 1_000]), expects: 9) == .run(step: 1, expects: 10))
+    let joint = try Self.group([0, 1, 3], outgoing: [0, 1, 2], version: 11)
+    #expect(try next(joint, step: 1, expects: 10) == .run(step: 1, expects: 10))
+    #expect(
+      try next(Self.group([0, 1, 3], version: 12), step: 1, expects: 10)
+        == .done("west-1 → west-2, configuration 12, took 812 ms"))
+  }
+  @Test func aMoveIsPlannedAnewFromWhatThereIs() throws {
+    // Another change came between: the step goes on from that version.
+    #expect(try next(Self.group(version: 11), expects: 9) == .run(step: 0, expects: 11))
+    #expect(try next(Self.group(learners: [3], version: 12), step: 1, expects: 10) == .run(step: 1, expects: 12))
+    #expect(try next(Self.group(version: 12), step: 1, expects: 10) == .run(step: 0, expects: 12))
+  }
+  @Test func aMoveWaitsForThoseWhoMustAnswerAndNotForWhoGoes() throws {
+    #expect(try next(Self.group(learners: [3], version: 10, silent: [2]), expects: 9) == .run(step: 1, expects: 10))
+    #expect(
+      try next(Self.group(learners: [3], version: 10, silent: [1, 2]), expects: 9)
+        == .wait("of shard 3 too few voters answer: not north-1, west-1"))
+    #expect(
+      try next(Self.group(learners: [3], version: 10, silent: [1]), expects: 9)
+        == .wait("of shard 3 too few voters answer: not north-1"), "the newcomer is not counted on")
+    #expect(
+      try next(Self.group(learners: [3], version: 10, damaged: [1]), expects: 9)
+        == .wait("of shard 3 too few voters answer: not north-1"))
+  }
+  @Test func aMoveThatGetsNowhereFails() throws {
+    let behind = try Self.group(learners: [3], version: 10, lag: [3: 5_000])
+    #expect(
+      try next(behind, expects: 9, idle: ShardMove.patience)
+        == .fail("west-2 got nowhere for 60 s, 5000 entries behind; nothing has changed"))
+    let loading = try Self.group(learners: [3], version: 10, loading: [3])
+    #expect(try next(loading, expects: 9, idle: ShardMove.patience) == .run(step: 0, expects: 9))
+    #expect(
+      try next(Self.group(), in: Self.topology([.up, .up, .up, .removed]))
+        == .fail("node west-2 is removed; nothing has changed"))
+  }
+  @Test func whatAMoveWantsOfALeader() {
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    #expect(plan.order(to: Self.shard, by: Self.record(plan)) == ShardOrder())
+    let learning = plan.order(to: Self.shard, by: Self.record(plan, expects: 9))
+    #expect(learning == ShardOrder(change: .learner(Self.nodes[3]), version: 9))
+    let record = Self.record(plan, step: 1, expects: 10)
+    let exchanging = plan.order(to: Self.shard, by: record)
+    #expect(exchanging.change == .exchange(out: Self.nodes[2], in: Self.nodes[3]) && exchanging.version == 10)
+    #expect(exchanging.leaving == Self.nodes[2] && exchanging.leader == nil)
+    #expect(plan.mayBeCancelled(Self.record(plan)) && !plan.mayBeCancelled(record))
+    var changed = Self.topology()
+    plan.conclude(&changed)
+    #expect(changed.placement(of: Self.shard)?.voters == [Self.nodes[0], Self.nodes[1], Self.nodes[3]])
+    #expect(changed.placement(of: Self.shard)?.preferredLeader == Self.nodes[0])
+  }
+  @Test func aRegionIsNotCrowded() {
+    let topology = Self.topology()
+    func reason(_ from: Int, _ to: Int) -> String? {
+      ShardMove(shard: Self.shard, from: Self.nodes[from], to: Self.nodes[to]).refusal(in: topology)
+    }
+    #expect(reason(2, 3) == nil && reason(0, 5) == nil)
+    #expect(reason(0, 3)?.contains("2 of 3 voters in region west") == true)
+    // Where there are no three regions any more there is no choice.
+    let two = Self.topology([.up, .removed, .up, .up, .removed, .up])
+    #expect(ShardMove(shard: Self.shard, from: Self.nodes[1], to: Self.nodes[3]).refusal(in: two) == nil)
+  }
+
+  // MARK: A node
+
+  @Test func aDrainIsDoneWhenNothingIsLed() throws {
+    let plan = NodeDrain(node: Self.nodes[1])
+    var topology = Self.topology()
+    plan.commence(&topology)
+    #expect(topology.member(Self.nodes[1])?.state == .draining)
+    var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 1_020_000))
+    view.leads = [Self.nodes[1]: [ShardID(1), ShardID(4)]]
+    #expect(plan.next(view) == .run(step: 0))
+    view.now = Stamp(microseconds: 1_000_000 + NodeDrain.patience)
+    #expect(plan.next(view) == .wait("2 shards have nobody else who would serve well: 1, 4"))
+    view.leads = [Self.nodes[0]: [ShardID(1)]]
+    #expect(plan.next(view) == .done("north-1 leads nothing, took 30000 ms"))
+    plan.abandon(&topology)
+    #expect(topology == Self.topology())
+    #expect(
+      plan.refusal(in: Self.topology([.draining, .up, .draining]))?.contains("shard 1 would have nobody") == true)
+  }
+
+  @Test func aRemovalMovesShardAfterShardAndThenLeavesTheDirectory() throws {
+    let plan = NodeRemove(
+      node: Self.nodes[2], successor: .none, isDead: false, shards: (1...4).map { ShardID(UInt32($0)) })
+    var topology = Self.topology()
+    plan.commence(&topology)
+    var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 2_000_000))
+    view.directoryVoters = topology.directoryVoters
+    func move(_ shard: UInt32) -> ShardMove { ShardMove(shard: ShardID(shard), from: Self.nodes[2], to: Self.nodes[3]) }
+    #expect(plan.next(view) == .begin(OperationChild(move(1)), step: 0), "to the other node of the region")
+    var child = Self.record(move(1))
+    child.by = view.record.name
+    view.children = [child]
+    view.holders = [ShardID(1): child.number]
+    #expect(plan.next(view) == .begin(OperationChild(move(2)), step: 0))
+    // No more at once than may be.
+    view.children = Array(repeating: child, count: NodeRemove.moves)
+    #expect(plan.next(view) == .run(step: 0))
+    // One that failed is named, and tried again after a while.
+    child.state = .failed
+    child.text = "why"
+    child.ended = Stamp(microseconds: 1_900_000)
+    view.children = [child]
+    view.holders = [:]
+    #expect(plan.next(view) == .wait("shard 1: operation 31 failed: why"))
+    view.now = Stamp(microseconds: 1_900_000 + NodeRemove.pause)
+    #expect(plan.next(view) == .begin(OperationChild(move(1)), step: 0))
+    for shard in UInt32(1)...4 { move(shard).conclude(&view.topology) }
+    #expect(plan.next(view) == .run(step: 4), "it votes in the directory")
+    view.topology.directoryVoters = [Self.nodes[0], Self.nodes[1], Self.nodes[3]]
+    view.directoryVoters = view.topology.directoryVoters
+    guard case .done = plan.next(view) else { return #expect(Bool(false), "\(plan.next(view))") }
+    plan.conclude(&view.topology)
+    #expect(view.topology.member(Self.nodes[2])?.state == .removed)
+  }
+
+  // MARK: The directory's voters
+
+  struct VotersCase: CustomTestStringConvertible {
+    var what: String
+    var states: [Member.State] = []
+    var now = [0, 1, 2]
+    var leaving: [Int] = []
+    var near: [Int] = []
+    var mayGrow = true
+    var wanted: [Int]
+    var testDescription: String { what }
+  }
+  static let three: [Member.State] = [.up, .up, .up, .removed, .removed, .removed]
+  static let voters: [VotersCase] = [
+    VotersCase(what: "all there are", states: three, wanted: [0, 1, 2]),
+    VotersCase(
+      what: "a fourth does not vote", states: [.up, .up, .up, .up, .removed, .removed], near: [3], wanted: [0, 1, 2]),
+    VotersCase(what: "five vote", near: [3, 4, 5], wanted: [0, 1, 2, 3, 4]),
+    VotersCase(what: "two have to catch up", near: [4], wanted: [0, 1, 2]),
+    VotersCase(what: "somebody is silent", near: [3, 4, 5], mayGrow: false, wanted: [0, 1, 2]),
+    VotersCase(
+      what: "one that joins does not vote", states: [.up, .up, .up, .joining, .up, .removed], near: [3, 4],
+      wanted: [0, 1, 2]),
+    VotersCase(
+      what: "another takes the place of one that leaves", leaving: [2], near: [3, 4, 5], mayGrow: false,
+      wanted: [0, 1, 3]),
+    VotersCase(what: "none has caught up", leaving: [2], mayGrow: false, wanted: [0, 1, 2]),
+    VotersCase(
+      what: "one that is drained votes on", states: [.up, .up, .draining, .up], near: [3], mayGrow: false,
+      wanted: [0, 1, 2]),
+    VotersCase(
+      what: "a drained one does not begin to", states: [.up, .up, .up, .draining, .up], leaving: [2], near: [3, 4],
+      mayGrow: false, wanted: [0, 1, 4]),
+    VotersCase(
+      what: "there are fewer", states: [.up, .up, .up, .up, .removed, .removed], now: [0, 1, 2, 3, 4],
+      wanted: [0, 1, 2]),
+    VotersCase(what: "two are left", states: [.up, .up, .removed, .removed, .removed, .removed], wanted: [0]),
+    VotersCase(what: "nobody is", states: nodes.map { _ in .removed }, wanted: [0, 1, 2]),
+  ]
+  @Test(arguments: voters) func whoVotesInTheDirectory(given: VotersCase) {
+    func ids(_ list: [Int]) -> [NodeID] { list.map { Self.nodes[$0] } }
+    let found = DirectoryVoters(
+      Self.topology(given.states), now: ids(given.now), leaving: Set(ids(given.leaving)), mayGrow: given.mayGrow
+    ) { ids(given.near).contains($0) }
+    #expect(found.wanted == ids(given.wanted))
+  }
+}

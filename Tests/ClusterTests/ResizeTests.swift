@@ -1,0 +1,301 @@
+import Base
+import Raft
+import Storage
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+/// A cluster whose nodes and replicas change while it serves.
+struct ResizedCluster {
+  let simulation: Simulation
+  let shard = ShardID(1)
+
+  init(seed: UInt64, nodes: Int = 3, shards: Int = 2) throws {
+    simulation = try makeCluster(seed: seed, nodes: nodes, shards: shards)
+    try populate(simulation, members: ["m0", "m1", "m2", "m3"])
+  }
+
+  func replica(_ host: Int) -> Replica? { simulation.hosts[host].node?.replicas[shard] }
+  func node(_ host: Int) -> Node? { simulation.hosts[host].node }
+  func id(_ host: Int) -> NodeID { simulation.hosts[host].nodeID }
+  var leader: Int? { simulation.hosts.indices.first { replica($0)?.hasTakenOver == true } }
+  func state(of host: Int, at other: Int = 0) -> Member.State? {
+    node(other)?.view.topology?.member(id(host))?.state
+  }
+
+  /// Another node, with an empty disk, that is told where the first one is.
+  func add(region: String) throws -> Int {
+    let number = simulation.hosts.count
+    var configuration = simulation.hosts[0].configuration
+    configuration.name = "\(region)-\(number + 1)"
+    configuration.region = region
+    configuration.clientAddress = "node-\(number):7401"
+    configuration.peerAddress = "node-\(number):7501"
+    configuration.join = ["node-0:7501"]
+    let added = simulation.addHost(configuration, disk: MemoryFileSystem())
+    try #require(simulation.start(added))
+    return added
+  }
+  func join(region: String) throws -> Int {
+    let added = try add(region: region)
+    let isUp = simulation.run(for: 20_000_000) {
+      simulation.hosts.indices.allSatisfy { node($0) == nil || state(of: added, at: $0) == .up }
+    }
+    try #require(isUp, "\(simulation.report)")
+    return added
+  }
+
+  func ask(_ line: String, on host: Int = 0) throws -> String {
+    let client = try #require(simulation.connect(to: host))
+    client.clear()
+    simulation.send(line + "\n", on: client)
+    simulation.run(for: 20_000_000) { client.lineCount > 0 }
+    return client.lines.first ?? "nothing"
+  }
+  func voters(_ host: Int) -> [NodeID] { replica(host)?.raft.configuration.voters.map(\.node) ?? [] }
+  /// Waits until an operation is over; gives its record.
+  func wait(_ number: Int = 1, for limit: UInt64 = 60_000_000, on host: Int = 0) throws -> String {
+    var record = ""
+    let end = simulation.now + limit
+    while simulation.now < end {
+      record = try ask("CLUSTER OP SHOW \(number)", on: host)
+      if !record.contains("state=running"), !record.contains("state=waiting"), record.contains("state=") { break }
+      simulation.run(for: 200_000)
+    }
+    return record
+  }
+}
+@Suite struct ResizeTests {
+  @Test func aNodeThatIsNewJoinsAndIsUp() throws {
+    let cluster = try ResizedCluster(seed: 301)
+    let added = try cluster.join(region: "east")
+    let simulation = cluster.simulation
+    // It was told of one node, and all know it.
+    for host in simulation.hosts.indices {
+      #expect(try cluster.ask("CLUSTER NODES", on: host).contains("*4"), "host \(host)")
+    }
+    let directory = try #require(cluster.node(added)?.replicas[.directory])
+    #expect(directory.raft.configuration.learners.map(\.node) == [cluster.id(added)])
+    #expect(directory.raft.id.born > 1)
+    #expect(try cluster.ask("EARN m0 merchant=shop points=5 id=a1", on: added).hasPrefix("+tx="))
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 8, 13, 21, 34])
+  func aCrashOfANewNodeDoesNotKeepItOut(steps: Int) throws {
+    let cluster = try ResizedCluster(seed: 302)
+    let simulation = cluster.simulation
+    let added = try cluster.add(region: "north")
+    simulation.hosts[added].disk.cutPower(afterSteps: steps)
+    simulation.run(for: 3_000_000)
+    if simulation.hosts[added].node != nil { simulation.kill(added) }
+    try #require(simulation.start(added), "\(simulation.hosts[added].failure ?? "")")
+    let isUp = simulation.run(for: 20_000_000) {
+      cluster.state(of: added) == .up && cluster.state(of: added, at: added) == .up
+    }
+    #expect(isUp, "\(simulation.report)")
+  }
+
+  @Test func aReplicaMovesWhileTheShardServes() throws {
+    let cluster = try ResizedCluster(seed: 303)
+    let simulation = cluster.simulation
+    let added = try cluster.join(region: "east")
+    let source = try #require((0..<3).first { simulation.hosts[$0].configuration.region == "east" })
+    let answer = try cluster.ask("CLUSTER SHARD MOVE 1 from=\(simulation.hosts[source].name) to=east-4")
+    #expect(answer.contains("kind=shard-move") && answer.contains("state=running"), "\(answer)")
+    let record = try cluster.wait()
+    #expect(record.contains("state=done"), "\(record)")
+    let leader = try #require(cluster.leader)
+    #expect(cluster.voters(leader).contains(cluster.id(added)))
+    #expect(cluster.voters(leader).count == 3)
+  }
+
+  /// The node that leads goes, too: it hands over before.
+  @Test func aLeaderIsMovedAway() throws {
+    let cluster = try ResizedCluster(seed: 304)
+    let simulation = cluster.simulation
+    let leader = try #require(cluster.leader)
+    let added = try cluster.join(region: simulation.hosts[leader].configuration.region)
+    for number in 0..<20 {
+      #expect(try cluster.ask("EARN m\(number % 4) merchant=shop points=1 id=e\(number)").hasPrefix("+tx="))
+    }
+    let from = simulation.hosts[leader].name
+    let answer = try cluster.ask("CLUSTER SHARD MOVE 1 from=\(from) to=\(simulation.hosts[added].name)")
+    #expect(answer.contains("kind=shard-move"), "\(answer)")
+    let record = try cluster.wait()
+    #expect(record.contains("state=done"), "\(record)")
+    let next = try #require(cluster.leader)
+    #expect(next != leader && cluster.voters(next).contains(cluster.id(added)))
+    #expect(!cluster.voters(next).contains(cluster.id(leader)))
+    // Nothing of it is left there, also after a start.
+    #expect(simulation.run(for: 20_000_000) { cluster.replica(leader) == nil }, "\(simulation.report)")
+    simulation.kill(leader)
+    simulation.start(leader)
+    simulation.run(for: 3_000_000)
+    #expect(cluster.replica(leader) == nil)
+    #expect(cluster.node(0)?.view.topology?.placement(of: cluster.shard)?.voters.contains(cluster.id(added)) == true)
+    for number in 0..<20 {
+      let again = try cluster.ask("EARN m\(number % 4) merchant=shop points=1 id=e\(number)", on: added)
+      #expect(again.hasPrefix("+tx="), "\(again)")
+    }
+    #expect(try cluster.ask("BALANCE m0", on: leader).contains("balance=5 "))
+  }
+
+  /// A voter that is gone for good: another takes its place, and it is told when it comes back.
+  @Test func aDeadVoterIsExchangedAndLeavesWhenItComesBack() throws {
+    let cluster = try ResizedCluster(seed: 305)
+    let simulation = cluster.simulation
+    let dead = try #require((1..<3).first { cluster.replica($0)?.isLeader == false })
+    let added = try cluster.join(region: simulation.hosts[dead].configuration.region)
+    simulation.kill(dead)
+    _ = try cluster.ask("EARN m0 merchant=shop points=5 id=a1")
+    let answer = try cluster.ask(
+      "CLUSTER SHARD MOVE 1 from=\(simulation.hosts[dead].name) to=\(simulation.hosts[added].name)")
+    #expect(answer.contains("kind=shard-move"), "\(answer)")
+    let record = try cluster.wait()
+    #expect(record.contains("state=done"), "\(record)")
+    #expect(
+      cluster.replica(added)?.machine.lastIndex == cluster.leader.flatMap { cluster.replica($0) }?.machine.lastIndex)
+    simulation.start(dead)
+    #expect(
+      simulation.run(for: 40_000_000) { cluster.node(dead) != nil && cluster.replica(dead) == nil },
+      "\(simulation.report)")
+  }
+
+  @Test func whatCannotBeIsRefused() throws {
+    let cluster = try ResizedCluster(seed: 306)
+    let added = try cluster.join(region: "east")
+    let name = cluster.simulation.hosts[added].name
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 1 from=north-1 to=\(name)").contains("and the regions allow 1"))
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 1 from=\(name) to=east-1").hasPrefix("-EXISTS"))
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 1 from=east-1 to=north-1").hasPrefix("-CONFLICT"))
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 1 from=east-1 to=nobody").hasPrefix("-NOTFOUND"))
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 9 from=east-1 to=\(name)").hasPrefix("-NOTFOUND"))
+    #expect(try cluster.ask("CLUSTER SHARD MOVE 1 to=\(name)").hasPrefix("-ERR"))
+  }
+
+  /// A learner that is not wanted any more goes.
+  @Test func whatIsGivenUpLeavesNoLearner() throws {
+    let cluster = try ResizedCluster(seed: 307)
+    let simulation = cluster.simulation
+    let added = try cluster.join(region: "east")
+    simulation.kill(added)
+    let answer = try cluster.ask("CLUSTER SHARD MOVE 1 from=east-1 to=\(simulation.hosts[added].name)")
+    #expect(answer.contains("state=running"), "\(answer)")
+    let hasLearner = simulation.run(for: 10_000_000) {
+      cluster.leader.flatMap { cluster.replica($0)?.raft.configuration.learners.count } == 1
+    }
+    try #require(hasLearner, "\(simulation.report)")
+    #expect(try cluster.ask("CLUSTER OP CANCEL 1").contains("state=cancelled"))
+    let isGone = simulation.run(for: 30_000_000) {
+      cluster.leader.flatMap { cluster.replica($0)?.raft.configuration.learners.isEmpty } == true
+    }
+    #expect(isGone, "\(simulation.report)")
+  }
+
+  // MARK: Nodes
+
+  @Test func aDrainedNodeLeadsNothingUntilItIsUndrained() throws {
+    let cluster = try ResizedCluster(seed: 311, shards: 6)
+    let simulation = cluster.simulation
+    func leads(_ host: Int) -> Int { cluster.node(host)?.replicas.count { $0.shard != .directory && $0.isLeader } ?? 0 }
+    try #require(simulation.run(for: 20_000_000) { (0..<3).allSatisfy { leads($0) == 2 } })
+    let name = simulation.hosts[1].name
+    #expect(try cluster.ask("CLUSTER NODE DRAIN \(name)").contains("kind=node-drain"))
+    #expect(try cluster.wait().contains("state=done"))
+    #expect(leads(1) == 0)
+    #expect(try cluster.ask("CLUSTER NODES").isEmpty == false)
+    // It stays so, also when it starts anew.
+    simulation.kill(1)
+    simulation.start(1)
+    simulation.run(for: 10_000_000)
+    #expect(leads(1) == 0 && cluster.state(of: 1) == .draining)
+    #expect(try cluster.ask("CLUSTER NODE DRAIN \(simulation.hosts[0].name)").contains("kind=node-drain"))
+    #expect(try cluster.wait(2).contains("state=done"))
+    // Nobody else could lead then.
+    let refused = try cluster.ask("CLUSTER NODE DRAIN \(simulation.hosts[2].name)")
+    #expect(refused.hasPrefix("-CONFLICT") && refused.contains("nobody to lead it"), "\(refused)")
+    #expect(try cluster.ask("CLUSTER NODE UNDRAIN \(name)").contains("kind=node-undrain"))
+    #expect(try cluster.wait(3).contains("state=done"))
+    #expect(simulation.run(for: 30_000_000) { leads(1) >= 2 }, "\(simulation.report)")
+  }
+
+  @Test func aNodeIsRemovedAndEnds() throws {
+    let cluster = try ResizedCluster(seed: 312, shards: 5)
+    let simulation = cluster.simulation
+    let added = try cluster.join(region: "west")
+    let leaving = try #require((0..<3).first { simulation.hosts[$0].configuration.region == "west" })
+    let asked = leaving == 0 ? 1 : 0
+    for number in 0..<20 {
+      #expect(try cluster.ask("EARN m\(number % 4) merchant=shop points=1 id=e\(number)").hasPrefix("+tx="))
+    }
+    #expect(
+      try cluster.ask("CLUSTER NODE REMOVE \(simulation.hosts[leaving].name) dead=yes", on: asked).contains(
+        "is not dead"))
+    let plan = try cluster.ask("CLUSTER NODE REMOVE \(simulation.hosts[leaving].name) dry-run=yes", on: asked)
+    #expect(plan == "*5", "\(plan)")
+    let answer = try cluster.ask("CLUSTER NODE REMOVE \(simulation.hosts[leaving].name)", on: asked)
+    #expect(answer.contains("kind=node-remove") && answer.contains("steps=6"), "\(answer)")
+    let record = try cluster.wait(on: asked)
+    #expect(record.contains("state=done"), "\(record) \(simulation.report)")
+    let topology = try #require(cluster.node(asked)?.view.topology)
+    #expect(
+      topology.shards.allSatisfy { $0.voters.contains(cluster.id(added)) && !$0.voters.contains(cluster.id(leaving)) })
+    #expect(
+      topology.directoryVoters.contains(cluster.id(added)) && !topology.directoryVoters.contains(cluster.id(leaving)))
+    // It hears of it and ends; and again when it is started.
+    #expect(simulation.run(for: 10_000_000) { cluster.node(leaving) == nil }, "\(simulation.report)")
+    simulation.start(leaving)
+    #expect(simulation.run(for: 10_000_000) { cluster.node(leaving) == nil }, "\(simulation.report)")
+    #expect(simulation.ends.contains { $0.contains("was removed from the cluster") }, "\(simulation.ends)")
+    #expect(
+      simulation.run(for: 20_000_000) { status(simulation, asked)?.contains("healthy=yes") ?? false },
+      "\(status(simulation, asked) ?? "")")
+    for number in 0..<20 {
+      let again = try cluster.ask("EARN m\(number % 4) merchant=shop points=1 id=e\(number)", on: added)
+      #expect(again.hasPrefix("+tx="), "\(again)")
+    }
+    #expect(try cluster.ask("BALANCE m0", on: asked).contains("balance=5 "))
+  }
+
+  /// A machine that is lost for good: another takes its place, and it is refused should it ever come back.
+  @Test(arguments: [0, 1, 2]) func aLostNodeIsReplaced(lost: Int) throws {
+    let cluster = try ResizedCluster(seed: 313 + UInt64(lost), shards: 3)
+    let simulation = cluster.simulation
+    let asked = (lost + 1) % 3
+    simulation.kill(lost)
+    let added = simulation.hosts.count
+    var configuration = simulation.hosts[lost].configuration
+    configuration.name += "-new"
+    configuration.clientAddress = "node-\(added):7401"
+    configuration.peerAddress = "node-\(added):7501"
+    configuration.join = ["node-\(asked):7501"]
+    _ = simulation.addHost(configuration, disk: MemoryFileSystem())
+    simulation.start(added)
+    #expect(simulation.run(for: 20_000_000) { cluster.state(of: added, at: asked) == .up }, "\(simulation.report)")
+    let old = simulation.hosts[lost].name
+    #expect(try cluster.ask("CLUSTER NODE REMOVE \(old)", on: asked).contains("say that it is dead"))
+    let answer = try cluster.ask("CLUSTER NODE REPLACE \(old) to=\(configuration.name) dead=yes", on: asked)
+    #expect(answer.contains("kind=node-remove"), "\(answer)")
+    let record = try cluster.wait(on: asked)
+    #expect(record.contains("state=done"), "\(record) \(simulation.report)")
+    #expect(
+      simulation.run(for: 20_000_000) { status(simulation, asked)?.contains("healthy=yes") ?? false },
+      "\(simulation.report)")
+    // With it the cluster stands another loss.
+    let next = (0..<3).first { $0 != lost && $0 != asked } ?? 0
+    simulation.kill(next)
+    #expect(try cluster.ask("EARN m1 merchant=shop points=5 id=after", on: asked).hasPrefix("+tx="))
+    simulation.start(lost)
+    #expect(simulation.run(for: 10_000_000) { cluster.node(lost) == nil }, "\(simulation.report)")
+  }
+
+  @Test func aNodeWithoutSuccessorStays() throws {
+    let cluster = try ResizedCluster(seed: 317)
+    let refused = try cluster.ask("CLUSTER NODE REMOVE north-1")
+    #expect(refused.hasPrefix("-CONFLICT") && refused.contains("3 replicas need as many nodes"), "\(refused)")
+    #expect(cluster.state(of: 1) == .up)
+    #expect(try cluster.ask("CLUSTER NODE REMOVE nobody").hasPrefix("-NOTFOUND"))
+    #expect(try cluster.ask("CLUSTER NODE REPLACE north-1").hasPrefix("-ERR"))
+  }
+}
