@@ -183,7 +183,8 @@ import Testing
     let end = JournalPosition(journal: shard, segment: 1, offset: 10_000)
     let completion = storage.run(
       .openIncoming(
-        1, link: LinkID(1), shard: shard, index: LogIndex(5), term: Term(1), digest: JournalChain.ofDirectory.hash, byteCount: 100,
+        1, link: LinkID(1), shard: shard, index: LogIndex(5), term: Term(1), digest: JournalChain.ofDirectory.hash,
+        byteCount: 100,
         from: JournalChain(position: end, hash: JournalChain.ofDirectory.hash)))
     guard case .broken = completion else {
       Issue.record("\(completion)")
