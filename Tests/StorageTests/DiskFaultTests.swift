@@ -163,4 +163,18 @@ import Testing
     try file.sync()
     #expect(disk.rememberedSectors("log") == 0)
   }
+
+  /// A file that was renamed twice since its folder was synced has one of its names after a crash, as on any file system that
+  /// keeps the order of names.
+  @Test(arguments: 0..<32) func aFileHasOneNameAfterACrash(seed: UInt64) throws {
+    let disk = MemoryFileSystem()
+    try disk.createDirectory("/d")
+    let file = try disk.open("/d/a", create: true)
+    try file.sync()
+    try disk.syncDirectory("/d")
+    try disk.rename("/d/a", to: "/d/b")
+    try disk.rename("/d/b", to: "/d/c")
+    disk.crash(.some(seed: seed))
+    #expect(try disk.list("/d").count == 1)
+  }
 }

@@ -38,7 +38,9 @@ extension MemoryFileSystem {
     gate.withLock { _ in
       bringNewestHome()
       var choice = Choice(survivors)
-      for change in pending where choice.flip() { MemoryFileSystem.apply(change, to: &durableNames) }
+      for change in pending where choice.flip() && MemoryFileSystem.follows(change, durableNames) {
+        MemoryFileSystem.apply(change, to: &durableNames)
+      }
       for inode in names.values { inode.isNamed = false }
       names = durableNames
       for path in names.keys.sorted() { names[path]?.crash(&choice) }

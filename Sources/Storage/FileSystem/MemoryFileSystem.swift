@@ -44,6 +44,11 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
 
   public init() {}
 
+  /// Whether a change may be on a disk that has these names: a file cannot be renamed from a name that it never came to have there.
+  /// Else it would have two.
+  static func follows(_ change: NameChange, _ names: [String: MemoryInode]) -> Bool {
+    if case .rename(let path, _, let inode) = change { names[path] === inode } else { true }
+  }
   static func apply(_ change: NameChange, to names: inout [String: MemoryInode]) {
     switch change {
     case .link(let path, let inode): names[path] = inode
