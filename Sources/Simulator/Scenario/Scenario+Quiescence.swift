@@ -21,6 +21,7 @@ extension Scenario {
     for number in impostors.realDisks.keys.sorted() { putBack(number) }
     // While a member is away its group has a copy less.
     if away == nil { chooseDownHosts() }
+    if plan.resizes { helpNewcomers() }
     for host in simulation.hosts {
       endFaults(at: host)
       guard bringUpOrDown(host) else {

@@ -47,12 +47,22 @@ extension Scenario {
     configuration.name += "-new\(number)"
     configuration.clientAddress = "node-\(number):7401"
     configuration.peerAddress = "node-\(number):7501"
-    if random.chance(500) { configuration.join = ["node-\(random.below(UInt64(plan.nodes))):7501"] }
+    configuration.join = random.chance(500) ? [random.pick(addresses)] : addresses
     let disk = MemoryFileSystem()
     disk.spareNewestWrite(to: ".wal")
     let added = simulation.addHost(configuration, disk: disk)
     founders.append(simulation.hosts[added].nodeID)
     tell(added, "*** is added")
     simulation.start(added)
+  }
+  /// Where nodes are now.
+  private var addresses: [String] { simulation.hosts.map(\.configuration.peerAddress) }
+
+  /// An operator sees that a node has not joined, because those that it was told of are elsewhere, and tells it where.
+  func helpNewcomers() {
+    for host in simulation.hosts[plan.nodes...] where host.node?.view.topology == nil {
+      host.configuration.join = addresses
+      simulation.killProcess(host.number)
+    }
   }
 }
