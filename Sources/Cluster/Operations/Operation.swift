@@ -29,8 +29,8 @@ struct Operation: Hashable, Sendable {
   var state = State.waiting
   /// How many of its steps are done.
   var step: UInt32 = 0
-  /// Of the group that it changes: the version of the configuration from which the present step goes on. Whoever does the
-  /// step finds that version, or does nothing. 0: the step changes none.
+  /// Of the group that it changes: the version of the configuration from which the present step goes on. The group's
+  /// leader finds that version, or does nothing. 0: the step changes none.
   var expects: UInt64 = 0
   /// How often it was planned anew.
   var attempt: UInt32 = 0

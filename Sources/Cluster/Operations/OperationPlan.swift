@@ -16,9 +16,9 @@ protocol OperationPlan: Sendable {
 
   /// Its number in the directory's log, for ever.
   static var number: UInt16 { get }
-  /// As `CLUSTER OP LIST` names it: the words of its command. What is asked of a shard begins with `shard-`.
+  /// As `CLUSTER OP LIST` names it: the words of its command. An operation on a shard begins with `shard-`.
   static var word: String { get }
-  /// Begins one as it is asked for, says what it would do, or refuses. What is asked of a node begins with `node-`.
+  /// Begins one as it is asked for, says what it would do, or refuses. An operation on a node begins with `node-`.
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   /// What it is about, and what it does to that.
@@ -87,7 +87,7 @@ extension Operation.Kind {
   static func ofShard(_ word: String) -> (any OperationPlan.Type)? {
     plans.first { $0.word == "shard-" + word.lowercased() }
   }
-  /// The kind that is asked for of a node, as `DRAIN`. Who is replaced is removed.
+  /// The kind that is asked for of a node, as `DRAIN`. A node that is replaced is removed.
   static func ofNode(_ word: String) -> (any OperationPlan.Type)? {
     let word = word == "REPLACE" ? "REMOVE" : word
     return plans.first { $0.word == "node-" + word.lowercased() }

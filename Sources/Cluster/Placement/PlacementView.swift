@@ -7,7 +7,7 @@ struct PlacementView {
   struct Node {
     var id: NodeID
     var region: String
-    /// It may be given replicas: up, not draining, its disk has room. What it holds already it keeps.
+    /// It may be given replicas: up, not draining, its disk has room. It keeps the replicas that it holds.
     var takesReplicas = true
     /// It is to hold nothing: it is removed, or dead.
     var isLeaving = false

@@ -11,7 +11,7 @@ import Vocabulary
 ///         4 numbers (varints) of the fields that it changed too and that are kept out of the journal
 ///         5 of a mark: the entry as it was then, folded: see `EntryItem.folded`
 ///
-/// Every `interval`th version is a mark. Whoever looks for an old one goes from mark to mark; whoever wants to know what the
+/// Every `interval`th version is a mark. A search for an old version goes from mark to mark, and a question of what the
 /// entry was needs nothing before the first mark that is old enough. A mark whose folded entry is long has none.
 struct ChangeRecord {
   var previous: JournalPosition

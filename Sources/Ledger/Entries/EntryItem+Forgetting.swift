@@ -1,8 +1,8 @@
 import Base
 import Vocabulary
 
-// What of an entry's changes need not be kept each by itself. What is said here of the moments from `knownSince` on stays
-// exact: values, versions and beginnings.
+// An entry joins changes that nobody can ask for each by itself. Its values, versions and beginnings stay exact from
+// `knownSince` on.
 extension EntryItem {
   /// Of the changes that need not be kept, the latest that are all the same.
   static let mostPast = 64

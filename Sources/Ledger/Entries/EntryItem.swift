@@ -24,8 +24,8 @@ struct EntryItem: Hashable, Sendable {
   var key: [UInt8]
   /// Of those that are not kept each by itself, the first has in it what they said.
   var changes: [Change] = []
-  /// From this moment on the changes here say what it is, and which version decides; zero: at every moment. What it was
-  /// before the journal tells.
+  /// From this moment on the changes here say what it is, and which version decides; zero: at every moment. The
+  /// journal tells what it was before.
   var knownSince = Stamp.zero
   /// The earliest moment from which a change holds or held.
   var firstBeginning = Stamp.never

@@ -1,7 +1,7 @@
 import Base
 
 /// The end of the directory's journal, until it is taken to be stored: what each change of an entry said, for ever. It has the
-/// frames of a shard's journal, chained and kept alike: see `JournalBuffer`. What it has is never taken out, so nothing goes
+/// frames of a shard's journal, chained and kept alike: see `JournalBuffer`. A record is never taken out, so nothing goes
 /// in that must one day be forgotten: see `EntryField.Traits.unjournaled`.
 public struct EntryJournal: ~Copyable {
   private var buffer: JournalBuffer

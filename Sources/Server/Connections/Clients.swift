@@ -85,7 +85,7 @@ struct Clients: ~Copyable {
   /// Why a client's request is waited for no longer.
   enum Overdue { case tooLong, tooMuch }
   /// Those that are to be closed: whose request has taken too long to arrive, and the oldest of the others while all
-  /// together hold too much. What the node left because it takes nothing more for now does not count. O(those listed).
+  /// together hold too much. Bytes that the node left because it takes nothing more for now do not count. O(those listed).
   mutating func takeOverdue(at time: UInt64, _ options: LoopOptions) -> [(id: UInt64, reason: Overdue)] {
     guard !incomplete.isEmpty else { return [] }
     var listed: [UInt64] = []

@@ -21,6 +21,7 @@ final class LogPacer: WritePacer {
       rate.adjust(worst: worst, usual: usual)
       return rate.wait(after: byteCount)
     }
+    // The rate is kept by this wait: it paces a background thread, and nothing is told by it that something has happened.
     usleep(UInt32(clamping: wait))
   }
   func ended() { pulse.isPacing.store(false, ordering: .relaxed) }

@@ -33,7 +33,7 @@ public struct ScenarioPlan: Sendable {
   public var hasImpostors = false
   /// An operator moves the leadership of shards.
   public var movesLeaders = false
-  /// An operator adds nodes and moves replicas. Who holds what then is not what damage was bounded by.
+  /// An operator adds nodes and moves replicas. Damage was bounded by the replicas at the beginning, so there is none.
   public var resizes = false
   /// So many nodes may be added.
   static let spareNodes = 2

@@ -18,7 +18,7 @@ struct Proposals {
   var count: Int { list.count }
 
   mutating func append(_ proposal: consuming Proposal) { list.append(proposal) }
-  /// Takes the one that has become that entry. What stands before it has come to nothing.
+  /// Takes the one that has become that entry. Proposals before it have come to nothing.
   mutating func take(for entry: LogEntry) -> Proposal? {
     var found: Proposal?
     while !list.isEmpty, list[0].index <= entry.index {
