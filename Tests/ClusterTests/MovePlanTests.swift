@@ -27,7 +27,7 @@ import Testing
   }
   private static func group(
     _ voters: [Int] = [0, 1, 2], learners: [Int] = [], outgoing: [Int] = [], version: UInt64 = 9,
-    lag: [Int: UInt64] = [:], silent: [Int] = [], damaged: [Int] = [], loading: [Int] = [],
+    match: [Int: UInt64] = [:], lag: [Int: UInt64] = [:], silent: [Int] = [], damaged: [Int] = [], loading: [Int] = [],
     probed: [Int] = []
   ) throws -> GroupReport {
     func replicas(_ list: [Int]) -> [ReplicaID] { list.map { ReplicaID(node: nodes[$0], born: 1) } }
@@ -43,6 +43,7 @@ import Testing
     for member in others {
       let i = Int(member.node.rawValue) - 1
       buffer.append(member.node.rawValue)
+      buffer.append(varint: match[i] ?? 0)
       buffer.append(varint: lag[i] ?? 0)
       buffer.append(
         UInt8(
@@ -147,6 +148,99 @@ import Testing
     // Where there are no three regions any more there is no choice.
     let two = Self.topology([.up, .removed, .up, .up, .removed, .up])
     #expect(ShardMove(shard: Self.shard, from: Self.nodes[1], to: Self.nodes[3]).refusal(in: two) == nil)
+  }
+
+  @Test func onlyALearnerThatGetsOnIsProgress() throws {
+    var reports = GroupReports()
+    func note(at now: UInt64, match: [Int: UInt64], lag: UInt64, loading: [Int] = [], version: UInt64 = 10) throws {
+      reports.note(
+        try Self.group(learners: [3], version: version, match: match, lag: [3: lag], loading: loading), now: now)
+    }
+    func idle(at now: UInt64) -> UInt64 { reports.idle(of: Self.shard, now: now) }
+    try note(at: 1_000, match: [1: 5], lag: 7)
+    // Traffic goes on, and it falls further behind.
+    try note(at: 2_000, match: [1: 900], lag: 800)
+    #expect(idle(at: 2_500) == 1_500)
+    try note(at: 3_000, match: [1: 900, 3: 1], lag: 800)
+    #expect(idle(at: 3_500) == 500)
+    try note(at: 4_000, match: [1: 900, 3: 1], lag: 800, loading: [3])
+    #expect(idle(at: 4_500) == 500)
+    try note(at: 5_000, match: [1: 950, 3: 1], lag: 900, loading: [3], version: 11)
+    #expect(idle(at: 5_500) == 500)
+    try note(at: 6_000, match: [1: 950, 3: 1], lag: 900, loading: [3], version: 11)
+    #expect(idle(at: 6_500) == 1_500)
+    // What is old counts no more, and what no operation wants is forgotten.
+    #expect(reports.report(of: Self.shard, now: 6_000 + GroupReports.limit - 1) != nil)
+    #expect(reports.report(of: Self.shard, now: 6_000 + GroupReports.limit) == nil)
+    reports.keep([])
+    #expect(reports.report(of: Self.shard, now: 6_000) == nil && idle(at: 6_500) == 0)
+  }
+  @Test func aDeposedLeadersReportDoesNotCount() throws {
+    var reports = GroupReports()
+    let newer = try Self.group(version: 10)
+    var older = try Self.group(version: 9)
+    older.term = Term(newer.term.rawValue - 1)
+    reports.note(newer, now: 1)
+    reports.note(older, now: 2)
+    #expect(reports.report(of: Self.shard, now: 3) == newer)
+  }
+  @Test func aCopyThatBeginsOverAndOverFails() throws {
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    var view = OperationView(
+      record: Self.record(plan, expects: 9), topology: Self.topology(),
+      now: Stamp(microseconds: 1_000_000 + ShardMove.limit))
+    let group = try Self.group(learners: [3], version: 10, loading: [3])
+    view.shards[Self.shard] = .init(leader: Self.nodes[0], term: Term(4), isServed: true, group: group)
+    #expect(plan.next(view) == .fail("west-2 has not caught up within 24 h; nothing has changed"))
+  }
+
+  // MARK: The directory's table
+
+  private func begin<Plan: OperationPlan>(
+    _ plan: Plan, in table: inout OperationTable, by: String = "operator"
+  ) throws -> Operation {
+    try table.begin(
+      Plan.kind, OperationChild(plan).params, by: by, at: Stamp(microseconds: 5), in: Self.topology())
+  }
+  @Test func aMoveThatExchangesCannotBeGivenUp() throws {
+    var table = OperationTable()
+    let record = try begin(ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3]), in: &table)
+    let change = OperationChange(record, .running, step: 1, expects: 10, "")
+    let advanced = table.advance(change, at: .zero)
+    let exchanging = try #require(advanced)
+    #expect(exchanging.step == 1 && exchanging.expects == 10)
+    let kept = table.cancel(record.number, at: .zero)
+    #expect(kept == exchanging && table.open == [exchanging])
+    let other = try begin(ShardMove(shard: ShardID(4), from: Self.nodes[2], to: Self.nodes[3]), in: &table)
+    let cancelled = table.cancel(other.number, at: .zero)
+    #expect(cancelled?.state == .cancelled)
+  }
+  @Test func aNodeBelongsToOneOperationAtATime() throws {
+    var table = OperationTable()
+    func removal(_ shards: [UInt32], by successor: NodeID = .none) -> NodeRemove {
+      NodeRemove(node: Self.nodes[2], successor: successor, isDead: false, shards: shards.map { ShardID($0) })
+    }
+    let first = try begin(removal([1, 2, 3, 4]), in: &table)
+    let again = try begin(removal([3, 4]), in: &table)
+    #expect(again == first, "said again when some of it is done")
+    let conflict = OperationTable.Refused(
+      code: .conflict, text: "operation 1 is under way on node west-1 (tally op wait 1)")
+    #expect(throws: conflict) { try begin(removal([4], by: Self.nodes[3]), in: &table) }
+    #expect(throws: conflict) { try begin(NodeUndrain(node: Self.nodes[2]), in: &table) }
+    #expect(throws: conflict) { try begin(NodeDrain(node: Self.nodes[2]), in: &table) }
+    let other = try begin(NodeDrain(node: Self.nodes[1]), in: &table)
+    #expect(other.number == 2)
+  }
+  @Test func childrenAreKnownByWhoseDoingTheyAre() throws {
+    var table = OperationTable()
+    let parent = try begin(
+      NodeRemove(node: Self.nodes[2], successor: .none, isDead: false, shards: [ShardID(1)]), in: &table)
+    let move = ShardMove(shard: ShardID(1), from: Self.nodes[2], to: Self.nodes[3])
+    let child = try begin(move, in: &table, by: parent.name)
+    _ = table.advance(OperationChange(child, .failed, step: 0, "why"), at: .zero)
+    let again = try begin(move, in: &table, by: parent.name)
+    #expect(table.children[parent.name]?.map(\.number) == [child.number, again.number])
+    #expect(table.children["operator"]?.map(\.number) == [parent.number])
   }
 
   // MARK: A node

@@ -174,6 +174,31 @@ struct ResizedCluster {
     #expect(try cluster.ask("CLUSTER SHARD MOVE 1 to=\(name)").hasPrefix("-ERR"))
   }
 
+  @Test func aKeyOfAnotherCommandIsRefused() throws {
+    let cluster = try ResizedCluster(seed: 308)
+    for line in [
+      "CLUSTER NODE DRAIN east-1 to=north-1", "CLUSTER NODE DRAIN east-1 dead=yes",
+      "CLUSTER NODE UNDRAIN east-1 dead=no",
+      "CLUSTER NODE REMOVE east-1 to=north-1", "CLUSTER SHARD LEADER 1 from=east-1 to=north-1",
+      "CLUSTER SHARD MOVE 1 from=east-1 region=west",
+    ] {
+      let answer = try cluster.ask(line)
+      #expect(answer.hasPrefix("-ERR") && answer.contains(" takes no "), "\(line): \(answer)")
+    }
+    #expect(try cluster.ask("CLUSTER OP LIST") == "*0")
+  }
+
+  @Test func aDrainThatIsOnlyPlannedNamesWhatIsLed() throws {
+    let cluster = try ResizedCluster(seed: 309, shards: 6)
+    let leader = try #require(cluster.leader)
+    func leads() -> Int { cluster.node(leader)?.replicas.count { $0.shard != .directory && $0.isLeader } ?? 0 }
+    try #require(cluster.simulation.run(for: 20_000_000) { leads() == 2 })
+    cluster.simulation.run(for: 2_000_000)
+    let plan = try cluster.ask("CLUSTER NODE DRAIN \(cluster.simulation.hosts[leader].name) dry-run=yes")
+    #expect(plan == "*\(leads())" && leads() > 0, "\(plan)")
+    #expect(cluster.state(of: leader) == .up)
+  }
+
   /// A learner that is not wanted any more goes.
   @Test func whatIsGivenUpLeavesNoLearner() throws {
     let cluster = try ResizedCluster(seed: 307)
@@ -288,6 +313,28 @@ struct ResizedCluster {
     #expect(try cluster.ask("EARN m1 merchant=shop points=5 id=after", on: asked).hasPrefix("+tx="))
     simulation.start(lost)
     #expect(simulation.run(for: 10_000_000) { cluster.node(lost) == nil }, "\(simulation.report)")
+  }
+
+  /// What is not yet exchanged stays, and the node goes on as before.
+  @Test func aRemovalThatIsGivenUpTakesItsMovesWithIt() throws {
+    let cluster = try ResizedCluster(seed: 318, shards: 2)
+    let simulation = cluster.simulation
+    let added = try cluster.join(region: "west")
+    let leaving = try #require((0..<3).first { simulation.hosts[$0].configuration.region == "west" })
+    let asked = leaving == 0 ? 1 : 0
+    // Its successor does not come to anything.
+    simulation.kill(added)
+    simulation.run(for: 2_000_000)
+    #expect(try cluster.ask("CLUSTER NODE REMOVE \(simulation.hosts[leaving].name)", on: asked).contains("op=1"))
+    let hasBegun = simulation.run(for: 10_000_000) {
+      (cluster.node(asked)?.shards.directory?.operations.open.count ?? 0) == 3
+        && cluster.state(of: leaving, at: asked) == .draining
+    }
+    try #require(hasBegun, "\(simulation.report)")
+    #expect(try cluster.ask("CLUSTER OP CANCEL 1", on: asked).contains("state=cancelled"))
+    let table = try #require(cluster.node(asked)?.shards.directory?.operations)
+    #expect(table.open.isEmpty && table.over.map(\.state) == [.cancelled, .cancelled, .cancelled])
+    #expect(cluster.state(of: leaving, at: asked) == .up)
   }
 
   @Test func aNodeWithoutSuccessorStays() throws {

@@ -66,8 +66,12 @@ enum OperationCommands {
   static func plan(_ line: String, _ invocation: Invocation) throws(ClientError) -> CommandResult {
     let steps = try invocation.target.askRecords(line + " dry-run=yes")
     var page = Page()
-    page.line("would do, and has not done:")
-    page.table(Table(steps))
+    if steps.isEmpty {
+      page.line("would do it, and has not: no shard and no leader goes elsewhere")
+    } else {
+      page.line("would do, and has not done:")
+      page.table(Table(steps))
+    }
     return CommandResult(json: .object([("plan", JSON(steps))]), page: page)
   }
   /// Begins it, and follows it if that is wanted.

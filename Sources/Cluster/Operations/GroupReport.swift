@@ -5,6 +5,8 @@ import Raft
 struct GroupReport: Hashable, Sendable {
   struct Member: Hashable, Sendable {
     var node: NodeID
+    /// Durable there through this entry.
+    var match: LogIndex
     /// Entries that the leader has and the member may not have.
     var lag: UInt64
     /// Heard of within an election timeout.
@@ -34,11 +36,20 @@ struct GroupReport: Hashable, Sendable {
     configuration = replica.raft.configuration
     members = replica.raft.progress.map {
       Member(
-        node: $0.id, lag: $0.lagEntries, isActive: $0.isActive, isDamaged: $0.isDamaged,
+        node: $0.id, match: $0.match, lag: $0.lagEntries, isActive: $0.isActive, isDamaged: $0.isDamaged,
         isLoading: $0.state == .snapshot, isFollowing: $0.state == .replicate || $0.lagEntries == 0)
     }
   }
 
+  /// Whether a learner has got on since another report, or the group's members are others. What voters do says nothing of it.
+  func isAhead(of other: GroupReport) -> Bool {
+    guard configuration == other.configuration else { return true }
+    return members.contains { member in
+      guard has(learner: member.node) else { return false }
+      guard let known = other.members.first(where: { $0.node == member.node }) else { return true }
+      return member.match > known.match || member.isLoading != known.isLoading
+    }
+  }
   func has(learner node: NodeID) -> Bool { configuration.learners.contains { $0.node == node } }
   func has(voter node: NodeID) -> Bool { configuration.voters.contains { $0.node == node } }
 
@@ -72,6 +83,7 @@ struct GroupReport: Hashable, Sendable {
     buffer.append(varint: UInt64(members.count))
     for member in members {
       buffer.append(member.node.rawValue)
+      buffer.append(varint: member.match.rawValue)
       buffer.append(varint: member.lag)
       let flags: [UInt8] = [
         member.isActive ? 1 : 0, member.isDamaged ? 2 : 0, member.isLoading ? 4 : 0, member.isFollowing ? 8 : 0,
@@ -88,11 +100,13 @@ struct GroupReport: Hashable, Sendable {
     members = []
     for _ in 0..<count {
       let node = NodeID(try reader.read())
+      let match = LogIndex(try reader.readVarint())
       let lag = try reader.readVarint()
       let flags = try reader.read(UInt8.self)
       members.append(
         Member(
-          node: node, lag: lag, isActive: flags & 1 != 0, isDamaged: flags & 2 != 0, isLoading: flags & 4 != 0,
+          node: node, match: match, lag: lag, isActive: flags & 1 != 0, isDamaged: flags & 2 != 0,
+          isLoading: flags & 4 != 0,
           isFollowing: flags & 8 != 0))
     }
   }
@@ -104,7 +118,7 @@ struct GroupReports {
     var report: GroupReport
     /// Moments are monotonic, in microseconds.
     var at: UInt64
-    /// When something else than before was last told.
+    /// When a learner had last got on.
     var changedAt: UInt64
   }
   private var heard: [ShardID: Heard] = [:]
@@ -115,14 +129,14 @@ struct GroupReports {
   mutating func note(_ report: GroupReport, now: UInt64) {
     let known = heard[report.shard]
     if let known, known.report.term > report.term { return }
-    let isSame = known?.report == report
-    heard[report.shard] = Heard(report: report, at: now, changedAt: isSame ? known?.changedAt ?? now : now)
+    let since = known.flatMap { report.isAhead(of: $0.report) ? nil : $0.changedAt }
+    heard[report.shard] = Heard(report: report, at: now, changedAt: since ?? now)
   }
   func report(of shard: ShardID, now: UInt64) -> GroupReport? {
     guard let known = heard[shard], now - min(now, known.at) < GroupReports.limit else { return nil }
     return known.report
   }
-  /// For how long a shard's leader has told the same.
+  /// For how long no learner of a shard has got on.
   func idle(of shard: ShardID, now: UInt64) -> UInt64 { heard[shard].map { now - min(now, $0.changedAt) } ?? 0 }
   /// Forgets all of shards that no operation holds.
   mutating func keep(_ shards: Set<ShardID>) { heard = heard.filter { shards.contains($0.key) } }

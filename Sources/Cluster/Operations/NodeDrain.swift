@@ -6,11 +6,13 @@ import Vocabulary
 /// is marked as the operation begins, and hands over shard after shard.
 struct NodeDrain: OperationPlan, Hashable {
   var node: NodeID
+  var heldNode: NodeID? { node }
 
   /// What cannot be handed over for so long is named (µs).
   static let patience: Int64 = 30_000_000
   static let number: UInt16 = 3
   static let word = "node-drain"
+  static func keys(of word: String) -> [Key] { [] }
 
   init(node: NodeID) { self.node = node }
   func encode(into buffer: inout ByteBuffer) {
@@ -22,7 +24,7 @@ struct NodeDrain: OperationPlan, Hashable {
   }
 
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {
-    desk.begin(NodeDrain(node: node), request, owner)
+    desk.begin(NodeDrain(node: node), request, owner, steps: desk.leads(of: node))
   }
 
   func target(in topology: Topology?) -> String { "node \(topology?.name(of: node) ?? node.hex)" }
@@ -59,9 +61,11 @@ struct NodeDrain: OperationPlan, Hashable {
 /// `CLUSTER NODE UNDRAIN N`: it may lead and be given replicas again.
 struct NodeUndrain: OperationPlan, Hashable {
   var node: NodeID
+  var heldNode: NodeID? { node }
 
   static let number: UInt16 = 4
   static let word = "node-undrain"
+  static func keys(of word: String) -> [Key] { [] }
 
   init(node: NodeID) { self.node = node }
   func encode(into buffer: inout ByteBuffer) { NodeDrain(node: node).encode(into: &buffer) }

@@ -6,6 +6,7 @@ import Vocabulary
 /// operation each; then the node leaves the directory's group, and is removed for ever.
 struct NodeRemove: OperationPlan, Hashable {
   var node: NodeID
+  var heldNode: NodeID? { node }
   /// Who takes all that it holds; `none`: whoever is the emptiest, as placement has it.
   var successor = NodeID.none
   /// It is not expected to answer any more.
@@ -21,6 +22,7 @@ struct NodeRemove: OperationPlan, Hashable {
   static let silence: UInt64 = 5_000_000
   static let number: UInt16 = 5
   static let word = "node-remove"
+  static func keys(of word: String) -> [Key] { word == "REPLACE" ? [.to, .dead] : [.dead] }
 
   init(node: NodeID, successor: NodeID, isDead: Bool, shards: [ShardID]) {
     (self.node, self.successor, self.isDead, self.shards) = (node, successor, isDead, shards)
@@ -67,7 +69,9 @@ struct NodeRemove: OperationPlan, Hashable {
 
   func refusal(in topology: Topology) -> String? {
     guard let member = topology.member(node), member.state != .removed else { return "it is not in the cluster" }
-    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch { return error.text }
+    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch {
+      return successor == .none ? "\(error.text): start another node first (tally start --join …)" : error.text
+    }
     guard topology.members.contains(where: { $0.id != node && $0.state == .up }) else {
       return "node \(member.name) is the last one that is up"
     }
@@ -171,12 +175,21 @@ extension RequestDesk {
   }
 
   /// Begins what needs no more than a node's name.
-  func begin<Plan: OperationPlan>(_ plan: Plan, _ request: Request, _ owner: EdgeItem.Owner) {
+  /// - Parameter steps: of what would be done.
+  func begin<Plan: OperationPlan>(
+    _ plan: Plan, _ request: Request, _ owner: EdgeItem.Owner, steps: [PlanStep] = []
+  ) {
     guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
     if let reason = plan.refusal(in: topology) {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
-    guard !request.flag(.dryRun) else { return answerPlan(owner, []) }
+    guard !request.flag(.dryRun) else { return answerPlan(owner, steps) }
     begin(plan, owner)
+  }
+  /// What a node leads, as steps: who takes over is decided when it does.
+  func leads(of node: NodeID) -> [PlanStep] {
+    let name = peers.name(of: node, membership)
+    return (membership.topology?.shards ?? []).filter { isLed($0.shard) && edge.leader(of: $0.shard).node == node }
+      .map { PlanStep(shard: $0.shard, from: name, to: "another") }
   }
 }

@@ -18,6 +18,8 @@ protocol OperationPlan: Sendable {
   static var number: UInt16 { get }
   /// As `CLUSTER OP LIST` names it: the words of its command. An operation on a shard begins with `shard-`.
   static var word: String { get }
+  /// The keys that its command takes, beside `dry-run=`. One command may be said by two words.
+  static func keys(of word: String) -> [Key]
   /// Begins one as it is asked for, says what it would do, or refuses. An operation on a node begins with `node-`.
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
@@ -27,6 +29,8 @@ protocol OperationPlan: Sendable {
   func steps(in topology: Topology?) -> [String]
   /// Shards that no other operation may have meanwhile; sorted.
   var holds: [ShardID] { get }
+  /// The node that no other operation may have meanwhile, for all that it does to its shards; nil: none.
+  var heldNode: NodeID? { get }
   /// Why it may not begin, as far as the directory knows; nil: it may.
   func refusal(in topology: Topology) -> String?
   /// What is to come of the record, from what is known now.
@@ -62,6 +66,7 @@ extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
+  var heldNode: NodeID? { nil }
   func commence(_ topology: inout Topology) {}
   func conclude(_ topology: inout Topology) {}
   func abandon(_ topology: inout Topology) {}
@@ -135,7 +140,7 @@ struct OperationView: Sendable {
   var children: [Operation] = []
   /// As the group has them.
   var directoryVoters: [NodeID] = []
-  /// For how long nothing was seen to come of it (µs); 0 where this leader has not watched it yet.
+  /// For how long no learner was seen to get on (µs); 0 where this leader has not watched it yet.
   var idle: UInt64 = 0
 
   /// For how long it has been under way (µs).

@@ -33,6 +33,11 @@ struct OperationTable: Hashable, Sendable {
   }
   /// The operation that a shard belongs to.
   func holder(of shard: ShardID) -> Operation? { open.first { $0.holds.contains(shard) } }
+  /// By whose doing they are: those that another has begun, in the order of their numbers.
+  var children: [String: [Operation]] {
+    guard open.contains(where: { $0.holds.isEmpty }) else { return [:] }
+    return Dictionary(grouping: all.sorted { $0.number < $1.number }, by: \.by)
+  }
   /// From the newest to the oldest.
   func newest(_ limit: Int, before number: UInt64) -> [Operation] {
     let all = (open + over).filter { number == 0 || $0.number < number }.sorted { $0.number > $1.number }
@@ -46,6 +51,14 @@ struct OperationTable: Hashable, Sendable {
     if let same = open.first(where: { $0.kind == kind && $0.params == params }) { return same }
     guard let plan = try? kind.plan(params) else {
       throw Refused(code: .malformed, text: "an operation without a plan")
+    }
+    if let node = plan.heldNode, let holder = open.first(where: { $0.plan?.heldNode == node }) {
+      // Said again when some of it is done, it is still the same.
+      if holder.kind == kind, holder.plan?.target(in: topology) == plan.target(in: topology) { return holder }
+      throw Refused(
+        code: .conflict,
+        text:
+          "operation \(holder.number) is under way on node \(topology.name(of: node)) (tally op wait \(holder.number))")
     }
     guard open.count < OperationTable.mostOpen else {
       throw Refused(code: .limit, text: "\(open.count) operations are under way; nothing was done")

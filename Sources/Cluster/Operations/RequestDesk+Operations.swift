@@ -16,7 +16,16 @@ extension RequestDesk {
         "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME; or MOVE, its number, from=NODE and to=NODE"
       )
     }
+    if let reason = surplus(request, plan) { return answerError(owner, .malformed, reason) }
     plan.begin(request, about: ShardID(shard), owner, at: self)
+  }
+  /// Why a request is refused that has a key which is of other words' commands: what it asks for is not what would be done.
+  private func surplus(_ request: Request, _ plan: any OperationPlan.Type) -> String? {
+    let taken = plan.keys(of: word(request, 0))
+    let keys: [Key] = [.from, .to, .region, .dead]
+    guard let key = keys.first(where: { request.has($0) && !taken.contains($0) }) else { return nil }
+    let rest = taken.map { " \($0.word)=" }.joined()
+    return "\(word(request, 0)) takes no \(key.word)=, only\(rest) dry-run="
   }
 
   /// `CLUSTER NODE DRAIN N …`
@@ -25,6 +34,7 @@ extension RequestDesk {
       return answerError(
         owner, .malformed, "CLUSTER NODE takes DRAIN, UNDRAIN, REMOVE or REPLACE, and a node's name or id")
     }
+    if let reason = surplus(request, plan) { return answerError(owner, .malformed, reason) }
     if word(request, 0) == "REPLACE", request.text(.to) == nil {
       return answerError(owner, .malformed, "by whom: CLUSTER NODE REPLACE OLD to=NEW")
     }

@@ -10,13 +10,18 @@ extension ShardDesk {
     let open = directory.operations.open
     groups.keep(Set(open.flatMap(\.holds)))
     guard !open.isEmpty else { return replica.leading.operationRevisions.removeAll() }
-    var leads: [NodeID: [ShardID]] = [:]
-    for placement in topology.shards where leaders.isLed(placement.shard) {
-      leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)
-    }
+    let common = commonView(directory, topology, replica, leaders)
+    let children = directory.operations.children
     for operation in open where replica.leading.operationRevisions[operation.number] != operation.revision {
       guard let plan = operation.plan else { continue }
-      let action = plan.next(view(of: operation, directory, topology, replica, leads, leaders))
+      var view = common
+      view.record = operation
+      view.children = children[operation.name] ?? []
+      for shard in operation.holds {
+        view.shards[shard] = report(of: shard, leaders)
+        view.idle = groups.idle(of: shard, now: now.monotonic)
+      }
+      let action = plan.next(view)
       if case .begin(let child, _) = action, !open.contains(where: { child.isBegun(by: $0) }) {
         begin(child, for: operation, replica)
       }
@@ -32,27 +37,27 @@ extension ShardDesk {
     }
   }
 
-  private func view(
-    of operation: Operation, _ directory: DirectoryMachine, _ topology: Topology, _ replica: Replica,
-    _ leads: [NodeID: [ShardID]], _ leaders: some KnowsLeaders
+  /// What the next step of any of them is decided by.
+  private func commonView(
+    _ directory: DirectoryMachine, _ topology: Topology, _ replica: Replica, _ leaders: some KnowsLeaders
   ) -> OperationView {
-    var view = OperationView(record: operation, topology: topology, now: now.wall)
-    for shard in operation.holds {
-      let known = leaders.leader(of: shard)
-      view.shards[shard] = OperationView.ShardReport(
-        leader: leaders.isLed(shard) ? known.node : .none, term: known.term, isServed: leaders.isServed(shard),
-        group: groups.report(of: shard, now: now.monotonic))
-      view.idle = groups.idle(of: shard, now: now.monotonic)
+    var view = OperationView(record: directory.operations.open[0], topology: topology, now: now.wall)
+    for operation in directory.operations.open {
+      for shard in operation.holds { view.holders[shard] = operation.number }
     }
-    for other in directory.operations.open {
-      for shard in other.holds { view.holders[shard] = other.number }
+    for placement in topology.shards where leaders.isLed(placement.shard) {
+      view.leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)
     }
-    view.children = directory.operations.all.filter { $0.by == operation.name }.sorted { $0.number < $1.number }
-    view.leads = leads
-    view.directoryVoters =
-      replica.raft.configuration.voters.map(\.node) + replica.raft.configuration.outgoing.map(\.node)
+    let configuration = replica.raft.configuration
+    view.directoryVoters = configuration.voters.map(\.node) + configuration.outgoing.map(\.node)
     for member in topology.members where peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
     return view
+  }
+  private func report(of shard: ShardID, _ leaders: some KnowsLeaders) -> OperationView.ShardReport {
+    let known = leaders.leader(of: shard)
+    return OperationView.ShardReport(
+      leader: leaders.isLed(shard) ? known.node : .none, term: known.term, isServed: leaders.isServed(shard),
+      group: groups.report(of: shard, now: now.monotonic))
   }
 
   private func begin(_ child: OperationChild, for operation: Operation, _ replica: Replica) {

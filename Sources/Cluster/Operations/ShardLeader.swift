@@ -16,6 +16,7 @@ struct ShardLeader: OperationPlan, Hashable {
   static let limit: Int64 = 10_000_000
   static let number: UInt16 = 1
   static let word = "shard-leader"
+  static func keys(of word: String) -> [Key] { [.to, .region] }
 
   init(shard: ShardID, to: NodeID, from: NodeID, term: Term) {
     (self.shard, self.to, self.from, self.term) = (shard, to, from, term)

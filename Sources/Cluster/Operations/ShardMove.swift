@@ -13,8 +13,11 @@ struct ShardMove: OperationPlan, Hashable {
   /// Without any progress for so long it fails (µs); while a snapshot is on its way, which reports tell nothing of, for longer.
   static let patience: UInt64 = 60_000_000
   static let loadingPatience: UInt64 = 1_800_000_000
+  /// A copy that begins over and over fails after so long (µs).
+  static let limit: Int64 = 86_400_000_000
   static let number: UInt16 = 2
   static let word = "shard-move"
+  static func keys(of word: String) -> [Key] { [.from, .to] }
 
   init(shard: ShardID, from: NodeID, to: NodeID) { (self.shard, self.from, self.to) = (shard, from, to) }
 
@@ -100,6 +103,10 @@ struct ShardMove: OperationPlan, Hashable {
   private func copying(_ group: GroupReport, _ view: OperationView) -> OperationAction {
     let member = group.members.first { $0.node == to }
     let patience = member?.isLoading == true ? ShardMove.loadingPatience : ShardMove.patience
+    guard view.age < ShardMove.limit else {
+      return .fail(
+        "\(view.name(of: to)) has not caught up within \(ShardMove.limit / 3_600_000_000) h; nothing has changed")
+    }
     guard view.idle < patience else {
       return .fail(
         "\(view.name(of: to)) got nowhere for \(patience / 1_000_000) s, \(member?.lag ?? 0) entries behind; nothing has"

@@ -375,6 +375,83 @@ private final class Holder {
     #expect(proposed.count == 1 && EntryHeader.commandCount(of: proposed[0]) == 1)
   }
 
+  // MARK: Members
+
+  /// An order of a version that the group has left does nothing, however late it is read.
+  @Test func anOrderIsDoneFromTheVersionThatItExpects() throws {
+    let holder = try Holder.leading()
+    let move = ShardMove(shard: PartWorld.one, from: PartWorld.me, to: NodeID(3))
+    try holder.log(.beginOperation) {
+      $0.append(ShardMove.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(move).params)
+    }
+    func expect(_ version: UInt64, step: UInt32) throws -> Configuration {
+      let record = try #require(holder.desk.directory?.operations.open.first)
+      try holder.log(.advanceOperation) {
+        OperationChange(record, .running, step: step, expects: version, "").encode(into: &$0)
+      }
+      holder.beat()
+      return try #require(holder.shard).raft.configuration
+    }
+    let before = try #require(holder.shard).raft.configuration
+    #expect(try expect(before.version + 1, step: 0) == before)
+    #expect(try expect(before.version - 1, step: 0) == before)
+    let learning = try expect(before.version, step: 0)
+    #expect(learning.learners.map(\.node) == [NodeID(3)] && learning.voters == before.voters)
+    #expect(try expect(learning.version, step: 0) == learning, "it is there")
+    #expect(try expect(learning.version, step: 1) == learning, "it has not caught up")
+    // It has; but the leader itself is to go, and has to hand over before.
+    let replica = try #require(holder.shard)
+    let member = try #require(learning.learners.first)
+    for _ in 0..<3 {
+      replica.step(
+        Message(.appendReply, from: member, to: replica.raft.id, term: replica.raft.term, index: replica.raft.lastIndex)
+      )
+      holder.world.settle(replica)
+    }
+    try #require(GroupReport(of: replica).isNear(NodeID(3)))
+    holder.beat()
+    #expect(replica.raft.configuration == learning)
+  }
+
+  @Test func onlyALeaderThatKnowsSaysThatAReplicaIsNoMember() throws {
+    let holder = try Holder.leading()
+    let peer = try #require(holder.world.peers[NodeID(3)])
+    func answer(born: UInt64) throws -> Bool {
+      peer.outbox.removeAll()
+      var body = ByteBuffer()
+      body.append(PartWorld.one.rawValue)
+      body.append(born)
+      var reader = ByteReader(body.bytes)
+      try holder.desk.receive(.membershipAsked, &reader, of: peer)
+      return !peer.outbox.isEmpty
+    }
+    let version = try #require(holder.shard).raft.configuration.version
+    #expect(try answer(born: version))
+    #expect(try !answer(born: version + 1), "it may have been added since")
+    holder.shard?.stepDown()
+    #expect(try !answer(born: version))
+  }
+
+  @Test func aReplicaLeavesForTheWordThatIsMeantForIt() throws {
+    let holder = Holder()
+    holder.follow()
+    _ = try #require(holder.desk.startNewcomer(PartWorld.one, for: holder.message(born: 4)))
+    func hear(born: UInt64, version: UInt64) throws -> Bool {
+      var body = ByteBuffer()
+      body.append(PartWorld.one.rawValue)
+      body.append(born)
+      body.append(version)
+      var reader = ByteReader(body.bytes)
+      try holder.desk.receive(.notAMember, &reader, of: try #require(holder.world.peers[NodeID(2)]))
+      return !holder.desk.removed.isEmpty
+    }
+    #expect(try !hear(born: 3, version: 9), "that was another")
+    #expect(try !hear(born: 4, version: 3), "that is of before its birth")
+    #expect(try hear(born: 4, version: 9))
+  }
+
   // MARK: Entries at which the process died
 
   private static func death(_ index: UInt64, count: UInt32) -> [ShardID: ApplyingNote.Death] {
