@@ -75,6 +75,16 @@ start_node() {
   echo $! >"$data/$name.pid"
 }
 
+# Has a node that runs stop, and waits for its end: 30 s at most.
+stop_node() {
+  local pid
+  pid=$(running_pid "$1") || return 0
+  kill -TERM "$pid" 2>/dev/null || true
+  wait_for 30 ended "$pid" || return 1
+  rm -f "$data/${names[$1]}.pid"
+}
+ended() { ! kill -0 "$1" 2>/dev/null || [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) == Z ]]; }
+
 # Waits until a command succeeds: wait_for SECONDS COMMAND…
 wait_for() {
   local until=$((SECONDS + $1))
