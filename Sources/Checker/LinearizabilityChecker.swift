@@ -17,8 +17,8 @@ public enum LinearizabilityChecker {
   /// Cost: some 2 µs an operation for true histories of few operations in doubt a member; memory some 100 bytes an operation
   /// beside the operations themselves.
   ///
-  /// - Parameter isSettled: what was under way came to its end before the final reads: so each transfer is whole by then.
-  public static func check(_ operations: [Operation], isSettled: Bool = true) -> CheckReport {
+  /// - Parameter isQuiescent: what was under way came to its end before the final reads: so each transfer is whole by then.
+  public static func check(_ operations: [Operation], isQuiescent: Bool = true) -> CheckReport {
     let index = MemberIndex(operations)
     var report = CheckReport()
     report.operations = operations.count
@@ -36,7 +36,7 @@ public enum LinearizabilityChecker {
       case .undecided: undecided.append(index.names[number])
       }
     }
-    if violations.isEmpty && isSettled {
+    if violations.isEmpty && isQuiescent {
       for transfer in transfers.doubtful {
         if let violation = checkSides(transfer, operations, index) { violations.append(violation) }
       }

@@ -142,13 +142,13 @@ struct MemberSearch {
       freeBits.append(bits[number])
       bits[number] = MemberSearch.ended
       pending.removeAll { $0 == number }
-      if !optional.isEmpty { settle() }
+      if !optional.isEmpty { takeOptional() }
     }
     return finish()
   }
 
   /// Optional actions that took effect in all configurations, or that can no longer, need no more looking at.
-  private mutating func settle() {
+  private mutating func takeOptional() {
     let common = configurations.commonBits()
     optional.removeAll { number in
       let bit = bits[number]

@@ -32,7 +32,7 @@ public enum ReadOutcome: Sendable {
 }
 
 /// One step of a transaction addressed to another shard (or this one), named by its source and step. Delivering it
-/// twice, late, or after it was settled is harmless; it must be delivered until it is settled.
+/// twice, late, or after it was acknowledged is harmless; it must be delivered until it is acknowledged.
 public struct Delivery: Sendable, Hashable {
   public enum Kind: UInt8, Sendable {
     /// The destination is to do its part.
@@ -40,7 +40,7 @@ public struct Delivery: Sendable, Hashable {
     /// The destination's answer, to the source.
     case verdict = 2
     /// The source has recorded the answer. Sent once; the destination asks again (by its verdict) if it is lost.
-    case settled = 3
+    case acknowledged = 3
   }
   /// The transaction at the source that this is part of.
   public var from: TransactionID

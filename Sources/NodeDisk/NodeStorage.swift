@@ -174,18 +174,18 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   }
 
   private func answer(
-    _ shard: ShardID, _ queries: [OriginQuery], rot: inout String?
+    _ shard: ShardID, _ queries: [ReplyToQuery], rot: inout String?
   ) -> JournalAnswers {
     var found = JournalAnswers(shard: shard, cost: queries.reduce(0) { $0 + $1.query.cost })
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
     try? writeBacklog(of: shard)
     let view = journalView(shard)
-    for (origin, query) in queries {
+    for (replyTo, query) in queries {
       reply.buffer.removeAll()
       do {
         if let rest = try query.step(view, into: &reply) {
-          found.unfinished.append((origin, rest))
+          found.unfinished.append((replyTo, rest))
           continue
         }
       } catch {
@@ -193,9 +193,9 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
         if NodeStorage.isRot(error) { rot = "\(error)" }
         reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
       }
-      if !edges.contains(where: { $0.edge == origin.edge }) { edges.append((origin.edge, EdgeResults())) }
-      for (edge, results) in edges where edge == origin.edge {
-        results.append(shard, origin.sequence, reply.buffer.bytes)
+      if !edges.contains(where: { $0.edge == replyTo.edge }) { edges.append((replyTo.edge, EdgeResults())) }
+      for (edge, results) in edges where edge == replyTo.edge {
+        results.append(shard, replyTo.sequence, reply.buffer.bytes)
       }
     }
     found.answers = edges.map { EdgeAnswers(edge: $0.edge, results: $0.results.buffer.array) }

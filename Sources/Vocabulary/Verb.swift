@@ -75,7 +75,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case marker = 202
   case delivery = 203
   case verdict = 204
-  case settled = 205
+  case acknowledged = 205
   case birth = 206
   case cardHolders = 220
   case requestSeen = 221

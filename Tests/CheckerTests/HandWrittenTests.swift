@@ -144,7 +144,7 @@ import Testing
     #expect(try report(history + "0" + bob + "0").violation?.member == "bob")
     #expect(try report(history + "5" + bob + "5").violation?.member == "ann")
     let halted = try History(parsing: Array("tallystick-history 1\n\(history)0\(bob)0\n".utf8)).operations
-    #expect(LinearizabilityChecker.check(halted, isSettled: false).isOK)
+    #expect(LinearizabilityChecker.check(halted, isQuiescent: false).isOK)
     // Without a final read it may still be on its way.
     #expect(try report(history + "0").isOK)
   }

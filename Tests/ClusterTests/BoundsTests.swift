@@ -7,8 +7,8 @@ import Testing
 
 /// Lengths and counts that peers and clients choose, far beyond what they should be: they are refused, and nothing traps.
 @Suite struct BoundsTests {
-  private func member(_ number: UInt64) -> Member {
-    Member(
+  private func member(_ number: UInt64) -> NodeRecord {
+    NodeRecord(
       id: NodeID(number), name: "n\(number)", region: number % 2 == 0 ? "a" : "b", clientAddress: "c:1",
       peerAddress: "p:1", state: .up)
   }
@@ -22,22 +22,22 @@ import Testing
   @Test func aClusterOfMoreNodesThanAGroupMayListIsRefused() throws {
     let most = (1...255).map { member(UInt64($0)) }
     let plan = try Topology.plan(
-      cluster: 1, hashKey: .none, members: most, shards: 8, replicas: 3, allowSingleRegion: false)
+      cluster: 1, hashKey: .none, nodes: most, shards: 8, replicas: 3, allowSingleRegion: false)
     var buffer = ByteBuffer()
     plan.directoryConfiguration.encode(into: &buffer)
     #expect(try decode(plan) == plan)
     #expect(throws: Topology.Impossible.self) {
       try Topology.plan(
-        cluster: 1, hashKey: .none, members: most + [member(256)], shards: 8, replicas: 3, allowSingleRegion: false)
+        cluster: 1, hashKey: .none, nodes: most + [member(256)], shards: 8, replicas: 3, allowSingleRegion: false)
     }
     var longer = plan
-    longer.members.append(member(256))
+    longer.nodes.append(member(256))
     #expect(throws: MalformedBytes.self) { try decode(longer) }
   }
 
   @Test func aShardOfAnImpossibleNumberIsRefused() throws {
     var plan = try Topology.plan(
-      cluster: 1, hashKey: .none, members: [member(1)], shards: 1, replicas: 1, allowSingleRegion: true)
+      cluster: 1, hashKey: .none, nodes: [member(1)], shards: 1, replicas: 1, allowSingleRegion: true)
     plan.shards[0].shard = ShardID(.max)
     #expect(throws: MalformedBytes.self) { try decode(plan) }
   }

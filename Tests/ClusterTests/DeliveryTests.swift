@@ -81,7 +81,7 @@ import Testing
       simulation.breakConnection(UInt64(round))
       simulation.run(for: 300_000)
       for replica in simulation.hosts.flatMap({ $0.node.map { Array($0.replicas) } ?? [] }) {
-        for waiting in replica.leading.waiters.origins.values {
+        for waiting in replica.leading.waiters.repliesTo.values {
           #expect(waiting.count <= Waiters.perTransaction)
           let names = Set(waiting.map { "\($0.edge) \($0.sequence)" })
           #expect(names.count == waiting.count, "a request waits twice")

@@ -289,7 +289,7 @@ import Testing
       body.append(list)
     }
     leader.outbox.listedBytes = ReplicaOutbox.mostListedBytes
-    leader.evaluate(query.bytes, Origin(edge: 7, sequence: 1))
+    leader.evaluate(query.bytes, ReplyTo(edge: 7, sequence: 1))
     let results = try #require(leader.outbox.results.last)
     let answer = Array(results.buffer.array.dropFirst(16))
     #expect(answer.withUnsafeBytes { RecordView($0).errorCode } == .busy)

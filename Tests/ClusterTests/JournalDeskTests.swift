@@ -17,8 +17,8 @@ import Testing
   private static func query() -> JournalQuery {
     JournalQuery(.answer(at: at(0)), catalogue: Catalogue(key: .none), end: at(0))
   }
-  private static func queries(_ count: Int) -> [OriginQuery] {
-    (0..<count).map { (Origin(edge: 0, sequence: UInt64($0)), query()) }
+  private static func queries(_ count: Int) -> [ReplyToQuery] {
+    (0..<count).map { (ReplyTo(edge: 0, sequence: UInt64($0)), query()) }
   }
   private var appended: [(JournalPosition, Int)] {
     out.jobs.compactMap {

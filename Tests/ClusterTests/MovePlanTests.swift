@@ -10,9 +10,9 @@ import Testing
   private static let names = ["east-1", "north-1", "west-1", "west-2", "north-2", "east-2"]
   private static let shard = ShardID(3)
 
-  private static func topology(_ states: [Member.State] = []) -> Topology {
+  private static func topology(_ states: [NodeRecord.State] = []) -> Topology {
     let members = nodes.indices.map { i in
-      Member(
+      NodeRecord(
         id: nodes[i], name: names[i], region: String(names[i].prefix { $0 != "-" }), clientAddress: "\(names[i]):1",
         peerAddress: "\(names[i]):2", state: i < states.count ? states[i] : .up)
     }
@@ -22,7 +22,7 @@ import Testing
         voters: Array(nodes[0..<3]), preferredLeader: nodes[0])
     }
     return Topology(
-      cluster: 1, hashKey: .none, members: members, directoryVoters: Array(nodes[0..<3]), shards: placements, version: 5
+      cluster: 1, hashKey: .none, nodes: members, directoryVoters: Array(nodes[0..<3]), shards: placements, version: 5
     )
   }
   private static func group(
@@ -249,7 +249,7 @@ import Testing
     let plan = NodeDrain(node: Self.nodes[1])
     var topology = Self.topology()
     plan.commence(&topology)
-    #expect(topology.member(Self.nodes[1])?.state == .draining)
+    #expect(topology.node(Self.nodes[1])?.state == .draining)
     var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 1_020_000))
     view.leads = [Self.nodes[1]: [ShardID(1), ShardID(4)]]
     #expect(plan.next(view) == .run(step: 0))
@@ -295,14 +295,14 @@ import Testing
     view.directoryVoters = view.topology.directoryVoters
     guard case .done = plan.next(view) else { return #expect(Bool(false), "\(plan.next(view))") }
     plan.conclude(&view.topology)
-    #expect(view.topology.member(Self.nodes[2])?.state == .removed)
+    #expect(view.topology.node(Self.nodes[2])?.state == .removed)
   }
 
   // MARK: The directory's voters
 
   struct VotersCase: CustomTestStringConvertible {
     var what: String
-    var states: [Member.State] = []
+    var states: [NodeRecord.State] = []
     var now = [0, 1, 2]
     var leaving: [Int] = []
     var near: [Int] = []
@@ -310,7 +310,7 @@ import Testing
     var wanted: [Int]
     var testDescription: String { what }
   }
-  static let three: [Member.State] = [.up, .up, .up, .removed, .removed, .removed]
+  static let three: [NodeRecord.State] = [.up, .up, .up, .removed, .removed, .removed]
   static let voters: [VotersCase] = [
     VotersCase(what: "all there are", states: three, wanted: [0, 1, 2]),
     VotersCase(

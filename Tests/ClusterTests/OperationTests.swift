@@ -12,9 +12,9 @@ import Testing
   private static let names = ["east-1", "north-1", "west-1", "west-2"]
   private static let shard = ShardID(3)
 
-  fileprivate static func topology(state: Member.State = .up) -> Topology {
+  fileprivate static func topology(state: NodeRecord.State = .up) -> Topology {
     let members = zip(nodes, names).map { id, name in
-      Member(
+      NodeRecord(
         id: id, name: name, region: String(name.prefix { $0 != "-" }), clientAddress: "\(name):1",
         peerAddress: "\(name):2", state: id == nodes[1] ? state : .up)
     }
@@ -24,7 +24,7 @@ import Testing
         voters: Array(nodes[0..<3]), preferredLeader: nodes[0])
     }
     return Topology(
-      cluster: 1, hashKey: .none, members: members, directoryVoters: Array(nodes[0..<3]), shards: placements, version: 5
+      cluster: 1, hashKey: .none, nodes: members, directoryVoters: Array(nodes[0..<3]), shards: placements, version: 5
     )
   }
   private static let plan = ShardLeader(shard: shard, to: nodes[1], from: nodes[0], term: Term(9))
@@ -234,7 +234,7 @@ import Testing
     let simulation = try makeCluster(seed: 92, nodes: 4)
     let admin = try populate(simulation)
     let topology = try #require(simulation.hosts[0].node?.view.topology)
-    let outsider = try #require(topology.members.first { !topology.shards[0].voters.contains($0.id) })
+    let outsider = try #require(topology.nodes.first { !topology.shards[0].voters.contains($0.id) })
     #expect(
       ask(simulation, admin, "CLUSTER SHARD LEADER 1 to=\(outsider.name)")?.contains("is no voter of shard 1") == true)
     #expect(ask(simulation, admin, "CLUSTER SHARD LEADER 99 to=\(outsider.name)") == "-NOTFOUND there is no shard 99")

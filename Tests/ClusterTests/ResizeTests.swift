@@ -20,8 +20,8 @@ struct ResizedCluster {
   func node(_ host: Int) -> Node? { simulation.hosts[host].node }
   func id(_ host: Int) -> NodeID { simulation.hosts[host].nodeID }
   var leader: Int? { simulation.hosts.indices.first { replica($0)?.hasTakenOver == true } }
-  func state(of host: Int, at other: Int = 0) -> Member.State? {
-    node(other)?.view.topology?.member(id(host))?.state
+  func state(of host: Int, at other: Int = 0) -> NodeRecord.State? {
+    node(other)?.view.topology?.node(id(host))?.state
   }
 
   /// Another node, with an empty disk, that is told where the first one is.

@@ -236,7 +236,7 @@ import Testing
 
   @Test func whatADirectoryKeepsIsNotShown() throws {
     let simulation = try makeCluster(seed: 412, shards: 1)
-    let member = try #require(simulation.hosts[0].node?.membership.topology?.members.first)
+    let member = try #require(simulation.hosts[0].node?.membership.topology?.nodes.first)
     #expect(
       "\(member.proof)" == "(secret)" && !"\(member)".contains("Proof(") && "\(dumped(member))".contains("(secret)"))
     let text = dumped([Proof(1_234_567, 7_654_321)])

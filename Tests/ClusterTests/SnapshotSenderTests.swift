@@ -53,7 +53,7 @@ import Testing
     sender.opened(9, Self.file, now: 0, Self.header, &out)
   }
   private mutating func endings() -> [Bool] {
-    sender.takeOutcomes().compactMap { if case .ended(_, let succeeded) = $0 { succeeded } else { nil } }
+    sender.takeEvents().compactMap { if case .ended(_, let succeeded) = $0 { succeeded } else { nil } }
   }
 
   @Test mutating func aTransferGoesThroughFileAndJournalToItsEnd() throws {
@@ -105,7 +105,7 @@ import Testing
   @Test mutating func aSnapshotThatIsTooOldIsTakenAnew() throws {
     try offer(afterIndex: 21)
     #expect(try sent().isEmpty)
-    let outcomes = sender.takeOutcomes()
+    let outcomes = sender.takeEvents()
     guard outcomes.count == 2, case .wholeWanted(Self.shard) = outcomes[0], case .ended(_, false) = outcomes[1] else {
       throw MalformedBytes("\(outcomes)")
     }

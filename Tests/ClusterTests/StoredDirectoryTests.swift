@@ -22,12 +22,12 @@ import Testing
 
   private static func topology() throws -> Topology {
     let members = (1...3).map { number in
-      Member(
+      NodeRecord(
         id: NodeID(UInt64(number) << 40 | 7), name: "node-\(number)", region: ["east", "north", "west"][number - 1],
         clientAddress: "h\(number):7401", peerAddress: "h\(number):7501", state: .up)
     }
     return try Topology.plan(
-      cluster: 0xC1A5, hashKey: HashKey(low: 5, high: 6), members: members, shards: 2, replicas: 3,
+      cluster: 0xC1A5, hashKey: HashKey(low: 5, high: 6), nodes: members, shards: 2, replicas: 3,
       allowSingleRegion: false)
   }
   private static func withText<R>(_ text: String, _ body: (UnsafeRawBufferPointer) -> R) -> R {
@@ -100,7 +100,7 @@ import Testing
         machine.entries, at: machine.lastStamp, journal: journal, end: machine.journal.position, into: &reply)
       _ = try? ReplyRenderer.render(reply.buffer.bytes, resp3: false, into: &text)
     }
-    let nodes = machine.topology?.members.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
+    let nodes = machine.topology?.nodes.map { "\($0.name) \($0.region) \($0.clientAddress) \($0.peerAddress)" } ?? []
     let shards =
       machine.topology?.shards.map { "\($0.shard.rawValue): \($0.slots) epoch \($0.epoch) \($0.voters.count)" } ?? []
     return """

@@ -180,10 +180,10 @@ import Testing
     let hello = Hello(
       node: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", version: "0",
       cluster: node.membership.cluster)
-    if !node.membership.isMember(stranger), var topology = node.membership.topology {
+    if !node.membership.belongs(stranger), var topology = node.membership.topology {
       topology.version += 1 << 32
-      topology.members.append(
-        Member(
+      topology.nodes.append(
+        NodeRecord(
           id: stranger, name: "x-1", region: "x", clientAddress: "x:1", peerAddress: "x:2", state: .up,
           proof: Proof(1, 2)))
       _ = node.membership.follow(topology, first: node.membership.first)

@@ -28,7 +28,7 @@ final class NodeHarness {
     node = Node(
       configuration: configuration, storage: opened.recovered, seed: seed, newHashKey: HashKey(low: 1, high: 2),
       now: Moment(monotonic: monotonic, wall: wall))
-    settle()
+    quiesce()
   }
 
   var now: Moment {
@@ -39,7 +39,7 @@ final class NodeHarness {
     while monotonic < end && exit == nil {
       monotonic += 10_000
       node.tick(now: now)
-      settle()
+      quiesce()
     }
   }
 
@@ -50,7 +50,7 @@ final class NodeHarness {
   /// What the node took of the bytes.
   @discardableResult func send(_ bytes: [UInt8], from client: ClientID) -> Int {
     let taken = bytes.withUnsafeBytes { node.clientReceived(client, $0, now: now) }
-    settle()
+    quiesce()
     return taken
   }
   func ask(_ line: String, from client: ClientID) -> String {
@@ -62,17 +62,17 @@ final class NodeHarness {
 
   func link(_ number: UInt64) -> LinkID {
     node.linkOpened(LinkID(number), request: nil, now: now)
-    settle()
+    quiesce()
     return LinkID(number)
   }
   @discardableResult func send(_ bytes: [UInt8], on link: LinkID) -> Int {
     let taken = bytes.withUnsafeBytes { node.linkReceived(link, $0, now: now) }
-    settle()
+    quiesce()
     return taken
   }
 
   /// Does what the node wants done until it wants nothing more.
-  func settle() {
+  func quiesce() {
     for _ in 0..<200 {
       var effects = Effects<NodeWork>()
       node.flush(now: now, into: &effects)

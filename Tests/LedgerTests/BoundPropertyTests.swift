@@ -82,7 +82,7 @@ struct BoundPropertyTests {
       let known = words[0] == "EARN" ? try world.run("BALANCE \(words[1]) program=\(program)") : ""
       let bytes = try world.build(line).bytes
       let (text, outcome) = try world.send(bytes)
-      let reply = try world.settle(text, outcome, bytes)
+      let reply = try world.deliver(text, outcome, bytes)
       if case .pending(let tx) = outcome, world.completed[tx.rawValue] == nil {
         away[tx.rawValue] = ("\(words[1]) \(program)", Int64(keys["points"] ?? "") ?? 0)
       }

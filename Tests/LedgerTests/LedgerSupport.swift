@@ -113,9 +113,9 @@ final class World {
     if let refusal = built.refusal { return "-ERR \(refusal)" }
     if built.isQuery { return try ask(built.bytes) }
     let (text, outcome) = try send(built.bytes)
-    return try settle(text, outcome, built.bytes)
+    return try deliver(text, outcome, built.bytes)
   }
-  func settle(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
+  func deliver(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {
     case .replied, .silent: return text
     case .moved: return "(moved)"
@@ -138,7 +138,7 @@ final class World {
       let command = try #require(
         bytes.withUnsafeBytes { bytes in facts.withUnsafeBytes { Command.carrying(facts: $0, bytes) } })
       let (text, outcome) = try send(command)
-      if outcome != .factsWanted { return try settle(text, outcome, bytes) }
+      if outcome != .factsWanted { return try deliver(text, outcome, bytes) }
     }
     return "-BUSY"
   }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Ledger
 
-/// What one shard sends to another until it is settled.
+/// What one shard sends to another until it is acknowledged.
 struct OpenDeliveryTests {
   /// As many as there are while another shard takes nothing: they are sent again some at a time, and all in turn.
   @Test func openDeliveriesAreVisitedSomeAtATimeAndAllInTurn() throws {

@@ -100,8 +100,8 @@ private enum GreetingStep: ShardStep {
     let verdicts = open(world.shards[1])
     #expect(verdicts.map(\.kind) == [.verdict])
     try deliver(world, verdicts + verdicts)
-    // Both settlements arrive.
-    #expect(world.post.map(\.kind) == [.settled, .settled])
+    // Both acknowledgements arrive.
+    #expect(world.post.map(\.kind) == [.acknowledged, .acknowledged])
     try deliver(world, world.post)
     #expect(try world.run("MEMBER NOTES \(to)").split(separator: "\n").map { $0.suffix(7) } == ["greeted"])
     #expect(try world.run("MEMBER NOTES \(from)").split(separator: "\n").map { $0.suffix(7) } == ["arrived"])

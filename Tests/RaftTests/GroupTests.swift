@@ -17,7 +17,7 @@ struct GroupTests {
       entries: entries)
   }
   /// Completes all writes until there is nothing more to do.
-  private func settle(_ group: inout RaftGroup) -> [LogEntry] {
+  private func quiesce(_ group: inout RaftGroup) -> [LogEntry] {
     var committed: [LogEntry] = []
     while case let ready = group.takeReady(), !ready.isEmpty {
       committed += ready.committed
@@ -28,7 +28,7 @@ struct GroupTests {
   private func leader(_ options: RaftOptions = RaftOptions()) throws -> RaftGroup {
     var group = try group(options)
     group.campaign()
-    #expect(settle(&group).map(\.kind) == [.noop])
+    #expect(quiesce(&group).map(\.kind) == [.noop])
     #expect(group.hasCommittedInOwnTerm)
     return group
   }
@@ -100,7 +100,7 @@ struct GroupTests {
     var group = try leader(options)
     _ = try group.propose(Array(repeating: 0, count: 5000))
     #expect(throws: ProposalRefused.tooMuchUncommitted) { _ = try group.propose([1]) }
-    #expect(settle(&group).count == 1)
+    #expect(quiesce(&group).count == 1)
     _ = try group.propose([1])
   }
 
@@ -150,13 +150,13 @@ struct GroupTests {
   @Test func anAppendCommitsNoEntryBehindThoseThatItVouchesFor() throws {
     for (entries, committed) in [(0, 1), (1, 2)] {
       var group = try group(voters: [1, 2, 3], terms: [1, 1, 1, 2])
-      _ = settle(&group)
+      _ = quiesce(&group)
       let same = (0..<entries).map { _ in LogEntry(index: LogIndex(2), term: Term(1), payload: [1, 2, 3]) }
       group.step(
         Message(
           .append, from: ReplicaID(2), to: ReplicaID(1), term: Term(3), index: LogIndex(1), logTerm: Term(1),
           commit: LogIndex(4), entries: same))
-      #expect(settle(&group).map(\.index.rawValue) == Array(1...UInt64(committed)))
+      #expect(quiesce(&group).map(\.index.rawValue) == Array(1...UInt64(committed)))
     }
   }
 
@@ -178,7 +178,7 @@ struct GroupTests {
   @Test func compactionKeepsTheTailAskedForAndWhatIsNotDurable() throws {
     var group = try leader()
     for value in 0..<8 { _ = try group.propose([UInt8(value)]) }
-    #expect(settle(&group).count == 8)
+    #expect(quiesce(&group).count == 8)
     group.applied(through: LogIndex(9))
     #expect(group.compact(through: LogIndex(9), keepingTail: 33 * 3) == LogIndex(6))
     #expect(group.firstIndex == LogIndex(7) && group.logBytes == 33 * 3)

@@ -324,7 +324,7 @@ struct Schedule {
     var probe: LogIndex?
     for _ in 0..<200 {
       for at in nodes.indices { try event(at) { $0.group.tick() } }
-      try settle()
+      try quiesce()
       if let leader = nodes.indices.first(where: { nodes[$0].group.hasCommittedInOwnTerm }) {
         if probe == nil { try event(leader) { probe = try? $0.group.propose([1, 2, 3]) } }
         let group = nodes[leader].group
@@ -353,7 +353,7 @@ struct Schedule {
     }
     return lines.joined(separator: "\n")
   }
-  private mutating func settle() throws {
+  private mutating func quiesce() throws {
     for _ in 0..<40 {
       for at in nodes.indices {
         try takeReady(at)

@@ -7,10 +7,10 @@ import Base
 ///     cluster voters=1,2,3 learners=4 new=5    nodes; `new` ones know of no configuration; 4@7 is node 4, born by v7
 ///     tick 1 [10]      propose 1 text     change 1 version=1 voters=1,2 learners=3     read 1 7
 ///     campaign 1       transfer 1 2       unreachable 1 2
-///     write 1          complete all writes under way of node 1; `settle` does it by itself
+///     write 1          complete all writes under way of node 1; `quiesce` does it by itself
 ///     deliver [1 2]    deliver what is on the way (from 1 to 2), once
 ///     drop 1 2         lose what is on the way from 1 to 2
-///     settle [quietly] write and deliver until nothing moves
+///     quiesce [quietly] write and deliver until nothing moves
 ///     cut 2 / join 2   from now on, all messages from and to node 2 are lost / arrive
 ///     crash 1          losing what was not written; and start again
 ///     rot 1 2 [vote]   as crash, and the disk is what it was after its second write; the vote is lost too
@@ -66,7 +66,7 @@ struct Transcript {
     let words = line.split(separator: " ").map(String.init)
     let numbers = words.map { UInt64($0) }
     if words[0] == "cluster" { return try makeCluster(words) }
-    if words[0] == "settle" { return try settle(quietly: words.count > 1) }
+    if words[0] == "quiesce" { return try quiesce(quietly: words.count > 1) }
     if words[0] == "status" { return nodes.forEach { output.append(Self.status($0)) } }
     if words[0] == "deliver", words.count == 1 { return try deliver { _ in true } }
     guard words.count > 1, let first = numbers[1] else { throw Violation(description: "what is '\(line)'?") }
@@ -145,7 +145,7 @@ struct Transcript {
       try drain(at)
     }
   }
-  private mutating func settle(quietly: Bool) throws {
+  private mutating func quiesce(quietly: Bool) throws {
     let before = output
     for _ in 0..<100 {
       for at in nodes.indices {

@@ -61,7 +61,7 @@ import Testing
       202 MARKER: body
       203 DELIVERY: body
       204 VERDICT: body
-      205 SETTLED: body
+      205 ACKNOWLEDGED: body
       206 BIRTH: body
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO

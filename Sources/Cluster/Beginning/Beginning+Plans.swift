@@ -64,7 +64,7 @@ extension Beginning {
   }
 
   private func proposed(_ plan: ClusterPlan, by peer: Peer) {
-    guard plan.coordinator == peer.id, plan.topology.member(me) != nil else { return }
+    guard plan.coordinator == peer.id, plan.topology.node(me) != nil else { return }
     guard !isInCluster else {
       return membership.cluster == plan.cluster ? offer(to: peer) : say(.declined, plan.cluster, true, to: peer)
     }
@@ -97,8 +97,8 @@ extension Beginning {
   }
 
   private func tellAbandoned(_ plan: ClusterPlan) {
-    for member in plan.topology.members where member.id != me {
-      if let peer = peers[member.id] { say(.abandoned, plan.cluster, to: peer) }
+    for record in plan.topology.nodes where record.id != me {
+      if let peer = peers[record.id] { say(.abandoned, plan.cluster, to: peer) }
     }
   }
 
@@ -114,14 +114,14 @@ extension Beginning {
 
   // MARK: The first entry
 
-  /// A member that missed the cluster's beginning is told of it.
+  /// A node that missed the cluster's beginning is told of it.
   func offer(to peer: Peer) {
-    guard hasBegun, let first = membership.first, first.member(peer.id) != nil else { return }
+    guard hasBegun, let first = membership.first, first.node(peer.id) != nil else { return }
     peer.say(.bootstrap) { first.encode(into: &$0) }
   }
 
   private func bootstrapped(_ offered: Topology, by peer: Peer, mayBegin: Bool) {
-    if !isInCluster && offered.member(me) != nil && mayBegin {
+    if !isInCluster && offered.node(me) != nil && mayBegin {
       if let plan = promise.plan, plan.cluster != offered.cluster {
         guard plan.coordinator == me, initialisation?.phase != .beginning else { return }
         tellAbandoned(plan)
@@ -163,7 +163,7 @@ extension Beginning {
     if isTrial { reply.array(count: 1) }
     reply.record()
     reply.field(.cluster, membership.clusterName)
-    reply.field(.nodes, Int64(first.members.count))
+    reply.field(.nodes, Int64(first.nodes.count))
     reply.field(.shards, Int64(first.shards.count))
     reply.field(.replicas, Int64(first.shards.first?.voters.count ?? 0))
     tell(.answer(owner, reply.buffer.array))
@@ -171,13 +171,13 @@ extension Beginning {
 
   /// What would be made, then each shard of it; and whom it would wait for.
   func answer(trial plan: Topology, _ figures: ClusterFigures, _ owner: EdgeItem.Owner) {
-    func name(_ node: NodeID) -> String { plan.member(node)?.name ?? node.hex }
+    func name(_ node: NodeID) -> String { plan.node(node)?.name ?? node.hex }
     let missing = missing
     var reply = ReplyWriter(capacity: 4096)
     reply.array(count: plan.shards.count + 1)
     reply.record()
     reply.field(.cluster, "none")
-    reply.field(.nodes, Int64(plan.members.count))
+    reply.field(.nodes, Int64(plan.nodes.count))
     reply.field(.shards, Int64(figures.shards))
     reply.field(.replicas, Int64(figures.replicas))
     reply.field(

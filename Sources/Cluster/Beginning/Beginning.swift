@@ -112,24 +112,24 @@ final class Beginning: Coordinator {
       }
       return ""
     }
-    guard let elsewhere = peers.member else { return nil }
+    guard let elsewhere = peers.nodeInCluster else { return nil }
     return "node \(elsewhere.name) belongs to a cluster already; this node will join it, or must not name it"
   }
 
   private func plan(_ figures: ClusterFigures) throws(Topology.Impossible) -> Topology {
     let identity = membership.me
-    var members: [Member] = []
+    var nodes: [NodeRecord] = []
     for peer in peers where peer.index == 0 || isWithoutCluster(peer) {
       let hello = peer.hello
-      members.append(
-        Member(
+      nodes.append(
+        NodeRecord(
           id: peer.id, name: hello.name, region: hello.region, clientAddress: hello.clientAddress,
           peerAddress: hello.peerAddress, state: .up,
           proof: peer.index == 0 ? identity.proof : peer.introduction ?? .unset))
     }
     planCount += 1
     return try Topology.plan(
-      cluster: identity.newCluster(planCount), hashKey: identity.newHashKey, members: members,
+      cluster: identity.newCluster(planCount), hashKey: identity.newHashKey, nodes: nodes,
       shards: figures.shards, replicas: figures.replicas, allowSingleRegion: figures.allowSingleRegion)
   }
   private func isWithoutCluster(_ peer: Peer) -> Bool {
@@ -143,7 +143,7 @@ final class Beginning: Coordinator {
       !$0.isConnected && $0.hello.cluster == 0 && $0.lastHeard > 0
         && !$0.isSilent(for: Acquaintances.limit, now: now)
     }
-    // Without its secret it would be a member that nobody knows again.
+    // Without its secret it would be a node that nobody knows again.
     let unproven = peers.others.filter { isWithoutCluster($0) && $0.introduction == nil }
     let unmet = acquaintances.unmet(now: now.monotonic) { peers[$0] != nil }
     return away.map(named) + unproven.map(named) + unmet.map { "a node at \($0)" }
@@ -157,7 +157,7 @@ final class Beginning: Coordinator {
       let plan = ClusterPlan(coordinator: me, topology: topology)
       current.plan = plan
       current.phase = .asking
-      current.waiting = topology.members.map(\.id).filter { $0 != me }
+      current.waiting = topology.nodes.map(\.id).filter { $0 != me }
       initialisation = current
       keep(plan)
     } catch {
@@ -179,7 +179,7 @@ final class Beginning: Coordinator {
     guard let plan = current.plan, promise.isDurable else { return }
     if current.phase == .asking, current.waiting.isEmpty {
       initialisation?.phase = .beginning
-      initialisation?.waiting = plan.topology.members.map(\.id).filter { $0 != me }
+      initialisation?.waiting = plan.topology.nodes.map(\.id).filter { $0 != me }
       initialisation?.nextAttempt = now.monotonic
       tell(.begin(plan.topology))
       return

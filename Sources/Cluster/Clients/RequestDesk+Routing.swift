@@ -35,7 +35,9 @@ extension RequestDesk {
 
   /// Why a node that belongs to no cluster serves nothing, and who does.
   private var withoutCluster: String {
-    guard membership.cluster == 0, let member = peers.member else { return "there is no cluster yet: run 'tally init'" }
+    guard membership.cluster == 0, let member = peers.nodeInCluster else {
+      return "there is no cluster yet: run 'tally init'"
+    }
     return "this node is not in the cluster yet; ask \(member.name) at \(member.clientAddress)"
   }
 

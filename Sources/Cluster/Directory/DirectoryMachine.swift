@@ -53,15 +53,15 @@ final class DirectoryMachine: Machine {
     /// A `SET` of an entry: `key:2×u64 fingerprint:u64 tenant:u32 by:counted`, then an `EntryRequest`. The key is a keyed hash
     /// of the request id and what it is scoped to, or 0 for none.
     case entry = 2
-    /// A member's names, addresses and life, when it starts: a `Member`, then the life that had the seat before it.
-    case member = 3
+    /// A node's names, addresses and life, when it starts: a `NodeRecord`, then the life that had the seat before it.
+    case node = 3
     /// Every shard has applied the catalogue up to a version: `version:u32`. The leader says so.
     case spread = 4
     /// An operation is to begin, has come to something, is given up: see `DirectoryMachine+Operations`.
     case beginOperation = 5
     case advanceOperation = 6
     case cancelOperation = 7
-    /// A node is new to the cluster: a `Member`, which joins. Again: nothing.
+    /// A node is new to the cluster: a `NodeRecord`, which joins. Again: nothing.
     case join = 8
     /// Who votes in the directory's group: the nodes. The leader says so, once that is in force.
     case directoryVoters = 9
@@ -155,11 +155,11 @@ final class DirectoryMachine: Machine {
         reply.ok()
       case .entry:
         try applyEntry(body, &reply)
-      case .member:
-        applyMember(try Member(decoding: &reader), after: try LifeID(decoding: &reader))
+      case .node:
+        applyNode(try NodeRecord(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
       case .join:
-        applyJoin(try Member(decoding: &reader))
+        applyJoin(try NodeRecord(decoding: &reader))
         reply.ok()
       case .directoryVoters:
         var voters: [NodeID] = []
@@ -241,16 +241,16 @@ final class DirectoryMachine: Machine {
     deltas.drop(before: end)
   }
 
-  /// What comes of a copy of a member's data changes nothing: the node sees by that who it is not.
-  private func applyMember(_ member: Member, after predecessor: LifeID) {
-    guard var changed = topology, let i = changed.members.firstIndex(where: { $0.id == member.id }) else { return }
-    guard changed.members[i].life.mayBeFollowed(by: member.life, after: predecessor) else { return }
-    var member = member
-    member.proof = changed.members[i].proof
+  /// What comes of a copy of a node's data changes nothing: the node sees by that who it is not.
+  private func applyNode(_ record: NodeRecord, after predecessor: LifeID) {
+    guard var changed = topology, let i = changed.nodes.firstIndex(where: { $0.id == record.id }) else { return }
+    guard changed.nodes[i].life.mayBeFollowed(by: record.life, after: predecessor) else { return }
+    var record = record
+    record.proof = changed.nodes[i].proof
     // Only an operation has it another state; and it knows no later one than what it joined by.
-    member.state = changed.members[i].state == .joining ? .up : changed.members[i].state
-    guard changed.members[i] != member else { return }
-    changed.members[i] = member
+    record.state = changed.nodes[i].state == .joining ? .up : changed.nodes[i].state
+    guard changed.nodes[i] != record else { return }
+    changed.nodes[i] = record
     changed.version += 1
     topology = changed
   }
@@ -261,14 +261,14 @@ final class DirectoryMachine: Machine {
     changed.version += 1
     topology = changed
   }
-  private func applyJoin(_ member: Member) {
-    guard var changed = topology, changed.member(member.id) == nil, changed.members.count < Topology.mostMembers else {
+  private func applyJoin(_ record: NodeRecord) {
+    guard var changed = topology, changed.node(record.id) == nil, changed.nodes.count < Topology.mostNodes else {
       return
     }
-    var member = member
-    member.state = .joining
-    changed.members.append(member)
-    changed.members.sort { $0.id < $1.id }
+    var record = record
+    record.state = .joining
+    changed.nodes.append(record)
+    changed.nodes.sort { $0.id < $1.id }
     changed.version += 1
     topology = changed
   }

@@ -15,10 +15,10 @@ struct DirectoryVoters {
   init(
     _ topology: Topology, now voters: [NodeID], leaving: Set<NodeID>, mayGrow: Bool, mayVote: (NodeID) -> Bool
   ) {
-    let staying = topology.members.filter { ($0.state == .up || $0.state == .draining) && !leaving.contains($0.id) }
+    let staying = topology.nodes.filter { ($0.state == .up || $0.state == .draining) && !leaving.contains($0.id) }
     let most = staying.count % 2 == 1 ? staying.count : staying.count - 1
     let count = max(1, min(7, mayGrow ? most : min(most, voters.count)))
-    func region(_ node: NodeID) -> String { topology.member(node)?.region ?? "" }
+    func region(_ node: NodeID) -> String { topology.node(node)?.region ?? "" }
     var chosen = voters.filter { node in staying.contains { $0.id == node } }
     func crowd(_ node: NodeID) -> Int { chosen.count { $0 != node && region($0) == region(node) } }
     // Of the fullest region the last goes.

@@ -12,7 +12,7 @@ extension ShardDesk {
     if voters != topology.directoryVoters { return tellVoters(voters, replica) }
     let group = GroupReport(of: replica)
     let leaving = Set(directory?.operations.open.compactMap { ($0.plan as? NodeRemove)?.node } ?? [])
-    let isAnyoneSilent = topology.members.contains {
+    let isAnyoneSilent = topology.nodes.contains {
       $0.state != .removed && !leaving.contains($0.id) && !peers.isUp($0.id, now: now)
     }
     var wanted = DirectoryVoters(topology, now: voters, leaving: leaving, mayGrow: !isAnyoneSilent) {
@@ -28,7 +28,7 @@ extension ShardDesk {
       }
       return
     }
-    let learners = topology.members.filter { $0.state != .removed && !wanted.contains($0.id) }.map(\.id)
+    let learners = topology.nodes.filter { $0.state != .removed && !wanted.contains($0.id) }.map(\.id)
     guard wanted != voters || learners != configuration.learners.map(\.node) else { return }
     // Refused while a change is under way: then the next heartbeat sees.
     _ = try? replica.raft.propose(voters: wanted, learners: learners, ifVersion: configuration.version)

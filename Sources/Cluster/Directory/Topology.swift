@@ -2,7 +2,7 @@ import Base
 import Raft
 
 /// A node as the directory knows it.
-public struct Member: Hashable, Sendable {
+public struct NodeRecord: Hashable, Sendable {
   public var id: NodeID
   public var name: String
   public var region: String
@@ -129,7 +129,7 @@ public struct Topology: Hashable, Sendable {
   /// The cluster's secret, drawn as it began and the same for ever. Told to nodes only.
   public var hashKey: HashKey
   /// Sorted by id.
-  public var members: [Member]
+  public var nodes: [NodeRecord]
   /// Voters of the directory group. Sorted.
   public var directoryVoters: [NodeID]
   /// Sorted by shard; together they own every slot once.
@@ -140,7 +140,7 @@ public struct Topology: Hashable, Sendable {
   /// Tables by shard are as long as its number.
   static let highestShard: UInt32 = 65_535
   /// A group's configuration lists no more.
-  static let mostMembers = 255
+  static let mostNodes = 255
 
   /// What may be asked of `plan` and is not to be had.
   public struct Impossible: Error { public let reason: String }
@@ -148,21 +148,21 @@ public struct Topology: Hashable, Sendable {
   /// The first placement of a new cluster: `shards` equal ranges of slots, each with `replicas` voters spread over as
   /// many regions as there are, and leaders spread over the nodes.
   public static func plan(
-    cluster: UInt64, hashKey: HashKey, members: [Member], shards: Int, replicas: Int, allowSingleRegion: Bool
+    cluster: UInt64, hashKey: HashKey, nodes: [NodeRecord], shards: Int, replicas: Int, allowSingleRegion: Bool
   ) throws(Impossible) -> Topology {
     guard shards >= 1 && shards <= 1024 else { throw Impossible(reason: "shards must be 1 to 1024, not \(shards)") }
     guard replicas >= 1 && replicas <= 7 && replicas % 2 == 1 else {
       throw Impossible(reason: "replicas must be odd, 1 to 7, not \(replicas)")
     }
-    guard members.count <= mostMembers else {
-      throw Impossible(reason: "a cluster has at most \(mostMembers) nodes; \(members.count) have found each other")
+    guard nodes.count <= mostNodes else {
+      throw Impossible(reason: "a cluster has at most \(mostNodes) nodes; \(nodes.count) have found each other")
     }
-    guard members.count >= replicas else {
-      throw Impossible(reason: "\(replicas) replicas need as many nodes; only \(members.count) have found each other")
+    guard nodes.count >= replicas else {
+      throw Impossible(reason: "\(replicas) replicas need as many nodes; only \(nodes.count) have found each other")
     }
-    let sorted = members.sorted { $0.id < $1.id }
+    let sorted = nodes.sorted { $0.id < $1.id }
     var regions: [String] = []
-    for member in sorted where !regions.contains(member.region) { regions.append(member.region) }
+    for node in sorted where !regions.contains(node.region) { regions.append(node.region) }
     regions.sort()
     guard regions.count > 1 || replicas == 1 || allowSingleRegion else {
       throw Impossible(
@@ -170,7 +170,7 @@ public struct Topology: Hashable, Sendable {
     }
     // Nodes dealt out region by region, so that any run of `replicas` of them spans as many regions as it can.
     let byRegion = regions.map { region in sorted.filter { $0.region == region }.sorted { $0.name < $1.name } }
-    var dealt: [Member] = []
+    var dealt: [NodeRecord] = []
     for round in 0..<sorted.count {
       for group in byRegion where round < group.count { dealt.append(group[round]) }
     }
@@ -186,16 +186,16 @@ public struct Topology: Hashable, Sendable {
     let directoryCount = min(7, dealt.count % 2 == 1 ? dealt.count : dealt.count - 1)
     let directory = dealt.prefix(max(1, directoryCount)).map(\.id).sorted()
     return Topology(
-      cluster: cluster, hashKey: hashKey, members: sorted, directoryVoters: directory, shards: placements, version: 1)
+      cluster: cluster, hashKey: hashKey, nodes: sorted, directoryVoters: directory, shards: placements, version: 1)
   }
 
   public init(
-    cluster: UInt64, hashKey: HashKey, members: [Member], directoryVoters: [NodeID], shards: [ShardPlacement],
+    cluster: UInt64, hashKey: HashKey, nodes: [NodeRecord], directoryVoters: [NodeID], shards: [ShardPlacement],
     version: UInt64
   ) {
     self.cluster = cluster
     self.hashKey = hashKey
-    self.members = members
+    self.nodes = nodes
     self.directoryVoters = directoryVoters
     self.shards = shards
     self.version = version
@@ -205,26 +205,26 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 1, zigzag: Int64(bitPattern: cluster))
     buffer.append(field: 2) { hashKey.encode(into: &$0) }
     buffer.append(field: 3, zigzag: Int64(bitPattern: version))
-    buffer.append(field: 4) { list in for member in members { member.encode(into: &list) } }
+    buffer.append(field: 4) { list in for node in nodes { node.encode(into: &list) } }
     buffer.append(field: 5) { list in for voter in directoryVoters { list.append(voter.rawValue) } }
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
-    self.init(cluster: 0, hashKey: .none, members: [], directoryVoters: [], shards: [], version: 0)
+    self.init(cluster: 0, hashKey: .none, nodes: [], directoryVoters: [], shards: [], version: 0)
     try reader.readFields(of: "the topology") { number, value throws(MalformedBytes) in
       switch number {
       case 1: cluster = UInt64(bitPattern: try value.readZigzag())
       case 2: hashKey = try HashKey(decoding: &value)
       case 3: version = UInt64(bitPattern: try value.readZigzag())
-      case 4: while !value.isAtEnd { members.append(try Member(decoding: &value)) }
+      case 4: while !value.isAtEnd { nodes.append(try NodeRecord(decoding: &value)) }
       case 5: while !value.isAtEnd { directoryVoters.append(NodeID(try value.read())) }
       case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
       default: return false
       }
       return true
     }
-    guard members.count <= Topology.mostMembers else {
+    guard nodes.count <= Topology.mostNodes else {
       throw MalformedBytes("a topology of more nodes than a group may have")
     }
     guard directoryVoters.count <= 65_536, shards.count <= 65_536 else {
@@ -234,16 +234,16 @@ public struct Topology: Hashable, Sendable {
 
   /// Every node follows the directory; those that are not among its voters only listen.
   var directoryConfiguration: Configuration {
-    Configuration(founders: directoryVoters, learners: members.map(\.id).filter { !directoryVoters.contains($0) })
+    Configuration(founders: directoryVoters, learners: nodes.map(\.id).filter { !directoryVoters.contains($0) })
   }
 
-  public func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
+  public func node(_ id: NodeID) -> NodeRecord? { nodes.first { $0.id == id } }
 
   /// Nodes do not all write the same shard's snapshot at once: each begins at another place of its first round. By how many
   /// commands a shard is ahead in it, where a round has so many.
   func headStart(of shard: ShardID, at node: NodeID, in commands: Int) -> Int {
-    guard let rank = members.firstIndex(where: { $0.id == node }) else { return 0 }
+    guard let rank = nodes.firstIndex(where: { $0.id == node }) else { return 0 }
     let here = max(1, shards.count { $0.voters.contains(node) })
-    return commands / here * ((rank + Int(shard.rawValue)) % members.count) / members.count
+    return commands / here * ((rank + Int(shard.rawValue)) % nodes.count) / nodes.count
   }
 }

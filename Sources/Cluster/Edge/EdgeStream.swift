@@ -37,7 +37,7 @@ struct EdgeItem: BitwiseCopyable {
     /// Passed on; the leader may have proposed it.
     case sent
     /// Answered, or given up.
-    case settled
+    case completed
   }
   /// A leader took it and was lost since: it may have taken effect, and only its request id can tell.
   var inDoubt: Bool
@@ -96,7 +96,7 @@ final class EdgeStream {
 
   /// A copy of a request that is not answered yet, framed as it was taken in; empty if there is none.
   func command(of sequence: UInt64) -> [UInt8] {
-    guard items.contains(sequence), items[sequence].state != .settled else { return [] }
+    guard items.contains(sequence), items[sequence].state != .completed else { return [] }
     // Its sequence number and flags stand before it.
     return Array(bytes.bytes(from: items[sequence].start + 9, to: end(of: sequence)))
   }
@@ -107,8 +107,8 @@ final class EdgeStream {
     precondition(hasUnsent, "nothing to send")
     let message = nextMessage
     nextMessage += 1
-    // Settled items are skipped; a run between two of them is contiguous and leaves with one copy.
-    while hasUnsent && items[unsent].state == .settled { unsent += 1 }
+    // Completed items are skipped; a run between two of them is contiguous and leaves with one copy.
+    while hasUnsent && items[unsent].state == .completed { unsent += 1 }
     guard hasUnsent else {
       nextMessage = message
       return
@@ -117,7 +117,7 @@ final class EdgeStream {
     var count: UInt32 = 0
     while hasUnsent {
       let sequence = unsent
-      guard items[sequence].state != .settled else { break }
+      guard items[sequence].state != .completed else { break }
       let end = self.end(of: sequence)
       if count > 0 && end - from > UInt64(limit) { break }
       items[sequence].state = .sent
@@ -134,11 +134,11 @@ final class EdgeStream {
   }
 
   /// An answer has come. Returns the item if it was still waited for; the first answer wins.
-  func settle(_ sequence: UInt64) -> EdgeItem? {
-    guard items.contains(sequence), items[sequence].state != .settled else { return nil }
+  func complete(_ sequence: UInt64) -> EdgeItem? {
+    guard items.contains(sequence), items[sequence].state != .completed else { return nil }
     let item = items[sequence]
-    items[sequence].state = .settled
-    while !items.isEmpty && items[items.first].state == .settled { items.removeFirst() }
+    items[sequence].state = .completed
+    while !items.isEmpty && items[items.first].state == .completed { items.removeFirst() }
     bytes.release(before: items.isEmpty ? bytes.end : items[items.first].start)
     if unsent < items.first { unsent = items.first }
     return item
@@ -177,7 +177,7 @@ final class EdgeStream {
     for sequence in items.first..<items.next {
       let item = items[sequence]
       if item.deadline > now { break }
-      if item.state != .settled { expired.append(sequence) }
+      if item.state != .completed { expired.append(sequence) }
     }
     for sequence in expired { body(sequence, items[sequence]) }
   }

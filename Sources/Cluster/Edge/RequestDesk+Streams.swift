@@ -91,20 +91,20 @@ extension RequestDesk {
   }
 
   /// The directory is told which life of this node has its seat, and where it is.
-  func announce(_ member: Member, after predecessor: LifeID) {
+  func announce(_ record: NodeRecord, after predecessor: LifeID) {
     submitInternal(.directory, flags: [.repeatable]) { buffer in
-      DirectoryMachine.append(.member, to: &buffer) {
-        member.encode(into: &$0)
+      DirectoryMachine.append(.node, to: &buffer) {
+        record.encode(into: &$0)
         predecessor.encode(into: &$0)
       }
     }
   }
 
   /// The directory is told of nodes that are new to the cluster.
-  func announce(newcomers: [Member]) {
-    for member in newcomers {
+  func announce(newcomers: [NodeRecord]) {
+    for record in newcomers {
       submitInternal(.directory, flags: [.repeatable]) { buffer in
-        DirectoryMachine.append(.join, to: &buffer) { member.encode(into: &$0) }
+        DirectoryMachine.append(.join, to: &buffer) { record.encode(into: &$0) }
       }
     }
   }
@@ -125,7 +125,7 @@ extension RequestDesk {
       let items = UnsafeRawBufferPointer(rebasing: body[reader.offset...])
       guard let replica = replicas[shard] else { return refuse(peer, shard, epoch, message) }
       receive(replica, edge: peer.index, epoch: epoch, message: message, count: count, items: items)
-    case .results: try settleAll(body)
+    case .results: try answerAll(body)
     case .reject: refused(shard: ShardID(try reader.read()), epoch: try reader.read(), message: try reader.read())
     case .doubt: doubted(shard: ShardID(try reader.read()), epoch: try reader.read())
     case .deliveries: try receiveDeliveries(&reader)
@@ -145,7 +145,7 @@ extension RequestDesk {
   // MARK: Answers
 
   /// Answers of this node's own replicas, or of a peer: `(shard:u32 sequence:u64 length:u32 reply)*`.
-  func settleAll(_ results: UnsafeRawBufferPointer) throws(MalformedBytes) {
+  func answerAll(_ results: UnsafeRawBufferPointer) throws(MalformedBytes) {
     var reader = ByteReader(results)
     while !reader.isAtEnd {
       let shard = try reader.read(UInt32.self)
@@ -153,7 +153,7 @@ extension RequestDesk {
       let length = try reader.read(UInt32.self)
       let reply = try reader.readBytes(Int(length))
       guard edge.has(ShardID(shard)) else { throw MalformedBytes("an answer of a shard that does not exist") }
-      settle(edge.stream(ShardID(shard)), sequence, reply)
+      answer(edge.stream(ShardID(shard)), sequence, reply)
     }
   }
 
@@ -168,11 +168,11 @@ extension RequestDesk {
   }
 
   @inline(__always)
-  func settle(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+  func answer(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     if let tag = reply.first, tag >= ReplyTag.factsWanted.rawValue {
       return tag == ReplyTag.moved.rawValue ? moved(stream, sequence) : factsWanted(stream, sequence)
     }
-    guard let item = stream.settle(sequence) else { return }
+    guard let item = stream.complete(sequence) else { return }
     if item.inDoubt && RequestDesk.saysNothingHappened(reply) {
       conclude(item, error: .unknown, RequestDesk.lostLeader)
       return
@@ -184,7 +184,7 @@ extension RequestDesk {
   /// what it was; where that is the same, the map here is older than the shard.
   private func moved(_ stream: EdgeStream, _ sequence: UInt64) {
     let command = stream.command(of: sequence)
-    guard let item = stream.settle(sequence) else { return }
+    guard let item = stream.complete(sequence) else { return }
     guard let slot = command.withUnsafeBytes({ try? CommandHeader(of: $0) })?.slot,
       edge.stream(of: slot).shard != stream.shard
     else {
@@ -225,7 +225,7 @@ extension RequestDesk {
     for request in lost { giveUp(request) }
   }
   private func giveUp(_ lost: Edge.GivenUp) {
-    guard let item = lost.stream.settle(lost.sequence) else { return }
+    guard let item = lost.stream.complete(lost.sequence) else { return }
     conclude(item, error: lost.code, lost.reason)
   }
 
@@ -236,10 +236,10 @@ extension RequestDesk {
   func deliver(_ answers: [EdgeAnswers]) { for answer in answers { deliver(answer) } }
   private func deliver(_ answers: EdgeAnswers) {
     if answers.edge == 0 {
-      do { try answers.results.withUnsafeBytes { try settleAll($0) } } catch {
+      do { try answers.results.withUnsafeBytes { try answerAll($0) } } catch {
         log(.error, "own answers cannot be read: \(error)")
       }
-    } else if answers.edge == Origin.ownEdge {
+    } else if answers.edge == ReplyTo.ownEdge {
       do { try answers.results.withUnsafeBytes { try resumeAll($0) } } catch {
         log(.error, "own answers cannot be read: \(error)")
       }
@@ -283,7 +283,7 @@ extension RequestDesk {
   private func takeResults(of replica: Replica) {
     for (edge, results) in replica.outbox.results.enumerated() where !results.buffer.isEmpty {
       if edge == 0 {
-        do { try settleAll(results.buffer.bytes) } catch { log(.error, "own answers cannot be read: \(error)") }
+        do { try answerAll(results.buffer.bytes) } catch { log(.error, "own answers cannot be read: \(error)") }
       } else {
         send(results: results.buffer.bytes, to: peers[edge])
       }
@@ -335,7 +335,7 @@ extension RequestDesk {
         $0.append(delivery.command)
       }
     }
-    // Else it is lost here, and sent again until it is settled.
+    // Else it is lost here, and sent again until it is acknowledged.
   }
 
   func receiveDeliveries(_ reader: inout ByteReader) throws(MalformedBytes) {

@@ -69,7 +69,7 @@ struct ClockGuard {
     return true
   }
 
-  private struct Verdict {
+  private struct Deviation {
     /// By how much this node's clock is ahead; nil where two that differ are all there is.
     var ahead: Int64?
     var isOff: Bool
@@ -80,21 +80,21 @@ struct ClockGuard {
   /// Compares this node's clock with the median of all that are heard, its own among them: with three nodes the one that
   /// is off is found by the two that agree. Of two that differ nobody knows which is right; the one that is ahead does not
   /// lead, for the other would not take its stamps, and what was stamped once stays in the log. Nil: nobody is heard.
-  private static func compare(_ others: [Reading]) -> Verdict? {
+  private static func compare(_ others: [Reading]) -> Deviation? {
     let heard = others.compactMap(\.ahead)
     var least = [0] + heard.map(\.least)
     var most = [0] + heard.map(\.most)
     if least.count < 2 { return nil }
     if least.count == 2 {
       let isOff = -most[1] > tolerance
-      return Verdict(ahead: isOff ? -(least[1] + most[1]) / 2 : nil, isOff: isOff, isRight: most[1] >= -recovery)
+      return Deviation(ahead: isOff ? -(least[1] + most[1]) / 2 : nil, isOff: isOff, isRight: most[1] >= -recovery)
     }
     least.sort()
     most.sort()
     // Of an even number the median that speaks for this node: two against two is no verdict.
     let behindBy = least[(least.count - 1) / 2]
     let aheadBy = -most[most.count / 2]
-    return Verdict(
+    return Deviation(
       ahead: (aheadBy - behindBy) / 2, isOff: max(behindBy, aheadBy) > tolerance,
       isRight: max(behindBy, aheadBy) <= recovery)
   }

@@ -55,8 +55,8 @@ final class DiskDesk: Coordinator {
   func read(_ question: RequestDesk.LocalWalk) -> Bool {
     guard journal.admits(question.walk) else { return false }
     journal.write(question.shard, &turn.out)
-    let origin = Origin(edge: Origin.ownEdge, sequence: question.continuation)
-    journal.submit(walks: [(origin, question.walk)], of: question.shard, &turn.out)
+    let replyTo = ReplyTo(edge: ReplyTo.ownEdge, sequence: question.continuation)
+    journal.submit(walks: [(replyTo, question.walk)], of: question.shard, &turn.out)
     return true
   }
   /// What a journal was asked is answered; what is left of it queues again.

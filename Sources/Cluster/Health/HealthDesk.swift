@@ -115,7 +115,7 @@ final class HealthDesk: Coordinator {
       isStopping: isStopping, clockOffFor: clock.isOff ? now.monotonic - clock.offSince : nil,
       isDiskSlow: disk.health.isSlow, isDiskFull: disk.health.isFull, isLogBlocked: disk.health.refusesBatches,
       isMemoryOver: memory.level >= .over,
-      isDraining: leadership.membership.topology?.member(peers.id)?.state == .draining)
+      isDraining: leadership.membership.topology?.node(peers.id)?.state == .draining)
   }
   /// Also when something has changed between two ticks.
   func judgeLeadership() { leadership.judge(facts) }

@@ -7,10 +7,10 @@ extension JournalDesk {
   mutating func read(for replica: Replica, _ out: inout NodeOutput) {
     if replica.outbox.queries.isEmpty && replica.outbox.repeats.isEmpty { return }
     let shard = replica.shard
-    let queries = admitted(replica.outbox.queries) { origin in
+    let queries = admitted(replica.outbox.queries) { replyTo in
       var refusal = ReplyWriter(capacity: 128)
       refusal.error(.busy, JournalDesk.tooMuch)
-      replica.outbox.result(shard, origin, refusal.buffer.bytes)
+      replica.outbox.result(shard, replyTo, refusal.buffer.bytes)
     }
     replica.outbox.queries.removeAll(keepingCapacity: true)
     // What waits here must be written first, if any of it is asked for.
@@ -19,9 +19,9 @@ extension JournalDesk {
     {
       write(shard, &out)
     }
-    var repeats: [OriginQuery] = []
-    for (origin, position) in replica.outbox.repeats {
-      if let query = replica.machine.firstAnswer(at: position) { repeats.append((origin, query)) }
+    var repeats: [ReplyToQuery] = []
+    for (replyTo, position) in replica.outbox.repeats {
+      if let query = replica.machine.firstAnswer(at: position) { repeats.append((replyTo, query)) }
     }
     replica.outbox.repeats.removeAll(keepingCapacity: true)
     submit(repeats: repeats, of: shard, &out)

@@ -59,29 +59,29 @@ struct JournalDesk {
   /// Histories asked for faster than the disk tells them are refused, or those who ask would wait longer and longer, and
   /// with them all whose request is a repeat: repeats, of which each costs one read, are not refused here.
   /// - Parameter refuse: told of each that is.
-  func admitted(_ queries: [OriginQuery], refuse: (Origin) -> Void) -> [OriginQuery] {
+  func admitted(_ queries: [ReplyToQuery], refuse: (ReplyTo) -> Void) -> [ReplyToQuery] {
     var cost = cost
-    var admitted: [OriginQuery] = []
-    for (origin, query) in queries {
+    var admitted: [ReplyToQuery] = []
+    for (replyTo, query) in queries {
       if cost > 0 && cost + query.cost > window {
-        refuse(origin)
+        refuse(replyTo)
       } else {
         cost += query.cost
-        admitted.append((origin, query))
+        admitted.append((replyTo, query))
       }
     }
     return admitted
   }
 
   /// First answers to requests that came again.
-  mutating func submit(repeats queries: [OriginQuery], of shard: ShardID, _ out: inout NodeOutput) {
+  mutating func submit(repeats queries: [ReplyToQuery], of shard: ShardID, _ out: inout NodeOutput) {
     submit(queries, &out) { .journalRepeats(shard: shard, queries: $0) }
   }
   /// Walks: what is left of one that has yielded comes back, and is submitted again.
-  mutating func submit(walks queries: [OriginQuery], of shard: ShardID, _ out: inout NodeOutput) {
+  mutating func submit(walks queries: [ReplyToQuery], of shard: ShardID, _ out: inout NodeOutput) {
     submit(queries, &out) { .journalQueries(shard: shard, queries: $0) }
   }
-  private mutating func submit(_ queries: [OriginQuery], _ out: inout NodeOutput, _ job: ([OriginQuery]) -> Job) {
+  private mutating func submit(_ queries: [ReplyToQuery], _ out: inout NodeOutput, _ job: ([ReplyToQuery]) -> Job) {
     var rest = queries[...]
     while !rest.isEmpty {
       var count = 0

@@ -49,7 +49,7 @@ final class LeadershipDesk: Coordinator {
   private func ailments(of progress: PeerProgress, _ shard: ShardID) -> LeadershipPolicy.Ailments {
     var found: LeadershipPolicy.Ailments = progress.isDamaged ? .damaged : []
     guard let peer = peers[progress.id], peer.isConnected else { return found.union(.unlinked) }
-    if membership.topology?.member(progress.id).map({ $0.state != .up }) ?? false { found.insert(.draining) }
+    if membership.topology?.node(progress.id).map({ $0.state != .up }) ?? false { found.insert(.draining) }
     if peer.clock.isOff { found.insert(.clock) }
     if peer.condition.disk.isFull { found.insert(.fullDisk) }
     if peer.condition.disk.isSlow { found.insert(.slowDisk) }

@@ -39,7 +39,7 @@ public struct NodeView {
   /// Whether this process is the node, as far as it knows: see `Seat`.
   public var isSeated: Bool { node.links.seat.isTaken }
   /// Of another node, as far as this one has applied the directory.
-  public func lifeInDirectory(of other: NodeID) -> LifeID? { node.membership.topology?.member(other)?.life }
+  public func lifeInDirectory(of other: NodeID) -> LifeID? { node.membership.topology?.node(other)?.life }
   /// What this node knows of who holds what.
   public var topology: Topology? { node.membership.topology }
   /// The process has died in the middle of an entry: what it would do next it does not do.

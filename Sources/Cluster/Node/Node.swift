@@ -104,7 +104,7 @@ public final class Node: NodeCore {
 
   public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
     turn.now = now
-    // What one replica does may be work for another, or for a stream: a few rounds settle it; the rest can wait a turn.
+    // What one replica does may be work for another, or for a stream: a few rounds end it; the rest can wait a turn.
     health.noticeClockStep()
     turns.shareWork(among: replicas)
     for _ in 0..<4 {

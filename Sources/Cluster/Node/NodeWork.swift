@@ -53,9 +53,9 @@ public struct LogRelease: Sendable {
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
-  case journalQueries(shard: ShardID, queries: [OriginQuery])
+  case journalQueries(shard: ShardID, queries: [ReplyToQuery])
   /// First answers to requests that came again: one read each.
-  case journalRepeats(shard: ShardID, queries: [OriginQuery])
+  case journalRepeats(shard: ShardID, queries: [ReplyToQuery])
   /// Before a snapshot that refers to the journal is written.
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
@@ -69,7 +69,7 @@ public enum Job: Sendable {
 }
 
 /// A question that the journal answers, and who waits for the answer.
-public typealias OriginQuery = (origin: Origin, query: JournalQuery)
+public typealias ReplyToQuery = (replyTo: ReplyTo, query: JournalQuery)
 
 /// What came of a job of journal queries.
 public struct JournalAnswers: Sendable {
@@ -78,9 +78,9 @@ public struct JournalAnswers: Sendable {
   /// What the job cost, as the queries said beforehand.
   package var cost = 0
   /// What is left of queries that have yielded to others.
-  package var unfinished: [OriginQuery] = []
+  package var unfinished: [ReplyToQuery] = []
 
-  package init(shard: ShardID, answers: [EdgeAnswers] = [], cost: Int = 0, unfinished: [OriginQuery] = []) {
+  package init(shard: ShardID, answers: [EdgeAnswers] = [], cost: Int = 0, unfinished: [ReplyToQuery] = []) {
     self.shard = shard
     self.answers = answers
     self.cost = cost

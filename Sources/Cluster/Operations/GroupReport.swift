@@ -3,7 +3,7 @@ import Raft
 
 /// What a shard's leader tells the directory's leader of its group, with each heartbeat while an operation holds the shard.
 struct GroupReport: Hashable, Sendable {
-  struct Member: Hashable, Sendable {
+  struct MemberProgress: Hashable, Sendable {
     var node: NodeID
     /// Durable there through this entry.
     var match: LogIndex
@@ -23,7 +23,7 @@ struct GroupReport: Hashable, Sendable {
   /// In force: committed.
   var configuration: Configuration
   /// All but the leader, sorted by node.
-  var members: [Member]
+  var members: [MemberProgress]
 
   /// So many entries are caught up with in a moment.
   static let nearEntries: UInt64 = 1_000
@@ -35,7 +35,7 @@ struct GroupReport: Hashable, Sendable {
     term = replica.term
     configuration = replica.raft.configuration
     members = replica.raft.progress.map {
-      Member(
+      MemberProgress(
         node: $0.id, match: $0.match, lag: $0.lagEntries, isActive: $0.isActive, isDamaged: $0.isDamaged,
         isLoading: $0.state == .snapshot, isFollowing: $0.state == .replicate || $0.lagEntries == 0)
     }
@@ -104,7 +104,7 @@ struct GroupReport: Hashable, Sendable {
       let lag = try reader.readVarint()
       let flags = try reader.read(UInt8.self)
       members.append(
-        Member(
+        MemberProgress(
           node: node, match: match, lag: lag, isActive: flags & 1 != 0, isDamaged: flags & 2 != 0,
           isLoading: flags & 4 != 0,
           isFollowing: flags & 8 != 0))

@@ -32,14 +32,14 @@ struct NodeDrain: OperationPlan, Hashable {
   var holds: [ShardID] { [] }
 
   func refusal(in topology: Topology) -> String? {
-    guard let member = topology.member(node), member.state != .removed else { return "it is not in the cluster" }
-    guard member.state == .up || member.state == .draining else { return "node \(member.name) is \(member.state.word)" }
+    guard let record = topology.node(node), record.state != .removed else { return "it is not in the cluster" }
+    guard record.state == .up || record.state == .draining else { return "node \(record.name) is \(record.state.word)" }
     for placement in topology.shards where placement.voters.contains(node) {
-      let others = placement.voters.filter { $0 != node && topology.member($0)?.state == .up }
+      let others = placement.voters.filter { $0 != node && topology.node($0)?.state == .up }
       guard others.isEmpty else { continue }
       return
         "shard \(placement.shard.rawValue) would have nobody to lead it: none of its \(placement.voters.count) voters but"
-        + " \(member.name) is up and not draining"
+        + " \(record.name) is up and not draining"
     }
     return nil
   }
@@ -80,8 +80,8 @@ struct NodeUndrain: OperationPlan, Hashable {
   func steps(in topology: Topology?) -> [String] { [] }
   var holds: [ShardID] { [] }
   func refusal(in topology: Topology) -> String? {
-    guard let member = topology.member(node), member.state != .removed else { return "it is not in the cluster" }
-    return member.state == .joining ? "node \(member.name) is joining" : nil
+    guard let record = topology.node(node), record.state != .removed else { return "it is not in the cluster" }
+    return record.state == .joining ? "node \(record.name) is joining" : nil
   }
   func commence(_ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
   func next(_ view: OperationView) -> OperationAction { .done("\(view.name(of: node)) may lead and hold shards again") }
@@ -101,8 +101,8 @@ enum OperationFields {
 }
 
 extension Topology {
-  mutating func set(_ state: Member.State, of node: NodeID, from old: Member.State) {
-    guard let place = members.firstIndex(where: { $0.id == node }), members[place].state == old else { return }
-    members[place].state = state
+  mutating func set(_ state: NodeRecord.State, of node: NodeID, from old: NodeRecord.State) {
+    guard let place = nodes.firstIndex(where: { $0.id == node }), nodes[place].state == old else { return }
+    nodes[place].state = state
   }
 }

@@ -68,12 +68,12 @@ struct NodeRemove: OperationPlan, Hashable {
   var holds: [ShardID] { [] }
 
   func refusal(in topology: Topology) -> String? {
-    guard let member = topology.member(node), member.state != .removed else { return "it is not in the cluster" }
+    guard let record = topology.node(node), record.state != .removed else { return "it is not in the cluster" }
     do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch {
       return successor == .none ? "\(error.text): start another node first (tally start --join …)" : error.text
     }
-    guard topology.members.contains(where: { $0.id != node && $0.state == .up }) else {
-      return "node \(member.name) is the last one that is up"
+    guard topology.nodes.contains(where: { $0.id != node && $0.state == .up }) else {
+      return "node \(record.name) is the last one that is up"
     }
     return nil
   }
@@ -91,7 +91,7 @@ struct NodeRemove: OperationPlan, Hashable {
     }
     guard let replicas = held.map(\.voters.count).max() else { return [] }
     let view = PlacementView(
-      nodes: topology.members.filter { $0.state != .removed }.map {
+      nodes: topology.nodes.filter { $0.state != .removed }.map {
         PlacementView.Node(
           id: $0.id, region: $0.region, takesReplicas: $0.state == .up && $0.id != node, isLeaving: $0.id == node)
       },
@@ -131,8 +131,8 @@ struct NodeRemove: OperationPlan, Hashable {
   }
 
   func conclude(_ topology: inout Topology) {
-    guard let place = topology.members.firstIndex(where: { $0.id == node }) else { return }
-    topology.members[place].state = .removed
+    guard let place = topology.nodes.firstIndex(where: { $0.id == node }) else { return }
+    topology.nodes[place].state = .removed
   }
 }
 

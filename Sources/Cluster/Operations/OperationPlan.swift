@@ -196,5 +196,5 @@ extension Operation {
 
 extension Topology {
   func placement(of shard: ShardID) -> ShardPlacement? { shards.first { $0.shard == shard } }
-  func name(of node: NodeID) -> String { member(node)?.name ?? (node == .none ? "none" : node.hex) }
+  func name(of node: NodeID) -> String { self.node(node)?.name ?? (node == .none ? "none" : node.hex) }
 }

@@ -115,10 +115,10 @@ extension RequestDesk {
 
   /// By its name, or by its id, which no two nodes share.
   func node(named name: String) -> Result<NodeID, OperationTable.Refused> {
-    let members = membership.topology?.members.filter { $0.state != .removed } ?? []
-    let found = members.filter { $0.name == name }
+    let nodes = membership.topology?.nodes.filter { $0.state != .removed } ?? []
+    let found = nodes.filter { $0.name == name }
     if found.count == 1 { return .success(found[0].id) }
-    if let id = UInt64(name, radix: 16), members.contains(where: { $0.id.rawValue == id }) {
+    if let id = UInt64(name, radix: 16), nodes.contains(where: { $0.id.rawValue == id }) {
       return .success(NodeID(id))
     }
     guard found.isEmpty else {

@@ -50,7 +50,7 @@ extension ShardDesk {
     }
     let configuration = replica.raft.configuration
     view.directoryVoters = configuration.voters.map(\.node) + configuration.outgoing.map(\.node)
-    for member in topology.members where peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
+    for record in topology.nodes where peers.isUp(record.id, now: now) { view.reachable.insert(record.id) }
     return view
   }
   private func report(of shard: ShardID, _ leaders: some KnowsLeaders) -> OperationView.ShardReport {

@@ -52,12 +52,12 @@ struct ShardLeader: OperationPlan, Hashable {
 
   func refusal(in topology: Topology) -> String? {
     guard let placement = topology.placement(of: shard) else { return "there is no shard \(shard.rawValue)" }
-    guard let member = topology.member(to), member.state == .up else {
-      return "node \(topology.name(of: to)) is \(topology.member(to)?.state.word ?? "not in the cluster")"
+    guard let record = topology.node(to), record.state == .up else {
+      return "node \(topology.name(of: to)) is \(topology.node(to)?.state.word ?? "not in the cluster")"
     }
     guard placement.voters.contains(to) else {
       let voters = placement.voters.map { topology.name(of: $0) }.sorted().joined(separator: ", ")
-      return "node \(member.name) is no voter of shard \(shard.rawValue): these are \(voters)"
+      return "node \(record.name) is no voter of shard \(shard.rawValue): these are \(voters)"
     }
     return nil
   }
@@ -118,7 +118,7 @@ extension RequestDesk {
     guard let region = request.text(.region).map({ String(decoding: $0, as: UTF8.self) }) else {
       return .failure(.init(code: .malformed, text: "say who: to=NODE or region=NAME"))
     }
-    let there = placement.voters.filter { membership.topology?.member($0)?.region == region }
+    let there = placement.voters.filter { membership.topology?.node($0)?.region == region }
     guard let first = there.first(where: { peers.isUp($0, now: now) && ailment(of: $0) == nil }) ?? there.first else {
       return .failure(
         .init(code: .conflict, text: "shard \(placement.shard.rawValue) has no voter in region \(region)"))

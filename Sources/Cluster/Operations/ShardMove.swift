@@ -59,15 +59,15 @@ struct ShardMove: OperationPlan, Hashable {
 
   func refusal(in topology: Topology) -> String? {
     guard let placement = topology.placement(of: shard) else { return "there is no shard \(shard.rawValue)" }
-    guard let member = topology.member(to), member.state == .up else {
-      return "node \(topology.name(of: to)) is \(topology.member(to)?.state.word ?? "not in the cluster")"
+    guard let record = topology.node(to), record.state == .up else {
+      return "node \(topology.name(of: to)) is \(topology.node(to)?.state.word ?? "not in the cluster")"
     }
     let voters = placement.voters.map { topology.name(of: $0) }.sorted().joined(separator: ", ")
     guard placement.voters.contains(from) else {
       return "node \(topology.name(of: from)) is no voter of shard \(shard.rawValue): these are \(voters)"
     }
     guard !placement.voters.contains(to) else {
-      return "node \(member.name) is a voter of shard \(shard.rawValue) already: these are \(voters)"
+      return "node \(record.name) is a voter of shard \(shard.rawValue) already: these are \(voters)"
     }
     return topology.crowding(placement, exchanging: from, for: to)
   }
@@ -133,18 +133,18 @@ extension Topology {
   /// How many voters of one shard a region may have: the least that gives all of them a place, of the regions that have nodes
   /// which are up.
   func regionLimit(replicas: Int) -> Int {
-    var nodes: [String: Int] = [:]
-    for member in members where member.state == .up { nodes[member.region, default: 0] += 1 }
-    let counts = nodes.values.sorted()
+    var up: [String: Int] = [:]
+    for node in nodes where node.state == .up { up[node.region, default: 0] += 1 }
+    let counts = up.values.sorted()
     return (1...max(1, replicas)).first { limit in counts.reduce(0) { $0 + min(limit, $1) } >= replicas } ?? replicas
   }
   /// Why a node must not take another's place among a shard's voters: its region would have more than it may, and more than
   /// before. Nil: it may.
   func crowding(_ placement: ShardPlacement, exchanging out: NodeID, for incoming: NodeID) -> String? {
-    guard let region = member(incoming)?.region else { return nil }
+    guard let region = node(incoming)?.region else { return nil }
     let limit = regionLimit(replicas: placement.voters.count)
-    let there = placement.voters.filter { $0 != out && member($0)?.region == region }
-    guard there.count >= limit, member(out)?.region != region else { return nil }
+    let there = placement.voters.filter { $0 != out && node($0)?.region == region }
+    guard there.count >= limit, node(out)?.region != region else { return nil }
     let names = there.map { name(of: $0) }.joined(separator: ", ")
     return
       "shard \(placement.shard.rawValue) would have \(there.count + 1) of \(placement.voters.count) voters in region"

@@ -37,7 +37,7 @@ struct Greeting {
   /// Monotonic µs.
   var provenAt: UInt64 = 0
   /// This side has judged who the other is, and need not again before it says more.
-  var isSettled = false
+  var isJudged = false
   /// The other side would take this life for the holder of its seat.
   var isWelcome = false
 

@@ -10,12 +10,12 @@ final class Membership {
   /// Zero until the node belongs to a cluster.
   private(set) var cluster: UInt64 = 0
   private(set) var topology: Topology?
-  /// What the cluster began with, for a member that missed it.
+  /// What the cluster began with, for a node that missed it.
   private(set) var first: Topology?
   /// Of the plan that this node is promised to.
   var promised: Topology?
-  /// Records of members that the directory's log held when this node started: see `noteLives`.
-  private var logged: [NodeID: Member] = [:]
+  /// Records of nodes that the directory's log held when this node started: see `noteLives`.
+  private var logged: [NodeID: NodeRecord] = [:]
 
   init(me: NodeIdentity) { self.me = me }
 
@@ -35,31 +35,31 @@ final class Membership {
         var reader = ByteReader(raw)
         guard (try? EntryHeader(decoding: &reader)) != nil else { return }
         while !reader.isAtEnd, let command = try? Envelope.next(&reader) {
-          if let member = DirectoryMachine.member(in: command) { note(life: member) }
+          if let record = DirectoryMachine.node(in: command) { note(life: record) }
         }
       }
     }
   }
-  private func note(life member: Member) {
-    guard member.life.incarnation > logged[member.id]?.life.incarnation ?? 0 else { return }
-    logged[member.id] = member
+  private func note(life record: NodeRecord) {
+    guard record.life.incarnation > logged[record.id]?.life.incarnation ?? 0 else { return }
+    logged[record.id] = record
   }
 
   // MARK: Nodes
 
   /// Whether a node is of the cluster, and was not removed from it.
-  func isMember(_ node: NodeID) -> Bool { topology?.member(node).map { $0.state != .removed } ?? false }
+  func belongs(_ node: NodeID) -> Bool { topology?.node(node).map { $0.state != .removed } ?? false }
 
   /// The latest that is known of a node's record.
-  func record(of node: NodeID) -> Member? {
-    guard let member = topology?.member(node), let logged = logged[node],
-      logged.life.incarnation > member.life.incarnation
-    else { return topology?.member(node) }
+  func record(of node: NodeID) -> NodeRecord? {
+    guard let record = topology?.node(node), let logged = logged[node],
+      logged.life.incarnation > record.life.incarnation
+    else { return topology?.node(node) }
     return logged
   }
 
   /// What a node's word is measured by: the directory's record, or what this node has promised.
-  func proof(of node: NodeID) -> Proof? { topology?.member(node)?.proof ?? promised?.member(node)?.proof }
+  func proof(of node: NodeID) -> Proof? { topology?.node(node)?.proof ?? promised?.node(node)?.proof }
 
   // MARK: What this node says of it
 
@@ -78,10 +78,10 @@ final class Membership {
 }
 
 extension DirectoryMachine {
-  /// The member that a command records, if it is such a one.
-  static func member(in command: UnsafeRawBufferPointer) -> Member? {
-    guard command.count > 5, command[4] == Kind.member.rawValue else { return nil }
+  /// The node that a command records, if it is such a one.
+  static func node(in command: UnsafeRawBufferPointer) -> NodeRecord? {
+    guard command.count > 5, command[4] == Kind.node.rawValue else { return nil }
     var body = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
-    return try? Member(decoding: &body)
+    return try? NodeRecord(decoding: &body)
   }
 }

@@ -3,7 +3,7 @@ import Base
 /// Another node, as this one knows it; number 0 is this node itself.
 final class Peer {
   let id: NodeID
-  /// Its place in the node's table, and its name as an edge (`Origin.edge`).
+  /// Its place in the node's table, and its name as an edge (`ReplyTo.edge`).
   let index: UInt32
   var hello: Hello
   /// The life of it that has its seat here; the directory may know of a later one.

@@ -69,7 +69,7 @@ extension PeerLinks {
         throw MalformedBytes("it takes a seat before a proof")
       }
       table[link.id]?.greeting?.hello?.isSeated = true
-      settle(link.id, hello.node)
+      judge(link.id, hello.node)
     case .messages: break
     }
   }
@@ -100,7 +100,7 @@ extension PeerLinks {
     table[link.id]?.greeting?.provenAt = now.monotonic
     if link.dialled != nil || link.bulk { sendProof(on: link.id) }
     saySeated(on: link.id)
-    settle(link.id, hello.node)
+    judge(link.id, hello.node)
   }
 
   /// Why it is not believed that the other side is whom it says; nil: it is. A newcomer then has a place among the peers.
@@ -111,7 +111,7 @@ extension PeerLinks {
     case (.introduction?, let known?):
       guard known.matches(said) else { return "a wrong proof of \(hello.name)" }
       // What was known of it may have been a promise, which can come to nothing.
-      if hello.node != me.id, !membership.isMember(hello.node), !remember(hello, introducedBy: said) {
+      if hello.node != me.id, !membership.belongs(hello.node), !remember(hello, introducedBy: said) {
         return "\(hello.name) is not of this cluster, and there are too many such"
       }
     case (.introduction?, nil):
@@ -142,9 +142,9 @@ extension PeerLinks {
       known.introduction = proof
       return true
     }
-    let strangers = peers.others.filter { !membership.isMember($0.id) }
+    let strangers = peers.others.filter { !membership.belongs($0.id) }
     if strangers.count < PeerTable.strangersMax {
-      peers.add(hello, isMember: membership.isMember(hello.node)).introduction = proof
+      peers.add(hello, isMember: membership.belongs(hello.node)).introduction = proof
       return true
     }
     guard let old = strangers.first(where: { $0.outgoing == nil && $0.incoming == nil }) else { return false }
@@ -157,13 +157,13 @@ extension PeerLinks {
   // MARK: Whose seat it is
 
   /// The other side of a link is proven, or has its seat now, or this node has: the link becomes what it may be.
-  private func settle(_ id: LinkID, _ node: NodeID) {
+  private func judge(_ id: LinkID, _ node: NodeID) {
     guard let link = table[id], let greeting = link.greeting, greeting.isProven, let hello = greeting.hello else {
       return
     }
     guard node != me.id else { return metSelf(hello, on: link) }
     if membership.record(of: node)?.state == .removed {
-      sendVerdict(.removed, nil, on: id)
+      sendAnswer(.removed, nil, on: id)
       return close(id)
     }
     let verdict = SeatVerdict.judge(
@@ -174,23 +174,23 @@ extension PeerLinks {
         .warning,
         "another process has the identity of \(holder.name), which runs at \(holder.peerAddress): one at"
           + " \(hello.peerAddress) was told so and ends; its data is a copy")
-      sendVerdict(.superseded, holder, on: id)
+      sendAnswer(.superseded, holder, on: id)
       close(id)
-    case .wait: table[id]?.greeting?.isSettled = false
+    case .wait: table[id]?.greeting?.isJudged = false
     case .welcome:
-      table[id]?.greeting?.isSettled = true
-      guard hello.isSeated else { return sendVerdict(.welcome, nil, on: id) }
+      table[id]?.greeting?.isJudged = true
+      guard hello.isSeated else { return sendAnswer(.welcome, nil, on: id) }
       if seat.isTaken { establish(link, hello) }
     }
   }
 
   /// With each heartbeat: who had to wait is judged again.
-  func settleGreetings() {
+  func judgeGreetings() {
     for link in inOrder {
-      guard let greeting = link.greeting, greeting.isProven, !greeting.isSettled, let hello = greeting.hello,
+      guard let greeting = link.greeting, greeting.isProven, !greeting.isJudged, let hello = greeting.hello,
         hello.node != me.id
       else { continue }
-      settle(link.id, hello.node)
+      judge(link.id, hello.node)
     }
   }
 
@@ -199,7 +199,7 @@ extension PeerLinks {
     for link in inOrder {
       guard let greeting = link.greeting, greeting.isProven, let hello = greeting.hello else { continue }
       saySeated(on: link.id)
-      settle(link.id, hello.node)
+      judge(link.id, hello.node)
     }
   }
   /// Where the greeting could not say it; the other side has this node's proof.
@@ -210,9 +210,9 @@ extension PeerLinks {
   }
 
   /// As it is sent.
-  private enum Verdict: UInt8 { case welcome = 1, superseded = 2, removed = 3 }
+  private enum GreetingAnswer: UInt8 { case welcome = 1, superseded = 2, removed = 3 }
 
-  private func sendVerdict(_ verdict: Verdict, _ holder: Hello?, on link: LinkID) {
+  private func sendAnswer(_ verdict: GreetingAnswer, _ holder: Hello?, on link: LinkID) {
     var body = ByteBuffer(capacity: 64)
     body.append(verdict.rawValue)
     body.append(counted: holder?.name ?? "")
@@ -221,10 +221,10 @@ extension PeerLinks {
   }
 
   func receiveVerdict(_ reader: inout ByteReader, of node: NodeID, on link: Link) throws(MalformedBytes) {
-    let verdict = Verdict(rawValue: try reader.read())
+    let verdict = GreetingAnswer(rawValue: try reader.read())
     let name = try reader.readString()
     let address = try reader.readString()
-    let isTrusted = node == me.id || membership.topology == nil || membership.isMember(node)
+    let isTrusted = node == me.id || membership.topology == nil || membership.belongs(node)
     switch verdict {
     case .welcome:
       table[link.id]?.greeting?.isWelcome = true
@@ -253,7 +253,7 @@ extension PeerLinks {
     let isFirst = (me.life.incarnation, me.life.nonce) < (hello.life.incarnation, hello.life.nonce)
     let isNew = membership.cluster == 0 && hello.cluster == 0
     let isTold = seat.isTaken && (isNew ? isFirst : !hello.isSeated)
-    if isTold { sendVerdict(.superseded, peers.own.hello, on: link.id) }
+    if isTold { sendAnswer(.superseded, peers.own.hello, on: link.id) }
     if isTold || link.dialled == nil { close(link.id) }
   }
   private func isAlarmOfSelfDue(_ address: String) -> Bool {

@@ -4,7 +4,7 @@ import Protocol
 /// A link stands: both sides have proved who they are, and have their seats.
 extension PeerLinks {
   func establish(_ link: Link, _ hello: Hello) {
-    let peer = peers[hello.node] ?? peers.add(hello, isMember: membership.isMember(hello.node))
+    let peer = peers[hello.node] ?? peers.add(hello, isMember: membership.belongs(hello.node))
     table[link.id]?.peer = peer.index
     table[link.id]?.greeting = nil
     if peer.life != hello.life { takeSeat(hello, peer, on: link.id) }
@@ -75,35 +75,35 @@ extension PeerLinks {
   /// The directory has another topology: its members are dialled, and who runs elsewhere is told when it greets again.
   func directoryChanged() {
     guard let topology = membership.topology else { return }
-    if topology.member(me.id)?.state == .removed { return endAsRemoved() }
+    if topology.node(me.id)?.state == .removed { return endAsRemoved() }
     peers.own.hello.cluster = membership.cluster
-    for peer in peers { peer.isMember = membership.isMember(peer.id) }
-    for member in topology.members where member.state != .removed && (member.id != me.id || !seat.isTaken) {
-      dial(member.peerAddress)
+    for peer in peers { peer.isMember = membership.belongs(peer.id) }
+    for record in topology.nodes where record.state != .removed && (record.id != me.id || !seat.isTaken) {
+      dial(record.peerAddress)
     }
   }
   /// The directory knows a later life of a peer than the one that speaks here: that one is told when it greets again.
   func dropSuperseded() {
-    for member in membership.topology?.members ?? [] {
-      guard let peer = peers[member.id], peer.index != 0, peer.life != .none,
-        member.life.incarnation > peer.life.incarnation
+    for record in membership.topology?.nodes ?? [] {
+      guard let peer = peers[record.id], peer.index != 0, peer.life != .none,
+        record.life.incarnation > peer.life.incarnation
       else { continue }
       for link in [peer.outgoing, peer.incoming] {
-        if let link { close(link, because: "\(member.name) runs elsewhere: at \(member.peerAddress)") }
+        if let link { close(link, because: "\(record.name) runs elsewhere: at \(record.peerAddress)") }
       }
     }
   }
 
   /// What the directory is to be told now of this node, which life it is and where; nil: it knows, or it is not time, or this
   /// life is not the node.
-  func announcement() -> Member? {
-    guard let known = membership.topology?.member(me.id) else { return nil }
+  func announcement() -> NodeRecord? {
+    guard let known = membership.topology?.node(me.id) else { return nil }
     guard known.life.mayBeFollowed(by: me.life, after: me.predecessor) else {
       endAsCopy(of: known.name, at: known.peerAddress)
       return nil
     }
     let hello = peers.own.hello
-    var mine = Member(
+    var mine = NodeRecord(
       id: me.id, name: hello.name, region: hello.region, clientAddress: hello.clientAddress,
       peerAddress: hello.peerAddress, state: known.state == .joining ? .up : known.state, proof: known.proof)
     mine.life = me.life
@@ -116,7 +116,7 @@ extension PeerLinks {
 
   /// Nodes without a cluster that this one is linked to in both directions, so that others can dial them too: they join.
   /// - Parameter semantics: what the cluster has agreed on; a node that does not know it cannot join.
-  func newcomers(_ semantics: UInt8) -> [Member] {
+  func newcomers(_ semantics: UInt8) -> [NodeRecord] {
     guard seat.isTaken, membership.topology != nil else { return [] }
     return peers.others.compactMap { peer in
       guard peer.isConnected, !peer.isMember, peer.hello.cluster == 0, peer.hello.isSeated,
@@ -132,12 +132,12 @@ extension PeerLinks {
         }
         return nil
       }
-      var member = Member(
+      var record = NodeRecord(
         id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
         peerAddress: peer.hello.peerAddress, state: .joining, proof: proof)
       // It has its seat once it says so itself.
-      member.life = .none
-      return member
+      record.life = .none
+      return record
     }
   }
 

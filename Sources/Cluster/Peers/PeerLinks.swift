@@ -89,7 +89,7 @@ final class PeerLinks: Coordinator {
   func advance() {
     tryDials()
     closeStrangers()
-    settleGreetings()
+    judgeGreetings()
   }
 
   private func tryDials() {

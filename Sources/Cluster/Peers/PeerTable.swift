@@ -35,7 +35,7 @@ final class PeerTable {
     return peer.isConnected && !peer.isSilent(for: PeerTable.downAfter, now: now)
   }
   /// A peer that is in a cluster while this node is in none.
-  var member: Hello? { others.first { $0.isConnected && $0.hello.cluster != 0 }?.hello }
+  var nodeInCluster: Hello? { others.first { $0.isConnected && $0.hello.cluster != 0 }?.hello }
 
   func add(_ hello: Hello, isMember: Bool) -> Peer {
     let peer = Peer(id: hello.node, index: UInt32(table.count), hello: hello)

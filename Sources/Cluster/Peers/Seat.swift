@@ -7,7 +7,7 @@ import Base
 /// acknowledges or campaigns.
 ///
 /// Then it notes on its disk that its life has the seat, before anybody else counts on that: so only what is begun from this
-/// very directory can follow it. The directory records it too (`DirectoryMachine.Kind.member`), for peers that forget.
+/// very directory can follow it. The directory records it too (`DirectoryMachine.Kind.node`), for peers that forget.
 struct Seat {
   private(set) var isTaken = false
   /// It is on its way to the disk.
@@ -31,10 +31,10 @@ struct Seat {
     let welcoming = welcoming.union([me])
     let voters = topology.directoryVoters
     guard voters.count(where: welcoming.contains) * 2 > voters.count else { return false }
-    let isWaitedFor = topology.members.contains { member in
+    let isWaitedFor = topology.nodes.contains { record in
       // This node itself may run where it ran before.
-      if member.id == me { return member.peerAddress != address }
-      return member.state != .removed && !welcoming.contains(member.id)
+      if record.id == me { return record.peerAddress != address }
+      return record.state != .removed && !welcoming.contains(record.id)
     }
     return !isWaitedFor || now - since >= Seat.patience
   }
@@ -63,7 +63,7 @@ enum SeatVerdict: Equatable {
   ///   - greetedAt: when the life had proved who it is, on the monotonic clock.
   ///   - peer: what is known of the life that has the seat here; nil: nothing.
   ///   - record: the directory's.
-  static func judge(_ hello: Hello, greetedAt: UInt64, peer: Peer?, record: Member?, now: Moment) -> SeatVerdict {
+  static func judge(_ hello: Hello, greetedAt: UInt64, peer: Peer?, record: NodeRecord?, now: Moment) -> SeatVerdict {
     var holder = peer?.hello ?? hello
     var known = peer?.life ?? .none
     if let record, record.life.incarnation > known.incarnation {

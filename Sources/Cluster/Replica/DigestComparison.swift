@@ -10,7 +10,7 @@ struct StateDigest: Equatable, Sendable {
 /// Whether a shard's replicas have come to the same state at the same index (invariant: they must). Kept by the leader, which
 /// hears each follower's digests; the last few indices are remembered. O(remembered) a report.
 struct DigestComparison {
-  enum Verdict: Equatable {
+  enum Comparison: Equatable {
     /// Nothing differs, as far as has been heard.
     case agreement
     /// Some differ, and no majority agrees yet on what is right.
@@ -24,7 +24,7 @@ struct DigestComparison {
   private var rows: [(index: LogIndex, reports: [(node: NodeID, digest: StateDigest)])] = []
 
   /// Takes a report in. Each node reports an index once in its life; a later report replaces the former.
-  mutating func note(_ digest: StateDigest, at index: LogIndex, of node: NodeID, voters: [NodeID]) -> Verdict {
+  mutating func note(_ digest: StateDigest, at index: LogIndex, of node: NodeID, voters: [NodeID]) -> Comparison {
     var place = rows.firstIndex { $0.index == index }
     if place == nil {
       if rows.count == DigestComparison.remembered { rows.removeFirst() }

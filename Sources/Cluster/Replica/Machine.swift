@@ -49,7 +49,7 @@ protocol Machine: AnyObject {
   /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
-  /// Some of the deliveries that are not settled; the next call goes on behind them.
+  /// Some of the deliveries that are not acknowledged; the next call goes on behind them.
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
   /// Freezes the state for a writer on another thread.
   func beginSnapshot() -> MachineSnapshot
@@ -160,9 +160,9 @@ struct ReplicaOutbox {
   /// By edge.
   var results: [EdgeResults] = []
   /// Walks through the journal, and who waits for them.
-  var queries: [(origin: Origin, query: JournalQuery)] = []
+  var queries: [(replyTo: ReplyTo, query: JournalQuery)] = []
   /// Repeated requests: where their first answer stands.
-  var repeats: [(origin: Origin, position: JournalPosition)] = []
+  var repeats: [(replyTo: ReplyTo, position: JournalPosition)] = []
   var refusals: [(edge: UInt32, epoch: UInt32, message: UInt64, leader: NodeID)] = []
   var doubts: [(edge: UInt32, epoch: UInt32, leader: NodeID)] = []
   var deliveries: [Delivery] = []
@@ -182,8 +182,8 @@ struct ReplicaOutbox {
   var isSucceeded = false
 
   @inline(__always)
-  mutating func result(_ shard: ShardID, _ origin: Origin, _ reply: UnsafeRawBufferPointer) {
-    while results.count <= Int(origin.edge) { results.append(EdgeResults()) }
-    results[Int(origin.edge)].append(shard, origin.sequence, reply)
+  mutating func result(_ shard: ShardID, _ replyTo: ReplyTo, _ reply: UnsafeRawBufferPointer) {
+    while results.count <= Int(replyTo.edge) { results.append(EdgeResults()) }
+    results[Int(replyTo.edge)].append(shard, replyTo.sequence, reply)
   }
 }

@@ -3,12 +3,12 @@ import Ledger
 import Raft
 
 /// Who waits for the answer to a command or a query: an edge (this node or a peer) and the sequence number there.
-public struct Origin: BitwiseCopyable, Sendable {
+public struct ReplyTo: BitwiseCopyable, Sendable {
   /// The peer's index at this node; 0 is this node itself.
   package var edge: UInt32
   package var sequence: UInt64
   /// Nobody: a tick, a delivery, a catalogue change on its way through the shards.
-  static let nobody = Origin(edge: .max, sequence: 0)
+  static let nobody = ReplyTo(edge: .max, sequence: 0)
   var isNobody: Bool { edge == .max }
 }
 
@@ -124,20 +124,20 @@ final class Replica {
       let sequence = try reader.read(UInt64.self)
       let flags = EdgeItem.Flags(rawValue: try reader.read())
       let envelope = try Envelope.next(&reader)
-      let origin = Origin(edge: edge, sequence: sequence)
+      let replyTo = ReplyTo(edge: edge, sequence: sequence)
       if isReplaying {
         if flags.contains(.marker) { _ = try reader.read(Int64.self) }
-        refuseWhileReplaying(origin)
+        refuseWhileReplaying(replyTo)
         continue
       }
       if flags.contains(.marker) {
-        addMarker(envelope, at: Stamp(microseconds: try reader.read()), origin)
+        addMarker(envelope, at: Stamp(microseconds: try reader.read()), replyTo)
       } else if isShedding, !flags.contains(.query),
         let reason = shedding.reason({ machine.grows(by: envelope) })
       {
-        shed(envelope, origin, because: reason)
+        shed(envelope, replyTo, because: reason)
       } else {
-        add(envelope, flags, origin)
+        add(envelope, flags, replyTo)
       }
     }
   }
@@ -149,36 +149,36 @@ final class Replica {
   }
 
   @inline(__always)
-  func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ origin: Origin) {
-    if flags.contains(.query) { return gather.add(query: envelope, for: origin) }
-    guard gather.add(command: envelope, for: origin, within: limits.gatherBytes) else {
+  func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ replyTo: ReplyTo) {
+    if flags.contains(.query) { return gather.add(query: envelope, for: replyTo) }
+    guard gather.add(command: envelope, for: replyTo, within: limits.gatherBytes) else {
       reply.buffer.removeAll()
       reply.error(.busy, "shard \(shard.rawValue) has too much waiting; nothing was done")
-      outbox.result(shard, origin, reply.buffer.bytes)
+      outbox.result(shard, replyTo, reply.buffer.bytes)
       return
     }
     if gather.byteCount >= limits.entryBytes { propose() }
   }
 
   /// A command that is not taken, unless it came before and was answered.
-  private func shed(_ envelope: UnsafeRawBufferPointer, _ origin: Origin, because reason: String) {
+  private func shed(_ envelope: UnsafeRawBufferPointer, _ replyTo: ReplyTo, because reason: String) {
     reply.buffer.removeAll()
     switch machine.answered(envelope) {
-    case .stands(let position): return outbox.repeats.append((origin, position))
+    case .stands(let position): return outbox.repeats.append((replyTo, position))
     case .factsWanted: reply.factsWanted()
     case .none: reply.error(.busy, reason)
     }
-    outbox.result(shard, origin, reply.buffer.bytes)
+    outbox.result(shard, replyTo, reply.buffer.bytes)
   }
 
   /// Nothing is proposed before all that was found is applied, and that takes long.
-  private func refuseWhileReplaying(_ origin: Origin) {
+  private func refuseWhileReplaying(_ replyTo: ReplyTo) {
     reply.buffer.removeAll()
     let waiting = applying.backlog.commands
     reply.error(
       .unavailable,
       "shard \(shard.rawValue) applies what its log has first, some \(waiting) commands; nothing was done")
-    outbox.result(shard, origin, reply.buffer.bytes)
+    outbox.result(shard, replyTo, reply.buffer.bytes)
   }
 
   /// A command that nobody waits for: a delivery, a tick, a catalogue change. False if this replica does not lead.
@@ -198,7 +198,7 @@ final class Replica {
   }
 
   func propose() {
-    guard !gather.origins.isEmpty, hasTakenOver else { return }
+    guard !gather.repliesTo.isEmpty, hasTakenOver else { return }
     let stamp = gather.stamp(after: max(leading.lastStamp, machine.lastStamp), clock: clock.own)
     gather.seal(at: stamp, over: clock.earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
     do {
@@ -236,7 +236,7 @@ final class Replica {
     if isLeader != leading.isLeading { leadershipChanged() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
-      if !gather.origins.isEmpty {
+      if !gather.repliesTo.isEmpty {
         if mayPropose { propose() }
       } else {
         startReadRound()

@@ -7,7 +7,7 @@ extension ShardDesk {
   func proposeDue(_ leaders: some KnowsLeaders) {
     raiseSemantics()
     driveGroups(leaders)
-    // What settling a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
+    // What acknowledging a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
     let patience = max(configuration.deliveryInterval, 4 * peers.longestTrip(now: now))
     for replica in replicas where replica.isLeader {
       if replica.shard == .directory {
@@ -51,7 +51,7 @@ extension ShardDesk {
 
   // MARK: Semantics
 
-  // When newer semantics begin (see `Semantics`): every node says in its greeting which it knows. Once all members of the
+  // When newer semantics begin (see `Semantics`): every node says in its greeting which it knows. Once all nodes of the
   // cluster are in reach and know newer ones, the directory's leader logs that; whoever leads a shard follows.
   /// With each look at what is due.
   private func raiseSemantics() {
@@ -67,11 +67,11 @@ extension ShardDesk {
     }
   }
 
-  /// The newest that all members know; nil while one of them is not in reach.
+  /// The newest that all nodes know; nil while one of them is not in reach.
   private var commonSemantics: UInt8? {
     var common = configuration.semantics
-    for member in membership.topology?.members ?? [] where member.state != .removed && member.id != peers.id {
-      guard let peer = peers[member.id], peer.isConnected else { return nil }
+    for record in membership.topology?.nodes ?? [] where record.state != .removed && record.id != peers.id {
+      guard let peer = peers[record.id], peer.isConnected else { return nil }
       common = min(common, peer.hello.semantics)
     }
     return membership.topology == nil ? nil : common

@@ -78,29 +78,29 @@ final class SnapshotDesk: Coordinator {
   func linkOpened(_ id: LinkID, request: UInt64) -> Bool { sender.linkOpened(id, request: request) }
   func linkFailed(request: UInt64) {
     sender.linkFailed(request: request, &turn.out)
-    settleTransfers()
+    endTransfers()
   }
   func linkClosed(_ id: LinkID) {
     sender.linkClosed(id, &turn.out)
     arrivals.drop(on: id, &turn.out)
-    settleTransfers()
+    endTransfers()
   }
   func linkReady(_ id: LinkID) { sender.linkReady(id, &turn.out) }
   func linkDrained(_ id: LinkID) { sender.linkDrained(id, &turn.out) }
   func endTransfers(to node: NodeID, but link: LinkID) {
     sender.endTransfers(to: node, but: link, &turn.out)
-    settleTransfers()
+    endTransfers()
   }
   /// A replica has left: nothing of it is sent, and nothing is taken for it.
   func endTransfers(of shard: ShardID) {
     for link in arrivals.links(bringing: shard) { closeArrival(on: link) }
     sender.endTransfers(of: shard, &turn.out)
-    settleTransfers()
+    endTransfers()
   }
   /// With each tick.
   func advance() {
     sender.advance(now: now.monotonic, &turn.out)
-    settleTransfers()
+    endTransfers()
   }
   private func closeArrival(on link: LinkID) {
     arrivals.drop(on: link, &turn.out)
@@ -108,8 +108,8 @@ final class SnapshotDesk: Coordinator {
   }
 
   /// Does what the sender's last calls ask for.
-  private func settleTransfers() {
-    for outcome in sender.takeOutcomes() {
+  private func endTransfers() {
+    for outcome in sender.takeEvents() {
       switch outcome {
       case .wholeWanted(let shard):
         if let replica = replicas[shard] { takeWholeSoon(of: replica) }
@@ -148,7 +148,7 @@ final class SnapshotDesk: Coordinator {
     case .written(let number): arrivals.written(number, membership.header, &turn.out)
     case .installed(let number, let loaded): installed(number, loaded)
     }
-    settleTransfers()
+    endTransfers()
   }
 
   /// A snapshot is durable here and read.
@@ -189,7 +189,7 @@ final class SnapshotDesk: Coordinator {
       if !arrivals.done(on: link, &turn.out) { sender.done(on: link, &turn.out) }
     default: break
     }
-    settleTransfers()
+    endTransfers()
   }
 
   private func receiveOffer(

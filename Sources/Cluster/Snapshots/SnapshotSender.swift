@@ -18,7 +18,7 @@ struct SnapshotSender {
   static let installTimeout: UInt64 = 600_000_000
 
   /// What the node is to do next, in this order.
-  enum Outcome {
+  enum Event {
     /// What is on disk will not do: a whole one is to be taken soon.
     case wholeWanted(ShardID)
     case offered(ShardID)
@@ -27,7 +27,7 @@ struct SnapshotSender {
 
   /// By their numbers, which no transfer of this node's life shares.
   private(set) var transfers: [UInt64: OutgoingTransfer] = [:]
-  private var outcomes: [Outcome] = []
+  private var events: [Event] = []
   /// Bytes that may be sent now.
   private(set) var allowance = 0
   private var refilledAt: UInt64 = 0
@@ -39,10 +39,10 @@ struct SnapshotSender {
     self.bytesPerSecond = bytesPerSecond
   }
 
-  mutating func takeOutcomes() -> [Outcome] {
-    if outcomes.isEmpty { return [] }
-    defer { outcomes.removeAll() }
-    return outcomes
+  mutating func takeEvents() -> [Event] {
+    if events.isEmpty { return [] }
+    defer { events.removeAll() }
+    return events
   }
 
   func isSending(_ shard: ShardID, to peer: NodeID) -> Bool {
@@ -150,11 +150,11 @@ struct SnapshotSender {
     guard let transfer = transfers[number], let link = transfer.link else { return }
     guard file.index >= transfer.afterIndex else {
       // What is on disk is too old: a newer one is taken, and this is tried again.
-      outcomes.append(.wholeWanted(file.shard))
+      events.append(.wholeWanted(file.shard))
       end(number, failure: "it is older than the log's start, another is taken", level: .info, &out)
       return
     }
-    outcomes.append(.offered(file.shard))
+    events.append(.offered(file.shard))
     transfers[number]?.index = file.index
     transfers[number]?.byteCount = file.byteCount
     transfers[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
@@ -223,11 +223,11 @@ struct SnapshotSender {
   /// would send the same.
   mutating func rotten(_ number: UInt64, _ shard: ShardID, _ reason: String, _ out: inout NodeOutput) {
     out.log(.error, "CORRUPT \(reason); another snapshot is taken; look after the disk")
-    outcomes.append(.wholeWanted(shard))
+    events.append(.wholeWanted(shard))
     end(number, failure: "the disk", &out)
   }
   mutating func wholeWanted(_ number: UInt64, _ shard: ShardID, _ out: inout NodeOutput) {
-    outcomes.append(.wholeWanted(shard))
+    events.append(.wholeWanted(shard))
     end(number, failure: "the newest has changes only, a whole one is taken", level: .info, &out)
   }
   mutating func failed(_ number: UInt64, _ out: inout NodeOutput) { end(number, failure: "the disk", &out) }
@@ -277,7 +277,7 @@ struct SnapshotSender {
     if failure != nil, case .installing = transfer.phase {
       out.jobs.append(.transfer(.verifySent(number, shard: transfer.shard)))
     }
-    outcomes.append(.ended(transfer, succeeded: failure == nil))
+    events.append(.ended(transfer, succeeded: failure == nil))
     if let failure { out.log(level, "a snapshot was not sent shard=\(transfer.shard.rawValue): \(failure)") }
   }
 }

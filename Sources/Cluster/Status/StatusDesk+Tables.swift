@@ -5,40 +5,40 @@ import Protocol
 extension StatusDesk {
   /// `CLUSTER NODES`.
   func nodes(_ leaders: some KnowsLeaders, into reply: inout ReplyWriter) {
-    var rows: [(member: Member, state: String)] = []
-    for member in membership.topology?.members ?? [] {
-      let state = member.state == .up ? (peers.isUp(member.id, now: now) ? "up" : "down") : member.state.word
-      rows.append((member, state))
+    var rows: [(record: NodeRecord, state: String)] = []
+    for record in membership.topology?.nodes ?? [] {
+      let state = record.state == .up ? (peers.isUp(record.id, now: now) ? "up" : "down") : record.state.word
+      rows.append((record, state))
     }
-    for peer in peers where membership.topology?.member(peer.id) == nil {
+    for peer in peers where membership.topology?.node(peer.id) == nil {
       guard peer.index == 0 || peer.isConnected else { continue }
       rows.append(
         (
-          Member(
+          NodeRecord(
             id: peer.id, name: peer.hello.name, region: peer.hello.region, clientAddress: peer.hello.clientAddress,
             peerAddress: peer.hello.peerAddress, state: .joining), "joining"
         ))
     }
-    rows.sort { ($0.member.name, $0.member.id) < ($1.member.name, $1.member.id) }
+    rows.sort { ($0.record.name, $0.record.id) < ($1.record.name, $1.record.id) }
     reply.array(count: rows.count)
-    for (member, state) in rows {
+    for (record, state) in rows {
       reply.record()
-      reply.field(.node, member.name)
-      reply.field(.name, member.name)
-      reply.field(.region, member.region)
-      reply.field(.address, member.clientAddress)
+      reply.field(.node, record.name)
+      reply.field(.name, record.name)
+      reply.field(.region, record.region)
+      reply.field(.address, record.clientAddress)
       reply.field(.state, state)
       reply.field(
         .leaders,
         Int64(
           (membership.topology?.shards ?? []).filter {
-            leaders.leader(of: $0.shard).node == member.id && leaders.isLed($0.shard)
+            leaders.leader(of: $0.shard).node == record.id && leaders.isLed($0.shard)
           }.count
         ))
-      reply.field(.replicas, Int64((membership.topology?.shards ?? []).filter { $0.voters.contains(member.id) }.count))
-      reply.field(.id, member.id.hex)
-      reply.field(.warnings, peers.isNameShared(member.name, membership) ? "same-name" : "none")
-      diskFields(of: peers[member.id], into: &reply)
+      reply.field(.replicas, Int64((membership.topology?.shards ?? []).filter { $0.voters.contains(record.id) }.count))
+      reply.field(.id, record.id.hex)
+      reply.field(.warnings, peers.isNameShared(record.name, membership) ? "same-name" : "none")
+      diskFields(of: peers[record.id], into: &reply)
     }
   }
 
@@ -77,15 +77,15 @@ extension StatusDesk {
 
   /// `CLUSTER STATUS`.
   func status(_ standing: Standing, _ leaders: some KnowsLeaders, into reply: inout ReplyWriter) {
-    let members = membership.topology?.members.filter { $0.state != .removed } ?? []
-    let up = members.filter { peers.isUp($0.id, now: now) }.count
+    let nodes = membership.topology?.nodes.filter { $0.state != .removed } ?? []
+    let up = nodes.filter { peers.isUp($0.id, now: now) }.count
     let shards = membership.topology?.shards ?? []
     let led = shards.filter { leaders.isLed($0.shard) }.count
     watchHealth(standing, leaders)
     reply.record()
     reply.field(.cluster, membership.cluster == 0 ? "none" : membership.clusterName)
     reply.field(
-      .nodes, Int64(max(members.count, membership.cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : 0)))
+      .nodes, Int64(max(nodes.count, membership.cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : 0)))
     reply.field(.up, Int64(membership.cluster == 0 ? peers.filter(\.isConnectedOrSelf).count : up))
     reply.field(.shards, Int64(shards.count))
     reply.field(.leaders, Int64(led))
@@ -117,10 +117,10 @@ extension StatusDesk {
 
   /// What this node is to the cluster.
   private func stateWord(_ standing: Standing) -> String {
-    if let known = membership.topology?.member(peers.id) {
+    if let known = membership.topology?.node(peers.id) {
       return standing.isSeated ? known.state.word : "starting"
     }
-    if membership.cluster == 0, peers.member != nil { return "joining" }
+    if membership.cluster == 0, peers.nodeInCluster != nil { return "joining" }
     return standing.isPromised ? "promised" : "new"
   }
 }

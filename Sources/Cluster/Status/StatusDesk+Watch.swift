@@ -22,17 +22,19 @@ extension StatusDesk {
   /// Empty if this node finds nothing wrong.
   private func reasonsNotHealthy(_ standing: Standing, _ leaders: some KnowsLeaders) -> [String] {
     guard membership.cluster != 0 else {
-      return [peers.member == nil ? "there is no cluster yet (tally init)" : "this node has not joined the cluster yet"]
+      return [
+        peers.nodeInCluster == nil ? "there is no cluster yet (tally init)" : "this node has not joined the cluster yet"
+      ]
     }
     var reasons: [String] = []
-    let members = membership.topology?.members.filter { $0.state != .removed } ?? []
+    let nodes = membership.topology?.nodes.filter { $0.state != .removed } ?? []
     if !standing.hasBegun { reasons.append("this node has not begun with the cluster yet") }
     if !standing.isSeated {
       reasons.append("this node is starting: a majority of the directory's voters has yet to agree that it is the node")
     }
     reasons += StatusDesk.named(
-      members.filter { !peers.isUp($0.id, now: now) }.map { "\($0.name) is down" }, "nodes are down")
-    let strangers = members.filter {
+      nodes.filter { !peers.isUp($0.id, now: now) }.map { "\($0.name) is down" }, "nodes are down")
+    let strangers = nodes.filter {
       peers.isUp($0.id, now: now) && $0.id != peers.id && peers[$0.id]?.cluster != membership.cluster
     }
     reasons += StatusDesk.named(

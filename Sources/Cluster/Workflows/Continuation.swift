@@ -33,7 +33,7 @@ struct FormerSearch {
   var former: [UInt8] { resolved.first?.former[next] ?? [] }
 }
 
-extension Origin {
+extension ReplyTo {
   /// This node itself: the sequence is a continuation's number.
   static let ownEdge = UInt32.max - 1
 }

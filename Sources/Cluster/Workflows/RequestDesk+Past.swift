@@ -23,7 +23,7 @@ extension RequestDesk {
   /// A shard's answer to a request is that it wants facts.
   func factsWanted(_ stream: EdgeStream, _ sequence: UInt64) {
     let command = stream.command(of: sequence)
-    guard let item = stream.settle(sequence) else { return }
+    guard let item = stream.complete(sequence) else { return }
     var request = PastRequest(owner: item.owner, shard: stream.shard, command: command)
     if item.flags.contains(.continuation) {
       guard case .past(let known)? = workflows.step(item.owner.slot) else { return }

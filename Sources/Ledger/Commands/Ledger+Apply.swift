@@ -80,7 +80,7 @@ extension Ledger {
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
     case .cardRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .marker, .delivery, .verdict, .settled, .birth: return try decideInner(call, &reply)
+    case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth: return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .health, .hello, .auth, .clientSetInfo,
@@ -104,7 +104,7 @@ extension Ledger {
         return .replied
       case .delivery: return try applyDelivery(call, &reader, &reply)
       case .verdict: return try applyVerdict(call, &reader, &reply)
-      case .settled: return try applySettled(&reader)
+      case .acknowledged: return try applyAcknowledged(&reader)
       default: return try applyBirth(&reader)
       }
       return .silent

@@ -74,9 +74,7 @@ struct ChangeRecord {
       if bytes.count <= ChangeRecord.longestFolded { buffer.append(field: 5, bytes.bytes) }
     }
     buffer.appendEndOfFields()
-    let end = buffer.count
-    buffer.patch(UInt32(end - start), at: start + 4)
-    buffer.patch(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer.bytes[start + 4..<end])), at: start)
+    buffer.endRecord(start)
   }
   /// Throws if it is cut, or fails the checksum.
   init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {

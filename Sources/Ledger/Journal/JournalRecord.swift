@@ -167,9 +167,7 @@ struct JournalRecord {
       }
     }
     if hasLink { buffer.append(previousOfAccount.rawValue) }
-    let end = buffer.count
-    buffer.patch(UInt32(end - start), at: start + 4)
-    buffer.patch(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer.bytes[start + 4..<end])), at: start)
+    buffer.endRecord(start)
   }
 
   /// Reads the record that `bytes` begin with. Throws if they are cut or fail the checksum.
@@ -295,5 +293,16 @@ struct JournalRecord {
     if kind == .transferIn { reply.field(.from, other) }
     if expires != .zero { reply.field(.expires, expires) }
     if effective != .zero { reply.field(.effective, effective) }
+  }
+}
+
+extension ByteBuffer {
+  /// Ends a record of a journal, of a shard's or the directory's, that begins at `start` with room for its checksum and its
+  /// length (u32 each).
+  @inline(__always)
+  mutating func endRecord(_ start: Int) {
+    let end = count
+    patch(UInt32(end - start), at: start + 4)
+    patch(CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[start + 4..<end])), at: start)
   }
 }

@@ -10,7 +10,7 @@ struct TransactionSearch: Sendable {
   /// How far the one that is left was read.
   private var offset: UInt64 = 0
 
-  enum Outcome {
+  enum Finding {
     case unfinished
     /// A number that an inner step took, which no record shows.
     case nowhere
@@ -28,7 +28,7 @@ struct TransactionSearch: Sendable {
 
   mutating func run<Source>(
     _ reader: inout JournalRecordReader<Source>, steps allowed: Int
-  ) throws -> Outcome {
+  ) throws -> Finding {
     var left = allowed
     while low < high {
       guard left > 0 else { return .unfinished }

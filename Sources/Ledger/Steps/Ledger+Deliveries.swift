@@ -3,12 +3,12 @@ import Vocabulary
 
 // What one shard asks of another. The source keeps the step in its outbox until the verdict is recorded; the destination
 // applies it once (a delivery is a request id like any other, kept as long as those) and keeps the verdict in its inbox
-// until the source has said that it is settled. Every message may come twice or late. What a step says and does is a type's
+// until the source has said that it has taken the verdict in. Every message may come twice or late. What a step says and does is a type's
 // (`ShardStep`); nothing here knows one.
 //
 //     delivery  from u64, step u8, kind u8, then what the step of that kind says (`ShardStep.append`)
 //     verdict   from u64, step u8, code u8, which u8, the destination's slot u16
-//     settled   from u64, step u8, and in the header the slot of the destination
+//     acknowledged from u64, step u8, and in the header the slot of the destination
 
 /// Where among the records of deliveries the next are to be looked for. The same on every replica.
 public struct DeliveryPlaces: Sendable {
@@ -90,7 +90,7 @@ extension Ledger {
       newDeliveries.append(verdict(of: tables.inbox.read(number).pointee))
       return .silent
     }
-    // Settled long ago: the source knows the verdict.
+    // Acknowledged long ago: the source knows the verdict.
     let key = deliveryKey(from, step, call.slot)
     if hasSeen(key) { return .silent }
     guard let type = steps.find(kind) else { throw MalformedBytes("a delivery of unknown kind") }
@@ -138,7 +138,7 @@ extension Ledger {
       command: buffer.array)
   }
 
-  mutating func applySettled(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
+  mutating func applyAcknowledged(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     let rawTransaction: UInt64 = try reader.read()
     let step: UInt8 = try reader.read()
     try reader.finish()
@@ -184,11 +184,11 @@ extension Ledger {
   }
   private func settlement(_ from: TransactionID, _ step: UInt8, to: Slot) -> Delivery {
     var buffer = ByteBuffer(capacity: 64)
-    let start = Command.begin(&buffer, .settled, to)
+    let start = Command.begin(&buffer, .acknowledged, to)
     buffer.append(from.rawValue)
     buffer.append(step)
     Command.end(&buffer, start)
-    return Delivery(from: from, step: step, kind: .settled, to: to, stamp: now, command: buffer.array)
+    return Delivery(from: from, step: step, kind: .acknowledged, to: to, stamp: now, command: buffer.array)
   }
   /// Ends the request of a step that is done, or keeps its refusal, or forgets it: by what was written since `start`.
   mutating func answer(
@@ -210,7 +210,7 @@ extension Ledger {
     newDeliveries = []
     return taken
   }
-  /// What is not settled: what a new leader sends again, and any leader now and then. Up to `limit` of what this shard has
+  /// What is not acknowledged: what a new leader sends again, and any leader now and then. Up to `limit` of what this shard has
   /// sent, and as many verdicts on what others have: neither waits for the other. The next call goes on behind them.
   /// O(limit + places without any, of which `64 * limit` at most are looked at).
   public func openDeliveries(from places: inout DeliveryPlaces, limit: Int, _ body: (Delivery) -> Void) {

@@ -1,7 +1,7 @@
 import Base
 
 /// What one shard asks of another, as a type: what it says, what the destination does, what becomes of the verdict. A new one is
-/// its file and a line of `StepTable.all`; that it is kept, sent again, applied once, settled and checked follows.
+/// its file and a line of `StepTable.all`; that it is kept, sent again, applied once, acknowledged and checked follows.
 protocol ShardStep: SendableMetatype {
   typealias Bytes = UnsafeRawBufferPointer
   /// They stand in logs and in the outbox: for ever.

@@ -28,7 +28,7 @@ extension RaftGroup {
     case .preVote, .preVoteReply, .vote, .voteReply: learnCommit(message)
     default: break
     }
-    guard settleTerm(message) else { return }
+    guard adoptTerm(message) else { return }
     switch message.kind {
     case .preVote, .vote: answerVote(message)
     case .preVoteReply, .voteReply: takeVoteReply(message)
@@ -53,7 +53,7 @@ extension RaftGroup {
     return true
   }
   /// Compares a message's term with ours (Raft §5.1). False: there is no more to do.
-  private mutating func settleTerm(_ message: Message) -> Bool {
+  private mutating func adoptTerm(_ message: Message) -> Bool {
     let isRequestForVote = message.kind == .preVote || message.kind == .vote
     if isRequestForVote, message.term > term, isLeaderAlive, !message.force {
       if message.kind == .preVote {

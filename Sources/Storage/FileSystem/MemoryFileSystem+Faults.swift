@@ -152,7 +152,7 @@ extension MemoryFileSystem {
     gate.withLock { _ in
       let inode = names[path] ?? MemoryInode()
       inode.data = bytes
-      inode.settle()
+      inode.becomeDurable()
       names[path] = inode
       durableNames[path] = inode
       count()
@@ -263,7 +263,7 @@ extension MemoryFileSystem {
         let twin = MemoryInode()
         twin.data = inode.data
         twin.isNamed = true
-        twin.settle()
+        twin.becomeDurable()
         other.names[path] = twin
       }
       other.durableNames = other.names

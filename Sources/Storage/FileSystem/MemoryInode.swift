@@ -17,7 +17,7 @@ final class MemoryInode: @unchecked Sendable {
 
   var rememberedSectors: Int { undo.count }
 
-  func settle() {
+  func becomeDurable() {
     durableSize = data.count
     undo.removeAll(keepingCapacity: true)
     hasLost = false
@@ -108,7 +108,7 @@ final class MemoryInode: @unchecked Sendable {
       }
     }
     if data.count > size { data.removeLast(data.count - size) }
-    settle()
+    becomeDurable()
   }
 
   /// Puts back 512 bytes of a sector; zeros where it had none.

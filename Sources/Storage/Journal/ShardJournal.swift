@@ -26,7 +26,7 @@ final class ShardJournal {
   private var isDirty = false
   /// False until what was found when this was opened is known to be durable, bytes and names: an earlier process, or this
   /// one before an error, may have written it and not come to the sync.
-  private var isSettled = true
+  private var isKnownDurable = true
   /// Blocks to be written at once; the last block of the segment is the first here.
   private let staging = AlignedBuffer(capacity: ShardJournal.stagingBlocks * JournalFormat.blockBytes)
   private static let stagingBlocks = 64
@@ -38,7 +38,7 @@ final class ShardJournal {
     self.pool = pool
     startBlock(0)
     guard try fileSystem.exists(directory) else { return }
-    isSettled = false
+    isKnownDurable = false
     let names = try fileSystem.list(directory)
     let segments = names.compactMap { $0.hasSuffix(".jnl") ? UInt32($0.dropLast(4), radix: 16) : nil }
     for (i, number) in segments.enumerated() {
@@ -144,11 +144,11 @@ final class ShardJournal {
   /// segment is synced before it is sealed.
   func sync() throws(StorageError) {
     guard let file else { return }
-    if !isSettled {
+    if !isKnownDurable {
       try pool.use(file).sync()
       try fileSystem.syncDirectory(directory)
       try fileSystem.syncDirectory(SystemFileSystem.parent(of: directory))
-      isSettled = true
+      isKnownDurable = true
     } else if isDirty {
       try pool.use(file).syncData()
     }

@@ -11,7 +11,7 @@ extension VerbSpec {
       summary: "Its reply is the shard's audit record at this entry."),
     .init(.delivery, "DELIVERY", summary: "From another shard, or this one: do your part of that transaction."),
     .init(.verdict, "VERDICT", summary: "The answer to a delivery."),
-    .init(.settled, "SETTLED", summary: "The verdict has been recorded; it need not be kept any more."),
+    .init(.acknowledged, "ACKNOWLEDGED", summary: "The verdict has been recorded; it need not be kept any more."),
     .init(
       .birth, "BIRTH", traits: .ofShard,
       summary: "The cluster's key, and the slots that the shard owns: the first command of its log."),

@@ -112,12 +112,12 @@ private func entry(_ index: UInt64, commands: UInt32 = 2) -> LogEntry {
     var outbox = ReplicaOutbox()
     let position = JournalPosition(journal: ShardID(1), segment: 1, offset: 0)
     for sequence in 1...2 as ClosedRange<UInt64> {
-      outbox.repeats.append((Origin(edge: 0, sequence: sequence), position))
+      outbox.repeats.append((ReplyTo(edge: 0, sequence: sequence), position))
       open.keep(&outbox)
       #expect(outbox.repeats.isEmpty)
     }
-    outbox.repeats.append((Origin(edge: 0, sequence: 9), position))
+    outbox.repeats.append((ReplyTo(edge: 0, sequence: 9), position))
     open.release(into: &outbox)
-    #expect(outbox.repeats.map(\.origin.sequence) == [9, 1, 2])
+    #expect(outbox.repeats.map(\.replyTo.sequence) == [9, 1, 2])
   }
 }

@@ -41,7 +41,7 @@ private final class Beginner {
     }
     return kept
   }
-  func settle() {
+  func quiesce() {
     for event in beginning.takeEvents() {
       switch event {
       case .begin(let topology):
@@ -61,7 +61,7 @@ private final class Beginner {
     turn.now.monotonic += microseconds
     for peer in peers.others where peer.isConnected { peer.lastHeard = turn.now.monotonic }
     beginning.advance()
-    settle()
+    quiesce()
   }
   /// What peers are told, by kind; and no more.
   func said(to id: UInt64) -> [PeerMessageKind] {
@@ -81,12 +81,12 @@ private final class Beginner {
     var reader = ByteReader(body.bytes)
     let peer = try #require(peers[NodeID(id)])
     try beginning.receive(kind, &reader, from: peer, mayBegin: membership.cluster == 0 && !hasDirectory)
-    settle()
+    quiesce()
   }
   func initialise(_ shards: Int = 1) {
     beginning.initialise(
       owner, ClusterFigures(shards: shards, replicas: 3, allowSingleRegion: false), isTrial: false)
-    settle()
+    quiesce()
   }
 }
 

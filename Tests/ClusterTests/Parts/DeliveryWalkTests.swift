@@ -3,7 +3,7 @@ import Testing
 @testable import Cluster
 @testable import Ledger
 
-/// How a leader goes over the deliveries that are not settled.
+/// How a leader goes over the deliveries that are not acknowledged.
 @Suite struct DeliveryWalkTests {
   private var walk = DeliveryWalk()
 

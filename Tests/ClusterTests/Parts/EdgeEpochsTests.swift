@@ -8,7 +8,7 @@ import Testing
 
   private mutating func receive(
     _ message: UInt64, of epoch: UInt32 = 5, from edge: UInt32 = 1, isOpen: Bool = true
-  ) -> EdgeEpochs.Verdict {
+  ) -> EdgeEpochs.Admission {
     edges.receive(message, of: epoch, from: edge, isOpen: isOpen)
   }
 

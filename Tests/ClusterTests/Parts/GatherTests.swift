@@ -10,7 +10,7 @@ private func at(_ microseconds: Int64) -> Stamp { Stamp(microseconds: microsecon
 /// Commands and queries on their way into one entry.
 @Suite struct GatherTests {
   private func add(_ bytes: [UInt8], _ sequence: UInt64, to gather: inout Gather, within limit: Int = 1_000) -> Bool {
-    bytes.withUnsafeBytes { gather.add(command: $0, for: Origin(edge: 1, sequence: sequence), within: limit) }
+    bytes.withUnsafeBytes { gather.add(command: $0, for: ReplyTo(edge: 1, sequence: sequence), within: limit) }
   }
   private func add(unasked bytes: [UInt8], after stamp: Stamp, to gather: inout Gather) -> Bool {
     bytes.withUnsafeBytes { gather.add(unasked: $0, after: stamp, within: 1_000) }
@@ -20,11 +20,11 @@ private func at(_ microseconds: Int64) -> Stamp { Stamp(microseconds: microsecon
     var gather = Gather()
     for sequence in [1, 3] as [UInt64] {
       #expect(add([UInt8(sequence)], sequence, to: &gather))
-      [9, 9].withUnsafeBytes { gather.add(query: $0, for: Origin(edge: 1, sequence: sequence + 1)) }
+      [9, 9].withUnsafeBytes { gather.add(query: $0, for: ReplyTo(edge: 1, sequence: sequence + 1)) }
     }
     let proposal = gather.take(LogIndex(4), Term(2))
     #expect(proposal.index == LogIndex(4) && proposal.term == Term(2))
-    #expect(proposal.origins.map(\.sequence) == [1, 3] && proposal.reads.map(\.origin.sequence) == [2, 4])
+    #expect(proposal.repliesTo.map(\.sequence) == [1, 3] && proposal.reads.map(\.replyTo.sequence) == [2, 4])
     #expect(proposal.reads.map(\.position) == [1, 2])
     #expect(proposal.reads.map(\.offset) == [0, 16] && proposal.reads.map(\.length) == [16, 16])
     #expect(proposal.queries.count == 32)
@@ -35,7 +35,7 @@ private func at(_ microseconds: Int64) -> Stamp { Stamp(microseconds: microsecon
     var gather = Gather()
     let limit = EntryHeader.size + 4
     #expect(add([1, 2, 3, 4], 1, to: &gather, within: limit) && !add([5], 2, to: &gather, within: limit))
-    #expect(gather.byteCount == limit && gather.origins.count == 1)
+    #expect(gather.byteCount == limit && gather.repliesTo.count == 1)
   }
 
   @Test func stampsRiseAndKeepUpWithTheClock() {
@@ -50,7 +50,7 @@ private func at(_ microseconds: Int64) -> Stamp { Stamp(microseconds: microsecon
 
   @Test func aMarkerHasTheStampThatItNames() {
     var gather = Gather()
-    gather.add(marker: [1], for: Origin(edge: 1, sequence: 1), at: at(900))
+    gather.add(marker: [1], for: ReplyTo(edge: 1, sequence: 1), at: at(900))
     #expect(gather.stamp(after: at(100), clock: at(500)) == at(900))
     _ = gather.take(LogIndex(1), Term(1))
     #expect(gather.stamp(after: at(100), clock: at(500)) == at(500), "the next entry has its own")
@@ -74,10 +74,11 @@ private func at(_ microseconds: Int64) -> Stamp { Stamp(microseconds: microsecon
   private mutating func propose(_ index: UInt64, _ term: UInt64 = 1) {
     proposals.append(
       Proposal(
-        index: LogIndex(index), term: Term(term), origins: [Origin(edge: 1, sequence: index)], reads: [], queries: []))
+        index: LogIndex(index), term: Term(term), repliesTo: [ReplyTo(edge: 1, sequence: index)], reads: [], queries: []
+      ))
   }
   private mutating func take(_ index: UInt64, _ term: UInt64 = 1) -> UInt64? {
-    proposals.take(for: LogEntry(index: LogIndex(index), term: Term(term), payload: []))?.origins.first?.sequence
+    proposals.take(for: LogEntry(index: LogIndex(index), term: Term(term), payload: []))?.repliesTo.first?.sequence
   }
 
   @Test mutating func whoeverWaitsForAnEntryIsFoundWhenItIsApplied() {

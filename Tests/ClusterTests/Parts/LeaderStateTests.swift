@@ -56,9 +56,9 @@ import Testing
     replica.leading.operationRevisions[1] = 1
     replica.leading.semantics = 9
     replica.leading.passed(Stamp(microseconds: 900))
-    _ = replica.leading.waiters.add(Origin(edge: 1, sequence: 1), for: TransactionID(rawValue: 7))
+    _ = replica.leading.waiters.add(ReplyTo(edge: 1, sequence: 1), for: TransactionID(rawValue: 7))
     _ = replica.leading.markers.add(
-      Marker(stamp: Stamp(microseconds: 900_000), envelope: [], origin: .nobody), clock: .zero)
+      Marker(stamp: Stamp(microseconds: 900_000), envelope: [], replyTo: .nobody), clock: .zero)
     replica.gather.add(marker: [1], for: .nobody, at: Stamp(microseconds: 900))
     _ = replica.edges.receive(0, of: 1, from: 1, isOpen: true)
     replica.stepDown()

@@ -63,11 +63,11 @@ import Testing
 
   private func topology(_ ids: [UInt64]) -> Topology {
     let members = ids.map {
-      Member(
+      NodeRecord(
         id: NodeID($0), name: "n\($0)", region: "r", clientAddress: "n\($0):1", peerAddress: "n\($0):2", state: .up)
     }
     return Topology(
-      cluster: 9, hashKey: .none, members: members, directoryVoters: members.map(\.id), shards: [], version: 1)
+      cluster: 9, hashKey: .none, nodes: members, directoryVoters: members.map(\.id), shards: [], version: 1)
   }
 
   @Test func aSeatTakesAMajorityAndWaitsAWhileForTheRest() {
@@ -91,7 +91,8 @@ import Testing
     hello.logPosition = 100
     return hello
   }
-  private func verdict(_ hello: Hello, _ peer: Peer?, record: Member? = nil, at now: UInt64 = 10_000_000) -> SeatVerdict
+  private func verdict(_ hello: Hello, _ peer: Peer?, record: NodeRecord? = nil, at now: UInt64 = 10_000_000)
+    -> SeatVerdict
   {
     SeatVerdict.judge(
       hello, greetedAt: now, peer: peer, record: record, now: Moment(monotonic: now, wall: .zero))
@@ -121,7 +122,7 @@ import Testing
     #expect(verdict(copy, peer) == .welcome)
     peer.lastEcho = 10_000_001
     #expect(verdict(copy, peer) == .superseded(peer.hello), "the one on the seat has heard what was said since")
-    var record = topology([5]).members[0]
+    var record = topology([5]).nodes[0]
     record.life = LifeID(incarnation: 20, nonce: 1)
     guard case .superseded(let holder) = verdict(hello(10, after: 9), peer, record: record) else {
       Issue.record("the directory knows a later life")
@@ -135,13 +136,13 @@ import Testing
   @Test func theDirectoryTellsWhoIsAMemberAndAPromiseWhoWillBe() {
     let membership = Membership(me: .for(NodeID(1)))
     var plan = topology([1, 2])
-    plan.members[1].proof = Proof(2, 2)
+    plan.nodes[1].proof = Proof(2, 2)
     membership.promised = plan
-    #expect(membership.proof(of: NodeID(2)) == Proof(2, 2) && !membership.isMember(NodeID(2)))
-    plan.members[1].proof = Proof(3, 3)
+    #expect(membership.proof(of: NodeID(2)) == Proof(2, 2) && !membership.belongs(NodeID(2)))
+    plan.nodes[1].proof = Proof(3, 3)
     #expect(membership.follow(plan, first: plan) && !membership.follow(plan, first: plan))
     #expect(membership.proof(of: NodeID(2)) == Proof(3, 3), "the directory's record counts more")
-    #expect(membership.isMember(NodeID(2)) && membership.header.cluster == 9)
+    #expect(membership.belongs(NodeID(2)) && membership.header.cluster == 9)
   }
 
   // MARK: What waits on a link

@@ -10,11 +10,11 @@ import Testing
 
   private mutating func add(_ sequence: UInt64, ahead: Int64) -> Bool {
     let stamp = Stamp(microseconds: Self.clock + ahead)
-    let marker = Marker(stamp: stamp, envelope: [], origin: Origin(edge: 1, sequence: sequence))
+    let marker = Marker(stamp: stamp, envelope: [], replyTo: ReplyTo(edge: 1, sequence: sequence))
     return markers.add(marker, clock: Stamp(microseconds: Self.clock))
   }
   private mutating func due(after time: Int64) -> [UInt64] {
-    markers.takeDue(clock: Stamp(microseconds: Self.clock + time)).map(\.origin.sequence)
+    markers.takeDue(clock: Stamp(microseconds: Self.clock + time)).map(\.replyTo.sequence)
   }
 
   @Test mutating func aMarkerWaitsUntilTheClockIsNearItsStamp() {

@@ -41,7 +41,7 @@ final class PartWorld {
     voters: [UInt64] = [1], from half: Int = Slot.count / 2, epoch: UInt64 = 1, version: UInt64 = 1
   ) -> Topology {
     let members = (1...3).map { id in
-      Member(
+      NodeRecord(
         id: NodeID(id), name: "n\(id)", region: "r\(id)", clientAddress: "n\(id):1", peerAddress: "n\(id):2", state: .up
       )
     }
@@ -51,7 +51,7 @@ final class PartWorld {
         preferredLeader: NodeID(voters[0]))
     }
     return Topology(
-      cluster: 9, hashKey: HashKey(low: 3, high: 4), members: members, directoryVoters: voters.map { NodeID($0) },
+      cluster: 9, hashKey: HashKey(low: 3, high: 4), nodes: members, directoryVoters: voters.map { NodeID($0) },
       shards: [placement(one, 0..<half, voters), placement(two, half..<Slot.count, [2, 3])], version: version)
   }
   func follow(_ topology: Topology) { _ = membership.follow(topology, first: topology) }
@@ -65,7 +65,7 @@ final class PartWorld {
   // MARK: Replicas
 
   /// A replica does all that it can by itself: its disk is as quick as it is good.
-  func settle(_ replica: Replica?) {
+  func quiesce(_ replica: Replica?) {
     guard let replica else { return }
     replica.applying.allowance = .max
     for _ in 0..<20 {
@@ -80,13 +80,13 @@ final class PartWorld {
   func lead(_ replica: Replica?) throws {
     let replica = try #require(replica)
     replica.campaign()
-    settle(replica)
+    quiesce(replica)
     for kind in [Message.Kind.preVote, .vote] where !replica.isLeader {
       for asked in replica.outbox.messages where asked.kind == kind {
         let answer: Message.Kind = kind == .vote ? .voteReply : .preVoteReply
         replica.step(Message(answer, from: asked.to, to: asked.from, term: asked.term))
       }
-      settle(replica)
+      quiesce(replica)
     }
     replica.outbox.messages.removeAll()
     try #require(replica.isLeader)
@@ -98,7 +98,7 @@ final class PartWorld {
       Message(
         .heartbeat, from: ReplicaID(node: NodeID(leader), born: 1), to: replica.raft.id,
         term: Term(replica.term.rawValue + 1)))
-    settle(replica)
+    quiesce(replica)
     try #require(replica.leader == NodeID(leader))
   }
 

@@ -33,10 +33,10 @@ final class LinkedNode {
     links.advanceSeat()
     links.seatKept()
     links.advance()
-    settle()
+    collect()
   }
 
-  func settle() { events += links.takeEvents() }
+  func collect() { events += links.takeEvents() }
   /// What is to go over its links.
   func take() -> [(link: LinkID, bytes: [UInt8])] {
     defer { turn.out.linkBytes.removeAll() }
@@ -54,7 +54,7 @@ final class LinkedNode {
           offset += count
           while let (kind, _) = try? messages.next() { heard.append(kind) }
         }
-        settle()
+        collect()
       }
     }
   }
@@ -71,8 +71,8 @@ final class LinkedNode {
       for (link, bytes) in take() { other.hear(bytes, on: link) }
       for (link, bytes) in other.take() { hear(bytes, on: link) }
     }
-    settle()
-    other.settle()
+    collect()
+    other.collect()
   }
 }
 
@@ -197,7 +197,7 @@ final class LinkedNode {
     let b = LinkedNode(2)
     a.connect(to: b, 7)
     a.links.dropped(LinkID(7))
-    a.settle()
+    a.collect()
     #expect(a.events.suffix(2) == [.closed(LinkID(7)), .lost(NodeID(2))])
     #expect(a.peers[NodeID(2)]?.outgoing == nil)
     a.links.advance()
@@ -207,7 +207,7 @@ final class LinkedNode {
     #expect(a.turn.out.openLinks.map(\.address) == ["n2:2"])
     let request = a.turn.out.openLinks[0].request
     #expect(a.links.failed(request) && !a.links.failed(99))
-    a.settle()
+    a.collect()
     #expect(a.events.last == .isGone(NodeID(2)), "nobody answers, and no link of it is left")
   }
 

@@ -551,7 +551,7 @@ private final class Counter {
     counter.say("MEMBER ADD \(a)\nMEMBER SHOW \(a)\n")
     #expect(try counter.asked().isEmpty)
     for _ in 0..<3 {
-      counter.world.settle(replica)
+      counter.world.quiesce(replica)
       counter.desk.take(of: replica)
     }
     let answer = counter.heard()
@@ -574,7 +574,7 @@ private final class Counter {
     #expect(counter.heard(by: 2).hasPrefix("-NOTFOUND"))
     counter.say("MEMBER ADD \(a)\n", by: 2)
     #expect(try counter.asked().isEmpty)
-    counter.world.settle(replica)
+    counter.world.quiesce(replica)
     counter.desk.take(of: replica)
     #expect(counter.heard(by: 2) == "+OK\r\n")
     counter.say("MEMBER SHOW \(a) read=local\n", by: 2)

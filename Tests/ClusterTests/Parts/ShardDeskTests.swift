@@ -69,7 +69,7 @@ private final class Holder {
     DirectoryMachine.append(kind, to: &buffer, body)
     let isTaken = try #require(directory).addInternal(buffer.bytes)
     try #require(isTaken)
-    world.settle(directory)
+    world.quiesce(directory)
   }
   func setMerchant(_ name: String) throws {
     let line = try EntryLine("MERCHANT SET \(name) title=x")
@@ -84,7 +84,7 @@ private final class Holder {
   /// With a heartbeat: what is due is logged, and applied.
   func beat(_ leaders: SaidLeaders = SaidLeaders()) {
     desk.proposeDue(leaders)
-    for replica in world.replicas { world.settle(replica) }
+    for replica in world.replicas { world.quiesce(replica) }
   }
   func lastIndex(_ replica: Replica?) -> UInt64 { replica?.raft.lastIndex.rawValue ?? 0 }
 
@@ -144,7 +144,7 @@ private final class Holder {
     holder.follow()
     #expect(holder.world.replicas.map(\.shard) == [.directory, PartWorld.one])
     #expect(holder.shard?.raft.id == ReplicaID(node: PartWorld.me, born: 1))
-    holder.world.settle(holder.directory)
+    holder.world.quiesce(holder.directory)
     #expect(holder.desk.directory?.topology == PartWorld.topology())
   }
 
@@ -299,7 +299,7 @@ private final class Holder {
     let before = holder.lastIndex(holder.shard)
     holder.desk.spreadCatalogue()
     holder.desk.spreadCatalogue()
-    holder.world.settle(holder.shard)
+    holder.world.quiesce(holder.shard)
     #expect(holder.shard?.machine.catalogueVersion == 2 && holder.lastIndex(holder.shard) == before + 1)
     let logged = try #require(holder.shard?.raft.entries(after: LogIndex(before)).first)
     #expect(EntryHeader.commandCount(of: logged) == 2)
@@ -369,7 +369,7 @@ private final class Holder {
     leaders.known[PartWorld.two] = KnownLeader(node: NodeID(3), term: Term(5), hasTakenOver: true)
     holder.desk.proposeDue(leaders)
     holder.desk.proposeDue(leaders)
-    holder.world.settle(holder.directory)
+    holder.world.quiesce(holder.directory)
     #expect(table.operations.over.map(\.state) == [.done] && table.topology?.shards[1].preferredLeader == NodeID(3))
     let proposed = try #require(holder.directory?.raft.entries(after: LogIndex(before)))
     #expect(proposed.count == 1 && EntryHeader.commandCount(of: proposed[0]) == 1)
@@ -408,7 +408,7 @@ private final class Holder {
       replica.step(
         Message(.appendReply, from: member, to: replica.raft.id, term: replica.raft.term, index: replica.raft.lastIndex)
       )
-      holder.world.settle(replica)
+      holder.world.quiesce(replica)
     }
     try #require(GroupReport(of: replica).isNear(NodeID(3)))
     holder.beat()
@@ -466,12 +466,12 @@ private final class Holder {
     holder.follow()
     #expect(holder.shard?.poison == Poison(index: LogIndex(2), kind: "BIRTH"))
     #expect(holder.world.logged(.error).first?.hasPrefix("alarm=POISON shard=1 index=2 kind=BIRTH") == true)
-    holder.world.settle(holder.shard)
+    holder.world.quiesce(holder.shard)
     #expect(holder.shard?.machine.lastIndex == LogIndex(1))
     #expect(holder.desk.clearPoison(PartWorld.one) && !holder.desk.clearPoison(PartWorld.two))
     holder.desk.tryPoison(PartWorld.one)
     #expect(holder.shard?.poison == nil && holder.shard?.isDirty == true)
-    holder.world.settle(holder.shard)
+    holder.world.quiesce(holder.shard)
     #expect(holder.shard?.machine.lastIndex == LogIndex(2) && holder.shard?.halt.suspect == nil)
   }
 

@@ -11,7 +11,7 @@ import Testing
   private static let second = TransactionID(rawValue: 8)
 
   private mutating func add(_ sequence: UInt64, edge: UInt32 = 1, for transaction: TransactionID = first) -> UInt64? {
-    waiters.add(Origin(edge: edge, sequence: sequence), for: transaction)?.sequence
+    waiters.add(ReplyTo(edge: edge, sequence: sequence), for: transaction)?.sequence
   }
 
   @Test mutating func allThatWaitForATransactionAreAnsweredOnce() {
@@ -26,13 +26,13 @@ import Testing
 
   @Test mutating func aRequestThatIsSentAgainWaitsOnce() {
     _ = [add(1), add(1), add(1, edge: 2)]
-    #expect(waiters.origins[Self.first]?.map(\.edge) == [1, 2])
+    #expect(waiters.repliesTo[Self.first]?.map(\.edge) == [1, 2])
   }
 
   @Test mutating func theOldestGivesWayWhereTooManyWait() {
     let displaced = (1...18 as ClosedRange<UInt64>).map { add($0) }
     #expect(displaced == Array(repeating: nil, count: Waiters.perTransaction) + [1, 2])
-    #expect(waiters.origins[Self.first]?.count == Waiters.perTransaction)
+    #expect(waiters.repliesTo[Self.first]?.count == Waiters.perTransaction)
     let other = add(19, for: Self.second)
     #expect(other == nil, "each transaction has its own")
   }
@@ -40,6 +40,6 @@ import Testing
   @Test mutating func anEdgeThatIsGoneIsAnsweredNoMore() {
     _ = [add(1), add(2, edge: 2), add(3, for: Self.second)]
     waiters.forget(edge: 1)
-    #expect(waiters.origins.count == 1 && waiters.origins[Self.first]?.map(\.sequence) == [2])
+    #expect(waiters.repliesTo.count == 1 && waiters.repliesTo[Self.first]?.map(\.sequence) == [2])
   }
 }

@@ -13,7 +13,7 @@ import Testing
     let context = reads.nextContext
     reads.contextUsed()
     let read = Gather.Read(
-      position: 0, origin: Origin(edge: 1, sequence: context), offset: 0, length: 1)
+      position: 0, replyTo: ReplyTo(edge: 1, sequence: context), offset: 0, length: 1)
     reads.begin(context, [read], [UInt8(context)], notBefore: LogIndex(notBefore))
     return context
   }
@@ -64,7 +64,7 @@ import Testing
   @Test mutating func aRefusedRoundIsOverUnlessAnEntryMayProveIt() {
     let round = begin(notBefore: 3)
     #expect(reads.refused(round + 1) == nil)
-    #expect(reads.refused(round)?.reads.map(\.origin.sequence) == [round] && !reads.hasRounds)
+    #expect(reads.refused(round)?.reads.map(\.replyTo.sequence) == [round] && !reads.hasRounds)
     let next = begin(notBefore: 3)
     reads.proposed(LogIndex(4))
     #expect(reads.refused(next) == nil && reads.hasRounds)

@@ -46,8 +46,8 @@ struct OpenEntry {
   /// The first of its queries that has not been evaluated.
   var nextRead = 0
   /// What is answered from the journal, which does not have the entry before its end.
-  private(set) var repeats: [(origin: Origin, position: JournalPosition)] = []
-  private(set) var queries: [(origin: Origin, query: JournalQuery)] = []
+  private(set) var repeats: [(replyTo: ReplyTo, position: JournalPosition)] = []
+  private(set) var queries: [(replyTo: ReplyTo, query: JournalQuery)] = []
 
   /// It goes on in a later turn: takes out of the outbox what the journal is to answer.
   mutating func keep(_ outbox: inout ReplicaOutbox) {

@@ -94,12 +94,12 @@ extension Replica {
     end(open)
   }
   private func applyCommands(_ open: inout OpenEntry, until limit: Int) -> Bool {
-    let origins = open.proposal?.origins ?? []
+    let repliesTo = open.proposal?.repliesTo ?? []
     return open.entry.payload.withUnsafeBytes { payload in
       machine.apply(payload, from: &open.cursor, until: limit, work: &applying.allowance, into: &reply) {
         place, outcome, start, reply in
-        let origin = place < origins.count ? origins[place] : .nobody
-        conclude(outcome, origin, &reply, from: start)
+        let replyTo = place < repliesTo.count ? repliesTo[place] : .nobody
+        conclude(outcome, replyTo, &reply, from: start)
         reply.buffer.removeAll()
         note?.reach(shard, place: place + 1)
       }
@@ -125,53 +125,53 @@ extension Replica {
   }
   private func evaluate(_ read: Gather.Read, of proposal: Proposal?) {
     proposal?.queries.withUnsafeBytes {
-      evaluate(UnsafeRawBufferPointer(rebasing: $0[read.offset..<read.offset + read.length]), read.origin)
+      evaluate(UnsafeRawBufferPointer(rebasing: $0[read.offset..<read.offset + read.length]), read.replyTo)
     }
   }
 
   /// Sees to it that whoever waits for a command hears what became of it. Its reply stands in `reply` from `start` on.
   @inline(__always)
-  func conclude(_ outcome: Outcome, _ origin: Origin, _ reply: inout ReplyWriter, from start: Int) {
+  func conclude(_ outcome: Outcome, _ replyTo: ReplyTo, _ reply: inout ReplyWriter, from start: Int) {
     switch outcome {
     case .replied:
-      if !origin.isNobody {
-        outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+      if !replyTo.isNobody {
+        outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
       }
     case .repeated(let position):
-      if !origin.isNobody { outbox.repeats.append((origin, position)) }
+      if !replyTo.isNobody { outbox.repeats.append((replyTo, position)) }
     case .pending(let transaction):
-      if !origin.isNobody { wait(origin, for: transaction, &reply) }
+      if !replyTo.isNobody { wait(replyTo, for: transaction, &reply) }
     case .completed(let transaction):
       let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
       for waiter in leading.waiters.take(transaction) { outbox.result(shard, waiter, bytes) }
     case .factsWanted:
-      guard !origin.isNobody else { return }
+      guard !replyTo.isNobody else { return }
       reply.factsWanted()
-      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+      outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .moved:
-      guard !origin.isNobody else { return }
+      guard !replyTo.isNobody else { return }
       reply.moved()
-      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+      outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .silent:
-      guard !origin.isNobody else { return }
+      guard !replyTo.isNobody else { return }
       reply.ok()
-      outbox.result(shard, origin, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+      outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     }
   }
 
   /// Has a request wait for a transaction that another shard has yet to answer.
-  private func wait(_ origin: Origin, for transaction: TransactionID, _ reply: inout ReplyWriter) {
-    guard let oldest = leading.waiters.add(origin, for: transaction) else { return }
+  private func wait(_ replyTo: ReplyTo, for transaction: TransactionID, _ reply: inout ReplyWriter) {
+    guard let oldest = leading.waiters.add(replyTo, for: transaction) else { return }
     let start = reply.buffer.count
     reply.error(.unknown, "another repeat of this request waits for its answer; repeat it with the same id")
     outbox.result(shard, oldest, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
   }
 
-  func evaluate(_ query: UnsafeRawBufferPointer, _ origin: Origin) {
+  func evaluate(_ query: UnsafeRawBufferPointer, _ replyTo: ReplyTo) {
     applyReply.buffer.removeAll()
     guard outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
       applyReply.error(.busy, Replica.tooManyLists)
-      outbox.result(shard, origin, applyReply.buffer.bytes)
+      outbox.result(shard, replyTo, applyReply.buffer.bytes)
       return
     }
     note?.setQuery(shard, true)
@@ -179,11 +179,11 @@ extension Replica {
     switch machine.read(query, into: &applyReply) {
     case .replied:
       if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
-      outbox.result(shard, origin, applyReply.buffer.bytes)
+      outbox.result(shard, replyTo, applyReply.buffer.bytes)
     case .moved:
       applyReply.moved()
-      outbox.result(shard, origin, applyReply.buffer.bytes)
-    case .journal(let walk): outbox.queries.append((origin, walk))
+      outbox.result(shard, replyTo, applyReply.buffer.bytes)
+    case .journal(let walk): outbox.queries.append((replyTo, walk))
     }
   }
 
@@ -195,7 +195,7 @@ extension Replica {
       observer?.readEnds(ReplicaView(replica: self), round: round.context)
       round.queries.withUnsafeBytes { queries in
         for read in round.reads {
-          evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.origin)
+          evaluate(UnsafeRawBufferPointer(rebasing: queries[read.offset..<read.offset + read.length]), read.replyTo)
         }
       }
     }
@@ -205,7 +205,7 @@ extension Replica {
     for read in reads.refused(context)?.reads ?? [] {
       reply.buffer.removeAll()
       reply.error(.unavailable, "leadership changed; nothing was done")
-      outbox.result(shard, read.origin, reply.buffer.bytes)
+      outbox.result(shard, read.replyTo, reply.buffer.bytes)
     }
   }
 

@@ -30,7 +30,7 @@ struct DeliveryRetry {
   }
 }
 
-/// Walks of a leader over the deliveries that are not settled, one after another, each in one or more parts. Moments are
+/// Walks of a leader over the deliveries that are not acknowledged, one after another, each in one or more parts. Moments are
 /// monotonic, in microseconds.
 struct DeliveryWalk {
   /// Where among them it goes on.

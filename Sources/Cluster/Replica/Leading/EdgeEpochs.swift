@@ -1,7 +1,7 @@
 /// What each edge's stream has said in its present epoch, as the leader keeps it: see `EdgeStream`. Within an epoch messages
 /// are taken strictly in sequence, and none after one that was refused.
 struct EdgeEpochs {
-  enum Verdict: Equatable {
+  enum Admission: Equatable {
     /// It is the next, and is taken.
     case taken
     /// It is of an epoch that is over, and says nothing new.
@@ -18,7 +18,7 @@ struct EdgeEpochs {
   private var epochs: [UInt32: Epoch] = [:]
 
   /// - Parameter isOpen: requests are taken here.
-  mutating func receive(_ message: UInt64, of epoch: UInt32, from edge: UInt32, isOpen: Bool) -> Verdict {
+  mutating func receive(_ message: UInt64, of epoch: UInt32, from edge: UInt32, isOpen: Bool) -> Admission {
     let known = epochs[edge]
     let continues = known.map { $0.number == epoch && $0.nextMessage == message && !$0.isRefused } ?? false
     let begins = message == 0 && (known.map { Int32(bitPattern: epoch &- $0.number) > 0 } ?? true)
@@ -31,7 +31,7 @@ struct EdgeEpochs {
     epochs[edge] = Epoch(number: epoch, nextMessage: message + 1, isRefused: false)
     return .taken
   }
-  private mutating func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt64) -> Verdict {
+  private mutating func refuse(_ edge: UInt32, _ epoch: UInt32, from message: UInt64) -> Admission {
     epochs[edge] = Epoch(number: epoch, nextMessage: message, isRefused: true)
     return .refused(from: message)
   }

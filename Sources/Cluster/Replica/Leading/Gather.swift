@@ -7,7 +7,7 @@ struct Gather: ~Copyable {
   /// A query that is evaluated when so many commands of its entry have been applied.
   struct Read: BitwiseCopyable {
     var position: Int
-    var origin: Origin
+    var replyTo: ReplyTo
     /// Of its bytes among all queries.
     var offset: Int
     var length: Int
@@ -18,7 +18,7 @@ struct Gather: ~Copyable {
   /// The entry: a header, and the commands.
   private(set) var payload = ByteBuffer(capacity: 65_536)
   /// Who waits for each command.
-  private(set) var origins: [Origin] = []
+  private(set) var repliesTo: [ReplyTo] = []
   private(set) var reads: [Read] = []
   private(set) var queries = ByteBuffer(capacity: 4096)
   /// An audit's marker wants its entry alone and at this stamp.
@@ -28,18 +28,19 @@ struct Gather: ~Copyable {
 
   init() { Gather.noHeader.encode(into: &payload) }
 
-  var isEmpty: Bool { origins.isEmpty && reads.isEmpty }
+  var isEmpty: Bool { repliesTo.isEmpty && reads.isEmpty }
   @inline(__always) var byteCount: Int { payload.count }
 
-  @inline(__always) mutating func add(query: UnsafeRawBufferPointer, for origin: Origin) {
-    reads.append(Read(position: origins.count, origin: origin, offset: queries.count, length: query.count))
+  @inline(__always) mutating func add(query: UnsafeRawBufferPointer, for replyTo: ReplyTo) {
+    reads.append(Read(position: repliesTo.count, replyTo: replyTo, offset: queries.count, length: query.count))
     queries.append(query)
   }
   /// - Parameter limit: false, and nothing has happened, if there were more bytes than that then.
-  @inline(__always) mutating func add(command: UnsafeRawBufferPointer, for origin: Origin, within limit: Int) -> Bool {
+  @inline(__always) mutating func add(command: UnsafeRawBufferPointer, for replyTo: ReplyTo, within limit: Int) -> Bool
+  {
     guard payload.count + command.count <= limit else { return false }
     payload.append(command)
-    origins.append(origin)
+    repliesTo.append(replyTo)
     return true
   }
   /// A command that nobody waits for.
@@ -50,10 +51,10 @@ struct Gather: ~Copyable {
     return true
   }
   /// Alone in its entry.
-  mutating func add(marker: [UInt8], for origin: Origin, at stamp: Stamp) {
+  mutating func add(marker: [UInt8], for replyTo: ReplyTo, at stamp: Stamp) {
     exactStamp = stamp
     marker.withUnsafeBytes { payload.append($0) }
-    origins.append(origin)
+    repliesTo.append(replyTo)
   }
 
   /// When the entry is to be stamped.
@@ -69,19 +70,19 @@ struct Gather: ~Copyable {
     payload.patch(semantics, at: EntryHeader.semanticsOffset)
     payload.patch(stamp.microseconds, at: 4)
     payload.patch(catalogueVersion, at: 12)
-    payload.patch(UInt32(origins.count), at: 16)
+    payload.patch(UInt32(repliesTo.count), at: 16)
   }
   /// What was gathered is that entry now. Gathers the next.
   mutating func take(_ index: LogIndex, _ term: Term) -> Proposal {
     defer { reset() }
     return Proposal(
-      index: index, term: term, origins: origins, reads: reads, queries: reads.isEmpty ? [] : queries.array)
+      index: index, term: term, repliesTo: repliesTo, reads: reads, queries: reads.isEmpty ? [] : queries.array)
   }
   mutating func reset() {
     payload.removeAll()
     payload.shrink(to: 4 << 20)
     Gather.noHeader.encode(into: &payload)
-    origins.removeAll(keepingCapacity: true)
+    repliesTo.removeAll(keepingCapacity: true)
     reads.removeAll(keepingCapacity: true)
     queries.removeAll()
     exactStamp = nil

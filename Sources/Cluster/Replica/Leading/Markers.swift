@@ -4,7 +4,7 @@ import Base
 struct Marker {
   var stamp: Stamp
   var envelope: [UInt8]
-  var origin: Origin
+  var replyTo: ReplyTo
 }
 
 /// Audits' markers that wait until the clock has come near their stamp: what is proposed meanwhile is of earlier stamps, and

@@ -5,7 +5,7 @@ struct Proposal {
   let index: LogIndex
   let term: Term
   /// Of each command.
-  let origins: [Origin]
+  let repliesTo: [ReplyTo]
   let reads: [Gather.Read]
   let queries: [UInt8]
 }

@@ -7,26 +7,26 @@ import Ledger
 /// patience, whose earlier one is given up at its edge: so a few are all that can be waited for.
 struct Waiters {
   static let perTransaction = 16
-  private(set) var origins: [TransactionID: [Origin]] = [:]
+  private(set) var repliesTo: [TransactionID: [ReplyTo]] = [:]
 
-  @inline(__always) var isEmpty: Bool { origins.isEmpty }
+  @inline(__always) var isEmpty: Bool { repliesTo.isEmpty }
 
   /// Returns the one that has to give way to it, if there are too many.
-  mutating func add(_ origin: Origin, for transaction: TransactionID) -> Origin? {
-    var waiting = origins[transaction] ?? []
-    guard !waiting.contains(where: { $0.edge == origin.edge && $0.sequence == origin.sequence }) else { return nil }
+  mutating func add(_ replyTo: ReplyTo, for transaction: TransactionID) -> ReplyTo? {
+    var waiting = repliesTo[transaction] ?? []
+    guard !waiting.contains(where: { $0.edge == replyTo.edge && $0.sequence == replyTo.sequence }) else { return nil }
     let oldest = waiting.count >= Waiters.perTransaction ? waiting.removeFirst() : nil
-    waiting.append(origin)
-    origins[transaction] = waiting
+    waiting.append(replyTo)
+    repliesTo[transaction] = waiting
     return oldest
   }
   /// All that wait for a transaction, which is completed.
-  mutating func take(_ transaction: TransactionID) -> [Origin] {
-    isEmpty ? [] : origins.removeValue(forKey: transaction) ?? []
+  mutating func take(_ transaction: TransactionID) -> [ReplyTo] {
+    isEmpty ? [] : repliesTo.removeValue(forKey: transaction) ?? []
   }
   /// Nobody hears an answer there: what still counts the edge asks again.
   mutating func forget(edge: UInt32) {
-    origins = origins.compactMapValues { waiting in
+    repliesTo = repliesTo.compactMapValues { waiting in
       let others = waiting.filter { $0.edge != edge }
       return others.isEmpty ? nil : others
     }

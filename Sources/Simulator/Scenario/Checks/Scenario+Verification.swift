@@ -54,7 +54,7 @@ extension Scenario {
 
   private func checkLinearizability() {
     // Where shards have halted, points may be on their way for good.
-    let report = LinearizabilityChecker.check(operations, isSettled: !onlySafetyIsDue)
+    let report = LinearizabilityChecker.check(operations, isQuiescent: !onlySafetyIsDue)
     switch report.finding {
     case .violation(let violation): reportViolation("not linearizable: \(violation)")
     case .undecided: isUndecided = true
