@@ -91,6 +91,10 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case error = 88
   case started = 89
   case by = 90
+  case bytes = 91
+  case replicasAfter = 92
+  case leadersAfter = 93
+  case crosses = 94
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -135,7 +139,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("more", .text), ("before", .transaction), ("warnings", .text),
     ("why", .text), ("at", .stamp), ("text", .text), ("op", .integer), ("target", .text), ("steps", .integer),
     ("step", .integer), ("done", .integer), ("current", .text), ("eta-seconds", .text), ("error", .text),
-    ("started", .stamp), ("by", .text),
+    ("started", .stamp), ("by", .text), ("bytes", .integer), ("replicas-after", .integer), ("leaders-after", .integer),
+    ("crosses", .text),
   ]
 }
 

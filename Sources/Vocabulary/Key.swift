@@ -26,6 +26,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case to = 41
   case from = 42
   case dead = 43
+  case apply = 60
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -51,7 +52,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .dryRun, .all, .dead: .yesNo
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply: .yesNo
     case .shard: .shardNumber
     }
   }
@@ -73,7 +74,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .region: "r"
     case .kind: "WORD"
     case .card: "NUMBER"
-    case .allowSingleRegion, .dryRun, .all, .dead: "yes|no"
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply: "yes|no"
     case .after: "KEY"
     case .shard: "S"
     case .to, .from: "NODE"

@@ -52,6 +52,28 @@ import Testing
     #expect(table.run(["op", "show", "x"] + to) == 1)
   }
 
+  @Test func aRebalanceIsShownAndOnlyBegunIfThatIsSaid() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    #expect(table.run(["rebalance"] + to) == 0)
+    #expect(table.run(["rebalance", "leaders", "--json"] + to) == 0)
+    #expect(table.run(["rebalance", "--apply", "--dry-run"] + to) == 0)
+    #expect(cluster.begunCount == 0)
+    #expect(table.run(["rebalance", "replicas", "--apply", "--wait", "--json"] + to) == 0)
+    #expect(cluster.begunCount == 1)
+    #expect(table.run(["rebalance", "voters"] + to) == 1)
+    let steps = [
+      Record([("step", "1"), ("kind", "replica"), ("bytes", "2048"), ("crosses", "yes")]),
+      Record([("step", "2"), ("kind", "replica"), ("bytes", "1024"), ("crosses", "no")]),
+      Record([("step", "3"), ("kind", "leader"), ("bytes", "0"), ("crosses", "no")]),
+    ]
+    #expect(
+      PlacementCommands.summary(steps)
+        == "2 replicas (3.0 KiB) and 1 leads would go elsewhere, 1 of them (2.0 KiB) between regions")
+    #expect(PlacementCommands.summary([]) == "✓ even: nothing would go elsewhere")
+  }
+
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -172,6 +194,7 @@ import Testing
   @Test func theUsageOfEachCommandNamesAllOfItsFlagsIn80Columns() {
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
+      + PlacementCommands.all
       + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }

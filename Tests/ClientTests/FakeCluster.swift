@@ -23,6 +23,7 @@ final class FakeCluster: @unchecked Sendable {
   private var answers: [String: (content: String, reply: String)] = [:]
   private var transactions = 0
   private var earnCount = 0
+  private var begun = 0
   private var programs: [String: String] = [:]
   private(set) var nodes: [FakeNode] = []
   private var storedFaults = Faults()
@@ -39,6 +40,7 @@ final class FakeCluster: @unchecked Sendable {
   }
   var addresses: String { nodes.map { "127.0.0.1:\($0.port)" }.joined(separator: ",") }
   var transactionCount: Int { lock.withLock { transactions } }
+  var begunCount: Int { lock.withLock { begun } }
   var memberCount: Int { lock.withLock { members.count } }
   func balance(_ member: String) -> Int { lock.withLock { balances[member] ?? 0 } }
   var totalPoints: Int { lock.withLock { balances.values.reduce(0, +) } }
@@ -81,6 +83,12 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER SHARD" where words[3] == "9": return "-CONFLICT operation 3 is under way on shard 9"
     case "CLUSTER SHARD" where keys["dry-run"] == "yes": return "*1\r\n+step=1 shard=3 from=east-1 to=north-1"
     case "CLUSTER SHARD": return operation("1", "running")
+    case "CLUSTER REBALANCE" where keys["apply"] == "yes":
+      begun += 1
+      return operation("1", "running")
+    case "CLUSTER REBALANCE":
+      return "*2\r\n+node=east-1 region=east replicas=4 replicas-after=3 leaders=1 leaders-after=1"
+        + "\r\n+step=1 shard=3 kind=replica from=east-1 to=east-2 bytes=1024 crosses=no"
     case "CLUSTER OP":
       // Of three operations one is done, one has failed, one never ends unless it is given up.
       let states = ["1": "done", "2": "failed", "3": words[2] == "CANCEL" ? "cancelled" : "waiting"]

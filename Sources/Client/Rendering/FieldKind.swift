@@ -16,14 +16,16 @@ enum FieldKind: Sendable {
   /// By key. Of a key that is not here a whole number counts as one, all else as words.
   private static let kinds: [String: FieldKind] = [
     "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
-    "balance": .count, "balanced": .flag, "by": .text, "card": .text, "cards": .list, "cluster": .text,
-    "commit": .count, "current": .text,
+    "balance": .count, "balanced": .flag, "by": .text, "bytes": .bytes, "card": .text, "cards": .list, "cluster": .text,
+    "commit": .count, "crosses": .flag, "current": .text,
     "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "done": .count, "effective": .moment,
     "end": .count, "error": .text, "eta_seconds": .count,
     "expires": .moment, "first": .count, "from": .text, "healthy": .flag, "id": .text, "index": .count,
-    "intransit": .count, "lag_entries": .count, "leader": .text, "leaders": .count, "learners": .list, "log": .bytes,
+    "intransit": .count, "lag_entries": .count, "leader": .text, "leaders": .count, "leaders_after": .count,
+    "learners": .list, "log": .bytes,
     "log_pinned": .bytes, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
-    "nodes": .count, "of": .text, "op": .count, "program": .text, "region": .text, "replicas": .count, "request": .text,
+    "nodes": .count, "of": .text, "op": .count, "program": .text, "region": .text, "replicas": .count,
+    "replicas_after": .count, "request": .text,
     "shard": .count, "shards": .count, "since": .moment, "slots": .text, "started": .moment, "state": .text,
     "at": .moment, "text": .text,
     "step": .count, "steps": .count, "sum": .count, "term": .count,
@@ -33,7 +35,7 @@ enum FieldKind: Sendable {
   ]
   private static let titles = [
     "disk_free": "free", "leaders": "leads", "replicas": "holds", "lag_entries": "lag", "log_pinned": "pinned",
-    "intransit": "in transit",
+    "intransit": "in transit", "replicas_after": "then", "leaders_after": "then", "crosses": "crosses regions",
   ]
 
   /// How a person reads what is not known.

@@ -20,6 +20,8 @@ protocol OperationPlan: Sendable {
   static var word: String { get }
   /// The keys that its command takes, beside `dry-run=`. One command may be said by two words.
   static func keys(of word: String) -> [Key]
+  /// Only one of the kind is under way at a time.
+  static var isAlone: Bool { get }
   /// Begins one as it is asked for, says what it would do, or refuses. An operation on a node begins with `node-`.
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
@@ -64,6 +66,7 @@ struct ShardOrder: Hashable, Sendable {
 
 extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
+  static var isAlone: Bool { false }
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   var heldNode: NodeID? { nil }
@@ -82,6 +85,7 @@ extension Operation.Kind {
     NodeDrain.self,
     NodeUndrain.self,
     NodeRemove.self,
+    Rebalance.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {

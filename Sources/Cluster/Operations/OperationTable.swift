@@ -13,7 +13,7 @@ struct OperationTable: Hashable, Sendable {
   /// By shard that an operation under way holds: what it wants of the shard's leader.
   var orders: [ShardID: ShardOrder] {
     var orders: [ShardID: ShardOrder] = [:]
-    for operation in open {
+    for operation in open where !operation.holds.isEmpty {
       let plan = operation.plan
       for shard in operation.holds { orders[shard] = plan?.order(to: shard, by: operation) ?? ShardOrder() }
     }
@@ -59,6 +59,10 @@ struct OperationTable: Hashable, Sendable {
         code: .conflict,
         text:
           "operation \(holder.number) is under way on node \(topology.name(of: node)) (tally op wait \(holder.number))")
+    }
+    if type(of: plan).isAlone, let other = open.first(where: { $0.kind == kind }) {
+      throw Refused(
+        code: .conflict, text: "operation \(other.number) is under way already (tally op wait \(other.number))")
     }
     guard open.count < OperationTable.mostOpen else {
       throw Refused(code: .limit, text: "\(open.count) operations are under way; nothing was done")

@@ -9,15 +9,21 @@ struct PlacementView {
     var region: String
     /// It may be given replicas: up, not draining, its disk has room. It keeps the replicas that it holds.
     var takesReplicas = true
+    /// It may be given leads: up, not draining, nothing ails it.
+    var mayLead = true
     /// It is to hold nothing: it is removed, or dead.
     var isLeaving = false
   }
   struct Shard {
     var shard: ShardID
     var voters: [NodeID]
+    /// Who is to lead it while all is well; nil: nobody yet.
+    var leader: NodeID?
     /// Of its state and journals: the cost of a new replica.
     var bytes: UInt64 = 0
-    /// Another operation has it: it counts, and does not move.
+    /// The region that should lead it; nil: any.
+    var leaderRegion: String?
+    /// Another operation has it, or it is not well: it counts, and does not move.
     var isHeld = false
   }
   /// In the order of their ids.
@@ -33,7 +39,7 @@ struct PlacementView {
     self.replicas = replicas
   }
 
-  /// Whether nodes may be given replicas or leaders, and so count where loads are to be even.
+  /// Whether nodes may be given replicas, and so count where loads are to be even.
   func isOpen(_ node: Int) -> Bool { nodes[node].takesReplicas && !nodes[node].isLeaving }
 }
 
@@ -46,4 +52,11 @@ struct ReplicaMove: Equatable {
   var bytes: UInt64
   /// Its bytes cross regions: the shard had no voter in the region that it goes to.
   var isBetweenRegions: Bool
+}
+
+/// A lead that goes from a voter to another.
+struct LeaderMove: Equatable {
+  var shard: ShardID
+  var from: NodeID?
+  var to: NodeID
 }

@@ -35,6 +35,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterAlarm: answerAlarm(Alarm.Command(request), owner)
     case .clusterShard: requests.clusterShard(request, owner)
     case .clusterNode: requests.clusterNode(request, owner)
+    case .clusterRebalance: requests.rebalance(request, owner)
     case .clusterOperation: requests.clusterOperation(request, owner)
     case .health: requests.startHealth(owner)
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")

@@ -44,6 +44,15 @@ extension VerbSpec {
       summary: "Has a node hand over what it leads, take leads again, leave for ever, or leave its shards to another.",
       example: "CLUSTER NODE DRAIN east-1"),
     .init(
+      .clusterRebalance, "CLUSTER REBALANCE", .cluster,
+      [.word("REPLICAS|LEADERS", .optional), .optional(.apply), .optional(.dryRun)], .node, .changes,
+      traits: [.barrier, .reserved],
+      reply:
+        "records: node region replicas replicas-after leaders leaders-after, then step shard kind from to bytes crosses; of"
+        + " apply=yes as CLUSTER OP SHOW",
+      summary: "Shows which replicas and leads would go where, so that nodes have even parts; apply=yes does it.",
+      example: "CLUSTER REBALANCE LEADERS apply=yes"),
+    .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],

@@ -2,7 +2,8 @@ import Base
 import Cluster
 import Storage
 
-/// An operator adds nodes, moves replicas between nodes, drains and undrains them while faults go on, and gives some of that up.
+/// An operator adds nodes, moves replicas between nodes, has all of them even, drains and undrains nodes while faults go on, and gives some
+/// of that up.
 extension Scenario {
   func scheduleResizing() {
     guard plan.resizes else { return }
@@ -17,10 +18,11 @@ extension Scenario {
     if simulation.hosts.count < plan.nodes + ScenarioPlan.spareNodes, random.chance(250) { return addNode() }
     let names = simulation.hosts.map(\.name)
     let line =
-      switch random.below(10) {
+      switch random.below(12) {
       case 0..<6: moveOfReplica()
       case 6: "CLUSTER NODE DRAIN \(random.pick(names))"
       case 7, 8: "CLUSTER NODE UNDRAIN \(random.pick(names))"
+      case 9, 10: "CLUSTER REBALANCE\(random.pick(["", " REPLICAS", " LEADERS"])) apply=yes"
       default: "CLUSTER OP CANCEL \(1 + random.below(20))"
       }
     operate(line, on: Int(random.below(UInt64(names.count))))
