@@ -27,6 +27,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case from = 42
   case dead = 43
   case apply = 60
+  case spread = 61
+  case leaders = 62
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -40,7 +42,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// What its value must look like, whatever the verb.
   public var shape: Shape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to, .from: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to, .from, .leaders: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -48,7 +50,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .limit: .limit
     case .before: .transaction
     case .read: .readMode
-    case .name: .text
+    case .name, .spread: .text
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
@@ -72,6 +74,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .member: "id"
     case .name, .text: "TEXT"
     case .region: "r"
+    case .spread: "r:N,…|even"
+    case .leaders: "r|traffic|any"
     case .kind: "WORD"
     case .card: "NUMBER"
     case .allowSingleRegion, .dryRun, .all, .dead, .apply: "yes|no"

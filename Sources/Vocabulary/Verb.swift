@@ -38,6 +38,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberNotes = 44
   case clusterNode = 45
   case clusterRebalance = 60
+  case clusterPlacement = 61
 
   // What a connection says about itself: answered by the node at hand.
   case hello = 64

@@ -74,6 +74,19 @@ import Testing
     #expect(PlacementCommands.summary([]) == "✓ even: nothing would go elsewhere")
   }
 
+  @Test func rulesOfPlacementAreShownAndSet() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    #expect(table.run(["placement"] + to) == 0)
+    #expect(table.run(["placement", "show", "--json"] + to) == 0)
+    #expect(table.run(["placement", "set", "spread=east:2,north:1", "leaders=traffic", "--dry-run"] + to) == 0)
+    #expect(table.run(["placement", "set", "leaders=east", "shard=3"] + to) == 0)
+    #expect(table.run(["placement", "set", "leaders=mars"] + to) == 2)
+    #expect(table.run(["placement", "set", "replicas=3"] + to) == 1)
+    #expect(table.run(["placement", "set"] + to) == 1)
+  }
+
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")

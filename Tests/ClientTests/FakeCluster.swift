@@ -89,6 +89,10 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER REBALANCE":
       return "*2\r\n+node=east-1 region=east replicas=4 replicas-after=3 leaders=1 leaders-after=1"
         + "\r\n+step=1 shard=3 kind=replica from=east-1 to=east-2 bytes=1024 crosses=no"
+    case "CLUSTER PLACEMENT" where keys["leaders"] == "mars": return "-CONFLICT there is no node in region mars"
+    case "CLUSTER PLACEMENT":
+      return "*3\r\n+kind=rule spread=even leads=any\r\n+kind=rule shard=3 leads=east"
+        + "\r\n+kind=breach shard=3 node=west-1 text=\"it is led from region west, not from east\""
     case "CLUSTER OP":
       // Of three operations one is done, one has failed, one never ends unless it is given up.
       let states = ["1": "done", "2": "failed", "3": words[2] == "CANCEL" ? "cancelled" : "waiting"]

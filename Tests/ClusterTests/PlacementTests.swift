@@ -46,22 +46,24 @@ import Testing
   }
   static func expectValid(_ plan: ReplicaPlan, _ view: PlacementView) {
     let node = Dictionary(uniqueKeysWithValues: view.nodes.map { ($0.id, $0) })
+    let limits = Dictionary(uniqueKeysWithValues: zip(Set(view.nodes.map(\.region)).sorted(), plan.limits))
     for voters in plan.voters {
       #expect(voters.count == view.replicas && Set(voters).count == voters.count)
       #expect(voters.allSatisfy { node[$0]?.isLeaving == false })
       let inRegions = Dictionary(grouping: voters) { node[$0]?.region ?? "" }
-      #expect(inRegions.values.allSatisfy { $0.count <= plan.regionLimit })
+      #expect(inRegions.allSatisfy { $1.count <= limits[$0] ?? 0 })
     }
   }
   /// Nodes of one region differ by one at most, and so do any two of regions that are not full.
   static func expectEven(_ plan: ReplicaPlan, _ view: PlacementView) {
     let loads = loads(view, plan)
+    let limits = Dictionary(uniqueKeysWithValues: zip(Set(view.nodes.map(\.region)).sorted(), plan.limits))
     let byRegion = Dictionary(grouping: view.nodes.filter { $0.takesReplicas && !$0.isLeaving }, by: \.region)
     var open: [Int] = []
-    for (_, nodes) in byRegion {
+    for (region, nodes) in byRegion {
       let here = nodes.map { loads[$0.id] ?? 0 }
       #expect((here.max() ?? 0) - (here.min() ?? 0) <= 1)
-      if here.reduce(0, +) < view.shards.count * min(plan.regionLimit, nodes.count) { open += here }
+      if here.reduce(0, +) < view.shards.count * min(limits[region] ?? 0, nodes.count) { open += here }
     }
     #expect((open.max() ?? 0) - (open.min() ?? 0) <= 1, "\(open)")
   }
@@ -87,7 +89,7 @@ import Testing
       view = PlacementView(nodes: nodes, shards: even.shards, replicas: view.replicas)
     }
     let plan = try ReplicaPlan(view, .even)
-    #expect(plan.cost == CheapestFlow(view, room: plan.room, regionLimit: plan.regionLimit) { plan.cost($0, $1) }.cost)
+    #expect(plan.cost == CheapestFlow(view, room: plan.room, limits: plan.limits) { plan.cost($0, $1) }.cost)
   }
 
   @Test(arguments: 0..<40) func aNewNodeTakesItsPartAndNothingElseMoves(seed: UInt64) throws {
@@ -118,9 +120,9 @@ import Testing
     let plan = try ReplicaPlan(smaller, .valid)
     Self.expectValid(plan, smaller)
     let held = even.shards.count { $0.voters.contains(leaving) }
-    let limitBefore = try ReplicaPlan(even, .valid).regionLimit
-    if plan.regionLimit >= limitBefore { #expect(plan.moves.count { $0.from == leaving } == held) }
-    if plan.regionLimit == limitBefore && view.nodes.count > view.replicas + 2 {
+    let limitsBefore = try ReplicaPlan(even, .valid).limits
+    if plan.limits[0] >= limitsBefore[0] { #expect(plan.moves.count { $0.from == leaving } == held) }
+    if plan.limits == limitsBefore && view.nodes.count > view.replicas + 2 {
       // A shard whose only free places are over the region's limit moves another replica as well.
       #expect(plan.moves.count <= held * 2)
     }
@@ -202,7 +204,7 @@ import Testing
     let shards = (1...6).map {
       Shard(
         shard: ShardID($0), voters: (1...3).map { NodeID($0) }, leader: NodeID(1),
-        leaderRegion: $0 <= 2 ? "r2" : $0 <= 4 ? "r3" : nil)
+        lead: $0 <= 2 ? .region("r2") : $0 <= 4 ? .region("r3") : .any)
     }
     let view = PlacementView(nodes: nodes, shards: shards, replicas: 3)
     let leaders = LeaderPlan(view, voters: shards.map(\.voters))
@@ -283,7 +285,7 @@ struct CheapestFlow {
   /// Nil: there is none.
   private(set) var cost: Int?
 
-  init(_ view: PlacementView, room: [Int], regionLimit: Int, _ price: (Int, Int) -> Int) {
+  init(_ view: PlacementView, room: [Int], limits: [Int], _ price: (Int, Int) -> Int) {
     let regions = Set(view.nodes.map(\.region)).sorted()
     let (shards, nodes) = (view.shards.count, view.nodes.count)
     out = Array(repeating: [], count: 2 + shards * (1 + regions.count) + nodes)
@@ -291,7 +293,7 @@ struct CheapestFlow {
     func place(_ node: Int) -> Int { 2 + shards * (1 + regions.count) + node }
     for shard in 0..<shards {
       add(0, 2 + shard, view.replicas, 0)
-      for region in regions.indices { add(2 + shard, place(shard, region), regionLimit, 0) }
+      for region in regions.indices { add(2 + shard, place(shard, region), limits[region], 0) }
       for node in 0..<nodes {
         let holds = view.shards[shard].voters.contains(view.nodes[node].id)
         guard view.isOpen(node) || holds && !view.nodes[node].isLeaving else { continue }

@@ -172,7 +172,7 @@ import Testing
     #expect(topology.shards.count { $0.voters.contains(cluster.id(added)) } == 3)
     let homes = Dictionary(grouping: topology.shards, by: \.preferredLeader).mapValues(\.count)
     #expect((homes.values.min() ?? 0) >= 1 && (homes.values.max() ?? 9) <= 2)
-    #expect(try cluster.ask("CLUSTER REBALANCE apply=yes").hasPrefix("-CONFLICT there is nothing to move"))
+    #expect(try cluster.ask("CLUSTER REBALANCE apply=yes") == "*4", "nothing is begun")
     #expect(try cluster.ask("CLUSTER REBALANCE voters").hasPrefix("-ERR"))
   }
 

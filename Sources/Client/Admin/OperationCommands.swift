@@ -79,6 +79,10 @@ enum OperationCommands {
     guard let record = try invocation.target.connect().request(line).orThrow().record else {
       throw .malformedReply("\(line) answered with other than a record")
     }
+    return try begun(record, invocation)
+  }
+  /// Follows what was begun, if that is wanted.
+  static func begun(_ record: Record, _ invocation: Invocation) throws(ClientError) -> CommandResult {
     guard invocation.flags.has("wait") else { return result(of: record) }
     return try follow(record, invocation)
   }

@@ -2,7 +2,7 @@ import Replies
 
 /// Where replicas and leads are.
 enum PlacementCommands {
-  static let all = [rebalance]
+  static let all = [rebalance, show, set]
 
   static let rebalance = Command(
     "rebalance", aliases: ["cluster rebalance"],
@@ -15,8 +15,63 @@ enum PlacementCommands {
     plan: { invocation throws(ClientError) in try plan(invocation) },
     body: { invocation throws(ClientError) in
       guard invocation.flags.has("apply") else { return try plan(invocation) }
-      return try OperationCommands.begin(try line(invocation) + " apply=yes", invocation)
+      let value = try invocation.target.connect().request(try line(invocation) + " apply=yes").orThrow()
+      // Where nothing is to be moved, it is shown.
+      guard let record = value.record else { return result(value.records, invocation) }
+      return try OperationCommands.begun(record, invocation)
     })
+
+  static let show = Command(
+    "placement show", aliases: ["placement", "cluster placement show"],
+    summary: "the rules of placement, and what breaks them today",
+    body: { invocation throws(ClientError) in
+      result(try invocation.target.askRecords("CLUSTER PLACEMENT SHOW"))
+    })
+
+  static let set = Command(
+    "placement set", aliases: ["cluster placement set"],
+    summary: "how many replicas each region has, and from where shards are led",
+    words: "spread=REGION:N,…|even leaders=REGION|traffic|any [shard=S]", wordCount: 1...3,
+    notes:
+      "spread: of each shard so many replicas in each region that is named, none elsewhere; even: in as many regions as there are. "
+      + "leaders: the region from which shards are led, or that from which most of a shard's requests come; of one shard with shard=S. "
+      + "Leaders follow by themselves; replicas with tally rebalance --apply.",
+    plan: { invocation throws(ClientError) in
+      result(
+        try invocation.target.askRecords(try setLine(invocation) + " dry-run=yes"), before: "would be, and is not:")
+    },
+    body: { invocation throws(ClientError) in
+      let value = try invocation.target.connect().request(try setLine(invocation)).orThrow()
+      return result(value.records)
+    })
+
+  private static func setLine(_ invocation: Invocation) throws(ClientError) -> String {
+    var line = "CLUSTER PLACEMENT SET"
+    for word in invocation.flags.words {
+      let key = word.prefix { $0 != "=" }
+      guard ["spread", "leaders", "shard"].contains(key), word.contains("="), !word.contains(" ") else {
+        throw .usage("placement set takes spread=, leaders= and shard=, not '\(word)'")
+      }
+      line += " \(word)"
+    }
+    return line
+  }
+  private static func result(_ records: [Record], before heading: String? = nil) -> CommandResult {
+    let rules = records.filter { $0["kind"] == "rule" }
+    let breaches = records.filter { $0["kind"] == "breach" }
+    var page = Page()
+    if let heading { page.line(Styled(heading)) }
+    for rule in rules {
+      let spread = rule["spread"].map { "replicas \($0) · " } ?? ""
+      page.line(
+        Styled("\(rule["shard"].map { "shard \($0)" } ?? "all shards") · \(spread)led from \(rule["leads"] ?? "?")"))
+    }
+    page.line(
+      breaches.isEmpty
+        ? Styled("✓ nothing breaks them", .good) : Styled("✗ \(breaches.count) shards or leads break them", .bad))
+    if !breaches.isEmpty { page.table(Table(breaches, columns: ["shard", "node", "text"])) }
+    return CommandResult(json: .object([("rules", JSON(rules)), ("breaches", JSON(breaches))]), page: page)
+  }
 
   private static func line(_ invocation: Invocation) throws(ClientError) -> String {
     guard let word = invocation.flags.words.first else { return "CLUSTER REBALANCE" }
@@ -27,7 +82,9 @@ enum PlacementCommands {
   }
 
   private static func plan(_ invocation: Invocation) throws(ClientError) -> CommandResult {
-    let records = try invocation.target.askRecords(try line(invocation))
+    result(try invocation.target.askRecords(try line(invocation)), invocation)
+  }
+  private static func result(_ records: [Record], _ invocation: Invocation) -> CommandResult {
     let nodes = records.filter { $0["step"] == nil }
     let steps = records.filter { $0["step"] != nil }
     var page = Page()

@@ -65,6 +65,8 @@ final class DirectoryMachine: Machine {
     case join = 8
     /// Who votes in the directory's group: the nodes. The leader says so, once that is in force.
     case directoryVoters = 9
+    /// Other rules of placement: a `PlacementChange`.
+    case placement = 12
     /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
     /// node says that was asked.
     case showEntry = 16
@@ -174,6 +176,7 @@ final class DirectoryMachine: Machine {
         try applyAdvance(&reader)
         reply.ok()
       case .cancelOperation: try applyCancel(&reader, &reply)
+      case .placement: try applyPlacement(&reader, &reply)
       default:
         reply.error(.malformed, "the directory does not know that command")
       }

@@ -136,6 +136,8 @@ public struct Topology: Hashable, Sendable {
   public var shards: [ShardPlacement]
   /// Rises with every change.
   public var version: UInt64
+  /// Of placement.
+  var rules = PlacementRules()
 
   /// Tables by shard are as long as its number.
   static let highestShard: UInt32 = 65_535
@@ -208,6 +210,7 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 4) { list in for node in nodes { node.encode(into: &list) } }
     buffer.append(field: 5) { list in for voter in directoryVoters { list.append(voter.rawValue) } }
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
+    if rules != PlacementRules() { buffer.append(field: 7) { rules.encode(into: &$0) } }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -220,6 +223,7 @@ public struct Topology: Hashable, Sendable {
       case 4: while !value.isAtEnd { nodes.append(try NodeRecord(decoding: &value)) }
       case 5: while !value.isAtEnd { directoryVoters.append(NodeID(try value.read())) }
       case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
+      case 7: rules = try PlacementRules(decoding: &value)
       default: return false
       }
       return true

@@ -28,13 +28,40 @@ final class LeadershipDesk: Coordinator {
       isPoisoned: replica.poison != nil, isJournalRotten: replicas.rottenJournals.contains(replica.shard),
       mayOffer: now.monotonic >= record.nextOffer)
   }
-  /// Where the placement wants shards led that are at home elsewhere.
+  /// Once a second: where the placement wants shards led that are led here.
   private var homes: [ShardID: NodeID] {
     var homes: [ShardID: NodeID] = [:]
-    for placement in membership.topology?.shards ?? [] where placement.preferredLeader != peers.id {
-      homes[placement.shard] = placement.preferredLeader
+    guard let topology = membership.topology else { return homes }
+    for placement in topology.shards {
+      guard let replica = replicas[placement.shard], replica.isLeader else { continue }
+      replica.leading.traffic.tick()
+      guard let home = home(of: replica, placement, topology), home != peers.id else { continue }
+      homes[placement.shard] = home
     }
     return homes
+  }
+  /// Nil: no matter where.
+  private func home(of replica: Replica, _ placement: ShardPlacement, _ topology: Topology) -> NodeID? {
+    let home = placement.preferredLeader
+    func able(in region: String) -> NodeID? {
+      let there = placement.voters.filter { topology.node($0)?.region == region }
+      // Who leads there leads on, but for whoever is at home there.
+      for node in [home, peers.id] + there where there.contains(node) && isAble(node, topology) { return node }
+      return nil
+    }
+    switch topology.rules.lead(of: placement.shard) {
+    case .any: return home
+    case .region(let name): return able(in: name) ?? home
+    case .traffic:
+      let busiest = replica.leading.traffic.region { edge in
+        Int(edge) < peers.count ? topology.node(peers[Int(edge)].id)?.region : nil
+      }
+      guard let busiest, busiest != peers.own.hello.region else { return nil }
+      return able(in: busiest)
+    }
+  }
+  private func isAble(_ node: NodeID, _ topology: Topology) -> Bool {
+    topology.node(node)?.state == .up && peers.isUp(node, now: now)
   }
 
   /// The other voters of a shard that is led here.

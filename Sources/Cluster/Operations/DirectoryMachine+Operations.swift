@@ -29,7 +29,7 @@ extension DirectoryMachine {
     default: break
     }
   }
-  private func change(_ body: (inout Topology) -> Void) {
+  func change(_ body: (inout Topology) -> Void) {
     guard var changed = topology else { return }
     body(&changed)
     guard changed != topology else { return }

@@ -96,7 +96,7 @@ struct NodeRemove: OperationPlan, Hashable {
           id: $0.id, region: $0.region, takesReplicas: $0.state == .up && $0.id != node, isLeaving: $0.id == node)
       },
       shards: topology.shards.map { PlacementView.Shard(shard: $0.shard, voters: $0.voters) },
-      replicas: replicas)
+      replicas: replicas, limits: topology.rules.limits)
     return try ReplicaPlan(view, .valid).moves.filter { $0.from == node }
   }
 

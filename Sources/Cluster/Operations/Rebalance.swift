@@ -155,7 +155,9 @@ extension RequestDesk {
     do throws(ReplicaPlan.Impossible) { plan = try RebalancePlan(view, scope) } catch {
       return answerError(owner, .conflict, "\(error.text); nothing was done")
     }
-    guard request.flag(.apply), !request.flag(.dryRun) else { return answer(owner, plan, from: view, topology) }
+    guard request.flag(.apply), !request.flag(.dryRun), !plan.steps.isEmpty else {
+      return answer(owner, plan, from: view, topology)
+    }
     begin(Rebalance(scope: scope, planned: plan.steps), request, owner)
   }
 
@@ -173,9 +175,11 @@ extension RequestDesk {
       return PlacementView.Shard(
         shard: placement.shard, voters: placement.voters,
         leader: placement.preferredLeader == .none ? nil : placement.preferredLeader, bytes: bytes(of: placement.shard),
-        isHeld: !isWell || held.contains(placement.shard))
+        lead: topology.rules.lead(of: placement.shard), isHeld: !isWell || held.contains(placement.shard))
     }
-    return PlacementView(nodes: nodes, shards: shards, replicas: topology.shards.map(\.voters.count).max() ?? 0)
+    return PlacementView(
+      nodes: nodes, shards: shards, replicas: topology.shards.map(\.voters.count).max() ?? 0,
+      limits: topology.rules.limits)
   }
   /// Of a shard's state and journals, as far as it is known here: 0 is unknown.
   private func bytes(of shard: ShardID) -> UInt64 { 0 }

@@ -59,6 +59,13 @@ struct ShardLeader: OperationPlan, Hashable {
       let voters = placement.voters.map { topology.name(of: $0) }.sorted().joined(separator: ", ")
       return "node \(record.name) is no voter of shard \(shard.rawValue): these are \(voters)"
     }
+    if case .region(let wanted) = topology.rules.lead(of: shard), record.region != wanted,
+      placement.voters.contains(where: { topology.node($0)?.region == wanted })
+    {
+      return
+        "placement has shard \(shard.rawValue) led from region \(wanted), and \(record.name) is in \(record.region)"
+        + " (tally placement set)"
+    }
     return nil
   }
 

@@ -126,6 +126,7 @@ struct ShardMove: OperationPlan, Hashable {
     guard let place = topology.shards.firstIndex(where: { $0.shard == shard }) else { return }
     topology.shards[place].voters = (topology.shards[place].voters.filter { $0 != from } + [to]).sorted()
     if topology.shards[place].preferredLeader == from { topology.shards[place].preferredLeader = to }
+    topology.findHomes()
   }
 }
 
@@ -142,13 +143,14 @@ extension Topology {
   /// before. Nil: it may.
   func crowding(_ placement: ShardPlacement, exchanging out: NodeID, for incoming: NodeID) -> String? {
     guard let region = node(incoming)?.region else { return nil }
-    let limit = regionLimit(replicas: placement.voters.count)
+    let rule = rules.limit(in: region)
+    let limit = rule ?? regionLimit(replicas: placement.voters.count)
     let there = placement.voters.filter { $0 != out && node($0)?.region == region }
     guard there.count >= limit, node(out)?.region != region else { return nil }
-    let names = there.map { name(of: $0) }.joined(separator: ", ")
+    let names = there.isEmpty ? "" : " (\(there.map { name(of: $0) }.joined(separator: ", ")) is there)"
     return
       "shard \(placement.shard.rawValue) would have \(there.count + 1) of \(placement.voters.count) voters in region"
-      + " \(region) (\(names) is there), and the regions allow \(limit)"
+      + " \(region)\(names), and \(rule == nil ? "the regions allow" : "placement allows") \(limit)"
   }
 }
 

@@ -23,13 +23,14 @@ struct LeaderPlan {
     before = view.shards.map { $0.leader.flatMap { place[$0] } }
     eligible = view.shards.indices.map { shard in
       let able = voters[shard].compactMap { place[$0] }.filter { LeaderPlan.mayLead(view.nodes[$0]) }
-      // A lead that is not to move stays, and so does that of a node which is only not well: it is back soon.
+      // A lead that is not to move stays, one that follows traffic too, and so does that of a node which is only not well: it is back soon.
       if let now = view.shards[shard].leader.flatMap({ place[$0] }), voters[shard].contains(view.nodes[now].id),
-        view.shards[shard].isHeld || !LeaderPlan.mayLead(view.nodes[now]) && !view.nodes[now].isLeaving
+        view.shards[shard].isHeld || view.shards[shard].lead == .traffic
+          || !LeaderPlan.mayLead(view.nodes[now]) && !view.nodes[now].isLeaving
       {
         return [now]
       }
-      let near = able.filter { view.nodes[$0].region == view.shards[shard].leaderRegion }
+      let near = able.filter { .region(view.nodes[$0].region) == view.shards[shard].lead }
       return near.isEmpty ? able : near
     }
     leader = view.shards.indices.map { _ in nil }

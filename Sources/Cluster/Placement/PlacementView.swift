@@ -21,8 +21,8 @@ struct PlacementView {
     var leader: NodeID?
     /// Of its state and journals: the cost of a new replica.
     var bytes: UInt64 = 0
-    /// The region that should lead it; nil: any.
-    var leaderRegion: String?
+    /// From where it is to be led.
+    var lead = PlacementRules.Lead.any
     /// Another operation has it, or it is not well: it counts, and does not move.
     var isHeld = false
   }
@@ -32,8 +32,11 @@ struct PlacementView {
   let shards: [Shard]
   /// Voters that each shard is to have.
   let replicas: Int
+  /// By region: how many voters of one shard it may have, all others none; nil: as even as there are regions.
+  let limits: [String: Int]?
 
-  init(nodes: [Node], shards: [Shard], replicas: Int) {
+  init(nodes: [Node], shards: [Shard], replicas: Int, limits: [String: Int]? = nil) {
+    self.limits = limits
     self.nodes = nodes.sorted { $0.id < $1.id }
     self.shards = shards.sorted { $0.shard < $1.shard }
     self.replicas = replicas

@@ -58,7 +58,7 @@ struct RebalancePlan {
         }
       }
     }
-    let between = PlacementView(nodes: view.nodes, shards: shards, replicas: view.replicas)
+    let between = PlacementView(nodes: view.nodes, shards: shards, replicas: view.replicas, limits: view.limits)
     if scope != .replicas {
       let places = Dictionary(uniqueKeysWithValues: zip(shards.map(\.shard), 0...))
       let plan = LeaderPlan(between, voters: shards.map(\.voters))
@@ -68,7 +68,7 @@ struct RebalancePlan {
       }
     }
     self.steps = steps
-    after = PlacementView(nodes: view.nodes, shards: shards, replicas: view.replicas)
+    after = PlacementView(nodes: view.nodes, shards: shards, replicas: view.replicas, limits: view.limits)
   }
 }
 

@@ -25,9 +25,9 @@ struct ReplicaPlan {
   /// By node: its region's number.
   let region: [Int]
   let regionCount: Int
-  /// How many voters of one shard a region may have: the least that gives all of them a place. Where there are as many
-  /// regions as replicas that is 1, and the loss of any one leaves a majority.
-  let regionLimit: Int
+  /// By region: how many voters of one shard it may have. As a rule says; else the least that gives all of them a place: where there are
+  /// as many regions as replicas that is 1, and the loss of any one leaves a majority.
+  let limits: [Int]
   /// By node: how many replicas it may hold.
   var room: [Int]
   /// By shard: the nodes that hold it, by their place in the view.
@@ -72,14 +72,18 @@ struct ReplicaPlan {
     // Nodes that may only keep count for what they hold: a region needs room for all of its shards at once.
     var open = [Int](repeating: 0, count: regionCount)
     for i in view.nodes.indices where isOpen[i] { open[region[i]] += 1 }
-    let limit = (1...max(1, view.replicas)).first { limit in
-      open.reduce(0) { $0 + min(limit, $1) } >= view.replicas
+    if let rule = view.limits {
+      limits = names.map { rule[$0] ?? 0 }
+    } else {
+      let limit = (1...max(1, view.replicas)).first { limit in
+        open.reduce(0) { $0 + min(limit, $1) } >= view.replicas
+      }
+      guard let limit else {
+        throw Impossible(
+          text: "\(view.replicas) replicas need as many nodes that take them, and there are \(open.reduce(0, +))")
+      }
+      limits = names.map { _ in limit }
     }
-    guard let limit else {
-      throw Impossible(
-        text: "\(view.replicas) replicas need as many nodes that take them, and there are \(open.reduce(0, +))")
-    }
-    regionLimit = limit
     room = targets(open: open, aim)
     keepWhatMayStay()
     try addWhatIsMissing()
@@ -97,7 +101,7 @@ struct ReplicaPlan {
     guard aim == .even else { return target }
     let kept = view.nodes.indices.reduce(0) { $0 + (isOpen[$1] ? 0 : target[$1]) }
     let total = view.shards.count * view.replicas - kept
-    let most = open.map { view.shards.count * min(regionLimit, $0) }
+    let most = zip(open, limits).map { view.shards.count * min($0, $1) }
     var isFull = [Bool](repeating: false, count: regionCount)
     var left = total
     var sharing = open.reduce(0, +)
@@ -150,7 +154,7 @@ struct ReplicaPlan {
       // Of a region that has too many, those on nodes that hold the most over their part go.
       for node in before[shard].sorted(by: { (loads[$0] - room[$0], $0) < (loads[$1] - room[$1], $1) }) {
         let mayStay =
-          !view.nodes[node].isLeaving && crowd[shard * regionCount + region[node]] < regionLimit
+          !view.nodes[node].isLeaving && crowd[shard * regionCount + region[node]] < limits[region[node]]
           && holders[shard].count < view.replicas
         if isHeld[shard] || mayStay {
           put(shard, on: node)
@@ -192,7 +196,7 @@ struct ReplicaPlan {
     guard isOpen[node] || before[shard].contains(node) && !view.nodes[node].isLeaving else { return false }
     guard !holders[shard].contains(node) else { return false }
     let freed = without.map { region[$0] == region[node] ? 1 : 0 } ?? 0
-    return crowd[shard * regionCount + region[node]] - freed < regionLimit
+    return crowd[shard * regionCount + region[node]] - freed < limits[region[node]]
   }
   func mayMove(_ shard: Int) -> Bool { !isHeld[shard] }
   func isOver(_ node: Int) -> Bool { isOpen[node] && held[node].count > room[node] }
@@ -217,10 +221,14 @@ struct ReplicaPlan {
         guard isAdded else {
           throw Impossible(
             text: "shard \(view.shards[shard].shard.rawValue) has no place for replica \(holders[shard].count + 1) of"
-              + " \(view.replicas) that keeps to \(regionLimit) a region")
+              + " \(view.replicas) that keeps to \(limitText)")
         }
       }
     }
+  }
+  private var limitText: String {
+    guard let rule = view.limits else { return "\(limits.max() ?? 0) a region" }
+    return rule.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: ",")
   }
   /// One more replica, by the cheapest path; false if there is none.
   private mutating func add(_ shard: Int) -> Bool {

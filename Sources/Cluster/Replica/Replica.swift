@@ -117,6 +117,7 @@ final class Replica {
     case .old: return
     case .refused(let first): return outbox.refusals.append((edge, epoch, first, raft.leader.node))
     }
+    leading.traffic.note(count, from: edge)
     var reader = ByteReader(items)
     let isShedding = shedding.isAny
     let isReplaying = isReplaying && !hasTakenOver

@@ -36,6 +36,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterShard: requests.clusterShard(request, owner)
     case .clusterNode: requests.clusterNode(request, owner)
     case .clusterRebalance: requests.rebalance(request, owner)
+    case .clusterPlacement: requests.placement(request, owner)
     case .clusterOperation: requests.clusterOperation(request, owner)
     case .health: requests.startHealth(owner)
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")

@@ -53,6 +53,15 @@ extension VerbSpec {
       summary: "Shows which replicas and leads would go where, so that nodes have even parts; apply=yes does it.",
       example: "CLUSTER REBALANCE LEADERS apply=yes"),
     .init(
+      .clusterPlacement, "CLUSTER PLACEMENT", .cluster,
+      [.word("SHOW|SET"), .optional(.spread), .optional(.leaders), .optional(.shard), .optional(.dryRun)], .node,
+      .changes,
+      traits: [.barrier, .reserved],
+      reply: "records: kind=rule [shard] [spread] leads, then kind=breach shard node text",
+      summary:
+        "Shows the rules of placement and what breaks them, or sets them: replicas a region, and from where shards are led.",
+      example: "CLUSTER PLACEMENT SET spread=east:2,north:1 leaders=east"),
+    .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],

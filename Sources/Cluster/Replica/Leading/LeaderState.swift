@@ -14,6 +14,7 @@ struct LeaderState {
   var waiters = Waiters()
   var markers = Markers()
   var deliveries = DeliveryWalk()
+  var traffic = Traffic()
   /// The catalogue's version up to which deltas have been proposed; of the directory: up to which they have been proposed to
   /// be dropped.
   var catalogueVersion: UInt32 = 0
