@@ -97,6 +97,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case crosses = 94
   case spread = 95
   case leads = 96
+  case ok = 97
+  case compared = 98
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -142,7 +144,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("why", .text), ("at", .stamp), ("text", .text), ("op", .integer), ("target", .text), ("steps", .integer),
     ("step", .integer), ("done", .integer), ("current", .text), ("eta-seconds", .text), ("error", .text),
     ("started", .stamp), ("by", .text), ("bytes", .integer), ("replicas-after", .integer), ("leaders-after", .integer),
-    ("crosses", .text), ("spread", .text), ("leads", .text),
+    ("crosses", .text), ("spread", .text), ("leads", .text), ("ok", .text), ("compared", .integer),
   ]
 }
 

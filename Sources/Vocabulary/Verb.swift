@@ -39,6 +39,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterNode = 45
   case clusterRebalance = 60
   case clusterPlacement = 61
+  case clusterCheck = 62
 
   // What a connection says about itself: answered by the node at hand.
   case hello = 64

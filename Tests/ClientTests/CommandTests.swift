@@ -87,6 +87,35 @@ import Testing
     #expect(table.run(["placement", "set"] + to) == 1)
   }
 
+  @Test func aCheckNamesWhatIsWrong() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    #expect(table.run(["check"] + to) == 0)
+    #expect(table.run(["check", "--json"] + to) == 0)
+    #expect(table.run(["health"] + to) == 0)
+    cluster.isBalanced = false
+    #expect(table.run(["check", "--json"] + to) == 4)
+    #expect(table.run(["health", "--json"] + to) == 4)
+    let verdict = Record([("ok", "no"), ("nodes", "3"), ("shards", "4"), ("compared", "3")])
+    let findings = [
+      Record([("kind", "operation"), ("text", "operation 3, node-drain, is under way")]),
+      Record([("kind", "leaderless"), ("shard", "4"), ("text", "it has no leader that serves")]),
+    ]
+    #expect(
+      CheckCommands.page(verdict, findings).rendered(CommandTests.plain) == """
+        ✗ 1 things are wrong
+        3 nodes · 4 shards · replicas of 3 compared and equal at one index
+        operation 3, node-drain, is under way
+
+        kind        shard  text
+        leaderless      4  it has no leader that serves
+        """)
+    let result = try #require(CheckCommands.Result("healthy: committed on 12 of 12 led shards, took 2143 us"))
+    #expect(result.text == "healthy: committed on 12 of 12 led shards, took 2.14 ms")
+    #expect(CheckCommands.Result("healthy: 1 2") == nil)
+  }
+
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -207,7 +236,7 @@ import Testing
   @Test func theUsageOfEachCommandNamesAllOfItsFlagsIn80Columns() {
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
-      + PlacementCommands.all
+      + PlacementCommands.all + CheckCommands.all
       + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }

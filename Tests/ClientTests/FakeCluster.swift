@@ -89,6 +89,12 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER REBALANCE":
       return "*2\r\n+node=east-1 region=east replicas=4 replicas-after=3 leaders=1 leaders-after=1"
         + "\r\n+step=1 shard=3 kind=replica from=east-1 to=east-2 bytes=1024 crosses=no"
+    case "CLUSTER CHECK":
+      let verdict = "+ok=\(isBalanced ? "yes" : "no") nodes=3 shards=4 compared=4"
+      return isBalanced ? "*1\r\n\(verdict)" : "*2\r\n\(verdict)\r\n+kind=down node=west-1 text=\"it is not in reach\""
+    case "HEALTH ALL=YES":
+      return isBalanced
+        ? "+healthy: committed on 4 of 4 led shards, took 812 us" : "-UNAVAILABLE this node knows no leader of shards 4"
     case "CLUSTER PLACEMENT" where keys["leaders"] == "mars": return "-CONFLICT there is no node in region mars"
     case "CLUSTER PLACEMENT":
       return "*3\r\n+kind=rule spread=even leads=any\r\n+kind=rule shard=3 leads=east"

@@ -69,6 +69,19 @@ import Testing
     #expect(ask(simulation, there, "EARN ann merchant=shop points=1 id=last")?.hasPrefix("+tx=") == true)
   }
 
+  @Test func aCheckFindsOneThatDiffers() throws {
+    let (simulation, leader, victim) = try makeCorrupt(seed: 84, leader: false)
+    let third = try #require((0..<3).first { $0 != leader && $0 != victim })
+    let client = try #require(simulation.connect(to: third))
+    simulation.send("CLUSTER CHECK\n", on: client)
+    simulation.run(for: 10_000_000) {
+      client.lines.first.map { client.lineCount > (Int($0.dropFirst()) ?? 0) } ?? false
+    }
+    #expect(
+      client.lines.contains("+kind=digest shard=1 text=\"its replicas are not in the same state\""), "\(client.lines)")
+    #expect(isStopped(simulation, victim))
+  }
+
   @Test func aLeaderThatDiffersStopsItselfAndAnotherLeads() throws {
     let (simulation, leader, _) = try makeCorrupt(seed: 82, leader: true)
     let client = try #require(simulation.connect(to: (leader + 1) % 3))

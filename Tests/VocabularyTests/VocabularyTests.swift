@@ -49,7 +49,7 @@ import Testing
       27 CLUSTER NODES:
       28 CLUSTER SHARDS:
       29 CLUSTER STATUS:
-      30 HEALTH:
+      30 HEALTH: all
       40 CLUSTER ALARM: LIST|CLEAR NAME shard
       41 CLUSTER SHARD: LEADER|MOVE S to region dry-run from
       42 CLUSTER OP: LIST|SHOW|CANCEL N limit after
@@ -58,6 +58,7 @@ import Testing
       45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE to dead dry-run
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
+      62 CLUSTER CHECK:
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body

@@ -45,6 +45,8 @@ final class Peer {
   var clock = PeerClock()
   /// How it does, as it last told.
   var condition = NodeCondition()
+  /// Since when it has gone by another map than this node; nil: it goes by the same. Monotonic, µs.
+  var mapDiffersSince: UInt64?
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

@@ -21,10 +21,14 @@ struct DigestComparison {
   /// Entries whose index is a multiple of this are compared, beside audits' markers.
   static let interval: UInt64 = 1_024
   private static let remembered = 64
+  /// The latest index at which all voters were in the same state, and when that was found (monotonic, µs).
+  private(set) var agreed: (index: LogIndex, at: UInt64)?
   private var rows: [(index: LogIndex, reports: [(node: NodeID, digest: StateDigest)])] = []
 
   /// Takes a report in. Each node reports an index once in its life; a later report replaces the former.
-  mutating func note(_ digest: StateDigest, at index: LogIndex, of node: NodeID, voters: [NodeID]) -> Comparison {
+  mutating func note(
+    _ digest: StateDigest, at index: LogIndex, of node: NodeID, voters: [NodeID], now: UInt64 = 0
+  ) -> Comparison {
     var place = rows.firstIndex { $0.index == index }
     if place == nil {
       if rows.count == DigestComparison.remembered { rows.removeFirst() }
@@ -35,7 +39,11 @@ struct DigestComparison {
     rows[place].reports.removeAll { $0.node == node }
     rows[place].reports.append((node, digest))
     let reports = rows[place].reports
-    guard reports.contains(where: { $0.digest != digest }) else { return .agreement }
+    guard reports.contains(where: { $0.digest != digest }) else {
+      let isWhole = voters.allSatisfy { voter in reports.contains { $0.node == voter } }
+      if isWhole, index >= agreed?.index ?? LogIndex(0) { agreed = (index, now) }
+      return .agreement
+    }
     for report in reports {
       let agreeing = reports.count { $0.digest == report.digest && voters.contains($0.node) }
       if agreeing * 2 > voters.count {

@@ -44,7 +44,8 @@ extension ShardDesk {
   private func compare(_ replica: Replica, _ marker: MarkerDigest, of node: NodeID) {
     let shard = replica.shard
     let verdict = replica.digests.note(
-      marker.digest, at: marker.index, of: node, voters: replica.raft.configuration.voters.map(\.node))
+      marker.digest, at: marker.index, of: node, voters: replica.raft.configuration.voters.map(\.node),
+      now: now.monotonic)
     switch verdict {
     case .agreement: return
     case .split:

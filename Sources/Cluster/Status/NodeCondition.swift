@@ -17,8 +17,32 @@ struct NodeCondition: Hashable, Sendable {
   var replaying: [ShardID] = []
   /// How far its log is durable.
   var logPosition: UInt64 = 0
+  /// Which map of the cluster it goes by; nil: it has none.
+  var map: MapMark?
+  /// Shards that it leads, of which it has found that replicas are in different states.
+  var divergent: [ShardID] = []
+  /// Shards that it leads, of which all voters were in the same state at an index, of late.
+  var compared: [Compared] = []
 
   func isPoisoned(_ shard: ShardID) -> Bool { poisons.contains { $0.shard == shard } }
+}
+
+/// Which map of the cluster a node goes by.
+struct MapMark: Hashable, Sendable, BitwiseCopyable {
+  var version: UInt64
+  /// Of all that is in it.
+  var digest: UInt64
+
+  init(version: UInt64, digest: UInt64) { (self.version, self.digest) = (version, digest) }
+  init(_ topology: Topology) {
+    var buffer = ByteBuffer(capacity: 4_096)
+    topology.encode(into: &buffer)
+    self.init(version: topology.version, digest: xxh64(buffer.bytes))
+  }
+}
+struct Compared: Hashable, Sendable, BitwiseCopyable {
+  var shard: ShardID
+  var index: LogIndex
 }
 
 /// What nodes tell each other, and the operator, of their disks.
@@ -86,6 +110,16 @@ extension NodeCondition {
       }
     }
     if !replaying.isEmpty { buffer.append(field: 6) { for shard in replaying { $0.append(shard.rawValue) } } }
+    if let map { buffer.append(field: 7) { for part in [map.version, map.digest] { $0.append(part) } } }
+    if !divergent.isEmpty { buffer.append(field: 8) { for shard in divergent { $0.append(shard.rawValue) } } }
+    if !compared.isEmpty {
+      buffer.append(field: 9) { list in
+        for row in compared {
+          list.append(row.shard.rawValue)
+          list.append(row.index.rawValue)
+        }
+      }
+    }
     buffer.appendEndOfFields()
   }
 
@@ -111,6 +145,13 @@ extension NodeCondition {
           free: try value.read(), log: try value.read(), pinned: try value.read())
       case 5: while !value.isAtEnd { poisons.append(try PoisonedShard(decoding: &value)) }
       case 6: while !value.isAtEnd { replaying.append(ShardID(try value.read())) }
+      case 7: map = MapMark(version: try value.read(), digest: try value.read())
+      case 8: while !value.isAtEnd { divergent.append(ShardID(try value.read())) }
+      case 9:
+        while !value.isAtEnd {
+          let shard = ShardID(try value.read())
+          compared.append(Compared(shard: shard, index: LogIndex(try value.read())))
+        }
       default: _ = try value.readBytes(value.remaining)
       }
       return true

@@ -36,9 +36,10 @@ struct OwnAnswers: AnswersForItself {
     case .clusterShard: requests.clusterShard(request, owner)
     case .clusterNode: requests.clusterNode(request, owner)
     case .clusterRebalance: requests.rebalance(request, owner)
+    case .clusterCheck: requests.startCheck(owner, mostAhead: node.health.mostAhead)
     case .clusterPlacement: requests.placement(request, owner)
     case .clusterOperation: requests.clusterOperation(request, owner)
-    case .health: requests.startHealth(owner)
+    case .health: requests.startHealth(owner, all: request.flag(.all))
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }
   }

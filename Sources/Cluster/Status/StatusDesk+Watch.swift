@@ -11,6 +11,7 @@ extension StatusDesk {
     watchForLeaders()
     watchRetention()
     judge(health)
+    watchMaps()
     watchHealth(standing, leaders)
   }
 

@@ -21,6 +21,10 @@ final class StatusDesk: Coordinator {
   var gauges = ShellGauges()
   /// What peers know of what this node leads.
   private var told = LedTable()
+  /// Of the map as it was last looked at.
+  private var map: MapMark?
+  /// That replicas were the same is told for so long (µs).
+  private static let comparedFor: UInt64 = 5_000_000
   /// Shards named to peers in heartbeats: those of which something had changed.
   private(set) var rowsTold: UInt64 = 0
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
@@ -65,6 +69,15 @@ final class StatusDesk: Coordinator {
     own.poisons = replicas.poisons
     own.replaying = replicas.filter(\.isReplaying).map(\.shard)
     own.logPosition = disk.gauges?.logPosition ?? 0
+    if let topology = membership.topology, topology.version != map?.version { map = MapMark(topology) }
+    own.map = map
+    own.divergent = replicas.divergent.sorted()
+    own.compared = replicas.compactMap { replica in
+      guard replica.isLeader, let agreed = replica.digests.agreed,
+        now.monotonic - min(now.monotonic, agreed.at) < StatusDesk.comparedFor
+      else { return nil }
+      return Compared(shard: replica.shard, index: agreed.index)
+    }
     peers.own.condition = own
     peers.own.clock.isOff = health.clock.isOff
   }

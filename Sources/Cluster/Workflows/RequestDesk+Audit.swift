@@ -8,12 +8,12 @@ extension RequestDesk {
     sendMarkers(workflows.beginAudit(owner), mostAhead)
   }
 
-  private func sendMarkers(_ number: UInt64, _ mostAhead: Int64) {
+  func sendMarkers(_ number: UInt64, _ mostAhead: Int64) {
     guard let topology = membership.topology, let attempt = workflows.attemptAudit(number) else { return }
     // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
     let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
     let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
-    for placement in topology.shards {
+    for placement in topology.shards where workflows.checks[number]?.shards.contains(placement.shard) ?? true {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
         Command.appendMarker(to: &buffer, slot: placement.slots.first ?? Slot(0))
@@ -24,8 +24,16 @@ extension RequestDesk {
 
   func auditAnswered(_ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer) {
     let answered = workflows.auditAnswered(
-      number, shard, attempt, reply, shards: membership.topology?.shards.count ?? 0, now: now.monotonic)
+      number, shard, attempt, reply,
+      shards: workflows.checks[number]?.shards.count ?? membership.topology?.shards.count ?? 0, now: now.monotonic)
     guard let (owner, outcome) = answered else { return }
+    if workflows.checks[number] != nil {
+      switch outcome {
+      case .waits: return
+      case .complete(let records): return checkReported(number, records)
+      case .failed: return checkReported(number, nil)
+      }
+    }
     switch outcome {
     case .waits: break
     case .complete(let records): answerAudit(owner, records)
@@ -36,6 +44,7 @@ extension RequestDesk {
 
   func advanceAudits(mostAhead: @autoclosure () -> Int64) {
     for number in workflows.dueAudits(now: now.monotonic) { sendMarkers(number, mostAhead()) }
+    if !workflows.checks.isEmpty { advanceChecks() }
   }
 
   /// `AUDIT read=local`: what this node's own replicas hold, each at its own index: to compare replicas when traffic

@@ -51,18 +51,20 @@ extension RequestDesk {
 
   // MARK: Health
 
-  func startHealth(_ owner: EdgeItem.Owner) {
+  /// Commits an entry in every shard that is led here.
+  /// - Parameter all: in every shard, whoever leads it.
+  func startHealth(_ owner: EdgeItem.Owner, all: Bool = false) {
     let lost = (membership.topology?.shards ?? []).map(\.shard).filter { !isLed($0) }
     guard lost.isEmpty else {
       let names = lost.map { "\($0.rawValue)" }.joined(separator: ", ")
       answerError(owner, .unavailable, "this node knows no leader of shards \(names)")
       return
     }
-    let led = replicas.filter { $0.isLeader && $0.shard != .directory }
+    let led = (membership.topology?.shards ?? []).filter { all || replicas[$0.shard]?.isLeader == true }
     let number = workflows.beginHealthCheck(owner, of: led.count, now: now.monotonic)
-    for replica in led {
-      submitInternal(replica.shard, flags: [], continuation: keep(.health(number: number))) {
-        Command.appendTick(to: &$0, slot: replica.firstSlot)
+    for placement in led {
+      submitInternal(placement.shard, flags: [], continuation: keep(.health(number: number))) {
+        Command.appendTick(to: &$0, slot: replicas[placement.shard]?.firstSlot ?? placement.slots.first ?? Slot(0))
       }
     }
     if led.isEmpty, let check = workflows.healthAnswered(number, isCommitted: nil) { finish(check) }

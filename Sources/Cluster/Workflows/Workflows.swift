@@ -7,6 +7,8 @@ struct Workflows {
   private var steps: [UInt64: Continuation] = [:]
   private var nextNumber: UInt64 = 1
   private(set) var audits: [UInt64: Audit] = [:]
+  /// By the number of the audit that each has.
+  var checks: [UInt64: CheckUnderWay] = [:]
   private var healthChecks: [UInt64: HealthCheck] = [:]
   private var catalogueWaits: [CatalogueWait] = []
 

@@ -83,7 +83,8 @@ extension Ledger {
     case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth: return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
-      .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement, .health,
+      .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
+      .clusterCheck, .health,
       .hello, .auth,
       .clientSetInfo,
       .clientSetName,

@@ -62,14 +62,19 @@ extension VerbSpec {
         "Shows the rules of placement and what breaks them, or sets them: replicas a region, and from where shards are led.",
       example: "CLUSTER PLACEMENT SET spread=east:2,north:1 leaders=east"),
     .init(
+      .clusterCheck, "CLUSTER CHECK", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved],
+      reply: "records: ok nodes shards compared, then kind [shard] [node] text",
+      summary: "Looks for all that is wrong, and compares all replicas at one index.", example: "CLUSTER CHECK"),
+    .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],
       reply: "records: op kind target state steps done current eta-seconds error started by detail",
       summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
     .init(
-      .health, "HEALTH", .cluster, [], .node, .read, traits: [.barrier, .reserved], reply: "a record",
-      summary: "Commits an entry in every shard led by this node, and tells how long it took.",
+      .health, "HEALTH", .cluster, [.optional(.all)], .node, .read, traits: [.barrier, .reserved], reply: "a record",
+      summary:
+        "Commits an entry in every shard led by this node (all=yes: in every shard), and tells how long it took.",
       example: "HEALTH"),
   ]
 }
