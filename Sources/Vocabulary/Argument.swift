@@ -60,6 +60,8 @@ public struct Argument: Sendable {
   static let to = Argument("TO", nil, .who, .required, .value)
   static let transaction = Argument("TX", nil, .transaction, .required, .party)
   static let member = Argument("id", nil, .identifier, .required, .party)
+  /// One that is to be: `*` has its id minted.
+  static let newMember = Argument("id", nil, .newMember, .required, .party)
   static let number = Argument("NUMBER", nil, .identifier, .required, .card)
   static let name = Argument("name", nil, .identifier, .required, .value)
   static func word(_ name: String, _ need: Need = .required) -> Argument {

@@ -54,6 +54,7 @@ extension Shape {
       return Shape.isWhole(value, range)
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)
+    case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     default: break
     }
     guard let number = number(of: bytes) else { return false }

@@ -18,7 +18,7 @@ extension Shape {
     case .version: "VERSION"
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
     case .points, .limit, .historyLimit, .shardCount, .replicaCount: "N"
-    case .free, .identifier, .who: "WORD"
+    case .free, .identifier, .newMember, .who: "WORD"
     }
   }
 

@@ -50,6 +50,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case shardNumber
   /// The number of an entry's version.
   case version
+  /// An identifier, or `*`.
+  case newMember
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -67,7 +69,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always) public var wire: Wire {
     switch self {
     case .free: .rest
-    case .identifier, .text, .note: .text
+    case .identifier, .newMember, .text, .note: .text
     case .who: .who
     case .transaction: .transaction
     default: .number
@@ -80,7 +82,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   /// The most bytes of a text.
   @inlinable @inline(__always) public var maximumBytes: Int {
     switch self {
-    case .identifier: 64
+    case .identifier, .newMember: 64
     case .note: 1_024
     default: 256
     }
@@ -103,7 +105,9 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .replicaCount: 1...9
     case .shardNumber: 0...65_535
     case .version: 1...Int64(UInt32.max)
-    case .free, .identifier, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode, .yesNo: nil
+    case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
+      .yesNo:
+      nil
     }
   }
   /// An expiry's days, and its months.
@@ -127,6 +131,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     return switch self {
     case .free: "anything"
     case .identifier: "1 to \(Shape.maximumIdentifierBytes) of A-Za-z0-9._-"
+    case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
     case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
     case .transaction: "a transaction's number like 3-1042"
     case .points, .limit, .historyLimit, .shardCount, .replicaCount: "a whole number from \(bounds)"

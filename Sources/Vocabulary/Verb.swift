@@ -80,6 +80,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case verdict = 204
   case acknowledged = 205
   case birth = 206
+  case memberMint = 210
   case cardHolders = 220
   case requestSeen = 221
   case facts = 222

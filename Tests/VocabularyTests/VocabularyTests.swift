@@ -66,6 +66,7 @@ import Testing
       204 VERDICT: body
       205 ACKNOWLEDGED: body
       206 BIRTH: body
+      210 MEMBERMINT: id member id
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX

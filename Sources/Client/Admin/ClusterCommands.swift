@@ -66,12 +66,13 @@ enum ClusterCommands {
   }
 
   static let shards = Command(
-    "shards", aliases: ["cluster shards"], summary: "the shards: slots, leader, voters, term, commit, applied",
+    "shards", aliases: ["cluster shards"],
+    summary: "the shards: slots, leader and its region, voters, term, commit, applied",
     notes: "lag: entries that the node asked has yet to apply.",
     body: { invocation throws(ClientError) in
       let records = try invocation.target.askRecords("CLUSTER SHARDS").map(completed)
       var page = Page()
-      let columns = ["shard", "slots", "leader", "voters", "term", "commit", "lag_entries"]
+      let columns = ["shard", "slots", "leader", "region", "voters", "term", "commit", "lag_entries"]
       page.table(Table(records, columns: invocation.flags.has("wide") ? nil : columns))
       return CommandResult(json: JSON(records), page: page)
     })

@@ -13,6 +13,7 @@ extension RequestDesk {
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
     case .transaction: send(request, to: request.transaction(0).slot, owner, client)
+    case .cardIfGiven where RequestDesk.isMinted(request): mint(request, raw, owner, client)
     case .card, .cardIfGiven: send(request, to: slotOfCardOrMember(request, client), owner, client)
     case .directory: routeToDirectory(request, owner, client)
     case .connection, .inner, .node: answerError(owner, .malformed, "\(request.verb.words) is not served here")

@@ -66,7 +66,9 @@ extension StatusDesk {
       reply.record()
       reply.field(.shard, Int64(placement.shard.rawValue))
       reply.field(.slots, placement.slots.description)
-      reply.field(.leader, name(of: leaders.isLed(placement.shard) ? known.node : .none))
+      let leader = leaders.isLed(placement.shard) ? known.node : .none
+      reply.field(.leader, name(of: leader))
+      reply.field(.region, membership.topology?.node(leader)?.region ?? "none")
       reply.field(.voters, placement.voters.map(name(of:)).sorted().joined(separator: ","))
       reply.field(.learners, "none")
       reply.field(.term, Int64(known.term.rawValue))

@@ -13,6 +13,9 @@ enum Continuation {
   case catalogue(EdgeItem.Owner)
   case audit(number: UInt64, shard: ShardID, attempt: Int)
   case health(number: UInt64)
+  /// An id is minted; then its member is added.
+  case mint(MintRequest)
+  case mintedAdded(EdgeItem.Owner, member: [UInt8])
 }
 
 /// A request that waits to learn whose card it names.

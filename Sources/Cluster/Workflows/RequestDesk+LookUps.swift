@@ -152,7 +152,7 @@ extension RequestDesk {
       route(request, raw: raw, owner: owner, client: client, resolved: resolved)
     }
   }
-  private func parseAgain(_ raw: Bytes) -> Request? {
+  func parseAgain(_ raw: Bytes) -> Request? {
     var framing = Framing()
     guard case .request = parser.next(raw, &framing) else { return nil }
     return parser.request

@@ -17,6 +17,8 @@ extension RequestDesk {
     case .catalogue(let owner): catalogueDecided(owner, reply)
     case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)
     case .health(let number): healthAnswered(number, reply)
+    case .mint(let mint): minted(mint, reply)
+    case .mintedAdded(let owner, let member): mintedAdded(owner, member, reply)
     }
   }
 

@@ -76,6 +76,7 @@ extension Ledger {
     case .memberThaw: return try thawMember(call, &reply)
     case .memberClose: return try closeMember(call, &reply)
     case .memberNote: return try noteMember(call, &reply)
+    case .memberMint: return try mintMember(call, &reply)
     case .cardAdd: return try addCard(call, &reply)
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
@@ -163,7 +164,7 @@ extension Ledger {
     return .replied
   }
   /// Keeps the reply written since `start` as the answer to a request.
-  private mutating func keepAnswer(
+  mutating func keepAnswer(
     _ call: Call, subject: Bytes? = nil, _ reply: borrowing ReplyWriter, from start: Int
   ) {
     guard !call.hashes.key.isNone else { return }

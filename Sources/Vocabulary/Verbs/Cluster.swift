@@ -14,7 +14,7 @@ extension VerbSpec {
       summary: "The nodes, a record each.", example: "CLUSTER NODES"),
     .init(
       .clusterShards, "CLUSTER SHARDS", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
-      reply: "records: shard slots leader voters learners term commit applied",
+      reply: "records: shard slots leader region voters learners term commit applied",
       summary: "The shards, a record each.", example: "CLUSTER SHARDS"),
     .init(
       .clusterStatus, "CLUSTER STATUS", .cluster, [], .node, .read, traits: [.barrier, .reserved, .alone],

@@ -15,6 +15,11 @@ extension VerbSpec {
     .init(
       .birth, "BIRTH", traits: .ofShard,
       summary: "The cluster's key, and the slots that the shard owns: the first command of its log."),
+    .init(
+      .memberMint, "MEMBERMINT", .members, [.member, .optional(.member), .optional(.id)], .member, .changes,
+      traits: .grows,
+      reply: "", summary: "Which id a member gets that is to have any: the first that is proposed for the request.",
+      example: ""),
     .init(.cardHolders, "CARDHOLDERS", asks: .card, [.number], summary: "Who holds a card, and who did."),
     .init(
       .requestSeen, "REQUESTSEEN", asks: .member, [.who], summary: "Whether a request is known, by its fingerprints."),

@@ -2,9 +2,11 @@ extension VerbSpec {
   static let members: [VerbSpec] = [
     .init(
       .memberAdd, "MEMBER ADD", .members,
-      [.member, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)], .cardIfGiven,
-      .changes, traits: [.barrierWithCard, .grows], reply: "+OK",
-      summary: "Makes a member; the same again is OK.", example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
+      [.newMember, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)], .cardIfGiven,
+      .changes, traits: [.barrierWithCard, .grows], reply: "+OK; of * member",
+      summary:
+        "Makes a member; the same again is OK. * with region= and id= mints an id, in a shard that is led from there.",
+      example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
     .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
       reply: "member state name region cards since [asof]", summary: "A member's file.", example: "MEMBER SHOW ann"),
