@@ -116,6 +116,60 @@ import Testing
     #expect(CheckCommands.Result("healthy: 1 2") == nil)
   }
 
+  @Test func topShowsWhatHappenedBetweenTwoReadings() throws {
+    func reading(at seconds: UInt64, commit: Int, requests: Int64?) -> TopReading {
+      let nodes = [("east-1", "east", "up"), ("north-1", "north", "down")].map {
+        Record([
+          ("node", $0), ("region", $1), ("state", $2), ("leaders", $0 == "east-1" ? "2" : "0"), ("replicas", "2"),
+          ("alarms", "none"),
+        ])
+      }
+      let shards = (1...2).map {
+        Record([
+          ("shard", "\($0)"), ("leader", "east-1"), ("region", "east"), ("term", "4"), ("commit", "\(commit * $0)"),
+          ("applied", "\(commit * $0 - $0)"),
+        ])
+      }
+      let status = Record([
+        ("cluster", "c1"), ("healthy", "no"), ("nodes", "2"), ("up", "1"), ("shards", "2"), ("leaders", "2"),
+      ])
+      var reading = TopReading(at: seconds * 1_000_000_000, status: status, nodes: nodes, shards: shards)
+      reading.counted["east-1"] = requests.map { .init(requests: $0, busyPermille: 120, commitNanoseconds: 812_000) }
+      return reading
+    }
+    let rates = TopRates(
+      reading(at: 14, commit: 700, requests: 4_500), since: reading(at: 10, commit: 300, requests: 500))
+    #expect(
+      rates.page(reading(at: 14, commit: 0, requests: nil).status, rows: 24, clock: "12:00:00Z").rendered(
+        CommandTests.plain)
+          == """
+          tally top · cluster c1 · ✗ not healthy · 12:00:00Z · q ends
+          1 of 2 nodes up · 2 of 2 shards led
+
+          node     region  state   leads  holds  requests/s  commits/s  commit µs  busy ‰
+          east-1   east    up          2      2       1,000        300        812     120
+          north-1  north   ✗ down      0      2           ?          0          ?       ?
+
+          region  nodes  leads  requests/s  commits/s
+          east        1      2       1,000        300
+          north       1      0           0          0
+
+          shard  leader  region  commits/s  lag  term
+              2  east-1  east          200    2     4
+              1  east-1  east          100    1     4
+          """)
+    // It has started again meanwhile: nothing is negative.
+    let again = TopRates(reading(at: 14, commit: 1, requests: 10), since: reading(at: 10, commit: 300, requests: 500))
+    #expect(again.nodes[0]["requests_s"] == "0" && again.shards[0]["commits_s"] == "0")
+    let counted = try #require(
+      TopReading.Counted(info: "# loop\r\nrequests:17\r\nloop_busy_permille:5\r\n", health: nil))
+    #expect(counted.requests == 17 && counted.busyPermille == 5 && counted.commitNanoseconds == nil)
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    #expect(table.run(["top", "--interval", "0.2", "--json", "--to", cluster.addresses]) == 0)
+    #expect(table.run(["top", "--interval", "0", "--to", cluster.addresses]) == 1)
+  }
+
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -236,7 +290,7 @@ import Testing
   @Test func theUsageOfEachCommandNamesAllOfItsFlagsIn80Columns() {
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
-      + PlacementCommands.all + CheckCommands.all
+      + PlacementCommands.all + CheckCommands.all + [TopCommand.command]
       + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }
@@ -259,7 +313,7 @@ import Testing
     #expect(table.run(["cluster", "init", "--dry-run"] + to) == 0)
     #expect(table.run(["init", "--replicas", "2"] + to) == 2)
     #expect(table.run(["init", "--replicas", "11"] + to) == 1)
-    #expect(table.run(["shards"] + to) == 1)
+    #expect(table.run(["alarm", "list"] + to) == 1)
     cluster.isBalanced = false
     #expect(table.run(["status"] + to) == 4)
     #expect(table.run(["audit", "--json"] + to) == 4)

@@ -79,6 +79,8 @@ final class FakeCluster: @unchecked Sendable {
         "\r\n+node=\(FakeCluster.regions[$0 % 3])-1 region=\(FakeCluster.regions[$0 % 3])"
       }
       return "*\(nodes.count)" + rows.joined()
+    case "CLUSTER SHARDS" where isBalanced:
+      return "*1\r\n+shard=1 slots=0-16383 leader=east-1 region=east term=2 commit=7 applied=7"
     case "CLUSTER STATUS": return "+cluster=c1 nodes=3 up=3 shards=4 healthy=\(isBalanced ? "yes" : "no")"
     case "CLUSTER SHARD" where words[3] == "9": return "-CONFLICT operation 3 is under way on shard 9"
     case "CLUSTER SHARD" where keys["dry-run"] == "yes": return "*1\r\n+step=1 shard=3 from=east-1 to=north-1"

@@ -65,9 +65,9 @@ enum CheckCommands {
 
   /// `healthy: committed on 12 of 12 led shards, took 2143 us`
   struct Result {
-    private let committed: Int64
-    private let shards: Int64
-    private let microseconds: UInt64
+    let committed: Int64
+    let shards: Int64
+    let microseconds: UInt64
 
     init?(_ text: String) {
       let numbers = text.split(separator: " ").compactMap { UInt64($0) }

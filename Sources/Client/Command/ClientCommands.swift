@@ -4,6 +4,8 @@ public enum ClientCommands {
 
   private static let commands =
     ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all
-    + OperationCommands.all + PlacementCommands.all + CheckCommands.all + [ShellCommand.command, BenchCommand.command]
+    + OperationCommands.all + PlacementCommands.all + CheckCommands.all + [TopCommand.command] + [
+      ShellCommand.command, BenchCommand.command,
+    ]
     + [ReplayCommand.command]
 }

@@ -16,7 +16,8 @@ enum FieldKind: Sendable {
   /// By key. Of a key that is not here a whole number counts as one, all else as words.
   private static let kinds: [String: FieldKind] = [
     "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
-    "balance": .count, "balanced": .flag, "by": .text, "bytes": .bytes, "card": .text, "cards": .list, "cluster": .text,
+    "balance": .count, "balanced": .flag, "by": .text, "bytes": .bytes, "busy_permille": .count,
+    "commit_us": .count, "commits_s": .count, "requests_s": .count, "card": .text, "cards": .list, "cluster": .text,
     "commit": .count, "compared": .count, "crosses": .flag, "current": .text,
     "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "done": .count, "effective": .moment,
     "end": .count, "error": .text, "eta_seconds": .count,
@@ -36,6 +37,7 @@ enum FieldKind: Sendable {
   private static let titles = [
     "disk_free": "free", "leaders": "leads", "replicas": "holds", "lag_entries": "lag", "log_pinned": "pinned",
     "intransit": "in transit", "replicas_after": "then", "leaders_after": "then", "crosses": "crosses regions",
+    "requests_s": "requests/s", "commits_s": "commits/s", "commit_us": "commit µs", "busy_permille": "busy ‰",
   ]
 
   /// How a person reads what is not known.

@@ -4,12 +4,12 @@ import Foundation
 final class Terminal {
   private var saved = termios()
   private var decoder = KeyDecoder()
-  private var keys: [Key] = []
+  var keys: [Key] = []
   private var isRaw = false
 
   deinit { leaveRaw() }
 
-  private func enterRaw() {
+  func enterRaw() {
     guard !isRaw, tcgetattr(0, &saved) == 0 else { return }
     var raw = saved
     raw.c_iflag &= ~tcflag_t(BRKINT | ICRNL | INPCK | ISTRIP | IXON)
@@ -20,7 +20,7 @@ final class Terminal {
     }
     isRaw = tcsetattr(0, TCSADRAIN, &raw) == 0
   }
-  private func leaveRaw() {
+  func leaveRaw() {
     guard isRaw else { return }
     tcsetattr(0, TCSADRAIN, &saved)
     isRaw = false
@@ -61,14 +61,17 @@ final class Terminal {
   }
 
   private func nextKey() -> Key? {
-    while keys.isEmpty {
-      var bytes = [UInt8](repeating: 0, count: 256)
-      let n = read(0, &bytes, bytes.count)
-      if n < 0, errno == EINTR { continue }
-      guard n > 0 else { return nil }
-      for byte in bytes[..<n] { keys += decoder.feed(byte) }
-    }
+    while keys.isEmpty { guard readKeys() else { return nil } }
     return keys.removeFirst()
+  }
+  /// Waits for what is typed. False at the end of input.
+  func readKeys() -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let n = read(0, &bytes, bytes.count)
+    if n < 0, errno == EINTR { return true }
+    guard n > 0 else { return false }
+    for byte in bytes[..<n] { keys += decoder.feed(byte) }
+    return true
   }
 
   /// Inserts what all candidates share; lists them where there are several and nothing to insert.
