@@ -99,6 +99,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case leads = 96
   case ok = 97
   case compared = 98
+  case semantics = 99
+  case knows = 100
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -145,6 +147,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("step", .integer), ("done", .integer), ("current", .text), ("eta-seconds", .text), ("error", .text),
     ("started", .stamp), ("by", .text), ("bytes", .integer), ("replicas-after", .integer), ("leaders-after", .integer),
     ("crosses", .text), ("spread", .text), ("leads", .text), ("ok", .text), ("compared", .integer),
+    ("semantics", .integer), ("knows", .text),
   ]
 }
 

@@ -37,6 +37,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberNote = 43
   case memberNotes = 44
   case clusterNode = 45
+  case clusterUpgrade = 46
   case clusterRebalance = 60
   case clusterPlacement = 61
   case clusterCheck = 62

@@ -6,7 +6,7 @@ import Testing
 @testable import Cluster
 @testable import Simulator
 
-/// When newer semantics begin in a cluster whose nodes are of different builds.
+/// When newer semantics begin in a cluster whose nodes are of different builds: once an operator has ended the upgrade.
 @Suite struct SemanticsTests {
   /// Node 2 plays an older build.
   private func makeMixed(seed: UInt64) throws -> Simulation {
@@ -35,8 +35,19 @@ import Testing
     simulation.kill(2)
     simulation.run(for: 5_000_000)
     #expect(machines(simulation).allSatisfy { $0.semantics == Semantics.first })
-    simulation.hosts[2].configuration.semantics = Semantics.newest
+    let admin = try #require(simulation.connect(to: 0))
+    #expect(ask(simulation, admin, "CLUSTER UPGRADE FINISH") == "-CONFLICT node west-1 is not in reach")
     simulation.start(2)
+    simulation.run(for: 5_000_000)
+    #expect(
+      ask(simulation, admin, "CLUSTER UPGRADE FINISH")
+        == "-CONFLICT node west-1 knows semantics 1 only: start a newer build there")
+    restart(simulation, 2, semantics: Semantics.newest)
+    // All know them, and nobody has said that they may begin: until then each node can go back to the older build.
+    simulation.run(for: 10_000_000)
+    #expect(machines(simulation).count == 9 && machines(simulation).allSatisfy { $0.semantics == Semantics.first })
+    let begun = ask(simulation, admin, "CLUSTER UPGRADE FINISH") ?? ""
+    #expect(begun.contains("kind=upgrade-finish target=\"semantics 2\""), "\(begun)")
     let isDone = simulation.run(for: 20_000_000) {
       machines(simulation).count == 9 && machines(simulation).allSatisfy { $0.semantics == Semantics.newest }
     }

@@ -56,6 +56,7 @@ import Testing
       43 MEMBER NOTE: WHO kind text id
       44 MEMBER NOTES: WHO limit read
       45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE to dead dry-run
+      46 CLUSTER UPGRADE: SHOW|FINISH dry-run
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:

@@ -4,8 +4,6 @@ public enum ClientCommands {
 
   private static let commands =
     ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all
-    + OperationCommands.all + PlacementCommands.all + CheckCommands.all + [TopCommand.command] + [
-      ShellCommand.command, BenchCommand.command,
-    ]
-    + [ReplayCommand.command]
+    + UpgradeCommands.all + OperationCommands.all + PlacementCommands.all + CheckCommands.all
+    + [TopCommand.command, ShellCommand.command, BenchCommand.command, ReplayCommand.command]
 }

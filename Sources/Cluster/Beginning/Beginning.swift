@@ -128,9 +128,11 @@ final class Beginning: Coordinator {
           proof: peer.index == 0 ? identity.proof : peer.introduction ?? .unset))
     }
     planCount += 1
-    return try Topology.plan(
+    var topology = try Topology.plan(
       cluster: identity.newCluster(planCount), hashKey: identity.newHashKey, nodes: nodes,
       shards: figures.shards, replicas: figures.replicas, allowSingleRegion: figures.allowSingleRegion)
+    topology.semantics = nodes.compactMap { peers[$0.id]?.hello.semantics }.min() ?? topology.semantics
+    return topology
   }
   private func isWithoutCluster(_ peer: Peer) -> Bool {
     peer.index != 0 && peer.isConnected && peer.hello.cluster == 0

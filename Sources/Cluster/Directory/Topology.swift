@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Raft
 
 /// A node as the directory knows it.
@@ -138,6 +139,8 @@ public struct Topology: Hashable, Sendable {
   public var version: UInt64
   /// Of placement.
   var rules = PlacementRules()
+  /// Up to which semantics may begin: see `UpgradeFinish`. A cluster begins with the newest that all its nodes know.
+  public var semantics = Semantics.first
 
   /// Tables by shard are as long as its number.
   static let highestShard: UInt32 = 65_535
@@ -211,6 +214,7 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 5) { list in for voter in directoryVoters { list.append(voter.rawValue) } }
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
     if rules != PlacementRules() { buffer.append(field: 7) { rules.encode(into: &$0) } }
+    buffer.append(field: 8, zigzag: Int64(semantics))
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -224,6 +228,7 @@ public struct Topology: Hashable, Sendable {
       case 5: while !value.isAtEnd { directoryVoters.append(NodeID(try value.read())) }
       case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
       case 7: rules = try PlacementRules(decoding: &value)
+      case 8: semantics = try value.readSmall()
       default: return false
       }
       return true

@@ -86,6 +86,7 @@ extension Operation.Kind {
     NodeUndrain.self,
     NodeRemove.self,
     Rebalance.self,
+    UpgradeFinish.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {
@@ -142,6 +143,10 @@ struct OperationView: Sendable {
   var holders: [ShardID: UInt64] = [:]
   /// Operations that this one has begun, in the order of their numbers.
   var children: [Operation] = []
+  /// The other operations that are under way.
+  var others: [UInt64] = []
+  /// By node in reach: the newest semantics that its build knows.
+  var knows: [NodeID: UInt8] = [:]
   /// As the group has them.
   var directoryVoters: [NodeID] = []
   /// For how long no learner was seen to get on (µs); 0 where this leader has not watched it yet.

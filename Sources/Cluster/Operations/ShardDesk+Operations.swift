@@ -17,6 +17,7 @@ extension ShardDesk {
       var view = common
       view.record = operation
       view.children = children[operation.name] ?? []
+      view.others = open.map(\.number).filter { $0 != operation.number }
       for shard in operation.holds {
         view.shards[shard] = report(of: shard, leaders)
         view.idle = groups.idle(of: shard, now: now.monotonic)
@@ -48,6 +49,7 @@ extension ShardDesk {
     for placement in topology.shards where leaders.isLed(placement.shard) {
       view.leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)
     }
+    view.knows = knownSemantics
     let configuration = replica.raft.configuration
     view.directoryVoters = configuration.voters.map(\.node) + configuration.outgoing.map(\.node)
     for record in topology.nodes where peers.isUp(record.id, now: now) { view.reachable.insert(record.id) }

@@ -51,8 +51,9 @@ extension ShardDesk {
 
   // MARK: Semantics
 
-  // When newer semantics begin (see `Semantics`): every node says in its greeting which it knows. Once all nodes of the
-  // cluster are in reach and know newer ones, the directory's leader logs that; whoever leads a shard follows.
+  // When newer semantics begin (see `Semantics`): every node says in its greeting which it knows. An operator ends the upgrade
+  // (`UpgradeFinish`), and the directory remembers up to which they may begin. Once all nodes of the cluster are in reach and know
+  // them, the directory's leader logs that; whoever leads a shard follows.
   /// With each look at what is due.
   private func raiseSemantics() {
     guard let directory else { return }
@@ -61,19 +62,27 @@ extension ShardDesk {
       if replica.shard != .directory {
         replica.raiseSemantics(to: directory.semantics)
       } else if let common = commonSemantics, common > replica.semantics {
-        log(.info, "every node knows semantics \(common): they begin")
+        log(.info, "semantics \(common) begin")
         replica.raiseSemantics(to: common)
       }
     }
   }
 
-  /// The newest that all nodes know; nil while one of them is not in reach.
+  /// The newest that may begin and that all nodes know; nil while one of them is not in reach.
   private var commonSemantics: UInt8? {
-    var common = configuration.semantics
-    for record in membership.topology?.nodes ?? [] where record.state != .removed && record.id != peers.id {
-      guard let peer = peers[record.id], peer.isConnected else { return nil }
-      common = min(common, peer.hello.semantics)
+    guard let topology = membership.topology else { return nil }
+    let known = knownSemantics
+    var common = topology.semantics
+    for record in topology.nodes where record.state != .removed {
+      guard let newest = known[record.id] else { return nil }
+      common = min(common, newest)
     }
-    return membership.topology == nil ? nil : common
+    return common
+  }
+  /// By node in reach, this one too: the newest that it knows.
+  var knownSemantics: [NodeID: UInt8] {
+    var known = [peers.id: configuration.semantics]
+    for peer in peers where peer.id != peers.id && peer.isConnected { known[peer.id] = peer.hello.semantics }
+    return known
   }
 }

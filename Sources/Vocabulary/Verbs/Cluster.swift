@@ -66,6 +66,11 @@ extension VerbSpec {
       reply: "records: ok nodes shards compared, then kind [shard] [node] text",
       summary: "Looks for all that is wrong, and compares all replicas at one index.", example: "CLUSTER CHECK"),
     .init(
+      .clusterUpgrade, "CLUSTER UPGRADE", .cluster, [.word("SHOW|FINISH"), .optional(.dryRun)], .node, .changes,
+      traits: [.barrier, .reserved], reply: "of SHOW records: node knows semantics; of FINISH as CLUSTER OP SHOW",
+      summary: "Which rules and formats each node knows; or has the newest begin that all know.",
+      example: "CLUSTER UPGRADE SHOW"),
+    .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],

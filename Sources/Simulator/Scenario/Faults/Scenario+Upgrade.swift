@@ -1,11 +1,13 @@
 import Cluster
 
-/// Nodes of an older build are upgraded, one by one, while the cluster works. What they do not know must not begin before.
+/// Nodes of an older build are upgraded, one by one, while the cluster works, and an operator ends the upgrade. What some node
+/// does not know must not begin before, and what nobody has asked for neither.
 extension Scenario {
   static let olderSemantics: UInt8 = 1
 
   func scheduleUpgrades() {
     for number in 0..<plan.olderNodes { scheduleUpgrade(of: number, within: plan.faultPhase) }
+    if plan.olderNodes > 0 { scheduleFinish() }
   }
   private func scheduleUpgrade(of number: Int, within time: UInt64) {
     simulation.call(after: random.below(time)) { [self] in
@@ -20,6 +22,15 @@ extension Scenario {
       guard host.node != nil else { return }
       simulation.killProcess(number)
       restart(number)
+    }
+  }
+
+  /// Asked for again and again, for nobody can see from outside whether all are up; before the last node is upgraded it is refused.
+  private func scheduleFinish() {
+    simulation.call(after: random.wait(4_000_000)) { [self] in
+      guard failure == nil else { return }
+      operate("CLUSTER UPGRADE FINISH", on: Int(random.below(UInt64(simulation.hosts.count))))
+      scheduleFinish()
     }
   }
 
