@@ -167,6 +167,3 @@ public struct EntryCursor: BitwiseCopyable, Sendable {
 extension Stamp {
   var bits: UInt64 { UInt64(bitPattern: microseconds) }
 }
-extension Int64 {
-  var bits: UInt64 { UInt64(bitPattern: self) }
-}

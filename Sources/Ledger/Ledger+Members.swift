@@ -72,7 +72,7 @@ extension Ledger {
   }
   /// What an account still has when its member is closed, or what comes back to it later, lapses to breakage.
   mutating func lapseRest(_ holder: Holder) {
-    var lapsed: Int64 = 0
+    var lapsed = Points.zero
     var number = holder.account.pointee.firstLot
     while number != .none {
       let record = lot(holder, number)

@@ -125,7 +125,7 @@ extension Ledger {
       throw .refused(.notFound(tx))
     }
     let record = tables.transactions.read(number).pointee
-    var left: Int64 = -1
+    var left: Points?
     var state = ""
     switch RecordKind(rawValue: record.kind) {
     case .earn, .redeem, .capture: left = record.points &- record.reversedPoints

@@ -106,7 +106,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     guard semantics >= Semantics.rulesInJournal else { return }
     var record = JournalRecord(
       .rules, tx: .none, stamp: core.lastStamp, tenant: .first, member: UnsafeRawBufferPointer(start: nil, count: 0))
-    record.amount = Int64(semantics)
+    record.number = Int64(semantics)
     _ = journal.append(record)
   }
   /// How far each slot's transactions are numbered, at the beginning of a journal segment: some 16 to 100 KiB, once in 64 MiB.
@@ -119,7 +119,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
       }
       var record = JournalRecord(
         .index, tx: .none, stamp: core.lastStamp, tenant: .first, member: UnsafeRawBufferPointer(start: nil, count: 0))
-      record.amount = Int64(first)
+      record.number = Int64(first)
       record.answer = list.bytes
       _ = journal.append(record)
     }

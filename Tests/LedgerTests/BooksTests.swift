@@ -20,10 +20,10 @@ import Testing
     }
     for _ in 0..<300 {
       let (from, to, program) = (account(), account(), pick(2))
-      let points = Int64(pick(2_000)) - 500
+      let points = Points(Int64(pick(2_000)) - 500)
       shard.ledger.post(points, program, from: from, to: to)
-      expected[program][Int(from.code.rawValue)] -= Int128(points)
-      expected[program][Int(to.code.rawValue)] += Int128(points)
+      expected[program][Int(from.code.rawValue)] -= Int128(points.rawValue)
+      expected[program][Int(to.code.rawValue)] += Int128(points.rawValue)
       let rows = shard.ledger.auditFigures().programs
       try #require(rows.allSatisfy { $0.sum - $0[.members] + $0.posted == 0 })
       try #require(shard.ledger.recomputeDigest() == shard.ledger.digest)

@@ -10,7 +10,7 @@ struct BoundPropertyTests {
     var count = 0
     mutating func pick(_ n: Int) -> Int { Int(random.next() % UInt64(n)) }
     mutating func amount() -> Int64 {
-      let most = Ledger.largestAmount
+      let most = Ledger.largestAmount.rawValue
       return [1, 2, most - 1, most, most, most, most / 2, most / 2 + 1, 40 + Int64(pick(9))][pick(9)]
     }
     mutating func line(_ members: [String], _ transactions: Int) -> String {
@@ -96,7 +96,7 @@ struct BoundPropertyTests {
       func figure(_ name: String) throws -> Int64 { try #require(Int64(world.split(known).keys[name] ?? "")) }
       let held = try figure("available") + figure("held")
       let onItsWay = away.values.filter { $0.account == "\(words[1]) \(program)" }.reduce(0) { $0 + $1.points }
-      let fits = held + onItsWay + points <= Ledger.largestBalance
+      let fits = held + onItsWay + points <= Ledger.largestBalance.rawValue
       #expect(fits == reply.hasPrefix("tx="), "\(line): \(reply); before \(known), \(onItsWay) on its way")
     }
     try world.deliverAll()

@@ -8,7 +8,7 @@ import Testing
 struct BoundTests {
   static let most = Ledger.largestAmount
   /// As many of the largest purchases as fill an account.
-  static let fill = Int(Ledger.largestBalance / Ledger.largestAmount)
+  static let fill = Int(Ledger.largestBalance.rawValue / Ledger.largestAmount.rawValue)
 
   private func fill(_ world: World, _ member: String, _ count: Int = fill, _ id: String = "f") throws {
     for i in 0..<count {

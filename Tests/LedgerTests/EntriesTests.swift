@@ -532,7 +532,7 @@ struct EntriesTests {
         // Before the first version, that.
         let expected = rates.last { $0.from <= moment }?.rate
         let found = catalogue.rate(ofMerchant: 0, program: 0, at: moment)
-        #expect(found?.points == expected.map { Int64($0) }, "step \(step)")
+        #expect(found?.points == expected.map { Points(Int64($0)) }, "step \(step)")
       }
       if step % 10 == 0 {
         let bytes = world.directory.written()

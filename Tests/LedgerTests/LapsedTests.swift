@@ -77,7 +77,7 @@ struct LapsedTests {
     let ledger = world.shards[0]
     let own = try #require(ledger.ledger.auditFigures().programs.first)[.breakage]
     #expect(own == 60)
-    let remembered = (ledger.ledger.tables.lapsed.first..<ledger.ledger.tables.lapsed.end).reduce(Int64(0)) {
+    let remembered = (ledger.ledger.tables.lapsed.first..<ledger.ledger.tables.lapsed.end).reduce(Points.zero) {
       $0 + max(0, ledger.ledger.tables.lapsed.read($1).pointee.points)
     }
     #expect(try world.run("REFUND #1 id=d").contains("points=-100 balance=\(remembered - 100)"))

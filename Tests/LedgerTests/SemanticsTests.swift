@@ -25,7 +25,7 @@ import Testing
         guard count >= JournalRecord.fixedSize, offset + count <= bytes.count,
           let record = try? JournalRecord(decoding: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count]))
         else { return }
-        if record.kind != .index { found.append((record.kind, record.amount)) }
+        if record.kind != .index { found.append((record.kind, record.number)) }
         offset += count
       }
     }

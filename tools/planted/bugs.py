@@ -207,7 +207,7 @@ BUGS = [
           "    _ = check\n    return transaction\n")]),
     Bug("refunds-forgotten", "a transaction that leaves memory leaves behind what was given back of it",
         [(PAST, "    t.reversedPoints = latest?.reversedPoints ?? 0\n", ""),
-         (PAST, "    sum = DigestSum.mix(sum &+ UInt64(bitPattern: t.reversedPoints), UInt64(bitPattern: t.reversedSpend))\n", "")]),
+         (PAST, "    sum = DigestSum.mix(sum &+ t.reversedPoints.bits, t.reversedSpend.bits)\n", "")]),
     Bug("transfer-not-returned", "a refused transfer is not given back",
         [(TRANSFER_STEP, "    giveBack(holder, transaction, transaction.points, withGrace: false)\n", "")]),
     Bug("hold-released-twice", "a hold that was captured is released too",

@@ -47,17 +47,17 @@ struct Account: BitwiseCopyable {
 extension Ledger {
   /// Moves points from one account of a program to another. Nothing else changes a figure: so they add up to 0, whatever
   /// is posted. What members have by their accounts (`adjust`) must come to the same.
-  @inline(__always) mutating func post(_ points: Int64, _ program: Int, from: Account, to: Account) {
+  @inline(__always) mutating func post(_ points: Points, _ program: Int, from: Account, to: Account) {
     add(0 &- points, to: from, program)
     add(points, to: to, program)
   }
-  @inline(__always) private mutating func add(_ points: Int64, to account: Account, _ program: Int) {
+  @inline(__always) private mutating func add(_ points: Points, to account: Account, _ program: Int) {
     if let place = account.code.placeInPart {
-      core.add(Int128(points), to: &part(account.merchant, program).pointee.figures[place])
+      core.add(Int128(points.rawValue), to: &part(account.merchant, program).pointee.figures[place])
       core.digest.add(partDigestKey(account.merchant, program), account.code.digestField, points)
     } else {
       let record = tables.programs.write(Ref(place: program))
-      core.add(Int128(points), to: &record.pointee.figures[Int(account.code.rawValue)])
+      core.add(Int128(points.rawValue), to: &record.pointee.figures[Int(account.code.rawValue)])
       // Of members the digest knows each account.
       if account.code != .members { core.digest.add(programKey(program), account.code.digestField, points) }
     }

@@ -180,7 +180,7 @@ extension Ledger {
   /// Changes an account. Where that changes its balance, as much is posted from or to `.members`: what is left out there
   /// shows as a sum that is not the accounts'.
   mutating func adjust(
-    _ holder: Holder, available: Int64 = 0, held: Int64 = 0, debt: Int64 = 0
+    _ holder: Holder, available: Points = 0, held: Points = 0, debt: Points = 0
   ) {
     let account = holder.account
     if available != 0 {
@@ -195,7 +195,7 @@ extension Ledger {
       core.add(debt, to: &account.pointee.debt)
       core.digest.add(holder.key, DigestField.debt, debt)
     }
-    let change = Int128(available) + Int128(held) - Int128(debt)
+    let change = Int128(available.rawValue) + Int128(held.rawValue) - Int128(debt.rawValue)
     if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program)).pointee.balances) }
   }
 }

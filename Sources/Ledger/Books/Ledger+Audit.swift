@@ -47,7 +47,8 @@ extension Ledger {
     }
     var open: Int128 = 0
     OutboxRecord.forEach(in: self) { record in
-      open &+= Int128(steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0)
+      let points = steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0
+      open &+= Int128(points.rawValue)
     }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,

@@ -7,20 +7,22 @@ import Base
 
 extension Ledger {
   /// The largest balance or debt of an account: sums of two stay far from overflow.
-  static var largestBalance: Int64 { 1_000_000_000_000_000_000 }
-  /// The largest number of points or minor units in one command.
-  static var largestAmount: Int64 { 1_000_000_000_000_000 }
+  static var largestBalance: Points { 1_000_000_000_000_000_000 }
+  /// A lot that was ever given more than this forgets its past.
+  static var largestPast: Points { 4_000_000_000_000_000_000 }
+  /// The most points in one command.
+  static var largestAmount: Points { 1_000_000_000_000_000 }
 
   /// Whether an account may be given so many points, at most `largestAmount`. Without one it is one that is to be made.
   @inline(__always) func hasRoom(
-    _ member: UnsafePointer<MemberRecord>, _ account: UnsafePointer<AccountRecord>?, _ points: Int64
+    _ member: UnsafePointer<MemberRecord>, _ account: UnsafePointer<AccountRecord>?, _ points: Points
   ) -> Bool {
     guard let account else { return true }
     let away = member.pointee.firstTransit == .none ? 0 : transit(member, account.pointee.program)?.pointee.points ?? 0
     let present = account.pointee.available &+ account.pointee.held
     return present &+ away <= Ledger.largestBalance &- points
   }
-  func hasRoom(_ holder: Holder, _ points: Int64) -> Bool {
+  func hasRoom(_ holder: Holder, _ points: Points) -> Bool {
     hasRoom(UnsafePointer(holder.member), UnsafePointer(holder.account), points)
   }
 
@@ -53,14 +55,14 @@ extension Ledger {
     return nil
   }
   /// Counts a transfer that has left, with the lots that it was taken from.
-  mutating func beginTransit(_ holder: Holder, points: Int64, lots: Int) {
+  mutating func beginTransit(_ holder: Holder, points: Points, lots: Int) {
     let number = findTransit(holder) ?? addTransit(holder)
     let record = tables.transits.write(number)
     core.add(points, to: &record.pointee.points)
     core.add(UInt32(clamping: lots), to: &record.pointee.lots)
   }
   /// Counts it out: it has arrived, or comes back.
-  mutating func endTransit(_ holder: Holder, points: Int64, lots: Int) {
+  mutating func endTransit(_ holder: Holder, points: Points, lots: Int) {
     guard let number = findTransit(holder) else { return fail(.records) }
     let record = tables.transits.write(number)
     core.add(-points, to: &record.pointee.points)

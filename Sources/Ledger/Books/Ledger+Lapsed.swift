@@ -10,10 +10,10 @@ struct LapsedRecord: StateRecord {
   /// follows lapsed, since 1970.
   var lot: UInt64
   /// 0: all of it was taken back. -1: a mark.
-  var points: Int64
+  var points: Points
 
-  static let mark: Int64 = -1
-  init(lot: UInt64, points: Int64) {
+  static let mark: Points = -1
+  init(lot: UInt64, points: Points) {
     self.lot = lot
     self.points = points
   }
@@ -41,7 +41,7 @@ struct LapsedRecord: StateRecord {
 
 extension Ledger {
   /// Remembers points of a purchase's lot that lapse now; of one lot at most `largestBalance`.
-  mutating func rememberLapsed(_ holder: Holder, _ expiresAt: Stamp, _ points: Int64) {
+  mutating func rememberLapsed(_ holder: Holder, _ expiresAt: Stamp, _ points: Points) {
     beginLapsedDay()
     var record = LapsedRecord(lot: LapsedRecord.lot(holder.number, holder.program, expiresAt), points: points)
     if let known = findLapsed(record.lot) {
@@ -64,7 +64,7 @@ extension Ledger {
 
   /// Takes what lapsed of a purchase's lot back from breakage: what of a refund's points the lot itself has no more. It is
   /// available then, in no lot, for the refund to take. Returns how much it is.
-  mutating func restoreLapsed(_ holder: Holder, _ t: TransactionRecord, _ points: Int64) -> Int64 {
+  mutating func restoreLapsed(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
     let number = findLot(holder, t.expiresAt, t.origin)
     let present = number == .none ? 0 : lot(holder, number).pointee.available
     guard points > present, let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, t.expiresAt)) else {
@@ -91,7 +91,7 @@ extension Ledger {
     guard !tables.lapsed.isEmpty else { return nil }
     return tables.lapsed.find(hashes.number(lot)) { $1.pointee.lot == lot && $1.pointee.points > 0 }
   }
-  private mutating func setLapsed(_ number: UInt64, _ points: Int64) {
+  private mutating func setLapsed(_ number: UInt64, _ points: Points) {
     let record = tables.lapsed.write(number)
     core.digest.add(lapsedKey(record.pointee), DigestField.lapsed, points &- record.pointee.points)
     record.pointee.points = points

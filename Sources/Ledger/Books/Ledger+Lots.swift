@@ -86,11 +86,11 @@ extension Ledger {
   // MARK: Changing
 
   mutating func adjustLot(
-    _ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>, issued: Int64 = 0, available: Int64 = 0,
-    held: Int64 = 0, consumed: Int64 = 0, reversed: Int64 = 0, expired: Int64 = 0
+    _ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>, issued: Points = 0, available: Points = 0,
+    held: Points = 0, consumed: Points = 0, reversed: Points = 0, expired: Points = 0
   ) {
     let key = lotKey(holder, lot.pointee.expiresAt, lot.pointee.origin)
-    @inline(__always) func change(_ figure: inout Int64, _ field: UInt64, by amount: Int64) {
+    @inline(__always) func change(_ figure: inout Points, _ field: UInt64, by amount: Points) {
       guard amount != 0 else { return }
       core.add(amount, to: &figure)
       core.digest.add(key, field, amount)
@@ -105,7 +105,7 @@ extension Ledger {
   /// Forgets what a lot has been through, where the figures would grow out of bounds: a lot that never ends can be
   /// filled and emptied without end.
   private mutating func fold(_ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>) {
-    guard lot.pointee.issued > 4 * Ledger.largestBalance else { return }
+    guard lot.pointee.issued > Ledger.largestPast else { return }
     let past = lot.pointee.consumed &+ lot.pointee.reversed &+ lot.pointee.expired
     adjustLot(
       holder, lot, issued: -past, consumed: -lot.pointee.consumed, reversed: -lot.pointee.reversed,
@@ -116,7 +116,7 @@ extension Ledger {
   /// lot before, and are not issued anew. The caller has checked the bounds, and calls `endDueLots` once the credit
   /// itself is booked: points may come so late that they lapse at once, and history shows them come before they go.
   mutating func credit(
-    _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64, isBack: Bool = false
+    _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Points, isBack: Bool = false
   ) {
     guard points > 0 else { return }
     var number = findLot(holder, expiresAt, origin)
@@ -135,7 +135,7 @@ extension Ledger {
 
   /// Takes available points by R1, at most what is there. Returns the chain of takes in front of `chain`, the last taken
   /// first; for `.reverse` no chain is kept.
-  mutating func take(_ holder: Holder, _ points: Int64, _ mode: TakeMode, of tx: TransactionID) -> Ref<TakeRecord> {
+  mutating func take(_ holder: Holder, _ points: Points, _ mode: TakeMode, of tx: TransactionID) -> Ref<TakeRecord> {
     var chain = Ref<TakeRecord>.none
     var left = points
     var number = holder.account.pointee.firstLot
@@ -197,7 +197,7 @@ extension Ledger {
     return ended
   }
   /// Points that left a member for good: posted, and shown in the member's history.
-  mutating func bookBreakage(_ holder: Holder, _ points: Int64, _ kind: RecordKind) {
+  mutating func bookBreakage(_ holder: Holder, _ points: Points, _ kind: RecordKind) {
     post(points, holder.program, from: .members, to: .breakage)
     let member = holder.member
     var record = JournalRecord(
@@ -213,9 +213,9 @@ extension Ledger {
   func takeKey(_ tx: TransactionID, _ take: TakeRecord) -> UInt64 {
     DigestSum.mix(tx.rawValue &+ UInt64(take.origin), UInt64(bitPattern: take.expiresAt.microseconds))
   }
-  private mutating func addTake(_ lot: LotRecord, _ points: Int64, _ tx: TransactionID, before: Ref<TakeRecord>) -> Ref<
-    TakeRecord
-  > {
+  private mutating func addTake(
+    _ lot: LotRecord, _ points: Points, _ tx: TransactionID, before: Ref<TakeRecord>
+  ) -> Ref<TakeRecord> {
     addTake(
       TakeRecord(
         expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: points, next: before, origin: lot.origin), tx)
@@ -225,7 +225,7 @@ extension Ledger {
     return tables.takes.add(take)
   }
   /// Changes how much of a take there is, or has been given back.
-  mutating func adjustTake(_ number: Ref<TakeRecord>, _ tx: TransactionID, points: Int64 = 0, returned: Int64 = 0) {
+  mutating func adjustTake(_ number: Ref<TakeRecord>, _ tx: TransactionID, points: Points = 0, returned: Points = 0) {
     let take = tables.takes.write(number)
     core.add(points, to: &take.pointee.points)
     core.add(returned, to: &take.pointee.returned)

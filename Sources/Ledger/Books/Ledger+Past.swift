@@ -60,12 +60,12 @@ struct PastCheck {
 
   init(_ t: TransactionRecord, content: UInt64) {
     sum = DigestSum.mix(content, t.id.rawValue)
-    sum = DigestSum.mix(sum &+ UInt64(bitPattern: t.reversedPoints), UInt64(bitPattern: t.reversedSpend))
+    sum = DigestSum.mix(sum &+ t.reversedPoints.bits, t.reversedSpend.bits)
     if t.kind == RecordKind.hold.rawValue { sum = DigestSum.mix(sum, t.link.rawValue) }
   }
-  mutating func add(_ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Int64) {
+  mutating func add(_ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Points) {
     sum = DigestSum.mix(sum &+ UInt64(bitPattern: expiresAt.microseconds), UInt64(bitPattern: earnedAt.microseconds))
-    sum = DigestSum.mix(sum &+ UInt64(bitPattern: points), UInt64(origin))
+    sum = DigestSum.mix(sum &+ points.bits, UInt64(origin))
   }
   func word(state: UInt8) -> UInt64 { UInt64(state) << 56 | sum & PastEntry.checkMask }
 }

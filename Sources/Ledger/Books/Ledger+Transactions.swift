@@ -17,7 +17,7 @@ extension Ledger {
   /// Writes a transaction's journal record at the end of its account's chain and of its member's, and keeps what a refund has to know of it.
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
   @discardableResult mutating func book(
-    _ holder: Holder, _ record: inout JournalRecord, points: Int64, takes: Ref<TakeRecord> = .none, state: UInt8 = 0,
+    _ holder: Holder, _ record: inout JournalRecord, points: Points, takes: Ref<TakeRecord> = .none, state: UInt8 = 0,
     lotExpiry: Stamp = .zero, origin: UInt8 = 0, link: TransactionID = .none, hold: Ref<HoldRecord> = .none
   ) -> UInt64 {
     let account = holder.account
@@ -60,8 +60,8 @@ extension Ledger {
     sum.add(key, DigestField.transaction, sign &* Int64(bitPattern: content))
     if t.state != 0 { sum.add(key, DigestField.transactionState, sign * Int64(t.state)) }
     if t.link != .none { sum.add(key, DigestField.link, sign &* Int64(bitPattern: t.link.rawValue)) }
-    if t.reversedPoints != 0 { sum.add(key, DigestField.reversedPoints, sign &* t.reversedPoints) }
-    if t.reversedSpend != 0 { sum.add(key, DigestField.reversedSpend, sign &* t.reversedSpend) }
+    if t.reversedPoints != 0 { sum.add(key, DigestField.reversedPoints, sign &* t.reversedPoints.rawValue) }
+    if t.reversedSpend != 0 { sum.add(key, DigestField.reversedSpend, sign &* t.reversedSpend.rawValue) }
   }
 
   /// What never changes of a transaction, as one number.
@@ -69,7 +69,7 @@ extension Ledger {
     let merchant = t.merchant < 0 ? 1 : catalogue.merchantRows[Int(t.merchant)].key
     let program = t.program < 0 ? 1 : programKey(Int(t.program))
     let a = DigestSum.mix(memberHash ^ UInt64(t.kind), program ^ merchant)
-    let b = DigestSum.mix(UInt64(bitPattern: t.points), UInt64(bitPattern: t.spend) ^ UInt64(t.origin))
+    let b = DigestSum.mix(t.points.bits, t.spend.bits ^ UInt64(t.origin))
     let c = DigestSum.mix(UInt64(bitPattern: t.stamp.microseconds), UInt64(bitPattern: t.expiresAt.microseconds))
     return a &+ b ^ c
   }
@@ -95,7 +95,7 @@ extension Ledger {
     tables.transactions.write(number).pointee.latest = position
   }
   /// Counts what was given back of a transaction.
-  mutating func addReversed(_ number: UInt64, points: Int64, spend: Int64) {
+  mutating func addReversed(_ number: UInt64, points: Points, spend: Money) {
     let record = tables.transactions.write(number)
     core.add(points, to: &record.pointee.reversedPoints)
     core.add(spend, to: &record.pointee.reversedSpend)

@@ -111,7 +111,7 @@ struct ProgramTerms: Hashable, Sendable {
     for (name, number) in try TermsReader(values, EntryKind.program).terms {
       switch name {
       case "kind": break
-      case "earn": rate = EarnRate(points: number >> 32, money: number & 0xFFFF_FFFF)
+      case "earn": rate = EarnRate(number)
       case "expire": expiry = try ExpiryRule(number)
       case "backdate": backdate = try number.within(0...36_500) * CivilTime.microsecondsPerDay
       case "utc-offset": offset = try number.within(-840...840) * 60 * CivilTime.microsecondsPerSecond
@@ -138,7 +138,7 @@ struct MerchantTerms: Hashable, Sendable {
     for (name, number) in try TermsReader(values, EntryKind.merchant).terms {
       switch name {
       case "program": program = Int32(truncatingIfNeeded: number)
-      case "earn": rate = EarnRate(points: number >> 32, money: number & 0xFFFF_FFFF)
+      case "earn": rate = EarnRate(number)
       case "state":
         guard let known = Catalogue.MerchantState(number) else { throw MalformedBytes("an unknown state") }
         state = known
@@ -176,9 +176,11 @@ extension Int64 {
   }
 }
 extension EarnRate {
+  /// Of a number of `Shape.rate`.
+  fileprivate init(_ number: Int64) { self.init(points: Points(number >> 32), money: Money(number & 0xFFFF_FFFF)) }
   fileprivate var isSound: Bool {
     let terms = 0...Int64(EarnRate.largestTerm)
-    return self == .none || (terms.contains(points) && terms.contains(money) && money > 0)
+    return self == .none || (terms.contains(points.rawValue) && terms.contains(money.rawValue) && money > 0)
   }
 }
 extension ExpiryRule {

@@ -72,24 +72,25 @@ struct ExpiryRule: Hashable, Sendable, BitwiseCopyable {
 
 /// Points for money: `points` for every `money` minor units. `money` of 0 is no rate.
 struct EarnRate: Hashable, Sendable, BitwiseCopyable {
-  var points: Int64
-  var money: Int64
+  var points: Points
+  var money: Money
   static let none = EarnRate(points: 0, money: 0)
   /// Both terms are bounded, so that an amount times a rate fits 128 bits.
   static let largestTerm: UInt64 = 1_000_000_000
 
   /// Floor of `spend` × points / money, one rounding (R12); nil if it is over `largest`.
-  @inline(__always) func points(forSpend spend: Int64, largest: Int64) -> Int64? {
-    let product = spend.multipliedFullWidth(by: points)
+  @inline(__always) func points(forSpend spend: Money, largest: Points) -> Points? {
+    let (money, largest) = (self.money.rawValue, largest.rawValue)
+    let product = spend.rawValue.multipliedFullWidth(by: points.rawValue)
     guard product.high < money else { return nil }
     if product.high == 0 && product.low <= UInt64(Int64.max) {
       let result = Int64(product.low) / money
-      return result <= largest ? result : nil
+      return result <= largest ? Points(result) : nil
     }
     let (quotient, _) = UInt64(money).dividingFullWidth((UInt64(product.high), product.low))
-    return quotient <= UInt64(largest) ? Int64(quotient) : nil
+    return quotient <= UInt64(largest) ? Points(Int64(quotient)) : nil
   }
-  init(points: Int64, money: Int64) {
+  init(points: Points, money: Money) {
     self.points = points
     self.money = money
   }

@@ -8,10 +8,10 @@ struct Refusal: Error {
   let text: String
   /// Whom or what it is about.
   var subject = ErrorCode.Subject.own
-  /// `left=`, or `available=`; and `needed=`.
+  /// `left=`, which may be money, or `available=`; and `needed=`.
   var left: Int64?
-  var available: Int64?
-  var needed: Int64?
+  var available: Points?
+  var needed: Points?
   var which: StaticString?
 
   init(_ code: ErrorCode, _ text: String) {
@@ -26,7 +26,7 @@ struct Refusal: Error {
   @inline(never) static func notFound(_ transaction: TransactionID) -> Refusal {
     Refusal(.notFound, "no such transaction '\(transaction.slot.rawValue)-\(transaction.sequence)'")
   }
-  @inline(never) static func insufficient(available: Int64, needed: Int64) -> Refusal {
+  @inline(never) static func insufficient(available: Points, needed: Points) -> Refusal {
     var refusal = Refusal(.insufficient, "not enough points available")
     refusal.available = available
     refusal.needed = needed
@@ -37,9 +37,9 @@ struct Refusal: Error {
     refusal.which = which
     return refusal
   }
-  @inline(never) static func reversed(_ text: String, left: Int64) -> Refusal {
+  @inline(never) static func reversed(_ text: String, left: some Amount) -> Refusal {
     var refusal = Refusal(.reversed, text)
-    refusal.left = left
+    refusal.left = left.rawValue
     return refusal
   }
 

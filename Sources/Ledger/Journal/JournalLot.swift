@@ -8,7 +8,7 @@ struct JournalLot {
   var expiresAt: Stamp
   var origin: UInt8
   var earnedAt = Stamp.zero
-  var points: Int64 = 0
+  var points: Points = 0
 
   private static let minutes: UInt8 = 4
   private static let exact: UInt8 = 8
@@ -38,7 +38,7 @@ struct JournalLot {
     }
     guard points > 0 else { return }
     buffer.append(earnedAt.microseconds)
-    buffer.append(zigzag: points)
+    buffer.append(zigzag: points.rawValue)
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
     let head: UInt8 = try reader.read()
@@ -52,7 +52,7 @@ struct JournalLot {
     }
     guard head & JournalLot.taken != 0 else { return }
     earnedAt = Stamp(microseconds: try reader.read())
-    points = try reader.readZigzag()
+    points = Points(try reader.readZigzag())
     guard points > 0, points <= Ledger.largestAmount else { throw MalformedBytes("a lot of impossible size") }
   }
 }

@@ -47,7 +47,7 @@ extension JournalRecordReader {
       case .earn, .redeem, .capture: reply.field(.left, record.gross &- reversed)
       case .hold:
         reply.field(.state, state == TransactionRecord.captured ? "captured" : "released")
-        reply.field(.left, 0)
+        reply.field(.left, Points.zero)
       case .transferOut: reply.field(.state, state == TransactionRecord.returned ? "returned" : "done")
       default: break
       }

@@ -18,7 +18,7 @@ public struct JournalCorruption: Error, CustomStringConvertible {
 public struct JournalQuery: Sendable {
   enum Question: Sendable {
     case history(HistoryWalk)
-    case transaction(at: JournalPosition, tx: TransactionID, left: Int64, state: String)
+    case transaction(at: JournalPosition, tx: TransactionID, left: Points?, state: String)
     case answer(at: JournalPosition)
     /// A transaction that has left memory, by the record that last spoke about it.
     case remembered(at: JournalPosition, tx: TransactionID, tenant: TenantID, state: UInt8)
@@ -72,7 +72,7 @@ public struct JournalQuery: Sendable {
         guard record.tx == tx else { throw JournalCorruption(description: "another transaction at \(position)") }
         record.describe(catalogue, into: &reply, withMember: true)
         if !state.isEmpty { reply.field(.state, state) }
-        if left >= 0 { reply.field(.left, left) }
+        if let left { reply.field(.left, left) }
       }
     case .history(var walk):
       if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.history(walk)) }

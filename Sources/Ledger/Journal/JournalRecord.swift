@@ -79,12 +79,12 @@ struct JournalRecord {
   var program: Int32 = -1
   var merchant: Int32 = -1
   /// By how much the balance changed.
-  var points: Int64 = 0
+  var points: Points = 0
   /// What was moved, held or released, where that is something else; of an earn, what lapsed as it was booked.
-  var amount: Int64 = 0
-  var balance: Int64 = 0
-  var available: Int64 = 0
-  var spend: Int64 = -1
+  var amount: Points = 0
+  var balance: Points = 0
+  var available: Points = 0
+  var spend = Money.none
   var of = TransactionID.none
   var expires = Stamp.zero
   var effective = Stamp.zero
@@ -98,8 +98,8 @@ struct JournalRecord {
   var lots = Bytes(start: nil, count: 0)
   /// Of a refund and of a capture: the record of the transaction `of`, and what has been given back of that so far.
   var original = JournalPosition.none
-  var reversedPoints: Int64 = 0
-  var reversedSpend: Int64 = 0
+  var reversedPoints: Points = 0
+  var reversedSpend: Money = 0
 
   static let fixedSize = 40
   static let maximumByteCount = 65_536
@@ -127,7 +127,7 @@ struct JournalRecord {
   func encode(into buffer: inout ByteBuffer) {
     let start = buffer.count
     var flags: UInt8 = 0
-    if spend >= 0 { flags |= Self.hasSpend }
+    if spend.isSaid { flags |= Self.hasSpend }
     if of != .none { flags |= Self.hasOf }
     if expires != .zero { flags |= Self.hasExpires }
     if effective != .zero { flags |= Self.hasEffective }
@@ -145,15 +145,15 @@ struct JournalRecord {
     place.storeBytes(of: UInt16(truncatingIfNeeded: program).littleEndian, toByteOffset: 34, as: UInt16.self)
     place.storeBytes(of: merchant.littleEndian, toByteOffset: 36, as: Int32.self)
     buffer.commit(Self.fixedSize)
-    buffer.append(zigzag: points)
-    buffer.append(zigzag: amount)
-    buffer.append(zigzag: balance)
-    buffer.append(zigzag: balance &- available)
+    buffer.append(zigzag: points.rawValue)
+    buffer.append(zigzag: amount.rawValue)
+    buffer.append(zigzag: balance.rawValue)
+    buffer.append(zigzag: (balance &- available).rawValue)
     buffer.append(varint: UInt64(tenant.rawValue))
     buffer.append(counted: member)
     buffer.append(counted: request)
     if flags != 0 {
-      if spend >= 0 { buffer.append(zigzag: spend) }
+      if spend.isSaid { buffer.append(zigzag: spend.rawValue) }
       if of != .none { buffer.append(of.rawValue) }
       if expires != .zero { buffer.append(zigzag: expires.microseconds) }
       if effective != .zero { buffer.append(zigzag: effective.microseconds) }
@@ -162,8 +162,8 @@ struct JournalRecord {
       if lots.count > 0 { buffer.append(counted: lots) }
       if original != .none {
         buffer.append(original.rawValue)
-        buffer.append(zigzag: reversedPoints)
-        buffer.append(zigzag: reversedSpend)
+        buffer.append(zigzag: reversedPoints.rawValue)
+        buffer.append(zigzag: reversedSpend.rawValue)
       }
     }
     if hasLink { buffer.append(previousOfAccount.rawValue) }
@@ -193,14 +193,14 @@ struct JournalRecord {
     let rawProgram: UInt16 = try reader.read()
     program = rawProgram == .max ? -1 : Int32(rawProgram)
     merchant = try reader.read()
-    points = try reader.readZigzag()
-    amount = try reader.readZigzag()
-    balance = try reader.readZigzag()
-    available = balance &- (try reader.readZigzag())
+    points = Points(try reader.readZigzag())
+    amount = Points(try reader.readZigzag())
+    balance = Points(try reader.readZigzag())
+    available = balance &- Points(try reader.readZigzag())
     tenant = TenantID(UInt32(truncatingIfNeeded: try reader.readVarint()))
     member = try reader.readCounted()
     request = try reader.readCounted()
-    if flags & Self.hasSpend != 0 { spend = try reader.readZigzag() }
+    if flags & Self.hasSpend != 0 { spend = Money(try reader.readZigzag()) }
     if flags & Self.hasOf != 0 { of = TransactionID(rawValue: try reader.read()) }
     if flags & Self.hasExpires != 0 { expires = Stamp(microseconds: try reader.readZigzag()) }
     if flags & Self.hasEffective != 0 { effective = Stamp(microseconds: try reader.readZigzag()) }
@@ -209,8 +209,8 @@ struct JournalRecord {
     if flags & Self.hasLots != 0 { lots = try reader.readCounted() }
     if flags & Self.hasOriginal != 0 {
       original = JournalPosition(rawValue: try reader.read())
-      reversedPoints = try reader.readZigzag()
-      reversedSpend = try reader.readZigzag()
+      reversedPoints = Points(try reader.readZigzag())
+      reversedSpend = Money(try reader.readZigzag())
     }
     previousOfAccount = previous
     if rawKind & Self.hasAccountLink != 0 { previousOfAccount = JournalPosition(rawValue: try reader.read()) }
@@ -220,12 +220,18 @@ struct JournalRecord {
     Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
   }
   /// Points moved, held or released, always positive.
-  var gross: Int64 {
+  var gross: Points {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close, .expireBack: Int64(clamping: points.magnitude)
+    case .refund, .expire, .close, .expireBack: points.magnitude
     default: amount
     }
+  }
+
+  /// Of a record that is about no account: a number that it says, in the place of `amount`.
+  var number: Int64 {
+    get { amount.rawValue }
+    set { amount = Points(newValue) }
   }
 
   /// The reply to the request that made this record: rendered by this alone, the first time and for every repeat.
@@ -285,7 +291,7 @@ struct JournalRecord {
     if merchant >= 0 && Int(merchant) < catalogue.merchantCount {
       catalogue.withMerchantName(Int(merchant)) { reply.field(.merchant, $0) }
     }
-    if spend >= 0 { reply.field(.spend, spend) }
+    if spend.isSaid { reply.field(.spend, spend) }
     if request.count > 0 { reply.field(.request, request) }
     if of != .none { reply.field(.of, of) }
     if kind == .hold || kind == .release || kind == .lapse { reply.field(.held, amount) }

@@ -3,18 +3,18 @@ import Base
 extension Ledger {
   /// What an account is worth at the last stamp, with all that is due booked.
   struct Position {
-    var available: Int64 = 0
-    var held: Int64 = 0
-    var debt: Int64 = 0
-    var balance: Int64 = 0
-    var expiring: Int64 = 0
+    var available: Points = 0
+    var held: Points = 0
+    var debt: Points = 0
+    var balance: Points = 0
+    var expiring: Points = 0
     var expires = Stamp.never
     /// A figure does not fit 64 bits: there is no answer.
     var isBroken = false
 
-    @inline(__always) static func add(_ change: Int64, to figure: inout Int64, _ isBroken: inout Bool) {
-      let (sum, isOver) = figure.addingReportingOverflow(change)
-      figure = sum
+    @inline(__always) static func add(_ change: Points, to figure: inout Points, _ isBroken: inout Bool) {
+      let (sum, isOver) = figure.rawValue.addingReportingOverflow(change.rawValue)
+      figure = Points(sum)
       if isOver { isBroken = true }
     }
   }
@@ -59,7 +59,7 @@ extension Ledger {
   private struct DuePoints {
     var expiresAt: Stamp
     var origin: UInt8
-    var points: Int64
+    var points: Points
   }
   /// What the holds that are due and not booked yet give back, by lot, in the order of expiry; takes it off what is held.
   private func duePoints(_ member: UnsafePointer<MemberRecord>, _ program: Int, _ p: inout Position) -> [DuePoints] {

@@ -68,9 +68,9 @@ struct TransactionSearch: Sendable {
         guard record.kind == .index else {
           throw JournalCorruption(description: "segment \(segment) does not begin with its index")
         }
-        guard wanted < Int(record.amount) + JournalRecord.slotsPerIndex else { return nil }
+        guard wanted < Int(record.number) + JournalRecord.slotsPerIndex else { return nil }
         var list = ByteReader(record.answer)
-        for _ in 0..<max(0, wanted - Int(record.amount)) { _ = try list.readVarint() }
+        for _ in 0..<max(0, wanted - Int(record.number)) { _ = try list.readVarint() }
         return try list.readVarint()
       }
       if let found { return found }

@@ -16,6 +16,9 @@ struct DigestSum: BitwiseCopyable, Equatable {
     a &+= (z | 1) &* value
     b &+= ((z &* 0xC2B2_AE3D_27D4_EB4F ^ z &>> 31) | 1) &* value
   }
+  @inline(__always) mutating func add(_ key: UInt64, _ field: UInt64, _ change: some Amount) {
+    add(key, field, change.rawValue)
+  }
   @inline(__always) mutating func add(_ other: DigestSum) {
     a &+= other.a
     b &+= other.b

@@ -17,6 +17,9 @@ extension Core {
     figure = sum
     if isOver { faults.insert(.arithmetic) }
   }
+  @inline(__always) mutating func add<Figure: Amount>(_ change: Figure, to figure: inout Figure) {
+    add(change.rawValue, to: &figure.rawValue)
+  }
 }
 
 extension Ledger {

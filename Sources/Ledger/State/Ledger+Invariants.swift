@@ -29,7 +29,7 @@ extension Ledger {
         do throws(BrokenInvariant) {
           try check(account, member, &lotCount, &ends)
         } catch { failure = error }
-        balances[Int(account.pointee.program)] += Int128(account.pointee.balance)
+        balances[Int(account.pointee.program)] += Int128(account.pointee.balance.rawValue)
         accountCounts[Int(account.pointee.program)] += 1
       }
       if let failure { throw failure }
@@ -37,7 +37,7 @@ extension Ledger {
         lotCount == Int(member.pointee.lotCount), "member \(i) counts \(member.pointee.lotCount) lots of \(lotCount)")
       try checkHolds(number, member)
       if member.pointee.state == MemberState.closed.rawValue {
-        var left: Int64 = 0
+        var left = Points.zero
         forEachAccount(member) { left += $0.pointee.available + $0.pointee.held }
         try hold(left == 0, "member \(i) is closed, and has \(left)")
       }
@@ -73,7 +73,7 @@ extension Ledger {
     _ ends: inout [Stamp: Int64]
   ) throws(BrokenInvariant) {
     let a = account.pointee
-    var (available, held): (Int64, Int64) = (0, 0)
+    var (available, held) = (Points.zero, Points.zero)
     var next = a.firstLot
     var previous: LotRecord?
     var last = Ref<LotRecord>.none
@@ -112,7 +112,7 @@ extension Ledger {
   }
 
   private func checkHolds(_ number: Ref<MemberRecord>, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
-    var held: [Int32: Int64] = [:]
+    var held: [Int32: Points] = [:]
     var next = member.pointee.firstHold
     var (count, last, deadline) = (0, Ref<HoldRecord>.none, Stamp.zero)
     while next != .none {
@@ -125,7 +125,7 @@ extension Ledger {
       try hold(
         t.state == TransactionRecord.open && t.hold == next && t.member == number && record.member == number,
         "a hold that is not its transaction's")
-      var taken: Int64 = 0
+      var taken = Points.zero
       var take = t.firstTake
       while take != .none {
         taken += tables.takes.read(take).pointee.points
@@ -152,7 +152,7 @@ extension Ledger {
       let record = tables.lapsed.read(number).pointee
       try hold(record.points >= LapsedRecord.mark && record.points <= Ledger.largestBalance, "lapsed: \(record.points)")
       guard record.points > 0 else { continue }
-      sums[record.program] += Int128(record.points)
+      sums[record.program] += Int128(record.points.rawValue)
       count += 1
       try hold(findLapsed(record.lot) == number, "what lapsed of a lot is remembered twice, or not found")
     }
@@ -170,7 +170,7 @@ extension Ledger {
       var member: Ref<MemberRecord>
       var program: Int32
     }
-    var expected: [Account: (points: Int64, lots: Int)] = [:]
+    var expected: [Account: (points: Points, lots: Int)] = [:]
     OutboxRecord.forEach(in: self) { out in
       let record = out.pointee
       guard record.kind == TransferStep.kind, let number = findTransaction(record.id) else { return }

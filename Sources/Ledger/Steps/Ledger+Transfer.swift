@@ -12,7 +12,7 @@ extension Ledger {
   }
 
   /// Whether a member may receive points.
-  mutating func canReceive(_ number: Ref<MemberRecord>, _ program: Int, _ points: Int64, lots: Int, card: Bytes)
+  mutating func canReceive(_ number: Ref<MemberRecord>, _ program: Int, _ points: Points, lots: Int, card: Bytes)
     -> Verdict
   {
     let member = tables.members.read(number)
@@ -30,7 +30,7 @@ extension Ledger {
   /// Credits a recipient who may receive: the lots keep their expiry and the date of their earning (R22).
   mutating func receive(
     _ number: Ref<MemberRecord>, _ program: Int, _ source: TransactionID, from: Bytes, _ takes: TakeSource,
-    _ points: Int64
+    _ points: Points
   ) {
     guard let holder = holder(number, program, create: true) else { return }
     touch(holder)
@@ -80,11 +80,11 @@ extension Ledger {
 struct TravellingLot {
   var expiresAt: Stamp
   var earnedAt: Stamp
-  var points: Int64
+  var points: Points
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
     expiresAt = Stamp(microseconds: try reader.read())
     earnedAt = Stamp(microseconds: try reader.read())
-    points = try reader.readZigzag()
+    points = Points(try reader.readZigzag())
     guard points > 0 && points <= Ledger.largestAmount else { throw MalformedBytes("a lot of impossible size") }
     let latest = CivilTime.latest.microseconds * 2
     guard expiresAt == .never || (expiresAt.microseconds < latest && expiresAt.microseconds > -latest),

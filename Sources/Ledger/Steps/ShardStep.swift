@@ -20,11 +20,11 @@ protocol ShardStep: SendableMetatype {
     _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: inout Ledger, _ reply: inout ReplyWriter
   ) throws(MalformedBytes)
   /// What of the account `inTransit` it stands for, until it is completed.
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Int64
+  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points
 }
 
 extension ShardStep {
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Int64 { 0 }
+  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points { 0 }
 }
 
 /// Where a delivery comes from.

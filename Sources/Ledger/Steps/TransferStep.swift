@@ -9,7 +9,7 @@ enum TransferStep: ShardStep {
   static var kinds: ClosedRange<UInt8> { kind...kind }
 
   /// Until the verdict is recorded they are in transit.
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Int64 {
+  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points {
     ledger.findTransaction(step.id).map { ledger.tables.transactions.read($0).pointee.points } ?? 0
   }
   static func append(
@@ -24,13 +24,13 @@ enum TransferStep: ShardStep {
     buffer.append(counted: card)
     buffer.append(counted: ledger.memberID(ledger.tables.members.read(transaction.member)))
     ledger.catalogue.withProgramName(Int(transaction.program)) { buffer.append(counted: $0) }
-    buffer.append(zigzag: transaction.points)
+    buffer.append(zigzag: transaction.points.rawValue)
     var next = transaction.firstTake
     while next != .none {
       let take = ledger.tables.takes.read(next).pointee
       buffer.append(take.expiresAt.microseconds)
       buffer.append(take.earnedAt.microseconds)
-      buffer.append(zigzag: take.points)
+      buffer.append(zigzag: take.points.rawValue)
       next = take.next
     }
     return true
@@ -43,10 +43,10 @@ enum TransferStep: ShardStep {
     let card = try reader.readCounted()
     let sender = try reader.readCounted()
     let program = try reader.readCounted()
-    let points = try reader.readZigzag()
+    let points = Points(try reader.readZigzag())
     let list = try reader.readBytes(reader.remaining)
     var lots = ByteReader(list)
-    var sum: Int64 = 0
+    var sum = Points.zero
     var count = 0
     while !lots.isAtEnd {
       let lot = try TravellingLot(&lots)

@@ -9,7 +9,7 @@ extension Ledger {
     try checkActive(merchant: Int(s.transaction.merchant))
     try checkActive(program: Int(s.transaction.program))
     let left = s.transaction.state == TransactionRecord.open ? s.transaction.points : 0
-    let points = call.number(.points) ?? left
+    let points = call.points ?? left
     guard left > 0, points <= left else {
       throw .refused(.reversed("more than is left of the hold", left: left))
     }
@@ -17,7 +17,7 @@ extension Ledger {
   }
 
   private mutating func spend(
-    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Int64, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, _ reply: inout ReplyWriter
   ) -> Outcome {
     let hold = s.transaction
     if points < hold.points { releasePoints(holder, s.number, hold.points - points) }

@@ -17,9 +17,9 @@ extension Ledger {
       }
     }
     let rule = catalogue.rule(ofProgram: parties.program, at: effective)
-    var points = call.number(.points) ?? 0
-    var spend: Int64 = -1
-    if let money = call.number(.spend) {
+    var points = call.points ?? 0
+    var spend = Money.none
+    if let money = call.spend {
       spend = money
       let own: EarnRate?
       if let effective {

@@ -5,7 +5,7 @@ extension Ledger {
   /// `HOLD`: sets points aside, from lots by R1, for so many seconds.
   mutating func hold(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
-    let points = call.number(.points) ?? 0
+    let points = call.points ?? 0
     let holder = try affording(parties.number, parties.program, points)
     guard holdCount(UnsafePointer(holder.member)) < limits.holdsPerMember else { throw .refused(.limit("holds")) }
     let tx = nextTransaction(holder.member.pointee.slot)
@@ -42,7 +42,7 @@ extension Ledger {
   }
   /// Gives held points back to their lots, the last taken first. What was taken from lots that have ended meanwhile
   /// expires at once (R5); a debt is repaid from the rest first.
-  mutating func releasePoints(_ holder: Holder, _ number: UInt64, _ points: Int64) {
+  mutating func releasePoints(_ holder: Holder, _ number: UInt64, _ points: Points) {
     let tx = tables.transactions.read(number).pointee.id
     var left = points
     var take = tables.transactions.read(number).pointee.firstTake

@@ -5,7 +5,7 @@ extension Ledger {
   /// `REDEEM`: takes lots by R1.
   mutating func redeem(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
-    let points = call.number(.points) ?? 0
+    let points = call.points ?? 0
     let holder = try affording(parties.number, parties.program, points)
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .consume, of: tx)
@@ -18,7 +18,7 @@ extension Ledger {
   }
 
   /// The account of a member who has so many points available now.
-  mutating func affording(_ member: Ref<MemberRecord>, _ program: Int, _ points: Int64) throws(Stop) -> Holder {
+  mutating func affording(_ member: Ref<MemberRecord>, _ program: Int, _ points: Points) throws(Stop) -> Holder {
     let holder = holder(member, program, create: false)
     if let holder { touch(holder) }
     let available = holder?.account.pointee.available ?? 0
@@ -29,7 +29,7 @@ extension Ledger {
   }
   /// The record of what a member takes at a merchant.
   func purchase(
-    _ kind: RecordKind, _ tx: TransactionID, _ call: inout Call, _ parties: Parties, _ points: Int64
+    _ kind: RecordKind, _ tx: TransactionID, _ call: inout Call, _ parties: Parties, _ points: Points
   ) -> JournalRecord {
     var record = JournalRecord(kind, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
     record.program = Int32(parties.program)

@@ -25,7 +25,7 @@ extension Ledger {
     switch RecordKind(rawValue: s.transaction.kind) {
     case .earn: return try refundEarn(&call, s, holder, &reply)
     case .redeem, .capture: return try refundRedemption(&call, s, holder, &reply)
-    case .refund: throw .refused(.reversed("a refund is not refunded: post anew", left: 0))
+    case .refund: throw .refused(.reversed("a refund is not refunded: post anew", left: Points.zero))
     case .hold:
       // Not kept: once it is captured, the same request is right.
       let isOpen = s.transaction.state == TransactionRecord.open && s.transaction.expiresAt > now
@@ -44,24 +44,24 @@ extension Ledger {
   ) throws(Stop) -> Outcome {
     let t = s.transaction
     let leftPoints = t.points - t.reversedPoints
-    let leftSpend = t.spend < 0 ? 0 : t.spend - t.reversedSpend
+    let leftSpend = t.spend.isSaid ? t.spend - t.reversedSpend : 0
     // Of a purchase of nothing as much is left after its refund as before: its state tells that it was undone.
     let isNothing = t.points == 0 && t.spend == 0
     if isNothing ? t.state == TransactionRecord.undone : leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
-      throw .refused(.reversed("nothing is left to refund", left: 0))
+      throw .refused(.reversed("nothing is left to refund", left: Points.zero))
     }
-    var points: Int64 = 0
-    var spend: Int64 = 0
-    if let n = call.number(.points) {
+    var points: Points = 0
+    var spend: Money = 0
+    if let n = call.points {
       guard n <= leftPoints else { throw .refused(.reversed("more than is left to refund", left: leftPoints)) }
       points = n
-    } else if let money = call.number(.spend) {
-      guard t.spend >= 0 else { throw .malformed("spend: the purchase was booked without one") }
+    } else if let money = call.spend {
+      guard t.spend.isSaid else { throw .malformed("spend: the purchase was booked without one") }
       guard money <= leftSpend else { throw .refused(.reversed("more than is left to refund", left: leftSpend)) }
       spend = money
       if t.spend > 0 {
-        let product = t.points.multipliedFullWidth(by: t.reversedSpend + money)
-        let target = t.spend.dividingFullWidth(product).quotient
+        let rate = EarnRate(points: t.points, money: t.spend)
+        let target = rate.points(forSpend: t.reversedSpend + money, largest: t.points) ?? t.points
         points = max(0, target - t.reversedPoints)
       }
     } else {
@@ -75,11 +75,11 @@ extension Ledger {
     post(points, holder.program, from: .members, to: .issues(of: Int(t.merchant)))
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
-    return bookRefund(&call, s, holder, -points, spend: t.spend < 0 ? -1 : spend, &reply)
+    return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, &reply)
   }
   /// R7: from what remains of the lot it joined, then (what lapsed of that lot being taken already) from any lot by R1, the
   /// rest becomes debt (R8).
-  private mutating func takeBack(_ holder: Holder, _ points: Int64, lotExpiry: Stamp, origin: UInt8) {
+  private mutating func takeBack(_ holder: Holder, _ points: Points, lotExpiry: Stamp, origin: UInt8) {
     guard points > 0 else { return }
     var left = points
     let number = findLot(holder, lotExpiry, origin)
@@ -102,9 +102,9 @@ extension Ledger {
   ) throws(Stop) -> Outcome {
     let t = s.transaction
     let left = t.points - t.reversedPoints
-    guard left > 0 else { throw .refused(.reversed("nothing is left to refund", left: 0)) }
-    guard call.number(.spend) == nil else { throw .malformed("spend: a redemption has none, say points=") }
-    let points = call.number(.points) ?? left
+    guard left > 0 else { throw .refused(.reversed("nothing is left to refund", left: Points.zero)) }
+    guard call.spend == nil else { throw .malformed("spend: a redemption has none, say points=") }
+    let points = call.points ?? left
     guard points <= left else { throw .refused(.reversed("more than is left to refund", left: left)) }
     touch(holder)
     guard hasRoom(holder, points) else { throw .refused(.limit("balance")) }
@@ -114,7 +114,7 @@ extension Ledger {
     giveBack(holder, t, points, withGrace: true)
     post(points, holder.program, from: .redeems(at: Int(t.merchant)), to: .members)
     addReversed(s.number, points: points, spend: 0)
-    return bookRefund(&call, s, holder, points, spend: -1, &reply)
+    return bookRefund(&call, s, holder, points, spend: .none, &reply)
   }
   func takeCount(_ chain: Ref<TakeRecord>) -> Int {
     var count = 0
@@ -127,7 +127,7 @@ extension Ledger {
   }
   /// Gives points back to the lots they were taken from; a lot that has ended meanwhile is replaced by one that lives the
   /// days of grace, or not at all (`withGrace` false: the points then expire at once).
-  mutating func giveBack(_ holder: Holder, _ t: TransactionRecord, _ points: Int64, withGrace: Bool) {
+  mutating func giveBack(_ holder: Holder, _ t: TransactionRecord, _ points: Points, withGrace: Bool) {
     var left = points
     var number = t.firstTake
     while number != .none && left > 0 {
@@ -151,7 +151,7 @@ extension Ledger {
   }
 
   private mutating func bookRefund(
-    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Int64, spend: Int64, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, spend: Money, _ reply: inout ReplyWriter
   ) -> Outcome {
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(
@@ -167,7 +167,7 @@ extension Ledger {
     record.original = original.position
     record.reversedPoints = original.reversedPoints
     record.reversedSpend = original.reversedSpend
-    book(holder, &record, points: abs(points), link: s.transaction.id)
+    book(holder, &record, points: points.magnitude, link: s.transaction.id)
     setLatest(s.number, holder.account.pointee.lastRecord)
     return answer(&call, record, holder, &reply)
   }

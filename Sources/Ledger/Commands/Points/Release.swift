@@ -6,7 +6,7 @@ extension Ledger {
   mutating func release(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let (s, holder) = try openHold(&call)
     guard s.transaction.state == TransactionRecord.open else {
-      throw .refused(.reversed("nothing is left of the hold", left: 0))
+      throw .refused(.reversed("nothing is left of the hold", left: Points.zero))
     }
     releasePoints(holder, s.number, s.transaction.points)
     setState(s.number, TransactionRecord.released)

@@ -15,7 +15,7 @@ extension Ledger {
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     try checkActive(program: program)
-    let points = call.number(.points) ?? 0
+    let points = call.points ?? 0
     let to = call.recipient
     return try transfer(&call, to, points, try affording(number, program, points), &reply)
   }
@@ -23,7 +23,7 @@ extension Ledger {
   /// The debit is possible. A recipient who is here is credited in the same step; any other gets a delivery, the points
   /// meanwhile being in transit.
   private mutating func transfer(
-    _ call: inout Call, _ to: Command.Party, _ points: Int64, _ sender: Holder, _ reply: inout ReplyWriter
+    _ call: inout Call, _ to: Command.Party, _ points: Points, _ sender: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let tenant = call.tenant
     let local = findMember(to.member, tenant: tenant)
@@ -70,7 +70,7 @@ extension Ledger {
     return .pending(tx)
   }
   /// How many lots a debit would touch.
-  private mutating func lotsTaken(_ holder: Holder, _ points: Int64) -> Int {
+  private mutating func lotsTaken(_ holder: Holder, _ points: Points) -> Int {
     var left = points
     var count = 0
     var number = holder.account.pointee.firstLot

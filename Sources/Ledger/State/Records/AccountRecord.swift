@@ -10,9 +10,9 @@ enum Origin: UInt8, Sendable {
 
 /// A member's points of one program. available is the sum of the lots' available; balance = available + held - debt.
 struct AccountRecord: StateRecord {
-  var available: Int64 = 0
-  var held: Int64 = 0
-  var debt: Int64 = 0
+  var available: Points = 0
+  var held: Points = 0
+  var debt: Points = 0
   /// Its newest journal record.
   var lastRecord = JournalPosition.none
   /// The program's number, or -1: not in use.
@@ -20,7 +20,7 @@ struct AccountRecord: StateRecord {
   var firstLot = Ref<LotRecord>.none
   var lastLot = Ref<LotRecord>.none
   var next = Ref<AccountRecord>.none
-  var balance: Int64 { available &+ held &- debt }
+  var balance: Points { available &+ held &- debt }
 
   static var tag: TableTag { TableTag(6, "accounts") }
 }
@@ -29,12 +29,12 @@ struct AccountRecord: StateRecord {
 struct LotRecord: StateRecord, ReusedRecord {
   var expiresAt = Stamp.zero
   var earnedAt = Stamp.zero
-  var issued: Int64 = 0
-  var available: Int64 = 0
-  var held: Int64 = 0
-  var consumed: Int64 = 0
-  var reversed: Int64 = 0
-  var expired: Int64 = 0
+  var issued: Points = 0
+  var available: Points = 0
+  var held: Points = 0
+  var consumed: Points = 0
+  var reversed: Points = 0
+  var expired: Points = 0
   /// Neighbours in the account's list, which is in the order of R1.
   var next = Ref<LotRecord>.none
   var previous = Ref<LotRecord>.none

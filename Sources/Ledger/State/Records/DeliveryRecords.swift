@@ -5,7 +5,7 @@ struct OutboxRecord: StateRecord, ReusedRecord {
   var id: TransactionID
   var stamp: Stamp
   /// The sender's balance after the debit: part of the answer.
-  var balance: Int64 = 0
+  var balance: Points = 0
   /// The request id's key, to store the answer under; `hasRequest` 0 where there is none.
   var requestLow: UInt64 = 0
   var requestHigh: UInt64 = 0

@@ -10,11 +10,11 @@ struct TransactionRecord: StateRecord {
   /// Since when it has been in memory without a look at it.
   var keptSince = Stamp.zero
   /// Gross points moved, always positive.
-  var points: Int64
-  /// Minor units; -1 where there is none.
-  var spend: Int64 = -1
-  var reversedPoints: Int64 = 0
-  var reversedSpend: Int64 = 0
+  var points: Points
+  /// `.none` where nothing was paid in money.
+  var spend = Money.none
+  var reversedPoints: Points = 0
+  var reversedSpend: Money = 0
   /// An earn's lot. A hold's deadline.
   var expiresAt = Stamp.zero
   /// The hold of a capture; the capture of a hold.
@@ -67,8 +67,8 @@ struct TransactionRecord: StateRecord {
 struct TakeRecord: StateRecord, ReusedRecord {
   var expiresAt: Stamp
   var earnedAt: Stamp
-  var points: Int64
-  var returned: Int64 = 0
+  var points: Points
+  var returned: Points = 0
   var next = Ref<TakeRecord>.none
   var origin: UInt8
   var reserved: UInt8 = 0

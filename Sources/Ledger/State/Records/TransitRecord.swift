@@ -2,7 +2,7 @@ import Base
 
 /// What is on its way from one account to other shards, and may come back. Not there where nothing is.
 struct TransitRecord: StateRecord, ReusedRecord {
-  var points: Int64 = 0
+  var points: Points = 0
   /// -1: not in use.
   var program: Int32
   /// The member's other accounts of which something is on its way.
