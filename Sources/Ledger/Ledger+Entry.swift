@@ -106,24 +106,21 @@ extension Ledger {
     return requestHashes(member, merchant, request, header.context, header.slot)
   }
   /// Out of line, and here: a call of the catalogue's would be lent a copy of it, also where it is not made.
-  @inline(never) private func merchantNumber(_ name: Bytes, _ tenant: TenantID) -> Int? {
+  @inline(never) private func merchantNumber(_ name: Bytes, _ tenant: TenantID) -> MerchantRef? {
     catalogue.merchant(name, tenant: tenant)
   }
   @inline(__always) func requestHashes(
     _ member: Bytes, _ merchant: Bytes, _ request: Bytes, _ context: CommandContext, _ slot: Slot
   ) -> RequestHashes {
     let scope = hashes.member(member, context.tenant)
-    var number: Int32 = -1
-    var merchantScope = RequestKey.noMerchant
+    var number = MerchantRef.none
     if merchant.count > 0 {
-      let found =
-        catalogue.guessedMerchant(merchant, context.tenant) ?? merchantNumber(merchant, context.tenant)
-      number = found.map { Int32(truncatingIfNeeded: $0) } ?? -1
-      merchantScope = found.map { UInt32(truncatingIfNeeded: $0) } ?? RequestKey.unknownMerchant
+      number =
+        catalogue.guessedMerchant(merchant, context.tenant) ?? merchantNumber(merchant, context.tenant) ?? .unknown
     }
     return RequestHashes(
       party: scope.finishedLow(),
-      key: RequestKey(scope, merchant: merchantScope, request, fingerprint: context.fingerprint, slot: slot),
+      key: RequestKey(scope, merchant: number, request, fingerprint: context.fingerprint, slot: slot),
       merchant: number)
   }
 }

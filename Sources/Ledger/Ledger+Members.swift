@@ -61,7 +61,7 @@ extension Ledger {
   /// Releases the member's holds; what is then left lapses to breakage. A debt stays: it is owed.
   mutating func closeMember(_ number: Ref<MemberRecord>) {
     releaseHolds(number, dueAt: .never)
-    for program in 0..<catalogue.programCount {
+    for program in catalogue.programRefs {
       guard account(tables.members.read(number), program) != nil,
         let holder = holder(number, program, create: false)
       else { continue }

@@ -46,14 +46,14 @@ extension Ledger {
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
     guard call.number(.all) == 1 else {
-      return try writeBalance(call, number, try program(call.text(.program), -1, call.tenant), &reply)
+      return try writeBalance(call, number, try program(call.text(.program), .none, call.tenant), &reply)
     }
     let programs = catalogue.programs(of: call.tenant)
     reply.array(count: programs.count)
     for program in programs { try writeBalance(call, number, program, &reply) }
   }
   private func writeBalance(
-    _ call: Call, _ number: Ref<MemberRecord>, _ program: Int, _ reply: inout ReplyWriter
+    _ call: Call, _ number: Ref<MemberRecord>, _ program: ProgramRef, _ reply: inout ReplyWriter
   ) throws(Stop) {
     let position = position(tables.members.read(number), program)
     guard !position.isBroken else {
@@ -75,15 +75,15 @@ extension Ledger {
   private func readHistory(_ call: Call) throws(Stop) -> ReadOutcome {
     let number = try member(call)
     let name = call.text(.program)
-    let program = name.isEmpty ? -1 : try program(name, -1, call.tenant)
+    let program = name.isEmpty ? ProgramRef.none : try program(name, .none, call.tenant)
     let member = tables.members.read(number)
-    let newest = program < 0 ? newestRecord(member) : account(member, program)?.pointee.lastRecord
+    let newest = program.isNone ? newestRecord(member) : account(member, program)?.pointee.lastRecord
     guard let start = historyStart(number, newest ?? .none, before: call.transaction(.before) ?? .none) else {
       throw .refused(Refusal(.notFound, HistoryWalk.unknown))
     }
     let limit = call.number(.limit) ?? 0
     let walk = HistoryWalk(
-      tenant: call.tenant, member: Array(call.party), program: Int32(program), limit: Int(limit), start: start)
+      tenant: call.tenant, member: Array(call.party), program: program, limit: Int(limit), start: start)
     return .journal(journalQuery(.history(walk)))
   }
   /// Where a history begins; nil if `before` cannot be a transaction of the member.

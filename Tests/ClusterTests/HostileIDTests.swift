@@ -154,11 +154,12 @@ import Testing
     #expect(become(RequestKey(low: 1, high: 2, fingerprint: 1 << 63 | 3, slot: Slot(4))) == "conflict")
     // And so do all of its scope.
     let hashes = KeyedHashes(HashKey(low: 5, high: 6))
-    func hash(_ member: String, _ tenant: UInt32, _ merchant: UInt32, _ request: String) -> UInt128 {
+    func hash(_ member: String, _ tenant: UInt32, _ merchant: Int, _ request: String) -> UInt128 {
       Self.bytes(member) { member in
         Self.bytes(request) { request in
           let key = RequestKey(
-            hashes.member(member, TenantID(tenant)), merchant: merchant, request, fingerprint: 1, slot: Slot(4))
+            hashes.member(member, TenantID(tenant)), merchant: MerchantRef(place: merchant), request, fingerprint: 1,
+            slot: Slot(4))
           return UInt128(key.high) << 64 | UInt128(key.low)
         }
       }

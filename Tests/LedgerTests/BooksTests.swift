@@ -16,12 +16,12 @@ import Testing
     var expected = [[Int128]](repeating: Array(repeating: 0, count: AccountCode.room), count: 2)
     func account() -> Account {
       let code = AccountCode.allCases[pick(AccountCode.allCases.count)]
-      return Account(code: code, merchant: code.placeInPart == nil ? -1 : pick(2))
+      return Account(code: code, merchant: code.placeInPart == nil ? .none : MerchantRef(place: pick(2)))
     }
     for _ in 0..<300 {
       let (from, to, program) = (account(), account(), pick(2))
       let points = Points(Int64(pick(2_000)) - 500)
-      shard.ledger.post(points, program, from: from, to: to)
+      shard.ledger.post(points, ProgramRef(place: program), from: from, to: to)
       expected[program][Int(from.code.rawValue)] -= Int128(points.rawValue)
       expected[program][Int(to.code.rawValue)] += Int128(points.rawValue)
       let rows = shard.ledger.auditFigures().programs
@@ -43,7 +43,7 @@ import Testing
     _ = try world.run("EARN ann merchant=cafe points=100 id=a")
     let shard = world.shards[0]
     #expect(shard.ledger.auditFigures().programs[0].sum == 0)
-    shard.ledger.post(7, 0, from: .members, to: .breakage)
+    shard.ledger.post(7, ProgramRef(place: 0), from: .members, to: .breakage)
     #expect(shard.ledger.auditFigures().programs[0].sum == 7)
     #expect(throws: BrokenInvariant.self) { try shard.ledger.checkInvariants() }
   }

@@ -531,7 +531,7 @@ struct EntriesTests {
       for moment in [0, 1, 40, 200].map({ Stamp(microseconds: world.time.microseconds - Int64($0) * day) }) {
         // Before the first version, that.
         let expected = rates.last { $0.from <= moment }?.rate
-        let found = catalogue.rate(ofMerchant: 0, program: 0, at: moment)
+        let found = catalogue.rate(ofMerchant: MerchantRef(place: 0), program: ProgramRef(place: 0), at: moment)
         #expect(found?.points == expected.map { Points(Int64($0)) }, "step \(step)")
       }
       if step % 10 == 0 {

@@ -87,7 +87,7 @@ struct LedgerUnitTests {
     let again = try Catalogue(restoring: &source, key: .none)
     #expect(again.version == 61 && again.programs == world.shards[0].ledger.catalogue.programs)
     #expect(again.merchants == world.shards[0].ledger.catalogue.merchants)
-    #expect(withBytes("m59") { again.merchant($0, tenant: .first) } == 59)
+    #expect(withBytes("m59") { again.merchant($0, tenant: .first) } == MerchantRef(place: 59))
     #expect(withBytes("m60") { again.merchant($0, tenant: .first) } == nil)
   }
 

@@ -267,7 +267,7 @@ struct PastTests {
     try isRefused(try forged { $0.member = lasting("bob") }, "another member")
     try isRefused(try forged { $0.kind = .earn }, "an earn")
     try isRefused(try forged { $0.stamp = Stamp(microseconds: $0.stamp.microseconds + 1) }, "later")
-    try isRefused(try forged { $0.merchant = 7 }, "an unknown merchant")
+    try isRefused(try forged { $0.merchant = MerchantRef(place: 7) }, "an unknown merchant")
     try isRefused(try forged { $0.lots = UnsafeRawBufferPointer(start: nil, count: 0) }, "no lots")
     try isRefused(try forged { $0.tx = world.transaction("#1") }, "another number")
     let other = try #require(try world.facts(for: try world.build("REFUND #1 id=x").bytes))

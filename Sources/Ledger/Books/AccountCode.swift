@@ -33,49 +33,49 @@ public enum AccountCode: UInt8, CaseIterable, Sendable, BitwiseCopyable {
 /// One account of a program: one of its own, or a merchant's.
 struct Account: BitwiseCopyable {
   let code: AccountCode
-  /// -1 where it is no merchant's.
-  var merchant: Int = -1
+  /// `.none` where it is no merchant's.
+  var merchant = MerchantRef.none
 
   static var members: Account { Account(code: .members) }
   static var breakage: Account { Account(code: .breakage) }
   static var inTransit: Account { Account(code: .inTransit) }
   static var betweenShards: Account { Account(code: .betweenShards) }
-  static func issues(of merchant: Int) -> Account { Account(code: .merchantIssues, merchant: merchant) }
-  static func redeems(at merchant: Int) -> Account { Account(code: .merchantRedeems, merchant: merchant) }
+  static func issues(of merchant: MerchantRef) -> Account { Account(code: .merchantIssues, merchant: merchant) }
+  static func redeems(at merchant: MerchantRef) -> Account { Account(code: .merchantRedeems, merchant: merchant) }
 }
 
 extension Ledger {
   /// Moves points from one account of a program to another. Nothing else changes a figure: so they add up to 0, whatever
   /// is posted. What members have by their accounts (`adjust`) must come to the same.
-  @inline(__always) mutating func post(_ points: Points, _ program: Int, from: Account, to: Account) {
+  @inline(__always) mutating func post(_ points: Points, _ program: ProgramRef, from: Account, to: Account) {
     add(0 &- points, to: from, program)
     add(points, to: to, program)
   }
-  @inline(__always) private mutating func add(_ points: Points, to account: Account, _ program: Int) {
+  @inline(__always) private mutating func add(_ points: Points, to account: Account, _ program: ProgramRef) {
     if let place = account.code.placeInPart {
       core.add(Int128(points.rawValue), to: &part(account.merchant, program).pointee.figures[place])
       core.digest.add(partDigestKey(account.merchant, program), account.code.digestField, points)
     } else {
-      let record = tables.programs.write(Ref(place: program))
+      let record = tables.programs.write(Ref(place: program.place))
       core.add(Int128(points.rawValue), to: &record.pointee.figures[Int(account.code.rawValue)])
       // Of members the digest knows each account.
       if account.code != .members { core.digest.add(programKey(program), account.code.digestField, points) }
     }
   }
 
-  @inline(__always) func partDigestKey(_ merchant: Int, _ program: Int) -> UInt64 {
-    DigestSum.mix(catalogue.merchantRows[merchant].key, programKey(program))
+  @inline(__always) func partDigestKey(_ merchant: MerchantRef, _ program: ProgramRef) -> UInt64 {
+    DigestSum.mix(catalogue.merchantRows[merchant.place].key, programKey(program))
   }
-  private mutating func part(_ merchant: Int, _ program: Int) -> UnsafeMutablePointer<PartRecord> {
-    var next = tables.firstParts.read(merchant).pointee
+  private mutating func part(_ merchant: MerchantRef, _ program: ProgramRef) -> UnsafeMutablePointer<PartRecord> {
+    var next = tables.firstParts.read(merchant.place).pointee
     while next != .none {
       let part = tables.parts.write(next)
-      if part.pointee.program == Int32(program) { return part }
+      if part.pointee.program == program { return part }
       next = part.pointee.next
     }
     let place = tables.parts.append(
-      PartRecord(merchant: Int32(merchant), program: Int32(program), next: tables.firstParts.read(merchant).pointee))
-    tables.firstParts[merchant] = place
+      PartRecord(merchant: merchant, program: program, next: tables.firstParts.read(merchant.place).pointee))
+    tables.firstParts[merchant.place] = place
     return tables.parts.write(place)
   }
 }

@@ -7,7 +7,7 @@ struct Holder {
   var account: UnsafeMutablePointer<AccountRecord>
   /// What the digest knows the account by.
   var key: UInt64
-  var program: Int
+  var program: ProgramRef
   @inline(__always) var isInline: Bool {
     UnsafeMutableRawPointer(account) == UnsafeMutableRawPointer(member) + MemberRecord.accountOffset
   }
@@ -72,20 +72,20 @@ extension Ledger {
 
   // MARK: Accounts
 
-  @inline(__always) func programKey(_ program: Int) -> UInt64 { catalogue.programRows[program].key }
+  @inline(__always) func programKey(_ program: ProgramRef) -> UInt64 { catalogue.programRows[program.place].key }
 
   /// A member's account, made if it is not there and `create` says so.
-  mutating func holder(_ number: Ref<MemberRecord>, _ program: Int, create: Bool) -> Holder? {
+  mutating func holder(_ number: Ref<MemberRecord>, _ program: ProgramRef, create: Bool) -> Holder? {
     let member = tables.members.write(number)
     let first = (UnsafeMutableRawPointer(member) + MemberRecord.accountOffset)
       .assumingMemoryBound(to: AccountRecord.self)
     var holder = Holder(
       number: number, member: member, account: first,
       key: DigestSum.mix(member.pointee.hash, programKey(program)), program: program)
-    if first.pointee.program == Int32(program) { return holder }
-    if first.pointee.program < 0 {
+    if first.pointee.program == program { return holder }
+    if first.pointee.program.isNone {
       guard create else { return nil }
-      first.pointee.program = Int32(program)
+      first.pointee.program = program
       countAccount(program)
       return holder
     }
@@ -97,30 +97,30 @@ extension Ledger {
     var next = holder.member.pointee.nextAccount
     while next != .none {
       let account = tables.accounts.write(next)
-      if account.pointee.program == Int32(holder.program) { return account }
+      if account.pointee.program == holder.program { return account }
       next = account.pointee.next
     }
     guard create else { return nil }
     var record = AccountRecord()
-    record.program = Int32(holder.program)
+    record.program = holder.program
     record.next = holder.member.pointee.nextAccount
     let place = tables.accounts.append(record)
     holder.member.pointee.nextAccount = place
     countAccount(holder.program)
     return tables.accounts.write(place)
   }
-  private mutating func countAccount(_ program: Int) {
-    tables.programs.write(Ref(place: program)).pointee.accounts += 1
+  private mutating func countAccount(_ program: ProgramRef) {
+    tables.programs.write(Ref(place: program.place)).pointee.accounts += 1
     core.accountCount += 1
   }
   /// A member's account to read; nil if there is none.
-  func account(_ member: UnsafePointer<MemberRecord>, _ program: Int) -> UnsafePointer<AccountRecord>? {
+  func account(_ member: UnsafePointer<MemberRecord>, _ program: ProgramRef) -> UnsafePointer<AccountRecord>? {
     let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
-    if first.pointee.program == Int32(program) { return first }
+    if first.pointee.program == program { return first }
     var next = member.pointee.nextAccount
     while next != .none {
       let account = tables.accounts.read(next)
-      if account.pointee.program == Int32(program) { return account }
+      if account.pointee.program == program { return account }
       next = account.pointee.next
     }
     return nil
@@ -144,7 +144,7 @@ extension Ledger {
   /// Calls `body` with the program of each of a member's accounts.
   func forEachAccount(_ member: UnsafePointer<MemberRecord>, _ body: (UnsafePointer<AccountRecord>) -> Void) {
     let first = (UnsafeRawPointer(member) + MemberRecord.accountOffset).assumingMemoryBound(to: AccountRecord.self)
-    if first.pointee.program >= 0 { body(first) }
+    if !first.pointee.program.isNone { body(first) }
     var next = member.pointee.nextAccount
     while next != .none {
       let account = tables.accounts.read(next)
@@ -157,7 +157,7 @@ extension Ledger {
   func addAccounts(of member: UnsafePointer<MemberRecord>, to sum: inout DigestSum) {
     let hash = member.pointee.hash
     forEachAccount(member) { account in
-      let key = DigestSum.mix(hash, programKey(Int(account.pointee.program)))
+      let key = DigestSum.mix(hash, programKey(account.pointee.program))
       sum.add(key, DigestField.available, account.pointee.available)
       sum.add(key, DigestField.held, account.pointee.held)
       sum.add(key, DigestField.debt, account.pointee.debt)
@@ -196,6 +196,6 @@ extension Ledger {
       core.digest.add(holder.key, DigestField.debt, debt)
     }
     let change = Int128(available.rawValue) + Int128(held.rawValue) - Int128(debt.rawValue)
-    if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program)).pointee.balances) }
+    if change != 0 { core.add(change, to: &tables.programs.write(Ref(place: holder.program.place)).pointee.balances) }
   }
 }

@@ -42,7 +42,7 @@ extension Ledger {
     }
     tables.parts.forEach { _, part in
       for code in AccountCode.allCases {
-        if let place = code.placeInPart { rows[Int(part.pointee.program)][code] &+= part.pointee.figures[place] }
+        if let place = code.placeInPart { rows[part.pointee.program.place][code] &+= part.pointee.figures[place] }
       }
     }
     var open: Int128 = 0

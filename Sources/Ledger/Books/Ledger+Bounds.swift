@@ -45,7 +45,7 @@ extension Ledger {
   // MARK: What is on its way
 
   /// What is on its way from a member's account of one program; nil if nothing is.
-  func transit(_ member: UnsafePointer<MemberRecord>, _ program: Int32) -> UnsafePointer<TransitRecord>? {
+  func transit(_ member: UnsafePointer<MemberRecord>, _ program: ProgramRef) -> UnsafePointer<TransitRecord>? {
     var next = member.pointee.firstTransit
     while next != .none {
       let record = tables.transits.read(next)
@@ -73,13 +73,13 @@ extension Ledger {
     var next = holder.member.pointee.firstTransit
     while next != .none {
       let record = tables.transits.read(next)
-      if record.pointee.program == Int32(holder.program) { return next }
+      if record.pointee.program == holder.program { return next }
       next = record.pointee.next
     }
     return nil
   }
   private mutating func addTransit(_ holder: Holder) -> Ref<TransitRecord> {
-    let record = TransitRecord(program: Int32(holder.program), next: holder.member.pointee.firstTransit)
+    let record = TransitRecord(program: holder.program, next: holder.member.pointee.firstTransit)
     let number = tables.transits.add(record)
     holder.member.pointee.firstTransit = number
     return number

@@ -17,12 +17,12 @@ struct LapsedRecord: StateRecord {
     self.lot = lot
     self.points = points
   }
-  static func lot(_ member: Ref<MemberRecord>, _ program: Int, _ expiresAt: Stamp) -> UInt64 {
+  static func lot(_ member: Ref<MemberRecord>, _ program: ProgramRef, _ expiresAt: Stamp) -> UInt64 {
     let day = UInt64(bitPattern: CivilTime.day(of: expiresAt, offset: 0)) & 0x3F_FFFF
-    return UInt64(member.rawValue) << 32 | UInt64(program) << 22 | day
+    return UInt64(member.rawValue) << 32 | UInt64(program.place) << 22 | day
   }
   var member: Ref<MemberRecord> { Ref(rawValue: UInt32(lot >> 32)) }
-  var program: Int { Int(lot >> 22 & 0x3FF) }
+  var program: ProgramRef { ProgramRef(place: Int(lot >> 22 & 0x3FF)) }
 
   static var tag: TableTag { TableTag(22, "what lapsed") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<LapsedRecord>) -> Void) {
@@ -79,7 +79,7 @@ extension Ledger {
     var record = JournalRecord(
       .expireBack, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
       member: memberID(UnsafePointer(member)))
-    record.program = Int32(holder.program)
+    record.program = holder.program
     record.points = part
     record.of = t.id
     book(holder, &record, points: part, link: t.id)

@@ -203,7 +203,7 @@ extension Ledger {
     var record = JournalRecord(
       kind, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
       member: memberID(UnsafePointer(member)))
-    record.program = Int32(holder.program)
+    record.program = holder.program
     record.points = -points
     book(holder, &record, points: points)
   }

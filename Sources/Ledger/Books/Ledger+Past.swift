@@ -161,8 +161,7 @@ extension Ledger {
     readmit(transaction, entry, takes: facts.takes)
   }
   private func isInCatalogue(_ record: JournalRecord) -> Bool {
-    record.program >= 0 && Int(record.program) < catalogue.programCount
-      && record.merchant >= -1 && Int(record.merchant) < catalogue.merchantCount
+    catalogue.has(record.program) && (record.merchant == .none || catalogue.has(record.merchant))
   }
   /// The transaction that facts tell of; nil if they are not what the state vouches for: rotten, of another moment, or
   /// another's.

@@ -37,7 +37,7 @@ extension Ledger {
     }
     guard isDue else { return 0 }
     var ended = 0
-    for program in 0..<catalogue.programCount where account(member, program) != nil {
+    for program in catalogue.programRefs where account(member, program) != nil {
       if let holder = holder(number, program, create: false) { ended += endDueLots(holder) }
     }
     return ended

@@ -66,8 +66,8 @@ extension Ledger {
 
   /// What never changes of a transaction, as one number.
   func contentHash(_ t: TransactionRecord, _ memberHash: UInt64) -> UInt64 {
-    let merchant = t.merchant < 0 ? 1 : catalogue.merchantRows[Int(t.merchant)].key
-    let program = t.program < 0 ? 1 : programKey(Int(t.program))
+    let merchant = t.merchant.isNone ? 1 : catalogue.merchantRows[t.merchant.place].key
+    let program = t.program.isNone ? 1 : programKey(t.program)
     let a = DigestSum.mix(memberHash ^ UInt64(t.kind), program ^ merchant)
     let b = DigestSum.mix(t.points.bits, t.spend.bits ^ UInt64(t.origin))
     let c = DigestSum.mix(UInt64(bitPattern: t.stamp.microseconds), UInt64(bitPattern: t.expiresAt.microseconds))

@@ -127,8 +127,7 @@ struct ProgramTerms: Hashable, Sendable {
 
 /// What a version of a merchant says.
 struct MerchantTerms: Hashable, Sendable {
-  /// A program's number, or -1.
-  var program: Int32 = -1
+  var program = ProgramRef.none
   /// `.none` is the program's.
   var rate = EarnRate.none
   var state = Catalogue.MerchantState.active
@@ -137,7 +136,7 @@ struct MerchantTerms: Hashable, Sendable {
   init(_ values: EntryValues, programCount: Int) throws(MalformedBytes) {
     for (name, number) in try TermsReader(values, EntryKind.merchant).terms {
       switch name {
-      case "program": program = Int32(truncatingIfNeeded: number)
+      case "program": program = ProgramRef(rawValue: Int32(truncatingIfNeeded: number))
       case "earn": rate = EarnRate(number)
       case "state":
         guard let known = Catalogue.MerchantState(number) else { throw MalformedBytes("an unknown state") }
@@ -145,7 +144,9 @@ struct MerchantTerms: Hashable, Sendable {
       default: throw MalformedBytes("\(name) of a merchant is not known to this build")
       }
     }
-    guard rate.isSound, program < programCount else { throw MalformedBytes("a merchant's setting is out of bounds") }
+    guard rate.isSound, program.place < programCount else {
+      throw MalformedBytes("a merchant's setting is out of bounds")
+    }
   }
 }
 

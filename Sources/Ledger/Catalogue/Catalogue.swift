@@ -50,7 +50,7 @@ public struct Catalogue: Sendable {
   enum MerchantState: UInt8, Sendable { case active = 1, frozen = 2, closed = 3 }
   private struct TenantDefault: Sendable {
     var tenant: TenantID
-    var program: Int
+    var program: ProgramRef
   }
   struct ProgramRow: Sendable, BitwiseCopyable {
     /// A stable hash of tenant and name: what digests know the program by.
@@ -77,7 +77,7 @@ public struct Catalogue: Sendable {
     var nameStart: Int
     var nameCount: Int
     var tenant: TenantID
-    var program: Int32
+    var program: ProgramRef
     var mark: UInt32
     var state: MerchantState
     var rate: EarnRate
@@ -89,25 +89,27 @@ public struct Catalogue: Sendable {
   @inline(__always) static func programKey(_ name: Bytes, _ tenant: TenantID) -> UInt64 { key(name, tenant, 0x51) }
   @inline(__always) static func merchantKey(_ name: Bytes, _ tenant: TenantID) -> UInt64 { key(name, tenant, 0x52) }
 
-  /// The number of a program; nil if there is none of that name.
-  func program(_ name: Bytes, tenant: TenantID) -> Int? {
-    if let number = programIndex.guess(name), isProgram(number, name, tenant) { return number }
+  /// A program; nil if there is none of that name.
+  func program(_ name: Bytes, tenant: TenantID) -> ProgramRef? {
+    if let place = programIndex.guess(name), isProgram(place, name, tenant) { return ProgramRef(place: place) }
     let hash = hashes.program(name, tenant)
     return programIndex.find(hash) { programRows[$0].hash == hash && isProgram($0, name, tenant) }
+      .map { ProgramRef(place: $0) }
   }
   @inline(__always) private func isProgram(_ number: Int, _ name: Bytes, _ tenant: TenantID) -> Bool {
     programRows[number].tenant == tenant && equals(programRows[number].nameStart, programRows[number].nameCount, name)
   }
-  /// The number of a merchant; nil if there is none of that name.
-  func merchant(_ name: Bytes, tenant: TenantID) -> Int? {
-    if let number = guessedMerchant(name, tenant) { return number }
+  /// A merchant; nil if there is none of that name.
+  func merchant(_ name: Bytes, tenant: TenantID) -> MerchantRef? {
+    if let guessed = guessedMerchant(name, tenant) { return guessed }
     let hash = hashes.merchant(name, tenant)
     return merchantIndex.find(hash) { merchantRows[$0].hash == hash && isMerchant($0, name, tenant) }
+      .map { MerchantRef(place: $0) }
   }
-  /// Mostly the number of a merchant, in a few instructions: where it is nil, `merchant` knows.
-  @inline(__always) func guessedMerchant(_ name: Bytes, _ tenant: TenantID) -> Int? {
-    guard let number = merchantIndex.guess(name), isMerchant(number, name, tenant) else { return nil }
-    return number
+  /// Mostly a merchant, in a few instructions: where it is nil, `merchant` knows.
+  @inline(__always) func guessedMerchant(_ name: Bytes, _ tenant: TenantID) -> MerchantRef? {
+    guard let place = merchantIndex.guess(name), isMerchant(place, name, tenant) else { return nil }
+    return MerchantRef(place: place)
   }
   @inline(__always) private func isMerchant(_ number: Int, _ name: Bytes, _ tenant: TenantID) -> Bool {
     merchantRows[number].tenant == tenant
@@ -118,48 +120,55 @@ public struct Catalogue: Sendable {
     return names.withUnsafeBytes { Bytes(rebasing: $0[start..<start &+ count]).hasSameBytes(as: name) }
   }
   /// Gives a name's bytes, in place.
-  @inline(__always) func withProgramName<R>(_ number: Int, _ body: (Bytes) -> R) -> R {
-    let row = programRows[number]
+  @inline(__always) func withProgramName<R>(_ program: ProgramRef, _ body: (Bytes) -> R) -> R {
+    let row = programRows[program.place]
     return names.withUnsafeBytes { body(Bytes(rebasing: $0[row.nameStart..<row.nameStart + row.nameCount])) }
   }
-  @inline(__always) func withMerchantName<R>(_ number: Int, _ body: (Bytes) -> R) -> R {
-    let row = merchantRows[number]
+  @inline(__always) func withMerchantName<R>(_ merchant: MerchantRef, _ body: (Bytes) -> R) -> R {
+    let row = merchantRows[merchant.place]
     return names.withUnsafeBytes { body(Bytes(rebasing: $0[row.nameStart..<row.nameStart + row.nameCount])) }
   }
 
   /// What is meant where neither the request nor the merchant names a program: the one that was last made the tenant's
   /// default, else its first; nil if it has none. O(tenants).
-  @inline(__always) func defaultProgram(of tenant: TenantID) -> Int? {
+  @inline(__always) func defaultProgram(of tenant: TenantID) -> ProgramRef? {
     for known in defaults where known.tenant == tenant { return known.program }
     return nil
   }
-  /// The numbers of a tenant's programs, by name.
-  func programs(of tenant: TenantID) -> [Int] {
+  /// A tenant's programs, by name.
+  func programs(of tenant: TenantID) -> [ProgramRef] {
     programRows.indices.filter { programRows[$0].tenant == tenant }
       .sorted { programs[$0].name.lexicographicallyPrecedes(programs[$1].name) }
+      .map { ProgramRef(place: $0) }
   }
+  /// Every program, in the order in which they came.
+  var programRefs: some Sequence<ProgramRef> { (0..<programCount).lazy.map { ProgramRef(place: $0) } }
   // What the hot path asks of a catalogue is inlined: a call would lend it a copy of the whole value.
 
   /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: that of now.
-  @inline(__always) func rule(ofProgram number: Int, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule) {
-    guard let moment else { return (programRows[number].rate, programRows[number].expiry) }
-    return rule(ofProgram: number, then: moment)
+  @inline(__always) func rule(ofProgram program: ProgramRef, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule)
+  {
+    guard let moment else { return (programRows[program.place].rate, programRows[program.place].expiry) }
+    return rule(ofProgram: program, then: moment)
   }
-  @inline(never) private func rule(ofProgram number: Int, then moment: Stamp) -> (rate: EarnRate, expiry: ExpiryRule) {
-    guard let version = programs[number].version(at: moment), let terms = try? ProgramTerms(version.values) else {
-      return (programRows[number].rate, programRows[number].expiry)
+  @inline(never) private func rule(ofProgram program: ProgramRef, then moment: Stamp) -> (
+    rate: EarnRate, expiry: ExpiryRule
+  ) {
+    guard let version = programs[program.place].version(at: moment), let terms = try? ProgramTerms(version.values)
+    else {
+      return (programRows[program.place].rate, programRows[program.place].expiry)
     }
     return (terms.rate, terms.expiry)
   }
   /// A merchant's own rate, for points of a program; nil where the program's applies. Without a moment: that of now.
-  @inline(__always) func rate(ofMerchant number: Int, program: Int) -> EarnRate? {
-    let own = merchantRows[number].program
-    guard own < 0 || own == Int32(program), merchantRows[number].rate.money != 0 else { return nil }
-    return merchantRows[number].rate
+  @inline(__always) func rate(ofMerchant merchant: MerchantRef, program: ProgramRef) -> EarnRate? {
+    let own = merchantRows[merchant.place].program
+    guard own.isNone || own == program, merchantRows[merchant.place].rate.money != 0 else { return nil }
+    return merchantRows[merchant.place].rate
   }
-  func rate(ofMerchant number: Int, program: Int, at moment: Stamp) -> EarnRate? {
-    let own = merchantRows[number].program
-    guard own < 0 || own == Int32(program), let version = merchants[number].version(at: moment),
+  func rate(ofMerchant merchant: MerchantRef, program: ProgramRef, at moment: Stamp) -> EarnRate? {
+    let own = merchantRows[merchant.place].program
+    guard own.isNone || own == program, let version = merchants[merchant.place].version(at: moment),
       let terms = try? MerchantTerms(version.values, programCount: programs.count), terms.rate.money != 0
     else { return nil }
     return terms.rate
@@ -212,9 +221,9 @@ public struct Catalogue: Sendable {
     guard let first = own.first else { return }
     let best = own.reduce(first) { programRows[$1].claim > programRows[$0].claim ? $1 : $0 }
     if let i = defaults.firstIndex(where: { $0.tenant == tenant }) {
-      defaults[i].program = best
+      defaults[i].program = ProgramRef(place: best)
     } else {
-      defaults.append(TenantDefault(tenant: tenant, program: best))
+      defaults.append(TenantDefault(tenant: tenant, program: ProgramRef(place: best)))
     }
   }
   /// Makes or changes a merchant's row. Its versions are sound. Throws, and changes nothing, if there are too many.
@@ -229,7 +238,7 @@ public struct Catalogue: Sendable {
       merchantRows.append(
         MerchantRow(
           key: key, hash: hash, nameStart: names.count, nameCount: item.name.count, tenant: item.tenant,
-          program: -1, mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, state: .active, rate: .none))
+          program: .none, mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, state: .active, rate: .none))
       names.append(contentsOf: item.name)
       merchantIndex.insert(number) { (merchantRows[$0].hash, merchantRows[$0].mark) }
     }

@@ -72,18 +72,23 @@ protocol CatalogueNames {
   var programCount: Int { get }
   var merchantCount: Int { get }
   /// Gives a name's bytes, in place.
-  func withProgramName<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R
-  func withMerchantName<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R
+  func withProgramName<R>(_ program: ProgramRef, _ body: (UnsafeRawBufferPointer) -> R) -> R
+  func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R
+}
+
+extension CatalogueNames {
+  func has(_ program: ProgramRef) -> Bool { !program.isNone && program.place < programCount }
+  func has(_ merchant: MerchantRef) -> Bool { !merchant.isNone && merchant.place < merchantCount }
 }
 
 extension Catalogue: CatalogueNames {}
 extension CatalogueRecords: CatalogueNames {
   var programCount: Int { programs.count }
   var merchantCount: Int { merchants.count }
-  func withProgramName<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    programs[number].name.withUnsafeBytes(body)
+  func withProgramName<R>(_ program: ProgramRef, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    programs[program.place].name.withUnsafeBytes(body)
   }
-  func withMerchantName<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    merchants[number].name.withUnsafeBytes(body)
+  func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    merchants[merchant.place].name.withUnsafeBytes(body)
   }
 }

@@ -197,7 +197,7 @@ extension Ledger {
   private mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     _ = try catalogue.apply(try reader.readBytes(reader.remaining))
     while tables.programs.count < catalogue.programCount {
-      _ = tables.programs.append(ProgramRecord(program: Int32(tables.programs.count)))
+      _ = tables.programs.append(ProgramRecord(program: ProgramRef(place: tables.programs.count)))
     }
     while tables.firstParts.count < catalogue.merchantCount { tables.firstParts.append(.none) }
     return .silent

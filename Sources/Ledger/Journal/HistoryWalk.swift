@@ -7,8 +7,8 @@ struct HistoryWalk: Sendable {
   /// Whose: to be sure of the record that `before=` names.
   var tenant: TenantID
   var member: [UInt8]
-  /// -1: all.
-  var program: Int32
+  /// `.none`: all.
+  var program: ProgramRef
   var limit: Int
   var start: Start
 
@@ -31,7 +31,7 @@ struct HistoryWalk: Sendable {
   /// One walk looks at no more records than this: what is left then is another request's.
   static let mostSteps = 20_000
 
-  init(tenant: TenantID, member: [UInt8], program: Int32, limit: Int, start: Start) {
+  init(tenant: TenantID, member: [UInt8], program: ProgramRef, limit: Int, start: Start) {
     self.tenant = tenant
     self.member = member
     self.program = program
@@ -86,7 +86,7 @@ struct HistoryWalk: Sendable {
         return false
       }
       position = try reader.read(at: position) { record in
-        if program < 0 || record.program == program {
+        if program.isNone || record.program == program {
           record.describe(catalogue, into: &described, withMember: false)
           found += 1
         }

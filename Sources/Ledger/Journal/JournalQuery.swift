@@ -180,8 +180,7 @@ struct JournalRecordReader<Source: JournalSource> {
     do {
       let record = try JournalRecord(decoding: bytes)
       guard
-        !record.kind.isOfHistory
-          || (record.program >= 0 && Int(record.program) < catalogue.programCount)
+        !record.kind.isOfHistory || catalogue.has(record.program)
       else {
         throw MalformedBytes("a record of an unknown program")
       }

@@ -76,8 +76,8 @@ struct JournalRecord {
   var previousOfAccount = JournalPosition.none
   var stamp: Stamp
   var tenant: TenantID
-  var program: Int32 = -1
-  var merchant: Int32 = -1
+  var program = ProgramRef.none
+  var merchant = MerchantRef.none
   /// By how much the balance changed.
   var points: Points = 0
   /// What was moved, held or released, where that is something else; of an earn, what lapsed as it was booked.
@@ -142,8 +142,8 @@ struct JournalRecord {
     let hasLink = previousOfAccount != previous
     place.storeBytes(of: kind.rawValue | (hasLink ? Self.hasAccountLink : 0), toByteOffset: 32, as: UInt8.self)
     place.storeBytes(of: flags, toByteOffset: 33, as: UInt8.self)
-    place.storeBytes(of: UInt16(truncatingIfNeeded: program).littleEndian, toByteOffset: 34, as: UInt16.self)
-    place.storeBytes(of: merchant.littleEndian, toByteOffset: 36, as: Int32.self)
+    place.storeBytes(of: UInt16(truncatingIfNeeded: program.rawValue).littleEndian, toByteOffset: 34, as: UInt16.self)
+    place.storeBytes(of: merchant.rawValue.littleEndian, toByteOffset: 36, as: Int32.self)
     buffer.commit(Self.fixedSize)
     buffer.append(zigzag: points.rawValue)
     buffer.append(zigzag: amount.rawValue)
@@ -191,8 +191,8 @@ struct JournalRecord {
     self.kind = kind
     let flags: UInt8 = try reader.read()
     let rawProgram: UInt16 = try reader.read()
-    program = rawProgram == .max ? -1 : Int32(rawProgram)
-    merchant = try reader.read()
+    program = rawProgram == .max ? .none : ProgramRef(place: Int(rawProgram))
+    merchant = MerchantRef(rawValue: try reader.read())
     points = Points(try reader.readZigzag())
     amount = Points(try reader.readZigzag())
     balance = Points(try reader.readZigzag())
@@ -241,7 +241,7 @@ struct JournalRecord {
       reply.buffer.append(answer)
       return
     }
-    catalogue.withProgramName(Int(program)) { render(program: $0, into: &reply) }
+    catalogue.withProgramName(program) { render(program: $0, into: &reply) }
   }
   private func render(program: Bytes, into reply: inout ReplyWriter) {
     reply.record()
@@ -285,12 +285,8 @@ struct JournalRecord {
     if withMember { reply.field(.member, member) }
     reply.field(.points, points)
     reply.field(.balance, balance)
-    if program >= 0 && Int(program) < catalogue.programCount {
-      catalogue.withProgramName(Int(program)) { reply.field(.program, $0) }
-    }
-    if merchant >= 0 && Int(merchant) < catalogue.merchantCount {
-      catalogue.withMerchantName(Int(merchant)) { reply.field(.merchant, $0) }
-    }
+    if catalogue.has(program) { catalogue.withProgramName(program) { reply.field(.program, $0) } }
+    if catalogue.has(merchant) { catalogue.withMerchantName(merchant) { reply.field(.merchant, $0) } }
     if spend.isSaid { reply.field(.spend, spend) }
     if request.count > 0 { reply.field(.request, request) }
     if of != .none { reply.field(.of, of) }

@@ -20,7 +20,7 @@ extension Ledger {
   }
 
   /// O(lots + holds that are due), whatever else there is.
-  func position(_ member: UnsafePointer<MemberRecord>, _ program: Int) -> Position {
+  func position(_ member: UnsafePointer<MemberRecord>, _ program: ProgramRef) -> Position {
     var p = Position()
     guard let account = account(member, program) else { return p }
     p.held = account.pointee.held
@@ -62,14 +62,16 @@ extension Ledger {
     var points: Points
   }
   /// What the holds that are due and not booked yet give back, by lot, in the order of expiry; takes it off what is held.
-  private func duePoints(_ member: UnsafePointer<MemberRecord>, _ program: Int, _ p: inout Position) -> [DuePoints] {
+  private func duePoints(_ member: UnsafePointer<MemberRecord>, _ program: ProgramRef, _ p: inout Position)
+    -> [DuePoints]
+  {
     var due: [DuePoints] = []
     var hold = member.pointee.firstHold
     while hold != .none {
       let record = tables.holds.read(hold).pointee
       guard record.deadline <= now else { break }
       hold = record.next
-      guard let number = findTransaction(record.id), tables.transactions.read(number).pointee.program == Int32(program)
+      guard let number = findTransaction(record.id), tables.transactions.read(number).pointee.program == program
       else {
         continue
       }

@@ -91,13 +91,13 @@ struct RequestHashes: BitwiseCopyable {
   /// The member's or, of a command about a card, the card's.
   var party: UInt64
   var key: RequestKey
-  /// The merchant's number; -1: it names none, or there is none of that name.
-  var merchant: Int32
+  /// None where it names none, or there is none of that name.
+  var merchant: MerchantRef
 
   /// Of what has no scope, or none that is known yet.
   static var none: RequestHashes {
     RequestHashes(
-      party: 0, key: RequestKey(low: 0, high: 0, fingerprint: 0, slot: Slot(0), isNone: true), merchant: -1)
+      party: 0, key: RequestKey(low: 0, high: 0, fingerprint: 0, slot: Slot(0), isNone: true), merchant: .none)
   }
 }
 
@@ -113,19 +113,15 @@ struct RequestKey: BitwiseCopyable {
   /// Without an id nothing is kept, and nobody resends it.
   var isNone: Bool
 
-  /// No merchant in the scope, or one that does not exist: nothing is kept of that.
-  static let noMerchant: UInt32 = .max
-  static let unknownMerchant: UInt32 = .max - 1
-
   /// - Parameters:
   ///   - scope: the hash's state behind the member's id or the card's number.
-  ///   - merchant: the merchant's number, which is the same in every shard for ever.
+  ///   - merchant: `.none` where none is in the scope, `.unknown` where there is none of that name: nothing is kept of that.
   @inline(__always) init(
-    _ scope: SipHash, merchant: UInt32 = RequestKey.noMerchant, _ request: UnsafeRawBufferPointer,
+    _ scope: SipHash, merchant: MerchantRef = .none, _ request: UnsafeRawBufferPointer,
     fingerprint: UInt64, slot: Slot
   ) {
     var hash = scope
-    hash.absorb(UInt64(merchant))
+    hash.absorb(UInt64(UInt32(bitPattern: merchant.rawValue)))
     hash.absorbEnd(request)
     (low, high) = hash.finishedWide()
     high = RequestKey.high(high, slot)

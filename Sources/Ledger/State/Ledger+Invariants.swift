@@ -29,8 +29,8 @@ extension Ledger {
         do throws(BrokenInvariant) {
           try check(account, member, &lotCount, &ends)
         } catch { failure = error }
-        balances[Int(account.pointee.program)] += Int128(account.pointee.balance.rawValue)
-        accountCounts[Int(account.pointee.program)] += 1
+        balances[account.pointee.program.place] += Int128(account.pointee.balance.rawValue)
+        accountCounts[account.pointee.program.place] += 1
       }
       if let failure { throw failure }
       try hold(
@@ -112,7 +112,7 @@ extension Ledger {
   }
 
   private func checkHolds(_ number: Ref<MemberRecord>, _ member: UnsafePointer<MemberRecord>) throws(BrokenInvariant) {
-    var held: [Int32: Points] = [:]
+    var held: [ProgramRef: Points] = [:]
     var next = member.pointee.firstHold
     var (count, last, deadline) = (0, Ref<HoldRecord>.none, Stamp.zero)
     while next != .none {
@@ -138,9 +138,9 @@ extension Ledger {
     try hold(count == holdCount(member), "\(count) holds are counted as \(holdCount(member))")
     try hold(
       count == 0 || tables.holds.read(member.pointee.firstHold).pointee.previous == last, "a hold's list has no end")
-    for program in 0..<tables.programs.count {
+    for program in catalogue.programRefs {
       let account = account(member, program)?.pointee.held ?? 0
-      try hold(account == held[Int32(program)] ?? 0, "held \(account), by open holds \(held[Int32(program)] ?? 0)")
+      try hold(account == held[program] ?? 0, "held \(account), by open holds \(held[program] ?? 0)")
     }
   }
 
@@ -152,7 +152,7 @@ extension Ledger {
       let record = tables.lapsed.read(number).pointee
       try hold(record.points >= LapsedRecord.mark && record.points <= Ledger.largestBalance, "lapsed: \(record.points)")
       guard record.points > 0 else { continue }
-      sums[record.program] += Int128(record.points.rawValue)
+      sums[record.program.place] += Int128(record.points.rawValue)
       count += 1
       try hold(findLapsed(record.lot) == number, "what lapsed of a lot is remembered twice, or not found")
     }
@@ -168,7 +168,7 @@ extension Ledger {
   func checkTransits() throws(BrokenInvariant) {
     struct Account: Hashable {
       var member: Ref<MemberRecord>
-      var program: Int32
+      var program: ProgramRef
     }
     var expected: [Account: (points: Points, lots: Int)] = [:]
     OutboxRecord.forEach(in: self) { out in

@@ -12,7 +12,7 @@ extension Ledger {
   }
 
   /// Whether a member may receive points.
-  mutating func canReceive(_ number: Ref<MemberRecord>, _ program: Int, _ points: Points, lots: Int, card: Bytes)
+  mutating func canReceive(_ number: Ref<MemberRecord>, _ program: ProgramRef, _ points: Points, lots: Int, card: Bytes)
     -> Verdict
   {
     let member = tables.members.read(number)
@@ -29,7 +29,7 @@ extension Ledger {
 
   /// Credits a recipient who may receive: the lots keep their expiry and the date of their earning (R22).
   mutating func receive(
-    _ number: Ref<MemberRecord>, _ program: Int, _ source: TransactionID, from: Bytes, _ takes: TakeSource,
+    _ number: Ref<MemberRecord>, _ program: ProgramRef, _ source: TransactionID, from: Bytes, _ takes: TakeSource,
     _ points: Points
   ) {
     guard let holder = holder(number, program, create: true) else { return }
@@ -54,7 +54,7 @@ extension Ledger {
     var record = JournalRecord(
       .transferIn, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
       member: memberID(member))
-    record.program = Int32(program)
+    record.program = program
     record.points = points
     record.amount = points
     record.of = source

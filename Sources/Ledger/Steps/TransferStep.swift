@@ -23,7 +23,7 @@ enum TransferStep: ShardStep {
     buffer.append(counted: recipient)
     buffer.append(counted: card)
     buffer.append(counted: ledger.memberID(ledger.tables.members.read(transaction.member)))
-    ledger.catalogue.withProgramName(Int(transaction.program)) { buffer.append(counted: $0) }
+    ledger.catalogue.withProgramName(transaction.program) { buffer.append(counted: $0) }
     buffer.append(zigzag: transaction.points.rawValue)
     var next = transaction.firstTake
     while next != .none {
@@ -76,7 +76,7 @@ extension Ledger {
   ) {
     guard let place = findTransaction(record.id) else { return fail(.records) }
     let transaction = tables.transactions.read(place).pointee
-    let program = Int(transaction.program)
+    let program = transaction.program
     guard let holder = holder(transaction.member, program, create: false) else { return fail(.records) }
     endTransit(holder, points: transaction.points, lots: takeCount(transaction.firstTake))
     let key = request(of: record)

@@ -6,8 +6,8 @@ extension Ledger {
   mutating func capture(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let (s, holder) = try openHold(&call)
     try checkActive(s.transaction.member)
-    try checkActive(merchant: Int(s.transaction.merchant))
-    try checkActive(program: Int(s.transaction.program))
+    try checkActive(merchant: s.transaction.merchant)
+    try checkActive(program: s.transaction.program)
     let left = s.transaction.state == TransactionRecord.open ? s.transaction.points : 0
     let points = call.points ?? left
     guard left > 0, points <= left else {
@@ -46,7 +46,7 @@ extension Ledger {
     setState(s.number, TransactionRecord.captured)
     setLink(s.number, tx)
     closeHold(hold.hold)
-    post(points, Int(hold.program), from: .members, to: .redeems(at: Int(hold.merchant)))
+    post(points, hold.program, from: .members, to: .redeems(at: hold.merchant))
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(.capture, tx: tx, stamp: now, tenant: call.tenant, member: memberID(member))
     record.program = hold.program

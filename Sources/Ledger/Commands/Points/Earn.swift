@@ -12,7 +12,7 @@ extension Ledger {
       guard at.microseconds <= now.microseconds + 300 * CivilTime.microsecondsPerSecond else {
         throw .refused(.limit("at"))
       }
-      if at <= now, at.microseconds >= now.microseconds - catalogue.programRows[parties.program].backdate {
+      if at <= now, at.microseconds >= now.microseconds - catalogue.programRows[parties.program.place].backdate {
         effective = at
       }
     }
@@ -39,7 +39,7 @@ extension Ledger {
       throw .refused(.limit("balance"))
     }
     let moment = effective ?? now
-    let expiry = rule.expiry.end(earnedAt: moment, offset: catalogue.programRows[parties.program].offset)
+    let expiry = rule.expiry.end(earnedAt: moment, offset: catalogue.programRows[parties.program.place].offset)
     let origin = Origin.earned.rawValue
     guard points == 0 || hasRoomForLot(holder, expiry, origin) else {
       throw .refused(.limit("lots"))
@@ -49,8 +49,8 @@ extension Ledger {
     credit(holder, expiry, moment, origin, points)
     let tx = nextTransaction(holder.member.pointee.slot)
     var record = JournalRecord(.earn, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
-    record.program = Int32(parties.program)
-    record.merchant = Int32(parties.merchant)
+    record.program = parties.program
+    record.merchant = parties.merchant
     record.points = points
     record.spend = spend
     record.request = call.request

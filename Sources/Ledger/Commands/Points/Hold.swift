@@ -24,7 +24,7 @@ extension Ledger {
   mutating func lapseHold(_ tx: TransactionID) {
     guard let number = findTransaction(tx) else { return fail(.records) }
     let transaction = tables.transactions.read(number).pointee
-    guard let holder = holder(transaction.member, Int(transaction.program), create: false) else {
+    guard let holder = holder(transaction.member, transaction.program, create: false) else {
       return fail(.records)
     }
     releasePoints(holder, number, transaction.points)

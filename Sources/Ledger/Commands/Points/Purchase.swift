@@ -4,8 +4,8 @@ import Vocabulary
 /// The parties of a purchase, found and fit for it.
 struct Parties {
   var number: Ref<MemberRecord>
-  var merchant: Int
-  var program: Int
+  var merchant: MerchantRef
+  var program: ProgramRef
 }
 
 extension Ledger {
@@ -17,9 +17,9 @@ extension Ledger {
     guard tables.members.read(number).pointee.slot == call.slot else {
       throw .malformed("the member lies in another slot")
     }
-    guard call.hashes.merchant >= 0 else { throw .refused(.notFound("merchant", call.merchant)) }
-    let merchant = Int(call.hashes.merchant)
-    let program = try program(call.text(.program), Int(catalogue.merchantRows[merchant].program), call.tenant)
+    guard !call.hashes.merchant.isNone else { throw .refused(.notFound("merchant", call.merchant)) }
+    let merchant = call.hashes.merchant
+    let program = try program(call.text(.program), catalogue.merchantRows[merchant.place].program, call.tenant)
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     try checkActive(merchant: merchant)
@@ -28,9 +28,9 @@ extension Ledger {
   }
 
   /// The program that a request means: the one named, else the merchant's, else the tenant's default.
-  func program(_ name: Bytes, _ own: Int, _ tenant: TenantID) throws(Stop) -> Int {
+  func program(_ name: Bytes, _ own: ProgramRef, _ tenant: TenantID) throws(Stop) -> ProgramRef {
     if name.isEmpty {
-      if own >= 0 { return own }
+      if !own.isNone { return own }
       if let standard = catalogue.defaultProgram(of: tenant) { return standard }
       throw .refused(Refusal(.notFound, "there is no program yet"))
     }
@@ -49,15 +49,17 @@ extension Ledger {
     let state = tables.members.read(member).pointee.state
     guard state == MemberState.active.rawValue else { throw .refused(Refusal.state(state, "member")) }
   }
-  @inline(__always) func checkActive(merchant: Int) throws(Stop) {
-    let state = catalogue.merchantRows[merchant].state
+  @inline(__always) func checkActive(merchant: MerchantRef) throws(Stop) {
+    let state = catalogue.merchantRows[merchant.place].state
     guard state == .active else {
       throw .refused(Refusal.state(state == .frozen ? MemberState.frozen.rawValue : 0, "merchant"))
     }
   }
   /// A program that is stopped, or not yet in force, earns and spends nothing.
-  @inline(__always) func checkActive(program: Int) throws(Stop) {
-    guard catalogue.programRows[program].isActive else { throw .refused(Refusal(.closed, "the program is stopped")) }
+  @inline(__always) func checkActive(program: ProgramRef) throws(Stop) {
+    guard catalogue.programRows[program.place].isActive else {
+      throw .refused(Refusal(.closed, "the program is stopped"))
+    }
   }
   func checkOpen(_ state: UInt8) throws(Stop) {
     guard state != MemberState.closed.rawValue else { throw .refused(Refusal.state(state, "member")) }

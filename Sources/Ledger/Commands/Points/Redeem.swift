@@ -18,7 +18,7 @@ extension Ledger {
   }
 
   /// The account of a member who has so many points available now.
-  mutating func affording(_ member: Ref<MemberRecord>, _ program: Int, _ points: Points) throws(Stop) -> Holder {
+  mutating func affording(_ member: Ref<MemberRecord>, _ program: ProgramRef, _ points: Points) throws(Stop) -> Holder {
     let holder = holder(member, program, create: false)
     if let holder { touch(holder) }
     let available = holder?.account.pointee.available ?? 0
@@ -32,8 +32,8 @@ extension Ledger {
     _ kind: RecordKind, _ tx: TransactionID, _ call: inout Call, _ parties: Parties, _ points: Points
   ) -> JournalRecord {
     var record = JournalRecord(kind, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
-    record.program = Int32(parties.program)
-    record.merchant = Int32(parties.merchant)
+    record.program = parties.program
+    record.merchant = parties.merchant
     record.request = call.request
     record.amount = points
     return record

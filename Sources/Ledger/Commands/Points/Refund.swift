@@ -14,11 +14,11 @@ extension Ledger {
         s.transaction = tables.transactions.read(number).pointee
       }
     }
-    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
+    guard let holder = holder(s.transaction.member, s.transaction.program, create: false) else {
       throw .refused(.notFound(call.transaction))
     }
     try checkOpen(holder.member.pointee.state)
-    let window = catalogue.programRows[holder.program].refundWindow
+    let window = catalogue.programRows[holder.program.place].refundWindow
     guard now.microseconds - s.transaction.stamp.microseconds < window else {
       throw .refused(.limit("refund-window", "the refund window is over"))
     }
@@ -72,7 +72,7 @@ extension Ledger {
     let restored = restoreLapsed(holder, t, points)
     adjust(holder, available: -restored)
     takeBack(holder, points - restored, lotExpiry: t.expiresAt, origin: t.origin)
-    post(points, holder.program, from: .members, to: .issues(of: Int(t.merchant)))
+    post(points, holder.program, from: .members, to: .issues(of: t.merchant))
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, &reply)
@@ -112,7 +112,7 @@ extension Ledger {
       throw .refused(.limit("lots"))
     }
     giveBack(holder, t, points, withGrace: true)
-    post(points, holder.program, from: .redeems(at: Int(t.merchant)), to: .members)
+    post(points, holder.program, from: .redeems(at: t.merchant), to: .members)
     addReversed(s.number, points: points, spend: 0)
     return bookRefund(&call, s, holder, points, spend: .none, &reply)
   }
@@ -137,7 +137,7 @@ extension Ledger {
         adjustTake(number, t.id, returned: part)
         if withGrace && take.expiresAt <= now {
           let grace = ExpiryRule(unit: .days, count: Int32(limits.graceDays))
-          let end = grace.end(earnedAt: now, offset: catalogue.programRows[holder.program].offset)
+          let end = grace.end(earnedAt: now, offset: catalogue.programRows[holder.program.place].offset)
           credit(holder, end, take.earnedAt, Origin.grace.rawValue, part)
         } else {
           credit(holder, take.expiresAt, take.earnedAt, take.origin, part, isBack: true)

@@ -23,14 +23,14 @@ extension Ledger {
     return Subject(number: number, transaction: transaction)
   }
   /// The request is scoped to the member and the merchant of its transaction.
-  func scope(_ call: inout Call, _ member: Bytes, _ merchant: Int32) {
+  func scope(_ call: inout Call, _ member: Bytes, _ merchant: MerchantRef) {
     call.subject = member
     call.hashes.key = requestKey(call, member, merchant)
   }
-  func requestKey(_ call: Call, _ member: Bytes, _ merchant: Int32) -> RequestKey {
+  func requestKey(_ call: Call, _ member: Bytes, _ merchant: MerchantRef) -> RequestKey {
     RequestKey(
-      hashes.member(member, call.tenant), merchant: merchant < 0 ? RequestKey.noMerchant : UInt32(merchant),
-      call.request, fingerprint: call.context.fingerprint, slot: call.slot)
+      hashes.member(member, call.tenant), merchant: merchant, call.request, fingerprint: call.context.fingerprint,
+      slot: call.slot)
   }
 
   /// Finds the hold that a command resolves, with its member as of now.
@@ -39,7 +39,7 @@ extension Ledger {
     guard s.transaction.kind == RecordKind.hold.rawValue else {
       throw .refused(Refusal(.notFound, "that transaction is not a hold"))
     }
-    guard let holder = holder(s.transaction.member, Int(s.transaction.program), create: false) else {
+    guard let holder = holder(s.transaction.member, s.transaction.program, create: false) else {
       throw .refused(.notFound(call.transaction))
     }
     touch(holder)

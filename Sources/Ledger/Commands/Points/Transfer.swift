@@ -11,7 +11,7 @@ extension Ledger {
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))
     }
-    let program = try program(call.text(.program), -1, call.tenant)
+    let program = try program(call.text(.program), .none, call.tenant)
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     try checkActive(program: program)
@@ -39,7 +39,7 @@ extension Ledger {
     let tx = nextTransaction(call.slot)
     let chain = take(sender, points, .consume, of: tx)
     var record = JournalRecord(.transferOut, tx: tx, stamp: now, tenant: tenant, member: call.party)
-    record.program = Int32(sender.program)
+    record.program = sender.program
     record.points = -points
     record.amount = points
     record.request = call.request

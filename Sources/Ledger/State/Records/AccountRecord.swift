@@ -15,8 +15,8 @@ struct AccountRecord: StateRecord {
   var debt: Points = 0
   /// Its newest journal record.
   var lastRecord = JournalPosition.none
-  /// The program's number, or -1: not in use.
-  var program: Int32 = -1
+  /// `.none`: not in use.
+  var program = ProgramRef.none
   var firstLot = Ref<LotRecord>.none
   var lastLot = Ref<LotRecord>.none
   var next = Ref<AccountRecord>.none

@@ -9,7 +9,7 @@ struct ProgramRecord: StateRecord {
   var balances: Int128 = 0
   var accounts: UInt64 = 0
   /// Its number in the catalogue.
-  var program: Int32
+  var program: ProgramRef
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(27, "programs") }
@@ -20,7 +20,7 @@ struct ProgramRecord: StateRecord {
     of record: UnsafePointer<ProgramRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
   ) {
     let p = record.pointee
-    let key = ledger.programKey(Int(p.program))
+    let key = ledger.programKey(p.program)
     for code in AccountCode.allCases where code.placeInPart == nil && code != .members {
       sum.add(key, code.digestField, Int64(truncatingIfNeeded: p.figures[Int(code.rawValue)]))
     }
@@ -31,8 +31,8 @@ struct ProgramRecord: StateRecord {
 struct PartRecord: StateRecord {
   /// By `AccountCode.placeInPart`.
   var figures = InlineArray<2, Int128>(repeating: 0)
-  var merchant: Int32
-  var program: Int32
+  var merchant: MerchantRef
+  var program: ProgramRef
   /// The merchant's part for another program.
   var next: Ref<PartRecord>
   var reserved: UInt32 = 0
@@ -47,7 +47,7 @@ struct PartRecord: StateRecord {
     of record: UnsafePointer<PartRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
   ) {
     let part = record.pointee
-    let key = ledger.partDigestKey(Int(part.merchant), Int(part.program))
+    let key = ledger.partDigestKey(part.merchant, part.program)
     for code in AccountCode.allCases {
       guard let place = code.placeInPart else { continue }
       sum.add(key, code.digestField, Int64(truncatingIfNeeded: part.figures[place]))

@@ -20,8 +20,8 @@ struct TransactionRecord: StateRecord {
   /// The hold of a capture; the capture of a hold.
   var link = TransactionID.none
   var member: Ref<MemberRecord>
-  var merchant: Int32 = -1
-  var program: Int32
+  var merchant = MerchantRef.none
+  var program: ProgramRef
   /// What was taken from which lots, the last taken first.
   var firstTake = Ref<TakeRecord>.none
   /// Of an open hold.

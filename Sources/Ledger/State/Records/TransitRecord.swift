@@ -3,8 +3,8 @@ import Base
 /// What is on its way from one account to other shards, and may come back. Not there where nothing is.
 struct TransitRecord: StateRecord, ReusedRecord {
   var points: Points = 0
-  /// -1: not in use.
-  var program: Int32
+  /// `.none`: not in use.
+  var program: ProgramRef
   /// The member's other accounts of which something is on its way.
   var next: Ref<TransitRecord>
   /// Lots that the points were taken from.
@@ -12,6 +12,6 @@ struct TransitRecord: StateRecord, ReusedRecord {
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(21, "transits") }
-  static var free: TransitRecord { TransitRecord(program: -1, next: .none) }
+  static var free: TransitRecord { TransitRecord(program: .none, next: .none) }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) { try ledger.checkTransits() }
 }
