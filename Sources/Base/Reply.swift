@@ -202,7 +202,7 @@ public enum ErrorCode: UInt8, CaseIterable, Sendable {
 ///            | 5 zigzag                           an integer
 ///            | 6 text:counted                     "+text"
 ///            | 7                                  facts are wanted; between nodes alone, never for a terminal
-///            | 8                                  the slot is another shard's, nothing was done; as 7
+///            | 8 taken:u8 known:u8 (shard:u32 epoch:u64 slots)?   the slot is another shard's; see `Moved`; as 7
 ///     field  = key:u8 value, its shape by `Field.shape`
 ///            | 255 key:counted shape:u8 value        see `Field.named`
 public enum ReplyTag: UInt8, Sendable {
@@ -241,7 +241,8 @@ public struct ReplyWriter: ~Copyable {
   }
   /// Nothing was done: the command is to come again with what the shard no longer has in memory.
   public mutating func factsWanted() { buffer.append(ReplyTag.factsWanted.rawValue) }
-  public mutating func moved() { buffer.append(ReplyTag.moved.rawValue) }
+  /// The slot is not the shard's.
+  public mutating func moved(_ moved: Moved) { moved.encode(into: &buffer) }
   /// Opens an array of `count` replies, which the next calls write.
   @inlinable public mutating func array(count: Int) {
     buffer.append(ReplyTag.array.rawValue)

@@ -6,7 +6,7 @@ extension Ledger {
   public func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     do throws(MalformedBytes) {
       let call = try Call(query)
-      guard owns(call) else { return .moved }
+      guard owns(call) else { return .moved(call.slot) }
       do throws(Stop) {
         return try answer(call, into: &reply)
       } catch {

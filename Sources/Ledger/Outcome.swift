@@ -16,7 +16,7 @@ public enum Outcome: Sendable, Equatable {
   /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
   case factsWanted
   /// Nothing was done and nothing written: the slot is not this shard's. Whoever asked is to ask the shard that has it.
-  case moved
+  case moved(Slot)
   /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.
   case silent
 }
@@ -26,7 +26,7 @@ public enum ReadOutcome: Sendable {
   /// The reply has been written.
   case replied
   /// Nothing written: the slot is not this shard's.
-  case moved
+  case moved(Slot)
   /// The answer stands in the journal: run this outside apply, on another thread if you like.
   case journal(JournalQuery)
 }

@@ -19,6 +19,7 @@ import Testing
   }
   private let own = member(inUpperHalf: false)
   private let foreign = member(inUpperHalf: true)
+  private var foreignSlot: Slot { withBytes(foreign) { Command.memberSlot($0, tenant: .first) } }
   private let world: World
   private var ledgerFigures: [UInt64] {
     let shard = world.shards[0]
@@ -41,7 +42,7 @@ import Testing
     let before = ledgerFigures
     for line in ["MEMBER ADD \(foreign)", "EARN \(foreign) merchant=cafe points=5 id=a", "MEMBER FREEZE \(foreign)"] {
       let (text, outcome) = try world.send(try world.build(line).bytes)
-      #expect(outcome == .moved && text.isEmpty, "\(line)")
+      #expect(outcome == .moved(foreignSlot) && text.isEmpty, "\(line)")
       #expect(ledgerFigures == before, "\(line)")
     }
     #expect(try world.run("EARN \(own) merchant=cafe points=5 id=a").hasPrefix("tx="))
@@ -56,7 +57,7 @@ import Testing
     let before = ledgerFigures
     world.post = []
     let (text, outcome) = try world.send(delivery.command)
-    #expect(outcome == .moved && text.isEmpty && world.post.isEmpty && ledgerFigures == before)
+    #expect(outcome == .moved(foreignSlot) && text.isEmpty && world.post.isEmpty && ledgerFigures == before)
     #expect(world.shards[0].ledger.core.openOutbox == 1, "it is sent again")
   }
 
@@ -66,7 +67,7 @@ import Testing
       let outcome = try world.build("BALANCE \(member)").bytes.withUnsafeBytes {
         world.shards[0].ledger.read($0, into: &reply)
       }
-      if case .moved = outcome { #expect(!isOwn) } else { #expect(isOwn) }
+      if case .moved(let slot) = outcome { #expect(!isOwn && slot == foreignSlot) } else { #expect(isOwn) }
     }
     let command = try world.build("EARN \(foreign) merchant=cafe points=5 id=a").bytes
     #expect(command.withUnsafeBytes { world.shards[0].ledger.answered($0) } == .none)
@@ -76,7 +77,7 @@ import Testing
     for append in [Command.appendTick, Command.appendMarker] {
       var buffer = ByteBuffer()
       append(&buffer, Slot(16_383))
-      #expect(try world.send(buffer.array).outcome != .moved)
+      #expect(try world.send(buffer.array).outcome != .moved(Slot(16_383)))
     }
   }
 

@@ -33,6 +33,7 @@ KEYED = "Sources/Ledger/State/KeyedHashes.swift"
 STREAMS = "Sources/Cluster/Edge/RequestDesk+Streams.swift"
 REPLICA = "Sources/Cluster/Replica/Replica.swift"
 EDGE = "Sources/Cluster/Edge/Edge.swift"
+STREAM = "Sources/Cluster/Edge/EdgeStream.swift"
 APPLY = "Sources/Ledger/Commands/Ledger+Apply.swift"
 DAMAGE = "Sources/Raft/Damage.swift"
 RAFT_REPAIR = "Sources/Raft/Group/RaftGroup+Repair.swift"
@@ -139,11 +140,17 @@ BUGS = [
         [(ABSENT, "departures[shard] == nil && !isGone(shard, born: born)", "departures[shard] == nil")]),
     # Whose slot it is
     Bug("foreign-slot-applied", "a shard applies commands for slots that it does not own",
-        [(APPLY, "    guard owns(call) else { return .moved }\n    let start", "    let start")],
+        [(APPLY, "    guard owns(call) else { return .moved(call.slot) }\n    let start", "    let start")],
         tests="LedgerTests.OwnershipTests"),
     Bug("older-map-wins", "a map that comes late gives slots back to the shards that had them",
-        [(EDGE, "for slot in range where placement.epoch > slotEpochs[slot] {", "for slot in range {")],
+        [(EDGE, "for slot in range where whereabouts.epoch > slotEpochs[slot] {", "for slot in range {")],
         tests="ClusterTests.EdgeTests"),
+    Bug("slot-leaves-early", "requests for a slot that moved go to its new shard before the old one has answered those sent",
+        [(EDGE, "guard !stream.isLeavingAwaited else {", "guard !stream.isLeavingAwaited || true else {")],
+        tests="ClusterTests.HandoverTests"),
+    Bug("held-is-overtaken", "new requests for a slot that leaves are sent while others for it are held",
+        [(STREAM, "    if isLeaving { holdWaiting() }\n", "")],
+        tests="ClusterTests.HandoverTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
         [(READINDEX, "reads.confirm(through: peers.quorumValue(\\.confirmedRound), into: &pending.readStates)",

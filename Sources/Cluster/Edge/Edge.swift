@@ -19,10 +19,14 @@ struct Edge {
   /// By shard number.
   private(set) var streams: [EdgeStream] = []
   private var leaders: [KnownLeader] = []
-  /// The shard of each slot; empty while there is no topology.
+  /// By slot: the shard whose stream has its requests; empty while there is no topology.
   private var slots: [UInt32] = []
-  /// By slot: the epoch of the shard that has it. What says a lower one is older news.
+  /// By slot: the shard that owns it, as far as is known. Where that is another, the slot leaves the stream of the former.
+  private var owners: [UInt32] = []
+  /// By slot: the epoch of its owner. What says a lower one is older news.
   private var slotEpochs: [UInt64] = []
+  /// A slot leaves some stream.
+  private var isAnyLeaving = false
   /// Requests of one shard that may wait here, in bytes: as the operator says, and less where memory is short.
   private(set) var streamBytesMax: Int
   private let streamBytesLimit: Int
@@ -30,6 +34,8 @@ struct Edge {
   private static let streamBytesMin = 1 << 20
   /// After a refusal so long is waited, in microseconds.
   private static let pause: UInt64 = 5_000
+  /// No cluster has shards of higher numbers.
+  static let shardsMost: UInt32 = 1 << 16
 
   /// A request that is not sent again: how its answer begins, and why.
   struct GivenUp {
@@ -62,15 +68,69 @@ struct Edge {
   mutating func place(_ placements: [ShardPlacement]) {
     if slots.isEmpty {
       slots = [UInt32](repeating: 0, count: Slot.count)
+      owners = slots
       slotEpochs = [UInt64](repeating: 0, count: Slot.count)
     }
     for placement in placements {
-      for range in placement.slots.ranges {
-        for slot in range where placement.epoch > slotEpochs[slot] {
-          slots[slot] = placement.shard.rawValue
-          slotEpochs[slot] = placement.epoch
+      note(Whereabouts(shard: placement.shard, epoch: placement.epoch, slots: placement.slots))
+    }
+  }
+  /// A shard owns slots since an epoch of its log. There are tables of that shard.
+  mutating func note(_ whereabouts: Whereabouts) {
+    guard hasSlots, has(whereabouts.shard) else { return }
+    for range in whereabouts.slots.ranges {
+      for slot in range where whereabouts.epoch > slotEpochs[slot] {
+        slotEpochs[slot] = whereabouts.epoch
+        owners[slot] = whereabouts.shard.rawValue
+        let stream = streams[Int(slots[slot])]
+        if stream.shard == .directory || stream.items.isEmpty {
+          // Nobody had it, or nothing of it is on its way.
+          slots[slot] = whereabouts.shard.rawValue
+        } else if slots[slot] != whereabouts.shard.rawValue {
+          stream.leave(slot)
+          isAnyLeaving = true
         }
       }
+    }
+  }
+  /// A shard answers that a slot is not its own. Its request waits for the slot to have left, if that leaves; or goes on at
+  /// once to the stream that has it by now.
+  /// - Returns: it is given up: nobody knows of a later owner, or it was taken and cannot be repeated.
+  mutating func moved(_ stream: EdgeStream, _ sequence: UInt64, _ moved: Moved) -> GivenUp? {
+    if let whereabouts = moved.whereabouts { note(whereabouts) }
+    guard let request = stream.moved(sequence, wasTaken: moved.wasTaken) else { return nil }
+    guard !moved.wasTaken || request.item.flags.contains(.repeatable) else {
+      return GivenUp(
+        stream: stream, sequence: sequence, code: .unknown,
+        reason: "its slot moved to another shard before it was answered; without an id= nobody can ask there")
+    }
+    guard request.item.state != .held else { return nil }
+    let next = streams[Int(slots[request.slot])]
+    guard next !== stream else {
+      let isInDoubt = request.item.inDoubt
+      return GivenUp(
+        stream: stream, sequence: sequence, code: isInDoubt ? .unknown : .unavailable,
+        reason: isInDoubt
+          ? Edge.lostLeader : "its slot has moved to another shard a moment ago; nothing was done")
+    }
+    _ = stream.complete(sequence)
+    next.append(request)
+    return nil
+  }
+  static let lostLeader = "a leader was lost while it had this request; repeat it with the same id"
+
+  /// Lets slots leave whose requests no leader has any more; see `EdgeStream.leave`.
+  mutating func handOver() {
+    guard isAnyLeaving else { return }
+    isAnyLeaving = false
+    for stream in streams where stream.isLeaving {
+      guard !stream.isLeavingAwaited else {
+        isAnyLeaving = true
+        continue
+      }
+      let (leaving, requests) = stream.takeLeaving()
+      for slot in leaving { slots[slot] = owners[slot] }
+      for request in requests { streams[Int(slots[request.slot])].append(request) }
     }
   }
 
@@ -78,6 +138,8 @@ struct Edge {
   var hasSlots: Bool { !slots.isEmpty }
   @inline(__always)
   func shard(of slot: Slot) -> ShardID { ShardID(slots[Int(slot.rawValue)]) }
+  /// Who owns it, whatever of it is still with a former owner.
+  func owner(of slot: Slot) -> ShardID { ShardID(owners[Int(slot.rawValue)]) }
   @inline(__always)
   func stream(_ shard: ShardID) -> EdgeStream { streams[Int(shard.rawValue)] }
   @inline(__always)

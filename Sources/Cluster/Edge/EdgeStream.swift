@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// One request that the edge has taken in and that is not answered yet.
 struct EdgeItem: BitwiseCopyable {
@@ -36,6 +37,8 @@ struct EdgeItem: BitwiseCopyable {
     case waiting
     /// Passed on; the leader may have proposed it.
     case sent
+    /// Its slot leaves: it goes on to the shard that has that now, once nobody can answer it here. See `EdgeStream.leave`.
+    case held
     /// Answered, or given up.
     case completed
   }
@@ -65,6 +68,10 @@ final class EdgeStream {
   var notBefore: UInt64 = 0
   /// To whom this epoch's messages go.
   var target = NodeID.none
+  /// By slot: whether it leaves; empty while none does.
+  private var leaving: [Bool] = []
+  /// From this item on deadlines rise with the order of arrival.
+  private var orderedFrom: UInt64 = 0
 
   init(shard: ShardID, firstSequence: UInt64, epoch: UInt32) {
     self.shard = shard
@@ -79,7 +86,7 @@ final class EdgeStream {
 
   /// Takes in a request: `write` appends its envelope. Returns its sequence number.
   @inline(__always) func append(
-    owner: EdgeItem.Owner, flags: EdgeItem.Flags, deadline: UInt64, isInDoubt: Bool = false,
+    owner: EdgeItem.Owner, flags: EdgeItem.Flags, deadline: UInt64, isInDoubt: Bool = false, losses: UInt8 = 0,
     write: (inout ByteBuffer) -> Void
   ) {
     let start = bytes.end
@@ -91,7 +98,8 @@ final class EdgeStream {
     }
     items.append(
       EdgeItem(
-        owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: isInDoubt))
+        owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: isInDoubt,
+        losses: losses))
   }
 
   /// A copy of a request that is not answered yet, framed as it was taken in; empty if there is none.
@@ -105,10 +113,11 @@ final class EdgeStream {
   /// number, the count of items and their bytes. The caller has checked `hasUnsent`.
   func sendNext(limit: Int, _ body: (_ message: UInt64, _ count: UInt32, _ items: UnsafeRawBufferPointer) -> Void) {
     precondition(hasUnsent, "nothing to send")
+    if isLeaving { holdWaiting() }
     let message = nextMessage
     nextMessage += 1
-    // Completed items are skipped; a run between two of them is contiguous and leaves with one copy.
-    while hasUnsent && items[unsent].state == .completed { unsent += 1 }
+    // Completed and held items are skipped; a run between two of them is contiguous and leaves with one copy.
+    while hasUnsent && items[unsent].state != .waiting { unsent += 1 }
     guard hasUnsent else {
       nextMessage = message
       return
@@ -117,7 +126,7 @@ final class EdgeStream {
     var count: UInt32 = 0
     while hasUnsent {
       let sequence = unsent
-      guard items[sequence].state != .completed else { break }
+      guard items[sequence].state == .waiting else { break }
       let end = self.end(of: sequence)
       if count > 0 && end - from > UInt64(limit) { break }
       items[sequence].state = .sent
@@ -173,12 +182,93 @@ final class EdgeStream {
   /// Tells of every item whose deadline has passed.
   func expire(now: UInt64, _ body: (_ sequence: UInt64, _ item: EdgeItem) -> Void) {
     var expired: [UInt64] = []
-    // Deadlines rise with the order of arrival, so the scan ends at the first that has not passed.
     for sequence in items.first..<items.next {
       let item = items[sequence]
-      if item.deadline > now { break }
+      if item.deadline > now {
+        // Where deadlines rise with the order of arrival, none behind it has passed.
+        if sequence >= orderedFrom { break }
+        continue
+      }
       if item.state != .completed { expired.append(sequence) }
     }
     for sequence in expired { body(sequence, items[sequence]) }
+  }
+
+  // MARK: Slots that leave
+
+  // A slot that another shard owns leaves the stream. Until it has left, its requests stay here, new ones too: those that were
+  // sent are waited for, the others are held. Once none of them is with a leader, what is held goes over in its order, and
+  // new requests follow it. So requests to one member stay in order, and nothing is in doubt that was not.
+
+  var isLeaving: Bool { !leaving.isEmpty }
+  func isLeaving(_ slot: Int) -> Bool { isLeaving && leaving[slot] }
+
+  func leave(_ slot: Int) {
+    if leaving.isEmpty { leaving = [Bool](repeating: false, count: Slot.count) }
+    leaving[slot] = true
+  }
+
+  /// The slot that an item is for; nil: it is for the shard itself.
+  private func slot(of sequence: UInt64) -> Int? {
+    guard !items[sequence].flags.contains(.marker) else { return nil }
+    let start = items[sequence].start + EdgeStream.slotOffset
+    let raw = bytes.bytes(from: start, to: start + 2).loadUnaligned(as: UInt16.self)
+    return Int(UInt16(littleEndian: raw))
+  }
+  /// Behind the item's sequence and flags.
+  private static let slotOffset = UInt64(9 + CommandHeader.slotOffset)
+
+  private func isLeaving(item sequence: UInt64) -> Bool {
+    slot(of: sequence).map { $0 < leaving.count && leaving[$0] } ?? false
+  }
+  /// Holds what was not passed on and is for a slot that leaves.
+  private func holdWaiting() {
+    for sequence in unsent..<items.next where items[sequence].state == .waiting && isLeaving(item: sequence) {
+      items[sequence].state = .held
+    }
+  }
+  /// Holds a request whose leader answered that the slot is not its shard's.
+  /// - Parameter wasTaken: that took it, and only its answer has moved. Else nothing was done, and an earlier doubt stays.
+  /// - Returns: the request as it is then, held if its slot leaves; nil: nobody waits for it.
+  func moved(_ sequence: UInt64, wasTaken: Bool) -> Leaver? {
+    guard items.contains(sequence), items[sequence].state != .completed else { return nil }
+    if wasTaken { items[sequence].inDoubt = true }
+    if isLeaving(item: sequence) { items[sequence].state = .held }
+    return leaver(sequence)
+  }
+  private func leaver(_ sequence: UInt64) -> Leaver? {
+    guard let slot = slot(of: sequence) else { return nil }
+    return Leaver(slot: slot, sequence: sequence, item: items[sequence], command: command(of: sequence))
+  }
+  /// A leader may still answer, or may have taken, something for a slot that leaves. O(items).
+  var isLeavingAwaited: Bool {
+    isLeaving && (items.first..<items.next).contains { items[$0].state == .sent && isLeaving(item: $0) }
+  }
+  /// Lets the slots that leave go, and gives out their requests in order. The caller has looked at `isLeavingAwaited`.
+  func takeLeaving() -> (slots: [Int], requests: [Leaver]) {
+    let slots = leaving.indices.filter { leaving[$0] }
+    var requests: [Leaver] = []
+    for sequence in items.first..<items.next where items[sequence].state != .completed {
+      if isLeaving(item: sequence), let request = leaver(sequence) { requests.append(request) }
+    }
+    leaving = []
+    for request in requests { _ = complete(request.sequence) }
+    return (slots, requests)
+  }
+  /// A request that goes on to another shard.
+  struct Leaver {
+    var slot: Int
+    var sequence: UInt64
+    var item: EdgeItem
+    var command: [UInt8]
+  }
+  /// Takes in a request that comes from another stream, as what it was there.
+  func append(_ leaver: Leaver) {
+    append(
+      owner: leaver.item.owner, flags: leaver.item.flags, deadline: leaver.item.deadline,
+      isInDoubt: leaver.item.inDoubt,
+      losses: leaver.item.losses
+    ) { $0.append(leaver.command) }
+    orderedFrom = items.next
   }
 }

@@ -10,6 +10,7 @@ extension RequestDesk {
 
   /// Lets every stream that has something send it to its leader, if one is known and within reach.
   func sendStreams() {
+    edge.handOver()
     for stream in edge.streams where stream.hasUnsent { send(stream) }
   }
 
@@ -170,34 +171,26 @@ extension RequestDesk {
   @inline(__always)
   func answer(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     if let tag = reply.first, tag >= ReplyTag.factsWanted.rawValue {
-      return tag == ReplyTag.moved.rawValue ? moved(stream, sequence) : factsWanted(stream, sequence)
+      return tag == ReplyTag.moved.rawValue ? moved(stream, sequence, reply) : factsWanted(stream, sequence)
     }
     guard let item = stream.complete(sequence) else { return }
     if item.inDoubt && RequestDesk.saysNothingHappened(reply) {
-      conclude(item, error: .unknown, RequestDesk.lostLeader)
+      conclude(item, error: .unknown, Edge.lostLeader)
       return
     }
     conclude(item, reply)
   }
 
-  /// A request came to a shard that does not own its slot, which did nothing. It goes on to the shard that the map has now, as
-  /// what it was; where that is the same, the map here is older than the shard.
-  private func moved(_ stream: EdgeStream, _ sequence: UInt64) {
-    let command = stream.command(of: sequence)
-    guard let item = stream.complete(sequence) else { return }
-    guard let slot = command.withUnsafeBytes({ try? CommandHeader(of: $0) })?.slot,
-      edge.stream(of: slot).shard != stream.shard
-    else {
-      return conclude(
-        item, error: item.inDoubt ? .unknown : .unavailable,
-        item.inDoubt ? RequestDesk.lostLeader : "its slot has moved to another shard a moment ago; nothing was done")
+  /// A request came to a shard that does not own its slot, and says who does, if it knows.
+  private func moved(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    do {
+      let moved = try Moved(decoding: reply)
+      if let shard = moved.whereabouts?.shard, shard.rawValue < Edge.shardsMost { makeTables(through: shard) }
+      edge.moved(stream, sequence, moved).map(giveUp)
+    } catch {
+      log(.error, "what shard \(stream.shard.rawValue) says of a slot that moved cannot be read: \(error)")
     }
-    edge.stream(of: slot).append(
-      owner: item.owner, flags: item.flags, deadline: item.deadline, isInDoubt: item.inDoubt
-    ) { $0.append(command) }
   }
-
-  static let lostLeader = "a leader was lost while it had this request; repeat it with the same id"
 
   /// `BUSY` or `UNAVAILABLE`: true of the last leader asked, not of one that was asked before and lost.
   static func saysNothingHappened(_ reply: UnsafeRawBufferPointer) -> Bool {
@@ -322,7 +315,7 @@ extension RequestDesk {
   /// Brings a step of a transaction to the shard that owns its slot: to its leader, wherever that is.
   func send(_ delivery: Delivery) {
     guard edge.hasSlots else { return }
-    let shard = edge.shard(of: delivery.to)
+    let shard = edge.owner(of: delivery.to)
     let leader = edge.leader(of: shard).node
     if leader == peers.id {
       guard let replica = replicas[shard] else { return }

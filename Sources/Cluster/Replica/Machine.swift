@@ -46,6 +46,8 @@ protocol Machine: AnyObject {
   /// The query that renders the answer which a repeated request got first.
   func firstAnswer(at position: JournalPosition) -> JournalQuery?
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome
+  /// To whom the shard gave a slot that it does not own; nil: it never had it.
+  func successor(of slot: Slot) -> Whereabouts?
   /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
@@ -60,6 +62,7 @@ protocol Machine: AnyObject {
 extension Machine {
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
+  func successor(of slot: Slot) -> Whereabouts? { nil }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 

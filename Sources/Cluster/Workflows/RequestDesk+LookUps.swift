@@ -40,7 +40,7 @@ extension RequestDesk {
   func answerLocally(
     _ slot: Slot, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
   ) -> Bool {
-    answerLocally(edge.shard(of: slot), owner, asof: asof, write)
+    answerLocally(edge.owner(of: slot), owner, asof: asof, write)
   }
   func answerLocally(
     _ shard: ShardID, _ owner: EdgeItem.Owner, asof: Stamp = .never, _ write: (inout ByteBuffer) -> Void
@@ -80,8 +80,9 @@ extension RequestDesk {
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)
     case .moved:
-      // The map here is old; the shard's leader is asked, and goes by its own log.
-      edge.stream(shard).append(
+      // The map here is old, or what is applied is; the shard's leader is asked, and goes by its own log.
+      let slot = (try? CommandHeader(of: query))?.slot
+      edge.stream(slot.map(edge.shard(of:)) ?? shard).append(
         owner: owner, flags: .query, deadline: now.monotonic + requestTimeout
       ) { $0.append(query) }
     case .journal(let walk):
@@ -117,7 +118,7 @@ extension RequestDesk {
   /// `read=local` by a card: whose it is as far as this node knows. False if it holds no replica.
   func lookUpLocally(_ number: Bytes, _ client: Client, _ resolved: inout Resolved) -> Bool {
     let tenant = client.session.tenant
-    let shard = edge.shard(of: Command.cardSlot(number, tenant: tenant))
+    let shard = edge.owner(of: Command.cardSlot(number, tenant: tenant))
     guard let replica = replicas[shard], replica.quarantined == nil, !replica.applying.isMidEntry else { return false }
     var query = ByteBuffer(capacity: 128)
     Query.appendCard(to: &query, tenant: tenant, number: number)

@@ -67,6 +67,6 @@ extension RequestDesk {
   private func conclude(_ request: PastRequest, _ reply: Bytes) {
     guard request.isInDoubt, RequestDesk.saysNothingHappened(reply) else { return answer(request.owner, reply) }
     counters.unknowns += 1
-    answerError(request.owner, .unknown, RequestDesk.lostLeader)
+    answerError(request.owner, .unknown, Edge.lostLeader)
   }
 }

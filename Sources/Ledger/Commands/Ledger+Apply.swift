@@ -23,7 +23,7 @@ extension Ledger {
       reply.error(.malformed, error.description)
       return .replied
     }
-    guard owns(call) else { return .moved }
+    guard owns(call) else { return .moved(call.slot) }
     let start = reply.buffer.count
     do throws(Stop) {
       try resolveScope(&call, known)

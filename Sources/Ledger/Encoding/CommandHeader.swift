@@ -38,6 +38,8 @@ public struct CommandHeader: Sendable, BitwiseCopyable {
   public static let size = 21
   /// Bytes from the start of a framed command to what follows its header.
   public static let bodyOffset = 4 + size
+  /// Bytes from the start of a framed command to its slot.
+  public static let slotOffset = 6
 
   public init(_ verb: Verb, slot: Slot, context: CommandContext, scope: ScopeKind) {
     rawVerb = verb.rawValue

@@ -298,16 +298,16 @@ private final class Counter {
     let counter = Counter()
     counter.say("MEMBER THAW \(a) id=1\nBALANCE \(a)\n")
     var asked = try counter.asked()
-    try counter.answer(asked[1]) { $0.moved() }
+    try counter.answer(asked[1]) { $0.moved(Moved()) }
     // The map here is older than the shard: nobody knows where to.
-    try counter.answer(asked[0]) { $0.moved() }
+    try counter.answer(asked[0]) { $0.moved(Moved()) }
     let nowhere = "-UNAVAILABLE its slot has moved to another shard a moment ago; nothing was done\r\n"
     #expect(counter.heard() == nowhere + nowhere)
     counter.say("MEMBER THAW \(a) id=1\n")
     asked = try counter.asked()
     counter.world.follow(PartWorld.topology(from: 0, epoch: 2, version: 2))
     counter.desk.directoryChanged()
-    try counter.answer(asked[0]) { $0.moved() }
+    try counter.answer(asked[0]) { $0.moved(Moved()) }
     let moved = try counter.one()
     #expect(moved.to == NodeID(3) && moved.shard == PartWorld.two && moved.command == asked[0].command)
     #expect(moved.flags == .repeatable)
@@ -324,7 +324,7 @@ private final class Counter {
     let asked = try counter.one()
     counter.world.follow(PartWorld.topology(from: 0, epoch: 2, version: 2))
     counter.desk.directoryChanged()
-    try counter.answer(asked) { $0.moved() }
+    try counter.answer(asked) { $0.moved(Moved()) }
     try counter.answer(try counter.one()) { $0.error(.unavailable, "nothing was done") }
     #expect(counter.heard().hasPrefix("-UNKNOWN a leader was lost"))
   }

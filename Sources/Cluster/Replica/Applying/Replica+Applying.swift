@@ -148,9 +148,9 @@ extension Replica {
       guard !replyTo.isNobody else { return }
       reply.factsWanted()
       outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
-    case .moved:
+    case .moved(let slot):
       guard !replyTo.isNobody else { return }
-      reply.moved()
+      reply.moved(Moved(to: machine.successor(of: slot)))
       outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .silent:
       guard !replyTo.isNobody else { return }
@@ -180,8 +180,8 @@ extension Replica {
     case .replied:
       if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
       outbox.result(shard, replyTo, applyReply.buffer.bytes)
-    case .moved:
-      applyReply.moved()
+    case .moved(let slot):
+      applyReply.moved(Moved(to: machine.successor(of: slot)))
       outbox.result(shard, replyTo, applyReply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((replyTo, walk))
     }
