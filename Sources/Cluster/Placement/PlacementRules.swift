@@ -228,7 +228,9 @@ extension Topology {
       let now = shards[place].preferredLeader
       guard node(now)?.region != wanted || !shards[place].voters.contains(now) else { continue }
       let there = shards[place].voters.filter { node($0)?.region == wanted }
-      func order(_ node: NodeID) -> (Int, Int, NodeID) { (node(node)?.state == .up ? 0 : 1, homes[node] ?? 0, node) }
+      func order(_ voter: NodeID) -> (Int, Int, NodeID) {
+        (node(voter)?.state == .up ? 0 : 1, homes[voter] ?? 0, voter)
+      }
       guard let home = there.min(by: { order($0) < order($1) }) else { continue }
       homes[now, default: 0] -= 1
       homes[home, default: 0] += 1
