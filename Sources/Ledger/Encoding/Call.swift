@@ -91,8 +91,8 @@ struct Call: BitwiseCopyable {
     return text
   }
   /// The amounts that a request says, if it does.
-  var points: Points? { number(.points).map { Points($0) } }
-  var spend: Money? { number(.spend).map { Money($0) } }
+  @inline(__always) var points: Points? { number(.points).map { Points($0) } }
+  @inline(__always) var spend: Money? { number(.spend).map { Money($0) } }
   func transaction(_ key: Key) -> TransactionID? {
     guard var reader = reader(at: rule.pointee.place(of: key)), let raw: UInt64 = try? reader.read() else {
       return nil
