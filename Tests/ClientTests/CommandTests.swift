@@ -87,6 +87,16 @@ import Testing
     #expect(table.run(["placement", "set"] + to) == 1)
   }
 
+  /// Of one word, of two or of three.
+  @Test func everyNameOfACommandFindsIt() {
+    let table = CommandTable(ClientCommands.all)
+    for entry in ClientCommands.all {
+      for name in [entry.name] + entry.aliases {
+        #expect(table.run(name.split(separator: " ").map(String.init) + ["--help"]) == 0, "\(name)")
+      }
+    }
+  }
+
   @Test func aCheckNamesWhatIsWrong() throws {
     let cluster = try FakeCluster()
     let table = CommandTable(ClientCommands.all)

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import NodeDisk
 import Replies
 import Storage
 import Testing
@@ -143,6 +144,40 @@ import Testing
     let answers = try Self.ask(Self.questions, of: simulation).joined(separator: "\n")
     #expect(answers == (try String(contentsOf: place.appendingPathComponent("answers"), encoding: .utf8)))
     #expect(simulation.log.filter { $0.contains("CORRUPT") } == [])
+  }
+
+  private static func inspect(
+    _ disk: MemoryFileSystem, _ body: (inout Inspection) throws -> Void
+  ) throws -> (faults: Int, lines: [String]) {
+    var lines: [String] = []
+    var inspection = try Inspection(directory: "/data", fileSystem: disk, shard: nil) { lines.append($0) }
+    try body(&inspection)
+    return (inspection.faults, lines)
+  }
+  @Test func whatLiesInADirectoryIsShownAndWhatIsDamagedThereIsNamed() throws {
+    let place = Self.directory.appendingPathComponent("\(try #require(Self.versions.last))")
+    let packed = Array(try Data(contentsOf: place.appendingPathComponent("disk")))
+    let parts: [(kind: String, shows: String, body: (inout Inspection) throws -> Void)] = [
+      ("/data/wal/", "kind=entry", { $0.log() }), ("/data/snapshots/", "digest=", { try $0.snapshots() }),
+      ("/data/journal/00000001/", "kind=earn", { try $0.journals() }),
+    ]
+    for part in parts {
+      let disk = try Self.unpacked(packed)
+      let before = disk.paths.map { disk.contents($0) }
+      let sound = try Self.inspect(disk, part.body)
+      #expect(
+        sound.faults == 0 && sound.lines.contains { $0.contains(part.shows) }, "\(part.kind): \(sound.lines.suffix(3))")
+      #expect(disk.paths.map { disk.contents($0) } == before, "something was changed")
+      let path = try #require(disk.paths.first { $0.hasPrefix(part.kind) && !$0.hasSuffix(".seal") })
+      var bytes = try #require(disk.contents(path))
+      let flipped = try #require(bytes.indices.last { bytes[$0] != 0 && $0 < bytes.count * 2 / 3 && $0 > 4_096 })
+      bytes[flipped] ^= 1
+      disk.setContents(path, bytes)
+      let damaged = try Self.inspect(disk, part.body)
+      #expect(damaged.faults == 1, "\(part.kind)")
+      #expect(damaged.lines.contains { $0.hasPrefix("bad ") && $0.contains(path) }, "\(damaged.lines.suffix(3))")
+    }
+    #expect(throws: StorageError.self) { try Self.inspect(MemoryFileSystem()) { $0.log() } }
   }
 
   /// Set `TALLY_STORE=N` to store what this build leaves as number N.

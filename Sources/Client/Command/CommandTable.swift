@@ -47,7 +47,7 @@ public struct CommandTable: Sendable {
 
   /// The command that the first words name, and the arguments behind its name.
   private func find(_ arguments: [String]) -> (CommandEntry, [String])? {
-    for count in [2, 1] where arguments.count >= count {
+    for count in [3, 2, 1] where arguments.count >= count {
       let name = arguments.prefix(count).joined(separator: " ")
       if let entry = entries.first(where: { $0.name == name || $0.aliases.contains(name) }) {
         return (entry, Array(arguments.dropFirst(count)))

@@ -39,9 +39,11 @@ public final class SnapshotStore: Sendable {
 
   /// Makes the folder if need be and removes what unfinished writers left. Received parts stay, to be resumed. The names
   /// of snapshots that are found are durable when this returns: the process that gave them may have ended before they were.
-  public init(directory: String, fileSystem: any FileSystem) throws(StorageError) {
+  /// - Parameter isReadOnly: nothing is made, removed or synced.
+  public init(directory: String, fileSystem: any FileSystem, isReadOnly: Bool = false) throws(StorageError) {
     self.directory = directory
     self.fileSystem = fileSystem
+    if isReadOnly { return }
     try fileSystem.createDirectory(directory)
     for name in try fileSystem.list(directory) where name.hasSuffix(".tmp") {
       try fileSystem.remove(join(directory, name))
@@ -143,7 +145,11 @@ public final class SnapshotStore: Sendable {
   /// Reads all of the shard's newest snapshot, if it has one. Throws `.damaged` if that is not what was written.
   public func verifyNewest(_ shard: ShardID) throws(StorageError) {
     guard let newest = try newest(shard) else { return }
-    for file in try chain(of: newest) { try open(file, verifyingDigest: true).verifyRest() }
+    for file in try chain(of: newest) { try verify(file) }
+  }
+  /// Reads all of a file. Throws `.damaged` if that is not what was written.
+  public func verify(_ file: SnapshotFile) throws(StorageError) {
+    try open(file, verifyingDigest: true).verifyRest()
   }
 
   /// Begins, or resumes, the receipt of a peer's file, known by its digest and size as the peer's `SnapshotFile` has
