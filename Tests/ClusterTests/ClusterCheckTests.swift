@@ -159,8 +159,11 @@ import Testing
   }
   @Test func aWholeClusterIsComparedAndFine() throws {
     let cluster = try ResizedCluster(seed: 351, shards: 4)
+    // Until leads are at home.
+    cluster.simulation.run(for: 5_000_000)
     for host in 0..<3 {
-      #expect(try check(cluster, on: host) == ["*1", "+ok=yes nodes=3 shards=4 compared=4"])
+      let lines = try check(cluster, on: host)
+      #expect(lines == ["*1", "+ok=yes nodes=3 shards=4 compared=4"], "\(lines)")
     }
     #expect(try cluster.ask("HEALTH all=yes").hasPrefix("+healthy: committed on 4 of 4 led shards"))
   }
@@ -172,6 +175,6 @@ import Testing
     #expect(lines.dropFirst().first == "+ok=no nodes=3 shards=2 compared=0")
     #expect(lines.contains { $0.hasPrefix("+kind=down node=") })
     #expect(lines.count { $0.hasPrefix("+kind=under-replicated shard=") } == 2)
-    #expect(lines.count { $0.contains("not all of its replicas told their digest in time") } == 2)
+    #expect(!lines.contains { $0.hasPrefix("+kind=digest") }, "of what is down that is said already")
   }
 }

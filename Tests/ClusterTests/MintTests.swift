@@ -21,6 +21,13 @@ import Testing
   @Test func anIDLiesWhereItsRegionLeads() throws {
     let cluster = try ResizedCluster(seed: 361, shards: 6)
     let simulation = cluster.simulation
+    let areAtHome = simulation.run(for: 20_000_000) {
+      simulation.hosts.allSatisfy { host in
+        host.node?.replicas.count { $0.shard != .directory && $0.hasTakenOver } == 2
+      }
+    }
+    try #require(areAtHome)
+    simulation.run(for: 1_000_000)
     var seen: Set<String> = []
     for (place, host) in simulation.hosts.enumerated() {
       for number in 0..<6 {

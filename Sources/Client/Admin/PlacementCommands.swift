@@ -31,9 +31,10 @@ enum PlacementCommands {
   static let set = Command(
     "placement set", aliases: ["cluster placement set"],
     summary: "how many replicas each region has, and from where shards are led",
-    words: "spread=REGION:N,…|even leaders=REGION|traffic|any [shard=S]", wordCount: 1...3,
+    words: "KEY=VALUE…", wordCount: 1...3,
     notes:
-      "spread: of each shard so many replicas in each region that is named, none elsewhere; even: in as many regions as there are. "
+      "spread=REGION:N,… or even, leaders=REGION, traffic or any, and shard=S. "
+      + "spread: of each shard so many replicas in each region that is named, none elsewhere; even: in as many regions as there are. "
       + "leaders: the region from which shards are led, or that from which most of a shard's requests come; of one shard with shard=S. "
       + "Leaders follow by themselves; replicas with tally rebalance --apply.",
     plan: { invocation throws(ClientError) in

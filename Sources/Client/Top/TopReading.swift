@@ -111,8 +111,8 @@ struct TopRates {
     let isAlarmed = nodes.contains { !["none", "unknown"].contains($0["alarms"]) }
     page.table(Table(nodes, columns: nodes.first?.fields.map(\.key).filter { $0 != "alarms" || isAlarmed }))
     if regions.count > 1 { page.table(Table(regions)) }
-    let left = rows - 6 - nodes.count - (regions.count > 1 ? regions.count + 2 : 0)
-    let shown = shards.prefix(max(3, left))
+    let left = rows - 7 - nodes.count - (regions.count > 1 ? regions.count + 2 : 0)
+    let shown = shards.prefix(max(1, left))
     page.table(Table(Array(shown)))
     if shown.count < shards.count {
       page.line(Styled("… and \(shards.count - shown.count) shards with fewer commits", .faint))

@@ -74,10 +74,10 @@ struct ClusterCheck {
     }
   }
   private var nodes: [Finding] {
-    topology.nodes.filter { $0.state != .removed }.flatMap { member -> [Finding] in
-      guard up.contains(member.id) else { return [Finding(kind: .down, node: member.name, text: "it is not in reach")] }
-      guard let alarms = alarms[member.id], !alarms.isEmpty else { return [] }
-      return [Finding(kind: .alarm, node: member.name, text: alarms.joined(separator: ", "))]
+    topology.nodes.filter { $0.state != .removed }.flatMap { record -> [Finding] in
+      guard up.contains(record.id) else { return [Finding(kind: .down, node: record.name, text: "it is not in reach")] }
+      guard let alarms = alarms[record.id], !alarms.isEmpty else { return [] }
+      return [Finding(kind: .alarm, node: record.name, text: alarms.joined(separator: ", "))]
     }
   }
   private func shard(_ placement: ShardPlacement) -> [Finding] {
@@ -100,12 +100,13 @@ struct ClusterCheck {
     }
     switch digests[shard] {
     case .differ: found.append(Finding(kind: .digest, shard: shard, text: "its replicas are not in the same state"))
-    case .open:
+    // A voter that is down says nothing.
+    case .open where lost.isEmpty:
       found.append(
         Finding(
           kind: .digest, shard: shard, text: "not all of its replicas told their digest in time: one may be behind"))
     case .unasked: found.append(Finding(kind: .digest, shard: shard, text: "its replicas could not be compared"))
-    case .equal, nil: break
+    case .equal, .open, nil: break
     }
     return found
   }
