@@ -24,6 +24,19 @@ struct ResizedCluster {
     node(other)?.view.topology?.node(id(host))?.state
   }
 
+  /// Waits until each shard is led from where the map wants it, and all know.
+  func awaitHomes() throws {
+    let areHome = simulation.run(for: 60_000_000) {
+      let homes = node(0)?.view.topology?.shards ?? []
+      return !homes.isEmpty
+        && homes.allSatisfy { home in
+          simulation.hosts.first { $0.nodeID == home.preferredLeader }?.node?.replicas[home.shard]?.hasTakenOver == true
+        }
+    }
+    try #require(areHome, "\(simulation.report)")
+    simulation.run(for: 1_000_000)
+  }
+
   /// Another node, with an empty disk, that is told where the first one is.
   func add(region: String) throws -> Int {
     let number = simulation.hosts.count

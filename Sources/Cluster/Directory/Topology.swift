@@ -214,7 +214,7 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 5) { list in for voter in directoryVoters { list.append(voter.rawValue) } }
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
     if rules != PlacementRules() { buffer.append(field: 7) { rules.encode(into: &$0) } }
-    buffer.append(field: 8, zigzag: Int64(semantics))
+    if semantics != Semantics.first { buffer.append(field: 8, zigzag: Int64(semantics)) }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {

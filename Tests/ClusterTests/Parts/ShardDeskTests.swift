@@ -330,8 +330,17 @@ private final class Holder {
 
   // MARK: Semantics
 
-  @Test func newSemanticsBeginOnceAllMembersAreInReachAndKnowThem() throws {
+  @Test func newSemanticsBeginOnceTheyMayAndAllNodesAreInReachAndKnowThem() throws {
     let holder = try Holder.leading()
+    holder.beat()
+    #expect(holder.desk.directory?.semantics == Semantics.first, "nobody has ended the upgrade")
+    try holder.log(.beginOperation) {
+      var params = ByteBuffer()
+      UpgradeFinish(semantics: Semantics.newest).encode(into: &params)
+      $0.append(UpgradeFinish.number)
+      $0.append(counted: "operator")
+      $0.append(counted: params.bytes)
+    }
     let peer = try #require(holder.world.peers[NodeID(3)])
     let link = peer.incoming
     peer.incoming = nil
@@ -342,6 +351,8 @@ private final class Holder {
     holder.beat()
     #expect(holder.desk.directory?.semantics == Semantics.first, "one of them does not know them")
     peer.hello.semantics = Semantics.newest
+    holder.beat()
+    holder.follow(try #require(holder.desk.directory?.topology))
     holder.beat()
     #expect(holder.desk.directory?.semantics == Semantics.newest)
     holder.beat()
