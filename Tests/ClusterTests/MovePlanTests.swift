@@ -243,6 +243,36 @@ import Testing
     #expect(table.children["operator"]?.map(\.number) == [parent.number])
   }
 
+  // MARK: An upgrade
+
+  @Test func anUpgradeEndsOnceAllNodesKnowWhatIsToBeginAndNothingElseIsUnderWay() throws {
+    var table = OperationTable()
+    let plan = UpgradeFinish(semantics: 2)
+    let record = try begin(plan, in: &table)
+    #expect(throws: OperationTable.Refused(code: .conflict, text: "operation 1 is under way already (tally op wait 1)"))
+    {
+      try begin(UpgradeFinish(semantics: 3), in: &table)
+    }
+    var view = OperationView(record: record, topology: Self.topology(), now: .zero)
+    let names = view.topology.nodes.map(\.name)
+    #expect(plan.next(view) == .wait("node \(names[0]) is not in reach"))
+    for node in view.topology.nodes { view.knows[node.id] = 2 }
+    view.knows[view.topology.nodes[1].id] = 1
+    #expect(plan.next(view) == .wait("node \(names[1]) knows semantics 1 only: start a newer build there"))
+    view.knows[view.topology.nodes[1].id] = 3
+    view.others = [7]
+    #expect(plan.next(view) == .wait("operation 7 is under way (tally op wait 7)"))
+    view.others = []
+    #expect(plan.next(view) == .done("semantics 2 from now on"))
+    plan.conclude(&view.topology)
+    #expect(view.topology.semantics == 2)
+    // Said again it is done, whoever is away.
+    view.knows = [:]
+    #expect(plan.next(view) == .done("semantics 2 may begin already"))
+    UpgradeFinish(semantics: 1).conclude(&view.topology)
+    #expect(view.topology.semantics == 2, "there is no way back")
+  }
+
   // MARK: A node
 
   @Test func aDrainIsDoneWhenNothingIsLed() throws {

@@ -11,6 +11,8 @@ struct UpgradeFinish: OperationPlan, Hashable {
 
   static let number: UInt16 = 8
   static let word = "upgrade-finish"
+  /// Two would wait for each other.
+  static let isAlone = true
   static func keys(of word: String) -> [Key] { [] }
 
   init(semantics: UInt8) { self.semantics = semantics }
@@ -34,6 +36,9 @@ struct UpgradeFinish: OperationPlan, Hashable {
   func refusal(in topology: Topology) -> String? { nil }
   /// Other operations end by the rules by which they began.
   func next(_ view: OperationView) -> OperationAction {
+    guard semantics > view.topology.semantics else {
+      return .done("semantics \(view.topology.semantics) may begin already")
+    }
     guard view.others.isEmpty else {
       return .wait("operation \(view.others[0]) is under way (tally op wait \(view.others[0]))")
     }

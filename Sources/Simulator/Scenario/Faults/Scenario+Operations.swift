@@ -49,6 +49,8 @@ extension Scenario {
       }
       let lines = client.lines
       open = lines.filter { $0.contains(" state=running ") || $0.contains(" state=waiting ") }
+      // An upgrade waits for nodes that are away.
+      if able.count < simulation.hosts.count { open.removeAll { $0.contains(" kind=upgrade-finish ") } }
       let isList = lines.first?.hasPrefix("*") == true
       if isList, open.isEmpty {
         let mute = lines.filter { $0.contains(" state=failed ") && $0.contains(" error=none ") }
