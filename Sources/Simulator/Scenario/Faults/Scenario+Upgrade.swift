@@ -28,9 +28,15 @@ extension Scenario {
   /// Asked for again and again, for nobody can see from outside whether all are up; before the last node is upgraded it is refused.
   private func scheduleFinish() {
     simulation.call(after: random.wait(4_000_000)) { [self] in
-      guard failure == nil else { return }
+      guard failure == nil, !hasNewestSemantics else { return }
       operate("CLUSTER UPGRADE FINISH", on: Int(random.below(UInt64(simulation.hosts.count))))
       scheduleFinish()
+    }
+  }
+
+  private var hasNewestSemantics: Bool {
+    simulation.hosts.allSatisfy { host in
+      host.node?.view.replicas.allSatisfy { $0.semantics == NodeConfiguration.newestSemantics } ?? false
     }
   }
 
