@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Client", dependencies: ["Base", "System", "Replies", "Vocabulary"]),
     .executableTarget(name: "tally", dependencies: ["Server", "Client"]),
     .executableTarget(name: "tally-sim", dependencies: ["Simulator", "Checker"]),
-    .target(name: "CommandSupport", dependencies: ["Ledger"], path: "Tests/Support"),
+    .target(name: "CommandSupport", dependencies: ["Ledger", "Protocol"], path: "Tests/Support"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "VocabularyTests", dependencies: ["Vocabulary"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),

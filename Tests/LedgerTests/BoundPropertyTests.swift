@@ -90,14 +90,14 @@ struct BoundPropertyTests {
         refusals[String(which), default: 0] += 1
       }
       guard words[0] == "EARN", let points = Int64(keys["points"] ?? ""),
-        reply.hasPrefix("tx=") || reply.contains("balance")
+        reply.hasPrefix("+tx=") || reply.contains("balance")
       else { continue }
       // Refused if, and only if, there is no room.
       func figure(_ name: String) throws -> Int64 { try #require(Int64(world.split(known).keys[name] ?? "")) }
       let held = try figure("available") + figure("held")
       let onItsWay = away.values.filter { $0.account == "\(words[1]) \(program)" }.reduce(0) { $0 + $1.points }
       let fits = held + onItsWay + points <= Ledger.largestBalance.rawValue
-      #expect(fits == reply.hasPrefix("tx="), "\(line): \(reply); before \(known), \(onItsWay) on its way")
+      #expect(fits == reply.hasPrefix("+tx="), "\(line): \(reply); before \(known), \(onItsWay) on its way")
     }
     try world.deliverAll()
     for shard in world.shards {

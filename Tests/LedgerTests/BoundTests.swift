@@ -13,7 +13,7 @@ struct BoundTests {
   private func fill(_ world: World, _ member: String, _ count: Int = fill, _ id: String = "f") throws {
     for i in 0..<count {
       let reply = try world.run("EARN \(member) merchant=cafe points=\(BoundTests.most) id=\(id)\(i)")
-      try #require(reply.hasPrefix("tx="), "\(i): \(reply)")
+      try #require(reply.hasPrefix("+tx="), "\(i): \(reply)")
     }
   }
 
@@ -22,17 +22,17 @@ struct BoundTests {
     for i in 0..<BoundTests.fill {
       _ = try world.run("EARN ann merchant=cafe points=\(BoundTests.most) id=e\(i)")
       let hold = try world.run("HOLD ann merchant=cafe points=\(BoundTests.most) id=h\(i) ttl=2592000")
-      try #require(hold.hasPrefix("tx="), "\(i): \(hold)")
+      try #require(hold.hasPrefix("+tx="), "\(i): \(hold)")
     }
     for points in [1, BoundTests.most] {
       let line = "EARN ann merchant=cafe points=\(points) id=more\(points)"
-      #expect(try world.run(line) == "-LIMIT which=balance")
-      #expect(try world.run(line) == "-LIMIT which=balance", "it is kept")
+      #expect(try world.run(line).isError("LIMIT", "which=balance"))
+      #expect(try world.run(line).isError("LIMIT", "which=balance"), "it is kept")
     }
-    #expect(try world.run("EARN ann merchant=cafe spend=0 id=nothing").hasPrefix("tx="))
+    #expect(try world.run("EARN ann merchant=cafe spend=0 id=nothing").hasPrefix("+tx="))
     #expect(
       try world.run("BALANCE ann")
-        == "member=ann program=points balance=\(Ledger.largestBalance) held=\(Ledger.largestBalance) available=0 debt=0"
+        == "+member=ann program=points balance=\(Ledger.largestBalance) held=\(Ledger.largestBalance) available=0 debt=0"
     )
     try world.shards[0].ledger.checkInvariants()
     // All comes back at once: nothing of it is refused.
@@ -40,7 +40,7 @@ struct BoundTests {
     #expect(try world.run("TICK") == "ok")
     #expect(
       try world.run("BALANCE ann")
-        == "member=ann program=points balance=\(Ledger.largestBalance) held=0 available=\(Ledger.largestBalance) debt=0"
+        == "+member=ann program=points balance=\(Ledger.largestBalance) held=0 available=\(Ledger.largestBalance) debt=0"
     )
     try world.shards[0].ledger.checkInvariants()
   }
@@ -53,10 +53,10 @@ struct BoundTests {
     }
     #expect(try world.run("PROGRAM SET points expire=20d") == "+OK")
     try fill(world, "ann", 400, "b")
-    #expect(try world.run("EARN ann merchant=cafe points=1 id=over") == "-LIMIT which=balance")
+    #expect(try world.run("EARN ann merchant=cafe points=1 id=over").isError("LIMIT", "which=balance"))
     // Another account of the member is another.
     #expect(try world.run("PROGRAM SET miles earn=1/1") == "+OK")
-    #expect(try world.run("EARN ann merchant=cafe points=7 id=other program=miles").hasPrefix("tx="))
+    #expect(try world.run("EARN ann merchant=cafe points=7 id=other program=miles").hasPrefix("+tx="))
     #expect(try world.run("BALANCE ann program=points").contains("balance=\(Ledger.largestBalance) "))
     try world.shards[0].ledger.checkInvariants()
   }
@@ -66,12 +66,12 @@ struct BoundTests {
     let world = try World.withCafe("earn=1/1")
     try fill(world, "ann", 3)
     let redeemed = try world.run("REDEEM ann merchant=cafe points=\(BoundTests.most) id=r")
-    let tx = try #require(redeemed.split(separator: " ").first?.dropFirst(3))
+    let tx = try #require(redeemed.split(separator: " ").first?.dropFirst(4))
     try fill(world, "ann", BoundTests.fill - 2, "g")
-    #expect(try world.run("REFUND \(tx) id=b") == "-LIMIT which=balance")
-    #expect(try world.run("REDEEM ann merchant=cafe points=5 id=s").hasPrefix("tx="))
-    #expect(try world.run("REFUND \(tx) points=6 id=c") == "-LIMIT which=balance")
-    #expect(try world.run("REFUND \(tx) points=5 id=d").hasPrefix("tx="))
+    #expect(try world.run("REFUND \(tx) id=b").isError("LIMIT", "which=balance"))
+    #expect(try world.run("REDEEM ann merchant=cafe points=5 id=s").hasPrefix("+tx="))
+    #expect(try world.run("REFUND \(tx) points=6 id=c").isError("LIMIT", "which=balance"))
+    #expect(try world.run("REFUND \(tx) points=5 id=d").hasPrefix("+tx="))
     try world.shards[0].ledger.checkInvariants()
   }
 
@@ -81,13 +81,13 @@ struct BoundTests {
     let count = BoundTests.fill + 1
     for i in 0..<count {
       let earned = try world.run("EARN ann merchant=cafe points=\(BoundTests.most) id=e\(i)")
-      try #require(earned.hasPrefix("tx="), "\(i): \(earned)")
+      try #require(earned.hasPrefix("+tx="), "\(i): \(earned)")
       _ = try world.run("REDEEM ann merchant=cafe points=\(BoundTests.most) id=r\(i)")
     }
     var refusals = 0
     for i in 0..<count {
       let reply = try world.run("REFUND #\(2 * i + 1) id=b\(i)")
-      if reply == "-LIMIT which=balance" { refusals += 1 }
+      if reply.isError("LIMIT", "which=balance") { refusals += 1 }
     }
     #expect(refusals == 1)
     #expect(try world.run("BALANCE ann").contains("balance=-\(Ledger.largestBalance) held=0 available=0"))
@@ -111,16 +111,16 @@ struct BoundTests {
     world.holdsPost = true
     #expect(try world.run("TRANSFER \(ann) \(far) points=\(BoundTests.most) id=t1") == "(pending)")
     #expect(try world.run("TRANSFER \(ann) \(far) points=5 id=t2") == "(pending)")
-    #expect(try world.run("EARN \(ann) merchant=cafe points=1 id=e1") == "-LIMIT which=balance")
+    #expect(try world.run("EARN \(ann) merchant=cafe points=1 id=e1").isError("LIMIT", "which=balance"))
     for shard in world.shards { try shard.ledger.checkInvariants() }
     world.holdsPost = false
     try world.deliverAll()
     #expect(try world.run("BALANCE \(ann)").contains(" balance=\(Ledger.largestBalance) "))
     #expect(try world.run("MEMBER THAW \(far)") == "+OK")
-    #expect(try world.run("TRANSFER \(ann) \(far) points=5 id=t3").hasPrefix("tx="))
+    #expect(try world.run("TRANSFER \(ann) \(far) points=5 id=t3").hasPrefix("+tx="))
     // What has arrived makes room.
-    #expect(try world.run("EARN \(ann) merchant=cafe points=6 id=e2") == "-LIMIT which=balance")
-    #expect(try world.run("EARN \(ann) merchant=cafe points=5 id=e3").hasPrefix("tx="))
+    #expect(try world.run("EARN \(ann) merchant=cafe points=6 id=e2").isError("LIMIT", "which=balance"))
+    #expect(try world.run("EARN \(ann) merchant=cafe points=5 id=e3").hasPrefix("+tx="))
     for shard in world.shards { try shard.ledger.checkInvariants() }
   }
 
@@ -128,13 +128,13 @@ struct BoundTests {
     let (world, ann, far) = try twoShards()
     try fill(world, ann, 1)
     try fill(world, far)
-    #expect(try world.run("TRANSFER \(ann) \(far) points=1 id=t1") == "-LIMIT which=balance")
+    #expect(try world.run("TRANSFER \(ann) \(far) points=1 id=t1").isError("LIMIT", "which=balance"))
     #expect(try world.run("BALANCE \(ann)").contains(" balance=\(BoundTests.most) "))
     // One of the same shard likewise.
     let near = try #require((50..<99).map { "m\($0)" }.first { world.home($0) == world.home(far) })
     try #require(try world.run("MEMBER ADD \(near)") == "+OK")
     try fill(world, near, 1)
-    #expect(try world.run("TRANSFER \(near) \(far) points=1 id=t2") == "-LIMIT which=balance")
+    #expect(try world.run("TRANSFER \(near) \(far) points=1 id=t2").isError("LIMIT", "which=balance"))
     for shard in world.shards { try shard.ledger.checkInvariants() }
   }
 
@@ -150,8 +150,8 @@ struct BoundTests {
     for day in 1...4 { _ = try world.run("EARN ann merchant=cafe points=1 id=e\(day) at=2026-01-0\(day)T12:00") }
     world.holdsPost = true
     #expect(try world.run("TRANSFER ann \(far) points=3 id=t") == "(pending)")
-    #expect(try world.run("EARN ann merchant=cafe points=1 id=e5 at=2026-01-05T12:00") == "-LIMIT which=lots")
-    #expect(try world.run("EARN ann merchant=cafe points=1 id=e6 at=2026-01-04T12:00").hasPrefix("tx="))
+    #expect(try world.run("EARN ann merchant=cafe points=1 id=e5 at=2026-01-05T12:00").isError("LIMIT", "which=lots"))
+    #expect(try world.run("EARN ann merchant=cafe points=1 id=e6 at=2026-01-04T12:00").hasPrefix("+tx="))
     world.holdsPost = false
     try world.deliverAll()
     #expect(try world.run("BALANCE ann").contains(" balance=5 "))
@@ -164,7 +164,7 @@ struct BoundTests {
     for i in 0..<9_300 {
       _ = try world.run("EARN \(ann) merchant=cafe points=\(BoundTests.most) id=e\(i)")
       try #require(
-        try world.run("TRANSFER \(ann) \(far) points=\(BoundTests.most) id=t\(i)").hasPrefix("tx="), "\(i)")
+        try world.run("TRANSFER \(ann) \(far) points=\(BoundTests.most) id=t\(i)").hasPrefix("+tx="), "\(i)")
       _ = try world.run("REDEEM \(far) merchant=cafe points=\(BoundTests.most) id=r\(i)")
       // Looked through for each that comes.
       world.names.removeAll()
@@ -173,7 +173,7 @@ struct BoundTests {
     for shard in world.shards {
       var reply = ReplyWriter()
       shard.ledger.audit(into: &reply)
-      let keys = world.split(world.describe(reply.buffer.bytes)).keys
+      let keys = world.split(world.text(of: reply.buffer.bytes)).keys
       #expect(keys["sum"] == "0" && keys["intransit"] == "0")
       let between = try #require(Int128(keys["between"] ?? ""))
       #expect(between.magnitude > Int64.max)
@@ -194,7 +194,7 @@ struct BoundTests {
       to: &buffer, context: CommandContext(fingerprint: 1), member: lasting("ann"), merchant: lasting("cafe"),
       amount: .points(5), request: lasting("a"), at: Stamp(microseconds: at))
     let text = try world.send(buffer.array).text
-    #expect(at == .max ? text == "-LIMIT which=at" : text.contains("points=5"), "\(text)")
+    #expect(at == .max ? text.isError("LIMIT", "which=at") : text.contains("points=5"), "\(text)")
     try world.shards[0].ledger.checkInvariants()
   }
 
@@ -265,8 +265,8 @@ struct BoundTests {
 
   @Test func aBalanceThatDoesNotFitIsAnErrorAndNoTrap() throws {
     let world = try broken { $0.pointee.account.held = .max }
-    #expect(try world.run("BALANCE ann") == "-UNAVAILABLE")
+    #expect(try world.run("BALANCE ann").isError("UNAVAILABLE"))
     let other = try broken { $0.pointee.account.debt = -.max }
-    #expect(try other.run("BALANCE ann") == "-UNAVAILABLE")
+    #expect(try other.run("BALANCE ann").isError("UNAVAILABLE"))
   }
 }

@@ -9,59 +9,6 @@ import Vocabulary
 struct CatalogueTests {
   // MARK: The default program
 
-  @Test func aSecondProgramChangesNothingForWhoeverNamesNone() throws {
-    let transcript = """
-      > PROGRAM SET points earn=1/100
-      +OK
-      > MERCHANT SET cafe
-      +OK
-      > MEMBER ADD ann
-      +OK
-      > MEMBER ADD ben
-      +OK
-      > EARN ann merchant=cafe spend=1000 id=a
-      tx=#1 member=ann program=points points=10 balance=10
-      > PROGRAM SET miles earn=1/1
-      +OK
-      > EARN ann merchant=cafe spend=1000 id=b
-      tx=#2 member=ann program=points points=10 balance=20
-      > REDEEM ann merchant=cafe points=1 id=c
-      tx=#3 member=ann program=points points=-1 balance=19
-      > HOLD ann merchant=cafe points=4 id=d
-      tx=#4 member=ann program=points points=4 balance=19 available=15 expires=2026-01-15T12:15
-      > TRANSFER ann ben points=2 id=e
-      tx=#5 from=ann to=ben points=2 balance=17 program=points
-      > BALANCE ann
-      member=ann program=points balance=17 held=4 available=13 debt=0
-      > BALANCE ann program=miles
-      member=ann program=miles balance=0 held=0 available=0 debt=0
-      > PROGRAM SET miles default=yes
-      +OK
-      > BALANCE ann
-      member=ann program=miles balance=0 held=0 available=0 debt=0
-      > EARN ann merchant=cafe spend=5 id=f
-      tx=#6 member=ann program=miles points=5 balance=5
-      > MERCHANT SET inn program=points
-      +OK
-      > EARN ann merchant=inn spend=100 id=g
-      tx=#7 member=ann program=points points=1 balance=18
-      > PROGRAM SET miles default=no
-      -ERR it is the default; say default=yes of another program
-      > PROGRAM SET points default=maybe
-      -ERR default must be yes or no
-      > PROGRAM SET points default=yes
-      +OK
-      > BALANCE ben
-      member=ben program=points balance=2 held=0 available=2 debt=0
-      > PROGRAM LIST
-      program=miles kind=points earn=1/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=no state=active version=2 from=2026-01-15T12:00 by=
-      program=points kind=points earn=1/100 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes state=active version=2 from=2026-01-15T12:00 by=
-      > CHECK
-      ok
-      """
-    #expect(try World(shards: 1).play(transcript) == transcript)
-  }
-
   /// The same on every replica, whatever it was restored from.
   @Test func theDefaultIsPartOfTheState() throws {
     let world = World(shards: 1)
@@ -75,7 +22,7 @@ struct CatalogueTests {
       for entries in [world.directory, try Entries(reading: world.directory.written())] {
         var reply = ReplyWriter()
         try EntryLine("PROGRAM LIST default=yes").read(entries, at: world.time, into: &reply)
-        #expect(world.describe(reply.buffer.bytes).hasPrefix("program=\(name) "))
+        #expect(world.text(of: reply.buffer.bytes).rows[0].hasPrefix("program=\(name) "))
       }
     }
     try check("c")
@@ -87,28 +34,6 @@ struct CatalogueTests {
       #expect(world.directory.version == version, "nothing new")
     }
     #expect(world.shards[0].ledger.catalogue.defaultProgram(of: TenantID(99)) == nil)
-  }
-
-  @Test func aMoneyProgramEarnsNothingUnlessTold() throws {
-    let transcript = """
-      > PROGRAM SET cash kind=money
-      +OK
-      > MERCHANT SET cafe
-      +OK
-      > MEMBER ADD ann
-      +OK
-      > EARN ann merchant=cafe spend=100000 id=a
-      tx=#1 member=ann program=cash points=0 balance=0
-      > PROGRAM LIST
-      program=cash kind=money earn=0/1 expire=never title= backdate=3d utc-offset=+00:00 refund-window=180d default=yes state=active version=1 from=2026-01-15T12:00 by=
-      > PROGRAM SET back kind=money earn=2/100 default=yes
-      +OK
-      > EARN ann merchant=cafe spend=100000 id=b
-      tx=#2 member=ann program=back points=2000 balance=2000
-      > CHECK
-      ok
-      """
-    #expect(try World(shards: 1).play(transcript) == transcript)
   }
 
   // MARK: Lists
@@ -130,7 +55,7 @@ struct CatalogueTests {
       let limit = 1 + Int(random.next() % 40)
       let after = found.last.map { " after=\($0)" } ?? ""
       let text = try world.run("MERCHANT LIST limit=\(limit)\(after)")
-      let page = text.split(separator: "\n").compactMap { row in
+      let page = text.rows.compactMap { row in
         row.split(separator: " ").first { $0.hasPrefix("merchant=") }.map { String($0.dropFirst(9)) }
       }
       #expect(page.count == min(limit, sorted.count - found.count))
@@ -153,7 +78,7 @@ struct CatalogueTests {
     func names(_ entries: Entries, _ tenant: UInt32, _ rest: String) throws -> [String] {
       var reply = ReplyWriter()
       try EntryLine("PRODUCT LIST \(rest)").read(entries, at: world.time, tenant: TenantID(tenant), into: &reply)
-      return world.describe(reply.buffer.bytes).split(separator: "\n").compactMap { row in
+      return world.text(of: reply.buffer.bytes).rows.compactMap { row in
         row.hasPrefix("product=") ? String(row.split(separator: " ")[0].dropFirst(8)) : nil
       }
     }
@@ -183,15 +108,15 @@ struct CatalogueTests {
     #expect(versions.filter { $0.from.microseconds > world.time.microseconds - 72 * 3_600 * 1_000_000 }.count >= 71)
     #expect(world.directory.tables[1].items[0].changes.count <= Entries.mostVersions)
     // The journal knows all of it.
-    let history = try world.run("MERCHANT HISTORY m limit=10000").split(separator: "\n")
+    let history = try world.run("MERCHANT HISTORY m limit=10000").rows
     #expect(history.count == 5_001 && history[0].hasPrefix("merchant=m version=5001 "))
     #expect(history[4_999].hasSuffix(" earn=1/1") && history[5_000].hasPrefix("merchant=m version=1 "))
-    #expect(try world.run("MERCHANT HISTORY m").split(separator: "\n") == Array(history.prefix(1_000)))
-    let page = try world.run("MERCHANT HISTORY m before=77 limit=3").split(separator: "\n")
+    #expect(try world.run("MERCHANT HISTORY m").rows == Array(history.prefix(1_000)))
+    let page = try world.run("MERCHANT HISTORY m before=77 limit=3").rows
     #expect(page == Array(history.dropLast(73).suffix(3)))
     let shown = try world.run("MERCHANT SHOW m at=2026-01-16T00:00:00Z")
     #expect(shown.contains(" earn=1/1 ") && shown.contains(" version=12 from=2026-01-15T23:00 until=2026-01-16T00:00"))
-    #expect(try world.run("MERCHANT LIST at=2026-01-16T00:00:00Z") == "-LIMIT which=at")
+    #expect(try world.run("MERCHANT LIST at=2026-01-16T00:00:00Z").isError("LIMIT", "which=at"))
   }
 
   /// What shards do not ask for as it was leaves no versions behind.
@@ -202,7 +127,7 @@ struct CatalogueTests {
     for i in 0..<2_000 { _ = try world.run("MERCHANT SET m state=\(i % 2 == 0 ? "frozen" : "active") title=\(i)") }
     #expect(world.shards[0].ledger.catalogue.merchants[0].versions.count == 1)
     #expect(world.directory.tables[1].items[0].changes.count <= EntryItem.mostPast + 2)
-    #expect(try world.run("MERCHANT SHOW m").contains(" earn=1/2 region= state=active title=1999 "))
+    #expect(try world.run("MERCHANT SHOW m").contains(#" earn=1/2 region="" state=active title=1999 "#))
     #expect(try Entries(reading: world.directory.written()).written() == world.directory.written())
   }
 

@@ -16,7 +16,7 @@ struct ContractTests {
     world.time = World.stamp("2026-01-12T00:00")
     try world.deliverAll()
     world.holdsPost = false
-    let rows = try world.run("HISTORY \(ben)").split(separator: "\n")
+    let rows = try world.run("HISTORY \(ben)").rows
     #expect(rows.count == 2 && rows[0].contains("kind=expire points=-60 balance=0"), "\(rows)")
     #expect(rows[1].contains("kind=transfer-in points=60 balance=60"), "\(rows)")
     #expect(try world.run("CHECK") == "ok")
@@ -26,7 +26,7 @@ struct ContractTests {
     var limits = LedgerLimits()
     limits.journalSegmentBytes = 24_576
     let world = World(shards: 2, limits: limits)
-    _ = try world.play("> PROGRAM SET points expire=never\n> MERCHANT SET cafe program=points")
+    for line in ["PROGRAM SET points expire=never", "MERCHANT SET cafe program=points"] { _ = try world.run(line) }
     for i in 0..<20 { #expect(try world.run("MEMBER ADD m\(i)") == "+OK") }
     func earn(_ i: Int) throws { _ = try world.run("EARN m\(i % 20) merchant=cafe points=\(i + 1) id=r\(i)") }
     for i in 0..<1200 { try earn(i) }
@@ -40,12 +40,12 @@ struct ContractTests {
       #expect(shard.ledger.findTransaction(numbers[i]) == nil)
       let shown = try world.run("TX SHOW #\(i + 1)")
       #expect(
-        shown.hasPrefix("tx=#\(i + 1) ") && shown.contains("kind=earn member=m\(i % 20) points=\(i + 1) "), "\(shown)")
-      #expect(try world.run("REFUND #\(i + 1) id=z\(i)") == "-LIMIT which=refund-window")
+        shown.hasPrefix("+tx=#\(i + 1) ") && shown.contains("kind=earn member=m\(i % 20) points=\(i + 1) "), "\(shown)")
+      #expect(try world.run("REFUND #\(i + 1) id=z\(i)").isError("LIMIT", "which=refund-window"))
     }
     let next = TransactionID(slot: numbers[0].slot, sequence: 1_000_000)
     world.names.append(next)
-    #expect(try world.run("TX SHOW #\(world.names.count)") == "-NOTFOUND")
+    #expect(try world.run("TX SHOW #\(world.names.count)").isError("NOTFOUND"))
     #expect(try world.run("CHECK") == "ok")
   }
 
@@ -74,15 +74,15 @@ struct ContractTests {
     var query = ByteBuffer()
     Query.appendCard(to: &query, tenant: .first, number: lasting("c"))
     let former = (0..<16).reversed().map { "h\($0)" }.joined(separator: ",")
-    #expect(try world.ask(query.array) == "card=c member=h16 state=active former=\(former)")
+    #expect(try world.ask(query.array) == "+card=c member=h16 state=active former=\(former)")
     #expect(try world.run("CARD REMOVE c") == "+OK")
-    #expect(try world.run("CARD ADD c member=h17") == "-LIMIT which=holders")
+    #expect(try world.run("CARD ADD c member=h17").isError("LIMIT", "which=holders"))
     // Back to one who held it before: no other to remember.
     #expect(try world.run("CARD ADD c member=h3") == "+OK")
     #expect(try world.run("CARD REMOVE c") == "+OK")
     world.time = Stamp(microseconds: world.time.microseconds + 31 * CivilTime.microsecondsPerDay)
     #expect(try world.run("CARD ADD c member=h17") == "+OK")
-    #expect(try world.ask(query.array) == "card=c member=h17 state=active former=h3")
+    #expect(try world.ask(query.array) == "+card=c member=h17 state=active former=h3")
     #expect(try world.run("CHECK") == "ok")
     let restored = try Ledger.restored(from: MemorySnapshotSource(world.shards[0].snapshotBytes()))
     let (kept, original) = (restored.recomputeDigest(), world.shards[0].ledger.digest)

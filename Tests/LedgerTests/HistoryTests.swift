@@ -21,7 +21,7 @@ import Testing
         runs.append(source.reads)
       }
     }
-    return (world.describe(reply.buffer.bytes), runs)
+    return (world.text(of: reply.buffer.bytes), runs)
   }
   /// Earns in entries of a thousand.
   private func earn(_ world: World, _ count: Int, program: String, tag: String = "") {
@@ -57,11 +57,11 @@ import Testing
     earn(world, 3_000, program: "p")
     _ = try world.run("EARN ann merchant=cafe program=q points=8 id=b")
     let (reply, runs) = try ask(world, "HISTORY ann program=q limit=5")
-    #expect(reply.split(separator: "\n").count == 2 && reply.contains("points=8") && reply.contains("points=7"))
+    #expect(reply.rows.count == 2 && reply.contains("points=8") && reply.contains("points=7"))
     #expect(runs == [2])
     #expect(try ask(world, "HISTORY ann limit=3").runs == [3])
     #expect(try ask(world, "HISTORY ann program=p limit=1000").runs == [1_000])
-    #expect(try ask(world, "HISTORY ben program=q").reply == "(none)")
+    #expect(try ask(world, "HISTORY ben program=q").reply == "*0")
   }
 
   /// Between a record of one program and the next of another there may be any number.
@@ -69,11 +69,11 @@ import Testing
     let world = try makeWorld()
     _ = try world.run("EARN ann merchant=cafe program=q points=7 id=a")
     earn(world, 21_500, program: "p")
-    let newest = try ask(world, "HISTORY ann limit=1").reply.split(separator: " ")[0].dropFirst(3)
+    let newest = try ask(world, "HISTORY ann limit=1").reply.rows[0].split(separator: " ")[0].dropFirst(3)
     let (first, runs) = try ask(world, "HISTORY ann program=q before=\(newest)")
     #expect(runs.count >= 20 && runs.allSatisfy { $0 <= JournalQuery.stepsAtOnce }, "\(runs)")
     #expect(runs.reduce(0, +) == HistoryWalk.mostSteps)
-    #expect(first.hasPrefix("more=yes before=#"), "\(first)")
+    #expect(first.rows[0].hasPrefix("more=yes before=#"), "\(first)")
     let place = try #require(first.split(separator: "before=").last)
     let (second, rest) = try ask(world, "HISTORY ann program=q before=\(place)")
     #expect(second.contains("points=7") && !second.contains("more"), "\(second)")
@@ -90,17 +90,17 @@ import Testing
     #expect(try world.run("MEMBER ADD \(other)") == "+OK")
     _ = try world.run("EARN \(other) merchant=cafe program=p points=7 id=b")
     for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
-      #expect(try ask(world, "HISTORY ann before=\(before)").reply == "-NOTFOUND", "\(before)")
+      #expect(try ask(world, "HISTORY ann before=\(before)").reply.isError("NOTFOUND"), "\(before)")
     }
-    #expect(try ask(world, "HISTORY ann before=#1").reply == "(none)")
+    #expect(try ask(world, "HISTORY ann before=#1").reply == "*0")
     // And when the state has forgotten them all.
     world.time = Stamp(microseconds: world.time.microseconds + 50 * 86_400 * 1_000_000)
     _ = try world.send(world.tick())
     try #require(world.shards[0].ledger.tables.transactions.count == 0)
     for before in ["#2", "\(slot)-3", "\(slot ^ 1)-1", "16000-99"] {
-      #expect(try ask(world, "HISTORY ann before=\(before)").reply == "-NOTFOUND", "\(before)")
+      #expect(try ask(world, "HISTORY ann before=\(before)").reply.isError("NOTFOUND"), "\(before)")
     }
-    #expect(try ask(world, "HISTORY ann before=#1").reply == "(none)")
+    #expect(try ask(world, "HISTORY ann before=#1").reply == "*0")
   }
 
   /// In pages of any size and of any program it is the same, whatever the state has forgotten of it.
@@ -121,15 +121,15 @@ import Testing
       try #require(world.shards[0].ledger.tables.transactions.count == 0)
     }
     for program in ["", " program=p", " program=q"] {
-      let all = try ask(world, "HISTORY ann\(program) limit=1000").reply.split(separator: "\n")
+      let all = try ask(world, "HISTORY ann\(program) limit=1000").reply.rows
       #expect(all.count > 20)
       for limit in [1, 7, 50] {
-        var pages: [Substring] = []
+        var pages: [String] = []
         var before = ""
         while pages.count < all.count {
           let reply = try ask(world, "HISTORY ann\(program) limit=\(limit)\(before)").reply
-          let page = reply.split(separator: "\n")
-          guard reply != "(none)", page.count <= limit, let last = page.last else { break }
+          let page = reply.rows
+          guard page.count <= limit, let last = page.last else { break }
           pages += page
           before = " before=\(last.split(separator: " ")[0].dropFirst(3))"
         }

@@ -9,20 +9,20 @@ struct HoldTests {
     let world = try World.withCafe("earn=1/1", members: ["ann", "bob"])
     for member in ["ann", "bob"] { _ = try world.run("EARN \(member) merchant=cafe points=10000 id=e") }
     for i in 0..<1024 {
-      #expect(try world.run("HOLD ann merchant=cafe points=2 id=h\(i) ttl=\(1000 + i)").hasPrefix("tx="))
+      #expect(try world.run("HOLD ann merchant=cafe points=2 id=h\(i) ttl=\(1000 + i)").hasPrefix("+tx="))
     }
     let line = "HOLD ann merchant=cafe points=2 id=over"
-    #expect(try world.run(line) == "-LIMIT which=holds")
-    #expect(try world.run("HOLD bob merchant=cafe points=2 id=own").hasPrefix("tx="))
-    #expect(try world.run("REDEEM ann merchant=cafe points=2 id=r").hasPrefix("tx="))
+    #expect(try world.run(line).isError("LIMIT", "which=holds"))
+    #expect(try world.run("HOLD bob merchant=cafe points=2 id=own").hasPrefix("+tx="))
+    #expect(try world.run("REDEEM ann merchant=cafe points=2 id=r").hasPrefix("+tx="))
     // One that is over makes room for one; the refusal is kept under its id.
-    #expect(try world.run("RELEASE #3 id=x").hasPrefix("tx="))
-    #expect(try world.run(line) == "-LIMIT which=holds")
-    #expect(try world.run("HOLD ann merchant=cafe points=2 id=again ttl=5").hasPrefix("tx="))
-    #expect(try world.run("HOLD ann merchant=cafe points=2 id=over2") == "-LIMIT which=holds")
+    #expect(try world.run("RELEASE #3 id=x").hasPrefix("+tx="))
+    #expect(try world.run(line).isError("LIMIT", "which=holds"))
+    #expect(try world.run("HOLD ann merchant=cafe points=2 id=again ttl=5").hasPrefix("+tx="))
+    #expect(try world.run("HOLD ann merchant=cafe points=2 id=over2").isError("LIMIT", "which=holds"))
     // One that has run out counts no more, whether the sweep has come by or not.
     world.time = Stamp(microseconds: world.time.microseconds + 6_000_000)
-    #expect(try world.run("HOLD ann merchant=cafe points=2 id=over3").hasPrefix("tx="))
+    #expect(try world.run("HOLD ann merchant=cafe points=2 id=over3").hasPrefix("+tx="))
     try world.shards[0].ledger.checkInvariants()
     // Closing the member ends them all in one command.
     #expect(try world.run("MEMBER CLOSE ann") == "+OK")
@@ -49,7 +49,7 @@ struct HoldTests {
       case 0..<5:
         let ttl = [1, 2, 3, 900, 900, 900, 30, 5][pick(8)]
         let reply = try world.run("HOLD ann merchant=cafe points=\(1 + pick(9)) id=h\(i) ttl=\(ttl)")
-        let tx = try #require(reply.split(separator: " ").first?.dropFirst(3))
+        let tx = try #require(reply.split(separator: " ").first?.dropFirst(4))
         open.append((String(tx), world.time.microseconds + Int64(ttl) * 1_000_000))
         lapse()
       case 5, 6:
@@ -83,7 +83,7 @@ struct HoldTests {
       _ = try world.run("HOLD ann merchant=cafe points=\(1 + i % 15) id=h\(i) ttl=\(1 + i % 7)")
     }
     let refunded = try world.run("REFUND #1 id=back")
-    #expect(refunded.hasPrefix("tx="))
+    #expect(refunded.hasPrefix("+tx="))
     world.time = Stamp(microseconds: world.time.microseconds + 5_000_000)
     for day in ["2026-01-15T12:01", "2026-01-16T00:00", "2026-01-17T10:00"] {
       world.time = World.stamp(day)

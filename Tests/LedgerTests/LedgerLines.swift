@@ -5,27 +5,60 @@ import Vocabulary
 
 @testable import Ledger
 
-/// What a line of the protocol is to a shard; empty if it is none of a shard's.
+/// What a line of the protocol is to a shard.
 struct Built {
-  var bytes: [UInt8] = []
-  var isQuery = false
-  /// The text with which the parser refuses it.
-  var refusal: String?
+  var bytes: [UInt8]
+  var isQuery: Bool
 }
 
 extension World {
   /// A line as the product's parser and encoder make it: a framed command or query.
   func build(_ line: String) throws -> Built {
-    var parser = RequestParser()
-    var framing = Framing()
-    let bytes = Array((expanded(line) + "\r\n").utf8)
-    return try bytes.withUnsafeBytes { bytes in
-      switch parser.next(bytes, &framing) {
-      case .request: return try encode(parser.request)
-      case .refused(_, let message), .fatal(let message): return Built(refusal: message)
-      case .incomplete, .empty: return Built()
-      }
+    try parsing(expanded(line)) { request in
+      guard let built = try encode(request) else { throw RefusedLine(text: "it is none of a shard's") }
+      return built
     }
+  }
+  /// Carries out a line; what the terminal gets, with names for what differs between clusters.
+  ///
+  /// `TICK` does what is due by now, `CHECK` checks all invariants of each shard, `RECALLS` counts how often a command was
+  /// sent again with facts of the past.
+  func run(_ line: String) throws -> String {
+    switch line {
+    case "TICK": return try tickAll()
+    case "CHECK":
+      for shard in shards { try shard.ledger.checkInvariants() }
+      return "ok"
+    case "RECALLS": return "\(recalls)"
+    default: break
+    }
+    do {
+      return try parsing(expanded(line)) { request in
+        if let entry = EntryLine(request) { return try run(entry) }
+        guard let built = try encode(request) else { throw RefusedLine(text: "it is none of a shard's") }
+        if built.isQuery { return try ask(built.bytes) }
+        let (text, outcome) = try send(built.bytes)
+        return try deliver(text, outcome, built.bytes)
+      }
+    } catch let refused as RefusedLine {
+      return "-ERR \(refused.text)"
+    }
+  }
+  private func run(_ entry: EntryLine) throws -> String {
+    var reply = ReplyWriter()
+    guard entry.operation == .set else {
+      try book.read(entry, at: time, into: &reply)
+      return text(of: reply.buffer.bytes)
+    }
+    guard let delta = try book.set(entry, at: time, into: &reply) else {
+      return reply.buffer.isEmpty ? "+OK" : text(of: reply.buffer.bytes)
+    }
+    for i in shards.indices {
+      var buffer = ByteBuffer()
+      delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
+      try send(buffer.array, to: i)
+    }
+    return "+OK"
   }
 
   /// With transactions by their numbers (`#1` is the first that was seen) and times in full.
@@ -45,7 +78,7 @@ extension World {
   }
 
   /// Where a request goes, and what it is there: as a node has it, but that a card is looked up at once.
-  private func encode(_ request: Request) throws -> Built {
+  private func encode(_ request: Request) throws -> Built? {
     let rule = request.rule.pointee
     let tenant = TenantID.first
     var party: Command.Party?
@@ -60,7 +93,7 @@ extension World {
       if rule.hasRecipient { recipient = try self.party(request.who(1)) }
       slot = Command.memberSlot(first.member, tenant: tenant)
     case .member: slot = Command.memberSlot(request.bytes(at: rule.party), tenant: tenant)
-    case .none: return Built()
+    case .none: return nil
     }
     var buffer = ByteBuffer()
     let isQuery = rule.effect == .read
@@ -79,21 +112,43 @@ extension World {
     return Command.Party(member: lasting(String(member)), card: who.id)
   }
 
-  /// Plays a transcript: `> line` is carried out, `@ 2026-01-15T12:00` sets the clock; the lines in between are what
-  /// came back. Returns the transcript as it really went.
-  func play(_ transcript: String) throws -> String {
-    var out: [String] = []
-    for line in transcript.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.hasPrefix("> ") {
-        out.append(String(line))
-        out.append(try run(String(line.dropFirst(2))))
-      } else if line.hasPrefix("@ ") {
-        out.append(String(line))
-        setTime(String(line.dropFirst(2)))
-      }
-    }
-    return out.joined(separator: "\n")
-  }
   /// The next entry is stamped with this time.
   func setTime(_ text: String) { time = Stamp(microseconds: World.stamp(text).microseconds - 1) }
+}
+
+extension World {
+  /// What the terminal gets of a reply, with names for what differs between clusters: `#1` is the first transaction that
+  /// was seen; times are in UTC, to the minute.
+  func text(of reply: UnsafeRawBufferPointer) -> String {
+    var output = ByteBuffer()
+    guard (try? ReplyRenderer.render(reply, resp3: false, into: &output)) != nil else { return "(malformed reply)" }
+    return String(decoding: output.bytes, as: UTF8.self).split(separator: "\r\n").map { line in
+      line.split(separator: " ", omittingEmptySubsequences: false).map(named).joined(separator: " ")
+    }.joined(separator: "\n")
+  }
+  private static let times = ["time", "expires", "effective", "since", "from", "until", "set", "at"]
+  /// Digits of a moment: of the years from 2001 on.
+  private static let digitsOfMoment = 13
+  private func named(_ word: Substring) -> String {
+    guard let equals = word.firstIndex(of: "=") else { return String(word) }
+    let value = word[word.index(after: equals)...]
+    let key = word[..<equals].drop { $0 == "+" }
+    if World.times.contains(String(key)), value.count == World.digitsOfMoment, let milliseconds = Int64(value) {
+      return word[...equals] + World.text(Stamp(microseconds: milliseconds * 1_000))
+    }
+    guard value.contains("-"), let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
+      return String(word)
+    }
+    return word[...equals] + name(tx)
+  }
+}
+
+extension String {
+  /// Of the text of a reply: the records of an array, else the one that it is.
+  var rows: [String] {
+    let lines = split(separator: "\n").dropFirst(hasPrefix("*") ? 1 : 0)
+    return lines.map { String($0.drop { $0 == "+" }) }
+  }
+  /// It is an error of that code, which ends with these fields.
+  func isError(_ code: String, _ fields: String = "") -> Bool { hasPrefix("-\(code) ") && hasSuffix(fields) }
 }

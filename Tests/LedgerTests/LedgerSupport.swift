@@ -57,8 +57,6 @@ final class World {
   var holdsPost = false
   /// How often facts were wanted.
   var recalls = 0
-  /// Shows a reply otherwise than `describe` does.
-  var rendering: ((UnsafeRawBufferPointer) throws -> String)?
   /// Called after each entry.
   var afterEntry: ((Int) throws -> Void)?
   var log: [[(command: [UInt8], stamp: Stamp)]]
@@ -92,7 +90,7 @@ final class World {
     var reply = ReplyWriter()
     let outcome = shard.apply(command, stamp: time, reply: &reply)
     log[place].append((command, time))
-    let text = reply.buffer.count > 0 ? describe(reply.buffer.bytes) : ""
+    let text = reply.buffer.count > 0 ? self.text(of: reply.buffer.bytes) : ""
     if case .completed(let tx) = outcome { completed[tx.rawValue] = text }
     post.append(contentsOf: shard.ledger.takeDeliveries())
     try afterEntry?(place)
@@ -106,15 +104,6 @@ final class World {
       try send(delivery.command)
     }
   }
-  /// Carries out a line; its reply as text.
-  func run(_ line: String) throws -> String {
-    let built = try build(line)
-    if built.bytes.isEmpty, let reply = try special(line) { return reply }
-    if let refusal = built.refusal { return "-ERR \(refusal)" }
-    if built.isQuery { return try ask(built.bytes) }
-    let (text, outcome) = try send(built.bytes)
-    return try deliver(text, outcome, built.bytes)
-  }
   func deliver(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {
     case .replied, .silent: return text
@@ -127,7 +116,7 @@ final class World {
       let shard = shards[shard(of: header.slot)]
       var reply = ReplyWriter()
       try shard.ledger.firstAnswer(at: position).run(shard.journal, into: &reply)
-      return describe(reply.buffer.bytes)
+      return self.text(of: reply.buffer.bytes)
     }
   }
   /// Facts are wanted until they are there: those that the journal has now.
@@ -169,54 +158,24 @@ final class World {
     case .journal(let query): try query.run(shard.journal, into: &reply)
     case .moved: return "(moved)"
     }
-    return describe(reply.buffer.bytes)
+    return text(of: reply.buffer.bytes)
   }
-  /// A line that is no command of a shard; nil if it is none at all.
-  private func special(_ line: String) throws -> String? {
-    let words = line.split(separator: " ")
-    switch words[0] {
-    case "TICK":
-      var count = 0
-      for (i, shard) in shards.enumerated() {
-        while let deadline = shard.ledger.nextDeadline, deadline <= time, count < 100_000 {
-          try send(tick(), to: i)
-          count += 1
-        }
+  /// Does what is due by now, in every shard.
+  func tickAll() throws -> String {
+    var count = 0
+    for (i, shard) in shards.enumerated() {
+      while let deadline = shard.ledger.nextDeadline, deadline <= time, count < 100_000 {
+        try send(tick(), to: i)
+        count += 1
       }
-      return "ok"
-    case "CHECK":
-      for shard in shards { try shard.ledger.checkInvariants() }
-      return "ok"
-    case "PROGRAM", "MERCHANT", "ORG", "TERMINAL", "PRODUCT", "CARDTYPE":
-      return try changeCatalogue(line)
-    case "RECALLS": return "\(recalls)"
-    default: return nil
     }
+    return "ok"
   }
   func tick() -> [UInt8] {
     var buffer = ByteBuffer()
     Command.appendTick(to: &buffer, slot: Slot(0))
     return buffer.array
   }
-  private func changeCatalogue(_ line: String) throws -> String {
-    var reply = ReplyWriter()
-    let entry: EntryLine
-    do { entry = try EntryLine(line) } catch let refused as EntryLine.Refused { return "-ERR \(refused.text)" }
-    guard entry.operation == .set else {
-      try book.read(entry, at: time, into: &reply)
-      return describe(reply.buffer.bytes)
-    }
-    guard let delta = try book.set(entry, at: time, into: &reply) else {
-      return reply.buffer.isEmpty ? "+OK" : describe(reply.buffer.bytes)
-    }
-    for i in shards.indices {
-      var buffer = ByteBuffer()
-      delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: Slot(0), delta: $0) }
-      try send(buffer.array, to: i)
-    }
-    return "+OK"
-  }
-
   func split(_ line: String) -> (words: [String], keys: [String: String]) {
     var words: [String] = []
     var keys: [String: String] = [:]
@@ -240,58 +199,6 @@ final class World {
     if let n = names.firstIndex(of: tx) { return "#\(n + 1)" }
     names.append(tx)
     return "#\(names.count)"
-  }
-  func describe(_ bytes: UnsafeRawBufferPointer) -> String {
-    if let rendering { return (try? rendering(bytes)) ?? "(malformed reply)" }
-    var reader = ByteReader(bytes)
-    return (try? describe(&reader)) ?? "(malformed reply)"
-  }
-  private func describe(_ reader: inout ByteReader) throws(MalformedBytes) -> String {
-    switch ReplyTag(rawValue: try reader.read()) {
-    case .ok: return "+OK"
-    case .error:
-      let code = ErrorCode(rawValue: try reader.read())
-      let text = try reader.readString()
-      let fields = try fields(&reader)
-      guard let code else { return "-?" }
-      return "-\(code.word)" + (code == .malformed ? " " + text : "") + (fields.isEmpty ? "" : " " + fields)
-    case .record: return try fields(&reader)
-    case .array:
-      let n = try reader.readVarint()
-      var lines: [String] = []
-      for _ in 0..<n { lines.append(try describe(&reader)) }
-      return n == 0 ? "(none)" : lines.joined(separator: "\n")
-    case .integer: return "\(try reader.readZigzag())"
-    case .text: return "+" + (try reader.readString())
-    case .factsWanted, .moved, nil: throw MalformedBytes("tag")
-    }
-  }
-  private func fields(_ reader: inout ByteReader) throws(MalformedBytes) -> String {
-    let n: UInt8 = try reader.read()
-    var parts: [String] = []
-    for _ in 0..<n {
-      let raw: UInt8 = try reader.read()
-      guard raw != Field.named else {
-        let name = try reader.readString()
-        switch Field.NamedShape(rawValue: try reader.read()) {
-        case .integer: parts.append("\(name)=\(try reader.readZigzag())")
-        case .text: parts.append("\(name)=\(try reader.readString())")
-        case .stamp: parts.append("\(name)=\(World.text(Stamp(microseconds: try reader.readZigzag())))")
-        case nil: throw MalformedBytes("shape")
-        }
-        continue
-      }
-      guard let field = Field(rawValue: raw) else { throw MalformedBytes("field") }
-      let value: String
-      switch field.shape {
-      case .integer: value = "\(try reader.readZigzag())"
-      case .text: value = try reader.readString()
-      case .transaction: value = name(TransactionID(rawValue: try reader.read()))
-      case .stamp: value = World.text(Stamp(microseconds: try reader.readZigzag()))
-      }
-      parts.append("\(field.key)=\(value)")
-    }
-    return parts.joined(separator: " ")
   }
   /// `2026-01-15T12:00`, in UTC.
   static func stamp(_ text: String) -> Stamp {

@@ -45,12 +45,12 @@ import Testing
       #expect(outcome == .moved(foreignSlot) && text.isEmpty, "\(line)")
       #expect(ledgerFigures == before, "\(line)")
     }
-    #expect(try world.run("EARN \(own) merchant=cafe points=5 id=a").hasPrefix("tx="))
+    #expect(try world.run("EARN \(own) merchant=cafe points=5 id=a").hasPrefix("+tx="))
     try world.shards[0].ledger.checkInvariants()
   }
 
   @Test func aStepForAForeignSlotHasNoEffectAndNoAnswer() throws {
-    #expect(try world.run("EARN \(own) merchant=cafe points=50 id=a").hasPrefix("tx="))
+    #expect(try world.run("EARN \(own) merchant=cafe points=50 id=a").hasPrefix("+tx="))
     world.holdsPost = true
     _ = try world.send(try world.build("TRANSFER \(own) \(foreign) points=20 id=b").bytes)
     let delivery = try #require(world.post.first)

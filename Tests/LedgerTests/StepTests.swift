@@ -103,8 +103,8 @@ private enum GreetingStep: ShardStep {
     // Both acknowledgements arrive.
     #expect(world.post.map(\.kind) == [.acknowledged, .acknowledged])
     try deliver(world, world.post)
-    #expect(try world.run("MEMBER NOTES \(to)").split(separator: "\n").map { $0.suffix(7) } == ["greeted"])
-    #expect(try world.run("MEMBER NOTES \(from)").split(separator: "\n").map { $0.suffix(7) } == ["arrived"])
+    #expect(try world.run("MEMBER NOTES \(to)").rows.map { $0.suffix(7) } == ["greeted"])
+    #expect(try world.run("MEMBER NOTES \(from)").rows.map { $0.suffix(7) } == ["arrived"])
     #expect(world.shards.allSatisfy { $0.ledger.openDeliveryCount == 0 })
     for shard in world.shards { try shard.ledger.checkInvariants() }
   }

@@ -13,14 +13,14 @@ import Testing
   static let files = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [])
     .filter { $0.hasSuffix(".txt") }.sorted()
 
-  @Test func thereAreTranscripts() { #expect(TranscriptTests.files.count >= 12) }
+  @Test func thereAreTranscripts() { #expect(TranscriptTests.files.count >= 25) }
 
   @Test(arguments: files) func aTranscriptReplaysAsWritten(file: String) throws {
-    let path = TranscriptTests.folder.appendingPathComponent(file)
-    let before = try String(contentsOf: path, encoding: .utf8)
-    let now = try Transcript(before).replayed()
+    let transcript = try Transcript(file: file)
+    let before = transcript.text
+    let now = try transcript.replayed(on: World(shards: transcript.shards))
     guard ProcessInfo.processInfo.environment["REWRITE"] == nil else {
-      return try now.write(to: path, atomically: true, encoding: .utf8)
+      return try now.write(to: TranscriptTests.folder.appendingPathComponent(file), atomically: true, encoding: .utf8)
     }
     let lines = (was: before.split(separator: "\n"), now: now.split(separator: "\n"))
     if let place = zip(lines.was, lines.now).enumerated().first(where: { $1.0 != $1.1 }) {
@@ -40,17 +40,19 @@ import Testing
 ///     > EARN ann merchant=cafe points=100 id=a
 ///     +tx=#1 member=ann program=points points=100 balance=100
 ///
-/// `#1` is the first transaction that a reply names. Times are shown in UTC to the minute. `TICK` does what is due by now,
-/// `CHECK` checks all invariants of each shard, `RECALLS` counts how often a command was sent again with facts of the past.
+/// `World.run` says what else a line may be, `World.text` how replies are shown.
 struct Transcript {
-  private let lines: [Substring]
-  init(_ text: String) { lines = text.split(separator: "\n", omittingEmptySubsequences: false) }
+  let text: String
+  private var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+
+  /// - Parameter file: its name in the folder.
+  init(file: String) throws {
+    text = try String(contentsOf: TranscriptTests.folder.appendingPathComponent(file), encoding: .utf8)
+  }
+  var shards: Int { lines.compactMap { $0.hasPrefix("@ shards ") ? Int($0.dropFirst(9)) : nil }.first ?? 1 }
 
   /// As it goes now: with the replies that there are.
-  func replayed() throws -> String {
-    let counts = lines.filter { $0.hasPrefix("@ shards ") }.compactMap { Int($0.dropFirst(9)) }
-    let world = World(shards: counts.first ?? 1)
-    world.rendering = { bytes in try Transcript.rendered(bytes, world) }
+  func replayed(on world: World) throws -> String {
     var out: [String] = []
     for line in lines {
       if line.hasPrefix("> ") {
@@ -64,28 +66,5 @@ struct Transcript {
       }
     }
     return out.joined(separator: "\n")
-  }
-
-  /// What the terminal gets, with names for what differs between clusters.
-  private static func rendered(_ reply: UnsafeRawBufferPointer, _ world: World) throws -> String {
-    var output = ByteBuffer()
-    try ReplyRenderer.render(reply, resp3: false, into: &output)
-    let text = String(decoding: output.bytes, as: UTF8.self)
-    return text.split(separator: "\r\n").map { line in
-      line.split(separator: " ", omittingEmptySubsequences: false).map { named($0, world) }.joined(separator: " ")
-    }.joined(separator: "\n")
-  }
-  private static let times = ["time", "expires", "effective", "since", "until"]
-  private static func named(_ word: Substring, _ world: World) -> String {
-    guard let equals = word.firstIndex(of: "=") else { return String(word) }
-    let value = word[word.index(after: equals)...]
-    let key = word[..<equals].drop { $0 == "+" }
-    if times.contains(String(key)), let milliseconds = Int64(value) {
-      return word[...equals] + World.text(Stamp(microseconds: milliseconds * 1_000))
-    }
-    guard value.contains("-"), let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
-      return String(word)
-    }
-    return word[...equals] + world.name(tx)
   }
 }

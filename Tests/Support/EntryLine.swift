@@ -1,53 +1,50 @@
 import Base
 import Ledger
+import Protocol
 import Vocabulary
 
-/// A request about entries, made of a line like `MERCHANT SET shop title=x` (words without spaces): what a node sends to the
-/// directory.
+/// Why the product's parser refuses a line.
+public struct RefusedLine: Error {
+  public let text: String
+  public init(text: String) { self.text = text }
+}
+
+/// Reads a line of the protocol as a node does. Throws `RefusedLine`. What is given to `body` is valid within it.
+public func parsing<Result>(
+  _ line: String, in language: Language = .standard, _ body: (Request) throws -> Result
+) throws -> Result {
+  var parser = RequestParser(language)
+  var framing = Framing()
+  return try Array((line + "\r\n").utf8).withUnsafeBytes { bytes in
+    switch parser.next(bytes, &framing) {
+    case .request: return try body(parser.request)
+    case .refused(_, let message), .fatal(let message): throw RefusedLine(text: message)
+    case .incomplete, .empty: throw RefusedLine(text: "there is nothing on the line")
+    }
+  }
+}
+
+/// A request about entries, made of a line like `MERCHANT SET shop title=x`: what a node sends to the directory.
 public struct EntryLine {
-  public struct Refused: Error { public var text: String }
   public let operation: EntryRequest.Operation
   /// An encoded `EntryRequest`.
-  public private(set) var bytes: [UInt8] = []
-  private(set) var limit = 1_000
-  private(set) var after: [UInt8] = []
+  public let bytes: [UInt8]
+  private let limit: Int
+  private let after: [UInt8]
 
-  public init(_ line: String, kinds: [EntryKind] = EntryKind.all) throws {
-    let words = line.split(separator: " ").map(String.init)
-    guard words.count > 1, let kind = kinds.first(where: { $0.word == words[0] }),
-      let operation = EntryRequest.Operation.allCases.first(where: { "\($0)".uppercased() == words[1] })
-    else { throw Refused(text: "no such verb") }
-    self.operation = operation
-    var writer = EntryRequestWriter(kind, operation)
-    var buffer = ByteBuffer()
-    do {
-      for word in words.dropFirst(2) {
-        guard let equals = word.firstIndex(of: "=") else {
-          try Array(word.utf8).withUnsafeBytes { try writer.add($0) }
-          continue
-        }
-        let name = String(word[..<equals])
-        let value = Array(word[word.index(after: equals)...].utf8)
-        switch name {
-        case "limit": limit = Int(String(decoding: value, as: UTF8.self)) ?? 0
-        case "after": after = value
-        default: try Array(name.utf8).withUnsafeBytes { name in try value.withUnsafeBytes { try writer.add(name, $0) } }
-        }
-      }
-      _ = try writer.finish(into: &buffer)
-    } catch let refusal as EntryRequestWriter.Refusal {
-      throw Refused(text: EntryLine.text(refusal))
+  public init(_ line: String, in language: Language = .standard) throws {
+    self = try parsing(line, in: language) { request in
+      guard let entry = EntryLine(request) else { throw RefusedLine(text: "it is about no entry") }
+      return entry
     }
-    bytes = buffer.array
   }
-  private static func text(_ refusal: EntryRequestWriter.Refusal) -> String {
-    switch refusal {
-    case .unexpected: "unexpected"
-    case .unknownKey: "unknown key"
-    case .twice: "twice"
-    case .wrong(let name, _, let requirement): "\(name) must be \(requirement)"
-    case .missing(let name): "\(name) is missing"
-    }
+  /// Nil if a request is about no entry.
+  public init?(_ request: Request) {
+    guard let operation = EntryRequest.Operation.allCases.first(where: { $0.verb == request.verb }) else { return nil }
+    self.operation = operation
+    bytes = Array(request.positional(0)) + Array(request.positional(1))
+    limit = Int(request.number(.limit) ?? 1_000)
+    after = request.text(.after).map { Array($0) } ?? []
   }
 
   /// Carries out a `SET`. The delta for shards, if there is one; the reply is written if it was refused.
