@@ -94,6 +94,36 @@ import Testing
       try next(Self.group([0, 1, 3], version: 12), step: 1, expects: 10)
         == .done("west-1 → west-2, configuration 12, took 812 ms"))
   }
+  /// It may be exchanged as long as some leader may have read that it is to be: so the group has to drop it.
+  @Test func aNewcomerThatIsLostBeforeTheExchangeIsDropped() throws {
+    let lost = try Self.group(learners: [3], version: 10, silent: [3])
+    #expect(try next(lost, step: 1, expects: 10) == .run(step: 1, expects: 10), "it may come back")
+    #expect(try next(lost, step: 1, expects: 10, idle: ShardMove.patience) == .run(step: 2, expects: 10))
+    let draining = Self.topology([.up, .up, .up, .draining])
+    #expect(try next(lost, step: 1, expects: 10, in: draining) == .run(step: 2, expects: 10))
+    let near = try Self.group(learners: [3], version: 10)
+    #expect(try next(near, step: 1, expects: 10, in: draining) == .run(step: 1, expects: 10), "it completes")
+    #expect(try next(near, step: 2, expects: 10) == .run(step: 2, expects: 10), "there is no way back")
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    let record = Self.record(plan, step: 2, expects: 10)
+    #expect(plan.order(to: Self.shard, by: record) == ShardOrder(change: .drop(Self.nodes[3]), version: 10))
+    #expect(!plan.mayBeCancelled(record))
+    #expect(
+      try next(Self.group(version: 11), step: 2, expects: 10)
+        == .fail("west-2 was lost before it could take the place; nothing has changed"))
+    // A leader that had not read of it was quicker.
+    let joint = try Self.group([0, 1, 3], outgoing: [0, 1, 2], version: 11)
+    #expect(try next(joint, step: 2, expects: 10) == .run(step: 2, expects: 10))
+    guard case .done = try next(Self.group([0, 1, 3], version: 12), step: 2, expects: 10) else {
+      return #expect(Bool(false))
+    }
+    // Before the exchange a node that is drained or removed gets nothing.
+    for state in [NodeRecord.State.draining, .removed] {
+      #expect(
+        try next(near, expects: 9, in: Self.topology([.up, .up, .up, state]))
+          == .fail("node west-2 is \(state.word); nothing has changed"))
+    }
+  }
   @Test func aMoveIsPlannedAnewFromWhatThereIs() throws {
     // Another change came between: the step goes on from that version.
     #expect(try next(Self.group(version: 11), expects: 9) == .run(step: 0, expects: 11))
@@ -323,6 +353,9 @@ import Testing
     #expect(plan.next(view) == .run(step: 4), "it votes in the directory")
     view.topology.directoryVoters = [Self.nodes[0], Self.nodes[1], Self.nodes[3]]
     view.directoryVoters = view.topology.directoryVoters
+    view.incoming = [Self.nodes[2]: 40]
+    #expect(plan.next(view) == .wait("operation 40 still moves a replica to it"))
+    view.incoming = [:]
     guard case .done = plan.next(view) else { return #expect(Bool(false), "\(plan.next(view))") }
     plan.conclude(&view.topology)
     #expect(view.topology.node(Self.nodes[2])?.state == .removed)

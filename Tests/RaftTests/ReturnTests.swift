@@ -139,6 +139,65 @@ struct ReturnTests {
     #expect(try self.group(2, state, .empty, entries: entries).configuration == second)
   }
 
+  @Test func membersDoNotChangeAgainBeforeTheChangeIsCommitted() throws {
+    let first = Configuration(founders: [NodeID(1), NodeID(2)])
+    var group = try group(1, HardState(term: Term(1)), first)
+    group.campaign()
+    group.step(Message(.preVoteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    group.step(Message(.voteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2)))
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    func acknowledge(_ index: LogIndex) {
+      group.step(Message(.appendReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(2), index: index))
+    }
+    acknowledge(LogIndex(1))
+    func change(learners: [UInt64]) -> ProposalRefused? {
+      do throws(ProposalRefused) {
+        _ = try group.propose(
+          voters: [NodeID(1), NodeID(2)], learners: learners.map { NodeID($0) }, ifVersion: group.configuration.version)
+        return nil
+      } catch { return error }
+    }
+    #expect(change(learners: [3]) == nil)
+    #expect(change(learners: [3, 4]) == .changeInFlight)
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(change(learners: [3, 4]) == .changeInFlight, "its own copy alone does not commit it")
+    acknowledge(LogIndex(2))
+    #expect(group.configuration.version == 2 && change(learners: [3, 4]) == nil)
+  }
+
+  /// A candidate hears in the midst of its election that voters which it has asked were removed.
+  @Test func whoWasRemovedDoesNotElect() throws {
+    let five = Configuration(founders: (1...5).map { NodeID($0) })
+    let three = Array(five.voters[0..<3])
+    let changes = [
+      five, Configuration(voters: three, outgoing: five.voters, version: 2), Configuration(voters: three, version: 3),
+    ]
+    let entries = changes.enumerated().map { place, configuration in
+      LogEntry(
+        index: LogIndex(UInt64(place + 1)), term: Term(place == 0 ? 1 : 2), kind: .configuration,
+        payload: configuration.payload)
+    }
+    var group = try group(1, HardState(term: Term(2), commit: LogIndex(1)), .empty, entries: entries)
+    group.campaign()
+    for node in [2, 3] as [UInt64] {
+      group.step(Message(.preVoteReply, from: ReplicaID(node), to: ReplicaID(1), term: Term(3)))
+    }
+    group.persisted(group.takeReady().persist?.sequence ?? 0)
+    #expect(Set(group.takeReady().messages.map(\.to.node)) == Set((2...5).map { NodeID($0) }), "all five are asked")
+    group.step(
+      Message(
+        .voteReply, from: ReplicaID(2), to: ReplicaID(1), term: Term(3), commit: LogIndex(3), commitTerm: Term(2),
+        reject: true))
+    #expect(group.configuration == changes[2] && group.role == .candidate)
+    for node in [4, 5] as [UInt64] {
+      group.step(Message(.voteReply, from: ReplicaID(node), to: ReplicaID(1), term: Term(3)))
+    }
+    #expect(group.role == .candidate)
+    group.step(Message(.voteReply, from: ReplicaID(3), to: ReplicaID(1), term: Term(3)))
+    #expect(group.role == .leader)
+  }
+
   @Test func aChangeKeepsMembersWhoTheyAreAndTheOthersAreBornByIt() throws {
     var group = try group(1, HardState(term: Term(1)), voters(ReplicaID(1), version: 5))
     group.campaign()

@@ -62,6 +62,7 @@ INIT = "Sources/Cluster/Beginning/Beginning.swift"
 PLANS = "Sources/Cluster/Beginning/Beginning+Plans.swift"
 TURNS = "Sources/Cluster/Snapshots/SnapshotDesk+Turns.swift"
 LINKS = "Sources/Cluster/Peers/PeerLinks+Standing.swift"
+GROUPS = "Sources/Cluster/Operations/ShardDesk+Groups.swift"
 
 BUGS = [
     # Raft: elections
@@ -126,7 +127,28 @@ BUGS = [
     Bug("vote-for-earlier-born", "a vote for the member that a node was is one for the member that it is",
         [(ELECTION, "let isFree = vote == message.from ||", "let isFree = vote.node == message.from.node ||")],
         tests="RaftTests.ReturnTests"),
+    Bug("second-change-too-early", "members change again before it is committed how they changed last",
+        [(EVENTS, "guard !configuration.isJoint, !leadership.isChanging(committed: commitIndex) else { throw .changeInFlight }",
+          "guard !configuration.isJoint else { throw .changeInFlight }")]),
+    Bug("configuration-not-kept", "that a configuration is committed is not written as it comes into force",
+        [(DURABILITY, "    if index > written.commit { isCommitOwed = true }\n", "")],
+        tests="RaftTests.ReturnTests"),
+    Bug("removed-voter-counts", "voters that the group has removed go on counting",
+        [(TRACKER, "    members = configuration.members.map { replica in\n",
+          "    let gone = old.filter { $0.isVoter && !configuration.contains($0.id) }.map(\\.id)\n"
+          "    members = (configuration.members + gone).sorted().map { replica in\n"),
+         (TRACKER, "member.isIncoming = configuration.voters.contains(replica)",
+          "member.isIncoming = configuration.voters.contains(replica) || gone.contains(replica)")]),
     # Replicas that begin, and replicas that leave
+    Bug("voters-by-the-map", "a replica that begins takes the map's voters for its group's",
+        [(FOUNDING, "      configuration: nil, entries: [], machine: nil)\n    if shard == .directory",
+          "      configuration: membership.topology?.placement(of: shard).map {\n"
+          "        Configuration(voters: $0.voters.map { ReplicaID(node: $0, born: message.to.born) }, version: message.to.born)\n"
+          "      }, entries: [], machine: nil)\n    if shard == .directory")]),
+    Bug("removed-by-the-map", "a replica leaves because the map, which lags, does not name it",
+        [(GROUPS, "return replica.raft.isRemoved ||",
+          "if let voters = membership.topology?.placement(of: replica.shard)?.voters, !voters.contains(peers.id) { return true }\n"
+          "      return replica.raft.isRemoved ||")]),
     Bug("founding-over-what-was", "a founder that is told of the beginning again begins again, whatever its log has",
         [(FOUNDING, "if let left, founding.isKept(by: left) { return absent.keep(left) }", "_ = left")],
         tests="ClusterTests.ShardDeskTests"),

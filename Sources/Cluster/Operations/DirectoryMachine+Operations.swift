@@ -80,7 +80,7 @@ extension DirectoryMachine {
   private func tell(_ operation: Operation, _ reply: inout ReplyWriter) {
     let plan = operation.plan
     let steps = plan?.steps(in: topology) ?? []
-    let done = operation.state == .done ? steps.count : Int(operation.step)
+    let done = operation.state == .done ? steps.count : min(Int(operation.step), max(0, steps.count - 1))
     let hasTrouble = operation.state == .failed || operation.state == .waiting
     reply.record()
     reply.field(.op, Int64(bitPattern: operation.number))

@@ -109,6 +109,7 @@ struct NodeRemove: OperationPlan, Hashable {
     guard !left.isEmpty else {
       let isFree = !view.topology.directoryVoters.contains(node) && !view.directoryVoters.contains(node)
       guard isFree else { return .run(step: UInt32(shards.count)) }
+      if let move = view.incoming[node] { return .wait("operation \(move) still moves a replica to it") }
       return .done(
         "\(view.name(of: node)) is removed, \(shards.count) shards have gone, took \(max(0, view.age) / 1_000) ms; wipe its data"
           + " directory before the machine is used again")

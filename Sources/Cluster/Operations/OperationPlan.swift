@@ -54,6 +54,8 @@ struct ShardOrder: Hashable, Sendable {
     case learner(NodeID)
     /// One takes the other's place among the voters.
     case exchange(out: NodeID, in: NodeID)
+    /// A learner is to go.
+    case drop(NodeID)
   }
   /// Who is to lead it; nil: no matter.
   var leader: NodeID?
@@ -139,6 +141,8 @@ struct OperationView: Sendable {
   var reachable: Set<NodeID> = []
   /// By node: what it leads, as far as is known.
   var leads: [NodeID: [ShardID]] = [:]
+  /// By node: an operation that moves a replica there.
+  var incoming: [NodeID: UInt64] = [:]
   /// By shard: the operation that it belongs to.
   var holders: [ShardID: UInt64] = [:]
   /// Operations that this one has begun, in the order of their numbers.

@@ -37,6 +37,9 @@ extension ShardDesk {
     case .learner(let node):
       guard configuration.member(on: node) == nil else { return }
       learners.append(node)
+    case .drop(let node):
+      guard let place = learners.firstIndex(of: node) else { return }
+      learners.remove(at: place)
     case .exchange(let out, let incoming):
       let group = GroupReport(of: replica)
       guard out != peers.id, group.has(learner: incoming), group.isNear(incoming),

@@ -45,6 +45,7 @@ extension ShardDesk {
     var view = OperationView(record: directory.operations.open[0], topology: topology, now: now.wall)
     for operation in directory.operations.open {
       for shard in operation.holds { view.holders[shard] = operation.number }
+      if let move = operation.plan as? ShardMove { view.incoming[move.to] = operation.number }
     }
     for placement in topology.shards where leaders.isLed(placement.shard) {
       view.leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)

@@ -54,6 +54,9 @@ struct ShardMove: OperationPlan, Hashable {
   }
   private static let copying: UInt32 = 0
   private static let exchanging: UInt32 = 1
+  /// The newcomer is lost before it was exchanged: the group is to drop it, from the version that the exchange would go on
+  /// from. So one of the two happens, and not both.
+  private static let dropping: UInt32 = 2
 
   var holds: [ShardID] { [shard] }
 
@@ -85,13 +88,25 @@ struct ShardMove: OperationPlan, Hashable {
     if group.configuration.isJoint { return .run(step: view.record.step, expects: view.record.expects) }
     let version = group.configuration.version
     guard group.has(learner: to) else {
+      if view.record.step == ShardMove.dropping {
+        return .fail("\(view.name(of: to)) was lost before it could take the place; nothing has changed")
+      }
       if let reason = refusal(in: view.topology) { return .fail("\(reason); nothing has changed") }
       if view.idle >= ShardMove.patience {
         return .fail("\(view.name(of: to)) did not become a learner within 60 s; nothing has changed")
       }
       return .run(step: ShardMove.copying, expects: version)
     }
-    if view.record.step == ShardMove.exchanging { return .run(step: ShardMove.exchanging, expects: version) }
+    let isWanted = view.topology.node(to)?.state == .up
+    guard view.record.step == ShardMove.copying else {
+      let isLost = !group.isNear(to) && (!isWanted || view.idle >= ShardMove.patience)
+      return .run(step: isLost ? ShardMove.dropping : view.record.step, expects: version)
+    }
+    guard isWanted else {
+      return .fail(
+        "node \(view.name(of: to)) is \(view.topology.node(to)?.state.word ?? "not in the cluster"); nothing has changed"
+      )
+    }
     guard group.isNear(to) else { return copying(group, view) }
     let missing = group.missing(exchanging: from, for: to)
     guard missing.isEmpty else {
@@ -118,6 +133,7 @@ struct ShardMove: OperationPlan, Hashable {
   func order(to shard: ShardID, by record: Operation) -> ShardOrder {
     guard record.expects > 0 else { return ShardOrder() }
     if record.step == ShardMove.copying { return ShardOrder(change: .learner(to), version: record.expects) }
+    if record.step == ShardMove.dropping { return ShardOrder(change: .drop(to), version: record.expects) }
     return ShardOrder(leaving: from, change: .exchange(out: from, in: to), version: record.expects)
   }
   func mayBeCancelled(_ record: Operation) -> Bool { record.step == ShardMove.copying }

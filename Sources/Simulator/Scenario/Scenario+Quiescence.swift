@@ -21,6 +21,7 @@ extension Scenario {
     for number in impostors.realDisks.keys.sorted() { putBack(number) }
     // While a member is away its group has a copy less.
     if away == nil { chooseDownHosts() }
+    down.formUnion(resizing.removed)
     if plan.resizes { helpNewcomers() }
     for host in simulation.hosts {
       endFaults(at: host)
@@ -29,12 +30,14 @@ extension Scenario {
       }
     }
     clearPoisons()
+    if plan.resizes { undrainAll() }
     tell(-1, "quiescence begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
     for client in clients { client.quiesce() }
     askEveryShard()
     waitForAnswers()
     waitForReturn()
     checkOperations()
+    checkRemovals()
   }
 
   private func endFaults(at host: SimulatedHost) {

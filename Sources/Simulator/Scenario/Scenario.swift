@@ -39,6 +39,7 @@ public final class Scenario {
   var stopped: [Int: Int] = [:]
   /// Hosts that stay down in quiescence.
   var down: Set<Int> = []
+  var resizing = ResizingState()
 
   // What is looked at.
   /// The node of each host when the cluster was made.
@@ -158,6 +159,7 @@ public final class Scenario {
     // A sick disk excuses much, and not this.
     if text.contains("kind=SEMANTICS") { return fail("\(host.name) \(text)") }
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
+    if text.hasPrefix("dies:"), text.contains("was removed from the cluster") { return noteRemoval(of: host) }
     if impostors.realDisks[host.number] != nil { return }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.faultKinds.contains(.stallDisk) { return }

@@ -183,6 +183,9 @@ private final class Holder {
       ShardDeskTests.found(.directory, []), ShardDeskTests.found(PartWorld.one, ShardDeskTests.founding.entries),
     ])
     #expect(!holder.isRestored && holder.world.replicas.isEmpty)
+    // One that was born later begins with nothing, and may have voted since: it is what it was.
+    let newcomer = ShardDeskTests.found(.directory, [], HardState(term: Term(7), born: 4))
+    #expect(Holder(found: [newcomer]).isRestored)
   }
 
   @Test func aReplicaBeginsForAMessageThatIsMeantForIt() throws {
@@ -195,6 +198,7 @@ private final class Holder {
     #expect(holder.desk.startNewcomer(PartWorld.one, for: holder.message(born: 3)) == nil, "that one has left")
     let newcomer = try #require(holder.desk.startNewcomer(PartWorld.one, for: holder.message(born: 4)))
     #expect(newcomer.raft.id.born == 4 && newcomer.raft.lastIndex == LogIndex(0) && !newcomer.raft.isFenced)
+    #expect(newcomer.raft.configuration == .empty, "who belongs to its group only the group says, not the map")
   }
 
   @Test func aReplicaThatBeginsWhereVotesWereLostGivesNone() throws {
@@ -424,12 +428,13 @@ private final class Holder {
     try #require(GroupReport(of: replica).isNear(NodeID(3)))
     holder.beat()
     #expect(replica.raft.configuration == learning)
+    #expect(try expect(learning.version - 1, step: 2) == learning)
+    #expect(try expect(learning.version, step: 2).learners.isEmpty)
   }
 
   @Test func onlyALeaderThatKnowsSaysThatAReplicaIsNoMember() throws {
-    let holder = try Holder.leading()
-    let peer = try #require(holder.world.peers[NodeID(3)])
-    func answer(born: UInt64) throws -> Bool {
+    func answers(_ holder: Holder, born: UInt64) throws -> Bool {
+      let peer = try #require(holder.world.peers[NodeID(3)])
       peer.outbox.removeAll()
       var body = ByteBuffer()
       body.append(PartWorld.one.rawValue)
@@ -438,11 +443,32 @@ private final class Holder {
       try holder.desk.receive(.membershipAsked, &reader, of: peer)
       return !peer.outbox.isEmpty
     }
+    let holder = try Holder.leading()
     let version = try #require(holder.shard).raft.configuration.version
-    #expect(try answer(born: version))
-    #expect(try !answer(born: version + 1), "it may have been added since")
+    #expect(try answers(holder, born: version))
+    #expect(try !answers(holder, born: version + 1), "it may have been added since")
     holder.shard?.stepDown()
-    #expect(try !answer(born: version))
+    #expect(try !answers(holder, born: version))
+    // One that has just been elected may have a later configuration in its log that is in force.
+    let fresh = try Holder.leading(voters: [1, 2])
+    let replica = try #require(fresh.shard)
+    #expect(try !answers(fresh, born: 1))
+    replica.step(
+      Message(
+        .appendReply, from: ReplicaID(node: NodeID(2), born: 1), to: replica.raft.id, term: replica.raft.term,
+        index: replica.raft.lastIndex))
+    fresh.world.settle(replica)
+    #expect(try answers(fresh, born: 1))
+    // And one that is a member is told nothing.
+    let three = try Holder.leading(voters: [1, 2, 3])
+    let other = try #require(three.shard)
+    other.step(
+      Message(
+        .appendReply, from: ReplicaID(node: NodeID(2), born: 1), to: other.raft.id, term: other.raft.term,
+        index: other.raft.lastIndex))
+    three.world.settle(other)
+    try #require(other.raft.hasCommittedInOwnTerm)
+    #expect(try !answers(three, born: 1))
   }
 
   @Test func aReplicaLeavesForTheWordThatIsMeantForIt() throws {
@@ -461,6 +487,7 @@ private final class Holder {
     #expect(try !hear(born: 3, version: 9), "that was another")
     #expect(try !hear(born: 4, version: 3), "that is of before its birth")
     #expect(try hear(born: 4, version: 9))
+    #expect(try hear(born: 3, version: 9), "what comes late of another changes nothing")
   }
 
   // MARK: Entries at which the process died

@@ -9,6 +9,9 @@ public struct FaultTally {
   var repairedHosts = 0
   /// Operations by which leadership of a shard was moved.
   var leaderMoves = 0
+  /// Operations by which a replica moved, and by which a node was removed.
+  var moves = 0
+  var removals = 0
   /// Members that have left their group and come back.
   var returns = 0
 
@@ -18,7 +21,7 @@ public struct FaultTally {
   public static let names = FaultKind.allCases.map(\.name) + chances
   private static let chances = [
     "lostLink", "resent", "misdialled", "duplicated", "client", "clockDrift", "timerDrift", "repaired", "initFaults",
-    "impostor", "leaderMoves", "returns",
+    "impostor", "leaderMoves", "returns", "moves", "removals",
   ]
   /// `kill=3 power=1`: what has happened at all.
   public static func describe(_ counts: [Int]) -> String {
@@ -46,6 +49,7 @@ extension Scenario {
       network.lost, network.resent, network.misdialled, tally.duplicates, tally.clientFaults,
       plan.clocks.drift > 0 ? 1 : 0, plan.clocks.timerDrift > 0 ? 1 : 0, tally.repairedHosts,
       plan.hasInitFaults ? 1 : 0, impostors.count, tally.leaderMoves, tally.returns,
+      tally.moves, tally.removals,
     ]
     return FaultKind.allCases.map(count) + chances
   }

@@ -114,6 +114,8 @@ extension Scenario {
         if host.disk.isArmed { restart(number) }
         return
       }
+      // A node that was removed is started once more, now and then.
+      if resizing.removed.contains(number), !random.chance(300) { return }
       if plan.faultKinds.contains(.trap), random.chance(100) { host.build += 1 }
       // Now and then the power goes while it starts.
       if plan.faultKinds.contains(.tear), random.chance(300) { host.disk.cutPower(afterSteps: Int(random.below(40))) }

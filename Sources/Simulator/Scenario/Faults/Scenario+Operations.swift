@@ -34,33 +34,43 @@ extension Scenario {
     }
   }
 
-  /// In quiescence, once all requests are answered.
+  /// In quiescence, once all requests are answered. As long as they get on they are waited for, ten minutes at most.
   func checkOperations() {
     guard plan.movesLeaders || plan.resizes, !onlySafetyIsDue, failure == nil else { return }
-    let able = simulation.hosts.indices.filter { !down.contains($0) && !damage.hosts.contains($0) }
-    guard let host = able.first, let client = simulation.connect(to: host) else { return }
-    let end = simulation.now + Scenario.operationPatience
+    let last = simulation.now + 10 * Scenario.operationPatience
+    var end = simulation.now + Scenario.operationPatience
     var open: [String] = []
-    while failure == nil {
-      client.clear()
-      simulation.send("CLUSTER OP LIST\n", on: client)
-      simulation.run(for: 20_000_000) {
-        client.isClosed || client.lines.first.map { client.lineCount > (Int($0.dropFirst()) ?? 0) } ?? false
-      }
-      let lines = client.lines
-      open = lines.filter { $0.contains(" state=running ") || $0.contains(" state=waiting ") }
+    while failure == nil, simulation.now < min(end, last) {
+      guard let host = up.first, let lines = listOperations(at: host) else { return }
+      var now = lines.filter { $0.contains(" state=running ") || $0.contains(" state=waiting ") }
       // An upgrade waits for nodes that are away.
-      if able.count < simulation.hosts.count { open.removeAll { $0.contains(" kind=upgrade-finish ") } }
-      let isList = lines.first?.hasPrefix("*") == true
-      if isList, open.isEmpty {
-        let mute = lines.filter { $0.contains(" state=failed ") && $0.contains(" error=none ") }
-        if !mute.isEmpty { fail("operations failed without a reason: \(mute)") }
-        tally.leaderMoves = lines.count { $0.contains(" state=done ") }
-        return tell(host, "operations: \(lines.count - 1), of which \(tally.leaderMoves) done")
+      if up.count < simulation.hosts.count { now.removeAll { $0.contains(" kind=upgrade-finish ") } }
+      if lines.first?.hasPrefix("*") == true {
+        guard !now.isEmpty else { return noteOperations(lines, at: host) }
+        if now != open { end = simulation.now + Scenario.operationPatience }
+        open = now
+        giveUpImpossible(open, at: host)
       }
-      guard simulation.now < end else { break }
       simulation.run(for: 500_000)
     }
     fail("operations are not over in quiescence: \(open)")
+  }
+  private func listOperations(at host: Int) -> [String]? {
+    guard let client = simulation.connect(to: host) else { return nil }
+    defer { simulation.disconnect(client) }
+    simulation.send("CLUSTER OP LIST\n", on: client)
+    simulation.run(for: 20_000_000) {
+      client.isClosed || client.lines.first.map { client.lineCount > (Int($0.dropFirst()) ?? 0) } ?? false
+    }
+    return client.lines
+  }
+  private func noteOperations(_ lines: [String], at host: Int) {
+    let mute = lines.filter { $0.contains(" state=failed ") && $0.contains(" error=none ") }
+    if !mute.isEmpty { return fail("operations failed without a reason: \(mute)") }
+    let done = lines.filter { $0.contains(" state=done ") }
+    tally.removals = done.count { $0.contains(" kind=node-remove ") }
+    tally.moves = done.count { $0.contains(" kind=shard-move ") }
+    tally.leaderMoves = done.count { $0.contains(" kind=shard-leader ") }
+    tell(host, "operations: \(lines.count - 1), of which \(done.count) done")
   }
 }

@@ -2,7 +2,13 @@ import Base
 import Cluster
 import Storage
 
-/// An operator adds nodes, moves replicas between nodes, has all of them even, drains and undrains nodes while faults go on, and gives some
+/// What has come of nodes that were added and removed.
+struct ResizingState {
+  /// Hosts whose node the cluster has removed: it ends at each start.
+  var removed: Set<Int> = []
+}
+
+/// An operator adds nodes, moves replicas, has all of them even, drains, removes and replaces nodes while faults go on, and gives some
 /// of that up.
 extension Scenario {
   func scheduleResizing() {
@@ -17,15 +23,76 @@ extension Scenario {
   private func resize() {
     if simulation.hosts.count < plan.nodes + ScenarioPlan.spareNodes, random.chance(250) { return addNode() }
     let names = simulation.hosts.map(\.name)
-    let line =
-      switch random.below(12) {
-      case 0..<6: moveOfReplica()
-      case 6: "CLUSTER NODE DRAIN \(random.pick(names))"
-      case 7, 8: "CLUSTER NODE UNDRAIN \(random.pick(names))"
-      case 9, 10: "CLUSTER REBALANCE\(random.pick(["", " REPLICAS", " LEADERS"])) apply=yes"
-      default: "CLUSTER OP CANCEL \(1 + random.below(20))"
-      }
-    operate(line, on: Int(random.below(UInt64(names.count))))
+    let asked = Int(random.below(UInt64(names.count)))
+    switch random.below(14) {
+    case 0..<6: operate(moveOfReplica(), on: asked)
+    case 6: operate("CLUSTER NODE DRAIN \(random.pick(names))", on: asked)
+    case 7: operate("CLUSTER NODE UNDRAIN \(random.pick(names))", on: asked)
+    case 8, 9: operate("CLUSTER REBALANCE\(random.pick(["", " REPLICAS", " LEADERS"])) apply=yes", on: asked)
+    case 10: operate(removal(of: random.pick(names)), on: asked)
+    case 11: removeDead()
+    case 12: strikeWhoDrives()
+    default: operate("CLUSTER OP CANCEL \(1 + random.below(20))", on: asked)
+    }
+  }
+
+  private func removal(of name: String) -> String {
+    guard random.chance(400) else { return "CLUSTER NODE REMOVE \(name)" }
+    return "CLUSTER NODE REPLACE \(name) to=\(random.pick(simulation.hosts).name)"
+  }
+  /// A machine is lost, and its node is removed without it. Some time later it is there again.
+  private func removeDead() {
+    let lost = random.pick(simulation.hosts)
+    let asked = Int(random.below(UInt64(simulation.hosts.count)))
+    tell(lost.number, "*** is lost")
+    if random.chance(500) { simulation.killProcess(lost.number) } else { simulation.cutPower(lost.number) }
+    callInFaultPhase(after: 5_500_000) { [self] in
+      operate("\(removal(of: lost.name)) dead=yes", on: asked)
+      callInFaultPhase(after: random.below(8_000_000)) { [self] in restart(lost.number) }
+    }
+  }
+  /// Whoever drives operations dies, or whoever changes a group.
+  private func strikeWhoDrives() {
+    let shard = random.chance(500) ? ShardID.directory : ShardID(UInt32(1 + random.below(UInt64(plan.shards))))
+    let leaders = simulation.hosts.filter { host in
+      host.node?.view.replicas.contains { $0.shard == shard && $0.isLeader } ?? false
+    }
+    guard let host = leaders.first, impostors.realDisks[host.number] == nil else { return }
+    tell(host.number, "*** dies as the leader of shard \(shard.rawValue)")
+    if random.chance(500) { simulation.killProcess(host.number) } else { simulation.cutPower(host.number) }
+    restart(host.number)
+  }
+
+  /// A process has ended because its node was removed.
+  func noteRemoval(of host: SimulatedHost) {
+    resizing.removed.insert(host.number)
+    if !isFaultPhase { down.insert(host.number) }
+  }
+  /// In quiescence: whoever was removed has heard of it and ended, and nobody else has.
+  func checkRemovals() {
+    guard plan.resizes, failure == nil else { return }
+    let known = up.compactMap { simulation.hosts[$0].node?.view.topology }.max { $0.version < $1.version }
+    let gone = Set(simulation.hosts.indices.filter { known?.node(simulation.hosts[$0].nodeID)?.state == .removed })
+    simulation.run(for: 4 * patience) { [self] in gone == resizing.removed || failure != nil }
+    guard gone != resizing.removed, failure == nil else { return }
+    func names(_ hosts: Set<Int>) -> [String] { hosts.sorted().map { simulation.hosts[$0].name } }
+    fail("removed are \(names(gone)), and \(names(resizing.removed)) have ended so")
+  }
+  /// In quiescence: what was drained takes replicas again, so that what was begun has where to go.
+  func undrainAll() {
+    for host in simulation.hosts where !down.contains(host.number) {
+      operate("CLUSTER NODE UNDRAIN \(host.name)", on: anyHost(&random))
+    }
+  }
+  /// An operator gives up what has become impossible meanwhile.
+  func giveUpImpossible(_ open: [String], at host: Int) {
+    let reasons = [
+      "replicas need as many nodes", "has no place for replica", "and the regions allow", "is removed", "is a voter of",
+    ]
+    for line in open where line.contains(" state=waiting ") && line.contains("kind=node-remove") {
+      guard reasons.contains(where: line.contains), let number = line.field("op") else { continue }
+      operate("CLUSTER OP CANCEL \(number)", on: host)
+    }
   }
 
   /// Mostly of a voter to a node that is none, by what some node knows.
@@ -62,7 +129,8 @@ extension Scenario {
 
   /// An operator sees that a node has not joined, because those that it was told of are elsewhere, and tells it where.
   func helpNewcomers() {
-    for host in simulation.hosts[plan.nodes...] where host.node?.view.topology == nil {
+    for host in simulation.hosts[plan.nodes...] where !resizing.removed.contains(host.number) {
+      guard host.node?.view.topology == nil else { continue }
       host.configuration.join = addresses
       simulation.killProcess(host.number)
     }

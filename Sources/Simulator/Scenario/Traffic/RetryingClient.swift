@@ -124,7 +124,8 @@ final class RetryingClient {
     if let connection {
       send(lines, on: connection, wait)
     } else {
-      let host = host ?? scenario.anyHost(&random)
+      // The one that it is to ask may have been removed meanwhile.
+      let host = host.flatMap { scenario.down.contains($0) ? nil : $0 } ?? scenario.anyHost(&random)
       simulation.call(on: host, after: latency) { [self] in connect(to: host, lines, wait) }
     }
     if scenario.isFaultPhase, random.chance(scenario.plan.traffic.duplicatePerMille) { sendDuplicate(of: lines) }
