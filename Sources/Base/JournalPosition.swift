@@ -28,6 +28,11 @@
   }
   /// The beginning of the segment after this one.
   @inlinable public var nextSegment: JournalPosition { JournalPosition(rawValue: (rawValue >> 28 &+ 1) << 28) }
+  /// Bytes from an earlier position of the same journal to this one, if all segments between are full: at most so many.
+  public func distance(from earlier: JournalPosition, segmentBytes: UInt64) -> UInt64 {
+    guard earlier.isBefore(self) else { return 0 }
+    return UInt64(segment - earlier.segment) * segmentBytes + offset - min(offset, earlier.offset)
+  }
   public var description: String { "\(journal.rawValue)/\(segment)/\(offset)" }
   /// Whether both are in one journal, and this one comes first.
   @inlinable public func isBefore(_ other: JournalPosition) -> Bool {

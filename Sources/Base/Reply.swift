@@ -101,6 +101,11 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case compared = 98
   case semantics = 99
   case knows = 100
+  case config = 101
+  case lagEntries = 102
+  case lagSeconds = 103
+  case percent = 104
+  case match = 105
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -145,9 +150,10 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("more", .text), ("before", .transaction), ("warnings", .text),
     ("why", .text), ("at", .stamp), ("text", .text), ("op", .integer), ("target", .text), ("steps", .integer),
     ("step", .integer), ("done", .integer), ("current", .text), ("eta-seconds", .text), ("error", .text),
-    ("started", .stamp), ("by", .text), ("bytes", .integer), ("replicas-after", .integer), ("leaders-after", .integer),
+    ("started", .stamp), ("by", .text), ("bytes", .text), ("replicas-after", .integer), ("leaders-after", .integer),
     ("crosses", .text), ("spread", .text), ("leads", .text), ("ok", .text), ("compared", .integer),
-    ("semantics", .integer), ("knows", .text),
+    ("semantics", .integer), ("knows", .text), ("config", .integer), ("lag-entries", .integer),
+    ("lag-seconds", .text), ("percent", .integer), ("match", .integer),
   ]
 }
 

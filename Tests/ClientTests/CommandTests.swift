@@ -180,6 +180,19 @@ import Testing
     #expect(table.run(["top", "--interval", "0", "--to", cluster.addresses]) == 1)
   }
 
+  @Test func aBarIsOneLineOfTheTerminal() {
+    let facts = ["40 s left", "copy to west-2", "step 0 of 2", "1.2 GiB"]
+    #expect(
+      Progress.line("operation 7", percent: 43, facts, columns: 100)
+        == "operation 7 ████████░░░░░░░░░░░░ 43 % · 40 s left · copy to west-2 · step 0 of 2 · 1.2 GiB")
+    #expect(
+      Progress.line("operation 7", percent: 43, facts, columns: 62)
+        == "operation 7 ████████░░░░░░░░░░░░ 43 % · 40 s left · copy to …")
+    for columns in 20...90 {
+      let line = Progress.line("operation 7", percent: 100, facts, columns: columns)
+      #expect(DisplayWidth.of(line) < max(columns, 40), "\(columns)")
+    }
+  }
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -301,6 +314,7 @@ import Testing
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
       + PlacementCommands.all + CheckCommands.all + [TopCommand.command]
+      + NodeCommands.all
       + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }

@@ -27,34 +27,27 @@ import Testing
   }
   private static func group(
     _ voters: [Int] = [0, 1, 2], learners: [Int] = [], outgoing: [Int] = [], version: UInt64 = 9,
-    match: [Int: UInt64] = [:], lag: [Int: UInt64] = [:], silent: [Int] = [], damaged: [Int] = [], loading: [Int] = [],
-    probed: [Int] = []
+    match: [Int: UInt64] = [:], lag: [Int: UInt64] = [:], late: [Int: UInt64] = [:], silent: [Int] = [],
+    damaged: [Int] = [], loading: [Int] = [], probed: [Int] = [], copied: [Int: UInt64] = [:], bytes: UInt64 = 0
   ) throws -> GroupReport {
     func replicas(_ list: [Int]) -> [ReplicaID] { list.map { ReplicaID(node: nodes[$0], born: 1) } }
     let configuration = Configuration(
       voters: replicas(voters), outgoing: replicas(outgoing), learners: replicas(learners), version: version)
-    var buffer = ByteBuffer()
-    buffer.append(shard.rawValue)
-    buffer.append(UInt64(4))
-    configuration.encode(into: &buffer)
     // The first leads.
-    let others = configuration.members.filter { $0.node != nodes[0] }
-    buffer.append(varint: UInt64(others.count))
-    for member in others {
+    let members = configuration.members.filter { $0.node != nodes[0] }.map { member in
       let i = Int(member.node.rawValue) - 1
-      buffer.append(member.node.rawValue)
-      buffer.append(varint: match[i] ?? 0)
-      buffer.append(varint: lag[i] ?? 0)
-      buffer.append(
-        UInt8(
-          (silent.contains(i) ? 0 : 1) | (damaged.contains(i) ? 2 : 0) | (loading.contains(i) ? 4 : 0)
-            | (loading.contains(i) || probed.contains(i) ? 0 : 8)))
+      return GroupReport.MemberProgress(
+        node: member.node, match: LogIndex(match[i] ?? 0), lag: lag[i] ?? 0, lagTime: late[i] ?? 0,
+        isActive: !silent.contains(i), isDamaged: damaged.contains(i), isLoading: loading.contains(i),
+        isFollowing: !loading.contains(i) && !probed.contains(i),
+        copy: CopyProgress(copied: copied[i] ?? 0, bytes: copied[i] == nil ? 0 : 1_000))
     }
+    var report = GroupReport(shard: shard, term: Term(4), configuration: configuration, members: members)
+    report.bytes = bytes
+    var buffer = ByteBuffer()
+    report.encode(into: &buffer)
     var reader = ByteReader(buffer.bytes)
-    let report = try GroupReport(decoding: &reader)
-    var again = ByteBuffer()
-    report.encode(into: &again)
-    #expect(again.array == buffer.array)
+    #expect(try GroupReport(decoding: &reader) == report)
     return report
   }
   private static func record<Plan: OperationPlan>(_ plan: Plan, step: UInt32 = 0, expects: UInt64 = 0) -> Operation {
@@ -67,15 +60,25 @@ import Testing
 
   // MARK: A move
 
-  private func next(
-    _ group: GroupReport?, step: UInt32 = 0, expects: UInt64 = 0, idle: UInt64 = 0, in topology: Topology = topology()
-  ) throws -> OperationAction {
-    // West's second node takes the place of its first.
+  /// West's second node takes the place of its first.
+  private func view(
+    _ group: GroupReport?, step: UInt32 = 0, expects: UInt64 = 0, idle: UInt64 = 0,
+    near: UInt64 = ShardMove.nearTime, in topology: Topology = topology()
+  ) -> OperationView {
     let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
     var view = OperationView(
       record: Self.record(plan, step: step, expects: expects), topology: topology, now: Stamp(microseconds: 1_812_000))
     view.shards[Self.shard] = .init(leader: Self.nodes[0], term: Term(4), isServed: true, group: group)
     view.idle = idle
+    view.near = [Self.nodes[3]: near]
+    if let group { view.groups.note(group) }
+    return view
+  }
+  private func next(
+    _ group: GroupReport?, step: UInt32 = 0, expects: UInt64 = 0, idle: UInt64 = 0,
+    near: UInt64 = ShardMove.nearTime, in topology: Topology = topology()
+  ) throws -> OperationAction {
+    let view = view(group, step: step, expects: expects, idle: idle, near: near, in: topology)
     return try #require(view.record.plan).next(view)
   }
 
@@ -87,7 +90,13 @@ import Testing
     #expect(try next(Self.group(learners: [3], version: 10, silent: [3]), expects: 9) == .run(step: 0, expects: 9))
     #expect(try next(Self.group(learners: [3], version: 10, probed: [3]), expects: 9) == .run(step: 0, expects: 9))
     #expect(try next(Self.group(learners: [3], version: 10, damaged: [3]), expects: 9) == .run(step: 0, expects: 9))
-    #expect(try next(Self.group(learners: [3], version: 10, lag: [3: 1_000]), expects: 9) == .run(step: 1, expects: 10))
+    #expect(
+      try next(Self.group(learners: [3], version: 10, late: [3: 1_000_001]), expects: 9) == .run(step: 0, expects: 9),
+      "a few entries, and these are old")
+    let near = try Self.group(learners: [3], version: 10, lag: [3: 1_000], late: [3: 1_000_000])
+    #expect(
+      try next(near, expects: 9, near: ShardMove.nearTime - 1) == .run(step: 0, expects: 9), "not for long enough")
+    #expect(try next(near, expects: 9) == .run(step: 1, expects: 10))
     let joint = try Self.group([0, 1, 3], outgoing: [0, 1, 2], version: 11)
     #expect(try next(joint, step: 1, expects: 10) == .run(step: 1, expects: 10))
     #expect(
@@ -204,6 +213,76 @@ import Testing
     #expect(reports.report(of: Self.shard, now: 6_000 + GroupReports.limit) == nil)
     reports.keep([])
     #expect(reports.report(of: Self.shard, now: 6_000) == nil && idle(at: 6_500) == 0)
+  }
+  @Test func aLearnerIsNearAsLongAsEachReportSaysSo() throws {
+    var reports = GroupReports()
+    func note(at now: UInt64, lag: UInt64) throws {
+      reports.note(try Self.group(learners: [3], version: 10, lag: [3: lag]), now: now)
+    }
+    func near(at now: UInt64) -> UInt64? { reports.near(of: Self.shard, now: now)[Self.nodes[3]] }
+    try note(at: 1_000, lag: 1_001)
+    #expect(near(at: 1_500) == nil)
+    try note(at: 2_000, lag: 1_000)
+    try note(at: 3_000, lag: 7)
+    #expect(near(at: 3_500) == 1_500)
+    try note(at: 4_000, lag: 1_001)
+    try note(at: 5_000, lag: 7)
+    #expect(near(at: 5_500) == 500, "there was a break")
+    // Nobody has told of it for a while.
+    try note(at: 5_000 + GroupReports.limit, lag: 7)
+    #expect(near(at: 5_500 + GroupReports.limit) == 500)
+    #expect(reports.idle(of: Self.shard, now: 5_500 + GroupReports.limit) == 500)
+  }
+  @Test func howFarAMoveIs() throws {
+    func progress(_ group: GroupReport?, step: UInt32 = 0, near: UInt64 = 0) -> (share: Double, bytes: UInt64) {
+      let view = view(group, step: step, near: near)
+      return ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3]).progress(view)
+    }
+    #expect(progress(nil) == (0, 0))
+    #expect(try progress(Self.group(bytes: 700)) == (0, 700))
+    let half = try Self.group(learners: [3], version: 10, loading: [3], copied: [3: 500], bytes: 700)
+    #expect(progress(half) == (0.4, 1_000), "the file and the journal that are sent may be more")
+    #expect(try progress(Self.group(learners: [3], version: 10, lag: [3: 5_000])).share == 0.8)
+    #expect(try progress(Self.group(learners: [3], version: 10)).share == 0.9)
+    #expect(try progress(Self.group(learners: [3], version: 10), step: 1).share == 0.98)
+    #expect(OperationProgress(share: 0.4, bytes: 1, age: 8_000_000).left == 12)
+    #expect(OperationProgress(share: 0.01, bytes: 1, age: 8_000_000).left == nil)
+  }
+  @Test func aNodeNeedsRoomForWhatItIsGiven() throws {
+    var view = try view(Self.group(bytes: 1_000_000_000), near: 0)
+    view.room[Self.nodes[3]] = 1_199_999_999
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    #expect(
+      plan.next(view)
+        == .fail(
+          "node west-2 has 1199 MB of disk free, and shard 3 needs 1200 MB: state and journal, and a fifth more; nothing has"
+            + " changed"))
+    view.room[Self.nodes[3]] = 1_200_000_000
+    #expect(plan.next(view) == .run(step: 0, expects: 9))
+  }
+  @Test func allNodesAreToldWhatHasChangedAndAllOnANewLink() throws {
+    var told = ToldGroups()
+    let (quiet, busy) = (try Self.group(), try Self.group(version: 10))
+    var other = quiet
+    other.shard = ShardID(4)
+    let peer = Self.nodes[1]
+    #expect(told.isDue(now: 5))
+    #expect(told.tell([quiet, other], to: [(peer, LinkID(1))], now: 5) == [[quiet, other]])
+    #expect(!told.isDue(now: 5 + ToldGroups.interval - 1) && told.isDue(now: 5 + ToldGroups.interval))
+    #expect(told.tell([busy, other], to: [(peer, LinkID(1))], now: 6) == [[busy]])
+    #expect(
+      told.tell([busy, other], to: [(peer, LinkID(2)), (Self.nodes[2], LinkID(3))], now: 7) == [
+        [busy, other], [busy, other],
+      ])
+    // What was led meanwhile by another is told again.
+    #expect(told.tell([busy], to: [(peer, LinkID(2))], now: 8) == [[]])
+    #expect(told.tell([busy, other], to: [(peer, LinkID(2))], now: 9) == [[other]])
+    var table = GroupTable()
+    table.note(busy)
+    var older = quiet
+    older.term = Term(3)
+    table.note(older)
+    #expect(table[Self.shard] == busy)
   }
   @Test func aDeposedLeadersReportDoesNotCount() throws {
     var reports = GroupReports()
@@ -332,11 +411,14 @@ import Testing
     view.directoryVoters = topology.directoryVoters
     func move(_ shard: UInt32) -> ShardMove { ShardMove(shard: ShardID(shard), from: Self.nodes[2], to: Self.nodes[3]) }
     #expect(plan.next(view) == .begin(OperationChild(move(1)), step: 0), "to the other node of the region")
+    #expect(plan.progress(view).share == 0)
     var child = Self.record(move(1))
     child.by = view.record.name
     view.children = [child]
     view.holders = [ShardID(1): child.number]
     #expect(plan.next(view) == .begin(OperationChild(move(2)), step: 0))
+    view.progress = [child.number: OperationProgress(share: 0.5, bytes: 0, age: 0)]
+    #expect(plan.progress(view).share == 0.98 * 0.5 / 4, "a half of one of four")
     // No more at once than may be.
     view.children = Array(repeating: child, count: NodeRemove.moves)
     #expect(plan.next(view) == .run(step: 0))

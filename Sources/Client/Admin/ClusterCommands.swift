@@ -67,13 +67,31 @@ enum ClusterCommands {
 
   static let shards = Command(
     "shards", aliases: ["cluster shards"],
-    summary: "the shards: slots, leader and its region, voters, term, commit, applied",
-    notes: "lag: entries that the node asked has yet to apply.",
+    summary: "the shards: slots, leader, voters, lag, size; of one of them each member too", words: "[S]",
+    wordCount: 0...1,
+    notes:
+      "lag: entries that the member furthest behind has yet to get; bytes: what a copy of state and journal takes.",
     body: { invocation throws(ClientError) in
-      let records = try invocation.target.askRecords("CLUSTER SHARDS").map(completed)
+      var line = "CLUSTER SHARDS"
+      if let word = invocation.flags.words.first {
+        guard let shard = Int(word), (0...65_535).contains(shard) else {
+          throw .usage("which shard: a number is wanted (tally shards)")
+        }
+        line += " shard=\(shard)"
+      }
+      let records = try invocation.target.askRecords(line).map(completed)
+      let (shards, members) = (records.filter { $0["shard"] != nil }, records.filter { $0["shard"] == nil })
       var page = Page()
-      let columns = ["shard", "slots", "leader", "region", "voters", "term", "commit", "lag_entries"]
-      page.table(Table(records, columns: invocation.flags.has("wide") ? nil : columns))
+      let columns = ["shard", "slots", "leader", "region", "state", "voters", "learners", "lag-entries", "bytes"]
+      page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
+      guard !members.isEmpty else { return CommandResult(json: JSON(records), page: page) }
+      page.line()
+      page.table(
+        Table(
+          members,
+          columns: ["node", "state", "match", "lag-entries", "lag-seconds", "percent"].filter { key in
+            members.contains { $0[key] != nil }
+          }))
       return CommandResult(json: JSON(records), page: page)
     })
 
@@ -82,10 +100,6 @@ enum ClusterCommands {
     var fields = shard.fields.map { ($0.key, $0.value) }
     let slots = (shard["slots"] ?? "").split(separator: "-").compactMap { Int64($0) }
     if slots.count == 2 { fields += [("first", "\(slots[0])"), ("end", "\(slots[1] + 1)")] }
-    if let commit = shard.integer("commit"), let applied = shard.integer("applied") {
-      fields.append(("lag_entries", "\(max(0, commit - applied))"))
-    }
-    if let leader = shard["leader"] { fields.append(("state", leader == "none" ? "leaderless" : "led")) }
     return Record(fields)
   }
 

@@ -11,11 +11,11 @@ enum OperationCommands {
     body: { invocation throws(ClientError) in
       let records = try invocation.target.askRecords("CLUSTER OP LIST")
       var page = Page()
-      let columns = ["op", "kind", "target", "state", "started", "by", "current", "error", "detail"]
+      let columns = ["op", "kind", "target", "state", "percent", "started", "by", "current", "error", "detail"]
       if records.isEmpty {
         page.line("no operations")
       } else {
-        page.table(Table(records, columns: invocation.flags.has("wide") ? nil : Array(columns.prefix(6))))
+        page.table(Table(records, columns: invocation.flags.has("wide") ? nil : Array(columns.prefix(7))))
       }
       return CommandResult(json: JSON(records), page: page)
     })
@@ -91,23 +91,30 @@ enum OperationCommands {
     guard let number = first["op"] else { throw .malformedReply("an operation without a number") }
     let seconds = try invocation.flags.number("timeout", or: 30, in: 0.1...86_400)
     let end = Clock.monotonicNanoseconds() + UInt64(seconds * 1e9)
-    let progress = Progress("operation \(number)", total: Int(first.integer("steps") ?? 0), isQuiet: invocation.isJSON)
+    let progress = Progress("operation \(number)", total: 100, isQuiet: invocation.isJSON)
     var record = first
     while ["waiting", "running"].contains(record["state"]) {
       guard Clock.monotonicNanoseconds() < end else {
         throw .timedOut("operation \(number) is \(record["state"] ?? "under way"); it goes on: tally op wait \(number)")
       }
-      progress.update(Int(record.integer("done") ?? 0), note: note(of: record))
+      progress.update(percent: Int(record.integer("percent") ?? 0), facts(of: record))
       pause(milliseconds: 100)
       // It outlives any node that is asked.
       if let newer = try? invocation.target.askRecords("CLUSTER OP SHOW \(number)").first { record = newer }
     }
-    progress.finish(Int(record.integer("done") ?? 0), note: note(of: record))
+    progress.finish(percent: Int(record.integer("percent") ?? 0), facts(of: record))
     return result(of: record)
   }
-  private static func note(of record: Record) -> String {
+  /// What stands behind an operation's bar.
+  private static func facts(of record: Record) -> [String] {
     let error = record["error"] ?? "none"
-    return error == "none" ? record["current"] ?? "" : error
+    let left = record.integer("eta-seconds").flatMap { $0 > 0 ? "\(Format.age($0 * 1000)) left" : nil }
+    let step = "\(record["done"] ?? "?") of \(record["steps"] ?? "?")"
+    let current = record["current"].flatMap { $0 == "none" ? nil : $0 } ?? ""
+    return [left ?? "", error == "none" ? current : error, "step \(step)", size(of: record) ?? ""]
+  }
+  private static func size(of record: Record) -> String? {
+    record.integer("bytes").flatMap { $0 > 0 ? Format.bytes($0) : nil }
   }
 
   private static func result(of record: Record) -> CommandResult {
@@ -117,6 +124,10 @@ enum OperationCommands {
     page.line(
       Styled("operation \(record["op"] ?? "?") \(state)", tone),
       Styled(" · \(record["kind"] ?? "?") · \(record["target"] ?? "?")"))
+    if ["waiting", "running"].contains(state), let percent = record["percent"] {
+      let left = record.integer("eta-seconds").map { " · some \(Format.age($0 * 1000)) left" } ?? ""
+      page.line(Styled("  \(percent) %\(left)\(size(of: record).map { " · \($0)" } ?? "")"))
+    }
     for key in ["current", "error", "detail"] {
       if let text = record[key], text != "none" { page.line(Styled("  \(text)", key == "error" ? .bad : .plain)) }
     }

@@ -6,6 +6,13 @@ public enum Console {
   public static var isErrorTerminal: Bool { isatty(2) == 1 }
   public static var isInputTerminal: Bool { isatty(0) == 1 }
 
+  /// How wide the terminal behind standard error is.
+  public static var errorColumns: Int {
+    var size = winsize()
+    guard ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
   /// Writes a line to standard output.
   public static func print(_ text: String) { write(text + "\n", to: 1) }
   /// Writes a line to standard error.

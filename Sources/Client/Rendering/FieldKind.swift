@@ -3,6 +3,8 @@ enum FieldKind: Sendable {
   /// Words and names, however much they look like numbers. `none` is null in JSON.
   case text
   case count
+  /// With a fraction.
+  case number
   case bytes
   /// `yes` or `no`.
   case flag
@@ -18,15 +20,15 @@ enum FieldKind: Sendable {
     "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
     "balance": .count, "balanced": .flag, "by": .text, "bytes": .bytes, "busy_permille": .count,
     "commit_us": .count, "commits_s": .count, "requests_s": .count, "card": .text, "cards": .list, "cluster": .text,
-    "commit": .count, "compared": .count, "crosses": .flag, "current": .text,
+    "commit": .count, "compared": .count, "config": .count, "crosses": .flag, "current": .text,
     "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "done": .count, "effective": .moment,
     "end": .count, "error": .text, "eta_seconds": .count,
     "expires": .moment, "first": .count, "from": .text, "healthy": .flag, "id": .text, "index": .count,
-    "intransit": .count, "knows": .count, "lag_entries": .count, "leader": .text, "leaders": .count,
+    "intransit": .count, "knows": .count, "lag_entries": .count, "lag_seconds": .number, "leader": .text, "leaders": .count,
     "leaders_after": .count,
     "learners": .list, "log": .bytes,
-    "log_pinned": .bytes, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
-    "nodes": .count, "of": .text, "ok": .flag, "op": .count, "program": .text, "region": .text, "replicas": .count,
+    "log_pinned": .bytes, "match": .count, "member": .text, "members": .count, "merchant": .text, "name": .text, "node": .text,
+    "nodes": .count, "of": .text, "ok": .flag, "op": .count, "percent": .count, "program": .text, "region": .text, "replicas": .count,
     "replicas_after": .count, "request": .text,
     "semantics": .count, "shard": .count, "shards": .count, "since": .moment, "slots": .text, "started": .moment,
     "state": .text,
@@ -60,6 +62,7 @@ enum FieldKind: Sendable {
     case .count, .bytes, .moment:
       if value == "unknown" || value == "none" { return .null }
       return Int64(value).map { .integer($0) } ?? .text(value)
+    case .number: return value == "unknown" ? .null : Double(value).map { .number($0) } ?? .text(value)
     case .list: return value == "unknown" ? .null : .array(items(value, ",").map { .text($0) })
     case .sentences: return .array(items(value, ";").map { .text($0) })
     case nil:
@@ -83,7 +86,7 @@ enum FieldKind: Sendable {
     case .count: return Styled(Int64(value).map { Format.grouped($0) } ?? value)
     case .moment: return Styled(dated(key, value))
     case .flag: return Styled(value, value == "no" ? .bad : .plain)
-    case .text, .list, .sentences, nil: return Styled(value, tone(key, value)).marked
+    case .text, .number, .list, .sentences, nil: return Styled(value, tone(key, value)).marked
     }
   }
 
@@ -95,7 +98,9 @@ enum FieldKind: Sendable {
 
   private static func tone(_ key: String, _ value: String) -> Tone {
     switch normal(key) {
-    case "state": ["up", "active"].contains(value) ? .plain : value == "down" ? .bad : .warning
+    case "state":
+      ["up", "active", "led", "leader", "voter"].contains(value)
+        ? .plain : ["down", "leaderless", "silent", "damaged"].contains(value) ? .bad : .warning
     case "leader": value == "none" ? .bad : .plain
     case "alarms": value == "none" ? .faint : .bad
     case "warnings": value == "none" ? .faint : .warning

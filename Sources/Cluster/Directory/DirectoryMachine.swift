@@ -31,6 +31,8 @@ final class DirectoryMachine: Machine {
   /// Changes of entries that carried a request id.
   private(set) var requests: ChangeRequests
   var operations = OperationTable()
+  /// By operation under way: how far it is, as the leader that drives it sees it. No state: it is told, and never logged.
+  var progress: [UInt64: OperationProgress] = [:]
   private(set) var lastStamp = Stamp.zero
   private(set) var lastIndex = LogIndex(0)
   private(set) var semantics = Semantics.first

@@ -10,7 +10,7 @@ extension ShardDesk {
     let configuration = replica.raft.configuration
     let voters = configuration.voters.map(\.node)
     if voters != topology.directoryVoters { return tellVoters(voters, replica) }
-    let group = GroupReport(of: replica)
+    let group = report(of: replica, nil)
     let leaving = Set(directory?.operations.open.compactMap { ($0.plan as? NodeRemove)?.node } ?? [])
     let isAnyoneSilent = topology.nodes.contains {
       $0.state != .removed && !leaving.contains($0.id) && !peers.isUp($0.id, now: now)

@@ -96,7 +96,7 @@ public final class Node: NodeCore {
     health.beat()
     links.advance()
     carryOver()
-    shards.proposeDue(requests)
+    shards.proposeDue(requests, snapshots.sender)
     for replica in shards.removed { retire(replica) }
   }
 

@@ -90,7 +90,10 @@ extension DirectoryMachine {
     reply.field(.steps, Int64(steps.count))
     reply.field(.done, Int64(done))
     reply.field(.current, operation.state.isOver || done >= steps.count ? "none" : steps[done])
-    reply.field(.etaSeconds, "unknown")
+    let progress = operation.state.isOver ? nil : progress[operation.number]
+    reply.field(.percent, Int64(operation.state == .done ? 100 : progress?.percent ?? done * 100 / max(1, steps.count)))
+    reply.field(.bytes, progress.map { "\($0.bytes)" } ?? "unknown")
+    reply.field(.etaSeconds, operation.state.isOver ? "0" : progress?.left.map { "\($0)" } ?? "unknown")
     reply.field(.error, hasTrouble ? operation.text : "none")
     reply.field(.started, operation.started)
     reply.field(.by, operation.by)

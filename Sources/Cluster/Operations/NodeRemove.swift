@@ -131,6 +131,19 @@ struct NodeRemove: OperationPlan, Hashable {
     return .run(step: done)
   }
 
+  /// By the bytes of its shards, where they are known.
+  func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
+    func weight(_ shard: ShardID) -> Double { Double(1 + (view.groups[shard]?.bytes ?? 0)) }
+    let all = shards.reduce(0) { $0 + weight($1) }
+    let left = Set(view.topology.shards.filter { $0.voters.contains(node) }.map(\.shard))
+    var done = shards.filter { !left.contains($0) }.reduce(0) { $0 + weight($1) }
+    for child in view.children where !child.state.isOver {
+      for shard in child.holds { done += weight(shard) * (view.progress[child.number]?.share ?? 0) }
+    }
+    // Leaving the directory is what is left in the end.
+    return (all > 0 ? 0.98 * done / all : 0, view.groups.bytes(of: shards))
+  }
+
   func conclude(_ topology: inout Topology) {
     guard let place = topology.nodes.firstIndex(where: { $0.id == node }) else { return }
     topology.nodes[place].state = .removed
@@ -149,18 +162,33 @@ extension RequestDesk {
       case .failure(let refused): return answerError(owner, refused.code, refused.text)
       }
     }
-    if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead) {
+    let moves = (try? plan.moves(in: topology)) ?? []
+    if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead) ?? shortage(of: moves) {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {
-      let moves = (try? plan.moves(in: topology)) ?? []
       return answerPlan(
         owner,
         moves.map {
-          PlanStep(shard: $0.shard, from: topology.name(of: node), to: topology.name(of: $0.to ?? .none))
+          PlanStep(
+            shard: $0.shard, from: topology.name(of: node), to: topology.name(of: $0.to ?? .none),
+            bytes: peers.groups[$0.shard]?.bytes)
         })
     }
     begin(plan, owner)
+  }
+  private func shortage(of moves: [ReplicaMove]) -> String? {
+    let byNode = Dictionary(grouping: moves) { $0.to ?? .none }
+    for (node, moves) in byNode.sorted(by: { $0.key < $1.key }) {
+      if let reason = shortage(of: node, for: moves.map(\.shard)) { return reason }
+    }
+    return nil
+  }
+  /// Why a node has no room for copies of shards, as far as is known; nil: it has.
+  func shortage(of node: NodeID, for shards: [ShardID]) -> String? {
+    guard let room = peers[node]?.condition.disk.figures?.free else { return nil }
+    return ShardMove.shortage(
+      of: peers.name(of: node, membership), room: room, for: shards, bytes: peers.groups.bytes(of: shards))
   }
   /// One that answers is not dead; one that does not is not asked to go.
   private func refusal(ofLife node: NodeID, isDead: Bool) -> String? {
@@ -191,6 +219,6 @@ extension RequestDesk {
   func leads(of node: NodeID) -> [PlanStep] {
     let name = peers.name(of: node, membership)
     return (membership.topology?.shards ?? []).filter { isLed($0.shard) && edge.leader(of: $0.shard).node == node }
-      .map { PlanStep(shard: $0.shard, from: name, to: "another") }
+      .map { PlanStep(shard: $0.shard, from: name, to: "another", bytes: 0) }
   }
 }

@@ -45,6 +45,25 @@ protocol OperationPlan: Sendable {
   func order(to shard: ShardID, by record: Operation) -> ShardOrder
   /// Whether it can still be given up; else it completes.
   func mayBeCancelled(_ record: Operation) -> Bool
+  /// How much of it is done, from 0 to 1, and how many bytes it copies in all.
+  func progress(_ view: OperationView) -> (share: Double, bytes: UInt64)
+}
+
+/// How far an operation is, as the leader that drives it sees it. It is told, and never logged.
+struct OperationProgress: Hashable, Sendable {
+  /// From 0 to 1.
+  var share: Double
+  /// What it copies in all.
+  var bytes: UInt64
+  /// Time left, as far as can be said (s).
+  var left: Int?
+
+  /// What is left takes as long as what is done, in proportion.
+  init(share: Double, bytes: UInt64, age: Int64) {
+    (self.share, self.bytes) = (share, bytes)
+    if share >= 0.02, age >= 1_000_000 { left = Int((Double(age) / 1e6 * (1 - share) / share).rounded(.up)) }
+  }
+  var percent: Int { Int(share * 100) }
 }
 
 /// What an operation under way wants of a shard's leader, which reads it from the record.
@@ -69,6 +88,9 @@ struct ShardOrder: Hashable, Sendable {
 extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
   static var isAlone: Bool { false }
+  func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
+    (Double(view.record.step) / Double(max(1, steps(in: view.topology).count)), 0)
+  }
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   var heldNode: NodeID? { nil }
@@ -155,6 +177,14 @@ struct OperationView: Sendable {
   var directoryVoters: [NodeID] = []
   /// For how long no learner was seen to get on (µs); 0 where this leader has not watched it yet.
   var idle: UInt64 = 0
+  /// By learner: for how long it has been near (µs), on end.
+  var near: [NodeID: UInt64] = [:]
+  /// What leaders have told of all groups, held by an operation or not.
+  var groups = GroupTable()
+  /// By node: bytes that may still be written there, as far as is known.
+  var room: [NodeID: UInt64] = [:]
+  /// By operation under way: how far it was a heartbeat ago.
+  var progress: [UInt64: OperationProgress] = [:]
 
   /// For how long it has been under way (µs).
   var age: Int64 { now.microseconds - record.started.microseconds }

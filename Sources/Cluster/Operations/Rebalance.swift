@@ -208,7 +208,7 @@ extension RequestDesk {
         reply.field(.kind, step.isLeader ? "leader" : "replica")
         reply.field(.from, topology.name(of: step.from))
         reply.field(.to, topology.name(of: step.to))
-        reply.field(.bytes, Int64(clamping: step.bytes))
+        reply.field(.bytes, "\(step.bytes)")
         reply.field(.crosses, step.isBetweenRegions ? "yes" : "no")
       }
     }

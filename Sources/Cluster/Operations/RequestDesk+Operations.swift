@@ -99,6 +99,8 @@ extension RequestDesk {
     var shard: ShardID
     var from: String
     var to: String
+    /// What is copied; nil: not known yet.
+    var bytes: UInt64?
   }
   func answerPlan(_ owner: EdgeItem.Owner, _ steps: [PlanStep]) {
     answer(owner) { reply in
@@ -109,6 +111,7 @@ extension RequestDesk {
         reply.field(.shard, Int64(step.shard.rawValue))
         reply.field(.from, step.from)
         reply.field(.to, step.to)
+        reply.field(.bytes, step.bytes.map { "\($0)" } ?? "unknown")
       }
     }
   }

@@ -9,7 +9,7 @@ extension ShardDesk {
   private static let memberPatience: UInt64 = 10_000_000
 
   /// With each heartbeat.
-  func driveGroups(_ leaders: some KnowsLeaders) {
+  func driveGroups(_ leaders: some KnowsLeaders, _ copies: SnapshotSender?) {
     guard let directory else { return }
     let orders = directory.operations.orders
     for replica in replicas where replica.shard != .directory && replica.quarantined == nil {
@@ -25,7 +25,7 @@ extension ShardDesk {
         dropIdleLearners(replica)
       }
     }
-    for replica in replicas where replica.isLeader && orders[replica.shard] != nil { report(replica, leaders) }
+    tellOfGroups(orders, leaders, copies)
   }
 
   private func change(_ replica: Replica, by order: ShardOrder) {
@@ -41,7 +41,7 @@ extension ShardDesk {
       guard let place = learners.firstIndex(of: node) else { return }
       learners.remove(at: place)
     case .exchange(let out, let incoming):
-      let group = GroupReport(of: replica)
+      let group = report(of: replica, nil)
       guard out != peers.id, group.has(learner: incoming), group.isNear(incoming),
         group.missing(exchanging: out, for: incoming).isEmpty
       else { return }
@@ -69,20 +69,49 @@ extension ShardDesk {
     propose(configuration.voters.map(\.node), [], of: replica)
   }
 
-  /// The directory's leader hears how the group does.
-  private func report(_ replica: Replica, _ leaders: some KnowsLeaders) {
-    let report = GroupReport(of: replica)
-    let node = leaders.leader(of: .directory).node
-    if node == peers.id { return groups.note(report, now: now.monotonic) }
-    guard let peer = peers[node], peer.outgoing != nil else { return }
-    peer.say(.group) { report.encode(into: &$0) }
+  /// The directory's leader hears how the groups do that operations hold; all nodes, now and then, how all do.
+  private func tellOfGroups(
+    _ orders: [ShardID: ShardOrder], _ leaders: some KnowsLeaders, _ copies: SnapshotSender?
+  ) {
+    let isDue = toldGroups.isDue(now: now.monotonic)
+    let driver = leaders.leader(of: .directory).node
+    var led: [GroupReport] = []
+    for replica in replicas where replica.isLeader && replica.shard != .directory {
+      guard isDue || orders[replica.shard] != nil else { continue }
+      let report = report(of: replica, copies)
+      led.append(report)
+      guard orders[replica.shard] != nil else { continue }
+      if driver == peers.id {
+        groups.note(report, now: now.monotonic)
+      } else if let peer = peers[driver], peer.outgoing != nil {
+        peer.say(.group) { report.encode(into: &$0) }
+      }
+    }
+    guard isDue else { return }
+    for report in led { peers.groups.note(report) }
+    let linked = peers.others.compactMap { peer in peer.outgoing.map { (node: peer.id, link: $0) } }
+    for (place, reports) in toldGroups.tell(led, to: linked, now: now.monotonic).enumerated() {
+      for report in reports { peers[linked[place].node]?.say(.group) { report.encode(into: &$0) } }
+    }
+  }
+  /// - Parameter copies: snapshots on their way to followers.
+  func report(of replica: Replica, _ copies: SnapshotSender?) -> GroupReport {
+    let segmentBytes = configuration.ledgerLimits.journalSegmentBytes
+    return GroupReport(of: replica, now: now.wall, segmentBytes: segmentBytes) {
+      copies?.progress(of: replica.shard, to: $0, segmentBytes: segmentBytes)
+    }
+  }
+  private func receiveReport(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let report = try GroupReport(decoding: &reader)
+    peers.groups.note(report)
+    if replicas[.directory]?.isLeader == true { groups.note(report, now: now.monotonic) }
   }
 
   func receive(_ kind: PeerMessageKind, _ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
     switch kind {
     case .digest: try receiveDigest(&reader, of: peer)
     case .deviant: try receiveDeviant(&reader, of: peer)
-    case .group: groups.note(try GroupReport(decoding: &reader), now: now.monotonic)
+    case .group: try receiveReport(&reader)
     case .membershipAsked: try answerMembership(&reader, to: peer)
     case .notAMember: try receiveNotAMember(&reader)
     default: break

@@ -9,10 +9,14 @@ extension ShardDesk {
     guard replica.hasTakenOver, let directory, let topology = membership.topology else { return }
     let open = directory.operations.open
     groups.keep(Set(open.flatMap(\.holds)))
-    guard !open.isEmpty else { return replica.leading.operationRevisions.removeAll() }
+    guard !open.isEmpty else {
+      directory.progress = [:]
+      return replica.leading.operationRevisions.removeAll()
+    }
     let common = commonView(directory, topology, replica, leaders)
     let children = directory.operations.children
-    for operation in open where replica.leading.operationRevisions[operation.number] != operation.revision {
+    directory.progress = [:]
+    for operation in open {
       guard let plan = operation.plan else { continue }
       var view = common
       view.record = operation
@@ -21,7 +25,11 @@ extension ShardDesk {
       for shard in operation.holds {
         view.shards[shard] = report(of: shard, leaders)
         view.idle = groups.idle(of: shard, now: now.monotonic)
+        view.near = groups.near(of: shard, now: now.monotonic)
       }
+      let (share, bytes) = plan.progress(view)
+      directory.progress[operation.number] = OperationProgress(share: share, bytes: bytes, age: view.age)
+      guard replica.leading.operationRevisions[operation.number] != operation.revision else { continue }
       let action = plan.next(view)
       if case .begin(let child, _) = action, !open.contains(where: { child.isBegun(by: $0) }) {
         begin(child, for: operation, replica)
@@ -53,7 +61,12 @@ extension ShardDesk {
     view.knows = knownSemantics
     let configuration = replica.raft.configuration
     view.directoryVoters = configuration.voters.map(\.node) + configuration.outgoing.map(\.node)
-    for record in topology.nodes where peers.isUp(record.id, now: now) { view.reachable.insert(record.id) }
+    for member in topology.nodes {
+      if peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
+      view.room[member.id] = peers[member.id]?.condition.disk.figures?.free
+    }
+    view.groups = peers.groups
+    view.progress = directory.progress
     return view
   }
   private func report(of shard: ShardID, _ leaders: some KnowsLeaders) -> OperationView.ShardReport {

@@ -112,7 +112,8 @@ extension RequestDesk {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {
-      return answerPlan(owner, [PlanStep(shard: shard, from: topology.name(of: plan.from), to: topology.name(of: to))])
+      return answerPlan(
+        owner, [PlanStep(shard: shard, from: topology.name(of: plan.from), to: topology.name(of: to), bytes: 0)])
     }
     begin(plan, owner)
   }

@@ -10,7 +10,9 @@ struct ShardMove: OperationPlan, Hashable {
   var from: NodeID
   var to: NodeID
 
-  /// Without any progress for so long it fails (µs); while a snapshot is on its way, which reports tell nothing of, for longer.
+  /// The newcomer becomes a voter once it has been near for so long on end (µs).
+  static let nearTime: UInt64 = 3_000_000
+  /// Without any progress for so long it fails (µs); while a snapshot is on its way, which takes long to load, for longer.
   static let patience: UInt64 = 60_000_000
   static let loadingPatience: UInt64 = 1_800_000_000
   /// A copy that begins over and over fails after so long (µs).
@@ -91,7 +93,7 @@ struct ShardMove: OperationPlan, Hashable {
       if view.record.step == ShardMove.dropping {
         return .fail("\(view.name(of: to)) was lost before it could take the place; nothing has changed")
       }
-      if let reason = refusal(in: view.topology) { return .fail("\(reason); nothing has changed") }
+      if let reason = refusal(in: view.topology) ?? shortage(view) { return .fail("\(reason); nothing has changed") }
       if view.idle >= ShardMove.patience {
         return .fail("\(view.name(of: to)) did not become a learner within 60 s; nothing has changed")
       }
@@ -107,7 +109,7 @@ struct ShardMove: OperationPlan, Hashable {
         "node \(view.name(of: to)) is \(view.topology.node(to)?.state.word ?? "not in the cluster"); nothing has changed"
       )
     }
-    guard group.isNear(to) else { return copying(group, view) }
+    guard group.isNear(to), view.near[to] ?? 0 >= ShardMove.nearTime else { return copying(group, view) }
     let missing = group.missing(exchanging: from, for: to)
     guard missing.isEmpty else {
       let names = missing.map { view.name(of: $0) }.joined(separator: ", ")
@@ -130,6 +132,32 @@ struct ShardMove: OperationPlan, Hashable {
     return .run(step: ShardMove.copying, expects: view.record.expects)
   }
 
+  private func shortage(_ view: OperationView) -> String? {
+    view.room[to].flatMap {
+      ShardMove.shortage(of: view.name(of: to), room: $0, for: [shard], bytes: view.groups.bytes(of: [shard]))
+    }
+  }
+  /// Why a node has no room for copies of shards: it needs a fifth more than their state and journals have. Nil: it has.
+  static func shortage(of name: String, room: UInt64, for shards: [ShardID], bytes: UInt64) -> String? {
+    let needed = bytes + bytes / 5
+    guard room < needed else { return nil }
+    func megabytes(_ bytes: UInt64) -> String { "\((bytes + 999_999) / 1_000_000) MB" }
+    let names = shards.prefix(8).map { String($0.rawValue) }.joined(separator: ", ")
+    return
+      "node \(name) has \(room / 1_000_000) MB of disk free, and \(shards.count == 1 ? "shard" : "shards") \(names)"
+      + " \(shards.count == 1 ? "needs" : "need") \(megabytes(needed)): state and journal, and a fifth more"
+  }
+
+  /// The copy is nine tenths of it.
+  func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
+    let bytes = view.groups.bytes(of: [shard])
+    if view.record.step != ShardMove.copying { return (0.98, bytes) }
+    guard let group = view.shard(shard).group, let member = group.member(to) else { return (0, bytes) }
+    if group.isNear(to) { return (0.9 + 0.08 * min(1, Double(view.near[to] ?? 0) / Double(ShardMove.nearTime)), bytes) }
+    guard member.isLoading else { return (member.isFollowing ? 0.8 : 0, bytes) }
+    guard member.copy.bytes > 0 else { return (0, bytes) }
+    return (0.8 * Double(member.copy.copied) / Double(member.copy.bytes), max(bytes, member.copy.bytes))
+  }
   func order(to shard: ShardID, by record: Operation) -> ShardOrder {
     guard record.expects > 0 else { return ShardOrder() }
     if record.step == ShardMove.copying { return ShardOrder(change: .learner(to), version: record.expects) }
@@ -194,12 +222,17 @@ extension RequestDesk {
         "shard \(shard.rawValue) is on \(topology.name(of: plan.to)) already, not on"
           + " \(topology.name(of: plan.from)); nothing was done")
     }
-    if let reason = plan.refusal(in: topology) ?? ailment(of: plan.to) {
+    if let reason = plan.refusal(in: topology) ?? ailment(of: plan.to) ?? shortage(of: plan.to, for: [shard]) {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {
       return answerPlan(
-        owner, [PlanStep(shard: shard, from: topology.name(of: plan.from), to: topology.name(of: plan.to))])
+        owner,
+        [
+          PlanStep(
+            shard: shard, from: topology.name(of: plan.from), to: topology.name(of: plan.to),
+            bytes: peers.groups[shard]?.bytes)
+        ])
     }
     begin(plan, owner)
   }

@@ -48,7 +48,7 @@ enum PeerMessageKind: UInt8 {
   case condition = 21
   /// The receiver is to try an entry of a shard again that it does not apply: `shard:u32`.
   case clearPoison = 41
-  /// How a group does that an operation holds: `GroupReport`, from its leader to that of the directory.
+  /// How a group does that the sender leads: `GroupReport`.
   case group = 42
   /// Is the sender's replica still a member? `shard:u32 born:u64`.
   case membershipAsked = 43

@@ -6,6 +6,8 @@ import Raft
 final class PeerTable {
   private var table: [Peer]
   private var places: [NodeID: UInt32]
+  /// What leaders have told of their groups.
+  var groups = GroupTable()
   /// Peers that are not of the cluster, at most.
   static let strangersMax = 64
 
@@ -33,6 +35,10 @@ final class PeerTable {
     if node == id { return true }
     guard let peer = self[node] else { return false }
     return peer.isConnected && !peer.isSilent(for: PeerTable.downAfter, now: now)
+  }
+  /// Whether a node was not heard for so long that it may be gone for good: `NodeRemove.silence`.
+  func isSilent(_ node: NodeID, now: Moment) -> Bool {
+    node != id && self[node].map { $0.isSilent(for: NodeRemove.silence, now: now) } ?? true
   }
   /// A peer that is in a cluster while this node is in none.
   var nodeInCluster: Hello? { others.first { $0.isConnected && $0.hello.cluster != 0 }?.hello }

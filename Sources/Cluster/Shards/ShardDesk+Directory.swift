@@ -4,9 +4,10 @@ import Ledger
 /// What leaders of this node log because the directory, or time, wants it.
 extension ShardDesk {
   /// Ticks for what is due, catalogue changes for the shards that lack them, and deliveries that had no answer.
-  func proposeDue(_ leaders: some KnowsLeaders) {
+  /// - Parameter copies: snapshots on their way to followers.
+  func proposeDue(_ leaders: some KnowsLeaders, _ copies: SnapshotSender? = nil) {
     raiseSemantics()
-    driveGroups(leaders)
+    driveGroups(leaders, copies)
     // What acknowledging a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
     let patience = max(configuration.deliveryInterval, 4 * peers.longestTrip(now: now))
     for replica in replicas where replica.isLeader {

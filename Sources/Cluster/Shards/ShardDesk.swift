@@ -17,8 +17,9 @@ final class ShardDesk: Coordinator {
   /// Which entries are being applied, and at which ones earlier processes of this node died: see `ApplyingNote`.
   let note: ApplyingNote
   var deaths: [ShardID: ApplyingNote.Death]
-  /// What leaders tell of the groups that operations hold.
+  /// What leaders tell of the groups that operations hold, and what is told of those that are led here.
   var groups = GroupReports()
+  var toldGroups = ToldGroups()
   /// By shard that is led here: since when it has had learners that nobody wants.
   var idleLearners: [ShardID: UInt64] = [:]
   /// By shard: when a replica here last asked whether it is still a member.

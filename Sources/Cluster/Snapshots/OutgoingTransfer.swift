@@ -49,6 +49,21 @@ struct OutgoingTransfer {
     self.lastProgress = lastProgress
   }
 
+  /// Of the file, then of what the receiver lacks of the journal.
+  func progress(segmentBytes: UInt64) -> CopyProgress {
+    let journal = journalEnd.distance(from: wantedJournal, segmentBytes: segmentBytes)
+    let all = byteCount + journal
+    switch phase {
+    case .offered: return CopyProgress(copied: 0, bytes: all)
+    case .file(let offset): return CopyProgress(copied: offset, bytes: all)
+    case .journal(let position):
+      return CopyProgress(
+        copied: byteCount + min(journal, position.distance(from: wantedJournal, segmentBytes: segmentBytes)), bytes: all
+      )
+    case .installing: return CopyProgress(copied: all, bytes: all)
+    }
+  }
+
   var maySend: Bool { !isReading && !isDraining && unacknowledged < OutgoingTransfer.window && hasRoom }
   var hasRoom: Bool { budget.inFlight < budget.allowance }
 }

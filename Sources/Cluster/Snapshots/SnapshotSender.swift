@@ -48,6 +48,11 @@ struct SnapshotSender {
   func isSending(_ shard: ShardID, to peer: NodeID) -> Bool {
     transfers.values.contains { $0.shard == shard && $0.peer == peer }
   }
+  /// How far a snapshot on its way is; nil: there is none.
+  /// - Parameter segmentBytes: how long a segment of a journal may be.
+  func progress(of shard: ShardID, to peer: NodeID, segmentBytes: UInt64) -> CopyProgress? {
+    transfers.values.first { $0.shard == shard && $0.peer == peer }?.progress(segmentBytes: segmentBytes)
+  }
   /// From where on the log is to be kept for those who are sent snapshots of a shard.
   func held(of shard: ShardID) -> LogIndex? {
     transfers.values.lazy.filter { $0.shard == shard }.compactMap(\.index).min()

@@ -27,7 +27,9 @@ struct OwnAnswers: AnswersForItself {
       node.beginning.initialise(owner, ClusterFigures(request), isTrial: request.flag(.dryRun))
       node.carryOver()
     case .clusterNodes: requests.answer(owner) { node.status.nodes(node.requests, into: &$0) }
-    case .clusterShards: requests.answer(owner) { node.status.shards(node.requests, into: &$0) }
+    case .clusterShards:
+      let only = request.number(.shard).map { ShardID(UInt32($0)) }
+      requests.answer(owner) { node.status.shards(only, node.requests, into: &$0) }
     case .clusterStatus:
       requests.answer(owner) {
         node.status.status(StatusDesk.Standing(node.links, node.beginning), node.requests, into: &$0)

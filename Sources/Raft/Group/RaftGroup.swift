@@ -132,6 +132,15 @@ public struct RaftGroup: Sendable {
     }
     return nil
   }
+  /// The first entry with commands after `index` that is in memory, if there is one near. O(1).
+  public func firstCommand(after index: LogIndex) -> LogEntry? {
+    var index = max(index + 1, log.firstIndex)
+    for _ in 0..<16 where index <= log.lastIndex {
+      if log[index].kind == .command { return log[index] }
+      index = index + 1
+    }
+    return nil
+  }
   /// Of each other member, sorted by id; empty unless leader. O(members).
   public var progress: [PeerProgress] {
     guard role == .leader else { return [] }

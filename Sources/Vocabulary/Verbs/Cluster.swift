@@ -10,12 +10,16 @@ extension VerbSpec {
       example: "CLUSTER INIT shards=12 replicas=3"),
     .init(
       .clusterNodes, "CLUSTER NODES", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
-      reply: "records: node name region address state leaders replicas id warnings alarms disk_free log log_pinned",
+      reply:
+        "records: node name region address state leaders replicas id warnings version alarms disk_free log log_pinned",
       summary: "The nodes, a record each.", example: "CLUSTER NODES"),
     .init(
-      .clusterShards, "CLUSTER SHARDS", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
-      reply: "records: shard slots leader region voters learners term commit applied",
-      summary: "The shards, a record each.", example: "CLUSTER SHARDS"),
+      .clusterShards, "CLUSTER SHARDS", .cluster, [.optional(.shard)], .node, .read,
+      traits: [.barrier, .costly, .reserved, .alone],
+      reply:
+        "records: shard slots leader region state config voters learners term commit applied lag-entries lag-seconds bytes",
+      summary: "The shards, a record each; of one, and then of each member of its group: how far it is.",
+      example: "CLUSTER SHARDS shard=3"),
     .init(
       .clusterStatus, "CLUSTER STATUS", .cluster, [], .node, .read, traits: [.barrier, .reserved, .alone],
       reply: "cluster nodes up shards leaders healthy node version alarms [detail] state warnings",
@@ -31,7 +35,7 @@ extension VerbSpec {
       [
         .word("LEADER|MOVE"), .word("S"), .atMostOne(.to), .atMostOne(.region), .optional(.dryRun), .optional(.from),
       ], .node, .changes,
-      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to",
+      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
       summary:
         "Changes a shard by an operation: LEADER has another of its voters lead it; MOVE has a node take another's place.",
       example: "CLUSTER SHARD LEADER 3 to=north-1"),
@@ -40,7 +44,7 @@ extension VerbSpec {
       [
         .word("DRAIN|UNDRAIN|REMOVE|REPLACE"), .word("NODE"), .optional(.to), .optional(.dead), .optional(.dryRun),
       ], .node, .changes,
-      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to",
+      traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
       summary: "Has a node hand over what it leads, take leads again, leave for ever, or leave its shards to another.",
       example: "CLUSTER NODE DRAIN east-1"),
     .init(
@@ -74,7 +78,7 @@ extension VerbSpec {
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],
-      reply: "records: op kind target state steps done current eta-seconds error started by detail",
+      reply: "records: op kind target state steps done current percent bytes eta-seconds error started by detail",
       summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
     .init(
       .health, "HEALTH", .cluster, [.optional(.all)], .node, .read, traits: [.barrier, .reserved], reply: "a record",

@@ -425,11 +425,65 @@ private final class Holder {
       )
       holder.world.quiesce(replica)
     }
-    try #require(GroupReport(of: replica).isNear(NodeID(3)))
+    try #require(holder.desk.report(of: replica, nil).isNear(NodeID(3)))
     holder.beat()
     #expect(replica.raft.configuration == learning)
     #expect(try expect(learning.version - 1, step: 2) == learning)
     #expect(try expect(learning.version, step: 2).learners.isEmpty)
+  }
+
+  @Test func whoIsAboutToLeaveIsNoHeir() throws {
+    let holder = try Holder.leading(voters: [1, 2, 3])
+    let world = holder.world
+    let leadership = LeadershipDesk(
+      turn: world.turn, membership: world.membership, peers: world.peers, replicas: world.replicas, slowWrite: 500_000)
+    let replica = try #require(holder.shard)
+    #expect(leadership.candidates(for: replica).map(\.id) == [NodeID(2), NodeID(3)])
+    #expect(leadership.candidates(for: replica, leaving: NodeID(2)).map(\.id) == [NodeID(3)])
+  }
+
+  /// A joint configuration needs both majorities: who has lost what it acknowledged counts in neither.
+  @Test func nobodyIsExchangedWhereAMajorityIsNotSound() throws {
+    let holder = try Holder.leading(voters: [1, 2])
+    func answer(_ replica: Replica?, by node: UInt64, born: UInt64 = 1, isDamaged: Bool = false) throws {
+      let replica = try #require(replica)
+      for _ in 0..<3 {
+        var message = Message(
+          .appendReply, from: ReplicaID(node: NodeID(node), born: born), to: replica.raft.id, term: replica.raft.term,
+          index: replica.raft.lastIndex)
+        if isDamaged { (message.isDamaged, message.life) = (true, 1) }
+        replica.step(message)
+        holder.world.settle(replica)
+      }
+    }
+    func record(step: UInt32) throws {
+      let record = try #require(holder.desk.directory?.operations.open.first)
+      let version = try #require(holder.shard).raft.configuration.version
+      try holder.log(.advanceOperation) {
+        OperationChange(record, .running, step: step, expects: version, "").encode(into: &$0)
+      }
+      try answer(holder.directory, by: 2)
+    }
+    try answer(holder.directory, by: 2)
+    try answer(holder.shard, by: 2)
+    let move = ShardMove(shard: PartWorld.one, from: NodeID(2), to: NodeID(3))
+    try holder.log(.beginOperation) {
+      $0.append(ShardMove.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(move).params)
+    }
+    try answer(holder.directory, by: 2)
+    try record(step: 0)
+    holder.desk.driveGroups(SaidLeaders(), nil)
+    try answer(holder.shard, by: 2)
+    let learner = try #require(holder.shard?.raft.configuration.learners.first)
+    try answer(holder.shard, by: 3, born: learner.born)
+    try record(step: 1)
+    try answer(holder.shard, by: 2, isDamaged: true)
+    let before = try #require(holder.shard).raft.lastIndex
+    holder.desk.driveGroups(SaidLeaders(), nil)
+    holder.world.settle(holder.shard)
+    #expect(holder.shard?.raft.lastIndex == before)
   }
 
   @Test func onlyALeaderThatKnowsSaysThatAReplicaIsNoMember() throws {
