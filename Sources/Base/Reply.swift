@@ -106,6 +106,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case lagSeconds = 103
   case percent = 104
   case match = 105
+  case deadAfter = 106
+  case moves = 107
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -153,7 +155,8 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("started", .stamp), ("by", .text), ("bytes", .text), ("replicas-after", .integer), ("leaders-after", .integer),
     ("crosses", .text), ("spread", .text), ("leads", .text), ("ok", .text), ("compared", .integer),
     ("semantics", .integer), ("knows", .text), ("config", .integer), ("lag-entries", .integer),
-    ("lag-seconds", .text), ("percent", .integer), ("match", .integer),
+    ("lag-seconds", .text), ("percent", .integer), ("match", .integer), ("dead-after", .text),
+    ("moves", .integer),
   ]
 }
 

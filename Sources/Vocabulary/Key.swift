@@ -26,6 +26,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case to = 41
   case from = 42
   case dead = 43
+  case deadAfter = 50
+  case moves = 51
   case apply = 60
   case spread = 61
   case leaders = 62
@@ -35,6 +37,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .allowSingleRegion: "allow-single-region"
     case .dryRun: "dry-run"
+    case .deadAfter: "dead-after"
     default: String(describing: self)
     }
   }
@@ -56,6 +59,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .replicas: .replicaCount
     case .allowSingleRegion, .dryRun, .all, .dead, .apply: .yesNo
     case .shard: .shardNumber
+    case .deadAfter: .span
+    case .moves: .moveCount
     }
   }
 
@@ -64,7 +69,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .merchant: "m"
     case .spend: "MINOR"
-    case .points, .limit, .shards, .replicas: "N"
+    case .points, .limit, .shards, .replicas, .moves: "N"
     case .id: "…"
     case .program: "p"
     case .at: "TIME"
@@ -82,6 +87,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .after: "KEY"
     case .shard: "S"
     case .to, .from: "NODE"
+    case .deadAfter: "TIME|off"
     }
   }
 }

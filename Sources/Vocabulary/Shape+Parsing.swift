@@ -50,7 +50,8 @@ extension Shape {
   @inline(never) @usableFromInline func acceptsRare(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
     let bytes = value.pointee.bytes
     switch self {
-    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints:
+    case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
+      .moveCount:
       return Shape.isWhole(value, range)
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)
@@ -72,6 +73,7 @@ extension Shape {
     case .expiry: Shape.expiry(bytes)
     case .days, .backdate: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
     case .utcOffset: Shape.utcOffset(bytes)
+    case .span: Shape.span(bytes)
     default: nil
     }
   }
@@ -144,6 +146,16 @@ extension Shape {
     if bytes.elementsEqual("never".utf8) { return 0 }
     if let days = counted(bytes, unit: UInt8(ascii: "d"), expiryDays) { return days }
     return counted(bytes, unit: UInt8(ascii: "m"), expiryMonths).map { -$0 }
+  }
+
+  private static func span(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    if bytes.elementsEqual("off".utf8) { return 0 }
+    let units: [UInt8: Int64] = [0x73: 1, 0x6D: 60, 0x68: 3_600, 0x64: 86_400]
+    guard let last = bytes.last, let unit = units[last], let range = Shape.span.range,
+      let number = parseDigits(UnsafeRawBufferPointer(rebasing: bytes.dropLast())),
+      number <= UInt64(range.upperBound), range.contains(Int64(number) * unit)
+    else { return nil }
+    return Int64(number) * unit
   }
 
   /// `N` and a unit's letter.

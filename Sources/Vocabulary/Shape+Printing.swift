@@ -10,6 +10,7 @@ extension Shape {
     case .expiry: "never|Nd|Nm"
     case .days, .backdate: "Nd"
     case .utcOffset: "±HH:MM"
+    case .span: "off|Ns|Nm|Nh"
     case .dateOrMoment: "MOMENT"
     case .moment: "TIME"
     case .transaction: "TX"
@@ -17,11 +18,18 @@ extension Shape {
     case .shardNumber: "S"
     case .version: "VERSION"
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
-    case .points, .limit, .historyLimit, .shardCount, .replicaCount: "N"
+    case .points, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
     case .free, .identifier, .newMember, .who: "WORD"
     }
   }
 
+  private static func span(_ seconds: Int64) -> String {
+    guard seconds > 0 else { return "off" }
+    for (unit, letter) in [(86_400, "d"), (3_600, "h"), (60, "m")] as [(Int64, String)] where seconds % unit == 0 {
+      return "\(seconds / unit)\(letter)"
+    }
+    return "\(seconds)s"
+  }
   /// The text of which a number was made, in its shortest form.
   public func text(of number: Int64) -> String {
     switch self {
@@ -32,6 +40,7 @@ extension Shape {
       let minutes = number.magnitude
       let digits = [minutes / 600, minutes / 60 % 10, minutes % 60 / 10, minutes % 10]
       return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
+    case .span: return Shape.span(number)
     case .readMode, .yesNo: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
     default: return "\(number)"
     }

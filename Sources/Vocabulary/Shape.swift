@@ -52,6 +52,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case version
   /// An identifier, or `*`.
   case newMember
+  /// `off`, `Ns`, `Nm`, `Nh` or `Nd`: how long. The number is seconds; 0: `off`.
+  case span
+  /// How many replicas of a node move at once.
+  case moveCount
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -105,6 +109,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .replicaCount: 1...9
     case .shardNumber: 0...65_535
     case .version: 1...Int64(UInt32.max)
+    case .span: 10...2_592_000
+    case .moveCount: 1...64
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo:
       nil
@@ -134,7 +140,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
     case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
     case .transaction: "a transaction's number like 3-1042"
-    case .points, .limit, .historyLimit, .shardCount, .replicaCount: "a whole number from \(bounds)"
+    case .points, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "a whole number from \(bounds)"
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
     case .shardNumber: "a shard's number, \(bounds)"
@@ -148,6 +154,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .fraction: "a fraction like 3/2, each from \(bounds)"
     case .basisPoints: "hundredths of a percent, a whole number from \(bounds)"
     case .days, .backdate: "days like 3d (\(bounds))"
+    case .span: "off, or a time like 90s, 10m or 2h (\(bounds) seconds)"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
     case .readMode, .yesNo: Shape.sentence(choices.reversed())
     }

@@ -38,6 +38,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberNotes = 44
   case clusterNode = 45
   case clusterUpgrade = 46
+  case clusterLimit = 50
   case clusterRebalance = 60
   case clusterPlacement = 61
   case clusterCheck = 62

@@ -193,6 +193,15 @@ import Testing
       #expect(DisplayWidth.of(line) < max(columns, 40), "\(columns)")
     }
   }
+  @Test func limitsAreShownAndSet() throws {
+    let cluster = try FakeCluster()
+    func run(_ words: String) -> Int32 {
+      CommandTable(ClientCommands.all).run(words.split(separator: " ").map(String.init) + ["--to", cluster.addresses])
+    }
+    #expect(run("limit show") == 0 && run("limit set dead-after=30m moves=2 --dry-run") == 0)
+    #expect(run("limit set dead-after=30m moves=2 --json") == 0 && run("limit set dead-after=9s") == 1)
+    #expect(run("limit set snapshot=3") == 1 && run("limit set") == 1)
+  }
   @Test func aFlagIsNamedAsItWasWritten() {
     let error = #expect(throws: ClientError.self) { try Flags(["-c"], accepting: CommandTests.known) }
     #expect(error?.description == "-c needs a value")
@@ -314,7 +323,7 @@ import Testing
     let commands =
       ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + OperationCommands.all
       + PlacementCommands.all + CheckCommands.all + [TopCommand.command]
-      + NodeCommands.all
+      + LimitCommands.all + NodeCommands.all
       + [BenchCommand.command, ReplayCommand.command]
     for command in commands {
       for flag in command.allFlags { #expect(command.usage.contains(flag.spelling)) }

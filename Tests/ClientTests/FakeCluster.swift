@@ -101,6 +101,8 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER PLACEMENT":
       return "*3\r\n+kind=rule spread=even leads=any\r\n+kind=rule shard=3 leads=east"
         + "\r\n+kind=breach shard=3 node=west-1 text=\"it is led from region west, not from east\""
+    case "CLUSTER LIMIT" where keys["dead-after"] == "9s": return "-ERR dead-after must be off, or a time"
+    case "CLUSTER LIMIT": return "+dead-after=\(keys["dead-after"] ?? "10m") moves=\(keys["moves"] ?? "4")"
     case "CLUSTER OP":
       // Of three operations one is done, one has failed, one never ends unless it is given up.
       let states = ["1": "done", "2": "failed", "3": words[2] == "CANCEL" ? "cancelled" : "waiting"]

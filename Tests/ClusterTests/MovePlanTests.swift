@@ -420,8 +420,10 @@ import Testing
     view.progress = [child.number: OperationProgress(share: 0.5, bytes: 0, age: 0)]
     #expect(plan.progress(view).share == 0.98 * 0.5 / 4, "a half of one of four")
     // No more at once than may be.
-    view.children = Array(repeating: child, count: NodeRemove.moves)
+    view.children = Array(repeating: child, count: 4)
     #expect(plan.next(view) == .run(step: 0))
+    view.limits.moves = 5
+    #expect(plan.next(view) == .begin(OperationChild(move(2)), step: 0))
     // One that failed is named, and tried again after a while.
     child.state = .failed
     child.text = "why"
@@ -441,6 +443,36 @@ import Testing
     guard case .done = plan.next(view) else { return #expect(Bool(false), "\(plan.next(view))") }
     plan.conclude(&view.topology)
     #expect(view.topology.node(Self.nodes[2])?.state == .removed)
+  }
+
+  @Test func aRemovalBeginsWithWhatTheNextLossWouldStopAndEndsWhenTheNodeIsBack() {
+    let plan = NodeRemove(dead: Self.nodes[2], in: Self.topology())
+    #expect(plan.isDead && plan.shards.count == 4 && !plan.wasDraining)
+    var view = OperationView(record: Self.record(plan), topology: Self.topology(), now: Stamp(microseconds: 2_000_000))
+    plan.commence(&view.topology)
+    // Of shard 3 one more voter is silent.
+    view.topology.shards[2].voters = [Self.nodes[1], Self.nodes[2], Self.nodes[5]]
+    view.reachable = Set(Self.nodes).subtracting([Self.nodes[2], Self.nodes[5]])
+    let urgent = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    #expect(plan.next(view) == .begin(OperationChild(urgent), step: 0))
+    view.reachable.insert(Self.nodes[2])
+    #expect(plan.next(view) == .begin(OperationChild(urgent), step: 0), "an operator knows")
+    view.record.by = Operation.cluster
+    #expect(plan.next(view) == .cancel("west-1 is back: 0 of 4 shards have gone, and it keeps the others"))
+    plan.abandon(&view.topology)
+    #expect(view.topology.node(Self.nodes[2])?.state == .up)
+    let drained = NodeRemove(dead: Self.nodes[2], in: Self.topology([.up, .up, .draining]))
+    view.topology = Self.topology([.up, .up, .draining])
+    drained.abandon(&view.topology)
+    #expect(drained.wasDraining && view.topology.node(Self.nodes[2])?.state == .draining)
+    // All that it held has gone: it is too late.
+    view.topology.shards = view.topology.shards.map { placement in
+      var placement = placement
+      placement.voters = [Self.nodes[0], Self.nodes[1], Self.nodes[3]]
+      return placement
+    }
+    view.topology.directoryVoters = [Self.nodes[0], Self.nodes[1], Self.nodes[3]]
+    guard case .done = plan.next(view) else { return #expect(Bool(false), "\(plan.next(view))") }
   }
 
   // MARK: The directory's voters

@@ -57,6 +57,7 @@ import Testing
       44 MEMBER NOTES: WHO limit read
       45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE to dead dry-run
       46 CLUSTER UPGRADE: SHOW|FINISH dry-run
+      50 CLUSTER LIMIT: SHOW|SET dead-after moves
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:
@@ -75,7 +76,7 @@ import Testing
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
-      30 text, 40 shard, 41 to, 42 from, 43 dead, 60 apply, 61 spread, 62 leaders
+      30 text, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 60 apply, 61 spread, 62 leaders
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -169,7 +170,7 @@ import Testing
     }
     for shape in Shape.allCases {
       guard let range = shape.range, shape != .rate, shape != .fraction, shape != .utcOffset else { continue }
-      let unit = shape == .days || shape == .backdate ? "d" : ""
+      let unit = shape == .days || shape == .backdate ? "d" : shape == .span ? "s" : ""
       for number in [range.lowerBound, range.upperBound] {
         #expect(accepts(shape, "\(number)\(unit)") == number, "\(shape)")
         #expect(shape.requirement.contains("\(number)"), "\(shape)")

@@ -14,6 +14,7 @@ struct DirectoryImage: Sendable {
   var deltas: ChunkedQueue<[UInt8]>
   var requests: ChunkedQueue<ChangeRequests.Item>
   var operations: OperationTable
+  var limits: ClusterLimits
 
   static let version: UInt32 = 6
   enum Item: UInt8 { case head = 1, delta = 2, request = 3, operation = 4 }
@@ -38,6 +39,7 @@ struct DirectoryImage: Sendable {
       if operations.newest > 0 { buffer.append(field: 7, zigzag: Int64(bitPattern: operations.newest)) }
       buffer.append(field: 8, zigzag: Int64(bitPattern: journal.position.rawValue))
       buffer.append(field: 9) { value in journal.hash.withBytes { value.append($0) } }
+      if limits != ClusterLimits() { buffer.append(field: 12) { limits.change.encode(into: &$0) } }
       buffer.appendEndOfFields()
     }
     for delta in deltas {
@@ -71,7 +73,8 @@ extension DirectoryMachine {
   func beginSnapshot() -> MachineSnapshot {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
-      entries: entries.image, journal: changes.chain, deltas: deltas, requests: requests.items, operations: operations)
+      entries: entries.image, journal: changes.chain, deltas: deltas, requests: requests.items, operations: operations,
+      limits: clusterLimits)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}

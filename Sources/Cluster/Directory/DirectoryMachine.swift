@@ -31,6 +31,7 @@ final class DirectoryMachine: Machine {
   /// Changes of entries that carried a request id.
   private(set) var requests: ChangeRequests
   var operations = OperationTable()
+  private(set) var clusterLimits = ClusterLimits()
   /// By operation under way: how far it is, as the leader that drives it sees it. No state: it is told, and never logged.
   var progress: [UInt64: OperationProgress] = [:]
   private(set) var lastStamp = Stamp.zero
@@ -69,12 +70,15 @@ final class DirectoryMachine: Machine {
     case directoryVoters = 9
     /// Other rules of placement: a `PlacementChange`.
     case placement = 12
+    /// What holds for the whole cluster is set: `ClusterLimits.Change`.
+    case setLimits = 14
     /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
     /// node says that was asked.
     case showEntry = 16
     case listEntries = 17
     case showEntryHistory = 18
     case listOperations = 19
+    case showLimits = 24
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -179,6 +183,9 @@ final class DirectoryMachine: Machine {
         reply.ok()
       case .cancelOperation: try applyCancel(&reader, &reply)
       case .placement: try applyPlacement(&reader, &reply)
+      case .setLimits:
+        clusterLimits.take(try ClusterLimits.Change(decoding: &reader))
+        clusterLimits.tell(&reply)
       default:
         reply.error(.malformed, "the directory does not know that command")
       }
@@ -285,8 +292,11 @@ final class DirectoryMachine: Machine {
       var reader = ByteReader(query)
       _ = try reader.read(UInt32.self)
       guard let kind = Kind(rawValue: try reader.read()) else { throw MalformedBytes("an unknown query") }
-      guard kind == .listOperations else { return try readEntries(kind, &reader, &reply) }
-      try listOperations(&reader, &reply)
+      switch kind {
+      case .listOperations: try listOperations(&reader, &reply)
+      case .showLimits: clusterLimits.tell(&reply)
+      default: return try readEntries(kind, &reader, &reply)
+      }
     } catch {
       reply.error(.malformed, "the directory does not know that query: \(error)")
     }
@@ -377,6 +387,7 @@ final class DirectoryMachine: Machine {
       case 7: operations.restore(newest: UInt64(bitPattern: try value.readZigzag()))
       case 8: journal.position = JournalPosition(rawValue: UInt64(bitPattern: try value.readZigzag()))
       case 9: journal.hash = SHA256.Digest(bytes: try value.readBytes(32))
+      case 12: clusterLimits.take(try ClusterLimits.Change(decoding: &value))
       default: return false
       }
       return true

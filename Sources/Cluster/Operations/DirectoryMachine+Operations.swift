@@ -26,6 +26,7 @@ extension DirectoryMachine {
     switch operation.state {
     case .done: self.change { operation.plan?.conclude(&$0) }
     case .failed: self.change { operation.plan?.abandon(&$0) }
+    case .cancelled: giveUp(operation)
     default: break
     }
   }
@@ -36,19 +37,20 @@ extension DirectoryMachine {
     changed.version += 1
     replace(topology: changed)
   }
+  /// What it has begun and can be given up is given up with it; the rest completes.
+  private func giveUp(_ operation: Operation) {
+    for child in operations.open where child.by == operation.name {
+      _ = operations.cancel(child.number, at: lastStamp)
+    }
+    change { operation.plan?.abandon(&$0) }
+  }
   func applyCancel(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     let number: UInt64 = try reader.read()
     let wasOpen = operations.find(number)?.state.isOver == false
     guard let operation = operations.cancel(number, at: lastStamp) else {
       return reply.error(.notFound, "there is no operation \(number)")
     }
-    if wasOpen, operation.state == .cancelled {
-      // What it has begun and can be given up is given up with it; the rest completes.
-      for child in operations.open where child.by == operation.name {
-        _ = operations.cancel(child.number, at: lastStamp)
-      }
-      change { operation.plan?.abandon(&$0) }
-    }
+    if wasOpen, operation.state == .cancelled { giveUp(operation) }
     guard operation.state == .cancelled else {
       let text =
         operation.state.isOver
@@ -97,6 +99,6 @@ extension DirectoryMachine {
     reply.field(.error, hasTrouble ? operation.text : "none")
     reply.field(.started, operation.started)
     reply.field(.by, operation.by)
-    reply.field(.detail, operation.state == .done ? operation.text : "none")
+    reply.field(.detail, hasTrouble || operation.text.isEmpty ? "none" : operation.text)
   }
 }

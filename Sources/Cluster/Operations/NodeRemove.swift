@@ -13,9 +13,9 @@ struct NodeRemove: OperationPlan, Hashable {
   var isDead = false
   /// What it held when this began, in order.
   var shards: [ShardID] = []
+  /// An operator had drained it before.
+  var wasDraining = false
 
-  /// So many shards move at once.
-  static let moves = 4
   /// A shard whose move has failed is tried again after so long (µs).
   static let pause: Int64 = 30_000_000
   /// A node that was heard within so long is not dead (µs).
@@ -27,11 +27,19 @@ struct NodeRemove: OperationPlan, Hashable {
   init(node: NodeID, successor: NodeID, isDead: Bool, shards: [ShardID]) {
     (self.node, self.successor, self.isDead, self.shards) = (node, successor, isDead, shards)
   }
+  /// Of one that is lost: whoever has room takes what it holds.
+  init(dead node: NodeID, in topology: Topology) {
+    self.init(
+      node: node, successor: .none, isDead: true,
+      shards: topology.shards.filter { $0.voters.contains(node) }.map(\.shard))
+    wasDraining = topology.node(node)?.state == .draining
+  }
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
     buffer.append(field: 2, zigzag: Int64(bitPattern: successor.rawValue))
     buffer.append(field: 3, zigzag: isDead ? 1 : 0)
     buffer.append(field: 4) { list in for shard in shards { list.append(varint: UInt64(shard.rawValue)) } }
+    if wasDraining { buffer.append(field: 5, zigzag: 1) }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -46,6 +54,7 @@ struct NodeRemove: OperationPlan, Hashable {
           guard let shard = UInt32(exactly: try value.readVarint()) else { throw MalformedBytes("a shard's number") }
           shards.append(ShardID(shard))
         }
+      case 5: wasDraining = try value.readZigzag() != 0
       default: return false
       }
       return true
@@ -101,7 +110,7 @@ struct NodeRemove: OperationPlan, Hashable {
   }
 
   func commence(_ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
-  func abandon(_ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
+  func abandon(_ topology: inout Topology) { if !wasDraining { topology.set(.up, of: node, from: .draining) } }
 
   func next(_ view: OperationView) -> OperationAction {
     let left = view.topology.shards.filter { $0.voters.contains(node) }
@@ -114,11 +123,15 @@ struct NodeRemove: OperationPlan, Hashable {
         "\(view.name(of: node)) is removed, \(shards.count) shards have gone, took \(max(0, view.age) / 1_000) ms; wipe its data"
           + " directory before the machine is used again")
     }
+    if view.record.by == Operation.cluster, view.reachable.contains(node) {
+      return .cancel(
+        "\(view.name(of: node)) is back: \(done) of \(shards.count) shards have gone, and it keeps the others")
+    }
     let underWay = view.children.filter { !$0.state.isOver }
-    guard underWay.count < NodeRemove.moves else { return .run(step: done) }
+    guard underWay.count < view.limits.moves else { return .run(step: done) }
     let planned: [ReplicaMove]
     do throws(ReplicaPlan.Impossible) { planned = try moves(in: view.topology) } catch { return .wait(error.text) }
-    for move in planned {
+    for move in NodeRemove.mostUrgentFirst(planned, view) {
       guard let to = move.to else { continue }
       let plan = ShardMove(shard: move.shard, from: node, to: to)
       if view.holders[move.shard] != nil { continue }
@@ -129,6 +142,14 @@ struct NodeRemove: OperationPlan, Hashable {
       return .begin(OperationChild(plan), step: done)
     }
     return .run(step: done)
+  }
+
+  /// First those of which the fewest voters are left: the next loss would stop them.
+  private static func mostUrgentFirst(_ moves: [ReplicaMove], _ view: OperationView) -> [ReplicaMove] {
+    let voters = Dictionary(uniqueKeysWithValues: view.topology.shards.map { ($0.shard, $0.voters) })
+    func left(_ move: ReplicaMove) -> Int { voters[move.shard, default: []].count { view.reachable.contains($0) } }
+    return moves.map { (left: left($0), move: $0) }.sorted { ($0.left, $0.move.shard) < ($1.left, $1.move.shard) }
+      .map(\.move)
   }
 
   /// By the bytes of its shards, where they are known.
@@ -154,8 +175,8 @@ extension RequestDesk {
   /// `CLUSTER NODE REMOVE N [dead=yes]`, `REPLACE N to=M`: begins it, says what it would do, or refuses before anything moves.
   func remove(_ node: NodeID, _ request: Request, _ owner: EdgeItem.Owner) {
     guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
-    let held = topology.shards.filter { $0.voters.contains(node) }.map(\.shard)
-    var plan = NodeRemove(node: node, successor: .none, isDead: request.flag(.dead), shards: held)
+    var plan = NodeRemove(dead: node, in: topology)
+    plan.isDead = request.flag(.dead)
     if let name = request.text(.to) {
       switch self.node(named: String(decoding: name, as: UTF8.self)) {
       case .success(let successor): plan.successor = successor

@@ -23,7 +23,7 @@ struct Operation: Hashable, Sendable {
   var kind: Kind
   /// What the kind wrote down as it began.
   var params: [UInt8]
-  /// The name of whoever asked for it; `auto`: the cluster itself.
+  /// The name of whoever asked for it.
   var by: String
   var started: Stamp
   var state = State.waiting
@@ -45,6 +45,8 @@ struct Operation: Hashable, Sendable {
   /// Rises with each change of this record: a change says which it has seen, so that it happens once.
   var revision: UInt32 = 0
 
+  /// Whose doing is what the cluster begins by itself.
+  static let cluster = "auto"
   /// A record's text is no longer than that, in bytes.
   static let longestText = 1_000
 

@@ -183,6 +183,7 @@ struct OperationView: Sendable {
   var groups = GroupTable()
   /// By node: bytes that may still be written there, as far as is known.
   var room: [NodeID: UInt64] = [:]
+  var limits = ClusterLimits()
   /// By operation under way: how far it was a heartbeat ago.
   var progress: [UInt64: OperationProgress] = [:]
 
@@ -202,6 +203,8 @@ enum OperationAction: Hashable, Sendable {
   case wait(String)
   case done(String)
   case fail(String)
+  /// It is not wanted any more.
+  case cancel(String)
 
   /// What is to be logged; nil: the record says so already.
   func change(of record: Operation) -> OperationChange? {
@@ -215,6 +218,7 @@ enum OperationAction: Hashable, Sendable {
       return OperationChange(record, .waiting, step: record.step, reason)
     case .done(let text): return OperationChange(record, .done, step: record.step, text)
     case .fail(let reason): return OperationChange(record, .failed, step: record.step, reason)
+    case .cancel(let reason): return OperationChange(record, .cancelled, step: record.step, reason)
     }
   }
 }

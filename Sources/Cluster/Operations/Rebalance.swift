@@ -76,6 +76,9 @@ struct Rebalance: OperationPlan, Hashable {
   var holds: [ShardID] { [] }
 
   func refusal(in topology: Topology) -> String? { planned.isEmpty ? "there is nothing to move" : nil }
+  func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
+    (Double(view.record.step) / Double(max(1, planned.count)), planned.reduce(0) { $0 + $1.bytes })
+  }
 
   // MARK: Its steps
 
@@ -95,7 +98,7 @@ struct Rebalance: OperationPlan, Hashable {
     while passed < planned.count, ![.open, .underWay].contains(standing(planned[passed])) { passed += 1 }
     guard passed < planned.count else { return result(view, planned.map(standing)) }
     let progress = OperationAction.run(step: UInt32(passed))
-    guard view.children.count(where: { !$0.state.isOver }) < NodeRemove.moves else { return progress }
+    guard view.children.count(where: { !$0.state.isOver }) < view.limits.moves else { return progress }
     // Leads follow once all replicas are where they are to be.
     for step in planned[passed...].prefix(Rebalance.window) where step.isLeader == planned[passed].isLeader {
       guard view.holders[step.shard] == nil, standing(step) == .open else { continue }
@@ -182,7 +185,7 @@ extension RequestDesk {
       limits: topology.rules.limits)
   }
   /// Of a shard's state and journals, as far as it is known here: 0 is unknown.
-  private func bytes(of shard: ShardID) -> UInt64 { 0 }
+  private func bytes(of shard: ShardID) -> UInt64 { peers.groups[shard]?.bytes ?? 0 }
 
   /// A record a node, now and after; then a record a step.
   private func answer(

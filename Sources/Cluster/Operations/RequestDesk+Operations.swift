@@ -72,10 +72,10 @@ extension RequestDesk {
     default: answerError(owner, .malformed, "CLUSTER OP takes LIST, SHOW N or CANCEL N")
     }
   }
-  private func word(_ request: Request, _ place: Int) -> String {
+  func word(_ request: Request, _ place: Int) -> String {
     place < request.positionalCount ? String(decoding: request.positional(place), as: UTF8.self).uppercased() : ""
   }
-  private func askDirectory(_ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void) {
+  func askDirectory(_ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void) {
     edge.stream(.directory).append(
       owner: owner, flags: flags, deadline: now.monotonic + requestTimeout, write: write)
   }

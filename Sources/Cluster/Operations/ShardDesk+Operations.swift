@@ -32,7 +32,7 @@ extension ShardDesk {
       guard replica.leading.operationRevisions[operation.number] != operation.revision else { continue }
       let action = plan.next(view)
       if case .begin(let child, _) = action, !open.contains(where: { child.isBegun(by: $0) }) {
-        begin(child, for: operation, replica)
+        begin(child, by: operation.name, replica)
       }
       guard let change = action.change(of: operation) else { continue }
       var buffer = ByteBuffer(capacity: 256)
@@ -67,6 +67,7 @@ extension ShardDesk {
     }
     view.groups = peers.groups
     view.progress = directory.progress
+    view.limits = directory.clusterLimits
     return view
   }
   private func report(of shard: ShardID, _ leaders: some KnowsLeaders) -> OperationView.ShardReport {
@@ -76,11 +77,12 @@ extension ShardDesk {
       group: groups.report(of: shard, now: now.monotonic))
   }
 
-  private func begin(_ child: OperationChild, for operation: Operation, _ replica: Replica) {
+  /// - Parameter by: whose doing it is.
+  func begin(_ child: OperationChild, by: String, _ replica: Replica) {
     var buffer = ByteBuffer(capacity: 256)
     DirectoryMachine.append(.beginOperation, to: &buffer) { body in
       body.append(child.kind)
-      body.append(counted: operation.name)
+      body.append(counted: by)
       body.append(counted: child.params)
     }
     replica.addInternal(buffer.bytes)

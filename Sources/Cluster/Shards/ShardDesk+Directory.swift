@@ -15,6 +15,7 @@ extension ShardDesk {
         dropSpreadDeltas(replica, leaders)
         followMembers(replica)
         driveOperations(replica, leaders)
+        heal(replica)
         continue
       }
       replica.proposeDue(clock: now.wall)

@@ -23,6 +23,8 @@ struct NodeCondition: Hashable, Sendable {
   var divergent: [ShardID] = []
   /// Shards that it leads, of which all voters were in the same state at an index, of late.
   var compared: [Compared] = []
+  /// Members of the cluster that it has not heard for `NodeRemove.silence`, sorted.
+  var silent: [NodeID] = []
 
   func isPoisoned(_ shard: ShardID) -> Bool { poisons.contains { $0.shard == shard } }
 }
@@ -120,6 +122,7 @@ extension NodeCondition {
         }
       }
     }
+    if !silent.isEmpty { buffer.append(field: 10) { for node in silent { $0.append(node.rawValue) } } }
     buffer.appendEndOfFields()
   }
 
@@ -152,6 +155,7 @@ extension NodeCondition {
           let shard = ShardID(try value.read())
           compared.append(Compared(shard: shard, index: LogIndex(try value.read())))
         }
+      case 10: while !value.isAtEnd { silent.append(NodeID(try value.read())) }
       default: _ = try value.readBytes(value.remaining)
       }
       return true

@@ -78,6 +78,9 @@ final class StatusDesk: Coordinator {
       else { return nil }
       return Compared(shard: replica.shard, index: agreed.index)
     }
+    own.silent = (membership.topology?.nodes ?? []).filter {
+      $0.state != .removed && peers.isSilent($0.id, now: now)
+    }.map(\.id)
     peers.own.condition = own
     peers.own.clock.isOff = health.clock.isOff
   }

@@ -35,6 +35,8 @@ public struct ScenarioPlan: Sendable {
   public var movesLeaders = false
   /// An operator adds nodes and moves replicas. Damage was bounded by the replicas at the beginning, so there is none.
   public var resizes = false
+  /// Nodes that are silent for ten seconds are replaced without anybody's asking.
+  public var heals = false
   /// So many nodes may be added.
   static let spareNodes = 2
   /// So many nodes begin as an older build, and are upgraded one by one.
@@ -254,6 +256,7 @@ public struct ScenarioPlan: Sendable {
     resizes =
       random.chance(500) && !isSafetyOnly && !hasImpostors && olderNodes == 0 && !membersReturn
       && !faultKinds.contains { $0.isDamage }
+    heals = resizes && random.chance(500)
   }
 
   static func ownMember(of client: Int) -> String { "o\(client)" }
@@ -276,7 +279,7 @@ public struct ScenarioPlan: Sendable {
     return "nodes=\(nodes) shards=\(shards) replicas=\(replicas) clients=\(clients) members=\(members)"
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
-      + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes)"
+      + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }
 }

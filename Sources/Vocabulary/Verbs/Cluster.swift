@@ -81,6 +81,12 @@ extension VerbSpec {
       reply: "records: op kind target state steps done current percent bytes eta-seconds error started by detail",
       summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
     .init(
+      .clusterLimit, "CLUSTER LIMIT", .cluster, [.word("SHOW|SET"), .optional(.deadAfter), .optional(.moves)], .node,
+      .changes, traits: [.barrier, .reserved], reply: "dead-after moves",
+      summary:
+        "What holds for the whole cluster: when a silent node is replaced, and how many of its shards move at once.",
+      example: "CLUSTER LIMIT SET dead-after=30m"),
+    .init(
       .health, "HEALTH", .cluster, [.optional(.all)], .node, .read, traits: [.barrier, .reserved], reply: "a record",
       summary:
         "Commits an entry in every shard led by this node (all=yes: in every shard), and tells how long it took.",

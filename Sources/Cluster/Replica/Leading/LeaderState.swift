@@ -20,6 +20,8 @@ struct LeaderState {
   var catalogueVersion: UInt32 = 0
   /// Of the directory: by operation, the revision of its record to which a change has been proposed.
   var operationRevisions: [UInt64: UInt32] = [:]
+  /// Of the directory: which nodes are silent.
+  var silences = Silences()
   /// What entries are proposed by, if that is more than the state has met.
   var semantics = Semantics.first
 

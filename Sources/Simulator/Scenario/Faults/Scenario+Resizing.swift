@@ -6,6 +6,8 @@ import Storage
 struct ResizingState {
   /// Hosts whose node the cluster has removed: it ends at each start.
   var removed: Set<Int> = []
+  /// The cluster's limits are set.
+  var hasSetLimits = false
 }
 
 /// An operator adds nodes, moves replicas, has all of them even, drains, removes and replaces nodes while faults go on, and gives some
@@ -13,11 +15,17 @@ struct ResizingState {
 extension Scenario {
   func scheduleResizing() {
     guard plan.resizes else { return }
+    if plan.heals, !resizing.hasSetLimits { setLimits() }
     simulation.call(after: random.wait(plan.isLong ? 6_000_000 : 1_500_000)) { [self] in
       guard isFaultPhase, failure == nil else { return }
       resize()
       scheduleResizing()
     }
+  }
+
+  private func setLimits() {
+    resizing.hasSetLimits = true
+    operate("CLUSTER LIMIT SET dead-after=10s moves=\(1 + random.below(5))", on: 0)
   }
 
   private func resize() {
@@ -46,6 +54,10 @@ extension Scenario {
     let asked = Int(random.below(UInt64(simulation.hosts.count)))
     tell(lost.number, "*** is lost")
     if random.chance(500) { simulation.killProcess(lost.number) } else { simulation.cutPower(lost.number) }
+    // Nobody asks for anything, and it may come back in the midst of what the cluster does about it.
+    if plan.heals, random.chance(600) {
+      return callInFaultPhase(after: 9_000_000 + random.below(12_000_000)) { [self] in restart(lost.number) }
+    }
     callInFaultPhase(after: 5_500_000) { [self] in
       operate("\(removal(of: lost.name)) dead=yes", on: asked)
       callInFaultPhase(after: random.below(8_000_000)) { [self] in restart(lost.number) }
