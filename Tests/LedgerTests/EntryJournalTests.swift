@@ -49,7 +49,10 @@ import Vocabulary
             let moments = [from] + things[thing].changes.map(\.from).filter { $0 > from }
             return moments.compactMap { Int64(self.value(thing, name, at: $0)) }
           }
-          if place == holder(at: from), place != nil, claims.max() ?? .min <= from { continue }
+          if let place, place == holder(at: from) {
+            let own = Int64(self.value(place, name, at: from)) ?? .min
+            if claims.max() ?? .min <= from || own >= from { continue }
+          }
           var claim = from
           while claims.contains(claim) { claim += 1 }
           changed[name] = "\(claim)"
@@ -64,7 +67,12 @@ import Vocabulary
         things.append((key, [Change(number: 1, from: from, set: now, values: changed)]))
         return true
       }
-      if changed.isEmpty { return true }
+      // A repeat of what was announced: the change that decides each field there begins there.
+      let isRepeat = changed.allSatisfy { name, value in
+        let deciding = things[place].changes.last { $0.from <= from && $0.values[name] != nil }
+        return deciding.map { $0.from == from && $0.values[name] == value } ?? false
+      }
+      if changed.isEmpty || from > now && isRepeat { return true }
       if from > now, things[place].changes.count(where: { $0.from > now }) >= 64 { return false }
       let number = things[place].changes.count + 1
       things[place].changes.append(Change(number: number, from: from, set: now, values: changed))
@@ -113,6 +121,7 @@ import Vocabulary
     let start = World.stamp("2026-01-01T00:00").microseconds
     var now = start
     let keys = ["a", "b", "c"]
+    var announced: [(key: String, said: [String: String], from: Int64)] = []
     func below(_ bound: UInt64) -> Int64 { Int64(random.next() % bound) }
     func ask(_ line: String, of restored: Entries?) throws -> String {
       var reply = ReplyWriter()
@@ -123,7 +132,7 @@ import Vocabulary
     var most = 0
     for step in 0..<1_000 {
       if below(4) > 0 { now += below(below(8) == 0 ? 30_000 : 400) * Self.minute }
-      let key = keys[Int(below(16) == 0 ? 1 : below(8) == 0 ? 2 : 0)]
+      var key = keys[Int(below(16) == 0 ? 1 : below(8) == 0 ? 2 : 0)]
       var said: [String: String] = [:]
       if below(3) == 0 { said["size"] = "\(below(5))" }
       if below(2) == 0 { said["title"] = below(6) == 0 ? "" : "t\(below(50))" }
@@ -134,9 +143,15 @@ import Vocabulary
       if below(9) == 0 { said["x.b"] = below(3) == 0 ? "" : "\(below(9))" }
       // Far ahead at the very beginning now and then: then the first change is one that is announced.
       let isAhead = below(step < 4 ? 2 : 6) == 0
-      let from = isAhead ? now + (1 + below(below(5) == 0 ? 900_000 : 30_000)) * Self.minute : now
+      var from = isAhead ? now + (1 + below(below(5) == 0 ? 900_000 : 30_000)) * Self.minute : now
+      announced.removeAll { $0.from <= now }
+      if below(8) == 0, !announced.isEmpty {
+        (key, said, from) = announced[Int(below(UInt64(announced.count)))]
+      } else if from > now {
+        announced.append((key, said, from))
+      }
       let words = said.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-      let line = "THING SET \(key) \(words.joined(separator: " "))" + (isAhead ? " from=\(from / 1_000)" : "")
+      let line = "THING SET \(key) \(words.joined(separator: " "))" + (from > now ? " from=\(from / 1_000)" : "")
       var reply = ReplyWriter()
       _ = try book.set(EntryLine(line, in: Self.language), at: Stamp(microseconds: now), into: &reply)
       let isTaken = model.set(key, said, from: from, now: now)

@@ -81,7 +81,10 @@ extension Entries {
     if let attributes = try changedAttributes(request, kind, item, from) {
       values.append((EntryRequest.Number.attributes, attributes.bytes))
     }
-    return Setting(number: number, from: from, values: EntryValues(values))
+    let new = EntryValues(values)
+    // What was announced and is said again is done, also where something later was announced since.
+    let isRepeat = from > stamp && item?.announces(new, from: from) ?? false
+    return Setting(number: number, from: from, values: isRepeat ? EntryValues() : new)
   }
   private func notYet(_ what: String) -> EntryRefusal {
     EntryRefusal(.unavailable, "not every node knows \(what) yet: start this build on all of them; nothing was done")
@@ -161,8 +164,12 @@ extension Entries {
         if let stored = item.value(field.number, at: moment) { claims.insert(EntryField.number(stored: stored)) }
       }
     }
-    let latest = claims.max() ?? .min
-    if isHolder, latest <= from.microseconds { return nil }
+    if isHolder {
+      // Its own is of that very moment, or none is later.
+      let own = number.flatMap { tables[table].items[$0].value(field.number, at: from) }
+      let latest = own.map { EntryField.number(stored: $0) } ?? .min
+      if latest >= from.microseconds || claims.allSatisfy({ $0 <= from.microseconds }) { return nil }
+    }
     var claim = from.microseconds
     while claims.contains(claim) { claim += 1 }
     return EntryField.stored(claim)

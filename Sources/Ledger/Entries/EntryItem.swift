@@ -87,6 +87,15 @@ struct EntryItem: Hashable, Sendable {
     [moment] + Set(changes.lazy.map(\.from).filter { $0 > moment }).sorted()
   }
 
+  /// Whether changes that begin at just that moment say all this, and those made since say nothing else of it there.
+  func announces(_ values: EntryValues, from moment: Stamp) -> Bool {
+    var said = EntryValues()
+    for change in changes where change.from <= moment {
+      said = change.from == moment ? said.overlaid(by: change.values) : said.without(change.values)
+    }
+    return said.overlaid(by: values) == said
+  }
+
   // MARK: Snapshots
 
   func encode(into buffer: inout ByteBuffer) {
