@@ -453,7 +453,7 @@ private final class Holder {
           index: replica.raft.lastIndex)
         if isDamaged { (message.isDamaged, message.life) = (true, 1) }
         replica.step(message)
-        holder.world.settle(replica)
+        holder.world.quiesce(replica)
       }
     }
     func record(step: UInt32) throws {
@@ -482,7 +482,7 @@ private final class Holder {
     try answer(holder.shard, by: 2, isDamaged: true)
     let before = try #require(holder.shard).raft.lastIndex
     holder.desk.driveGroups(SaidLeaders(), nil)
-    holder.world.settle(holder.shard)
+    holder.world.quiesce(holder.shard)
     #expect(holder.shard?.raft.lastIndex == before)
   }
 
@@ -511,7 +511,7 @@ private final class Holder {
       Message(
         .appendReply, from: ReplicaID(node: NodeID(2), born: 1), to: replica.raft.id, term: replica.raft.term,
         index: replica.raft.lastIndex))
-    fresh.world.settle(replica)
+    fresh.world.quiesce(replica)
     #expect(try answers(fresh, born: 1))
     // And one that is a member is told nothing.
     let three = try Holder.leading(voters: [1, 2, 3])
@@ -520,7 +520,7 @@ private final class Holder {
       Message(
         .appendReply, from: ReplicaID(node: NodeID(2), born: 1), to: other.raft.id, term: other.raft.term,
         index: other.raft.lastIndex))
-    three.world.settle(other)
+    three.world.quiesce(other)
     try #require(other.raft.hasCommittedInOwnTerm)
     #expect(try !answers(three, born: 1))
   }
