@@ -32,6 +32,7 @@ final class LeadershipDesk: Coordinator {
   private var homes: [ShardID: NodeID] {
     var homes: [ShardID: NodeID] = [:]
     guard let topology = membership.topology else { return homes }
+    if let directory = replicas[.directory], directory.isLeader { homes[.directory] = elder(of: directory) }
     for placement in topology.shards {
       guard let replica = replicas[placement.shard], replica.isLeader else { continue }
       replica.leading.traffic.tick()
@@ -39,6 +40,14 @@ final class LeadershipDesk: Coordinator {
       homes[placement.shard] = home
     }
     return homes
+  }
+  /// A member of the directory's group without a link to this node, which leads it, may not know this node yet: it can learn of it
+  /// from the log alone. So one that has been in the group for longer is to lead, and brings it that. Nil: nobody is needed.
+  private func elder(of replica: Replica) -> NodeID? {
+    let raft = replica.raft
+    guard raft.progress.contains(where: { peers[$0.id]?.isConnected != true }) else { return nil }
+    let older = raft.configuration.voters.filter { $0.born < raft.id.born && peers.isUp($0.node, now: now) }
+    return older.min { ($0.born, $0.node) < ($1.born, $1.node) }?.node
   }
   /// Nil: no matter where.
   private func home(of replica: Replica, _ placement: ShardPlacement, _ topology: Topology) -> NodeID? {

@@ -139,10 +139,13 @@ extension Scenario {
   /// Where nodes are now.
   private var addresses: [String] { simulation.hosts.map(\.configuration.peerAddress) }
 
-  /// An operator sees that a node has not joined, because those that it was told of are elsewhere, and tells it where.
+  /// An operator sees that a node has not joined, or finds nobody any more, because those that it was told of are elsewhere, and
+  /// tells it where.
   func helpNewcomers() {
     for host in simulation.hosts[plan.nodes...] where !resizing.removed.contains(host.number) {
-      guard host.node?.view.topology == nil else { continue }
+      // It may have been away while all that it knew moved.
+      let isMistold = plan.faultKinds.contains(.move) && host.configuration.join != addresses
+      guard host.node?.view.topology == nil || isMistold else { continue }
       host.configuration.join = addresses
       simulation.killProcess(host.number)
     }
