@@ -8,7 +8,7 @@ import Testing
 
 /// Nodes that are lost and replaced without anybody's asking.
 @Suite struct HealingTests {
-  private static let nodes = (1...6).map { NodeID(UInt64($0)) }
+  private static let nodes = (1...9).map { NodeID(UInt64($0)) }
   /// - Parameters:
   ///   - silent: those that the first node, which leads, does not hear.
   ///   - reports: by node, whom it does not hear.
@@ -68,6 +68,9 @@ import Testing
     #expect(dead(of: 4, [3]) == [Self.nodes[3]])
     #expect(dead(of: 4, [2, 3]) == [])
     #expect(dead(of: 3, [2]) == [Self.nodes[2]])
+    // Of so many a majority would say so all the same.
+    #expect(dead(of: 9, [6, 7, 8]) == Array(Self.nodes[6...8]))
+    #expect(dead(of: 9, [5, 6, 7, 8]) == [])
   }
 
   // MARK: Whole clusters
