@@ -142,6 +142,15 @@ import Testing
     #expect(operations(cluster, 0).newest == 0)
   }
 
+  @Test func whoHoldsNothingIsMissedByNobody() throws {
+    let cluster = try ResizedCluster(seed: 336)
+    let added = try cluster.join(region: "west")
+    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4")
+    cluster.simulation.kill(added)
+    cluster.simulation.run(for: 30_000_000)
+    #expect(operations(cluster, 0).newest == 0)
+  }
+
   @Test func limitsAreKeptAndHaveBounds() throws {
     let machine = DirectoryMachine()
     func set(_ change: ClusterLimits.Change) -> String {

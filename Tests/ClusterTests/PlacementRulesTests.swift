@@ -132,6 +132,11 @@ import Testing
     let plan = try ReplicaPlan(view, .even)
     PlacementTests.expectValid(plan, view)
     PlacementTests.expectEven(plan, view)
+    let region = Dictionary(uniqueKeysWithValues: view.nodes.map { ($0.id, $0.region) })
+    for voters in plan.voters {
+      let counts = Dictionary(grouping: voters) { region[$0] ?? "" }.mapValues(\.count)
+      #expect(counts == limits.filter { $0.value > 0 })
+    }
     let after = PlacementView(
       nodes: view.nodes, shards: PlacementTests.after(plan, view).shards, replicas: view.replicas, limits: limits)
     #expect(try ReplicaPlan(after, .even).moves == [])

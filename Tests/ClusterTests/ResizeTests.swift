@@ -296,6 +296,26 @@ struct ResizedCluster {
     #expect(try cluster.ask("BALANCE m0", on: asked).contains("balance=5 "))
   }
 
+  /// Whoever leads the directory and is to leave it hands over first: a configuration without its leader is never proposed.
+  @Test func theDirectorysLeaderHandsOverBeforeItLeaves() throws {
+    let cluster = try ResizedCluster(seed: 313, shards: 3)
+    let simulation = cluster.simulation
+    let leader = try #require(
+      simulation.hosts.indices.first { cluster.node($0)?.replicas[.directory]?.hasTakenOver == true })
+    _ = try cluster.join(region: simulation.hosts[leader].configuration.region)
+    let asked = leader == 0 ? 1 : 0
+    #expect(
+      try cluster.ask("CLUSTER NODE REMOVE \(simulation.hosts[leader].name)", on: asked).contains("kind=node-remove"))
+    var hasLedOut = false
+    let isOver = simulation.run(for: 60_000_000) {
+      if let raft = cluster.node(leader)?.replicas[.directory]?.raft, raft.role == .leader {
+        hasLedOut = hasLedOut || !raft.configuration.voters.contains { $0.node == cluster.id(leader) }
+      }
+      return cluster.state(of: leader, at: asked) == .removed
+    }
+    #expect(isOver && !hasLedOut, "\(simulation.report)")
+  }
+
   /// A machine that is lost for good: another takes its place, and it is refused should it ever come back.
   @Test(arguments: [0, 1, 2]) func aLostNodeIsReplaced(lost: Int) throws {
     let cluster = try ResizedCluster(seed: 313 + UInt64(lost), shards: 3)

@@ -28,14 +28,13 @@ final class LeadershipDesk: Coordinator {
       isPoisoned: replica.poison != nil, isJournalRotten: replicas.rottenJournals.contains(replica.shard),
       mayOffer: now.monotonic >= record.nextOffer)
   }
-  /// Once a second: where the placement wants shards led that are led here.
+  /// Where the placement wants shards led that are led here.
   private var homes: [ShardID: NodeID] {
     var homes: [ShardID: NodeID] = [:]
     guard let topology = membership.topology else { return homes }
     if let directory = replicas[.directory], directory.isLeader { homes[.directory] = elder(of: directory) }
     for placement in topology.shards {
       guard let replica = replicas[placement.shard], replica.isLeader else { continue }
-      replica.leading.traffic.tick()
       guard let home = home(of: replica, placement, topology), home != peers.id else { continue }
       homes[placement.shard] = home
     }
@@ -121,6 +120,7 @@ final class LeadershipDesk: Coordinator {
   /// - Parameter sendsHome: leaders spread over the nodes as the placement wishes, by transfer, never by election: now and
   ///   then.
   func decide(_ node: LeadershipPolicy.NodeFacts, sendsHome: Bool = false) {
+    if sendsHome { for replica in replicas where replica.isLeader { replica.leading.traffic.tick() } }
     let homes = sendsHome ? homes : [:]
     let ordered = (replicas[.directory]?.machine as? DirectoryMachine)?.operations.orders ?? [:]
     for replica in replicas {

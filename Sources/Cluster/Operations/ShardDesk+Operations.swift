@@ -61,9 +61,9 @@ extension ShardDesk {
     view.knows = knownSemantics
     let configuration = replica.raft.configuration
     view.directoryVoters = configuration.voters.map(\.node) + configuration.outgoing.map(\.node)
-    for member in topology.nodes {
-      if peers.isUp(member.id, now: now) { view.reachable.insert(member.id) }
-      view.room[member.id] = peers[member.id]?.condition.disk.figures?.free
+    for record in topology.nodes {
+      if peers.isUp(record.id, now: now) { view.reachable.insert(record.id) }
+      view.room[record.id] = peers[record.id]?.condition.disk.figures?.free
     }
     view.groups = peers.groups
     view.progress = directory.progress

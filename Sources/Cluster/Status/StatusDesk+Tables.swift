@@ -63,9 +63,9 @@ extension StatusDesk {
   }
   /// Nodes that have come under the name of another that does not answer any more: who started them means them to replace it.
   var replacements: [(old: NodeRecord, new: NodeRecord)] {
-    let members = membership.topology?.nodes.filter { $0.state != .removed } ?? []
-    return members.filter { peers.isSilent($0.id, now: now) }.compactMap { old in
-      members.first { $0.name == old.name && $0.id != old.id && !peers.isSilent($0.id, now: now) }
+    let nodes = membership.topology?.nodes.filter { $0.state != .removed } ?? []
+    return nodes.filter { peers.isSilent($0.id, now: now) }.compactMap { old in
+      nodes.first { $0.name == old.name && $0.id != old.id && !peers.isSilent($0.id, now: now) }
         .map { (old: old, new: $0) }
     }
   }
@@ -167,7 +167,7 @@ extension StatusDesk {
   }
 
   private static func advice(_ pair: (old: NodeRecord, new: NodeRecord)) -> String {
-    "\(pair.new.name) is there as a new node, and its elder does not answer: tally node replace \(pair.old.id.hex)"
+    "\(pair.new.name) is there as a new node, and the one that had its name does not answer: tally node replace \(pair.old.id.hex)"
       + " \(pair.new.id.hex) --dead"
   }
 

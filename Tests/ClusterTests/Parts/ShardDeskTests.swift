@@ -332,6 +332,22 @@ private final class Holder {
     #expect(newcomer.shard?.quarantined?.contains("no longer kept") == true)
   }
 
+  // MARK: Operations
+
+  @Test func aDrainThatHasFailedLetsTheNodeLeadAgain() throws {
+    let holder = try Holder.leading()
+    let drain = NodeDrain(node: NodeID(3))
+    try holder.log(.beginOperation) {
+      $0.append(NodeDrain.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(drain).params)
+    }
+    #expect(holder.desk.directory?.topology?.node(NodeID(3))?.state == .draining)
+    let record = try #require(holder.desk.directory?.operations.open.first)
+    try holder.log(.advanceOperation) { OperationChange(record, .failed, step: 0, "why").encode(into: &$0) }
+    #expect(holder.desk.directory?.topology?.node(NodeID(3))?.state == .up)
+  }
+
   // MARK: Semantics
 
   @Test func newSemanticsBeginOnceTheyMayAndAllNodesAreInReachAndKnowThem() throws {
