@@ -224,6 +224,17 @@ import Testing
     #expect(client.lines == ["+OK", "+OK"])
   }
 
+  @Test func oneShardIsShownWithItsMembers() throws {
+    let (simulation, client) = try open(seed: 29)
+    simulation.run(for: 5_000_000)
+    let rows = all(simulation, client, "CLUSTER SHARDS").dropFirst()
+    let one = all(simulation, client, "CLUSTER SHARDS 1")
+    #expect(one.first == "*4" && one.dropFirst().first == rows.first, "\(one)")
+    #expect(one.dropFirst(2).map { field("state", $0) ?? "" }.sorted() == ["leader", "voter", "voter"])
+    #expect(all(simulation, client, "CLUSTER SHARDS 99") == ["-NOTFOUND there is no shard 99"])
+    #expect(all(simulation, client, "CLUSTER SHARDS one").first?.hasPrefix("-ERR which shard") == true)
+  }
+
   @Test(arguments: 30...49 as ClosedRange<UInt64>)
   func aDeadLeaderWhoseAddressRefusesIsReplacedBeforeItsHeartbeatsAreMissed(seed: UInt64) throws {
     let (simulation, client) = try open(seed: seed)

@@ -47,7 +47,7 @@ import Testing
       25 AUDIT: read
       26 CLUSTER INIT: shards replicas allow-single-region dry-run
       27 CLUSTER NODES:
-      28 CLUSTER SHARDS: shard
+      28 CLUSTER SHARDS: S
       29 CLUSTER STATUS:
       30 HEALTH: all
       40 CLUSTER ALARM: LIST|CLEAR NAME shard

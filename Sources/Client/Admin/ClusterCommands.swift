@@ -77,15 +77,14 @@ enum ClusterCommands {
         guard let shard = Int(word), (0...65_535).contains(shard) else {
           throw .usage("which shard: a number is wanted (tally shards)")
         }
-        line += " shard=\(shard)"
+        line += " \(shard)"
       }
       let records = try invocation.target.askRecords(line).map(completed)
       let (shards, members) = (records.filter { $0["shard"] != nil }, records.filter { $0["shard"] == nil })
       var page = Page()
-      let columns = ["shard", "slots", "leader", "region", "state", "voters", "learners", "lag-entries", "bytes"]
+      let columns = ["shard", "slots", "leader", "state", "voters", "lag-entries", "bytes"]
       page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
       guard !members.isEmpty else { return CommandResult(json: JSON(records), page: page) }
-      page.line()
       page.table(
         Table(
           members,

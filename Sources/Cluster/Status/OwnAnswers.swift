@@ -28,7 +28,11 @@ struct OwnAnswers: AnswersForItself {
       node.carryOver()
     case .clusterNodes: requests.answer(owner) { node.status.nodes(node.requests, into: &$0) }
     case .clusterShards:
-      let only = request.number(.shard).map { ShardID(UInt32($0)) }
+      let word = request.positionalCount > 0 ? String(decoding: request.positional(0), as: UTF8.self) : nil
+      let only = word.flatMap { UInt32($0) }.map { ShardID($0) }
+      guard word == nil || only != nil else {
+        return requests.answerError(owner, .malformed, "which shard: CLUSTER SHARDS takes a shard's number, or nothing")
+      }
       requests.answer(owner) { node.status.shards(only, node.requests, into: &$0) }
     case .clusterStatus:
       requests.answer(owner) {

@@ -14,12 +14,12 @@ extension VerbSpec {
         "records: node name region address state leaders replicas id warnings version alarms disk_free log log_pinned",
       summary: "The nodes, a record each.", example: "CLUSTER NODES"),
     .init(
-      .clusterShards, "CLUSTER SHARDS", .cluster, [.optional(.shard)], .node, .read,
+      .clusterShards, "CLUSTER SHARDS", .cluster, [.word("S", .optional)], .node, .read,
       traits: [.barrier, .costly, .reserved, .alone],
       reply:
         "records: shard slots leader region state config voters learners term commit applied lag-entries lag-seconds bytes",
       summary: "The shards, a record each; of one, and then of each member of its group: how far it is.",
-      example: "CLUSTER SHARDS shard=3"),
+      example: "CLUSTER SHARDS 3"),
     .init(
       .clusterStatus, "CLUSTER STATUS", .cluster, [], .node, .read, traits: [.barrier, .reserved, .alone],
       reply: "cluster nodes up shards leaders healthy node version alarms [detail] state warnings",
