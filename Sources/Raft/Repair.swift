@@ -14,6 +14,12 @@ struct Repair: Sendable {
     damage = Damage(life: damage.life + 1, isOpen: true, isFenced: true)
     point = LogIndex(0)
   }
+  /// Nobody is left who could supply what is gone: it counts as if it had never been. Another life begins.
+  mutating func acceptLoss() {
+    guard !damage.mayVote else { return }
+    damage = Damage(life: damage.life + 1)
+    point = LogIndex(0)
+  }
   /// Another leader, or another term: what was named is that leader's word, in that term.
   mutating func forgetPoint() { point = LogIndex(0) }
   /// The leader names the repair point of a life, 0 for none. False if that says nothing to this replica.

@@ -43,7 +43,8 @@ public struct Argument: Sendable {
     self.key = key
     isKeyed = key != nil
     requirement = shape.requirement
-    placeholder = key?.placeholder ?? ""
+    // One key may be of another shape in another verb.
+    placeholder = key.map { $0.shape == .yesNo && shape != .yesNo ? shape.placeholder : $0.placeholder } ?? ""
     self.shape = shape
     self.need = need
     self.part = part

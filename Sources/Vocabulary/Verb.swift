@@ -42,6 +42,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterRebalance = 60
   case clusterPlacement = 61
   case clusterCheck = 62
+  case clusterUnsafe = 63
 
   // What a connection says about itself: answered by the node at hand.
   case hello = 64

@@ -16,7 +16,7 @@ struct TranscriptTests {
 
   @Test(arguments: [
     "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "returns",
-    "damage",
+    "damage", "loss",
   ])
   func aTranscriptReplaysAsWritten(_ name: String) throws {
     let path = Self.directory + name + ".txt"

@@ -61,6 +61,7 @@ import Testing
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:
+      63 CLUSTER UNSAFE: RECOVER dead apply dry-run
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body

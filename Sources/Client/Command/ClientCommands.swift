@@ -4,6 +4,7 @@ public enum ClientCommands {
 
   private static let commands =
     ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all
-    + UpgradeCommands.all + OperationCommands.all + LimitCommands.all + PlacementCommands.all + CheckCommands.all
+    + UpgradeCommands.all + OperationCommands.all + UnsafeCommands.all + LimitCommands.all + PlacementCommands.all
+    + CheckCommands.all
     + [TopCommand.command, ShellCommand.command, BenchCommand.command, ReplayCommand.command]
 }

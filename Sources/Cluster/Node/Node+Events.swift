@@ -71,9 +71,7 @@ extension Node {
       guard let replica = shards.replica(shard, for: message, beginning.mayJoin(peer)) else { return }
       if health.admit(&message, replica, from: peer) { replica.step(message) }
     case .forward, .results, .reject, .doubt, .deliveries, .status: try requests.receive(kind, body, from: peer)
-    case .statusWanted:
-      peer.needsWholeStatus = true
-      turn.out.isStatusDue = true
+    case .statusWanted: status.isWanted(by: peer)
     case .clock: links.endUnheard(to: peer, heard: try peer.receiveClock(&reader, now: turn.now))
     case .condition: if try status.receiveCondition(&reader, of: peer) { health.judgeShedding() }
     case .clearPoison: tryPoison(ShardID(try reader.read()))
@@ -82,7 +80,8 @@ extension Node {
       try beginning.receive(kind, &reader, from: peer, mayBegin: replicas[.directory] == nil)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try snapshots.receive(kind, &reader, on: link) { links.takeNumber() }
-    case .digest, .deviant, .group, .membershipAsked, .notAMember: try shards.receive(kind, &reader, of: peer)
+    case .digest, .deviant, .group, .membershipAsked, .notAMember, .stranded, .recoverDirectory:
+      try shards.receive(kind, &reader, of: peer)
     }
     carryOver()
   }

@@ -14,7 +14,10 @@ extension DirectoryMachine {
     do throws(OperationTable.Refused) {
       let before = operations.newest
       let operation = try operations.begin(kind, params, by: by, at: lastStamp, in: topology)
-      if operations.newest > before { change { operation.plan?.commence(&$0) } }
+      if operations.newest > before {
+        for failed in operations.failOthers(for: operation, at: lastStamp) { change { failed.plan?.abandon(&$0) } }
+        change { operation.plan?.commence(&$0) }
+      }
       tell(operation, &reply)
     } catch {
       reply.error(error.code, error.text)

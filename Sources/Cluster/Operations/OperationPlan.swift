@@ -33,6 +33,8 @@ protocol OperationPlan: Sendable {
   var holds: [ShardID] { get }
   /// The node that no other operation may have meanwhile, for all that it does to its shards; nil: none.
   var heldNode: NodeID? { get }
+  /// Whether another that is under way fails as this one begins.
+  func takesOver(from other: Operation) -> Bool
   /// Why it may not begin, as far as the directory knows; nil: it may.
   func refusal(in topology: Topology) -> String?
   /// What is to come of the record, from what is known now.
@@ -75,6 +77,8 @@ struct ShardOrder: Hashable, Sendable {
     case exchange(out: NodeID, in: NodeID)
     /// A learner is to go.
     case drop(NodeID)
+    /// The replica on a node goes on without some nodes, which are lost; those that are kept vote again.
+    case survive(NodeID, kept: [NodeID], without: [NodeID])
   }
   /// Who is to lead it; nil: no matter.
   var leader: NodeID?
@@ -94,6 +98,7 @@ extension OperationPlan {
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   var heldNode: NodeID? { nil }
+  func takesOver(from other: Operation) -> Bool { false }
   func commence(_ topology: inout Topology) {}
   func conclude(_ topology: inout Topology) {}
   func abandon(_ topology: inout Topology) {}
@@ -111,6 +116,7 @@ extension Operation.Kind {
     NodeRemove.self,
     Rebalance.self,
     UpgradeFinish.self,
+    UnsafeRecovery.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {

@@ -68,7 +68,7 @@ struct OperationTable: Hashable, Sendable {
       throw Refused(code: .limit, text: "\(open.count) operations are under way; nothing was done")
     }
     for shard in plan.holds {
-      guard let holder = holder(of: shard) else { continue }
+      guard let holder = holder(of: shard), !plan.takesOver(from: holder) else { continue }
       throw Refused(
         code: .conflict,
         text: "operation \(holder.number) is under way on shard \(shard.rawValue) (tally op wait \(holder.number))")
@@ -81,6 +81,19 @@ struct OperationTable: Hashable, Sendable {
     open.append(operation)
     newest = operation.number
     return operation
+  }
+
+  /// Those that cannot go on beside one that has begun: they have failed.
+  mutating func failOthers(for operation: Operation, at stamp: Stamp) -> [Operation] {
+    guard let plan = operation.plan else { return [] }
+    return open.filter { $0.number != operation.number && plan.takesOver(from: $0) }.map { other in
+      var failed = other
+      failed.state = .failed
+      failed.text = "operation \(operation.number) has taken over"
+      failed.revision += 1
+      end(failed, at: stamp)
+      return failed
+    }
   }
 
   /// Takes note of what one has come to. Nil: it is not what it was then.

@@ -12,8 +12,12 @@ extension ShardDesk {
   func driveGroups(_ leaders: some KnowsLeaders, _ copies: SnapshotSender?) {
     guard let directory else { return }
     let orders = directory.operations.orders
+    if toldGroups.isDue(now: now.monotonic) { tellOfStranded() }
     for replica in replicas where replica.shard != .directory && replica.quarantined == nil {
       guard replica.isLeader else {
+        if case .survive(peers.id, _, let lost) = orders[replica.shard]?.change, replica.leader == .none {
+          recover(replica, without: lost, from: orders[replica.shard]?.version ?? 0)
+        }
         askOfMembership(replica, leaders)
         continue
       }
@@ -30,7 +34,9 @@ extension ShardDesk {
 
   private func change(_ replica: Replica, by order: ShardOrder) {
     let configuration = replica.raft.configuration
-    guard let change = order.change, configuration.version == order.version else { return }
+    guard let change = order.change else { return }
+    if case .survive(_, let kept, _) = change { return readmit(kept, to: replica) }
+    guard configuration.version == order.version else { return }
     var voters = configuration.voters.map(\.node)
     var learners = configuration.learners.map(\.node)
     switch change {
@@ -47,8 +53,18 @@ extension ShardDesk {
       else { return }
       voters = voters.filter { $0 != out } + [incoming]
       learners.removeAll { $0 == incoming }
+    case .survive: return
     }
     propose(voters, learners, of: replica)
+  }
+  /// Those that are left of a group that goes on from one replica vote again, once they have what that has.
+  private func readmit(_ kept: [NodeID], to replica: Replica) {
+    let configuration = replica.raft.configuration
+    let group = report(of: replica, nil)
+    let ready = kept.filter { !group.has(voter: $0) && group.has(learner: $0) && group.isNear($0) }
+    guard !ready.isEmpty else { return }
+    let learners = configuration.learners.map(\.node).filter { !ready.contains($0) }
+    propose(configuration.voters.map(\.node) + ready, learners, of: replica)
   }
   private func propose(_ voters: [NodeID], _ learners: [NodeID], of replica: Replica) {
     // Refused while one is under way: then the next heartbeat sees.
@@ -114,6 +130,8 @@ extension ShardDesk {
     case .group: try receiveReport(&reader)
     case .membershipAsked: try answerMembership(&reader, to: peer)
     case .notAMember: try receiveNotAMember(&reader)
+    case .stranded: try receiveStranded(&reader, of: peer)
+    case .recoverDirectory: try recoverDirectory(&reader)
     default: break
     }
   }

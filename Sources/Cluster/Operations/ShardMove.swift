@@ -189,7 +189,8 @@ extension Topology {
     guard let region = node(incoming)?.region else { return nil }
     let rule = rules.limit(in: region)
     let limit = rule ?? regionLimit(replicas: placement.voters.count)
-    let there = placement.voters.filter { $0 != out && node($0)?.region == region }
+    // One that is no node any more has a place and no replica.
+    let there = placement.voters.filter { $0 != out && node($0)?.region == region && node($0)?.state != .removed }
     guard there.count >= limit, node(out)?.region != region else { return nil }
     let names = there.isEmpty ? "" : " (\(there.map { name(of: $0) }.joined(separator: ", ")) is there)"
     return

@@ -54,6 +54,10 @@ enum PeerMessageKind: UInt8 {
   case membershipAsked = 43
   /// The receiver's replica is none any more: `shard:u32 born:u64 version:u64`, the version of the configuration without it.
   case notAMember = 44
+  /// A replica of the sender whose group has no leader: `StrandedReport`.
+  case stranded = 60
+  /// The receiver's replica of the directory is to go on without nodes that are lost: see `ShardDesk.recoverDirectory`.
+  case recoverDirectory = 61
 
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30

@@ -8,6 +8,8 @@ final class PeerTable {
   private var places: [NodeID: UInt32]
   /// What leaders have told of their groups.
   var groups = GroupTable()
+  /// What replicas without a leader say of themselves.
+  var stranded = StrandedTable()
   /// Peers that are not of the cluster, at most.
   static let strangersMax = 64
 

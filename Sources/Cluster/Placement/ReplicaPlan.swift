@@ -304,12 +304,24 @@ struct ReplicaPlan {
         }
       }
       for node in coming { add(node, from: going.isEmpty ? nil : going.removeFirst()) }
+      fillVacancies(of: shard, in: &moves)
       for node in going {
         moves.append(
           ReplicaMove(shard: shard.shard, from: id(node), to: nil, bytes: 0, isBetweenRegions: false))
       }
     }
     return moves
+  }
+  /// A voter that is no node any more leaves a place that is to be taken; and before any other of the shard moves, for that needs
+  /// a majority.
+  private func fillVacancies(of shard: PlacementView.Shard, in moves: inout [ReplicaMove]) {
+    var vacant = shard.voters.filter { voter in !view.nodes.contains { $0.id == voter } }
+    guard !vacant.isEmpty, let first = moves.firstIndex(where: { $0.shard == shard.shard }) else { return }
+    for place in moves[first...].indices where moves[place].from == nil && !vacant.isEmpty {
+      var move = moves.remove(at: place)
+      move.from = vacant.removeFirst()
+      moves.insert(move, at: first)
+    }
   }
   /// The voters of each shard as the plan has them, sorted.
   var voters: [[NodeID]] { holders.map { $0.map { view.nodes[$0].id }.sorted() } }

@@ -34,6 +34,7 @@ final class LedgerMachine: Machine {
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
   var semantics: UInt8 { ledger.semantics }
+  var ownership: (slots: SlotRanges, epoch: UInt64) { (ledger.ranges, ledger.epoch) }
   var firstSlot: Slot { ledger.ranges.first ?? Slot(0) }
   var hashKey: HashKey { ledger.hashKey }
   var nextDeadline: Stamp? { ledger.nextDeadline }

@@ -20,6 +20,8 @@ final class ShardDesk: Coordinator {
   /// What leaders tell of the groups that operations hold, and what is told of those that are led here.
   var groups = GroupReports()
   var toldGroups = ToldGroups()
+  /// By shard: since when a replica here has known no leader.
+  var leaderlessSince: [ShardID: UInt64] = [:]
   /// By shard that is led here: since when it has had learners that nobody wants.
   var idleLearners: [ShardID: UInt64] = [:]
   /// By shard: when a replica here last asked whether it is still a member.

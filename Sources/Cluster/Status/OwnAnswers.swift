@@ -45,6 +45,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterCheck: requests.startCheck(owner, mostAhead: node.health.mostAhead)
     case .clusterPlacement: requests.placement(request, owner)
     case .clusterUpgrade: requests.clusterUpgrade(request, owner, at: node.shards)
+    case .clusterUnsafe: requests.clusterUnsafe(request, owner, at: node.shards)
     case .clusterLimit: requests.clusterLimit(request, owner)
     case .clusterOperation: requests.clusterOperation(request, owner)
     case .health: requests.startHealth(owner, all: request.flag(.all))

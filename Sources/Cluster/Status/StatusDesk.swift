@@ -85,6 +85,11 @@ final class StatusDesk: Coordinator {
     peers.own.clock.isOff = health.clock.isOff
   }
 
+  /// A peer wants the whole of what is led here.
+  func isWanted(by peer: Peer) {
+    peer.needsWholeStatus = true
+    turn.out.isStatusDue = true
+  }
   /// What a peer tells of itself. Whether its memory makes a difference to what is refused.
   func receiveCondition(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) -> Bool {
     let told = try NodeCondition(decoding: &reader)

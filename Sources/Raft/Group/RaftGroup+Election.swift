@@ -90,7 +90,9 @@ extension RaftGroup {
     electionTimer.heard()
     peers.beginTerm(logEnd: log.lastIndex, own: id, stable: durability.stable)
     let change = log.newestConfiguration(after: commitIndex)
-    leadership = Leadership(termStart: append(.noop, []), newestConfiguration: change)
+    // It comes first in the term: with it, and not before, what earlier terms left is committed.
+    let forced = configurations.forced.map { append(.configuration, $0.payload) }
+    leadership = Leadership(termStart: append(.noop, []), newestConfiguration: forced ?? change)
   }
 
   /// A node asks for a vote, or whether it would get one.

@@ -7,6 +7,8 @@ struct ConfigurationHistory: Sendable {
   private(set) var current: Configuration
   /// As of what is applied: what belongs into a snapshot there.
   private(set) var applied: Configuration
+  /// In force by an operator's word, and not committed yet: see `RaftGroup.recover(without:)`.
+  private(set) var forced: Configuration?
   /// Committed and not yet applied, lowest first.
   private var unapplied: [(index: LogIndex, configuration: Configuration)] = []
 
@@ -18,7 +20,13 @@ struct ConfigurationHistory: Sendable {
   /// The entry at `index`, which is later than those before, is committed.
   mutating func commit(_ configuration: Configuration, at index: LogIndex) {
     current = configuration
+    if let forced, configuration.version >= forced.version { self.forced = nil }
     unapplied.append((index, configuration))
+  }
+  /// In force from now on, whatever was; it is to be logged.
+  mutating func force(_ configuration: Configuration) {
+    current = configuration
+    forced = configuration
   }
   /// The entries through `index` are applied. O(1) unless there are configurations among them.
   mutating func apply(through index: LogIndex) {

@@ -87,6 +87,15 @@ extension VerbSpec {
         "What holds for the whole cluster: when a silent node is replaced, and how many of its shards move at once.",
       example: "CLUSTER LIMIT SET dead-after=30m"),
     .init(
+      .clusterUnsafe, "CLUSTER UNSAFE", .cluster,
+      [.word("RECOVER"), .required(.dead, shape: .text), .optional(.apply, shape: .identifier), .optional(.dryRun)],
+      .node,
+      .changes, traits: [.barrier, .reserved],
+      reply: "records: id cluster shards, then shard node index commit since detail; of apply=PLAN as CLUSTER OP SHOW",
+      summary:
+        "Shows from which replica each shard that has lost its majority for ever would go on, and what that loses; apply=PLAN does it.",
+      example: "CLUSTER UNSAFE RECOVER dead=east-1,east-2"),
+    .init(
       .health, "HEALTH", .cluster, [.optional(.all)], .node, .read, traits: [.barrier, .reserved], reply: "a record",
       summary:
         "Commits an entry in every shard led by this node (all=yes: in every shard), and tells how long it took.",

@@ -1,0 +1,135 @@
+import Base
+import Raft
+
+/// What a replica whose group has had no leader for a while says of itself: by that an operator decides whether it is to go on
+/// alone.
+struct StrandedReport: Hashable, Sendable {
+  var shard: ShardID
+  /// In force, as far as the replica knows.
+  var configuration: Configuration
+  /// The end of its log.
+  var last: LogPosition
+  var commit: LogIndex
+  var isDamaged: Bool
+  /// By its own log.
+  var slots: SlotRanges
+  var epoch: UInt64
+  /// Of the last entry that it has applied.
+  var stamp: Stamp
+
+  init(of replica: Replica) {
+    let raft = replica.raft
+    shard = replica.shard
+    configuration = raft.configuration
+    last = LogPosition(index: raft.lastIndex, term: raft.term(at: raft.lastIndex) ?? Term(0))
+    commit = raft.commitIndex
+    isDamaged = !raft.damage.mayVote
+    (slots, epoch) = (replica.machine as? LedgerMachine)?.ownership ?? (.none, 0)
+    stamp = replica.machine.lastStamp
+  }
+  init(shard: ShardID, configuration: Configuration, last: LogPosition) {
+    (self.shard, self.configuration, self.last) = (shard, configuration, last)
+    (commit, isDamaged, slots, epoch, stamp) = (LogIndex(0), false, .none, 0, .zero)
+  }
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(field: 1, zigzag: Int64(shard.rawValue))
+    buffer.append(field: 2) { configuration.encode(into: &$0) }
+    buffer.append(field: 3, zigzag: Int64(bitPattern: last.index.rawValue))
+    buffer.append(field: 4, zigzag: Int64(bitPattern: last.term.rawValue))
+    buffer.append(field: 5, zigzag: Int64(bitPattern: commit.rawValue))
+    if isDamaged { buffer.append(field: 6, zigzag: 1) }
+    buffer.append(field: 7) { slots.encode(into: &$0) }
+    buffer.append(field: 8, zigzag: Int64(bitPattern: epoch))
+    buffer.append(field: 9, zigzag: stamp.microseconds)
+    buffer.appendEndOfFields()
+  }
+  /// What a newer build says beside is no matter of this one.
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(
+      shard: ShardID(0), configuration: .empty, last: LogPosition(index: LogIndex(0), term: Term(0)))
+    try reader.readFields(of: "a stranded replica") { number, value throws(MalformedBytes) in
+      switch number {
+      case 1: shard = ShardID(try value.readSmall())
+      case 2: configuration = try Configuration(decoding: &value)
+      case 3: last.index = LogIndex(UInt64(bitPattern: try value.readZigzag()))
+      case 4: last.term = Term(UInt64(bitPattern: try value.readZigzag()))
+      case 5: commit = LogIndex(UInt64(bitPattern: try value.readZigzag()))
+      case 6: isDamaged = try value.readZigzag() != 0
+      case 7: slots = try SlotRanges(decoding: &value)
+      case 8: epoch = UInt64(bitPattern: try value.readZigzag())
+      case 9: stamp = Stamp(microseconds: try value.readZigzag())
+      default: _ = try value.readBytes(value.remaining)
+      }
+      return true
+    }
+  }
+}
+
+/// What stranded replicas on nodes in reach have said of late.
+struct StrandedTable {
+  private var heard: [ShardID: [NodeID: (report: StrandedReport, at: UInt64)]] = [:]
+
+  /// A replica says it once a second; for so long it counts (µs).
+  static let limit: UInt64 = 3_000_000
+
+  mutating func note(_ report: StrandedReport, of node: NodeID, now: UInt64) {
+    heard[report.shard, default: [:]][node] = (report, now)
+  }
+  /// By shard, each in the order of the nodes.
+  func reports(now: UInt64) -> [ShardID: [RecoveryPlan.Witness]] {
+    heard.mapValues { byNode in
+      byNode.filter { now - min(now, $0.value.at) < StrandedTable.limit }.sorted { $0.key < $1.key }
+        .map { RecoveryPlan.Witness(node: $0.key, report: $0.value.report) }
+    }.filter { !$0.value.isEmpty }
+  }
+}
+
+extension ShardDesk {
+  /// A group without a leader for so long is stranded (µs): elections take less.
+  private static let strandedAfter: UInt64 = 3_000_000
+
+  /// Once a second: all nodes hear of the replicas here whose groups have no leader.
+  func tellOfStranded() {
+    for replica in replicas {
+      guard replica.leader == .none, replica.quarantined == nil, replica.raft.configuration.contains(replica.raft.id)
+      else {
+        leaderlessSince[replica.shard] = nil
+        continue
+      }
+      let since = leaderlessSince[replica.shard] ?? now.monotonic
+      leaderlessSince[replica.shard] = since
+      guard now.monotonic - since >= ShardDesk.strandedAfter else { continue }
+      let report = StrandedReport(of: replica)
+      peers.stranded.note(report, of: peers.id, now: now.monotonic)
+      for peer in peers.others where peer.outgoing != nil { peer.say(.stranded) { report.encode(into: &$0) } }
+    }
+  }
+  func receiveStranded(_ reader: inout ByteReader, of peer: Peer) throws(MalformedBytes) {
+    peers.stranded.note(try StrandedReport(decoding: &reader), of: peer.id, now: now.monotonic)
+  }
+
+  // MARK: The directory
+
+  /// The directory's replica here goes on without those that are lost, by an operator's word: nothing that could keep that word is
+  /// left. `version:u64 lost:u64*`. Said twice it happens once: by the version of the configuration.
+  func recoverDirectory(_ reader: inout ByteReader) throws(MalformedBytes) {
+    let version: UInt64 = try reader.read()
+    var lost: [NodeID] = []
+    while !reader.isAtEnd { lost.append(NodeID(try reader.read())) }
+    guard let replica = replicas[.directory], replica.leader == .none, lost.allSatisfy({ peers.isSilent($0, now: now) })
+    else { return }
+    recover(replica, without: lost, from: version)
+  }
+  func recover(_ replica: Replica, without lost: [NodeID], from version: UInt64) {
+    let raft = replica.raft
+    guard raft.configuration.version == version, raft.configuration.contains(raft.id) else { return }
+    log(
+      .warning,
+      "\(replica.shard == .directory ? "the directory" : "shard \(replica.shard.rawValue)") goes on from this replica alone, by"
+        + " its entry \(raft.lastIndex.rawValue): \(lost.map { peers.name(of: $0, membership) }.joined(separator: ", ")) are lost"
+    )
+    replica.raft.recover(without: Set(lost))
+    replica.isDirty = true
+  }
+}
