@@ -94,6 +94,7 @@ enum NodeSettings {
       precondition(value != nil, "every setting of the node has a checked value")
       return value ?? 0
     }
+    node.lost = server.lost
     node.requestTimeout = UInt64(number("request-timeout")) * 1000
     node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
     node.electionTicks = number("election-heartbeats")

@@ -31,6 +31,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case apply = 60
   case spread = 61
   case leaders = 62
+  case acceptLoss = 70
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -38,6 +39,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .allowSingleRegion: "allow-single-region"
     case .dryRun: "dry-run"
     case .deadAfter: "dead-after"
+    case .acceptLoss: "accept-loss"
     default: String(describing: self)
     }
   }
@@ -57,7 +59,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply: .yesNo
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss: .yesNo
     case .shard: .shardNumber
     case .deadAfter: .span
     case .moves: .moveCount
@@ -83,7 +85,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .leaders: "r|traffic|any"
     case .kind: "WORD"
     case .card: "NUMBER"
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply: "yes|no"
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss: "yes|no"
     case .after: "KEY"
     case .shard: "S"
     case .to, .from: "NODE"

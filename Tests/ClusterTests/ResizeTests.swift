@@ -322,6 +322,7 @@ struct ResizedCluster {
     let simulation = cluster.simulation
     let asked = (lost + 1) % 3
     simulation.kill(lost)
+    let killedAt = simulation.now
     let added = simulation.hosts.count
     var configuration = simulation.hosts[lost].configuration
     configuration.name += "-new"
@@ -333,7 +334,13 @@ struct ResizedCluster {
     #expect(simulation.run(for: 20_000_000) { cluster.state(of: added, at: asked) == .up }, "\(simulation.report)")
     let old = simulation.hosts[lost].name
     #expect(try cluster.ask("CLUSTER NODE REMOVE \(old)", on: asked).contains("say that it is dead"))
-    let answer = try cluster.ask("CLUSTER NODE REPLACE \(old) to=\(configuration.name) dead=yes", on: asked)
+    let replacement = "CLUSTER NODE REPLACE \(old) to=\(configuration.name) dead=yes"
+    // Its links are gone; but it was there a moment ago.
+    if simulation.now - killedAt < 4_000_000 {
+      #expect(try cluster.ask(replacement, on: asked).contains("was heard within 5 s"))
+    }
+    simulation.run(for: 6_000_000)
+    let answer = try cluster.ask(replacement, on: asked)
     #expect(answer.contains("kind=node-remove"), "\(answer)")
     let record = try cluster.wait(on: asked)
     #expect(record.contains("state=done"), "\(record) \(simulation.report)")

@@ -243,6 +243,40 @@ import Testing
     #expect(!client.lines.contains { $0.hasPrefix("-") }, "\(client.lines.prefix(3))")
   }
 
+  @Test func aMajorityThatIsDamagedGoesOnByAnOperatorsWordAlone() throws {
+    let simulation = try makeBusyCluster(seed: 11, snapshotBytes: 1 << 30)
+    let earned = try earn(simulation, on: 0, count: 100, tag: "a")
+    simulation.run(for: 2_000_000)
+    for victim in [1, 2] {
+      simulation.kill(victim)
+      let place = try #require(batches(simulation.hosts[victim].disk).dropLast(3).last)
+      simulation.hosts[victim].disk.flipBit(place.path, bit: (place.block * 4096 + 40) * 8)
+    }
+    for victim in [1, 2] { simulation.start(victim) }
+    simulation.run(for: 20_000_000)
+    let shard = try #require(replicas(simulation, 1).first { !$0.raft.damage.mayVote && $0.shard != .directory }?.shard)
+    #expect(simulation.hosts.allSatisfy { $0.node?.replicas[shard]?.isLeader == false }, "it halts rather than forget")
+    let client = try #require(simulation.connect(to: 0))
+    func ask(_ line: String) -> String {
+      client.clear()
+      simulation.send(line + "\n", on: client)
+      simulation.run(for: 10_000_000) { client.lineCount > 0 }
+      return client.lines.first ?? ""
+    }
+    #expect(ask("CLUSTER ALARM CLEAR CORRUPT shard=\(shard.rawValue)").contains("accept-loss=yes"))
+    #expect(ask("CLUSTER ALARM CLEAR CORRUPT shard=77 accept-loss=yes").hasPrefix("-NOTFOUND"))
+    for shard in [0, 1, 2] as [UInt32]
+    where !simulation.hosts.contains(where: { $0.node?.replicas[ShardID(shard)]?.isLeader == true }) {
+      #expect(ask("CLUSTER ALARM CLEAR CORRUPT shard=\(shard) accept-loss=yes") == "+OK")
+      simulation.run(for: 5_000_000)
+    }
+    #expect(
+      simulation.run(for: 20_000_000) { isWhole(simulation, 1) && isWhole(simulation, 2) }, "\(simulation.report)")
+    #expect(ask("CLUSTER ALARM CLEAR CORRUPT shard=\(shard.rawValue) accept-loss=yes").hasPrefix("-CONFLICT"))
+    // One replica had lost nothing.
+    #expect(try total(simulation, on: 2) == earned)
+  }
+
   @Test func aSnapshotThatHasRottenIsMadeAgainFromALogThatReachesBack() throws {
     let simulation = try makeBusyCluster(seed: 10, snapshotBytes: 4 << 10)
     let earned = try earn(simulation, on: 0, count: 300, tag: "a")

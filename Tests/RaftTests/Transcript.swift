@@ -78,6 +78,7 @@ struct Transcript {
     case "tick": for _ in 0..<(second ?? 1) { nodes[at].group.tick() }
     case "campaign": nodes[at].group.campaign()
     case "recover": nodes[at].group.recover(without: Set(Self.list("lost", words)))
+    case "accept": nodes[at].group.acceptLoss()
     case "unreachable": nodes[at].group.reportUnreachable(other)
     case "write": while !nodes[at].writing.isEmpty { nodes[at].completeWrite() }
     case "deliver": try deliver { $0.from.node == id && $0.to.node == other }

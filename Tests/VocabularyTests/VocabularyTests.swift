@@ -50,7 +50,7 @@ import Testing
       28 CLUSTER SHARDS: S
       29 CLUSTER STATUS:
       30 HEALTH: all
-      40 CLUSTER ALARM: LIST|CLEAR NAME shard
+      40 CLUSTER ALARM: LIST|CLEAR NAME shard accept-loss
       41 CLUSTER SHARD: LEADER|MOVE S to region dry-run from
       42 CLUSTER OP: LIST|SHOW|CANCEL N limit after
       43 MEMBER NOTE: WHO kind text id
@@ -77,7 +77,7 @@ import Testing
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
-      30 text, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 60 apply, 61 spread, 62 leaders
+      30 text, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 60 apply, 61 spread, 62 leaders, 70 accept-loss
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

@@ -15,12 +15,24 @@ enum AlarmCommands {
 
   static let clear = Command(
     "alarm clear", aliases: ["cluster alarm clear"],
-    summary: "alarm clear POISON --shard S: tries the entry again, once",
-    words: "POISON", wordCount: 1...1,
-    flags: [.value("shard", "S", "the shard of which an entry is to be tried again, once")],
-    notes: "Other alarms end by themselves.",
+    summary:
+      "alarm clear POISON --shard S: tries the entry again, once; CORRUPT --accept-loss: takes what is lost as lost",
+    words: "POISON|CORRUPT", wordCount: 1...1,
+    flags: [
+      .value("shard", "S", "the shard that has it; 0 is the directory"),
+      .toggle(
+        "accept-loss", "of CORRUPT: what damaged replicas had acknowledged, and no other has, may be lost for ever"),
+    ],
+    notes:
+      "CORRUPT ends by itself where the shard has a leader, which supplies what is damaged. Where so many are damaged that none can be"
+      + " elected, and no node that is whole can be brought back, they go on by what is left. Other alarms end by themselves.",
     plan: { invocation throws(ClientError) in
-      let shard = try shard(invocation)
+      let (name, shard) = try target(invocation)
+      guard name == "POISON" else {
+        var page = Page()
+        page.line("would have shard \(shard) go on by what its damaged replicas have left")
+        return CommandResult(json: .object([("plan", .array([]))]), page: page)
+      }
       let records = try invocation.target.askRecords("CLUSTER ALARM LIST").filter {
         ($0["detail"] ?? "").contains("POISON shard \(shard) ")
       }
@@ -31,18 +43,26 @@ enum AlarmCommands {
       return CommandResult(json: .object([("plan", JSON(records))]), page: page)
     },
     body: { invocation throws(ClientError) in
-      let line = "CLUSTER ALARM CLEAR POISON shard=\(try shard(invocation))"
-      _ = try invocation.target.connect().request(line).orThrow()
+      let (name, shard) = try target(invocation)
+      let isLost = name == "CORRUPT"
+      _ = try invocation.target.connect().request(
+        "CLUSTER ALARM CLEAR \(name) shard=\(shard)\(isLost ? " accept-loss=yes" : "")"
+      ).orThrow()
       var page = Page()
-      page.line("tried again once")
+      page.line(isLost ? "what was lost counts as lost" : "tried again once")
       return CommandResult(json: .object([("result", .text("OK"))]), page: page)
     })
 
-  private static func shard(_ invocation: Invocation) throws(ClientError) -> Int {
-    guard invocation.flags.words[0].uppercased() == "POISON" else {
-      throw .usage("alarm clear takes POISON; other alarms end by themselves")
+  private static func target(_ invocation: Invocation) throws(ClientError) -> (name: String, shard: Int) {
+    let name = invocation.flags.words[0].uppercased()
+    guard ["POISON", "CORRUPT"].contains(name) else {
+      throw .usage("alarm clear takes POISON or CORRUPT; other alarms end by themselves")
     }
-    guard invocation.flags.has("shard") else { throw .usage("of which shard: alarm clear POISON --shard S") }
-    return try invocation.flags.integer("shard", or: 0, in: 0...65_535)
+    guard invocation.flags.has("shard") else { throw .usage("of which shard: alarm clear \(name) --shard S") }
+    guard name == "POISON" || invocation.flags.has("accept-loss") else {
+      throw .declined(
+        "what the damaged replicas had acknowledged may be lost for ever: say --accept-loss; nothing was done")
+    }
+    return (name, try invocation.flags.integer("shard", or: 0, in: 0...65_535))
   }
 }

@@ -80,7 +80,7 @@ extension Node {
       try beginning.receive(kind, &reader, from: peer, mayBegin: replicas[.directory] == nil)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try snapshots.receive(kind, &reader, on: link) { links.takeNumber() }
-    case .digest, .deviant, .group, .membershipAsked, .notAMember, .stranded, .recoverDirectory:
+    case .digest, .deviant, .group, .membershipAsked, .notAMember, .stranded, .recoverDirectory, .acceptLoss:
       try shards.receive(kind, &reader, of: peer)
     }
     carryOver()

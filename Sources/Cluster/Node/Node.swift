@@ -39,7 +39,8 @@ public final class Node: NodeCore {
     var random = SeededGenerator(seed: seed)
     turn = Turn(now: now)
     membership = Membership(me: NodeIdentity(of: storage, nonce: random.next(), newHashKey: newHashKey))
-    peers = PeerTable(own: Hello(of: membership.me, configuration, logPosition: storage.logPosition))
+    peers = PeerTable(
+      own: Hello(of: membership.me, configuration, logPosition: storage.logPosition), now: now.monotonic)
     replicas = ReplicaTable()
     links = PeerLinks(turn: turn, membership: membership, peers: peers, configuration: configuration)
     beginning = Beginning(

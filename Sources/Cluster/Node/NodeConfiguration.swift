@@ -10,6 +10,8 @@ public struct NodeConfiguration: Sendable {
   public var peerAddress: String
   /// Peer addresses of some nodes of the cluster.
   public var join: [String]
+  /// Nodes that will never come back, by name or id: this start does not wait for what they would say of it.
+  public var lost: [String] = []
   public var version = "0.1.0"
 
   /// How long a request may take before it is answered `UNAVAILABLE` or `UNKNOWN`.

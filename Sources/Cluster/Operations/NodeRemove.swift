@@ -217,7 +217,8 @@ extension RequestDesk {
     let isHeard =
       node == peers.id || peers[node].map { $0.isConnected && !$0.isSilent(for: NodeRemove.silence, now: now) } ?? false
     switch (isDead, isHeard) {
-    case (true, true): return "node \(name) was heard within \(NodeRemove.silence / 1_000_000) s: it is not dead"
+    case (true, _) where !peers.isSilent(node, now: now):
+      return "node \(name) was heard within \(NodeRemove.silence / 1_000_000) s: it is not dead"
     case (false, false):
       return "node \(name) is not in reach: wait for it, or say that it is dead (tally node remove --dead)"
     default: return nil

@@ -132,6 +132,7 @@ extension ShardDesk {
     case .notAMember: try receiveNotAMember(&reader)
     case .stranded: try receiveStranded(&reader, of: peer)
     case .recoverDirectory: try recoverDirectory(&reader)
+    case .acceptLoss: acceptLoss(ShardID(try reader.read()))
     default: break
     }
   }

@@ -272,7 +272,8 @@ extension PeerLinks {
     }
     guard
       seat.mayBeTaken(
-        by: me.id, at: peers.own.hello.peerAddress, in: membership.topology, welcoming: welcoming, now: now.monotonic)
+        by: me.id, at: peers.own.hello.peerAddress, in: membership.topology, welcoming: welcoming, lost: lost,
+        now: now.monotonic)
     else { return }
     seat.keep()
     turn.out.jobs.append(.keepSeat(me.life))

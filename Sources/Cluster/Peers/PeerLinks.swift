@@ -48,6 +48,7 @@ final class PeerLinks: Coordinator {
   /// When the directory is to be told again where this node is.
   var nextAnnouncement: UInt64 = 0
   let announcementInterval: UInt64
+  let lost: [String]
   /// When the operator was told of strangers, and of others with this node's identity, by address.
   private var toldOfStrangers: UInt64?
   var toldOfSelf: [String: UInt64] = [:]
@@ -58,6 +59,7 @@ final class PeerLinks: Coordinator {
     self.peers = peers
     frameBytes = configuration.frameBytes
     announcementInterval = configuration.requestTimeout
+    lost = configuration.lost
     dials = DialTable(own: peers.own.hello.peerAddress, configured: configuration.join)
     seat = Seat(since: turn.now.monotonic)
   }

@@ -58,6 +58,8 @@ enum PeerMessageKind: UInt8 {
   case stranded = 60
   /// The receiver's replica of the directory is to go on without nodes that are lost: see `ShardDesk.recoverDirectory`.
   case recoverDirectory = 61
+  /// The receiver's replica of a shard is to take what it has lost as lost: `shard:u32`.
+  case acceptLoss = 62
 
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30

@@ -13,10 +13,13 @@ final class PeerTable {
   /// Peers that are not of the cluster, at most.
   static let strangersMax = 64
 
-  /// - Parameter own: what this node says of itself.
-  init(own: Hello) {
+  /// - Parameters:
+  ///   - own: what this node says of itself.
+  ///   - now: when the node starts (µs).
+  init(own: Hello, now: UInt64 = 0) {
     table = [Peer(id: own.node, index: 0, hello: own)]
     places = [own.node: 0]
+    table[0].lastHeard = now
   }
 
   var own: Peer { table[0] }
@@ -38,9 +41,10 @@ final class PeerTable {
     guard let peer = self[node] else { return false }
     return peer.isConnected && !peer.isSilent(for: PeerTable.downAfter, now: now)
   }
-  /// Whether a node was not heard for so long that it may be gone for good: `NodeRemove.silence`.
+  /// Whether a node was not heard for so long that it may be gone for good: `NodeRemove.silence`. One that was never heard counts
+  /// from this node's start.
   func isSilent(_ node: NodeID, now: Moment) -> Bool {
-    node != id && self[node].map { $0.isSilent(for: NodeRemove.silence, now: now) } ?? true
+    node != id && (self[node] ?? own).isSilent(for: NodeRemove.silence, now: now)
   }
   /// A peer that is in a cluster while this node is in none.
   var nodeInCluster: Hello? { others.first { $0.isConnected && $0.hello.cluster != 0 }?.hello }

@@ -24,17 +24,21 @@ struct Seat {
   /// - Parameters:
   ///   - welcoming: who would take this life for the node.
   ///   - address: where this node is.
+  ///   - lost: nodes of which an operator says that they will never come back, by name or id: nobody waits for them.
   func mayBeTaken(
-    by me: NodeID, at address: String, in topology: Topology?, welcoming: Set<NodeID>, now: UInt64
+    by me: NodeID, at address: String, in topology: Topology?, welcoming: Set<NodeID>, lost: [String] = [], now: UInt64
   ) -> Bool {
     guard let topology else { return true }
     let welcoming = welcoming.union([me])
-    let voters = topology.directoryVoters
+    let gone = Set(topology.nodes.filter { lost.contains($0.name) || lost.contains($0.id.hex) }.map(\.id)).subtracting([
+      me
+    ])
+    let voters = topology.directoryVoters.filter { !gone.contains($0) }
     guard voters.count(where: welcoming.contains) * 2 > voters.count else { return false }
     let isWaitedFor = topology.nodes.contains { record in
       // This node itself may run where it ran before.
       if record.id == me { return record.peerAddress != address }
-      return record.state != .removed && !welcoming.contains(record.id)
+      return record.state != .removed && !welcoming.contains(record.id) && !gone.contains(record.id)
     }
     return !isWaitedFor || now - since >= Seat.patience
   }

@@ -109,6 +109,24 @@ extension ShardDesk {
     peers.stranded.note(try StrandedReport(decoding: &reader), of: peer.id, now: now.monotonic)
   }
 
+  // MARK: Damage
+
+  /// `CLUSTER ALARM CLEAR CORRUPT shard=S accept-loss=yes`: every replica of it in reach counts as whole, by what it has left.
+  func acceptLossEverywhere(_ shard: ShardID) {
+    for peer in peers.others where peer.outgoing != nil { peer.say(.acceptLoss) { $0.append(shard.rawValue) } }
+    acceptLoss(shard)
+  }
+  func acceptLoss(_ shard: ShardID) {
+    // Whoever has a leader is supplied by it.
+    guard let replica = replicas[shard], replica.leader == .none, !replica.raft.damage.mayVote else { return }
+    log(
+      .warning,
+      "shard=\(shard.rawValue) counts as whole here by an operator's word, up to its entry \(replica.raft.lastIndex.rawValue):"
+        + " what it had acknowledged beyond that may be lost")
+    replica.raft.acceptLoss()
+    replica.isDirty = true
+  }
+
   // MARK: The directory
 
   /// The directory's replica here goes on without those that are lost, by an operator's word: nothing that could keep that word is

@@ -154,6 +154,11 @@ extension RequestDesk {
     }
     peers[row.survivor]?.say(.recoverDirectory) { $0.append(body.bytes) }
   }
+  /// Whoever was known to lead a shard has told since that it has no leader.
+  func isStranded(_ shard: ShardID) -> Bool {
+    let leader = edge.leader(of: shard).node
+    return peers.stranded.reports(now: now.monotonic)[shard]?.contains { $0.node == leader } == true
+  }
   private func recoveryView(_ topology: Topology) -> RecoveryPlan.View {
     let ids = topology.nodes.map(\.id)
     let witnesses = peers.stranded.reports(now: now.monotonic)
@@ -161,11 +166,7 @@ extension RequestDesk {
     return RecoveryPlan.View(
       topology: topology, up: Set(ids.filter { peers.isUp($0, now: now) }),
       silent: Set(ids.filter { peers.isSilent($0, now: now) }),
-      // Whoever led last may have told since that it does not.
-      led: known.filter { shard in
-        let leader = edge.leader(of: shard).node
-        return isLed(shard) && witnesses[shard]?.contains { $0.node == leader } != true
-      },
+      led: known.filter { isLed($0) && !isStranded($0) },
       witnesses: witnesses)
   }
   /// A record of the plan, then one a group.

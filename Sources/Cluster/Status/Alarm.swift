@@ -8,6 +8,8 @@ enum Alarm {
   enum Command: Equatable {
     case list
     case clearPoison(ShardID)
+    /// The damaged replicas of a shard are to count again, by what they have left.
+    case acceptLoss(ShardID)
     /// Nothing that there is: what to ask instead.
     case unknown(String)
 
@@ -15,19 +17,30 @@ enum Alarm {
       let words = (0..<request.positionalCount).map {
         String(decoding: request.positional($0), as: UTF8.self).uppercased()
       }
-      self.init(words, shard: request.number(.shard).map { ShardID(UInt32($0)) })
+      self.init(
+        words, shard: request.number(.shard).map { ShardID(UInt32($0)) }, acceptsLoss: request.flag(.acceptLoss))
     }
     /// - Parameters:
     ///   - words: in capitals.
     ///   - shard: of `shard=`.
-    init(_ words: [String], shard: ShardID?) {
+    ///   - acceptsLoss: `accept-loss=yes`.
+    init(_ words: [String], shard: ShardID?, acceptsLoss: Bool = false) {
       switch words {
       case ["LIST"]: self = .list
       case ["CLEAR", "POISON"]:
         self = shard.map { .clearPoison($0) } ?? .unknown("say of which shard: CLUSTER ALARM CLEAR POISON shard=S")
+      case ["CLEAR", "CORRUPT"]:
+        guard let shard, acceptsLoss else {
+          self = .unknown(
+            "what the shard's damaged replicas had acknowledged may be lost for ever: if that is to be, say CLUSTER ALARM CLEAR CORRUPT"
+              + " shard=S accept-loss=yes")
+          return
+        }
+        self = .acceptLoss(shard)
       case _ where words.first == "CLEAR":
-        self = .unknown("POISON alone can be cleared; other alarms end by themselves")
-      default: self = .unknown("CLUSTER ALARM takes LIST, or CLEAR POISON shard=S")
+        self = .unknown("POISON and CORRUPT can be cleared; other alarms end by themselves")
+      default:
+        self = .unknown("CLUSTER ALARM takes LIST, CLEAR POISON shard=S, or CLEAR CORRUPT shard=S accept-loss=yes")
       }
     }
   }

@@ -63,6 +63,18 @@ struct OwnAnswers: AnswersForItself {
       // Answered first: the entry may end this process again.
       requests.answer(owner) { $0.ok() }
       node.tryPoison(shard)
+    case .acceptLoss(let shard):
+      guard !requests.isLed(shard) || requests.isStranded(shard) else {
+        return requests.answerError(
+          owner, .conflict,
+          "shard \(shard.rawValue) has a leader, which supplies its damaged replicas; replace what stays damaged (CLUSTER SHARD MOVE);"
+            + " nothing was done")
+      }
+      guard node.membership.topology?.placement(of: shard) != nil || shard == .directory else {
+        return requests.answerError(owner, .notFound, "there is no shard \(shard.rawValue)")
+      }
+      node.shards.acceptLossEverywhere(shard)
+      requests.answer(owner) { $0.ok() }
     case .unknown(let reason): requests.answerError(owner, .malformed, reason)
     }
   }

@@ -23,6 +23,14 @@ extension RaftGroup {
     rebuildPeers()
     campaign(force: true)
   }
+  /// Takes what this replica has lost as lost for ever: it counts as whole again, by what is left, and what it had acknowledged beyond
+  /// that nobody may have. **Unsafe**: an operator's decision, where so many of a group are damaged that none can be supplied.
+  /// It votes again in the next term at the earliest: in its present one it may have voted.
+  public mutating func acceptLoss() {
+    guard !damage.mayVote else { return }
+    repair.acceptLoss()
+    becomeFollower(Term(term.rawValue + 1), leader: .none)
+  }
   /// Of all configurations in the log, committed or not.
   private var newestVersion: UInt64 {
     let index = log.newestConfiguration(after: commitIndex)

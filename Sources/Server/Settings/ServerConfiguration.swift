@@ -17,6 +17,7 @@ public struct ServerConfiguration: Sendable {
   public var advertise: HostPort
   /// Peer addresses of some nodes of the cluster.
   public var join: [HostPort]
+  public var lost: [String]
   public var logLevel: LogLevel
   /// Connections of terminals.
   public var clientsMax: Int
@@ -66,6 +67,12 @@ extension ServerConfiguration {
       "join", "",
       "Peer addresses of some nodes of the cluster, HOST:PORT,HOST:PORT; this node's own may be among them.",
       problem: addresses),
+    Setting(
+      "lost", "",
+      """
+      Nodes that will never come back, NAME,NAME or their ids: this start does not wait for their word on whether it is the
+      node. For a survivor that was started again before tally unsafe recover; leave it out at the next start.
+      """),
     Setting(
       "advertise", "", "HOST:PORT that terminals are told, where it is not `listen`.", problem: addressOrEmpty),
     Setting(
@@ -166,6 +173,7 @@ extension ServerConfiguration {
     advertise = HostPort(text("advertise")) ?? reachable
     advertisePeer = HostPort(text("advertise-peer")) ?? peer
     join = text("join").split(separator: ",").compactMap { HostPort(String($0)) }
+    lost = text("lost").split(separator: ",").map(String.init)
     logLevel = LogLevel(word: text("log-level")) ?? .info
     clientsMax = number("max-clients")
     connectionsPerAddress = Int(text("connections-per-address"))

@@ -26,9 +26,11 @@ extension VerbSpec {
       summary: "The cluster in one record.", example: "CLUSTER STATUS"),
     .init(
       .clusterAlarm, "CLUSTER ALARM", .cluster,
-      [.word("LIST|CLEAR"), .word("NAME", .optional), .optional(.shard)], .node, .changes, traits: .alone,
+      [.word("LIST|CLEAR"), .word("NAME", .optional), .optional(.shard), .optional(.acceptLoss)], .node, .changes,
+      traits: .alone,
       reply: "records: node alarms [detail]; of CLEAR +OK",
-      summary: "The nodes that have an alarm, a record each; or tries a POISON entry again once.",
+      summary:
+        "The nodes that have an alarm, a record each; tries a POISON entry again once; or takes what is CORRUPT as lost.",
       example: "CLUSTER ALARM CLEAR POISON shard=3"),
     .init(
       .clusterShard, "CLUSTER SHARD", .cluster,

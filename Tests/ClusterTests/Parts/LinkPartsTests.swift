@@ -81,6 +81,11 @@ import Testing
     #expect(!may([NodeID(2)]) && may([NodeID(2)], after: Seat.patience))
     #expect(may([NodeID(2), NodeID(3)]))
     #expect(!may([NodeID(2), NodeID(3)], at: "elsewhere:2"), "the node itself may run where it ran before")
+    func mayWithout(_ lost: [String], _ welcoming: Set<NodeID> = []) -> Bool {
+      seat.mayBeTaken(by: NodeID(1), at: "n1:2", in: all, welcoming: welcoming, lost: lost, now: 1_000)
+    }
+    #expect(mayWithout(["n2", "3"]) && mayWithout(["n2"], [NodeID(3)]))
+    #expect(!mayWithout(["n2"]) && !mayWithout(["n1", "n2"]) && !mayWithout(["n4"], [NodeID(2)]))
   }
 
   private func hello(_ incarnation: UInt64, after predecessor: UInt64, at address: String = "n5:2") -> Hello {

@@ -126,8 +126,10 @@ private final class Runner: TurnRunner {
   @Test func alarmsAreAskedForInAFewWords() {
     #expect(Alarm.Command(["LIST"], shard: nil) == .list)
     #expect(Alarm.Command(["CLEAR", "POISON"], shard: ShardID(3)) == .clearPoison(ShardID(3)))
+    #expect(Alarm.Command(["CLEAR", "CORRUPT"], shard: ShardID(3), acceptsLoss: true) == .acceptLoss(ShardID(3)))
     for (words, reason) in [
-      (["CLEAR", "POISON"], "say of which shard"), (["CLEAR", "CLOCK"], "POISON alone can be cleared"),
+      (["CLEAR", "POISON"], "say of which shard"), (["CLEAR", "CLOCK"], "POISON and CORRUPT can be cleared"),
+      (["CLEAR", "CORRUPT"], "may be lost for ever"),
       (["LIST", "ALL"], "takes LIST"), ([], "takes LIST"),
     ] {
       guard case .unknown(let said) = Alarm.Command(words, shard: nil) else {
