@@ -40,6 +40,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   /// Files of transfers: the former belong to lane 1, the latter to lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
   var incoming: [UInt64: IncomingSnapshot] = [:]
+  let backups = BackupFiles()
 
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
   /// a node whose proof is unset cannot link to others. `wall` is what the clock says; `descriptorsMax`, how many
@@ -159,6 +160,8 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       }
     case .transfer(let transfer):
       return run(transfer)
+    case .backup(let backup):
+      return run(backup)
     case .clearAway(let shard):
       do {
         unwritten[shard] = nil

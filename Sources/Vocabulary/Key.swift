@@ -22,6 +22,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case dryRun = 28
   case all = 29
   case text = 30
+  case dir = 36
   case shard = 40
   case to = 41
   case from = 42
@@ -55,7 +56,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .limit: .limit
     case .before: .transaction
     case .read: .readMode
-    case .name, .spread: .text
+    case .name, .spread, .dir: .text
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
@@ -80,6 +81,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .read: "local|leader"
     case .member: "id"
     case .name, .text: "TEXT"
+    case .dir: "DIR"
     case .region: "r"
     case .spread: "r:N,…|even"
     case .leaders: "r|traffic|any"

@@ -39,6 +39,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clusterNode = 45
   case clusterUpgrade = 46
   case clusterLimit = 50
+  case clusterBackup = 55
   case clusterRebalance = 60
   case clusterPlacement = 61
   case clusterCheck = 62

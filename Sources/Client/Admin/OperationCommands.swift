@@ -88,6 +88,10 @@ enum OperationCommands {
   }
 
   private static func follow(_ first: Record, _ invocation: Invocation) throws(ClientError) -> CommandResult {
+    result(of: try finished(first, invocation))
+  }
+  /// Its record once it is over.
+  static func finished(_ first: Record, _ invocation: Invocation) throws(ClientError) -> Record {
     guard let number = first["op"] else { throw .malformedReply("an operation without a number") }
     let seconds = try invocation.flags.number("timeout", or: 30, in: 0.1...86_400)
     let end = Clock.monotonicNanoseconds() + UInt64(seconds * 1e9)
@@ -103,7 +107,7 @@ enum OperationCommands {
       if let newer = try? invocation.target.askRecords("CLUSTER OP SHOW \(number)").first { record = newer }
     }
     progress.finish(percent: Int(record.integer("percent") ?? 0), facts(of: record))
-    return result(of: record)
+    return record
   }
   /// What stands behind an operation's bar.
   private static func facts(of record: Record) -> [String] {
@@ -117,7 +121,7 @@ enum OperationCommands {
     record.integer("bytes").flatMap { $0 > 0 ? Format.bytes($0) : nil }
   }
 
-  private static func result(of record: Record) -> CommandResult {
+  static func result(of record: Record) -> CommandResult {
     let state = record["state"] ?? "unknown"
     var page = Page()
     let tone: Tone = state == "failed" ? .bad : state == "done" ? .good : .plain

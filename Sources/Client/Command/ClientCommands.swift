@@ -5,6 +5,6 @@ public enum ClientCommands {
   private static let commands =
     ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all
     + UpgradeCommands.all + OperationCommands.all + UnsafeCommands.all + LimitCommands.all + PlacementCommands.all
-    + CheckCommands.all
+    + CheckCommands.all + BackupCommands.all
     + [TopCommand.command, ShellCommand.command, BenchCommand.command, ReplayCommand.command]
 }

@@ -18,7 +18,8 @@ enum FieldKind: Sendable {
   /// By key. Of a key that is not here a whole number counts as one, all else as words.
   private static let kinds: [String: FieldKind] = [
     "accounts": .count, "address": .text, "alarms": .list, "applied": .count, "asof": .moment, "available": .count,
-    "balance": .count, "balanced": .flag, "by": .text, "bytes": .bytes, "busy_permille": .count,
+    "backup": .count, "balance": .count, "balanced": .flag, "cut": .moment, "written": .bytes, "by": .text,
+    "bytes": .bytes, "busy_permille": .count,
     "commit_us": .count, "commits_s": .count, "requests_s": .count, "card": .text, "cards": .list, "cluster": .text,
     "commit": .count, "compared": .count, "config": .count, "crosses": .flag, "current": .text,
     "default": .flag, "detail": .text, "digest": .text, "disk_free": .bytes, "done": .count, "effective": .moment,

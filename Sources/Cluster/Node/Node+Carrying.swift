@@ -51,6 +51,7 @@ extension Node {
     case .directory(let machine):
       shards.replace(directory: machine)
       directoryApplied()
+    case .backup(let event): BackupCarrying(node: self).carry(event)
     }
   }
 
@@ -81,10 +82,5 @@ extension Node {
     links.dropSuperseded()
     carryOver()
     announceSelf()
-  }
-
-  func tryPoison(_ shard: ShardID) {
-    shards.tryPoison(shard)
-    health.judgeLeadership()
   }
 }

@@ -74,10 +74,14 @@ extension Node {
     case .statusWanted: status.isWanted(by: peer)
     case .clock: links.endUnheard(to: peer, heard: try peer.receiveClock(&reader, now: turn.now))
     case .condition: if try status.receiveCondition(&reader, of: peer) { health.judgeShedding() }
-    case .clearPoison: tryPoison(ShardID(try reader.read()))
+    case .clearPoison:
+      shards.tryPoison(ShardID(try reader.read()))
+      health.judgeLeadership()
     case .received: peer.queue.budget.acknowledge(try reader.read(), now: turn.now.monotonic)
     case .bootstrap, .bootstrapDone, .propose, .promised, .declined, .abandoned, .planAsked, .acquaintances:
       try beginning.receive(kind, &reader, from: peer, mayBegin: replicas[.directory] == nil)
+    case .backupArm, .backupArmed, .backupFrozen, .backupRead, .backupPiece:
+      try snapshots.backups.receive(kind, &reader, from: peer, on: link)
     case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
       try snapshots.receive(kind, &reader, on: link) { links.takeNumber() }
     case .digest, .deviant, .group, .membershipAsked, .notAMember, .stranded, .recoverDirectory, .acceptLoss:

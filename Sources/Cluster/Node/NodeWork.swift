@@ -11,13 +11,14 @@ public enum NodeWork: DiskWork {
   public typealias Job = Cluster.Job
   public typealias Completion = Cluster.Completion
 
-  public static var lanes: Int { 3 }
+  public static var lanes: Int { 4 }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .clearAway, .keepSeat, .keepPromise: 0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
     case .transfer(let transfer): transfer.lane
+    case .backup(let backup): backup.lane
     }
   }
   /// Walks may be many and long; neither a journal's writer nor who repeats a request waits for them.
@@ -49,7 +50,8 @@ public struct LogRelease: Sendable {
   package var through: LogIndex
 }
 
-/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2).
+/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2),
+/// backups (3).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
@@ -60,6 +62,7 @@ public enum Job: Sendable {
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
   case transfer(TransferJob)
+  case backup(BackupJob)
   /// A replica has left for ever, and its tombstone is durable: its snapshots and its journal go.
   case clearAway(ShardID)
   /// That this life has the node's seat: see `Incarnation`.

@@ -43,6 +43,7 @@ public enum TransferStep: Sendable {
   /// Our own snapshot is not what was written, or cannot be read.
   case rotten(UInt64, shard: ShardID, String)
   case failed(UInt64, String)
+  case backup(BackupStep)
 }
 
 extension TransferJob {

@@ -117,6 +117,7 @@ extension Operation.Kind {
     Rebalance.self,
     UpgradeFinish.self,
     UnsafeRecovery.self,
+    BackupSave.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {

@@ -61,6 +61,17 @@ enum PeerMessageKind: UInt8 {
   /// The receiver's replica of a shard is to take what it has lost as lost: `shard:u32`.
   case acceptLoss = 62
 
+  // How a backup is made: see `BackupDesk`.
+  /// The receiver is to freeze shards at a stamp: `op:u64 stamp:i64 shard:u32*`.
+  case backupArm = 70
+  /// Which of them it cannot freeze now: `op:u64 stamp:i64 shard:u32*`.
+  case backupArmed = 71
+  /// One of them is frozen, or was not: `op:u64 stamp:i64 shard:u32 BackupPart?`.
+  case backupFrozen = 72
+  /// On a link of its own: a piece is wanted, and here it is: `BackupRead`, then `isThere:u8 bytes`.
+  case backupRead = 73
+  case backupPiece = 74
+
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30
 

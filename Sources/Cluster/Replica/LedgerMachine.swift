@@ -37,6 +37,9 @@ final class LedgerMachine: Machine {
   var ownership: (slots: SlotRanges, epoch: UInt64) { (ledger.ranges, ledger.epoch) }
   var firstSlot: Slot { ledger.ranges.first ?? Slot(0) }
   var hashKey: HashKey { ledger.hashKey }
+  var slots: SlotRanges { ledger.ranges }
+  var epoch: UInt64 { ledger.epoch }
+  var backupFigures: BackupFigures { BackupFigures(of: ledger) }
   var nextDeadline: Stamp? { ledger.nextDeadline }
   var fault: String? { ledger.fault }
   var digest: (UInt64, UInt64) { ledger.digest }

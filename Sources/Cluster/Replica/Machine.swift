@@ -173,6 +173,8 @@ struct ReplicaOutbox {
   var snapshotsNeeded: [SnapshotNeed] = []
   var markers: [MarkerDigest] = []
   var alarms: [String] = []
+  /// What was frozen for a backup; nil: it could not be, or the stamp was missed.
+  var frozen: [FrozenPart?] = []
   /// Bytes of lists that were answered since the outbox was emptied.
   var listedBytes = 0
   /// Lists that come together may have so many; the rest are asked to come again.

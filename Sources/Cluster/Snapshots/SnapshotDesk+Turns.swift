@@ -50,6 +50,7 @@ extension SnapshotDesk {
   /// With each tick, and when a snapshot is over: begins the next, if one is due.
   /// - Parameter drain: empties a replica's outbox: what the snapshot refers to in the journal is to be on its way to the disk.
   func takeNext(drain: (Replica) -> Void) {
+    if let order = underWay == nil ? backups.sources.takeOrder() : nil { return write(order) }
     guard let replica = next() else { return }
     // In the midst of an entry none can begin: it stops behind it.
     replica.applying.wantsPause = replica.applying.isMidEntry
@@ -61,10 +62,13 @@ extension SnapshotDesk {
     drain(replica)
     let isWhole = replica.snapshots.isToBeWhole(now: now.monotonic)
     guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
-    underWay = replica.shard
+    write(order)
+    return true
+  }
+  private func write(_ order: SnapshotOrder) {
+    underWay = order.shard
     disk.journal.write(order.shard, &turn.out)
     turn.out.jobs.append(.journalSync(order))
-    return true
   }
 
   /// Does what `LogBound` asks for. Whether other shards hold back a log that is too long than before.
@@ -106,6 +110,7 @@ extension SnapshotDesk {
   /// A snapshot is written, or was given up.
   func written(_ result: SnapshotResult) {
     underWay = nil
+    backups.written(result)
     guard let replica = replicas[result.order.shard] else { return }
     noteSnapshot(of: replica, failure: result.failure)
     // A log that is too long is not kept for those who are sent snapshots.

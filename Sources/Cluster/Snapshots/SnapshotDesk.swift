@@ -18,6 +18,7 @@ final class SnapshotDesk: Coordinator {
     case isDue
     /// The directory has another state from now on.
     case directory(DirectoryMachine)
+    case backup(BackupDesk.Event)
   }
 
   let turn: Turn
@@ -31,6 +32,7 @@ final class SnapshotDesk: Coordinator {
   var counters = SnapshotCounters()
   let limits: SnapshotLimits
   let disk: DiskDesk
+  let backups: BackupDesk
   private var events: [Event] = []
 
   init(
@@ -45,13 +47,15 @@ final class SnapshotDesk: Coordinator {
     sender = SnapshotSender(
       pieceBytes: configuration.transferPieceBytes, bytesPerSecond: configuration.transferBytesPerSecond)
     limits = SnapshotLimits(configuration)
+    backups = BackupDesk(
+      turn: turn, membership: membership, peers: peers, replicas: replicas, configuration: configuration)
   }
 
   func tell(_ event: Event) { events.append(event) }
-  @inline(__always) var hasEvents: Bool { !events.isEmpty }
+  @inline(__always) var hasEvents: Bool { !events.isEmpty || backups.hasEvents }
   func takeEvents() -> [Event] {
     defer { events.removeAll() }
-    return events
+    return events + backups.takeEvents().map(Event.backup)
   }
 
   /// Followers of a replica that can only be brought forward by a snapshot are sent one.
@@ -59,6 +63,7 @@ final class SnapshotDesk: Coordinator {
   func take(of replica: Replica, open: (String) -> UInt64) {
     for need in replica.outbox.snapshotsNeeded { send(replica, to: need, open: open) }
     replica.outbox.snapshotsNeeded.removeAll(keepingCapacity: true)
+    if !replica.outbox.frozen.isEmpty { backups.take(of: replica) }
   }
   private func send(_ replica: Replica, to need: SnapshotNeed, open: (String) -> UInt64) {
     // One that is under way answers this need as well: Raft hears of its end.
@@ -75,17 +80,24 @@ final class SnapshotDesk: Coordinator {
   // MARK: Links
 
   /// False: that link is not for a snapshot.
-  func linkOpened(_ id: LinkID, request: UInt64) -> Bool { sender.linkOpened(id, request: request) }
+  func linkOpened(_ id: LinkID, request: UInt64) -> Bool {
+    sender.linkOpened(id, request: request) || backups.linkOpened(id, request: request)
+  }
   func linkFailed(request: UInt64) {
     sender.linkFailed(request: request, &turn.out)
+    backups.linkFailed(request: request)
     endTransfers()
   }
   func linkClosed(_ id: LinkID) {
     sender.linkClosed(id, &turn.out)
     arrivals.drop(on: id, &turn.out)
+    backups.linkClosed(id)
     endTransfers()
   }
-  func linkReady(_ id: LinkID) { sender.linkReady(id, &turn.out) }
+  func linkReady(_ id: LinkID) {
+    sender.linkReady(id, &turn.out)
+    backups.linkReady(id)
+  }
   func linkDrained(_ id: LinkID) { sender.linkDrained(id, &turn.out) }
   func endTransfers(to node: NodeID, but link: LinkID) {
     sender.endTransfers(to: node, but: link, &turn.out)
@@ -99,6 +111,7 @@ final class SnapshotDesk: Coordinator {
   }
   /// With each tick.
   func advance() {
+    backups.advance()
     sender.advance(now: now.monotonic, &turn.out)
     endTransfers()
   }
@@ -147,6 +160,7 @@ final class SnapshotDesk: Coordinator {
       arrivals.opened(number, on: link, offset: offset, journal: journal, membership.header, &turn.out)
     case .written(let number): arrivals.written(number, membership.header, &turn.out)
     case .installed(let number, let loaded): installed(number, loaded)
+    case .backup(let step): backups.completed(step)
     }
     endTransfers()
   }

@@ -1,3 +1,5 @@
+import Base
+
 /// When a replica's next snapshot is due, and whether one is being written. Moments are monotonic, in microseconds.
 struct SnapshotSchedule {
   /// How much a replica wants to be the next.
@@ -22,6 +24,8 @@ struct SnapshotSchedule {
   /// The last one failed: the next is due, but not before `retryAt`.
   private(set) var isOwed = false
   private var retryAt: UInt64 = 0
+  /// A backup wants the state right after the entry at that stamp: until then no snapshot begins.
+  var cut: Stamp?
   /// The machine that is being written: a peer's snapshot may replace it meanwhile.
   private var source: (any Machine)?
 
@@ -30,7 +34,7 @@ struct SnapshotSchedule {
   var isRunning: Bool { source != nil }
   /// What counts against all that a node may have to apply again.
   var weight: Int { commands + headStart }
-  func mayBegin(now: UInt64) -> Bool { now >= retryAt }
+  func mayBegin(now: UInt64) -> Bool { now >= retryAt && cut == nil }
   func isToBeWhole(now: UInt64) -> Bool { now < wholeUntil }
 
   /// - Parameter isReplaying: what is behind a snapshot is only being applied; who waits for one has it all the same.

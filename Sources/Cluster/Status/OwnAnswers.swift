@@ -47,6 +47,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterUpgrade: requests.clusterUpgrade(request, owner, at: node.shards)
     case .clusterUnsafe: requests.clusterUnsafe(request, owner, at: node.shards)
     case .clusterLimit: requests.clusterLimit(request, owner)
+    case .clusterBackup: requests.backup(request, owner, at: node.snapshots.backups)
     case .clusterOperation: requests.clusterOperation(request, owner)
     case .health: requests.startHealth(owner, all: request.flag(.all))
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
@@ -62,7 +63,8 @@ struct OwnAnswers: AnswersForItself {
       }
       // Answered first: the entry may end this process again.
       requests.answer(owner) { $0.ok() }
-      node.tryPoison(shard)
+      node.shards.tryPoison(shard)
+      node.health.judgeLeadership()
     case .acceptLoss(let shard):
       guard !requests.isLed(shard) || requests.isStranded(shard) else {
         return requests.answerError(

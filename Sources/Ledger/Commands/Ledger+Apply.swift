@@ -85,7 +85,7 @@ extension Ledger {
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
-      .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .health, .hello, .auth,
+      .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
       .clientSetInfo,
       .clientSetName,
       .clientGetName, .clientID, .clientList,

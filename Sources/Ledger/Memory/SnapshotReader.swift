@@ -13,7 +13,7 @@ public protocol SnapshotSource {
 /// Reads the sections of a snapshot. What does not fit is `MalformedBytes`; what is
 /// not detected here, the digest over the whole file does detect.
 struct SnapshotReader<Source: SnapshotSource> {
-  private(set) var source: Source
+  var source: Source
   /// It has only the pages that have changed since another snapshot, and is to be restored into what that one gave.
   private(set) var hasChangesOnly = false
 
@@ -83,7 +83,7 @@ struct SnapshotReader<Source: SnapshotSource> {
     }
     guard end == total || kept == total else { throw MalformedBytes("a section without all of its pages") }
   }
-  private mutating func readRuns() throws -> [Range<Int>] {
+  mutating func readRuns() throws -> [Range<Int>] {
     var runs: [Range<Int>] = []
     for _ in 0..<(try integer(UInt32.self)) {
       let first = Int(try integer(UInt32.self))
@@ -147,7 +147,7 @@ struct RestoredSection {
 }
 
 extension SectionHeader.Kind {
-  fileprivate var hasPages: Bool {
+  var hasPages: Bool {
     switch self {
     case .array, .queue, .index, .blob: true
     case .bytes, .record, .end: false

@@ -16,6 +16,9 @@ public final class SnapshotFileReader {
   /// Nil: the chunks' CRCs, places and number are enough, for what this node wrote itself.
   private var digest: SnapshotDigest?
 
+  /// Bytes that `read` gives in all, as the footer says.
+  public var bodyByteCount: UInt64 { footer.bodyBytes }
+
   init(_ source: any File, verifyingDigest: Bool) throws(StorageError) {
     self.source = source
     digest = verifyingDigest ? SnapshotDigest() : nil

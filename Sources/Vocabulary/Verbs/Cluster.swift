@@ -77,6 +77,12 @@ extension VerbSpec {
       summary: "Which rules and formats each node knows; or has the newest begin that all know.",
       example: "CLUSTER UPGRADE SHOW"),
     .init(
+      .clusterBackup, "CLUSTER BACKUP", .cluster,
+      [.word("SAVE"), .required(.dir), .optional(.dryRun)], .node, .changes, traits: [.barrier, .reserved],
+      reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
+      summary: "Has the asked node write a backup of the whole cluster to a directory of its own, while all goes on.",
+      example: "CLUSTER BACKUP SAVE dir=/srv/backup"),
+    .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
       traits: [.barrier, .reserved],

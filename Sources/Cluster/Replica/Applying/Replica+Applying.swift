@@ -121,6 +121,7 @@ extension Replica {
     passSuspect(through: entry.index)
     if !isLeader { snapshots.logged(bytes: entry.payload.count) }
     snapshots.applied(commands: open.cursor.place)
+    if let cut = snapshots.cut, machine.lastStamp >= cut { freeze(at: cut) }
     observer?.applied(entry, ReplicaView(replica: self))
   }
   private func evaluate(_ read: Gather.Read, of proposal: Proposal?) {

@@ -1,0 +1,220 @@
+import Base
+import Ledger
+import Protocol
+import Raft
+import Storage
+
+/// Backups: those that this node makes (`BackupSaver`), and what it freezes and gives of its replicas for any node's
+/// (`BackupSources`). See docs/backup.md.
+///
+/// What others are to do is in `takeEvents`, in order.
+final class BackupDesk: Coordinator {
+  enum Event {
+    /// A link for bytes in bulk is wanted to a node.
+    case open(NodeID)
+    case close(LinkID)
+    /// A marker is to be logged in a shard at exactly that stamp.
+    case mark(ShardID, Stamp)
+    /// The directory is to log what has come of an operation.
+    case advance(OperationChange)
+  }
+
+  let turn: Turn
+  let membership: Membership
+  let peers: PeerTable
+  let replicas: ReplicaTable
+  var sources = BackupSources()
+  var saver: BackupSaver?
+  /// Rises with each attempt to save.
+  var saves: UInt64 = 0
+  /// Bytes that may be asked for now of other nodes, and since when there are more.
+  var allowance = 0
+  var refilledAt: UInt64 = 0
+  let pieceBytes: Int
+  let bytesPerSecond: Int
+  private var events: [Event] = []
+
+  init(
+    turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, configuration: NodeConfiguration
+  ) {
+    self.turn = turn
+    self.membership = membership
+    self.peers = peers
+    self.replicas = replicas
+    pieceBytes = 4 * configuration.transferPieceBytes
+    bytesPerSecond = configuration.transferBytesPerSecond
+  }
+
+  func tell(_ event: Event) { events.append(event) }
+  @inline(__always) var hasEvents: Bool { !events.isEmpty }
+  func takeEvents() -> [Event] {
+    if events.isEmpty { return [] }
+    defer { events.removeAll() }
+    return events
+  }
+  var directory: DirectoryMachine? { replicas[.directory]?.machine as? DirectoryMachine }
+  private var operation: Operation? { directory?.operations.open.first { $0.kind == BackupSave.kind } }
+
+  // MARK: Time
+
+  /// With each tick.
+  func advance() {
+    let operation = operation
+    if operation == nil, saver == nil, sources.sources.isEmpty { return }
+    for shard in sources.stale(but: operation?.number) { drop(shard) }
+    for shard in sources.late(now: now.monotonic) { drop(shard) }
+    driveSaver(operation)
+  }
+
+  // MARK: What is frozen here
+
+  /// The saver's word, or this node's own.
+  /// - Returns: those that cannot be frozen at that stamp.
+  func arm(_ shards: [ShardID], op: UInt64, stamp: Stamp, for saver: NodeID) -> [ShardID] {
+    shards.filter { shard in
+      drop(shard)
+      guard let replica = replicas[shard], replica.quarantined == nil, replica.poison == nil else { return true }
+      sources.arm(shard, op: op, saver: saver, stamp: stamp, now: now.monotonic)
+      // None begins any more: once that is over it is ready.
+      replica.snapshots.cut = stamp
+      return replica.snapshots.isRunning || replica.machine.lastStamp >= stamp
+    }
+  }
+  /// What is kept for a backup is not wanted any more.
+  func drop(_ shard: ShardID) {
+    guard let source = sources.drop(shard) else { return }
+    replicas[shard]?.snapshots.cut = nil
+    switch source.phase {
+    case .frozen(let order):
+      _ = replicas[shard]?.endSnapshot(
+        SnapshotResult(order: order, failure: "it is not wanted any more"), keepingTail: 0, held: nil)
+    case .written: turn.out.jobs.append(.backup(.letGo(shard)))
+    case .armed, .writing, .failed: break
+    }
+  }
+  /// A replica's turn froze it, or did not.
+  func take(of replica: Replica) {
+    for frozen in replica.outbox.frozen { froze(replica.shard, frozen) }
+    replica.outbox.frozen.removeAll()
+  }
+  func froze(_ shard: ShardID, _ frozen: FrozenPart?) {
+    sources.froze(shard, frozen)
+    guard let source = sources.source(shard) else { return }
+    tellFrozen(shard, source)
+  }
+  private func tellFrozen(_ shard: ShardID, _ source: BackupSources.Source) {
+    guard source.saver != peers.id else { return frozen(shard, source.op, source.stamp, source.part, by: peers.id) }
+    peers[source.saver]?.say(.backupFrozen) { buffer in
+      buffer.append(source.op)
+      buffer.append(source.stamp.microseconds)
+      buffer.append(shard.rawValue)
+      source.part?.encode(into: &buffer)
+    }
+  }
+  /// A snapshot is written, or was given up.
+  func written(_ result: SnapshotResult) {
+    if sources.written(result), let file = result.file { turn.out.jobs.append(.backup(.keep(file))) }
+  }
+
+  /// A piece of what is kept here.
+  /// - Parameter link: nil: this node wants it.
+  func serve(_ read: BackupRead, on link: LinkID?) {
+    guard read.what == .head else {
+      return turn.out.jobs.append(.backup(.read(read, byteCount: pieceBytes, link: link)))
+    }
+    guard let source = sources.source(read.shard), let part = source.part else { return answer(read, nil, on: link) }
+    switch source.phase {
+    case .written(let file):
+      var buffer = ByteBuffer(capacity: 128)
+      BackupHead(
+        file, journalStart: JournalChain(position: JournalPosition(beginningOf: part.shard), hash: SHA256.Digest()),
+        journalEnd: part.journal.position
+      ).encode(into: &buffer)
+      answer(read, buffer.array, on: link)
+    // Not yet: it is asked for again.
+    case .frozen, .writing: answer(read, [], on: link)
+    case .armed, .failed: answer(read, nil, on: link)
+    }
+  }
+  private func answer(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
+    guard let link else { return pieceCame(read, bytes, on: nil) }
+    turn.out.frame(.backupPiece, membership.header, on: link) { buffer in
+      read.encode(into: &buffer)
+      buffer.append(UInt8(bytes == nil ? 0 : 1))
+      if let bytes { buffer.append(bytes) }
+    }
+  }
+
+  // MARK: Words and bytes
+
+  func receive(
+    _ kind: PeerMessageKind, _ reader: inout ByteReader, from peer: Peer, on link: LinkID
+  ) throws(MalformedBytes) {
+    switch kind {
+    case .backupRead: return serve(try BackupRead(decoding: &reader), on: link)
+    case .backupPiece:
+      let read = try BackupRead(decoding: &reader)
+      let isThere = try reader.read(UInt8.self) != 0
+      return pieceCame(read, isThere ? Array(try reader.readBytes(reader.remaining)) : nil, on: link)
+    default: break
+    }
+    let op = try reader.read(UInt64.self)
+    let stamp = Stamp(microseconds: try reader.read())
+    switch kind {
+    case .backupArm:
+      let unready = arm(try BackupDesk.shards(&reader), op: op, stamp: stamp, for: peer.id)
+      peer.say(.backupArmed) { buffer in
+        buffer.append(op)
+        buffer.append(stamp.microseconds)
+        for shard in unready { buffer.append(shard.rawValue) }
+      }
+    case .backupArmed: armed(by: peer.id, op, stamp, unready: try BackupDesk.shards(&reader))
+    case .backupFrozen:
+      let shard = ShardID(try reader.read())
+      frozen(shard, op, stamp, reader.isAtEnd ? nil : try BackupPart(decoding: &reader), by: peer.id)
+    default: break
+    }
+  }
+  private static func shards(_ reader: inout ByteReader) throws(MalformedBytes) -> [ShardID] {
+    var shards: [ShardID] = []
+    while !reader.isAtEnd { shards.append(ShardID(try reader.read())) }
+    return shards
+  }
+
+  // MARK: Links
+
+  func linkOpened(_ id: LinkID, request: UInt64) -> Bool { saver?.linkOpened(id, request: request) ?? false }
+  func linkFailed(request: UInt64) {
+    if let node = saver?.node(ofRequest: request) {
+      retry("no link to \(membership.topology?.name(of: node) ?? node.hex)")
+    }
+  }
+  func linkReady(_ id: LinkID) { saver?.linkReady(id) }
+  func linkClosed(_ id: LinkID) {
+    if let node = saver?.node(on: id) {
+      retry("the link to \(membership.topology?.name(of: node) ?? node.hex) was lost")
+    }
+  }
+
+  // MARK: Steps of the disk
+
+  func completed(_ step: BackupStep) {
+    switch step {
+    case .read(let read, let bytes, let link): answer(read, bytes, on: link)
+    case .begun(let save, let journals): if let saver = saver(save) { saver.begun(journals) }
+    case .receives(let save, let shard, let offset):
+      saver(save)?.pull(shard) { pull, saver in
+        pull.opened(stateFrom: offset, journalFrom: saver.journalStart(shard))
+      }
+    case .written(let save, let shard): saver(save)?.pull(shard) { pull, _ in pull.written() }
+    case .added(let save, let shard): saver(save)?.added(shard)
+    case .finished(let save, let manifest, let written, let byteCount):
+      if saver(save) != nil { finished(manifest, written: written, byteCount: byteCount) }
+    case .failed(let save, let reason, let isLasting):
+      guard saver(save) != nil else { return }
+      isLasting ? fail(reason) : retry(reason)
+    }
+    goOn()
+  }
+  private func saver(_ save: UInt64) -> BackupSaver? { saver.flatMap { $0.save == save ? $0 : nil } }
+}

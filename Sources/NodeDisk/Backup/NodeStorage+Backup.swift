@@ -1,0 +1,108 @@
+import Base
+import Cluster
+import Ledger
+import Storage
+
+/// What a node has open for backups. Of lane 3, but for `states`, which lane 3 alone changes.
+final class BackupFiles {
+  /// Which attempt it is, and what it has written.
+  var saving: (save: UInt64, backup: BackupSaving)?
+  /// States that come, one a source at most.
+  var received: [ShardID: SnapshotReceiver] = [:]
+  /// Snapshots that are kept to be read.
+  var states: [ShardID: RawSnapshot] = [:]
+}
+
+/// Backups: see docs/backup.md.
+extension NodeStorage {
+  func run(_ job: BackupJob) -> Completion {
+    do {
+      return try perform(job).map { .transferred(.backup($0)) } ?? .nothing
+    } catch {
+      if case .read(let read, _, let link) = job { return .transferred(.backup(.read(read, bytes: nil, link: link))) }
+      guard let save = job.save else { return .nothing }
+      let isLasting = (error as? StorageError).map { $0.kind != .fatal } ?? true
+      return .transferred(.backup(.failed(save: save, "\(error)", isLasting: isLasting)))
+    }
+  }
+
+  private func perform(_ job: BackupJob) throws -> BackupStep? {
+    switch job {
+    case .begin(let save, let directory, let cluster, let shards):
+      (backups.saving, backups.received) = (nil, [:])
+      let saving = try BackupSaving(directory, fileSystem: fileSystem, cluster: cluster)
+      backups.saving = (save, saving)
+      let ends = shards.map { ($0, saving.journalEnd($0)) }
+      return .begun(save: save, journals: Dictionary(ends) { first, _ in first })
+    case .keep(let file): backups.states[file.shard] = try snapshots.openRaw(file)
+    case .letGo(let shard): backups.states[shard] = nil
+    case .read(let read, let byteCount, let link):
+      return .read(read, bytes: try self.read(read, byteCount), link: link)
+    case .receive(let save, let shard, let head):
+      guard let saving = saving(save) else { return nil }
+      let receiver = try saving.stateStore().receive(
+        shard: shard, index: head.index, term: head.term, digest: head.digest, byteCount: head.byteCount)
+      backups.received[shard] = receiver
+      return .receives(save: save, shard, from: receiver.offset)
+    case .writeState(let save, let shard, let offset, let bytes):
+      guard saving(save) != nil else { return nil }
+      try bytes.withUnsafeBytes { try backups.received[shard]?.append($0, at: offset) }
+      return .written(save: save, shard)
+    case .writeJournal(let save, let shard, let position, let bytes):
+      guard let saving = saving(save) else { return nil }
+      try saving.writeJournal(bytes, at: position)
+      return .written(save: save, shard)
+    case .add(let save, let part, let file):
+      guard let saving = saving(save) else { return nil }
+      if let file {
+        try saving.add(part, from: try snapshots.open(file))
+      } else if let receiver = backups.received.removeValue(forKey: part.shard) {
+        let store = try saving.stateStore()
+        try saving.add(part, from: try store.open(try receiver.finish()))
+        try store.removeAll(part.shard)
+      }
+      return .added(save: save, part.shard)
+    case .finish(let save, let cut):
+      guard let saving = saving(save) else { return nil }
+      let manifest = try saving.finish(cut: cut)
+      let bytes = manifest.stateBytes + (try saving.directory.journalBytes(of: manifest))
+      backups.saving = nil
+      return .finished(save: save, manifest, written: saving.written, byteCount: bytes)
+    case .giveUp: (backups.saving, backups.received) = (nil, [:])
+    }
+    return nil
+  }
+  private func saving(_ save: UInt64) -> BackupSaving? {
+    backups.saving.flatMap { $0.save == save ? $0.backup : nil }
+  }
+
+  private func read(_ read: BackupRead, _ byteCount: Int) throws -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: byteCount)
+    let count: Int
+    switch read.what {
+    case .head: return nil
+    case .state:
+      guard let state = backups.states[read.shard] else { return nil }
+      count = try bytes.withUnsafeMutableBytes { try state.read(into: $0, at: read.position) }
+    case .journal:
+      try writeBacklog(of: read.shard)
+      let position = JournalPosition(rawValue: read.position)
+      count =
+        position.isBefore(try journals.end(read.shard))
+        ? try bytes.withUnsafeMutableBytes { try journals.read(read.shard, at: position, into: $0) } : 0
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
+}
+
+extension BackupJob {
+  fileprivate var save: UInt64? {
+    switch self {
+    case .begin(let save, _, _, _), .receive(let save, _, _), .writeState(let save, _, _, _),
+      .writeJournal(let save, _, _, _), .add(let save, _, _), .finish(let save, _):
+      save
+    case .keep, .letGo, .read, .giveUp: nil
+    }
+  }
+}
