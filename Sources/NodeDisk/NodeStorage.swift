@@ -37,9 +37,10 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   var unwritten: [ShardID: JournalBacklog] = [:]
   /// Of which the operator was told.
   var waitingJournals: Set<ShardID> = []
-  /// Files of transfers: the former belong to lane 1, the latter to lane 0.
+  /// Of transfers: files that are sent, of lane 1; those that come, of lane 4; the journals that come with them, of lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
-  var incoming: [UInt64: IncomingSnapshot] = [:]
+  var parts: [UInt64: SnapshotReceiver] = [:]
+  var incoming: [UInt64: IncomingJournal] = [:]
   let backups = BackupFiles()
 
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;

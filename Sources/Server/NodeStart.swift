@@ -51,10 +51,6 @@ enum NodeSettings {
       "A shard's snapshot is taken, too, when its log has grown by so many MiB since the last one, 1 to 4096.",
       whole: 1...4096),
     Setting(
-      "snapshot-send-mb", "64",
-      "MiB a second at which snapshots are sent to replicas that are far behind, 1 to 10000.",
-      whole: 1...10_000),
-    Setting(
       "log-tail-mb", "8",
       "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
       whole: 0...1024),
@@ -100,7 +96,6 @@ enum NodeSettings {
     node.electionTicks = number("election-heartbeats")
     node.snapshotCommands = number("snapshot-commands")
     node.snapshotLogBytes = number("snapshot-log-mb") << 20
-    node.transferBytesPerSecond = number("snapshot-send-mb") << 20
     node.logTailBytes = number("log-tail-mb") << 20
     node.logLimitBytes = number("log-limit-mb") << 20
     node.diskReserve = DiskReserve(byteCount: UInt64(number("disk-reserve-mb")) << 20)

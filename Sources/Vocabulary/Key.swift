@@ -29,6 +29,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case dead = 43
   case deadAfter = 50
   case moves = 51
+  case snapshotRate = 52
   case apply = 60
   case spread = 61
   case leaders = 62
@@ -40,6 +41,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .allowSingleRegion: "allow-single-region"
     case .dryRun: "dry-run"
     case .deadAfter: "dead-after"
+    case .snapshotRate: "snapshot-rate"
     case .acceptLoss: "accept-loss"
     default: String(describing: self)
     }
@@ -64,6 +66,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .shard: .shardNumber
     case .deadAfter: .span
     case .moves: .moveCount
+    case .snapshotRate: .byteRate
     }
   }
 
@@ -92,6 +95,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .shard: "S"
     case .to, .from: "NODE"
     case .deadAfter: "TIME|off"
+    case .snapshotRate: "RATE|off"
     }
   }
 }

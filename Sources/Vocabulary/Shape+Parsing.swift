@@ -74,6 +74,7 @@ extension Shape {
     case .days, .backdate: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
     case .utcOffset: Shape.utcOffset(bytes)
     case .span: Shape.span(bytes)
+    case .byteRate: Shape.byteRate(bytes)
     default: nil
     }
   }
@@ -154,6 +155,16 @@ extension Shape {
     guard let last = bytes.last, let unit = units[last], let range = Shape.span.range,
       let number = parseDigits(UnsafeRawBufferPointer(rebasing: bytes.dropLast())),
       number <= UInt64(range.upperBound), range.contains(Int64(number) * unit)
+    else { return nil }
+    return Int64(number) * unit
+  }
+
+  private static func byteRate(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+    if bytes.elementsEqual("off".utf8) { return 0 }
+    let units: [UInt8: Int64] = [0x4B: 1_000, 0x4D: 1_000_000, 0x47: 1_000_000_000]
+    guard bytes.count > 2, bytes.last == UInt8(ascii: "B"), let unit = units[bytes[bytes.count - 2]],
+      let range = Shape.byteRate.range, let number = parseDigits(UnsafeRawBufferPointer(rebasing: bytes.dropLast(2))),
+      number <= UInt64(range.upperBound / unit), range.contains(Int64(number) * unit)
     else { return nil }
     return Int64(number) * unit
   }

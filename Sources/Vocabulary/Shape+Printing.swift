@@ -11,6 +11,7 @@ extension Shape {
     case .days, .backdate: "Nd"
     case .utcOffset: "±HH:MM"
     case .span: "off|Ns|Nm|Nh"
+    case .byteRate: "off|NKB|NMB|NGB"
     case .dateOrMoment: "MOMENT"
     case .moment: "TIME"
     case .transaction: "TX"
@@ -30,6 +31,13 @@ extension Shape {
     }
     return "\(seconds)s"
   }
+  private static func byteRate(_ bytes: Int64) -> String {
+    guard bytes > 0 else { return "off" }
+    for (unit, name) in [(1_000_000_000, "GB"), (1_000_000, "MB")] as [(Int64, String)] where bytes % unit == 0 {
+      return "\(bytes / unit)\(name)"
+    }
+    return "\(bytes / 1_000)KB"
+  }
   /// The text of which a number was made, in its shortest form.
   public func text(of number: Int64) -> String {
     switch self {
@@ -41,6 +49,7 @@ extension Shape {
       let digits = [minutes / 600, minutes / 60 % 10, minutes % 60 / 10, minutes % 10]
       return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
     case .span: return Shape.span(number)
+    case .byteRate: return Shape.byteRate(number)
     case .readMode, .yesNo: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
     default: return "\(number)"
     }

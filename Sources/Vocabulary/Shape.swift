@@ -56,6 +56,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case span
   /// How many replicas of a node move at once.
   case moveCount
+  /// `off`, `NKB`, `NMB` or `NGB`: bytes a second, a thousand to the KB. 0: `off`.
+  case byteRate
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -111,6 +113,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .version: 1...Int64(UInt32.max)
     case .span: 10...2_592_000
     case .moveCount: 1...64
+    case .byteRate: 10_000...100_000_000_000
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo:
       nil
@@ -155,6 +158,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .basisPoints: "hundredths of a percent, a whole number from \(bounds)"
     case .days, .backdate: "days like 3d (\(bounds))"
     case .span: "off, or a time like 90s, 10m or 2h (\(bounds) seconds)"
+    case .byteRate: "off, or bytes a second like 500KB, 50MB or 1GB (10KB to 100GB)"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
     case .readMode, .yesNo: Shape.sentence(choices.reversed())
     }

@@ -84,9 +84,11 @@ import Testing
     let added = try cluster.join(region: "west")
     let lost = try #require((0..<3).first { cluster.simulation.hosts[$0].configuration.region == "west" })
     let asked = lost == 0 ? 1 : 0
-    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: asked) == "+dead-after=10m moves=4")
-    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s moves=2", on: asked) == "+dead-after=10s moves=2")
-    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: added) == "+dead-after=10s moves=2")
+    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: asked) == "+dead-after=10m moves=4 snapshot-rate=off")
+    #expect(
+      try cluster.ask("CLUSTER LIMIT SET dead-after=10s moves=2", on: asked)
+        == "+dead-after=10s moves=2 snapshot-rate=off")
+    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: added) == "+dead-after=10s moves=2 snapshot-rate=off")
     cluster.simulation.kill(lost)
     cluster.simulation.run(for: 9_000_000) { !operations(cluster, asked).open.isEmpty }
     #expect(operations(cluster, asked).newest == 0)
@@ -136,7 +138,7 @@ import Testing
 
   @Test func whereNobodyElseHasAPlaceNothingIsBegun() throws {
     let cluster = try ResizedCluster(seed: 334)
-    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4")
+    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=off")
     cluster.simulation.kill(2)
     cluster.simulation.run(for: 30_000_000)
     #expect(operations(cluster, 0).newest == 0)
@@ -145,7 +147,7 @@ import Testing
   @Test func whoHoldsNothingIsMissedByNobody() throws {
     let cluster = try ResizedCluster(seed: 336)
     let added = try cluster.join(region: "west")
-    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4")
+    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=off")
     cluster.simulation.kill(added)
     cluster.simulation.run(for: 30_000_000)
     #expect(operations(cluster, 0).newest == 0)
@@ -164,17 +166,25 @@ import Testing
     #expect(set(.init(deadAfter: 9, moves: nil)) == standard && set(.init(deadAfter: nil, moves: 65)) == standard)
     _ = set(.init(deadAfter: 0, moves: nil))
     _ = set(.init(deadAfter: nil, moves: 7))
+    _ = set(.init(snapshotRate: 50_000_000))
+    #expect(set(.init(snapshotRate: 1)) == "\(machine.clusterLimits)")
     #expect(
       machine.clusterLimits
         == {
-          var limits = ClusterLimits(); limits.take(.init(deadAfter: 0, moves: 7)); return limits
+          var limits = ClusterLimits(); limits.take(.init(deadAfter: 0, moves: 7, snapshotRate: 50_000_000));
+          return limits
         }())
     let client = try makeCluster(seed: 335)
     let connection = try #require(client.connect(to: 0))
     for (line, start) in [
       ("CLUSTER LIMIT SET dead-after=9s", "-ERR"), ("CLUSTER LIMIT SET moves=0", "-ERR"), ("CLUSTER LIMIT SET", "-ERR"),
-      ("CLUSTER LIMIT SHOW moves=3", "-ERR"), ("CLUSTER LIMIT SET dead-after=off", "+dead-after=off moves=4"),
-      ("CLUSTER LIMIT SET dead-after=90m", "+dead-after=90m moves=4"),
+      ("CLUSTER LIMIT SHOW moves=3", "-ERR"), ("CLUSTER LIMIT SET snapshot-rate=9KB", "-ERR"),
+      ("CLUSTER LIMIT SET snapshot-rate=101GB", "-ERR"), ("CLUSTER LIMIT SET snapshot-rate=50M", "-ERR"),
+      ("CLUSTER LIMIT SET snapshot-rate=50MB", "+dead-after=10m moves=4 snapshot-rate=50MB"),
+      ("CLUSTER LIMIT SET snapshot-rate=1500KB", "+dead-after=10m moves=4 snapshot-rate=1500KB"),
+      ("CLUSTER LIMIT SET snapshot-rate=off", "+dead-after=10m moves=4 snapshot-rate=off"),
+      ("CLUSTER LIMIT SET dead-after=off", "+dead-after=off moves=4 snapshot-rate=off"),
+      ("CLUSTER LIMIT SET dead-after=90m", "+dead-after=90m moves=4 snapshot-rate=off"),
     ] {
       connection.clear()
       client.send(line + "\n", on: connection)

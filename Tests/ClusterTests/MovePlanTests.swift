@@ -28,7 +28,8 @@ import Testing
   private static func group(
     _ voters: [Int] = [0, 1, 2], learners: [Int] = [], outgoing: [Int] = [], version: UInt64 = 9,
     match: [Int: UInt64] = [:], lag: [Int: UInt64] = [:], late: [Int: UInt64] = [:], silent: [Int] = [],
-    damaged: [Int] = [], loading: [Int] = [], probed: [Int] = [], copied: [Int: UInt64] = [:], bytes: UInt64 = 0
+    damaged: [Int] = [], loading: [Int] = [], probed: [Int] = [], copied: [Int: UInt64] = [:], waiting: [Int] = [],
+    bytes: UInt64 = 0
   ) throws -> GroupReport {
     func replicas(_ list: [Int]) -> [ReplicaID] { list.map { ReplicaID(node: nodes[$0], born: 1) } }
     let configuration = Configuration(
@@ -40,7 +41,8 @@ import Testing
         node: member.node, match: LogIndex(match[i] ?? 0), lag: lag[i] ?? 0, lagTime: late[i] ?? 0,
         isActive: !silent.contains(i), isDamaged: damaged.contains(i), isLoading: loading.contains(i),
         isFollowing: !loading.contains(i) && !probed.contains(i),
-        copy: CopyProgress(copied: copied[i] ?? 0, bytes: copied[i] == nil ? 0 : 1_000))
+        copy: CopyProgress(
+          copied: copied[i] ?? 0, bytes: copied[i] == nil ? 0 : 1_000, isWaiting: waiting.contains(i)))
     }
     var report = GroupReport(shard: shard, term: Term(4), configuration: configuration, members: members)
     report.bytes = bytes
@@ -161,6 +163,35 @@ import Testing
     #expect(
       try next(Self.group(), in: Self.topology([.up, .up, .up, .removed]))
         == .fail("node west-2 is removed; nothing has changed"))
+  }
+  /// A hundred others may be before it at the receiver.
+  @Test func aMoveThatWaitsForItsTurnDoesNotFail() throws {
+    let waiting = try Self.group(learners: [3], version: 10, loading: [3], copied: [3: 0], waiting: [3])
+    #expect(try next(waiting, expects: 9, idle: 10 * ShardMove.loadingPatience) == .run(step: 0, expects: 9))
+    let loading = try Self.group(learners: [3], version: 10, loading: [3], copied: [3: 0])
+    #expect(
+      try next(loading, expects: 9, idle: ShardMove.loadingPatience)
+        == .fail("west-2 got nowhere for 1800 s, 0 entries behind; nothing has changed"))
+    #expect(loading.isAhead(of: waiting), "its turn has come: from then on it is watched")
+  }
+  @Test func copiesGoOneToANodeAndTwoFromOne() {
+    let (a, b, c, d) = (Self.nodes[0], Self.nodes[1], Self.nodes[2], Self.nodes[3])
+    func move(_ from: NodeID, _ to: NodeID) -> ShardMove { ShardMove(shard: Self.shard, from: from, to: to) }
+    var load = CopyLoad()
+    #expect(load.hasRoom(for: move(a, b), isThere: true))
+    load.add(move(a, b))
+    #expect(!load.hasRoom(for: move(c, b), isThere: true), "one is on its way there")
+    #expect(load.hasRoom(for: move(a, c), isThere: true))
+    load.add(move(a, c))
+    #expect(!load.hasRoom(for: move(a, d), isThere: true), "two are on their way from there")
+    #expect(load.hasRoom(for: move(a, d), isThere: false), "it is lost, and others send")
+  }
+  @Test func aNewcomerThatIsNearIsCopiedToNoMore() throws {
+    let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])
+    #expect(plan.isCopying(Self.record(plan), nil))
+    #expect(try plan.isCopying(Self.record(plan), Self.group(learners: [3], loading: [3])))
+    #expect(try !plan.isCopying(Self.record(plan), Self.group(learners: [3])))
+    #expect(try !plan.isCopying(Self.record(plan, step: 1), Self.group(learners: [3], loading: [3])))
   }
   @Test func whatAMoveWantsOfALeader() {
     let plan = ShardMove(shard: Self.shard, from: Self.nodes[2], to: Self.nodes[3])

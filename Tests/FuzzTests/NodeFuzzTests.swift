@@ -154,7 +154,8 @@ import Testing
       found.append((kind, body { $0.append(shard) } + words(6)))
     }
     for kind: PeerMessageKind in [
-      .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone,
+      .snapshotAsked, .snapshotGranted, .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck,
+      .snapshotDone,
     ] {
       found.append((kind, body { $0.append(shard) } + words(12)))
     }

@@ -182,10 +182,7 @@ import Testing
     disk.failWrite(after: 0, to: ".jnl", .failed)
     let end = JournalPosition(journal: shard, segment: 1, offset: 10_000)
     let completion = storage.run(
-      .openIncoming(
-        1, link: LinkID(1), shard: shard, index: LogIndex(5), term: Term(1), digest: JournalChain.ofDirectory.hash,
-        byteCount: 100,
-        from: JournalChain(position: end, hash: JournalChain.ofDirectory.hash)))
+      .openJournal(1, shard: shard, from: JournalChain(position: end, hash: JournalChain.ofDirectory.hash)))
     guard case .broken = completion else {
       Issue.record("\(completion)")
       return
@@ -219,8 +216,8 @@ import Testing
     let writer = try storage.snapshots.create(shard: shard, index: LogIndex(1), term: Term(1), metadata: [])
     _ = try writer.finish()
     #expect(!isFailed(storage.run(.transfer(.openOutgoing(5, shard: shard)))))
-    let other = TransferJob.openIncoming(
-      5, link: LinkID(1), shard: ShardID(2), index: LogIndex(1), term: Term(1), digest: .init(), byteCount: 512,
+    let other = TransferJob.openJournal(
+      5, shard: ShardID(2),
       from: JournalChain(position: JournalPosition(beginningOf: ShardID(2)), hash: SHA256.Digest()))
     #expect(!isFailed(storage.run(.transfer(other))))
     let read = TransferJob.readFile(5, offset: 0, byteCount: 64)

@@ -107,13 +107,28 @@ import Testing
           try receiver.append(LogFormat.slice(bytes, 0, count), at: receiver.offset)
         }
       }
-      if receiver.isComplete { received = try receiver.finish() }
+      if receiver.isComplete { received = try receiver.place(receiver.finish()) }
       peer.crash(.everything)
     }
     let peerStore = try SnapshotStore(directory: "p", fileSystem: peer)
     #expect(try peerStore.newest(shardOne) == received)
     #expect(try read(peerStore, try #require(received), 600_000) == body(600_000))
     #expect(received?.digest == file.digest)
+  }
+
+  /// Two leaders may each have taken one at the same entry: their bytes need not be the same.
+  @Test func aPartIsResumedOnlyForTheSameDigest() throws {
+    let store = try SnapshotStore(directory: "s", fileSystem: disk)
+    let file = try write(store, index: 7, body(2000))
+    func receive(_ digest: SHA256.Digest) throws -> SnapshotReceiver {
+      try store.receive(shard: shardTwo, index: file.index, term: file.term, digest: digest, byteCount: file.byteCount)
+    }
+    let part = [UInt8](repeating: 1, count: 500)
+    let receiver = try receive(file.digest)
+    try part.withBytes { bytes throws(StorageError) in try receiver.append(bytes, at: 0) }
+    #expect(try receive(file.digest).offset == 500)
+    #expect(try receive(SHA256.Digest()).offset == 0)
+    #expect(try receive(file.digest).offset == 0, "the part of the other is gone")
   }
 
   @Test func aReceivedFileThatIsNotTheOneAnnouncedIsThrownAway() throws {

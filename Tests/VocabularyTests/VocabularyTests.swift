@@ -57,7 +57,7 @@ import Testing
       44 MEMBER NOTES: WHO limit read
       45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE to dead dry-run
       46 CLUSTER UPGRADE: SHOW|FINISH dry-run
-      50 CLUSTER LIMIT: SHOW|SET dead-after moves
+      50 CLUSTER LIMIT: SHOW|SET dead-after moves snapshot-rate
       55 CLUSTER BACKUP: SAVE dir dry-run
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
@@ -78,8 +78,8 @@ import Testing
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
-      30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 60 apply, 61 spread, 62 leaders, \
-      70 accept-loss
+      30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
+      61 spread, 62 leaders, 70 accept-loss
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -172,7 +172,9 @@ import Testing
       }
     }
     for shape in Shape.allCases {
-      guard let range = shape.range, shape != .rate, shape != .fraction, shape != .utcOffset else { continue }
+      guard let range = shape.range, shape != .rate, shape != .fraction, shape != .utcOffset,
+        shape != .byteRate
+      else { continue }
       let unit = shape == .days || shape == .backdate ? "d" : shape == .span ? "s" : ""
       for number in [range.lowerBound, range.upperBound] {
         #expect(accepts(shape, "\(number)\(unit)") == number, "\(shape)")

@@ -345,4 +345,18 @@ BUGS = [
     Bug("base-removed", "what a snapshot builds on is removed",
         [("Sources/Storage/Snapshots/SnapshotStore.swift", "    needed.formUnion(try chain(of: newest).map(\\.path))\n", "")],
         tests="StorageTests.SnapshotTests"),
+    # Snapshots between nodes
+    Bug("slot-never-given-back", "a node waits for ever for a sender that has died",
+        [("Sources/Cluster/Snapshots/SnapshotDesk+Transfers.swift", "if let shard { slots.ended(shard) } }", "}")],
+        tests="ClusterTests.ManySnapshotsTests"),
+    Bug("slot-kept-for-the-absent", "whoever was granted a slot and does not come keeps it",
+        [("Sources/Cluster/Snapshots/SnapshotSlots.swift",
+          "    granted = granted.filter { $0.value.hasArrived || !isForgotten($0.value.heardAt) }\n", "")],
+        tests="ClusterTests.SnapshotSlotsTests"),
+    Bug("part-of-another-resumed", "a part goes on as that of a snapshot with another digest",
+        [("Sources/Storage/Snapshots/SnapshotStore.swift", "(shard, index, term))-\\(digest.hex).part", "(shard, index, term)).part")],
+        tests="StorageTests.SnapshotTests"),
+    Bug("a-wait-is-a-failure", "a move fails that waits for its turn",
+        [("Sources/Cluster/Operations/ShardMove.swift", "if member?.copy.isWaiting == true {", "if false {")],
+        tests="ClusterTests.MovePlanTests"),
 ]

@@ -5,7 +5,8 @@ enum LimitCommands {
   static let all = [show, set]
 
   static let show = Command(
-    "limit show", aliases: ["cluster limit show"], summary: "what holds for the whole cluster: dead-after, moves",
+    "limit show", aliases: ["cluster limit show"],
+    summary: "what holds for the whole cluster: dead-after, moves, snapshot-rate",
     notes: notes,
     body: { invocation throws(ClientError) in
       let record = try ask("SHOW", invocation)
@@ -16,18 +17,19 @@ enum LimitCommands {
 
   static let set = Command(
     "limit set", aliases: ["cluster limit set"], summary: "limit set dead-after=30m moves=2: sets them",
-    words: "NAME=VALUE …", wordCount: 1...2, notes: notes,
+    words: "NAME=VALUE …", wordCount: 1...3, notes: notes,
     plan: { invocation throws(ClientError) in try changed(invocation, isTrial: true) },
     body: { invocation throws(ClientError) in try changed(invocation, isTrial: false) })
 
   private static let notes =
     "dead-after: a node that was not heard for so long is replaced by others, as node remove --dead would (10m unless set; off:"
-    + " never). moves: so many shards of a node that leaves move at once (4)."
+    + " never). moves: so many shards of a node that leaves move at once (4). snapshot-rate: bytes a second at which snapshots go"
+    + " from one node to another, like 50MB (off unless set: as fast as the link is)."
 
   private static func changed(_ invocation: Invocation, isTrial: Bool) throws(ClientError) -> CommandResult {
     let pairs = invocation.flags.words.map { $0.split(separator: "=", maxSplits: 1).map(String.init) }
-    for pair in pairs where pair.count != 2 || !["dead-after", "moves"].contains(pair[0]) {
-      throw .usage("limit set takes dead-after=TIME|off and moves=N")
+    for pair in pairs where pair.count != 2 || !["dead-after", "moves", "snapshot-rate"].contains(pair[0]) {
+      throw .usage("limit set takes dead-after=TIME|off, moves=N and snapshot-rate=RATE|off")
     }
     let old = try ask("SHOW", invocation)
     if !isTrial { _ = try ask("SET " + invocation.flags.words.joined(separator: " "), invocation) }

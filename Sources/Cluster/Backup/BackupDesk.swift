@@ -31,7 +31,8 @@ final class BackupDesk: Coordinator {
   var allowance = 0
   var refilledAt: UInt64 = 0
   let pieceBytes: Int
-  let bytesPerSecond: Int
+  /// From all nodes together, where operators have set no rate.
+  private static let standardRate = 64 << 20
   private var events: [Event] = []
 
   init(
@@ -42,7 +43,6 @@ final class BackupDesk: Coordinator {
     self.peers = peers
     self.replicas = replicas
     pieceBytes = 4 * configuration.transferPieceBytes
-    bytesPerSecond = configuration.transferBytesPerSecond
   }
 
   func tell(_ event: Event) { events.append(event) }
@@ -51,6 +51,10 @@ final class BackupDesk: Coordinator {
     if events.isEmpty { return [] }
     defer { events.removeAll() }
     return events
+  }
+  var bytesPerSecond: Int {
+    let rate = Int(directory?.clusterLimits.snapshotRate ?? 0)
+    return rate > 0 ? rate : BackupDesk.standardRate
   }
   var directory: DirectoryMachine? { replicas[.directory]?.machine as? DirectoryMachine }
   private var operation: Operation? { directory?.operations.open.first { $0.kind == BackupSave.kind } }

@@ -45,9 +45,10 @@ extension Node {
     switch event {
     case .close(let link): links.forget(link)
     case .isDue: takeNextSnapshot()
-    case .arrives(let number, let offer, let link):
+    case .open(let number, let address): snapshots.opens(number, request: links.open(address, bulk: true))
+    case .arrives(let offer, let link):
       if let replica = replicas[offer.shard] { drain(replica) }
-      snapshots.begin(number, offer, on: link)
+      snapshots.begin(offer, on: link)
     case .directory(let machine):
       shards.replace(directory: machine)
       directoryApplied()

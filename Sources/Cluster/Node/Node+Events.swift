@@ -82,10 +82,9 @@ extension Node {
       try beginning.receive(kind, &reader, from: peer, mayBegin: replicas[.directory] == nil)
     case .backupArm, .backupArmed, .backupFrozen, .backupRead, .backupPiece:
       try snapshots.backups.receive(kind, &reader, from: peer, on: link)
-    case .snapshotOffer, .snapshotWant, .snapshotChunk, .journalChunk, .snapshotAck, .snapshotDone:
-      try snapshots.receive(kind, &reader, on: link) { links.takeNumber() }
     case .digest, .deviant, .group, .membershipAsked, .notAMember, .stranded, .recoverDirectory, .acceptLoss:
       try shards.receive(kind, &reader, of: peer)
+    default: try snapshots.receive(kind, &reader, of: peer, on: link)
     }
     carryOver()
   }

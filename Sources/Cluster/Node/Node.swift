@@ -141,7 +141,7 @@ public final class Node: NodeCore {
     peers.take(of: replica)
     requests.take(of: replica)
     shards.take(of: replica)
-    snapshots.take(of: replica) { links.open($0, bulk: true) }
+    snapshots.take(of: replica)
     if replica.shard == .directory { directoryApplied() }
     if replica.isLeader { requests.noteProgress(of: replica) }
     if replica.outbox.isSucceeded { retire(replica) }

@@ -36,16 +36,16 @@ public struct NodeConfiguration: Sendable {
   public var parallelBytes = 16 << 10
   /// Entries travel to a follower in messages of about this size, in bytes.
   public var appendBytes = 64 << 10
-  /// While a follower is sent a snapshot, the log after it is kept up to this size, so that it can go on from there.
+  /// While followers are sent snapshots, the logs after these are kept up to this size in all, so that they can go on from
+  /// there.
   public var logHeldBytes = 512 << 20
   /// What is kept free on the disk.
   public var diskReserve = DiskReserve(byteCount: 512 << 20)
   /// Bytes of the node's log over which shards that hold it back are relieved; over half as much again their writes are
   /// refused.
   public var logLimitBytes = 4 << 30
-  /// A snapshot travels in pieces of this size, and at no more than so many bytes a second.
+  /// A snapshot travels in pieces of this size.
   public var transferPieceBytes = 64 << 10
-  public var transferBytesPerSecond = 64 << 20
   /// Bounds of the ledgers: the same on all nodes, for ever.
   public var ledgerLimits = LedgerLimits()
   /// Requests that a client may have unanswered; more are not read until some are.

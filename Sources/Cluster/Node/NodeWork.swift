@@ -11,7 +11,7 @@ public enum NodeWork: DiskWork {
   public typealias Job = Cluster.Job
   public typealias Completion = Cluster.Completion
 
-  public static var lanes: Int { 4 }
+  public static var lanes: Int { 5 }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .clearAway, .keepSeat, .keepPromise: 0
@@ -50,8 +50,8 @@ public struct LogRelease: Sendable {
   package var through: LogIndex
 }
 
-/// Work beside the log, in lanes: the journals' (0), the transfers of snapshots (1), the writing of snapshots (2),
-/// backups (3).
+/// Work beside the log, in lanes: the journals' (0), the sending of snapshots (1), their writing (2), backups (3), what comes of
+/// others' snapshots (4).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.

@@ -11,21 +11,29 @@ public enum TransferJob: Sendable {
   case closeOutgoing(UInt64)
   /// The receiver had it all and did not take it: is it what was written?
   case verifySent(UInt64, shard: ShardID)
-  /// `from`: where this replica's own journal ends; nil if its kind has none.
-  case openIncoming(
-    UInt64, link: LinkID, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64,
-    from: JournalChain)
+  // A peer's snapshot on its way here. First what has come of it before is looked for: the file's part, and the journal from
+  // `from` on, where this replica's own ends.
+  case openPart(
+    UInt64, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64)
+  case openJournal(UInt64, shard: ShardID, from: JournalChain)
+  /// What has come before is followed further.
+  case followJournal(UInt64)
   case writeFile(UInt64, offset: UInt64, bytes: [UInt8])
   case writeJournal(UInt64, position: JournalPosition, bytes: [UInt8])
-  case install(UInt64)
-  case dropIncoming(UInt64)
+  /// All has come: the file is verified, read and made durable.
+  case load(UInt64)
+  /// Its journal follows from our own, and is made durable; then it counts.
+  case settle(UInt64, LoadedPart)
+  case dropPart(UInt64)
+  case dropJournal(UInt64)
 
   /// The journals belong to lane 0, and so does everything that must keep its order with them; files that are only read
-  /// go with the snapshots.
+  /// go in lane 1; files that come, which take long to be verified and read, in a lane of their own.
   package var lane: Int {
     switch self {
     case .openOutgoing, .readFile, .closeOutgoing, .verifySent: 1
-    default: 0
+    case .openPart, .writeFile, .load, .dropPart: 4
+    case .readJournal, .openJournal, .followJournal, .writeJournal, .settle, .dropJournal: 0
     }
   }
 }
@@ -37,8 +45,13 @@ public enum TransferStep: Sendable {
   case wholeWanted(UInt64, shard: ShardID)
   case fileRead(UInt64, offset: UInt64, bytes: [UInt8])
   case journalRead(UInt64, position: JournalPosition, bytes: [UInt8])
-  case incomingOpened(UInt64, link: LinkID, shard: ShardID, offset: UInt64, journal: JournalPosition)
+  /// The file is wanted from there on.
+  case partOpened(UInt64, offset: UInt64)
+  case journalFollowed(UInt64)
+  /// The journal is wanted from there on.
+  case journalOpened(UInt64, JournalPosition)
   case written(UInt64)
+  case loaded(UInt64, LoadedPart)
   case installed(UInt64, LoadedSnapshot)
   /// Our own snapshot is not what was written, or cannot be read.
   case rotten(UInt64, shard: ShardID, String)
@@ -50,8 +63,9 @@ extension TransferJob {
   package var number: UInt64 {
     switch self {
     case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),
-      .openIncoming(let n, _, _, _, _, _, _, _), .writeFile(let n, _, _), .writeJournal(let n, _, _), .install(let n),
-      .dropIncoming(let n), .verifySent(let n, _):
+      .verifySent(let n, _), .openPart(let n, _, _, _, _, _), .openJournal(let n, _, _), .followJournal(let n),
+      .writeFile(let n, _, _), .writeJournal(let n, _, _), .load(let n), .settle(let n, _), .dropPart(let n),
+      .dropJournal(let n):
       n
     }
   }
@@ -67,6 +81,16 @@ public struct LoadedSnapshot: @unchecked Sendable {
     self.file = file
     self.machine = machine
     self.configuration = configuration
+  }
+}
+/// The same before it counts: its file has no name yet.
+public struct LoadedPart: @unchecked Sendable {
+  package var receiver: SnapshotReceiver
+  package var snapshot: LoadedSnapshot
+
+  package init(receiver: SnapshotReceiver, snapshot: LoadedSnapshot) {
+    self.receiver = receiver
+    self.snapshot = snapshot
   }
 }
 

@@ -68,7 +68,8 @@ struct GroupReport: Hashable, Sendable {
     return members.contains { member in
       guard has(learner: member.node) else { return false }
       guard let known = other.members.first(where: { $0.node == member.node }) else { return true }
-      return member.match > known.match || member.isLoading != known.isLoading || member.copy.copied > known.copy.copied
+      return member.match > known.match || member.isLoading != known.isLoading
+        || member.copy.isWaiting != known.copy.isWaiting || member.copy.copied > known.copy.copied
     }
   }
   func has(learner node: NodeID) -> Bool { configuration.learners.contains { $0.node == node } }
@@ -132,6 +133,7 @@ extension GroupReport.MemberProgress {
     static let damaged = Flags(rawValue: 2)
     static let loading = Flags(rawValue: 4)
     static let following = Flags(rawValue: 8)
+    static let waiting = Flags(rawValue: 16)
   }
   fileprivate func encode(into buffer: inout ByteBuffer) {
     var flags: Flags = []
@@ -139,6 +141,7 @@ extension GroupReport.MemberProgress {
     if isDamaged { flags.insert(.damaged) }
     if isLoading { flags.insert(.loading) }
     if isFollowing { flags.insert(.following) }
+    if copy.isWaiting { flags.insert(.waiting) }
     buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
     buffer.append(field: 2, zigzag: Int64(bitPattern: match.rawValue))
     buffer.append(field: 3, zigzag: flags.rawValue)
@@ -161,6 +164,7 @@ extension GroupReport.MemberProgress {
         let flags = Flags(rawValue: try value.readZigzag())
         (isActive, isDamaged) = (flags.contains(.active), flags.contains(.damaged))
         (isLoading, isFollowing) = (flags.contains(.loading), flags.contains(.following))
+        copy.isWaiting = flags.contains(.waiting)
       case 4: lag = UInt64(bitPattern: try value.readZigzag())
       case 5: lagTime = UInt64(bitPattern: try value.readZigzag())
       case 6: copy.copied = UInt64(bitPattern: try value.readZigzag())
@@ -177,4 +181,6 @@ struct CopyProgress: Hashable, Sendable, BitwiseCopyable {
   var copied: UInt64 = 0
   /// 0: not known yet.
   var bytes: UInt64 = 0
+  /// The receiver has no slot for it yet.
+  var isWaiting = false
 }

@@ -135,6 +135,7 @@ struct NodeRemove: OperationPlan, Hashable {
       guard let to = move.to else { continue }
       let plan = ShardMove(shard: move.shard, from: node, to: to)
       if view.holders[move.shard] != nil { continue }
+      guard view.copies.hasRoom(for: plan, isThere: view.reachable.contains(node)) else { continue }
       let failed = view.children.last { $0.state == .failed && ($0.plan as? ShardMove)?.shard == move.shard }
       if let failed, view.now.microseconds - failed.ended.microseconds < NodeRemove.pause {
         return .wait("shard \(move.shard.rawValue): operation \(failed.number) failed: \(failed.text)")

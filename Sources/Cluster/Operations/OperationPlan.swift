@@ -172,6 +172,8 @@ struct OperationView: Sendable {
   var leads: [NodeID: [ShardID]] = [:]
   /// By node: an operation that moves a replica there.
   var incoming: [NodeID: UInt64] = [:]
+  /// Which moves still copy.
+  var copies = CopyLoad()
   /// By shard: the operation that it belongs to.
   var holders: [ShardID: UInt64] = [:]
   /// Operations that this one has begun, in the order of their numbers.
@@ -198,6 +200,23 @@ struct OperationView: Sendable {
   var age: Int64 { now.microseconds - record.started.microseconds }
   func shard(_ shard: ShardID) -> ShardReport { shards[shard] ?? ShardReport() }
   func name(of node: NodeID) -> String { topology.name(of: node) }
+}
+
+/// Which nodes copies of replicas are on their way between: to one node goes one at a time, and from one, if it is there, two. A
+/// newcomer that has caught up counts no more, though it is not exchanged yet.
+struct CopyLoad: Hashable, Sendable {
+  private var receiving: Set<NodeID> = []
+  private var sending: [NodeID: Int] = [:]
+  static let mostSent = 2
+
+  mutating func add(_ move: ShardMove) {
+    receiving.insert(move.to)
+    sending[move.from, default: 0] += 1
+  }
+  /// - Parameter isThere: a node that is lost sends nothing: others do, which are many.
+  func hasRoom(for move: ShardMove, isThere: Bool) -> Bool {
+    !receiving.contains(move.to) && (!isThere || sending[move.from] ?? 0 < CopyLoad.mostSent)
+  }
 }
 
 /// What is to come of an operation's record.

@@ -33,6 +33,11 @@ struct OperationTable: Hashable, Sendable {
   }
   /// The operation that a shard belongs to.
   func holder(of shard: ShardID) -> Operation? { open.first { $0.holds.contains(shard) } }
+  /// Whether a shard is moved for the sake of balance alone.
+  func isRebalanced(_ shard: ShardID) -> Bool {
+    guard let by = holder(of: shard)?.by else { return false }
+    return open.contains { $0.kind == Rebalance.kind && $0.name == by }
+  }
   /// By whose doing they are: those that another has begun, in the order of their numbers.
   var children: [String: [Operation]] {
     guard open.contains(where: { $0.holds.isEmpty }) else { return [:] }

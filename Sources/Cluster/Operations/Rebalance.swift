@@ -101,7 +101,9 @@ struct Rebalance: OperationPlan, Hashable {
     guard view.children.count(where: { !$0.state.isOver }) < view.limits.moves else { return progress }
     // Leads follow once all replicas are where they are to be.
     for step in planned[passed...].prefix(Rebalance.window) where step.isLeader == planned[passed].isLeader {
-      guard view.holders[step.shard] == nil, standing(step) == .open else { continue }
+      guard view.holders[step.shard] == nil, standing(step) == .open, Rebalance.hasRoom(for: step, view) else {
+        continue
+      }
       return .begin(Rebalance.child(step), step: UInt32(passed))
     }
     if let holder = view.holders[planned[passed].shard], standing(planned[passed]) == .open {
@@ -110,6 +112,10 @@ struct Rebalance: OperationPlan, Hashable {
     return progress
   }
 
+  private static func hasRoom(for step: RebalancePlan.Step, _ view: OperationView) -> Bool {
+    let move = ShardMove(shard: step.shard, from: step.from, to: step.to)
+    return step.isLeader || view.copies.hasRoom(for: move, isThere: view.reachable.contains(step.from))
+  }
   private static func child(_ step: RebalancePlan.Step) -> OperationChild {
     step.isLeader
       ? OperationChild(ShardLeader(shard: step.shard, to: step.to, from: step.from, term: Term(0)))

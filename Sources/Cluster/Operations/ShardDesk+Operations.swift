@@ -53,7 +53,10 @@ extension ShardDesk {
     var view = OperationView(record: directory.operations.open[0], topology: topology, now: now.wall)
     for operation in directory.operations.open {
       for shard in operation.holds { view.holders[shard] = operation.number }
-      if let move = operation.plan as? ShardMove { view.incoming[move.to] = operation.number }
+      guard let move = operation.plan as? ShardMove else { continue }
+      view.incoming[move.to] = operation.number
+      let group = groups.report(of: move.shard, now: now.monotonic)
+      if move.isCopying(operation, group) { view.copies.add(move) }
     }
     for placement in topology.shards where leaders.isLed(placement.shard) {
       view.leads[leaders.leader(of: placement.shard).node, default: []].append(placement.shard)

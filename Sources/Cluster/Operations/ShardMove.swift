@@ -124,12 +124,19 @@ struct ShardMove: OperationPlan, Hashable {
       return .fail(
         "\(view.name(of: to)) has not caught up within \(ShardMove.limit / 3_600_000_000) h; nothing has changed")
     }
+    // To wait for its turn is not to fail.
+    if member?.copy.isWaiting == true { return .run(step: ShardMove.copying, expects: view.record.expects) }
     guard view.idle < patience else {
       return .fail(
         "\(view.name(of: to)) got nowhere for \(patience / 1_000_000) s, \(member?.lag ?? 0) entries behind; nothing has"
           + " changed")
     }
     return .run(step: ShardMove.copying, expects: view.record.expects)
+  }
+
+  /// Whether the newcomer has yet to catch up.
+  func isCopying(_ record: Operation, _ group: GroupReport?) -> Bool {
+    record.step == ShardMove.copying && group?.isNear(to) != true
   }
 
   private func shortage(_ view: OperationView) -> String? {

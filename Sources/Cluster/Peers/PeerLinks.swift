@@ -73,16 +73,11 @@ final class PeerLinks: Coordinator {
     return events
   }
 
-  /// A number that no other request for a link has, nor anything else that is given one.
-  func takeNumber() -> UInt64 {
-    defer { nextRequest += 1 }
-    return nextRequest
-  }
-  /// Asks for a link. Returns the request's number.
+  /// Asks for a link. Returns the request's number, which no other has.
   func open(_ address: String, bulk: Bool) -> UInt64 {
-    let request = takeNumber()
-    turn.out.openLinks.append((request, address, bulk))
-    return request
+    defer { nextRequest += 1 }
+    turn.out.openLinks.append((nextRequest, address, bulk))
+    return nextRequest
   }
 
   // MARK: Time

@@ -27,7 +27,11 @@ enum PeerMessageKind: UInt8 {
   /// The first entries of the directory group, for a node that is new to the cluster.
   case bootstrap = 9
   case bootstrapDone = 10
-  /// A piece of a snapshot, on a bulk link: see `SnapshotTransfer`.
+  /// The sender wants to send a snapshot of a shard; or not any more: `shard:u32 urgency:u8`. See `SnapshotSlots`.
+  case snapshotAsked = 45
+  /// The receiver may send it now: `shard:u32`.
+  case snapshotGranted = 46
+  // A snapshot on its way, on a bulk link: see `SnapshotSender`.
   case snapshotOffer = 11
   case snapshotWant = 12
   case snapshotChunk = 13
@@ -143,6 +147,8 @@ struct Hello: Hashable, Sendable {
   var challenge = Proof.unset
   /// The newest that the node knows.
   var semantics = Semantics.first
+  /// It says when it is to be sent a snapshot: see `SnapshotSlots`.
+  var grantsSlots = false
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
@@ -150,7 +156,7 @@ struct Hello: Hashable, Sendable {
       buffer.append(field: number) { $0.append(utf8: text) }
     }
     buffer.append(field: 7, zigzag: Int64(bitPattern: cluster))
-    buffer.append(field: 8, zigzag: (isBulk ? 1 : 0) | (isSeated ? 2 : 0))
+    buffer.append(field: 8, zigzag: (isBulk ? 1 : 0) | (isSeated ? 2 : 0) | (grantsSlots ? 4 : 0))
     buffer.append(field: 9) { life.encode(into: &$0) }
     buffer.append(field: 10) { predecessor.encode(into: &$0) }
     buffer.append(field: 11, zigzag: Int64(bitPattern: logPosition))
@@ -179,6 +185,7 @@ struct Hello: Hashable, Sendable {
     predecessor = me.predecessor
     self.logPosition = logPosition
     semantics = configuration.semantics
+    grantsSlots = true
   }
   /// What a newer build says beside is no matter of this one.
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -196,6 +203,7 @@ struct Hello: Hashable, Sendable {
         let flags = try value.readZigzag()
         isBulk = flags & 1 != 0
         isSeated = flags & 2 != 0
+        grantsSlots = flags & 4 != 0
       case 9: life = try LifeID(decoding: &value)
       case 10: predecessor = try LifeID(decoding: &value)
       case 11: logPosition = UInt64(bitPattern: try value.readZigzag())

@@ -121,6 +121,7 @@ extension SnapshotDesk {
       log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
     }
     replica.isDirty = true
+    if result.failure == nil { snapshotWritten(replica.shard) }
   }
 
   /// One that failed is tried again until it does not: the log waits for it. The operator is told once.
@@ -135,7 +136,9 @@ extension SnapshotDesk {
 
   /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
   private func logHeld(for replica: Replica) -> LogIndex? {
-    guard replica.raft.logBytes <= limits.logHeldBytes else { return nil }
-    return sender.held(of: replica.shard)
+    guard let held = sender.held(of: replica.shard) else { return nil }
+    // Over the bound of all together the log goes on, and the next attempt begins with a newer snapshot.
+    let all = replicas.reduce(0) { sender.held(of: $1.shard) == nil ? $0 : $0 + $1.raft.logBytes }
+    return all <= limits.logHeldBytes ? held : nil
   }
 }

@@ -40,27 +40,27 @@ public final class SnapshotReceiver {
     self.offset += UInt64(bytes.count)
   }
 
-  /// Verifies every chunk and the digest, syncs, renames into place. Throws `.damaged` when the bytes are not those
-  /// that were announced; the part is removed then, so that the next try starts over.
-  /// - Parameter prepare: called when the bytes are verified, before the file gets its name and so counts: what it refers
-  ///   to must be durable then. May open the file given. What it throws is thrown.
-  public func finish(
-    preparing prepare: (SnapshotFile) throws(StorageError) -> Void = { _ in }
-  ) throws(StorageError) -> SnapshotFile {
-    var found: SnapshotFile
+  /// Verifies every chunk and the digest, and makes all durable; it counts once `place` has given it its name. Throws
+  /// `.damaged` when the bytes are not those that were announced; the part is removed then, so that the next try starts over.
+  public func finish() throws(StorageError) -> SnapshotFile {
+    let found: SnapshotFile
     do throws(StorageError) {
       found = try verify()
-      try prepare(found)
     } catch {
       if error.kind == .damaged { abandon() }
       throw error
     }
     try file.sync()
+    return found
+  }
+  /// Gives the file its name: what it refers to is durable. What `finish` gave, in its place.
+  public func place(_ found: SnapshotFile) throws(StorageError) -> SnapshotFile {
     try fileSystem.rename(partPath, to: expected.path)
     try fileSystem.syncDirectory(directory)
     file.close()
-    found.path = expected.path
-    return found
+    var placed = found
+    placed.path = expected.path
+    return placed
   }
 
   private func verify() throws(StorageError) -> SnapshotFile {

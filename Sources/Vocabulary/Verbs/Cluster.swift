@@ -89,10 +89,11 @@ extension VerbSpec {
       reply: "records: op kind target state steps done current percent bytes eta-seconds error started by detail",
       summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
     .init(
-      .clusterLimit, "CLUSTER LIMIT", .cluster, [.word("SHOW|SET"), .optional(.deadAfter), .optional(.moves)], .node,
-      .changes, traits: [.barrier, .reserved], reply: "dead-after moves",
+      .clusterLimit, "CLUSTER LIMIT", .cluster,
+      [.word("SHOW|SET"), .optional(.deadAfter), .optional(.moves), .optional(.snapshotRate)], .node, .changes,
+      traits: [.barrier, .reserved], reply: "dead-after moves snapshot-rate",
       summary:
-        "What holds for the whole cluster: when a silent node is replaced, and how many of its shards move at once.",
+        "What holds for the whole cluster: when a silent node is replaced, how many of its shards move at once, and how fast.",
       example: "CLUSTER LIMIT SET dead-after=30m"),
     .init(
       .clusterUnsafe, "CLUSTER UNSAFE", .cluster,
