@@ -78,16 +78,20 @@ public struct Inspection {
   }
 
   public mutating func journals() throws(StorageError) {
-    let store = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem)
+    let store = try JournalStore(directory: directory + "/journal", fileSystem: fileSystem, hasArchive: true)
     let shards = try store.shards().filter(isWanted)
     if shards.isEmpty { write("sound: no journals") }
     for shard in shards {
       var records = 0
       do {
         let end = try store.end(shard)
+        let archived = try store.archivedCount(shard)
         for seal in try store.sealed(shard) {
+          let isArchived = seal.segment <= archived
           write(
-            "shard=\(shard.rawValue) segment=\(seal.segment) bytes=\(seal.byteCount) seal=\(seal.digest.hex)")
+            "shard=\(shard.rawValue) segment=\(seal.segment) bytes=\(seal.byteCount) seal=\(seal.digest.hex)"
+              + " place=\(isArchived ? "archive" : "here")")
+          if isArchived { continue }
           try store.verify(shard, segment: seal.segment)
         }
         guard shard != .directory else {
@@ -95,14 +99,16 @@ public struct Inspection {
           continue
         }
         let view = JournalView(store: store, shard: shard, unwritten: nil)
-        try JournalInspection.read(shard, to: end, in: view) { record in
+        let start = JournalPosition(journal: shard, segment: archived + 1, offset: 0)
+        try JournalInspection.read(from: start, to: end, in: view) { record in
           records += 1
           write(
             "at=\(record.position) index=\(record.index) kind=\(record.kind) tx=\(record.tx.slot.rawValue)-\(record.tx.sequence) time=\(record.stamp.milliseconds)"
               + " member=\(record.member) points=\(record.points) balance=\(record.balance)"
               + " request=\(record.request.isEmpty ? "none" : record.request)")
         }
-        write("sound: shard \(shard.rawValue), \(records) records, to \(end)")
+        let missing = archived > 0 ? ", behind \(archived) segments in the archive" : ""
+        write("sound: shard \(shard.rawValue), \(records) records, to \(end)\(missing)")
       } catch {
         report("shard \(shard.rawValue), after \(records) records", error)
       }

@@ -38,8 +38,14 @@ struct JournalView: JournalSource {
   let store: JournalStore
   let shard: ShardID
   var unwritten: JournalBacklog?
+  /// Nil: what is in an archive is not read; `ArchivedSegment` is thrown.
+  var archive: ClusterArchive?
 
   func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    if let seal = try store.archived(shard, segment: position.segment) {
+      guard let archive else { throw ArchivedSegment() }
+      return try archive.archive.read(seal, of: archive.cluster, at: position.offset, into: buffer)
+    }
     guard let unwritten, !unwritten.isEmpty else { return try store.read(shard, at: position, into: buffer) }
     if !position.isBefore(unwritten.start) { return unwritten.read(at: position, into: buffer) }
     let count = try store.read(shard, at: position, into: buffer)

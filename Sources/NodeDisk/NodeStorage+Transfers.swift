@@ -18,9 +18,13 @@ extension NodeStorage {
     do {
       switch job.lane {
       case 0: return try runJournal(job)
+      case 5:
+        guard case .readArchive(let number, let shard, let position, let byteCount, let cluster) = job else { break }
+        return readArchive(number, shard, position, byteCount, cluster)
       case 1: return try runOutgoing(job)
       default: return try runIncoming(job)
       }
+      return .nothing
     } catch {
       if job.lane == 0, let shard = incoming.removeValue(forKey: job.number)?.shard ?? journal(of: job) {
         // Whoever reads a journal for a peer writes first what waits for that.
@@ -161,6 +165,9 @@ extension NodeStorage {
   ) throws -> TransferStep {
     guard position != .none, position.isBefore(try journals.end(shard)) else {
       return .journalRead(number, position: position, bytes: [])
+    }
+    guard try journals.archived(shard, segment: position.segment) == nil else {
+      return .journalArchived(number, shard: shard, position: position, byteCount: byteCount)
     }
     var bytes = [UInt8](repeating: 0, count: byteCount)
     let count = try bytes.withUnsafeMutableBytes { try journals.read(shard, at: position, into: $0) }

@@ -23,6 +23,9 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   var warnings: [String] = []
   let note: ApplyingNote
   let journals: JournalStore
+  let archive: JournalArchive?
+  /// Which cluster's, as soon as it is known; 0: not yet.
+  let cluster = Atomic<UInt64>(0)
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
   let reserve: DiskReserve
@@ -46,16 +49,18 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
   /// a node whose proof is unset cannot link to others. `wall` is what the clock says; `descriptorsMax`, how many
   /// descriptors the process may have. On a disk that is full the ballast makes the room that a start needs. `build` is a
-  /// number of this very program: see `ApplyingNote`.
+  /// number of this very program: see `ApplyingNote`. `archive` gives the archive of a node; nil: it has none.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof = .unset,
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
-    reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0, descriptorsMax: Int = 4096
+    reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0, descriptorsMax: Int = 4096,
+    archive: ((NodeID) -> JournalArchive)? = nil
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
       try openOnce(
-        dataDirectory, fileSystem, newIdentity, newProof, wall, logOptions, ledgerLimits, reserve, build, descriptorsMax
-      )
+        dataDirectory, fileSystem, newIdentity, newProof, wall, logOptions, ledgerLimits, reserve, build,
+        descriptorsMax,
+        archive)
     }
     do {
       return try attempt()
@@ -69,11 +74,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   private static func openOnce(
     _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ newProof: Proof, _ wall: Stamp,
     _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64,
-    _ descriptorsMax: Int
+    _ descriptorsMax: Int, _ archive: ((NodeID) -> JournalArchive)?
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, newProof: newProof, wall: wall,
-      logOptions: logOptions, ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax)
+      logOptions: logOptions, ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax,
+      archive: archive)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let deaths = try storage.note.takeDeaths(build: build)
@@ -88,7 +94,8 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
 
   private init(
     directory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof, wall: Stamp,
-    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve, descriptorsMax: Int
+    logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve, descriptorsMax: Int,
+    archive: ((NodeID) -> JournalArchive)?
   ) throws {
     self.ledgerLimits = ledgerLimits
     self.reserve = reserve
@@ -97,6 +104,8 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity, proof: newProof)
+    let identity = try Identity.load(directory: directory, fileSystem: fileSystem).id
+    self.archive = archive.map { $0(identity) }
     let (incarnation, predecessor) = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
     note = try NodeStorage.openNote(directory: directory, fileSystem: fileSystem)
@@ -106,7 +115,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
     journals = try JournalStore(
       directory: directory + "/journal", fileSystem: fileSystem,
-      openFilesMax: NodeStorage.journalFilesMax(of: descriptorsMax))
+      openFilesMax: NodeStorage.journalFilesMax(of: descriptorsMax), hasArchive: archive != nil)
     snapshots = try SnapshotStore(directory: directory + "/snapshots", fileSystem: fileSystem)
     ballast = try Ballast(
       path: directory + "/ballast", fileSystem: fileSystem,
@@ -141,9 +150,15 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       return .journalKept(bytes.count, keepJournal(shard, position, bytes))
     case .journalQueries(let shard, let queries), .journalRepeats(let shard, let queries):
       var rot: String?
-      let answers = answer(shard, queries, rot: &rot)
+      try? writeBacklog(of: shard)
+      let answers = answer(shard, queries, in: journalView(shard)) { error in
+        if NodeStorage.isRot(error) { rot = "\(error)" }
+        return "the journal of shard \(shard.rawValue) cannot be read here: \(error)"
+      }
       guard let rot, noteRot(inJournalOf: shard) else { return .answered(answers) }
       return .journalRotten(answers, reason: rot)
+    case .archiveQueries(let shard, let queries, let cluster): return answer(shard, queries, cluster: cluster)
+    case .archive(let order): return .archived(run(order))
     case .journalSync(let order):
       do {
         try syncJournal(for: order)
@@ -177,14 +192,13 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     }
   }
 
-  private func answer(
-    _ shard: ShardID, _ queries: [ReplyToQuery], rot: inout String?
+  /// - Parameter complaint: what is answered where a read fails.
+  func answer(
+    _ shard: ShardID, _ queries: [ReplyToQuery], in view: JournalView, complaint: (any Error) -> String
   ) -> JournalAnswers {
     var found = JournalAnswers(shard: shard, cost: queries.reduce(0) { $0 + $1.query.cost })
     var edges: [(edge: UInt32, results: EdgeResults)] = []
     var reply = ReplyWriter(capacity: 4096)
-    try? writeBacklog(of: shard)
-    let view = journalView(shard)
     for (replyTo, query) in queries {
       reply.buffer.removeAll()
       do {
@@ -192,10 +206,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
           found.unfinished.append((replyTo, rest))
           continue
         }
+      } catch is ArchivedSegment {
+        found.archived.append((replyTo, query))
+        continue
       } catch {
         reply.buffer.removeAll()
-        if NodeStorage.isRot(error) { rot = "\(error)" }
-        reply.error(.unavailable, "the journal of shard \(shard.rawValue) cannot be read here: \(error)")
+        reply.error(.unavailable, complaint(error))
       }
       if !edges.contains(where: { $0.edge == replyTo.edge }) { edges.append((replyTo.edge, EdgeResults())) }
       for (edge, results) in edges where edge == replyTo.edge {

@@ -8,10 +8,14 @@ import Storage
 public func startNode(arguments: [String]) -> Int32 {
   start(arguments: arguments, settings: NodeSettings.all) { context in
     let configuration = NodeSettings.configuration(of: context.configuration)
+    let directory = try NodeSettings.archive(of: context.configuration)
     let (storage, recovered) = try NodeStorage.open(
       dataDirectory: context.configuration.data, fileSystem: SystemFileSystem(), newIdentity: context.newIdentity,
       newProof: context.newProof, wall: context.now.wall, reserve: configuration.diskReserve, build: Startup.build(),
-      descriptorsMax: context.descriptorsMax)
+      descriptorsMax: context.descriptorsMax,
+      archive: directory.map { path in
+        { JournalArchive(directory: path, fileSystem: SystemFileSystem(), writer: $0.rawValue) }
+      })
     TrapMark.install(at: storage.trap)
     let workers = context.configuration.workers
     let node = Node(
@@ -69,6 +73,18 @@ enum NodeSettings {
       refused only when nothing is left.
       """, whole: 0...1_048_576),
     Setting(
+      "journal-keep", "off",
+      """
+      Days like 400d, at least 30d, after which segments of journals go to `journal-archive`; not before the longest refund
+      window has passed as well. off: they stay in the data directory. Nothing of a journal is ever thrown away.
+      """, problem: { days(of: $0) == nil && $0 != "off" ? "must be days like 400d, 30d to 36500d, or off" : nil }),
+    Setting(
+      "journal-archive", "",
+      """
+      The directory to which old segments of journals go, and from which histories read them: one for all nodes, such as a
+      mounted store. It is read as DIR/CLUSTER/JOURNAL/SEGMENT.jnl. Once it is used, it must stay readable at this path.
+      """, problem: { _ in nil }),
+    Setting(
       "client-window", "4096",
       "Requests that one terminal may have unanswered, 1 to 1000000; more are not read until then.",
       whole: 1...1_000_000),
@@ -81,6 +97,29 @@ enum NodeSettings {
       "semantics", "\(NodeConfiguration.newestSemantics)", "", whole: 1...Int(NodeConfiguration.newestSemantics)),
   ]
 
+  /// Nil: no number of days that may be.
+  private static func days(of value: String) -> Int? {
+    guard value.hasSuffix("d"), let days = Int(value.dropLast()), (30...36_500).contains(days) else { return nil }
+    return days
+  }
+  /// The archive's directory; nil: there is none. Throws where the two settings do not fit together.
+  static func archive(of server: ServerConfiguration) throws(ConfigurationError) -> String? {
+    let keep = server.nodeValue("journal-keep") ?? "off"
+    let directory = server.nodeValue("journal-archive") ?? ""
+    guard keep != "off" || directory.isEmpty else {
+      throw ConfigurationError(
+        "journal-archive \(directory) needs journal-keep: say after how many days segments go there, such as 400d")
+    }
+    guard keep == "off" || !directory.isEmpty else {
+      throw ConfigurationError(
+        "journal-keep \(keep) needs journal-archive: nothing of a journal is thrown away; name a directory that all nodes"
+          + " read, or leave journal-keep off")
+    }
+    guard directory.isEmpty || directory.hasPrefix("/") else {
+      throw ConfigurationError("journal-archive \(directory): name it by its whole path, from / on")
+    }
+    return directory.isEmpty ? nil : directory
+  }
   static func configuration(of server: ServerConfiguration) -> NodeConfiguration {
     var node = NodeConfiguration(
       name: server.name, region: server.region, clientAddress: server.advertise.description,
@@ -102,6 +141,7 @@ enum NodeSettings {
     node.clientWindow = number("client-window")
     node.shardQueueBytes = number("shard-queue-mb") << 20
     node.semantics = UInt8(number("semantics"))
+    node.journalKeep = days(of: server.nodeValue("journal-keep") ?? "off").map { UInt64($0) * 86_400_000_000 }
     return node
   }
 }

@@ -73,6 +73,7 @@ private func run<Core: NodeCore>(
   let disk: any DiskRunner<Core.Work>
   do { (core, disk) = try make(context) } catch {
     logger.drain(milliseconds: 200)
+    if error is ConfigurationError { throw error }
     throw StartError("cannot open the data directory \(configuration.data): \(error)", isRefusal: true)
   }
   try Startup.listen(clientListener, configuration.listen, flag: "listen")

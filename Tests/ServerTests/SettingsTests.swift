@@ -42,6 +42,31 @@ import Testing
     #expect(plain.nodeValue("request-timeout") == "2000")
   }
 
+  /// Nothing of a journal is thrown away: what is not kept here has to go somewhere.
+  @Test func anArchiveAndItsAgeBelongTogether() throws {
+    func archive(_ arguments: [String]) -> String {
+      do {
+        let request = try ServerConfiguration.parse(arguments, settings: NodeSettings.all, hostName: "machine") {
+          (path) throws(SettingsFileError) in throw SettingsFileError(reason: "unread")
+        }
+        guard case .run(let configuration) = request else { return "not a run" }
+        let keep = NodeSettings.configuration(of: configuration).journalKeep.map { " \($0 / 86_400_000_000) d" } ?? ""
+        return try (NodeSettings.archive(of: configuration) ?? "none") + keep
+      } catch { return "\(error)" }
+    }
+    #expect(archive([]) == "none")
+    #expect(archive(["--journal-keep", "400d", "--journal-archive", "/mnt/tally"]) == "/mnt/tally 400 d")
+    #expect(
+      archive(["--journal-keep", "30d"]).hasPrefix("journal-keep 30d needs journal-archive: nothing of a journal"))
+    #expect(
+      archive(["--journal-archive", "/mnt"]).hasPrefix("journal-archive /mnt needs journal-keep: say after how many"))
+    #expect(
+      archive(["--journal-keep", "30d", "--journal-archive", "mnt"]).hasPrefix("journal-archive mnt: name it by its"))
+    for wrong in ["29d", "400", "d", "-5d", "36501d", ""] {
+      #expect(archive(["--journal-keep", wrong]).contains("must be days like 400d"), "\(wrong)")
+    }
+  }
+
   @Test func thePrintedFileIsAcceptedAndChangesNothing() throws {
     let request = try ServerConfiguration.parse(["--print-config"], settings: own, hostName: "machine") {
       (path) throws(SettingsFileError) in throw SettingsFileError(reason: "unread")

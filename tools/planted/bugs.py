@@ -359,4 +359,15 @@ BUGS = [
     Bug("a-wait-is-a-failure", "a move fails that waits for its turn",
         [("Sources/Cluster/Operations/ShardMove.swift", "if member?.copy.isWaiting == true {", "if false {")],
         tests="ClusterTests.MovePlanTests"),
+    # The archive
+    Bug("archived-before-compared", "a segment goes to the archive, and from the disk, before its copy was compared",
+        [("Sources/Storage/Journal/JournalArchive.swift", "    try verify(seal, at: temporary)\n", "")],
+        tests="StorageTests.JournalArchiveTests"),
+    Bug("archive-not-compared", "another file in the archive is taken for the segment",
+        [("Sources/Storage/Journal/JournalArchive.swift",
+          "      try verify(seal, at: path)\n      // Of", "      // Of")],
+        tests="StorageTests.JournalArchiveTests"),
+    Bug("archive-not-synced", "a copy in the archive gets its name before its bytes are on disk",
+        [("Sources/Storage/Journal/JournalArchive.swift", "    try file.sync()\n", "")],
+        tests="StorageTests.JournalArchiveTests"),
 ]

@@ -8,6 +8,7 @@ final class DiskDesk: Coordinator {
   var bound: LogBound
   var journal: JournalDesk
   var health: DiskHealth
+  var archiving: ArchiveTurns
   var counters = DiskCounters()
   private let retryInterval: UInt64
 
@@ -18,6 +19,7 @@ final class DiskDesk: Coordinator {
     journal = JournalDesk(window: configuration.journalWindow)
     health = DiskHealth(
       reserve: configuration.diskReserve, slowWrite: configuration.slowWrite, now: turn.now.monotonic)
+    archiving = ArchiveTurns(keep: configuration.journalKeep)
     retryInterval = configuration.heartbeatInterval
   }
 
@@ -60,9 +62,10 @@ final class DiskDesk: Coordinator {
     return true
   }
   /// What a journal was asked is answered; what is left of it queues again.
-  func answered(_ found: JournalAnswers) -> [EdgeAnswers] {
+  func answered(_ found: JournalAnswers, cluster: UInt64) -> [EdgeAnswers] {
     journal.answered(found)
     journal.submit(walks: found.unfinished, of: found.shard, &turn.out)
+    journal.submit(archived: found.archived, of: found.shard, cluster: cluster, &turn.out)
     return found.answers
   }
 
@@ -81,5 +84,7 @@ final class DiskDesk: Coordinator {
 
 struct DiskCounters {
   @Measured("log_rewrites", .disk, "times that entries were written again at the log's end") var logRewrites: UInt64 = 0
+  @Measured("segments_archived", .disk, "segments of journals that went to the archive") var segmentsArchived: UInt64 =
+    0
   @Measured("snapshots_forced", .disk, "snapshots taken because the log was too long") var snapshotsForced: UInt64 = 0
 }

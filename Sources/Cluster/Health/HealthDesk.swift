@@ -42,6 +42,7 @@ final class HealthDesk: Coordinator {
   func advance(sendsHome: Bool) {
     disk.health.advance(now: now.monotonic, &turn.out)
     leadership.decide(facts, sendsHome: sendsHome)
+    archiveNext()
   }
 
   // MARK: Stopping

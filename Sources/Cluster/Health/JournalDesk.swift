@@ -81,6 +81,12 @@ struct JournalDesk {
   mutating func submit(walks queries: [ReplyToQuery], of shard: ShardID, _ out: inout NodeOutput) {
     submit(queries, &out) { .journalQueries(shard: shard, queries: $0) }
   }
+  /// Those of them that need segments which are in the archive.
+  mutating func submit(
+    archived queries: [ReplyToQuery], of shard: ShardID, cluster: UInt64, _ out: inout NodeOutput
+  ) {
+    submit(queries, &out) { .archiveQueries(shard: shard, queries: $0, cluster: cluster) }
+  }
   private mutating func submit(_ queries: [ReplyToQuery], _ out: inout NodeOutput, _ job: ([ReplyToQuery]) -> Job) {
     var rest = queries[...]
     while !rest.isEmpty {

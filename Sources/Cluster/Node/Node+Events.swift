@@ -91,8 +91,7 @@ extension Node {
 
   public func stop(now: Moment) { at(now).health.stop() }
   public func measured(_ gauges: ShellGauges, now: Moment) {
-    turn.now = now
-    status.gauges = gauges
+    at(now).status.gauges = gauges
     health.measured(gauges)
   }
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {
@@ -118,11 +117,12 @@ extension Node {
     case .measured(let gauges):
       health.measured(gauges)
       if snapshots.bound(gauges.log, drain: { drain($0) }) { health.judgeShedding() }
-    case .answered(let answers): requests.deliver(health.disk.answered(answers))
+    case .answered(let answers): requests.deliver(health.answered(answers))
     case .journalRotten(let answers, let reason, let transfer):
-      requests.deliver(health.disk.answered(answers))
+      requests.deliver(health.answered(answers))
       health.journalIsRotten(answers.shard, reason)
       if let transfer { snapshots.advanced(.failed(transfer, reason)) }
+    case .archived(let result): health.archived(result)
     case .journalKept(let count, let completion):
       health.disk.journal.written(count)
       completed(completion, now: now)

@@ -56,6 +56,8 @@ public struct NodeConfiguration: Sendable {
   public var clientRecords = 8_192
   /// What journal queries under way at this node may cost, in records read; over it new ones are answered `BUSY`.
   public var journalWindow = 131_072
+  /// Sealed segments of journals go to the archive when all that they tell is older than this; nil: there is no archive.
+  public var journalKeep: UInt64?
   /// A frame to a peer is ended when it holds this much; a longer message has one of its own. Short ones, so that the peer
   /// says soon what it has received.
   public var frameBytes = 64 << 10

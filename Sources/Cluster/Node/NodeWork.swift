@@ -11,19 +11,24 @@ public enum NodeWork: DiskWork {
   public typealias Job = Cluster.Job
   public typealias Completion = Cluster.Completion
 
-  public static var lanes: Int { 5 }
+  public static var lanes: Int { 6 }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .clearAway, .keepSeat, .keepPromise: 0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
+    // It may be far away, and out of reach.
+    case .archive, .archiveQueries: 5
     case .transfer(let transfer): transfer.lane
     case .backup(let backup): backup.lane
     }
   }
   /// Walks may be many and long; neither a journal's writer nor who repeats a request waits for them.
   public static func yields(_ job: Job) -> Bool {
-    if case .journalQueries = job { true } else { false }
+    switch job {
+    case .journalQueries, .archiveQueries: true
+    default: false
+    }
   }
 }
 
@@ -51,13 +56,17 @@ public struct LogRelease: Sendable {
 }
 
 /// Work beside the log, in lanes: the journals' (0), the sending of snapshots (1), their writing (2), backups (3), what comes of
-/// others' snapshots (4).
+/// others' snapshots (4), the archive (5).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
   case journalQueries(shard: ShardID, queries: [ReplyToQuery])
   /// First answers to requests that came again: one read each.
   case journalRepeats(shard: ShardID, queries: [ReplyToQuery])
+  /// Queries that need segments which are in the archive.
+  case archiveQueries(shard: ShardID, queries: [ReplyToQuery], cluster: UInt64)
+  /// The oldest segment of a journal is to go to the archive, if it is old enough.
+  case archive(ArchiveOrder)
   /// Before a snapshot that refers to the journal is written.
   case journalSync(SnapshotOrder)
   case snapshotWrite(SnapshotOrder)
@@ -82,6 +91,8 @@ public struct JournalAnswers: Sendable {
   package var cost = 0
   /// What is left of queries that have yielded to others.
   package var unfinished: [ReplyToQuery] = []
+  /// Queries that need the archive.
+  package var archived: [ReplyToQuery] = []
 
   package init(shard: ShardID, answers: [EdgeAnswers] = [], cost: Int = 0, unfinished: [ReplyToQuery] = []) {
     self.shard = shard
@@ -95,6 +106,35 @@ extension Job {
   /// Bytes that it writes in the background; 0 where these are few.
   public var writtenBytes: Int {
     if case .snapshotWrite(let order) = self { order.writtenBytes } else { 0 }
+  }
+}
+
+/// A segment may go to the archive.
+public struct ArchiveOrder: Hashable, Sendable {
+  package var shard: ShardID
+  package var cluster: UInt64
+  /// All that it tells was decided before.
+  package var before: Stamp
+  /// Where the state has the journal's end: what lies behind it in the files is of nobody yet.
+  package var end: JournalPosition
+
+  package init(shard: ShardID, cluster: UInt64, before: Stamp, end: JournalPosition) {
+    (self.shard, self.cluster, self.before, self.end) = (shard, cluster, before, end)
+  }
+}
+/// What came of it.
+public enum ArchiveResult: Hashable, Sendable {
+  /// It is there, and its file is gone here.
+  case archived(ShardID, segment: UInt32)
+  /// None is old enough.
+  case nothing(ShardID)
+  /// - `isDamaged`: another file bears its name, or the copy is not what was written.
+  case failed(ShardID, String, isDamaged: Bool)
+
+  package var shard: ShardID {
+    switch self {
+    case .archived(let shard, _), .nothing(let shard), .failed(let shard, _, _): shard
+    }
   }
 }
 
@@ -147,6 +187,7 @@ public indirect enum Completion: Sendable {
   case answered(JournalAnswers)
   /// A read found what was not written there; the answers to others are with it, and the transfer that is over by it.
   case journalRotten(JournalAnswers, reason: String, transfer: UInt64? = nil)
+  case archived(ArchiveResult)
   /// So many bytes for a journal wait no more, and what became of them.
   case journalKept(Int, Completion)
   case journalSynced(SnapshotResult)

@@ -8,6 +8,8 @@ public enum TransferJob: Sendable {
   case openOutgoing(UInt64, shard: ShardID)
   case readFile(UInt64, offset: UInt64, byteCount: Int)
   case readJournal(UInt64, shard: ShardID, position: JournalPosition, byteCount: Int)
+  /// The same of a segment that is in the archive.
+  case readArchive(UInt64, shard: ShardID, position: JournalPosition, byteCount: Int, cluster: UInt64)
   case closeOutgoing(UInt64)
   /// The receiver had it all and did not take it: is it what was written?
   case verifySent(UInt64, shard: ShardID)
@@ -34,6 +36,7 @@ public enum TransferJob: Sendable {
     case .openOutgoing, .readFile, .closeOutgoing, .verifySent: 1
     case .openPart, .writeFile, .load, .dropPart: 4
     case .readJournal, .openJournal, .followJournal, .writeJournal, .settle, .dropJournal: 0
+    case .readArchive: 5
     }
   }
 }
@@ -45,6 +48,8 @@ public enum TransferStep: Sendable {
   case wholeWanted(UInt64, shard: ShardID)
   case fileRead(UInt64, offset: UInt64, bytes: [UInt8])
   case journalRead(UInt64, position: JournalPosition, bytes: [UInt8])
+  /// What was to be read is in the archive.
+  case journalArchived(UInt64, shard: ShardID, position: JournalPosition, byteCount: Int)
   /// The file is wanted from there on.
   case partOpened(UInt64, offset: UInt64)
   case journalFollowed(UInt64)
@@ -64,7 +69,8 @@ extension TransferJob {
     switch self {
     case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),
       .verifySent(let n, _), .openPart(let n, _, _, _, _, _), .openJournal(let n, _, _), .followJournal(let n),
-      .writeFile(let n, _, _), .writeJournal(let n, _, _), .load(let n), .settle(let n, _), .dropPart(let n),
+      .readArchive(let n, _, _, _, _), .writeFile(let n, _, _), .writeJournal(let n, _, _), .load(let n),
+      .settle(let n, _), .dropPart(let n),
       .dropJournal(let n):
       n
     }

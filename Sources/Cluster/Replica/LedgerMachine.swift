@@ -46,6 +46,7 @@ final class LedgerMachine: Machine {
   var journalEnd: JournalPosition { ledger.journalEnd }
   var journalChain: SHA256.Digest { ledger.journalChain }
   var journal: JournalChain { JournalChain(position: journalEnd, hash: journalChain) }
+  var journalWindow: Int64? { ledger.journalWindow }
   var memoryByteCount: Int { ledger.memoryByteCount }
   var spareByteCount: Int { ledger.spareByteCount }
   var memberCount: UInt64 { ledger.memberCount }

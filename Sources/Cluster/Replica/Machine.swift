@@ -17,6 +17,8 @@ protocol Machine: AnyObject {
   var nextDeadline: Stamp? { get }
   /// Where its journal ends, and the hash over all of it. Between entries.
   var journal: JournalChain { get }
+  /// For so long what it decided must be at hand (µs), and not in an archive; nil: for ever.
+  var journalWindow: Int64? { get }
   /// Why the state is not to be trusted after the last entry; nil if it is.
   var fault: String? { get }
 
@@ -60,6 +62,7 @@ protocol Machine: AnyObject {
 }
 
 extension Machine {
+  var journalWindow: Int64? { nil }
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
   func successor(of slot: Slot) -> Whereabouts? { nil }

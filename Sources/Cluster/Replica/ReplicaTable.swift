@@ -10,6 +10,8 @@ final class ReplicaTable {
   var divergent: Set<ShardID> = []
   /// Shards whose journal could not be read here in this life.
   var rottenJournals: Set<ShardID> = []
+  /// Shards of which a segment in the archive is another than was sealed here.
+  var damagedArchives: Set<ShardID> = []
 
   @inline(__always) subscript(_ shard: ShardID) -> Replica? {
     Int(shard.rawValue) < table.count ? table[Int(shard.rawValue)] : nil
@@ -45,7 +47,8 @@ final class ReplicaTable {
 
   /// Whether a replica here may lack what it acknowledged, or has come to another state than the others.
   var isCorrupt: Bool {
-    !rottenJournals.isEmpty || contains { $0.raft.isDamaged || $0.raft.isFenced || $0.quarantined != nil }
+    !rottenJournals.isEmpty || !damagedArchives.isEmpty
+      || contains { $0.raft.isDamaged || $0.raft.isFenced || $0.quarantined != nil }
   }
   /// Whether one here has no room for more request ids.
   var isForgettingEarly: Bool { contains { $0.machine.isForgettingEarly } }

@@ -178,6 +178,11 @@ extension SnapshotDesk {
       sender.fileRead(number, at: offset, bytes, now: now, membership.header, &turn.out)
     case .journalRead(let number, let position, let bytes):
       sender.journalRead(number, at: position, bytes, now: now, membership.header, &turn.out)
+    case .journalArchived(let number, let shard, let position, let byteCount):
+      turn.out.jobs.append(
+        .transfer(
+          .readArchive(
+            number, shard: shard, position: position, byteCount: byteCount, cluster: membership.cluster)))
     case .rotten(let number, let shard, let reason): sender.rotten(number, shard, reason, now: now, &turn.out)
     case .wholeWanted(let number, let shard): sender.wholeWanted(number, shard)
     case .failed(let number, let reason):

@@ -23,6 +23,16 @@ public struct JournalChain: Sendable, Hashable {
     return length
   }
 
+  /// When the entry was proposed whose frame these bytes begin, 24 at least; nil: they begin none.
+  public static func stamp(of bytes: [UInt8]) -> Stamp? {
+    bytes.withUnsafeBytes { raw in
+      guard raw.count >= 24, UInt32(littleEndian: raw.loadUnaligned(as: UInt32.self)) == JournalBuffer.magic else {
+        return nil
+      }
+      return Stamp(microseconds: Int64(littleEndian: raw.loadUnaligned(fromByteOffset: 16, as: Int64.self)))
+    }
+  }
+
   /// Passes the next frame, whole; throws `JournalCorruption` if it does not follow from all before.
   public mutating func pass(_ frame: UnsafeRawBufferPointer) throws {
     guard SHA256.Digest(bytes: UnsafeRawBufferPointer(rebasing: frame[24..<56])) == hash else {

@@ -1,6 +1,6 @@
 import Base
 
-/// Reads a shard's journal from its beginning, for a person.
+/// Reads a shard's journal, for a person.
 public enum JournalInspection {
   /// One record, in words.
   public struct Record: Sendable {
@@ -17,12 +17,12 @@ public enum JournalInspection {
     public var request: String
   }
 
-  /// Calls `each` with every record up to `end`, in order. Throws what the source throws, and `JournalCorruption` where a frame
+  /// Calls `each` with every record from a segment's beginning up to `end`, in order. Throws what the source throws, and `JournalCorruption` where a frame
   /// does not follow from the one before, or holds something else than records. The hash before the first frame is taken as it says.
   public static func read(
-    _ shard: ShardID, to end: JournalPosition, in source: some JournalSource, each: (Record) -> Void
+    from begin: JournalPosition, to end: JournalPosition, in source: some JournalSource, each: (Record) -> Void
   ) throws {
-    var chain = JournalChain(position: JournalPosition(beginningOf: shard), hash: SHA256.Digest())
+    var chain = JournalChain(position: begin, hash: SHA256.Digest())
     var frame = [UInt8](repeating: 0, count: 65_536)
     var isFirst = true
     while chain.position.isBefore(end) {

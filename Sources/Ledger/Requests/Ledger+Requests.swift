@@ -2,6 +2,8 @@ import Base
 
 extension Ledger {
   /// In microseconds.
+  /// For so long the journal may be asked for what it says: first answers to repeats, and facts about what is refunded. µs.
+  public var journalWindow: Int64 { max(retention, catalogue.longestRefundWindow) }
   var retention: Int64 { limits.retentionSeconds * CivilTime.microsecondsPerSecond }
 
   func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }

@@ -87,9 +87,10 @@ extension NodeStorage {
     case .journal:
       try writeBacklog(of: read.shard)
       let position = JournalPosition(rawValue: read.position)
+      let view = JournalView(store: journals, shard: read.shard, archive: clusterArchive)
       count =
         position.isBefore(try journals.end(read.shard))
-        ? try bytes.withUnsafeMutableBytes { try journals.read(read.shard, at: position, into: $0) } : 0
+        ? try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) } : 0
     }
     bytes.removeLast(bytes.count - count)
     return bytes

@@ -22,7 +22,10 @@ extension Simulation {
       let opened = try NodeStorage.open(
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, newProof: host.newProof,
         wall: moment(host).wall, logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits,
-        reserve: host.configuration.diskReserve, build: host.build)
+        reserve: host.configuration.diskReserve, build: host.build,
+        archive: archive.map { store in
+          { JournalArchive(directory: "/archive", fileSystem: store, writer: $0.rawValue) }
+        })
       host.generation += 1
       host.isTurnScheduled = false
       host.diskPace.processBegins()

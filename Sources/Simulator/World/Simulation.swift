@@ -39,6 +39,8 @@ public final class Simulation {
   let turnRunner: (any TurnRunner)?
   let observer: (any ReplicaObserver)?
   let logOptions: WriteAheadLog.Options
+  /// Where old segments of the journals of all hosts go; nil: they stay.
+  public var archive: MemoryFileSystem?
   var random: SeededGenerator
   public private(set) var hosts: [SimulatedHost] = []
   var events = EventQueue()

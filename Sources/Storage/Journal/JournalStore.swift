@@ -13,10 +13,13 @@ public struct SealedSegment: Hashable, Sendable {
 
 /// The shards' journals: each a row of segments of bytes, which are the ledger's, kept by (segment, offset).
 ///
-/// Used from one thread at a time (the background thread). A transfer to a peer reads and appends as any other.
+/// Belongs to the thread of the journals; that of the archive reads as well, and drops what it has archived: each call has the
+/// journals to itself.
 public final class JournalStore: @unchecked Sendable {
   private let directory: String
   private let fileSystem: any FileSystem
+  /// Held in each call: `journals`, what they keep, and `failures` are behind it.
+  private let access = Mutex(())
   private var journals: [ShardID: ShardJournal] = [:]
   private let pool: FilePool
   /// How many of the journals' files are open at once, at most.
@@ -26,8 +29,15 @@ public final class JournalStore: @unchecked Sendable {
   /// Journals of which a sync failed: nothing is written there any more, until a process begins on what the disk kept.
   private var failures: [ShardID: StorageError] = [:]
 
-  /// - Parameter openFilesMax: how many of the journals' files are open at once; at least 1.
-  public init(directory: String, fileSystem: any FileSystem, openFilesMax: Int = 1024) throws(StorageError) {
+  private let hasArchive: Bool
+
+  /// - Parameters:
+  ///   - openFilesMax: how many of the journals' files are open at once; at least 1.
+  ///   - hasArchive: the oldest segments of a journal may be in an archive; else one that is missing is damage.
+  public init(
+    directory: String, fileSystem: any FileSystem, openFilesMax: Int = 1024, hasArchive: Bool = false
+  ) throws(StorageError) {
+    self.hasArchive = hasArchive
     self.directory = directory
     self.fileSystem = fileSystem
     self.openFilesMax = openFilesMax
@@ -42,7 +52,9 @@ public final class JournalStore: @unchecked Sendable {
 
   /// Where the next byte goes: (1, 0) for an empty journal. After a crash this may lie past what was synced: `truncate`
   /// to a position that was synced before relying on it.
-  public func end(_ shard: ShardID) throws(StorageError) -> JournalPosition { try journal(shard).end }
+  public func end(_ shard: ShardID) throws(StorageError) -> JournalPosition {
+    try access.withLock { _ throws(StorageError) in try journal(shard).end }
+  }
 
   /// Appends at the end. Position (n + 1, 0) seals segment n and begins the next; any other position than the end
   /// is `.refused`. Durable after `sync`. After any other error, `truncate` to `position` before trying again.
@@ -57,7 +69,7 @@ public final class JournalStore: @unchecked Sendable {
   public func read(
     _ shard: ShardID, at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer
   ) throws(StorageError) -> Int {
-    try journal(shard).read(at: position, into: buffer)
+    try access.withLock { _ throws(StorageError) in try journal(shard).read(at: position, into: buffer) }
   }
 
   /// Cuts the journal, after a crash and before replay; durable when it returns. Throws `.damaged` if what lies before
@@ -75,17 +87,39 @@ public final class JournalStore: @unchecked Sendable {
 
   /// Bytes in a segment, sealed or not; nil if it is not there.
   public func byteCount(_ shard: ShardID, segment: UInt32) throws(StorageError) -> UInt64? {
-    try journal(shard).byteCount(segment)
+    try access.withLock { _ throws(StorageError) in try journal(shard).byteCount(segment) }
   }
 
   /// The seals of the shard's sealed segments, in order.
-  public func sealed(_ shard: ShardID) throws(StorageError) -> [SealedSegment] { try journal(shard).seals }
+  public func sealed(_ shard: ShardID) throws(StorageError) -> [SealedSegment] {
+    try access.withLock { _ throws(StorageError) in try journal(shard).seals }
+  }
+  /// How many of them, the oldest, are in the archive and not here.
+  public func archivedCount(_ shard: ShardID) throws(StorageError) -> UInt32 {
+    try access.withLock { _ throws(StorageError) in try journal(shard).archivedCount }
+  }
+  /// The seal of a segment that is in the archive and not here; nil: it is here.
+  public func archived(_ shard: ShardID, segment: UInt32) throws(StorageError) -> SealedSegment? {
+    try access.withLock { _ throws(StorageError) in
+      let journal = try journal(shard)
+      return segment >= 1 && segment <= journal.archivedCount ? journal.seals[Int(segment) - 1] : nil
+    }
+  }
+  /// Removes the file of the oldest segment that is here: it is in the archive. Its seal stays.
+  public func dropArchived(_ shard: ShardID, segment: UInt32) throws(StorageError) {
+    try changing(shard) { journal throws(StorageError) in try journal.dropArchived(segment) }
+  }
 
   /// Reads a whole segment again, verifies each block, and a sealed one against its seal. For scrubbing.
-  public func verify(_ shard: ShardID, segment: UInt32) throws(StorageError) { try journal(shard).verify(segment) }
+  public func verify(_ shard: ShardID, segment: UInt32) throws(StorageError) {
+    try access.withLock { _ throws(StorageError) in try journal(shard).verify(segment) }
+  }
 
   /// Removes the shard's journal: it has left this node, or will be transferred anew.
   public func removeAll(_ shard: ShardID) throws(StorageError) {
+    try access.withLock { _ throws(StorageError) in try removeFiles(shard) }
+  }
+  private func removeFiles(_ shard: ShardID) throws(StorageError) {
     if let failure = failures[shard] { throw failure }
     journals[shard] = nil
     let folder = self.folder(shard)
@@ -103,7 +137,7 @@ public final class JournalStore: @unchecked Sendable {
   private func journal(_ shard: ShardID) throws(StorageError) -> ShardJournal {
     if let journal = journals[shard] { return journal }
     let journal = try ShardJournal(
-      shard: shard, directory: folder(shard), fileSystem: fileSystem, pool: pool)
+      shard: shard, directory: folder(shard), fileSystem: fileSystem, pool: pool, hasArchive: hasArchive)
     journals[shard] = journal
     journalCount.store(journals.count, ordering: .relaxed)
     return journal
@@ -112,6 +146,11 @@ public final class JournalStore: @unchecked Sendable {
   /// After an error what is in memory may differ from what is on disk: it is read anew. For want of a descriptor some are
   /// given up: not all that wants one goes through the pool.
   private func changing(
+    _ shard: ShardID, _ body: (ShardJournal) throws(StorageError) -> Void
+  ) throws(StorageError) {
+    try access.withLock { _ throws(StorageError) in try change(shard, body) }
+  }
+  private func change(
     _ shard: ShardID, _ body: (ShardJournal) throws(StorageError) -> Void
   ) throws(StorageError) {
     if let failure = failures[shard] { throw failure }

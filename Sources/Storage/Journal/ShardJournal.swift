@@ -9,6 +9,8 @@ final class ShardJournal {
   private let pool: FilePool
   /// Of all segments but the last, in order from segment 1.
   private(set) var seals: [SealedSegment] = []
+  /// So many segments, the oldest, are in the archive: of them the seals alone are here.
+  private(set) var archivedCount: UInt32 = 0
   /// Segments that were read lately and whose headers were right; the oldest first.
   private var readers: [(segment: UInt32, file: PooledFile)] = []
   private static let maxReaders = 8
@@ -31,7 +33,10 @@ final class ShardJournal {
   private let staging = AlignedBuffer(capacity: ShardJournal.stagingBlocks * JournalFormat.blockBytes)
   private static let stagingBlocks = 64
 
-  init(shard: ShardID, directory: String, fileSystem: any FileSystem, pool: FilePool) throws(StorageError) {
+  /// - Parameter hasArchive: the oldest segments may be elsewhere; else one that is missing is damage.
+  init(
+    shard: ShardID, directory: String, fileSystem: any FileSystem, pool: FilePool, hasArchive: Bool
+  ) throws(StorageError) {
     self.shard = shard
     self.directory = directory
     self.fileSystem = fileSystem
@@ -41,10 +46,17 @@ final class ShardJournal {
     isKnownDurable = false
     let names = try fileSystem.list(directory)
     let segments = names.compactMap { $0.hasSuffix(".jnl") ? UInt32($0.dropLast(4), radix: 16) : nil }
+    if hasArchive, let first = segments.first {
+      while archivedCount + 1 < first, names.contains(ShardJournal.name(archivedCount + 1, "seal")) {
+        seals.append(try readSeal(archivedCount + 1))
+        archivedCount += 1
+      }
+    }
     for (i, number) in segments.enumerated() {
-      guard number == UInt32(i + 1) else {
+      let expected = archivedCount + UInt32(i + 1)
+      guard number == expected else {
         throw StorageError(
-          .damaged, path: path(UInt32(i + 1)), operation: "open", offset: 0, reason: "the segment is missing")
+          .damaged, path: path(expected), operation: "open", offset: 0, reason: "the segment is missing")
       }
       if i + 1 == segments.count {
         try openLast(number)
@@ -246,6 +258,7 @@ final class ShardJournal {
   }
 
   private func reader(_ number: UInt32) throws(StorageError) -> any File {
+    guard number > archivedCount else { throw refused("read", "segment \(number) is in the archive") }
     if number == segment, let file { return try pool.use(file) }
     if let known = readers.first(where: { $0.segment == number }) { return try pool.use(known.file) }
     let file = try openSegment(number)
@@ -356,6 +369,7 @@ final class ShardJournal {
     guard position.journal == shard, let size = byteCount(position.segment), position.offset <= size else {
       throw refused("truncate", "it ends before \(position)")
     }
+    guard position.segment > archivedCount else { throw refused("truncate", "\(position) is in the archive") }
     guard file != nil else { return }
     try removeSegments(after: position.segment)
     try cut(to: position.offset)
@@ -373,6 +387,18 @@ final class ShardJournal {
       try fileSystem.syncDirectory(directory)
     }
     try openLast(last)
+  }
+
+  /// The oldest segment that is here is in the archive: its file goes, its seal stays.
+  func dropArchived(_ number: UInt32) throws(StorageError) {
+    guard number == archivedCount + 1, number < segment else {
+      throw refused("remove from", "segment \(number) is not the oldest one that is sealed here")
+    }
+    for reader in readers where reader.segment == number { pool.drop(reader.file) }
+    readers.removeAll { $0.segment == number }
+    try fileSystem.remove(path(number))
+    try fileSystem.syncDirectory(directory)
+    archivedCount = number
   }
 
   private func removeSeal(_ number: UInt32) throws(StorageError) {

@@ -1,0 +1,83 @@
+import Base
+
+/// Which shard's journal is looked at next for a segment that may go to the archive: one at a time, and all of them once a minute.
+/// Moments are monotonic, in microseconds.
+struct ArchiveTurns {
+  /// What is older goes; nil: there is no archive.
+  let keep: UInt64?
+  private var last: ShardID?
+  private var isUnderWay = false
+  private var nextAt: UInt64 = 0
+  private var complaint: String?
+
+  static let interval: UInt64 = 60_000_000
+
+  init(keep: UInt64?) { self.keep = keep }
+
+  /// - Parameter shards: those that are here, in order.
+  mutating func next(now: UInt64, of shards: [ShardID]) -> ShardID? {
+    guard keep != nil, !isUnderWay, now >= nextAt else { return nil }
+    let place = shards.firstIndex { shard in last.map { shard > $0 } ?? true }
+    guard let place else {
+      // All have had their turn.
+      last = nil
+      nextAt = now + ArchiveTurns.interval
+      return nil
+    }
+    isUnderWay = true
+    return shards[place]
+  }
+  /// What came of it.
+  /// - Returns: what the operator is to be told, once.
+  mutating func ended(_ result: ArchiveResult, now: UInt64) -> String? {
+    isUnderWay = false
+    switch result {
+    // There may be more of it.
+    case .archived: complaint = nil
+    case .nothing(let shard): last = shard
+    case .failed(let shard, let reason, _):
+      last = shard
+      guard complaint != reason else { return nil }
+      complaint = reason
+      return reason
+    }
+    return nil
+  }
+}
+
+/// Old segments of journals go to the archive.
+extension HealthDesk {
+  /// With each tick.
+  func archiveNext() {
+    guard let keep = disk.archiving.keep else { return }
+    let membership = leadership.membership
+    guard membership.cluster != 0 else { return }
+    let shards = replicas.filter { $0.machine.journalWindow != nil && $0.quarantined == nil }.map(\.shard)
+    guard let shard = disk.archiving.next(now: now.monotonic, of: shards), let machine = replicas[shard]?.machine else {
+      return
+    }
+    // By the shard's own stamps, as its windows go by them.
+    let age = max(Int64(clamping: keep), machine.journalWindow ?? 0)
+    let before = Stamp(microseconds: max(0, machine.lastStamp.microseconds - age))
+    turn.out.jobs.append(
+      .archive(
+        ArchiveOrder(shard: shard, cluster: membership.cluster, before: before, end: machine.journal.position)))
+  }
+  func archived(_ result: ArchiveResult) {
+    if let reason = disk.archiving.ended(result, now: now.monotonic) {
+      log(.error, "the journal of shard \(result.shard.rawValue) cannot be archived, it stays here: \(reason)")
+    }
+    switch result {
+    case .archived(let shard, let segment):
+      replicas.damagedArchives.remove(shard)
+      disk.counters.segmentsArchived += 1
+      log(.info, "journal archived shard=\(shard.rawValue) segment=\(segment)")
+    case .failed(let shard, _, isDamaged: true): replicas.damagedArchives.insert(shard)
+    case .failed, .nothing: break
+    }
+  }
+  /// What a journal was asked is answered.
+  func answered(_ found: JournalAnswers) -> [EdgeAnswers] {
+    disk.answered(found, cluster: leadership.membership.cluster)
+  }
+}

@@ -1,0 +1,85 @@
+import Base
+import Cluster
+import Ledger
+import Storage
+
+/// What is wanted of a journal is in the archive, and is not to be read here and now.
+struct ArchivedSegment: Error {}
+
+/// The archive of one cluster.
+struct ClusterArchive {
+  let archive: JournalArchive
+  let cluster: UInt64
+}
+
+/// The archive: all of it on lane 5, which nothing else waits for.
+extension NodeStorage {
+  /// Sends the oldest segment of a journal that is here to the archive, if it is old enough.
+  func run(_ order: ArchiveOrder) -> ArchiveResult {
+    guard let archive else { return .nothing(order.shard) }
+    cluster.store(order.cluster, ordering: .relaxed)
+    do {
+      guard let seal = try oldest(order) else { return .nothing(order.shard) }
+      try archive.store(seal, of: order.cluster) { offset, buffer throws(StorageError) in
+        try journals.read(
+          order.shard, at: JournalPosition(journal: order.shard, segment: seal.segment, offset: offset), into: buffer)
+      }
+      try journals.dropArchived(order.shard, segment: seal.segment)
+      return .archived(order.shard, segment: seal.segment)
+    } catch {
+      let isDamaged =
+        (error as? StorageError).map { $0.kind == .damaged && $0.path.hasPrefix(archive.directory) } ?? false
+      return .failed(order.shard, "\(error)", isDamaged: isDamaged)
+    }
+  }
+
+  /// The oldest segment that is here, if a snapshot does without it and the next was begun before the moment that is asked for: so
+  /// all that it tells is older. A start cuts the journal where its snapshot says, which is never in the archive.
+  private func oldest(_ order: ArchiveOrder) throws -> SealedSegment? {
+    let shard = order.shard
+    let place = Int(try journals.archivedCount(shard))
+    let sealed = try journals.sealed(shard)
+    guard place < sealed.count, sealed[place].segment < order.end.segment,
+      let snapshot = try snapshots.newest(shard), let metadata = SnapshotMetadata(snapshot.metadata),
+      sealed[place].segment < metadata.journalEnd.segment
+    else { return nil }
+    var head = [UInt8](repeating: 0, count: 24)
+    let next = JournalPosition(journal: shard, segment: sealed[place].segment + 1, offset: 0)
+    let count = try head.withUnsafeMutableBytes { try journals.read(shard, at: next, into: $0) }
+    guard count == head.count, let stamp = JournalChain.stamp(of: head), stamp < order.before else { return nil }
+    return sealed[place]
+  }
+
+  /// For those who read a journal as a whole; nil: there is none, or it is not known yet whose.
+  var clusterArchive: ClusterArchive? {
+    let cluster = cluster.load(ordering: .relaxed)
+    return cluster == 0 ? nil : archive.map { ClusterArchive(archive: $0, cluster: cluster) }
+  }
+
+  /// Answers queries that need the archive. What cannot be read there is told as it is: a history is never shorter for it.
+  func answer(_ shard: ShardID, _ queries: [ReplyToQuery], cluster: UInt64) -> Completion {
+    guard let archive else { return .nothing }
+    let view = JournalView(store: journals, shard: shard, archive: ClusterArchive(archive: archive, cluster: cluster))
+    return .answered(
+      answer(shard, queries, in: view) { error in
+        "a part of the journal of shard \(shard.rawValue) is in the archive \(archive.directory), which cannot be read here:"
+          + " \(error)"
+      })
+  }
+
+  /// A peer that has no journal of its own yet is sent what is in the archive as well.
+  func readArchive(_ number: UInt64, _ shard: ShardID, _ position: JournalPosition, _ byteCount: Int, _ cluster: UInt64)
+    -> Completion
+  {
+    do {
+      guard let archive else { throw ArchivedSegment() }
+      let view = JournalView(store: journals, shard: shard, archive: ClusterArchive(archive: archive, cluster: cluster))
+      var bytes = [UInt8](repeating: 0, count: byteCount)
+      let count = try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) }
+      bytes.removeLast(bytes.count - count)
+      return .transferred(.journalRead(number, position: position, bytes: bytes))
+    } catch {
+      return .transferred(.failed(number, "the archive of shard \(shard.rawValue) cannot be read: \(error)"))
+    }
+  }
+}
