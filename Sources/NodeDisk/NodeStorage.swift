@@ -23,9 +23,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   var warnings: [String] = []
   let note: ApplyingNote
   let journals: JournalStore
-  let archive: JournalArchive?
-  /// Which cluster's, as soon as it is known; 0: not yet.
-  let cluster = Atomic<UInt64>(0)
+  let archive: NodeArchive?
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
   let reserve: DiskReserve
@@ -105,7 +103,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     lock = try fileSystem.lock(directory + "/lock")
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity, proof: newProof)
     let identity = try Identity.load(directory: directory, fileSystem: fileSystem).id
-    self.archive = archive.map { $0(identity) }
+    self.archive = archive.map { NodeArchive($0(identity)) }
     let (incarnation, predecessor) = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
     note = try NodeStorage.openNote(directory: directory, fileSystem: fileSystem)
