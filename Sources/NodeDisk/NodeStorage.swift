@@ -102,8 +102,6 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity, proof: newProof)
-    let identity = try Identity.load(directory: directory, fileSystem: fileSystem).id
-    self.archive = archive.map { NodeArchive($0(identity)) }
     let (incarnation, predecessor) = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
     note = try NodeStorage.openNote(directory: directory, fileSystem: fileSystem)
@@ -111,6 +109,9 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     log = try WriteAheadLog(
       directory: directory + "/wal", fileSystem: fileSystem, options: logOptions,
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
+    // Not before the log is there: the identity gets its name by that.
+    let identity = try Identity.load(directory: directory, fileSystem: fileSystem).id
+    self.archive = archive.map { NodeArchive($0(identity)) }
     journals = try JournalStore(
       directory: directory + "/journal", fileSystem: fileSystem,
       openFilesMax: NodeStorage.journalFilesMax(of: descriptorsMax), hasArchive: archive != nil)

@@ -17,7 +17,7 @@ extension BackupDesk {
 
   /// - Parameter operation: the save that is under way, whoever makes it.
   func driveSaver(_ operation: Operation?) {
-    guard let operation, let plan = operation.plan as? BackupSave, plan.node == peers.id else {
+    guard let operation, let plan = operation.save, plan.node == peers.id else {
       return endSaver()
     }
     if saver?.op != operation.number {
@@ -31,7 +31,7 @@ extension BackupDesk {
     report(operation, saver)
     goOn()
   }
-  private func begin(_ op: UInt64, _ plan: BackupSave, attempt: Int) {
+  private func begin(_ op: UInt64, _ plan: BackupSaver.Plan, attempt: Int) {
     saves += 1
     saver = BackupSaver(op: op, save: saves, plan: plan, attempt: attempt, now: now.monotonic)
     turn.out.jobs.append(

@@ -57,13 +57,12 @@ final class BackupDesk: Coordinator {
     return rate > 0 ? rate : BackupDesk.standardRate
   }
   var directory: DirectoryMachine? { replicas[.directory]?.machine as? DirectoryMachine }
-  private var operation: Operation? { directory?.operations.open.first { $0.kind == BackupSave.kind } }
 
   // MARK: Time
 
   /// With each tick.
   func advance() {
-    let operation = operation
+    let operation = directory?.operations.save
     if operation == nil, saver == nil, sources.sources.isEmpty { return }
     for shard in sources.stale(but: operation?.number) { drop(shard) }
     for shard in sources.late(now: now.monotonic) { drop(shard) }

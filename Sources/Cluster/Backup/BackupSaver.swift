@@ -32,7 +32,8 @@ final class BackupSaver {
 
   let op: UInt64
   let save: UInt64
-  let plan: BackupSave
+  typealias Plan = BackupSave
+  let plan: Plan
   let attempt: Int
   var phase = Phase.opening
   /// When the phase began, or something came.
@@ -53,7 +54,7 @@ final class BackupSaver {
   var nextReport: UInt64 = 0
   var ending: (state: Operation.State, text: String)?
 
-  init(op: UInt64, save: UInt64, plan: BackupSave, attempt: Int, now: UInt64) {
+  init(op: UInt64, save: UInt64, plan: Plan, attempt: Int, now: UInt64) {
     self.op = op
     self.save = save
     self.plan = plan
