@@ -100,8 +100,11 @@ extension NodeStorage {
       try incoming[number]?.journal.take(bytes, at: position) { try appendJournal(shard, $0, $1) }
       return .transferred(.written(number))
     case .settle(let number, let part):
-      guard let journal = incoming.removeValue(forKey: number) else { return .nothing }
-      return .transferred(.installed(number, try settle(part, journal)))
+      // It stays known until then: by it a failure is known for one of that journal.
+      guard let journal = incoming[number] else { return .nothing }
+      let snapshot = try settle(part, journal)
+      incoming[number] = nil
+      return .transferred(.installed(number, snapshot))
     case .dropJournal(let number): incoming[number] = nil
     default: break
     }
