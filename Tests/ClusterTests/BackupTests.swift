@@ -150,6 +150,7 @@ extension BackupFigures {
     #expect(answer.contains("state=running"), "\(answer)")
     simulation.hosts[4].disk.cutPower(afterSteps: steps)
     simulation.run(for: 3_000_000)
+    simulation.hosts[4].disk.cutPower(afterSteps: nil)
     if simulation.hosts[4].node != nil { simulation.kill(4) }
     simulation.run(for: 500_000)
     try saved.trade(2)

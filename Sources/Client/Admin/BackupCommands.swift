@@ -3,7 +3,7 @@ import Replies
 /// Backups: the whole cluster at one moment, in a directory on one of its nodes. `tally backup verify` needs no cluster, and is in the
 /// executable.
 enum BackupCommands {
-  static let all = [save]
+  static let all = [save, restore]
 
   static let save = Command(
     "backup save", aliases: ["cluster backup save"],
@@ -24,6 +24,50 @@ enum BackupCommands {
       guard ended["state"] == "done" else { return OperationCommands.result(of: ended) }
       return result(of: figures(of: ended))
     })
+
+  static let restore = Command(
+    "backup restore", aliases: ["cluster backup restore"],
+    summary: "once, makes a cluster of the nodes that have found each other, with the newest backup in DIR",
+    words: "DIR", wordCount: 1...1,
+    flags: [
+      .value("replicas", "N", "copies of each shard, an odd number (3)"),
+      .toggle("allow-single-region", "all copies of a shard in one region, if need be"),
+      .toggle("no-wait", "does not wait until the cluster takes requests"),
+    ],
+    notes:
+      "In place of tally init. DIR is a path on the node that --to names, from its root on; the others fetch from there. The shards are"
+      + " the backup's. Nothing is taken before an audit has found the backup's digest. Say --timeout SECONDS for a large one. Exit code"
+      + " 2 if there is a cluster already.",
+    plan: { invocation throws(ClientError) in
+      let records = try askToRestore(invocation, " dry-run=yes").records
+      var page = Page()
+      page.line("would make, and has not made:")
+      page.table(Table(Array(records.dropFirst())))
+      return CommandResult(json: JSON(records), page: page)
+    },
+    body: { invocation throws(ClientError) in
+      let made = try askToRestore(invocation).record ?? Record([("result", "OK")])
+      var page = Page()
+      page.line("cluster \(made["cluster"] ?? "?") is made of the backup")
+      if invocation.flags.has("no-wait") { return CommandResult(json: JSON(made), page: page) }
+      let proof = try OperationCommands.finished(Record([("op", "1"), ("state", "running")]), invocation)
+      var result = OperationCommands.result(of: proof)
+      result.json = JSON(
+        Record(made.fields.map { ($0.key, $0.value) } + figures(of: proof).fields.map { ($0.key, $0.value) }))
+      return result
+    })
+
+  private static func askToRestore(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {
+    let flags = invocation.flags
+    var line = try line("RESTORE", invocation)
+    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...9))" }
+    if flags.has("allow-single-region") { line += " allow-single-region=yes" }
+    do { return try invocation.target.connect().request(line + more).orThrow() } catch {
+      // The arguments were looked at here: what is wrong is how the nodes are placed.
+      guard case .refused("ERR", let text) = error else { throw error }
+      throw .declined(text)
+    }
+  }
 
   /// The directory as a word of a request.
   static func line(_ verb: String, _ invocation: Invocation) throws(ClientError) -> String {

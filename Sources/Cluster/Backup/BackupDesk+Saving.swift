@@ -174,7 +174,10 @@ extension BackupDesk {
     }
   }
   /// A link was asked for.
-  func opens(_ node: NodeID, request: UInt64) { saver?.sessions[node]?.request = request }
+  func opens(_ node: NodeID, request: UInt64) {
+    if let preparation, preparation.plan.coordinator == node { preparation.request = request }
+    saver?.sessions[node]?.request = request
+  }
 
   // MARK: The copy
 
@@ -206,7 +209,7 @@ extension BackupDesk {
     saver.sessions[node] = session
   }
   private func ask(_ read: BackupRead, of node: NodeID, _ link: LinkID?) {
-    if node == peers.id { return serve(read, on: nil) }
+    if node == peers.id { return serve(read, to: node, on: nil) }
     guard let link else { return }
     turn.out.frame(.backupRead, membership.header, on: link) { read.encode(into: &$0) }
   }
@@ -218,6 +221,7 @@ extension BackupDesk {
 
   /// - Parameter bytes: nil: it is not to be had; none: not yet.
   func pieceCame(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
+    if prepared(read, bytes, on: link) { return }
     let node = link.map { saver?.node(on: $0) } ?? peers.id
     guard let saver, saver.phase == .copying, let node, let session = saver.sessions[node],
       session.shards.first == read.shard

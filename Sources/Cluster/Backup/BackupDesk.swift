@@ -17,6 +17,15 @@ final class BackupDesk: Coordinator {
     case mark(ShardID, Stamp)
     /// The directory is to log what has come of an operation.
     case advance(OperationChange)
+    // Of a cluster that begins with a backup.
+    case refuse(EdgeItem.Owner, ErrorCode, String)
+    case initialise(EdgeItem.Owner, ClusterFigures, isTrial: Bool)
+    case prepared(cluster: UInt64)
+    case cannotBegin(String)
+    /// What this node is to begin with can be had no more.
+    case notToBeHad
+    /// All is installed, the directory last.
+    case begun([LoadedSnapshot])
   }
 
   let turn: Turn
@@ -25,6 +34,11 @@ final class BackupDesk: Coordinator {
   let replicas: ReplicaTable
   var sources = BackupSources()
   var saver: BackupSaver?
+  /// Who has asked for a cluster that begins with a backup, while that is looked at.
+  var restoring: (owner: EdgeItem.Owner, figures: ClusterFigures, isTrial: Bool)?
+  var exports: BackupExports?
+  var preparation: BackupPreparation?
+  private var transfers: UInt64 = 0
   /// Rises with each attempt to save.
   var saves: UInt64 = 0
   /// Bytes that may be asked for now of other nodes, and since when there are more.
@@ -56,6 +70,12 @@ final class BackupDesk: Coordinator {
     let rate = Int(directory?.clusterLimits.snapshotRate ?? 0)
     return rate > 0 ? rate : BackupDesk.standardRate
   }
+  /// The number of a transfer of its own: no other's is so high.
+  func takeTransfer() -> UInt64 {
+    transfers += 1
+    return 1 << 62 | transfers
+  }
+  static func isTransfer(_ number: UInt64) -> Bool { number >= 1 << 62 }
   var directory: DirectoryMachine? { replicas[.directory]?.machine as? DirectoryMachine }
 
   // MARK: Time
@@ -63,6 +83,7 @@ final class BackupDesk: Coordinator {
   /// With each tick.
   func advance() {
     let operation = directory?.operations.save
+    if preparation != nil || exports != nil { advancePreparation() }
     if operation == nil, saver == nil, sources.sources.isEmpty { return }
     for shard in sources.stale(but: operation?.number) { drop(shard) }
     for shard in sources.late(now: now.monotonic) { drop(shard) }
@@ -121,11 +142,14 @@ final class BackupDesk: Coordinator {
 
   /// A piece of what is kept here.
   /// - Parameter link: nil: this node wants it.
-  func serve(_ read: BackupRead, on link: LinkID?) {
+  func serve(_ read: BackupRead, to node: NodeID, on link: LinkID?) {
+    if serveRestored(read, to: node, on: link) { return }
     guard read.what == .head else {
       return turn.out.jobs.append(.backup(.read(read, byteCount: pieceBytes, link: link)))
     }
-    guard let source = sources.source(read.shard), let part = source.part else { return answer(read, nil, on: link) }
+    guard let source = sources.source(read.shard), source.saver == node, let part = source.part else {
+      return answer(read, nil, on: link)
+    }
     switch source.phase {
     case .written(let file):
       var buffer = ByteBuffer(capacity: 128)
@@ -139,7 +163,7 @@ final class BackupDesk: Coordinator {
     case .armed, .failed: answer(read, nil, on: link)
     }
   }
-  private func answer(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
+  func answer(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
     guard let link else { return pieceCame(read, bytes, on: nil) }
     turn.out.frame(.backupPiece, membership.header, on: link) { buffer in
       read.encode(into: &buffer)
@@ -154,7 +178,7 @@ final class BackupDesk: Coordinator {
     _ kind: PeerMessageKind, _ reader: inout ByteReader, from peer: Peer, on link: LinkID
   ) throws(MalformedBytes) {
     switch kind {
-    case .backupRead: return serve(try BackupRead(decoding: &reader), on: link)
+    case .backupRead: return serve(try BackupRead(decoding: &reader), to: peer.id, on: link)
     case .backupPiece:
       let read = try BackupRead(decoding: &reader)
       let isThere = try reader.read(UInt8.self) != 0
@@ -186,14 +210,25 @@ final class BackupDesk: Coordinator {
 
   // MARK: Links
 
-  func linkOpened(_ id: LinkID, request: UInt64) -> Bool { saver?.linkOpened(id, request: request) ?? false }
+  func linkOpened(_ id: LinkID, request: UInt64) -> Bool {
+    if let preparation, preparation.request == request {
+      preparation.link = id
+      return true
+    }
+    return saver?.linkOpened(id, request: request) ?? false
+  }
   func linkFailed(request: UInt64) {
+    if preparation?.request == request { return lostPreparationLink() }
     if let node = saver?.node(ofRequest: request) {
       retry("no link to \(membership.topology?.name(of: node) ?? node.hex)")
     }
   }
-  func linkReady(_ id: LinkID) { saver?.linkReady(id) }
+  func linkReady(_ id: LinkID) {
+    if preparation?.link == id { preparation?.isReady = true }
+    saver?.linkReady(id)
+  }
   func linkClosed(_ id: LinkID) {
+    if preparation?.link == id { return lostPreparationLink() }
     if let node = saver?.node(on: id) {
       retry("the link to \(membership.topology?.name(of: node) ?? node.hex) was lost")
     }
@@ -216,6 +251,8 @@ final class BackupDesk: Coordinator {
     case .failed(let save, let reason, let isLasting):
       guard saver(save) != nil else { return }
       isLasting ? fail(reason) : retry(reason)
+    case .outlined(let outline, let reason): outlined(outline, reason)
+    case .exported(let shard, let head, let reason): exported(shard, head, reason)
     }
     goOn()
   }

@@ -74,17 +74,20 @@ extension OperationTable {
 }
 
 extension RequestDesk {
-  /// `CLUSTER BACKUP SAVE dir=…`
+  /// `CLUSTER BACKUP SAVE dir=…`, `RESTORE dir=…`
   func backup(_ request: Request, _ owner: EdgeItem.Owner, at backups: BackupDesk) {
-    guard word(request, 0) == "SAVE", request.positionalCount == 1 else {
-      return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE and dir=")
-    }
-    guard let topology = membership.topology else {
-      return answerError(owner, .unavailable, "this node knows no cluster yet")
+    guard ["SAVE", "RESTORE"].contains(word(request, 0)), request.positionalCount == 1 else {
+      return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE or RESTORE, and dir=")
     }
     let directory = String(decoding: request.text(.dir) ?? .init(start: nil, count: 0), as: UTF8.self)
     guard directory.hasPrefix("/") else {
       return answerError(owner, .malformed, "dir= is a path on this node from its root on, such as /srv/backup")
+    }
+    if word(request, 0) == "RESTORE" {
+      return backups.restore(owner, ClusterFigures(request), directory: directory, isTrial: request.flag(.dryRun))
+    }
+    guard let topology = membership.topology else {
+      return answerError(owner, .unavailable, "this node knows no cluster yet")
     }
     let plan = BackupSave(node: membership.me.id, directory: directory, shards: topology.shards.map(\.shard))
     guard request.flag(.dryRun) else { return begin(plan, owner) }

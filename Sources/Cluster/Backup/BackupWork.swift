@@ -86,6 +86,13 @@ public enum BackupJob: Sendable {
   case add(save: UInt64, BackupPart, file: SnapshotFile?)
   case finish(save: UInt64, cut: Stamp)
   case giveUp
+  /// The newest backup there is looked at, to begin a cluster with it.
+  case open(directory: String)
+  /// A part of it becomes the snapshot that a replica of the new cluster begins with, and stays to be read.
+  case export(ShardID, Topology)
+  /// As `read`, of what was exported, and of the backup's journals.
+  case readSaved(BackupRead, byteCount: Int, link: LinkID?)
+  case close
 
   /// This node's own journals have a lane of theirs.
   package var lane: Int {
@@ -105,4 +112,7 @@ public enum BackupStep: Sendable {
   case finished(save: UInt64, BackupManifest, written: UInt64, byteCount: UInt64)
   /// - Parameter isLasting: to try again would not help.
   case failed(save: UInt64, String, isLasting: Bool)
+  /// Nil: why not.
+  case outlined(BackupOutline?, String)
+  case exported(ShardID, BackupHead?, String)
 }

@@ -13,7 +13,14 @@ extension Beginning {
   /// The disk has kept what was promised last.
   func promiseKept() {
     promise.kept()
+    promiseStands()
+  }
+  /// It is durable, and what this node begins with is here or on its way.
+  func promiseStands() {
     guard promise.isDurable, let plan = promise.plan, !isInCluster else { return }
+    if !isReady(plan) { tell(.restore(.prepare(plan))) }
+    // The coordinator asks the others meanwhile.
+    guard isReady(plan) || plan.coordinator == me else { return }
     if plan.coordinator == me {
       initialisation?.nextAttempt = now.monotonic
       advance()
@@ -70,7 +77,7 @@ extension Beginning {
     }
     guard let mine = promise.plan else { return take(plan) }
     if mine.cluster == plan.cluster {
-      if promise.isDurable { say(.promised, plan.cluster, to: peer) }
+      if promise.isDurable, isReady(mine) { say(.promised, plan.cluster, to: peer) }
       return
     }
     if mine.coordinator == me {
@@ -127,7 +134,7 @@ extension Beginning {
         tellAbandoned(plan)
       }
       giveWay()
-      tell(.begin(offered))
+      begin(offered)
     }
     tell(.confirm(peer.id, cluster: offered.cluster))
   }

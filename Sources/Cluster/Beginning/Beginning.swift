@@ -19,6 +19,8 @@ final class Beginning: Coordinator {
     /// A peer is to hear, once all is durable, that this node has begun with that cluster.
     case confirm(NodeID, cluster: UInt64)
     case dial(String)
+    /// What a cluster that begins with a backup wants of it.
+    case restore(BackupDesk.Word)
   }
 
   static let proposalInterval: UInt64 = 200_000
@@ -33,6 +35,8 @@ final class Beginning: Coordinator {
   private var acquaintances = Acquaintances()
   /// What began the cluster here is durable.
   private(set) var hasBegun = false
+  /// Of which cluster that begins with a backup all is here that this node begins with.
+  private var preparedCluster: UInt64 = 0
   /// Peers that hear that this node has begun, once the batch of that number is durable.
   private var confirmations: [(peer: NodeID, batch: UInt64)] = []
   private var planCount: UInt64 = 0
@@ -69,11 +73,42 @@ final class Beginning: Coordinator {
       return try? ClusterPlan(decoding: &reader)
     }
     // It was kept; or, as this node did not begin, its own plan came to nothing.
-    guard let found, !isInCluster, found.coordinator != me else { return keep(nil) }
+    guard let found, !isInCluster, found.coordinator != me else {
+      if let found { forgetRestored(found) }
+      return keep(nil)
+    }
     promise.found(found)
     membership.promised = found.topology
+    if !isReady(found) { tell(.restore(.prepare(found))) }
   }
+  /// Whether nothing is missing of what this node is to begin with.
+  func isReady(_ plan: ClusterPlan) -> Bool { plan.topology.restored == nil || preparedCluster == plan.cluster }
+  /// All is here that this node begins with.
+  func prepared(cluster: UInt64) {
+    guard promise.plan?.cluster == cluster else { return }
+    preparedCluster = cluster
+    promiseStands()
+  }
+  /// The backup cannot be had.
+  func cannotBegin(_ reason: String) {
+    if let current = initialisation, current.phase == .asking { giveUp(current, .unavailable, reason) }
+  }
+  /// What this node was to begin with cannot be had any more. If the cluster has begun without it, others bring it forward.
+  func lostBackup() {
+    guard let plan = promise.plan, peers[plan.coordinator]?.hello.cluster == plan.cluster else { return }
+    keep(nil)
+  }
+  /// What was fetched for a plan that comes to nothing is gone before its promise is.
+  private func forgetRestored(_ plan: ClusterPlan) {
+    guard plan.topology.restored != nil, !isInCluster else { return }
+    tell(.restore(.discard))
+    let shards = plan.topology.shards.filter { $0.voters.contains(me) }.map(\.shard)
+    for shard in [.directory] + shards { turn.out.jobs.append(.clearAway(shard)) }
+  }
+  func begin(_ topology: Topology) { tell(topology.restored == nil ? .begin(topology) : .restore(.install)) }
+
   func keep(_ plan: ClusterPlan?) {
+    if let old = promise.plan, old.cluster != plan?.cluster { forgetRestored(old) }
     promise.make(plan, now: now.monotonic, &turn.out)
     membership.promised = plan?.topology
   }
@@ -128,10 +163,22 @@ final class Beginning: Coordinator {
           proof: peer.index == 0 ? identity.proof : peer.introduction ?? .unset))
     }
     planCount += 1
+    let common = nodes.compactMap { peers[$0.id]?.hello.semantics }.min()
+    if let outline = figures.restoring {
+      guard common ?? 0 >= outline.topology.semantics else {
+        throw Topology.Impossible(
+          reason:
+            "the backup is of semantics \(outline.topology.semantics), and not all nodes know them: start a newer build there"
+        )
+      }
+      return try Topology.plan(
+        restoring: outline, cluster: identity.newCluster(planCount), nodes: nodes, replicas: figures.replicas,
+        allowSingleRegion: figures.allowSingleRegion)
+    }
     var topology = try Topology.plan(
       cluster: identity.newCluster(planCount), hashKey: identity.newHashKey, nodes: nodes,
       shards: figures.shards, replicas: figures.replicas, allowSingleRegion: figures.allowSingleRegion)
-    topology.semantics = nodes.compactMap { peers[$0.id]?.hello.semantics }.min() ?? topology.semantics
+    topology.semantics = common ?? topology.semantics
     return topology
   }
   private func isWithoutCluster(_ peer: Peer) -> Bool {
@@ -160,6 +207,8 @@ final class Beginning: Coordinator {
       current.plan = plan
       current.phase = .asking
       current.waiting = topology.nodes.map(\.id).filter { $0 != me }
+      // What is to be fetched takes its time.
+      if topology.restored != nil { current.deadline = .max }
       initialisation = current
       keep(plan)
     } catch {
@@ -179,11 +228,11 @@ final class Beginning: Coordinator {
     guard let current = initialisation else { return }
     guard now.monotonic < current.deadline else { return isLate(current) }
     guard let plan = current.plan, promise.isDurable else { return }
-    if current.phase == .asking, current.waiting.isEmpty {
+    if current.phase == .asking, current.waiting.isEmpty, isReady(plan) {
       initialisation?.phase = .beginning
       initialisation?.waiting = plan.topology.nodes.map(\.id).filter { $0 != me }
       initialisation?.nextAttempt = now.monotonic
-      tell(.begin(plan.topology))
+      begin(plan.topology)
       return
     }
     guard now.monotonic >= current.nextAttempt else { return }

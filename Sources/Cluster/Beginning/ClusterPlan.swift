@@ -28,10 +28,12 @@ struct ClusterFigures: Hashable, Sendable {
   var shards: Int
   var replicas: Int
   var allowSingleRegion: Bool
+  /// It is to begin with that backup, whose shards these are.
+  var restoring: BackupOutline?
 
   /// Whether a cluster was begun with them.
   func match(_ first: Topology) -> Bool {
-    first.shards.count == shards && first.shards.allSatisfy { $0.voters.count == replicas }
+    restoring == nil && first.shards.count == shards && first.shards.allSatisfy { $0.voters.count == replicas }
   }
   init(shards: Int, replicas: Int, allowSingleRegion: Bool) {
     self.shards = shards
@@ -44,7 +46,7 @@ struct ClusterFigures: Hashable, Sendable {
       allowSingleRegion: request.flag(.allowSingleRegion))
   }
 
-  var text: String { "shards=\(shards) replicas=\(replicas)" }
+  var text: String { restoring == nil ? "shards=\(shards) replicas=\(replicas)" : "what a backup has" }
 }
 
 /// A cluster that this node is making.

@@ -10,6 +10,7 @@ extension RequestDesk {
   /// Sends a request on its way. `raw` is what came from the client, kept only if a card must be looked up first.
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     guard isServed(request, owner) else { return }
+    if isHeld { return answerError(owner, .unavailable, RequestDesk.held) }
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
     case .transaction: send(request, to: request.transaction(0).slot, owner, client)
@@ -19,6 +20,8 @@ extension RequestDesk {
     case .connection, .inner, .node: answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }
   }
+  private static let held =
+    "this cluster began with a backup, and has yet to prove that it is that (tally op list); nothing was done"
   /// Whether there is a cluster, or none is needed; else it is answered here.
   func isServed(_ request: Request, _ owner: EdgeItem.Owner) -> Bool {
     // There are slots as soon as there is a topology, of which the question alone would make a copy.

@@ -29,6 +29,8 @@ final class RequestDesk: Coordinator {
   var reply = ReplyWriter(capacity: 4096)
   /// The cluster's: by it request ids and contents are told apart.
   private(set) var hashKey = HashKey.none
+  /// What was restored has not proved yet to be the backup.
+  private(set) var isHeld = false
   private var walks: [LocalWalk] = []
   let requestTimeout: UInt64
   /// Answers for a peer in one message, at most.
@@ -59,6 +61,7 @@ final class RequestDesk: Coordinator {
   func directoryChanged() {
     guard let topology = membership.topology else { return }
     hashKey = topology.hashKey
+    isHeld = topology.restored != nil
     for placement in topology.shards { makeTables(through: placement.shard) }
     edge.place(topology.shards)
   }

@@ -286,6 +286,13 @@ final class DirectoryMachine: Machine {
   }
 
   func replace(topology newer: Topology) { topology = newer }
+  /// Becomes that of a cluster that begins with a backup. What is set up stays, and what shards may lack of it.
+  func begin(restored first: Topology) {
+    (topology, firstTopology) = (first, first)
+    operations = OperationTable()
+    let proof = OperationChild(BackupProof())
+    _ = try? operations.begin(BackupProof.kind, proof.params, by: Operation.cluster, at: lastStamp, in: first)
+  }
 
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     do throws(MalformedBytes) {

@@ -141,6 +141,8 @@ public struct Topology: Hashable, Sendable {
   var rules = PlacementRules()
   /// Up to which semantics may begin: see `UpgradeFinish`. A cluster begins with the newest that all its nodes know.
   public var semantics = Semantics.first
+  /// It began with a backup, and has not proved yet to be that: shards take nothing.
+  public var restored: RestoredFrom?
 
   /// Tables by shard are as long as its number.
   static let highestShard: UInt32 = 65_535
@@ -215,6 +217,7 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
     if rules != PlacementRules() { buffer.append(field: 7) { rules.encode(into: &$0) } }
     if semantics != Semantics.first { buffer.append(field: 8, zigzag: Int64(semantics)) }
+    if let restored { buffer.append(field: 12) { restored.encode(into: &$0) } }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -229,6 +232,7 @@ public struct Topology: Hashable, Sendable {
       case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
       case 7: rules = try PlacementRules(decoding: &value)
       case 8: semantics = try value.readSmall()
+      case 12: restored = try RestoredFrom(decoding: &value)
       default: return false
       }
       return true

@@ -39,6 +39,7 @@ extension Node {
       beginning.waits(peer, for: health.disk.writer.lastNumber)
       if health.disk.writer.isIdle { beginning.durable(through: health.disk.writer.nextNumber) }
     case .dial(let address): links.dial(address)
+    case .restore(let word): snapshots.backups.take(word)
     }
   }
   private func carry(_ event: SnapshotDesk.Event) {

@@ -118,6 +118,7 @@ extension Operation.Kind {
     UpgradeFinish.self,
     UnsafeRecovery.self,
     BackupSave.self,
+    BackupProof.self,
   ]
   /// Nil: this build does not know it.
   init?(number: UInt16) {

@@ -96,7 +96,10 @@ enum PeerMessageKind: UInt8 {
   /// Whether a node listens to it also from one that belongs to no cluster, or to none yet itself.
   var isOfStrangers: Bool {
     switch self {
-    case .bootstrap, .bootstrapDone, .propose, .promised, .declined, .abandoned, .planAsked, .acquaintances: true
+    case .bootstrap, .bootstrapDone, .propose, .promised, .declined, .abandoned, .planAsked, .acquaintances,
+      .backupRead,
+      .backupPiece:
+      true
     default: false
     }
   }

@@ -18,6 +18,8 @@ extension ShardDesk {
         heal(replica)
         continue
       }
+      // What was restored is to be found as it was.
+      guard membership.topology?.restored == nil else { continue }
       replica.proposeDue(clock: now.wall)
       if let directory { replica.proposeCatalogue(from: directory) }
       replica.resendDeliveries(
@@ -29,7 +31,7 @@ extension ShardDesk {
 
   /// The catalogue has moved on, or a shard has a new leader: what it lacks is logged there.
   func spreadCatalogue() {
-    guard let directory else { return }
+    guard let directory, directory.topology?.restored == nil else { return }
     for replica in replicas {
       guard replica.shard != .directory else { continue }
       replica.proposeCatalogue(from: directory)
@@ -58,7 +60,7 @@ extension ShardDesk {
   // them, the directory's leader logs that; whoever leads a shard follows.
   /// With each look at what is due.
   private func raiseSemantics() {
-    guard let directory else { return }
+    guard let directory, directory.topology?.restored == nil else { return }
     for replica in replicas {
       guard replica.hasTakenOver else { continue }
       if replica.shard != .directory {

@@ -36,7 +36,7 @@ extension ShardDesk {
   }
 
   /// Of a replica of which nothing was found on disk: nothing was there, or all of it is lost, votes and all.
-  private func unknownState(born: UInt64) -> HardState {
+  func unknownState(born: UInt64) -> HardState {
     let state = HardState(born: born)
     return membership.me.fence == 0 ? state : state.damaged(life: membership.me.fence, isVoteLost: true)
   }

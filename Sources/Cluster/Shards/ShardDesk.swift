@@ -30,6 +30,8 @@ final class ShardDesk: Coordinator {
   var toldRemoved: [ShardID: UInt64] = [:]
   private let observer: (any ReplicaObserver)?
   let disk: DiskDesk
+  /// This node has promised itself to a cluster that begins with a backup.
+  private let isRestoring: Bool
 
   init(
     turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, disk: DiskDesk,
@@ -46,6 +48,7 @@ final class ShardDesk: Coordinator {
     note = storage.note
     absent = AbsentReplicas(tombstones: storage.tombstones)
     deaths = storage.deaths
+    isRestoring = ShardDesk.isRestoring(storage.promise)
   }
 
   /// A peer's snapshot has brought another state of the directory.
@@ -62,6 +65,7 @@ final class ShardDesk: Coordinator {
   /// The replicas that were here before. A ledger's waits until the directory, which is among them, tells its placement:
   /// all must be known before the directory is applied, or it would take a shard for new. True: the directory is here.
   func restore(_ shards: [RecoveredReplica]) -> Bool {
+    let shards = isRestoring ? seeded(shards) : shards
     for found in shards where found.shard != .directory { absent.keep(found) }
     guard let found = shards.first(where: { $0.shard == .directory }) else { return false }
     membership.noteLives(in: found.entries)

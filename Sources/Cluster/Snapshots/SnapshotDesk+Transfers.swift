@@ -171,6 +171,7 @@ extension SnapshotDesk {
 
   func advanced(_ step: TransferStep) {
     let now = now.monotonic
+    if backups.takes(step) { return }
     switch step {
     case .outgoingOpened(let number, let file):
       sender.opened(number, file, logStart: logStart(of: file.shard), now: now, &turn.out)

@@ -27,6 +27,13 @@ extension RequestDesk {
       number, shard, attempt, reply,
       shards: workflows.checks[number]?.shards.count ?? membership.topology?.shards.count ?? 0, now: now.monotonic)
     guard let (owner, outcome) = answered else { return }
+    if number == workflows.proof {
+      switch outcome {
+      case .waits: return
+      case .complete(let records): return proofCame(records)
+      case .failed: return proofCame(nil)
+      }
+    }
     if workflows.checks[number] != nil {
       switch outcome {
       case .waits: return
@@ -43,8 +50,11 @@ extension RequestDesk {
   }
 
   func advanceAudits(mostAhead: @autoclosure () -> Int64) {
-    for number in workflows.dueAudits(now: now.monotonic) { sendMarkers(number, mostAhead()) }
+    for number in workflows.dueAudits(now: now.monotonic) {
+      if number == workflows.proof { askForProof(number) } else { sendMarkers(number, mostAhead()) }
+    }
     if !workflows.checks.isEmpty { advanceChecks() }
+    if isHeld { proveRestored() }
   }
 
   /// `AUDIT read=local`: what this node's own replicas hold, each at its own index: to compare replicas when traffic

@@ -118,7 +118,7 @@ struct BackupJournal: JournalSource {
     }
   }
   /// What its first frame goes on from: a shard that was split off goes on from its parent's journal.
-  private func firstHash() throws -> SHA256.Digest {
+  func firstHash() throws -> SHA256.Digest {
     var head = [UInt8](repeating: 0, count: 56)
     let beginning = JournalPosition(beginningOf: end.journal)
     let count = beginning.isBefore(end) ? try head.withUnsafeMutableBytes { try read(at: beginning, into: $0) } : 0

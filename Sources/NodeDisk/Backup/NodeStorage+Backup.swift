@@ -11,6 +11,8 @@ final class BackupFiles {
   var received: [ShardID: SnapshotReceiver] = [:]
   /// Snapshots that are kept to be read.
   var states: [ShardID: RawSnapshot] = [:]
+  /// What a cluster is to begin with.
+  var restoring: BackupRestoring?
 }
 
 /// Backups: see docs/backup.md.
@@ -19,7 +21,13 @@ extension NodeStorage {
     do {
       return try perform(job).map { .transferred(.backup($0)) } ?? .nothing
     } catch {
-      if case .read(let read, _, let link) = job { return .transferred(.backup(.read(read, bytes: nil, link: link))) }
+      switch job {
+      case .read(let read, _, let link), .readSaved(let read, _, let link):
+        return .transferred(.backup(.read(read, bytes: nil, link: link)))
+      case .open: return .transferred(.backup(.outlined(nil, "\(error)")))
+      case .export(let shard, _): return .transferred(.backup(.exported(shard, nil, "\(error)")))
+      default: break
+      }
       guard let save = job.save else { return .nothing }
       let isLasting = (error as? StorageError).map { $0.kind != .fatal } ?? true
       return .transferred(.backup(.failed(save: save, "\(error)", isLasting: isLasting)))
@@ -69,6 +77,23 @@ extension NodeStorage {
       backups.saving = nil
       return .finished(save: save, manifest, written: saving.written, byteCount: bytes)
     case .giveUp: (backups.saving, backups.received) = (nil, [:])
+    case .open(let path):
+      let restoring = try BackupRestoring(
+        path, fileSystem: fileSystem, limits: ledgerLimits, exports: directory + "/restore")
+      backups.restoring = restoring
+      return .outlined(restoring.outline, "")
+    case .export(let shard, let topology):
+      guard let restoring = backups.restoring else { return nil }
+      let (file, head) = try restoring.export(shard, topology)
+      backups.states[shard] = try restoring.store.openRaw(file)
+      return .exported(shard, head, "")
+    case .readSaved(let read, let byteCount, let link):
+      guard read.what == .journal else { return .read(read, bytes: try self.read(read, byteCount), link: link) }
+      return .read(read, bytes: try backups.restoring?.readJournal(read, byteCount), link: link)
+    case .close:
+      backups.states = [:]
+      try backups.restoring?.removeExports()
+      backups.restoring = nil
     }
     return nil
   }
@@ -103,7 +128,7 @@ extension BackupJob {
     case .begin(let save, _, _, _), .receive(let save, _, _), .writeState(let save, _, _, _),
       .writeJournal(let save, _, _, _), .add(let save, _, _), .finish(let save, _):
       save
-    case .keep, .letGo, .read, .giveUp: nil
+    case .keep, .letGo, .read, .giveUp, .open, .export, .readSaved, .close: nil
     }
   }
 }

@@ -38,6 +38,7 @@ extension Scenario {
     waitForReturn()
     checkOperations()
     checkRemovals()
+    checkBackups()
   }
 
   private func endFaults(at host: SimulatedHost) {

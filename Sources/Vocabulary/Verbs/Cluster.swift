@@ -78,9 +78,14 @@ extension VerbSpec {
       example: "CLUSTER UPGRADE SHOW"),
     .init(
       .clusterBackup, "CLUSTER BACKUP", .cluster,
-      [.word("SAVE"), .required(.dir), .optional(.dryRun)], .node, .changes, traits: [.barrier, .reserved],
-      reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
-      summary: "Has the asked node write a backup of the whole cluster to a directory of its own, while all goes on.",
+      [
+        .word("SAVE|RESTORE"), .required(.dir), .optional(.replicas, standard: 3), .optional(.allowSingleRegion),
+        .optional(.dryRun),
+      ], .node, .changes, traits: [.barrier, .reserved, .alone],
+      reply:
+        "of SAVE as CLUSTER OP SHOW, of its dry-run=yes records: step shard from to bytes; of RESTORE as CLUSTER INIT",
+      summary:
+        "Has the asked node write a backup of the whole cluster to its directory; or makes a cluster of one that is there.",
       example: "CLUSTER BACKUP SAVE dir=/srv/backup"),
     .init(
       .clusterOperation, "CLUSTER OP", .cluster,

@@ -54,6 +54,7 @@ private final class Beginner {
         answers.append(reply.withUnsafeBytes { RecordView($0).tag } == .error ? "error" : "ok")
       case .refuse(_, let code, let reason): answers.append("\(code) \(reason)")
       case .dial(let address): answers.append("dial \(address)")
+      case .restore: break
       }
     }
   }

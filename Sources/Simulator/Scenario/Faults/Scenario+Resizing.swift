@@ -32,7 +32,7 @@ extension Scenario {
     if simulation.hosts.count < plan.nodes + ScenarioPlan.spareNodes, random.chance(250) { return addNode() }
     let names = simulation.hosts.map(\.name)
     let asked = Int(random.below(UInt64(names.count)))
-    switch random.below(14) {
+    switch random.below(16) {
     case 0..<6: operate(moveOfReplica(), on: asked)
     case 6: operate("CLUSTER NODE DRAIN \(random.pick(names))", on: asked)
     case 7: operate("CLUSTER NODE UNDRAIN \(random.pick(names))", on: asked)
@@ -40,6 +40,7 @@ extension Scenario {
     case 10: operate(removal(of: random.pick(names)), on: asked)
     case 11: removeDead()
     case 12: strikeWhoDrives()
+    case 13, 14: saveBackup(on: asked)
     default: operate("CLUSTER OP CANCEL \(1 + random.below(20))", on: asked)
     }
   }
@@ -101,8 +102,13 @@ extension Scenario {
     let reasons = [
       "replicas need as many nodes", "has no place for replica", "and the regions allow", "is removed", "is a voter of",
     ]
-    for line in open where line.contains(" state=waiting ") && line.contains("kind=node-remove") {
-      guard reasons.contains(where: line.contains), let number = line.field("op") else { continue }
+    for line in open where line.contains(" state=waiting ") {
+      // The node that saves does not come back.
+      if line.contains("kind=backup-save"), let number = line.field("op") {
+        operate("CLUSTER OP CANCEL \(number)", on: host)
+      }
+      guard line.contains("kind=node-remove"), reasons.contains(where: line.contains), let number = line.field("op")
+      else { continue }
       operate("CLUSTER OP CANCEL \(number)", on: host)
     }
   }
