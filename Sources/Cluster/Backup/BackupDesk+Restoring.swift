@@ -44,6 +44,10 @@ extension BackupDesk {
 
   /// `CLUSTER BACKUP RESTORE`: reads what there is.
   func restore(_ owner: EdgeItem.Owner, _ figures: ClusterFigures, directory: String, isTrial: Bool) {
+    guard membership.cluster == 0 else {
+      return tell(
+        .refuse(owner, .exists, "this node belongs to cluster \(membership.clusterName) already; nothing was done"))
+    }
     guard restoring == nil else {
       return tell(.refuse(owner, .busy, "another restore is being looked at; ask again"))
     }

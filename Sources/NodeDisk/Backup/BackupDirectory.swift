@@ -7,11 +7,15 @@ import Storage
 package final class BackupDirectory {
   let path: String
   let fileSystem: any FileSystem
-  private let lock: any FileLock
+  private let lock: (any FileLock)?
 
-  /// - Parameter isNew: it is made if it is not there.
+  /// - Parameters:
+  ///   - isNew: it is made if it is not there.
+  ///   - isShared: what is whole in it is read alone, which nobody changes: it needs no lock.
   /// Throws `.locked` while another works on it, `.refused` if it is no such directory.
-  package init(_ path: String, fileSystem: any FileSystem, isNew: Bool = false) throws(StorageError) {
+  package init(
+    _ path: String, fileSystem: any FileSystem, isNew: Bool = false, isShared: Bool = false
+  ) throws(StorageError) {
     self.path = path
     self.fileSystem = fileSystem
     if isNew { try fileSystem.createDirectory(path) }
@@ -23,7 +27,7 @@ package final class BackupDirectory {
       throw StorageError(
         .refused, path: path, operation: "use", reason: "there is something else in it than backups: name an empty one")
     }
-    lock = try fileSystem.lock(path + "/lock")
+    lock = isShared ? nil : try fileSystem.lock(path + "/lock")
   }
 
   // MARK: Names

@@ -14,7 +14,7 @@ final class BackupRestoring {
 
   /// Throws `.refused` if there is none, or it is no cut; and what is wrong with the directory's state.
   init(_ path: String, fileSystem: any FileSystem, limits: LedgerLimits, exports: String) throws {
-    directory = try BackupDirectory(path, fileSystem: fileSystem)
+    directory = try BackupDirectory(path, fileSystem: fileSystem, isShared: true)
     self.limits = limits
     self.exports = exports
     guard let manifest = try directory.newest(), let part = manifest.directory else {
