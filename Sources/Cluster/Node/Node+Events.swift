@@ -95,8 +95,7 @@ extension Node {
     health.measured(gauges)
   }
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {
-    turn.now = now
-    requests.edge.bound(memory: usage.limit)
+    at(now).requests.edge.bound(memory: usage.limit)
     health.memoryMeasured(usage)
   }
   /// What of so many bytes that the process uses counts: see `MemoryHealth`.
