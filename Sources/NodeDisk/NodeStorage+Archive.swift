@@ -4,7 +4,7 @@ import Ledger
 import Storage
 import Synchronization
 
-/// What is wanted of a journal is in the archive, and is not to be read here and now.
+/// The bytes that are wanted of a journal are in the archive, and are not to be read here and now.
 struct ArchivedSegment: Error {}
 
 /// The archive of a node.
@@ -65,7 +65,7 @@ extension NodeStorage {
     return cluster == 0 ? nil : ClusterArchive(archive: archive.files, cluster: cluster)
   }
 
-  /// Answers queries that need the archive. What cannot be read there is told as it is: a history is never shorter for it.
+  /// Answers queries that need the archive. A failure to read there is the answer: a history is never shorter for it.
   func answer(_ shard: ShardID, _ queries: [ReplyToQuery], cluster: UInt64) -> Completion {
     guard let archive else { return .nothing }
     let whole = ClusterArchive(archive: archive.files, cluster: cluster)

@@ -188,7 +188,7 @@ extension NodeStorage {
         receiver: receiver,
         snapshot: LoadedSnapshot(file: file, machine: loaded.machine, configuration: loaded.configuration))
     } catch {
-      // What is as it was announced and cannot be read is of no use a second time.
+      // A file that is as it was announced and cannot be read is of no use a second time.
       receiver.abandon()
       throw error
     }

@@ -163,7 +163,7 @@ extension BackupDesk {
   func prepared(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) -> Bool {
     guard let preparation, link == preparation.link, preparation.phase == .fetching else { return false }
     guard let bytes else {
-      // Whoever has begun already brings this node forward as a follower.
+      // A node that has begun already brings this one forward as a follower.
       tell(.notToBeHad)
       return true
     }

@@ -7,7 +7,7 @@ import Storage
 /// Backups: those that this node makes (`BackupSaver`), and what it freezes and gives of its replicas for any node's
 /// (`BackupSources`). See docs/backup.md.
 ///
-/// What others are to do is in `takeEvents`, in order.
+/// `takeEvents` has the work for others, in order.
 final class BackupDesk: Coordinator {
   enum Event {
     /// A link for bytes in bulk is wanted to a node.
@@ -22,7 +22,7 @@ final class BackupDesk: Coordinator {
     case initialise(EdgeItem.Owner, ClusterFigures, isTrial: Bool)
     case prepared(cluster: UInt64)
     case cannotBegin(String)
-    /// What this node is to begin with can be had no more.
+    /// The coordinator gives no more of what this node is to begin with.
     case notToBeHad
     /// All is installed, the directory last.
     case begun([LoadedSnapshot])
@@ -104,7 +104,7 @@ final class BackupDesk: Coordinator {
       return replica.snapshots.isRunning || replica.machine.lastStamp >= stamp
     }
   }
-  /// What is kept for a backup is not wanted any more.
+  /// The node forgets what it keeps for a backup that is not wanted any more.
   func drop(_ shard: ShardID) {
     guard let source = sources.drop(shard) else { return }
     replicas[shard]?.snapshots.cut = nil

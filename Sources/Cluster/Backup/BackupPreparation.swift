@@ -26,7 +26,7 @@ final class BackupPreparation {
   var request: UInt64?
   var link: LinkID?
   var isReady = false
-  /// What came last is being verified and read: an earlier process may have begun it, and power gone.
+  /// The disk verifies and reads the file that came last: an earlier process may have begun it, and power gone.
   var isChecking = false
   var nextHead: UInt64 = 0
   var nextLink: UInt64 = 0

@@ -1,7 +1,7 @@
 import Base
 import Ledger
 
-/// A shard's state and journal on their way here, piece by piece, each asked for. Who owns it asks for what `next` says, writes what
+/// A shard's state and journal on their way here, piece by piece, each asked for. Its owner asks for what `next` says, writes what
 /// `take` gives, and says when that is written.
 struct BackupPull {
   enum Phase: Equatable {
@@ -43,7 +43,7 @@ struct BackupPull {
     self.head = head
     phase = .opening
   }
-  /// What comes can be written: it is wanted from there on.
+  /// The disk is ready for the bytes from there on.
   mutating func opened(stateFrom offset: UInt64, journalFrom start: JournalPosition) {
     guard phase == .opening, let head else { return }
     asked = min(offset, head.byteCount)

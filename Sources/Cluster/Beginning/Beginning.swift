@@ -8,7 +8,7 @@ import Protocol
 /// first entry. Up to then it alone may give the plan up, and does when somebody does not answer in time, or when it ends:
 /// who has promised asks it what became of the plan. Of two coordinators the one with the higher id gives way.
 ///
-/// What others are to do is in `takeEvents`, in order.
+/// `takeEvents` has the work for others, in order.
 final class Beginning: Coordinator {
   /// What is to be done about it elsewhere.
   enum Event {
@@ -93,12 +93,12 @@ final class Beginning: Coordinator {
   func cannotBegin(_ reason: String) {
     if let current = initialisation, current.phase == .asking { giveUp(current, .unavailable, reason) }
   }
-  /// What this node was to begin with cannot be had any more. If the cluster has begun without it, others bring it forward.
+  /// The node cannot fetch any more what it was to begin with. If the cluster has begun without it, others bring it forward.
   func lostBackup() {
     guard let plan = promise.plan, peers[plan.coordinator]?.hello.cluster == plan.cluster else { return }
     keep(nil)
   }
-  /// What was fetched for a plan that comes to nothing is gone before its promise is.
+  /// The disk drops what was fetched for a plan that comes to nothing before it drops the promise.
   private func forgetRestored(_ plan: ClusterPlan) {
     guard plan.topology.restored != nil, !isInCluster else { return }
     tell(.restore(.discard))
@@ -207,7 +207,7 @@ final class Beginning: Coordinator {
       current.plan = plan
       current.phase = .asking
       current.waiting = topology.nodes.map(\.id).filter { $0 != me }
-      // What is to be fetched takes its time.
+      // Nodes fetch their parts first, which takes its time.
       if topology.restored != nil { current.deadline = .max }
       initialisation = current
       keep(plan)

@@ -29,7 +29,7 @@ final class RequestDesk: Coordinator {
   var reply = ReplyWriter(capacity: 4096)
   /// The cluster's: by it request ids and contents are told apart.
   private(set) var hashKey = HashKey.none
-  /// What was restored has not proved yet to be the backup.
+  /// The restored shards have not proved yet to be the backup.
   private(set) var isHeld = false
   private var walks: [LocalWalk] = []
   let requestTimeout: UInt64

@@ -286,7 +286,7 @@ final class DirectoryMachine: Machine {
   }
 
   func replace(topology newer: Topology) { topology = newer }
-  /// Becomes that of a cluster that begins with a backup. What is set up stays, and what shards may lack of it.
+  /// Becomes that of a cluster that begins with a backup. Entries that are set up stay, and changes that shards may lack.
   func begin(restored first: Topology) {
     (topology, firstTopology) = (first, first)
     operations = OperationTable()

@@ -117,7 +117,7 @@ extension ShardDesk {
     acceptLoss(shard)
   }
   func acceptLoss(_ shard: ShardID) {
-    // Whoever has a leader is supplied by it.
+    // A leader supplies its followers.
     guard let replica = replicas[shard], replica.leader == .none, !replica.raft.damage.mayVote else { return }
     log(
       .warning,

@@ -154,7 +154,7 @@ extension RequestDesk {
     }
     peers[row.survivor]?.say(.recoverDirectory) { $0.append(body.bytes) }
   }
-  /// Whoever was known to lead a shard has told since that it has no leader.
+  /// The node that was known to lead a shard has told since that the shard has no leader.
   func isStranded(_ shard: ShardID) -> Bool {
     let leader = edge.leader(of: shard).node
     return peers.stranded.reports(now: now.monotonic)[shard]?.contains { $0.node == leader } == true

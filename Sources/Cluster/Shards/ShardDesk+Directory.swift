@@ -18,7 +18,7 @@ extension ShardDesk {
         heal(replica)
         continue
       }
-      // What was restored is to be found as it was.
+      // The restored state is to be found as it was.
       guard membership.topology?.restored == nil else { continue }
       replica.proposeDue(clock: now.wall)
       if let directory { replica.proposeCatalogue(from: directory) }

@@ -20,7 +20,7 @@ struct SnapshotArrivals {
     var heardAt: UInt64
   }
   enum Phase {
-    /// What has come before is looked for, and is followed.
+    /// The disk looks for what came before, and follows its journal.
     case opening
     case receiving
     /// All is here: it is verified, read and made to count.

@@ -95,7 +95,7 @@ extension SnapshotDesk {
     for (shard, node) in slots.grant(now: now.monotonic, most: Int(cluster.moves)) { grant(shard, to: node) }
     actOnOutcomes()
   }
-  /// What was wanted may not be any more: another leads, or the follower is none.
+  /// A transfer may not be wanted any more: another leads, or the follower is none.
   private func review() {
     reviewedAt = now.monotonic
     sender.endTransfers(&turn.out) { transfer in
@@ -262,7 +262,7 @@ extension SnapshotDesk {
   ) throws(MalformedBytes) {
     let word: UInt8 = try reader.read()
     guard word != SnapshotDesk.withdrawn else { return slots.withdraw(shard, of: peer.id) }
-    // Whatever a newer build may call it, it is no more urgent than the least.
+    // An urgency that a newer build names counts as the least.
     let urgency = SnapshotSlots.Urgency(rawValue: word) ?? .rebalance
     if slots.ask(shard, of: peer.id, urgency, now: now.monotonic) { grant(shard, to: peer.id) }
   }
@@ -279,7 +279,7 @@ extension SnapshotDesk {
       turn.out.frame(.snapshotDone, membership.header, on: link) { $0.append(shard.rawValue) }
       return
     }
-    // What another has brought is being put to use: it may do.
+    // The node puts another sender's snapshot to use: that may do.
     guard !arrivals.isInstalling(shard) else { return tell(.close(link)) }
     for old in arrivals.links(bringing: shard) { closeArrival(on: old) }
     slots.arrived(shard, of: peer.id, now: now.monotonic)

@@ -7,7 +7,7 @@ import Storage
 /// Snapshots of this node's shards (`SnapshotDesk+Turns`), and those that peers send and are sent: what `SnapshotSender`,
 /// `SnapshotSlots` and `SnapshotArrivals` are told (`SnapshotDesk+Transfers`), and what is done about what they say.
 ///
-/// What others are to do is in `takeEvents`, in order.
+/// `takeEvents` has the work for others, in order.
 final class SnapshotDesk: Coordinator {
   enum Event {
     /// A link is of no use any more.

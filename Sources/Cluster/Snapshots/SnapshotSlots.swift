@@ -1,6 +1,6 @@
 import Base
 
-/// Who may send this node a snapshot now. Whoever wants to asks, and says how urgent it is; this node, the receiver, grants
+/// The slots for snapshots on their way to this node. A sender asks, and says how urgent it is; this node, the receiver, grants
 /// one slot, or two over a link that is wide. So a node that is behind on a hundred shards gets one after another, each at the
 /// speed of its link, and what is urgent does not stand behind what is not. To wait costs a sender nothing: it keeps no log,
 /// no file and no link for it.
@@ -39,7 +39,7 @@ struct SnapshotSlots {
   private var places: UInt64 = 0
   private(set) var rate = ArrivalRate()
 
-  /// Whoever waits, or was granted a slot and has not come, asks again so often; and is forgotten after the other.
+  /// A sender that waits, or was granted a slot and has not come, asks again so often; and is forgotten after the other.
   static let interval: UInt64 = 5_000_000
   static let patience: UInt64 = 20_000_000
   static let mostWide = 2
@@ -67,7 +67,7 @@ struct SnapshotSlots {
     waiting.removeAll { $0.shard == shard && $0.sender == sender }
     if let slot = granted[shard], slot.sender == sender, !slot.hasArrived { granted[shard] = nil }
   }
-  /// Another life of the sender has begun. What has arrived of the one before ends with its link.
+  /// Another life of the sender has begun. A transfer of the one before ends with its link.
   mutating func lost(_ sender: NodeID) {
     waiting.removeAll { $0.sender == sender }
     granted = granted.filter { $0.value.sender != sender || $0.value.hasArrived }

@@ -3,7 +3,7 @@ import Base
 /// Cuts the body of a whole snapshot of a ledger where its writer did: a table's page, or what stands between pages. So pages that
 /// have not changed from one snapshot to the next are the same runs.
 public enum SnapshotRuns {
-  /// What comes behind the tables is cut into runs of this size: one page.
+  /// The ledger's writer cuts what comes behind the tables into runs of this size: one page.
   public static let runBytes = pageByteCount
 
   /// Gives all bytes of the body to `each`, in order, and throws what the source and `each` throw, and `MalformedBytes` where the

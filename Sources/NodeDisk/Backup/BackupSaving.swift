@@ -3,7 +3,7 @@ import Cluster
 import Ledger
 import Storage
 
-/// A backup that is being made. What it has written counts once its manifest has its name.
+/// A backup that is being made. The files that the node has written count once the manifest has its name.
 package final class BackupSaving {
   package let directory: BackupDirectory
   package let number: UInt32

@@ -42,7 +42,7 @@ public struct BackupVerifier {
   }
   private mutating func found(_ text: String) { findings.append(text) }
 
-  /// What later backups do not name is nobody else's to verify.
+  /// A page that later backups do not name is verified here or nowhere.
   private mutating func verifyOlder(_ number: UInt32) {
     do {
       let manifest = try directory.manifest(number)

@@ -13,7 +13,7 @@ extension RaftGroup {
   /// - Parameter lost: nodes.
   public mutating func recover(without lost: Set<NodeID>) {
     precondition(configuration.contains(id), "only a member goes on without the others")
-    // Whoever has lost entries may have others' newer ones against it: those leave, and come again.
+    // Where the survivor has lost entries, other members may have newer ones: they leave, and come again.
     let others = damage.mayVote ? configuration.members : []
     let learners = others.filter { $0.node != id.node && !lost.contains($0.node) }
     becomeFollower(term, leader: .none)

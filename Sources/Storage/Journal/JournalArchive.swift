@@ -4,7 +4,7 @@ import Synchronization
 
 /// Sealed segments of journals in a directory that several nodes may share: `DIR/CLUSTER/JOURNAL/SEGMENT.jnl`, all hexadecimal. A
 /// file has the ledger's bytes in blocks, as the journal's own files do, but each block written once: so replicas, of which each
-/// has synced its own at other places, write the same bytes under the same name. What is there is never changed.
+/// has synced its own at other places, write the same bytes under the same name. A file that is there is never changed.
 ///
 /// May be used from any thread.
 public final class JournalArchive: Sendable {
