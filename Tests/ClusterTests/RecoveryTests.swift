@@ -127,6 +127,44 @@ import Testing
     }
   }
 
+  private static let recovery = UnsafeRecovery(
+    lost: Array(nodes[0...1]), rows: [.init(shard: ShardID(1), survivor: nodes[2], version: 4, kept: [nodes[4]])])
+
+  @Test func operationsThatCannotGoOnBesideItFail() throws {
+    var table = OperationTable()
+    func begin<Plan: OperationPlan>(_ plan: Plan) throws -> Operation {
+      try table.begin(Plan.kind, OperationChild(plan).params, by: "operator", at: .zero, in: Self.topology)
+    }
+    let move = try begin(ShardMove(shard: ShardID(1), from: Self.nodes[1], to: Self.nodes[4]))
+    let removal = try begin(NodeRemove(dead: Self.nodes[0], in: Self.topology))
+    let other = try begin(ShardMove(shard: ShardID(2), from: Self.nodes[4], to: Self.nodes[1]))
+    let recovery = try begin(Self.recovery)
+    let failed = table.failOthers(for: recovery, at: .zero)
+    #expect(failed.map(\.number) == [move.number, removal.number] && failed.allSatisfy { $0.state == .failed })
+    #expect(table.open.map(\.number) == [other.number, recovery.number])
+    #expect(table.find(move.number)?.text.contains("operation \(recovery.number) has taken over") == true)
+  }
+  @Test func itIsDoneOnceWhoeverIsLeftVotes() throws {
+    var record = Operation(
+      number: 3, kind: UnsafeRecovery.kind, params: OperationChild(Self.recovery).params, by: "operator", started: .zero
+    )
+    record.state = .running
+    for (voters, version, isDone) in [([0, 1, 2], 4, false), ([2], 5, false), ([2, 4], 7, true)]
+      as [([Int], UInt64, Bool)]
+    {
+      var view = OperationView(record: record, topology: Self.topology, now: .zero)
+      view.reachable = Set(Self.nodes)
+      let configuration = Configuration(
+        voters: voters.map { ReplicaID(node: Self.nodes[$0], born: 1) }, version: version)
+      let group = GroupReport(shard: ShardID(1), term: Term(4), configuration: configuration, members: [])
+      view.shards[ShardID(1)] = .init(leader: Self.nodes[2], term: Term(4), isServed: true, group: group)
+      let action = Self.recovery.next(view)
+      if case .done = action { #expect(isDone) } else { #expect(!isDone && action == .run(step: 0)) }
+      view.reachable.remove(Self.nodes[4])
+      if !isDone { #expect(Self.recovery.next(view) == .wait("shard 1 needs north-2, out of reach")) }
+    }
+  }
+
   // MARK: Whole clusters
 
   private func balances(_ cluster: ResizedCluster, on host: Int) throws -> [String] {

@@ -49,6 +49,32 @@ import Testing
     #expect(try expect(learning.version, step: 2).learners.isEmpty)
   }
 
+  /// Of a group that goes on from one replica the others that are left vote again.
+  @Test func aMemberThatIsKeptVotesAgainOnceItHasWhatTheSurvivorHas() throws {
+    let holder = try ShardDeskHolder.leading()
+    let replica = try #require(holder.shard)
+    _ = try replica.raft.propose(voters: [PartWorld.me], learners: [NodeID(2)], ifVersion: 1)
+    holder.world.quiesce(replica)
+    let recovery = UnsafeRecovery(
+      lost: [NodeID(3)], rows: [.init(shard: PartWorld.one, survivor: PartWorld.me, version: 0, kept: [NodeID(2)])])
+    try holder.log(.beginOperation) {
+      $0.append(UnsafeRecovery.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(recovery).params)
+    }
+    holder.beat()
+    #expect(replica.raft.configuration.voters.map(\.node) == [PartWorld.me], "it has not caught up")
+    let member = try #require(replica.raft.configuration.learners.first)
+    for _ in 0..<3 {
+      replica.step(
+        Message(.appendReply, from: member, to: replica.raft.id, term: replica.raft.term, index: replica.raft.lastIndex)
+      )
+      holder.world.quiesce(replica)
+    }
+    holder.beat()
+    #expect(replica.raft.configuration.voters.map(\.node) == [PartWorld.me, NodeID(2)])
+  }
+
   @Test func whoIsAboutToLeaveIsNoHeir() throws {
     let holder = try ShardDeskHolder.leading(voters: [1, 2, 3])
     let world = holder.world
