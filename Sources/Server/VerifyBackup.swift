@@ -17,7 +17,7 @@ public func verifyBackup(arguments: [String]) -> Int32 {
     Startup.print(isJSON ? verifier.json : verifier.text, to: 1)
     return verifier.findings.isEmpty ? 0 : 4
   } catch {
-    Startup.print("\(error)\n", to: 2)
+    Startup.print(isJSON ? BackupVerifier.json(of: error) : "tally backup verify: \(error)\n", to: isJSON ? 1 : 2)
     return 2
   }
 }
@@ -27,11 +27,11 @@ extension BackupVerifier {
     var lines = findings.map { "bad: \($0)" }
     if let report {
       lines.append(
-        "backup \(report.backup), cut \(report.cut.microseconds / 1000): \(report.shards) shards, \(report.members) members,"
+        "backup \(report.backup), cut at \(UTCTime(microseconds: report.cut.microseconds)): \(report.shards) shards, \(report.members) members,"
           + " \(report.transactions) transactions, \(report.bytes) bytes")
       lines.append("digest \(report.digest), \(report.isBalanced ? "balanced" : "NOT balanced")")
     }
-    lines.append(findings.isEmpty ? "sound" : "\(findings.count) findings: it is not to be relied on")
+    lines.append(findings.isEmpty ? "sound" : "it is not to be relied on")
     return lines.joined(separator: "\n") + "\n"
   }
   fileprivate var json: String {
@@ -47,6 +47,10 @@ extension BackupVerifier {
     fields.append("\"ok\": \(findings.isEmpty)")
     fields.append("\"findings\": [\(texts)]")
     return "{\n  " + fields.joined(separator: ",\n  ") + "\n}\n"
+  }
+  /// An error as the other commands print it with `--json`.
+  fileprivate static func json(of error: StorageError) -> String {
+    "{\"error\": {\"code\": \"REFUSED\", \"text\": \"\(escaped("\(error)"))\", \"exit\": 2}}\n"
   }
   private static func escaped(_ text: String) -> String {
     text.unicodeScalars.reduce(into: "") { result, scalar in

@@ -43,8 +43,8 @@ public struct Argument: Sendable {
     self.key = key
     isKeyed = key != nil
     requirement = shape.requirement
-    // One key may be of another shape in another verb.
-    placeholder = key.map { $0.shape == .yesNo && shape != .yesNo ? shape.placeholder : $0.placeholder } ?? ""
+    // A key may be of another shape in another verb.
+    placeholder = key.map { $0.shape == shape ? $0.placeholder : shape.placeholder } ?? ""
     self.shape = shape
     self.need = need
     self.part = part

@@ -60,7 +60,7 @@ enum BackupCommands {
   private static func askToRestore(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {
     let flags = invocation.flags
     var line = try line("RESTORE", invocation)
-    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...9))" }
+    if flags.has("replicas") { line += " replicas=\(try flags.integer("replicas", or: 0, in: 1...7))" }
     if flags.has("allow-single-region") { line += " allow-single-region=yes" }
     do { return try invocation.target.connect().request(line + more).orThrow() } catch {
       // The arguments were looked at here: what is wrong is how the nodes are placed.
@@ -89,9 +89,8 @@ enum BackupCommands {
     let isBalanced = record["balanced"] == "yes"
     page.line(Styled("backup \(record["backup"] ?? "?") is written", isBalanced ? .good : .bad))
     for field in record.fields where field.key != "backup" && field.key != "op" {
-      page.line(Styled("  \(field.key) \(FieldKind.of(field.key) == .bytes ? size(field.value) : field.value)"))
+      page.line(Styled("  \(field.key) "), FieldKind.cell(field.key, field.value))
     }
     return CommandResult(json: JSON(record), page: page, exitCode: isBalanced ? 0 : 4)
   }
-  private static func size(_ value: String) -> String { Int64(value).map { Format.bytes($0) } ?? value }
 }

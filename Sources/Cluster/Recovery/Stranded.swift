@@ -76,12 +76,15 @@ struct StrandedTable {
   mutating func note(_ report: StrandedReport, of node: NodeID, now: UInt64) {
     heard[report.shard, default: [:]][node] = (report, now)
   }
-  /// By shard, each in the order of the nodes.
+  /// In the order of the nodes.
+  func reports(of shard: ShardID, now: UInt64) -> [RecoveryPlan.Witness] {
+    (heard[shard] ?? [:]).filter { now - min(now, $0.value.at) < StrandedTable.limit }.sorted { $0.key < $1.key }
+      .map { RecoveryPlan.Witness(node: $0.key, report: $0.value.report) }
+  }
+  /// By shard.
   func reports(now: UInt64) -> [ShardID: [RecoveryPlan.Witness]] {
-    heard.mapValues { byNode in
-      byNode.filter { now - min(now, $0.value.at) < StrandedTable.limit }.sorted { $0.key < $1.key }
-        .map { RecoveryPlan.Witness(node: $0.key, report: $0.value.report) }
-    }.filter { !$0.value.isEmpty }
+    let found = heard.keys.map { ($0, reports(of: $0, now: now)) }
+    return Dictionary(uniqueKeysWithValues: found.filter { !$0.1.isEmpty })
   }
 }
 

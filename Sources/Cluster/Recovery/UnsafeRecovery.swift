@@ -157,7 +157,7 @@ extension RequestDesk {
   /// The node that was known to lead a shard has told since that the shard has no leader.
   func isStranded(_ shard: ShardID) -> Bool {
     let leader = edge.leader(of: shard).node
-    return peers.stranded.reports(now: now.monotonic)[shard]?.contains { $0.node == leader } == true
+    return peers.stranded.reports(of: shard, now: now.monotonic).contains { $0.node == leader }
   }
   private func recoveryView(_ topology: Topology) -> RecoveryPlan.View {
     let ids = topology.nodes.map(\.id)
