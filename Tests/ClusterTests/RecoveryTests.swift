@@ -160,6 +160,11 @@ import Testing
       view.shards[ShardID(1)] = .init(leader: Self.nodes[2], term: Term(4), isServed: true, group: group)
       let action = Self.recovery.next(view)
       if case .done = action { #expect(isDone) } else { #expect(!isDone && action == .run(step: 0)) }
+      // Where nobody else is left, the group as it was has the survivor among its voters, too.
+      let alone = UnsafeRecovery(
+        lost: Self.recovery.lost,
+        rows: [.init(shard: ShardID(1), survivor: Self.nodes[2], version: 4, kept: [])])
+      if case .done = alone.next(view) { #expect(version > 4) } else { #expect(version == 4) }
       view.reachable.remove(Self.nodes[4])
       if !isDone { #expect(Self.recovery.next(view) == .wait("shard 1 needs north-2, out of reach")) }
     }
