@@ -91,8 +91,13 @@ enum UnsafeCommands {
   private static func page(_ head: Record, _ rows: [Record], _ dead: String) -> Page {
     var page = Page()
     page.line(
-      "without \(dead), from the replica named (shard 0 is the directory); what is lost is unknown, and at most:")
-    page.table(Table(rows))
+      Styled(
+        "without \(dead), each from the replica named (shard 0 is the directory), up to its entry index; what only the dead had"
+          + " behind commit is lost:"))
+    page.table(Table(rows, columns: ["shard", "node", "index", "commit", "since"]))
+    for row in rows where row["detail"]?.contains("lost entries itself") == true {
+      page.line(Styled("shard \(row["shard"] ?? "?"): that replica has lost entries itself", .bad))
+    }
     page.line("plan \(head["id"] ?? "?") of cluster \(head["cluster"] ?? "?")")
     return page
   }
