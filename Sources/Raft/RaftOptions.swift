@@ -20,6 +20,8 @@ public struct RaftOptions: Hashable, Sendable {
   public var maxReadRounds = 4
   /// Tells followers of a commit at once, by a message of its own, and not with the next append or heartbeat.
   public var announcesCommits = false
+  /// A leader sends nothing to members that have nothing before it is told how they are to begin: `RaftGroup.beginMembers`.
+  public var waitsForBeginning = false
 
   public init() {}
 

@@ -79,6 +79,8 @@ struct Transcript {
     case "campaign": nodes[at].group.campaign()
     case "recover": nodes[at].group.recover(without: Set(Self.list("lost", words)))
     case "accept": nodes[at].group.acceptLoss()
+    case "commit": nodes[at].group.commitAll()
+    case "begin": nodes[at].group.beginMembers(withSnapshotThrough: LogIndex(second ?? 0))
     case "unreachable": nodes[at].group.reportUnreachable(other)
     case "write": while !nodes[at].writing.isEmpty { nodes[at].completeWrite() }
     case "deliver": try deliver { $0.from.node == id && $0.to.node == other }

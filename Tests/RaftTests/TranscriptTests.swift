@@ -16,7 +16,7 @@ struct TranscriptTests {
 
   @Test(arguments: [
     "elections", "single", "replication", "conflict", "snapshot", "transfer", "reads", "membership", "returns",
-    "damage", "loss",
+    "damage", "loss", "beginning",
   ])
   func aTranscriptReplaysAsWritten(_ name: String) throws {
     let path = Self.directory + name + ".txt"

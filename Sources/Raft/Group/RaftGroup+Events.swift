@@ -192,6 +192,14 @@ extension RaftGroup {
     if leader != .none { acceptAppend(from: leader, through: snapshot.index) }
   }
 
+  /// As leader: a member that has nothing is sent a snapshot that has this entry at least, even if the log reaches back to its
+  /// beginning: what entries up to it need, a newcomer would lack. 0: the log will do. O(1).
+  public mutating func beginMembers(withSnapshotThrough index: LogIndex) { leadership.leastBeginning = index }
+  /// The entry that a snapshot has at least that a follower is sent.
+  public var snapshotStart: LogIndex { max(log.start.index, leadership.leastBeginning ?? LogIndex(0)) }
+  /// Nobody has said yet how members begin that have nothing.
+  public var awaitsBeginning: Bool { role == .leader && options.waitsForBeginning && leadership.leastBeginning == nil }
+
   /// The out-of-band transfer that `Ready.snapshotNeeded` asked for is over. Must be called for each.
   public mutating func snapshotSent(to peer: NodeID, index: LogIndex, succeeded: Bool) {
     guard role == .leader, let at = peers.position(on: peer), peers[at].state == .snapshot else { return }

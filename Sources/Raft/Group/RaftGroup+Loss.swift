@@ -31,6 +31,11 @@ extension RaftGroup {
     repair.acceptLoss()
     becomeFollower(Term(term.rawValue + 1), leader: .none)
   }
+  /// Takes all of the log as committed, since somebody who knows it says so: the group has ended, and nobody leads it who could. O(entries).
+  public mutating func commitAll() {
+    guard role != .leader, damage.mayVote else { return }
+    commit(through: log.lastIndex)
+  }
   /// Of all configurations in the log, committed or not.
   private var newestVersion: UInt64 {
     let index = log.newestConfiguration(after: commitIndex)

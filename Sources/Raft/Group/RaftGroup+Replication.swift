@@ -55,10 +55,12 @@ extension RaftGroup {
   private mutating func sendAppend(_ at: Int, entries: Bool) -> LogIndex? {
     let peer = peers[at]
     let previous = peer.next - 1
-    guard let previousTerm = log.term(at: previous) else {
+    if previous == LogIndex(0), options.waitsForBeginning, leadership.leastBeginning == nil { return nil }
+    let isToBegin = previous == LogIndex(0) && leadership.leastBeginning ?? LogIndex(0) > LogIndex(0)
+    guard let previousTerm = log.term(at: previous), !isToBegin else {
       if isActive(peer) {
         peers[at].becomeSnapshot()
-        pending.snapshotNeeded.append(SnapshotNeed(peer: peer.id.node, afterIndex: log.start.index))
+        pending.snapshotNeeded.append(SnapshotNeed(peer: peer.id.node, afterIndex: snapshotStart))
       }
       return nil
     }

@@ -12,6 +12,9 @@ struct Leadership: Sendable {
   var reads = ReadRounds()
   /// Followers are to hear of a commit by the next append, even if that has nothing else to say.
   var commitNeedsAnnouncing = false
+  /// A member that has nothing begins with a snapshot that has this entry, whatever the log has; 0: it may begin with the log; nil:
+  /// nobody has said yet.
+  var leastBeginning: LogIndex?
   private var ticksSinceHeartbeat = 0
 
   /// Of a replica that does not lead.
