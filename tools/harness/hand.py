@@ -2,6 +2,7 @@
 
 import glob
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -11,6 +12,9 @@ import time
 from harness import history
 from harness.availability import Soundness
 from harness.node import start_command
+from harness.wire import ask_once, fields
+
+MOST_SHARDS = 24
 
 
 class Hand:
@@ -89,6 +93,35 @@ class Hand:
         if self.nodes[node].process:
             self.journal.event(f"SIGCONT n{node}")
             self.nodes[node].thaw()
+
+    # Operations
+
+    def resize(self, node, kind, draw):
+        """Asks a node for an operation on some shard. It may refuse, or be away."""
+        threading.Thread(target=self.operate, args=(self.nodes[node], kind, random.Random(draw)), daemon=True).start()
+
+    def operate(self, node, kind, draw):
+        try:
+            shards = [fields(row) for row in ask_once(node.port, "CLUSTER SHARDS", 5)]
+            shards = [row for row in shards if row.get("shard", "0") != "0"]
+            names = [fields(row)["node"] for row in ask_once(node.port, "CLUSTER NODES", 5)]
+            shard = draw.choice(shards)
+            line = f"CLUSTER SHARD {kind.upper()} {shard['shard']}"
+            if kind == "merge":
+                line += " " + draw.choice([row for row in shards if row is not shard])["shard"]
+            elif kind == "leader":
+                line += f" to={draw.choice(names)}"
+            elif kind == "move":
+                voters = shard["voters"].split(",")
+                line += f" from={draw.choice(voters)} to={draw.choice([n for n in names if n not in voters] or names)}"
+            elif len(shards) >= MOST_SHARDS:
+                return
+            answer = str(ask_once(node.port, line, 5))
+        except (OSError, KeyError, IndexError, TypeError) as error:
+            answer = repr(error)
+            line = kind
+        self.journal.event(f"{line} at n{node.number}: {answer[:120]}")
+        self.journal.count(f"{kind}s begun" if answer.startswith("+") else f"{kind}s refused")
 
     # Disks
 

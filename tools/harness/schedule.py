@@ -26,6 +26,7 @@ FAULTS = {
     "failed-sync": (5, "a write to the log fails with EIO: the process must end (strace)"),
     "full-disk": (5, "no room is left on a node's disk (root, each on a tmpfs)"),
     "memory": (5, "a node's memory is over its limit (prlimit): nothing grows, nobody dies"),
+    "resize": (9, "a shard is split, two are merged, a replica moves, or another leads"),
     "copied": (0, "once in a calm, a copy of a node's directory is started beside it: it must end with code 2"),
     "wipe": (0, "once, a node loses its disk and starts as a new one"),
 }
@@ -195,6 +196,12 @@ class Schedule:
         self.counts["copied"] += 1
         self.add(now + 3, "copy", node=node)
         self.add(now + 10, "copy-over", node=node)
+
+    # Operations
+
+    def resize(self, now):
+        kind = self.random.choices(("split", "merge", "leader", "move"), (4, 4, 1, 2))[0]
+        return self.add(now, "resize", node=self.random.choice(self.nodes), kind=kind, draw=self.random.randrange(1 << 30))
 
     # Links
 

@@ -106,7 +106,9 @@ class Settle:
                     if "digest" in row:
                         found[row["shard"]][node.number] = row["digest"]
             lost = len(self.world.nodes) - len(self.members)
-            are_all = len(found) == self.world.options.shards and all(
+            rows = self.answer_of(self.members[0], "CLUSTER SHARDS")
+            shards = {fields(row).get("shard") for row in rows} if isinstance(rows, list) else set()
+            are_all = set(found) == shards - {"0"} and all(
                 len(digests) >= copies - lost for digests in found.values())
             if are_all and all(len(set(digests.values())) == 1 for digests in found.values()):
                 return
