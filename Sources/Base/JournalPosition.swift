@@ -38,4 +38,9 @@
   @inlinable public func isBefore(_ other: JournalPosition) -> Bool {
     (rawValue ^ other.rawValue) >> 46 == 0 && rawValue < other.rawValue
   }
+  /// Whether a record here can be one that a record there refers to: it comes before that, or is in a journal that the other's
+  /// shard inherited.
+  @inlinable public func mayPrecede(_ other: JournalPosition) -> Bool {
+    (rawValue ^ other.rawValue) >> 46 != 0 || rawValue < other.rawValue
+  }
 }

@@ -109,6 +109,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
   case deadAfter = 106
   case moves = 107
   case snapshotRate = 108
+  case moving = 109
 
   /// In place of a raw value: the field's key follows, counted, then `NamedShape`, then the value. So kinds of entries name
   /// fields of their own.
@@ -157,7 +158,7 @@ public enum Field: UInt8, CaseIterable, Sendable {
     ("crosses", .text), ("spread", .text), ("leads", .text), ("ok", .text), ("compared", .integer),
     ("semantics", .integer), ("knows", .text), ("config", .integer), ("lag-entries", .integer),
     ("lag-seconds", .text), ("percent", .integer), ("match", .integer), ("dead-after", .text),
-    ("moves", .integer), ("snapshot-rate", .text),
+    ("moves", .integer), ("snapshot-rate", .text), ("moving", .text),
   ]
 }
 

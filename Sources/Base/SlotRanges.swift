@@ -1,7 +1,7 @@
 /// Slots that belong together, as a shard owns them: at most eight runs, in order, of which none touches the next. Flat, so
 /// that it can stand in a record.
 public struct SlotRanges: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible {
-  /// A shard has at most eight volumes, and each has one run.
+  /// So many runs stand in a record without making it large.
   public static let most = 8
   /// A run in each: its first slot in the low half, its end in the high one. 0: no run, and none behind it.
   private var runs: InlineArray<8, UInt32> = InlineArray(repeating: 0)
@@ -39,6 +39,62 @@ public struct SlotRanges: Hashable, Sendable, BitwiseCopyable, CustomStringConve
   @inline(never) private func isFurtherOn(_ slot: UInt32) -> Bool {
     for place in 1..<SlotRanges.most where slot >= runs[place] & 0xFFFF && slot < runs[place] >> 16 { return true }
     return false
+  }
+
+  /// Cut in two: the upper part is the run that `at` is in, from there to its end; the lower part is all else. Nil: `at` lies
+  /// in no run, or begins it.
+  public func split(at: Int) -> (lower: SlotRanges, upper: SlotRanges)? {
+    guard let run = ranges.first(where: { $0.contains(at) && $0.lowerBound < at }),
+      let lower = SlotRanges(ranges.map { $0 == run ? run.lowerBound..<at : $0 }),
+      let upper = SlotRanges([at..<run.upperBound])
+    else { return nil }
+    return (lower, upper)
+  }
+
+  /// Without some slots; nil: the rest are too many runs.
+  public func removing(_ slots: Range<Int>) -> SlotRanges? {
+    SlotRanges(
+      ranges.flatMap { run in
+        [
+          run.lowerBound..<min(run.upperBound, max(run.lowerBound, slots.lowerBound)),
+          max(run.lowerBound, min(run.upperBound, slots.upperBound))..<run.upperBound,
+        ]
+      }.filter { !$0.isEmpty })
+  }
+  /// With some slots more; nil: some of them are there already, or they are too many runs.
+  public func adding(_ slots: Range<Int>) -> SlotRanges? {
+    guard !slots.isEmpty, !ranges.contains(where: { $0.overlaps(slots) }) else { return nil }
+    var all: [Range<Int>] = []
+    for run in (ranges + [slots]).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = all.last, last.upperBound == run.lowerBound {
+        all[all.count - 1] = last.lowerBound..<run.upperBound
+      } else {
+        all.append(run)
+      }
+    }
+    return SlotRanges(all)
+  }
+  /// Whether all of some slots are in them.
+  public func contains(_ slots: Range<Int>) -> Bool {
+    ranges.contains { $0.lowerBound <= slots.lowerBound && slots.upperBound <= $0.upperBound }
+  }
+
+  /// How many slots there are in them.
+  public var count: Int { ranges.reduce(0) { $0 + $1.count } }
+  /// The runs of a text like `description`; what is no run is left out.
+  public static func runs(in text: some Collection<UInt8>) -> [Range<Int>] {
+    text.split(separator: UInt8(ascii: ",")).compactMap { run in
+      let bounds = run.split(separator: UInt8(ascii: "-")).compactMap { Int(String(decoding: $0, as: UTF8.self)) }
+      guard let first = bounds.first, let last = bounds.last, 0 <= first, first <= last, last < Slot.count else {
+        return nil
+      }
+      return first..<last + 1
+    }
+  }
+  /// The slot at which the widest run is cut into halves; nil: no run has two slots.
+  public var widestMiddle: UInt16? {
+    guard let run = ranges.max(by: { $0.count < $1.count }), run.count > 1 else { return nil }
+    return UInt16(run.lowerBound + run.count / 2)
   }
 
   public static func == (a: SlotRanges, b: SlotRanges) -> Bool {

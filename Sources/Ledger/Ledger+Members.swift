@@ -19,8 +19,9 @@ extension Ledger {
       profile.append(name)
       record.profile = tables.texts.append(profile.bytes)
     }
-    let number = tables.members.append(record, hashes.member(id, tenant).finishedLow())
+    let number = tables.members.add(record, hashes.member(id, tenant).finishedLow())
     core.memberCount += 1
+    census?.members.note(number.place, Slot(hash: hash))
     countMember(UnsafePointer(tables.members.write(number)), 1)
     return number
   }

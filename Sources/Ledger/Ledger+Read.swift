@@ -6,7 +6,10 @@ extension Ledger {
   public func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     do throws(MalformedBytes) {
       let call = try Call(query)
-      guard owns(call) else { return .moved(call.slot) }
+      guard owns(call) else {
+        reply.moved(Moved(to: successor(of: call.slot)))
+        return .moved(call.slot)
+      }
       do throws(Stop) {
         return try answer(call, into: &reply)
       } catch {
@@ -101,7 +104,7 @@ extension Ledger {
     guard before.slot == tables.members.read(number).pointee.slot, isNumbered(before) else { return nil }
     switch tables.past.find(before) {
     case .entry(let entry): return .behindRemembered(entry.position, before)
-    case .unknown: return .behindForgotten(TransactionSearch(before, before: journal.end))
+    case .unknown: return .behindForgotten(search(for: before))
     case .never: return nil
     }
   }
@@ -119,7 +122,7 @@ extension Ledger {
           journalQuery(.remembered(at: entry.position, tx: tx, tenant: call.tenant, state: entry.state)))
       case .unknown:
         // Older than any refund window: the journal knows it.
-        return .journal(journalQuery(.past(TransactionSearch(tx, before: journal.end), tenant: call.tenant)))
+        return .journal(journalQuery(.past(search(for: tx), tenant: call.tenant)))
       case .never: throw .refused(.notFound(tx))
       }
     }

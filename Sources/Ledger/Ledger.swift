@@ -26,6 +26,10 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
+  /// Where the records of each slot lie, while slots are to move. No part of the state.
+  var census: Census?
+  /// The open entry has an export: its parcel is complete as the entry ends.
+  var hasExported = false
   /// What shards ask of each other.
   var steps = StepTable.all
   /// Where a record's lots are written before it is. No part of the state.
@@ -130,6 +134,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     precondition(core.isInEntry, "an entry is open")
     core.isInEntry = false
     if let chain = journal.endFrame() { core.chain = chain }
+    if hasExported { finishExport() }
     pool.trim(pages: 1)
   }
 }

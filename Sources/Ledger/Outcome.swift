@@ -15,7 +15,7 @@ public enum Outcome: Sendable, Equatable {
   /// Nothing was done and nothing written: the transaction that the command is about has left memory. Ask for the facts
   /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
   case factsWanted
-  /// Nothing was done and nothing written: the slot is not this shard's. Whoever asked is to ask the shard that has it.
+  /// Nothing was done: the slot is not this shard's. The reply written says whose it is, if that is known.
   case moved(Slot)
   /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.
   case silent
@@ -25,7 +25,7 @@ public enum Outcome: Sendable, Equatable {
 public enum ReadOutcome: Sendable {
   /// The reply has been written.
   case replied
-  /// Nothing written: the slot is not this shard's.
+  /// The slot is not this shard's. The reply written says whose it is, if that is known.
   case moved(Slot)
   /// The answer stands in the journal: run this outside apply, on another thread if you like.
   case journal(JournalQuery)
@@ -41,6 +41,10 @@ public struct Delivery: Sendable, Hashable {
     case verdict = 2
     /// The source has recorded the answer. Sent once; the destination asks again (by its verdict) if it is lost.
     case acknowledged = 3
+    /// Part of a parcel: what slots have that go to another shard.
+    case part = 4
+    /// The answer to a parcel's last part: it was taken in.
+    case taken = 5
   }
   /// The transaction at the source that this is part of.
   public var from: TransactionID
@@ -48,16 +52,22 @@ public struct Delivery: Sendable, Hashable {
   public var kind: Kind
   /// Which shard's log it belongs in.
   public var to: Slot
+  /// The shard that it is for, whoever owns the slot: of parcels.
+  public var shard: ShardID?
   /// The entry that made it: the entry that applies it must be stamped later.
   public var stamp: Stamp
   /// A framed command, ready to stand in an entry.
   public var command: [UInt8]
 
-  public init(from: TransactionID, step: UInt8, kind: Kind, to: Slot, stamp: Stamp, command: [UInt8]) {
+  public init(
+    from: TransactionID, step: UInt8, kind: Kind, to: Slot, shard: ShardID? = nil, stamp: Stamp,
+    command: [UInt8]
+  ) {
     self.from = from
     self.step = step
     self.kind = kind
     self.to = to
+    self.shard = shard
     self.stamp = stamp
     self.command = command
   }
@@ -85,6 +95,8 @@ public struct LedgerLimits: Sendable, Hashable {
   public var graceDays: Int64 = 7
   /// Units of work (members looked at, lots expired × 8) that one tick may do.
   public var tickWork = 16_384
+  /// Chunks of 1,016 bytes that a part of a parcel has at most (`Parcel.swift`): a part is a command of the log.
+  public var chunksPerPart = 63
   public init() {}
 }
 

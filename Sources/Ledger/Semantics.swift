@@ -9,6 +9,8 @@ public enum Semantics {
   public static let first: UInt8 = 1
   /// The journal says where newer semantics begin: `RecordKind.rules`.
   static let rulesInJournal: UInt8 = 2
+  /// Slots may move to another shard: `Slots/`.
+  public static let splits: UInt8 = 3
   /// What this build knows.
-  public static let newest: UInt8 = 2
+  public static let newest: UInt8 = 3
 }

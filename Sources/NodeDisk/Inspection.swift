@@ -66,6 +66,7 @@ public struct Inspection {
             "shard=\(shard.rawValue) index=\(file.index.rawValue) term=\(file.term.rawValue)"
               + " base=\(file.base.map { "\($0.index.rawValue)" } ?? "none") bytes=\(file.byteCount)"
               + " journal=\(metadata.map { "\($0.journalEnd)" } ?? "unknown")"
+              + (metadata?.lineage.map { " refers=\($0)" }.joined() ?? "")
               + " configuration=\(metadata.map { "\($0.configuration.version)" } ?? "unknown") digest=\(file.digest.hex)"
               + " file=\(file.path)")
           try store.verify(file)
@@ -98,7 +99,7 @@ public struct Inspection {
           write("sound: the directory's journal, to \(end); its records are shown by HISTORY")
           continue
         }
-        let view = JournalView(store: store, shard: shard, unwritten: nil)
+        let view = JournalView(store: store, shard: shard)
         let start = JournalPosition(journal: shard, segment: archived + 1, offset: 0)
         try JournalInspection.read(from: start, to: end, in: view) { record in
           records += 1

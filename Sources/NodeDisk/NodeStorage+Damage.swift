@@ -60,13 +60,16 @@ extension NodeStorage {
 
   /// Whether a journal's call failed because it is not what was written: other bytes, or fewer, or none to be read.
   static func isRot(_ error: any Error) -> Bool {
-    guard let error = error as? StorageError else { return false }
+    guard let error = fault(error) else { return false }
     return error.kind == .damaged || error.kind == .refused || error.isUnreadable
   }
   /// Whether the process must end: what a sync that failed has dropped, no later one would miss.
   static func breaks(_ error: any Error) -> Bool {
-    guard let error = error as? StorageError else { return false }
+    guard let error = fault(error) else { return false }
     return error.isFatal || error.isOfTheDevice && !error.isUnreadable
+  }
+  private static func fault(_ error: any Error) -> StorageError? {
+    (error as? JournalFault)?.error ?? error as? StorageError
   }
   static func broken(_ shard: ShardID, _ error: any Error) -> Completion {
     .broken("the journal of shard \(shard.rawValue) cannot be kept, look at the disk: \(error)")
@@ -85,6 +88,20 @@ extension NodeStorage {
       // It is met again, and told again.
     }
     return true
+  }
+
+  /// The same of a journal that a shard's replica met: its own, or another's, which concerns whoever refers to it. False if that replica
+  /// knows it already.
+  func noteRot(_ error: any Error, metBy shard: ShardID) -> Bool {
+    guard let journal = (error as? JournalFault)?.journal, journal != shard else { return noteRot(inJournalOf: shard) }
+    _ = noteRot(inJournalOf: journal)
+    return duty.toldRot.insert(shard).inserted
+  }
+  /// The journals of which an earlier life has noted it.
+  func rottenJournals() throws -> [ShardID] {
+    try fileSystem.list(directory + "/journal").compactMap { name in
+      name.hasSuffix(".bad") ? UInt32(name.dropLast(4)).map { ShardID($0) } : nil
+    }
   }
 
   func forgetRot(inJournalOf shard: ShardID) throws {
@@ -149,6 +166,7 @@ extension NodeStorage {
           isRotten = true
           throw error
         }
+        try requireJournals(loaded.machine.lineage, of: shard)
         return (file, loaded.machine, loaded.configuration)
       } catch let error as StorageError where error.kind == .damaged || isRotten {
         warn("\(error)")

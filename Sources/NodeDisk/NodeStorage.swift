@@ -34,14 +34,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   /// Of `maintain`.
   var rounds: UInt64 = 0
   var nextPreparation: UInt64 = 0
-  /// Of lane 0: what the disk had no room for.
-  var unwritten: [ShardID: JournalBacklog] = [:]
-  /// Of which the operator was told.
-  var waitingJournals: Set<ShardID> = []
+  /// Of lane 0.
+  var duty = JournalDuty()
   /// Of transfers: files that are sent, of lane 1; those that come, of lane 4; the journals that come with them, of lane 0.
   var outgoing: [UInt64: RawSnapshot] = [:]
   var parts: [UInt64: SnapshotReceiver] = [:]
-  var incoming: [UInt64: IncomingJournal] = [:]
+  var incoming: [UInt64: IncomingJournals] = [:]
   let backups = BackupFiles()
 
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
@@ -151,16 +149,16 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       var rot: String?
       try? writeBacklog(of: shard)
       let answers = answer(shard, queries, in: journalView(shard)) { error in
-        if NodeStorage.isRot(error) { rot = "\(error)" }
+        if NodeStorage.isRot(error), noteRot(error, metBy: shard) { rot = "\(error)" }
         return "the journal of shard \(shard.rawValue) cannot be read here: \(error)"
       }
-      guard let rot, noteRot(inJournalOf: shard) else { return .answered(answers) }
+      guard let rot else { return .answered(answers) }
       return .journalRotten(answers, reason: rot)
     case .archiveQueries(let shard, let queries, let cluster): return answer(shard, queries, cluster: cluster)
     case .archive(let order): return .archived(run(order))
     case .journalSync(let order):
       do {
-        try syncJournal(for: order)
+        try syncJournals(for: order)
         return .journalSynced(SnapshotResult(order: order, failure: nil))
       } catch {
         if NodeStorage.breaks(error) { return NodeStorage.broken(order.shard, error) }
@@ -179,13 +177,24 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       return run(backup)
     case .clearAway(let shard):
       do {
-        unwritten[shard] = nil
-        waitingJournals.remove(shard)
         try clearAway(shard)
         return .clearedAway(shard, failure: nil)
       } catch {
         return .clearedAway(shard, failure: "\(error)")
       }
+    case .closeJournal(let shard):
+      do {
+        try closeJournal(shard)
+        return .journalClosed(shard, failure: nil)
+      } catch {
+        if NodeStorage.breaks(error) { return NodeStorage.broken(shard, error) }
+        return .journalClosed(shard, failure: "\(error)")
+      }
+    case .sweepJournals(let needed):
+      do { try sweepJournals(needed) } catch {
+        return .failed("journals that nobody needs cannot be removed: \(error)")
+      }
+      return .nothing
     case .keepSeat(let life): return keepSeat(life)
     case .keepPromise(let promise): return keepPromise(promise)
     }
@@ -208,6 +217,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       } catch is ArchivedSegment {
         found.archived.append((replyTo, query))
         continue
+      } catch let lacking as JournalNotHere {
+        reply.buffer.removeAll()
+        reply.error(
+          .unavailable,
+          "the journal of shard \(lacking.journal.rawValue) is not here as far as the records of shard \(shard.rawValue) refer to"
+            + " it: it comes by itself; repeat the request")
       } catch {
         reply.buffer.removeAll()
         reply.error(.unavailable, complaint(error))
@@ -221,25 +236,11 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     return found
   }
 
-  /// A snapshot lets go of the log from which the journal could be made again: so all that it refers to must be there.
-  private func syncJournal(for order: SnapshotOrder) throws {
-    try writeBacklog(of: order.shard)
-    try journals.sync(order.shard)
-    guard let wanted = SnapshotMetadata(order.metadata)?.journalEnd, wanted != .none else { return }
-    let end = try journals.end(order.shard)
-    guard wanted == end || wanted.isBefore(end) || wanted == end.nextSegment else {
-      throw StorageError(
-        .refused, path: directory + "/journal", operation: "take a snapshot without what is missing in",
-        reason:
-          "the journal of shard \(order.shard.rawValue) ends too soon: it is tried again; if that does not help, start"
-          + " the node again, it makes it anew from the log")
-    }
-  }
-
   private func write(_ order: SnapshotOrder, _ pacer: (any WritePacer)?) throws -> SnapshotFile {
     let base = order.isWhole ? nil : extensibleBase(of: order)
     let writer = try snapshots.create(
-      shard: order.shard, index: order.index, term: order.term, base: base, metadata: order.metadata, pacer: pacer)
+      shard: order.shard, index: order.index, term: order.term, base: base, metadata: order.metadata,
+      pacer: pacer)
     do {
       try order.snapshot.write(base != nil) { try writer.append($0) }
       let file = try writer.finish()
@@ -268,6 +269,9 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   // MARK: Recovery
 
   private func recover() throws -> (shards: [RecoveredReplica], tombstones: [ShardID: UInt64]) {
+    let rotten = try rottenJournals()
+    for journal in rotten { try journals.removeAll(journal) }
+    duty.inherited = try inheritedEnds(atStart: true)
     var found: [ShardID: RecoveredShard] = [:]
     var tombstones: [ShardID: UInt64] = [:]
     for shard in log.takeRecovered() {
@@ -277,13 +281,25 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     var shards = Array(found.keys)
     for shard in try snapshots.shards() where found[shard] == nil { shards.append(shard) }
     shards.sort()
-    return (try shards.map { try recover($0, found[$0]) }, tombstones)
+    let recovered = try shards.map { try recover($0, found[$0]) }
+    for journal in Set(try journals.shards()).subtracting(shards) {
+      duty.unproved[journal] = duty.inherited[journal] ?? JournalPosition(beginningOf: journal)
+    }
+    duty.inherited = [:]
+    for journal in rotten { try forgetRot(inJournalOf: journal) }
+    return (recovered, tombstones)
   }
-  /// Removes what is left of a replica that has left: its log went with its tombstone, before all else.
+  /// Removes what is left of a replica that has left: its log went with its tombstone, before all else. A journal that was closed, or
+  /// to which a snapshot here refers, stays until it is known that nobody here does (`sweepJournals`).
   private func clearAway(_ shard: ShardID) throws {
     try snapshots.removeAll(shard)
-    try journals.removeAll(shard)
-    try forgetRot(inJournalOf: shard)
+    duty.unwritten[shard] = nil
+    duty.waiting.remove(shard)
+    duty.written.remove(shard)
+    duty.toldRot.remove(shard)
+    guard try !isKept(shard) else { return }
+    guard try journals.shards().contains(shard) else { return try forgetRot(inJournalOf: shard) }
+    if try inheritedEnds(atStart: true)[shard] == nil { try removeJournal(shard) }
   }
 
   /// Reads a snapshot, with those before it whose changes it has, verified.
@@ -302,14 +318,6 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     let machine = try RestoredMachine(file, from: readers.map { SnapshotBody(reader: $0) }, limits: ledgerLimits)
     for reader in readers { try reader.finish() }
     return (machine, configuration)
-  }
-
-  func truncateJournal(_ shard: ShardID, to position: JournalPosition) throws {
-    if position == .none {
-      try journals.removeAll(shard)
-    } else {
-      try journals.truncate(shard, to: position)
-    }
   }
 }
 

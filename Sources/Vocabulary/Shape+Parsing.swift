@@ -51,7 +51,7 @@ extension Shape {
     let bytes = value.pointee.bytes
     switch self {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
-      .moveCount:
+      .moveCount, .slot:
       return Shape.isWhole(value, range)
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)

@@ -18,6 +18,7 @@ extension Shape {
     case .ttl: "SECONDS"
     case .shardNumber: "S"
     case .version: "VERSION"
+    case .slot: "SLOT"
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
     case .points, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
     case .free, .identifier, .newMember, .who: "WORD"

@@ -58,6 +58,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case moveCount
   /// `off`, `NKB`, `NMB` or `NGB`: bytes a second, a thousand to the KB. 0: `off`.
   case byteRate
+  /// A slot that does not begin the key space.
+  case slot
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -114,6 +116,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .span: 10...2_592_000
     case .moveCount: 1...64
     case .byteRate: 10_000...100_000_000_000
+    case .slot: 1...16_383
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo:
       nil
@@ -148,6 +151,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .ttl: "a whole number of seconds from \(bounds)"
     case .shardNumber: "a shard's number, \(bounds)"
     case .version: "a version's number, \(bounds)"
+    case .slot: "a slot's number, \(bounds)"
     case .text, .note: "UTF-8 text of at most \(maximumBytes) bytes without control characters"
     case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
     case .dateOrMoment: "a time like 2026-01-31T12:00:00Z, milliseconds since 1970, or a date like 2026-01-31"

@@ -84,6 +84,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case verdict = 204
   case acknowledged = 205
   case birth = 206
+  case export = 207
+  case `import` = 208
+  case imported = 209
   case memberMint = 210
   case cardHolders = 220
   case requestSeen = 221

@@ -4,6 +4,7 @@ import Raft
 import Testing
 
 @testable import Cluster
+@testable import Storage
 
 @Suite struct BackupFormatTests {
   private static func part(_ shard: UInt32, _ slots: Range<Int>) throws -> BackupPart {
@@ -16,18 +17,27 @@ import Testing
     part.figures.between = -(1 << 90)
     part.figures.digest = (7, .max)
     part.rows = 5
+    part.lineage = [reference(3, at: 70), reference(2, at: 9)].filter { $0.position.journal != part.shard }
     return part
+  }
+  private static func reference(_ journal: UInt32, at offset: UInt64) -> JournalChain {
+    JournalChain(
+      position: JournalPosition(journal: ShardID(journal), segment: 1, offset: offset), hash: SHA256.digest([3]))
   }
   private static func manifest() throws -> BackupManifest {
     BackupManifest(
       number: 3, cluster: .max, cut: Stamp(microseconds: 99),
-      parts: [try part(7, 0..<9_000), try part(2, 9_000..<16_384)])
+      parts: [try part(7, 0..<9_000), try part(2, 9_000..<16_384)],
+      journals: [reference(12, at: 4), reference(3, at: 90)])
   }
 
   @Test func aManifestIsReadAsItWasWritten() throws {
     let manifest = try BackupFormatTests.manifest()
     let read = try BackupManifest(manifest.bytes)
     #expect(read == manifest && read.shards.map(\.shard.rawValue) == [2, 7])
+    // Of journals whose shards are there, and of others.
+    #expect([2, 3, 4].map { read.end(of: ShardID($0))?.position.offset } == [88, 90, nil])
+    #expect(read.references(to: ShardID(3)) == [BackupFormatTests.reference(3, at: 70)])
     #expect(read.figures.between == -(1 << 91) && read.figures.digest.b == UInt64.max - 1 && !read.figures.isBalanced)
   }
   @Test func noByteOfAManifestIsAnother() throws {
@@ -60,6 +70,7 @@ import Testing
     #expect(plan.shards.map(\.shard.rawValue) == [2, 7] && plan.cluster == 10 && plan.version == 1)
     #expect(
       plan.shards.map(\.slots.description) == ["9000-16383", "0-8999"] && plan.shards.allSatisfy { $0.epoch == 3 })
+    #expect(plan.newestShard == ShardID(12), "that of a journal")
     #expect(plan.restored?.cut == Stamp(microseconds: 99) && plan.restored?.cluster == .max)
     var buffer = ByteBuffer()
     plan.encode(into: &buffer)
@@ -71,6 +82,49 @@ import Testing
   }
 
   /// Pieces are asked for ahead, and written in order; a segment's end shows by a short piece.
+  private static func head(_ ends: [JournalPosition]) throws -> BackupHead {
+    var buffer = ByteBuffer()
+    BackupHead(
+      SnapshotFile(
+        shard: ShardID(1), index: LogIndex(5), term: Term(1), base: nil, metadata: [], path: "", byteCount: 10,
+        digest: SHA256.digest([1])),
+      journalStart: .ofDirectory, journalEnd: JournalPosition(journal: ShardID(1), segment: 1, offset: 30),
+      lineage: ends
+    ).encode(into: &buffer)
+    return try buffer.array.withUnsafeBytes { raw in
+      var reader = ByteReader(raw)
+      return try BackupHead(decoding: &reader)
+    }
+  }
+  @Test func aPullBringsTheOtherJournalsThatAreWanted() throws {
+    func at(_ journal: UInt32, _ offset: UInt64) -> JournalPosition {
+      JournalPosition(journal: ShardID(journal), segment: 1, offset: offset)
+    }
+    var pull = BackupPull(ShardID(1), pieceBytes: 100)
+    pull.found(try BackupFormatTests.head([at(4, 20), at(5, 40), at(6, 9)]))
+    pull.opened(stateFrom: 10, journalsFrom: [at(1, 0), at(5, 30), at(6, 9)])
+    var asked: [JournalPosition] = []
+    while let read = pull.next() {
+      let position = JournalPosition(rawValue: read.position)
+      asked.append(position)
+      // A source has more of each.
+      #expect(pull.take(read, [UInt8](repeating: 2, count: 100)) != nil)
+      pull.written()
+    }
+    #expect(asked == [at(5, 30), at(1, 0)] && pull.phase == .complete)
+  }
+  /// The journal of a shard that is no more comes once, from whoever refers to most of it.
+  @Test func aSaverWantsEachJournalOnce() throws {
+    let saver = BackupSaver(
+      op: 1, save: 1, plan: BackupSave(node: NodeID(1), directory: "/b", shards: []), attempt: 1, now: 0)
+    let known = JournalPosition(journal: ShardID(3), segment: 1, offset: 50)
+    saver.begun([ShardID(3): known])
+    saver.parts = [ShardID(2): try BackupFormatTests.part(2, 0..<9), ShardID(7): try BackupFormatTests.part(7, 9..<20)]
+    saver.parts[ShardID(7)]?.lineage[0] = BackupFormatTests.reference(3, at: 80)
+    #expect(saver.journalStarts(ShardID(2)) == [JournalPosition(beginningOf: ShardID(2))])
+    #expect(saver.journalStarts(ShardID(7)) == [JournalPosition(beginningOf: ShardID(7)), known])
+  }
+
   @Test func aPullAsksAheadAndPassesSegments() throws {
     var pull = BackupPull(ShardID(1), pieceBytes: 100)
     #expect(pull.next() == nil)
@@ -87,7 +141,7 @@ import Testing
       return try BackupHead(decoding: &reader)
     }
     pull.found(head)
-    pull.opened(stateFrom: 0, journalFrom: JournalPosition(beginningOf: ShardID(1)))
+    pull.opened(stateFrom: 0, journalsFrom: [JournalPosition(beginningOf: ShardID(1))])
     let asked = [pull.next(), pull.next(), pull.next(), pull.next()].map { $0?.position }
     #expect(asked == [0, 100, 200, nil])
     for (offset, count) in [(0, 100), (100, 100), (200, 50)] as [(UInt64, Int)] {

@@ -154,6 +154,29 @@ import Testing
     return out.jobs.count
   }
 
+  /// The log has what its journal lacks, until that is durable.
+  @Test func theTombstoneWaitsForTheJournal() {
+    var absent = AbsentReplicas(tombstones: [:])
+    absent.leave(shard, born: 2)
+    #expect(absent.isAnyLeaving && absent.isGone(shard, born: 2) && !absent.admits(shard, born: 3))
+    var out = NodeOutput()
+    absent.clearAway(but: nil, &out)
+    absent.clearAway(but: nil, &out)
+    guard out.jobs.count == 1, case .closeJournal(shard) = out.jobs[0] else {
+      Issue.record("\(out.jobs)")
+      return
+    }
+    absent.written(through: 9)
+    #expect(jobs(&absent) == 0 && absent.closed(shard, isDone: false) == nil)
+    #expect(jobs(&absent) == 1, "it is tried again")
+    #expect(absent.closed(shard, isDone: true) == 2 && absent.closed(shard, isDone: true) == nil)
+    absent.bury(shard, born: 2, batch: 10)
+    absent.written(through: 10)
+    absent.isSweepDue = false
+    #expect(jobs(&absent) == 1 && !absent.isSweepDue)
+    absent.cleared(shard, isDone: true)
+    #expect(!absent.isAnyLeaving && absent.isSweepDue, "nobody may need its journal now")
+  }
   @Test func filesGoOnceTheTombstoneIsDurable() {
     var absent = AbsentReplicas(tombstones: [:])
     #expect(absent.admits(shard, born: 2))

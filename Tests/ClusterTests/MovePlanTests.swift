@@ -418,7 +418,7 @@ import Testing
   @Test func aDrainIsDoneWhenNothingIsLed() throws {
     let plan = NodeDrain(node: Self.nodes[1])
     var topology = Self.topology()
-    plan.commence(&topology)
+    plan.commence(Self.record(plan), &topology)
     #expect(topology.node(Self.nodes[1])?.state == .draining)
     var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 1_020_000))
     view.leads = [Self.nodes[1]: [ShardID(1), ShardID(4)]]
@@ -427,7 +427,7 @@ import Testing
     #expect(plan.next(view) == .wait("2 shards have nobody else who would serve well: 1, 4"))
     view.leads = [Self.nodes[0]: [ShardID(1)]]
     #expect(plan.next(view) == .done("north-1 leads nothing, took 30000 ms"))
-    plan.abandon(&topology)
+    plan.abandon(Self.record(plan), &topology)
     #expect(topology == Self.topology())
     #expect(
       plan.refusal(in: Self.topology([.draining, .up, .draining]))?.contains("shard 1 would have nobody") == true)
@@ -437,7 +437,7 @@ import Testing
     let plan = NodeRemove(
       node: Self.nodes[2], successor: .none, isDead: false, shards: (1...4).map { ShardID(UInt32($0)) })
     var topology = Self.topology()
-    plan.commence(&topology)
+    plan.commence(Self.record(plan), &topology)
     var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 2_000_000))
     view.directoryVoters = topology.directoryVoters
     func move(_ shard: UInt32) -> ShardMove { ShardMove(shard: ShardID(shard), from: Self.nodes[2], to: Self.nodes[3]) }
@@ -480,7 +480,7 @@ import Testing
     let plan = NodeRemove(dead: Self.nodes[2], in: Self.topology())
     #expect(plan.isDead && plan.shards.count == 4 && !plan.wasDraining)
     var view = OperationView(record: Self.record(plan), topology: Self.topology(), now: Stamp(microseconds: 2_000_000))
-    plan.commence(&view.topology)
+    plan.commence(Self.record(plan), &view.topology)
     // Of shard 3 one more voter is silent.
     view.topology.shards[2].voters = [Self.nodes[1], Self.nodes[2], Self.nodes[5]]
     view.reachable = Set(Self.nodes).subtracting([Self.nodes[2], Self.nodes[5]])
@@ -490,11 +490,11 @@ import Testing
     #expect(plan.next(view) == .begin(OperationChild(urgent), step: 0), "an operator knows")
     view.record.by = Operation.cluster
     #expect(plan.next(view) == .cancel("west-1 is back: 0 of 4 shards have gone, and it keeps the others"))
-    plan.abandon(&view.topology)
+    plan.abandon(Self.record(plan), &view.topology)
     #expect(view.topology.node(Self.nodes[2])?.state == .up)
     let drained = NodeRemove(dead: Self.nodes[2], in: Self.topology([.up, .up, .draining]))
     view.topology = Self.topology([.up, .up, .draining])
-    drained.abandon(&view.topology)
+    drained.abandon(Self.record(drained), &view.topology)
     #expect(drained.wasDraining && view.topology.node(Self.nodes[2])?.state == .draining)
     // All that it held has gone: it is too late.
     view.topology.shards = view.topology.shards.map { placement in

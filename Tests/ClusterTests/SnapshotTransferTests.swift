@@ -158,10 +158,9 @@ import Testing
         switch transfer.phase {
         case .file(let offset) where offset > 8 << 10: return (number, transfer.shard, false, offset > underWay)
         // A frame may be longer than a piece.
-        case .journal(let position) where position.rawValue > transfer.wantedJournal.rawValue + 6 << 10:
-          return (
-            number, transfer.shard, true, position.rawValue > transfer.wantedJournal.rawValue + underWay + 6 << 10
-          )
+        case .journal(let position):
+          guard let start = transfer.route.start?.rawValue, position.rawValue > start + 6 << 10 else { break }
+          return (number, transfer.shard, true, position.rawValue > start + underWay + 6 << 10)
         default: break
         }
       }
@@ -258,7 +257,7 @@ import Testing
       where transfer.shard == shard && wanted == nil {
         if case .file = transfer.phase {
           wanted = transfer.phase
-          journal = transfer.wantedJournal
+          journal = transfer.route.start ?? transfer.journalEnds.last ?? .none
         }
       }
       return wanted != nil
@@ -292,7 +291,7 @@ import Testing
     simulation.cut(sender, 1)
     simulation.run(for: 300_000)
     let position = try storage.journals.end(shard)
-    let before = incoming.from.position
+    let before = try #require(incoming.receiver(of: shard)).start.position
     try #require(before.isBefore(position))
     if end == "rotten" {
       let disk = simulation.hosts[1].disk

@@ -20,10 +20,10 @@ import Testing
     return writer.buffer.array
   }
   private mutating func answer(
-    _ number: UInt64, _ shard: UInt32, _ attempt: Int, _ reply: [UInt8], now: UInt64 = 0
+    _ number: UInt64, _ shard: UInt32, _ attempt: Int, _ reply: [UInt8], isThere: Bool = true, now: UInt64 = 0
   ) -> Workflows.AuditOutcome? {
     reply.withUnsafeBytes {
-      workflows.auditAnswered(number, ShardID(shard), attempt, $0, shards: 2, now: now)?.outcome
+      workflows.auditAnswered(number, ShardID(shard), attempt, $0, isThere: isThere, now: now)?.outcome
     }
   }
 
@@ -39,35 +39,44 @@ import Testing
 
   @Test mutating func anAuditIsCompleteWithAllShardsInTheirOrder() {
     let number = workflows.beginAudit(Self.owner)
-    #expect(workflows.attemptAudit(number) == 1)
+    #expect(workflows.attemptAudit(number, of: 2) == 1)
     #expect(answer(number, 2, 1, Self.record(5)) == .waits)
     #expect(answer(number, 1, 1, Self.record(4)) == .complete([Self.record(4), Self.record(5)]))
     #expect(workflows.audits.isEmpty && answer(number, 1, 1, Self.record(4)) == nil)
-    #expect(workflows.attemptAudit(number) == nil)
+    #expect(workflows.attemptAudit(number, of: 2) == nil)
   }
 
   @Test mutating func aShardThatIsPastTheStampHasAllTriedAgain() {
     let number = workflows.beginAudit(Self.owner)
-    _ = workflows.attemptAudit(number)
+    _ = workflows.attemptAudit(number, of: 2)
     _ = answer(number, 1, 1, Self.record(4))
     #expect(answer(number, 2, 1, Self.refusal(.busy), now: 100) == .waits)
     #expect(workflows.dueAudits(now: 10_099).isEmpty && workflows.dueAudits(now: 10_100) == [number])
-    #expect(workflows.attemptAudit(number) == 2 && workflows.dueAudits(now: 20_000).isEmpty)
+    #expect(workflows.attemptAudit(number, of: 2) == 2 && workflows.dueAudits(now: 20_000).isEmpty)
     // What is left of the first attempt counts no more.
     #expect(answer(number, 2, 1, Self.record(5)) == nil)
     #expect(answer(number, 1, 2, Self.record(4)) == .waits)
   }
 
+  @Test mutating func aShardThatHasEndedIsNotWaitedFor() {
+    let number = workflows.beginAudit(Self.owner)
+    _ = workflows.attemptAudit(number, of: 2)
+    #expect(answer(number, 2, 1, Self.refusal(.unavailable), isThere: false, now: 100) == .waits)
+    #expect(workflows.dueAudits(now: 10_100) == [number])
+    #expect(workflows.attemptAudit(number, of: 1) == 2)
+    #expect(answer(number, 1, 2, Self.record(4)) == .complete([Self.record(4)]))
+  }
+
   @Test mutating func anAuditIsNotTriedForEver() {
     let number = workflows.beginAudit(Self.owner)
     for attempt in 1..<Workflows.auditAttempts {
-      #expect(workflows.attemptAudit(number) == attempt)
+      #expect(workflows.attemptAudit(number, of: 2) == attempt)
       #expect(answer(number, 1, attempt, Self.refusal(.busy)) == .waits)
     }
-    #expect(workflows.attemptAudit(number) == Workflows.auditAttempts)
+    #expect(workflows.attemptAudit(number, of: 2) == Workflows.auditAttempts)
     #expect(answer(number, 1, Workflows.auditAttempts, Self.refusal(.busy)) == .failed)
     let other = workflows.beginAudit(Self.owner)
-    _ = workflows.attemptAudit(other)
+    _ = workflows.attemptAudit(other, of: 2)
     #expect(answer(other, 1, 1, Self.refusal(.unavailable)) == .failed && workflows.audits.isEmpty)
   }
 

@@ -131,6 +131,62 @@ struct CatalogueTests {
     #expect(try Entries(reading: world.directory.written()).written() == world.directory.written())
   }
 
+  /// A shard that begins late is told what there is, and then what changes, and knows what the others do.
+  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  func aWholeCatalogueIsWhatItsChangesMade(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var entries = Entries()
+    var (early, late) = (Catalogue(key: .none), Catalogue(key: .none))
+    var stamp = Stamp(microseconds: 1_767_225_600_000_000)
+    let begin = Int.random(in: 1..<120, using: &random)
+    func apply(_ delta: [UInt8], to catalogue: inout Catalogue) throws {
+      _ = try delta.withUnsafeBytes { try catalogue.apply($0) }
+    }
+    for step in 0..<150 {
+      stamp.microseconds += Int64.random(in: 1...86_400_000_000, using: &random)
+      let ahead =
+        Int.random(in: 0..<3, using: &random) == 0
+        ? " from=\((stamp.microseconds + Int64.random(in: 1..<400, using: &random) * 3_600_000_000) / 1_000)" : ""
+      let program = "p\(Int.random(in: 0..<4, using: &random))"
+      let merchant = "m\(Int.random(in: 0..<9, using: &random))"
+      let rate = "earn=\(Int.random(in: 1..<9, using: &random))/1"
+      let lines = [
+        "PROGRAM SET \(program) \(rate) backdate=3d\(ahead)", "MERCHANT SET \(merchant) \(rate)\(ahead)",
+        "MERCHANT SET \(merchant) program=\(program) state=\(["active", "frozen"].randomElement(using: &random) ?? "")",
+      ]
+      var reply = ReplyWriter()
+      let line = try EntryLine(lines.randomElement(using: &random) ?? "")
+      if let delta = try line.set(&entries, at: stamp, into: &reply) {
+        try apply(delta, to: &early)
+        if step > begin { try apply(delta, to: &late) }
+      }
+      guard step == begin else { continue }
+      let whole = entries.wholeCatalogue(at: stamp)
+      try #require(whole.count == entries.count)
+      for (place, delta) in whole.enumerated() {
+        try apply(delta, to: &late)
+        #expect(late.version == (place == whole.count - 1 ? early.version : 0))
+        // Another leader may begin it anew.
+        if place == whole.count / 2 { for delta in whole[...place] { try apply(delta, to: &late) } }
+      }
+    }
+    #expect(early.version == late.version && early.version > 0)
+    for (mine, theirs) in [(early.programs, late.programs), (early.merchants, late.merchants)] {
+      try #require(mine.count == theirs.count)
+      for (a, b) in zip(mine, theirs) {
+        #expect(a.tenant == b.tenant && a.name == b.name)
+        for hours in stride(from: -72, to: 500, by: 1) {
+          let moment = Stamp(microseconds: stamp.microseconds + Int64(hours) * 3_600_000_000)
+          #expect(a.isInForce(at: moment) == b.isInForce(at: moment))
+          let (x, y) = (a.version(at: moment)?.values, b.version(at: moment)?.values)
+          // Of what was, the rates alone are asked for.
+          let fields = hours >= 0 ? Array(0..<64) : EntryKind.program.backdated
+          #expect(fields.allSatisfy { x?[$0] == y?[$0] }, "\(hours) h")
+        }
+      }
+    }
+  }
+
   // MARK: What keeps them
 
   @Test(arguments: 1...20 as ClosedRange<UInt64>)

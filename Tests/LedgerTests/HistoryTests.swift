@@ -159,7 +159,7 @@ import Testing
     var reader = JournalRecordReader(CountingJournal(shard.journal), shard.ledger.catalogue.records, end)
     for number in [1, 2, 450, 901, 902, 1_801, Int(silent.sequence)] {
       let tx = TransactionID(slot: slot, sequence: UInt64(number))
-      var search = TransactionSearch(tx, before: end)
+      var search = TransactionSearch(tx, in: [end])
       var runs = 0
       var place: JournalPosition?
       loop: while true {

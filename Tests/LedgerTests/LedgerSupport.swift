@@ -13,9 +13,12 @@ final class TestShard {
   init(_ id: Int, limits: LedgerLimits) { ledger = Ledger(shard: ShardID(UInt32(id)), limits: limits) }
 
   /// Applies one entry of one command, as the log would.
-  func apply(_ command: [UInt8], stamp: Stamp, reply: inout ReplyWriter) -> Outcome {
+  func apply(
+    _ command: [UInt8], stamp: Stamp, semantics: UInt8 = Semantics.first, reply: inout ReplyWriter
+  ) -> Outcome {
     index += 1
-    ledger.beginEntry(EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1), index: LogIndex(index))
+    ledger.beginEntry(
+      EntryHeader(stamp: stamp, catalogueVersion: 0, commandCount: 1, semantics: semantics), index: LogIndex(index))
     let outcome = command.withUnsafeBytes { ledger.apply($0, into: &reply) }
     ledger.endEntry()
     ledger.takeJournal { journal.append($0, $1) }
@@ -57,6 +60,10 @@ final class World {
   var holdsPost = false
   /// How often facts were wanted.
   var recalls = 0
+  /// Shards have the slots that they own; else these are dealt out.
+  var goesByRanges = false
+  /// Of entries.
+  var semantics = Semantics.first
   /// Called after each entry.
   var afterEntry: ((Int) throws -> Void)?
   var log: [[(command: [UInt8], stamp: Stamp)]]
@@ -79,7 +86,9 @@ final class World {
     return world
   }
 
-  func shard(of slot: Slot) -> Int { Int(slot.rawValue) % shards.count }
+  func shard(of slot: Slot) -> Int {
+    goesByRanges ? shards.firstIndex { $0.ledger.owns(slot) } ?? 0 : Int(slot.rawValue) % shards.count
+  }
   func home(_ member: String) -> Int { shard(of: withBytes(member) { Command.memberSlot($0, tenant: .first) }) }
 
   @discardableResult func send(_ command: [UInt8], to target: Int? = nil) throws -> (text: String, outcome: Outcome) {
@@ -88,11 +97,21 @@ final class World {
     let shard = shards[place]
     time = Stamp(microseconds: time.microseconds + 1)
     var reply = ReplyWriter()
-    let outcome = shard.apply(command, stamp: time, reply: &reply)
+    let outcome = shard.apply(command, stamp: time, semantics: semantics, reply: &reply)
     log[place].append((command, time))
-    let text = reply.buffer.count > 0 ? self.text(of: reply.buffer.bytes) : ""
+    var isMoved = false
+    if case .moved(let slot) = outcome {
+      isMoved = true
+      #expect(try Moved(decoding: reply.buffer.bytes) == Moved(to: shard.ledger.successor(of: slot)))
+    }
+    let text = reply.buffer.count > 0 && !isMoved ? self.text(of: reply.buffer.bytes) : ""
     if case .completed(let tx) = outcome { completed[tx.rawValue] = text }
     post.append(contentsOf: shard.ledger.takeDeliveries())
+    for end in shard.ledger.lineage.map(\.position) {
+      var journal = shards[Int(end.journal.rawValue) - 1].journal
+      journal.inherited = [:]
+      shard.journal.inherited[end.journal.rawValue] = journal
+    }
     try afterEntry?(place)
     if !holdsPost { try deliverAll() }
     return (text, outcome)
@@ -101,8 +120,12 @@ final class World {
     while !post.isEmpty {
       let delivery = post.removeFirst()
       time = max(time, delivery.stamp)
-      try send(delivery.command)
+      try send(delivery)
     }
+  }
+  @discardableResult func send(_ delivery: Delivery) throws -> (text: String, outcome: Outcome) {
+    time = max(time, delivery.stamp)
+    return try send(delivery.command, to: delivery.shard.map { Int($0.rawValue) - 1 })
   }
   func deliver(_ text: String, _ outcome: Outcome, _ bytes: [UInt8]) throws -> String {
     switch outcome {

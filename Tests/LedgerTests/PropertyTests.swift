@@ -55,14 +55,17 @@ struct PropertyTests {
 
   /// Transactions leave memory within hours, so that most of what is refunded has left it.
   static func open(
-    _ shards: Int, seed: UInt64, transactionSeconds: Int64 = 20_000, transactionsInMemory: Int = 1 << 18
+    _ shards: Int, seed: UInt64, transactionSeconds: Int64 = 20_000, transactionsInMemory: Int = 1 << 18,
+    retentionDays: Int64 = 30, tickWork: Int = 40, prepare: (World) throws -> Void = { _ in }
   ) throws -> World {
     var limits = LedgerLimits()
+    limits.retentionSeconds = retentionDays * 86_400
     limits.transactionSeconds = transactionSeconds
     limits.transactionsInMemory = transactionsInMemory
     limits.journalSegmentBytes = 65_536
-    limits.tickWork = 40
+    limits.tickWork = tickWork
     let world = World(shards: shards, limits: limits)
+    try prepare(world)
     _ = try world.run("PROGRAM SET points earn=1/100 expire=2m")
     _ = try world.run("PROGRAM SET miles earn=3/200 expire=5d utc-offset=+08:00 refund-window=60d")
     _ = try world.run("MERCHANT SET cafe program=points earn=2/100")

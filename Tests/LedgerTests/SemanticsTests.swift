@@ -68,6 +68,22 @@ import Testing
     #expect(try Ledger.restored(from: MemorySnapshotSource(bytes)).semantics == 2)
   }
 
+  @Test func aSnapshotThatIsOpenWhenSemanticsBeginHasNoChangesAfterIt() throws {
+    var ledger = Ledger(shard: ShardID(3))
+    apply(&ledger, 1, semantics: Semantics.first)
+    let open = ledger.beginSnapshot()
+    apply(&ledger, 2, semantics: Semantics.newest)
+    open.write { _ in }
+    ledger.endSnapshot(open, isKept: true)
+    let next = ledger.beginSnapshot()
+    #expect(!next.canTellChanges, "it has tables that the former did not have")
+    next.write { _ in }
+    ledger.endSnapshot(next, isKept: true)
+    let last = ledger.beginSnapshot()
+    #expect(last.canTellChanges)
+    ledger.endSnapshot(last)
+  }
+
   @Test func aStateOfUnknownSemanticsIsRefusedInALineThatSaysSo() throws {
     var ledger = Ledger(shard: ShardID(3))
     apply(&ledger, 1, semantics: Semantics.newest + 1)
@@ -78,6 +94,6 @@ import Testing
     let error = #expect(throws: MalformedBytes.self) {
       _ = try Ledger.restored(from: MemorySnapshotSource(bytes))
     }
-    #expect(error?.description == "it is of semantics 3, and this build knows up to 2: start a newer build")
+    #expect(error?.description == "it is of semantics 4, and this build knows up to 3: start a newer build")
   }
 }

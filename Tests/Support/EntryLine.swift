@@ -105,12 +105,15 @@ public struct EntryLine {
 /// A journal in memory.
 public struct MemoryJournal: JournalSource, Equatable {
   public var segments: [UInt32: [UInt8]] = [:]
+  /// Of other shards, by number: what this one's records refer to.
+  public var inherited: [UInt32: MemoryJournal] = [:]
   public init() {}
   public mutating func append(_ position: JournalPosition, _ bytes: UnsafeRawBufferPointer) {
     precondition(segments[position.segment, default: []].count == Int(position.offset), "journal bytes are contiguous")
     segments[position.segment, default: []].append(contentsOf: bytes)
   }
   public func read(at position: JournalPosition, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    if let other = inherited[position.journal.rawValue] { return try other.read(at: position, into: buffer) }
     let bytes = segments[position.segment] ?? []
     let start = min(Int(position.offset), bytes.count)
     let n = min(buffer.count, bytes.count - start)

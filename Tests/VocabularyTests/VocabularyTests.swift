@@ -51,7 +51,7 @@ import Testing
       29 CLUSTER STATUS:
       30 HEALTH: all
       40 CLUSTER ALARM: LIST|CLEAR NAME shard accept-loss
-      41 CLUSTER SHARD: LEADER|MOVE S to region dry-run from
+      41 CLUSTER SHARD: LEADER|MOVE|SPLIT|MERGE S T to region dry-run from at
       42 CLUSTER OP: LIST|SHOW|CANCEL N limit after
       43 MEMBER NOTE: WHO kind text id
       44 MEMBER NOTES: WHO limit read
@@ -70,6 +70,9 @@ import Testing
       204 VERDICT: body
       205 ACKNOWLEDGED: body
       206 BIRTH: body
+      207 EXPORT: body
+      208 IMPORT: body
+      209 IMPORTED: body
       210 MEMBERMINT: id member id
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO

@@ -20,6 +20,7 @@ READINDEX = "Sources/Raft/Group/RaftGroup+ReadIndex.swift"
 TRACKER = "Sources/Raft/Members/ProgressTracker.swift"
 DURABILITY = "Sources/Raft/Log/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
+JOURNALS = "Sources/NodeDisk/NodeStorage+Journal.swift"
 LOG = "Sources/Storage/Log/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
 SNAPSHOT = "Sources/Storage/Snapshots/SnapshotWriter.swift"
@@ -63,6 +64,13 @@ PLANS = "Sources/Cluster/Beginning/Beginning+Plans.swift"
 TURNS = "Sources/Cluster/Snapshots/SnapshotDesk+Turns.swift"
 LINKS = "Sources/Cluster/Peers/PeerLinks+Standing.swift"
 GROUPS = "Sources/Cluster/Operations/ShardDesk+Groups.swift"
+
+EXPORT = "Sources/Ledger/Slots/Ledger+Export.swift"
+IMPORT = "Sources/Ledger/Slots/Ledger+Import.swift"
+REQUESTS_MOVE = "Sources/Ledger/Slots/Kinds/RequestContent.swift"
+HOLDINGS = "Sources/Cluster/Replica/SlotHoldings.swift"
+MOVES = "Sources/Cluster/Operations/SlotMove.swift"
+SLOTS = "Sources/Cluster/Shards/ShardDesk+Slots.swift"
 
 BUGS = [
     # Raft: elections
@@ -156,13 +164,13 @@ BUGS = [
         [(FOUNDING, "    disk.writer.add(LogRecord(shard: shard, body: .gone(born: born)))\n", "")],
         tests="ClusterTests.ShardDeskTests"),
     Bug("files-before-tombstone", "the files of a replica that leaves go before its tombstone is durable",
-        [(ABSENT, "guard case .buried = departures[shard] else { continue }", "if case .clearing = departures[shard] { continue }")],
+        [(ABSENT, "      case .buried:\n", "      case .buried, .burying:\n")],
         tests="ClusterTests.ShardDeskTests"),
     Bug("gone-is-raised", "a message raises a replica that has left",
         [(ABSENT, "departures[shard] == nil && !isGone(shard, born: born)", "departures[shard] == nil")]),
     # Whose slot it is
     Bug("foreign-slot-applied", "a shard applies commands for slots that it does not own",
-        [(APPLY, "    guard owns(call) else { return .moved(call.slot) }\n    let start", "    let start")],
+        [(APPLY, "    guard owns(call) else { return moved(call.slot, &reply) }\n    let start", "    let start")],
         tests="LedgerTests.OwnershipTests"),
     Bug("older-map-wins", "a map that comes late gives slots back to the shards that had them",
         [(EDGE, "for slot in range where whereabouts.epoch > slotEpochs[slot] {", "for slot in range {")],
@@ -173,6 +181,58 @@ BUGS = [
     Bug("held-is-overtaken", "new requests for a slot that leaves are sent while others for it are held",
         [(STREAM, "    if isLeaving { holdWaiting() }\n", "")],
         tests="ClusterTests.HandoverTests"),
+    # Splits
+    Bug("ids-left-behind", "what requests were answered stays behind when their slots move",
+        [(REQUESTS_MOVE, "slot.found.requests.sorted() }", "[] }")],
+        tests="LedgerTests.MovingTests"),
+    Bug("moved-on-one-side", "what members took along is posted by the shard that takes the slots in alone",
+        [(EXPORT, "      post(wide: books[place].members, books[place].program, from: .members, to: .inTransit)\n", "")],
+        tests="LedgerTests.MovingTests"),
+    Bug("deadline-left-behind", "a hold that moved with its slot never runs out",
+        [("Sources/Ledger/Books/Ledger+Holds.swift",
+          "    pushDeadline(HoldDeadline(deadline: deadline, id: tx, hold: number))\n",
+          "    if tables.transactions.isEmpty || tx.sequence == lastSequence(of: tx.slot) {\n      pushDeadline(HoldDeadline(deadline: deadline, id: tx, hold: number))\n    }\n")],
+        tests="LedgerTests.MovingTests"),
+    Bug("lapsed-left-behind", "what lapsed of a lot is forgotten when its slot moves",
+        [(REQUESTS_MOVE, "  static func places(in slot: SlotContext, of ledger: borrowing Ledger) -> [UInt64] {\n    slot.found.lapsed.map",
+          "  static func places(in slot: SlotContext, of ledger: borrowing Ledger) -> [UInt64] {\n    slot.found.lapsed.prefix(0).map")],
+        tests="LedgerTests.MovingTests"),
+    Bug("part-taken-twice", "a part of a parcel that comes again is taken in again",
+        [(IMPORT, "record.parts == parts, record.part == part else", "record.parts == parts, record.part >= part else")],
+        tests="LedgerTests.ParcelTests"),
+    Bug("parcel-taken-twice", "a parcel that was taken in is taken in again",
+        [(IMPORT, "epoch <= mark.epoch {", "epoch < mark.epoch {")],
+        tests="LedgerTests.ParcelTests"),
+    Bug("parcel-unchecked", "what was taken in need not be what the source counted",
+        [(IMPORT, "    guard sum == parcel.header.digest, isRight else { return fail(.records) }\n", "")],
+        tests="LedgerTests.ParcelTests"),
+    Bug("moved-slot-read", "a shard answers queries for slots that it gave away",
+        [("Sources/Ledger/Ledger+Read.swift", "      guard owns(call) else {\n", "      guard owns(call) || true else {\n")],
+        tests="LedgerTests.OwnershipTests"),
+    Bug("told-before-arrival", "whoever asks for a slot on its way is sent where it is not yet",
+        [(HOLDINGS, "    if outbox.departing.isOpen, machine", "    if false, machine")],
+        tests="ClusterTests.ShardDeskSlotsTests"),
+    Bug("map-before-arrival", "the map has slots that are on their way",
+        [(MOVES, "guard !newer.isEmpty, newer.allSatisfy({ !$0.isMoving }) else", "guard !newer.isEmpty else")],
+        tests="ClusterTests.SlotMoveTests"),
+    Bug("books-end-with-the-shard", "a shard that is merged ends with what it has in its books",
+        [("Sources/Cluster/Operations/ShardMerge.swift", " && !source.hasBooks", "")],
+        tests="ClusterTests.SlotMoveTests"),
+    Bug("ends-with-a-gap", "a shard ends before all its members have all of its log",
+        [("Sources/Cluster/Operations/ShardMerge.swift", "guard late.isEmpty else {", "guard true || late.isEmpty else {")],
+        tests="ClusterTests.SlotMoveTests"),
+    Bug("leader-leaves-first", "the leader of a shard that has ended leaves before the others know that all is committed",
+        [(SLOTS, "let isDue = !replica.isLeader || ", "let isDue = true || ")],
+        tests="ClusterTests.ShardDeskSlotsTests"),
+    Bug("newcomer-without-journals", "a newcomer begins with a log that refers to journals which it does not have",
+        [("Sources/Raft/Group/RaftGroup+Replication.swift", "let isToBegin = previous == LogIndex(0) && ", "let isToBegin = false && previous == LogIndex(0) && ")],
+        tests="RaftTests.TranscriptTests"),
+    Bug("export-twice", "an export that is told again takes slots that were not meant",
+        [(EXPORT, "guard epoch == core.epoch, first < end", "guard epoch <= core.epoch, first < end")],
+        tests="LedgerTests.ParcelTests"),
+    Bug("open-snapshot-is-base", "a snapshot has the changes since one that was begun by older rules",
+        [("Sources/Ledger/Memory/PagePool.swift", "if isKept && !state.pointee.openIsFormer {", "if isKept {")],
+        tests="LedgerTests.SemanticsTests"),
     # Raft: reads
     Bug("read-without-quorum", "a read is answered without asking whether somebody else leads",
         [(READINDEX, "reads.confirm(through: peers.quorumValue(\\.confirmedRound), into: &pending.readStates)",
@@ -198,7 +258,20 @@ BUGS = [
     Bug("rename-not-synced", "a snapshot counts before its name is on disk",
         [(SNAPSHOT, "    try fileSystem.syncDirectory(directory)\n    end()", "    end()")]),
     Bug("journal-not-synced", "a snapshot refers to a journal that is not on disk",
-        [(STORAGE, "    try journals.sync(order.shard)\n", "")]),
+        [(JOURNALS, "    try journals.sync(order.shard)\n", "")]),
+    Bug("other-journal-not-synced", "a snapshot refers to another shard's journal that is not on disk",
+        [(JOURNALS, "        try journals.sync(journal)\n", "")], tests="NodeDiskTests.LineageTests"),
+    Bug("tombstone-before-journal", "the log of a replica that leaves goes before its journal is durable",
+        [(ABSENT, "return isDone ? tombstones[shard] : nil", "return tombstones[shard]")], tests="ClusterTests.AbsentReplicasTests"),
+    Bug("journal-swept", "a journal goes to which a snapshot here refers",
+        [(JOURNALS, "where try inherited[journal] == nil && snapshots.newest(journal) == nil", "where try snapshots.newest(journal) == nil")],
+        tests="NodeDiskTests.LineageTests"),
+    Bug("other-journal-trusted", "a journal of another shard that came with a snapshot is not the one that it refers to",
+        [("Sources/NodeDisk/NodeStorage+Transfers.swift", "guard receiver.chain != wanted else { return }", "guard receiver.chain.position != wanted.position else { return }")],
+        tests="NodeDiskTests.LineageTests"),
+    Bug("shorter-history", "what is not here yet of another shard's journal is taken for the end of it",
+        [("Sources/NodeDisk/JournalView.swift", "try !position.isBefore(store.end(journal))", "try !position.isBefore(store.end(journal)), false")],
+        tests="NodeDiskTests.LineageTests"),
     Bug("journal-not-cut", "the journal keeps what the replay of the log writes again",
         [("Sources/NodeDisk/NodeStorage+Damage.swift", "try truncateJournal(shard, to: loaded.machine.journal.position)", "_ = journals")]),
     Bug("tail-not-copied", "a start trusts a last batch that may be in memory only",

@@ -2,7 +2,7 @@ import Replies
 
 /// Changes of shards: each begins an operation.
 enum ShardCommands {
-  static let all = [leader, move]
+  static let all = [leader, move, split, merge]
 
   static let leader = Command(
     "shard leader", aliases: ["cluster shard leader"],
@@ -22,6 +22,36 @@ enum ShardCommands {
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try moveLine(invocation), invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin(try moveLine(invocation), invocation) })
 
+  static let split = Command(
+    "shard split", aliases: ["cluster shard split"],
+    summary: "gives the upper part of a shard's slots to a new shard, on the same nodes",
+    words: "S", wordCount: 1...1,
+    flags: [
+      .value("at", "SLOT", "the first slot of the new shard (the middle of the widest run)"),
+      OperationCommands.waitFlag,
+    ],
+    notes: OperationCommands.notes,
+    plan: { invocation throws(ClientError) in try OperationCommands.plan(try splitLine(invocation), invocation) },
+    body: { invocation throws(ClientError) in try OperationCommands.begin(try splitLine(invocation), invocation) })
+
+  static let merge = Command(
+    "shard merge", aliases: ["cluster shard merge"],
+    summary: "has a shard take all slots of another on the same nodes, which ends",
+    words: "S T", wordCount: 2...2,
+    flags: [OperationCommands.waitFlag],
+    notes: OperationCommands.notes,
+    plan: { invocation throws(ClientError) in try OperationCommands.plan(try mergeLine(invocation), invocation) },
+    body: { invocation throws(ClientError) in try OperationCommands.begin(try mergeLine(invocation), invocation) })
+
+  private static func mergeLine(_ invocation: Invocation) throws(ClientError) -> String {
+    "CLUSTER SHARD MERGE \(try number(invocation)) \(try number(invocation, word: 1))"
+  }
+  private static func splitLine(_ invocation: Invocation) throws(ClientError) -> String {
+    let shard = try number(invocation)
+    guard let text = invocation.flags["at"] else { return "CLUSTER SHARD SPLIT \(shard)" }
+    guard let slot = Int(text), (1...16_383).contains(slot) else { throw .usage("--at takes a slot, 1 to 16383") }
+    return "CLUSTER SHARD SPLIT \(shard) at=\(slot)"
+  }
   private static func moveLine(_ invocation: Invocation) throws(ClientError) -> String {
     let shard = try number(invocation)
     guard let from = invocation.flags["from"], let to = invocation.flags["to-node"] else {
@@ -29,8 +59,8 @@ enum ShardCommands {
     }
     return "CLUSTER SHARD MOVE \(shard) from=\(from) to=\(to)"
   }
-  private static func number(_ invocation: Invocation) throws(ClientError) -> Int {
-    guard let shard = Int(invocation.flags.words[0]), (0...65_535).contains(shard) else {
+  private static func number(_ invocation: Invocation, word: Int = 0) throws(ClientError) -> Int {
+    guard let shard = Int(invocation.flags.words[word]), (0...65_535).contains(shard) else {
       throw .usage("which shard: a number is wanted (tally shards)")
     }
     return shard

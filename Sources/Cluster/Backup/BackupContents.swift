@@ -49,6 +49,7 @@ package struct BackupContents: ~Copyable {
       hold(
         JournalChain(position: ledger.journalEnd, hash: ledger.journalChain) == part.journal,
         "its journal ends elsewhere than the manifest says")
+      hold(ledger.lineage == part.lineage, "it refers to other journals than the manifest says")
     }
     return findings
   }

@@ -191,7 +191,6 @@ extension BackupDesk {
     guard let head else { return }
     preparation.pull?.found(head)
     preparation.number = takeTransfer()
-    preparation.journalStart = head.journalStart
     turn.out.jobs.append(
       .transfer(
         .openPart(
@@ -208,10 +207,10 @@ extension BackupDesk {
     case .journalFollowed(let number):
       guard BackupDesk.isTransfer(number) else { return false }
       if preparation?.number == number { turn.out.jobs.append(.transfer(.followJournal(number))) }
-    case .journalOpened(let number, let journal):
+    case .journalOpened(let number, let journals):
       guard BackupDesk.isTransfer(number) else { return false }
       guard let preparation, preparation.number == number else { break }
-      preparation.pull?.opened(stateFrom: preparation.fileOffset, journalFrom: journal)
+      preparation.pull?.opened(stateFrom: preparation.fileOffset, journalsFrom: journals)
     case .written(let number):
       guard BackupDesk.isTransfer(number) else { return false }
       if preparation?.number == number { preparation?.pull?.written() }
@@ -231,10 +230,11 @@ extension BackupDesk {
   }
   private func openJournal(_ number: UInt64, fileFrom offset: UInt64) {
     guard let preparation, preparation.number == number, let shard = preparation.pull?.shard,
-      let start = preparation.journalStart
+      let head = preparation.pull?.head
     else { return }
     preparation.fileOffset = offset
-    turn.out.jobs.append(.transfer(.openJournal(number, shard: shard, from: start)))
+    turn.out.jobs.append(
+      .transfer(.openJournal(number, shard: shard, from: head.journalStart, lineage: head.lineage)))
   }
   private func transferFailed(_ number: UInt64, _ reason: String) {
     guard let preparation else { return }

@@ -37,7 +37,7 @@ extension BackupDesk {
     turn.out.jobs.append(
       .backup(
         .begin(
-          save: saves, directory: plan.directory, cluster: membership.cluster, shards: [.directory] + plan.shards)))
+          save: saves, directory: plan.directory, cluster: membership.cluster)))
   }
   private func endSaver() {
     guard let saver else { return }
@@ -260,7 +260,7 @@ extension BackupDesk {
     saver.pull(shard) { pull, saver in
       pull.found(head)
       // A snapshot of this node's own is read where it is.
-      if isLocal { pull.opened(stateFrom: head.byteCount, journalFrom: saver.journalStart(shard)) }
+      if isLocal { pull.opened(stateFrom: head.byteCount, journalsFrom: saver.journalStarts(shard)) }
     }
     if isLocal { return }
     turn.out.jobs.append(.backup(.receive(save: saver.save, shard, head)))

@@ -155,7 +155,7 @@ final class BackupDesk: Coordinator {
       var buffer = ByteBuffer(capacity: 128)
       BackupHead(
         file, journalStart: JournalChain(position: JournalPosition(beginningOf: part.shard), hash: SHA256.Digest()),
-        journalEnd: part.journal.position
+        journalEnd: part.journal.position, lineage: part.lineage.map(\.position)
       ).encode(into: &buffer)
       answer(read, buffer.array, on: link)
     // Not yet: it is asked for again.
@@ -242,7 +242,7 @@ final class BackupDesk: Coordinator {
     case .begun(let save, let journals): if let saver = saver(save) { saver.begun(journals) }
     case .receives(let save, let shard, let offset):
       saver(save)?.pull(shard) { pull, saver in
-        pull.opened(stateFrom: offset, journalFrom: saver.journalStart(shard))
+        pull.opened(stateFrom: offset, journalsFrom: saver.journalStarts(shard))
       }
     case .written(let save, let shard): saver(save)?.pull(shard) { pull, _ in pull.written() }
     case .added(let save, let shard): saver(save)?.added(shard)

@@ -11,17 +11,29 @@ public struct BackupManifest: Hashable, Sendable {
   package var cut: Stamp
   /// The directory first, then the shards by their numbers.
   package var parts: [BackupPart]
+  /// Journals of shards that are none of these any more, which others refer to, by their numbers: where each ends here, and the hash there.
+  package var journals: [JournalChain]
 
-  package init(number: UInt32, cluster: UInt64, cut: Stamp, parts: [BackupPart]) {
+  package init(number: UInt32, cluster: UInt64, cut: Stamp, parts: [BackupPart], journals: [JournalChain] = []) {
     self.number = number
     self.cluster = cluster
     self.cut = cut
     self.parts = parts.sorted { $0.shard < $1.shard }
+    self.journals = journals.sorted { $0.position.rawValue < $1.position.rawValue }
   }
 
   package var directory: BackupPart? { parts.first { $0.shard == .directory } }
   package var shards: [BackupPart] { parts.filter { $0.shard != .directory } }
   package func part(_ shard: ShardID) -> BackupPart? { parts.first { $0.shard == shard } }
+  /// Up to where a journal is this backup's; nil: it has nothing of it.
+  package func end(of journal: ShardID) -> JournalChain? {
+    part(journal)?.journal ?? journals.first { $0.position.journal == journal }
+  }
+  /// What shards refer to in a journal, each once, by their positions.
+  package func references(to journal: ShardID) -> [JournalChain] {
+    let all = parts.flatMap(\.lineage).filter { $0.position.journal == journal }
+    return Set(all).sorted { $0.position.rawValue < $1.position.rawValue }
+  }
   package var figures: BackupFigures { shards.reduce(into: BackupFigures()) { $0.add($1.figures) } }
   /// Bytes of all states.
   package var stateBytes: UInt64 { parts.reduce(0) { $0 + $1.stateBytes } }
@@ -41,6 +53,7 @@ public struct BackupManifest: Hashable, Sendable {
     buffer.append(field: 2, zigzag: Int64(bitPattern: cluster))
     buffer.append(field: 3, zigzag: cut.microseconds)
     buffer.append(field: 4) { list in for part in parts { part.encode(into: &list) } }
+    if !journals.isEmpty { buffer.append(field: 5) { list in for chain in journals { chain.encode(into: &list) } } }
     buffer.appendEndOfFields()
     SHA256.digest(buffer.bytes).withBytes { buffer.append($0) }
     return buffer.array
@@ -68,17 +81,30 @@ public struct BackupManifest: Hashable, Sendable {
       throw MalformedBytes("its bytes are not those that were written")
     }
     var (number, cluster, cut, parts) = (UInt32(0), UInt64(0), Stamp.zero, [BackupPart]())
+    var journals: [JournalChain] = []
     try reader.readFields(of: "a backup's manifest") { field, value throws(MalformedBytes) in
       switch field {
       case 1: number = try value.readSmall()
       case 2: cluster = UInt64(bitPattern: try value.readZigzag())
       case 3: cut = Stamp(microseconds: try value.readZigzag())
       case 4: while !value.isAtEnd { parts.append(try BackupPart(decoding: &value)) }
+      case 5: while !value.isAtEnd { journals.append(try JournalChain(decoding: &value)) }
       default: return false
       }
       return true
     }
-    self.init(number: number, cluster: cluster, cut: cut, parts: parts)
+    self.init(number: number, cluster: cluster, cut: cut, parts: parts, journals: journals)
+  }
+}
+
+extension JournalChain {
+  fileprivate func encode(into buffer: inout ByteBuffer) {
+    buffer.append(position.rawValue)
+    hash.withBytes { buffer.append($0) }
+  }
+  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    self.init(
+      position: JournalPosition(rawValue: try reader.read()), hash: SHA256.Digest(bytes: try reader.readBytes(32)))
   }
 }
 
@@ -96,6 +122,8 @@ public struct BackupPart: Hashable, Sendable {
   package var catalogueVersion: UInt32 = 0
   /// Where its journal ends, and the hash over all of it.
   package var journal: JournalChain
+  /// The journals of other shards that its records refer to: up to where, and the hash there.
+  package var lineage: [JournalChain] = []
   package var figures = BackupFigures()
   /// Its state: how many bytes, how many rows its list has, and the SHA-256 of that.
   package var stateBytes: UInt64 = 0
@@ -128,6 +156,7 @@ public struct BackupPart: Hashable, Sendable {
     buffer.append(field: 11, zigzag: Int64(bitPattern: stateBytes))
     buffer.append(field: 12, zigzag: Int64(bitPattern: rows))
     buffer.append(field: 13) { value in listDigest.withBytes { value.append($0) } }
+    if !lineage.isEmpty { buffer.append(field: 14) { list in for chain in lineage { chain.encode(into: &list) } } }
     buffer.appendEndOfFields()
   }
   package init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -148,6 +177,7 @@ public struct BackupPart: Hashable, Sendable {
       case 11: stateBytes = UInt64(bitPattern: try value.readZigzag())
       case 12: rows = UInt64(bitPattern: try value.readZigzag())
       case 13: listDigest = SHA256.Digest(bytes: try value.readBytes(32))
+      case 14: while !value.isAtEnd { lineage.append(try JournalChain(decoding: &value)) }
       default: return false
       }
       return true

@@ -20,9 +20,8 @@ final class BackupPreparation {
   var staged: [ShardID: (number: UInt64, part: LoadedPart)] = [:]
   var pull: BackupPull?
   var number: UInt64 = 0
-  /// From where on the file is wanted, and where its journal begins.
+  /// From where on the file is wanted.
   var fileOffset: UInt64 = 0
-  var journalStart: JournalChain?
   var request: UInt64?
   var link: LinkID?
   var isReady = false

@@ -48,7 +48,8 @@ extension RequestDesk {
   }
   /// All shards are asked what they are, by a read: an entry of the log forgets some of what is overdue by its time.
   func askForProof(_ number: UInt64) {
-    guard let topology = membership.topology, let attempt = workflows.attemptAudit(number) else { return }
+    guard let topology = membership.topology, let attempt = workflows.attemptAudit(number, of: topology.shards.count)
+    else { return }
     for placement in topology.shards {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .query, continuation: continuation) { buffer in

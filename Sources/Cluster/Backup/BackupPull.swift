@@ -1,7 +1,7 @@
 import Base
 import Ledger
 
-/// A shard's state and journal on their way here, piece by piece, each asked for. Its owner asks for what `next` says, writes what
+/// A shard's state and journals on their way here, piece by piece, each asked for. Its owner asks for what `next` says, writes what
 /// `take` gives, and says when that is written.
 struct BackupPull {
   enum Phase: Equatable {
@@ -25,7 +25,8 @@ struct BackupPull {
   private(set) var head: BackupHead?
   /// The next that is to be asked for, and the next that is to come.
   private var asked: UInt64 = 0
-  private var position = JournalPosition.none
+  private var route = JournalRoute(from: [], to: [])
+  private var position: JournalPosition?
   /// Pieces that were asked for and are not written.
   private(set) var underWay = 0
 
@@ -44,10 +45,12 @@ struct BackupPull {
     phase = .opening
   }
   /// The disk is ready for the bytes from there on.
-  mutating func opened(stateFrom offset: UInt64, journalFrom start: JournalPosition) {
+  /// - Parameter starts: from where on journals are wanted. Of one that the head names and this does not, nothing is.
+  mutating func opened(stateFrom offset: UInt64, journalsFrom starts: [JournalPosition]) {
     guard phase == .opening, let head else { return }
     asked = min(offset, head.byteCount)
-    position = start.isBefore(head.journalEnd) ? start : head.journalEnd
+    route = JournalRoute(from: starts, to: head.lineage + [head.journalEnd])
+    position = route.start
     phase = .state
     advance()
   }
@@ -62,7 +65,7 @@ struct BackupPull {
       underWay += 1
       return BackupRead(shard, .state, at: asked)
     case .journal:
-      guard underWay == 0 else { return nil }
+      guard underWay == 0, let position else { return nil }
       underWay = 1
       return BackupRead(shard, .journal, at: position.rawValue)
     case .waiting, .opening, .complete: return nil
@@ -79,15 +82,15 @@ struct BackupPull {
       }
       return .state(offset: read.position, bytes)
     case (.journal, .journal):
-      guard read.position == position.rawValue else { return nil }
-      let end = head.journalEnd
-      let start = position
+      guard let start = position, read.position == start.rawValue, let end = route.end(of: start.journal) else {
+        return nil
+      }
       var piece = bytes[...]
       if start.segment == end.segment { piece = piece.prefix(Int(end.offset - min(start.offset, end.offset))) }
       // A short piece ends a segment.
       let isEnd = bytes.count < pieceBytes && start.segment < end.segment
       guard isEnd || !piece.isEmpty else { return nil }
-      position = isEnd ? start.nextSegment : start.advanced(by: piece.count)
+      position = route.next(from: isEnd ? start.nextSegment : start.advanced(by: piece.count))
       return .journal(position: start, Array(piece))
     default: return nil
     }
@@ -100,6 +103,6 @@ struct BackupPull {
   private mutating func advance() {
     guard let head, underWay == 0 else { return }
     if phase == .state, asked >= head.byteCount { phase = .journal }
-    if phase == .journal, !position.isBefore(head.journalEnd) { phase = .complete }
+    if phase == .journal, position == nil { phase = .complete }
   }
 }

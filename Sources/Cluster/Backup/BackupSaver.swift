@@ -75,7 +75,23 @@ final class BackupSaver {
     self.journals = journals
     phase = .arming
   }
-  func journalStart(_ shard: ShardID) -> JournalPosition { journals[shard] ?? JournalPosition(beginningOf: shard) }
+  /// From where on journals are wanted of whoever has a shard's part: of its own, and of those that it refers to and whose shards are
+  /// no more. Each is wanted once: of the one that refers to most of it.
+  func journalStarts(_ shard: ShardID) -> [JournalPosition] {
+    let others = (parts[shard]?.lineage ?? []).map(\.position).filter { end in
+      parts[end.journal] == nil && bringer(of: end.journal) == shard
+    }
+    return ([shard] + others.map(\.journal)).map { journals[$0] ?? JournalPosition(beginningOf: $0) }
+  }
+  private func bringer(of journal: ShardID) -> ShardID? {
+    var found: (shard: ShardID, end: JournalPosition)?
+    for shard in parts.keys.sorted() {
+      for end in parts[shard]?.lineage ?? [] where end.position.journal == journal {
+        if found?.end.isBefore(end.position) ?? true { found = (shard, end.position) }
+      }
+    }
+    return found?.shard
+  }
 
   // MARK: Sessions
 

@@ -32,7 +32,7 @@ public struct BackupRead: Hashable, Sendable {
   }
 }
 
-/// The snapshot that a frozen state was written to, and where its journal begins and ends.
+/// The snapshot that a frozen state was written to, where its journal begins and ends, and where others end that it refers to.
 public struct BackupHead: Hashable, Sendable {
   package var index: LogIndex
   package var term: Term
@@ -41,14 +41,18 @@ public struct BackupHead: Hashable, Sendable {
   /// Before its first frame.
   package var journalStart: JournalChain
   package var journalEnd: JournalPosition
+  package var lineage: [JournalPosition] = []
 
-  package init(_ file: SnapshotFile, journalStart: JournalChain, journalEnd: JournalPosition) {
+  package init(
+    _ file: SnapshotFile, journalStart: JournalChain, journalEnd: JournalPosition, lineage: [JournalPosition]
+  ) {
     index = file.index
     term = file.term
     byteCount = file.byteCount
     digest = file.digest
     self.journalStart = journalStart
     self.journalEnd = journalEnd
+    self.lineage = lineage
   }
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(index.rawValue)
@@ -58,6 +62,7 @@ public struct BackupHead: Hashable, Sendable {
     buffer.append(journalStart.position.rawValue)
     journalStart.hash.withBytes { buffer.append($0) }
     buffer.append(journalEnd.rawValue)
+    for end in lineage { buffer.append(end.rawValue) }
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     index = LogIndex(try reader.read())
@@ -67,13 +72,14 @@ public struct BackupHead: Hashable, Sendable {
     let start = JournalPosition(rawValue: try reader.read())
     journalStart = JournalChain(position: start, hash: SHA256.Digest(bytes: try reader.readBytes(32)))
     journalEnd = JournalPosition(rawValue: try reader.read())
+    while !reader.isAtEnd { lineage.append(JournalPosition(rawValue: try reader.read())) }
   }
 }
 
 /// What a backup has the disk do. `save` numbers the attempts of this node: what came of another is of no use.
 public enum BackupJob: Sendable {
-  /// A backup is begun. Where its journals are to go on is told.
-  case begin(save: UInt64, directory: String, cluster: UInt64, shards: [ShardID])
+  /// A backup is begun. Where journals are to go on that the one before has is told.
+  case begin(save: UInt64, directory: String, cluster: UInt64)
   /// A frozen state is written, and stays to be read.
   case keep(SnapshotFile)
   case letGo(ShardID)

@@ -22,6 +22,7 @@ extension Replica {
     var part = BackupPart(
       shard: shard, slots: ledger.slots, epoch: ledger.epoch, index: order.index, term: order.term, stamp: cut,
       journal: ledger.journal)
+    part.lineage = ledger.holdings.lineage
     part.figures = ledger.backupFigures
     part.catalogueVersion = ledger.catalogueVersion
     outbox.frozen.append(FrozenPart(part: part, order: order))

@@ -52,6 +52,8 @@ extension Topology {
       topology.shards[place].slots = part.slots
       topology.shards[place].epoch = part.epoch
     }
+    // Journals are named by numbers, also those whose shards are no more.
+    topology.give(outline.manifest.journals.map(\.position.journal).reduce(outline.topology.newestShard, max))
     topology.semantics = outline.topology.semantics
     topology.restored = RestoredFrom(
       cluster: outline.manifest.cluster, cut: outline.manifest.cut, figures: outline.manifest.figures)

@@ -104,6 +104,7 @@ final class Beginning: Coordinator {
     tell(.restore(.discard))
     let shards = plan.topology.shards.filter { $0.voters.contains(me) }.map(\.shard)
     for shard in [.directory] + shards { turn.out.jobs.append(.clearAway(shard)) }
+    turn.out.jobs.append(.sweepJournals(.none))
   }
   func begin(_ topology: Topology) { tell(topology.restored == nil ? .begin(topology) : .restore(.install)) }
 

@@ -62,7 +62,7 @@ final class RequestDesk: Coordinator {
     guard let topology = membership.topology else { return }
     hashKey = topology.hashKey
     isHeld = topology.restored != nil
-    for placement in topology.shards { makeTables(through: placement.shard) }
+    makeTables(through: topology.newestShard)
     edge.place(topology.shards)
   }
   func makeTables(through shard: ShardID) { edge.makeTables(through: shard, incarnation: membership.me.incarnation) }

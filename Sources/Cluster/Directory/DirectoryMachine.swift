@@ -70,6 +70,8 @@ final class DirectoryMachine: Machine {
     case directoryVoters = 9
     /// Other rules of placement: a `PlacementChange`.
     case placement = 12
+    /// Which slots shards own by now: a `SlotClaim` each. The leader says so, of what the shards' leaders have told.
+    case slots = 13
     /// What holds for the whole cluster is set: `ClusterLimits.Change`.
     case setLimits = 14
     /// Queries about entries: `tenant:u32 now:i64 limit:u32 after:counted`, then an `EntryRequest`. `now` is what the clock of the
@@ -183,6 +185,11 @@ final class DirectoryMachine: Machine {
         reply.ok()
       case .cancelOperation: try applyCancel(&reader, &reply)
       case .placement: try applyPlacement(&reader, &reply)
+      case .slots:
+        var claims: [SlotClaim] = []
+        while !reader.isAtEnd { claims.append(try SlotClaim(decoding: &reader)) }
+        change { $0.take(claims) }
+        reply.ok()
       case .setLimits:
         clusterLimits.take(try ClusterLimits.Change(decoding: &reader))
         clusterLimits.tell(&reply)
@@ -245,6 +252,8 @@ final class DirectoryMachine: Machine {
     deltas.append(delta)
     deltaBytes += delta.count
   }
+  /// What a shard is told that began when earlier changes were no longer kept. O(entries).
+  var wholeCatalogue: [[UInt8]] { entries.wholeCatalogue(at: lastStamp) }
   /// A delta that a shard's leader has applied is committed there, so no replica of that shard ever needs it from here.
   private func drop(through version: UInt32) {
     let end = min(Int(version), deltas.endIndex)

@@ -133,7 +133,7 @@ public struct Topology: Hashable, Sendable {
   public var nodes: [NodeRecord]
   /// Voters of the directory group. Sorted.
   public var directoryVoters: [NodeID]
-  /// Sorted by shard; together they own every slot once.
+  /// Sorted by shard. Together they own every slot once, but for those that are moving.
   public var shards: [ShardPlacement]
   /// Rises with every change.
   public var version: UInt64
@@ -143,6 +143,23 @@ public struct Topology: Hashable, Sendable {
   public var semantics = Semantics.first
   /// It began with a backup, and has not proved yet to be that: shards take nothing.
   public var restored: RestoredFrom?
+  /// The highest number that was given to a shard after the cluster began. No number is given twice.
+  private var newestGiven = ShardID.directory
+  /// Shards whose slots all went to another. Sorted.
+  private(set) var ended: [ShardID] = []
+
+  /// The highest number that a shard has, or is to have.
+  public var newestShard: ShardID { max(newestGiven, shards.last?.shard ?? .directory) }
+  /// A shard is to begin by that number.
+  mutating func give(_ number: ShardID) { newestGiven = max(newestGiven, number) }
+  /// A shard is no more, for ever: its replicas leave.
+  mutating func end(_ shard: ShardID) {
+    guard shards.contains(where: { $0.shard == shard }), !ended.contains(shard) else { return }
+    give(newestShard)
+    shards.removeAll { $0.shard == shard }
+    ended = (ended + [shard]).sorted()
+    findHomes()
+  }
 
   /// Tables by shard are as long as its number.
   static let highestShard: UInt32 = 65_535
@@ -217,6 +234,10 @@ public struct Topology: Hashable, Sendable {
     buffer.append(field: 6) { list in for shard in shards { shard.encode(into: &list) } }
     if rules != PlacementRules() { buffer.append(field: 7) { rules.encode(into: &$0) } }
     if semantics != Semantics.first { buffer.append(field: 8, zigzag: Int64(semantics)) }
+    if newestGiven != .directory { buffer.append(field: 9, zigzag: Int64(newestGiven.rawValue)) }
+    if !ended.isEmpty {
+      buffer.append(field: 10) { list in for shard in ended { list.append(varint: UInt64(shard.rawValue)) } }
+    }
     if let restored { buffer.append(field: 12) { restored.encode(into: &$0) } }
     buffer.appendEndOfFields()
   }
@@ -232,6 +253,8 @@ public struct Topology: Hashable, Sendable {
       case 6: while !value.isAtEnd { shards.append(try ShardPlacement(decoding: &value)) }
       case 7: rules = try PlacementRules(decoding: &value)
       case 8: semantics = try value.readSmall()
+      case 9: newestGiven = ShardID(try value.readSmall())
+      case 10: while !value.isAtEnd { ended.append(ShardID(UInt32(clamping: try value.readVarint()))) }
       case 12: restored = try RestoredFrom(decoding: &value)
       default: return false
       }

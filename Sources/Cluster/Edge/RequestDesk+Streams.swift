@@ -315,7 +315,7 @@ extension RequestDesk {
   /// Brings a step of a transaction to the shard that owns its slot: to its leader, wherever that is.
   func send(_ delivery: Delivery) {
     guard edge.hasSlots else { return }
-    let shard = edge.owner(of: delivery.to)
+    let shard = delivery.shard ?? edge.owner(of: delivery.to)
     let leader = edge.leader(of: shard).node
     if leader == peers.id {
       guard let replica = replicas[shard] else { return }

@@ -19,6 +19,7 @@ extension JournalDesk {
     {
       write(shard, &out)
     }
+    if isAnyKept { write(lineage: replica.machine.holdings.lineage, &out) }
     var repeats: [ReplyToQuery] = []
     for (replyTo, position) in replica.outbox.repeats {
       if let query = replica.machine.firstAnswer(at: position) { repeats.append((replyTo, query)) }

@@ -44,6 +44,11 @@ struct JournalDesk {
     bytesWaiting += waiting.bytes.count
     out.jobs.append(.journalAppend(shard: shard, position: waiting.position, bytes: waiting.bytes))
   }
+  /// The same of the journals of other shards that one refers to.
+  mutating func write(lineage: [JournalChain], _ out: inout NodeOutput) {
+    for end in lineage { write(end.position.journal, &out) }
+  }
+  var isAnyKept: Bool { !kept.isEmpty }
   mutating func writeAll(_ out: inout NodeOutput) {
     for shard in kept.keys.sorted() { write(shard, &out) }
   }

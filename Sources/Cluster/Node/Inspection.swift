@@ -108,6 +108,11 @@ public struct ReplicaView {
     let chain = replica.machine.journal.hash
     return (replica.machine as? LedgerMachine)?.digest ?? (chain.a, chain.b)
   }
+  /// Which slots its shard owns, and since which epoch, as far as it has applied.
+  public var slots: (epoch: UInt64, ranges: SlotRanges) {
+    let holdings = replica.machine.holdings
+    return (holdings.epoch, holdings.slots)
+  }
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
   /// When an entry of commands was stamped, in microseconds.
@@ -123,8 +128,10 @@ public struct ReplicaView {
 extension Topology {
   /// The shard that owns a member of the first tenant.
   public func shard(ofMember name: String) -> ShardID? {
-    let hash = Array(name.utf8).withUnsafeBytes { Slot.hash(.member, tenant: .first, id: $0) }
-    let slot = Slot(hash: hash)
+    let slot = Topology.slot(ofMember: name)
     return shards.first { $0.slots.contains(slot) }?.shard
+  }
+  public static func slot(ofMember name: String) -> Slot {
+    Slot(hash: Array(name.utf8).withUnsafeBytes { Slot.hash(.member, tenant: .first, id: $0) })
   }
 }

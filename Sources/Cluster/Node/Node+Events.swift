@@ -130,6 +130,7 @@ extension Node {
     case .snapshotWritten(let result):
       snapshots.written(result)
       takeNextSnapshot()
+    case .journalClosed(let shard, let failure): shards.journalClosed(shard, failure: failure)
     case .clearedAway(let shard, let failure): shards.clearedAway(shard, failure: failure)
     case .transferred(let step): snapshots.advanced(step)
     case .seatKept:

@@ -82,10 +82,9 @@ public final class Node: NodeCore {
     beginning.advance()
     snapshots.advance()
     carryOver()
-    shards.absent.clearAway(but: snapshots.underWay, &turn.out)
+    shards.advance(but: snapshots.underWay)
     health.advance(sendsHome: isSecond)
     requests.advanceAudits(mostAhead: health.mostAhead)
-    for replica in replicas where !replica.leading.markers.isEmpty { replica.isDirty = true }
     health.continueStopping()
   }
 

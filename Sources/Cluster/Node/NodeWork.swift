@@ -14,7 +14,9 @@ public enum NodeWork: DiskWork {
   public static var lanes: Int { 6 }
   public static func lane(of job: Job) -> Int {
     switch job {
-    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .clearAway, .keepSeat, .keepPromise: 0
+    case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .closeJournal, .clearAway, .sweepJournals,
+      .keepSeat, .keepPromise:
+      0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
     // It may be far away, and out of reach.
@@ -72,12 +74,27 @@ public enum Job: Sendable {
   case snapshotWrite(SnapshotOrder)
   case transfer(TransferJob)
   case backup(BackupJob)
-  /// A replica has left for ever, and its tombstone is durable: its snapshots and its journal go.
+  /// A replica has left for ever, and its tombstone is to be written. Others may refer to its journal: that is made durable, and stays.
+  case closeJournal(ShardID)
+  /// Its tombstone is durable: its snapshots go, and its journal, unless that was closed.
   case clearAway(ShardID)
+  /// Journals go that nobody here refers to.
+  case sweepJournals(JournalsNeeded)
   /// That this life has the node's seat: see `Incarnation`.
   case keepSeat(LifeID)
   /// What the node has promised of a cluster that is being made, or nil: nothing any more.
   case keepPromise([UInt8]?)
+}
+
+/// Which journals a node needs.
+public struct JournalsNeeded: Hashable, Sendable {
+  /// Of shards with a higher number nothing is known.
+  package var newest: ShardID
+  package var journals: Set<ShardID>
+
+  package init(newest: ShardID, journals: Set<ShardID>) { (self.newest, self.journals) = (newest, journals) }
+  /// The node belongs to no cluster: what is on its way here comes to nothing as well.
+  package static var none: JournalsNeeded { JournalsNeeded(newest: ShardID(.max), journals: []) }
 }
 
 /// A question that the journal answers, and who waits for the answer.
@@ -193,7 +210,9 @@ public indirect enum Completion: Sendable {
   case journalSynced(SnapshotResult)
   case snapshotWritten(SnapshotResult)
   case transferred(TransferStep)
-  /// Nil: all of that replica is gone.
+  /// Nil: what a replica that has left decided is durable.
+  case journalClosed(ShardID, failure: String?)
+  /// Nil: all of that replica is gone, but for its journal.
   case clearedAway(ShardID, failure: String?)
   case seatKept
   case promiseKept

@@ -17,14 +17,15 @@ public enum TransferJob: Sendable {
   // `from` on, where this replica's own ends.
   case openPart(
     UInt64, shard: ShardID, index: LogIndex, term: Term, digest: SHA256.Digest, byteCount: UInt64)
-  case openJournal(UInt64, shard: ShardID, from: JournalChain)
+  /// `lineage`: where those of other shards end that the snapshot's records refer to.
+  case openJournal(UInt64, shard: ShardID, from: JournalChain, lineage: [JournalPosition] = [])
   /// What has come before is followed further.
   case followJournal(UInt64)
   case writeFile(UInt64, offset: UInt64, bytes: [UInt8])
   case writeJournal(UInt64, position: JournalPosition, bytes: [UInt8])
   /// All has come: the file is verified, read and made durable.
   case load(UInt64)
-  /// Its journal follows from our own, and is made durable; then it counts.
+  /// Its journals are the ones that it was taken with, and are made durable; then it counts.
   case settle(UInt64, LoadedPart)
   case dropPart(UInt64)
   case dropJournal(UInt64)
@@ -53,8 +54,8 @@ public enum TransferStep: Sendable {
   /// The file is wanted from there on.
   case partOpened(UInt64, offset: UInt64)
   case journalFollowed(UInt64)
-  /// The journal is wanted from there on.
-  case journalOpened(UInt64, JournalPosition)
+  /// From there on journals are wanted, the shard's own last: of the others only those that are not here that far.
+  case journalOpened(UInt64, [JournalPosition])
   case written(UInt64)
   case loaded(UInt64, LoadedPart)
   case installed(UInt64, LoadedSnapshot)
@@ -68,7 +69,7 @@ extension TransferJob {
   package var number: UInt64 {
     switch self {
     case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),
-      .verifySent(let n, _), .openPart(let n, _, _, _, _, _), .openJournal(let n, _, _), .followJournal(let n),
+      .verifySent(let n, _), .openPart(let n, _, _, _, _, _), .openJournal(let n, _, _, _), .followJournal(let n),
       .readArchive(let n, _, _, _, _), .writeFile(let n, _, _), .writeJournal(let n, _, _), .load(let n),
       .settle(let n, _), .dropPart(let n),
       .dropJournal(let n):
@@ -100,31 +101,47 @@ public struct LoadedPart: @unchecked Sendable {
   }
 }
 
-/// What stands in front of a snapshot's body: the shard's configuration, and where its journal ended.
+/// What stands in front of a snapshot's body: the shard's configuration, where its journal ended, and where others' did.
 package struct SnapshotMetadata {
   package var configuration: Configuration
   package var journalEnd: JournalPosition
 
-  package init(configuration: Configuration, journalEnd: JournalPosition) {
+  /// Where those of other shards end to which its records refer, one a journal.
+  package var lineage: [JournalPosition] = []
+
+  package init(
+    configuration: Configuration, journalEnd: JournalPosition, lineage: [JournalPosition] = []
+  ) {
     self.configuration = configuration
     self.journalEnd = journalEnd
+    self.lineage = lineage
   }
   package init?(_ bytes: [UInt8]) {
-    let decoded: (Configuration, JournalPosition)? = bytes.withUnsafeBytes { raw in
+    let decoded: Result<SnapshotMetadata, MalformedBytes> = bytes.withUnsafeBytes { raw in
       var reader = ByteReader(raw)
-      guard let end: UInt64 = try? reader.read(), let configuration = try? Configuration(decoding: &reader) else {
-        return nil
+      do throws(MalformedBytes) { return .success(try SnapshotMetadata(decoding: &reader)) } catch {
+        return .failure(error)
       }
-      return (configuration, JournalPosition(rawValue: end))
     }
-    guard let decoded else { return nil }
-    configuration = decoded.0
-    journalEnd = decoded.1
+    guard let decoded = try? decoded.get() else { return nil }
+    self = decoded
+  }
+  private init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    journalEnd = JournalPosition(rawValue: try reader.read())
+    configuration = try Configuration(decoding: &reader)
+    // Of a shard that was never split off there is no more.
+    guard !reader.isAtEnd else { return }
+    _ = try reader.read(UInt8.self)
+    while !reader.isAtEnd { lineage.append(JournalPosition(rawValue: try reader.read())) }
   }
   package var bytes: [UInt8] {
     var buffer = ByteBuffer(capacity: 256)
     buffer.append(journalEnd.rawValue)
     configuration.encode(into: &buffer)
+    if !lineage.isEmpty {
+      buffer.append(UInt8(0))
+      for end in lineage { buffer.append(end.rawValue) }
+    }
     return buffer.array
   }
 }

@@ -15,8 +15,13 @@ extension DirectoryMachine {
       let before = operations.newest
       let operation = try operations.begin(kind, params, by: by, at: lastStamp, in: topology)
       if operations.newest > before {
-        for failed in operations.failOthers(for: operation, at: lastStamp) { change { failed.plan?.abandon(&$0) } }
-        change { operation.plan?.commence(&$0) }
+        for failed in operations.failOthers(for: operation, at: lastStamp) {
+          change { failed.plan?.abandon(failed, &$0) }
+        }
+        change {
+          $0.give(operation.heir)
+          operation.plan?.commence(operation, &$0)
+        }
       }
       tell(operation, &reply)
     } catch {
@@ -28,7 +33,7 @@ extension DirectoryMachine {
     guard let operation = operations.advance(change, at: lastStamp) else { return }
     switch operation.state {
     case .done: self.change { operation.plan?.conclude(&$0) }
-    case .failed: self.change { operation.plan?.abandon(&$0) }
+    case .failed: self.change { operation.plan?.abandon(operation, &$0) }
     case .cancelled: giveUp(operation)
     default: break
     }
@@ -45,7 +50,7 @@ extension DirectoryMachine {
     for child in operations.open where child.by == operation.name {
       _ = operations.cancel(child.number, at: lastStamp)
     }
-    change { operation.plan?.abandon(&$0) }
+    change { operation.plan?.abandon(operation, &$0) }
   }
   func applyCancel(_ reader: inout ByteReader, _ reply: inout ReplyWriter) throws(MalformedBytes) {
     let number: UInt64 = try reader.read()

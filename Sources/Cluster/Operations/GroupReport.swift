@@ -32,6 +32,13 @@ struct GroupReport: Hashable, Sendable {
   var members: [MemberProgress]
   /// Bytes of the state in memory, and of the journal: what a copy takes.
   var bytes: UInt64 = 0
+  /// Of its slots, as its log has them.
+  var epoch: UInt64 = 0
+  var slots = SlotRanges.none
+  /// Some of them, or its books, are on their way to another shard.
+  var isMoving = false
+  /// It has no slots, and something in its books.
+  var hasBooks = false
 
   /// So many entries are caught up with in a moment, if the oldest is no older than so (µs).
   static let nearEntries: UInt64 = 1_000
@@ -52,6 +59,9 @@ struct GroupReport: Hashable, Sendable {
         isFollowing: $0.state == .replicate || $0.lagEntries == 0,
         copy: $0.state == .snapshot ? copy($0.id) ?? CopyProgress() : CopyProgress())
     }
+    let holdings = replica.machine.holdings
+    (epoch, slots, isMoving) = (holdings.epoch, holdings.slots, holdings.moving != nil)
+    hasBooks = holdings.hasBooks
     bytes =
       UInt64(replica.machine.memoryByteCount)
       + replica.machine.journal.position.distance(
@@ -104,6 +114,10 @@ struct GroupReport: Hashable, Sendable {
     buffer.append(field: 3) { configuration.encode(into: &$0) }
     buffer.append(field: 4) { list in for member in members { member.encode(into: &list) } }
     buffer.append(field: 5, zigzag: Int64(bitPattern: bytes))
+    buffer.append(field: 6, zigzag: Int64(bitPattern: epoch))
+    buffer.append(field: 7) { slots.encode(into: &$0) }
+    if isMoving { buffer.append(field: 8, zigzag: 1) }
+    if hasBooks { buffer.append(field: 9, zigzag: 1) }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -119,6 +133,10 @@ struct GroupReport: Hashable, Sendable {
           members.append(try MemberProgress(decoding: &value))
         }
       case 5: bytes = UInt64(bitPattern: try value.readZigzag())
+      case 6: epoch = UInt64(bitPattern: try value.readZigzag())
+      case 7: slots = try SlotRanges(decoding: &value)
+      case 8: isMoving = try value.readZigzag() != 0
+      case 9: hasBooks = try value.readZigzag() != 0
       default: _ = try value.readBytes(value.remaining)
       }
       return true

@@ -43,8 +43,8 @@ struct NodeDrain: OperationPlan, Hashable {
     }
     return nil
   }
-  func commence(_ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
-  func abandon(_ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
+  func commence(_ record: Operation, _ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
+  func abandon(_ record: Operation, _ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
 
   func next(_ view: OperationView) -> OperationAction {
     if let reason = refusal(in: view.topology) { return .fail(reason) }
@@ -83,7 +83,7 @@ struct NodeUndrain: OperationPlan, Hashable {
     guard let record = topology.node(node), record.state != .removed else { return "it is not in the cluster" }
     return record.state == .joining ? "node \(record.name) is joining" : nil
   }
-  func commence(_ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
+  func commence(_ record: Operation, _ topology: inout Topology) { topology.set(.up, of: node, from: .draining) }
   func next(_ view: OperationView) -> OperationAction { .done("\(view.name(of: node)) may lead and hold shards again") }
 }
 

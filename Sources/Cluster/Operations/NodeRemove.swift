@@ -109,8 +109,10 @@ struct NodeRemove: OperationPlan, Hashable {
     return try ReplicaPlan(view, .valid).moves.filter { $0.from == node }
   }
 
-  func commence(_ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
-  func abandon(_ topology: inout Topology) { if !wasDraining { topology.set(.up, of: node, from: .draining) } }
+  func commence(_ record: Operation, _ topology: inout Topology) { topology.set(.draining, of: node, from: .up) }
+  func abandon(_ record: Operation, _ topology: inout Topology) {
+    if !wasDraining { topology.set(.up, of: node, from: .draining) }
+  }
 
   func next(_ view: OperationView) -> OperationAction {
     let left = view.topology.shards.filter { $0.voters.contains(node) }

@@ -30,7 +30,7 @@ struct Operation: Hashable, Sendable {
   /// How many of its steps are done.
   var step: UInt32 = 0
   /// Of the group that it changes: the version of the configuration from which the present step goes on. The group's
-  /// leader finds that version, or does nothing. 0: the step changes none.
+  /// leader finds that version, or does nothing; of a shard that is split: its epoch. 0: the step changes none.
   var expects: UInt64 = 0
   /// How often it was planned anew.
   var attempt: UInt32 = 0
@@ -38,6 +38,8 @@ struct Operation: Hashable, Sendable {
   var epochs: [UInt64] = []
   /// Shards that belong to this operation alone while it is under way; sorted.
   var holds: [ShardID] = []
+  /// The number of the shard that it makes; the directory's: it makes none.
+  var heir = ShardID.directory
   /// What it waits for, how it failed, or what it came to.
   var text = ""
   /// When it was over.
@@ -65,6 +67,7 @@ struct Operation: Hashable, Sendable {
     buffer.append(field: 12, zigzag: ended.microseconds)
     buffer.append(field: 13, zigzag: Int64(revision))
     if expects > 0 { buffer.append(field: 14, zigzag: Int64(bitPattern: expects)) }
+    if heir != .directory { buffer.append(field: 15, zigzag: Int64(heir.rawValue)) }
     buffer.appendEndOfFields()
   }
   init(number: UInt64, kind: Kind, params: [UInt8], by: String, started: Stamp) {
@@ -100,6 +103,7 @@ struct Operation: Hashable, Sendable {
       case 12: ended = Stamp(microseconds: try value.readZigzag())
       case 13: revision = try value.readSmall()
       case 14: expects = UInt64(bitPattern: try value.readZigzag())
+      case 15: heir = ShardID(try value.readSmall())
       default: return false
       }
       return true

@@ -22,6 +22,8 @@ protocol OperationPlan: Sendable {
   static func keys(of word: String) -> [Key]
   /// Only one of the kind is under way at a time.
   static var isAlone: Bool { get }
+  /// It makes a shard, whose number it is given as it begins, and which it holds as well.
+  static var makesShard: Bool { get }
   /// Begins one as it is asked for, says what it would do, or refuses. An operation on a node begins with `node-`.
   static func begin(_ request: Request, about shard: ShardID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk)
@@ -40,9 +42,9 @@ protocol OperationPlan: Sendable {
   /// What is to come of the record, from what is known now.
   func next(_ view: OperationView) -> OperationAction
   /// What the directory changes as it begins, as it ends well, and as it is given up or fails.
-  func commence(_ topology: inout Topology)
+  func commence(_ record: Operation, _ topology: inout Topology)
   func conclude(_ topology: inout Topology)
-  func abandon(_ topology: inout Topology)
+  func abandon(_ record: Operation, _ topology: inout Topology)
   /// What it wants of a shard's leader now.
   func order(to shard: ShardID, by record: Operation) -> ShardOrder
   /// Whether it can still be given up; else it completes.
@@ -80,11 +82,21 @@ struct ShardOrder: Hashable, Sendable {
     /// The replica on a node goes on without some nodes, which are lost; those that are kept vote again.
     case survive(NodeID, kept: [NodeID], without: [NodeID])
   }
+  /// Which of its slots go to another shard.
+  struct Give: Hashable, Sendable {
+    var slots: Range<Int>
+    var heir: ShardID
+    /// The shard is to have nothing left, its books neither.
+    var isAll: Bool { slots.count == Slot.count }
+  }
   /// Who is to lead it; nil: no matter.
   var leader: NodeID?
   /// Who is to lead it no more; nil: no matter.
   var leaving: NodeID?
   var change: Change?
+  var give: Give?
+  /// The voters that the map has begin the shard, each by itself: see `Founding`.
+  var isFounding = false
   /// See `Operation.expects`.
   var version: UInt64 = 0
 }
@@ -92,6 +104,7 @@ struct ShardOrder: Hashable, Sendable {
 extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
   static var isAlone: Bool { false }
+  static var makesShard: Bool { false }
   func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
     (Double(view.record.step) / Double(max(1, steps(in: view.topology).count)), 0)
   }
@@ -99,9 +112,9 @@ extension OperationPlan {
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {}
   var heldNode: NodeID? { nil }
   func takesOver(from other: Operation) -> Bool { false }
-  func commence(_ topology: inout Topology) {}
+  func commence(_ record: Operation, _ topology: inout Topology) {}
   func conclude(_ topology: inout Topology) {}
-  func abandon(_ topology: inout Topology) {}
+  func abandon(_ record: Operation, _ topology: inout Topology) {}
   func order(to shard: ShardID, by record: Operation) -> ShardOrder { ShardOrder() }
   func mayBeCancelled(_ record: Operation) -> Bool { true }
 }
@@ -111,6 +124,8 @@ extension Operation.Kind {
   static let plans: [any OperationPlan.Type] = [
     ShardLeader.self,
     ShardMove.self,
+    ShardSplit.self,
+    ShardMerge.self,
     NodeDrain.self,
     NodeUndrain.self,
     NodeRemove.self,

@@ -81,8 +81,9 @@ struct OperationTable: Hashable, Sendable {
     if let reason = plan.refusal(in: topology) { throw Refused(code: .conflict, text: reason) }
     var operation = Operation(number: newest + 1, kind: kind, params: params, by: by, started: stamp)
     operation.state = .running
-    operation.holds = plan.holds
-    operation.epochs = plan.holds.map { topology.placement(of: $0)?.epoch ?? 0 }
+    if type(of: plan).makesShard { operation.heir = ShardID(topology.newestShard.rawValue + 1) }
+    operation.holds = plan.holds + (operation.heir == .directory ? [] : [operation.heir])
+    operation.epochs = operation.holds.map { topology.placement(of: $0)?.epoch ?? 0 }
     open.append(operation)
     newest = operation.number
     return operation

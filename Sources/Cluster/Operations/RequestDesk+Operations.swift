@@ -13,7 +13,8 @@ extension RequestDesk {
     guard let plan = Operation.Kind.ofShard(word(request, 0)) else {
       return answerError(
         owner, .malformed,
-        "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME; or MOVE, its number, from=NODE and to=NODE"
+        "CLUSTER SHARD takes LEADER, a shard's number, and to=NODE or region=NAME; or MOVE, its number, from=NODE and to=NODE; or"
+          + " SPLIT, its number, and at=SLOT; or MERGE, its number, and that of the shard that ends"
       )
     }
     if let reason = surplus(request, plan) { return answerError(owner, .malformed, reason) }
@@ -22,7 +23,7 @@ extension RequestDesk {
   /// Why a request is refused that has a key which is of other words' commands: what it asks for is not what would be done.
   private func surplus(_ request: Request, _ plan: any OperationPlan.Type) -> String? {
     let taken = plan.keys(of: word(request, 0))
-    let keys: [Key] = [.from, .to, .region, .dead]
+    let keys: [Key] = [.from, .to, .region, .dead, .at]
     guard let key = keys.first(where: { request.has($0) && !taken.contains($0) }) else { return nil }
     let rest = taken.map { " \($0.word)=" }.joined()
     return "\(word(request, 0)) takes no \(key.word)=, only\(rest) dry-run="

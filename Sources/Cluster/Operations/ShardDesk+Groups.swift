@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Raft
 
 /// Groups change their members as operations want it, and replicas that are members no more leave.
@@ -21,6 +22,7 @@ extension ShardDesk {
         askOfMembership(replica, leaders)
         continue
       }
+      replica.beginMembers()
       guard replica.hasTakenOver, !replica.raft.configuration.isJoint else { continue }
       if let order = orders[replica.shard] {
         idleLearners[replica.shard] = nil

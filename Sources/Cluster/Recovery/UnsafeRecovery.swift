@@ -80,7 +80,7 @@ struct UnsafeRecovery: OperationPlan, Hashable {
     return left.isEmpty ? "no node would be left" : nil
   }
 
-  func commence(_ topology: inout Topology) {
+  func commence(_ record: Operation, _ topology: inout Topology) {
     for place in topology.nodes.indices where lost.contains(topology.nodes[place].id) {
       topology.nodes[place].state = .removed
     }

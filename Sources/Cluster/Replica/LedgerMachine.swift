@@ -31,6 +31,7 @@ final class LedgerMachine: Machine {
     self.base = base
   }
 
+  var shard: ShardID { ledger.shard }
   var lastStamp: Stamp { ledger.lastStamp }
   var catalogueVersion: UInt32 { ledger.catalogueVersion }
   var semantics: UInt8 { ledger.semantics }
@@ -88,9 +89,22 @@ final class LedgerMachine: Machine {
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer {
     let answer = ledger.answered(command)
     // What is decided in an entry that is not over has not been answered yet.
-    if let open, case .stands(let position) = answer, !position.isBefore(open.journalEnd) { return .none }
+    if let open, case .stands(let position) = answer, !position.mayPrecede(open.journalEnd) { return .none }
     return answer
   }
+  func successor(of slot: Slot) -> Whereabouts? { ledger.successor(of: slot) }
+  var holdings: SlotHoldings {
+    SlotHoldings(
+      epoch: ledger.epoch, slots: ledger.ranges, moving: ledger.openExport,
+      hasBooks: ledger.ranges.isEmpty && ledger.hasBooks,
+      lineage: ledger.lineage)
+  }
+  var isMoving: Bool { ledger.openExport != nil }
+  var hasBooks: Bool { ledger.hasBooks }
+  var isCounting: Bool { ledger.isCounting }
+  func advanceCensus() -> Bool { ledger.advanceCensus(limit: LedgerMachine.countedAtOnce) }
+  func dropCensus() { ledger.dropCensus() }
+  func nextBatch(of slots: Range<Int>) -> Range<Int>? { ledger.nextBatch(of: slots, bytes: LedgerMachine.batchBytes) }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
     ledger.read(query, into: &reply)
@@ -108,6 +122,10 @@ final class LedgerMachine: Machine {
   }
   /// As many at once as some milliseconds' work: while another shard takes nothing they may be any number.
   private static let deliveriesAtOnce = 4_096
+  /// About so many bytes of state move at once: what a few milliseconds take out and put in, and a link carries in some more.
+  private static let batchBytes = 256 << 10
+  /// Records that a census looks at at once: about a millisecond's work.
+  private static let countedAtOnce = 8_192
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox) {
     ledger.openDeliveries(from: &places, limit: LedgerMachine.deliveriesAtOnce) { outbox.deliveries.append($0) }
   }

@@ -48,8 +48,11 @@ protocol Machine: AnyObject {
   /// The query that renders the answer which a repeated request got first.
   func firstAnswer(at position: JournalPosition) -> JournalQuery?
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome
-  /// To whom the shard gave a slot that it does not own; nil: it never had it.
+  /// To whom the shard gave a slot that it does not own; nil: it never had it, or has it.
   func successor(of slot: Slot) -> Whereabouts?
+  /// What slots it owns, since which epoch, and which are on their way to another shard.
+  var holdings: SlotHoldings { get }
+  var isMoving: Bool { get }
   /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
@@ -66,6 +69,8 @@ extension Machine {
   var fault: String? { nil }
   var isForgettingEarly: Bool { false }
   func successor(of slot: Slot) -> Whereabouts? { nil }
+  var holdings: SlotHoldings { SlotHoldings() }
+  var isMoving: Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 
@@ -75,6 +80,8 @@ public struct RestoredMachine: @unchecked Sendable {
   let machine: any Machine
   /// Where its journal ends.
   package var journal: JournalChain { machine.journal }
+  /// The journals of other shards that its records refer to.
+  package var lineage: [JournalChain] { machine.holdings.lineage }
 
   /// - Parameter sources: the bodies of a whole snapshot and of the changes since, in order, down to `file`.
   package init(_ file: SnapshotFile, from sources: [some SnapshotSource], limits: LedgerLimits) throws {
@@ -188,6 +195,7 @@ struct ReplicaOutbox {
   var configurationChanged = false
   /// The group has a later member on this node: this replica is to leave.
   var isSucceeded = false
+  var departing = DepartingAnswers()
 
   @inline(__always)
   mutating func result(_ shard: ShardID, _ replyTo: ReplyTo, _ reply: UnsafeRawBufferPointer) {

@@ -87,6 +87,8 @@ extension Replica {
     let has = max(machine.catalogueVersion, leading.catalogueVersion)
     guard has < directory.catalogueVersion else { return }
     guard has >= directory.droppedVersion else {
+      // One that began after them has yet to have slots.
+      if has == 0, machine.holdings.epoch == 0 { return proposeWholeCatalogue(of: directory) }
       quarantine(
         "it has version \(has) of the catalogue, and the changes after it are no longer kept: it lost what it had applied"
       )
@@ -104,6 +106,22 @@ extension Replica {
     isDirty = true
   }
 
+  private func proposeWholeCatalogue(of directory: DirectoryMachine) {
+    if leading.wholeCatalogue.isEmpty {
+      leading.wholeCatalogue = directory.wholeCatalogue[...]
+      leading.wholeVersion = directory.catalogueVersion
+    }
+    var buffer = ByteBuffer(capacity: 4096)
+    while let delta = leading.wholeCatalogue.first {
+      buffer.removeAll()
+      delta.withUnsafeBytes { Command.appendCatalogue(to: &buffer, slot: firstSlot, delta: $0) }
+      guard addInternal(buffer.bytes) else { return }
+      leading.wholeCatalogue.removeFirst()
+    }
+    leading.catalogueVersion = leading.wholeVersion
+    isDirty = true
+  }
+
   /// The state as of the last applied entry, to be written while entries go on; nil if one is being written
   /// already, or if the state is not to be trusted.
   /// - Parameter isWhole: it must not be changes only.
@@ -115,7 +133,8 @@ extension Replica {
     snapshots.begin(of: machine)
     applying.wantsPause = false
     let metadata = SnapshotMetadata(
-      configuration: raft.appliedConfiguration, journalEnd: machine.journal.position)
+      configuration: raft.appliedConfiguration, journalEnd: machine.journal.position,
+      lineage: machine.holdings.lineage.map(\.position))
     return SnapshotOrder(
       shard: shard, index: index, term: term, isWhole: isWhole, metadata: metadata.bytes,
       snapshot: machine.beginSnapshot())

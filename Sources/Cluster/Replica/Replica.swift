@@ -297,6 +297,8 @@ final class Replica {
     outbox.roleChanged = true
     guard !isLeader else {
       leading = LeaderState(found: raft.lastIndex, lastStamp: machine.lastStamp)
+      leading.foundCommit = raft.commitIndex
+      beginMembers()
       observer?.leads(ReplicaView(replica: self))
       return
     }

@@ -8,6 +8,7 @@ import Raft
 extension ShardDesk {
   /// What a replica's turn has for its leader to compare, and for the operator.
   func take(of replica: Replica) {
+    if replica.isLeader, replica.leading.giving.wanted != nil { replica.giveSlots() }
     for marker in replica.outbox.markers { noteDigest(replica, marker) }
     replica.outbox.markers.removeAll(keepingCapacity: true)
     for alarm in replica.outbox.alarms { log(.error, alarm) }

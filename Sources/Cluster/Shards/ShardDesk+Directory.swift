@@ -8,6 +8,7 @@ extension ShardDesk {
   func proposeDue(_ leaders: some KnowsLeaders, _ copies: SnapshotSender? = nil) {
     raiseSemantics()
     driveGroups(leaders, copies)
+    driveSlots()
     // What acknowledging a delivery takes when all is well: there and back, and an entry at either side; and one trip more.
     let patience = max(configuration.deliveryInterval, 4 * peers.longestTrip(now: now))
     for replica in replicas where replica.isLeader {
@@ -16,6 +17,7 @@ extension ShardDesk {
         followMembers(replica)
         driveOperations(replica, leaders)
         heal(replica)
+        followSlots(replica)
         continue
       }
       // The restored state is to be found as it was.

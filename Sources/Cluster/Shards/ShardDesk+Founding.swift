@@ -18,7 +18,7 @@ extension ShardDesk {
 
   /// Writes a group's beginning. A node that lost what it knew of the group may have voted since, and may have been told
   /// more than its beginning; of what it still has nothing is touched.
-  private func found(_ founding: Founding) {
+  func found(_ founding: Founding) {
     let left = absent.take(founding.shard)
     if let left, founding.isKept(by: left) { return absent.keep(left) }
     // A founder may have left since.
@@ -50,7 +50,7 @@ extension ShardDesk {
   /// - Parameter mayJoin: this node has no cluster, and may join the one whose directory speaks to it.
   func startNewcomer(_ shard: ShardID, for message: Message, mayJoin: Bool = false) -> Replica? {
     guard message.to.node == peers.id, absent.admits(shard, born: message.to.born) else { return nil }
-    let isKnown = membership.topology?.shards.contains { $0.shard == shard } ?? false
+    let isKnown = membership.topology?.placement(of: shard) != nil
     guard shard == .directory ? mayJoin : isKnown else { return nil }
     let empty = RecoveredReplica(
       shard: shard, hardState: unknownState(born: message.to.born), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
@@ -66,12 +66,26 @@ extension ShardDesk {
     let born = replica.raft.id.born
     toldRemoved[shard] = nil
     replicas.remove(shard)
-    disk.journal.forget(shard)
     replicas.rottenJournals.remove(shard)
     note.forget(shard)
+    if mayBeReferredTo(replica) {
+      for (position, bytes) in replica.outbox.journal { disk.journal.keep(shard, position, bytes, &turn.out) }
+      disk.journal.write(shard, &turn.out)
+      absent.leave(shard, born: born)
+    } else {
+      disk.journal.forget(shard)
+      bury(shard, born: born)
+    }
+    log(.info, "replica removed shard=\(shard.rawValue) born=\(born)")
+  }
+  /// What a replica that has left decided is durable: its log may go.
+  func journalClosed(_ shard: ShardID, failure: String?) {
+    if let failure { log(.error, "what shard \(shard.rawValue) decided here cannot be made durable: \(failure)") }
+    if let born = absent.closed(shard, isDone: failure == nil) { bury(shard, born: born) }
+  }
+  private func bury(_ shard: ShardID, born: UInt64) {
     disk.writer.add(LogRecord(shard: shard, body: .gone(born: born)))
     absent.bury(shard, born: born, batch: disk.writer.lastNumber)
-    log(.info, "replica removed shard=\(shard.rawValue) born=\(born)")
   }
   func clearedAway(_ shard: ShardID, failure: String?) {
     absent.cleared(shard, isDone: failure == nil)

@@ -28,6 +28,8 @@ final class ShardDesk: Coordinator {
   var membershipAsked: [ShardID: UInt64] = [:]
   /// By shard: the birth of a replica here of which its group's leader has said that it is no member.
   var toldRemoved: [ShardID: UInt64] = [:]
+  /// By shard that has ended and has a replica here: since when that is known.
+  var endedSince: [ShardID: UInt64] = [:]
   private let observer: (any ReplicaObserver)?
   let disk: DiskDesk
   /// This node has promised itself to a cluster that begins with a backup.
@@ -89,8 +91,10 @@ final class ShardDesk: Coordinator {
 
   func start(_ found: RecoveredReplica, machine: any Machine) {
     do {
+      var options = raftOptions
+      options.waitsForBeginning = found.shard != .directory
       var raft = try RaftGroup(
-        node: membership.me.id, options: raftOptions, seed: random.next(), hardState: found.hardState,
+        node: membership.me.id, options: options, seed: random.next(), hardState: found.hardState,
         snapshotIndex: found.snapshotIndex, snapshotTerm: found.snapshotTerm,
         configuration: found.configuration ?? .empty, entries: found.entries)
       if found.snapshotIndex > LogIndex(0) {

@@ -29,8 +29,10 @@ struct OutgoingTransfer {
   /// None will do that is there: another is being taken.
   var awaitsSnapshot = false
   var phase = Phase.waiting
-  var wantedJournal = JournalPosition.none
-  var journalEnd = JournalPosition.none
+  /// Where the journals end that belong to it: those of other shards that its records refer to, then the shard's own.
+  var journalEnds: [JournalPosition] = []
+  /// What the receiver wants of them, once it has said so.
+  var route = JournalRoute(from: [], to: [])
   /// The disk is reading the next piece.
   var isReading = false
   /// The last piece has not gone to the kernel yet.
@@ -75,16 +77,15 @@ struct OutgoingTransfer {
 
   /// Of the file, then of what the receiver lacks of the journal.
   func progress(segmentBytes: UInt64) -> CopyProgress {
-    let journal = journalEnd.distance(from: wantedJournal, segmentBytes: segmentBytes)
+    let journal = route.byteCount(segmentBytes: segmentBytes)
     let all = byteCount + journal
     switch phase {
     case .waiting: return CopyProgress(copied: 0, bytes: all, isWaiting: true)
     case .opening, .offered: return CopyProgress(copied: 0, bytes: all)
     case .file(let offset): return CopyProgress(copied: offset, bytes: all)
     case .journal(let position):
-      return CopyProgress(
-        copied: byteCount + min(journal, position.distance(from: wantedJournal, segmentBytes: segmentBytes)), bytes: all
-      )
+      let left = min(journal, route.distance(from: position, segmentBytes: segmentBytes))
+      return CopyProgress(copied: byteCount + journal - left, bytes: all)
     case .installing: return CopyProgress(copied: all, bytes: all)
     }
   }

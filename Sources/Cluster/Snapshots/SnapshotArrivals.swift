@@ -13,6 +13,8 @@ struct SnapshotArrivals {
     var link: LinkID?
     /// Where this replica's own journal ended.
     var journal: JournalChain
+    /// Where those of other shards end that the snapshot's records refer to.
+    var lineage: [JournalPosition]
     /// The first byte of the file that is wanted.
     var offset: UInt64 = 0
     var phase = Phase.opening
@@ -33,6 +35,8 @@ struct SnapshotArrivals {
     var term: Term
     var byteCount: UInt64
     var digest: SHA256.Digest
+    /// See `SnapshotMetadata`.
+    var lineage: [JournalPosition] = []
   }
   /// By their numbers, which no transfer of this node's life shares.
   private(set) var arrivals: [UInt64: Arrival] = [:]
@@ -52,7 +56,8 @@ struct SnapshotArrivals {
   mutating func begin(
     _ number: UInt64, _ offer: Offer, on link: LinkID, journal: JournalChain, now: UInt64, _ out: inout NodeOutput
   ) {
-    arrivals[number] = Arrival(shard: offer.shard, link: link, journal: journal, heardAt: now)
+    arrivals[number] = Arrival(
+      shard: offer.shard, link: link, journal: journal, lineage: offer.lineage, heardAt: now)
     out.jobs.append(
       .transfer(
         .openPart(
@@ -97,14 +102,16 @@ struct SnapshotArrivals {
   mutating func partOpened(_ number: UInt64, offset: UInt64, _ out: inout NodeOutput) {
     guard let arrival = arrivals[number] else { return }
     arrivals[number]?.offset = offset
-    out.jobs.append(.transfer(.openJournal(number, shard: arrival.shard, from: arrival.journal)))
+    out.jobs.append(
+      .transfer(.openJournal(number, shard: arrival.shard, from: arrival.journal, lineage: arrival.lineage)))
   }
   /// There is more of the journal to follow than one job is to take.
   func journalFollowed(_ number: UInt64, _ out: inout NodeOutput) {
     if arrivals[number] != nil { out.jobs.append(.transfer(.followJournal(number))) }
   }
+  /// - Parameter journals: from where on each is wanted, the shard's own last.
   mutating func opened(
-    _ number: UInt64, journal: JournalPosition, now: UInt64, _ header: FrameHeader, _ out: inout NodeOutput
+    _ number: UInt64, journals: [JournalPosition], now: UInt64, _ header: FrameHeader, _ out: inout NodeOutput
   ) {
     guard let arrival = arrivals[number], let link = arrival.link else { return }
     arrivals[number]?.phase = .receiving
@@ -112,7 +119,7 @@ struct SnapshotArrivals {
     out.frame(.snapshotWant, header, on: link) { buffer in
       buffer.append(arrival.shard.rawValue)
       buffer.append(arrival.offset)
-      buffer.append(journal.rawValue)
+      for start in journals.reversed() { buffer.append(start.rawValue) }
     }
   }
   func written(_ number: UInt64, _ header: FrameHeader, _ out: inout NodeOutput) {

@@ -34,8 +34,7 @@ extension SnapshotDesk {
   }
   /// A snapshot must be of this entry or a later one: the log has no earlier ones.
   private func logStart(of shard: ShardID) -> LogIndex {
-    guard let first = replicas[shard]?.raft.firstIndex, first > LogIndex(0) else { return LogIndex(0) }
-    return LogIndex(first.rawValue - 1)
+    replicas[shard]?.raft.snapshotStart ?? LogIndex(0)
   }
 
   // MARK: Links
@@ -195,8 +194,8 @@ extension SnapshotDesk {
       }
     case .partOpened(let number, let offset): arrivals.partOpened(number, offset: offset, &turn.out)
     case .journalFollowed(let number): arrivals.journalFollowed(number, &turn.out)
-    case .journalOpened(let number, let journal):
-      arrivals.opened(number, journal: journal, now: now, membership.header, &turn.out)
+    case .journalOpened(let number, let journals):
+      arrivals.opened(number, journals: journals, now: now, membership.header, &turn.out)
     case .written(let number): arrivals.written(number, membership.header, &turn.out)
     case .loaded(let number, let part): arrivals.loaded(number, part, &turn.out)
     case .installed(let number, let loaded): installed(number, loaded)
@@ -237,8 +236,9 @@ extension SnapshotDesk {
     case .snapshotOffer: try receiveOffer(shard, &reader, of: peer, on: link)
     case .snapshotWant:
       let offset = try reader.read(UInt64.self)
-      let journal = JournalPosition(rawValue: try reader.read())
-      sender.wanted(from: offset, journal: journal, on: link, now: now.monotonic, &turn.out)
+      var journals: [JournalPosition] = []
+      while !reader.isAtEnd { journals.append(JournalPosition(rawValue: try reader.read())) }
+      sender.wanted(from: offset, journals: journals, on: link, now: now.monotonic, &turn.out)
     case .snapshotChunk:
       let offset = try reader.read(UInt64.self)
       slots.received(reader.remaining, now: now.monotonic)
@@ -270,9 +270,10 @@ extension SnapshotDesk {
   private func receiveOffer(
     _ shard: ShardID, _ reader: inout ByteReader, of peer: Peer, on link: LinkID
   ) throws(MalformedBytes) {
-    let offer = SnapshotArrivals.Offer(
+    var offer = SnapshotArrivals.Offer(
       shard: shard, index: LogIndex(try reader.read()), term: Term(try reader.read()), byteCount: try reader.read(),
       digest: SHA256.Digest(bytes: try reader.readBytes(32)))
+    while !reader.isAtEnd { offer.lineage.append(JournalPosition(rawValue: try reader.read())) }
     guard let replica = replicas[shard], replica.raft.wantsSnapshot(at: offer.index) else {
       // It is there already.
       slots.ended(shard)

@@ -31,12 +31,21 @@ extension SnapshotDesk {
       let logLimit =
         isDirectory ? min(limits.snapshotLogBytes, SnapshotDesk.directoryLogBytes) : limits.snapshotLogBytes
       switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: replica.isReplaying) {
-      case .next: return replica
-      case .behind(let weight) where weight > most && !isDirectory: (last, most) = (replica, weight)
-      case .behind, .none: continue
+      case .next where hasJournals(replica): return replica
+      case .behind(let weight) where weight > most && !isDirectory && hasJournals(replica):
+        (last, most) = (replica, weight)
+      case .next, .behind, .none: continue
       }
     }
     return sum >= limits.snapshotCommands ? last : nil
+  }
+
+  /// Whether the journals of other shards that a replica refers to are here that far. It may be ahead of their replicas here.
+  private func hasJournals(_ replica: Replica) -> Bool {
+    replica.machine.holdings.lineage.allSatisfy { end in
+      guard let writer = replicas[end.position.journal] else { return true }
+      return !writer.applying.isMidEntry && !writer.machine.journal.position.isBefore(end.position)
+    }
   }
 
   /// As the next one, and whole, for a peer that is to be sent it.
@@ -58,8 +67,11 @@ extension SnapshotDesk {
   }
   /// False if none can be begun now: one is being written, the last failed a moment ago, or the state is not to be trusted.
   func take(of replica: Replica, drain: (Replica) -> Void) -> Bool {
-    guard underWay == nil, replica.snapshots.mayBegin(now: now.monotonic) else { return false }
+    guard underWay == nil, replica.snapshots.mayBegin(now: now.monotonic), hasJournals(replica) else { return false }
     drain(replica)
+    for end in replica.machine.holdings.lineage {
+      if let writer = replicas[end.position.journal] { drain(writer) }
+    }
     let isWhole = replica.snapshots.isToBeWhole(now: now.monotonic)
     guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
     write(order)
@@ -68,6 +80,7 @@ extension SnapshotDesk {
   private func write(_ order: SnapshotOrder) {
     underWay = order.shard
     disk.journal.write(order.shard, &turn.out)
+    for end in SnapshotMetadata(order.metadata)?.lineage ?? [] { disk.journal.write(end.journal, &turn.out) }
     turn.out.jobs.append(.journalSync(order))
   }
 

@@ -3,7 +3,7 @@ import Ledger
 import Protocol
 import Storage
 
-/// The file and the journal, a piece at a time: as the link drains, as the receiver writes, and no faster than is allowed.
+/// The file and the journals, a piece at a time: as the link drains, as the receiver writes, and no faster than is allowed.
 extension SnapshotSender {
   /// Has the disk read the next piece, unless something is to be waited for.
   mutating func sendNextPiece(_ number: UInt64, _ out: inout NodeOutput) {
@@ -40,7 +40,7 @@ extension SnapshotSender {
     guard let transfer = transfers[number], let link = transfer.link, transfer.phase == .file(offset) else { return }
     transfers[number]?.isReading = false
     if bytes.isEmpty {
-      transfers[number]?.phase = .journal(transfer.wantedJournal)
+      transfers[number]?.phase = .journal(transfer.route.start ?? transfer.journalEnds.last ?? .none)
       sendNextPiece(number, &out)
       return
     }
@@ -60,8 +60,7 @@ extension SnapshotSender {
       return
     }
     transfers[number]?.isReading = false
-    let end = transfer.journalEnd
-    if !position.isBefore(end) {
+    guard transfer.route.next(from: position) == position, let end = transfer.route.end(of: position.journal) else {
       transfers[number]?.phase = .installing
       transfers[number]?.lastProgress = now
       out.frame(.snapshotDone, header, on: link) { $0.append(transfer.shard.rawValue) }
@@ -70,11 +69,14 @@ extension SnapshotSender {
     // A short piece ends a segment; one that reaches past the snapshot's end is cut there.
     var piece = bytes[...]
     if position.segment == end.segment { piece = piece.prefix(Int(end.offset - position.offset)) }
-    let next =
+    let after =
       bytes.count < pieceBytes && position.segment < end.segment
       ? position.nextSegment : position.advanced(by: piece.count)
+    let next = transfer.route.next(from: after) ?? transfer.journalEnds.last ?? after
     guard !piece.isEmpty else {
-      guard position.isBefore(next) else { return self.end(number, failure: "its journal ends too soon", &out) }
+      guard position != after else {
+        return self.end(number, failure: "the journal of shard \(position.journal.rawValue) ends too soon", &out)
+      }
       transfers[number]?.phase = .journal(next)
       sendNextPiece(number, &out)
       return
@@ -89,9 +91,9 @@ extension SnapshotSender {
 
   // MARK: What the receiver says
 
-  /// From which byte of the file, and from where of the journal.
+  /// From which byte of the file, and from where of each journal that is wanted.
   mutating func wanted(
-    from offset: UInt64, journal: JournalPosition, on link: LinkID, now: UInt64, _ out: inout NodeOutput
+    from offset: UInt64, journals: [JournalPosition], on link: LinkID, now: UInt64, _ out: inout NodeOutput
   ) {
     guard let number = number(on: link), let transfer = transfers[number], case .offered = transfer.phase else {
       return
@@ -99,8 +101,8 @@ extension SnapshotSender {
     guard offset <= transfer.byteCount else {
       return end(number, failure: "the receiver wants what there is not", &out)
     }
-    // It may have more of the journal already, of a newer snapshot that did not come through.
-    transfers[number]?.wantedJournal = journal.isBefore(transfer.journalEnd) ? journal : transfer.journalEnd
+    // It may have more of one already, of a newer snapshot that did not come through.
+    transfers[number]?.route = JournalRoute(from: journals, to: transfer.journalEnds)
     transfers[number]?.phase = .file(offset)
     transfers[number]?.lastProgress = now
     sendNextPiece(number, &out)

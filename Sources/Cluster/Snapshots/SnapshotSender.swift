@@ -9,7 +9,7 @@ import Storage
 /// The sender asks the receiver for a slot (`SnapshotSlots`), again and again until it has one. Then it opens its newest
 /// snapshot, or has one taken if that is too old or has changes only, and a link of its own, so that it never stands before a
 /// heartbeat. It offers the snapshot; the receiver says from which byte it wants it (a broken transfer goes on where it was, as
-/// long as the file will do) and where its journal ends; the sender streams the file, then the missing journal (see
+/// long as the file will do) and of each journal; the sender streams the file, then what is missing of the journals (see
 /// `SnapshotSender+Pieces`). The receiver verifies the whole, loads it, and its log restarts after it. From the opening on the
 /// sender keeps its log from the snapshot on, so that the receiver can go on from there.
 struct SnapshotSender {
@@ -125,11 +125,12 @@ struct SnapshotSender {
     }
     events.append(.offered(file.shard))
     transfers[number]?.file = file
-    transfers[number]?.journalEnd = SnapshotMetadata(file.metadata)?.journalEnd ?? .none
+    let metadata = SnapshotMetadata(file.metadata)
+    transfers[number]?.journalEnds = (metadata?.lineage ?? []) + [metadata?.journalEnd ?? .none]
     transfers[number]?.lastProgress = now
     events.append(.open(number, to: transfer.peer))
   }
-  /// The newest has changes only, or is older than the log's start: a whole one is taken, and waited for.
+  /// The newest has changes only, or is older than a follower needs, or there is none: a whole one is taken, and waited for.
   mutating func wholeWanted(_ number: UInt64, _ shard: ShardID) {
     guard transfers[number] != nil else { return }
     transfers[number]?.awaitsSnapshot = true
@@ -176,6 +177,7 @@ struct SnapshotSender {
       buffer.append(file.term.rawValue)
       buffer.append(file.byteCount)
       file.digest.withBytes { buffer.append($0) }
+      for end in transfer.journalEnds.dropLast() { buffer.append(end.rawValue) }
     }
   }
   /// It is tried again, from where it was, once there is a slot again.

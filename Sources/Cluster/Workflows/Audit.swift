@@ -8,6 +8,8 @@ import Protocol
 struct Audit {
   var owner: EdgeItem.Owner
   var attempt = 0
+  /// How many were asked.
+  var shards = 0
   var records: [ShardID: [UInt8]] = [:]
   /// Some shard was past the stamp: all begin again at a later one.
   var retryAt: UInt64?

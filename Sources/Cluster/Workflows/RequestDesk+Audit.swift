@@ -9,11 +9,13 @@ extension RequestDesk {
   }
 
   func sendMarkers(_ number: UInt64, _ mostAhead: Int64) {
-    guard let topology = membership.topology, let attempt = workflows.attemptAudit(number) else { return }
+    guard let topology = membership.topology else { return }
+    let asked = topology.shards.filter { workflows.checks[number]?.shards.contains($0.shard) ?? true }
+    guard let attempt = workflows.attemptAudit(number, of: asked.count) else { return }
     // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
     let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
     let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
-    for placement in topology.shards where workflows.checks[number]?.shards.contains(placement.shard) ?? true {
+    for placement in asked {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
         Command.appendMarker(to: &buffer, slot: placement.slots.first ?? Slot(0))
@@ -23,9 +25,11 @@ extension RequestDesk {
   }
 
   func auditAnswered(_ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer) {
+    let isCheck = workflows.checks[number] != nil
     let answered = workflows.auditAnswered(
       number, shard, attempt, reply,
-      shards: workflows.checks[number]?.shards.count ?? membership.topology?.shards.count ?? 0, now: now.monotonic)
+      isThere: membership.topology?.placement(of: shard) != nil, now: now.monotonic,
+      isWhole: { isCheck || coversAllSlots($0) })
     guard let (owner, outcome) = answered else { return }
     if number == workflows.proof {
       switch outcome {
@@ -47,6 +51,29 @@ extension RequestDesk {
     case .failed:
       answerError(owner, .unavailable, "shard \(shard.rawValue) did not report; without it the audit says nothing")
     }
+  }
+
+  /// Slots may have moved since the map was made that was gone by: a shard of which none ever did owns what that says. Those that are
+  /// on their way count, where nobody has them yet.
+  private func coversAllSlots(_ records: [ShardID: [UInt8]]) -> Bool {
+    var owned = [Bool](repeating: false, count: Slot.count)
+    var moving = owned
+    for (shard, record) in records.sorted(by: { $0.key < $1.key }) {
+      let said = record.withUnsafeBytes { bytes in
+        let view = RecordView(bytes)
+        return (
+          slots: view.text(.slots).map(SlotRanges.runs(in:)), moving: view.text(.moving).map(SlotRanges.runs(in:))
+        )
+      }
+      for slot in (said.slots ?? membership.topology?.placement(of: shard)?.slots.ranges ?? []).joined() {
+        guard !owned[slot] else { return false }
+        owned[slot] = true
+      }
+      // Books on their way are in no shard's record.
+      if let runs = said.moving, runs.isEmpty { return false }
+      for slot in (said.moving ?? []).joined() { moving[slot] = true }
+    }
+    return owned.indices.allSatisfy { owned[$0] || moving[$0] }
   }
 
   func advanceAudits(mostAhead: @autoclosure () -> Int64) {

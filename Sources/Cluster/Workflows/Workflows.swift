@@ -51,27 +51,33 @@ struct Workflows {
     audits[number] = Audit(owner: owner)
     return number
   }
-  /// All shards are asked (again). Which attempt it is, from 1; nil: it is over.
-  mutating func attemptAudit(_ number: UInt64) -> Int? {
+  /// So many shards are asked (again). Which attempt it is, from 1; nil: it is over.
+  mutating func attemptAudit(_ number: UInt64, of shards: Int) -> Int? {
     audits[number]?.attempt += 1
+    audits[number]?.shards = shards
     audits[number]?.records = [:]
     audits[number]?.retryAt = nil
     return audits[number]?.attempt
   }
-  /// - Parameter shards: how many are to report.
+  /// - Parameters:
+  ///   - isThere: the shard is in the map still; else all that are there now are asked.
+  ///   - isWhole: whether their records are of the whole cluster; else all are asked again.
   /// - Returns: who asked, if it is this attempt's answer, and what came of it; of one that is over no more is kept.
   mutating func auditAnswered(
-    _ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer, shards: Int, now: UInt64
+    _ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer, isThere: Bool, now: UInt64,
+    isWhole: ([ShardID: [UInt8]]) -> Bool = { _ in true }
   ) -> (owner: EdgeItem.Owner, outcome: AuditOutcome)? {
     guard let audit = audits[number], audit.attempt == attempt else { return nil }
     let view = RecordView(reply)
     if view.tag == .record {
       audits[number]?.records[shard] = Array(reply)
-      guard let records = audits[number]?.records, records.count == shards else { return (audit.owner, .waits) }
-      audits[number] = nil
-      return (audit.owner, .complete(records.sorted { $0.key < $1.key }.map(\.value)))
+      guard let records = audits[number]?.records, records.count == audit.shards else { return (audit.owner, .waits) }
+      if isWhole(records) {
+        audits[number] = nil
+        return (audit.owner, .complete(records.sorted { $0.key < $1.key }.map(\.value)))
+      }
     }
-    if view.errorCode == .busy && attempt < Workflows.auditAttempts {
+    if view.tag == .record || view.errorCode == .busy || !isThere, attempt < Workflows.auditAttempts {
       audits[number]?.retryAt = now + Workflows.auditPause
       return (audit.owner, .waits)
     }

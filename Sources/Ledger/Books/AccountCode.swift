@@ -66,7 +66,7 @@ extension Ledger {
   @inline(__always) func partDigestKey(_ merchant: MerchantRef, _ program: ProgramRef) -> UInt64 {
     DigestSum.mix(catalogue.merchantRows[merchant.place].key, programKey(program))
   }
-  private mutating func part(_ merchant: MerchantRef, _ program: ProgramRef) -> UnsafeMutablePointer<PartRecord> {
+  mutating func part(_ merchant: MerchantRef, _ program: ProgramRef) -> UnsafeMutablePointer<PartRecord> {
     var next = tables.firstParts.read(merchant.place).pointee
     while next != .none {
       let part = tables.parts.write(next)

@@ -58,6 +58,7 @@ extension Ledger {
         && tables.texts.equals(record.pointee.id.low, id)
     }
   }
+  /// A member of a slot of this shard's.
   func findMember(_ id: UnsafeRawBufferPointer, tenant: TenantID) -> Ref<MemberRecord>? {
     findMember(hashes.member(id, tenant).finishedLow(), tenant, id)
   }
@@ -69,6 +70,7 @@ extension Ledger {
   }
   /// The stable one, by which slots go and digests.
   func hash(ofMember number: Ref<MemberRecord>) -> UInt64 { tables.members.read(number).pointee.hash }
+  func slot(ofMember number: Ref<MemberRecord>) -> Slot { tables.members.read(number).pointee.slot }
 
   // MARK: Accounts
 
@@ -104,7 +106,7 @@ extension Ledger {
     var record = AccountRecord()
     record.program = holder.program
     record.next = holder.member.pointee.nextAccount
-    let place = tables.accounts.append(record)
+    let place = tables.accounts.add(record)
     holder.member.pointee.nextAccount = place
     countAccount(holder.program)
     return tables.accounts.write(place)
@@ -124,22 +126,6 @@ extension Ledger {
       next = account.pointee.next
     }
     return nil
-  }
-  /// A member's newest journal record.
-  @inline(__always) func newestRecord(_ member: UnsafePointer<MemberRecord>) -> JournalPosition {
-    var newest = member.pointee.account.lastRecord
-    var next = member.pointee.nextAccount
-    while next != .none {
-      let account = tables.accounts.read(next)
-      newest = later(newest, account.pointee.lastRecord)
-      next = account.pointee.next
-    }
-    return newest
-  }
-  /// Which of two records of one member is the later: what this shard wrote itself came after what it inherited.
-  private func later(_ one: JournalPosition, _ other: JournalPosition) -> JournalPosition {
-    if one == .none || one.isBefore(other) { return other }
-    return other.journal == shard && one.journal != shard ? other : one
   }
   /// Calls `body` with the program of each of a member's accounts.
   func forEachAccount(_ member: UnsafePointer<MemberRecord>, _ body: (UnsafePointer<AccountRecord>) -> Void) {

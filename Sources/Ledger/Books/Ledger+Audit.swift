@@ -3,7 +3,8 @@ import Base
 extension Ledger {
   /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest members between`. `sum` is that of the
   /// programs' sums without their signs, so that two faults do not hide each other. `between` is in transit less what came
-  /// from other shards, in decimal digits and as large as it is: over all shards it adds up to what is on its way.
+  /// from other shards, in decimal digits and as large as it is: over all shards it adds up to what is on its way. Of a shard
+  /// to or from which slots moved, `slots` too: which it owns; and `moving`, while some, or its books, are on their way from it.
   public func audit(into reply: inout ReplyWriter) {
     let figures = auditFigures()
     reply.record()
@@ -19,6 +20,10 @@ extension Ledger {
     reply.field(.digest, Ledger.digestText(digest))
     reply.field(.members, Int64(clamping: memberCount))
     reply.field(.between, "\(between)")
+    if core.wasSplit { reply.field(.slots, "\(core.ranges)") }
+    if let slots = openExport?.slots {
+      reply.field(.moving, slots.isEmpty ? "books" : "\(slots.lowerBound)-\(slots.upperBound - 1)")
+    }
   }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {
@@ -29,7 +34,7 @@ extension Ledger {
     return digits.joined()
   }
 
-  /// The shard's figures by program. O(merchants + open deliveries).
+  /// The shard's figures by program. O(merchants + open deliveries + the open parcel).
   public func auditFigures() -> AuditFigures {
     var rows: [AuditFigures.Program] = []
     for i in 0..<tables.programs.count {
@@ -50,6 +55,7 @@ extension Ledger {
       let points = steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0
       open &+= Int128(points.rawValue)
     }
+    for book in openBooks() { open &+= book.members &+ book.inTransit }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,
       accounts: core.accountCount, transactions: transactionCount, openDeliveries: open, digest: digest)

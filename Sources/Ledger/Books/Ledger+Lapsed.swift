@@ -5,7 +5,7 @@ import Base
 // back is not refunded by its lot. The records lie in the order in which they lapsed, with a mark before those of each day.
 
 /// What lapsed of one lot.
-struct LapsedRecord: StateRecord {
+struct LapsedRecord: SlotRecord {
   /// The member's number (32 bits), the program's (10), the day of the expiry in UTC (22). Of a mark: the day on which what
   /// follows lapsed, since 1970.
   var lot: UInt64
@@ -26,10 +26,12 @@ struct LapsedRecord: StateRecord {
 
   static var tag: TableTag { TableTag(22, "what lapsed") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<LapsedRecord>) -> Void) {
-    ledger.tables.lapsed.forEach { if $1.pointee.points > 0 { body($1) } }
+    ledger.tables.lapsed.forEach {
+      if $1.pointee.points > 0 { body($1) }
+    }
   }
   static func slot(of record: UnsafePointer<LapsedRecord>, in ledger: borrowing Ledger) -> Slot? {
-    ledger.tables.members.read(record.pointee.member).pointee.slot
+    ledger.slot(ofMember: record.pointee.member)
   }
   static func addDigest(
     of record: UnsafePointer<LapsedRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
@@ -54,7 +56,7 @@ extension Ledger {
     tables.lapsed.append(record, hashes.number(record.lot))
     core.digest.add(lapsedKey(record), DigestField.lapsed, record.points)
   }
-  private mutating func beginLapsedDay() {
+  mutating func beginLapsedDay() {
     let day = UInt64(bitPattern: CivilTime.day(of: now, offset: 0))
     let isToday =
       core.lapsedMark >= tables.lapsed.first && core.lapsedMark < tables.lapsed.end

@@ -85,6 +85,12 @@ extension Ledger {
       guard !tables.transactions.isEmpty else { break }
       let number = tables.transactions.first
       let record = tables.transactions.read(number).pointee
+      if record.isGone {
+        tables.transactions.removeFirst()
+        core.goneTransactions -= 1
+        isMore = true
+        continue
+      }
       guard record.keptSince.microseconds + age <= now.microseconds || areTooMany else { break }
       if record.state == TransactionRecord.open {
         // One that stays in this entry has been looked at: what is behind it stays as well.
@@ -104,7 +110,8 @@ extension Ledger {
     return true
   }
   private var areTooMany: Bool {
-    tables.transactions.count > limits.transactionsInMemory + tables.holdQueue.count + Int(core.openOutbox)
+    tables.transactions.count - Int(core.goneTransactions)
+      > limits.transactionsInMemory + tables.holdQueue.count + Int(core.openOutbox)
   }
   /// Puts a transaction that is still open at the end of the queue.
   private mutating func stay(_ number: UInt64, _ record: TransactionRecord) {
@@ -221,7 +228,7 @@ extension Ledger {
     }
     switch tables.past.find(tx) {
     case .entry(let entry): return .journal(journalQuery(.facts(at: entry.position, tx: tx)))
-    case .unknown: return .journal(journalQuery(.pastFacts(TransactionSearch(tx, before: journal.end))))
+    case .unknown: return .journal(journalQuery(.pastFacts(search(for: tx))))
     case .never: throw .refused(.notFound(tx))
     }
   }

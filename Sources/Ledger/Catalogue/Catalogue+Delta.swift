@@ -12,8 +12,10 @@ extension Catalogue {
   @discardableResult public mutating func apply(_ bytes: Bytes) throws(MalformedBytes) -> Bool {
     let next = try Catalogue.version(ofDelta: bytes)
     guard next > version else { return false }
-    guard next == version + 1 else { throw MalformedBytes("delta \(next) does not follow version \(version)") }
     let delta = try CatalogueDelta(decoding: bytes)
+    guard next == version + 1 || delta.left != nil && version == 0 else {
+      throw MalformedBytes("delta \(next) does not follow version \(version)")
+    }
     let now = max(records.moment, delta.stamp)
     switch delta.kind {
     case EntryKind.program.number:
@@ -28,7 +30,7 @@ extension Catalogue {
       try putMerchant(item, at: delta.number)
     default: throw MalformedBytes("kind \(delta.kind) is none that shards of this build know: a newer build wrote it")
     }
-    version = next
+    if delta.left ?? 0 == 0 { version = next }
     return true
   }
   private func changed(

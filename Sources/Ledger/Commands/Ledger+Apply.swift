@@ -23,7 +23,7 @@ extension Ledger {
       reply.error(.malformed, error.description)
       return .replied
     }
-    guard owns(call) else { return .moved(call.slot) }
+    guard owns(call) else { return moved(call.slot, &reply) }
     let start = reply.buffer.count
     do throws(Stop) {
       try resolveScope(&call, known)
@@ -31,13 +31,6 @@ extension Ledger {
     } catch {
       return stop(error, call, &reply, from: start)
     }
-  }
-
-  /// Whether a command is this shard's to decide. Asked as it is applied, not when it comes: the entry before it may have given
-  /// its slot away.
-  @inline(__always) func owns(_ call: borrowing Call) -> Bool {
-    if core.ranges.contains(call.slot) { return true }
-    return call.rule.pointee.traits.contains(.ofShard)
   }
 
   /// Finds out under which key the request is known, and whether it came before.
@@ -81,7 +74,9 @@ extension Ledger {
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
     case .cardRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth: return try decideInner(call, &reply)
+    case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
+      .import, .imported:
+      return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
@@ -108,6 +103,9 @@ extension Ledger {
       case .delivery: return try applyDelivery(call, &reader, &reply)
       case .verdict: return try applyVerdict(call, &reader, &reply)
       case .acknowledged: return try applyAcknowledged(&reader)
+      case .export: return try applyExport(&reader)
+      case .import: return try applyImport(call, &reader)
+      case .imported: return try applyImported(&reader)
       default: return try applyBirth(&reader)
       }
       return .silent

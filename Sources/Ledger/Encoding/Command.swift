@@ -147,6 +147,15 @@ public enum Command {
     buffer.append(epoch)
     end(&buffer, start)
   }
+  /// Slots go to another shard, if the epoch is still this one. None: some are to go.
+  public static func appendExport(to buffer: inout ByteBuffer, heir: ShardID, slots: Range<Int>, epoch: UInt64) {
+    let start = begin(&buffer, .export, Slot(UInt16(clamping: min(slots.lowerBound, Slot.count - 1))))
+    buffer.append(heir.rawValue)
+    buffer.append(UInt16(clamping: slots.lowerBound))
+    buffer.append(UInt16(clamping: slots.upperBound))
+    buffer.append(epoch)
+    end(&buffer, start)
+  }
   /// A tick: propose one when `Ledger.nextDeadline` has passed, again while it stays in the past.
   public static func appendTick(to buffer: inout ByteBuffer, slot: Slot) { end(&buffer, begin(&buffer, .tick, slot)) }
   /// A marker: its reply is the shard's audit record.

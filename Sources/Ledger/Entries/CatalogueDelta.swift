@@ -7,6 +7,7 @@ import Base
 ///     1 kind  2 number  3 tenant  4 key             of a new entry: whose it is
 ///     5 horizon                                     what ended before is not asked for any more
 ///     6 (1 from  2 values)*                         in place of all that there was from that moment on
+///     7 left                                        of a whole catalogue: how many entries are to come before that is its version
 struct CatalogueDelta {
   /// Rises by 1 with each delta.
   var version: UInt32
@@ -17,6 +18,8 @@ struct CatalogueDelta {
   var name: (tenant: TenantID, key: [UInt8])?
   var horizon: Stamp
   var versions: [(from: Stamp, values: EntryValues)] = []
+  /// It is one of all entries, for a shard that has none; nil: it is a change.
+  var left: Int?
 
   init(version: UInt32, stamp: Stamp, kind: Int, number: Int, horizon: Stamp) {
     self.version = version
@@ -44,6 +47,7 @@ struct CatalogueDelta {
         list.appendEndOfFields()
       }
     }
+    if let left { buffer.append(field: 7, zigzag: Int64(left)) }
     buffer.appendEndOfFields()
     return buffer.array
   }
@@ -69,6 +73,7 @@ struct CatalogueDelta {
           }
           versions.append(version)
         }
+      case 7: left = Int(try value.readSmall(UInt32.self))
       default: return false
       }
       return true

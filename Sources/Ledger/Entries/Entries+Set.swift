@@ -289,9 +289,21 @@ extension Entries {
     return delta(table, number, from: setting.from, isNew: isNew, stamp, horizon)
   }
 
+  /// The catalogue as it is now, for a shard that has nothing of it: a delta for each entry, which all are of the newest version.
+  public func wholeCatalogue(at stamp: Stamp) -> [[UInt8]] {
+    let rows = tables.indices.filter { tables[$0].kind.isForShards }.flatMap { table in
+      tables[table].items.indices.map { (table: table, number: $0) }
+    }
+    return rows.enumerated().map { place, row in
+      let item = tables[row.table].items[row.number]
+      let from = max(item.firstBeginning, item.knownSince)
+      return delta(row.table, row.number, from: from, isNew: true, stamp, .zero, left: rows.count - 1 - place)
+    }
+  }
+
   /// What shards are told of a change: what its fields are from its moment on.
   private func delta(
-    _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp
+    _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp, left: Int? = nil
   ) -> [UInt8] {
     let item = tables[table].items[number]
     let fields = tables[table].kind.fields.filter { $0.traits.contains(.shards) }.sorted { $0.number < $1.number }
@@ -303,6 +315,7 @@ extension Entries {
         fields.compactMap { field in effective(table, item, field, at: moment).map { (field.number, $0) } })
       if delta.versions.last?.values != values { delta.versions.append((moment, values)) }
     }
+    delta.left = left
     return delta.encoded
   }
 }

@@ -120,7 +120,7 @@ struct HistoryWalk: Sendable {
   }
   private func next(_ record: JournalRecord, _ position: JournalPosition) throws -> JournalPosition {
     let next = record.program == program ? record.previousOfAccount : record.previous
-    guard next == .none || next.isBefore(position) else {
+    guard next == .none || next.mayPrecede(position) else {
       throw JournalCorruption(description: "a record at \(position) that links ahead")
     }
     return next

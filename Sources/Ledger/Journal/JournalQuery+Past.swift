@@ -15,7 +15,7 @@ extension JournalRecordReader {
     let latest = try copy(at: position)
     let place: JournalPosition = try read(latest, from: position) { record in
       if record.tx == tx { return position }
-      guard record.of == tx, record.original != .none, record.original.isBefore(position) else {
+      guard record.of == tx, record.original != .none, record.original.mayPrecede(position) else {
         throw JournalCorruption(description: "at \(position) is nothing about \(tx)")
       }
       return record.original

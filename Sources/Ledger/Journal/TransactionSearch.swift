@@ -1,10 +1,13 @@
 import Base
 
 /// Looks for the record of a transaction that the state has forgotten. Numbers rise with the position in a slot, so it lies
-/// in the last segment that began before its number: which that is, a bisection tells; then that segment is read.
+/// in the last segment that began before its number: which that is, a bisection tells; then that segment is read. If it is not
+/// there, it is older than the journal, and looked for in the one that this goes on from.
 struct TransactionSearch: Sendable {
   let tx: TransactionID
-  /// The segments in which it may lie.
+  /// Where the journals end in which it may lie, the newest last.
+  private var ends: [JournalPosition]
+  /// The segments of the newest in which it may lie.
   private var low: UInt32 = 1
   private var high: UInt32
   /// How far the one that is left was read.
@@ -21,32 +24,50 @@ struct TransactionSearch: Sendable {
   private static let stepsOfPiece = 64
   private static let pieceBytes = 256 << 10
 
-  init(_ tx: TransactionID, before end: JournalPosition) {
+  /// - Parameter ends: of the journals in which it may lie, the newest last; not none.
+  init(_ tx: TransactionID, in ends: [JournalPosition]) {
     self.tx = tx
-    high = end.segment
+    self.ends = ends
+    high = ends.last?.segment ?? 1
   }
 
   mutating func run<Source>(
     _ reader: inout JournalRecordReader<Source>, steps allowed: Int
   ) throws -> Finding {
     var left = allowed
+    while let end = ends.last {
+      let finding = try run(&reader, before: end, &left)
+      guard case .nowhere = finding else { return finding }
+      ends.removeLast()
+      (low, high, offset) = (1, ends.last?.segment ?? 1, 0)
+    }
+    return .nowhere
+  }
+  /// In one journal.
+  private mutating func run<Source>(
+    _ reader: inout JournalRecordReader<Source>, before end: JournalPosition, _ left: inout Int
+  ) throws -> Finding {
     while low < high {
       guard left > 0 else { return .unfinished }
       left -= TransactionSearch.stepsOfLook
       let middle = low + (high - low + 1) / 2
-      if try lastSequence(&reader, before: middle) < tx.sequence { low = middle } else { high = middle - 1 }
+      if try lastSequence(&reader, in: end.journal, before: middle) < tx.sequence {
+        low = middle
+      } else {
+        high = middle - 1
+      }
     }
     var buffer = [UInt8](repeating: 0, count: TransactionSearch.pieceBytes)
-    while low < reader.end.segment || offset < reader.end.offset {
+    while low < end.segment || offset < end.offset {
       guard left > 0 else { return .unfinished }
       left -= TransactionSearch.stepsOfPiece * buffer.count / TransactionSearch.pieceBytes
-      let start = JournalPosition(journal: reader.end.journal, segment: low, offset: offset)
+      let start = JournalPosition(journal: end.journal, segment: low, offset: offset)
       let got = try buffer.withUnsafeMutableBytes { try reader.source.read(at: start, into: $0) }
       guard got > 0 else { return .nowhere }
       var piece = Piece(start: start)
       try buffer.withUnsafeBytes { try piece.look(for: tx, in: UnsafeRawBufferPointer(rebasing: $0[..<got])) }
       if let found = piece.found {
-        return .found(JournalPosition(journal: reader.end.journal, segment: low, offset: offset + UInt64(found)))
+        return .found(JournalPosition(journal: end.journal, segment: low, offset: offset + UInt64(found)))
       }
       guard piece.passed > 0 || piece.needed > buffer.count else { return .nowhere }
       if piece.passed == 0 { buffer = [UInt8](repeating: 0, count: piece.needed) }
@@ -57,10 +78,10 @@ struct TransactionSearch: Sendable {
 
   /// How far the slot's transactions were numbered when a segment, not the first, began.
   private func lastSequence<Source>(
-    _ reader: inout JournalRecordReader<Source>, before segment: UInt32
+    _ reader: inout JournalRecordReader<Source>, in journal: ShardID, before segment: UInt32
   ) throws -> UInt64 {
     var position = JournalPosition(
-      journal: reader.end.journal, segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
+      journal: journal, segment: segment, offset: UInt64(JournalBuffer.frameHeaderSize))
     let wanted = Int(tx.slot.rawValue)
     while true {
       var next = position

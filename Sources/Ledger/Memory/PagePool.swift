@@ -50,7 +50,8 @@ struct PagePool: ~Copyable {
   mutating func endSnapshot(_ snapshot: FrozenSnapshot, isKept: Bool = false) {
     precondition(snapshot.pool == state && state.pointee.snapshotIsOpen, "a snapshot of this pool that has not ended")
     state.pointee.snapshotIsOpen = false
-    if isKept { state.pointee.keptGeneration = snapshot.generation }
+    if isKept && !state.pointee.openIsFormer { state.pointee.keptGeneration = snapshot.generation }
+    state.pointee.openIsFormer = false
     snapshot.end(
       givingBack: &state.pointee.spareMeta, &state.pointee.spareTable, &state.pointee.spareStamps)
     state.pointee.free.take(&state.pointee.retired)
@@ -63,8 +64,11 @@ struct PagePool: ~Copyable {
     state.pointee.keptGeneration = state.pointee.generation
   }
 
-  /// The next snapshot is to be whole.
-  mutating func forgetKept() { state.pointee.keptGeneration = 0 }
+  /// The next snapshot is to be whole, whatever becomes of one that is open.
+  mutating func forgetKept() {
+    state.pointee.keptGeneration = 0
+    state.pointee.openIsFormer = state.pointee.snapshotIsOpen
+  }
 
   /// Gives the memory of up to `pages` free pages back to the system, keeping `spare` of them. Returns how many it
   /// gave back: 0 when there is nothing to do. Call it now and then (once an entry, say); costs some 3 µs a page, and

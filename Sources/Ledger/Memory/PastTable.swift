@@ -34,8 +34,12 @@ struct PastTable: TabledState, ~Copyable {
     /// The next one sealed, or the next one free.
     var next = Ref<Block>.none
     var entries = InlineArray<8, PastEntry>(repeating: PastEntry())
+    var slot: Slot { Slot(UInt16(truncatingIfNeeded: number >> 45)) }
     /// A number that no transaction has: the block is free.
     static let noNumber = UInt64.max
+    /// Its slot went to another shard: it waits in its list, and nothing finds it.
+    static let gone = UInt64.max - 1
+    var isUsed: Bool { number < Block.gone }
     static var free: Block { Block(number: noNumber) }
     static var tag: TableTag { TableTag(14, "blocks of the past") }
   }
@@ -52,6 +56,9 @@ struct PastTable: TabledState, ~Copyable {
   /// The newest block of each slot; none at all before the first.
   private var newest = PagedArray<Ref<Block>>()
   private var lists = Lists()
+
+  /// By slot, where its blocks are; while slots are to move.
+  var census: SlotChains?
 
   /// How many blocks are in use.
   var blockCount: Int { Int(lists.used) }
@@ -88,6 +95,7 @@ struct PastTable: TabledState, ~Copyable {
   private mutating func open(_ number: UInt64, _ slot: Slot, _ now: Stamp) -> Ref<Block> {
     let place = blocks.add(Block(number: number), hashes.number(number))
     lists.used += 1
+    census?.note(place.place, slot)
     if newest.count == 0 { for _ in 0..<Slot.count { newest.append(.none) } }
     let last = newest.read(Int(slot.rawValue)).pointee
     if last != .none, blocks.read(last).pointee.number > number {
@@ -120,9 +128,47 @@ struct PastTable: TabledState, ~Copyable {
     guard stamp > .zero, block.sealedAt < PastTable.minute(stamp) else { return nil }
     lists.firstSealed = block.next
     if block.next == .none { lists.lastSealed = .none }
+    guard block.isUsed else {
+      blocks.removeUnindexed(place)
+      return block
+    }
+    census?.forget(place.place, block.slot)
     blocks.remove(place, hashes.number(block.number))
     lists.used -= 1
     return block
+  }
+
+  // MARK: Slots that come and go
+
+  func block(_ place: Ref<Block>) -> UnsafePointer<Block> { blocks.read(place) }
+  /// Adds a block of a slot that came, behind those that it has. The one before it is sealed.
+  mutating func add(_ number: UInt64, _ entries: InlineArray<8, PastEntry>, _ slot: Slot, now: Stamp) -> Ref<Block> {
+    let place = open(number, slot, now)
+    blocks.write(place).pointee.entries = entries
+    return place
+  }
+  /// Takes out a block of a slot that goes; all others of the slot go as well.
+  mutating func drop(_ place: Ref<Block>) {
+    let block = blocks.read(place).pointee
+    let slot = Int(block.slot.rawValue)
+    lists.used -= 1
+    if newest.read(slot).pointee == place {
+      newest[slot] = .none
+      return blocks.remove(place, hashes.number(block.number))
+    }
+    blocks.unindex(place, hashes.number(block.number))
+    var gone = Block(number: Block.gone)
+    (gone.sealedAt, gone.next) = (block.sealedAt, block.next)
+    blocks.write(place).pointee = gone
+  }
+  /// Goes on with the census by up to `limit` places; how many are left.
+  mutating func advanceCensus(limit: Int) -> Int {
+    guard let first = census?.cursor else { return 0 }
+    for place in first..<min(blocks.count, first + limit) {
+      let block = blocks.read(Ref(place: place)).pointee
+      census?.pass(block.isUsed ? block.slot : nil)
+    }
+    return blocks.count - (census?.cursor ?? 0)
   }
 
   /// Visits all entries. O(blocks): for tests and checks.
@@ -130,7 +176,7 @@ struct PastTable: TabledState, ~Copyable {
     forEachBlock { $0.pointee.forEach(body) }
   }
   func forEachBlock(_ body: (UnsafePointer<Block>) -> Void) {
-    blocks.forEach { if $1.pointee.number != Block.noNumber { body($1) } }
+    blocks.forEach { if $1.pointee.isUsed { body($1) } }
   }
   /// What of the table's own order is broken, for tests; nil if nothing is.
   func fault() -> String? {
@@ -138,7 +184,7 @@ struct PastTable: TabledState, ~Copyable {
     for i in 0..<blocks.count {
       let ref = Ref<Block>(place: i)
       let block = blocks.read(ref).pointee
-      guard block.number != Block.noNumber else { continue }
+      guard block.isUsed else { continue }
       used += 1
       guard place(block.number) == ref else { return "a block of the past is not found by its number" }
       let last = newest.read(Int(block.number >> 45)).pointee
@@ -149,12 +195,12 @@ struct PastTable: TabledState, ~Copyable {
       return "\(used) blocks of the past, counted \(blockCount)"
     }
     var (next, before, count) = (lists.firstSealed, UInt32(0), 0)
-    while next != .none, count <= used {
+    while next != .none, count <= blocks.count {
       let block = blocks.read(next).pointee
       guard block.sealedAt >= before, block.sealedAt > 0 else { return "sealed blocks out of order" }
       (before, next, count) = (block.sealedAt, block.next, count + 1)
     }
-    return count <= used ? nil : "the sealed blocks are a ring"
+    return count <= blocks.count ? nil : "the sealed blocks are a ring"
   }
 
   // MARK: Snapshots
@@ -176,7 +222,7 @@ struct PastTable: TabledState, ~Copyable {
 extension PastTable.Block {
   /// Visits its entries, with the transactions' numbers.
   func forEach(_ body: (TransactionID, PastEntry) -> Void) {
-    guard number != PastTable.Block.noNumber else { return }
+    guard isUsed else { return }
     for i in 0..<PastTable.entriesPerBlock where !entries[i].isEmpty {
       body(TransactionID(rawValue: number << 3 | UInt64(i)), entries[i])
     }

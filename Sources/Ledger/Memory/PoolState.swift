@@ -10,6 +10,8 @@ struct PoolState: ~Copyable {
   /// Raised by each snapshot. A page with an older stamp may belong to a snapshot.
   var generation: UInt32 = 1
   var snapshotIsOpen = false
+  /// The open snapshot is of a form that the next one is not of.
+  var openIsFormer = false
   /// The generation that began with the snapshot which was last written or read: pages with an older stamp are in it as
   /// they are. 0: there is none.
   var keptGeneration: UInt32 = 0

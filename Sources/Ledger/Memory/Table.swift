@@ -109,13 +109,6 @@ struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
     index.insert(hash, ref.rawValue)
     return ref
   }
-  /// Adds a record that is found in the place of another under the same hash, or beside all others where there is none.
-  mutating func append(_ record: Record, _ hash: UInt64, before other: Ref<Record>) -> Ref<Record> {
-    guard other != .none else { return append(record, hash) }
-    let ref = records.append(record)
-    index.replace(hash, other.rawValue, with: ref.rawValue)
-    return ref
-  }
   func forEach<E: Error>(_ body: (Ref<Record>, UnsafePointer<Record>) throws(E) -> Void) throws(E) {
     try records.forEach(body)
   }
@@ -148,6 +141,17 @@ struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
 }
 
 extension KeyedTable where Record: ReusedRecord {
+  /// Adds a record that is found in the place of another under the same hash, or beside all others where there is none.
+  mutating func add(_ record: Record, _ hash: UInt64, before other: Ref<Record>) -> Ref<Record> {
+    guard other != .none else { return add(record, hash) }
+    let ref = records.add(record)
+    index.replace(hash, other.rawValue, with: ref.rawValue)
+    return ref
+  }
+  /// Lets a record be found no more. It keeps its place.
+  mutating func unindex(_ ref: Ref<Record>, _ hash: UInt64) { index.remove(hash, ref.rawValue) }
+  /// Frees the place of a record that is not found.
+  mutating func removeUnindexed(_ ref: Ref<Record>) { records.remove(ref) }
   mutating func add(_ record: Record, _ hash: UInt64) -> Ref<Record> {
     let ref = records.add(record)
     index.insert(hash, ref.rawValue)

@@ -31,6 +31,8 @@ extension Ledger {
   }
   /// Over the budget the oldest go, but none younger than a day.
   mutating func makeRoomForRequest() throws(Stop) {
+    if tables.dedupe.read(tables.dedupe.first).pointee.isGone { return dropOldestRequest() }
+    guard isRequestRoomFull else { return }
     let latest =
       dedupeMarks.latest(of: tables.dedupe.first) ?? (dedupeMarks.isExpired(tables.dedupe.first) ? .zero : now)
     let isKept =
@@ -87,8 +89,12 @@ extension Ledger {
   }
   private mutating func dropOldestRequest() {
     let record = tables.dedupe.read(tables.dedupe.first).pointee
-    record.count(-1, in: &core.digest)
-    tables.dedupe.unindex(tables.dedupe.first, record.low)
+    if record.isGone {
+      core.goneRequests -= 1
+    } else {
+      record.count(-1, in: &core.digest)
+      tables.dedupe.unindex(tables.dedupe.first, record.low)
+    }
     tables.dedupe.removeFirst()
   }
 

@@ -23,6 +23,10 @@ struct DigestSum: BitwiseCopyable, Equatable {
     a &+= other.a
     b &+= other.b
   }
+  @inline(__always) mutating func subtract(_ other: DigestSum) {
+    a &-= other.a
+    b &-= other.b
+  }
   /// A key made of two others.
   @inline(__always) static func mix(_ x: UInt64, _ y: UInt64) -> UInt64 {
     let product = (x ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: y ^ 0xE703_7ED1_A0B4_28DB)

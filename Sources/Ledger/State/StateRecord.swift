@@ -3,6 +3,8 @@ import Base
 /// A kind of record that a ledger's state is made of. A new one is its file, and its two lines in `Tables`: so it is in
 /// snapshots, in the digest, in the invariants, and known by slot.
 protocol StateRecord: TableRecord, SendableMetatype {
+  /// What becomes of such records when slots go to another shard. Without a standard: the compiler asks each kind.
+  static var belonging: Belonging { get }
   /// Calls `body` with each that is in use. Nothing for what hangs on another record, and goes with that.
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<Self>) -> Void)
   /// The slot that it belongs to, with all that hangs on it; nil: it is each shard's own.
@@ -13,6 +15,16 @@ protocol StateRecord: TableRecord, SendableMetatype {
   static func addDigest(in ledger: borrowing Ledger, of slots: (Slot?) -> Bool, to sum: inout DigestSum)
   /// Throws the first thing that is broken among them. O(state): for tests.
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant)
+}
+
+/// What becomes of a kind of record when slots go to another shard.
+enum Belonging {
+  /// Those of the slots go: see `SlotRecord`.
+  case slot
+  /// It hangs on records of another kind, and goes with them, or is made of them.
+  case owner
+  /// It stays: it is the shard's own.
+  case shard
 }
 
 extension StateRecord {

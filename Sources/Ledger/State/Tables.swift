@@ -25,6 +25,8 @@ struct Tables: TabledState, ~Copyable {
   var firstParts = PagedArray<Ref<PartRecord>>()
   var outbox = KeyedTable<OutboxRecord>()
   var inbox = KeyedTable<InboxRecord>()
+  /// What is known of slots that came and went.
+  var moves = MoveTables()
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&members)
@@ -48,6 +50,28 @@ struct Tables: TabledState, ~Copyable {
     try visitor.visit(&firstParts, PartRecord.firstTag)
     try visitor.visit(&outbox)
     try visitor.visit(&inbox)
+    try moves.visitTables(&visitor)
+  }
+}
+
+struct MoveTables: TabledState, ~Copyable {
+  var given = Table<GivenSlots>()
+  var ancestors = Table<AncestorRecord>()
+  var chunks = Table<ParcelChunk>()
+  /// At most one.
+  var exports = Table<ExportRecord>()
+  var arrivals = Table<ArrivalRecord>()
+  var marks = Table<ImportMark>()
+  var slotArrivals = Table<SlotArrival>()
+
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&given)
+    try visitor.visit(&ancestors)
+    try visitor.visit(&chunks)
+    try visitor.visit(&exports)
+    try visitor.visit(&arrivals)
+    try visitor.visit(&marks)
+    try visitor.visit(&slotArrivals)
   }
 }
 

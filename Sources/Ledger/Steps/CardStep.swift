@@ -26,6 +26,7 @@ extension CardStep: ShardStep {
   static func complete(
     _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: inout Ledger, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
+    guard step.card != .none else { return ledger.fail(.records) }
     var reader = ByteReader(kept)
     let change = try CardStep(kind(step.kind), decoding: &reader)
     ledger.finishCard(step.card, change, verdict)

@@ -238,7 +238,7 @@ extension Ledger {
     }
     let record = tables.members.write(member)
     guard Int(record.pointee.cardCount) < min(limits.cardsPerMember, 255) else { return Verdict(.limit, which: 3) }
-    let place = tables.cards.append(
+    let place = tables.cards.add(
       CardRecord(
         number: tables.texts.append(number), next: record.pointee.firstCard, state: CardState.active.rawValue))
     record.pointee.firstCard = place

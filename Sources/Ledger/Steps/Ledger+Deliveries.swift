@@ -14,9 +14,11 @@ import Vocabulary
 public struct DeliveryPlaces: Sendable {
   public internal(set) var outbox = 0
   public internal(set) var inbox = 0
+  /// Of the parts of the open parcel.
+  public internal(set) var part = 0
   public init() {}
   /// The next call begins a new walk, both here and there.
-  public var isAtStart: Bool { outbox == 0 && inbox == 0 }
+  public var isAtStart: Bool { outbox == 0 && inbox == 0 && part == 0 }
 }
 
 extension Ledger {
@@ -221,6 +223,7 @@ extension Ledger {
         return record.id != .none
       }
     }
+    openParts(from: &places.part, limit: min(limit, Ledger.partsAtOnce), body)
     if core.openInbox > 0 {
       places.inbox = visit(tables.inbox.count, from: places.inbox, limit) { place in
         let record = tables.inbox.read(Ref(place: place)).pointee
@@ -239,6 +242,6 @@ extension Ledger {
     }
     return at < end ? at : 0
   }
-  /// How many deliveries and verdicts are open.
-  public var openDeliveryCount: Int { Int(core.openOutbox + core.openInbox) }
+  /// How many deliveries and verdicts are open; a parcel that is open counts as one.
+  public var openDeliveryCount: Int { Int(core.openOutbox + core.openInbox) + (openExport == nil ? 0 : 1) }
 }

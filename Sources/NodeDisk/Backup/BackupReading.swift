@@ -94,19 +94,20 @@ struct BackupJournal: JournalSource {
   }
 
   /// Follows the chain from an earlier backup's end, or from the beginning. Throws what does not follow, with file and offset.
-  func verify(from start: JournalChain?, to chain: JournalChain) throws {
-    let beginning = JournalPosition(beginningOf: end.journal)
+  /// - Parameter references: what shards refer to of it: the hashes there, by rising positions.
+  func verify(from start: JournalChain?, through references: [JournalChain] = [], to chain: JournalChain) throws {
     guard chain.position.journal == end.journal else { return }
-    var passed = start ?? JournalChain(position: beginning, hash: SHA256.Digest())
-    if start == nil { passed.hash = try firstHash() }
+    var passed = start ?? JournalChain(position: JournalPosition(beginningOf: end.journal), hash: SHA256.Digest())
     do {
       var frame = [UInt8](repeating: 0, count: 65_536)
       var before = passed.position
-      while passed.position.isBefore(chain.position) {
-        before = passed.position
-        try passed.step(in: self, before: chain.position, &frame)
+      for mark in references.filter({ passed.position.isBefore($0.position) }) + [chain] {
+        while passed.position.isBefore(mark.position) {
+          before = passed.position
+          try passed.step(in: self, before: chain.position, &frame)
+        }
+        guard passed == mark else { throw JournalEnds(at: before) }
       }
-      guard passed == chain else { throw JournalEnds(at: before) }
     } catch let error as StorageError {
       throw error
     } catch {
@@ -116,13 +117,6 @@ struct BackupJournal: JournalSource {
         .damaged, path: directory.journalPath(end.journal, place.segment), operation: "read", offset: place.offset,
         reason: "the journal of shard \(end.journal.rawValue) is not what was written, there or in the frame before")
     }
-  }
-  /// What its first frame goes on from: a shard that was split off goes on from its parent's journal.
-  func firstHash() throws -> SHA256.Digest {
-    var head = [UInt8](repeating: 0, count: 56)
-    let beginning = JournalPosition(beginningOf: end.journal)
-    let count = beginning.isBefore(end) ? try head.withUnsafeMutableBytes { try read(at: beginning, into: $0) } : 0
-    return count == 56 ? head.withUnsafeBytes { SHA256.Digest(bytes: .init(rebasing: $0[24...])) } : SHA256.Digest()
   }
   private struct JournalEnds: Error { let at: JournalPosition }
 }

@@ -35,10 +35,10 @@ final class BackupRestoring {
     guard let part = manifest.part(shard) else { throw MalformedBytes("the backup has no shard \(shard.rawValue)") }
     let contents = try BackupContents.restore(directory, part, of: manifest.number, limits)
     if let finding = contents.findings(against: part, cut: manifest.cut).first { throw MalformedBytes(finding) }
-    let journal = BackupJournal(directory: directory, end: part.journal.position)
     try store.removeAll(shard)
+    let lineage = part.lineage.map(\.position)
     let metadata = SnapshotMetadata(
-      configuration: topology.founders(of: shard), journalEnd: part.journal.position)
+      configuration: topology.founders(of: shard), journalEnd: part.journal.position, lineage: lineage)
     let writer = try store.create(shard: shard, index: part.index, term: part.term, metadata: metadata.bytes)
     do {
       if shard == .directory {
@@ -48,9 +48,8 @@ final class BackupRestoring {
         try SnapshotRuns.cutEvenly(state, byteCount: part.stateBytes) { try writer.append($0) }
       }
       let file = try writer.finish()
-      let start = JournalChain(
-        position: JournalPosition(beginningOf: shard), hash: try journal.firstHash())
-      return (file, BackupHead(file, journalStart: start, journalEnd: part.journal.position))
+      let start = JournalChain(position: JournalPosition(beginningOf: shard), hash: SHA256.Digest())
+      return (file, BackupHead(file, journalStart: start, journalEnd: part.journal.position, lineage: lineage))
     } catch {
       writer.abandon()
       throw error
@@ -58,12 +57,11 @@ final class BackupRestoring {
   }
   /// Nil: it is not there.
   func readJournal(_ read: BackupRead, _ byteCount: Int) throws -> [UInt8]? {
-    guard let part = manifest.part(read.shard) else { return nil }
-    let journal = BackupJournal(directory: directory, end: part.journal.position)
+    let position = JournalPosition(rawValue: read.position)
+    guard let end = manifest.end(of: position.journal) else { return nil }
+    let journal = BackupJournal(directory: directory, end: end.position)
     var bytes = [UInt8](repeating: 0, count: byteCount)
-    let count = try bytes.withUnsafeMutableBytes {
-      try journal.read(at: JournalPosition(rawValue: read.position), into: $0)
-    }
+    let count = try bytes.withUnsafeMutableBytes { try journal.read(at: position, into: $0) }
     bytes.removeLast(bytes.count - count)
     return bytes
   }

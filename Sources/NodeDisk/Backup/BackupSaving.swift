@@ -63,9 +63,14 @@ package final class BackupSaving {
     try SnapshotStore(directory: directory.folder(number), fileSystem: directory.fileSystem)
   }
 
+  /// Up to where the backup before has each journal.
+  package var journalEnds: [ShardID: JournalPosition] {
+    let ends = ((previous?.parts.map(\.journal) ?? []) + (previous?.journals ?? [])).map(\.position)
+    return Dictionary(ends.map { ($0.journal, $0) }) { first, _ in first }
+  }
   /// From where on a journal is wanted.
   package func journalEnd(_ journal: ShardID) -> JournalPosition {
-    previous?.part(journal)?.journal.position ?? JournalPosition(beginningOf: journal)
+    previous?.end(of: journal)?.position ?? JournalPosition(beginningOf: journal)
   }
 
   /// Takes a piece of a journal. Pieces of one journal come in order.
@@ -90,7 +95,7 @@ package final class BackupSaving {
   package func add(_ part: BackupPart, from state: SnapshotFileReader) throws {
     try syncJournal()
     try BackupJournal(directory: directory, end: part.journal.position).verify(
-      from: previous?.part(part.shard)?.journal, to: part.journal)
+      from: previous?.end(of: part.shard), to: part.journal)
     var part = part
     let pages = try PageWriter(self, part.shard, previous)
     let source = SnapshotBody(reader: state)
@@ -106,9 +111,22 @@ package final class BackupSaving {
     parts.append(part)
   }
 
-  /// All parts are there: the backup counts.
-  package func finish(cut: Stamp) throws(StorageError) -> BackupManifest {
-    let manifest = BackupManifest(number: number, cluster: cluster, cut: cut, parts: parts)
+  /// All parts are there, and the journals that they refer to: the backup counts.
+  package func finish(cut: Stamp) throws -> BackupManifest {
+    try syncJournal()
+    var manifest = BackupManifest(number: number, cluster: cluster, cut: cut, parts: parts)
+    var journals: [JournalChain] = []
+    for journal in Set(parts.flatMap(\.lineage).map(\.position.journal)).sorted() {
+      let references = manifest.references(to: journal)
+      let known = previous?.end(of: journal)
+      // The one before may have more of it: it was written on after the last that anybody refers to.
+      var end = manifest.part(journal)?.journal ?? references.last
+      if let last = end, let known, last.position.isBefore(known.position) { end = known }
+      guard let end else { continue }
+      try BackupJournal(directory: directory, end: end.position).verify(from: known, through: references, to: end)
+      if manifest.part(journal) == nil { journals.append(end) }
+    }
+    manifest.journals = journals
     try directory.write(manifest)
     return manifest
   }

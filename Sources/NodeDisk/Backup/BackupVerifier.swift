@@ -59,8 +59,18 @@ public struct BackupVerifier {
         let contents = try BackupContents.restore(directory, part, of: manifest.number, limits)
         for text in contents.findings(against: part, cut: manifest.cut) { found(text) }
       } catch { found("\(error)") }
+      for wanted in part.lineage {
+        let journal = wanted.position.journal.rawValue
+        let end = manifest.end(of: wanted.position.journal)?.position
+        if end?.isBefore(wanted.position) ?? true {
+          found("shard \(part.shard.rawValue) refers to the journal of shard \(journal), which is not there that far")
+        }
+      }
+    }
+    for end in manifest.parts.map(\.journal) + manifest.journals {
       do {
-        try BackupJournal(directory: directory, end: part.journal.position).verify(from: nil, to: part.journal)
+        try BackupJournal(directory: directory, end: end.position).verify(
+          from: nil, through: manifest.references(to: end.position.journal), to: end)
       } catch { found("\(error)") }
     }
     if manifest.directory == nil { found("the directory is missing") }
@@ -85,7 +95,7 @@ extension BackupDirectory {
   func journalBytes(of manifest: BackupManifest) throws(StorageError) -> UInt64 {
     var bytes: UInt64 = 0
     for (journal, segment) in try segments() {
-      guard let end = manifest.part(journal)?.journal.position, segment <= end.segment else { continue }
+      guard let end = manifest.end(of: journal)?.position, segment <= end.segment else { continue }
       let file = try fileSystem.open(journalPath(journal, segment), create: false)
       defer { file.close() }
       bytes += segment == end.segment ? end.offset : try file.size()

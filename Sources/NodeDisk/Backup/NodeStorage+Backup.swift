@@ -36,12 +36,11 @@ extension NodeStorage {
 
   private func perform(_ job: BackupJob) throws -> BackupStep? {
     switch job {
-    case .begin(let save, let directory, let cluster, let shards):
+    case .begin(let save, let directory, let cluster):
       (backups.saving, backups.received) = (nil, [:])
       let saving = try BackupSaving(directory, fileSystem: fileSystem, cluster: cluster)
       backups.saving = (save, saving)
-      let ends = shards.map { ($0, saving.journalEnd($0)) }
-      return .begun(save: save, journals: Dictionary(ends) { first, _ in first })
+      return .begun(save: save, journals: saving.journalEnds)
     case .keep(let file): backups.states[file.shard] = try snapshots.openRaw(file)
     case .letGo(let shard): backups.states[shard] = nil
     case .read(let read, let byteCount, let link):
@@ -110,11 +109,11 @@ extension NodeStorage {
       guard let state = backups.states[read.shard] else { return nil }
       count = try bytes.withUnsafeMutableBytes { try state.read(into: $0, at: read.position) }
     case .journal:
-      try writeBacklog(of: read.shard)
       let position = JournalPosition(rawValue: read.position)
+      try writeBacklog(of: position.journal)
       let view = JournalView(store: journals, shard: read.shard, archive: clusterArchive)
       count =
-        position.isBefore(try journals.end(read.shard))
+        position.isBefore(try journals.end(position.journal))
         ? try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) } : 0
     }
     bytes.removeLast(bytes.count - count)
@@ -125,7 +124,7 @@ extension NodeStorage {
 extension BackupJob {
   fileprivate var save: UInt64? {
     switch self {
-    case .begin(let save, _, _, _), .receive(let save, _, _), .writeState(let save, _, _, _),
+    case .begin(let save, _, _), .receive(let save, _, _), .writeState(let save, _, _, _),
       .writeJournal(let save, _, _, _), .add(let save, _, _), .finish(let save, _):
       save
     case .keep, .letGo, .read, .giveUp, .open, .export, .readSaved, .close: nil

@@ -102,7 +102,7 @@ extension Scenario {
   /// Whom to take down: as many as may be, those in `first` before others.
   func chooseDownHosts(first: [Int] = []) {
     // Replicas may be on their way: what is a majority of a group, only its leader knows.
-    if plan.resizes { return }
+    if plan.resizes || plan.operations.splits { return }
     // Entries of the future are taken by nobody whose clock is right: to lead the shard without them those who have none
     // may all be needed.
     let present = Simulation.epoch + Int64(simulation.now) + 400_000

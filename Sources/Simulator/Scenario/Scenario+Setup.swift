@@ -98,6 +98,7 @@ extension Scenario {
     scheduleLeaderMoves()
     scheduleReturns()
     scheduleResizing()
+    scheduleSplits()
     watchReplicas()
   }
 

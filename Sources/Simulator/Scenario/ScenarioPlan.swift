@@ -31,8 +31,7 @@ public struct ScenarioPlan: Sendable {
   public var hasInitFaults = false
   /// Now and then a copy of a node's disk, from an earlier life of it, is started in its place.
   public var hasImpostors = false
-  /// An operator moves the leadership of shards.
-  public var movesLeaders = false
+  public var operations = Operations()
   /// An operator adds nodes and moves replicas. Damage was bounded by the replicas at the beginning, so there is none.
   public var resizes = false
   /// Nodes that are silent for ten seconds are replaced without anybody's asking.
@@ -44,6 +43,13 @@ public struct ScenarioPlan: Sendable {
   /// Members of groups leave and return. Each time a copy goes, so no other may be lost meanwhile.
   public var membersReturn = false
 
+  /// What an operator does beside.
+  public struct Operations: Sendable {
+    /// Moves the leadership of shards.
+    public var movesLeaders = false
+    /// Splits shards, and merges some.
+    public var splits = false
+  }
   /// How large logs, snapshots and messages are, and how much is done at once.
   public struct Sizes: Sendable {
     /// Logs, pieces and segments so small that snapshots, transfers and recycling happen all the time.
@@ -81,6 +87,7 @@ public struct ScenarioPlan: Sendable {
       configuration.ledgerLimits.journalSegmentBytes = journalSegmentBytes
       configuration.ledgerLimits.transactionSeconds = transactionSeconds
       configuration.ledgerLimits.transactionsInMemory = transactionsInMemory
+      if isTiny { configuration.ledgerLimits.chunksPerPart = 1 }
     }
   }
   public struct Network: Sendable {
@@ -251,13 +258,22 @@ public struct ScenarioPlan: Sendable {
     hasInitFaults = random.chance(300)
     hasImpostors = random.chance(300) && !isSafetyOnly
     if random.chance(300) { olderNodes = 1 + Int(random.below(UInt64(nodes))) }
-    movesLeaders = random.chance(300)
+    operations.movesLeaders = random.chance(300)
     membersReturn = random.chance(300) && !isSafetyOnly && !faultKinds.contains(where: \.isDamage)
     resizes =
       random.chance(500) && !isSafetyOnly && !hasImpostors && olderNodes == 0 && !membersReturn
       && !faultKinds.contains { $0.isDamage }
     heals = resizes && random.chance(500)
+    operations.splits =
+      random.chance(400) && !isSafetyOnly && !membersReturn && !faultKinds.contains { $0.isDamage }
+    if operations.splits, sizes.segmentBytes < ScenarioPlan.segmentOfParts {
+      // Parts of a parcel may wait for one entry, which is a record of the log.
+      if sizes.isLogLimited { sizes.logLimitBytes *= ScenarioPlan.segmentOfParts / sizes.segmentBytes }
+      sizes.segmentBytes = ScenarioPlan.segmentOfParts
+    }
   }
+
+  private static let segmentOfParts = 256 << 10
 
   static func ownMember(of client: Int) -> String { "o\(client)" }
 
@@ -280,6 +296,7 @@ public struct ScenarioPlan: Sendable {
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
+      + " splits=\(operations.splits)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }
 }

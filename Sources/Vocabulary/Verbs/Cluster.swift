@@ -35,11 +35,14 @@ extension VerbSpec {
     .init(
       .clusterShard, "CLUSTER SHARD", .cluster,
       [
-        .word("LEADER|MOVE"), .word("S"), .atMostOne(.to), .atMostOne(.region), .optional(.dryRun), .optional(.from),
+        .word("LEADER|MOVE|SPLIT|MERGE"), .word("S"), .word("T", .optional), .atMostOne(.to), .atMostOne(.region),
+        .optional(.dryRun),
+        .optional(.from), .optional(.at, shape: .slot),
       ], .node, .changes,
       traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
       summary:
-        "Changes a shard by an operation: LEADER has another of its voters lead it; MOVE has a node take another's place.",
+        "Changes a shard by an operation: LEADER has another of its voters lead it; MOVE has a node take another's place; SPLIT gives"
+        + " its slots from one on to a new shard; MERGE has it take all slots of another, T, which ends.",
       example: "CLUSTER SHARD LEADER 3 to=north-1"),
     .init(
       .clusterNode, "CLUSTER NODE", .cluster,

@@ -16,6 +16,13 @@ extension VerbSpec {
       .birth, "BIRTH", traits: .ofShard,
       summary: "The cluster's key, and the slots that the shard owns: the first command of its log."),
     .init(
+      .export, "EXPORT", work: 2_048, traits: .ofShard,
+      summary: "Slots are to move to another shard, or these go now."),
+    .init(
+      .import, "IMPORT", work: 2_048, traits: .ofShard,
+      summary: "From another shard: a part of what slots of its have that become this shard's."),
+    .init(.imported, "IMPORTED", traits: .ofShard, summary: "The slots that were sent are the other shard's."),
+    .init(
       .memberMint, "MEMBERMINT", .members, [.member, .optional(.member), .optional(.id)], .member, .changes,
       traits: .grows,
       reply: "", summary: "Which id a member gets that is to have any: the first that is proposed for the request.",

@@ -118,6 +118,7 @@ extension Replica {
         advice: "every replica stops at that entry: keep the data directories, and report it")
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
+    followSlots()
     passSuspect(through: entry.index)
     if !isLeader { snapshots.logged(bytes: entry.payload.count) }
     snapshots.applied(commands: open.cursor.place)
@@ -134,6 +135,8 @@ extension Replica {
   @inline(__always)
   func conclude(_ outcome: Outcome, _ replyTo: ReplyTo, _ reply: inout ReplyWriter, from start: Int) {
     switch outcome {
+    case .moved(let slot):
+      tellMoved(slot, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .replied:
       if !replyTo.isNobody {
         outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
@@ -148,10 +151,6 @@ extension Replica {
     case .factsWanted:
       guard !replyTo.isNobody else { return }
       reply.factsWanted()
-      outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
-    case .moved(let slot):
-      guard !replyTo.isNobody else { return }
-      reply.moved(Moved(to: machine.successor(of: slot)))
       outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
     case .silent:
       guard !replyTo.isNobody else { return }
@@ -178,11 +177,9 @@ extension Replica {
     note?.setQuery(shard, true)
     defer { note?.setQuery(shard, false) }
     switch machine.read(query, into: &applyReply) {
+    case .moved(let slot): tellMoved(slot, replyTo, applyReply.buffer.bytes)
     case .replied:
       if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
-      outbox.result(shard, replyTo, applyReply.buffer.bytes)
-    case .moved(let slot):
-      applyReply.moved(Moved(to: machine.successor(of: slot)))
       outbox.result(shard, replyTo, applyReply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((replyTo, walk))
     }

@@ -18,6 +18,17 @@ struct LeaderState {
   /// The catalogue's version up to which deltas have been proposed; of the directory: up to which they have been proposed to
   /// be dropped.
   var catalogueVersion: UInt32 = 0
+  /// What is left to be told of a whole catalogue to a shard that began late, and its version.
+  var wholeCatalogue: ArraySlice<[UInt8]> = []
+  var wholeVersion: UInt32 = 0
+  /// How far the log was known to be committed when it was found.
+  var foundCommit = LogIndex(0)
+  /// Journals of others that a newcomer needs from its beginning on: see `RaftGroup.beginMembers`.
+  var lineage: [JournalChain] = []
+  /// The slots that the shard is to give away.
+  var giving = SlotsGiven()
+  /// Of the directory: the version of the map for which newer claims of shards have been proposed.
+  var claimedFrom: UInt64 = 0
   /// Of the directory: by operation, the revision of its record to which a change has been proposed.
   var operationRevisions: [UInt64: UInt32] = [:]
   /// Of the directory: which nodes are silent.

@@ -24,6 +24,11 @@ struct Waiters {
   mutating func take(_ transaction: TransactionID) -> [ReplyTo] {
     isEmpty ? [] : repliesTo.removeValue(forKey: transaction) ?? []
   }
+  /// All that wait for transactions of which that is true, by rising number.
+  mutating func takeAll(where isWanted: (TransactionID) -> Bool) -> [(TransactionID, [ReplyTo])] {
+    let wanted = repliesTo.keys.filter(isWanted).sorted { $0.rawValue < $1.rawValue }
+    return wanted.map { ($0, take($0)) }
+  }
   /// Nobody hears an answer there: what still counts the edge asks again.
   mutating func forget(edge: UInt32) {
     repliesTo = repliesTo.compactMapValues { waiting in

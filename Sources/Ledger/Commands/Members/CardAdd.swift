@@ -14,10 +14,11 @@ extension Ledger {
   mutating func claimCard(_ call: Call, _ step: CardStep, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     guard let place = findCard(call.hashes.party, call.tenant, step.number) else {
       let hash = Slot.hash(.card, tenant: call.tenant, id: step.number)
-      let place = tables.cardEntries.append(
+      let place = tables.cardEntries.add(
         CardEntryRecord(
           hash: hash, number: tables.texts.append(step.number), member: 0, tenant: call.tenant,
           state: CardState.claimed.rawValue), call.hashes.party)
+      census?.cards.note(place.place, Slot(hash: hash))
       return try sendCardStep(call, step, place, &reply)
     }
     let entry = tables.cardEntries.read(place).pointee

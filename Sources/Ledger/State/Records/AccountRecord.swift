@@ -9,7 +9,7 @@ enum Origin: UInt8, Sendable {
 }
 
 /// A member's points of one program. available is the sum of the lots' available; balance = available + held - debt.
-struct AccountRecord: StateRecord {
+struct AccountRecord: StateRecord, ReusedRecord {
   var available: Points = 0
   var held: Points = 0
   var debt: Points = 0
@@ -23,6 +23,8 @@ struct AccountRecord: StateRecord {
   var balance: Points { available &+ held &- debt }
 
   static var tag: TableTag { TableTag(6, "accounts") }
+  static var belonging: Belonging { .owner }
+  static var free: AccountRecord { AccountRecord() }
 }
 
 /// Points with one expiry and one origin. issued = available + held + consumed + reversed + expired.
@@ -47,6 +49,7 @@ struct LotRecord: StateRecord, ReusedRecord {
   var reserved2: UInt32 = 0
 
   static var tag: TableTag { TableTag(7, "lots") }
+  static var belonging: Belonging { .owner }
   static var free: LotRecord { LotRecord() }
 }
 

@@ -1,7 +1,7 @@
 import Base
 
 /// A card in its member's list.
-struct CardRecord: StateRecord {
+struct CardRecord: StateRecord, ReusedRecord {
   var number: UInt64
   var next: Ref<CardRecord>
   var state: UInt8
@@ -9,6 +9,8 @@ struct CardRecord: StateRecord {
   var reserved2: UInt16 = 0
 
   static var tag: TableTag { TableTag(24, "cards") }
+  static var belonging: Belonging { .owner }
+  static var free: CardRecord { CardRecord(number: 0, next: .none, state: 0) }
 }
 
 enum CardState: UInt8, Sendable {
@@ -23,7 +25,7 @@ enum CardState: UInt8, Sendable {
 }
 
 /// A card number in its own slot: whose it is.
-struct CardEntryRecord: StateRecord {
+struct CardEntryRecord: SlotRecord, ReusedRecord {
   /// `Slot.hash` of the number.
   var hash: UInt64
   /// References in the blob.
@@ -39,8 +41,15 @@ struct CardEntryRecord: StateRecord {
   var reserved2: UInt16 = 0
 
   static var tag: TableTag { TableTag(25, "card numbers") }
+  static var free: CardEntryRecord { CardEntryRecord(hash: 0, number: 0, member: 0, tenant: TenantID(0), state: 0) }
+  var isUsed: Bool { number != 0 }
+  /// Of a free one. No blob of texts has 2^32 records.
+  var next: Ref<CardEntryRecord> {
+    get { Ref(rawValue: UInt32(truncatingIfNeeded: member)) }
+    set { member = UInt64(newValue.rawValue) }
+  }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<CardEntryRecord>) -> Void) {
-    ledger.tables.cardEntries.forEach { body($1) }
+    ledger.tables.cardEntries.forEach { if $1.pointee.isUsed { body($1) } }
   }
   static func slot(of entry: UnsafePointer<CardEntryRecord>, in ledger: borrowing Ledger) -> Slot? {
     Slot(hash: entry.pointee.hash)

@@ -1,7 +1,7 @@
 import Base
 
 /// What a request id was answered: 32 bytes. When it came, the queue's `RetentionMarks` tell.
-struct DedupeRecord: StateRecord, Equatable {
+struct DedupeRecord: SlotRecord, Equatable {
   /// `RequestKey`: 128 bits of who asked, and under which id.
   var low: UInt64 = 0
   var high: UInt64 = 0
@@ -15,6 +15,15 @@ struct DedupeRecord: StateRecord, Equatable {
   var isPending: Bool { high & Self.pendingBit != 0 }
 
   init() {}
+  /// In the place of one that went to another shard: nothing finds it, and no digest knows it.
+  static let gone: DedupeRecord = {
+    var record = DedupeRecord()
+    record.place = .max
+    return record
+  }()
+  var isGone: Bool { place == .max && low | high == 0 }
+  /// In the place of one whose refusal is not kept. It is of no slot.
+  var isForgotten: Bool { low | high == 0 }
   init(_ key: RequestKey, _ position: JournalPosition) {
     self.init(key)
     place = position.rawValue
@@ -31,6 +40,7 @@ struct DedupeRecord: StateRecord, Equatable {
     fingerprint = key.fingerprint
   }
   @inline(__always) func isOf(_ key: RequestKey) -> Bool { low == key.low && high & ~Self.pendingBit == key.high }
+  var slot: Slot { Slot(UInt16(high >> 50)) }
   /// What it waits for.
   var transaction: TransactionID { TransactionID(rawValue: (high >> 50) << 48 | place) }
   /// Where the answer is.
@@ -40,10 +50,10 @@ struct DedupeRecord: StateRecord, Equatable {
 
   static var tag: TableTag { TableTag(17, "request ids") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<DedupeRecord>) -> Void) {
-    ledger.tables.dedupe.forEach { body($1) }
+    ledger.tables.dedupe.forEach { if !$1.pointee.isGone { body($1) } }
   }
   static func slot(of record: UnsafePointer<DedupeRecord>, in ledger: borrowing Ledger) -> Slot? {
-    Slot(UInt16(record.pointee.high >> 50))
+    record.pointee.isForgotten ? nil : record.pointee.slot
   }
   static func addDigest(
     of record: UnsafePointer<DedupeRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum

@@ -1,7 +1,7 @@
 import Base
 
 /// A step that waits for a verdict. What it says is kept inside, so that nothing outlives it.
-struct OutboxRecord: StateRecord, ReusedRecord {
+struct OutboxRecord: SlotRecord, ReusedRecord {
   var id: TransactionID
   var stamp: Stamp
   /// The sender's balance after the debit: part of the answer.
@@ -44,7 +44,7 @@ struct OutboxRecord: StateRecord, ReusedRecord {
 }
 
 /// A delivery applied here, until its source has recorded the verdict.
-struct InboxRecord: StateRecord, ReusedRecord {
+struct InboxRecord: SlotRecord, ReusedRecord {
   var from: TransactionID
   var stamp: Stamp
   /// 0: done; else an `ErrorCode`.

@@ -12,6 +12,8 @@ struct HoldRecord: StateRecord, ReusedRecord {
   var count: UInt32 = 0
 
   static var tag: TableTag { TableTag(19, "holds") }
+  /// Their transactions tell all of them.
+  static var belonging: Belonging { .owner }
   static var free: HoldRecord { HoldRecord(id: .none, deadline: .zero, member: .none, next: .none) }
 }
 

@@ -8,7 +8,7 @@ enum MemberState: UInt8, Sendable {
 }
 
 /// A member, its first account and that account's first lot: three cache lines, side by side.
-struct MemberRecord: StateRecord {
+struct MemberRecord: SlotRecord, ReusedRecord {
   /// `Slot.hash` of the id: the slot is its top 14 bits.
   var hash: UInt64
   var id: ShortText
@@ -32,10 +32,21 @@ struct MemberRecord: StateRecord {
   static let accountOffset = 64
   static let lotOffset = 112
   var slot: Slot { Slot(hash: hash) }
+  static var free: MemberRecord {
+    var record = MemberRecord(hash: 0, id: ShortText(low: 0, high: 0), since: .zero, tenant: TenantID(0))
+    record.state = 0
+    return record
+  }
+  var isUsed: Bool { state != 0 }
+  /// Of a free one.
+  var next: Ref<MemberRecord> {
+    get { Ref(rawValue: firstCard.rawValue) }
+    set { firstCard = Ref<CardRecord>(rawValue: newValue.rawValue) }
+  }
 
   static var tag: TableTag { TableTag(4, "members") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<MemberRecord>) -> Void) {
-    ledger.tables.members.forEach { body($1) }
+    ledger.tables.members.forEach { if $1.pointee.isUsed { body($1) } }
   }
   static func slot(of member: UnsafePointer<MemberRecord>, in ledger: borrowing Ledger) -> Slot? { member.pointee.slot }
   /// With its cards, accounts and lots.
@@ -69,6 +80,10 @@ struct ShortText: BitwiseCopyable, Equatable {
     let words = text.words
     low = words.low
     high = words.high | UInt64(text.count) &<< 56
+  }
+  init(low: UInt64, high: UInt64) {
+    self.low = low
+    self.high = high
   }
   init(reference: UInt64) {
     low = reference

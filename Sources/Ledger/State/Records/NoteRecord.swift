@@ -1,7 +1,7 @@
 import Base
 
 /// Something that was noted about a member. The newest of each member is found by the member; it knows the one before it.
-struct NoteRecord: StateRecord {
+struct NoteRecord: SlotRecord, ReusedRecord {
   var at: Stamp
   /// Its kind, counted, and its text, in the blob.
   var content: UInt64
@@ -17,11 +17,20 @@ struct NoteRecord: StateRecord {
   private static let field: UInt64 = 34
 
   static var tag: TableTag { TableTag(34, "notes") }
+  static var free: NoteRecord {
+    NoteRecord(at: .zero, content: 0, member: .none, previous: .none, by: PrincipalID(0), number: 0)
+  }
+  var isUsed: Bool { number != 0 }
+  /// Of a free one.
+  var next: Ref<NoteRecord> {
+    get { previous }
+    set { previous = newValue }
+  }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<NoteRecord>) -> Void) {
-    ledger.tables.notes.forEach { body($1) }
+    ledger.tables.notes.forEach { if $1.pointee.isUsed { body($1) } }
   }
   static func slot(of note: UnsafePointer<NoteRecord>, in ledger: borrowing Ledger) -> Slot? {
-    ledger.tables.members.read(note.pointee.member).pointee.slot
+    ledger.slot(ofMember: note.pointee.member)
   }
   static func addDigest(
     of note: UnsafePointer<NoteRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
@@ -60,7 +69,7 @@ extension Ledger {
     let number = newest == .none ? 1 : tables.notes.read(newest).pointee.number + 1
     let note = NoteRecord(
       at: now, content: tables.texts.append(content.bytes), member: member, previous: newest, by: by, number: number)
-    let ref = tables.notes.append(note, hashes.number(UInt64(member.rawValue)), before: newest)
+    let ref = tables.notes.add(note, hashes.number(UInt64(member.rawValue)), before: newest)
     var sum = DigestSum()
     NoteRecord.addDigest(of: tables.notes.read(ref), in: self, to: &sum)
     core.digest.add(sum)

@@ -13,6 +13,7 @@ struct ProgramRecord: StateRecord {
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(27, "programs") }
+  static var belonging: Belonging { .shard }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<ProgramRecord>) -> Void) {
     ledger.tables.programs.forEach { body($1) }
   }
@@ -38,6 +39,7 @@ struct PartRecord: StateRecord {
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(28, "parts of merchants") }
+  static var belonging: Belonging { .shard }
   /// Of the first part of each merchant.
   static var firstTag: TableTag { TableTag(29, "first parts of merchants") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<PartRecord>) -> Void) {

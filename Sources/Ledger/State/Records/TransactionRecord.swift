@@ -1,7 +1,7 @@
 import Base
 
 /// A transaction while it is in memory (see `Ledger+Past.swift`): what a refund, a capture or a release has to know.
-struct TransactionRecord: StateRecord {
+struct TransactionRecord: SlotRecord {
   var id: TransactionID
   var position: JournalPosition
   /// Where the record is that last spoke about it: its own, that of its latest refund, that of a hold's capture.
@@ -39,9 +39,12 @@ struct TransactionRecord: StateRecord {
   /// `state` of an earn of no points for no money, once it was refunded.
   static let undone: UInt8 = 5
 
+  /// It went to another shard: nothing finds it.
+  var isGone: Bool { id == .none }
+
   static var tag: TableTag { TableTag(11, "transactions") }
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<TransactionRecord>) -> Void) {
-    ledger.tables.transactions.forEach { body($1) }
+    ledger.tables.transactions.forEach { if !$1.pointee.isGone { body($1) } }
   }
   static func slot(of record: UnsafePointer<TransactionRecord>, in ledger: borrowing Ledger) -> Slot? {
     record.pointee.id.slot
@@ -75,15 +78,16 @@ struct TakeRecord: StateRecord, ReusedRecord {
   var reserved2: UInt16 = 0
 
   static var tag: TableTag { TableTag(8, "takes") }
+  static var belonging: Belonging { .owner }
   static var free: TakeRecord { TakeRecord(expiresAt: .zero, earnedAt: .zero, points: 0, origin: 0) }
 }
 
-extension PastTable.Block: StateRecord {
+extension PastTable.Block: SlotRecord {
   static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<PastTable.Block>) -> Void) {
-    ledger.tables.past.forEachBlock(body)
+    ledger.tables.past.forEachBlock { body($0) }
   }
   static func slot(of block: UnsafePointer<PastTable.Block>, in ledger: borrowing Ledger) -> Slot? {
-    Slot(UInt16(block.pointee.number >> 45))
+    block.pointee.slot
   }
   static func addDigest(
     of block: UnsafePointer<PastTable.Block>, in ledger: borrowing Ledger, to sum: inout DigestSum
@@ -93,14 +97,15 @@ extension PastTable.Block: StateRecord {
 }
 
 /// The last sequence number of a slot's transactions. There is one for each slot, in their order.
-struct SequenceRecord: StateRecord {
+/// That of a slot which went to another shard stays, so that it never falls; it counts for nothing.
+struct SequenceRecord: SlotRecord {
   var last: UInt64 = 0
 
   static var tag: TableTag { TableTag(10, "sequences") }
   static func addDigest(in ledger: borrowing Ledger, of slots: (Slot?) -> Bool, to sum: inout DigestSum) {
     ledger.tables.sequences.forEach { ref, record in
       let slot = Slot(UInt16(ref.place))
-      guard slots(slot) else { return }
+      guard ledger.owns(slot), slots(slot) else { return }
       sum.add(UInt64(slot.rawValue), DigestField.sequence, Int64(bitPattern: record.pointee.last))
     }
   }

@@ -12,6 +12,7 @@ struct TransitRecord: StateRecord, ReusedRecord {
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(21, "transits") }
+  static var belonging: Belonging { .owner }
   static var free: TransitRecord { TransitRecord(program: .none, next: .none) }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) { try ledger.checkTransits() }
 }

@@ -105,8 +105,8 @@ extension Scenario {
     let frozen = simulation.hosts.filter(\.isFrozen).map(\.nodeID)
     // Groups change, too.
     watch.noteReachability(in: simulation)
-    for number in 0...plan.shards {
-      let shard = ShardID(UInt32(number))
+    for number in 0...newestShard {
+      let shard = ShardID(number)
       let replicas = views.filter { $0.shard == shard }
       observer.checkLogs(replicas)
       if let reason = watch.checkLeaders(of: shard, replicas.filter { !frozen.contains($0.node) }) { fail(reason) }

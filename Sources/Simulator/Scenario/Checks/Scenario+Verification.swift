@@ -72,7 +72,7 @@ extension Scenario {
       while failure == nil, differing != nil, simulation.now - since < 60_000_000 {
         simulation.run(for: 10_000)
         differing = nil
-        for shard in 0...plan.shards where differing == nil { differing = difference(UInt32(shard)) }
+        for shard in 0...newestShard where differing == nil { differing = difference(shard) }
       }
       if bytesReceived(by: up) <= received { break }
     }

@@ -44,6 +44,8 @@ final class ScenarioObserver: ReplicaObserver {
     var node: NodeID
     var round: UInt64
   }
+  /// By shard: which slots it owns since its newest epoch, as whoever has applied most has it.
+  private var owned: [ShardID: (epoch: UInt64, ranges: SlotRanges)] = [:]
   private(set) var appliedCount = 0
   private(set) var leaderships = 0
   /// A state is checked with all its past after so many entries, over all replicas, and without it after each.
@@ -86,6 +88,7 @@ final class ScenarioObserver: ReplicaObserver {
         replica.shard, index)
     }
     checkStamp(entry, replica)
+    if replica.shard != .directory { checkOwner(replica) }
     if replica.isLeader { checkCommit(replica) }
     check(replica, whole: appliedCount % ScenarioObserver.checkInterval == 0)
   }
@@ -101,6 +104,7 @@ final class ScenarioObserver: ReplicaObserver {
       commitAtBegin = [:]
       acknowledged = [:]
       leaders = [:]
+      owned = [:]
       founders = []
     }
     founders.insert(node)
@@ -122,6 +126,23 @@ final class ScenarioObserver: ReplicaObserver {
       violationFound(
         "shard \(replica.shard.rawValue): entry \(entry.index.rawValue) is stamped \((stamp - present()) / 1000) ms ahead"
           + " of the time")
+    }
+  }
+
+  /// A slot has one owner, as committed entries have it.
+  private func checkOwner(_ replica: ReplicaView) {
+    let own = replica.slots
+    // Before the first entry nothing is known.
+    guard own.epoch > 0 else { return }
+    if let known = owned[replica.shard], known.epoch >= own.epoch { return }
+    owned[replica.shard] = own
+    for (shard, other) in owned.sorted(by: { $0.key < $1.key }) where shard != replica.shard {
+      guard own.ranges.ranges.contains(where: { a in other.ranges.ranges.contains { a.overlaps($0) } }) else {
+        continue
+      }
+      violationFound(
+        "shards \(replica.shard.rawValue) (\(own.ranges), epoch \(own.epoch)) and \(shard.rawValue) (\(other.ranges), epoch"
+          + " \(other.epoch)) own the same slots")
     }
   }
 

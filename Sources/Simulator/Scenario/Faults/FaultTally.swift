@@ -12,6 +12,9 @@ public struct FaultTally {
   /// Operations by which a replica moved, and by which a node was removed.
   var moves = 0
   var removals = 0
+  /// Operations by which a shard was split, and by which two were merged.
+  var splits = 0
+  var merges = 0
   /// Members that have left their group and come back.
   var returns = 0
 
@@ -21,7 +24,7 @@ public struct FaultTally {
   public static let names = FaultKind.allCases.map(\.name) + chances
   private static let chances = [
     "lostLink", "resent", "misdialled", "duplicated", "client", "clockDrift", "timerDrift", "repaired", "initFaults",
-    "impostor", "leaderMoves", "returns", "moves", "removals",
+    "impostor", "leaderMoves", "returns", "moves", "removals", "splits", "merges",
   ]
   /// `kill=3 power=1`: what has happened at all.
   public static func describe(_ counts: [Int]) -> String {
@@ -49,7 +52,7 @@ extension Scenario {
       network.lost, network.resent, network.misdialled, tally.duplicates, tally.clientFaults,
       plan.clocks.drift > 0 ? 1 : 0, plan.clocks.timerDrift > 0 ? 1 : 0, tally.repairedHosts,
       plan.hasInitFaults ? 1 : 0, impostors.count, tally.leaderMoves, tally.returns,
-      tally.moves, tally.removals,
+      tally.moves, tally.removals, tally.splits, tally.merges,
     ]
     return FaultKind.allCases.map(count) + chances
   }

@@ -8,12 +8,12 @@ extension Scenario {
   private static let operationPatience: UInt64 = 60_000_000
 
   func scheduleLeaderMoves() {
-    guard plan.movesLeaders else { return }
+    guard plan.operations.movesLeaders else { return }
     simulation.call(after: random.wait(2_000_000)) { [self] in
       guard isFaultPhase, failure == nil else { return }
       let host = Int(random.below(UInt64(simulation.hosts.count)))
       let heir = random.pick(simulation.hosts).name
-      let shard = 1 + random.below(UInt64(plan.shards))
+      let shard = anyShard().rawValue
       let line =
         random.chance(100)
         ? "CLUSTER OP CANCEL \(1 + random.below(20))" : "CLUSTER SHARD LEADER \(shard) to=\(heir)"
@@ -36,7 +36,8 @@ extension Scenario {
 
   /// In quiescence, once all requests are answered. As long as they get on they are waited for, ten minutes at most.
   func checkOperations() {
-    guard plan.movesLeaders || plan.resizes, !onlySafetyIsDue, failure == nil else { return }
+    guard plan.operations.movesLeaders || plan.resizes || plan.operations.splits, !onlySafetyIsDue, failure == nil
+    else { return }
     let last = simulation.now + 10 * Scenario.operationPatience
     var end = simulation.now + Scenario.operationPatience
     var open: [String] = []
@@ -70,6 +71,8 @@ extension Scenario {
     let done = lines.filter { $0.contains(" state=done ") }
     tally.removals = done.count { $0.contains(" kind=node-remove ") }
     tally.moves = done.count { $0.contains(" kind=shard-move ") }
+    tally.splits = done.count { $0.contains(" kind=shard-split ") }
+    tally.merges = done.count { $0.contains(" kind=shard-merge ") }
     tally.leaderMoves = done.count { $0.contains(" kind=shard-leader ") }
     tell(host, "operations: \(lines.count - 1), of which \(done.count) done")
   }

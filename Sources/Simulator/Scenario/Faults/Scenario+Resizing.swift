@@ -66,7 +66,7 @@ extension Scenario {
   }
   /// Whoever drives operations dies, or whoever changes a group.
   private func strikeWhoDrives() {
-    let shard = random.chance(500) ? ShardID.directory : ShardID(UInt32(1 + random.below(UInt64(plan.shards))))
+    let shard = random.chance(500) ? ShardID.directory : anyShard()
     let leaders = simulation.hosts.filter { host in
       host.node?.view.replicas.contains { $0.shard == shard && $0.isLeader } ?? false
     }
@@ -115,7 +115,7 @@ extension Scenario {
 
   /// Mostly of a voter to a node that is none, by what some node knows.
   private func moveOfReplica() -> String {
-    let shard = ShardID(UInt32(1 + random.below(UInt64(plan.shards))))
+    let shard = anyShard()
     let topologies = simulation.hosts.compactMap { $0.node?.view.topology }
     let voters = topologies.isEmpty ? [] : random.pick(topologies).shards.first { $0.shard == shard }?.voters ?? []
     let (holding, free) = (

@@ -21,6 +21,8 @@ final class RetryingClient {
   /// Counts what it waits for: an answer or a time-out that is late is recognised.
   private var wait = 0
   private var isWaiting = false
+  /// When the last piece of what was written leaves: what is said after it must not become part of a line.
+  private var lastPieceAt: UInt64 = 0
 
   struct Pending {
     var operation: Operation
@@ -211,6 +213,7 @@ final class RetryingClient {
       let piece = Array(rest.prefix(count))
       rest = rest.dropFirst(count)
       simulation.call(on: client.host, after: delay) { [self] in simulation.send(piece, on: client) }
+      lastPieceAt = simulation.now + delay
       delay += random.below(3_000)
     }
   }
@@ -222,7 +225,10 @@ final class RetryingClient {
     // After what was sent on it, however late that comes.
     if random.chance(800) {
       let last = random.chance(300) ? "QUIT\n" : ""
-      simulation.call(on: client.host, after: latency + 200) { [self] in simulation.disconnect(client, saying: last) }
+      let rest = lastPieceAt - min(lastPieceAt, simulation.now)
+      simulation.call(on: client.host, after: rest + latency + 200) { [self] in
+        simulation.disconnect(client, saying: last)
+      }
     }
   }
 

@@ -1,0 +1,127 @@
+import Base
+@testable import Ledger
+import Raft
+import Storage
+import Testing
+
+@testable import Cluster
+
+/// Shards that begin and end because slots move, at one node.
+@Suite struct ShardDeskSlotsTests {
+  private static let heir = ShardID(3)
+  private let holder = ShardDeskHolder()
+  private let split = ShardSplit(shard: PartWorld.one, slots: 4_096..<8_192)
+
+  init() throws {
+    var topology = PartWorld.topology()
+    topology.semantics = Semantics.newest
+    holder.desk.begin(topology)
+    holder.follow(topology)
+    try holder.world.lead(holder.directory)
+    try holder.world.lead(holder.shard)
+    try holder.log(.beginOperation) {
+      $0.append(ShardSplit.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(split).params)
+    }
+  }
+  /// The map, as the directory's log has it, is followed, with a heartbeat.
+  private func beat() throws {
+    holder.follow(try #require(holder.desk.directory?.topology))
+    holder.beat()
+  }
+  private func reach(_ step: UInt32, _ state: Operation.State = .running) throws {
+    let record = try #require(holder.desk.directory?.operations.open.first)
+    try holder.log(.advanceOperation) { OperationChange(record, state, step: step, "").encode(into: &$0) }
+    try beat()
+  }
+
+  @Test func aShardBeginsWithoutSlotsWhenItsOperationSaysSo() throws {
+    try beat()
+    #expect(holder.world.replicas[Self.heir] == nil, "the members of the other may not be well")
+    try reach(1)
+    let replica = try #require(holder.world.replicas[Self.heir])
+    #expect(replica.raft.configuration.voters.map(\.node) == [PartWorld.me])
+    try holder.world.lead(replica)
+    #expect(replica.machine.holdings == SlotHoldings(), "the epoch of nothing is 0")
+    let last = replica.raft.lastIndex
+    try reach(1)
+    #expect(holder.world.replicas[Self.heir] === replica && replica.raft.lastIndex >= last, "once")
+  }
+  @Test func whoHasLeftAShardDoesNotFoundItAgain() throws {
+    holder.desk.absent.leave(Self.heir, born: 1)
+    try reach(1)
+    #expect(holder.world.replicas[Self.heir] == nil)
+  }
+  @Test func aShardOfWhichNothingComesLeaves() throws {
+    try reach(1)
+    try holder.world.lead(holder.world.replicas[Self.heir])
+    try reach(1, .failed)
+    #expect(holder.world.replicas[Self.heir] != nil, "followers have to hear that its log is committed")
+    holder.world.wait(2_000_001)
+    try beat()
+    #expect(holder.world.replicas[Self.heir] == nil && holder.world.replicas[PartWorld.one] != nil)
+    #expect(holder.clearedAway().isEmpty, "its journal is closed first")
+    holder.desk.journalClosed(Self.heir, failure: nil)
+    #expect(holder.written().contains { $0.shard == Self.heir && $0.body == .gone(born: 1) })
+    #expect(holder.clearedAway() == [Self.heir])
+    #expect(holder.desk.replica(Self.heir, for: holder.message(born: 2), true) == nil, "no message raises it")
+  }
+  /// The directory has ended it when all its members had all of its log: what a start finds of it is applied, and leaves.
+  @Test func whatAStartFindsOfAShardThatHasEndedLeaves() throws {
+    try reach(1)
+    let replica = try #require(holder.world.replicas[Self.heir])
+    let entries = replica.raft.entries(after: LogIndex(0))
+    holder.world.replicas.remove(Self.heir)
+    holder.desk.absent.keep(
+      RecoveredReplica(
+        shard: Self.heir, hardState: HardState(born: 1), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
+        configuration: nil, entries: entries, machine: nil))
+    try reach(1, .failed)
+    #expect(holder.world.replicas[Self.heir] != nil)
+    try beat()
+    #expect(holder.world.replicas[Self.heir] == nil && holder.desk.absent.isGone(Self.heir, born: 1))
+  }
+
+  /// Whoever asks for a slot that is on its way is told where it went once it has arrived there: before, nobody would know of it.
+  @Test func itIsToldThatASlotHasGoneOnceItHasArrived() throws {
+    let replica = try #require(holder.shard)
+    replica.raiseSemantics(to: Semantics.newest)
+    try beat()
+    func export(_ slots: Range<Int>) throws {
+      var command = ByteBuffer()
+      Command.appendExport(to: &command, heir: Self.heir, slots: slots, epoch: replica.machine.holdings.epoch)
+      let isTaken = replica.addInternal(command.bytes)
+      try #require(isTaken)
+      holder.world.quiesce(replica)
+    }
+    func ask(_ member: String) -> [UInt8]? {
+      var query = ByteBuffer()
+      Array(member.utf8).withUnsafeBytes { Query.appendBalance(to: &query, tenant: .first, member: $0) }
+      replica.evaluate(query.bytes, ReplyTo(edge: 7, sequence: 1))
+      return answers()
+    }
+    func answers() -> [UInt8]? {
+      defer { for results in replica.outbox.results { results.buffer.removeAll() } }
+      return replica.outbox.results.first { !$0.buffer.isEmpty }?.buffer.array
+    }
+    let member = try #require((0..<1_000).lazy.map { "m\($0)" }.first { Topology.slot(ofMember: $0).rawValue < 8_192 })
+    let slot = Int(Topology.slot(ofMember: member).rawValue)
+    #expect(ask(member) != nil)
+    try export(0..<0)
+    try export(slot..<slot + 1)
+    let moving = try #require(replica.machine.holdings.moving)
+    #expect(ask(member) == nil, "it is on its way")
+    var command = ByteBuffer()
+    let start = Command.begin(&command, .imported, Slot(0))
+    command.append(moving.epoch)
+    Command.end(&command, start)
+    let isTaken = replica.addInternal(command.bytes)
+    try #require(isTaken)
+    holder.world.quiesce(replica)
+    #expect(replica.machine.holdings.moving == nil)
+    let told = try #require(answers())
+    #expect(told.dropFirst(16).first == ReplyTag.moved.rawValue)
+    #expect(ask(member)?.dropFirst(16).first == ReplyTag.moved.rawValue, "at once from then on")
+  }
+}
