@@ -116,6 +116,26 @@ import Testing
     }
     #expect(view.children.count == 4 && plan.next(view) == .run(step: 0))
   }
+  /// A lost voter's place is taken before another voter of the shard is exchanged, which needs the majority.
+  @Test func movesOfOneShardComeInTheirOrder() throws {
+    var topology = Self.topology()
+    let fifth = NodeID(5)
+    topology.nodes.append(
+      NodeRecord(
+        id: fifth, name: "north-2", region: "north", clientAddress: "north-2:1", peerAddress: "north-2:2", state: .up))
+    let first = ShardMove(shard: ShardID(2), from: Self.nodes[2], to: Self.nodes[3])
+    let plan = Rebalance(
+      scope: .replicas,
+      planned: [
+        .init(isLeader: false, shard: first.shard, from: first.from, to: first.to),
+        .init(isLeader: false, shard: first.shard, from: Self.nodes[1], to: fifth),
+      ])
+    var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 1_500_000))
+    view.copies.add(ShardMove(shard: ShardID(5), from: Self.nodes[0], to: first.to))
+    #expect(plan.next(view) == .run(step: 0), "a copy is on its way there already")
+    view.copies = CopyLoad()
+    #expect(plan.next(view) == .begin(OperationChild(first), step: 0))
+  }
   @Test func aStepThatIsNotPossibleAnyMoreIsLeftOut() throws {
     let plan = Rebalance(
       scope: .replicas, planned: [.init(isLeader: false, shard: ShardID(2), from: Self.nodes[2], to: Self.nodes[3])])

@@ -100,10 +100,11 @@ struct Rebalance: OperationPlan, Hashable {
     let progress = OperationAction.run(step: UInt32(passed))
     guard view.children.count(where: { !$0.state.isOver }) < view.limits.moves else { return progress }
     // Leads follow once all replicas are where they are to be.
+    var waiting: Set<ShardID> = []
     for step in planned[passed...].prefix(Rebalance.window) where step.isLeader == planned[passed].isLeader {
-      guard view.holders[step.shard] == nil, standing(step) == .open, Rebalance.hasRoom(for: step, view) else {
-        continue
-      }
+      guard view.holders[step.shard] == nil, standing(step) == .open else { continue }
+      // A shard's own go in their order: a lost voter's place is taken first, and the others need that majority.
+      guard waiting.insert(step.shard).inserted, Rebalance.hasRoom(for: step, view) else { continue }
       return .begin(Rebalance.child(step), step: UInt32(passed))
     }
     if let holder = view.holders[planned[passed].shard], standing(planned[passed]) == .open {
