@@ -129,7 +129,7 @@ package struct SnapshotMetadata {
   private init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     journalEnd = JournalPosition(rawValue: try reader.read())
     configuration = try Configuration(decoding: &reader)
-    // Of a shard that was never split off there is no more.
+    // Of a shard whose records refer to its own journal alone there is no more.
     guard !reader.isAtEnd else { return }
     _ = try reader.read(UInt8.self)
     while !reader.isAtEnd { lineage.append(JournalPosition(rawValue: try reader.read())) }

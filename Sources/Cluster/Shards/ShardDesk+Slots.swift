@@ -5,7 +5,8 @@ import Storage
 
 /// Shards that begin and end because slots move, and the map that follows.
 extension ShardDesk {
-  /// With each tick: what has left goes; what waits for its moment is looked at; replicas from which slots are to go count what belongs to which, a little at a time.
+  /// With each tick: what has left goes; what waits for its moment is looked at; replicas from which slots are to go count what belongs
+  /// to which, a little at a time.
   /// - Parameter busy: a shard of which a file is being written.
   func advance(but busy: ShardID?) {
     absent.clearAway(but: busy, &turn.out)

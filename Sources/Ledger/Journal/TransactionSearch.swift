@@ -2,7 +2,7 @@ import Base
 
 /// Looks for the record of a transaction that the state has forgotten. Numbers rise with the position in a slot, so it lies
 /// in the last segment that began before its number: which that is, a bisection tells; then that segment is read. If it is not
-/// there, it is older than the journal, and looked for in the one that this goes on from.
+/// there, it is older than the journal, and looked for in those of other shards that had the slot.
 struct TransactionSearch: Sendable {
   let tx: TransactionID
   /// Where the journals end in which it may lie, the newest last.

@@ -131,7 +131,7 @@ struct SectionHeader {
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(number)
-    // Which of several volumes it is of, once a shard may have more than one.
+    // Of the volume, which is 0: nothing uses it.
     buffer.append(UInt16(0))
     buffer.append(version)
     buffer.append(kind.rawValue)
