@@ -7,14 +7,14 @@ import Testing
 
 /// What comes next of a split and of a merge, and when the map follows: without a cluster.
 @Suite struct SlotMoveTests {
-  private static let nodes = (1...4).map { NodeID(UInt64($0)) }
+  private static let nodes = (1...6).map { NodeID(UInt64($0)) }
   private static let heir = ShardID(3)
 
   /// Two shards on the same three nodes, each with half of the slots.
   private static func topology(
     _ slots: [[Range<Int>]] = [[0..<8_192], [8_192..<16_384]], epochs: [UInt64] = [7, 7], voters: [[Int]] = []
   ) -> Topology {
-    let members = nodes.map {
+    let members = nodes[0..<4].map {
       NodeRecord(
         id: $0, name: "n\($0.rawValue)", region: "r\($0.rawValue)", clientAddress: "n:1", peerAddress: "n:2", state: .up
       )
@@ -31,12 +31,12 @@ import Testing
   }
   private static func group(
     _ shard: UInt32, _ slots: [Range<Int>], epoch: UInt64 = 7, isMoving: Bool = false, lag: [Int: UInt64] = [:],
-    silent: [Int] = [], learners: [Int] = []
+    silent: [Int] = [], learners: [Int] = [], voters: [Int] = [0, 1, 2]
   ) throws -> GroupReport {
     func replicas(_ list: [Int]) -> [ReplicaID] { list.map { ReplicaID(node: nodes[$0], born: 1) } }
     let configuration = Configuration(
-      voters: replicas([0, 1, 2]), outgoing: [], learners: replicas(learners), version: 2)
-    let members = configuration.members.filter { $0.node != nodes[0] }.map { member in
+      voters: replicas(voters), outgoing: [], learners: replicas(learners), version: 2)
+    let members = configuration.members.filter { $0.node != nodes[voters[0]] }.map { member in
       let i = Int(member.node.rawValue) - 1
       return GroupReport.MemberProgress(node: member.node, lag: lag[i] ?? 0, isActive: !silent.contains(i))
     }
@@ -54,19 +54,30 @@ import Testing
     _ plan: Plan, step: UInt32, _ groups: [GroupReport], in topology: Topology = topology(), age: Int64 = 1_000_000,
     room: [NodeID: UInt64] = [:], unserved: [UInt32] = []
   ) throws -> OperationAction {
+    let view = try view(plan, step: step, groups, in: topology, age: age, room: room, unserved: unserved)
+    return try #require(view.record.plan).next(view)
+  }
+  private static func view<Plan: OperationPlan>(
+    _ plan: Plan, step: UInt32, _ groups: [GroupReport], in topology: Topology = topology(), age: Int64 = 1_000_000,
+    room: [NodeID: UInt64] = [:], unserved: [UInt32] = []
+  ) throws -> OperationView {
     var record = Operation(
       number: 31, kind: Plan.kind, params: OperationChild(plan).params, by: "operator",
       started: Stamp(microseconds: 1_000_000))
-    (record.state, record.step, record.holds) = (.running, step, plan.holds)
+    (record.state, record.step, record.holds) = (.running, step, plan.holds(at: step))
     if Plan.makesShard { record.heir = heir }
     var view = OperationView(record: record, topology: topology, now: Stamp(microseconds: 1_000_000 + age))
     view.room = room
+    view.reachable = Set(nodes)
     for group in groups {
       let isServed = !unserved.contains(group.shard.rawValue)
+      view.groups.note(group)
+      if isServed { view.leads[nodes[0], default: []].append(group.shard) }
+      guard record.holds.isEmpty || record.holds.contains(group.shard) || group.shard == heir else { continue }
       view.shards[group.shard] = .init(
         leader: isServed ? nodes[0] : .none, term: Term(4), isServed: isServed, group: group)
     }
-    return try #require(record.plan).next(view)
+    return view
   }
 
   // MARK: Split
@@ -157,38 +168,164 @@ import Testing
 
   @Test func aMergeMovesAllSlotsAndEndsTheOther() throws {
     let (target, source) = (try Self.group(1, [0..<8_192]), try Self.group(2, [8_192..<16_384]))
-    #expect(try Self.next(Self.merge, step: 0, [target, source]) == .run(step: 1))
+    #expect(try Self.next(Self.merge, step: 0, [target, source]) == .run(step: 2), "they are on the same nodes")
     #expect(try Self.next(Self.merge, step: 0, [source]) == .wait("shard 1 has no leader that tells of its group"))
-    #expect(try Self.next(Self.merge, step: 1, [target, source]) == .run(step: 1))
+    #expect(try Self.next(Self.merge, step: 2, [target, source]) == .run(step: 2))
     let (all, none) = (try Self.group(1, [0..<16_384], epoch: 30), try Self.group(2, [], epoch: 29))
-    #expect(try Self.next(Self.merge, step: 1, [all, none]) == .run(step: 1), "the map has yet to say so")
+    #expect(try Self.next(Self.merge, step: 2, [all, none]) == .run(step: 2), "the map has yet to say so")
     let map = Self.topology([[0..<16_384], []], epochs: [30, 29])
     var booked = none
     booked.hasBooks = true
-    #expect(try Self.next(Self.merge, step: 1, [all, booked], in: map) == .run(step: 1), "its books have yet to move")
-    #expect(try Self.next(Self.merge, step: 1, [all, none], in: map) == .run(step: 2))
+    #expect(try Self.next(Self.merge, step: 2, [all, booked], in: map) == .run(step: 2), "its books have yet to move")
+    #expect(try Self.next(Self.merge, step: 2, [all, none], in: map) == .run(step: 3))
     #expect(
-      try Self.next(Self.merge, step: 1, [all, Self.group(2, [], epoch: 29, isMoving: true)], in: map) == .run(step: 1))
+      try Self.next(Self.merge, step: 2, [all, Self.group(2, [], epoch: 29, isMoving: true)], in: map) == .run(step: 2))
     let late = try Self.group(2, [], epoch: 29, lag: [1: 1])
-    #expect(try Self.next(Self.merge, step: 2, [all, late], in: map) == .wait("not all of shard 2's log is on n2"))
+    #expect(try Self.next(Self.merge, step: 3, [all, late], in: map) == .wait("not all of shard 2's log is on n2"))
     #expect(
-      try Self.next(Self.merge, step: 2, [all, none], in: map)
+      try Self.next(Self.merge, step: 3, [all, none], in: map)
         == .done("shard 1 has slots 0-16383, epoch 30; shard 2 is no more, took 1000 ms"))
     var ended = map
     Self.merge.conclude(&ended)
     #expect(ended.shards.map(\.shard) == [ShardID(1)] && ended.ended == [ShardID(2)])
     #expect(ended.newestShard == ShardID(2))
   }
-  @Test func aMergeIsRefusedOnOtherNodesAndWithTooManyRuns() {
+  @Test func aMergeIsRefusedWithTooManyRuns() {
     #expect(Self.merge.refusal(in: Self.topology()) == nil)
-    let apart = Self.merge.refusal(in: Self.topology(voters: [[0, 1, 2], [0, 1, 3]]))
-    #expect(apart?.contains("shard 2 is on n1, n2, n4, shard 1 on n1, n2, n3") == true)
-    #expect(apart?.contains("tally shard move 2 --from A --to B") == true)
     #expect(ShardMerge(shard: ShardID(1), ending: ShardID(1)).refusal(in: Self.topology()) != nil)
     let (even, odd) = ((0..<8).map { $0 * 200..<$0 * 200 + 100 }, (0..<8).map { $0 * 200 + 100..<$0 * 200 + 200 })
     #expect(Self.merge.refusal(in: Self.topology([even, odd])) == nil, "together they are one run")
     let apartAgain = (0..<8).map { $0 * 200 + 2_000..<$0 * 200 + 2_100 }
     #expect(Self.merge.refusal(in: Self.topology([even, apartAgain]))?.contains("too many runs") == true)
+  }
+
+  // MARK: A merge of shards that are on other nodes
+
+  private static let apart = [[0, 1, 2], [1, 2, 3]]
+  private static func move(from: Int, to: Int) -> ShardMove {
+    ShardMove(shard: ShardID(2), from: nodes[from], to: nodes[to])
+  }
+  private static func pair(_ voters: [Int] = [1, 2, 3]) throws -> [GroupReport] {
+    [try group(1, [0..<8_192]), try group(2, [8_192..<16_384], voters: voters)]
+  }
+
+  @Test func replicasGoWhereTheOtherShardIsBeforeSlotsMove() throws {
+    var view = try Self.view(Self.merge, step: 0, Self.pair(), in: Self.topology(voters: Self.apart))
+    #expect(Self.merge.next(view) == .run(step: 1))
+    view = try Self.view(Self.merge, step: 1, Self.pair(), in: Self.topology(voters: Self.apart))
+    let begins = OperationAction.begin(OperationChild(Self.move(from: 3, to: 0)), step: 1)
+    #expect(Self.merge.next(view) == begins)
+    view.copies.add(ShardMove(shard: ShardID(9), from: Self.nodes[1], to: Self.nodes[0]))
+    #expect(Self.merge.next(view) == .run(step: 1), "something is copied there already")
+    view.copies = CopyLoad()
+    var child = Operation(
+      number: 32, kind: ShardMove.kind, params: OperationChild(Self.move(from: 3, to: 0)).params, by: view.record.name,
+      started: view.now)
+    view.children = [child]
+    view.progress = [32: OperationProgress(share: 0.5, bytes: 0, age: 0)]
+    #expect(Self.merge.next(view) == .run(step: 1), "one at a time")
+    #expect(Self.merge.progress(view).share == 0.25 && Self.merge.progress(view).bytes == 2_000)
+    (child.state, child.text, child.ended) = (.failed, "why", view.now)
+    view.children = [child]
+    #expect(Self.merge.next(view) == .wait("operation 32 failed: why"))
+    view.now = Stamp(microseconds: view.now.microseconds + NodeRemove.pause)
+    #expect(Self.merge.next(view) == begins, "again after a while")
+    child.state = .done
+    var there = try Self.view(Self.merge, step: 1, Self.pair([0, 1, 2]))
+    there.children = [child]
+    #expect(Self.merge.next(there) == .run(step: 2))
+    #expect(Self.merge.progress(there).share == 0.5)
+    there.record.step = 2
+    #expect(Self.merge.progress(there).share == 0.75, "and half of the slots")
+  }
+  /// While replicas move the other shard is free, and may have an operation, or a member that is ill.
+  @Test func slotsMoveOnceNothingIsInTheWayOfEitherShard() throws {
+    var view = try Self.view(Self.merge, step: 1, Self.pair([0, 1, 2]))
+    #expect(Self.merge.next(view) == .run(step: 2))
+    view.holders = [ShardID(1): 40, ShardID(2): view.record.number]
+    #expect(Self.merge.next(view) == .wait("operation 40 is under way on shard 1 (tally op wait 40)"))
+    view.holders = [:]
+    view.groups.note(try Self.group(1, [0..<8_192], silent: [2]))
+    guard case .wait(let text) = Self.merge.next(view) else { return #expect(Bool(false)) }
+    #expect(text.hasSuffix("has 2: node n3 was not heard of late"))
+    view.leads = [:]
+    #expect(Self.merge.next(view) == .wait("shard 1 has no leader that tells of its group"))
+    view.topology.end(ShardID(1))
+    #expect(Self.merge.next(view) == .fail("there is no shard 1 any more"))
+  }
+  @Test func aVoterThatIsLostGoesFirstAndRegionsAreKept() throws {
+    var map = Self.topology(voters: [[0, 1, 2], [3, 4, 5]])
+    map.nodes += (4...5).map { i in
+      var record = map.nodes[0]
+      (record.id, record.name, record.region) = (Self.nodes[i], "n\(i + 1)", "r\(6 - i)")
+      return record
+    }
+    map.nodes[3].region = "r3"
+    // By region: 4 and 3, 5 and 2, 6 and 1.
+    let all = [Self.move(from: 3, to: 2), Self.move(from: 4, to: 1), Self.move(from: 5, to: 0)]
+    #expect(try Self.merge.moves(in: map) == all)
+    var view = try Self.view(Self.merge, step: 1, Self.pair([3, 4, 5]), in: map)
+    view.reachable = Set(Self.nodes[0...3])
+    #expect(Self.merge.next(view) == .begin(OperationChild(all[1]), step: 1))
+    map.nodes[5].state = .removed
+    #expect(try Self.merge.moves(in: map) == [all[2], all[0], all[1]])
+    map.nodes[1].state = .draining
+    #expect(Self.merge.refusal(in: map) == "node n2 is draining")
+    view.topology = map
+    #expect(Self.merge.next(view) == .wait("node n2 is draining"))
+    map = Self.topology(voters: [[0, 1, 2], [1, 2, 3]])
+    map.nodes[0].region = "r2"
+    #expect(
+      Self.merge.refusal(in: map)?.contains("shard 2 would have 2 of 3 voters in region r2 (n2 is there)") == true)
+    map.shards[1].voters = [Self.nodes[3]]
+    #expect(Self.merge.refusal(in: map)?.hasPrefix("shard 2 has 1 replicas, shard 1 has 3") == true)
+  }
+  /// A node is lost once all slots have moved: the other shard gets another node for it, and so does the one that ends.
+  @Test func aShardThatEndsIsBroughtWhereTheOtherWasHealed() throws {
+    let late = try Self.group(2, [], epoch: 29, silent: [3], voters: [1, 2, 3])
+    let all = try Self.group(1, [0..<16_384], epoch: 30)
+    var view = try Self.view(
+      Self.merge, step: 3, [all, late], in: Self.topology([[0..<16_384], []], epochs: [30, 29], voters: Self.apart))
+    #expect(Self.merge.next(view) == .wait("not all of shard 2's log is on n4"), "it may yet come")
+    view.reachable = Set(Self.nodes[0...2])
+    #expect(Self.merge.next(view) == .begin(OperationChild(Self.move(from: 3, to: 0)), step: 3))
+    #expect(Self.merge.mayBeCancelled(view.record), "or somebody gives it up: the shard stays, without slots")
+  }
+
+  @Test func aMergeHoldsTheOneThatStaysWhileSlotsMove() throws {
+    let map = Self.topology(voters: Self.apart)
+    var table = OperationTable()
+    func begin<Plan: OperationPlan>(_ plan: Plan, by: String = "operator") throws -> Operation {
+      try table.begin(Plan.kind, OperationChild(plan).params, by: by, at: Stamp(microseconds: 5), in: map)
+    }
+    func advance(to step: UInt32) throws -> Operation {
+      let record = try #require(table.find(1))
+      let advanced = table.advance(OperationChange(record, .running, step: step, ""), at: .zero)
+      return try #require(advanced)
+    }
+    func conflict(_ operation: Int, _ shard: Int) -> OperationTable.Refused {
+      .init(
+        code: .conflict, text: "operation \(operation) is under way on shard \(shard) (tally op wait \(operation))")
+    }
+    let merge = try begin(Self.merge)
+    let split = ShardSplit(shard: ShardID(1), slots: 4_096..<8_192)
+    #expect(throws: conflict(1, 1)) { try begin(split) }
+    #expect(throws: conflict(1, 2)) { try begin(Self.move(from: 3, to: 0)) }
+    #expect(try advance(to: 1).holds == [ShardID(2)])
+    #expect(throws: conflict(1, 2)) { try begin(Self.move(from: 3, to: 0)) }
+    let child = try begin(Self.move(from: 3, to: 0), by: merge.name)
+    #expect(table.children[merge.name] == [child])
+    #expect(throws: conflict(2, 2), "one at a time") { try begin(Self.move(from: 2, to: 0), by: merge.name) }
+    #expect(table.orders[ShardID(2)] == Self.move(from: 3, to: 0).order(to: ShardID(2), by: child))
+    _ = try begin(split)
+    let waits = try advance(to: 2)
+    #expect(waits.state == .waiting && waits.step == 1 && waits.holds == [ShardID(2)])
+    #expect(waits.text == conflict(3, 1).text && waits.revision == 2, "what is logged next has seen that")
+    _ = table.cancel(3, at: .zero)
+    let moves = try advance(to: 2)
+    #expect(moves.state == .running && moves.step == 2 && moves.holds == Self.merge.holds)
+    #expect(throws: conflict(1, 1)) { try begin(split) }
+    #expect(try advance(to: 3).holds == [ShardID(2)])
   }
 
   // MARK: The map

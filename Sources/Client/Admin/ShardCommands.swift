@@ -36,7 +36,7 @@ enum ShardCommands {
 
   static let merge = Command(
     "shard merge", aliases: ["cluster shard merge"],
-    summary: "has a shard take all slots of another on the same nodes, which ends",
+    summary: "has a shard take all slots of another, which comes to its nodes and ends",
     words: "S T", wordCount: 2...2,
     flags: [OperationCommands.waitFlag],
     notes: OperationCommands.notes,

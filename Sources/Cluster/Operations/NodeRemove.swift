@@ -22,6 +22,7 @@ struct NodeRemove: OperationPlan, Hashable {
   static let silence: UInt64 = 5_000_000
   static let number: UInt16 = 5
   static let word = "node-remove"
+  static let hasChildren = true
   static func keys(of word: String) -> [Key] { word == "REPLACE" ? [.to, .dead] : [.dead] }
 
   init(node: NodeID, successor: NodeID, isDead: Bool, shards: [ShardID]) {

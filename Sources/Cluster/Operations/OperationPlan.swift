@@ -31,8 +31,12 @@ protocol OperationPlan: Sendable {
   func target(in topology: Topology?) -> String
   /// Its steps, in order, a few words each.
   func steps(in topology: Topology?) -> [String]
-  /// Shards that no other operation may have meanwhile; sorted.
+  /// Shards that no other operation may have as it begins, but one that it begins itself; sorted.
   var holds: [ShardID] { get }
+  /// The same while it is at a step: one that holds more at the next waits until that is free.
+  func holds(at step: UInt32) -> [ShardID]
+  /// It begins other operations.
+  static var hasChildren: Bool { get }
   /// The node that no other operation may have meanwhile, for all that it does to its shards; nil: none.
   var heldNode: NodeID? { get }
   /// Whether another that is under way fails as this one begins.
@@ -105,6 +109,8 @@ extension OperationPlan {
   static var kind: Operation.Kind { Operation.Kind(rawValue: number) }
   static var isAlone: Bool { false }
   static var makesShard: Bool { false }
+  static var hasChildren: Bool { false }
+  func holds(at step: UInt32) -> [ShardID] { holds }
   func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
     (Double(view.record.step) / Double(max(1, steps(in: view.topology).count)), 0)
   }
@@ -215,6 +221,8 @@ struct OperationView: Sendable {
   /// For how long it has been under way (µs).
   var age: Int64 { now.microseconds - record.started.microseconds }
   func shard(_ shard: ShardID) -> ShardReport { shards[shard] ?? ShardReport() }
+  /// Whether a shard, held or not, is led, as far as is known.
+  func isLed(_ shard: ShardID) -> Bool { leads.values.contains { $0.contains(shard) } }
   func name(of node: NodeID) -> String { topology.name(of: node) }
 }
 

@@ -40,7 +40,7 @@ struct OperationTable: Hashable, Sendable {
   }
   /// By whose doing they are: those that another has begun, in the order of their numbers.
   var children: [String: [Operation]] {
-    guard open.contains(where: { $0.holds.isEmpty }) else { return [:] }
+    guard open.contains(where: { $0.kind.plan?.hasChildren ?? false }) else { return [:] }
     return Dictionary(grouping: all.sorted { $0.number < $1.number }, by: \.by)
   }
   /// From the newest to the oldest.
@@ -73,10 +73,12 @@ struct OperationTable: Hashable, Sendable {
       throw Refused(code: .limit, text: "\(open.count) operations are under way; nothing was done")
     }
     for shard in plan.holds {
-      guard let holder = holder(of: shard), !plan.takesOver(from: holder) else { continue }
+      // Whoever begins another may hold its shards, too.
+      let holder = open.first { $0.holds.contains(shard) && $0.name != by && !plan.takesOver(from: $0) }
+      guard let holder else { continue }
       throw Refused(
         code: .conflict,
-        text: "operation \(holder.number) is under way on shard \(shard.rawValue) (tally op wait \(holder.number))")
+        text: OperationTable.obstacle(shard, holder.number))
     }
     if let reason = plan.refusal(in: topology) { throw Refused(code: .conflict, text: reason) }
     var operation = Operation(number: newest + 1, kind: kind, params: params, by: by, started: stamp)
@@ -107,15 +109,35 @@ struct OperationTable: Hashable, Sendable {
     guard let place = open.firstIndex(where: { $0.number == change.number }), open[place].revision == change.revision
     else { return nil }
     var operation = open[place]
+    operation.revision += 1
+    if let obstacle = rehold(&operation, at: change.step) {
+      // Another was quicker.
+      (operation.state, operation.text) = (.waiting, obstacle)
+      open[place] = operation
+      return operation
+    }
     if operation.state == .waiting, change.state == .running { operation.attempt += 1 }
     operation.state = change.state
     operation.step = change.step
     operation.expects = change.expects
     operation.text = change.text
-    operation.revision += 1
     open[place] = operation
     if change.state.isOver { end(operation, at: stamp) }
     return find(change.number)
+  }
+  /// Has one hold what it is to hold at another step. Nil: it does; else why it may not yet, and nothing has changed.
+  private func rehold(_ operation: inout Operation, at step: UInt32) -> String? {
+    guard let plan = operation.plan else { return nil }
+    let wanted = plan.holds(at: step)
+    guard wanted != plan.holds(at: operation.step) else { return nil }
+    for shard in wanted where !operation.holds.contains(shard) {
+      if let holder = holder(of: shard) { return OperationTable.obstacle(shard, holder.number) }
+    }
+    operation.holds = wanted + (operation.heir == .directory ? [] : [operation.heir])
+    return nil
+  }
+  static func obstacle(_ shard: ShardID, _ holder: UInt64) -> String {
+    "operation \(holder) is under way on shard \(shard.rawValue) (tally op wait \(holder))"
   }
   /// Gives one up, unless it has to complete. Nil: there is none of that number.
   mutating func cancel(_ number: UInt64, at stamp: Stamp) -> Operation? {

@@ -12,6 +12,7 @@ struct Rebalance: OperationPlan, Hashable {
   private static let window = 64
   static let number: UInt16 = 20
   static let word = "rebalance"
+  static let hasChildren = true
   static let isAlone = true
   static func keys(of word: String) -> [Key] { [.apply] }
 

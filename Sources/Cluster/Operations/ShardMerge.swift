@@ -4,8 +4,8 @@ import Protocol
 import Raft
 import Vocabulary
 
-/// `CLUSTER SHARD MERGE S T`: all slots of T go to S, some at a time (see docs/splitting.md); then T is no more, for ever. Both lie on
-/// the same nodes, so that the journal of T is where its slots go.
+/// `CLUSTER SHARD MERGE S T`: T's replicas go to the nodes of S, so that the journal of T is where its slots go; all slots of T go to S,
+/// some at a time (see docs/splitting.md); then T is no more, for ever.
 struct ShardMerge: OperationPlan, Hashable {
   var shard: ShardID
   /// The one that ends.
@@ -13,6 +13,7 @@ struct ShardMerge: OperationPlan, Hashable {
 
   static let number: UInt16 = 13
   static let word = "shard-merge"
+  static let hasChildren = true
   static func keys(of word: String) -> [Key] { [] }
 
   init(shard: ShardID, ending: ShardID) { (self.shard, self.ending) = (shard, ending) }
@@ -39,24 +40,28 @@ struct ShardMerge: OperationPlan, Hashable {
 
   func target(in topology: Topology?) -> String { "shard \(ending.rawValue) into \(shard.rawValue)" }
   func steps(in topology: Topology?) -> [String] {
-    ["see that their members are well", "move the slots of shard \(ending.rawValue)", "end shard \(ending.rawValue)"]
+    [
+      "see that their members are well",
+      "move replicas of shard \(ending.rawValue) to the nodes of shard \(shard.rawValue)",
+      "move the slots of shard \(ending.rawValue)", "end shard \(ending.rawValue)",
+    ]
   }
   private static let looking: UInt32 = 0
-  private static let moving: UInt32 = 1
-  private static let leaving: UInt32 = 2
+  static let bringing: UInt32 = 1
+  private static let moving: UInt32 = 2
+  private static let leaving: UInt32 = 3
 
   var holds: [ShardID] { [shard, ending].sorted() }
+  /// While no slot moves the one that stays may be given other nodes: such as take the place of one that is lost.
+  func holds(at step: UInt32) -> [ShardID] {
+    step == ShardMerge.bringing || step == ShardMerge.leaving ? [ending] : holds
+  }
 
   func refusal(in topology: Topology) -> String? {
     guard shard != ending else { return "a shard is not merged with itself" }
     if let reason = SlotMove.refusal(in: topology, of: [shard, ending]) { return reason }
     guard let target = topology.placement(of: shard), let source = topology.placement(of: ending) else { return nil }
-    guard target.voters == source.voters else {
-      let names = [source, target].map { $0.voters.map { topology.name(of: $0) }.sorted().joined(separator: ", ") }
-      return
-        "shard \(ending.rawValue) is on \(names[0]), shard \(shard.rawValue) on \(names[1]): move the one to where the other is first"
-        + " (tally shard move \(ending.rawValue) --from A --to B)"
-    }
+    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch { return error.text }
     // While slots move there is a run more than in the end.
     let runs = Set((target.slots.ranges + source.slots.ranges).joined())
     guard runs.count(where: { !runs.contains($0 - 1) }) < SlotRanges.most else {
@@ -66,15 +71,22 @@ struct ShardMerge: OperationPlan, Hashable {
   }
 
   func next(_ view: OperationView) -> OperationAction {
+    if let gone = [shard, ending].first(where: { view.topology.placement(of: $0) == nil }) {
+      return .fail("there is no shard \(gone.rawValue) any more")
+    }
     guard let source = view.shard(ending).group else { return SlotMove.isSilent(ending) }
     let record = view.record
     switch record.step {
     case ShardMerge.looking:
       guard let target = view.shard(shard).group else { return SlotMove.isSilent(shard) }
+      let isApart = strays(in: view.topology) > 0
+      // The place of a node that is removed is taken before the others move.
       let obstacle =
-        SlotMove.obstacle(source, bytes: 0, view) ?? SlotMove.obstacle(target, bytes: source.bytes, view)
-      guard let obstacle else { return .run(step: ShardMerge.moving) }
+        (isApart ? SlotMove.obstacle(source) { view.name(of: $0) } : SlotMove.obstacle(source, bytes: 0, view))
+        ?? SlotMove.obstacle(target, bytes: source.bytes, view)
+      guard let obstacle else { return .run(step: isApart ? ShardMerge.bringing : ShardMerge.moving) }
       return view.age < SlotMove.patience ? .wait(obstacle) : .fail("\(obstacle); nothing has changed")
+    case ShardMerge.bringing: return bring(view) ?? begin(source, view)
     case ShardMerge.moving:
       guard view.shard(shard).isServed else {
         return .wait("shard \(shard.rawValue) has no leader; \(source.slots.count) slots have yet to move")
@@ -86,6 +98,9 @@ struct ShardMerge: OperationPlan, Hashable {
       // Its journal is read where the other shard is: all of it has to be there.
       let late = source.members.filter { $0.lag > 0 || !$0.isFollowing || $0.isDamaged || !$0.isActive }
       guard late.isEmpty else {
+        // The node of one of them may be lost, and the other shard have another in its place.
+        let isLost = late.contains { !view.reachable.contains($0.node) } || view.children.contains { !$0.state.isOver }
+        if isLost, let action = bring(view) { return action }
         let names = late.map { view.name(of: $0.node) }.joined(separator: ", ")
         return .wait("not all of shard \(ending.rawValue)'s log is on \(names)")
       }
@@ -96,17 +111,32 @@ struct ShardMerge: OperationPlan, Hashable {
     }
   }
 
+  /// They are on the same nodes: slots move once nothing is in the way.
+  private func begin(_ source: GroupReport, _ view: OperationView) -> OperationAction {
+    if let reason = refusal(in: view.topology) { return .fail("\(reason); no slot has moved") }
+    guard view.isLed(shard), let target = view.groups[shard] else { return SlotMove.isSilent(shard) }
+    if let holder = view.holders[shard] { return .wait(OperationTable.obstacle(shard, holder)) }
+    let obstacle = SlotMove.obstacle(source, bytes: 0, view) ?? SlotMove.obstacle(target, bytes: source.bytes, view)
+    return obstacle.map { .wait($0) } ?? .run(step: ShardMerge.moving)
+  }
+
   func order(to shard: ShardID, by record: Operation) -> ShardOrder {
     guard shard == ending, record.step == ShardMerge.moving else { return ShardOrder() }
     return ShardOrder(give: ShardOrder.Give(slots: 0..<Slot.count, heir: self.shard))
   }
-  func mayBeCancelled(_ record: Operation) -> Bool { record.step != ShardMerge.leaving }
+  /// Each replica that moves is as much of it as all the slots.
   func progress(_ view: OperationView) -> (share: Double, bytes: UInt64) {
-    guard let source = view.shard(ending).group, let target = view.shard(shard).group else { return (0, 0) }
-    if view.record.step != ShardMerge.moving {
-      return (view.record.step == ShardMerge.leaving ? 0.99 : 0, source.bytes)
+    guard let source = view.groups[ending], let target = view.groups[shard] else { return (0, 0) }
+    let brought = view.children.count { $0.state == .done }
+    let parts = brought + strays(in: view.topology) + 1
+    let bytes = source.bytes * UInt64(parts)
+    if view.record.step == ShardMerge.leaving { return (0.99, bytes) }
+    var done = Double(brought)
+    for child in view.children where !child.state.isOver { done += view.progress[child.number]?.share ?? 0 }
+    if view.record.step == ShardMerge.moving {
+      done += Double(target.slots.count) / Double(max(1, target.slots.count + source.slots.count))
     }
-    return (Double(target.slots.count) / Double(max(1, target.slots.count + source.slots.count)), source.bytes)
+    return (min(0.99, done / Double(parts)), bytes)
   }
   func conclude(_ topology: inout Topology) { topology.end(ending) }
 }
@@ -128,21 +158,31 @@ extension RequestDesk {
         owner, .notFound,
         "there is no shard \(missing.rawValue)\(isEnded ? " any more: it was merged into another" : "")")
     }
-    let obstacle = [shard, ending].lazy.compactMap { one in
-      self.peers.groups[one].flatMap { group in SlotMove.obstacle(group) { topology.name(of: $0) } }
-    }.first
-    if let reason = plan.refusal(in: topology) ?? obstacle {
+    let moves = (try? plan.moves(in: topology)) ?? []
+    if let reason = plan.refusal(in: topology) ?? obstacle(plan, moves, topology) {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {
+      let bytes = peers.groups[ending]?.bytes
+      let slots = "\(topology.placement(of: ending)?.slots ?? .none)"
       return answerPlan(
         owner,
-        [
+        moves.map {
           PlanStep(
-            shard: ending, from: "\(topology.placement(of: ending)?.slots ?? .none)", to: "shard \(shard.rawValue)",
-            bytes: peers.groups[ending]?.bytes)
-        ])
+            shard: ending, from: topology.name(of: $0.from), to: topology.name(of: $0.to), bytes: bytes)
+        } + [PlanStep(shard: ending, from: slots, to: "shard \(shard.rawValue)", bytes: bytes)])
     }
     begin(plan, owner)
+  }
+  /// What is in the way, as far as this node knows; nil: nothing.
+  private func obstacle(_ plan: ShardMerge, _ moves: [ShardMove], _ topology: Topology) -> String? {
+    for shard in plan.holds {
+      guard let group = peers.groups[shard] else { continue }
+      if let reason = SlotMove.obstacle(group, { topology.name(of: $0) }) { return reason }
+    }
+    for move in moves {
+      if let reason = ailment(of: move.to) ?? shortage(of: move.to, for: [plan.ending]) { return reason }
+    }
+    return nil
   }
 }

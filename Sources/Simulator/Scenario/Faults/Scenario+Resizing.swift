@@ -102,12 +102,15 @@ extension Scenario {
     let reasons = [
       "replicas need as many nodes", "has no place for replica", "and the regions allow", "is removed", "is a voter of",
     ]
+    let ill = reasons + [" is draining", " members well", "not all of shard"]
     for line in open where line.contains(" state=waiting ") {
       // The node that saves does not come back.
       if line.contains("kind=backup-save"), let number = line.field("op") {
         operate("CLUSTER OP CANCEL \(number)", on: host)
       }
-      guard line.contains("kind=node-remove"), reasons.contains(where: line.contains), let number = line.field("op")
+      let stays = line.contains("kind=shard-merge") && ill.contains(where: line.contains)
+      guard line.contains("kind=node-remove") && reasons.contains(where: line.contains) || stays,
+        let number = line.field("op")
       else { continue }
       operate("CLUSTER OP CANCEL \(number)", on: host)
     }

@@ -27,10 +27,10 @@ extension Scenario {
     operate("CLUSTER SHARD SPLIT \(shard.rawValue)\(at)", on: asked)
     strikeSoon([shard, shard, ShardID(map.newestShard.rawValue + 1), .directory])
   }
-  /// Mostly of two that may be merged.
+  /// Of any two: one comes to the nodes of the other.
   private func merge(_ map: Topology, _ asked: Int) {
     let shard = random.pick(map.shards)
-    let others = map.shards.filter { $0.shard != shard.shard && ($0.voters == shard.voters || random.chance(100)) }
+    let others = map.shards.filter { $0.shard != shard.shard }
     guard !others.isEmpty else { return }
     let ending = random.pick(others).shard
     operate("CLUSTER SHARD MERGE \(shard.shard.rawValue) \(ending.rawValue)", on: asked)
