@@ -77,6 +77,15 @@ import Testing
     #expect(plan.rows[0].kept == [] && plan.rows[0].lost == Array(Self.nodes[0...1]))
     // Its log may grow while somebody looks at the plan; its configuration may not.
     let grown = try Self.plan(Self.view([try Self.witness(2, of: 1, [0, 1, 2], last: 12)], led: [0, 2])).get()
+    // Of a shard that has ended, or never was, somebody may have a replica that has yet to hear of it.
+    for hasEnded in [true, false] {
+      var late = Self.view(
+        [try Self.witness(2, of: 1, [0, 1, 2]), try Self.witness(3, of: 8, [0, 1, 3], slots: 0..<8)], led: [0, 2])
+      late.topology.shards.append(late.topology.shards[0])
+      late.topology.shards[2].shard = ShardID(8)
+      if hasEnded { late.topology.end(ShardID(8)) } else { late.topology.abandon(ShardID(8)) }
+      #expect(try Self.plan(late).get() == plan)
+    }
     let changed = try Self.plan(Self.view([try Self.witness(2, of: 1, [0, 1, 2], version: 2)], led: [0, 2])).get()
     #expect(grown.digest == plan.digest && changed.digest != plan.digest)
   }

@@ -147,7 +147,7 @@ import Testing
     #expect(moved == map, "some may have moved")
     record.step = 1
     Self.split.abandon(record, &map)
-    #expect(map.placement(of: Self.heir) == nil && map.ended == [Self.heir])
+    #expect(map.placement(of: Self.heir) == nil && map.abandoned == [Self.heir] && map.ended.isEmpty)
     #expect(map.newestShard == Self.heir, "no number is given twice")
   }
   @Test func aSplitIsRefusedWhereItCutsNothing() {
@@ -359,7 +359,13 @@ import Testing
     var map = Self.topology([[0..<16_384], []])
     map.end(ShardID(2))
     map.end(ShardID(9))
-    #expect(map.ended == [ShardID(2)], "of what never was nothing is kept")
+    map.abandon(ShardID(2))
+    #expect(map.ended == [ShardID(2)] && map.abandoned.isEmpty, "of what never was, or is no more, nothing is kept")
+    map.shards.append(map.shards[0])
+    map.shards[1].shard = ShardID(7)
+    map.abandon(ShardID(7))
+    #expect(map.abandoned == [ShardID(7)] && map.ended == [ShardID(2)] && map.newestShard == ShardID(7))
+    #expect(map.isOver(ShardID(2)) && map.isOver(ShardID(7)) && !map.isOver(ShardID(1)))
     var buffer = ByteBuffer()
     map.encode(into: &buffer)
     var reader = ByteReader(buffer.bytes)

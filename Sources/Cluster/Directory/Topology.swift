@@ -145,8 +145,10 @@ public struct Topology: Hashable, Sendable {
   public var restored: RestoredFrom?
   /// The highest number that was given to a shard after the cluster began. No number is given twice.
   private var newestGiven = ShardID.directory
-  /// Shards whose slots all went to another. Sorted.
+  /// Shards whose slots all went to another, when every member had all of their log. Sorted.
   private(set) var ended: [ShardID] = []
+  /// Shards that were to be founded, and then were not: nobody vouches for what their logs have. Sorted.
+  private(set) var abandoned: [ShardID] = []
 
   /// The highest number that a shard has, or is to have.
   public var newestShard: ShardID { max(newestGiven, shards.last?.shard ?? .directory) }
@@ -154,11 +156,20 @@ public struct Topology: Hashable, Sendable {
   mutating func give(_ number: ShardID) { newestGiven = max(newestGiven, number) }
   /// A shard is no more, for ever: its replicas leave.
   mutating func end(_ shard: ShardID) {
-    guard shards.contains(where: { $0.shard == shard }), !ended.contains(shard) else { return }
+    if forget(shard) { ended = (ended + [shard]).sorted() }
+  }
+  /// A shard does not come to be: no slot was ever on its way there.
+  mutating func abandon(_ shard: ShardID) {
+    if forget(shard) { abandoned = (abandoned + [shard]).sorted() }
+  }
+  /// Whether a shard was there, or was to be, and is no more.
+  func isOver(_ shard: ShardID) -> Bool { ended.contains(shard) || abandoned.contains(shard) }
+  private mutating func forget(_ shard: ShardID) -> Bool {
+    guard shards.contains(where: { $0.shard == shard }), !isOver(shard) else { return false }
     give(newestShard)
     shards.removeAll { $0.shard == shard }
-    ended = (ended + [shard]).sorted()
     findHomes()
+    return true
   }
 
   /// Tables by shard are as long as its number.
@@ -238,6 +249,9 @@ public struct Topology: Hashable, Sendable {
     if !ended.isEmpty {
       buffer.append(field: 10) { list in for shard in ended { list.append(varint: UInt64(shard.rawValue)) } }
     }
+    if !abandoned.isEmpty {
+      buffer.append(field: 11) { list in for shard in abandoned { list.append(varint: UInt64(shard.rawValue)) } }
+    }
     if let restored { buffer.append(field: 12) { restored.encode(into: &$0) } }
     buffer.appendEndOfFields()
   }
@@ -255,6 +269,7 @@ public struct Topology: Hashable, Sendable {
       case 8: semantics = try value.readSmall()
       case 9: newestGiven = ShardID(try value.readSmall())
       case 10: while !value.isAtEnd { ended.append(ShardID(UInt32(clamping: try value.readVarint()))) }
+      case 11: while !value.isAtEnd { abandoned.append(ShardID(UInt32(clamping: try value.readVarint()))) }
       case 12: restored = try RestoredFrom(decoding: &value)
       default: return false
       }

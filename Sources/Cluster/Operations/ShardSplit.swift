@@ -120,7 +120,7 @@ struct ShardSplit: OperationPlan, Hashable {
     topology.findHomes()
   }
   func abandon(_ record: Operation, _ topology: inout Topology) {
-    if record.step < ShardSplit.moving { topology.end(record.heir) }
+    if record.step < ShardSplit.moving { topology.abandon(record.heir) }
   }
 }
 

@@ -57,7 +57,9 @@ struct RecoveryPlan: Hashable {
           "node \(record.name) does not answer and is not said to be dead: its replicas may have what others lack; wait for it,"
           + " or name it, too")
     }
-    let shards = Set(topology.shards.map(\.shard) + [.directory]).union(view.witnesses.keys).subtracting(view.led)
+    // Of a shard that is over a replica may be left that has yet to hear of it.
+    let told = view.witnesses.keys.filter { !topology.isOver($0) }
+    let shards = Set(topology.shards.map(\.shard) + [.directory]).union(told).subtracting(view.led)
     var rows: [Row] = []
     for shard in shards.sorted() {
       rows.append(try RecoveryPlan.row(of: shard, without: Set(lost), view, names))

@@ -78,6 +78,12 @@ extension ShardDesk {
     }
     log(.info, "replica removed shard=\(shard.rawValue) born=\(born)")
   }
+  /// What was found on disk of a replica leaves without having been started. No record refers to its journal.
+  func dismiss(_ found: RecoveredReplica) {
+    disk.journal.forget(found.shard)
+    bury(found.shard, born: max(1, found.hardState.born))
+    log(.info, "replica removed shard=\(found.shard.rawValue) born=\(found.hardState.born)")
+  }
   /// What a replica that has left decided is durable: its log may go.
   func journalClosed(_ shard: ShardID, failure: String?) {
     if let failure { log(.error, "what shard \(shard.rawValue) decided here cannot be made durable: \(failure)") }

@@ -35,6 +35,7 @@ extension ShardDesk {
     }
     foundHeirs(orders)
     leaveEnded()
+    leaveAbandoned()
   }
 
   /// A shard that slots are to go to begins here, if this node is one of its founders. Each writes the same beginning by itself, as at the
@@ -84,6 +85,18 @@ extension ShardDesk {
     guard var found = absent.take(shard) else { return }
     found.hardState.commit = max(found.hardState.commit, found.entries.last?.index ?? found.snapshotIndex)
     start(found, machine: found.machine?.machine ?? newLedger(shard))
+  }
+
+  /// A shard that was to begin and does not leaves at once, as its leader or not, and without being started: nothing in its log counts.
+  private func leaveAbandoned() {
+    for shard in membership.topology?.abandoned ?? [] {
+      if let replica = replicas[shard] {
+        guard !replica.applying.isMidEntry else { continue }
+        retire(replica)
+      } else if let found = absent.take(shard) {
+        dismiss(found)
+      }
+    }
   }
 
   /// As the directory's leader: the map is what the shards' leaders tell, where it is newer.

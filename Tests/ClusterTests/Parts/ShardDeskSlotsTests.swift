@@ -53,34 +53,72 @@ import Testing
     try reach(1)
     #expect(holder.world.replicas[Self.heir] == nil)
   }
-  @Test func aShardOfWhichNothingComesLeaves() throws {
-    try reach(1)
-    try holder.world.lead(holder.world.replicas[Self.heir])
-    try reach(1, .failed)
-    #expect(holder.world.replicas[Self.heir] != nil, "followers have to hear that its log is committed")
-    holder.world.wait(2_000_001)
-    try beat()
+  private func checkIsGone() {
     #expect(holder.world.replicas[Self.heir] == nil && holder.world.replicas[PartWorld.one] != nil)
-    #expect(holder.clearedAway().isEmpty, "its journal is closed first")
-    holder.desk.journalClosed(Self.heir, failure: nil)
+    #expect(holder.clearedAway().isEmpty, "its tombstone comes first")
     #expect(holder.written().contains { $0.shard == Self.heir && $0.body == .gone(born: 1) })
     #expect(holder.clearedAway() == [Self.heir])
     #expect(holder.desk.replica(Self.heir, for: holder.message(born: 2), true) == nil, "no message raises it")
   }
-  /// The directory has ended it when all its members had all of its log: what a start finds of it is applied, and leaves.
-  @Test func whatAStartFindsOfAShardThatHasEndedLeaves() throws {
-    try reach(1)
+  /// What a start finds on disk of the new shard, of which nothing is known to be committed.
+  private func findOnDisk() throws {
     let replica = try #require(holder.world.replicas[Self.heir])
     let entries = replica.raft.entries(after: LogIndex(0))
+    try #require(!entries.isEmpty)
     holder.world.replicas.remove(Self.heir)
     holder.desk.absent.keep(
       RecoveredReplica(
         shard: Self.heir, hardState: HardState(born: 1), snapshotIndex: LogIndex(0), snapshotTerm: Term(0),
         configuration: nil, entries: entries, machine: nil))
-    try reach(1, .failed)
-    #expect(holder.world.replicas[Self.heir] != nil)
+  }
+  /// The new shard, which has no slots, is merged.
+  private func merge(after body: () throws -> Void = {}) throws {
+    try reach(2, .done)
+    try holder.log(.beginOperation) {
+      $0.append(ShardMerge.number)
+      $0.append(counted: "operator")
+      $0.append(counted: OperationChild(ShardMerge(shard: PartWorld.one, ending: Self.heir)).params)
+    }
+    try body()
+    try reach(3, .done)
+    #expect(holder.desk.membership.topology?.ended == [Self.heir])
+  }
+
+  @Test func aShardThatHasEndedLeavesOnceItsFollowersHaveHeard() throws {
+    try reach(1)
+    try holder.world.lead(holder.world.replicas[Self.heir])
+    try merge()
+    #expect(holder.world.replicas[Self.heir] != nil, "followers have to hear that its log is committed")
+    holder.world.wait(2_000_001)
     try beat()
-    #expect(holder.world.replicas[Self.heir] == nil && holder.desk.absent.isGone(Self.heir, born: 1))
+    checkIsGone()
+  }
+  /// The directory has ended it when all its members had all of its log: what a start finds of it is applied, and leaves.
+  @Test func whatAStartFindsOfAShardThatHasEndedIsCommittedAndLeaves() throws {
+    try reach(1)
+    try merge { try findOnDisk() }
+    let replica = try #require(holder.world.replicas[Self.heir])
+    #expect(replica.commitIndex == replica.raft.lastIndex)
+    try beat()
+    checkIsGone()
+  }
+  @Test func aShardOfWhichNothingComesLeavesAtOnce() throws {
+    try reach(1)
+    try holder.world.lead(holder.world.replicas[Self.heir])
+    try reach(1, .failed)
+    #expect(holder.desk.membership.topology?.abandoned == [Self.heir])
+    checkIsGone()
+  }
+  /// Nobody vouches for its log: nothing of it is taken for committed.
+  @Test func whatAStartFindsOfAShardOfWhichNothingCameIsNotStarted() throws {
+    try reach(1)
+    try findOnDisk()
+    _ = holder.written()
+    let record = try #require(holder.desk.directory?.operations.open.first)
+    try holder.log(.advanceOperation) { OperationChange(record, .failed, step: 1, "").encode(into: &$0) }
+    try beat()
+    #expect(holder.desk.absent.found[Self.heir] == nil)
+    checkIsGone()
   }
 
   /// Whoever asks for a slot that is on its way is told where it went once it has arrived there: before, nobody would know of it.
