@@ -11,8 +11,8 @@ struct ResizedCluster {
   let simulation: Simulation
   let shard = ShardID(1)
 
-  init(seed: UInt64, nodes: Int = 3, shards: Int = 2) throws {
-    simulation = try makeCluster(seed: seed, nodes: nodes, shards: shards)
+  init(seed: UInt64, nodes: Int = 3, shards: Int = 2, observer: (any ReplicaObserver)? = nil) throws {
+    simulation = try makeCluster(seed: seed, nodes: nodes, shards: shards, observer: observer)
     try populate(simulation, members: ["m0", "m1", "m2", "m3"])
   }
 

@@ -70,11 +70,11 @@ extension Replica {
   /// After each entry. Whoever waits for another shard's word on a transaction that has gone is to ask there; and hears so once it
   /// has arrived.
   @inline(__always) func followSlots() {
-    guard machine.isMoving != outbox.departing.isOpen else { return }
+    guard machine.isMoving != (outbox.departing.slots != nil) else { return }
     if machine.isMoving { beginDeparture() } else { endDeparture() }
   }
   private func beginDeparture() {
-    outbox.departing.isOpen = true
+    outbox.departing.slots = machine.holdings.moving?.slots
     for (transaction, waiting) in leading.waiters.takeAll(where: { machine.successor(of: $0.slot) != nil }) {
       var reply = ReplyWriter(capacity: 64)
       reply.moved(Moved(to: machine.successor(of: transaction.slot), wasTaken: true))
@@ -82,16 +82,17 @@ extension Replica {
     }
   }
   private func endDeparture() {
-    outbox.departing.isOpen = false
+    outbox.departing.slots = nil
     for (replyTo, bytes) in outbox.departing.take() {
       bytes.withUnsafeBytes { outbox.result(shard, replyTo, $0) }
     }
     isDirty = true
   }
-  /// Says that a slot is another shard's: at once, or when it has arrived there.
+  /// Says that a slot is another shard's: at once, or when it has arrived there. It may be said in the midst of an entry, where the state
+  /// is not looked at.
   func tellMoved(_ slot: Slot, _ replyTo: ReplyTo, _ reply: UnsafeRawBufferPointer) {
     guard !replyTo.isNobody else { return }
-    if outbox.departing.isOpen, machine.holdings.moving?.slots.contains(Int(slot.rawValue)) == true {
+    if outbox.departing.slots?.contains(Int(slot.rawValue)) == true {
       outbox.departing.keep(replyTo, reply)
     } else {
       outbox.result(shard, replyTo, reply)
@@ -101,8 +102,8 @@ extension Replica {
 
 /// Answers that slots have moved, kept back while these are on their way: whoever asks where they go would not find them.
 struct DepartingAnswers {
-  /// A batch of slots is on its way.
-  var isOpen = false
+  /// The batch that is on its way, as of the last entry that is over; nil: none is. Books alone are an empty one.
+  var slots: Range<Int>?
   private var kept: [(ReplyTo, [UInt8])] = []
 
   mutating func keep(_ replyTo: ReplyTo, _ reply: UnsafeRawBufferPointer) { kept.append((replyTo, Array(reply))) }
