@@ -12,9 +12,6 @@ struct LogModel: Equatable {
     var startTerm: UInt64 = 0
     var entries: [LogEntry] = []
     var gone: UInt64 = 0
-    var birth: ShardBirth?
-    /// There was a release since, which may be forgotten.
-    var isBirthPast = false
     var last: UInt64 { start + UInt64(entries.count) }
     func term(at index: UInt64) -> UInt64 {
       index == start ? startTerm : entries[Int(index - start - 1)].term.rawValue
@@ -33,10 +30,6 @@ struct LogModel: Equatable {
       case .reset(let index, let term):
         shard = Shard(
           state: shard.state, floor: index.rawValue, start: index.rawValue, startTerm: term.rawValue, gone: shard.gone)
-      case .birth(let birth):
-        shard = Shard(
-          state: shard.state, floor: birth.index.rawValue, start: birth.index.rawValue,
-          startTerm: birth.term.rawValue, gone: shard.gone, birth: birth)
       case .gone(let born): shard = Shard(gone: max(shard.gone, born))
       }
       shards[record.shard] = shard
@@ -45,10 +38,6 @@ struct LogModel: Equatable {
 
   mutating func release(_ id: ShardID, through: UInt64) {
     guard var shard = shards[id] else { return }
-    if let birth = shard.birth, birth.index.rawValue <= through {
-      shard.isBirthPast = true
-      shards[id] = shard
-    }
     let index = min(through, shard.last)
     guard index > shard.start else { return }
     shard.startTerm = shard.term(at: index)
@@ -65,7 +54,6 @@ struct LogModel: Equatable {
       ids.remove(found.shard)
       if found.state != known.state { return "state of \(found.shard)" }
       if found.gone != known.gone { return "the end of \(found.shard)" }
-      if found.birth != known.birth, !known.isBirthPast || found.birth != nil { return "birth of \(found.shard)" }
       if found.startIndex.rawValue < known.floor { return "a reset of \(found.shard)" }
       if found.startIndex.rawValue > known.start { return "start of \(found.shard) is past what was released" }
       if found.startIndex.rawValue == known.start && found.startTerm.rawValue != known.startTerm {
@@ -110,9 +98,6 @@ struct LogDriver {
         new = [LogRecord(shard: id, body: .entry(entry))]
       case 5 where below(4) == 0:
         new = [LogRecord(shard: id, body: .gone(born: shard.gone + 1 + UInt64(below(3))))]
-      case 6 where shard.last == 0:
-        let birth = ShardBirth(parent: ShardID(7), index: LogIndex(UInt64(1 + below(50))), term: Term(term))
-        new = [LogRecord(shard: id, body: .birth(birth))]
       default:
         for i in 0...below(3) {
           let size = below(6) == 0 ? below(maxPayload) : below(120)

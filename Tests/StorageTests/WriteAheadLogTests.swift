@@ -299,27 +299,6 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
     #expect(last.gone == 4 && !last.isGone && last.state == [2] && last.entries.map(\.index.rawValue) == [1, 2])
   }
 
-  @Test func aBirthIsKeptUntilThereIsASnapshot() throws {
-    let log = try open()
-    let birth = ShardBirth(parent: shardTwo, index: LogIndex(30), term: Term(1))
-    try write(log, LogRecord(shard: shardOne, body: .birth(birth)), LogRecord(shard: shardOne, body: .state([1])))
-    try write(log, entry(shardOne, 31), entry(shardTwo, 1))
-    for index in 2...60 as ClosedRange<UInt64> {
-      try write(log, entry(shardTwo, index, size: 3000))
-      try log.release(shardTwo, through: LogIndex(index - 1))
-      if index % 10 == 0 { try log.rewriteOldest() }
-    }
-    disk.crash(.nothing)
-    let again = try open()
-    let found = try #require(again.takeRecovered().first)
-    #expect(found.birth == birth && found.startIndex == LogIndex(30) && found.entries.map(\.index.rawValue) == [31])
-    try again.release(shardOne, through: LogIndex(30))
-    #expect(again.table.find(shardOne)?.birth == nil)
-    try write(again, LogRecord(shard: shardOne, body: .gone(born: 1)))
-    disk.crash(.nothing)
-    #expect(try open().takeRecovered().first?.isGone == true)
-  }
-
   @Test func aNewerFormatIsRefusedInOneClearLine() throws {
     _ = try open()
     var bytes = try #require(disk.contents(segmentPath(1)))

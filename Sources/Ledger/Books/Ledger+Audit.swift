@@ -20,7 +20,7 @@ extension Ledger {
     reply.field(.digest, Ledger.digestText(digest))
     reply.field(.members, Int64(clamping: memberCount))
     reply.field(.between, "\(between)")
-    if core.wasSplit { reply.field(.slots, "\(core.ranges)") }
+    if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {
       reply.field(.moving, slots.isEmpty ? "books" : "\(slots.lowerBound)-\(slots.upperBound - 1)")
     }

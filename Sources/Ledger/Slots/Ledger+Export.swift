@@ -34,7 +34,7 @@ extension Ledger {
       guard epoch == core.epoch, core.ranges.isEmpty, openParcel == nil, isHeir(heir), hasBooks else { return .silent }
       let parcel = takeOutBooks()
       core.epoch = epoch + 1
-      core.wasSplit = true
+      core.hasMovedSlots = true
       open(parcel, heir)
       return .silent
     }
@@ -49,7 +49,7 @@ extension Ledger {
     let parcel = takeOut(first..<end)
     core.ranges = rest
     core.epoch = epoch + 1
-    core.wasSplit = true
+    core.hasMovedSlots = true
     noteGiven(slots, to: heir, epoch: core.epoch)
     open(parcel, heir)
     return .silent

@@ -122,7 +122,7 @@ extension Ledger {
     }
     core.ranges = ranges
     core.epoch = max(core.epoch, epoch) + 1
-    core.wasSplit = true
+    core.hasMovedSlots = true
     noteTaken(slots)
     mark(source, epoch)
     for ancestor in parcel.header.lineage { descend(from: JournalChain(position: ancestor.end, hash: ancestor.chain)) }

@@ -30,7 +30,7 @@ struct Core: SingleRecord {
   /// Which slots the shard owns, and since which of its changes. Before the founding entry: all.
   var ranges = SlotRanges.all
   var epoch: UInt64 = 0
-  private var afterSplit: UInt64 = 0
+  private var movedSlots: UInt64 = 0
   /// Places in the queues of what went to another shard.
   var goneTransactions: UInt64 = 0
   var goneRequests: UInt64 = 0
@@ -44,9 +44,9 @@ struct Core: SingleRecord {
     set { overdue = newValue ? 1 : 0 }
   }
   /// Slots came or went: figures that are never negative may be, but for all shards together.
-  @inline(__always) var wasSplit: Bool {
-    get { afterSplit != 0 }
-    set { afterSplit = newValue ? 1 : 0 }
+  @inline(__always) var hasMovedSlots: Bool {
+    get { movedSlots != 0 }
+    set { movedSlots = newValue ? 1 : 0 }
   }
   @inline(__always) var isInEntry: Bool {
     get { inEntry != 0 }

@@ -65,7 +65,7 @@ extension Ledger {
       try hold(balances[i] == row[.members], "program \(i): members have \(balances[i]), the sum says \(row[.members])")
       try hold(row.posted == row[.members], "program \(i): members have \(row[.members]), posted were \(row.posted)")
       try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
-      for code in AccountCode.allCases where code.isNeverNegative && (!core.wasSplit || code == .inTransit) {
+      for code in AccountCode.allCases where code.isNeverNegative && (!core.hasMovedSlots || code == .inTransit) {
         let away = code == .inTransit ? moving.first { $0.program.place == i }?.members ?? 0 : 0
         try hold(row[code] - away >= 0, "program \(i): \(code) is \(row[code])")
       }
@@ -177,7 +177,7 @@ extension Ledger {
     for program in 0..<tables.programs.count {
       let breakage = tables.programs.read(Ref(place: program)).pointee.figures[Int(AccountCode.breakage.rawValue)]
       try hold(
-        core.wasSplit || sums[program] <= breakage,
+        core.hasMovedSlots || sums[program] <= breakage,
         "program \(program): \(sums[program]) lapsed, and \(breakage) in breakage")
     }
   }

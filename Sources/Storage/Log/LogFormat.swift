@@ -142,8 +142,6 @@ struct RecordHead: Equatable {
     case origin = 7
     /// As `gone`, told again: takes away nothing.
     case tombstone = 8
-    /// The shard's log begins after (index, term), where it was split off the shard whose number is the payload.
-    case birth = 9
   }
   var kind: Kind
   var entryKind: UInt8 = 0

@@ -11,7 +11,6 @@ struct LogReplay {
   private struct Shard {
     var state: [UInt8] = []
     var gone: UInt64 = 0
-    var birth: ShardBirth?
     /// A later state may have been lost.
     var isStateLost = false
     var start: UInt64 = 0
@@ -20,8 +19,6 @@ struct LogReplay {
     var entries: [LogEntry] = []
     /// Moved entries, below the first of `entries`.
     var moved: [UInt64: LogEntry] = [:]
-
-    var isUnborn: Bool { start == 0 && entries.isEmpty && moved.isEmpty }
 
     /// Throws if entries before it are missing.
     mutating func append(_ entry: LogEntry, _ id: ShardID) throws(Missing) {
@@ -51,7 +48,6 @@ struct LogReplay {
       guard index > start else { return }
       start = index
       startTerm = term
-      if let birth, birth.index.rawValue < index { self.birth = nil }
       if let first = entries.first?.index.rawValue, first <= index {
         entries.removeFirst(min(entries.count, Int(index - first + 1)))
       }
@@ -82,10 +78,6 @@ struct LogReplay {
       let (state, gone) = (shards[head.shard]?.state ?? [], shards[head.shard]?.gone ?? 0)
       shards[head.shard] = Shard(state: state, gone: gone, start: head.index.rawValue, startTerm: head.term)
     case .start: shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
-    case .birth:
-      guard let birth = ShardBirth(head, payload) else { throw Missing(reason: "a birth names no parent") }
-      shards[head.shard, default: Shard()].advance(to: head.index.rawValue, head.term)
-      shards[head.shard]?.birth = birth
     case .gone: bury(head)
     case .tombstone: noteGone(head)
     case .origin: origin = max(origin, head.index.rawValue)
@@ -116,7 +108,7 @@ struct LogReplay {
     switch head.kind {
     case .gone: return bury(head)
     case .origin: return
-    case .entry, .state, .reset, .start, .moved, .tombstone, .birth: break
+    case .entry, .state, .reset, .start, .moved, .tombstone: break
     }
     if shards[head.shard] == nil {
       shards[head.shard] = Shard()
@@ -124,10 +116,6 @@ struct LogReplay {
     }
     // Facts are told together, this one first: its own record is among what is lost, and what came before that is gone.
     if head.kind == .tombstone, head.index.rawValue > shards[head.shard]?.gone ?? 0 { bury(head) }
-    if head.kind == .birth, let birth = ShardBirth(head, payload), shards[head.shard]?.isUnborn == true {
-      shards[head.shard]?.advance(to: head.index.rawValue, head.term)
-      shards[head.shard]?.birth = birth
-    }
     if head.kind == .state {
       shards[head.shard]?.state = Array(payload)
       shards[head.shard]?.isStateLost = false
@@ -156,7 +144,6 @@ struct LogReplay {
       var found = RecoveredShard(
         shard: id, state: shard.state, startIndex: start.index, startTerm: start.term, entries: entries)
       found.gone = shard.gone
-      found.birth = shard.birth
       found.isDamaged = !isWhole
       found.isStateLost = shard.isStateLost
       result.append(found)
@@ -183,7 +170,6 @@ struct LogReplay {
       var found = RecoveredShard(
         shard: id, state: shard.state, startIndex: LogIndex(shard.start), startTerm: shard.startTerm, entries: entries)
       found.gone = shard.gone
-      found.birth = shard.birth
       result.append(found)
     }
     return result

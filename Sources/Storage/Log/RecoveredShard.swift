@@ -11,8 +11,6 @@ public struct RecoveredShard: Hashable, Sendable {
   public var startTerm: Term
   /// Every entry after the start, without a gap; overwritten ones are gone.
   public var entries: [LogEntry]
-  /// Where the shard was split off another. It says something only while there is no snapshot of this shard.
-  public var birth: ShardBirth?
   /// The replica of the shard that was born by this version, and all before it, have left this node; 0: none has.
   public var gone: UInt64 = 0
   /// Batches of the log have rotted: what is here is the shard's log as it was at some earlier moment, and the latest
@@ -30,7 +28,7 @@ public struct RecoveredShard: Hashable, Sendable {
   }
   /// Nothing of the shard is here but that it was.
   public var isGone: Bool {
-    gone > 0 && state.isEmpty && birth == nil && startIndex == LogIndex(0) && entries.isEmpty && !isStateLost
+    gone > 0 && state.isEmpty && startIndex == LogIndex(0) && entries.isEmpty && !isStateLost
   }
 }
 

@@ -19,9 +19,8 @@ struct ShardTable {
   struct Shard {
     var id: ShardID
     var state: [UInt8] = []
-    var birth: ShardBirth?
     var gone: UInt64 = 0
-    /// The batch that one of these three was last written in.
+    /// The batch that one of these two was last written in.
     var factBatch: UInt64 = 0
     var start: UInt64 = 0
     var startTerm = Term(0)
@@ -34,11 +33,10 @@ struct ShardTable {
     var uses: [Use] = []
 
     /// Whether there is anything that no entry tells.
-    var hasFacts: Bool { !state.isEmpty || birth != nil || gone > 0 }
+    var hasFacts: Bool { !state.isEmpty || gone > 0 }
     /// Bytes of the records that tell it.
     var factBytes: Int {
       (gone > 0 ? LogFormat.recordHeadBytes : 0) + (state.isEmpty ? 0 : LogFormat.recordBytes(payload: state.count))
-        + (birth == nil ? 0 : LogFormat.recordBytes(payload: ShardBirth.payloadBytes))
     }
 
     func term(at index: UInt64) -> Term? {
@@ -73,7 +71,6 @@ struct ShardTable {
     }
 
     mutating func noteReset(index: UInt64, term: Term) {
-      birth = nil
       runs = []
       uses = []
       start = index
@@ -84,18 +81,12 @@ struct ShardTable {
     /// Entries up to `index` are no longer needed.
     mutating func noteStart(index: UInt64, term: Term) {
       guard index > start else { return }
-      if let birth, birth.index.rawValue < index { self.birth = nil }
       start = index
       startTerm = term
       if last < index { last = index }
       uses.removeAll { $0.maxIndex <= index }
       while runs.count > 1 && runs[1].index <= index + 1 { runs.removeFirst() }
       if last == index { runs = [] }
-    }
-
-    mutating func noteBirth(_ birth: ShardBirth) {
-      noteStart(index: birth.index.rawValue, term: birth.term)
-      self.birth = birth
     }
   }
 
@@ -136,7 +127,6 @@ struct ShardTable {
     case .state: shards[place].state = Array(payload)
     case .reset: shards[place].noteReset(index: index, term: head.term)
     case .start: shards[place].noteStart(index: index, term: head.term)
-    case .birth: ShardBirth(head, payload).map { shards[place].noteBirth($0) }
     case .gone: bury(place, born: index)
     case .tombstone: shards[place].gone = max(shards[place].gone, index)
     case .origin: break
@@ -153,7 +143,6 @@ struct ShardTable {
       shards[place].noteEntry(index: index, term: entry.term, bytes: record.byteCount, segment: segment)
     case .state(let state): shards[place].state = state
     case .reset(let index, let term): shards[place].noteReset(index: index.rawValue, term: term)
-    case .birth(let birth): shards[place].noteBirth(birth)
     case .gone(let born): bury(place, born: born)
     }
   }
@@ -182,7 +171,6 @@ struct ShardTable {
       if index == 0 || index > shards[place].expected + 1 { return shards[place].expected }
       shards[place].expected = index
     case .reset(let index, _): shards[place].expected = index.rawValue
-    case .birth(let birth): shards[place].expected = max(shards[place].expected, birth.index.rawValue)
     case .gone: shards[place].expected = 0
     case .state: break
     }
@@ -192,8 +180,6 @@ struct ShardTable {
   /// Entries of `id` up to `through`, or to its last one if that is lower, are no longer needed.
   mutating func release(_ id: ShardID, through: LogIndex) {
     guard let place = places[id] else { return }
-    // There is a snapshot of the shard itself now.
-    if let birth = shards[place].birth, birth.index <= through { shards[place].birth = nil }
     let index = min(through.rawValue, shards[place].last)
     guard index > shards[place].start, let term = shards[place].term(at: index) else { return }
     shards[place].noteStart(index: index, term: term)

@@ -48,7 +48,6 @@ extension WriteAheadLog {
       if shard.startIndex.rawValue > 0 {
         records.append(LogRecord(shard: shard.shard, body: .reset(shard.startIndex, shard.startTerm)))
       }
-      if let birth = shard.birth { records.append(LogRecord(shard: shard.shard, body: .birth(birth))) }
       if !shard.state.isEmpty { records.append(LogRecord(shard: shard.shard, body: .state(shard.state))) }
       records += shard.entries.map { LogRecord(shard: shard.shard, body: .entry($0)) }
       if !records.isEmpty { try append(records, durably: false) }

@@ -74,7 +74,7 @@ extension WriteAheadLog {
       for shard in table.shards[first..<next] {
         addFacts(of: shard)
         let start = RecordHead(kind: .start, shard: shard.id, index: LogIndex(shard.start), term: shard.startTerm)
-        if shard.start > 0 && shard.birth == nil { add(start, UnsafeRawBufferPointer(start: nil, count: 0)) }
+        if shard.start > 0 { add(start, UnsafeRawBufferPointer(start: nil, count: 0)) }
       }
       try finishBatch()
       try syncCurrent()

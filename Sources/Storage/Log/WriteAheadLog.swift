@@ -160,7 +160,6 @@ public final class WriteAheadLog: @unchecked Sendable {
   func addFacts(of shard: ShardTable.Shard) {
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     if shard.gone > 0 { add(RecordHead(kind: .tombstone, shard: shard.id, index: LogIndex(shard.gone)), nothing) }
-    if let birth = shard.birth { birth.withPayload { add(birth.head(of: shard.id), $0) } }
     if !shard.state.isEmpty { shard.state.withBytes { add(RecordHead(kind: .state, shard: shard.id), $0) } }
   }
 
@@ -242,7 +241,6 @@ public final class WriteAheadLog: @unchecked Sendable {
     switch record.body {
     case .entry(let entry): entry.payload.withBytes { add(head, $0) }
     case .state(let state): state.withBytes { add(head, $0) }
-    case .birth(let birth): birth.withPayload { add(head, $0) }
     case .reset, .gone: add(head, UnsafeRawBufferPointer(start: nil, count: 0))
     }
   }
