@@ -11,8 +11,11 @@ struct ResizedCluster {
   let simulation: Simulation
   let shard = ShardID(1)
 
-  init(seed: UInt64, nodes: Int = 3, shards: Int = 2, observer: (any ReplicaObserver)? = nil) throws {
-    simulation = try makeCluster(seed: seed, nodes: nodes, shards: shards, observer: observer)
+  init(
+    seed: UInt64, nodes: Int = 3, shards: Int = 2, faults: Simulation.Faults = .init(),
+    observer: (any ReplicaObserver)? = nil
+  ) throws {
+    simulation = try makeCluster(seed: seed, nodes: nodes, shards: shards, faults: faults, observer: observer)
     try populate(simulation, members: ["m0", "m1", "m2", "m3"])
   }
 
