@@ -128,7 +128,8 @@ import Testing
         "no survivor owns slot"
       ),
       (
-        Self.view([try Self.witness(2, of: 1, [0, 1, 2], slots: 0..<half + 1)], led: [0, 2]), [0, 1], "both claim slot"
+        Self.view([try Self.witness(2, of: 1, [0, 1, 2], slots: 0..<half + 1)], led: [0, 2]), [0, 1],
+        "shards 2 (epoch 1) and 1 (epoch 4) both claim slot \(half): restore a backup"
       ),
     ] as [(RecoveryPlan.View, [Int], String)] {
       let text = Self.refusal(view, without: lost)

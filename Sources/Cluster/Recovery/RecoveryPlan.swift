@@ -119,18 +119,21 @@ struct RecoveryPlan: Hashable {
   /// Survivors that claim one slot twice, or none that claims it, are of different moments: then points would be there twice, or lost.
   private static func checkSlots(of rows: [Row], _ view: View) throws(Refused) {
     var owners = [[ShardID]](repeating: [], count: Slot.count)
-    func claim(_ shard: ShardID, _ slots: SlotRanges) {
+    var epochs: [ShardID: UInt64] = [:]
+    func claim(_ shard: ShardID, _ slots: SlotRanges, _ epoch: UInt64) {
+      epochs[shard] = epoch
       for range in slots.ranges { for slot in range { owners[slot].append(shard) } }
     }
     for placement in view.topology.shards where view.led.contains(placement.shard) {
-      claim(placement.shard, placement.slots)
+      claim(placement.shard, placement.slots, placement.epoch)
     }
     for row in rows where row.shard != .directory {
       guard let witness = view.witnesses[row.shard]?.first(where: { $0.node == row.survivor }) else { continue }
-      claim(row.shard, witness.report.slots)
+      claim(row.shard, witness.report.slots, witness.report.epoch)
     }
     for (slot, claims) in owners.enumerated() where claims.count != 1 {
-      let names = claims.map { String($0.rawValue) }.joined(separator: " and ")
+      // The lower epoch is the older claim; but its records would be there beside those that the other took in.
+      let names = claims.map { "\($0.rawValue) (epoch \(epochs[$0] ?? 0))" }.joined(separator: " and ")
       throw Refused(
         text: claims.isEmpty
           ? "no survivor owns slot \(slot): restore a backup"
