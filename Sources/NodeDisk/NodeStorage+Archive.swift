@@ -2,18 +2,10 @@ import Base
 import Cluster
 import Ledger
 import Storage
-import Synchronization
 
 /// The bytes that are wanted of a journal are in the archive, and are not to be read here and now.
 struct ArchivedSegment: Error {}
 
-/// The archive of a node.
-final class NodeArchive: Sendable {
-  let files: JournalArchive
-  /// Which cluster's it is, as soon as that is known; 0: not yet.
-  let cluster = Atomic<UInt64>(0)
-  init(_ files: JournalArchive) { self.files = files }
-}
 /// The archive of one cluster.
 struct ClusterArchive {
   let archive: JournalArchive
@@ -25,10 +17,9 @@ extension NodeStorage {
   /// Sends the oldest segment of a journal that is here to the archive, if it is old enough.
   func run(_ order: ArchiveOrder) -> ArchiveResult {
     guard let archive else { return .nothing(order.shard) }
-    archive.cluster.store(order.cluster, ordering: .relaxed)
     do {
       guard let seal = try oldest(order) else { return .nothing(order.shard) }
-      try archive.files.store(seal, of: order.cluster) { offset, buffer throws(StorageError) in
+      try archive.store(seal, of: order.cluster) { offset, buffer throws(StorageError) in
         try journals.read(
           order.shard, at: JournalPosition(journal: order.shard, segment: seal.segment, offset: offset), into: buffer)
       }
@@ -36,7 +27,7 @@ extension NodeStorage {
       return .archived(order.shard, segment: seal.segment)
     } catch {
       let isDamaged =
-        (error as? StorageError).map { $0.kind == .damaged && $0.path.hasPrefix(archive.files.directory) } ?? false
+        (error as? StorageError).map { $0.kind == .damaged && $0.path.hasPrefix(archive.directory) } ?? false
       return .failed(order.shard, "\(error)", isDamaged: isDamaged)
     }
   }
@@ -58,21 +49,14 @@ extension NodeStorage {
     return sealed[place]
   }
 
-  /// For those who read a journal as a whole; nil: there is none, or it is not known yet whose.
-  var clusterArchive: ClusterArchive? {
-    guard let archive else { return nil }
-    let cluster = archive.cluster.load(ordering: .relaxed)
-    return cluster == 0 ? nil : ClusterArchive(archive: archive.files, cluster: cluster)
-  }
-
   /// Answers queries that need the archive. A failure to read there is the answer: a history is never shorter for it.
   func answer(_ shard: ShardID, _ queries: [ReplyToQuery], cluster: UInt64) -> Completion {
     guard let archive else { return .nothing }
-    let whole = ClusterArchive(archive: archive.files, cluster: cluster)
-    let view = JournalView(store: journals, shard: shard, archive: whole)
+    let view = JournalView(
+      store: journals, shard: shard, archive: ClusterArchive(archive: archive, cluster: cluster))
     return .answered(
       answer(shard, queries, in: view) { error in
-        "a part of the journal of shard \(shard.rawValue) is in the archive \(archive.files.directory), which cannot be read here:"
+        "a part of the journal of shard \(shard.rawValue) is in the archive \(archive.directory), which cannot be read here:"
           + " \(error)"
       })
   }
@@ -82,15 +66,23 @@ extension NodeStorage {
     -> Completion
   {
     do {
-      guard let archive else { throw ArchivedSegment() }
-      let whole = ClusterArchive(archive: archive.files, cluster: cluster)
-      let view = JournalView(store: journals, shard: shard, archive: whole)
-      var bytes = [UInt8](repeating: 0, count: byteCount)
-      let count = try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) }
-      bytes.removeLast(bytes.count - count)
+      let bytes = try readArchive(position, byteCount, for: shard, cluster)
       return .transferred(.journalRead(number, position: position, bytes: bytes))
     } catch {
       return .transferred(.failed(number, "the archive of shard \(shard.rawValue) cannot be read: \(error)"))
     }
+  }
+
+  /// A piece of a journal that is wanted for a shard, from the archive where it is there.
+  func readArchive(_ position: JournalPosition, _ byteCount: Int, for shard: ShardID, _ cluster: UInt64) throws
+    -> [UInt8]
+  {
+    guard let archive else { throw ArchivedSegment() }
+    let view = JournalView(
+      store: journals, shard: shard, archive: ClusterArchive(archive: archive, cluster: cluster))
+    var bytes = [UInt8](repeating: 0, count: byteCount)
+    let count = try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) }
+    bytes.removeLast(bytes.count - count)
+    return bytes
   }
 }

@@ -23,7 +23,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   var warnings: [String] = []
   let note: ApplyingNote
   let journals: JournalStore
-  let archive: NodeArchive?
+  let archive: JournalArchive?
   let snapshots: SnapshotStore
   let ledgerLimits: LedgerLimits
   let reserve: DiskReserve
@@ -99,6 +99,11 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     self.fileSystem = fileSystem
     try fileSystem.createDirectory(directory)
     lock = try fileSystem.lock(directory + "/lock")
+    if archive == nil, try JournalStore.needsArchive(directory + "/journal", fileSystem: fileSystem) {
+      throw StorageError(
+        .refused, path: directory + "/journal", operation: "open",
+        reason: "segments of its journals are in an archive: start with journal-archive and journal-keep, as before")
+    }
     try Identity.prepare(directory: directory, fileSystem: fileSystem, new: newIdentity, proof: newProof)
     let (incarnation, predecessor) = try Incarnation.next(directory: directory, fileSystem: fileSystem, wall: wall)
     self.incarnation = incarnation
@@ -109,7 +114,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       marking: { NodeStorage.markedState(of: $0, life: incarnation) })
     // Not before the log is there: the identity gets its name by that.
     let identity = try Identity.load(directory: directory, fileSystem: fileSystem).id
-    self.archive = archive.map { NodeArchive($0(identity)) }
+    self.archive = archive.map { $0(identity) }
     journals = try JournalStore(
       directory: directory + "/journal", fileSystem: fileSystem,
       openFilesMax: NodeStorage.journalFilesMax(of: descriptorsMax), hasArchive: archive != nil)

@@ -89,6 +89,14 @@ import Testing
     let sum = (0..<3).reduce(0) { $0 + segments(simulation, $1) }
     #expect(sum > 0 && store.paths.count * 3 > 12, "\(sum)")
 
+    // Without the archive's name a node would take for lost what is there.
+    simulation.killProcess(0)
+    simulation.archive = nil
+    #expect(!simulation.start(0) && simulation.hosts[0].failure?.contains("journal-archive") == true)
+    simulation.archive = store
+    try #require(simulation.start(0))
+    simulation.run(for: 5_000_000)
+
     // Out of reach: that is told, and no history is shorter for it.
     let paths = store.paths
     let kept = paths.map { ($0, store.contents($0) ?? []) }
@@ -137,6 +145,43 @@ import Testing
     }
     try #require(leads)
     #expect(try histories(simulation, on: 2) == before)
+  }
+
+  /// Right after a start, too. Without the archive it fails and says why; the node's own journals wait for nothing meanwhile.
+  @Test func aBackupHasWhatIsInTheArchive() throws {
+    let simulation = try makeCluster(seed: 74)
+    try archiveSome(simulation)
+    func restart() {
+      for host in 0..<3 {
+        simulation.killProcess(host)
+        simulation.start(host)
+      }
+      simulation.run(for: 3_000_000)
+    }
+    func save(_ directory: String, _ number: Int) throws -> String {
+      let admin = try #require(simulation.connect(to: 0))
+      let answer = try #require(ask(simulation, admin, "CLUSTER BACKUP SAVE dir=\(directory)"))
+      try #require(answer.contains("op=\(number)"), "\(answer)")
+      var record = answer
+      for _ in 0..<200 where record.contains("state=running") || record.contains("state=waiting") {
+        simulation.run(for: 500_000)
+        record = ask(simulation, admin, "CLUSTER OP SHOW \(number)") ?? ""
+      }
+      return record
+    }
+    restart()
+    let record = try save("/srv/backup", 1)
+    #expect(record.contains("state=done"), "\(record)\n\(simulation.report)")
+    let host = simulation.hosts[0]
+    var verifier = try BackupVerifier(
+      "/srv/backup", fileSystem: host.disk, limits: host.configuration.ledgerLimits)
+    verifier.verify()
+    #expect(verifier.findings == [])
+    let store = try #require(simulation.archive)
+    for path in store.paths { try store.remove(path) }
+    restart()
+    let failed = try save("/srv/other", 2)
+    #expect(failed.contains("state=failed") && failed.contains("/archive"), "\(failed)")
   }
 
   /// Another file under a segment's name is an alarm until the segment is there.

@@ -129,6 +129,34 @@ import Testing
     #expect(throws: StorageError.self) { try contents(journal, archive(), segment: 1) }
   }
 
+  /// Another node has put a segment there, and died before the name was durable.
+  @Test func whatAnotherHasPutThereIsDurableBeforeItGoesHere() throws {
+    let other = MemoryFileSystem()
+    try fill(disk, pieceBytes: 700)
+    try fill(other, pieceBytes: 700)
+    let journal = try open(disk)
+    let cut = StorageError(.system, path: "/store", operation: "go on", reason: "the node died")
+    #expect(throws: StorageError.self) {
+      try keep(journal, archive(1), segment: 1) { step throws(StorageError) in if step == .compared { throw cut } }
+    }
+    let temporary = try #require(store.paths.first)
+    try store.rename(temporary, to: String(temporary.dropLast(17)))
+    let second = try open(other)
+    try keep(second, archive(2), segment: 1)
+    store.crash(.nothing)
+    #expect(try contents(second, archive(2), segment: 1) == Self.bytes(of: 1))
+  }
+  /// The store is mounted anew, or a file there put right: a descriptor of before is of no use.
+  @Test func aFileIsOpenedAgainWhenItCannotBeRead() throws {
+    try fill(disk, pieceBytes: 700)
+    let journal = try open(disk)
+    let archive = archive()
+    try keep(journal, archive, segment: 1)
+    #expect(try contents(journal, archive, segment: 1) == Self.bytes(of: 1))
+    store.crash(.everything)
+    #expect(try contents(journal, archive, segment: 1) == Self.bytes(of: 1))
+  }
+
   /// A copy that is not what was written is found before anything goes.
   @Test func aSegmentGoesOnlyOnceItsCopyWasCompared() throws {
     try fill(disk, pieceBytes: 700)

@@ -438,7 +438,7 @@ BUGS = [
         tests="StorageTests.JournalArchiveTests"),
     Bug("archive-not-compared", "another file in the archive is taken for the segment",
         [("Sources/Storage/Journal/JournalArchive.swift",
-          "      try verify(seal, at: path)\n      // Of", "      // Of")],
+          "      try verify(seal, at: path)\n      // Who", "      // Who")],
         tests="StorageTests.JournalArchiveTests"),
     Bug("archive-not-synced", "a copy in the archive gets its name before its bytes are on disk",
         [("Sources/Storage/Journal/JournalArchive.swift", "    try file.sync()\n", "")],

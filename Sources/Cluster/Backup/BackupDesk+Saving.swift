@@ -219,14 +219,19 @@ extension BackupDesk {
     allowance = min(allowance + Int(min(passed, 100_000)) * bytesPerSecond / 1_000_000, max(bytesPerSecond / 10, 1))
   }
 
-  /// - Parameter bytes: nil: it is not to be had; none: not yet.
-  func pieceCame(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
+  /// - Parameters:
+  ///   - bytes: nil: it is not to be had; none: not yet.
+  ///   - reason: why it is not to be had, if its source says so.
+  func pieceCame(_ read: BackupRead, _ bytes: [UInt8]?, _ reason: String = "", on link: LinkID?) {
     if prepared(read, bytes, on: link) { return }
     let node = link.map { saver?.node(on: $0) } ?? peers.id
     guard let saver, saver.phase == .copying, let node, let session = saver.sessions[node],
       session.shards.first == read.shard
     else { return }
-    guard let bytes else { return retry("shard \(read.shard.rawValue) is not kept for it any more") }
+    guard let bytes else {
+      let why = reason.isEmpty ? "it is not kept any more" : reason
+      return retry("shard \(read.shard.rawValue) cannot be read: \(why)")
+    }
     saver.lastProgress = now.monotonic
     if read.what == .head { return headCame(read.shard, bytes, saver, isLocal: link == nil) }
     var job: BackupJob?

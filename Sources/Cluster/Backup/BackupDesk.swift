@@ -163,14 +163,16 @@ final class BackupDesk: Coordinator {
     case .armed, .failed: answer(read, nil, on: link)
     }
   }
-  func answer(_ read: BackupRead, _ bytes: [UInt8]?, on link: LinkID?) {
-    guard let link else { return pieceCame(read, bytes, on: nil) }
+  /// - Parameter reason: why there are no bytes.
+  func answer(_ read: BackupRead, _ bytes: [UInt8]?, _ reason: String = "", on link: LinkID?) {
+    guard let link else { return pieceCame(read, bytes, reason, on: nil) }
     turn.out.frame(.backupPiece, membership.header, on: link) { buffer in
       read.encode(into: &buffer)
       buffer.append(UInt8(bytes == nil ? 0 : 1))
-      if let bytes { buffer.append(bytes) }
+      buffer.append(bytes ?? Array(reason.utf8.prefix(BackupDesk.reasonBytesMax)))
     }
   }
+  private static let reasonBytesMax = 1_024
 
   // MARK: Words and bytes
 
@@ -182,7 +184,9 @@ final class BackupDesk: Coordinator {
     case .backupPiece:
       let read = try BackupRead(decoding: &reader)
       let isThere = try reader.read(UInt8.self) != 0
-      return pieceCame(read, isThere ? Array(try reader.readBytes(reader.remaining)) : nil, on: link)
+      let bytes = Array(try reader.readBytes(reader.remaining))
+      return isThere
+        ? pieceCame(read, bytes, on: link) : pieceCame(read, nil, String(decoding: bytes, as: UTF8.self), on: link)
     default: break
     }
     let op = try reader.read(UInt64.self)
@@ -239,6 +243,10 @@ final class BackupDesk: Coordinator {
   func completed(_ step: BackupStep) {
     switch step {
     case .read(let read, let bytes, let link): answer(read, bytes, on: link)
+    case .unread(let read, let reason, let link): answer(read, nil, reason, on: link)
+    case .inArchive(let read, let link):
+      turn.out.jobs.append(
+        .backup(.readArchive(read, byteCount: pieceBytes, cluster: membership.cluster, link: link)))
     case .begun(let save, let journals): if let saver = saver(save) { saver.begun(journals) }
     case .receives(let save, let shard, let offset):
       saver(save)?.pull(shard) { pull, saver in

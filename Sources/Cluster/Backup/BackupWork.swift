@@ -85,6 +85,8 @@ public enum BackupJob: Sendable {
   case letGo(ShardID)
   /// `link`: who asks; nil: this node.
   case read(BackupRead, byteCount: Int, link: LinkID?)
+  /// The same of a journal's segment that is in the archive.
+  case readArchive(BackupRead, byteCount: Int, cluster: UInt64, link: LinkID?)
   case receive(save: UInt64, ShardID, BackupHead)
   case writeState(save: UInt64, ShardID, offset: UInt64, bytes: [UInt8])
   case writeJournal(save: UInt64, ShardID, position: JournalPosition, bytes: [UInt8])
@@ -100,17 +102,24 @@ public enum BackupJob: Sendable {
   case readSaved(BackupRead, byteCount: Int, link: LinkID?)
   case close
 
-  /// This node's own journals have a lane of theirs.
+  /// This node's own journals have a lane of theirs, and so has the archive.
   package var lane: Int {
-    if case .read(let read, _, _) = self, read.what == .journal { 0 } else { 3 }
+    switch self {
+    case .read(let read, _, _) where read.what == .journal: 0
+    case .readArchive: 5
+    default: 3
+    }
   }
 }
 
 /// What came of it.
 public enum BackupStep: Sendable {
   case begun(save: UInt64, journals: [ShardID: JournalPosition])
-  /// Nil: it is not there, or cannot be read.
-  case read(BackupRead, bytes: [UInt8]?, link: LinkID?)
+  case read(BackupRead, bytes: [UInt8], link: LinkID?)
+  /// It is not there, or cannot be read: why.
+  case unread(BackupRead, String, link: LinkID?)
+  /// What was to be read is in the archive.
+  case inArchive(BackupRead, link: LinkID?)
   /// From which byte on its state is wanted.
   case receives(save: UInt64, ShardID, from: UInt64)
   case written(save: UInt64, ShardID)

@@ -23,7 +23,11 @@ extension NodeStorage {
     } catch {
       switch job {
       case .read(let read, _, let link), .readSaved(let read, _, let link):
-        return .transferred(.backup(.read(read, bytes: nil, link: link)))
+        return .transferred(.backup(.unread(read, "\(error)", link: link)))
+      case .readArchive(let read, _, _, let link):
+        let journal = JournalPosition(rawValue: read.position).journal.rawValue
+        let reason = "the archive of shard \(journal) cannot be read: \(error)"
+        return .transferred(.backup(.unread(read, reason, link: link)))
       case .open: return .transferred(.backup(.outlined(nil, "\(error)")))
       case .export(let shard, _): return .transferred(.backup(.exported(shard, nil, "\(error)")))
       default: break
@@ -44,7 +48,12 @@ extension NodeStorage {
     case .keep(let file): backups.states[file.shard] = try snapshots.openRaw(file)
     case .letGo(let shard): backups.states[shard] = nil
     case .read(let read, let byteCount, let link):
-      return .read(read, bytes: try self.read(read, byteCount), link: link)
+      do { return .read(read, bytes: try self.read(read, byteCount), link: link) } catch is ArchivedSegment {
+        return .inArchive(read, link: link)
+      }
+    case .readArchive(let read, let byteCount, let cluster, let link):
+      let position = JournalPosition(rawValue: read.position)
+      return .read(read, bytes: try readArchive(position, byteCount, for: read.shard, cluster), link: link)
     case .receive(let save, let shard, let head):
       guard let saving = saving(save) else { return nil }
       let receiver = try saving.stateStore().receive(
@@ -88,7 +97,8 @@ extension NodeStorage {
       return .exported(shard, head, "")
     case .readSaved(let read, let byteCount, let link):
       guard read.what == .journal else { return .read(read, bytes: try self.read(read, byteCount), link: link) }
-      return .read(read, bytes: try backups.restoring?.readJournal(read, byteCount), link: link)
+      guard let bytes = try backups.restoring?.readJournal(read, byteCount) else { throw NotKept() }
+      return .read(read, bytes: bytes, link: link)
     case .close:
       backups.states = [:]
       try backups.restoring?.removeExports()
@@ -100,18 +110,18 @@ extension NodeStorage {
     backups.saving.flatMap { $0.save == save ? $0.backup : nil }
   }
 
-  private func read(_ read: BackupRead, _ byteCount: Int) throws -> [UInt8]? {
+  private func read(_ read: BackupRead, _ byteCount: Int) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: byteCount)
     let count: Int
     switch read.what {
-    case .head: return nil
+    case .head: throw NotKept()
     case .state:
-      guard let state = backups.states[read.shard] else { return nil }
+      guard let state = backups.states[read.shard] else { throw NotKept() }
       count = try bytes.withUnsafeMutableBytes { try state.read(into: $0, at: read.position) }
     case .journal:
       let position = JournalPosition(rawValue: read.position)
       try writeBacklog(of: position.journal)
-      let view = JournalView(store: journals, shard: read.shard, archive: clusterArchive)
+      let view = JournalView(store: journals, shard: read.shard)
       count =
         position.isBefore(try journals.end(position.journal))
         ? try bytes.withUnsafeMutableBytes { try view.read(at: position, into: $0) } : 0
@@ -121,13 +131,18 @@ extension NodeStorage {
   }
 }
 
+/// What was asked for is kept for nobody, or is no more.
+private struct NotKept: Error, CustomStringConvertible {
+  var description: String { "it is not kept any more" }
+}
+
 extension BackupJob {
   fileprivate var save: UInt64? {
     switch self {
     case .begin(let save, _, _), .receive(let save, _, _), .writeState(let save, _, _, _),
       .writeJournal(let save, _, _, _), .add(let save, _, _), .finish(let save, _):
       save
-    case .keep, .letGo, .read, .giveUp, .open, .export, .readSaved, .close: nil
+    case .keep, .letGo, .read, .readArchive, .giveUp, .open, .export, .readSaved, .close: nil
     }
   }
 }

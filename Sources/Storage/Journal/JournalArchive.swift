@@ -48,6 +48,8 @@ public final class JournalArchive: Sendable {
     let temporary = path + "." + writer
     if try fileSystem.exists(path) {
       try verify(seal, at: path)
+      // Who put it there may not have come to that.
+      try fileSystem.syncDirectory(folder(cluster, seal.shard))
       // Of an attempt that another node was quicker than.
       if try fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
       return
@@ -128,7 +130,10 @@ public final class JournalArchive: Sendable {
     guard offset < seal.byteCount else { return 0 }
     let path = path(cluster, seal)
     if let known = readers.withLock({ $0.first { $0.path == path }?.file }) {
-      return try read(known, seal, at: offset, into: buffer)
+      do throws(StorageError) { return try read(known, seal, at: offset, into: buffer) } catch {
+        // It may be of a store that is mounted anew since, or was put right under the same name: looked for again.
+        readers.withLock { $0.removeAll { $0.path == path } }
+      }
     }
     let file = try open(seal, at: path)
     readers.withLock { readers in

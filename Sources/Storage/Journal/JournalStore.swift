@@ -107,7 +107,21 @@ public final class JournalStore: @unchecked Sendable {
   }
   /// Removes the file of the oldest segment that is here: it is in the archive. Its seal stays.
   public func dropArchived(_ shard: ShardID, segment: UInt32) throws(StorageError) {
+    try markArchived()
     try changing(shard) { journal throws(StorageError) in try journal.dropArchived(segment) }
+  }
+
+  private static func archiveMark(_ directory: String) -> String { join(directory, "archived") }
+  /// Before the first file goes. The mark stays.
+  private func markArchived() throws(StorageError) {
+    let path = JournalStore.archiveMark(directory)
+    guard try !fileSystem.exists(path) else { return }
+    try fileSystem.open(path, create: true).close()
+    try fileSystem.syncDirectory(directory)
+  }
+  /// Whether segments of journals in this folder have ever gone to an archive. Without it they would be taken for lost.
+  public static func needsArchive(_ directory: String, fileSystem: any FileSystem) throws(StorageError) -> Bool {
+    try fileSystem.exists(archiveMark(directory))
   }
 
   /// Reads a whole segment again, verifies each block, and a sealed one against its seal. For scrubbing.
