@@ -213,7 +213,7 @@ import Testing
     #expect(turns.ended(.failed(shards[1], "away", isDamaged: false), now: 0) == "away")
     #expect(turns.next(now: 0, of: shards) == shards[2])
     #expect(turns.ended(.failed(shards[2], "away", isDamaged: false), now: 0) == nil)
-    #expect(turns.next(now: 0, of: shards) == nil && turns.next(now: ArchiveTurns.interval - 1, of: shards) == nil)
-    #expect(turns.next(now: ArchiveTurns.interval, of: shards) == shards[0])
+    #expect(turns.next(now: 0, of: shards) == nil && turns.next(now: turns.interval - 1, of: shards) == nil)
+    #expect(turns.next(now: turns.interval, of: shards) == shards[0])
   }
 }

@@ -1,18 +1,21 @@
 import Base
 
-/// Which shard's journal is looked at next for a segment that may go to the archive: one at a time, and all of them once a minute.
+/// Which shard's journal is looked at next for a segment that may go to the archive: one at a time, and all of them once an interval.
 /// Moments are monotonic, in microseconds.
 struct ArchiveTurns {
   /// What is older goes; nil: there is no archive.
   let keep: UInt64?
+  /// See `NodeConfiguration.archivesEarly`.
+  let isEarly: Bool
+  let interval: UInt64
   private var last: ShardID?
   private var isUnderWay = false
   private var nextAt: UInt64 = 0
   private var complaint: String?
 
-  static let interval: UInt64 = 60_000_000
-
-  init(keep: UInt64?) { self.keep = keep }
+  init(keep: UInt64?, isEarly: Bool = false, interval: UInt64 = 60_000_000) {
+    (self.keep, self.isEarly, self.interval) = (keep, isEarly, interval)
+  }
 
   /// - Parameter shards: those that are here, in order.
   mutating func next(now: UInt64, of shards: [ShardID]) -> ShardID? {
@@ -21,7 +24,7 @@ struct ArchiveTurns {
     guard let place else {
       // All have had their turn.
       last = nil
-      nextAt = now + ArchiveTurns.interval
+      nextAt = now + interval
       return nil
     }
     isUnderWay = true
@@ -57,7 +60,8 @@ extension HealthDesk {
       return
     }
     // By the shard's own stamps, as its windows go by them.
-    let age = max(Int64(clamping: keep), machine.journalWindow ?? 0)
+    let window = disk.archiving.isEarly ? 0 : machine.journalWindow ?? 0
+    let age = max(Int64(clamping: keep), window)
     let before = Stamp(microseconds: max(0, machine.lastStamp.microseconds - age))
     turn.out.jobs.append(
       .archive(

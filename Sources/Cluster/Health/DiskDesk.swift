@@ -19,7 +19,8 @@ final class DiskDesk: Coordinator {
     journal = JournalDesk(window: configuration.journalWindow)
     health = DiskHealth(
       reserve: configuration.diskReserve, slowWrite: configuration.slowWrite, now: turn.now.monotonic)
-    archiving = ArchiveTurns(keep: configuration.journalKeep)
+    archiving = ArchiveTurns(
+      keep: configuration.journalKeep, isEarly: configuration.archivesEarly, interval: configuration.archiveInterval)
     retryInterval = configuration.heartbeatInterval
   }
 

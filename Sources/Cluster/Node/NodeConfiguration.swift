@@ -58,6 +58,10 @@ public struct NodeConfiguration: Sendable {
   public var journalWindow = 131_072
   /// Sealed segments of journals go to the archive when all that they tell is older than this; nil: there is no archive.
   public var journalKeep: UInt64?
+  /// How often each journal is looked at for such a segment.
+  public var archiveInterval: UInt64 = 60_000_000
+  /// They go as soon as `journalKeep` is over, though refunds and repeats may ask for what is in them: for tests, which have not so long.
+  public var archivesEarly = false
   /// A frame to a peer is ended when it holds this much; a longer message has one of its own. Short ones, so that the peer
   /// says soon what it has received.
   public var frameBytes = 64 << 10

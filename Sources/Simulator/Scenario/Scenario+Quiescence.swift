@@ -14,6 +14,7 @@ extension Scenario {
   func quiesce() {
     isFaultPhase = false
     reports.quiescenceBegins()
+    endOutage()
     simulation.faults.lossPerMille = 0
     simulation.faults.resendPerMille = 0
     simulation.faults.dialPerMille = 0

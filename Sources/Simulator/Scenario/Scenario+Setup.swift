@@ -99,6 +99,7 @@ extension Scenario {
     scheduleReturns()
     scheduleResizing()
     scheduleSplits()
+    scheduleOutages()
     watchReplicas()
   }
 

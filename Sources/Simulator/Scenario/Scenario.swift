@@ -56,11 +56,13 @@ public final class Scenario {
     var made = 0
     simulation = Simulation(
       seed: seed, nodes: plan.nodes, faults: Scenario.network(plan), observer: observer,
+      archive: plan.operations.archive.isThere ? MemoryFileSystem() : nil,
       logOptions: .init(segmentBytes: plan.sizes.segmentBytes, maxRecordBytes: plan.sizes.segmentBytes / 2)
     ) { configuration in
       if made < plan.olderNodes { configuration.semantics = Scenario.olderSemantics }
       made += 1
       plan.sizes.apply(to: &configuration)
+      plan.operations.archive.apply(to: &configuration)
     }
     for host in simulation.hosts {
       host.disk.spareNewestWrite(to: ".wal")
@@ -161,6 +163,7 @@ public final class Scenario {
     if text.hasPrefix("lives on") { return fail("\(host.name) \(text)") }
     if text.hasPrefix("dies:"), text.contains("was removed from the cluster") { return noteRemoval(of: host) }
     if impostors.realDisks[host.number] != nil { return }
+    if text.contains("archive"), isArchiveExcused { return }
     if text.contains("alarm=CLOCK") && plan.clocksLie { return }
     if text.hasSuffix("the disk is stuck") && plan.faultKinds.contains(.stallDisk) { return }
     if text.hasPrefix("alarm=POISON"), plan.faultKinds.contains(.trap) { return clearPoisonLater(at: host) }

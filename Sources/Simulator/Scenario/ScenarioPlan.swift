@@ -49,6 +49,23 @@ public struct ScenarioPlan: Sendable {
     public var movesLeaders = false
     /// Splits shards, and merges some.
     public var splits = false
+    public var archive = Archive()
+  }
+  /// Old segments of journals go to a store that all nodes share.
+  public struct Archive: Sendable {
+    /// After so long (µs); 0: there is none.
+    public var keep: UInt64 = 0
+    /// Mean time between two of its outages; 0: it has none.
+    public var outageGap: UInt64 = 0
+    public var isThere: Bool { keep > 0 }
+    static let interval: UInt64 = 300_000
+
+    func apply(to configuration: inout NodeConfiguration) {
+      guard isThere else { return }
+      configuration.journalKeep = keep
+      configuration.archivesEarly = true
+      configuration.archiveInterval = Archive.interval
+    }
   }
   /// How large logs, snapshots and messages are, and how much is done at once.
   public struct Sizes: Sendable {
@@ -271,6 +288,15 @@ public struct ScenarioPlan: Sendable {
       if sizes.isLogLimited { sizes.logLimitBytes *= ScenarioPlan.segmentOfParts / sizes.segmentBytes }
       sizes.segmentBytes = ScenarioPlan.segmentOfParts
     }
+    drawArchive(&random)
+  }
+  private mutating func drawArchive(_ random: inout SeededGenerator) {
+    guard random.chance(300) else { return }
+    operations.archive.keep = random.pick([1_000_000, 3_000_000, 8_000_000])
+    operations.archive.outageGap = random.pick([0, 2_000_000, 6_000_000])
+    // A segment goes once the next is begun, and a snapshot does without it.
+    sizes.journalSegmentBytes = min(sizes.journalSegmentBytes, random.pick([4 << 10, 4 << 10, 8 << 10]))
+    if !sizes.isLogLimited { sizes.snapshotLogBytes = min(sizes.snapshotLogBytes, 4 << 10) }
   }
 
   private static let segmentOfParts = 256 << 10
@@ -297,6 +323,7 @@ public struct ScenarioPlan: Sendable {
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
       + " splits=\(operations.splits)"
+      + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }
 }

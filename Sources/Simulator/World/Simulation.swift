@@ -74,12 +74,13 @@ public final class Simulation {
 
   public init(
     seed: UInt64, nodes: Int, faults: Faults = Faults(), turnRunner: (any TurnRunner)? = nil,
-    observer: (any ReplicaObserver)? = nil,
+    observer: (any ReplicaObserver)? = nil, archive: MemoryFileSystem? = nil,
     logOptions: WriteAheadLog.Options = .init(segmentBytes: 1 << 20, maxRecordBytes: 512 << 10),
     configure: (inout NodeConfiguration) -> Void = { _ in }
   ) {
     self.turnRunner = turnRunner
     self.observer = observer
+    self.archive = archive
     self.logOptions = logOptions
     random = SeededGenerator(seed: seed)
     self.faults = faults

@@ -7,6 +7,8 @@ struct NodeReports {
   private(set) var lastInstall: UInt64 = 0
   /// Shards of which a node has said, since quiescence began, that they have no leader.
   private(set) var leaderless: Set<ShardID> = []
+  /// Until then a node may say that it could not reach the archive.
+  var archiveExcusedUntil: UInt64 = 0
 
   mutating func note(_ text: String, at now: UInt64) {
     if text.hasPrefix("snapshot installed") { lastInstall = now }

@@ -15,6 +15,8 @@ public struct FaultTally {
   /// Operations by which a shard was split, and by which two were merged.
   var splits = 0
   var merges = 0
+  /// How often the archive lost its power.
+  var outages = 0
   /// Members that have left their group and come back.
   var returns = 0
 
@@ -25,6 +27,7 @@ public struct FaultTally {
   private static let chances = [
     "lostLink", "resent", "misdialled", "duplicated", "client", "clockDrift", "timerDrift", "repaired", "initFaults",
     "impostor", "leaderMoves", "returns", "moves", "removals", "splits", "merges",
+    "archived", "outages",
   ]
   /// `kill=3 power=1`: what has happened at all.
   public static func describe(_ counts: [Int]) -> String {
@@ -53,6 +56,7 @@ extension Scenario {
       plan.clocks.drift > 0 ? 1 : 0, plan.clocks.timerDrift > 0 ? 1 : 0, tally.repairedHosts,
       plan.hasInitFaults ? 1 : 0, impostors.count, tally.leaderMoves, tally.returns,
       tally.moves, tally.removals, tally.splits, tally.merges,
+      simulation.archive.map(Scenario.segments) ?? 0, tally.outages,
     ]
     return FaultKind.allCases.map(count) + chances
   }
