@@ -17,7 +17,7 @@ public func verifyBackup(arguments: [String]) -> Int32 {
     Startup.print(isJSON ? verifier.json : verifier.text, to: 1)
     return verifier.findings.isEmpty ? 0 : 4
   } catch {
-    Startup.print(isJSON ? BackupVerifier.json(of: error) : "tally backup verify: \(error)\n", to: isJSON ? 1 : 2)
+    Startup.print(isJSON ? BackupText.json(of: error) : "tally backup verify: \(error)\n", to: isJSON ? 1 : 2)
     return 2
   }
 }
@@ -43,19 +43,9 @@ extension BackupVerifier {
         "\"digest\": \"\(report.digest)\"", "\"balanced\": \(report.isBalanced)",
       ]
     }
-    let texts = findings.map { "\"\(BackupVerifier.escaped($0))\"" }.joined(separator: ", ")
+    let texts = findings.map { "\"\(BackupText.escaped($0))\"" }.joined(separator: ", ")
     fields.append("\"ok\": \(findings.isEmpty)")
     fields.append("\"findings\": [\(texts)]")
     return "{\n  " + fields.joined(separator: ",\n  ") + "\n}\n"
-  }
-  /// An error as the other commands print it with `--json`.
-  fileprivate static func json(of error: StorageError) -> String {
-    "{\"error\": {\"code\": \"REFUSED\", \"text\": \"\(escaped("\(error)"))\", \"exit\": 2}}\n"
-  }
-  private static func escaped(_ text: String) -> String {
-    text.unicodeScalars.reduce(into: "") { result, scalar in
-      if scalar == "\"" || scalar == "\\" { result += "\\" }
-      result += scalar.value < 0x20 ? " " : String(scalar)
-    }
   }
 }

@@ -1,9 +1,11 @@
 import Client
 import Server
 
-/// `tally backup verify`: looks at a directory of backups, without a cluster.
+/// What is done with a directory of backups without a cluster.
 enum BackupCommand {
-  static let entry = CommandEntry(
+  static let entries = [verify, list, prune]
+
+  private static let verify = CommandEntry(
     name: "backup verify", summary: "reads a directory of backups and says whether the newest can be restored",
     usage: """
         tally backup verify DIR [--json]
@@ -13,4 +15,26 @@ enum BackupCommand {
       with file, offset and shard; 2 if DIR has no backups or somebody works on it.
       """
   ) { arguments in verifyBackup(arguments: arguments) }
+
+  private static let list = CommandEntry(
+    name: "backup list", summary: "shows what backups a directory has",
+    usage: """
+        tally backup list DIR [--json]
+
+      A line each, of DIR on this machine: its number and cut, shards, members, bytes of states and journals, how many of them are in files
+      of its own, and whether all files that it needs are there and long enough: whole, damaged, or unfinished, which the next save removes.
+      Pages are not read: tally backup verify does that. Exit code 4 if one is damaged, 2 if DIR has no backups.
+      """
+  ) { arguments in listBackups(arguments: arguments) }
+
+  private static let prune = CommandEntry(
+    name: "backup prune", summary: "removes older backups of a directory, and what no other refers to",
+    usage: """
+        tally backup prune DIR --keep N [--dry-run] [--json]
+
+      The N newest backups of DIR, on this machine, stay whole at every moment, also if this is broken off: then say it again. Of the others all
+      goes that those do not refer to. --dry-run says what would go. Exit code 4 if one that is to be kept is damaged: then nothing
+      was removed; 2 if DIR has no backups or somebody works on it.
+      """
+  ) { arguments in pruneBackups(arguments: arguments) }
 }

@@ -74,6 +74,29 @@ import Testing
     #expect(try findings().contains { $0.contains("the journal of shard 3 is not what was written") })
   }
 
+  /// Nobody refers to it any more: older backups have it all the same, until they are removed.
+  @Test func aJournalStaysWhileABackupHasIt() throws {
+    _ = try save([part(1, 19)], bringing: 0..<20)
+    var alone = part(1, 19)
+    alone.lineage = []
+    let second = try save([alone], bringing: 0..<0)
+    #expect(second.journals.isEmpty)
+    _ = try save([alone], bringing: 0..<0)
+    func journalFindings(_ number: UInt32) throws -> [String] {
+      var verifier = try BackupVerifier("/backups", fileSystem: disk)
+      verifier.verify(backup: number)
+      return verifier.findings.filter { $0.contains("journal") }
+    }
+    #expect(try journalFindings(1).isEmpty && journalFindings(3).isEmpty)
+    var isThere: Bool { disk.paths.contains { $0.hasSuffix("00000003-00000001") } }
+    #expect(isThere)
+    _ = try BackupPruner.prune("/backups", fileSystem: disk, keep: 3)
+    #expect(isThere)
+    let report = try BackupPruner.prune("/backups", fileSystem: disk, keep: 2)
+    #expect(report.kept == [2, 3] && report.removed == [1] && !isThere)
+    #expect(try journalFindings(2).isEmpty && journalFindings(3).isEmpty)
+  }
+
   /// It is restored: a node fetches for its shard what that refers to.
   @Test func aRestoredShardReadsThem() throws {
     _ = try save([part(1, 19)], bringing: 0..<20)

@@ -443,7 +443,21 @@ BUGS = [
     Bug("archive-not-synced", "a copy in the archive gets its name before its bytes are on disk",
         [("Sources/Storage/Journal/JournalArchive.swift", "    try file.sync()\n", "")],
         tests="StorageTests.JournalArchiveTests"),
+    Bug("dropped-without-archive", "a segment goes from the disk without a copy in the archive",
+        [("Sources/NodeDisk/NodeStorage+Archive.swift",
+          """      try archive.store(seal, of: order.cluster) { offset, buffer throws(StorageError) in
+        try journals.read(
+          order.shard, at: JournalPosition(journal: order.shard, segment: seal.segment, offset: offset), into: buffer)
+      }
+""", "")]),
     # Backups
+    Bug("restored-without-lineage", "what is restored lacks the journals of other shards that its records refer to",
+        [("Sources/NodeDisk/Backup/BackupRestoring.swift",
+          "journalEnd: part.journal.position, lineage: lineage))", "journalEnd: part.journal.position, lineage: []))")],
+        tests="ClusterTests.SplitBackupTests"),
+    Bug("pruned-before-retired", "files of a backup go while it still counts",
+        [("Sources/NodeDisk/Backup/BackupPruner.swift", "    try pruner.retire()\n", "")],
+        tests="ClusterTests.BackupPruneTests"),
     Bug("cut-without-coverage", "a backup has a slot twice",
         [("Sources/Cluster/Backup/BackupCut.swift",
           '    if let slot = owners.firstIndex(of: 2) { return "slot \\(slot) is in two shards" }\n', "")],

@@ -32,7 +32,7 @@ package final class BackupDirectory {
 
   // MARK: Names
 
-  static func name(_ number: UInt32) -> String {
+  package static func name(_ number: UInt32) -> String {
     let digits = String(number, radix: 16)
     return String(repeating: "0", count: 8 - digits.count) + digits
   }
@@ -97,6 +97,17 @@ package final class BackupDirectory {
       }
       return bytes
     } catch { throw MalformedBytes(error.description) }
+  }
+
+  /// Up to where the backups that are there have each journal. One whose manifest is damaged has nothing any more.
+  func journalEnds() throws(StorageError) -> [ShardID: JournalPosition] {
+    var ends: [ShardID: JournalPosition] = [:]
+    for number in try backups().whole {
+      guard let manifest = try? manifest(number) else { continue }
+      for end in manifest.parts.map(\.journal.position) + manifest.journals.map(\.position)
+      where ends[end.journal]?.isBefore(end) ?? true { ends[end.journal] = end }
+    }
+    return ends
   }
 
   /// Makes a backup count.

@@ -36,10 +36,12 @@ package final class BackupSaving {
     for name in try fileSystem.list(folder) { try fileSystem.remove("\(folder)/\(name)") }
     try fileSystem.remove(folder)
   }
+  /// Behind what any backup has of it.
   private func cutJournals() throws(StorageError) {
     let fileSystem = directory.fileSystem
+    let ends = try directory.journalEnds()
     for (journal, segment) in try directory.segments() {
-      let end = journalEnd(journal)
+      let end = ends[journal] ?? JournalPosition(beginningOf: journal)
       let path = directory.journalPath(journal, segment)
       if segment > end.segment || end.offset == 0 && segment == end.segment {
         try fileSystem.remove(path)

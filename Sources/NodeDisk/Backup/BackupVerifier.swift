@@ -37,8 +37,12 @@ public struct BackupVerifier {
       let numbers = try directory.backups().whole
       guard let newest = numbers.last else { return found("there is no backup in \(directory.path)") }
       for number in numbers.dropLast() { verifyOlder(number) }
-      verifyNewest(try directory.manifest(newest), progress)
+      verifyAll(of: try directory.manifest(newest), progress)
     } catch { found("\(error)") }
+  }
+  /// Reads all that one backup consists of, and says whether that could be restored.
+  package mutating func verify(backup number: UInt32) {
+    do { verifyAll(of: try directory.manifest(number)) { _, _ in } } catch { found("\(error)") }
   }
   private mutating func found(_ text: String) { findings.append(text) }
 
@@ -52,7 +56,7 @@ public struct BackupVerifier {
     } catch { found("\(error)") }
   }
 
-  private mutating func verifyNewest(_ manifest: BackupManifest, _ progress: (Int, Int) -> Void) {
+  private mutating func verifyAll(of manifest: BackupManifest, _ progress: (Int, Int) -> Void) {
     for (place, part) in manifest.parts.enumerated() {
       progress(place, manifest.parts.count)
       do {
