@@ -77,7 +77,8 @@ extension PeerLinks {
     peer.lastHeard = now.monotonic
     peer.cluster = header.cluster
     if peer.incoming == id { peer.isSpeaking = true }
-    return .messages(count, PeerMessages(body, ofStrangersOnly: membership.cluster != 0 && !peer.isMember), peer)
+    let isStrange = membership.cluster != 0 && !peer.isMember
+    return .messages(count, PeerMessages(body, ofStrangersOnly: isStrange, on: self), peer)
   }
 }
 
@@ -85,9 +86,12 @@ extension PeerLinks {
 struct PeerMessages {
   private var reader: ByteReader
   private let ofStrangersOnly: Bool
+  /// Counts them; nil: nobody does.
+  private let links: PeerLinks?
 
-  init(_ body: UnsafeRawBufferPointer, ofStrangersOnly: Bool) {
+  init(_ body: UnsafeRawBufferPointer, ofStrangersOnly: Bool, on links: PeerLinks? = nil) {
     reader = ByteReader(body)
+    self.links = links
     self.ofStrangersOnly = ofStrangersOnly
   }
 
@@ -99,6 +103,7 @@ struct PeerMessages {
       }
       let length = try reader.read(UInt32.self)
       let body = try reader.readBytes(Int(length))
+      links?.counters.messagesReceived += 1
       if !ofStrangersOnly || kind.isOfStrangers { return (kind, body) }
     }
     return nil

@@ -256,4 +256,5 @@ final class PeerLinks: Coordinator {
 struct LinkCounters {
   @Measured("strangers_turned_away", .cluster, "links whose other side did not prove to be a node")
   var strangersTurnedAway: UInt64 = 0
+  @Measured("messages_received", .cluster, "messages that other nodes sent") var messagesReceived: UInt64 = 0
 }
