@@ -8,6 +8,7 @@ import Testing
   private let disk = MemoryFileSystem()
   private let store = MemoryFileSystem()
   private static let cluster: UInt64 = 0xC1
+  init() throws(StorageError) { try store.createDirectory("/store") }
   private static let segmentBytes = 9_000
 
   private func archive(_ writer: UInt64 = 1) -> JournalArchive {
@@ -145,6 +146,21 @@ import Testing
     try keep(second, archive(2), segment: 1)
     store.crash(.nothing)
     #expect(try contents(second, archive(2), segment: 1) == Self.bytes(of: 1))
+  }
+  /// Under the name of a directory that is not mounted there is an empty one, or none: nothing goes there.
+  @Test func whatIsNotMountedIsNoArchive() throws {
+    try fill(disk, pieceBytes: 700)
+    let journal = try open(disk)
+    let none = JournalArchive(directory: "/none", fileSystem: store, writer: 1)
+    #expect(throws: StorageError.self) { try keep(journal, none, segment: 1) }
+    #expect(store.paths.isEmpty)
+    try keep(journal, archive(), segment: 1)
+    try store.createDirectory("/empty")
+    let empty = JournalArchive(directory: "/empty", fileSystem: store, writer: 1)
+    #expect(throws: StorageError.self) { try keep(journal, empty, segment: 2) }
+    #expect(store.paths.count == 1)
+    #expect(try journal.archivedCount(shardOne) == 1 && contents(journal, archive(), segment: 2) == Self.bytes(of: 2))
+    try keep(journal, archive(), segment: 2)
   }
   /// The store is mounted anew, or a file there put right: a descriptor of before is of no use.
   @Test func aFileIsOpenedAgainWhenItCannotBeRead() throws {

@@ -24,7 +24,7 @@ extension Simulation {
         wall: moment(host).wall, logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits,
         reserve: host.configuration.diskReserve, build: host.build,
         archive: archive.map { store in
-          { JournalArchive(directory: "/archive", fileSystem: store, writer: $0.rawValue) }
+          { JournalArchive(directory: Simulation.archiveDirectory, fileSystem: store, writer: $0.rawValue) }
         })
       host.generation += 1
       host.isTurnScheduled = false

@@ -40,7 +40,10 @@ public final class Simulation {
   let observer: (any ReplicaObserver)?
   let logOptions: WriteAheadLog.Options
   /// Where old segments of the journals of all hosts go; nil: they stay.
-  public var archive: MemoryFileSystem?
+  public var archive: MemoryFileSystem? {
+    didSet { try? archive?.createDirectory(Simulation.archiveDirectory) }
+  }
+  static let archiveDirectory = "/archive"
   var random: SeededGenerator
   public private(set) var hosts: [SimulatedHost] = []
   var events = EventQueue()
@@ -81,6 +84,7 @@ public final class Simulation {
     self.turnRunner = turnRunner
     self.observer = observer
     self.archive = archive
+    try? archive?.createDirectory(Simulation.archiveDirectory)
     self.logOptions = logOptions
     random = SeededGenerator(seed: seed)
     self.faults = faults

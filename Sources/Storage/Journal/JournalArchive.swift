@@ -35,7 +35,7 @@ public final class JournalArchive: Sendable {
 
   /// Keeps a segment. When this returns a file is there, durable, read again and equal to what the seal says; also one that another
   /// node has put there. Throws `.damaged` where another file bears the name, which is left alone, or where the copy is not what was
-  /// written.
+  /// written; `.refused` where the directory is not the archive, for want of a mount.
   /// - Parameters:
   ///   - read: gives the ledger's bytes from an offset on, as many as fit.
   ///   - passed: told after each step.
@@ -54,6 +54,7 @@ public final class JournalArchive: Sendable {
       if try fileSystem.exists(temporary) { try fileSystem.remove(temporary) }
       return
     }
+    try checkMounted(seal, of: cluster)
     let folder = folder(cluster, seal.shard)
     try fileSystem.createDirectory(folder)
     try copy(seal, to: temporary, read)
@@ -63,6 +64,20 @@ public final class JournalArchive: Sendable {
     try fileSystem.rename(temporary, to: path)
     try fileSystem.syncDirectory(folder)
     try passed(.renamed)
+  }
+
+  /// What is mounted nowhere must not fill the disk under its name: the directory is the operator's to make, and has the segment before.
+  private func checkMounted(_ seal: SealedSegment, of cluster: UInt64) throws(StorageError) {
+    guard try fileSystem.exists(directory) else {
+      throw StorageError(
+        .refused, path: directory, operation: "archive to", reason: "there is no such directory: is it mounted?")
+    }
+    guard seal.segment > 1 else { return }
+    let before = join(folder(cluster, seal.shard), hexadecimal(UInt64(seal.segment - 1), digits: 8) + ".jnl")
+    guard try fileSystem.exists(before) else {
+      throw StorageError(
+        .refused, path: directory, operation: "archive to", reason: "it has no \(before): is it mounted?")
+    }
   }
 
   private func copy(
