@@ -5,11 +5,11 @@ public enum MomentText {
   /// After the year 9999.
   static let endMilliseconds: Int64 = 253_402_300_800_000
 
-  /// Days since 1970 of a date like 2026-01-31, from 1970 to 9999; nil for anything else.
-  static func parseDate(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+  /// Days since 1970 of a date like 2026-01-31, from the earliest year to 9999; nil for anything else.
+  public static func parseDate(_ bytes: UnsafeRawBufferPointer, earliest: Int64 = 1970) -> Int64? {
     guard bytes.count == 10, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
-      let year = digits(bytes, 0, 4), let month = digits(bytes, 5, 2), let day = digits(bytes, 8, 2), year >= 1970,
-      (1...12).contains(month), day >= 1, day <= daysInMonth(year, month)
+      let year = digits(bytes, 0, 4), let month = digits(bytes, 5, 2), let day = digits(bytes, 8, 2),
+      year >= max(1, earliest), (1...12).contains(month), day >= 1, day <= daysInMonth(year, month)
     else { return nil }
     return daysFromEpoch(year, month, day)
   }

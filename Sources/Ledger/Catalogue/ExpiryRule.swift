@@ -1,47 +1,5 @@
 import Base
 
-/// Calendar arithmetic in integers: the proleptic Gregorian calendar at a fixed offset from UTC. The conversions are
-/// those of Howard Hinnant, "chrono-compatible low-level date algorithms". No time zone, no leap second.
-enum CivilTime {
-  static let microsecondsPerSecond: Int64 = 1_000_000
-  static let microsecondsPerDay: Int64 = 86_400_000_000
-  /// Stamps are held within this, 9999-12-31, so that no sum of a stamp and a period overflows.
-  static let latest = Stamp(microseconds: 253_402_214_400_000_000)
-
-  /// Days since 1970-01-01 of a civil date. `month` is 1 to 12.
-  static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-    let y = month <= 2 ? year - 1 : year
-    let era = floorDivide(y, 400)
-    let yearOfEra = y - era * 400
-    let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-    return era * 146_097 + dayOfEra - 719_468
-  }
-  /// Year and month (1 to 12) of a day counted from 1970-01-01.
-  static func yearAndMonth(day: Int64) -> (year: Int64, month: Int64) {
-    let z = day + 719_468
-    let era = floorDivide(z, 146_097)
-    let dayOfEra = z - era * 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shifted = (5 * dayOfYear + 2) / 153
-    let month = shifted < 10 ? shifted + 3 : shifted - 9
-    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month)
-  }
-  /// The civil day that a moment falls in, at an offset.
-  static func day(of moment: Stamp, offset: Int64) -> Int64 {
-    floorDivide(moment.microseconds + offset, microsecondsPerDay)
-  }
-  /// 00:00 of a day, at an offset.
-  static func midnight(ofDay day: Int64, offset: Int64) -> Stamp {
-    Stamp(microseconds: day * microsecondsPerDay - offset)
-  }
-  @inline(__always) static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 {
-    let quotient = a / b
-    return a % b < 0 ? quotient - 1 : quotient
-  }
-}
-
 /// How long points live (R3). The end is exclusive and falls on 00:00 in the program's zone (R2).
 struct ExpiryRule: Hashable, Sendable, BitwiseCopyable {
   enum Unit: UInt8, Sendable { case never = 0, days = 1, months = 2 }
