@@ -36,9 +36,9 @@ extension RuleSet {
   }
   private func takesPart(_ at: Int, _ facts: Facts, _ work: inout RuleWork) -> Bool {
     if work.candidates[at].verdict != .open { return work.candidates[at].verdict == .yes }
-    let record = records[Int(work.candidates[at].place)]
-    let answer = holds(record, facts, work)
-    if !record.usesLines { work.candidates[at].verdict = answer ? .yes : .no }
+    let record = Int(work.candidates[at].place)
+    let answer = holds(record, facts, &work)
+    if !records[record].usesLines { work.candidates[at].verdict = answer ? .yes : .no }
     return answer
   }
   /// The points of one rate: floored once, and divided among its lines by their amounts.
@@ -52,9 +52,9 @@ extension RuleSet {
       count += 1
     }
     guard count > 0 else { return }
-    let record = owner == RuleSet.rate ? nil : records[Int(work.candidates[Int(owner)].place)]
+    let record = owner == RuleSet.rate ? nil : Int(work.candidates[Int(owner)].place)
     guard sum <= largestAmount,
-      let points = record.map({ quotient(sum, $0.amount, $0.denominator) }) ?? terms.rate.floor(of: sum)
+      let points = record.map({ quotient(sum, records[$0].amount, records[$0].denominator) }) ?? terms.rate.floor(of: sum)
     else { throw .points }
     let source = record != nil ? Step.Source.rule : terms.isMerchantsRate ? .merchantRate : .programRate
     add(source, .base, points, record, &work, &outcome)
@@ -70,10 +70,10 @@ extension RuleSet {
   @inline(__always) private func addFixed(
     _ owner: Int32, _ line: (Int) -> FactLine, _ work: inout RuleWork, _ outcome: inout Outcome
   ) throws(RuleRefusal) {
-    let record = records[Int(work.candidates[Int(owner)].place)]
+    let record = Int(work.candidates[Int(owner)].place)
     var (sum, count) = (Int64(0), 0)
     for place in work.owners.indices where work.owners[place] == owner {
-      guard let points = quotient(record.amount, line(place).quantity, 1) else { throw .points }
+      guard let points = quotient(records[record].amount, line(place).quantity, 1) else { throw .points }
       work.own[place] = points
       sum += points
       count += 1

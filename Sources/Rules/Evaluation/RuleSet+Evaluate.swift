@@ -13,7 +13,7 @@ extension RuleSet {
     outcome.clear()
     try check(facts)
     addFactors(facts, &work)
-    work.load(facts, work.candidates.reduce(into: FactSet()) { $0.formUnion(needs($1)) })
+    work.load(facts, work.needs)
     work.parts.removeAll(keepingCapacity: true)
     let stages = Stages(work.candidates)
     guard !isBlocked(stages.block, facts, &work, &outcome) else { return }
@@ -69,20 +69,17 @@ extension RuleSet {
       guard amounts.contains(line.amount), amounts.contains(line.quantity) else { throw .amounts }
     }
   }
-  private func needs(_ candidate: RuleWork.Candidate) -> FactSet {
-    candidate.place < 0 ? [] : records[Int(candidate.place)].facts
-  }
   /// Notes what a rule adds: a step, and points that are credited to it.
   func add(
-    _ source: Step.Source, _ stage: Stage, _ points: Int64, _ record: RuleRecord?, _ work: inout RuleWork,
+    _ source: Step.Source, _ stage: Stage, _ points: Int64, _ record: Int?, _ work: inout RuleWork,
     _ outcome: inout Outcome
   ) {
-    let (number, version) = (record?.number ?? 0, record?.version ?? 0)
+    let (number, version) = record.map { (records[$0].number, records[$0].version) } ?? (0, 0)
     let total = (outcome.steps.last?.total ?? 0) + points
     outcome.steps.append(Step(source, stage, number: number, version: version, points: points, total: total))
     work.parts.append(
       RuleWork.Part(
-        stage: stage, points: points, campaign: record?.campaign ?? RuleRecord.noCampaign, number: number,
+        stage: stage, points: points, campaign: record.map { records[$0].campaign } ?? RuleRecord.noCampaign, number: number,
         version: version))
   }
 
@@ -90,10 +87,10 @@ extension RuleSet {
     _ candidates: Range<Int>, _ facts: Facts, _ work: inout RuleWork, _ outcome: inout Outcome
   ) -> Bool {
     for at in candidates {
-      let record = records[Int(work.candidates[at].place)]
+      let record = Int(work.candidates[at].place)
       guard holdsForAnyLine(record, facts, &work) else { continue }
-      outcome.blockedBy = record.number
-      outcome.steps.append(Step(.rule, .block, number: record.number, version: record.version, points: 0, total: 0))
+      outcome.blockedBy = records[record].number
+      outcome.steps.append(Step(.rule, .block, number: records[record].number, version: records[record].version, points: 0, total: 0))
       if case .purchase = facts.request {
         outcome.linePoints.append(contentsOf: repeatElement(0, count: facts.lines.count))
       }
@@ -105,11 +102,11 @@ extension RuleSet {
     _ candidates: Range<Int>, _ facts: Facts, _ work: inout RuleWork, _ outcome: inout Outcome
   ) throws(RuleRefusal) {
     for at in candidates {
-      let record = records[Int(work.candidates[at].place)]
+      let record = Int(work.candidates[at].place)
       guard holdsForAnyLine(record, facts, &work) else { continue }
-      add(.rule, .bonus, record.amount, record, &work, &outcome)
+      add(.rule, .bonus, records[record].amount, record, &work, &outcome)
       guard outcome.steps.last?.total ?? 0 <= largestAmount else { throw .points }
-      if record.stop { return }
+      if records[record].stop { return }
     }
   }
 
@@ -120,13 +117,13 @@ extension RuleSet {
     _ work: inout RuleWork, _ outcome: inout Outcome
   ) {
     for at in candidates {
-      let record = records[Int(work.candidates[at].place)]
+      let record = Int(work.candidates[at].place)
       guard holdsForAnyLine(record, facts, &work) else { continue }
-      let room = limit(Cap(limit: record.amount, kind: record.window), record.number, facts, books, &outcome)
+      let room = limit(Cap(limit: records[record].amount, kind: records[record].window), records[record].number, facts, books, &outcome)
       cut(
-        to: room, Step(.rule, .cap, number: record.number, version: record.version, points: 0, total: 0), &work,
+        to: room, Step(.rule, .cap, number: records[record].number, version: records[record].version, points: 0, total: 0), &work,
         &outcome)
-      if record.stop { break }
+      if records[record].stop { break }
     }
     for (place, cap) in terms.caps.enumerated() {
       let room = limit(cap, nil, facts, books, &outcome)

@@ -21,12 +21,12 @@ extension RuleSet {
       let step = Step(one.source, .times, number: one.number, version: one.version, points: 0, total: 0)
       return (one.factor, step, RuleRecord.noCampaign, false)
     }
-    let record = records[place]
-    guard holdsForAnyLine(record, facts, &work), let value = Fraction(record.amount, record.denominator) else {
-      return nil
-    }
-    let step = Step(.rule, .times, number: record.number, version: record.version, points: 0, total: 0)
-    return (value, step, record.campaign, record.stop)
+    guard holdsForAnyLine(place, facts, &work),
+      let value = Fraction(records[place].amount, records[place].denominator)
+    else { return nil }
+    let step = Step(
+      .rule, .times, number: records[place].number, version: records[place].version, points: 0, total: 0)
+    return (value, step, records[place].campaign, records[place].stop)
   }
   /// The first of the greatest has all that is added.
   private func addGreatest(

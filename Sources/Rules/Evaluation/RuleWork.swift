@@ -24,6 +24,8 @@ public struct RuleWork: Sendable {
 
   /// The numbers of the attributes that candidates compare.
   public private(set) var attributes: [Int] = []
+  /// What candidates compare.
+  var needs: FactSet = []
   var candidates: [Candidate] = []
   var parts: [Part] = []
   /// The facts as conditions see them: those of the line that is looked at included.
@@ -42,6 +44,7 @@ public struct RuleWork: Sendable {
 
   /// Begins anew, for a rule set with so many records.
   mutating func begin(_ records: Int) {
+    needs = []
     attributes.removeAll(keepingCapacity: true)
     candidates.removeAll(keepingCapacity: true)
     generation &+= 1

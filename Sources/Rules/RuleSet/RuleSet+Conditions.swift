@@ -1,30 +1,31 @@
-/// Whether a version's condition is true.
+/// Whether a version's condition is true. Records go by their place, and `work` is lent: so neither is copied.
 extension RuleSet {
   /// With the facts that `work` has loaded, those of a line included.
-  func holds(_ record: RuleRecord, _ facts: Facts, _ work: RuleWork) -> Bool {
-    guard record.tests.count > 0 else { return true }
-    let start = Int(record.tests.start)
+  func holds(_ record: Int, _ facts: Facts, _ work: inout RuleWork) -> Bool {
+    let run = records[record].tests
+    guard run.count > 0 else { return true }
+    let start = Int(run.start)
     var at = 0
     while true {
       let test = tests[start &+ at]
-      let next = passes(test, facts, work) ? test.jump.whenTrue : test.jump.whenFalse
+      let next = passes(test, facts, &work) ? test.jump.whenTrue : test.jump.whenFalse
       if next >= Condition.Jump.isTrue { return next == Condition.Jump.isTrue }
       at = Int(next)
     }
   }
   /// Of a whole request: with the facts of one of its lines, if it compares any (A14).
-  func holdsForAnyLine(_ record: RuleRecord, _ facts: Facts, _ work: inout RuleWork) -> Bool {
-    guard record.usesLines, !facts.lines.isEmpty, case .purchase = facts.request else {
-      return holds(record, facts, work)
+  func holdsForAnyLine(_ record: Int, _ facts: Facts, _ work: inout RuleWork) -> Bool {
+    guard records[record].usesLines, !facts.lines.isEmpty, case .purchase = facts.request else {
+      return holds(record, facts, &work)
     }
     for line in facts.lines {
       work.load(line)
-      if holds(record, facts, work) { return true }
+      if holds(record, facts, &work) { return true }
     }
     return false
   }
 
-  @inline(__always) private func passes(_ test: Test, _ facts: Facts, _ work: RuleWork) -> Bool {
+  @inline(__always) private func passes(_ test: Test, _ facts: Facts, _ work: inout RuleWork) -> Bool {
     switch test.kind {
     case .wordIs: return work.words[Int(test.subject)].stored == test.value
     case .wordIsNot:

@@ -15,15 +15,7 @@ extension RuleSet {
       look(facts, PostingIndex.Key(event: event, merchant: merchant, dimension: .all, word: .unknown), &work)
     }
     sort(&work.candidates, facts)
-    var needed: FactSet = []
-    for candidate in work.candidates {
-      let record = records[Int(candidate.place)]
-      needed.formUnion(record.facts)
-      if record.attributes.count > 0 {
-        for attribute in values[record.attributes.range] { work.need(attribute: attribute) }
-      }
-    }
-    return needed
+    return work.needs
   }
   /// Looks up all keys of an event and a merchant, or none.
   private func look(_ facts: Facts, _ all: PostingIndex.Key, _ work: inout RuleWork) {
@@ -66,13 +58,17 @@ extension RuleSet {
   @inline(__always) private func take(_ key: PostingIndex.Key, _ facts: Facts, _ work: inout RuleWork) {
     postings.forEach(key) { place in
       guard !work.isMarked(place) else { return }
-      let record = records[Int(place)]
-      guard record.from <= facts.moment, facts.moment < record.until,
-        record.merchant == .unknown || record.merchant == facts[.merchant],
-        record.org == .unknown || facts.orgs.contains(record.org),
-        record.campaign == RuleRecord.noCampaign || window(ofCampaign: record.campaign, at: facts.moment) != nil
+      let at = Int(place)
+      guard records[at].from <= facts.moment, facts.moment < records[at].until,
+        records[at].merchant == .unknown || records[at].merchant == facts[.merchant],
+        records[at].org == .unknown || facts.orgs.contains(records[at].org),
+        records[at].campaign == RuleRecord.noCampaign
+          || window(ofCampaign: records[at].campaign, at: facts.moment) != nil
       else { return }
-      work.candidates.append(RuleWork.Candidate(order: record.order, place: place))
+      work.candidates.append(RuleWork.Candidate(order: records[at].order, place: place))
+      work.needs.formUnion(records[at].facts)
+      guard records[at].attributes.count > 0 else { return }
+      for attribute in values[records[at].attributes.range] { work.need(attribute: attribute) }
     }
   }
 
@@ -113,8 +109,13 @@ extension RuleSet {
   }
   /// Enters the factors of the facts among the candidates.
   func addFactors(_ facts: Facts, _ work: inout RuleWork) {
-    work.candidates.removeAll { $0.place < 0 }
-    for at in work.candidates.indices { work.candidates[at].verdict = .open }
+    var hasFactors = false
+    for at in work.candidates.indices {
+      work.candidates[at].verdict = .open
+      if work.candidates[at].place < 0 { hasFactors = true }
+    }
+    // It has been asked before.
+    if hasFactors { work.candidates.removeAll { $0.place < 0 } }
     guard case .purchase = facts.request, !facts.factors.isEmpty else { return }
     for (place, factor) in facts.factors.enumerated() {
       let order = facts.factorIDs.withUnsafeBytes {
