@@ -116,16 +116,19 @@ struct Comparison: Hashable, Sendable {
   }
   /// As it would be said.
   var sentence: String {
-    let list = values.map { String(decoding: $0.text, as: UTF8.self) }
-    let said = list.count < 2 ? list.joined() : list.dropLast().joined(separator: ", ") + " or " + (list.last ?? "")
     switch comparator {
-    case .equal, .among: return "\(subject.name) is \(said)"
-    case .notEqual: return "\(subject.name) is not \(said)"
-    case .less: return "\(subject.name) is below \(said)"
-    case .lessOrEqual: return "\(subject.name) is at most \(said)"
-    case .greater: return "\(subject.name) is above \(said)"
-    case .greaterOrEqual: return "\(subject.name) is at least \(said)"
+    case .equal, .among: "\(subject.name) is \(list)"
+    case .notEqual: "\(subject.name) is other than \(list)"
+    case .less: "\(subject.name) is below \(list)"
+    case .lessOrEqual: "\(subject.name) is at most \(list)"
+    case .greater: "\(subject.name) is above \(list)"
+    case .greaterOrEqual: "\(subject.name) is at least \(list)"
     }
+  }
+  /// `a, b or c`
+  var list: String {
+    let words = values.map { String(decoding: $0.text, as: UTF8.self) }
+    return words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
   }
   /// A word as it is, all else in the quotes that it has not.
   private static func quoted(_ text: [UInt8]) -> String {

@@ -1,17 +1,22 @@
 extension Condition {
   /// As it would be written, with one blank between words and no needless parenthesis.
-  public var text: String { whole { $0.text } }
+  public var text: String { whole { $1 ? "not \($0.text)" : $0.text } }
   /// The same as people say it.
-  public var sentence: String { whole { $0.sentence } }
+  public var sentence: String { whole(Condition.sentence) }
 
   /// What is joined by `and` at the top: each part's text, and what it compares if it is one comparison.
   typealias Part = (text: String, comparison: Comparison?)
   private enum Rank { case or, and, not }
 
-  private func whole(_ said: (Comparison) -> String) -> String {
+  static func sentence(_ comparison: Comparison, isNegated: Bool) -> String {
+    guard isNegated else { return comparison.sentence }
+    let isEquality = comparison.comparator == .equal || comparison.comparator == .among
+    return isEquality ? "\(comparison.subject.name) is not \(comparison.list)" : "not \(comparison.sentence)"
+  }
+  private func whole(_ said: (Comparison, _ isNegated: Bool) -> String) -> String {
     parts(said).map(\.text).joined(separator: " and ")
   }
-  func parts(_ said: (Comparison) -> String) -> [Part] {
+  func parts(_ said: (Comparison, _ isNegated: Bool) -> String) -> [Part] {
     var stack: [(parts: [Part], rank: Rank)] = []
     func text(_ some: (parts: [Part], rank: Rank), _ isBare: Bool) -> String {
       let joined = some.parts.map(\.text).joined(separator: " and ")
@@ -19,12 +24,14 @@ extension Condition {
     }
     for node in nodes {
       if case .comparison(let comparison) = node {
-        stack.append(([(said(comparison), comparison)], .not))
+        stack.append(([(said(comparison, false), comparison)], .not))
         continue
       }
       guard let last = stack.popLast() else { break }
       guard node != .not else {
-        stack.append(([("not " + text(last, last.rank == .not), nil)], .not))
+        let only = last.parts.count == 1 ? last.parts[0].comparison : nil
+        let negated = only.map { said($0, true) } ?? "not " + text(last, last.rank == .not)
+        stack.append(([(negated, nil)], .not))
         continue
       }
       guard let first = stack.popLast() else { break }

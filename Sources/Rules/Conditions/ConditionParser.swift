@@ -33,7 +33,7 @@ struct ConditionParser {
         try comparison(word)
         reduceNots()
         return
-      default: throw tokens.error("expected a fact, not or (" + (token == .end ? ", but the condition ends" : ""))
+      default: throw tokens.error("expected a fact, 'not' or '('" + (token == .end ? ", but the condition ends" : ""))
       }
       try advance()
     }
@@ -61,7 +61,7 @@ struct ConditionParser {
         try advance()
         return true
       default:
-        throw tokens.error("expected and, or" + (operators.contains { $0.0 == .open } ? ", )" : "") + " or the end")
+        throw tokens.error("expected 'and', 'or' or " + (operators.contains { $0.0 == .open } ? "')'" : "the end"))
       }
       try advance()
     }
@@ -130,13 +130,13 @@ struct ConditionParser {
     return value
   }
   private mutating func list(_ subject: Subject) throws(ConditionError) -> [Comparison.Value] {
-    guard token == .open else { throw tokens.error("expected ( after in, as in (a, b)") }
+    guard token == .open else { throw tokens.error("expected '(' after in, as in (a, b)") }
     var values: [Comparison.Value] = []
     repeat {
       try advance()
       values.append(try value(subject, .among))
     } while token == .comma
-    guard token == .close else { throw tokens.error("expected , or ) in the list of \(subject.name)") }
+    guard token == .close else { throw tokens.error("expected ',' or ')' in the list of \(subject.name)") }
     try advance()
     return values
   }

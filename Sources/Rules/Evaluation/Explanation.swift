@@ -38,7 +38,7 @@ extension Rule {
   public var sentence: String {
     var who = "members"
     var rest: [String] = []
-    for part in condition?.parts({ $0.sentence }) ?? [] {
+    for part in condition?.parts(Condition.sentence) ?? [] {
       if let comparison = part.comparison, who == "members", let group = Rule.group(comparison) {
         who = group
       } else {
@@ -60,7 +60,7 @@ extension Rule {
     guard comparison.subject == .word(.tier) || comparison.subject == .word(.class),
       comparison.comparator == .equal || comparison.comparator == .among
     else { return nil }
-    return comparison.values.map { String(decoding: $0.text, as: UTF8.self) }.joined(separator: " or ") + " members"
+    return comparison.list + " members"
   }
   private var deed: String {
     switch action {

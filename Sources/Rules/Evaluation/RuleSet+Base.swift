@@ -54,7 +54,8 @@ extension RuleSet {
     guard count > 0 else { return }
     let record = owner == RuleSet.rate ? nil : Int(work.candidates[Int(owner)].place)
     guard sum <= largestAmount,
-      let points = record.map({ quotient(sum, records[$0].amount, records[$0].denominator) }) ?? terms.rate.floor(of: sum)
+      let points = record.map({ quotient(sum, records[$0].amount, records[$0].denominator) })
+        ?? terms.rate.floor(of: sum)
     else { throw .points }
     let source = record != nil ? Step.Source.rule : terms.isMerchantsRate ? .merchantRate : .programRate
     add(source, .base, points, record, &work, &outcome)

@@ -79,7 +79,8 @@ extension RuleSet {
     outcome.steps.append(Step(source, stage, number: number, version: version, points: points, total: total))
     work.parts.append(
       RuleWork.Part(
-        stage: stage, points: points, campaign: record.map { records[$0].campaign } ?? RuleRecord.noCampaign, number: number,
+        stage: stage, points: points, campaign: record.map { records[$0].campaign } ?? RuleRecord.noCampaign,
+        number: number,
         version: version))
   }
 
@@ -90,7 +91,8 @@ extension RuleSet {
       let record = Int(work.candidates[at].place)
       guard holdsForAnyLine(record, facts, &work) else { continue }
       outcome.blockedBy = records[record].number
-      outcome.steps.append(Step(.rule, .block, number: records[record].number, version: records[record].version, points: 0, total: 0))
+      outcome.steps.append(
+        Step(.rule, .block, number: records[record].number, version: records[record].version, points: 0, total: 0))
       if case .purchase = facts.request {
         outcome.linePoints.append(contentsOf: repeatElement(0, count: facts.lines.count))
       }
@@ -119,9 +121,12 @@ extension RuleSet {
     for at in candidates {
       let record = Int(work.candidates[at].place)
       guard holdsForAnyLine(record, facts, &work) else { continue }
-      let room = limit(Cap(limit: records[record].amount, kind: records[record].window), records[record].number, facts, books, &outcome)
+      let room = limit(
+        Cap(limit: records[record].amount, kind: records[record].window), records[record].number, facts, books, &outcome
+      )
       cut(
-        to: room, Step(.rule, .cap, number: records[record].number, version: records[record].version, points: 0, total: 0), &work,
+        to: room,
+        Step(.rule, .cap, number: records[record].number, version: records[record].version, points: 0, total: 0), &work,
         &outcome)
       if records[record].stop { break }
     }
