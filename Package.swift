@@ -18,6 +18,7 @@ let package = Package(
   targets: [
     .target(name: "Base"),
     .target(name: "Vocabulary", dependencies: ["Base"], exclude: ["README.md"]),
+    .target(name: "Rules", dependencies: ["Base", "Vocabulary"]),
     .target(name: "Raft", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Ledger", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
@@ -38,6 +39,7 @@ let package = Package(
     .target(name: "CommandSupport", dependencies: ["Ledger", "Protocol"], path: "Tests/Support"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
     .testTarget(name: "VocabularyTests", dependencies: ["Vocabulary"]),
+    .testTarget(name: "RulesTests", dependencies: ["Rules"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage"]),
     .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Protocol", "CommandSupport"], exclude: ["Stored"]),

@@ -71,6 +71,14 @@ REQUESTS_MOVE = "Sources/Ledger/Slots/Kinds/RequestContent.swift"
 HOLDINGS = "Sources/Cluster/Replica/SlotHoldings.swift"
 MOVES = "Sources/Cluster/Operations/SlotMove.swift"
 SLOTS = "Sources/Cluster/Shards/ShardDesk+Slots.swift"
+RULE_STAGES = "Sources/Rules/Evaluation/RuleSet+Evaluate.swift"
+RULE_BASE = "Sources/Rules/Evaluation/RuleSet+Base.swift"
+RULE_TIMES = "Sources/Rules/Evaluation/RuleSet+Times.swift"
+RULE_WORK = "Sources/Rules/Evaluation/RuleWork.swift"
+RULE_FIND = "Sources/Rules/RuleSet/RuleSet+Find.swift"
+RULE_CONDITIONS = "Sources/Rules/RuleSet/RuleSet+Conditions.swift"
+RULE_COMPILE = "Sources/Rules/RuleSet/RuleSet+Compile.swift"
+SALE_RETURN = "Sources/Rules/Returns/SaleReturn.swift"
 
 BUGS = [
     # Raft: elections
@@ -473,4 +481,63 @@ BUGS = [
     Bug("restore-forgets-beyond-the-cut", "what was restored takes ticks before it has proved to be the backup",
         [(SHARDS, "      guard membership.topology?.restored == nil else { continue }\n", "")],
         tests="ClusterTests.RestoreTests"),
+    # Rules: a second implementation, made from the specification, sees each of these
+    Bug("rule-stop-ignored", "a bonus rule that stops does not stop",
+        [(RULE_STAGES, "      if records[record].stop { return }\n", "")], tests="RulesTests.OracleTests"),
+    Bug("rule-cap-stop-ignored", "a cap rule that stops does not stop",
+        [(RULE_STAGES, "      if records[record].stop { break }\n", "")], tests="RulesTests.OracleTests"),
+    Bug("rule-floor-a-line", "points are floored a line in place of a rule",
+        [(RULE_BASE, "    add(source, .base, points, record, &work, &outcome)\n",
+          "    let floored = work.owners.indices.filter { work.owners[$0] == owner }.reduce(Int64(0)) { all, place in\n"
+          "      all + (record.map { quotient(line(place).amount, records[$0].amount, records[$0].denominator) ?? 0 }\n"
+          "        ?? terms.rate.floor(of: line(place).amount) ?? 0)\n    }\n"
+          "    add(source, .base, floored, record, &work, &outcome)\n"),
+         (RULE_BASE, "    divide(points, by: work.weights", "    divide(floored, by: work.weights")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-factors-multiply", "factors multiply where the greatest is to count",
+        [(RULE_TIMES, "case .max: try addGreatest(", "case .max: try addProduct(")], tests="RulesTests.OracleTests"),
+    Bug("rule-product-floored-twice", "a product of factors is floored after each factor",
+        [(RULE_TIMES, "    for at in candidates {\n      guard var one = factor(at, facts, &work) else { continue }\n      guard product",
+          "    for at in candidates {\n      guard var one = factor(at, facts, &work) else { continue }\n"
+          "      let base = before\n      product = FactorProduct()\n      guard product")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-of-predecessor", "a version still holds at the moment at which the next begins",
+        [(RULE_FIND, "facts.moment < records[at].until", "facts.moment <= records[at].until")], tests="RulesTests.OracleTests"),
+    Bug("rule-budget-before-caps", "budgets pay for points that caps cut",
+        [(RULE_STAGES, "    applyCaps(stages.cap, facts, terms, books, &work, &outcome)\n    draw(facts, books, &work, &outcome)\n",
+          "    draw(facts, books, &work, &outcome)\n    applyCaps(stages.cap, facts, terms, books, &work, &outcome)\n")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-cap-counts-uncut", "a cap counts what another cap cut",
+        [(RULE_STAGES, "outcome.counts[at].credited = outcome.points", "outcome.counts[at].credited = worth")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-cut-begins-with-base", "a cap cuts base before bonus",
+        [(RULE_WORK, "    var at = parts.count\n    while rest > 0, at > 0 {\n      at -= 1\n",
+          "    var at = -1\n    while rest > 0, at + 1 < parts.count {\n      at += 1\n")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-every-line", "a condition of a sale is true if all lines meet it",
+        [(RULE_CONDITIONS, "      if holds(record, facts, &work) { return true }\n    }\n    return false",
+          "      if !holds(record, facts, &work) { return false }\n    }\n    return true")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-unknown-differs", "an unknown fact is another than any word",
+        [(RULE_CONDITIONS, "return word != .unknown && word.stored", "return word.stored")], tests="RulesTests.OracleTests"),
+    Bug("rule-demand-of-either", "what one side of an `or` demands is demanded of all",
+        [("Sources/Rules/Conditions/Condition.swift",
+          "            last.first { $0.subject == demand.subject }.map { (demand.subject, demand.words + $0.words) }\n",
+          "            last.first { $0.subject == demand.subject }.map { (demand.subject, demand.words + $0.words) } ?? demand\n")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-times-draws-all", "a times rule draws all points from its budget, not its extra",
+        [(RULE_STAGES, "      var granted = part.points\n",
+          "      var granted = part.stage == .times ? min(part.points, 0) : part.points\n")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-ties-go-last", "of equal remainders the last line gets the point",
+        [("Sources/Rules/Evaluation/Division.swift", "where remainders[at].rest > remainders[best].rest", "where remainders[at].rest >= remainders[best].rest")],
+        tests="RulesTests.OracleTests"),
+    Bug("rule-window-by-utc", "a cap's day begins at 00:00 UTC, not in the program's zone",
+        [("Sources/Rules/Evaluation/Facts.swift", "CivilTime.day(of: moment, offset: offset)", "CivilTime.day(of: moment, offset: 0)")],
+        tests="RulesTests.OracleTests"),
+    Bug("return-not-cumulative", "each return is floored by itself, so that the whole takes less",
+        [(SALE_RETURN, "return take(upTo: share(points, returned, spend))", "return take(upTo: taken + share(points, amount, spend))")],
+        tests="RulesTests.OracleTests"),
+    Bug("return-by-line-beyond-the-whole", "returns by line after returns of money take more than was given",
+        [(SALE_RETURN, "min(points, taken + due)", "taken + due")], tests="RulesTests.OracleTests"),
 ]

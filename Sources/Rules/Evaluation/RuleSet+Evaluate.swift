@@ -162,7 +162,7 @@ extension RuleSet {
       var granted = part.points
       if let budget, let left = books.left(ofBudget: budget) {
         let drawn = outcome.draws.reduce(0) { $0 + ($1.budget == budget ? $1.granted : 0) }
-        granted = min(granted, max(0, left - drawn))
+        granted = min(granted, max(0, max(0, left) - drawn))
       }
       if let known = outcome.draws.firstIndex(where: { $0.campaign == part.campaign }) {
         outcome.draws[known].wanted += part.points

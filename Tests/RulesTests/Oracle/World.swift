@@ -7,6 +7,8 @@ struct World {
 
   static let start = 1_767_225_600_000_000  // 2026-01-01
   static let day = 86_400_000_000
+  /// How many days a version lasts.
+  static let spans = [30, 171, 174]
   static let pools: [String: [String]] = [
     "merchant": ["m1", "m2", "m3", "m4"], "region": ["north", "south"], "terminal": ["t1", "t2"],
     "channel": ["app", "pos", "web"], "type": ["credit", "debit"], "class": ["consumer", "employee"],
@@ -99,7 +101,7 @@ struct World {
     var versions: [PlainRule] = []
     var from = World.start - World.day
     for version in 1...(1 + pick(3)) {
-      let until = isOne(in: 2) ? Int.max : from + (1 + pick(300)) * World.day + pick(3)
+      let until = isOne(in: 2) ? Int.max : from + pick(World.spans) * World.day + pick(2)
       if !isOne(in: 5) { versions.append(rule(version, from, until)) }
       if until == Int.max { break }
       from = until
@@ -133,7 +135,9 @@ struct World {
   mutating func request() -> PlainRequest {
     let merchant = pick(["m1", "m2", "m3", "m4"])
     // Often within the same few days, so that windows meet.
-    let moment = World.start + (isOne(in: 3) ? pick(730) : 170 + pick(12)) * World.day + pick(World.day)
+    var moment = World.start + (isOne(in: 3) ? pick(730) : 170 + pick(12)) * World.day + pick(World.day)
+    // Or where a version ends and the next begins.
+    if isOne(in: 6) { moment = World.start - World.day + pick(World.spans) * World.day + pick(2) }
     var request = PlainRequest(kind: .purchase(spend: 0), moment: moment, merchant: merchant)
     request.orgs = World.orgs[merchant] ?? []
     request.tags = ["a", "b", "c"].filter { _ in isOne(in: 3) }
