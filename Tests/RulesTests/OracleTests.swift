@@ -67,9 +67,10 @@ import Testing
         oracle.program = program
         try shop.change(number, program, &dice)
         tally.note("rule changed")
-      case 1, 2:
+      case 1...3:
         guard !sales.isEmpty else { continue }
-        let at = world.pick(sales.count)
+        // Mostly of a sale of which something has come back already.
+        let at = world.isOne(in: 4) ? world.pick(sales.count) : max(0, sales.count - 1 - world.pick(2))
         guard returns(&sales[at], &oracle, &shop, &world, &tally) else {
           Issue.record("seed \(seed), step \(step): a return of \(sales[at].request)")
           return false

@@ -71,6 +71,18 @@ import Testing
     #expect(try sale.take(spend: 50) == 5)
     #expect(sale.taken == 100 && sale.isComplete)
   }
+  /// Of 100 points 90 went with money that belonged to no line; the line has 100, and half of it comes back.
+  @Test func returnsByLineTakeNoMoreThanIsLeft() throws {
+    var sale = SaleReturn(
+      points: 100, spend: 1_000,
+      lines: [
+        SoldLine(sku: 1, quantity: 1, amount: 100, points: 100), SoldLine(sku: 2, quantity: 1, amount: 900, points: 0),
+      ])
+    #expect(try sale.take(spend: 900) == 90)
+    #expect(try sale.take(lines: [ReturnLine(sku: 1, quantity: 0, amount: 50)]) == 10)
+    #expect(try sale.take(lines: [ReturnLine(sku: 1, quantity: 1, amount: 50)]) == 0)
+    #expect(sale.isComplete && sale.taken == 100)
+  }
   @Test func linesOfOneProductAreFilledInTheOrderSent() throws {
     var sale = SaleReturn(
       points: 30, spend: 200,

@@ -34,12 +34,7 @@ public struct RuleSet: Sendable {
   public private(set) var uses: FactSet = []
   /// A word's number: for each that a request or member has, where `uses` has the fact. O(bytes).
   public func word(_ text: UnsafeRawBufferPointer) -> Word { words.find(text) }
-  /// How attributes are numbered in `RuleWork.attributes` and `Facts.setAttribute`; nil: no rule compares one of that name.
-  public func attribute(_ name: UnsafeRawBufferPointer) -> Int? {
-    let word = attributeNames.find(name)
-    return word == .unnamed ? nil : Int(word.number) - 2
-  }
-  /// Without the `x.`.
+  /// The name of an attribute that `RuleWork.attributes` numbers, without the `x.`.
   public func withAttributeName<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R {
     attributeNames.withBytes(of: Word(number: UInt32(number + 2)), body)
   }
@@ -53,7 +48,7 @@ public struct RuleSet: Sendable {
   // MARK: Changes
 
   /// Puts these in place of all versions of a rule: those that were running once or will be, in any order; none takes the rule away.
-  /// They have passed `Rule.check`.
+  /// One that does not pass `Rule.check` counts as not running. O(bytes of the rule + versions under the same keys).
   public mutating func set(_ versions: [RuleVersion], ofRule number: UInt32, id: [UInt8]) {
     let at = RuleSet.place(of: number, in: rules.count) { rules[$0].number }
     let isKnown = at < rules.count && rules[at].number == number
@@ -64,7 +59,7 @@ public struct RuleSet: Sendable {
       old = next
     }
     var first: Int32 = -1
-    for version in versions { first = add(version, number, id, before: first) }
+    for version in versions where version.rule.isSound { first = add(version, number, id, before: first) }
     switch (isKnown, first >= 0) {
     case (true, true): rules[at].first = first
     case (true, false): rules.remove(at: at)

@@ -37,8 +37,9 @@ import Base
 /// The most points, or minor units, that a request, a rule or an outcome has.
 let largestAmount: Int64 = 1_000_000_000_000_000
 
-/// floor(a × b / c) of numbers that are not negative, c > 0; nil if it is over the largest amount.
+/// floor(a × b / c) of numbers that are not negative, c > 0; nil if it is over the largest amount, or they are not so.
 @inline(__always) func quotient(_ a: Int64, _ b: Int64, _ c: Int64) -> Int64? {
+  guard a >= 0, b >= 0, c > 0 else { return nil }
   let product = UInt64(a).multipliedFullWidth(by: UInt64(b))
   guard product.high < UInt64(c) else { return nil }
   if product.high == 0 {

@@ -46,6 +46,8 @@ public struct Rule: Hashable, Sendable {
     (self.stage, self.action, self.condition) = (stage, action, condition)
   }
 
+  var isSound: Bool { (try? check()) != nil }
+
   /// Throws what is wrong with it, by the field's name.
   public func check() throws(RuleError) {
     switch (stage, action) {
