@@ -33,11 +33,11 @@ struct OracleSale {
     defer { taken = points }
     return points - taken
   }
-  mutating func take(lines return_: [(sku: String, quantity: Int, amount: Int)]) -> Int? {
-    guard !isOver, !return_.isEmpty else { return nil }
+  mutating func take(lines request: [(sku: String, quantity: Int, amount: Int)]) -> Int? {
+    guard !isOver, !request.isEmpty else { return nil }
     let before = self
     var due = 0
-    for one in return_ {
+    for one in request {
       let mine = lines.indices.filter { lines[$0].sku == one.sku }
       let pieces = mine.reduce(0) { $0 + lines[$1].quantity - lines[$1].backQuantity }
       let money = mine.reduce(0) { $0 + lines[$1].amount - lines[$1].backAmount }
