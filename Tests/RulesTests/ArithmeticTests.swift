@@ -64,7 +64,7 @@ import Testing
       #expect(throws: refusal) { try rules.evaluate(facts, terms, Books(), &work, &outcome) }
     }
   }
-  /// Terms that have no divisor in common: eight of them fit 128 bits above and below, and twelve do not.
+  /// Terms that have no divisor in common.
   @Test func aProductThatIsTooLongIsRefused() throws {
     let primes = [
       999_999_937, 999_999_929, 999_999_893, 999_999_883, 999_999_797, 999_999_761, 999_999_757, 999_999_751,
@@ -76,12 +76,22 @@ import Testing
     #expect(
       try points(["stage=times|times=1000/1", "stage=times|times=999/1"], .purchase(spend: 7), .product) == 7_000)
   }
+  @Test func theTermsOfAProductAreExactOrTooLong() throws {
+    var product = FactorProduct()
+    var isShort: [Bool] = []
+    for prime in [999_999_937, 999_999_929, 999_999_893, 999_999_883, 999_999_797, 999_999_761] as [Int64] {
+      isShort.append(product.multiply(by: try #require(Fraction(prime, 1_000_000_000))))
+    }
+    // Denominators of 30 bits each: four fit 128 bits, five do not.
+    #expect(isShort.prefix(4).allSatisfy { $0 } && !isShort[4])
+  }
   @Test func factsOutOfAllBoundsDoNotTrap() throws {
     let rules = try RuleSetTests.set([
       "stage=bonus|when=age > 3 or hour > 3 or birthday = today|points=5", "stage=cap|cap=5/year",
     ])
     var (facts, work, outcome) = (Facts(), RuleWork(), Outcome())
-    let terms = EarningTerms(rate: try #require(Fraction(1, 1)))
+    // The program's own window, too, which no moment keeps from being looked up.
+    let terms = EarningTerms(rate: try #require(Fraction(1, 1)), caps: [Cap(limit: 5, kind: .week)])
     let extremes = [Int64.min, -1, 0, .max]
     for round in 0..<64 {
       facts.setMoment(Stamp(microseconds: extremes[round % 4]), offset: extremes[round / 4 % 4])
