@@ -68,6 +68,23 @@ import Testing
     #expect(rules.find(facts, &work) == [] && work.candidates.isEmpty)
   }
 
+  @Test func anEventIsRaisedWhereARuleOfItIsInForce() throws {
+    var rules = try Self.set(["stage=bonus|points=5"])
+    func has(_ event: String, at moment: Int64) -> Bool {
+      Array(event.utf8).withUnsafeBytes { rules.hasRule(ofEvent: $0, at: Stamp(microseconds: moment)) }
+    }
+    #expect(!has("join", at: 15))
+    let rule = try RuleTests.rule("stage=bonus|event=join|merchant=m|when=sku = a|points=5|campaign=4")
+    let version = RuleVersion(
+      number: 1, from: Stamp(microseconds: 10), until: Stamp(microseconds: 20), rule: rule)
+    rules.set([version], ofRule: 7, id: Array("welcome".utf8))
+    #expect(!has("join", at: 15))
+    rules.set([CampaignWindow(from: .zero, until: Stamp(microseconds: 18), budget: nil)], ofCampaign: 4)
+    #expect(has("join", at: 10) && has("join", at: 17) && !has("join", at: 9) && !has("join", at: 18))
+    #expect(!has("birthday", at: 15))
+    rules.set([], ofRule: 7, id: Array("welcome".utf8))
+    #expect(!has("join", at: 15))
+  }
   @Test func whatGoesLeavesNothingBehind() throws {
     var world = World(seed: 5)
     var rules = RuleSet(seed: 9)

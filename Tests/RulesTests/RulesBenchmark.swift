@@ -61,7 +61,9 @@ import Testing
     guard getenv("RULES_BENCH") != nil else { return }
     let rules = try Self.thousand()
     for lines in [0, 1, 10] { try measure(rules, lines) }
-    if strcmp(getenv("RULES_BENCH"), "2") != 0 { try measureChange(rules) }
+    guard strcmp(getenv("RULES_BENCH"), "2") != 0 else { return }
+    try measureWorst()
+    try measureChange(rules)
   }
   private func measure(_ rules: RuleSet, _ lines: Int) throws {
     var (facts, work, outcome) = (Facts(), RuleWork(), Outcome())
@@ -96,6 +98,29 @@ import Testing
     print(
       "\(lines) lines: \(least) ns, \(outcome.steps.count) steps of \(work.candidates.count) candidates,"
         + " \(outcome.points) points (\(sum))")
+  }
+  /// 256 lines, and 1,000 rules that may take part in anything and ask for lines.
+  private func measureWorst() throws {
+    var rules = RuleSet(seed: 7)
+    for number in 0..<1_000 {
+      let rule = try Self.rule(
+        number % 2 == 0 ? "base" : "bonus", number % 2 == 0 ? ("earn", "2/1") : ("points", "2"),
+        when: "amount > 10000 and quantity != 3")
+      let version = RuleVersion(number: 1, from: .zero, until: .never, rule: rule)
+      rules.set([version], ofRule: UInt32(number), id: Array("rule\(number)".utf8))
+    }
+    var (facts, work, outcome) = (Facts(), RuleWork(), Outcome())
+    for _ in 0..<256 { facts.lines.append(FactLine(sku: .unnamed, quantity: 1, amount: 500)) }
+    facts.request = .purchase(spend: 256 * 500)
+    let terms = EarningTerms(rate: try #require(Fraction(1, 100)))
+    var least = Int.max
+    for _ in 0..<20 {
+      let start = Self.now()
+      _ = rules.find(facts, &work)
+      try rules.evaluate(facts, terms, Books(), &work, &outcome)
+      least = min(least, Self.now() - start)
+    }
+    print("the worst request: \(least / 1_000) µs, \(work.candidates.count) candidates, \(outcome.points) points")
   }
   private func measureChange(_ rules: RuleSet) throws {
     var rules = rules

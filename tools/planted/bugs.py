@@ -502,7 +502,7 @@ BUGS = [
           "      let base = before\n      product = FactorProduct()\n      guard product")],
         tests="RulesTests.OracleTests"),
     Bug("rule-of-predecessor", "a version still holds at the moment at which the next begins",
-        [(RULE_FIND, "facts.moment < records[at].until", "facts.moment <= records[at].until")], tests="RulesTests.OracleTests"),
+        [(RULE_FIND, "moment < records[record].until", "moment <= records[record].until")], tests="RulesTests.OracleTests"),
     Bug("rule-budget-before-caps", "budgets pay for points that caps cut",
         [(RULE_STAGES, "    applyCaps(stages.cap, facts, terms, books, &work, &outcome)\n    draw(facts, books, &work, &outcome)\n",
           "    draw(facts, books, &work, &outcome)\n    applyCaps(stages.cap, facts, terms, books, &work, &outcome)\n")],

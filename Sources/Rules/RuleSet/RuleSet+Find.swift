@@ -17,6 +17,17 @@ extension RuleSet {
     sort(&work.candidates, facts)
     return work.needs
   }
+  /// Whether a rule of an event is in force, so that the event need be raised. O(versions).
+  public func hasRule(ofEvent name: UnsafeRawBufferPointer, at moment: Stamp) -> Bool {
+    let event = word(name)
+    guard event.isNamed else { return false }
+    return live.contains { records[$0].event == event && isInForce($0, at: moment) }
+  }
+  @inline(__always) private func isInForce(_ record: Int, at moment: Stamp) -> Bool {
+    records[record].from <= moment && moment < records[record].until
+      && (records[record].campaign == RuleRecord.noCampaign
+        || window(ofCampaign: records[record].campaign, at: moment) != nil)
+  }
   /// Looks up all keys of an event and a merchant, or none.
   private func look(_ facts: Facts, _ all: PostingIndex.Key, _ work: inout RuleWork) {
     let ofMerchant = all.merchant != .unknown
@@ -59,11 +70,9 @@ extension RuleSet {
     postings.forEach(key) { place in
       guard !work.isMarked(place) else { return }
       let at = Int(place)
-      guard records[at].from <= facts.moment, facts.moment < records[at].until,
+      guard isInForce(at, at: facts.moment),
         records[at].merchant == .unknown || records[at].merchant == facts[.merchant],
-        records[at].org == .unknown || facts.orgs.contains(records[at].org),
-        records[at].campaign == RuleRecord.noCampaign
-          || window(ofCampaign: records[at].campaign, at: facts.moment) != nil
+        records[at].org == .unknown || facts.orgs.contains(records[at].org)
       else { return }
       work.candidates.append(RuleWork.Candidate(order: records[at].order, place: place))
       work.needs.formUnion(records[at].facts)

@@ -162,7 +162,8 @@ public struct RuleSet: Sendable {
 
   // MARK: Holes
 
-  private var live: [Int] {
+  /// Where versions are.
+  var live: [Int] {
     var isFree = [Bool](repeating: false, count: records.count)
     for place in freeRecords { isFree[Int(place)] = true }
     return records.indices.filter { !isFree[$0] }

@@ -20,13 +20,14 @@ struct Shop: EarningBooks {
   init(_ program: PlainProgram, _ dice: inout SeededGenerator) throws {
     self.program = program
     rules = RuleSet(seed: dice.next())
-    for (number, campaign) in program.campaigns {
+    for (number, campaign) in program.campaigns.sorted(by: { $0.key < $1.key }) {
       let windows = campaign.windows.map {
         CampaignWindow(from: Shop.stamp($0.from), until: Shop.stamp($0.until), budget: $0.quota.map { UInt32($0) })
       }
       rules.set(windows, ofCampaign: UInt32(number))
     }
-    for number in program.rules.keys { try change(number, program, &dice) }
+    // In any order, and the same for a seed.
+    for number in program.rules.keys.sorted().shuffled(using: &dice) { try change(number, program, &dice) }
   }
   mutating func change(_ number: Int, _ program: PlainProgram, _ dice: inout SeededGenerator) throws {
     self.program = program
