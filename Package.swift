@@ -47,7 +47,8 @@ let package = Package(
     .testTarget(name: "ClusterTests", dependencies: ["Simulator", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
-    .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "tally-sim"], exclude: ["Stored"]),
+    .testTarget(
+      name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),

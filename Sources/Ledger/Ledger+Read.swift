@@ -50,6 +50,7 @@ extension Ledger {
 
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
+    if call.number(.expiring) == 1 { return try writeExpiring(call, number, &reply) }
     guard call.number(.all) == 1 else {
       return try writeBalance(call, number, try program(call.text(.program), .none, call.tenant), &reply)
     }
@@ -71,9 +72,28 @@ extension Ledger {
     reply.field(.held, position.held)
     reply.field(.available, position.available)
     reply.field(.debt, position.debt)
+    reply.field(named: "pending", position.pending.rawValue)
     if position.expiring > 0 {
       reply.field(.expiring, position.expiring)
       reply.field(.expires, position.expires)
+    }
+  }
+
+  /// What is available by the moments at which it ends, the soonest first.
+  private func writeExpiring(_ call: Call, _ number: Ref<MemberRecord>, _ reply: inout ReplyWriter) throws(Stop) {
+    let program = try program(call.text(.program), .none, call.tenant)
+    var ends: [(at: Stamp, points: Points)] = []
+    _ = position(tables.members.read(number), program) { ends.append(($0, $1)) }
+    ends.sort { $0.at < $1.at }
+    var dates: [(at: Stamp, points: Points)] = []
+    for end in ends {
+      if dates.last?.at == end.at { dates[dates.count - 1].points += end.points } else { dates.append(end) }
+    }
+    reply.array(count: dates.count)
+    for date in dates {
+      reply.record()
+      reply.field(.points, date.points)
+      reply.field(.expires, date.at)
     }
   }
 
@@ -154,12 +174,12 @@ extension Ledger {
   private func readMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
     let member = tables.members.read(number)
-    let profile = profile(member)
+    let file = file(ofMember: member)
     reply.record()
     reply.field(.member, call.party)
     reply.field(.state, (MemberState(rawValue: member.pointee.state) ?? .active).text.bytes)
-    reply.field(.name, profile.name)
-    reply.field(.region, profile.region)
+    reply.field(named: "name", file[.name])
+    reply.field(named: "region", file[.region])
     var list = ByteBuffer(capacity: 256)
     var own: [Ref<CardRecord>] = []
     var next = member.pointee.firstCard
@@ -176,6 +196,20 @@ extension Ledger {
     }
     reply.field(.cards, list.bytes)
     reply.field(.since, member.pointee.since)
+    write(file, into: &reply)
+  }
+  private func write(_ file: MemberFile, into reply: inout ReplyWriter) {
+    let own = file[.holderClass]
+    reply.field(named: "class", own.isEmpty ? Array("consumer".utf8) : own)
+    reply.field(named: "tags", Array(file.tags.joined(separator: [UInt8(ascii: ",")])))
+    for field in MemberFile.Field.allCases {
+      guard let key = field.key, field.rawValue > MemberFile.Field.holderClass.rawValue else { continue }
+      let value = file[field]
+      if !value.isEmpty { reply.field(named: key.word, value) }
+    }
+    for (name, value) in file.attributes.pairs {
+      reply.field(named: "x." + String(decoding: name, as: UTF8.self), value)
+    }
   }
 
   private func readCard(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
@@ -196,6 +230,9 @@ extension Ledger {
   }
 }
 
+extension ReplyWriter {
+  mutating func field(named name: String, _ value: [UInt8]) { value.withUnsafeBytes { field(named: name, $0) } }
+}
 extension StaticString {
   /// The bytes of the literal, which live for ever.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: utf8Start, count: utf8CodeUnitCount) }

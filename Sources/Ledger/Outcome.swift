@@ -91,8 +91,6 @@ public struct LedgerLimits: Sendable, Hashable {
   /// Transactions that stay in memory so long, at most, those that are open not counted: however many come, they take
   /// 33 MB of memory and of each snapshot.
   public var transactionsInMemory = 1 << 18
-  /// Days that a redemption's lot lives on when points are given back after it expired (R9).
-  public var graceDays: Int64 = 7
   /// Units of work (members looked at, lots expired × 8) that one tick may do.
   public var tickWork = 16_384
   /// Chunks of 1,016 bytes that a part of a parcel has at most (`Parcel.swift`): a part is a command of the log.
@@ -108,6 +106,8 @@ public struct AuditFigures: Sendable {
 
     /// What was posted to members: what they have, unless something is broken.
     public internal(set) var posted: Int128 = 0
+    /// The same of what is pending.
+    public internal(set) var postedPending: Int128 = 0
 
     init(name: [UInt8]) { self.name = name }
     /// What an account has, over all merchants.

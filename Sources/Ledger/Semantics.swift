@@ -11,6 +11,8 @@ public enum Semantics {
   static let rulesInJournal: UInt8 = 2
   /// Slots may move to another shard: `Slots/`.
   public static let splits: UInt8 = 3
+  /// Programs have policies, members have files and counters: `EntryField.policies`.
+  public static let programme: UInt8 = 4
   /// What this build knows.
-  public static let newest: UInt8 = 3
+  public static let newest: UInt8 = 4
 }

@@ -64,6 +64,8 @@ public struct Argument: Sendable {
   /// One that is to be: `*` has its id minted.
   static let newMember = Argument("id", nil, .newMember, .required, .party)
   static let number = Argument("NUMBER", nil, .identifier, .required, .card)
+  /// The words behind it, too, are its.
+  static let tags = Argument("TAG…", nil, .tags, .required, .value)
   static let name = Argument("name", nil, .identifier, .required, .value)
   static func word(_ name: String, _ need: Need = .required) -> Argument {
     Argument(name, nil, .identifier, need, .value)

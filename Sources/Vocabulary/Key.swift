@@ -34,6 +34,18 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case spread = 61
   case leaders = 62
   case acceptLoss = 70
+  case holderClass = 80
+  case birthday = 81
+  case referrer = 82
+  case channel = 83
+  case language = 84
+  case manager = 85
+  case rating = 86
+  case cardType = 87
+  case expiring = 88
+  case until = 89
+  case reason = 90
+  case attributes = 91
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -43,6 +55,9 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .deadAfter: "dead-after"
     case .snapshotRate: "snapshot-rate"
     case .acceptLoss: "accept-loss"
+    case .holderClass: "class"
+    case .cardType: "cardtype"
+    case .attributes: "x.NAME"
     default: String(describing: self)
     }
   }
@@ -50,7 +65,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// What its value must look like, whatever the verb.
   public var shape: Shape {
     switch self {
-    case .merchant, .id, .program, .member, .region, .card, .kind, .after, .to, .from, .leaders: .identifier
+    case .after: .entryKey
+    case .merchant, .id, .program, .member, .region, .card, .kind, .to, .from, .leaders: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -59,10 +75,15 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: .transaction
     case .read: .readMode
     case .name, .spread, .dir: .text
+    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType: .word
+    case .birthday: .date
+    case .attributes: .attributes
+    case .until: .dateOrMoment
+    case .reason: .identifier
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss: .yesNo
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: .yesNo
     case .shard: .shardNumber
     case .deadAfter: .span
     case .moves: .moveCount
@@ -90,7 +111,11 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .leaders: "r|traffic|any"
     case .kind: "WORD"
     case .card: "NUMBER"
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss: "yes|no"
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
+    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason: "WORD"
+    case .birthday: "YYYY-MM-DD"
+    case .attributes: "TEXT"
+    case .until: "MOMENT"
     case .after: "KEY"
     case .shard: "S"
     case .to, .from: "NODE"

@@ -56,6 +56,16 @@ extension Shape {
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
+    case .yearWindows: return YearWindow.parse(bytes) != nil
+    case .closing: return ClosingText(bytes) != nil
+    case .word: return bytes.isEmpty || bytes.isIdentifier
+    case .date: return bytes.isEmpty || MomentText.parseDate(bytes) != nil
+    // The parser alone makes them.
+    case .attributes: return false
+    case .tags: return Shape.isTags(bytes)
+    case .entryKey:
+      return bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        .allSatisfy { UnsafeRawBufferPointer(rebasing: $0).isIdentifier }
     default: break
     }
     guard let number = number(of: bytes) else { return false }
@@ -70,7 +80,7 @@ extension Shape {
     case .dateOrMoment: MomentText.parseDate(bytes).map { -1 - $0 } ?? MomentText.parse(bytes, inAnyZone: true)
     case .rate: Shape.fraction(bytes, from: 0)
     case .fraction: Shape.fraction(bytes, from: 1)
-    case .expiry: Shape.expiry(bytes)
+    case .expiry: ExpiryText(bytes)?.number
     case .days, .backdate: Shape.counted(bytes, unit: UInt8(ascii: "d"), range)
     case .utcOffset: Shape.utcOffset(bytes)
     case .span: Shape.span(bytes)
@@ -109,6 +119,10 @@ extension Shape {
     return true
   }
 
+  private static func isTags(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let words = bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+    return words.count <= 64 && words.allSatisfy { UnsafeRawBufferPointer(rebasing: $0).isIdentifier }
+  }
   private func isChoice(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
     for (i, word) in choices.enumerated() where word.utf8.elementsEqual(value.pointee.bytes) {
       value.pointee.number = Int64(i)
@@ -143,12 +157,6 @@ extension Shape {
     return Int64(numerator) << 32 | Int64(denominator)
   }
 
-  private static func expiry(_ bytes: UnsafeRawBufferPointer) -> Int64? {
-    if bytes.elementsEqual("never".utf8) { return 0 }
-    if let days = counted(bytes, unit: UInt8(ascii: "d"), expiryDays) { return days }
-    return counted(bytes, unit: UInt8(ascii: "m"), expiryMonths).map { -$0 }
-  }
-
   private static func span(_ bytes: UnsafeRawBufferPointer) -> Int64? {
     if bytes.elementsEqual("off".utf8) { return 0 }
     let units: [UInt8: Int64] = [0x73: 1, 0x6D: 60, 0x68: 3_600, 0x64: 86_400]
@@ -170,7 +178,7 @@ extension Shape {
   }
 
   /// `N` and a unit's letter.
-  private static func counted(
+  static func counted(
     _ bytes: UnsafeRawBufferPointer, unit: UInt8, _ range: ClosedRange<Int64>?
   ) -> Int64? {
     guard bytes.last == unit, let number = parseDigits(UnsafeRawBufferPointer(rebasing: bytes.dropLast())),

@@ -7,7 +7,13 @@ extension Shape {
     case .fraction: "N/D"
     case .basisPoints: "BPS"
     case .spend: "MINOR"
-    case .expiry: "never|Nd|Nm"
+    case .expiry: "never|Nd|Nm|Nq|Ny[+Nd]|activity:Nd"
+    case .yearWindows: "MM-DD..MM-DD[,…]"
+    case .closing: "lapse|transfer:MEMBER"
+    case .entryKey: "KEY"
+    case .word, .tags: "WORD"
+    case .date: "YYYY-MM-DD"
+    case .attributes: "TEXT"
     case .days, .backdate: "Nd"
     case .utcOffset: "±HH:MM"
     case .span: "off|Ns|Nm|Nh"
@@ -44,7 +50,7 @@ extension Shape {
     switch self {
     case .rate, .fraction: return "\(number >> 32)/\(number & 0xFFFF_FFFF)"
     case .days, .backdate: return "\(number)d"
-    case .expiry: return number == 0 ? "never" : number > 0 ? "\(number)d" : "\(number.magnitude)m"
+    case .expiry: return ExpiryText(number: number)?.text ?? ""
     case .utcOffset:
       let minutes = number.magnitude
       let digits = [minutes / 600, minutes / 60 % 10, minutes % 60 / 10, minutes % 10]

@@ -28,7 +28,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case fraction
   /// Hundredths of a percent.
   case basisPoints
-  /// `never`, `Nd` or `Nm`. The number is 0, N, or −N.
+  /// `never`, `Nd`, `Nm`, `Nq` or `Ny`, each with `+Nd` of grace, or `activity:Nd`. The number: see `ExpiryText`.
   case expiry
   /// `Nd`.
   case days
@@ -60,6 +60,20 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case byteRate
   /// A slot that does not begin the key space.
   case slot
+  /// `MM-DD..MM-DD[,…]`: days of each year, see `YearWindow`.
+  case yearWindows
+  /// `lapse` or `transfer:MEMBER`.
+  case closing
+  /// The key of an entry: identifiers, divided by `/` where it has several words.
+  case entryKey
+  /// An identifier, or nothing, which takes back what was said.
+  case word
+  /// A date like 1990-06-07, or nothing.
+  case date
+  /// `x.NAME=VALUE`, all of a request's: `EntryAttributes`, as the parser collects them.
+  case attributes
+  /// Identifiers, divided by commas, or each a word of its own.
+  case tags
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -77,7 +91,9 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always) public var wire: Wire {
     switch self {
     case .free: .rest
-    case .identifier, .newMember, .text, .note: .text
+    case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
+      .tags:
+      .text
     case .who: .who
     case .transaction: .transaction
     default: .number
@@ -92,6 +108,9 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .identifier, .newMember: 64
     case .note: 1_024
+    case .word: 64
+    case .attributes: EntryKind.mostAttributes * (64 + 256 + 4)
+    case .tags: 64 * 65
     default: 256
     }
   }
@@ -118,13 +137,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .byteRate: 10_000...100_000_000_000
     case .slot: 1...16_383
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
-      .yesNo:
+      .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags:
       nil
     }
   }
-  /// An expiry's days, and its months.
-  static let expiryDays: ClosedRange<Int64> = 1...36_500
-  static let expiryMonths: ClosedRange<Int64> = 1...1_200
 
   /// The words that it may be, in the order of their numbers; none of a shape that is no choice.
   public var choices: [String] { Shape.choices[Int(rawValue)] }
@@ -156,8 +172,15 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .moment: "a time like 2026-01-31T12:00:00Z or milliseconds since 1970"
     case .dateOrMoment: "a time like 2026-01-31T12:00:00Z, milliseconds since 1970, or a date like 2026-01-31"
     case .rate: "points/minor-units like 1/100, each from \(bounds) (points may be 0)"
-    case .expiry:
-      "never, days like 90d (\(span(Shape.expiryDays))) or months like 12m (\(span(Shape.expiryMonths)))"
+    case .expiry: ExpiryText.requirement
+    case .yearWindows: YearWindow.requirement
+    case .closing: "lapse or transfer:MEMBER"
+    case .word: "\(Shape.identifier.requirement), or nothing"
+    case .date: "a date like 1990-06-07, or nothing"
+    case .attributes:
+      "UTF-8 text of at most 256 bytes without control characters, or nothing; NAME is \(Shape.identifier.requirement)"
+    case .tags: "1 to 64 words, each \(Shape.identifier.requirement)"
+    case .entryKey: "an entry's key, its words divided by /"
     case .fraction: "a fraction like 3/2, each from \(bounds)"
     case .basisPoints: "hundredths of a percent, a whole number from \(bounds)"
     case .days, .backdate: "days like 3d (\(bounds))"

@@ -76,6 +76,11 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case unwatch = 90
   case usage = 91
 
+  case memberSet = 100
+  case memberTag = 101
+  case memberUntag = 102
+  case extend = 103
+
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200
   case tick = 201

@@ -8,6 +8,8 @@ public struct VerbRule: BitwiseCopyable {
   public var traits: VerbSpec.Traits = []
   public var work: UInt16 = 0
   public var takesFreeWords = false
+  /// It has a place for several words, or for `x.NAME=VALUE`: see `RequestParser.interpretCollecting`.
+  public var collects = false
   public var minimumPositionals = 0
   public var maximumPositionals = 0
   /// Sets of places: keys that it knows, must have, exactly one or at most one of which it has.
@@ -109,6 +111,7 @@ public struct VerbRule: BitwiseCopyable {
     traits = spec.traits
     work = spec.work
     takesFreeWords = spec.takesFreeWords
+    collects = spec.arguments.contains { $0.shape == .attributes || $0.shape == .tags }
     minimumPositionals = spec.requiredPositionals
     maximumPositionals = spec.maximumPositionals
     allowed = set { _ in true }

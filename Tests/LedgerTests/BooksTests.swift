@@ -25,13 +25,13 @@ import Testing
       expected[program][Int(from.code.rawValue)] -= Int128(points.rawValue)
       expected[program][Int(to.code.rawValue)] += Int128(points.rawValue)
       let rows = shard.ledger.auditFigures().programs
-      try #require(rows.allSatisfy { $0.sum - $0[.members] + $0.posted == 0 })
+      try #require(rows.allSatisfy { $0.sum - $0[.members] + $0.posted - $0[.pending] + $0.postedPending == 0 })
       try #require(shard.ledger.recomputeDigest() == shard.ledger.digest)
     }
     let restored = try Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits)
     for code in AccountCode.allCases {
       #expect(
-        restored.auditFigures().programs.map { code == .members ? $0.posted : $0[code] }
+        restored.auditFigures().programs.map { code == .members ? $0.posted : code == .pending ? $0.postedPending : $0[code] }
           == expected.map { $0[Int(code.rawValue)] })
     }
     #expect(restored.recomputeDigest() == shard.ledger.digest)

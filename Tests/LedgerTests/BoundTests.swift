@@ -32,7 +32,7 @@ struct BoundTests {
     #expect(try world.run("EARN ann merchant=cafe spend=0 id=nothing").hasPrefix("+tx="))
     #expect(
       try world.run("BALANCE ann")
-        == "+member=ann program=points balance=\(Ledger.largestBalance) held=\(Ledger.largestBalance) available=0 debt=0"
+        == "+member=ann program=points balance=\(Ledger.largestBalance) held=\(Ledger.largestBalance) available=0 debt=0 pending=0"
     )
     try world.shards[0].ledger.checkInvariants()
     // All comes back at once: nothing of it is refused.
@@ -40,7 +40,7 @@ struct BoundTests {
     #expect(try world.run("TICK") == "ok")
     #expect(
       try world.run("BALANCE ann")
-        == "+member=ann program=points balance=\(Ledger.largestBalance) held=0 available=\(Ledger.largestBalance) debt=0"
+        == "+member=ann program=points balance=\(Ledger.largestBalance) held=0 available=\(Ledger.largestBalance) debt=0 pending=0"
     )
     try world.shards[0].ledger.checkInvariants()
   }

@@ -294,6 +294,7 @@ import Vocabulary
     let (other, _) = (try Moving.open([0..<8_192, 8_192..<16_384], seed: 3), 0)
     try Moving.run(&traffic, 100, other)
     try Moving.beginSteps(other)
+    _ = try world.run("MEMBER TAG m3 vip")
     let sums = [world, other].map { world in SlotKind.all.map { sum(of: $0.record, in: world.shards[0].ledger) } }
     for (place, kind) in SlotKind.all.enumerated() {
       #expect(sums.contains { $0[place] != DigestSum() }, "\(kind.record)")

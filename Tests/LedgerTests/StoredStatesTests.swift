@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Foundation
 import Testing
 
@@ -186,7 +187,8 @@ import Testing
     try shard.ledger.checkInvariants()
     for segment in [1, 2] as [UInt32] { shard.journal.segments[segment] = stored.files["journal.\(segment)"] }
     let answers = String(decoding: stored.files["answers"] ?? [], as: UTF8.self)
-    #expect(try Self.answers(of: shard) == answers)
+    let present = try Self.answers(of: shard)
+    #expect(answersAgree(present, with: answers), "\(present)")
   }
 
   @Test(arguments: versions) func aStoredLogGivesTheSameStateAndTheSameJournal(version: Int) throws {
@@ -197,7 +199,8 @@ import Testing
       #expect(shard.journal.segments[segment] == stored.files["journal.\(segment)"], "segment \(segment)")
     }
     let answers = String(decoding: stored.files["answers"] ?? [], as: UTF8.self)
-    #expect(try Self.answers(of: shard) == answers)
+    let present = try Self.answers(of: shard)
+    #expect(answersAgree(present, with: answers), "\(present)")
   }
 
   /// Set `TALLY_STORE=N` to store what this build writes as number N.

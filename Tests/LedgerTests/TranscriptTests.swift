@@ -18,7 +18,9 @@ import Testing
   @Test(arguments: files) func aTranscriptReplaysAsWritten(file: String) throws {
     let transcript = try Transcript(file: file)
     let before = transcript.text
-    let now = try transcript.replayed(on: World(shards: transcript.shards))
+    let world = World(shards: transcript.shards)
+    world.semantics = Semantics.newest
+    let now = try transcript.replayed(on: world)
     guard ProcessInfo.processInfo.environment["REWRITE"] == nil else {
       return try now.write(to: TranscriptTests.folder.appendingPathComponent(file), atomically: true, encoding: .utf8)
     }

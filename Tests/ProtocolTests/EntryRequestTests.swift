@@ -78,7 +78,8 @@ import Vocabulary
     ] { #expect(holds("PROGRAM SET gold \(good)"), "\(good)") }
     for bad in [
       "earn=1", "earn=1/0", "earn=/1", "earn=1/", "earn=1000000001/1", "earn=1/1000000001", "earn=-1/1", "earn=1/1/1",
-      "expire=0d", "expire=36501d", "expire=1201m", "expire=d", "expire=12", "expire=Never", "expire=1y", "backdate=3",
+      "expire=0d", "expire=36501d", "expire=1201m", "expire=d", "expire=12", "expire=Never", "expire=1w", "expire=1y+",
+      "expire=never+1d", "expire=activity:0d", "expire=101y", "backdate=3",
       "backdate=367d", "backdate=3m", "utc-offset=+14:01", "utc-offset=08:00", "utc-offset=+8:00", "utc-offset=+08:60",
       "kind=coins", "refund-window=", "earn=", "state=frozen", "earn=program", "title=a\u{7}",
     ] { #expect(!holds("PROGRAM SET gold \(bad)"), "\(bad)") }

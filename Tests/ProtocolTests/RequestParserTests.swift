@@ -49,7 +49,7 @@ import Testing
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
-      "MEMBER needs one of ADD, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES"
+      "MEMBER needs one of ADD, SET, TAG, UNTAG, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES"
     ),
     ("TX DROP\n", "unknown subcommand 'DROP' of TX; it has SHOW"),
     // SHOW belongs to MEMBER and TX, not to CARD.
@@ -81,9 +81,12 @@ import Testing
       "EARN m1 spend=1\n",
       "EARN needs merchant= and id=; usage: EARN WHO merchant=m id=… spend=MINOR|points=N [program=p] [at=TIME]"
     ),
-    ("BALANCE\n", "BALANCE needs WHO; usage: BALANCE WHO [program=p|all=yes|no] [read=local|leader]"),
+    ("BALANCE\n", "BALANCE needs WHO; usage: BALANCE WHO [program=p|all=yes|no] [read=local|leader] [expiring=yes|no]"),
     ("TRANSFER ann points=1 id=a\n", "TRANSFER needs TO; usage: TRANSFER FROM TO points=N id=… [program=p]"),
-    ("BALANCE m1 m2\n", "BALANCE does not expect 'm2'; usage: BALANCE WHO [program=p|all=yes|no] [read=local|leader]"),
+    (
+      "BALANCE m1 m2\n",
+      "BALANCE does not expect 'm2'; usage: BALANCE WHO [program=p|all=yes|no] [read=local|leader] [expiring=yes|no]"
+    ),
     (
       "BALANCE m/1\n",
       "WHO of BALANCE must be a member's id or card:NUMBER, of 1 to 64 of A-Za-z0-9._-, not 'm/1'"

@@ -32,10 +32,10 @@ import Testing
       5 RELEASE: TX id
       6 REFUND: TX id spend points
       7 TRANSFER: FROM TO points id program
-      8 BALANCE: WHO program read all
+      8 BALANCE: WHO program read all expiring
       9 HISTORY: WHO program limit before read
       10 TX SHOW: TX read
-      11 MEMBER ADD: id name region card id
+      11 MEMBER ADD: id name region card id class birthday referrer channel language manager rating cardtype x.NAME
       12 MEMBER SHOW: WHO read
       13 MEMBER FREEZE: WHO id
       14 MEMBER THAW: WHO id
@@ -63,6 +63,10 @@ import Testing
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:
       63 CLUSTER UNSAFE: RECOVER dead apply dry-run
+      100 MEMBER SET: WHO name region id class birthday referrer channel language manager rating cardtype x.NAME
+      101 MEMBER TAG: WHO TAG… id
+      102 MEMBER UNTAG: WHO TAG… id
+      103 EXTEND: WHO until reason id program
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -82,7 +86,8 @@ import Testing
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
-      61 spread, 62 leaders, 70 accept-loss
+      61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
+      86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -97,13 +102,18 @@ import Testing
   /// The same of entries: they stand in the directory's log, in snapshots and in every shard's log.
   @Test func numbersOfKindsAndFieldsStay() {
     let kinds = """
-      1 PROGRAM: 1 state(active stopped) 2 kind(points money) 3 earn 4 expire 5 title 6 backdate 7 utc-offset 8 refund-window 9 default(no yes)
+      1 PROGRAM: 1 state(active stopped) 2 kind(points money) 3 earn 4 expire 5 title 6 backdate 7 utc-offset 8 refund-window 9 default(no yes) \
+      11 value 12 activate 13 transfer(yes no) 14 transfer-limit 15 redeem-min 16 redeem-max 17 redeem-step 18 redeem-share \
+      19 redeem-window 21 refund-policy(debt reject absorb) 22 refund-grace 24 cashout(no yes) 25 cashout-min 26 cashout-fee \
+      27 on-close
       2 MERCHANT: 1 state(active frozen closed stopped) 2 program 3 earn 4 region 5 title 6 parent 7 org 8 class 9 logistics(no yes) \
       10 recharge(no yes) 11 contact 12 rating
       3 ORG: 1 state(active stopped) 2 tree 3 parent 4 kind 5 title 6 contact 7 region
       4 TERMINAL: 1 state(active stopped) 2 merchant 3 channel 4 region 5 recharge(no yes)
       5 PRODUCT: 1 state(active stopped) 2 title 3 category 4 brand 5 price 6 wholesale
       6 CARDTYPE: 1 state(active stopped) 2 title 3 earn-times 4 discount 5 supplementary(no yes)
+      7 POLICY: 1 state(active stopped) 4 expire 12 activate 13 transfer(yes no) 15 redeem-min 16 redeem-max 17 redeem-step \
+      18 redeem-share 24 cashout(no yes) 27 on-close
       """
     let found = EntryKind.all.map { kind in
       let fields = kind.fields.sorted { $0.number < $1.number }.map { field in

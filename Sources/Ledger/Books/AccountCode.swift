@@ -14,6 +14,8 @@ public enum AccountCode: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case inTransit = 5
   /// Net points that arrived from other shards, negated. Over all shards, at one stamp, it is between -(in transit) and 0.
   case betweenShards = 6
+  /// What members have earned that is not active yet.
+  case pending = 7
 
   /// How many a program has room for.
   static let room = 16
@@ -26,7 +28,7 @@ public enum AccountCode: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     }
   }
   /// Points only come back from here that came before.
-  var isNeverNegative: Bool { self == .merchantRedeems || self == .breakage || self == .inTransit }
+  var isNeverNegative: Bool { self == .merchantRedeems || self == .breakage || self == .inTransit || self == .pending }
   @inline(__always) var digestField: UInt64 { 64 + UInt64(rawValue) }
 }
 
@@ -36,8 +38,10 @@ struct Account: BitwiseCopyable {
   /// `.none` where it is no merchant's.
   var merchant = MerchantRef.none
 
+  static var pending: Account { Account(code: .pending) }
   static var members: Account { Account(code: .members) }
   static var breakage: Account { Account(code: .breakage) }
+  static var adjustments: Account { Account(code: .adjustments) }
   static var inTransit: Account { Account(code: .inTransit) }
   static var betweenShards: Account { Account(code: .betweenShards) }
   static func issues(of merchant: MerchantRef) -> Account { Account(code: .merchantIssues, merchant: merchant) }

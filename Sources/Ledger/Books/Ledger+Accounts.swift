@@ -43,6 +43,10 @@ enum DigestField {
   static let inbox: UInt64 = 32
   static let lapsed: UInt64 = 33
   static let past: UInt64 = 40
+  static let file: UInt64 = 41
+  static let counter: UInt64 = 42
+  /// When a lot ends whose end moves.
+  static let lotEnds: UInt64 = 43
 }
 
 extension Ledger {
@@ -150,7 +154,8 @@ extension Ledger {
       var next = account.pointee.firstLot
       while next != .none {
         let lot = lot(member, next).pointee
-        let lotKey = DigestSum.mix(key &+ UInt64(lot.origin), UInt64(bitPattern: lot.expiresAt.microseconds))
+        let lotKey = lot.name.key(key)
+        if lot.name.isActivity { sum.add(lotKey, DigestField.lotEnds, lot.expiresAt.microseconds) }
         sum.add(lotKey, DigestField.lotEarnedAt, lot.earnedAt.microseconds)
         sum.add(lotKey, DigestField.lotIssued, lot.issued)
         sum.add(lotKey, DigestField.lotAvailable, lot.available)

@@ -43,6 +43,8 @@ extension Ledger {
       for code in AccountCode.allCases where code.placeInPart == nil { row[code] = record.figures[Int(code.rawValue)] }
       row.posted = row[.members]
       row[.members] = record.balances
+      row.postedPending = row[.pending]
+      row[.pending] = rareLots(ProgramRef(place: i)).pending
       rows.append(row)
     }
     tables.parts.forEach { _, part in
@@ -55,7 +57,7 @@ extension Ledger {
       let points = steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0
       open &+= Int128(points.rawValue)
     }
-    for book in openBooks() { open &+= book.members &+ book.inTransit }
+    for book in openBooks() { open &+= book.members &+ book.inTransit &+ book.pending }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,
       accounts: core.accountCount, transactions: transactionCount, openDeliveries: open, digest: digest)

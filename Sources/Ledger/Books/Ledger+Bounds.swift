@@ -38,8 +38,8 @@ extension Ledger {
     return count
   }
   /// Whether a credit into a lot of this kind would need a lot more than a member may have.
-  mutating func hasRoomForLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Bool {
-    lotsReserved(UnsafePointer(holder.member)) < limits.lotsPerMember || findLot(holder, expiresAt, origin) != .none
+  mutating func hasRoomForLot(_ holder: Holder, _ name: LotName) -> Bool {
+    lotsReserved(UnsafePointer(holder.member)) < limits.lotsPerMember || findLot(holder, name) != .none
   }
 
   // MARK: What is on its way

@@ -17,8 +17,9 @@ struct LapsedRecord: SlotRecord {
     self.lot = lot
     self.points = points
   }
-  static func lot(_ member: Ref<MemberRecord>, _ program: ProgramRef, _ expiresAt: Stamp) -> UInt64 {
-    let day = UInt64(bitPattern: CivilTime.day(of: expiresAt, offset: 0)) & 0x3F_FFFF
+  static func lot(_ member: Ref<MemberRecord>, _ program: ProgramRef, _ name: LotName) -> UInt64 {
+    // All that ends with the member's activity ends together.
+    let day = name.isActivity ? 0x3F_FFFF : UInt64(bitPattern: CivilTime.day(of: name.expiresAt, offset: 0)) & 0x3F_FFFF
     return UInt64(member.rawValue) << 32 | UInt64(program.place) << 22 | day
   }
   var member: Ref<MemberRecord> { Ref(rawValue: UInt32(lot >> 32)) }
@@ -43,9 +44,9 @@ struct LapsedRecord: SlotRecord {
 
 extension Ledger {
   /// Remembers points of a purchase's lot that lapse now; of one lot at most `largestBalance`.
-  mutating func rememberLapsed(_ holder: Holder, _ expiresAt: Stamp, _ points: Points) {
+  mutating func rememberLapsed(_ holder: Holder, _ name: LotName, _ points: Points) {
     beginLapsedDay()
-    var record = LapsedRecord(lot: LapsedRecord.lot(holder.number, holder.program, expiresAt), points: points)
+    var record = LapsedRecord(lot: LapsedRecord.lot(holder.number, holder.program, name), points: points)
     if let known = findLapsed(record.lot) {
       let before = tables.lapsed.read(known).pointee.points
       record.points = min(before &+ points, Ledger.largestBalance)
@@ -67,14 +68,12 @@ extension Ledger {
   /// Takes what lapsed of a purchase's lot back from breakage: what of a refund's points the lot itself has no more. It is
   /// available then, in no lot, for the refund to take. Returns how much it is.
   mutating func restoreLapsed(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
-    let number = findLot(holder, t.expiresAt, t.origin)
-    let present = number == .none ? 0 : lot(holder, number).pointee.available
-    guard points > present, let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, t.expiresAt)) else {
+    let part = restorable(holder, t, points)
+    guard part > 0, let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, extended(holder, t.lot)))
+    else {
       return 0
     }
-    let left = tables.lapsed.read(known).pointee.points
-    let part = min(points - present, left)
-    setLapsed(known, left - part)
+    setLapsed(known, tables.lapsed.read(known).pointee.points - part)
     post(part, holder.program, from: .breakage, to: .members)
     adjust(holder, available: part)
     let member = holder.member
@@ -86,6 +85,18 @@ extension Ledger {
     record.of = t.id
     book(holder, &record, points: part, link: t.id)
     return part
+  }
+
+  /// How much of a refund's points lapsed of the lot that the purchase joined, and can come back from breakage.
+  mutating func restorable(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
+    let number = findLot(holder, extended(holder, t.lot))
+    let present = number == .none ? 0 : lot(holder, number).pointee.available
+    guard points > present,
+      let known = findLapsed(LapsedRecord.lot(holder.number, holder.program, extended(holder, t.lot)))
+    else {
+      return 0
+    }
+    return min(points - present, tables.lapsed.read(known).pointee.points)
   }
 
   /// What is remembered of a lot; 0 points are remembered of none.

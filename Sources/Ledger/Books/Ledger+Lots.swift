@@ -15,51 +15,65 @@ extension Ledger {
     }
     return tables.lots.read(number)
   }
-  func lotKey(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> UInt64 {
-    DigestSum.mix(holder.key &+ UInt64(origin), UInt64(bitPattern: expiresAt.microseconds))
-  }
-
-  /// The lot with an expiry and an origin; 0 if there is none. Looks from the end of the list, where the newest are.
-  mutating func findLot(_ holder: Holder, _ expiresAt: Stamp, _ origin: UInt8) -> Ref<LotRecord> {
+  /// The lot of a name; `.none` if there is none. Looks from the end of the list, where the newest are.
+  mutating func findLot(_ holder: Holder, _ name: LotName) -> Ref<LotRecord> {
     var number = holder.account.pointee.lastLot
     while number != .none {
       let lot = lot(holder, number)
-      if lot.pointee.expiresAt < expiresAt { return .none }
-      if lot.pointee.expiresAt == expiresAt && lot.pointee.origin == origin { return number }
+      if lot.pointee.expiresAt < name.expiresAt && !name.isActivity { return .none }
+      if lot.pointee.origin == name.origin && lot.pointee.name.isSame(name) { return number }
       number = lot.pointee.previous
     }
     return .none
   }
 
   /// A new lot at its place in the order of R1: by expiry, then by earning, then by arrival.
-  mutating func openLot(_ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8) -> Ref<LotRecord> {
+  mutating func openLot(_ holder: Holder, _ name: LotName, _ earnedAt: Stamp, isPending: Bool = false) -> Ref<LotRecord>
+  {
     var number = Ref<LotRecord>.inline
-    if !holder.isInline || lot(holder, .inline).pointee.isUsed == 1 { number = tables.lots.add(LotRecord()) }
+    if !holder.isInline || lot(holder, .inline).pointee.isUsed { number = tables.lots.add(LotRecord()) }
+    lot(holder, number).pointee = LotRecord(name, earnedAt: earnedAt)
+    if isPending { lot(holder, number).pointee.isPending = true }
+    link(holder, number)
+    holder.member.pointee.lotCount &+= 1
+    countLot(holder, number, 1)
+    return number
+  }
+  /// Counts that there is a lot, or no more: in the digest, and when something is to be booked of it.
+  private mutating func countLot(_ holder: Holder, _ number: Ref<LotRecord>, _ sign: Int64) {
+    let record = lot(holder, number).pointee
+    let key = record.name.key(holder.key)
+    core.digest.add(key, DigestField.lotEarnedAt, sign &* record.earnedAt.microseconds)
+    if record.name.isActivity {
+      core.digest.add(key, DigestField.lotEnds, sign &* record.expiresAt.microseconds)
+      countRareLots(holder.program, activityLots: sign)
+    }
+    guard record.isExpired == 0 else { return }
+    let offset = catalogue.programRows[holder.program.place].offset
+    if !calendar.change(record.due(offset: offset), by: sign) { fail(.records) }
+  }
+  private mutating func link(_ holder: Holder, _ number: Ref<LotRecord>) {
+    let new = lot(holder, number)
     var before = holder.account.pointee.lastLot
     while before != .none {
       let lot = lot(holder, before)
-      if lot.pointee.expiresAt < expiresAt
-        || (lot.pointee.expiresAt == expiresAt && lot.pointee.earnedAt <= earnedAt)
+      if lot.pointee.expiresAt < new.pointee.expiresAt
+        || (lot.pointee.expiresAt == new.pointee.expiresAt && lot.pointee.earnedAt <= new.pointee.earnedAt)
       {
         break
       }
       before = lot.pointee.previous
     }
     let after = before == .none ? holder.account.pointee.firstLot : lot(holder, before).pointee.next
-    let new = lot(holder, number)
-    new.pointee = LotRecord()
-    new.pointee.isUsed = 1
-    new.pointee.expiresAt = expiresAt
-    new.pointee.earnedAt = earnedAt
-    new.pointee.origin = origin
     new.pointee.previous = before
     new.pointee.next = after
     if before == .none { holder.account.pointee.firstLot = number } else { lot(holder, before).pointee.next = number }
     if after == .none { holder.account.pointee.lastLot = number } else { lot(holder, after).pointee.previous = number }
-    holder.member.pointee.lotCount &+= 1
-    core.digest.add(lotKey(holder, expiresAt, origin), DigestField.lotEarnedAt, earnedAt.microseconds)
-    if !calendar.change(expiresAt, by: 1) { fail(.records) }
-    return number
+  }
+  private mutating func unlink(_ holder: Holder, _ number: Ref<LotRecord>) {
+    let (before, after) = (lot(holder, number).pointee.previous, lot(holder, number).pointee.next)
+    if before == .none { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
+    if after == .none { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
   }
 
   /// Forgets a lot that has nothing left.
@@ -69,18 +83,40 @@ extension Ledger {
   }
   private mutating func close(_ holder: Holder, _ number: Ref<LotRecord>) {
     let gone = lot(holder, number)
-    let key = lotKey(holder, gone.pointee.expiresAt, gone.pointee.origin)
-    core.digest.add(key, DigestField.lotEarnedAt, 0 &- gone.pointee.earnedAt.microseconds)
-    core.digest.add(key, DigestField.lotIssued, 0 &- gone.pointee.issued)
-    core.digest.add(key, DigestField.lotConsumed, 0 &- gone.pointee.consumed)
-    core.digest.add(key, DigestField.lotReversed, 0 &- gone.pointee.reversed)
-    core.digest.add(key, DigestField.lotExpired, 0 &- gone.pointee.expired)
-    let (before, after) = (gone.pointee.previous, gone.pointee.next)
-    if before == .none { holder.account.pointee.firstLot = after } else { lot(holder, before).pointee.next = after }
-    if after == .none { holder.account.pointee.lastLot = before } else { lot(holder, after).pointee.previous = before }
-    if gone.pointee.isExpired == 0 && !calendar.change(gone.pointee.expiresAt, by: -1) { fail(.records) }
+    adjustLot(
+      holder, gone, issued: 0 &- gone.pointee.issued, consumed: 0 &- gone.pointee.consumed,
+      reversed: 0 &- gone.pointee.reversed, expired: 0 &- gone.pointee.expired)
+    countLot(holder, number, -1)
+    unlink(holder, number)
     holder.member.pointee.lotCount &-= 1
     if number == .inline { gone.pointee = LotRecord() } else { tables.lots.remove(number) }
+  }
+
+  // MARK: Moving
+
+  /// Has a lot end at another moment. Where there is one of that name already, that has its points from now on.
+  mutating func move(_ holder: Holder, _ number: Ref<LotRecord>, to expiresAt: Stamp) {
+    var name = lot(holder, number).pointee.name
+    name.expiresAt = expiresAt
+    let other = name.isActivity ? .none : findLot(holder, name)
+    let old = lot(holder, number).pointee
+    adjustLot(
+      holder, lot(holder, number), issued: 0 &- old.issued, available: 0 &- old.available, held: 0 &- old.held,
+      consumed: 0 &- old.consumed, reversed: 0 &- old.reversed, expired: 0 &- old.expired)
+    var target = number
+    if other != .none, other != number {
+      close(holder, number)
+      target = other
+    } else {
+      countLot(holder, number, -1)
+      unlink(holder, number)
+      lot(holder, number).pointee.expiresAt = expiresAt
+      link(holder, number)
+      countLot(holder, number, 1)
+    }
+    adjustLot(
+      holder, lot(holder, target), issued: old.issued, available: old.available, held: old.held, consumed: old.consumed,
+      reversed: old.reversed, expired: old.expired)
   }
 
   // MARK: Changing
@@ -89,7 +125,7 @@ extension Ledger {
     _ holder: Holder, _ lot: UnsafeMutablePointer<LotRecord>, issued: Points = 0, available: Points = 0,
     held: Points = 0, consumed: Points = 0, reversed: Points = 0, expired: Points = 0
   ) {
-    let key = lotKey(holder, lot.pointee.expiresAt, lot.pointee.origin)
+    let key = lot.pointee.name.key(holder.key)
     @inline(__always) func change(_ figure: inout Points, _ field: UInt64, by amount: Points) {
       guard amount != 0 else { return }
       core.add(amount, to: &figure)
@@ -116,11 +152,11 @@ extension Ledger {
   /// lot before, and are not issued anew. The caller has checked the bounds, and calls `endDueLots` once the credit
   /// itself is booked: points may come so late that they lapse at once, and history shows them come before they go.
   mutating func credit(
-    _ holder: Holder, _ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Points, isBack: Bool = false
+    _ holder: Holder, _ name: LotName, _ earnedAt: Stamp, _ points: Points, isBack: Bool = false
   ) {
     guard points > 0 else { return }
-    var number = findLot(holder, expiresAt, origin)
-    if number == .none { number = openLot(holder, expiresAt, earnedAt, origin) }
+    var number = findLot(holder, name)
+    if number == .none { number = openLot(holder, name, earnedAt) }
     let record = lot(holder, number)
     let repaid = min(holder.account.pointee.debt, points)
     let undone = isBack ? min(points, record.pointee.consumed) : 0
@@ -142,7 +178,7 @@ extension Ledger {
     while number != .none && left > 0 {
       let record = lot(holder, number)
       let next = record.pointee.next
-      let part = min(left, record.pointee.available)
+      let part = record.pointee.isPending ? 0 : min(left, record.pointee.available)
       if part > 0 {
         if mode != .reverse { chain = addTake(record.pointee, part, tx, before: chain) }
         adjustLot(
@@ -170,7 +206,7 @@ extension Ledger {
     guard points > 0 else { return }
     adjustLot(holder, record, available: -points, expired: points)
     adjust(holder, available: -points)
-    if record.pointee.origin == Origin.earned.rawValue { rememberLapsed(holder, record.pointee.expiresAt, points) }
+    if record.pointee.origin == Origin.earned.rawValue { rememberLapsed(holder, record.pointee.name, points) }
     bookBreakage(holder, points, .expire)
   }
   /// Ends all lots of an account that are due. Returns how many.
@@ -186,7 +222,7 @@ extension Ledger {
       let record = lot(holder, number)
       guard record.pointee.expiresAt <= now else { break }
       let next = record.pointee.next
-      // One that has ended before has points again where a credit came after its end.
+      // One that is pending becomes active before it ends. One that has ended before has points again where a credit came after its end.
       if record.pointee.isExpired == 0 || record.pointee.available > 0 {
         ended += 1
         endLot(holder, number)
@@ -211,14 +247,14 @@ extension Ledger {
   // MARK: Takes
 
   func takeKey(_ tx: TransactionID, _ take: TakeRecord) -> UInt64 {
-    DigestSum.mix(tx.rawValue &+ UInt64(take.origin), UInt64(bitPattern: take.expiresAt.microseconds))
+    let lot = take.lot
+    let key = DigestSum.mix(tx.rawValue &+ UInt64(lot.origin), UInt64(bitPattern: lot.expiresAt.microseconds))
+    return lot.isPlain ? key : DigestSum.mix(key, UInt64(lot.mark))
   }
   private mutating func addTake(
     _ lot: LotRecord, _ points: Points, _ tx: TransactionID, before: Ref<TakeRecord>
   ) -> Ref<TakeRecord> {
-    addTake(
-      TakeRecord(
-        expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: points, next: before, origin: lot.origin), tx)
+    addTake(TakeRecord(lot.name, earnedAt: lot.earnedAt, points: points, next: before), tx)
   }
   mutating func addTake(_ take: TakeRecord, _ tx: TransactionID) -> Ref<TakeRecord> {
     core.digest.add(takeKey(tx, take), DigestField.takePoints, take.points)

@@ -40,7 +40,7 @@ struct PastFacts {
     case .earn:
       var reader = ByteReader(original.lots)
       guard let lot = try? JournalLot(&reader) else { break }
-      (t.expiresAt, t.origin) = (lot.expiresAt, lot.origin)
+      t.lot = lot.name
     case .hold:
       t.expiresAt = original.expires
       t.link = latest?.tx ?? .none
@@ -63,9 +63,10 @@ struct PastCheck {
     sum = DigestSum.mix(sum &+ t.reversedPoints.bits, t.reversedSpend.bits)
     if t.kind == RecordKind.hold.rawValue { sum = DigestSum.mix(sum, t.link.rawValue) }
   }
-  mutating func add(_ expiresAt: Stamp, _ earnedAt: Stamp, _ origin: UInt8, _ points: Points) {
-    sum = DigestSum.mix(sum &+ UInt64(bitPattern: expiresAt.microseconds), UInt64(bitPattern: earnedAt.microseconds))
-    sum = DigestSum.mix(sum &+ points.bits, UInt64(origin))
+  mutating func add(_ lot: LotName, _ earnedAt: Stamp, _ points: Points) {
+    let expiresAt = lot.expiresAt.microseconds
+    sum = DigestSum.mix(sum &+ UInt64(bitPattern: expiresAt), UInt64(bitPattern: earnedAt.microseconds))
+    sum = DigestSum.mix(sum &+ points.bits, UInt64(lot.origin) | UInt64(lot.mark) << 8)
   }
   func word(state: UInt8) -> UInt64 { UInt64(state) << 56 | sum & PastEntry.checkMask }
 }
@@ -125,7 +126,7 @@ extension Ledger {
     var take = record.firstTake
     while take != .none {
       let taken = tables.takes.read(take).pointee
-      if isRedemption { check.add(taken.expiresAt, taken.earnedAt, taken.origin, taken.points) }
+      if isRedemption { check.add(taken.lot, taken.earnedAt, taken.points) }
       take = dropTake(take, record.id)
     }
     count(record, -1)
@@ -179,7 +180,7 @@ extension Ledger {
     var reader = ByteReader(facts.takes)
     while !reader.isAtEnd {
       guard let lot = try? JournalLot(&reader) else { return nil }
-      check.add(lot.expiresAt, lot.earnedAt, lot.origin, lot.points)
+      check.add(lot.name, lot.earnedAt, lot.points)
     }
     return check.word(state: entry.state) == entry.word ? transaction : nil
   }
@@ -191,9 +192,7 @@ extension Ledger {
     while !reader.isAtEnd, let lot = try? JournalLot(&reader) { lots.append(lot) }
     var record = transaction
     for lot in lots.reversed() {
-      let take = TakeRecord(
-        expiresAt: lot.expiresAt, earnedAt: lot.earnedAt, points: lot.points, next: record.firstTake, origin: lot.origin
-      )
+      let take = TakeRecord(lot.name, earnedAt: lot.earnedAt, points: lot.points, next: record.firstTake)
       record.firstTake = addTake(take, record.id)
     }
     // What was given back was given back to the last taken first.

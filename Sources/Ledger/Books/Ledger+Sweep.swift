@@ -27,18 +27,22 @@ extension Ledger {
     // Looked at before it is written: a sweep copies no page that it does not change.
     var isDue = false
     forEachAccount(member) { account in
+      let hasPending = hasPending(account.pointee.program)
+      let offset = catalogue.programRows[account.pointee.program.place].offset
       var next = account.pointee.firstLot
-      while next != .none {
+      while next != .none, !isDue {
         let lot = lot(member, next)
-        if lot.pointee.expiresAt > now { break }
-        if lot.pointee.isExpired == 0 { isDue = true }
+        if lot.pointee.expiresAt > now, !hasPending { break }
+        if lot.pointee.isExpired == 0, lot.pointee.due(offset: offset) <= now { isDue = true }
         next = lot.pointee.next
       }
     }
     guard isDue else { return 0 }
     var ended = 0
     for program in catalogue.programRefs where account(member, program) != nil {
-      if let holder = holder(number, program, create: false) { ended += endDueLots(holder) }
+      guard let holder = holder(number, program, create: false) else { continue }
+      activateDueLots(holder)
+      ended += 1 + endDueLots(holder)
     }
     return ended
   }

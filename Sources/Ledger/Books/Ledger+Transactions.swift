@@ -18,7 +18,7 @@ extension Ledger {
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
   @discardableResult mutating func book(
     _ holder: Holder, _ record: inout JournalRecord, points: Points, takes: Ref<TakeRecord> = .none, state: UInt8 = 0,
-    lotExpiry: Stamp = .zero, origin: UInt8 = 0, link: TransactionID = .none, hold: Ref<HoldRecord> = .none
+    lot: LotName? = nil, link: TransactionID = .none, hold: Ref<HoldRecord> = .none, deadline: Stamp = .zero
   ) -> UInt64 {
     let account = holder.account
     record.balance = account.pointee.balance
@@ -31,13 +31,13 @@ extension Ledger {
       id: record.tx, position: position, latest: position, stamp: record.stamp, points: points, member: holder.number,
       program: record.program, kind: record.kind.rawValue)
     transaction.spend = record.spend
-    transaction.expiresAt = lotExpiry
+    transaction.expiresAt = deadline
     transaction.link = link
     transaction.merchant = record.merchant
     transaction.firstTake = takes
     transaction.hold = hold
     transaction.state = state
-    transaction.origin = origin
+    if let lot { transaction.lot = lot }
     return keep(transaction)
   }
   /// Has a transaction in memory from now on; its takes are there already. Returns its number.
@@ -71,7 +71,8 @@ extension Ledger {
     let a = DigestSum.mix(memberHash ^ UInt64(t.kind), program ^ merchant)
     let b = DigestSum.mix(t.points.bits, t.spend.bits ^ UInt64(t.origin))
     let c = DigestSum.mix(UInt64(bitPattern: t.stamp.microseconds), UInt64(bitPattern: t.expiresAt.microseconds))
-    return a &+ b ^ c
+    let mark = t.kind == RecordKind.earn.rawValue ? t.lot.mark : 0
+    return mark == 0 ? a &+ b ^ c : DigestSum.mix(a &+ b ^ c, UInt64(mark))
   }
 
   /// A transaction that is in memory.

@@ -1,8 +1,8 @@
 import Base
 import Vocabulary
 
-/// A program or a merchant as a shard keeps it: whose it is, and what its fields are from which moments on, as deltas have
-/// said. What the hot path reads of these is made of it: see `ProgramTerms`, `MerchantTerms`.
+/// An entry as a shard keeps it: whose it is, and what its fields are from which moments on, as deltas have
+/// said. What the hot path reads of these is made of it: see `ProgramTerms`, `MerchantTerms`, `PolicyTerms`.
 struct CatalogueItem: Hashable, Sendable {
   struct Version: Hashable, Sendable {
     var from: Stamp
@@ -94,37 +94,6 @@ extension CatalogueItem.Version {
   }
 }
 
-/// What a version of a program says.
-struct ProgramTerms: Hashable, Sendable {
-  var rate = EarnRate.none
-  var expiry = ExpiryRule.never
-  /// Of its zone, of how far back a purchase may be, and of refunds, in microseconds.
-  var offset: Int64 = 0
-  var backdate: Int64 = 0
-  var refundWindow: Int64 = 0
-  var isActive = false
-  /// When it was made its tenant's default, later than all others; the least: never.
-  var claim = Int64.min
-
-  /// Throws if it says what this build does not know, or what no `PROGRAM SET` can say.
-  init(_ values: EntryValues) throws(MalformedBytes) {
-    for (name, number) in try TermsReader(values, EntryKind.program).terms {
-      switch name {
-      case "kind": break
-      case "earn": rate = EarnRate(number)
-      case "expire": expiry = try ExpiryRule(number)
-      case "backdate": backdate = try number.within(0...36_500) * CivilTime.microsecondsPerDay
-      case "utc-offset": offset = try number.within(-840...840) * 60 * CivilTime.microsecondsPerSecond
-      case "refund-window": refundWindow = try number.within(0...36_500) * CivilTime.microsecondsPerDay
-      case "default": claim = number
-      case "state": isActive = try number.within(0...1) == 0
-      default: throw MalformedBytes("\(name) of a program is not known to this build")
-      }
-    }
-    guard rate.isSound else { throw MalformedBytes("a program's rate is out of bounds") }
-  }
-}
-
 /// What a version of a merchant says.
 struct MerchantTerms: Hashable, Sendable {
   var program = ProgramRef.none
@@ -134,7 +103,7 @@ struct MerchantTerms: Hashable, Sendable {
 
   /// Throws if it says what this build does not know, or what no `MERCHANT SET` can say.
   init(_ values: EntryValues, programCount: Int) throws(MalformedBytes) {
-    for (name, number) in try TermsReader(values, EntryKind.merchant).terms {
+    for (name, number, _) in try TermsReader(values, EntryKind.merchant).terms {
       switch name {
       case "program": program = ProgramRef(rawValue: Int32(truncatingIfNeeded: number))
       case "earn": rate = EarnRate(number)
@@ -150,51 +119,6 @@ struct MerchantTerms: Hashable, Sendable {
   }
 }
 
-/// The fields of a version as numbers, by their names.
-private struct TermsReader {
-  private(set) var terms: [(name: String, number: Int64)] = []
-  init(_ values: EntryValues, _ kind: EntryKind) throws(MalformedBytes) {
-    for (number, bytes) in values.fields {
-      guard let field = kind.field(number: number) else {
-        throw MalformedBytes("field \(number) of a \(kind.name) is not known to this build: a newer build wrote it")
-      }
-      var value = bytes.withUnsafeBytes { EntryField.number(stored: $0) }
-      if case .reference = field.form {
-        guard let first = bytes.withUnsafeBytes({ Entries.references($0) }).first, first <= Int(Int32.max) else {
-          throw MalformedBytes("a reference to nothing")
-        }
-        value = Int64(first)
-      }
-      terms.append((field.name, value))
-    }
-  }
-}
-
-extension Int64 {
-  fileprivate func within(_ range: ClosedRange<Int64>) throws(MalformedBytes) -> Int64 {
-    guard range.contains(self) else { throw MalformedBytes("a program's setting is out of bounds") }
-    return self
-  }
-}
-extension EarnRate {
-  /// Of a number of `Shape.rate`.
-  fileprivate init(_ number: Int64) { self.init(points: Points(number >> 32), money: Money(number & 0xFFFF_FFFF)) }
-  fileprivate var isSound: Bool {
-    let terms = 0...Int64(EarnRate.largestTerm)
-    return self == .none || (terms.contains(points.rawValue) && terms.contains(money.rawValue) && money > 0)
-  }
-}
-extension ExpiryRule {
-  /// Of a number of `Shape.expiry`.
-  fileprivate init(_ number: Int64) throws(MalformedBytes) {
-    switch number {
-    case 0: self = .never
-    case 1...36_500: self.init(unit: .days, count: Int32(number))
-    case -1_200 ... -1: self.init(unit: .months, count: Int32(-number))
-    default: throw MalformedBytes("an unknown expiry")
-    }
-  }
-}
 extension Catalogue.MerchantState {
   /// Of its place among the words of `state`.
   fileprivate init?(_ place: Int64) {

@@ -28,6 +28,11 @@ extension Catalogue {
       let item = try changed(merchants, by: delta, EntryKind.merchant, now)
       advance(to: now)
       try putMerchant(item, at: delta.number)
+    case EntryKind.policy.number:
+      try Catalogue.checkPolicy(delta.versions.map(\.values))
+      let item = try changed(policies, by: delta, EntryKind.policy, now)
+      advance(to: now)
+      try putPolicy(item, at: delta.number)
     default: throw MalformedBytes("kind \(delta.kind) is none that shards of this build know: a newer build wrote it")
     }
     if delta.left ?? 0 == 0 { version = next }
@@ -55,15 +60,19 @@ extension Catalogue {
     records.moment = moment
     while let next = announced.last, next.from <= moment {
       announced.removeLast()
-      if next.isMerchant { refreshMerchant(next.number) } else { refreshProgram(next.number) }
+      switch next.kind {
+      case EntryKind.program.number: refreshProgram(next.number)
+      // Policies are looked at as they are at the moment.
+      default: refreshMerchant(next.number)
+      }
     }
     nextBeginning = announced.last?.from ?? .never
   }
   /// Remembers when rows have to be made anew.
-  mutating func announce(_ item: CatalogueItem, isMerchant: Bool, _ number: Int) {
+  mutating func announce(_ item: CatalogueItem, _ kind: EntryKind, _ number: Int) {
     for version in item.versions.reversed() {
       guard version.from > records.moment else { break }
-      let new = Announced(from: version.from, isMerchant: isMerchant, number: number)
+      let new = Announced(from: version.from, kind: kind.number, number: number)
       // By their moments, the next one last.
       var low = 0
       var high = announced.count
@@ -80,12 +89,11 @@ extension Catalogue {
   /// That a row has to be made anew at a moment.
   struct Announced: Hashable, Sendable, BitwiseCopyable {
     var from: Stamp
-    var isMerchant: Bool
+    /// That of its entry.
+    var kind: Int
     var number: Int
     fileprivate func precedes(_ other: Announced) -> Bool {
-      (other.from.microseconds, other.isMerchant ? 1 : 0, other.number) < (
-        from.microseconds, isMerchant ? 1 : 0, number
-      )
+      (other.from.microseconds, other.kind, other.number) < (from.microseconds, kind, number)
     }
   }
 }

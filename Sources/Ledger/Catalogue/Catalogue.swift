@@ -1,7 +1,7 @@
 import Base
 import Vocabulary
 
-/// What a shard knows of the entries that it decides by, the programs and merchants: a value, changed by versioned deltas
+/// What a shard knows of the entries that it decides by, programs, merchants and policies: a value, changed by versioned deltas
 /// alone. The directory decides (`Entries`); each shard applies the same deltas from its own log, so that applying an entry
 /// of the log needs that log alone. Programs and merchants are numbered in the order in which they came, the same everywhere
 /// and for ever; nothing is removed.
@@ -29,9 +29,15 @@ public struct Catalogue: Sendable {
     _read { yield records.merchants }
     _modify { yield &records.merchants }
   }
+  var policies: ChunkedQueue<CatalogueItem> {
+    _read { yield records.policies }
+    _modify { yield &records.policies }
+  }
   /// What the hot path reads of each, by number.
   var programRows: [ProgramRow] = []
   var merchantRows: [MerchantRow] = []
+  /// By program, what of it is not looked at with each earn.
+  var programDetails: [ProgramDetails] = []
   /// All names, end to end; rows refer into it.
   var names: [UInt8] = []
   /// Of each tenant that has programs.
@@ -62,12 +68,19 @@ public struct Catalogue: Sendable {
     var tenant: TenantID
     var mark: UInt32
     var rate: EarnRate
-    var expiry: ExpiryRule
+    var terms = HolderTerms()
     var offset: Int64
     var backdate: Int64
     var refundWindow: Int64
     /// It is in force, and not stopped.
     var isActive: Bool
+    var refundPolicy = RefundPolicy.debt
+    /// It has policies for holders of some classes.
+    var hasPolicies = false
+    /// Points may be redeemed on some days alone.
+    var hasWindows = false
+    var graceDays: Int32 = 7
+    var transferLimit: Points = 0
     var claim: Int64
   }
   struct MerchantRow: Sendable, BitwiseCopyable {
@@ -145,20 +158,21 @@ public struct Catalogue: Sendable {
   var programRefs: some Sequence<ProgramRef> { (0..<programCount).lazy.map { ProgramRef(place: $0) } }
   // What the hot path asks of a catalogue is inlined: a call would lend it a copy of the whole value.
 
-  /// The rule in force at a moment (R16); before the first rule, the first. Without a moment: that of now.
-  @inline(__always) func rule(ofProgram program: ProgramRef, at moment: Stamp?) -> (rate: EarnRate, expiry: ExpiryRule)
+  /// The rate and the terms in force at a moment (R16), for a holder without policy; before the first version, the first (A7). Without a
+  /// moment: those of now.
+  @inline(__always) func rule(ofProgram program: ProgramRef, at moment: Stamp?) -> (rate: EarnRate, terms: HolderTerms)
   {
-    guard let moment else { return (programRows[program.place].rate, programRows[program.place].expiry) }
+    guard let moment else { return (programRows[program.place].rate, programRows[program.place].terms) }
     return rule(ofProgram: program, then: moment)
   }
   @inline(never) private func rule(ofProgram program: ProgramRef, then moment: Stamp) -> (
-    rate: EarnRate, expiry: ExpiryRule
+    rate: EarnRate, terms: HolderTerms
   ) {
     guard let version = programs[program.place].version(at: moment), let terms = try? ProgramTerms(version.values)
     else {
-      return (programRows[program.place].rate, programRows[program.place].expiry)
+      return (programRows[program.place].rate, programRows[program.place].terms)
     }
-    return (terms.rate, terms.expiry)
+    return (terms.rate, terms.policy.terms())
   }
   /// A merchant's own rate, for points of a program; nil where the program's applies. Without a moment: that of now.
   @inline(__always) func rate(ofMerchant merchant: MerchantRef, program: ProgramRef) -> EarnRate? {
@@ -195,23 +209,30 @@ public struct Catalogue: Sendable {
       programRows.append(
         ProgramRow(
           key: key, hash: hash, nameStart: names.count, nameCount: item.name.count, tenant: item.tenant,
-          mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, expiry: .never, offset: 0,
+          mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, offset: 0,
           backdate: 0, refundWindow: 0, isActive: false, claim: .min))
+      programDetails.append(ProgramDetails())
       names.append(contentsOf: item.name)
       programIndex.insert(number) { (programRows[$0].hash, programRows[$0].mark) }
     }
     refreshProgram(number)
-    announce(item, isMerchant: false, number)
+    announce(item, EntryKind.program, number)
   }
   mutating func refreshProgram(_ number: Int) {
     let item = programs[number]
     guard let version = item.version(at: records.moment), let terms = try? ProgramTerms(version.values) else { return }
     programRows[number].rate = terms.rate
-    programRows[number].expiry = terms.expiry
+    programRows[number].terms = terms.policy.terms()
     programRows[number].offset = terms.offset
     programRows[number].backdate = terms.backdate
     programRows[number].refundWindow = terms.refundWindow
     programRows[number].isActive = terms.isActive && item.isInForce(at: records.moment)
+    programRows[number].refundPolicy = terms.refundPolicy
+    programRows[number].graceDays = terms.graceDays
+    programRows[number].transferLimit = terms.transferLimit
+    programRows[number].hasWindows = !terms.windows.isEmpty
+    programDetails[number].windows = terms.windows
+    programDetails[number].closing = terms.policy.closing ?? .lapse
     programRows[number].claim = item.isInForce(at: records.moment) ? terms.claim : .min
     noteDefault(of: item.tenant)
   }
@@ -243,7 +264,7 @@ public struct Catalogue: Sendable {
       merchantIndex.insert(number) { (merchantRows[$0].hash, merchantRows[$0].mark) }
     }
     refreshMerchant(number)
-    announce(item, isMerchant: true, number)
+    announce(item, EntryKind.merchant, number)
   }
   mutating func refreshMerchant(_ number: Int) {
     let item = merchants[number]

@@ -1,6 +1,6 @@
 import Base
 
-/// The programs and merchants by their numbers, without what finds them by name: what is written into snapshots, and what
+/// The programs, merchants and policies by their numbers, without what finds them by name: what is written into snapshots, and what
 /// renders records of the journal. A copy is cheap, and so is the first change after it (see `ChunkedQueue`): copies are
 /// made for other threads.
 public struct CatalogueRecords: Sendable {
@@ -9,13 +9,14 @@ public struct CatalogueRecords: Sendable {
   var moment = Stamp.zero
   var programs = ChunkedQueue<CatalogueItem>()
   var merchants = ChunkedQueue<CatalogueItem>()
+  var policies = ChunkedQueue<CatalogueItem>()
 
   init() {}
 
-  fileprivate enum Item: UInt8 { case head = 1, program = 2, merchant = 3 }
+  fileprivate enum Item: UInt8 { case head = 1, program = 2, merchant = 3, policy = 4 }
 
   /// About how many bytes `write` gives.
-  public var byteCount: Int { programs.count * 128 + merchants.count * 64 }
+  public var byteCount: Int { (programs.count + policies.count) * 128 + merchants.count * 64 }
 
   /// Writes all of it, block by block. From any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
@@ -26,7 +27,7 @@ public struct CatalogueRecords: Sendable {
       $0.append(field: 2, zigzag: moment.microseconds)
       $0.appendEndOfFields()
     }
-    for (item, queue) in [(Item.program, programs), (Item.merchant, merchants)] {
+    for (item, queue) in [(Item.program, programs), (Item.merchant, merchants), (Item.policy, policies)] {
       for entry in queue {
         try writer.item(to: sink) {
           $0.append(item.rawValue)
@@ -61,6 +62,10 @@ extension Catalogue {
         let item = try CatalogueItem(decoding: &reader)
         for version in item.versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
         try putMerchant(item, at: merchants.count)
+      case .policy:
+        let item = try CatalogueItem(decoding: &reader)
+        try Catalogue.checkPolicy(item.versions.lazy.map(\.values))
+        try putPolicy(item, at: policies.count)
       case nil: throw MalformedBytes("an item of a catalogue that is not known")
       }
     }

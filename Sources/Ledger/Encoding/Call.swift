@@ -83,6 +83,16 @@ struct Call: BitwiseCopyable {
     guard var reader = reader(at: rule.pointee.place(of: key)) else { return nil }
     return try? reader.readZigzag()
   }
+  /// Whether a key is there.
+  func has(_ key: Key) -> Bool {
+    let place = rule.pointee.place(of: key)
+    return place != VerbRule.none && present & 1 &<< UInt64(place) != 0
+  }
+  /// The words that a place has collected.
+  var tags: [Bytes] {
+    guard var reader = reader(at: 1), let text = try? reader.readCounted() else { return [] }
+    return text.split(separator: UInt8(ascii: ",")).map { Bytes(rebasing: $0) }
+  }
   /// The text that a key says; empty if it is not there.
   @inline(__always) func text(_ key: Key) -> Bytes {
     guard var reader = reader(at: rule.pointee.place(of: key)), let text = try? reader.readCounted() else {

@@ -74,7 +74,9 @@ extension Entries {
       var count = 0
       var looked = 0
       var last = ""
-      for number in numbers(table, of: tenant, after: key.isEmpty ? nil : key).lazy.map({ Int($0) }) {
+      let start = key.map { $0 == UInt8(ascii: "/") ? 0 : $0 }
+      let rest = start.withUnsafeBytes { numbers(table, of: tenant, after: $0.isEmpty ? nil : $0) }
+      for number in rest.lazy.map({ Int($0) }) {
         let item = tables[table].items[number]
         guard count < limit else { break }
         guard looked < Entries.mostLookedAt, records.buffer.count < Entries.mostListBytes else {
@@ -221,6 +223,7 @@ extension Entries {
     /// Nil: there is no such entry.
     case reference(EntryField, Int?)
     case attribute(name: [UInt8], [UInt8])
+    case key(place: Int, [UInt8])
   }
   private func filters(_ request: EntryRequest, _ table: Int, _ tenant: TenantID) throws(EntryRefusal) -> [Filter] {
     let kind = tables[table].kind
@@ -242,7 +245,8 @@ extension Entries {
         all.append(.value(field, stored))
       }
     }
-    return all + request.attributes.map { .attribute(name: Array($0.name), Array($0.value)) }
+    all += request.attributes.map { .attribute(name: Array($0.name), Array($0.value)) }
+    return all + request.keys.map { .key(place: $0.place, Array($0.word)) }
   }
   private func matches(
     _ filter: Filter, _ table: Int, _ number: Int, _ item: EntryItem, at moment: Stamp, _ holders: [Int: Int]
@@ -254,6 +258,7 @@ extension Entries {
     case .reference(let field, let other?):
       item.with(field.number, at: moment) { $0.map { Entries.references($0).contains(other) } ?? false }
     case .attribute(let name, let value): item.attributes(at: moment)[name] ?? [] == value
+    case .key(let place, let word): item.keyPart(place).elementsEqual(word)
     }
   }
 }
@@ -261,6 +266,11 @@ extension Entries {
 extension EntryItem {
   /// It was in force, or may have been, and the journal alone knows what it was.
   fileprivate func isForgotten(at moment: Stamp) -> Bool { firstBeginning <= moment && knownSince > moment }
+  /// A word of its key.
+  func keyPart(_ place: Int) -> ArraySlice<UInt8> {
+    let parts = key.split(separator: 0, omittingEmptySubsequences: false)
+    return parts.indices.contains(place) ? parts[place] : []
+  }
   /// The key as people see it.
   var keyText: String { String(decoding: key.map { $0 == 0 ? UInt8(ascii: "/") : $0 }, as: UTF8.self) }
 }

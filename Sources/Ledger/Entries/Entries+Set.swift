@@ -56,13 +56,14 @@ extension Entries {
       throw EntryRefusal(.malformed, "the key must be \(Shape.identifier.requirement)")
     }
     let number = find(table, request.key, tenant)
+    if number == nil { try checkKey(parts, of: kind, tenant) }
     let item = number.map { tables[table].items[$0] }
     var said: [(field: EntryField, bytes: [UInt8])] = []
     for (fieldNumber, text) in request.fields {
       guard let field = kind.field(number: fieldNumber) else {
         throw EntryRefusal(.malformed, "field \(fieldNumber) of \(kind.name) is not known to this build")
       }
-      guard field.since <= semantics else { throw notYet(field.name) }
+      guard field.since(text) <= semantics else { throw notYet(field.name) }
       said.append((field, try stored(field, text, tenant)))
     }
     let from = try beginning(request, table, item, said, stamp)
@@ -85,6 +86,14 @@ extension Entries {
     // What was announced and is said again is done, also where something later was announced since.
     let isRepeat = from > stamp && item?.announces(new, from: from) ?? false
     return Setting(number: number, from: from, values: isRepeat ? EntryValues() : new)
+  }
+  /// A new entry's key may name others, which must be there.
+  private func checkKey(_ parts: [Bytes.SubSequence], of kind: EntryKind, _ tenant: TenantID) throws(EntryRefusal) {
+    for (part, word) in zip(kind.key, parts) {
+      guard let other = part.reference.flatMap({ table(word: $0) }) else { continue }
+      let name = Bytes(rebasing: word)
+      guard find(other, name, tenant) != nil else { throw .notFound(tables[other].kind, name) }
+    }
   }
   private func notYet(_ what: String) -> EntryRefusal {
     EntryRefusal(.unavailable, "not every node knows \(what) yet: start this build on all of them; nothing was done")
@@ -312,7 +321,13 @@ extension Entries {
     if isNew { delta.name = (item.tenant, item.key) }
     for moment in item.beginnings(from: from) {
       let values = EntryValues(
-        fields.compactMap { field in effective(table, item, field, at: moment).map { (field.number, $0) } })
+        fields.compactMap { field in
+          // Nodes that do not know a field yet are not told what stands for it: shards know that themselves.
+          let value =
+            field.since == Semantics.first
+            ? effective(table, item, field, at: moment) : item.value(field.number, at: moment)
+          return value.map { (field.number, $0) }
+        })
       if delta.versions.last?.values != values { delta.versions.append((moment, values)) }
     }
     delta.left = left

@@ -20,6 +20,14 @@ struct EntryValues: Hashable, Sendable {
     guard bytes.withUnsafeBytes({ Reader($0).isSound }) else { throw MalformedBytes("fields of an entry out of order") }
   }
 
+  /// What a table has kept.
+  init(kept bytes: [UInt8]) { self.bytes = bytes }
+  /// What a parcel says; nil if that cannot be.
+  init?(checking bytes: [UInt8]) {
+    guard bytes.withUnsafeBytes({ Reader($0).isSound }) else { return nil }
+    self.bytes = bytes
+  }
+
   private struct Reader {
     private var reader: ByteReader
     init(_ bytes: UnsafeRawBufferPointer) { reader = ByteReader(bytes) }

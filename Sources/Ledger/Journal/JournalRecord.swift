@@ -24,6 +24,12 @@ enum RecordKind: UInt8, Sendable {
   case expireBack = 15
   /// Newer semantics begin with this entry: `amount`. Not part of a history.
   case rules = 16
+  /// What a member had no more of what a refund takes, borne by the operator.
+  case absorb = 17
+  /// Pending points that became active.
+  case activate = 18
+  /// The end of lots was moved: `amount` points, to `expires`.
+  case extend = 19
 
   /// It is about a member's account.
   var isOfHistory: Bool {
@@ -51,6 +57,9 @@ enum RecordKind: UInt8, Sendable {
     case .index: "index"
     case .expireBack: "expire-back"
     case .rules: "rules"
+    case .absorb: "absorb"
+    case .activate: "activate"
+    case .extend: "extend"
     }
   }
 }
@@ -223,7 +232,7 @@ struct JournalRecord {
   var gross: Points {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close, .expireBack: points.magnitude
+    case .refund, .expire, .close, .expireBack, .absorb, .activate: points.magnitude
     default: amount
     }
   }
@@ -293,7 +302,8 @@ struct JournalRecord {
     if kind == .hold || kind == .release || kind == .lapse { reply.field(.held, amount) }
     if kind == .transferOut { reply.field(.to, other) }
     if kind == .transferIn { reply.field(.from, other) }
-    if expires != .zero { reply.field(.expires, expires) }
+    if kind == .extend { reply.field(named: "reason", other) }
+    if expires != .zero { reply.field(named: kind == .earn ? "active" : "expires", expires) }
     if effective != .zero { reply.field(.effective, effective) }
   }
 }

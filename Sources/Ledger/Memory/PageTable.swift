@@ -55,6 +55,12 @@ struct PageTable: ~Copyable {
   /// Notes that page `i` was written past `write`, where no open snapshot reads it. It must never be removed.
   @inline(__always) mutating func noteChange(_ i: Int) { stamps[i] = pool.pointee.generation }
 
+  /// Page `i` to write, where `noteChange` may have been called for it: copied first if an open snapshot may read it.
+  mutating func rewrite(_ i: Int) -> UnsafeMutableRawPointer {
+    if isFrozen(stamp: pool.pointee.generation &- 1, place: frozenBase + i) { stamps[i] = pool.pointee.generation &- 1 }
+    return write(i)
+  }
+
   /// Makes page `i`, whose stamp is old, this generation's.
   @inline(never) private mutating func claim(_ i: Int) {
     if isFrozen(stamp: stamps[i], place: frozenBase + i) {

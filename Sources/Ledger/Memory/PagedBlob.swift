@@ -60,6 +60,15 @@ struct PagedBlob: StateTable, ~Copyable {
     return UnsafeRawBufferPointer(start: place + 3, count: Int(long))
   }
 
+  /// Overwrites the string of a reference by zeros: nothing of it is left, and nothing refers to it any more.
+  mutating func erase(_ reference: UInt64) {
+    let string = read(reference)
+    guard let start = string.baseAddress, !string.isEmpty else { return }
+    let number = Int(reference / UInt64(pageByteCount))
+    let offset = start - UnsafeRawPointer(table.read(number))
+    memset(table.rewrite(number) + offset, 0, string.count)
+  }
+
   /// Whether the string of a reference is exactly `bytes`.
   @inline(__always) func equals(_ reference: UInt64, _ bytes: UnsafeRawBufferPointer) -> Bool {
     let kept = read(reference)

@@ -118,7 +118,11 @@ extension Ledger {
     census?.members.forEach(slot) { place in
       let member = tables.members.read(Ref(place: place))
       count += 64 + 40 * Int(member.pointee.lotCount) + 32 * Int(member.pointee.cardCount)
-      if member.pointee.profile != 0 { count += tables.texts.read(member.pointee.profile).count }
+      if member.pointee.hasFile {
+        count += 64 + Int(tables.files.read(member.pointee.file).pointee.byteCount)
+      } else if member.pointee.profile != 0 {
+        count += tables.texts.read(member.pointee.profile).count
+      }
       forEachAccount(member) { _ in count += 24 }
       let newest = newestNote(of: Ref(place: place))
       if newest != .none { count += 64 * Int(tables.notes.read(newest).pointee.number) }

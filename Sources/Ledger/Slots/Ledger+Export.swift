@@ -66,12 +66,16 @@ extension Ledger {
     var header = ParcelHeader()
     (header.first, header.end) = (UInt16(slots.lowerBound), UInt16(slots.upperBound))
     header.epoch = core.epoch + 1
+    header.form = ParcelHeader.form(at: core.semantics)
     header.catalogueVersion = catalogue.version
     header.lineage = lineage.map { .init(end: $0.position, chain: $0.hash) }
       .sorted { $0.end.journal < $1.end.journal }
-    var books = catalogue.programRefs.map { ParcelHeader.Book(program: $0, members: balances($0)) }
+    var books = catalogue.programRefs.map {
+      ParcelHeader.Book(program: $0, members: balances($0), pending: pendings($0))
+    }
     var steps = steps(of: slots)
     var coder = ParcelCoder()
+    coder.form = header.form
     for number in slots {
       let slot = Slot(UInt16(number))
       dropExpiredRequests(of: slot)
@@ -85,7 +89,9 @@ extension Ledger {
       }
       addPointsUnderWay(context.found.outbox, to: &books)
       var removals: [(inout Ledger) -> Void] = []
-      for kind in SlotKind.all { removals.append(kind.pack(self, &context, &header.digest, &coder)) }
+      for kind in SlotKind.all(ofForm: header.form) {
+        removals.append(kind.pack(self, &context, &header.digest, &coder))
+      }
       for remove in removals.reversed() { remove(&self) }
       forgetPlaces(of: slot)
     }
@@ -93,12 +99,15 @@ extension Ledger {
     dropStaleDeadlines()
     for place in books.indices {
       books[place].members -= balances(books[place].program)
+      books[place].pending -= pendings(books[place].program)
       post(wide: books[place].members, books[place].program, from: .members, to: .inTransit)
+      post(wide: books[place].pending, books[place].program, from: .pending, to: .inTransit)
     }
-    header.books = books.filter { $0.members != 0 || $0.inTransit != 0 }
+    header.books = books.filter { $0.members != 0 || $0.inTransit != 0 || $0.pending != 0 }
     return (header, coder.buffer.array)
   }
   func balances(_ program: ProgramRef) -> Int128 { tables.programs.read(Ref(place: program.place)).pointee.balances }
+  func pendings(_ program: ProgramRef) -> Int128 { rareLots(program).pending }
   /// Steps of some slots that are open, those of the lowest slot last. O(all that are open).
   private func steps(of slots: Range<Int>) -> SlotPlaces {
     var found = SlotPlaces()
@@ -173,7 +182,7 @@ extension Ledger {
     try reader.finish()
     guard let record = openParcel, record.epoch == epoch else { return .silent }
     for book in openBooks() {
-      post(wide: book.members + book.inTransit, book.program, from: .inTransit, to: .betweenShards)
+      post(wide: book.members + book.inTransit + book.pending, book.program, from: .inTransit, to: .betweenShards)
     }
     count(tables.moves.exports.read(Ref(place: 0)), -1)
     dropChunks(from: record.firstChunk)

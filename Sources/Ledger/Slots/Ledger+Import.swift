@@ -149,31 +149,38 @@ extension Ledger {
       throw MalformedBytes("a parcel of a program that is not there")
     }
     var coder = ParcelCoder(reading: parcel.records)
+    coder.form = parcel.header.form
     for number in parcel.header.slots {
       var context = SlotContext(Slot(UInt16(number)))
-      for kind in SlotKind.all { try kind.check(self, &context, &coder) }
+      for kind in SlotKind.all(ofForm: parcel.header.form) { try kind.check(self, &context, &coder) }
     }
     try coder.expect(coder.reader.isAtEnd)
   }
   private mutating func putIn(_ parcel: Parcel) throws(MalformedBytes) {
     guard !parcel.header.slots.isEmpty else { return putIn(try books(of: parcel)) }
-    let before = catalogue.programRefs.map { balances($0) }
+    let before = catalogue.programRefs.map { (balances($0), pendings($0)) }
     beginSlotArrivals()
     var sum = DigestSum()
     var coder = ParcelCoder(reading: parcel.records)
+    coder.form = parcel.header.form
     for number in parcel.header.slots {
       var context = SlotContext(Slot(UInt16(number)))
-      for kind in SlotKind.all { try kind.unpack(&self, &context, &sum, &coder) }
+      for kind in SlotKind.all(ofForm: parcel.header.form) { try kind.unpack(&self, &context, &sum, &coder) }
       tables.moves.slotArrivals.write(Ref(place: number)).pointee.journalEnd = journal.end
     }
     // It is as the source counted it, record by record and as a sum.
-    var members = [Int128](repeating: 0, count: before.count)
+    var members = [(Int128, Int128)](repeating: (0, 0), count: before.count)
     for book in parcel.header.books {
-      members[book.program.place] += book.members
+      members[book.program.place].0 += book.members
+      members[book.program.place].1 += book.pending
+      post(wide: book.pending, book.program, from: .betweenShards, to: .pending)
       post(wide: book.members, book.program, from: .betweenShards, to: .members)
       post(wide: book.inTransit, book.program, from: .betweenShards, to: .inTransit)
     }
-    let isRight = catalogue.programRefs.allSatisfy { balances($0) - before[$0.place] == members[$0.place] }
+    let isRight = catalogue.programRefs.allSatisfy {
+      balances($0) - before[$0.place].0 == members[$0.place].0
+        && pendings($0) - before[$0.place].1 == members[$0.place].1
+    }
     guard sum == parcel.header.digest, isRight else { return fail(.records) }
     core.digest.add(sum)
   }

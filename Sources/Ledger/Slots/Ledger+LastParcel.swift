@@ -55,6 +55,7 @@ extension Ledger {
     var header = ParcelHeader()
     (header.first, header.end) = (UInt16(Slot.count), UInt16(Slot.count))
     header.epoch = core.epoch + 1
+    header.form = ParcelHeader.form(at: core.semantics)
     header.catalogueVersion = catalogue.version
     var books = BooksContent()
     for place in 0..<tables.programs.count {

@@ -4,7 +4,7 @@ import Base
 //
 //     where the source's journal ended after the export  u64, its hash there  32 bytes     in front: known as the entry ends
 //     xxh64 of what follows  u64
-//     form u8 (1), first slot u16, end u16, the source's epoch u64, version of the catalogue u32, digest 2 × u64
+//     form u8 (1 or 2), first slot u16, end u16, the source's epoch u64, version of the catalogue u32, digest 2 × u64
 //     lineage: of each journal its end u64 and hash, in the order of journals; counted
 //     books: of each program its number, what members have i128, what is in transit i128; counted, zeros left out
 //     slot by slot, kind by kind (`SlotKind`): the records, counted
@@ -28,15 +28,21 @@ struct ParcelHeader: ParcelContent {
     var program = ProgramRef.none
     var members: Int128 = 0
     var inTransit: Int128 = 0
+    var pending: Int128 = 0
     mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
       try coder.reference(&program)
       try coder.wide(&members)
       try coder.wide(&inTransit)
+      if coder.form > 1 { try coder.wide(&pending) }
+      // Sums of accounts stay far from overflow.
+      for points in [members, inTransit, pending] { try coder.expect(points.magnitude < 1 << 120) }
     }
   }
-  static let form: UInt8 = 1
+  /// The second has files of members, and what of lots and accounts came with them.
+  static let newestForm: UInt8 = 2
+  static func form(at semantics: UInt8) -> UInt8 { semantics >= Semantics.programme ? 2 : 1 }
 
-  var form = ParcelHeader.form
+  var form: UInt8 = 1
   var first: UInt16 = 0
   var end: UInt16 = 0
   var epoch: UInt64 = 0
@@ -49,7 +55,8 @@ struct ParcelHeader: ParcelContent {
 
   mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
     try coder.word(&form)
-    try coder.expect(form == ParcelHeader.form)
+    try coder.expect((1...ParcelHeader.newestForm).contains(form))
+    coder.form = form
     try coder.word(&first)
     try coder.word(&end)
     // The last of a shard has no slots: `Ledger+LastParcel.swift`.

@@ -14,6 +14,8 @@ struct ParcelCoder: ~Copyable {
   /// What is left to read.
   private(set) var reader: ByteReader
   let isReading: Bool
+  /// That of the parcel.
+  var form: UInt8 = 1
 
   /// One that writes.
   init() {

@@ -72,6 +72,8 @@ struct SlotContext {
 /// A kind whose records go with their slot, and what is done with it.
 struct SlotKind: Sendable {
   let record: any SlotRecord.Type
+  /// The form of a parcel from which it is in one.
+  let form: UInt8
   /// Writes the records of a slot, and counts them. What it returns takes them out of the tables.
   let pack:
     @Sendable (borrowing Ledger, inout SlotContext, inout DigestSum, inout ParcelCoder) -> (inout Ledger) -> Void
@@ -81,8 +83,9 @@ struct SlotKind: Sendable {
   let unpack:
     @Sendable (inout Ledger, inout SlotContext, inout DigestSum, inout ParcelCoder) throws(MalformedBytes) -> Void
 
-  @inline(__always) init<Kind: SlotRecord>(_ kind: Kind.Type) {
+  @inline(__always) init<Kind: SlotRecord>(_ kind: Kind.Type, form: UInt8 = 1) {
     record = kind
+    self.form = form
     pack = { ledger, slot, sum, coder in
       let places = Kind.places(in: slot, of: ledger)
       Kind.note(places, in: &slot)
@@ -123,6 +126,8 @@ struct SlotKind: Sendable {
     SlotKind(SequenceRecord.self), SlotKind(MemberRecord.self), SlotKind(NoteRecord.self),
     SlotKind(TransactionRecord.self), SlotKind(LapsedRecord.self), SlotKind(PastTable.Block.self),
     SlotKind(CardEntryRecord.self), SlotKind(DedupeRecord.self), SlotKind(OutboxRecord.self),
-    SlotKind(InboxRecord.self),
+    SlotKind(InboxRecord.self), SlotKind(FileRecord.self, form: 2),
   ]
+  /// Those that are in a parcel of a form.
+  static func all(ofForm form: UInt8) -> some Sequence<SlotKind> { all.lazy.filter { $0.form <= form } }
 }

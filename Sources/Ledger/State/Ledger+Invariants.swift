@@ -32,6 +32,7 @@ extension Ledger {
   public func checkBalances() throws(BrokenInvariant) {
     var balances = [Int128](repeating: 0, count: tables.programs.count)
     var accountCounts = [UInt64](repeating: 0, count: tables.programs.count)
+    var lots = [(pending: Points, activity: UInt32)](repeating: (0, 0), count: tables.programs.count)
     var ends: [Stamp: Int64] = [:]
     for i in 0..<tables.members.count {
       let number = Ref<MemberRecord>(place: i)
@@ -41,7 +42,7 @@ extension Ledger {
       var lotCount = 0
       forEachAccount(member) { account in
         do throws(BrokenInvariant) {
-          try check(account, member, &lotCount, &ends)
+          try check(account, member, &lotCount, &ends, &lots[account.pointee.program.place])
         } catch { failure = error }
         balances[account.pointee.program.place] += Int128(account.pointee.balance.rawValue)
         accountCounts[account.pointee.program.place] += 1
@@ -64,9 +65,16 @@ extension Ledger {
     for (i, row) in rows.programs.enumerated() {
       try hold(balances[i] == row[.members], "program \(i): members have \(balances[i]), the sum says \(row[.members])")
       try hold(row.posted == row[.members], "program \(i): members have \(row[.members]), posted were \(row.posted)")
+      let program = rareLots(ProgramRef(place: i))
+      try hold(
+        program.pending == Int128(lots[i].pending.rawValue) && row.postedPending == program.pending,
+        "program \(i): pending are \(lots[i].pending), counted \(program.pending), posted \(row.postedPending)")
+      try hold(
+        program.activityLots == UInt64(lots[i].activity), "program \(i): \(lots[i].activity) lots end with activity")
       try hold(row.sum == 0, "program \(i): the accounts' sum is \(row.sum)")
       for code in AccountCode.allCases where code.isNeverNegative && (!core.hasMovedSlots || code == .inTransit) {
-        let away = code == .inTransit ? moving.first { $0.program.place == i }?.members ?? 0 : 0
+        let book = moving.first { $0.program.place == i }
+        let away = code == .inTransit ? (book?.members ?? 0) + (book?.pending ?? 0) : 0
         try hold(row[code] - away >= 0, "program \(i): \(code) is \(row[code])")
       }
       try hold(
@@ -86,7 +94,7 @@ extension Ledger {
 
   private func check(
     _ account: UnsafePointer<AccountRecord>, _ member: UnsafePointer<MemberRecord>, _ lotCount: inout Int,
-    _ ends: inout [Stamp: Int64]
+    _ ends: inout [Stamp: Int64], _ lots: inout (pending: Points, activity: UInt32)
   ) throws(BrokenInvariant) {
     let a = account.pointee
     var (available, held) = (Points.zero, Points.zero)
@@ -101,16 +109,20 @@ extension Ledger {
       try hold(figures.allSatisfy { $0 >= 0 }, "a lot with a negative figure: \(figures)")
       try hold(lot.available + lot.held > 0, "an empty lot")
       try hold(lot.isExpired == 0 || (lot.available == 0 && lot.expiresAt <= now), "an ended lot with points")
+      try hold(!lot.isPending || lot.held == 0 && lot.isExpired == 0, "a pending lot that is held, or has ended")
+      if lot.isPending { lots.pending += lot.available }
+      if lot.name.isActivity { lots.activity += 1 }
       try hold(lot.previous == last, "a lot's list is broken")
       if let previous {
         let isOrdered =
           previous.expiresAt < lot.expiresAt
           || (previous.expiresAt == lot.expiresAt && previous.earnedAt <= lot.earnedAt)
         try hold(isOrdered, "lots out of order")
-        try hold(previous.expiresAt != lot.expiresAt || previous.origin != lot.origin, "one lot twice")
+        try hold(previous.name != lot.name, "one lot twice")
       }
-      if lot.isExpired == 0 && lot.expiresAt != .never { ends[lot.expiresAt, default: 0] += 1 }
-      available += lot.available
+      let due = lot.due(offset: catalogue.programRows[a.program.place].offset)
+      if lot.isExpired == 0 && due != .never { ends[due, default: 0] += 1 }
+      if !lot.isPending { available += lot.available }
       held += lot.held
       lotCount += 1
       previous = lot

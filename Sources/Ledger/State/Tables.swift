@@ -25,6 +25,10 @@ struct Tables: TabledState, ~Copyable {
   var firstParts = PagedArray<Ref<PartRecord>>()
   var outbox = KeyedTable<OutboxRecord>()
   var inbox = KeyedTable<InboxRecord>()
+  var rareLots = Table<RareLotsRecord>()
+  var files = Table<FileRecord>()
+  var fileChunks = Table<FileChunk>()
+  var counters = Table<CounterRecord>()
   /// What is known of slots that came and went.
   var moves = MoveTables()
 
@@ -51,6 +55,10 @@ struct Tables: TabledState, ~Copyable {
     try visitor.visit(&outbox)
     try visitor.visit(&inbox)
     try moves.visitTables(&visitor)
+    try visitor.visit(&rareLots)
+    try visitor.visit(&files)
+    try visitor.visit(&fileChunks)
+    try visitor.visit(&counters)
   }
 }
 

@@ -18,7 +18,7 @@ extension CardStep: ShardStep {
     try reader.finish()
     if let number = ledger.findMember(step.member, tenant: origin.tenant) { return ledger.attach(number, step) }
     guard step.kind == .memberAdd else { return Verdict(.notFound) }
-    guard let number = ledger.addMember(origin.tenant, step.member, name: step.name, region: step.region) else {
+    guard let number = ledger.addMember(origin.tenant, step.member, step.file) else {
       return Verdict(.limit, which: 4)
     }
     return ledger.addCard(step.number, to: number)

@@ -30,35 +30,41 @@ struct CardStep {
   var kind: Kind
   var number: Bytes
   var member: Bytes
-  var name = Bytes(start: nil, count: 0)
-  var region = Bytes(start: nil, count: 0)
+  /// Of a member that is to be.
+  var file = MemberFile()
   var request = Bytes(start: nil, count: 0)
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(counted: number)
     buffer.append(counted: member)
-    buffer.append(counted: name)
-    buffer.append(counted: region)
+    buffer.append(counted: file[.name])
+    buffer.append(counted: file[.region])
     buffer.append(counted: request)
+    if !file.isPlain { buffer.append(counted: file.values.bytes) }
   }
-  init(kind: Kind, number: Bytes, member: Bytes, name: Bytes, region: Bytes, request: Bytes) {
+  init(kind: Kind, number: Bytes, member: Bytes, file: MemberFile = MemberFile(), request: Bytes) {
     self.kind = kind
     self.number = number
     self.member = member
-    self.name = name
-    self.region = region
+    self.file = file
     self.request = request
   }
   init(_ kind: Kind, decoding reader: inout ByteReader) throws(MalformedBytes) {
     self.kind = kind
     number = try reader.readCounted()
     member = try reader.readCounted()
-    name = try reader.readCounted()
-    region = try reader.readCounted()
+    let name = try reader.readCounted()
+    let region = try reader.readCounted()
     request = try reader.readCounted()
     guard number.isIdentifier, member.isIdentifier, name.count <= Ledger.longestName,
       region.count <= Ledger.longestRegion
     else { throw MalformedBytes("a card step with a bad text") }
+    file = MemberFile(name: name, region: region)
+    guard !reader.isAtEnd else { return }
+    guard let values = EntryValues(checking: Array(try reader.readCounted())) else {
+      throw MalformedBytes("a card step with a bad file")
+    }
+    file = MemberFile(values)
   }
 }
 
@@ -222,7 +228,7 @@ extension Ledger {
       setCard(own, of: member, step.kind == .lost ? .lost : step.kind == .found ? .active : .removed)
       return .done
     case .memberAdd:
-      guard hasContent(member, name: step.name, region: step.region), let own else { return Verdict(.exists) }
+      guard hasContent(member, step.file), let own else { return Verdict(.exists) }
       // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
       return tables.cards.read(own).pointee.state == CardState.removed.rawValue ? .unchanged : .done
     case .cardAdd:

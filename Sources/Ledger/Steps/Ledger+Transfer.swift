@@ -35,19 +35,18 @@ extension Ledger {
     guard let holder = holder(number, program, create: true) else { return }
     touch(holder)
     post(points, program, from: .betweenShards, to: .members)
-    let origin = Origin.transferred.rawValue
     switch takes {
     case .chain(let first):
       var next = first
       while next != .none {
         let take = tables.takes.read(next).pointee
-        credit(holder, take.expiresAt, take.earnedAt, origin, take.points)
+        credit(holder, arrival(holder, take.lot), take.earnedAt, take.points)
         next = take.next
       }
     case .list(let bytes):
       var reader = ByteReader(bytes)
       while let take = try? TravellingLot(&reader) {
-        credit(holder, take.expiresAt, take.earnedAt, origin, take.points)
+        credit(holder, arrival(holder, take.lot), take.earnedAt, take.points)
       }
     }
     let member = UnsafePointer(holder.member)
@@ -61,6 +60,13 @@ extension Ledger {
     record.other = from
     book(holder, &record, points: points, link: source)
     endDueLots(holder)
+  }
+  /// The lot that points join which come from another member's: with the same end, or with the recipient's activity.
+  private mutating func arrival(_ holder: Holder, _ lot: LotName) -> LotName {
+    var name = LotName(expiresAt: lot.expiresAt, origin: Origin.transferred.rawValue)
+    guard lot.isActivity else { return name }
+    name.activityDays = 1
+    return present(holder, name)
   }
   /// Why the recipient has nothing; nil if the points have arrived.
   func recipientRefusal(_ verdict: Verdict) -> Refusal? {
@@ -78,11 +84,24 @@ extension Ledger {
 
 /// A lot on its way to another member.
 struct TravellingLot {
-  var expiresAt: Stamp
+  var lot: LotName
   var earnedAt: Stamp
   var points: Points
+
+  /// Stands for the end of points that end with their holder's activity; what they would end at with the sender follows.
+  static let activity = Stamp(microseconds: .max - 1)
+
+  static func append(_ take: TakeRecord, to buffer: inout ByteBuffer) {
+    if take.lot.isActivity { buffer.append(activity.microseconds) }
+    buffer.append(take.expiresAt.microseconds)
+    buffer.append(take.earnedAt.microseconds)
+    buffer.append(zigzag: take.points.rawValue)
+  }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
-    expiresAt = Stamp(microseconds: try reader.read())
+    var expiresAt = Stamp(microseconds: try reader.read())
+    let isActivity = expiresAt == TravellingLot.activity
+    if isActivity { expiresAt = Stamp(microseconds: try reader.read()) }
+    lot = LotName(expiresAt: expiresAt, origin: Origin.transferred.rawValue, activityDays: isActivity ? 1 : 0)
     earnedAt = Stamp(microseconds: try reader.read())
     points = Points(try reader.readZigzag())
     guard points > 0 && points <= Ledger.largestAmount else { throw MalformedBytes("a lot of impossible size") }

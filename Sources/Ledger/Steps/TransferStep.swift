@@ -28,9 +28,7 @@ enum TransferStep: ShardStep {
     var next = transaction.firstTake
     while next != .none {
       let take = ledger.tables.takes.read(next).pointee
-      buffer.append(take.expiresAt.microseconds)
-      buffer.append(take.earnedAt.microseconds)
-      buffer.append(zigzag: take.points.rawValue)
+      TravellingLot.append(take, to: &buffer)
       next = take.next
     }
     return true
@@ -103,6 +101,7 @@ extension Ledger {
     post(transaction.points, program, from: .inTransit, to: .members)
     giveBack(holder, transaction, transaction.points, withGrace: false)
     setState(place, TransactionRecord.returned)
+    countSent(-transaction.points, holder.number, program, at: transaction.stamp)
     var back = JournalRecord(
       .transferBack, tx: nextTransaction(record.id.slot), stamp: now, tenant: record.tenant, member: memberID(member))
     back.program = transaction.program

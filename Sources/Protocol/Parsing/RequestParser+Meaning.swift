@@ -9,6 +9,7 @@ extension RequestParser {
     if code == 0 || code & VerbWords.familyBit != 0 { (code, next) = try secondWord(code, count) }
     let rule = rules + Int(code)
     guard code < VerbRule.firstOfEntries else { return try interpretEntry(rule, from: next, count) }
+    let first = next
     var positionalCount = 0
     var present: UInt64 = 0
     while next < count {
@@ -19,6 +20,7 @@ extension RequestParser {
       let skipped: Int
       if equals < 0 || rule.pointee.takesFreeWords {
         guard positionalCount < rule.pointee.maximumPositionals else {
+          if rule.pointee.collects { return try interpretCollecting(rule, from: first, count) }
           throw Refusal.unexpected(language.spec(rule.pointee), word.pointee.bytes)
         }
         place = positionalCount
@@ -29,6 +31,7 @@ extension RequestParser {
         place = Int(rule.pointee.places[Int(key)])
         let bit: UInt64 = 1 &<< UInt64(place)
         guard rule.pointee.allowed & ~present & bit != 0 else {
+          if rule.pointee.collects { return try interpretCollecting(rule, from: first, count) }
           throw Refusal.keyNotTaken(key, language.spec(rule.pointee), word.pointee)
         }
         skipped = equals &+ 1
@@ -38,6 +41,7 @@ extension RequestParser {
       value.initialize(
         to: ArgumentValue(start: word.pointee.start + skipped, count: word.pointee.count &- skipped))
       guard rule.pointee.takesFreeWords || rule.pointee.shapes[place].accepts(value, classes) else {
+        if rule.pointee.collects { return try interpretCollecting(rule, from: first, count) }
         throw Refusal.wrong(language.spec(rule.pointee), place, word.pointee)
       }
     }

@@ -72,6 +72,14 @@ public struct EntryField: Sendable {
     self.since = since
   }
 
+  /// The semantics from which programs have policies: what is set up by fields of these is known to all nodes.
+  public static let policies: UInt8 = 4
+  /// The semantics from which a value may be set.
+  public func since(_ text: UnsafeRawBufferPointer) -> UInt8 {
+    guard case .shape(.expiry) = form, let expiry = ExpiryText(text), !expiry.isOld else { return since }
+    return max(since, EntryField.policies)
+  }
+
   public static let stateNumber = 1
   static func text(_ number: Int, _ name: String) -> EntryField { .init(number, name, .shape(.text)) }
   static func state(_ words: [String] = ["active", "stopped"], _ traits: Traits = []) -> EntryField {
@@ -125,7 +133,7 @@ public struct EntryField: Sendable {
   /// It is shown as a number, where replies have types.
   public var isNumber: Bool {
     guard case .shape(let shape) = form else { return false }
-    return shape == .spend || shape == .basisPoints
+    return shape == .spend || shape == .basisPoints || shape == .points
   }
 
   // MARK: Help

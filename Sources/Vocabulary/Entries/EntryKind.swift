@@ -10,6 +10,13 @@ public struct EntryKind: Sendable {
     public let place: String
     /// As records have it: `product`.
     public let name: String
+    /// The word of the kind of which there must be such an entry.
+    public let reference: String?
+    public init(_ place: String, named name: String? = nil, reference: String? = nil) {
+      self.place = place
+      self.name = name ?? place
+      self.reference = reference
+    }
   }
   /// In logs and snapshots, for ever; 1 to `mostKinds`.
   public let number: Int
@@ -38,9 +45,20 @@ public struct EntryKind: Sendable {
     most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries), since: UInt8 = 1, summary: String,
     example: String
   ) {
+    self.init(
+      number, word, keys: [KeyPart(place, named: word.lowercased())], fields, takesAttributes: takesAttributes,
+      most: most,
+      since: since, summary: summary, example: example)
+  }
+  /// One with a key of several words.
+  public init(
+    _ number: Int, _ word: String, keys: [KeyPart], _ fields: [EntryField], takesAttributes: Bool = false,
+    most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries), since: UInt8 = 1, summary: String,
+    example: String
+  ) {
     self.number = number
     self.word = word
-    key = [KeyPart(place: place, name: word.lowercased())]
+    key = keys
     self.fields = fields.contains { $0.number == EntryField.stateNumber } ? fields : fields + [.state()]
     self.takesAttributes = takesAttributes
     isForShards = self.fields.contains { $0.traits.contains(.shards) }
@@ -61,6 +79,7 @@ public struct EntryKind: Sendable {
     terminal,
     product,
     cardType,
+    policy,
   ]
 
   public func field(_ name: String) -> EntryField? { fields.first { $0.name == name } }

@@ -16,6 +16,8 @@ public struct EntryRequest {
     public static let moment = 60_001
     /// `before=`: a zigzag varint, the number of a version.
     public static let before = 60_002
+    /// Of a `LIST`, a word that keys are to have: that one of its first word, and behind it those of the others.
+    public static let key = 60_003
   }
 
   public let kind: UInt16
@@ -23,6 +25,8 @@ public struct EntryRequest {
   /// As sent; references, too. Empty: taken back.
   public private(set) var fields: [(number: Int, text: UnsafeRawBufferPointer)] = []
   public private(set) var attributes: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)] = []
+  /// Of a `LIST`: words of keys, by their places.
+  public private(set) var keys: [(place: Int, word: UnsafeRawBufferPointer)] = []
   public private(set) var moment: Int64?
   /// Of a `HISTORY`.
   public private(set) var before: UInt32?
@@ -41,6 +45,7 @@ public struct EntryRequest {
       case Number.before:
         before = try value.readSmall()
         guard before != 0 else { throw MalformedBytes("there is no version 0") }
+      case Number.key..<Number.key + 4: keys.append((number - Number.key, try value.readBytes(value.remaining)))
       default:
         guard number < Number.attributes else { return false }
         fields.append((number, try value.readBytes(value.remaining)))
@@ -103,6 +108,11 @@ public struct EntryRequestWriter {
       }
       guard !attributes.contains(where: { $0.name.elementsEqual(attribute) }) else { throw .twice }
       attributes.append((Array(attribute), Array(value)))
+    } else if operation == .list, let place = kind.key.firstIndex(where: { $0.name == word }) {
+      guard value.isIdentifier else {
+        throw .wrong(name: word, isKeyed: true, requirement: Shape.identifier.requirement)
+      }
+      try keep(EntryRequest.Number.key + place, Array(value))
     } else {
       guard takesFields, let field = kind.field(word) else { throw .unknownKey }
       guard accepts(field, value) else { throw .wrong(name: word, isKeyed: true, requirement: field.requirement) }

@@ -3,7 +3,8 @@ extension EntryKind {
   var verbs: [VerbSpec] {
     let key = key.map { Argument.word($0.place) }
     let keyUsage = self.key.map(\.place).joined(separator: " ")
-    let records = ([name] + fields.map(\.name) + (takesAttributes ? ["x.NAME"] : [])).joined(separator: " ")
+    let records = (self.key.map(\.name) + fields.map(\.name) + (takesAttributes ? ["x.NAME"] : [])).joined(
+      separator: " ")
     let about = "\(word) SET \(keyUsage)"
     return [
       row(
@@ -16,7 +17,7 @@ extension EntryKind {
         .show, key + [.own(of: .show), .optional(.read)], .read,
         reply: "\(records) version from [until] by [asof]",
         summary: "What \(about) has set, as it is in force now or at a moment.",
-        example: String(example.prefix { $0 != " " })),
+        example: keyExample),
       row(
         .list, [.filter, .optional(.limit, standard: 1_000), .optional(.after), .own(of: .list), .optional(.read)],
         .read,
@@ -27,11 +28,16 @@ extension EntryKind {
         example: ""),
       row(
         .history, key + [.optional(.limit, standard: 1_000), .own(of: .history), .optional(.read)], .read,
-        reply: "records, newest first: \(name) version from set by, and what changed [asof]",
+        reply:
+          "records, newest first: \(self.key.map(\.name).joined(separator: " ")) version from set by, and what changed [asof]",
         summary:
           "The changes that \(about) made: 1000 unless limit= says how many; before= goes on behind a version.",
-        example: String(example.prefix { $0 != " " })),
+        example: keyExample),
     ]
+  }
+  /// The words of the example's key.
+  private var keyExample: String {
+    example.split(separator: " ").prefix(key.count).joined(separator: " ")
   }
   private var attributes: [Argument] { takesAttributes ? [.attribute] : [] }
   private var standards: String {

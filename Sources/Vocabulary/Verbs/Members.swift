@@ -1,15 +1,35 @@
 extension VerbSpec {
+  /// What a member's file has beside name and region. What is said empty is taken back.
+  private static let file: [Argument] = [
+    .optional(.holderClass), .optional(.birthday), .optional(.referrer), .optional(.channel), .optional(.language),
+    .optional(.manager), .optional(.rating), .optional(.cardType), .optional(.attributes),
+  ]
   static let members: [VerbSpec] = [
     .init(
       .memberAdd, "MEMBER ADD", .members,
-      [.newMember, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)], .cardIfGiven,
+      [.newMember, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)] + file,
+      .cardIfGiven,
       .changes, traits: [.barrierWithCard, .grows], reply: "+OK; of * member",
       summary:
         "Makes a member; the same again is OK. * with region= and id= mints an id, in a shard that is led from there.",
       example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
     .init(
+      .memberSet, "MEMBER SET", .members,
+      [.who, .optional(.name), .optional(.region), .optional(.id)] + file, .member, .changes, traits: .grows,
+      reply: "+OK",
+      summary: "Changes what a member's file has; an empty value takes it back. class= decides which policies hold.",
+      example: "MEMBER SET ann class=employee x.shoe=38"),
+    .init(
+      .memberTag, "MEMBER TAG", .members, [.who, .tags, .optional(.id)], .member, .changes, traits: .grows,
+      reply: "+OK",
+      summary: "Gives a member tags: one word each, at most 64.", example: "MEMBER TAG ann vip staff"),
+    .init(
+      .memberUntag, "MEMBER UNTAG", .members, [.who, .tags, .optional(.id)], .member, .changes, reply: "+OK",
+      summary: "Takes tags from a member.", example: "MEMBER UNTAG ann staff"),
+    .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
-      reply: "member state name region cards since [asof]", summary: "A member's file.", example: "MEMBER SHOW ann"),
+      reply: "member state name region cards since class [tags birthday …] [x.NAME] [asof]",
+      summary: "A member's file.", example: "MEMBER SHOW ann"),
     .init(
       .memberFreeze, "MEMBER FREEZE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
       summary: "Stops a member until THAW.", example: "MEMBER FREEZE ann"),

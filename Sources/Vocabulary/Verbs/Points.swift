@@ -39,5 +39,11 @@ extension VerbSpec {
       .transfer, "TRANSFER", .points, [.from, .to, .required(.points), .required(.id), .optional(.program)],
       .member, .movesPoints, traits: [.barrier, .grows], reply: "tx from to program points balance",
       summary: "Gives points from one member to another.", example: "TRANSFER ann bob points=5 id=r-7"),
+    .init(
+      .extend, "EXTEND", .points,
+      [.who, .required(.until), .required(.reason), .required(.id), .optional(.program)], .member, .movesPoints,
+      reply: "tx member program lots points",
+      summary: "Lets points of a member that would end before a moment live until then.",
+      example: "EXTEND ann until=2030-01-01 reason=complaint id=r-8"),
   ]
 }

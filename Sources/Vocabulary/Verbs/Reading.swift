@@ -1,10 +1,13 @@
 extension VerbSpec {
   static let reading: [VerbSpec] = [
     .init(
-      .balance, "BALANCE", .reading, [.who, .atMostOne(.program), .optional(.read), .atMostOne(.all)], .member, .read,
-      reply: "member program balance held available debt [expiring expires] [asof]",
+      .balance, "BALANCE", .reading,
+      [.who, .atMostOne(.program), .optional(.read), .atMostOne(.all), .optional(.expiring)],
+      .member, .read,
+      reply: "member program balance held available debt pending [expiring expires] [asof]",
       summary:
-        "A member's points: balance, held, available, debt, and what expires next. all=yes gives a record a program.",
+        "A member's points: balance, held, available, debt, pending, and what expires next. all=yes gives a record a program;"
+        + " expiring=yes what ends when: records of points and expires.",
       example: "BALANCE ann"),
     .init(
       .history, "HISTORY", .reading,

@@ -5,8 +5,7 @@ extension Ledger {
   /// `CARD ADD`: binds a number to a member.
   mutating func addCard(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let step = CardStep(
-      kind: .cardAdd, number: call.card, member: call.party, name: Command.none, region: Command.none,
-      request: call.request)
+      kind: .cardAdd, number: call.card, member: call.party, request: call.request)
     return try claimCard(call, step, &reply)
   }
 

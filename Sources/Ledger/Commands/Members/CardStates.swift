@@ -19,7 +19,7 @@ extension Ledger {
       throw .refused(Refusal(.notFound, "the card '\(number)' was removed"))
     }
     let step = CardStep(
-      kind: kind, number: call.card, member: member, name: Command.none, region: Command.none, request: call.request)
+      kind: kind, number: call.card, member: member, request: call.request)
     return try sendCardStep(call, step, place, &reply)
   }
 }

@@ -5,23 +5,31 @@ extension Ledger {
   /// `MEMBER ADD`: makes a member; the same again is OK. With a card it is decided at the card's slot, which claims the
   /// number first.
   mutating func addMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
-    let (name, region) = (call.text(.name), call.text(.region))
+    let file = MemberFile().changed(by: MemberFile(call))
+    if !file.isPlain { try checkProgramme() }
     guard call.scope == .member else {
       let step = CardStep(
-        kind: .memberAdd, number: call.card, member: call.party, name: name, region: region, request: call.request)
+        kind: .memberAdd, number: call.card, member: call.party, file: file, request: call.request)
       return try claimCard(call, step, &reply)
     }
     try checkSlot(ofMember: call)
     if let number = findMember(call.hashes.party, call.tenant, call.party) {
-      guard hasContent(number, name: name, region: region) else {
+      guard hasContent(number, file) else {
         throw .refused(Refusal(.exists, "a member of that id has other content"))
       }
     } else {
-      guard addMember(call.tenant, call.party, name: name, region: region) != nil else {
+      guard addMember(call.tenant, call.party, file) != nil else {
         throw .refused(.limit("members"))
       }
     }
     return done(call, &reply)
+  }
+  /// Files of members: until every node knows them, there are none.
+  func checkProgramme() throws(Stop) {
+    guard core.semantics >= Semantics.programme else {
+      throw .malformed(
+        "not every node knows this yet: start this build on all of them, then tally cluster upgrade finish")
+    }
   }
   func checkSlot(ofMember call: Call) throws(Stop) {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {

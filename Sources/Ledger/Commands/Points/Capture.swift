@@ -20,6 +20,7 @@ extension Ledger {
     _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, _ reply: inout ReplyWriter
   ) -> Outcome {
     let hold = s.transaction
+    noteActivity(holder)
     if points < hold.points { releasePoints(holder, s.number, hold.points - points) }
     let tx = nextTransaction(holder.member.pointee.slot)
     // What is left of the takes is consumed, and passes from the hold to the capture, which a refund will name.
@@ -28,7 +29,7 @@ extension Ledger {
     var old = tables.transactions.read(s.number).pointee.firstTake
     while old != .none {
       var take = tables.takes.read(old).pointee
-      let lotNumber = findLot(holder, take.expiresAt, take.origin)
+      let lotNumber = findLot(holder, take.lot)
       guard lotNumber != .none else {
         fail(.records)
         break

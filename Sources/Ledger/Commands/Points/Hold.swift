@@ -6,6 +6,7 @@ extension Ledger {
   mutating func hold(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
     let points = call.points ?? 0
+    try checkRedemption(parties, points)
     let holder = try affording(parties.number, parties.program, points)
     guard holdCount(UnsafePointer(holder.member)) < limits.holdsPerMember else { throw .refused(.limit("holds")) }
     let tx = nextTransaction(holder.member.pointee.slot)
@@ -16,7 +17,7 @@ extension Ledger {
     record.expires = deadline
     let hold = openHold(holder, tx, deadline)
     book(
-      holder, &record, points: points, takes: chain, state: TransactionRecord.open, lotExpiry: deadline, hold: hold)
+      holder, &record, points: points, takes: chain, state: TransactionRecord.open, hold: hold, deadline: deadline)
     return answer(&call, record, holder, &reply)
   }
 
@@ -49,14 +50,16 @@ extension Ledger {
     while take != .none && left > 0 {
       let record = tables.takes.read(take).pointee
       let part = min(left, record.points)
-      let lotNumber = findLot(holder, record.expiresAt, record.origin)
+      let lotNumber = findLot(holder, record.lot)
       // A lot lives as long as something of it is held.
       guard lotNumber != .none else { return fail(.records) }
       let lot = lot(holder, lotNumber)
-      let repaid = record.expiresAt <= now ? 0 : min(part, holder.account.pointee.debt)
+      // What moves with the member's activity ends when the lot does.
+      let hasEnded = lot.pointee.expiresAt <= now
+      let repaid = hasEnded ? 0 : min(part, holder.account.pointee.debt)
       adjustLot(holder, lot, available: part - repaid, held: -part, consumed: repaid)
       adjust(holder, available: part - repaid, held: -part, debt: -repaid)
-      if record.expiresAt <= now { endLot(holder, lotNumber) }
+      if hasEnded { endLot(holder, lotNumber) }
       closeIfEmpty(holder, lotNumber)
       left -= part
       if part == record.points { take = dropTake(take, tx) } else { adjustTake(take, tx, points: -part) }

@@ -38,6 +38,43 @@ extension Ledger {
     return program
   }
 
+  /// What the program, and the policy for the member's class, say of the member's points. Without a moment: now.
+  @inline(never) func terms(
+    of member: Ref<MemberRecord>, _ program: ProgramRef, at moment: Stamp? = nil
+  ) -> HolderTerms {
+    let own = holderClass(tables.members.read(member))
+    return own.withUnsafeBytes {
+      catalogue.terms(ofProgram: program, holderClass: $0.isEmpty ? Ledger.consumer : $0, at: moment)
+    }
+  }
+  /// The class of a member of which none was said.
+  static var consumer: Bytes { ("consumer" as StaticString).bytes }
+
+  /// Refuses a redemption or a hold that the program does not allow (F2, F13, F14).
+  @inline(__always) func checkRedemption(_ parties: Parties, _ points: Points) throws(Stop) {
+    let row = catalogue.programRows[parties.program.place]
+    if row.hasPolicies || row.hasWindows || row.terms.boundsRedemption { try checkBounds(parties, points) }
+  }
+  @inline(never) private func checkBounds(_ parties: Parties, _ points: Points) throws(Stop) {
+    let terms = terms(of: parties.number, parties.program)
+    guard points >= terms.redeemMin else {
+      throw .refused(.limit("redeem-min", "at least \(terms.redeemMin) points at once"))
+    }
+    guard terms.redeemMax == 0 || points <= terms.redeemMax else {
+      throw .refused(.limit("redeem-max", "at most \(terms.redeemMax) points at once"))
+    }
+    guard terms.redeemStep == 0 || points.rawValue % terms.redeemStep.rawValue == 0 else {
+      throw .refused(.limit("redeem-step", "points in multiples of \(terms.redeemStep)"))
+    }
+    let windows = catalogue.programDetails[parties.program.place].windows
+    guard !windows.isEmpty else { return }
+    let day = CivilTime.day(of: now, offset: catalogue.programRows[parties.program.place].offset)
+    let (_, month, dayOfMonth) = CivilTime.date(day: day)
+    guard windows.contains(where: { $0.contains(month: Int(month), day: Int(dayOfMonth)) }) else {
+      throw .refused(.limit("redeem-window", "points are redeemed on some days of the year alone, and not today"))
+    }
+  }
+
   // MARK: States that must hold
 
   /// The member's card must be one, and not lost.
@@ -68,6 +105,7 @@ extension Ledger {
   /// Books what is due of one account and of its member's holds, before a command looks at it.
   mutating func touch(_ holder: Holder) {
     if holder.member.pointee.firstHold != .none { releaseHolds(holder.number, dueAt: now) }
+    activateDueLots(holder)
     endDueLots(holder)
   }
 }

@@ -6,7 +6,9 @@ extension Ledger {
   mutating func redeem(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
     let points = call.points ?? 0
+    try checkRedemption(parties, points)
     let holder = try affording(parties.number, parties.program, points)
+    noteActivity(holder)
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .consume, of: tx)
     var record = purchase(.redeem, tx, &call, parties, points)

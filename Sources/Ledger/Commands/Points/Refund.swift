@@ -69,21 +69,63 @@ extension Ledger {
     }
     touch(holder)
     guard holder.account.pointee.debt <= Ledger.largestBalance - points else { throw .refused(.limit("balance")) }
-    let restored = restoreLapsed(holder, t, points)
-    adjust(holder, available: -restored)
-    takeBack(holder, points - restored, lotExpiry: t.expiresAt, origin: t.origin)
-    post(points, holder.program, from: .members, to: .issues(of: t.merchant))
+    let pending = pendingPart(holder, t, points)
+    let rest = points - pending
+    let missing = missing(holder, t, rest)
+    let policy = catalogue.programRows[holder.program.place].refundPolicy
+    guard missing == 0 || policy != .reject else {
+      throw .refused(.insufficient(available: points - missing, needed: points))
+    }
+    takePending(holder, t, pending)
+    let restored = restoreLapsed(holder, t, rest)
+    let absorbed = policy == .absorb ? absorb(holder, t, missing) : 0
+    adjust(holder, available: -restored - absorbed)
+    takeBack(holder, rest - restored - absorbed, extended(holder, t.lot))
+    post(rest, holder.program, from: .members, to: .issues(of: t.merchant))
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, &reply)
   }
+  /// What of a refund's points is pending yet, in the lot that the purchase joined (R7).
+  private mutating func pendingPart(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
+    guard t.lot.activeDay > 0 else { return 0 }
+    let number = findLot(holder, t.lot)
+    guard number != .none, lot(holder, number).pointee.isPending else { return 0 }
+    return min(points, lot(holder, number).pointee.available)
+  }
+  private mutating func takePending(_ holder: Holder, _ t: TransactionRecord, _ points: Points) {
+    guard points > 0 else { return }
+    let number = findLot(holder, t.lot)
+    adjustPending(holder, number, reversed: points, by: -points)
+    closeIfEmpty(holder, number)
+    post(points, holder.program, from: .pending, to: .issues(of: t.merchant))
+  }
+  /// What of a refund's points the member has no more: spent, or gone otherwise (R8).
+  private mutating func missing(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
+    max(0, points - restorable(holder, t, points) - holder.account.pointee.available)
+  }
+  /// The operator bears what the member has no more. It is available then, in no lot, for the refund to take.
+  private mutating func absorb(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
+    guard points > 0 else { return 0 }
+    post(points, holder.program, from: .adjustments, to: .members)
+    adjust(holder, available: points)
+    let member = holder.member
+    var record = JournalRecord(
+      .absorb, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
+      member: memberID(UnsafePointer(member)))
+    record.program = holder.program
+    record.points = points
+    record.of = t.id
+    book(holder, &record, points: points, link: t.id)
+    return points
+  }
   /// R7: from what remains of the lot it joined, then (what lapsed of that lot being taken already) from any lot by R1, the
   /// rest becomes debt (R8).
-  private mutating func takeBack(_ holder: Holder, _ points: Points, lotExpiry: Stamp, origin: UInt8) {
+  private mutating func takeBack(_ holder: Holder, _ points: Points, _ name: LotName) {
     guard points > 0 else { return }
     var left = points
-    let number = findLot(holder, lotExpiry, origin)
-    if number != .none {
+    let number = findLot(holder, name)
+    if number != .none, !lot(holder, number).pointee.isPending {
       let record = lot(holder, number)
       let part = min(left, record.pointee.available)
       adjustLot(holder, record, available: -part, reversed: part)
@@ -135,12 +177,14 @@ extension Ledger {
       let part = min(left, take.points - take.returned)
       if part > 0 {
         adjustTake(number, t.id, returned: part)
-        if withGrace && take.expiresAt <= now {
-          let grace = ExpiryRule(unit: .days, count: Int32(limits.graceDays))
-          let end = grace.end(earnedAt: now, offset: catalogue.programRows[holder.program.place].offset)
-          credit(holder, end, take.earnedAt, Origin.grace.rawValue, part)
+        let name = present(holder, take.lot)
+        if withGrace && name.expiresAt <= now {
+          let row = catalogue.programRows[holder.program.place]
+          let grace = ExpiryRule(unit: .days, count: row.graceDays)
+          let end = grace.end(earnedAt: now, offset: row.offset)
+          credit(holder, LotName(expiresAt: end, origin: Origin.grace.rawValue), take.earnedAt, part)
         } else {
-          credit(holder, take.expiresAt, take.earnedAt, take.origin, part, isBack: true)
+          credit(holder, name, take.earnedAt, part, isBack: true)
         }
         left -= part
       }

@@ -34,9 +34,19 @@ struct MemberContent: SlotContent {
       try coder.amount(&record.consumed)
       try coder.amount(&record.reversed)
       try coder.amount(&record.expired)
-      try coder.word(&record.origin)
+      var name = record.name
+      try coder.word(&name.origin)
       try coder.word(&record.isExpired)
-      record.isUsed = 1
+      name.expiresAt = record.expiresAt
+      var isPending: UInt8 = record.isPending ? 1 : 0
+      if coder.form > 1 {
+        try coder.word(&name.activeDay)
+        try coder.word(&name.activityDays)
+        try coder.word(&isPending)
+        try coder.expect(name.activeDay < 1 << 22 && isPending < 2)
+      }
+      record.name = name
+      record.isPending = isPending == 1
     }
   }
   struct Transit: ParcelContent {
@@ -120,7 +130,9 @@ extension MemberRecord {
     content.id = Array(ledger.memberID(member))
     content.since = member.pointee.since
     content.state = member.pointee.state
-    if member.pointee.profile != 0 { content.profile = Array(ledger.tables.texts.read(member.pointee.profile)) }
+    if member.pointee.profile != 0, !member.pointee.hasFile {
+      content.profile = Array(ledger.tables.texts.read(member.pointee.profile))
+    }
     var card = member.pointee.firstCard
     while card != .none {
       let record = ledger.tables.cards.read(card).pointee
@@ -237,7 +249,7 @@ extension Ledger {
       if account.lastLot == .none { account.lastLot = ref }
       after = ref
       member.lotCount &+= 1
-      if own.isExpired == 0, !calendar.change(own.expiresAt, by: 1) { fail(.records) }
+      count(own, of: account.program, 1)
     }
     account.firstLot = after
     count(account, 1)
@@ -248,11 +260,18 @@ extension Ledger {
     var next = account.firstLot
     while next != .none {
       let lot = next == .inline ? member.lot : tables.lots.read(next).pointee
-      if lot.isExpired == 0, !calendar.change(lot.expiresAt, by: -1) { fail(.records) }
+      count(lot, of: account.program, -1)
       if next != .inline { tables.lots.remove(next) }
       next = lot.next
     }
     count(account, -1)
+  }
+  private mutating func count(_ lot: LotRecord, of program: ProgramRef, _ sign: Int64) {
+    let offset = catalogue.programRows[program.place].offset
+    if lot.isExpired == 0, !calendar.change(lot.due(offset: offset), by: sign) { fail(.records) }
+    countRareLots(
+      program, pending: lot.isPending ? Int128(sign) * Int128(lot.available.rawValue) : 0,
+      activityLots: lot.name.isActivity ? sign : 0)
   }
   private mutating func count(_ account: AccountRecord, _ sign: Int) {
     let balance = Int128(account.available.rawValue) + Int128(account.held.rawValue) - Int128(account.debt.rawValue)

@@ -5,11 +5,19 @@ struct TransactionContent: SlotContent {
   struct Take: ParcelContent {
     var record = TakeRecord.free
     mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
-      try coder.stamp(&record.expiresAt)
+      var lot = record.lot
+      try coder.stamp(&lot.expiresAt)
       try coder.stamp(&record.earnedAt)
       try coder.amount(&record.points)
       try coder.amount(&record.returned)
-      try coder.word(&record.origin)
+      try coder.word(&lot.origin)
+      if coder.form > 1 {
+        var mark = lot.mark
+        try coder.word(&mark)
+        try coder.expect(mark <= LotName.mostMark)
+        lot.mark = mark
+      }
+      record.lot = lot
     }
   }
   var record = TransactionRecord(
@@ -35,6 +43,14 @@ struct TransactionContent: SlotContent {
     try coder.word(&record.kind)
     try coder.word(&record.state)
     try coder.word(&record.origin)
+    if coder.form > 1, record.kind == RecordKind.earn.rawValue {
+      var lot = record.lot
+      var mark = lot.mark
+      try coder.word(&mark)
+      try coder.expect(mark <= LotName.mostMark)
+      lot.mark = mark
+      record.lot = lot
+    }
     try coder.list(&takes)
   }
   func check(
@@ -74,7 +90,8 @@ extension TransactionRecord {
     var record = content.record
     record.member = slot.member(content.member)
     record.keptSince = ledger.now
-    (record.firstTake, record.hold) = (.none, .none)
+    record.firstTake = .none
+    if record.kind != RecordKind.earn.rawValue { record.hold = .none }
     for take in content.takes.reversed() {
       var own = take.record
       own.next = record.firstTake

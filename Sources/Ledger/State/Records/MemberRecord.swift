@@ -14,7 +14,8 @@ struct MemberRecord: SlotRecord, ReusedRecord {
   var id: ShortText
   /// When the member was added.
   var since: Stamp
-  /// Name and region in the blob, one string: region counted, then the name. 0 is neither.
+  /// Name and region in the blob, one string: region counted, then the name. 0 is neither. With its top bit: the place of its file, which
+  /// has these, too.
   var profile: UInt64 = 0
   var tenant: TenantID
   var firstCard = Ref<CardRecord>.none
@@ -28,6 +29,13 @@ struct MemberRecord: SlotRecord, ReusedRecord {
   var firstTransit = Ref<TransitRecord>.none
   var account = AccountRecord()
   var lot = LotRecord()
+
+  var hasFile: Bool { profile >> 63 != 0 }
+  /// `.none`: it has none.
+  var file: Ref<FileRecord> {
+    get { hasFile ? Ref(rawValue: UInt32(truncatingIfNeeded: profile)) : .none }
+    set { profile = 1 << 63 | UInt64(newValue.rawValue) }
+  }
 
   static let accountOffset = 64
   static let lotOffset = 112

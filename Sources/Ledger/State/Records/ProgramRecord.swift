@@ -28,6 +28,31 @@ struct ProgramRecord: StateRecord {
   }
 }
 
+/// What a program's members have in lots that are not as most are. One for each program of which some had, in the order of programs.
+struct RareLotsRecord: StateRecord {
+  /// In pending lots: what was posted to `.pending`, as `ProgramRecord.balances` is what was posted to members.
+  var pending: Int128 = 0
+  /// How many lots end with their members' activity.
+  var activityLots: UInt64 = 0
+  var reserved: UInt64 = 0
+
+  static var tag: TableTag { TableTag(45, "rare lots of programs", since: Semantics.programme) }
+  static var belonging: Belonging { .shard }
+}
+
+extension Ledger {
+  func rareLots(_ program: ProgramRef) -> RareLotsRecord {
+    program.place < tables.rareLots.count ? tables.rareLots.read(Ref(place: program.place)).pointee : RareLotsRecord()
+  }
+  mutating func countRareLots(_ program: ProgramRef, pending: Int128 = 0, activityLots: Int64 = 0) {
+    guard pending != 0 || activityLots != 0 else { return }
+    while tables.rareLots.count <= program.place { _ = tables.rareLots.append(RareLotsRecord()) }
+    let record = tables.rareLots.write(Ref(place: program.place))
+    core.add(pending, to: &record.pointee.pending)
+    record.pointee.activityLots &+= UInt64(bitPattern: activityLots)
+  }
+}
+
 /// A merchant's part accounts in this shard, for one program.
 struct PartRecord: StateRecord {
   /// By `AccountCode.placeInPart`.

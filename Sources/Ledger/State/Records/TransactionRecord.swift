@@ -24,7 +24,7 @@ struct TransactionRecord: SlotRecord {
   var program: ProgramRef
   /// What was taken from which lots, the last taken first.
   var firstTake = Ref<TakeRecord>.none
-  /// Of an open hold.
+  /// Of an open hold. Of an earn, its raw value is what its lot is more than an expiry: `LotName.mark`.
   var hold = Ref<HoldRecord>.none
   var kind: UInt8
   var state: UInt8 = 0
@@ -38,6 +38,19 @@ struct TransactionRecord: SlotRecord {
   static let returned: UInt8 = 4
   /// `state` of an earn of no points for no money, once it was refunded.
   static let undone: UInt8 = 5
+
+  /// Of an earn: the lot that it joined.
+  var lot: LotName {
+    get {
+      var name = LotName(expiresAt: expiresAt, origin: origin)
+      if kind == RecordKind.earn.rawValue { name.mark = hold.rawValue }
+      return name
+    }
+    set {
+      (expiresAt, origin) = (newValue.expiresAt, newValue.origin)
+      hold = Ref(rawValue: newValue.mark)
+    }
+  }
 
   /// It went to another shard: nothing finds it.
   var isGone: Bool { id == .none }
@@ -73,13 +86,32 @@ struct TakeRecord: StateRecord, ReusedRecord {
   var points: Points
   var returned: Points = 0
   var next = Ref<TakeRecord>.none
-  var origin: UInt8
-  var reserved: UInt8 = 0
-  var reserved2: UInt16 = 0
+  private var origin: UInt8
+  private var lowMark: UInt8
+  private var highMark: UInt16
+
+  init(_ lot: LotName, earnedAt: Stamp, points: Points, next: Ref<TakeRecord> = .none) {
+    (expiresAt, origin) = (lot.expiresAt, lot.origin)
+    (lowMark, highMark) = (UInt8(truncatingIfNeeded: lot.mark), UInt16(truncatingIfNeeded: lot.mark >> 8))
+    (self.earnedAt, self.points, self.next) = (earnedAt, points, next)
+  }
+  /// That from which they were taken.
+  var lot: LotName {
+    get {
+      var name = LotName(expiresAt: expiresAt, origin: origin)
+      name.mark = UInt32(highMark) << 8 | UInt32(lowMark)
+      return name
+    }
+    set { self = TakeRecord(newValue, earnedAt: earnedAt, points: points, next: next, returned: returned) }
+  }
+  private init(_ lot: LotName, earnedAt: Stamp, points: Points, next: Ref<TakeRecord>, returned: Points) {
+    self.init(lot, earnedAt: earnedAt, points: points, next: next)
+    self.returned = returned
+  }
 
   static var tag: TableTag { TableTag(8, "takes") }
   static var belonging: Belonging { .owner }
-  static var free: TakeRecord { TakeRecord(expiresAt: .zero, earnedAt: .zero, points: 0, origin: 0) }
+  static var free: TakeRecord { TakeRecord(LotName(expiresAt: .zero, origin: 0), earnedAt: .zero, points: 0) }
 }
 
 extension PastTable.Block: SlotRecord {

@@ -1,0 +1,76 @@
+import Base
+
+/// A member's file in a parcel, with its counters.
+struct FileContent: SlotContent {
+  struct Counter: ParcelContent {
+    var record = CounterRecord.free
+    mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
+      try coder.word(&record.kind)
+      try coder.word(&record.subject)
+      try coder.word(&record.start)
+      try coder.number(&record.value)
+    }
+  }
+  var member = 0
+  var text: [UInt8] = []
+  /// In the order of their keys.
+  var counters: [Counter] = []
+
+  mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
+    try coder.ordinal(&member)
+    try coder.text(&text, most: Int(UInt16.max))
+    try coder.list(&counters)
+  }
+  func check(_ slot: inout SlotContext, before: FileContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
+    let areOrdered = zip(counters, counters.dropFirst()).allSatisfy { $0.record.key.precedes($1.record.key) }
+    guard member < slot.memberCount, before.map({ $0.member < member }) ?? true, EntryValues(checking: text) != nil,
+      areOrdered, counters.allSatisfy({ $0.record.value != 0 })
+    else { throw MalformedBytes("a parcel with a file that cannot be") }
+  }
+}
+
+extension FileRecord {
+  static func places(in slot: SlotContext, of ledger: borrowing Ledger) -> [Ref<FileRecord>] {
+    var all: [Ref<FileRecord>] = []
+    for member in slot.members {
+      let file = ledger.tables.members.read(member).pointee.file
+      if file != .none { all.append(file) }
+    }
+    return all
+  }
+  static func read(_ place: Ref<FileRecord>, in ledger: borrowing Ledger) -> UnsafePointer<FileRecord> {
+    ledger.tables.files.read(place)
+  }
+  static func content(_ place: Ref<FileRecord>, in slot: SlotContext, of ledger: borrowing Ledger) -> FileContent {
+    let file = ledger.tables.files.read(place)
+    var content = FileContent(member: slot.ordinal(of: file.pointee.member), text: ledger.bytes(ofFile: file))
+    var next = file.pointee.firstCounter
+    while next != .none {
+      content.counters.append(.init(record: ledger.tables.counters.read(next).pointee))
+      next = content.counters[content.counters.count - 1].record.next
+    }
+    return content
+  }
+  static func add(_ content: FileContent, to slot: inout SlotContext, of ledger: inout Ledger) -> Ref<FileRecord> {
+    let member = slot.member(content.member)
+    let ref = ledger.tables.files.add(FileRecord(member: member))
+    ledger.tables.members.write(member).pointee.file = ref
+    ledger.putChunks(content.text, ofFile: ref)
+    for counter in content.counters.reversed() {
+      var own = counter.record
+      own.next = ledger.tables.files.read(ref).pointee.firstCounter
+      ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.counters.add(own)
+    }
+    return ref
+  }
+  static func remove(_ place: Ref<FileRecord>, of ledger: inout Ledger) {
+    ledger.dropChunks(ofFile: place)
+    var next = ledger.tables.files.read(place).pointee.firstCounter
+    while next != .none {
+      let after = ledger.tables.counters.read(next).pointee.next
+      ledger.tables.counters.remove(next)
+      next = after
+    }
+    ledger.tables.files.remove(place)
+  }
+}

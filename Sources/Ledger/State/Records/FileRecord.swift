@@ -1,0 +1,123 @@
+import Base
+import Vocabulary
+
+/// What is kept of a member beyond what a member has that was only added: what `MEMBER SET` and `TAG` said, and counters. It has the
+/// name and the region, too, then. Personal data: it is in no journal and no hash chain, and nothing of it is left where it lay once it is
+/// gone.
+struct FileRecord: SlotRecord, ReusedRecord {
+  var member: Ref<MemberRecord>
+  /// What the file says: `MemberFile`, in chunks. `.none`: nothing.
+  var firstChunk = Ref<FileChunk>.none
+  var byteCount: UInt32 = 0
+  /// In the order of their keys.
+  var firstCounter = Ref<CounterRecord>.none
+  /// Of a free one.
+  var next = Ref<FileRecord>.none
+  var reserved: UInt32 = 0
+
+  static var tag: TableTag { TableTag(42, "files of members", since: Semantics.programme) }
+  static var free: FileRecord { FileRecord(member: .none) }
+  static func forEach(in ledger: borrowing Ledger, _ body: (UnsafePointer<FileRecord>) -> Void) {
+    ledger.tables.files.forEach { if $1.pointee.member != .none { body($1) } }
+  }
+  static func slot(of file: UnsafePointer<FileRecord>, in ledger: borrowing Ledger) -> Slot? {
+    ledger.slot(ofMember: file.pointee.member)
+  }
+  /// With its counters.
+  static func addDigest(
+    of file: UnsafePointer<FileRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
+  ) {
+    let hash = ledger.hash(ofMember: file.pointee.member)
+    sum.add(hash, DigestField.file, ledger.digest(ofFile: file))
+    var next = file.pointee.firstCounter
+    while next != .none {
+      let counter = ledger.tables.counters.read(next).pointee
+      sum.add(counter.key.digest(hash), DigestField.counter, counter.value)
+      next = counter.next
+    }
+  }
+  static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) {
+    var broken: String?
+    forEach(in: ledger) { file in
+      let ref = ledger.fileRef(ofMember: ledger.tables.members.read(file.pointee.member))
+      if ref == .none || ledger.tables.files.read(ref) != file { broken = "a file that is not its member's" }
+      var next = file.pointee.firstCounter
+      var last: CounterKey?
+      while next != .none {
+        let counter = ledger.tables.counters.read(next).pointee
+        if let last, !last.precedes(counter.key) { broken = "a member's counters are out of order" }
+        if counter.value == 0 { broken = "a counter of nothing" }
+        last = counter.key
+        next = counter.next
+      }
+    }
+    if let broken { throw BrokenInvariant(description: broken) }
+  }
+}
+
+/// A part of a file: a cache line.
+struct FileChunk: StateRecord, ReusedRecord {
+  static let room = 60
+  var next = Ref<FileChunk>.none
+  var bytes = InlineArray<60, UInt8>(repeating: 0)
+
+  static var tag: TableTag { TableTag(43, "chunks of files", since: Semantics.programme) }
+  static var belonging: Belonging { .owner }
+  static var free: FileChunk { FileChunk() }
+}
+
+/// What a counter counts: whose, of what, and from when on.
+struct CounterKey: Hashable, BitwiseCopyable {
+  /// Part of the state: never change one, only add.
+  enum Kind: UInt8, BitwiseCopyable {
+    /// Points that were sent on a day, of a program.
+    case sent = 1
+    /// The day of the last activity in a program.
+    case activity = 2
+    /// The moment to which the end of a lot was moved that ended on a day.
+    case extended = 3
+  }
+  var kind: UInt8
+  /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.
+  var start: Int32
+  /// A number of the catalogue: of what it counts.
+  var subject: UInt32
+
+  init(_ kind: Kind, of subject: UInt32, from start: Int32) {
+    self.kind = kind.rawValue
+    self.start = start
+    self.subject = subject
+  }
+  init(kind: UInt8, start: Int32, subject: UInt32) {
+    self.kind = kind
+    self.start = start
+    self.subject = subject
+  }
+  func precedes(_ other: CounterKey) -> Bool {
+    (kind, subject, start) < (other.kind, other.subject, other.start)
+  }
+  func digest(_ member: UInt64) -> UInt64 {
+    DigestSum.mix(member &+ UInt64(kind), UInt64(subject) << 32 | UInt64(UInt32(bitPattern: start)))
+  }
+}
+
+/// A figure of a member that rules ask for. 0 is not kept.
+struct CounterRecord: StateRecord, ReusedRecord {
+  var value: Int64
+  var start: Int32
+  var subject: UInt32
+  var next = Ref<CounterRecord>.none
+  var kind: UInt8
+  var reserved: UInt8 = 0
+  var reserved2: UInt16 = 0
+
+  var key: CounterKey { CounterKey(kind: kind, start: start, subject: subject) }
+  init(_ key: CounterKey, _ value: Int64) {
+    self.value = value
+    (kind, start, subject) = (key.kind, key.start, key.subject)
+  }
+
+  static var tag: TableTag { TableTag(44, "counters", since: Semantics.programme) }
+  static var belonging: Belonging { .owner }
+  static var free: CounterRecord { CounterRecord(CounterKey(kind: 0, start: 0, subject: 0), 0) }
+}

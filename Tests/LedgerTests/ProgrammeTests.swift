@@ -1,0 +1,160 @@
+import Base
+import Testing
+
+@testable import Ledger
+
+/// Random traffic of programs with policies: pending points, points that end with activity, limits, extensions, files of members.
+struct ProgrammeTests {
+  struct Traffic {
+    var common: PropertyTests.Traffic
+
+    init(seed: UInt64) { common = PropertyTests.Traffic(random: SeededGenerator(seed: seed)) }
+    mutating func line(_ transactions: Int) -> String {
+      guard common.pick(3) > 0 else { return common.line(transactions) }
+      common.count += 1
+      let member = common.member()
+      let id = "id=p\(common.count)"
+      let program = "program=\(["wait", "live", "loss"][common.pick(3)])"
+      let line: String
+      switch common.pick(16) {
+      case 0...5: line = "EARN \(member) merchant=book spend=\(common.pick(90_000)) \(id) \(program)"
+      case 6...7: line = "REDEEM \(member) merchant=book points=\(1 + common.pick(300)) \(id) \(program)"
+      case 8:
+        line =
+          "HOLD \(member) merchant=book points=\(1 + common.pick(200)) ttl=\(1 + common.pick(900_000)) \(id) \(program)"
+      case 9...10:
+        line = "TRANSFER \(member) m\(common.pick(14)) points=\(1 + common.pick(120)) \(id) \(program)"
+      case 11:
+        line =
+          "MEMBER SET m\(common.pick(14)) class=\(["staff", "guest", "", "dealer"][common.pick(4)]) x.n=\(common.pick(9))"
+      case 12:
+        line = "MEMBER \(["TAG", "UNTAG"][common.pick(2)]) m\(common.pick(14)) t\(common.pick(9)) t\(common.pick(9))"
+      case 13:
+        line =
+          "EXTEND \(member) until=\(1_770_000_000_000 + Int64(common.pick(60)) * 86_400_000) reason=r \(id) \(program)"
+      default:
+        line =
+          "REFUND #\(common.pick(max(1, transactions)) + 1) \(id)"
+          + ["", " points=\(1 + common.pick(200))"][common.pick(2)]
+      }
+      if line.contains("id=") { common.sent.append(line) }
+      return line
+    }
+  }
+  static func addPrograms(_ world: World) throws {
+    world.semantics = Semantics.newest
+    for line in [
+      "PROGRAM SET wait earn=1/100 activate=3d expire=20d transfer-limit=150 utc-offset=+08:00",
+      "PROGRAM SET live earn=1/100 expire=activity:6d refund-policy=reject", "POLICY SET live staff expire=1m",
+      "PROGRAM SET loss earn=1/100 expire=0q+5d refund-policy=absorb refund-grace=2d on-close=transfer:m7",
+      "POLICY SET loss staff activate=2d expire=activity:4d", "POLICY SET wait guest transfer=no on-close=transfer:m8",
+      "POLICY SET points dealer expire=activity:9d activate=1d",
+    ] { #expect(try world.run(line) == "+OK", "\(line)") }
+  }
+
+  @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
+  func invariantsHoldAndRepeatsAreAnsweredAlike(seed: UInt64) throws {
+    let world = try PropertyTests.open(seed % 2 == 0 ? 3 : 1, seed: seed)
+    try Self.addPrograms(world)
+    var traffic = Traffic(seed: seed)
+    var answers: [String: String] = [:]
+    world.afterEntry = { try world.shards[$0].ledger.checkInvariants() }
+    for step in 0..<700 {
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(9_000)) * 1_000_000)
+      if step % 7 == 0 { _ = try world.run("TICK") }
+      let line = traffic.line(world.names.count)
+      let reply = try world.run(line)
+      guard line.contains("id="), !line.contains("card:"), !line.hasPrefix("CARD") else { continue }
+      if let first = answers[line] {
+        #expect(reply == first, "\(line)")
+      } else if !reply.hasPrefix("-") {
+        answers[line] = reply
+      }
+    }
+    #expect(answers.count > 150)
+    for program in world.shards[0].ledger.catalogue.programRefs where program.place > 1 {
+      #expect(world.shards.contains { $0.ledger.tables.programs.read(Ref(place: program.place)).pointee.accounts > 0 })
+    }
+  }
+
+  @Test func whatIsReadIsWhatIsBookedThen() throws {
+    let world = try PropertyTests.open(1, seed: 31)
+    try Self.addPrograms(world)
+    var traffic = Traffic(seed: 31)
+    for step in 0..<500 {
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(20_000)) * 1_000_000)
+      _ = try world.run(traffic.line(world.names.count))
+      guard step % 5 == 0 else { continue }
+      // Nothing but the clock moves, by an entry that books nothing of them; then what is due is booked.
+      world.time = Stamp(microseconds: world.time.microseconds + 40_000_000_000)
+      _ = try world.run("MEMBER ADD now\(step)")
+      let member = "m\(traffic.common.pick(14))"
+      let questions = ["points", "miles", "wait", "live", "loss"].flatMap {
+        ["BALANCE \(member) program=\($0)", "BALANCE \(member) expiring=yes program=\($0)"]
+      }
+      let read = try questions.map { try world.run($0) }
+      for _ in 0..<60 { _ = try world.run("TICK") }
+      #expect(try questions.map { try world.run($0) } == read, "\(member) at step \(step)")
+    }
+  }
+
+  @Test func replicasAgreeAndSlotsTakeAllAlong() throws {
+    let world = try Moving.open([0..<8_192, 8_192..<16_384], seed: 5)
+    try Self.addPrograms(world)
+    var traffic = Traffic(seed: 5)
+    for round in 0..<12 {
+      for step in 0..<80 {
+        world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(9_000)) * 1_000_000)
+        if step % 7 == 0 { _ = try world.run("TICK") }
+        _ = try world.run(traffic.line(world.names.count))
+      }
+      let from = round % 2
+      let slots = 2_048 + 6_144 * from..<8_192 + 6_144 * from
+      let questions = (0..<14).flatMap { member in
+        ["wait", "live", "loss"].map { "BALANCE m\(member) program=\($0)" } + ["MEMBER SHOW m\(member)"]
+      }
+      // Each shard answers by its last entry: all have one now.
+      _ = try world.run("TICK")
+      let before = try questions.map { try world.run($0) }
+      let own = world.shards[from].ledger.ranges.ranges.first { $0.overlaps(slots) }.map { $0.clamped(to: slots) }
+      if let own { try Moving.move(world, own, from: from, to: 1 - from) }
+      _ = try world.run("TICK")
+      let after = try questions.map { try world.run($0) }
+      for (place, question) in questions.enumerated() {
+        #expect(after[place] == before[place], "\(question) in round \(round)")
+      }
+      for (place, shard) in world.shards.enumerated() {
+        try shard.ledger.checkInvariants()
+        let replica = TestShard(place + 1, limits: shard.ledger.limits)
+        for (command, stamp) in world.log[place] {
+          var reply = ReplyWriter()
+          _ = replica.apply(command, stamp: stamp, semantics: Semantics.newest, reply: &reply)
+        }
+        #expect(replica.ledger.digest == shard.ledger.digest)
+        #expect(replica.ledger.journalChain == shard.ledger.journalChain)
+        let restored = try Ledger.restored(
+          from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits)
+        try restored.checkInvariants()
+        #expect(restored.digest == shard.ledger.digest)
+      }
+    }
+    try Moving.check(world)
+  }
+
+  /// What a member's file said is nowhere in the state once it says something else.
+  @Test func nothingIsLeftOfWhatAFileSaid() throws {
+    let world = World(shards: 1)
+    world.semantics = Semantics.newest
+    _ = try world.run("MEMBER ADD ann name=\"Annabelle Secret\" region=east")
+    _ = try world.run("MEMBER ADD bob name=\"Robert Secret\" class=x x.note=\"the other secret\"")
+    func holds(_ text: String) -> Bool {
+      let bytes = world.shards[0].snapshotBytes()
+      return !bytes.indices.filter { bytes[$0...].starts(with: Array(text.utf8)) }.isEmpty
+    }
+    #expect(holds("Annabelle Secret") && holds("Robert Secret"))
+    _ = try world.run("MEMBER SET ann name=")
+    _ = try world.run("MEMBER SET bob name= x.note=")
+    #expect(!holds("Annabelle") && !holds("Robert") && !holds("the other") && !holds("Secret"))
+    #expect(try world.run("MEMBER SHOW ann").contains("region=east"))
+  }
+}
