@@ -21,7 +21,7 @@ let package = Package(
     .target(name: "Rules", dependencies: ["Base", "Vocabulary"]),
     .target(name: "Raft", dependencies: ["Base"], exclude: ["README.md"]),
     .target(name: "Storage", dependencies: ["Base"], exclude: ["README.md"]),
-    .target(name: "Ledger", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
+    .target(name: "Ledger", dependencies: ["Base", "Vocabulary", "Rules"], exclude: ["README.md"]),
     .target(name: "Protocol", dependencies: ["Base", "Vocabulary"], exclude: ["README.md"]),
     .target(
       name: "Cluster", dependencies: ["Base", "Vocabulary", "Raft", "Storage", "Ledger", "Protocol"],

@@ -111,6 +111,8 @@ public struct Argument: Sendable {
     let (word, shape, _) = operation.ownWord
     return Argument(word, shape.requirement, shape.placeholder)
   }
+  /// When a change ends.
+  static let until = Argument("until", Shape.dateOrMoment.requirement, Shape.dateOrMoment.placeholder)
   private init(_ name: String, _ requirement: String, _ placeholder: String) {
     self.name = name
     key = nil

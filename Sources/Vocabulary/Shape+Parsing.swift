@@ -51,13 +51,14 @@ extension Shape {
     let bytes = value.pointee.bytes
     switch self {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
-      .moveCount, .slot:
+      .moveCount, .slot, .priority:
       return Shape.isWhole(value, range)
     case .readMode, .yesNo: return isChoice(value)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     case .yearWindows: return YearWindow.parse(bytes) != nil
     case .closing: return ClosingText(bytes) != nil
+    case .caps: return Shape.isCaps(bytes)
     case .word: return bytes.isEmpty || bytes.isIdentifier
     case .date: return bytes.isEmpty || MomentText.parseDate(bytes) != nil
     // The parser alone makes them.
@@ -122,6 +123,16 @@ extension Shape {
   private static func isTags(_ bytes: UnsafeRawBufferPointer) -> Bool {
     let words = bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     return words.count <= 64 && words.allSatisfy { UnsafeRawBufferPointer(rebasing: $0).isIdentifier }
+  }
+  private static func isCaps(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var seen: Set<String> = []
+    return bytes.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).allSatisfy { part in
+      guard let slash = part.firstIndex(of: UInt8(ascii: "/")),
+        let limit = parseDigits(UnsafeRawBufferPointer(rebasing: part[..<slash])), limit <= UInt64(maximumAmount)
+      else { return false }
+      let window = String(decoding: part[(slash + 1)...], as: UTF8.self)
+      return ["day", "week", "month", "year"].contains(window) && seen.insert(window).inserted
+    }
   }
   private func isChoice(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
     for (i, word) in choices.enumerated() where word.utf8.elementsEqual(value.pointee.bytes) {

@@ -26,7 +26,8 @@ extension Shape {
     case .version: "VERSION"
     case .slot: "SLOT"
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
-    case .points, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
+    case .caps: "N/day|week|month|year[,…]"
+    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
     case .free, .identifier, .newMember, .who: "WORD"
     }
   }

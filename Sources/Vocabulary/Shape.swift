@@ -74,6 +74,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case attributes
   /// Identifiers, divided by commas, or each a word of its own.
   case tags
+  /// Where a rule stands among those of its stage.
+  case priority
+  /// `N/day`, `/week`, `/month` or `/year`, or several: caps of what a member earns.
+  case caps
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -92,7 +96,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .free: .rest
     case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
-      .tags:
+      .tags, .caps:
       .text
     case .who: .who
     case .transaction: .transaction
@@ -136,8 +140,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .moveCount: 1...64
     case .byteRate: 10_000...100_000_000_000
     case .slot: 1...16_383
+    case .priority: 0...1_000
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
-      .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags:
+      .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
+      .caps:
       nil
     }
   }
@@ -162,7 +168,9 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
     case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
     case .transaction: "a transaction's number like 3-1042"
-    case .points, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "a whole number from \(bounds)"
+    case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"
+    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount:
+      "a whole number from \(bounds)"
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
     case .shardNumber: "a shard's number, \(bounds)"

@@ -161,7 +161,7 @@ struct CatalogueTests {
         if step > begin { try apply(delta, to: &late) }
       }
       guard step == begin else { continue }
-      let whole = entries.wholeCatalogue(at: stamp)
+      let whole = entries.wholeCatalogue(at: stamp, semantics: Semantics.newest)
       try #require(whole.count == entries.count)
       for (place, delta) in whole.enumerated() {
         try apply(delta, to: &late)
@@ -280,7 +280,7 @@ struct CatalogueTests {
       var delta = CatalogueDelta(
         version: 1, stamp: Stamp(microseconds: 1), kind: EntryKind.program.number, number: 0, horizon: .zero)
       delta.name = (.first, Array("p".utf8))
-      delta.versions = [(.zero, EntryValues([(3, EntryField.stored(1 << 32 | 100))]))]
+      delta.versions = [.init(from: .zero, values: EntryValues([(3, EntryField.stored(1 << 32 | 100))]))]
       change(&delta)
       let bytes = delta.encoded
       var text = ""
@@ -290,7 +290,7 @@ struct CatalogueTests {
     }
     #expect(refusal { _ in } == "")
     #expect(refusal { $0.versions[0].values = EntryValues([(99, [1])]) }.contains("field 99 of a program is not known"))
-    #expect(refusal { $0.kind = 9 }.contains("kind 9 is none that shards of this build know"))
+    #expect(refusal { $0.kind = 4 }.contains("kind 4 is none that shards of this build know"))
     #expect(refusal { $0.name = nil }.contains("without a name"))
     #expect(refusal { $0.versions = [] }.contains("0 versions"))
   }

@@ -104,7 +104,7 @@ import Testing
     let kinds = """
       1 PROGRAM: 1 state(active stopped) 2 kind(points money) 3 earn 4 expire 5 title 6 backdate 7 utc-offset 8 refund-window 9 default(no yes) \
       11 value 12 activate 13 transfer(yes no) 14 transfer-limit 15 redeem-min 16 redeem-max 17 redeem-step 18 redeem-share \
-      19 redeem-window 21 refund-policy(debt reject absorb) 22 refund-grace 24 cashout(no yes) 25 cashout-min 26 cashout-fee \
+      19 redeem-window 20 earn-cap 21 refund-policy(debt reject absorb) 22 refund-grace 23 combine(max product) 24 cashout(no yes) 25 cashout-min 26 cashout-fee \
       27 on-close
       2 MERCHANT: 1 state(active frozen closed stopped) 2 program 3 earn 4 region 5 title 6 parent 7 org 8 class 9 logistics(no yes) \
       10 recharge(no yes) 11 contact 12 rating
@@ -113,7 +113,10 @@ import Testing
       5 PRODUCT: 1 state(active stopped) 2 title 3 category 4 brand 5 price 6 wholesale
       6 CARDTYPE: 1 state(active stopped) 2 title 3 earn-times 4 discount 5 supplementary(no yes)
       7 POLICY: 1 state(active stopped) 4 expire 12 activate 13 transfer(yes no) 15 redeem-min 16 redeem-max 17 redeem-step \
-      18 redeem-share 24 cashout(no yes) 27 on-close
+      18 redeem-share 20 earn-cap 24 cashout(no yes) 27 on-close
+      8 RULE: 1 state(draft running stopped) 2 program 3 stage(block base fixed times bonus cap) 4 when 5 priority 6 stop(no yes) \
+      7 event 8 earn 9 points 10 times 11 cap 12 campaign 13 org 14 merchant
+      9 CAMPAIGN: 1 state(draft running stopped) 2 title 4 owner 5 funded
       """
     let found = EntryKind.all.map { kind in
       let fields = kind.fields.sorted { $0.number < $1.number }.map { field in

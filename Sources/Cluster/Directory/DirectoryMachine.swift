@@ -253,7 +253,7 @@ final class DirectoryMachine: Machine {
     deltaBytes += delta.count
   }
   /// What a shard is told that began when earlier changes were no longer kept. O(entries).
-  var wholeCatalogue: [[UInt8]] { entries.wholeCatalogue(at: lastStamp) }
+  var wholeCatalogue: [[UInt8]] { entries.wholeCatalogue(at: lastStamp, semantics: semantics) }
   /// A delta that a shard's leader has applied is committed there, so no replica of that shard ever needs it from here.
   private func drop(through version: UInt32) {
     let end = min(Int(version), deltas.endIndex)

@@ -7,6 +7,15 @@ struct CatalogueItem: Hashable, Sendable {
   struct Version: Hashable, Sendable {
     var from: Stamp
     var values: EntryValues
+    /// The version's, of a kind that has bounds: 0: the entry is not in force.
+    var number: UInt32 = 0
+
+    func encode(into buffer: inout ByteBuffer) {
+      buffer.append(field: 1, zigzag: from.microseconds)
+      buffer.append(field: 2, values.bytes)
+      if number > 0 { buffer.append(field: 3, zigzag: Int64(number)) }
+      buffer.appendEndOfFields()
+    }
   }
   var tenant: TenantID
   var name: [UInt8]
@@ -24,8 +33,8 @@ struct CatalogueItem: Hashable, Sendable {
   mutating func take(_ delta: CatalogueDelta, now: Stamp, backdated: [Int]) throws(MalformedBytes) {
     if let first = delta.versions.first {
       versions.removeAll { $0.from >= first.from }
-      for (from, values) in delta.versions where versions.last?.values != values {
-        versions.append(Version(from: from, values: values))
+      for version in delta.versions where versions.last.map({ !$0.isSame(as: version) }) ?? true {
+        versions.append(version)
       }
     }
     // The one that was in force at the horizon is still asked for.
@@ -33,7 +42,9 @@ struct CatalogueItem: Hashable, Sendable {
     // Of versions that differ in nothing else, the one in force now is enough. What is before these was looked at before.
     var i = max(1, versions.count - delta.versions.count - EntryKind.mostAnnounced)
     while i < versions.count, versions[i].from <= now {
-      if backdated.allSatisfy({ versions[i].values[$0] == versions[i - 1].values[$0] }) {
+      if versions[i].number == versions[i - 1].number,
+        backdated.allSatisfy({ versions[i].values[$0] == versions[i - 1].values[$0] })
+      {
         versions[i - 1].values = versions[i].values
         versions.remove(at: i)
       } else {
@@ -49,11 +60,7 @@ struct CatalogueItem: Hashable, Sendable {
     buffer.append(field: 1, zigzag: Int64(tenant.rawValue))
     buffer.append(field: 2, name)
     buffer.append(field: 3) { list in
-      for version in versions {
-        list.append(field: 1, zigzag: version.from.microseconds)
-        list.append(field: 2, version.values.bytes)
-        list.appendEndOfFields()
-      }
+      for version in versions { version.encode(into: &list) }
     }
     buffer.appendEndOfFields()
   }
@@ -73,19 +80,21 @@ struct CatalogueItem: Hashable, Sendable {
       return true
     }
     let isInOrder = zip(versions, versions.dropFirst()).allSatisfy { $0.from < $1.from }
-    guard !versions.isEmpty, versions.count <= Catalogue.maximumVersions, isInOrder else {
+    guard versions.isEmpty == name.isEmpty, versions.count <= Catalogue.maximumVersions, isInOrder else {
       throw MalformedBytes("versions of an entry that cannot be")
     }
   }
 }
 
 extension CatalogueItem.Version {
-  fileprivate init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+  func isSame(as other: CatalogueItem.Version) -> Bool { values == other.values && number == other.number }
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     self.init(from: .zero, values: EntryValues())
     try reader.readFields(of: "a version of the catalogue") { number, value throws(MalformedBytes) in
       switch number {
       case 1: from = Stamp(microseconds: try value.readZigzag())
       case 2: values = try EntryValues(decoding: &value)
+      case 3: self.number = try value.readSmall()
       default: return false
       }
       return true
@@ -100,11 +109,21 @@ struct MerchantTerms: Hashable, Sendable {
   /// `.none` is the program's.
   var rate = EarnRate.none
   var state = Catalogue.MerchantState.active
+  /// The merchant above it.
+  var parent = MerchantRef.none
+  /// It is a dealer without logistics: it earns its members nothing, nor do its stores (B9).
+  var isUnserved = false
 
   /// Throws if it says what this build does not know, or what no `MERCHANT SET` can say.
   init(_ values: EntryValues, programCount: Int) throws(MalformedBytes) {
-    for (name, number, _) in try TermsReader(values, EntryKind.merchant).terms {
+    var isDealer = false
+    var hasNoLogistics = false
+    for (name, number, bytes) in try TermsReader(values, EntryKind.merchant).terms {
       switch name {
+      case "parent": parent = MerchantRef(rawValue: Int32(truncatingIfNeeded: number))
+      case "class": isDealer = bytes.elementsEqual("dealer".utf8)
+      case "logistics": hasNoLogistics = number == 0
+      case "org", "region": break
       case "program": program = ProgramRef(rawValue: Int32(truncatingIfNeeded: number))
       case "earn": rate = EarnRate(number)
       case "state":
@@ -113,6 +132,7 @@ struct MerchantTerms: Hashable, Sendable {
       default: throw MalformedBytes("\(name) of a merchant is not known to this build")
       }
     }
+    isUnserved = isDealer && hasNoLogistics
     guard rate.isSound, program.place < programCount else {
       throw MalformedBytes("a merchant's setting is out of bounds")
     }

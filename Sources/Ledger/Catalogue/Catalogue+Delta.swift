@@ -17,39 +17,62 @@ extension Catalogue {
       throw MalformedBytes("delta \(next) does not follow version \(version)")
     }
     let now = max(records.moment, delta.stamp)
-    switch delta.kind {
-    case EntryKind.program.number:
-      for version in delta.versions { _ = try ProgramTerms(version.values) }
-      let item = try changed(programs, by: delta, EntryKind.program, now)
-      advance(to: now)
-      try putProgram(item, at: delta.number)
-    case EntryKind.merchant.number:
-      for version in delta.versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
-      let item = try changed(merchants, by: delta, EntryKind.merchant, now)
-      advance(to: now)
-      try putMerchant(item, at: delta.number)
-    case EntryKind.policy.number:
-      try Catalogue.checkPolicy(delta.versions.map(\.values))
-      let item = try changed(policies, by: delta, EntryKind.policy, now)
-      advance(to: now)
-      try putPolicy(item, at: delta.number)
-    default: throw MalformedBytes("kind \(delta.kind) is none that shards of this build know: a newer build wrote it")
+    guard let kind = CatalogueKind(number: delta.kind) else {
+      throw MalformedBytes("kind \(delta.kind) is none that shards of this build know: a newer build wrote it")
     }
+    try check(delta.versions, of: kind)
+    let item = try changed(by: delta, kind, now)
+    advance(to: now)
+    try fillGap(before: delta.number, kind)
+    try put(item, kind, at: delta.number)
     if delta.left ?? 0 == 0 { version = next }
     return true
   }
   private func changed(
-    _ items: ChunkedQueue<CatalogueItem>, by delta: CatalogueDelta, _ kind: EntryKind, _ now: Stamp
+    by delta: CatalogueDelta, _ kind: CatalogueKind, _ now: Stamp
   ) throws(MalformedBytes) -> CatalogueItem {
     var item: CatalogueItem
-    if delta.number < items.count {
-      item = items[delta.number]
+    if delta.number < records[kind].count, !records[kind][delta.number].versions.isEmpty {
+      item = records[kind][delta.number]
     } else {
-      guard let name = delta.name, delta.number == items.count else { throw MalformedBytes("an entry without a name") }
+      guard let name = delta.name, delta.number <= records[kind].count || kind.mayHaveGaps else {
+        throw MalformedBytes("an entry without a name")
+      }
       item = CatalogueItem(tenant: name.tenant, name: name.key)
     }
-    try item.take(delta, now: now, backdated: kind.backdated)
+    try item.take(delta, now: now, backdated: kind.entries.backdated)
     return item
+  }
+  /// Entries that were there before shards were told of their kind, and have not changed since, are of no name and say nothing.
+  private mutating func fillGap(before number: Int, _ kind: CatalogueKind) throws(MalformedBytes) {
+    guard number < EntryKind.mostEntries else { throw MalformedBytes("too many entries") }
+    while records[kind].count < number { records[kind].append(CatalogueItem(tenant: .first, name: [])) }
+  }
+  /// Throws if versions say what this build does not know, or no `SET` can say.
+  func check(_ versions: [CatalogueItem.Version], of kind: CatalogueKind) throws(MalformedBytes) {
+    switch kind {
+    case .program: for version in versions { _ = try ProgramTerms(version.values) }
+    case .merchant: for version in versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
+    case .policy: try Catalogue.checkPolicy(versions.lazy.map(\.values))
+    case .org, .product, .cardType, .campaign, .rule:
+      for version in versions { _ = try TermsReader(version.values, kind.entries) }
+    }
+  }
+  /// Takes an entry in, or what it is by now. Its versions are sound.
+  mutating func put(_ item: CatalogueItem, _ kind: CatalogueKind, at number: Int) throws(MalformedBytes) {
+    switch kind {
+    case .program: try putProgram(item, at: number)
+    case .merchant: try putMerchant(item, at: number)
+    case .policy: try putPolicy(item, at: number)
+    case .org, .product, .cardType, .campaign, .rule:
+      guard number < kind.entries.most.all else { throw MalformedBytes("too many entries") }
+      let isNew = number == records[kind].count
+      let wasEmpty = isNew || records[kind][number].versions.isEmpty
+      if isNew { records[kind].append(item) } else { records[kind][number] = item }
+      if wasEmpty, !item.versions.isEmpty { index(item, kind, number) }
+      if kind == .rule { setRule(number) }
+      if kind == .campaign { setCampaign(number) }
+    }
   }
 
   /// What was announced for moments up to this one is in force now. Changes nothing, in a compare, if there is nothing.

@@ -1,4 +1,5 @@
 import Base
+import Rules
 import Vocabulary
 
 /// What of a program is not looked at with each earn.
@@ -6,6 +7,10 @@ struct ProgramDetails: Sendable {
   /// When points may be redeemed; empty: always.
   var windows: [YearWindow] = []
   var closing = ClosingText.lapse
+  /// It, or some policy of it, bounds what a member earns, or has.
+  var mayHaveCaps = false
+  /// What several factors do together.
+  var combination = EarningTerms.Combination.max
   /// Its policies by their classes: numbers among `Catalogue.policies`.
   var policies: [(holderClass: [UInt8], number: Int)] = []
 }
@@ -44,14 +49,15 @@ extension Catalogue {
   /// Takes a policy in, or what it is by now. Its versions are sound. Throws, and changes nothing, if its program is not there or there
   /// are too many.
   mutating func putPolicy(_ item: CatalogueItem, at number: Int) throws(MalformedBytes) {
-    if number < policies.count {
-      policies[number] = item
-      return
-    }
     let parts = item.name.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
     let program = parts[0].withUnsafeBytes { self.program($0, tenant: item.tenant) }
     guard parts.count == 2, let program, number < Catalogue.maximumPolicies else {
       throw MalformedBytes("a policy of no program, or too many")
+    }
+    noteCaps(item, ofProgram: program.place)
+    if number < policies.count {
+      policies[number] = item
+      return
     }
     policies.append(item)
     programDetails[program.place].policies.append((Array(parts[1]), number))

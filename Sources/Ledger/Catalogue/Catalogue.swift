@@ -1,4 +1,5 @@
 import Base
+import Rules
 import Vocabulary
 
 /// What a shard knows of the entries that it decides by, programs, merchants and policies: a value, changed by versioned deltas
@@ -22,16 +23,16 @@ public struct Catalogue: Sendable {
     set { records.version = newValue }
   }
   var programs: ChunkedQueue<CatalogueItem> {
-    _read { yield records.programs }
-    _modify { yield &records.programs }
+    _read { yield records[.program] }
+    _modify { yield &records[.program] }
   }
   var merchants: ChunkedQueue<CatalogueItem> {
-    _read { yield records.merchants }
-    _modify { yield &records.merchants }
+    _read { yield records[.merchant] }
+    _modify { yield &records[.merchant] }
   }
   var policies: ChunkedQueue<CatalogueItem> {
-    _read { yield records.policies }
-    _modify { yield &records.policies }
+    _read { yield records[.policy] }
+    _modify { yield &records[.policy] }
   }
   /// What the hot path reads of each, by number.
   var programRows: [ProgramRow] = []
@@ -48,7 +49,12 @@ public struct Catalogue: Sendable {
   var programIndex = NameIndex()
   var merchantIndex = NameIndex()
   /// What names are found by.
-  private let hashes: KeyedHashes
+  let hashes: KeyedHashes
+  /// Of products and of types of cards, and what words of rules are found by.
+  var productIndex = NameIndex()
+  var cardTypeIndex = NameIndex()
+  /// By program: its rules, compiled.
+  var ruleSets: [RuleSet] = []
 
   /// An empty one, which finds names by hashes with that key.
   public init(key: HashKey) { hashes = KeyedHashes(key) }
@@ -79,6 +85,8 @@ public struct Catalogue: Sendable {
     var hasPolicies = false
     /// Points may be redeemed on some days alone.
     var hasWindows = false
+    /// Earning is worked out by rules, or has caps.
+    var hasRules = false
     var graceDays: Int32 = 7
     var transferLimit: Points = 0
     var claim: Int64
@@ -93,6 +101,9 @@ public struct Catalogue: Sendable {
     var program: ProgramRef
     var mark: UInt32
     var state: MerchantState
+    /// It is a dealer without logistics.
+    var isUnserved = false
+    var parent = MerchantRef.none
     var rate: EarnRate
   }
 
@@ -212,6 +223,8 @@ public struct Catalogue: Sendable {
           mark: item.name.withUnsafeBytes { NameIndex.mark(of: $0) }, rate: .none, offset: 0,
           backdate: 0, refundWindow: 0, isActive: false, claim: .min))
       programDetails.append(ProgramDetails())
+      ruleSets.append(RuleSet(seed: hash))
+      setCampaigns(ofProgram: number)
       names.append(contentsOf: item.name)
       programIndex.insert(number) { (programRows[$0].hash, programRows[$0].mark) }
     }
@@ -232,6 +245,8 @@ public struct Catalogue: Sendable {
     programRows[number].transferLimit = terms.transferLimit
     programRows[number].hasWindows = !terms.windows.isEmpty
     programDetails[number].windows = terms.windows
+    programDetails[number].combination = terms.combination
+    noteCaps(item, ofProgram: number)
     programDetails[number].closing = terms.policy.closing ?? .lapse
     programRows[number].claim = item.isInForce(at: records.moment) ? terms.claim : .min
     noteDefault(of: item.tenant)
@@ -274,6 +289,8 @@ public struct Catalogue: Sendable {
     merchantRows[number].program = terms.program
     merchantRows[number].state = item.isInForce(at: records.moment) ? terms.state : .closed
     merchantRows[number].rate = terms.rate
+    merchantRows[number].parent = terms.parent
+    merchantRows[number].isUnserved = terms.isUnserved
   }
 }
 

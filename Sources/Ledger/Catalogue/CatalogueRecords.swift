@@ -1,36 +1,42 @@
 import Base
+import Vocabulary
 
-/// The programs, merchants and policies by their numbers, without what finds them by name: what is written into snapshots, and what
+/// The entries that shards know by their kinds and numbers, without what finds them by name: what is written into snapshots, and what
 /// renders records of the journal. A copy is cheap, and so is the first change after it (see `ChunkedQueue`): copies are
 /// made for other threads.
 public struct CatalogueRecords: Sendable {
   var version: UInt32 = 0
   /// Up to then changes that were announced are in force.
   var moment = Stamp.zero
-  var programs = ChunkedQueue<CatalogueItem>()
-  var merchants = ChunkedQueue<CatalogueItem>()
-  var policies = ChunkedQueue<CatalogueItem>()
+  private var tables = [ChunkedQueue<CatalogueItem>](repeating: ChunkedQueue(), count: CatalogueKind.allCases.count)
 
   init() {}
 
-  fileprivate enum Item: UInt8 { case head = 1, program = 2, merchant = 3, policy = 4 }
+  subscript(kind: CatalogueKind) -> ChunkedQueue<CatalogueItem> {
+    _read { yield tables[kind.rawValue] }
+    _modify { yield &tables[kind.rawValue] }
+  }
+
+  fileprivate static let head: UInt8 = 1
 
   /// About how many bytes `write` gives.
-  public var byteCount: Int { (programs.count + policies.count) * 128 + merchants.count * 64 }
+  public var byteCount: Int {
+    CatalogueKind.allCases.reduce(0) { $0 + self[$1].count * ($1 == .merchant || $1 == .product ? 64 : 128) }
+  }
 
   /// Writes all of it, block by block. From any thread.
   public func write(to sink: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     var writer = BlockWriter()
     try writer.item(to: sink) {
-      $0.append(Item.head.rawValue)
+      $0.append(CatalogueRecords.head)
       $0.append(field: 1, zigzag: Int64(version))
       $0.append(field: 2, zigzag: moment.microseconds)
       $0.appendEndOfFields()
     }
-    for (item, queue) in [(Item.program, programs), (Item.merchant, merchants), (Item.policy, policies)] {
-      for entry in queue {
+    for kind in CatalogueKind.allCases {
+      for entry in self[kind] {
         try writer.item(to: sink) {
-          $0.append(item.rawValue)
+          $0.append(kind.tag)
           entry.encode(into: &$0)
         }
       }
@@ -39,14 +45,43 @@ public struct CatalogueRecords: Sendable {
   }
 }
 
+/// The kinds that shards know, in the order in which snapshots have them: what others are made of comes before these.
+enum CatalogueKind: Int, CaseIterable, Sendable {
+  case program = 0, merchant, policy, org, product, cardType, campaign, rule
+
+  /// What stands before an entry in a snapshot, for ever.
+  var tag: UInt8 { UInt8(rawValue) + 2 }
+  init?(tag: UInt8) { self.init(rawValue: Int(tag) - 2) }
+  var entries: EntryKind { CatalogueKind.kinds[rawValue] }
+  private static let kinds: [EntryKind] = allCases.map { kind in
+    switch kind {
+    case .program: .program
+    case .merchant: .merchant
+    case .policy: .policy
+    case .org: .org
+    case .product: .product
+    case .cardType: .cardType
+    case .campaign: .campaign
+    case .rule: .rule
+    }
+  }
+  /// Of the number that deltas have.
+  init?(number: Int) {
+    guard let known = CatalogueKind.allCases.first(where: { $0.entries.number == number }) else { return nil }
+    self = known
+  }
+  /// Shards may be told of it before they are told of one with a lower number.
+  var mayHaveGaps: Bool { entries.toldSince > entries.since }
+}
+
 extension Catalogue {
   /// The catalogue whose records were written, with the cluster's key. Throws if the bytes are something else, and what the source throws.
   public init(restoring source: inout some SnapshotSource, key: HashKey) throws {
     self.init(key: key)
     try BlockReader.read(from: &source) { reader in
-      switch CatalogueRecords.Item(rawValue: try reader.read()) {
-      case .head:
-        try reader.readFields(of: "the catalogue") { number, value throws(MalformedBytes) in
+      let tag: UInt8 = try reader.read()
+      guard tag != CatalogueRecords.head else {
+        return try reader.readFields(of: "the catalogue") { number, value throws(MalformedBytes) in
           switch number {
           case 1: version = try value.readSmall()
           case 2: records.moment = Stamp(microseconds: try value.readZigzag())
@@ -54,20 +89,11 @@ extension Catalogue {
           }
           return true
         }
-      case .program:
-        let item = try CatalogueItem(decoding: &reader)
-        for version in item.versions { _ = try ProgramTerms(version.values) }
-        try putProgram(item, at: programs.count)
-      case .merchant:
-        let item = try CatalogueItem(decoding: &reader)
-        for version in item.versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
-        try putMerchant(item, at: merchants.count)
-      case .policy:
-        let item = try CatalogueItem(decoding: &reader)
-        try Catalogue.checkPolicy(item.versions.lazy.map(\.values))
-        try putPolicy(item, at: policies.count)
-      case nil: throw MalformedBytes("an item of a catalogue that is not known")
       }
+      guard let kind = CatalogueKind(tag: tag) else { throw MalformedBytes("an item of a catalogue that is not known") }
+      let item = try CatalogueItem(decoding: &reader)
+      try check(item.versions, of: kind)
+      try put(item, kind, at: records[kind].count)
     }
   }
 }
@@ -88,12 +114,12 @@ extension CatalogueNames {
 
 extension Catalogue: CatalogueNames {}
 extension CatalogueRecords: CatalogueNames {
-  var programCount: Int { programs.count }
-  var merchantCount: Int { merchants.count }
+  var programCount: Int { self[.program].count }
+  var merchantCount: Int { self[.merchant].count }
   func withProgramName<R>(_ program: ProgramRef, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    programs[program.place].name.withUnsafeBytes(body)
+    self[.program][program.place].name.withUnsafeBytes(body)
   }
   func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R {
-    merchants[merchant.place].name.withUnsafeBytes(body)
+    self[.merchant][merchant.place].name.withUnsafeBytes(body)
   }
 }

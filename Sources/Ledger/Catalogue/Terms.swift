@@ -1,4 +1,5 @@
 import Base
+import Rules
 import Vocabulary
 
 /// The fields of a version by their names: as numbers, and as they are kept.
@@ -59,6 +60,8 @@ struct PolicyTerms: Hashable, Sendable {
   private var redeemStep: Points?
   private var redeemShare: Int32?
   private(set) var closing: ClosingText?
+  /// Of what a member earns; nil: nothing is said.
+  private(set) var caps: [Cap]?
 
   /// Takes over a field. False: it is none of these.
   mutating func take(_ name: String, _ number: Int64, _ bytes: [UInt8]) throws(MalformedBytes) -> Bool {
@@ -76,6 +79,11 @@ struct PolicyTerms: Hashable, Sendable {
     case "on-close":
       guard let text = bytes.withUnsafeBytes({ ClosingText($0) }) else { throw MalformedBytes("an unknown on-close") }
       closing = text
+    case "earn-cap":
+      guard let known = bytes.withUnsafeBytes({ Cap.list(parsing: $0) }) else {
+        throw MalformedBytes("an unknown earn-cap")
+      }
+      caps = known
     default: return false
     }
     return true
@@ -126,6 +134,7 @@ struct ProgramTerms: Hashable, Sendable {
   var graceDays: Int32 = 7
   /// When points may be redeemed; empty: always.
   var windows: [YearWindow] = []
+  var combination = EarningTerms.Combination.max
 
   /// Throws if it says what this build does not know, or what no `PROGRAM SET` can say.
   init(_ values: EntryValues) throws(MalformedBytes) {
@@ -142,6 +151,7 @@ struct ProgramTerms: Hashable, Sendable {
       case "refund-policy":
         refundPolicy = RefundPolicy(rawValue: UInt8(try number.within(0...2))) ?? .debt
       case "refund-grace": graceDays = Int32(try number.within(0...36_500))
+      case "combine": combination = try number.within(0...1) == 0 ? .max : .product
       case "redeem-window":
         guard let known = bytes.withUnsafeBytes({ YearWindow.parse($0) }) else {
           throw MalformedBytes("a redeem-window that cannot be")

@@ -6,7 +6,8 @@ import Base
 ///     delta = version:u32 stamp:i64 field* 0        see Base/Fields
 ///     1 kind  2 number  3 tenant  4 key             of a new entry: whose it is
 ///     5 horizon                                     what ended before is not asked for any more
-///     6 (1 from  2 values)*                         in place of all that there was from that moment on
+///     6 (1 from  2 values  3 number)*               in place of all that there was from that moment on; the version's number, of a
+///                                                   kind that has bounds: without it the entry is not in force
 ///     7 left                                        of a whole catalogue: how many entries are to come before that is its version
 struct CatalogueDelta {
   /// Rises by 1 with each delta.
@@ -17,7 +18,8 @@ struct CatalogueDelta {
   var number: Int
   var name: (tenant: TenantID, key: [UInt8])?
   var horizon: Stamp
-  var versions: [(from: Stamp, values: EntryValues)] = []
+  typealias Version = CatalogueItem.Version
+  var versions: [Version] = []
   /// It is one of all entries, for a shard that has none; nil: it is a change.
   var left: Int?
 
@@ -41,11 +43,7 @@ struct CatalogueDelta {
     }
     if horizon > .zero { buffer.append(field: 5, zigzag: horizon.microseconds) }
     buffer.append(field: 6) { list in
-      for (from, values) in versions {
-        list.append(field: 1, zigzag: from.microseconds)
-        list.append(field: 2, values.bytes)
-        list.appendEndOfFields()
-      }
+      for version in versions { version.encode(into: &list) }
     }
     if let left { buffer.append(field: 7, zigzag: Int64(left)) }
     buffer.appendEndOfFields()
@@ -67,8 +65,8 @@ struct CatalogueDelta {
       case 5: horizon = Stamp(microseconds: try value.readZigzag())
       case 6:
         while !value.isAtEnd {
-          let version = try CatalogueDelta.readVersion(&value)
-          guard range.contains(version.from), version.from > versions.last?.from ?? Stamp(microseconds: -1) else {
+          let version = try Version(decoding: &value)
+          guard version.from > versions.last?.from ?? Stamp(microseconds: -1) else {
             throw MalformedBytes("versions out of order")
           }
           versions.append(version)
@@ -79,19 +77,5 @@ struct CatalogueDelta {
       return true
     }
     try reader.finish()
-  }
-  private static func readVersion(
-    _ reader: inout ByteReader
-  ) throws(MalformedBytes) -> (from: Stamp, values: EntryValues) {
-    var version = (from: Stamp.zero, values: EntryValues())
-    try reader.readFields(of: "a version of the catalogue") { number, value throws(MalformedBytes) in
-      switch number {
-      case 1: version.from = Stamp(microseconds: try value.readZigzag())
-      case 2: version.values = try EntryValues(decoding: &value)
-      default: return false
-      }
-      return true
-    }
-    return version
   }
 }

@@ -20,11 +20,7 @@ extension Entries {
       let number = try found(table, request.key, tenant)
       let item = tables[table].items[number]
       let moment = request.moment.map { Entries.moment($0, zone: zone(table, item, at: now)) } ?? now
-      guard item.firstBeginning <= moment else {
-        var refusal = EntryRefusal(.closed, "it is not in force at that moment")
-        refusal.from = item.firstBeginning
-        throw refusal
-      }
+      guard item.firstBeginning <= moment else { throw notInForce(from: item.firstBeginning) }
       var unknown = tables[table].kind.hasExclusive ? self.unknown(table, tenant, at: moment) : []
       if item.knownSince > moment, !unknown.contains(number) { unknown.append(number) }
       guard unknown.isEmpty else {
@@ -36,9 +32,18 @@ extension Entries {
       return .replied
     }
   }
-  /// The record of an entry that is in force.
+  private func notInForce(from: Stamp? = nil) -> EntryRefusal {
+    var refusal = EntryRefusal(.closed, "it is not in force at that moment")
+    refusal.from = from
+    return refusal
+  }
+  /// The record of an entry, if it is in force.
   /// - Parameter isPast: it was read from the journal.
   func show(_ table: Int, _ number: Int, at moment: Stamp, isPast: Bool = false, into reply: inout ReplyWriter) {
+    let item = tables[table].items[number]
+    guard item.isInForce(at: moment) else {
+      return notInForce(from: item.nextBeginning(after: moment)).write(into: &reply)
+    }
     let holders = holders(table, tables[table].items[number].tenant, at: moment)
     record(table, number, at: moment, holders, isPast: isPast, into: &reply)
   }
@@ -90,7 +95,7 @@ extension Entries {
         looked += 1
         last = item.keyText
         if item.isForgotten(at: moment) { throw notKept(table, item) }
-        guard item.firstBeginning <= moment,
+        guard item.isInForce(at: moment),
           filters.allSatisfy({ matches($0, table, number, item, at: moment, holders) })
         else { continue }
         record(table, number, at: moment, holders, into: &records)
@@ -125,6 +130,7 @@ extension Entries {
     key(table, tables[table].items[number], into: &reply)
     reply.field(named: "version", Int64(change.number))
     reply.field(named: "from", change.from)
+    if change.until < .never { reply.field(named: "until", change.until) }
     reply.field(named: "set", change.set)
     reply.field(named: "by", String(decoding: change.by, as: UTF8.self))
     for field in tables[table].kind.fields {

@@ -25,10 +25,12 @@ extension Entries {
     do throws(EntryRefusal) {
       let table = try table(request.kind)
       let setting = try setting(request, table, tenant, stamp, semantics)
-      guard !setting.values.isEmpty || setting.number == nil else { return .unchanged }
+      guard !setting.isNothingNew else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
+      try checkMeaning(setting, table, tenant, stamp)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
-      return .changed(delta: change(setting, table, number, by: by, stamp, horizon: horizon, &journal))
+      return .changed(
+        delta: change(setting, table, number, by: by, stamp, horizon: horizon, semantics: semantics, &journal))
     } catch {
       error.write(into: &reply)
       return .refused
@@ -36,12 +38,16 @@ extension Entries {
   }
 
   /// A `SET` that was understood.
-  private struct Setting {
+  struct Setting {
     /// The entry's; nil: it is new.
     var number: Int?
     var from: Stamp
+    var until = Stamp.never
     /// What changes, of all that was said.
     var values: EntryValues
+    /// See `EntryItem.Change.rest`.
+    var rest = EntryValues()
+    var isNothingNew = false
   }
 
   // MARK: What it says
@@ -67,9 +73,12 @@ extension Entries {
       said.append((field, try stored(field, text, tenant)))
     }
     let from = try beginning(request, table, item, said, stamp)
+    let until = try end(request, table, item, said, stamp, from: from)
     var values: [(number: Int, bytes: [UInt8])] = []
     for (field, bytes) in said {
-      guard let new = try changed(field, bytes, table, number, tenant, from) else { continue }
+      guard let new = try changed(field, bytes, table, number, tenant, from, until) else {
+        continue
+      }
       values.append((field.number, new))
     }
     if item == nil,
@@ -84,8 +93,24 @@ extension Entries {
     }
     let new = EntryValues(values)
     // What was announced and is said again is done, also where something later was announced since.
-    let isRepeat = from > stamp && item?.announces(new, from: from) ?? false
-    return Setting(number: number, from: from, values: isRepeat ? EntryValues() : new)
+    guard kind.hasBounds, let item else {
+      let isRepeat = from > stamp && item?.announces(new, from: from) ?? false
+      return Setting(
+        number: number, from: from, until: until, values: isRepeat ? EntryValues() : new,
+        isNothingNew: item != nil && (isRepeat || new.isEmpty))
+    }
+    let isSame = new.isEmpty && item.isInForce(from: from, until: until)
+    let isRepeat = item.changes.contains { $0.from == from && $0.until == until && $0.values.says(new) }
+    var rest = EntryValues()
+    if item.hasBounds || !item.isInForce(at: from), let moment = item.momentInForce(near: from) {
+      rest = EntryValues(
+        kind.fields.sorted { $0.number < $1.number }.compactMap { field in
+          item.value(field.number, at: moment).map { (field.number, $0) }
+        })
+    }
+    return Setting(
+      number: number, from: from, until: until, values: new, rest: rest,
+      isNothingNew: isSame || from > stamp && isRepeat)
   }
   /// A new entry's key may name others, which must be there.
   private func checkKey(_ parts: [Bytes.SubSequence], of kind: EntryKind, _ tenant: TenantID) throws(EntryRefusal) {
@@ -125,8 +150,9 @@ extension Entries {
   ) throws(EntryRefusal) -> Stamp {
     guard let number = request.moment else { return stamp }
     let item = item ?? EntryItem(tenant: TenantID(0), key: [])
+    let known = item.momentInForce(near: stamp) ?? stamp
     let zone = zone(table, at: stamp) { field in
-      said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: stamp)
+      said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: known)
     }
     // A date of today means now.
     if number < 0, CivilTime.day(of: stamp, offset: zone) == -1 - number { return stamp }
@@ -136,9 +162,30 @@ extension Entries {
     return moment
   }
 
+  /// The moment from which it is to hold no more.
+  private func end(
+    _ request: EntryRequest, _ table: Int, _ item: EntryItem?, _ said: [(field: EntryField, bytes: [UInt8])],
+    _ stamp: Stamp, from: Stamp
+  ) throws(EntryRefusal) -> Stamp {
+    guard let number = request.until else { return .never }
+    guard tables[table].kind.hasBounds else {
+      throw EntryRefusal(.malformed, "\(tables[table].kind.name) takes no until=")
+    }
+    let item = item ?? EntryItem(tenant: TenantID(0), key: [])
+    let known = item.momentInForce(near: stamp) ?? stamp
+    let zone = zone(table, at: stamp) { field in
+      said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: known)
+    }
+    let moment = Entries.moment(number, zone: zone)
+    guard moment > from else { throw .limit("until", "until= must be after from=, and after now") }
+    guard moment < CivilTime.latest else { throw .limit("until", "until= is too far ahead") }
+    return moment
+  }
+
   /// What a field that was named changes; nil: nothing.
   private func changed(
-    _ field: EntryField, _ bytes: [UInt8], _ table: Int, _ number: Int?, _ tenant: TenantID, _ from: Stamp
+    _ field: EntryField, _ bytes: [UInt8], _ table: Int, _ number: Int?, _ tenant: TenantID, _ from: Stamp,
+    _ until: Stamp
   ) throws(EntryRefusal) -> [UInt8]? {
     if field.traits.contains(.exclusive) { return try claimed(field, bytes, table, number, tenant, from) }
     guard let number else { return bytes.isEmpty ? nil : bytes }
@@ -150,7 +197,9 @@ extension Entries {
       return nil
     }
     // Also where it is that already and an announced change would make it something else.
-    let changes = item.beginnings(from: from).contains { item.value(field.number, at: $0) ?? [] != bytes }
+    let changes = item.beginnings(from: from).contains {
+      $0 < until && item.value(field.number, at: $0) ?? [] != bytes
+    }
     return changes ? bytes : nil
   }
   /// `yes` of a field that one entry alone has: kept as the moment from which it is this one, later than all others that say
@@ -279,56 +328,72 @@ extension Entries {
   }
 
   private mutating func change(
-    _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp,
+    _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp, semantics: UInt8,
     _ journal: inout EntryJournal
   ) -> [UInt8]? {
     let isNew = tables[table].items[number].changes.isEmpty
     tables[table].items[number].append(
       EntryItem.Change(
-        number: tables[table].items[number].newest &+ 1, from: setting.from, set: stamp, by: Array(by),
-        values: setting.values))
+        number: tables[table].items[number].newest &+ 1, from: setting.from, until: setting.until, set: stamp,
+        by: Array(by), values: setting.values, rest: setting.rest))
     tables[table].write(number, to: &journal, at: stamp)
     for field in tables[table].kind.fields where field.traits.contains(.tree) {
       if let above = setting.values[field.number]?.withUnsafeBytes({ Entries.references($0) }).first {
         tables[table].parents.insert(above)
       }
     }
-    guard tables[table].kind.isForShards else { return nil }
+    guard isToldToShards(table, semantics) else { return nil }
     version += 1
-    return delta(table, number, from: setting.from, isNew: isNew, stamp, horizon)
+    return delta(table, number, from: setting.from, isNew: isNew, stamp, horizon, semantics)
+  }
+  private func isToldToShards(_ table: Int, _ semantics: UInt8) -> Bool {
+    tables[table].kind.isForShards && tables[table].kind.toldSince <= semantics
   }
 
   /// The catalogue as it is now, for a shard that has nothing of it: a delta for each entry, which all are of the newest version.
-  public func wholeCatalogue(at stamp: Stamp) -> [[UInt8]] {
-    let rows = tables.indices.filter { tables[$0].kind.isForShards }.flatMap { table in
+  public func wholeCatalogue(at stamp: Stamp, semantics: UInt8) -> [[UInt8]] {
+    let rows = tables.indices.filter { isToldToShards($0, semantics) }.flatMap { table in
       tables[table].items.indices.map { (table: table, number: $0) }
     }
     return rows.enumerated().map { place, row in
       let item = tables[row.table].items[row.number]
       let from = max(item.firstBeginning, item.knownSince)
-      return delta(row.table, row.number, from: from, isNew: true, stamp, .zero, left: rows.count - 1 - place)
+      return delta(
+        row.table, row.number, from: from, isNew: true, stamp, .zero, semantics, left: rows.count - 1 - place)
     }
   }
 
   /// What shards are told of a change: what its fields are from its moment on.
   private func delta(
-    _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp, left: Int? = nil
+    _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp, _ semantics: UInt8,
+    left: Int? = nil
   ) -> [UInt8] {
     let item = tables[table].items[number]
-    let fields = tables[table].kind.fields.filter { $0.traits.contains(.shards) }.sorted { $0.number < $1.number }
+    let hasBounds = tables[table].kind.hasBounds
+    let fields = tables[table].kind.fields.filter { $0.traits.contains(.shards) && $0.toldSince <= semantics }
+      .sorted { $0.number < $1.number }
     var delta = CatalogueDelta(
       version: version, stamp: stamp, kind: tables[table].kind.number, number: number, horizon: horizon)
-    if isNew { delta.name = (item.tenant, item.key) }
+    // Shards have not heard of one that was there before they were told of its kind.
+    if isNew || tables[table].kind.toldSince > tables[table].kind.since { delta.name = (item.tenant, item.key) }
     for moment in item.beginnings(from: from) {
+      let number = hasBounds ? item.version(at: moment)?.number ?? 0 : 0
+      guard !hasBounds || number > 0 else {
+        delta.versions.append(.init(from: moment, values: EntryValues(), number: 0))
+        continue
+      }
       let values = EntryValues(
         fields.compactMap { field in
           // Nodes that do not know a field yet are not told what stands for it: shards know that themselves.
           let value =
-            field.since == Semantics.first
+            field.toldSince == Semantics.first
             ? effective(table, item, field, at: moment) : item.value(field.number, at: moment)
           return value.map { (field.number, $0) }
         })
-      if delta.versions.last?.values != values { delta.versions.append((moment, values)) }
+      let last = delta.versions.last
+      if last?.values != values || last?.number != number {
+        delta.versions.append(.init(from: moment, values: values, number: number))
+      }
     }
     delta.left = left
     return delta.encoded

@@ -10,6 +10,7 @@ extension EntryItem {
   /// Joins changes to the first that nobody can ask for any more: those of before `horizon`, and of those that say nothing of
   /// the fields `kept`, all but the latest `EntryItem.mostPast`.
   mutating func forget(before horizon: Stamp, now: Stamp, keeping kept: [Int]) {
+    guard !hasBounds else { return dropEnded(before: horizon) }
     var place = 1
     while place < changes.count, changes[place].set <= horizon {
       if changes[place].from > horizon || !join(place, by: horizon) { place += 1 }
@@ -23,6 +24,13 @@ extension EntryItem {
     }
   }
 
+  /// Drops changes that ended before `horizon`. One that ends cannot be joined with others: these stay as they are.
+  private mutating func dropEnded(before horizon: Stamp) {
+    var ended = changes.filter { $0.until <= horizon }
+    if ended.count == changes.count { ended.removeLast() }
+    for change in ended { knownSince = max(knownSince, change.until) }
+    changes.removeAll { change in ended.contains { $0.number == change.number } }
+  }
   /// Joins a change that holds by a moment to the first. If that one begins later the change takes its place before it
   /// instead. True: there is one less.
   private mutating func join(_ place: Int, by moment: Stamp) -> Bool {
@@ -40,8 +48,9 @@ extension EntryItem {
   }
 
   /// What answers for every moment from `now` on, and needs nothing else: all that holds by then as one change, and those
-  /// that are announced. O(changes).
-  func folded(at now: Stamp) -> EntryItem {
+  /// that are announced. O(changes). Nil of one with bounds: a walk through the journal goes on to its first change.
+  func folded(at now: Stamp) -> EntryItem? {
+    guard !hasBounds else { return nil }
     var base: Change?
     var announced: [Change] = []
     for change in changes {

@@ -11,11 +11,18 @@ struct EntryItem: Hashable, Sendable {
     var number: UInt32
     /// The moment from which it holds, not before `set`.
     var from: Stamp
+    /// The moment from which it holds no more; `.never`: it holds for good.
+    var until = Stamp.never
     /// When it was made: not before those of lower numbers.
     var set: Stamp
     /// The user's name; empty for nobody.
     var by: [UInt8]
     var values: EntryValues
+    /// What holds of all else while this change is the one that decides, and no other change says it: of an entry with bounds,
+    /// where what was said before may end sooner.
+    var rest = EntryValues()
+
+    func holds(at moment: Stamp) -> Bool { from <= moment && (moment < until || until == .never) }
   }
   var tenant: TenantID
   /// How many changes were made of it, which is the newest one's number.
@@ -51,18 +58,33 @@ struct EntryItem: Hashable, Sendable {
     with(number, at: moment) { $0.map { Array($0) } }
   }
   func with<R>(_ number: Int, at moment: Stamp, _ body: (UnsafeRawBufferPointer?) -> R) -> R {
-    for change in changes.reversed() where change.from <= moment {
+    for change in changes.reversed() where change.holds(at: moment) {
       let found: R? = change.values.with(number) { value in
         value.map { body($0.isEmpty ? nil : $0) }
       }
       if let found { return found }
     }
-    return body(nil)
+    guard hasBounds, let change = version(at: moment) else { return body(nil) }
+    return change.rest.with(number) { value in body(value.flatMap { $0.isEmpty ? nil : $0 }) }
+  }
+  /// Some change ends.
+  var hasBounds: Bool { changes.contains { $0.until < .never || !$0.rest.isEmpty } }
+  func isInForce(at moment: Stamp) -> Bool { changes.contains { $0.holds(at: moment) } }
+  /// Whether it is in force all the time. O(changes²), of one that has bounds.
+  func isInForce(from start: Stamp, until end: Stamp) -> Bool {
+    beginnings(from: start).allSatisfy { $0 >= end || isInForce(at: $0) }
+  }
+  /// When it was in force last before a moment, else first after it; nil: never.
+  func momentInForce(near moment: Stamp) -> Stamp? {
+    if isInForce(at: moment) { return moment }
+    let last = changes.filter { $0.until <= moment && $0.from < $0.until }.map(\.until).max()
+    if let last { return Stamp(microseconds: last.microseconds - 1) }
+    return changes.map(\.from).filter { $0 > moment }.min()
   }
   /// `x.NAME=VALUE` at a moment, by name.
   func attributes(at moment: Stamp) -> EntryAttributes {
     var all = EntryAttributes()
-    for change in changes where change.from <= moment {
+    for change in changes where change.holds(at: moment) {
       if let more = change.values[EntryRequest.Number.attributes] { all = all.overlaid(by: EntryAttributes(more)) }
     }
     all.pairs.removeAll { $0.value.isEmpty }
@@ -73,18 +95,22 @@ struct EntryItem: Hashable, Sendable {
   /// force yet.
   func version(at moment: Stamp) -> Change? {
     var best: Change?
-    for change in changes where change.from <= moment {
+    for change in changes where change.holds(at: moment) {
       if best.map({ change.decides(over: $0) }) ?? true { best = change }
     }
     return best
   }
-  /// When the next version after a moment begins.
+  /// When the next version after a moment begins, or the one in force ends.
   func nextBeginning(after moment: Stamp) -> Stamp? {
-    changes.lazy.map(\.from).filter { $0 > moment }.min()
+    let next = changes.lazy.map(\.from).filter { $0 > moment }.min() ?? .never
+    let end = min(next, version(at: moment)?.until ?? .never)
+    return end < .never ? end : nil
   }
   /// Moments from one on at which something may change, that one first.
   func beginnings(from moment: Stamp) -> [Stamp] {
-    [moment] + Set(changes.lazy.map(\.from).filter { $0 > moment }).sorted()
+    var all = Set(changes.lazy.map(\.from).filter { $0 > moment })
+    for change in changes where change.until < .never && change.until > moment { all.insert(change.until) }
+    return [moment] + all.sorted()
   }
 
   /// Whether changes that begin at just that moment say all this, and those made since say nothing else of it there.
@@ -144,6 +170,8 @@ extension EntryItem.Change {
     buffer.append(field: 3, zigzag: set.microseconds)
     if !by.isEmpty { buffer.append(field: 4, by) }
     buffer.append(field: 5, values.bytes)
+    if until < .never { buffer.append(field: 6, zigzag: until.microseconds) }
+    if !rest.isEmpty { buffer.append(field: 7, rest.bytes) }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -155,11 +183,15 @@ extension EntryItem.Change {
       case 3: set = Stamp(microseconds: try value.readZigzag())
       case 4: by = Array(try value.readBytes(value.remaining))
       case 5: values = try EntryValues(decoding: &value)
+      case 6: until = Stamp(microseconds: try value.readZigzag())
+      case 7: rest = try EntryValues(decoding: &value)
       default: return false
       }
       return true
     }
     let range = Stamp.zero...CivilTime.latest
-    guard range.contains(from), range.contains(set) else { throw MalformedBytes("a moment out of range") }
+    guard range.contains(from), range.contains(set), until == .never || range.contains(until) else {
+      throw MalformedBytes("a moment out of range")
+    }
   }
 }

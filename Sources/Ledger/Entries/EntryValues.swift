@@ -50,6 +50,8 @@ struct EntryValues: Hashable, Sendable {
     }
   }
 
+  /// Whether all this is said.
+  func says(_ other: EntryValues) -> Bool { overlaid(by: other) == self }
   func has(_ number: Int) -> Bool { with(number) { $0 != nil } }
   var isEmpty: Bool { bytes.isEmpty }
   var fields: [(number: Int, bytes: [UInt8])] {

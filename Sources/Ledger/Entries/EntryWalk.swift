@@ -202,6 +202,8 @@ struct EntryPast: Sendable {
       next = min(next, change.from)
       return
     }
+    guard moment < change.until else { return }
+    next = min(next, change.until)
     guard let later = base else {
       base = change
       return
@@ -213,7 +215,9 @@ struct EntryPast: Sendable {
 
   /// Changes that say what the entry was at the moment, and nothing of any other.
   func found() throws -> [EntryItem.Change] {
-    guard let base else { throw JournalCorruption(description: "no change of an entry that was in force") }
+    // None of one with bounds held then.
+    guard var base else { return [] }
+    base.until = .never
     guard next < .never else { return [base] }
     return [base, EntryItem.Change(number: 0, from: next, set: next, by: [], values: EntryValues())]
   }

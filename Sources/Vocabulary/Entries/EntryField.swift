@@ -58,10 +58,13 @@ public struct EntryField: Sendable {
   public let clearing: String?
   /// The semantics from which it may be set: by then every node knows it.
   public let since: UInt8
+  /// The semantics from which shards are told of it.
+  public let toldSince: UInt8
 
+  /// - Parameter toldSince: where it could be set before shards were told of it.
   public init(
     _ number: Int, _ name: String, _ form: Form, _ traits: Traits = [], standard: Standard? = nil,
-    clearing: String? = nil, since: UInt8 = 1
+    clearing: String? = nil, since: UInt8 = 1, toldSince: UInt8? = nil
   ) {
     self.number = number
     self.name = name
@@ -70,6 +73,7 @@ public struct EntryField: Sendable {
     self.standard = standard
     self.clearing = clearing
     self.since = since
+    self.toldSince = max(since, toldSince ?? since)
   }
 
   /// The semantics from which programs have policies: what is set up by fields of these is known to all nodes.
@@ -133,7 +137,7 @@ public struct EntryField: Sendable {
   /// It is shown as a number, where replies have types.
   public var isNumber: Bool {
     guard case .shape(let shape) = form else { return false }
-    return shape == .spend || shape == .basisPoints || shape == .points
+    return shape == .spend || shape == .basisPoints || shape == .points || shape == .priority
   }
 
   // MARK: Help

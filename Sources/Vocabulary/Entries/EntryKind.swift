@@ -29,6 +29,10 @@ public struct EntryKind: Sendable {
   public let takesAttributes: Bool
   /// Shards decide by it: each of its changes is logged in every shard.
   public let isForShards: Bool
+  /// The semantics from which shards are told of it.
+  public let toldSince: UInt8
+  /// A `SET` may say `until=`: what it says holds from its `from` to that moment, and not for good.
+  public let hasBounds: Bool
   /// The most entries of it: of one tenant, and in all.
   public let most: (tenant: Int, all: Int)
   /// The semantics from which there may be some: by then every node knows it.
@@ -42,26 +46,28 @@ public struct EntryKind: Sendable {
   ///   - fields: `state` is added at their end, if it is not among them.
   public init(
     _ number: Int, _ word: String, key place: String, _ fields: [EntryField], takesAttributes: Bool = false,
-    most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries), since: UInt8 = 1, summary: String,
-    example: String
+    hasBounds: Bool = false, most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries),
+    since: UInt8 = 1, summary: String, example: String
   ) {
     self.init(
       number, word, keys: [KeyPart(place, named: word.lowercased())], fields, takesAttributes: takesAttributes,
-      most: most,
-      since: since, summary: summary, example: example)
+      hasBounds: hasBounds, most: most, since: since, summary: summary, example: example)
   }
   /// One with a key of several words.
   public init(
     _ number: Int, _ word: String, keys: [KeyPart], _ fields: [EntryField], takesAttributes: Bool = false,
-    most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries), since: UInt8 = 1, summary: String,
-    example: String
+    hasBounds: Bool = false, most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries),
+    since: UInt8 = 1, summary: String, example: String
   ) {
     self.number = number
     self.word = word
     key = keys
     self.fields = fields.contains { $0.number == EntryField.stateNumber } ? fields : fields + [.state()]
     self.takesAttributes = takesAttributes
-    isForShards = self.fields.contains { $0.traits.contains(.shards) }
+    let told = self.fields.filter { $0.traits.contains(.shards) }
+    isForShards = !told.isEmpty
+    toldSince = max(since, told.map(\.toldSince).min() ?? since)
+    self.hasBounds = hasBounds
     backdated = self.fields.filter { $0.traits.contains(.backdated) }.map(\.number)
     unjournaled = self.fields.filter { $0.traits.contains(.unjournaled) }.map(\.number)
     hasExclusive = self.fields.contains { $0.traits.contains(.exclusive) }
@@ -80,6 +86,8 @@ public struct EntryKind: Sendable {
     product,
     cardType,
     policy,
+    rule,
+    campaign,
   ]
 
   public func field(_ name: String) -> EntryField? { fields.first { $0.name == name } }

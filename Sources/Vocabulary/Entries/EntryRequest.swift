@@ -18,6 +18,8 @@ public struct EntryRequest {
     public static let before = 60_002
     /// Of a `LIST`, a word that keys are to have: that one of its first word, and behind it those of the others.
     public static let key = 60_003
+    /// `until=`: as `moment`.
+    public static let until = 60_010
   }
 
   public let kind: UInt16
@@ -28,6 +30,8 @@ public struct EntryRequest {
   /// Of a `LIST`: words of keys, by their places.
   public private(set) var keys: [(place: Int, word: UnsafeRawBufferPointer)] = []
   public private(set) var moment: Int64?
+  /// Of a `SET` of a kind that has bounds.
+  public private(set) var until: Int64?
   /// Of a `HISTORY`.
   public private(set) var before: UInt32?
 
@@ -42,6 +46,7 @@ public struct EntryRequest {
       case Number.attributes:
         while !value.isAtEnd { attributes.append((try value.readCounted(), try value.readCounted())) }
       case Number.moment: moment = try value.readZigzag()
+      case Number.until: until = try value.readZigzag()
       case Number.before:
         before = try value.readSmall()
         guard before != 0 else { throw MalformedBytes("there is no version 0") }
@@ -100,6 +105,11 @@ public struct EntryRequestWriter {
         throw .wrong(name: word, isKeyed: true, requirement: own.shape.requirement)
       }
       try keep(own.number, EntryField.stored(number))
+    } else if operation == .set, kind.hasBounds, word == "until" {
+      guard let number = EntryField.number(value, .dateOrMoment) else {
+        throw .wrong(name: word, isKeyed: true, requirement: Shape.dateOrMoment.requirement)
+      }
+      try keep(EntryRequest.Number.until, EntryField.stored(number))
     } else if takesFields, kind.takesAttributes, word.hasPrefix("x.") {
       let attribute = UnsafeRawBufferPointer(rebasing: name.dropFirst(2))
       guard attribute.isIdentifier else { throw .unknownKey }

@@ -8,10 +8,11 @@ extension EntryKind {
     let about = "\(word) SET \(keyUsage)"
     return [
       row(
-        .set, key + fields.map(Argument.field) + attributes + [.own(of: .set), .optional(.id)], .changes,
+        .set, key + fields.map(Argument.field) + attributes + [.own(of: .set)] + bounds + [.optional(.id)], .changes,
         reply: "+OK",
         summary:
-          "Makes or changes \(summary). Fields left out keep their value\(standards). from= announces the change.",
+          "Makes or changes \(summary). Fields left out keep their value\(standards). from= announces the change"
+          + (hasBounds ? ", until= ends it: then what was said before holds again." : "."),
         example: example),
       row(
         .show, key + [.own(of: .show), .optional(.read)], .read,
@@ -39,6 +40,7 @@ extension EntryKind {
   private var keyExample: String {
     example.split(separator: " ").prefix(key.count).joined(separator: " ")
   }
+  private var bounds: [Argument] { hasBounds ? [.until] : [] }
   private var attributes: [Argument] { takesAttributes ? [.attribute] : [] }
   private var standards: String {
     let all = fields.compactMap { field in

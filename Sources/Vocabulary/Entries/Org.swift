@@ -1,9 +1,9 @@
 extension EntryKind {
-  static let org = EntryKind(
+  public static let org = EntryKind(
     3, "ORG", key: "id",
     [
       .init(2, "tree", .shape(.identifier), standard: .init(text: "main")),
-      .init(3, "parent", .reference("ORG", isList: false), .tree),
+      .init(3, "parent", .reference("ORG", isList: false), [.tree, .shards], toldSince: EntryField.policies),
       .text(4, "kind"),
       .text(5, "title"),
       .text(6, "contact"),

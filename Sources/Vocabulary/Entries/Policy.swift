@@ -19,6 +19,7 @@ extension EntryKind {
     .init(18, "redeem-share", .shape(.basisPoints), .shards, since: EntryField.policies),
     .init(24, "cashout", .choice(["no", "yes"]), .shards, standard: .init(text: "no"), since: EntryField.policies),
     .init(27, "on-close", .shape(.closing), .shards, standard: .init(text: "lapse"), since: EntryField.policies),
+    .init(20, "earn-cap", .shape(.caps), [.shards, .backdated], since: EntryField.policies),
   ]
 }
 

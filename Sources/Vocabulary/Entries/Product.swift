@@ -1,10 +1,10 @@
 extension EntryKind {
-  static let product = EntryKind(
+  public static let product = EntryKind(
     5, "PRODUCT", key: "sku",
     [
       .text(2, "title"),
-      .text(3, "category"),
-      .text(4, "brand"),
+      .init(3, "category", .shape(.text), .shards, toldSince: EntryField.policies),
+      .init(4, "brand", .shape(.text), .shards, toldSince: EntryField.policies),
       .init(5, "price", .shape(.spend)),
       .init(6, "wholesale", .shape(.spend)),
     ],

@@ -17,10 +17,14 @@ extension EntryKind {
       .init(14, "transfer-limit", .shape(.points), .shards, since: EntryField.policies)
     ] + policyFields[3...6] + [
       .init(19, "redeem-window", .shape(.yearWindows), .shards, since: EntryField.policies),
+      policyFields[9],
       .init(
         21, "refund-policy", .choice(["debt", "reject", "absorb"]), .shards, standard: .init(text: "debt"),
         since: EntryField.policies),
       .init(22, "refund-grace", .shape(.days), .shards, standard: .init(text: "7d"), since: EntryField.policies),
+      .init(
+        23, "combine", .choice(["max", "product"]), .shards, standard: .init(text: "max"),
+        since: EntryField.policies),
       policyFields[7],
       .init(25, "cashout-min", .shape(.points), since: EntryField.policies),
       .init(26, "cashout-fee", .shape(.basisPoints), since: EntryField.policies),

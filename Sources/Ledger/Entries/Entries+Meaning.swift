@@ -1,0 +1,91 @@
+import Base
+import Rules
+import Vocabulary
+
+// What the fields of an entry say together: looked at for each moment at which a `SET` makes it something else.
+extension Entries {
+  /// Refuses a rule that is none, and more running rules of a program than there may be.
+  func checkMeaning(
+    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp
+  ) throws(EntryRefusal) {
+    guard tables[table].kind.number == EntryKind.rule.number else { return }
+    var item = setting.number.map { tables[table].items[$0] } ?? EntryItem(tenant: tenant, key: [])
+    item.append(
+      EntryItem.Change(
+        number: item.newest &+ 1, from: setting.from, until: setting.until, set: stamp, by: [], values: setting.values,
+        rest: setting.rest))
+    var runs: (moment: Stamp, program: Int)?
+    for moment in item.beginnings(from: setting.from) where item.isInForce(at: moment) {
+      do throws(RuleError) {
+        _ = try Rule(ruleFields(table, item, at: moment))
+      } catch {
+        throw EntryRefusal(.malformed, error.description)
+      }
+      if runs == nil, let program = runningProgram(table, item, at: moment) { runs = (moment, program) }
+    }
+    guard let runs else { return }
+    var running = 0
+    for number in numbers(table, of: tenant) where Int(number) != setting.number {
+      if runningProgram(table, tables[table].items[Int(number)], at: runs.moment) == runs.program { running += 1 }
+    }
+    guard running < EntryKind.mostRunningRules else {
+      throw .limit("running-rules", "\(running) rules of the program are running, which is the most")
+    }
+  }
+  /// The program of which a rule is one that runs at a moment.
+  private func runningProgram(_ table: Int, _ item: EntryItem, at moment: Stamp) -> Int? {
+    guard item.isInForce(at: moment),
+      item.with(EntryField.stateNumber, at: moment, { $0.map { EntryField.number(stored: $0) } }) == RuleState.running
+    else { return nil }
+    return item.with(RuleField.program, at: moment) { $0.flatMap { Entries.references($0).first } }
+  }
+  private func ruleFields(_ table: Int, _ item: EntryItem, at moment: Stamp) -> RuleFields {
+    RuleFields(
+      { effective(table, item, $0, at: moment) },
+      name: { word, number in self.table(word: word).map { tables[$0].items[number].key } ?? [] })
+  }
+}
+
+/// Numbers of a rule's fields: see `EntryKind.rule`.
+enum RuleField {
+  static let program = 2
+}
+/// Places among the words of the state of a rule or a campaign.
+enum RuleState {
+  static let running: Int64 = 1
+}
+
+extension RuleFields {
+  /// The texts of a version of a rule.
+  /// - Parameters:
+  ///   - value: what is kept of a field; nil: nothing is said.
+  ///   - name: the key of an entry, by the word of its kind and its number.
+  init(_ value: (EntryField) -> [UInt8]?, name: (String, Int) -> [UInt8]) {
+    self.init()
+    for field in EntryKind.rule.fields {
+      guard let stored = value(field), !stored.isEmpty else { continue }
+      var text: [UInt8] = []
+      if case .reference(let word, _) = field.form {
+        guard let number = stored.withUnsafeBytes({ Entries.references($0) }).first else { continue }
+        if field.name == "campaign" { campaign = UInt32(clamping: number) }
+        text = name(word, number)
+      } else {
+        text = Array(stored.withUnsafeBytes { field.text($0) }.utf8)
+      }
+      switch field.name {
+      case "stage": stage = text
+      case "when": when = text
+      case "priority": priority = text
+      case "stop": stop = text
+      case "event": event = text
+      case "org": org = text
+      case "merchant": merchant = text
+      case "earn": earn = text
+      case "points": points = text
+      case "times": times = text
+      case "cap": cap = text
+      default: break
+      }
+    }
+  }
+}
