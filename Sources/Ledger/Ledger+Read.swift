@@ -33,6 +33,9 @@ extension Ledger {
     case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
     case .requestSeen: readRequest(call, &reply)
+    case .simulateEarn, .simulateEvent: try simulate(call, &reply)
+    case .explainEarn: try explainEarn(call, &reply)
+    case .explain: return try readExplanation(call)
     case .facts: return try readFacts(call, &reply)
     // As it is, without an entry: each entry forgets some of what is overdue.
     case .marker: audit(into: &reply)

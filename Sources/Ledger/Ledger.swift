@@ -34,6 +34,10 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var steps = StepTable.all
   /// Where a record's lots are written before it is. No part of the state.
   var lotBuffer = ByteBuffer(capacity: 64)
+  /// Where a record's detail is written before it is. No part of the state.
+  var detailBuffer = ByteBuffer(capacity: 256)
+  /// Where earnings are worked out. No part of the state.
+  var earning = EarningWork()
   /// Where `warm` leaves its sum. No part of the state.
   var warmth: UInt64 = 0
   /// Never used. What holds an atomic stays where it is, so a ledger is lent by its address; without it the compiler

@@ -46,6 +46,11 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case until = 89
   case reason = 90
   case attributes = 91
+  case lines = 100
+  case type = 101
+  case terminal = 102
+  case event = 103
+  case value = 104
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -79,7 +84,9 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .birthday: .date
     case .attributes: .attributes
     case .until: .dateOrMoment
-    case .reason: .identifier
+    case .reason, .type, .terminal, .event: .identifier
+    case .lines: .lines
+    case .value: .spend
     case .text: .note
     case .shards: .shardCount
     case .replicas: .replicaCount
@@ -112,10 +119,13 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .kind: "WORD"
     case .card: "NUMBER"
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
-    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason: "WORD"
+    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .event: "WORD"
     case .birthday: "YYYY-MM-DD"
     case .attributes: "TEXT"
     case .until: "MOMENT"
+    case .lines: Shape.lines.placeholder
+    case .terminal: "ID"
+    case .value: "N"
     case .after: "KEY"
     case .shard: "S"
     case .to, .from: "NODE"

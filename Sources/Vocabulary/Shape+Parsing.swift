@@ -59,6 +59,7 @@ extension Shape {
     case .yearWindows: return YearWindow.parse(bytes) != nil
     case .closing: return ClosingText(bytes) != nil
     case .caps: return Shape.isCaps(bytes)
+    case .lines: return SaleLine.parse(bytes) { _ in }
     case .word: return bytes.isEmpty || bytes.isIdentifier
     case .date: return bytes.isEmpty || MomentText.parseDate(bytes) != nil
     // The parser alone makes them.

@@ -78,6 +78,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case priority
   /// `N/day`, `/week`, `/month` or `/year`, or several: caps of what a member earns.
   case caps
+  /// `SKU:QUANTITY:AMOUNT[,…]`: the lines of a purchase, see `SaleLine`.
+  case lines
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -96,7 +98,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .free: .rest
     case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
-      .tags, .caps:
+      .tags, .caps, .lines:
       .text
     case .who: .who
     case .transaction: .transaction
@@ -115,6 +117,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .word: 64
     case .attributes: EntryKind.mostAttributes * (64 + 256 + 4)
     case .tags: 64 * 65
+    case .lines: SaleLine.most * (64 + 2 * 17 + 1)
     default: 256
     }
   }
@@ -143,7 +146,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .priority: 0...1_000
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps:
+      .caps, .lines:
       nil
     }
   }
@@ -168,6 +171,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
     case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
     case .transaction: "a transaction's number like 3-1042"
+    case .lines: SaleLine.requirement
     case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"
     case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount:
       "a whole number from \(bounds)"

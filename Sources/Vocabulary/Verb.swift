@@ -81,6 +81,12 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberUntag = 102
   case extend = 103
 
+  case event = 110
+  case simulateEarn = 111
+  case simulateEvent = 112
+  case explain = 113
+  case explainEarn = 114
+
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200
   case tick = 201

@@ -41,6 +41,7 @@ struct PastFacts {
       var reader = ByteReader(original.lots)
       guard let lot = try? JournalLot(&reader) else { break }
       t.lot = lot.name
+      t.link = EarningDetail.mark(original.answer, latest: latest?.answer)
     case .hold:
       t.expiresAt = original.expires
       t.link = latest?.tx ?? .none
@@ -61,7 +62,9 @@ struct PastCheck {
   init(_ t: TransactionRecord, content: UInt64) {
     sum = DigestSum.mix(content, t.id.rawValue)
     sum = DigestSum.mix(sum &+ t.reversedPoints.bits, t.reversedSpend.bits)
-    if t.kind == RecordKind.hold.rawValue { sum = DigestSum.mix(sum, t.link.rawValue) }
+    if t.kind == RecordKind.hold.rawValue || t.kind == RecordKind.earn.rawValue && t.link != .none {
+      sum = DigestSum.mix(sum, t.link.rawValue)
+    }
   }
   mutating func add(_ lot: LotName, _ earnedAt: Stamp, _ points: Points) {
     let expiresAt = lot.expiresAt.microseconds
@@ -216,6 +219,10 @@ extension Ledger {
     if let number = findTransaction(tx) {
       let link = tables.transactions.read(number).pointee.link
       let isCaptured = tables.transactions.read(number).pointee.state == TransactionRecord.captured
+      let record = tables.transactions.read(number).pointee
+      if record.kind == RecordKind.earn.rawValue, link != .none {
+        return .journal(journalQuery(.facts(at: record.latest, tx: tx)))
+      }
       guard isCaptured, link != .none, findTransaction(link) == nil else {
         reply.ok()
         return .replied

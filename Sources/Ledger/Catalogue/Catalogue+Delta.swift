@@ -72,6 +72,7 @@ extension Catalogue {
       if wasEmpty, !item.versions.isEmpty { index(item, kind, number) }
       if kind == .rule { setRule(number) }
       if kind == .campaign { setCampaign(number) }
+      if kind == .cardType { noteCardFactors(item) }
     }
   }
 

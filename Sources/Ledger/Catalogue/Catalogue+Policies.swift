@@ -28,7 +28,7 @@ extension Catalogue {
   }
 
   /// A policy in force at a moment, and not stopped; nil if there is none. O(policies of the program).
-  private func policy(ofProgram program: ProgramRef, holderClass: Bytes, at moment: Stamp?) -> PolicyTerms? {
+  func policy(ofProgram program: ProgramRef, holderClass: Bytes, at moment: Stamp?) -> PolicyTerms? {
     guard programRows[program.place].hasPolicies else { return nil }
     let known = programDetails[program.place].policies.first { $0.holderClass.elementsEqual(holderClass) }
     guard let known else { return nil }

@@ -40,7 +40,7 @@ extension Catalogue {
     let item = records[.rule][number]
     var all: [Int: [RuleVersion]] = [:]
     for (place, version) in item.versions.enumerated() {
-      guard version.number > 0, let rule = rule(version),
+      guard version.number > 0, let rule = records.rule(version),
         version.values[EntryField.stateNumber].map({ EntryField.number(stored: $0) }) == RuleState.running,
         let program = version.values[RuleField.program]?.withUnsafeBytes({ Entries.references($0) }).first,
         program < programCount
@@ -53,26 +53,6 @@ extension Catalogue {
       ruleSets[program].set(all[program] ?? [], ofRule: UInt32(number), id: item.name)
       noteRules(ofProgram: program)
     }
-  }
-  /// What a version of a rule says; nil if that is none.
-  func rule(_ version: CatalogueItem.Version) -> Rule? {
-    try? Rule(
-      RuleFields(
-        { field in
-          version.values[field.number]
-            ?? field.standard.flatMap { text in
-              Array(text.text { _ in nil }.utf8).withUnsafeBytes { field.stored($0) }
-            }
-        },
-        name: { word, number in
-          let kind: CatalogueKind = word == "ORG" ? .org : word == "MERCHANT" ? .merchant : .campaign
-          return number < records[kind].count ? records[kind][number].name : []
-        }))
-  }
-  /// A version of a rule that transactions name; nil if it is no longer kept.
-  func rule(_ number: UInt32, version: UInt32) -> Rule? {
-    guard Int(number) < records[.rule].count else { return nil }
-    return records[.rule][Int(number)].versions.first { $0.number == version }.flatMap { rule($0) }
   }
   /// Tells all programs when a campaign runs.
   mutating func setCampaign(_ number: Int) {
@@ -100,7 +80,13 @@ extension Catalogue {
   }
   /// Whether earning in a program takes more than its rate.
   mutating func noteRules(ofProgram number: Int) {
-    programRows[number].hasRules = !ruleSets[number].isEmpty || programDetails[number].mayHaveCaps
+    programRows[number].hasRules =
+      !ruleSets[number].isEmpty || programDetails[number].mayHaveCaps || hasCardFactors
+  }
+  mutating func noteCardFactors(_ item: CatalogueItem) {
+    guard !hasCardFactors, item.versions.contains(where: { $0.values.has(CardTypeField.earnTimes) }) else { return }
+    hasCardFactors = true
+    for program in programRows.indices { noteRules(ofProgram: program) }
   }
   mutating func noteCaps(_ item: CatalogueItem, ofProgram program: Int) {
     let field = EntryKind.policy.field("earn-cap")?.number ?? 0
@@ -108,4 +94,27 @@ extension Catalogue {
     noteRules(ofProgram: program)
   }
   func hasRules(_ program: ProgramRef) -> Bool { programRows[program.place].hasRules }
+}
+
+extension CatalogueRecords {
+  /// What a version of a rule says; nil if that is none.
+  func rule(_ version: CatalogueItem.Version) -> Rule? {
+    try? Rule(
+      RuleFields(
+        { field in
+          version.values[field.number]
+            ?? field.standard.flatMap { text in
+              Array(text.text { _ in nil }.utf8).withUnsafeBytes { field.stored($0) }
+            }
+        },
+        name: { word, number in
+          let kind: CatalogueKind = word == "ORG" ? .org : word == "MERCHANT" ? .merchant : .campaign
+          return number < self[kind].count ? self[kind][number].name : []
+        }))
+  }
+  /// A version of a rule that transactions name; nil if it is no longer kept.
+  func rule(_ number: UInt32, version: UInt32) -> Rule? {
+    guard Int(number) < self[.rule].count else { return nil }
+    return self[.rule][Int(number)].versions.first { $0.number == version }.flatMap { rule($0) }
+  }
 }

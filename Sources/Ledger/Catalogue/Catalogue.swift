@@ -53,6 +53,8 @@ public struct Catalogue: Sendable {
   /// Of products and of types of cards, and what words of rules are found by.
   var productIndex = NameIndex()
   var cardTypeIndex = NameIndex()
+  /// Some type of cards has a factor.
+  var hasCardFactors = false
   /// By program: its rules, compiled.
   var ruleSets: [RuleSet] = []
 

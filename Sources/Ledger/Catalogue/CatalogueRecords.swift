@@ -105,6 +105,8 @@ protocol CatalogueNames {
   /// Gives a name's bytes, in place.
   func withProgramName<R>(_ program: ProgramRef, _ body: (UnsafeRawBufferPointer) -> R) -> R
   func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R
+  /// Empty: there is no such rule.
+  func ruleName(_ number: UInt32) -> [UInt8]
 }
 
 extension CatalogueNames {
@@ -112,7 +114,9 @@ extension CatalogueNames {
   func has(_ merchant: MerchantRef) -> Bool { !merchant.isNone && merchant.place < merchantCount }
 }
 
-extension Catalogue: CatalogueNames {}
+extension Catalogue: CatalogueNames {
+  func ruleName(_ number: UInt32) -> [UInt8] { records.ruleName(number) }
+}
 extension CatalogueRecords: CatalogueNames {
   var programCount: Int { self[.program].count }
   var merchantCount: Int { self[.merchant].count }
@@ -121,5 +125,8 @@ extension CatalogueRecords: CatalogueNames {
   }
   func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R {
     self[.merchant][merchant.place].name.withUnsafeBytes(body)
+  }
+  func ruleName(_ number: UInt32) -> [UInt8] {
+    Int(number) < self[.rule].count ? self[.rule][Int(number)].name : []
   }
 }

@@ -68,6 +68,7 @@ extension Ledger {
     case .memberFreeze: return try freezeMember(call, &reply)
     case .memberThaw: return try thawMember(call, &reply)
     case .memberClose: return try closeMember(call, &reply)
+    case .event: return try event(&call, &reply)
     case .extend: return try extend(call, &reply)
     case .memberNote: return try noteMember(call, &reply)
     case .memberSet: return try setMember(call, &reply)
@@ -81,7 +82,8 @@ extension Ledger {
     case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
       .import, .imported:
       return try decideInner(call, &reply)
-    case .balance, .history, .transactionShow, .memberShow, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+    case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
+      .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,

@@ -208,7 +208,8 @@ struct Call: BitwiseCopyable {
       case .inner: scope == .none
       case .directory, .node, .connection: false
       }
-    guard isRight, rule.pointee.merchant == VerbRule.none else {
+    let place = rule.pointee.merchant
+    guard isRight, place == VerbRule.none || merchant.isEmpty && rule.pointee.required & 1 &<< UInt64(place) == 0 else {
       throw MalformedBytes("\(verb.words) is not about whom it says")
     }
     guard scope != .transaction || transaction.rawValue >> 48 == UInt64(slot.rawValue) else {

@@ -27,6 +27,9 @@ public struct JournalQuery: Sendable {
     /// The records themselves, of the one and of the other.
     case facts(at: JournalPosition, tx: TransactionID)
     case pastFacts(TransactionSearch)
+    /// How the points of a transaction were worked out.
+    case explanation(at: JournalPosition, tx: TransactionID, tenant: TenantID)
+    case pastExplanation(TransactionSearch, tenant: TenantID)
     /// Of the directory's journal.
     case entry(EntryWalk)
   }
@@ -47,8 +50,8 @@ public struct JournalQuery: Sendable {
       switch question {
       case .history(let walk): walk.firstCost
       case .transaction, .answer: 1
-      case .remembered, .facts: 2
-      case .past, .pastFacts: JournalQuery.stepsAtOnce
+      case .remembered, .facts, .explanation: 2
+      case .past, .pastFacts, .pastExplanation: JournalQuery.stepsAtOnce
       case .entry(let walk): walk.firstCost
       }
   }
@@ -87,6 +90,14 @@ public struct JournalQuery: Sendable {
       case .unfinished: return rest(.pastFacts(search))
       case .nowhere: reply.error(.notFound, Refusal.notFound(search.tx).text)
       case .found(let position): try reader.writeFacts(of: search.tx, at: position, into: &reply)
+      }
+    case .explanation(let position, let tx, let tenant):
+      try reader.explain(tx, at: position, tenant, into: &reply)
+    case .pastExplanation(var search, let tenant):
+      switch try search.run(&reader, steps: cost) {
+      case .unfinished: return rest(.pastExplanation(search, tenant: tenant))
+      case .nowhere: reply.error(.notFound, Refusal.notFound(search.tx).text)
+      case .found(let position): try reader.explain(search.tx, at: position, tenant, into: &reply)
       }
     case .past(var search, let tenant):
       switch try search.run(&reader, steps: cost) {

@@ -101,7 +101,7 @@ struct JournalRecord {
   var request = Bytes(start: nil, count: 0)
   /// The other side of a transfer.
   var other = Bytes(start: nil, count: 0)
-  /// An encoded reply.
+  /// An encoded reply; of an earn, and of a refund of one, how it was worked out: `EarningDetail`.
   var answer = Bytes(start: nil, count: 0)
   /// Of an earn the lot that it joined, of a redemption those that it took from: `JournalLot`s.
   var lots = Bytes(start: nil, count: 0)
@@ -250,9 +250,9 @@ struct JournalRecord {
       reply.buffer.append(answer)
       return
     }
-    catalogue.withProgramName(program) { render(program: $0, into: &reply) }
+    catalogue.withProgramName(program) { render(program: $0, catalogue, into: &reply) }
   }
-  private func render(program: Bytes, into reply: inout ReplyWriter) {
+  private func render(program: Bytes, _ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
     reply.record()
     reply.field(.tx, tx)
     switch kind {
@@ -271,6 +271,7 @@ struct JournalRecord {
       reply.field(.program, program)
       reply.field(.points, points)
       reply.field(.balance, kind == .earn ? balance &- amount : balance)
+      if kind == .earn, !answer.isEmpty { (try? EarningDetail(decoding: answer))?.render(catalogue, into: &reply) }
       return
     default:
       if of != .none { reply.field(.of, of) }
@@ -303,6 +304,10 @@ struct JournalRecord {
     if kind == .transferOut { reply.field(.to, other) }
     if kind == .transferIn { reply.field(.from, other) }
     if kind == .extend { reply.field(named: "reason", other) }
+    if kind == .earn, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
+      if !detail.event.isEmpty { reply.field(named: "event", detail.event) }
+      detail.render(catalogue, into: &reply)
+    }
     if expires != .zero { reply.field(named: kind == .earn ? "active" : "expires", expires) }
     if effective != .zero { reply.field(.effective, effective) }
   }

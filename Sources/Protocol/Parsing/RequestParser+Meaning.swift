@@ -63,7 +63,15 @@ extension RequestParser {
       return (bare, 1)
     }
     let verb = vocabulary.verbs.find(words[1].start, words[1].count, salt: UInt16(at + 1))
-    guard verb != 0 else { throw Refusal.unknownSecondWord(family, words[1].bytes) }
+    guard verb != 0 else {
+      // The second word may be what the verb of the first alone is about, as in `EXPLAIN 3-1042`.
+      if let bare = family.bare, language.rules[Int(bare)].maximumPositionals > 0, words[1].equals < 0,
+        !language.rules[Int(bare)].takesFreeWords
+      {
+        return (bare, 1)
+      }
+      throw Refusal.unknownSecondWord(family, words[1].bytes)
+    }
     return (verb, 2)
   }
 

@@ -1,13 +1,45 @@
 extension VerbSpec {
+  /// What an earning by rules may say.
+  private static let earning: [Argument] = [
+    .who, .required(.merchant), .required(.id), .oneOf(.spend), .oneOf(.points), .optional(.program), .optional(.at),
+    .optional(.lines), .optional(.channel, shape: .identifier), .optional(.type), .optional(.terminal),
+  ]
+  private static let event: [Argument] = [
+    .who, .required(.event), .required(.id), .optional(.program), .optional(.merchant), .optional(.value),
+    .optional(.attributes),
+  ]
+  /// The same, where nothing is booked.
+  private static func asked(_ arguments: [Argument]) -> [Argument] {
+    arguments.map { $0.key == .id ? .optional(.id) : $0 } + [.optional(.read)]
+  }
   static let points: [VerbSpec] = [
     .init(
-      .earn, "EARN", .points,
-      [
-        .who, .required(.merchant), .required(.id), .oneOf(.spend), .oneOf(.points), .optional(.program),
-        .optional(.at),
-      ], .member, .movesPoints, traits: .grows, work: 1, reply: "tx member program points balance",
-      summary: "Gives a member points for a purchase, by the program's rule or as many as said.",
+      .earn, "EARN", .points, earning, .member, .movesPoints, traits: .grows, work: 1,
+      reply: "tx member program points balance [capped reason]",
+      summary: "Gives a member points for a purchase, by the program's rules or as many as said.",
       example: "EARN ann merchant=shop spend=1250 id=r-1"),
+    .init(
+      .event, "EVENT", .points, event, .member, .movesPoints, traits: .grows,
+      reply: "tx member program points balance [capped reason]",
+      summary: "Gives a member points for something else than a purchase, by the program's rules with that event=.",
+      example: "EVENT ann event=checkin merchant=shop id=v-1"),
+    .init(
+      .simulateEarn, "SIMULATE EARN", .points, asked(earning), .member, .read,
+      reply: "member program points balance [capped reason asof]",
+      summary: "What an EARN would give, which books nothing.", example: "SIMULATE EARN ann merchant=shop spend=1250"),
+    .init(
+      .simulateEvent, "SIMULATE EVENT", .points, asked(event), .member, .read,
+      reply: "member program points balance [capped reason asof]",
+      summary: "What an EVENT would give, which books nothing.", example: "SIMULATE EVENT ann event=checkin"),
+    .init(
+      .explain, "EXPLAIN", .points, [.transaction, .optional(.read)], .transaction, .read,
+      reply: "records: step rule version points total text [asof]",
+      summary: "How the points of a purchase or an event were worked out, step by step.", example: "EXPLAIN 3-1042"),
+    .init(
+      .explainEarn, "EXPLAIN EARN", .points, asked(earning), .member, .read,
+      reply: "records: step rule version points total text [asof]",
+      summary: "How the points of a purchase that was not made would be worked out.",
+      example: "EXPLAIN EARN ann merchant=shop spend=1250"),
     .init(
       .redeem, "REDEEM", .points,
       [.who, .required(.merchant), .required(.points), .required(.id), .optional(.program)], .member, .movesPoints,
@@ -32,7 +64,8 @@ extension VerbSpec {
       summary: "Gives back what a hold has set aside.", example: "RELEASE 3-1042 id=r-5"),
     // What a refund undoes may have left memory: it then takes effect later than what is sent after it.
     .init(
-      .refund, "REFUND", .points, [.transaction, .required(.id), .atMostOne(.spend), .atMostOne(.points)],
+      .refund, "REFUND", .points,
+      [.transaction, .required(.id), .atMostOne(.spend), .atMostOne(.points), .atMostOne(.lines)],
       .transaction, .movesPoints, traits: .barrier, reply: "tx of member program points balance",
       summary: "Undoes an earn, redeem or capture, in whole or in part.", example: "REFUND 3-1042 id=r-6 spend=500"),
     .init(

@@ -5,49 +5,94 @@ extension Ledger {
   /// `EARN`: points for a purchase, by the program's rule or as many as said (R2, R35).
   mutating func earn(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
-    // R35: over 5 minutes ahead is refused; within the program's backdate it is the effective time, else booking is.
-    var effective: Stamp?
-    if let moment = call.number(.at) {
-      let at = Stamp(microseconds: moment)
-      guard at.microseconds <= now.microseconds + 300 * CivilTime.microsecondsPerSecond else {
-        throw .refused(.limit("at"))
-      }
-      if at <= now, at.microseconds >= now.microseconds - catalogue.programRows[parties.program.place].backdate {
-        effective = at
-      }
-    }
+    let effective = try effectiveMoment(call.number(.at), parties.program)
     var rule = catalogue.rule(ofProgram: parties.program, at: effective)
     if catalogue.programRows[parties.program.place].hasPolicies {
       rule.terms = terms(of: parties.number, parties.program, at: effective)
     }
     var points = call.points ?? 0
     var spend = Money.none
+    var own: EarnRate?
     if let money = call.spend {
       spend = money
-      let own: EarnRate?
       if let effective {
         own = rate(parties, at: effective)
       } else {
         own = catalogue.rate(ofMerchant: parties.merchant, program: parties.program)
       }
+    }
+    let isByRules = takesRules(parties, hasLines: call.has(.lines))
+    if isByRules {
+      points = try workOut(&call, parties, effective, own, rule.rate)
+    } else if let money = call.spend {
       let rate = own ?? rule.rate
       guard let earned = rate.points(forSpend: money, largest: Ledger.largestAmount) else {
         throw .refused(.limit("points"))
       }
       points = earned
     }
+    let ask = Award(
+      parties: parties, terms: rule.terms, points: points, spend: spend, effective: effective, isByRules: isByRules)
+    return try award(&call, ask, &reply)
+  }
+  /// R35: over 5 minutes ahead is refused; within the program's backdate it is the effective time, else booking is: nil.
+  @inline(__always) func effectiveMoment(_ said: Int64?, _ program: ProgramRef) throws(Stop) -> Stamp? {
+    guard let said else { return nil }
+    let at = Stamp(microseconds: said)
+    guard at.microseconds <= now.microseconds + 300 * CivilTime.microsecondsPerSecond else {
+      throw .refused(.limit("at"))
+    }
+    let isWithin = at <= now && at.microseconds >= now.microseconds - catalogue.programRows[program.place].backdate
+    return isWithin ? at : nil
+  }
+  /// Works a purchase out by rules, and leaves in `earning` what came of it.
+  @inline(never) private mutating func workOut(
+    _ call: inout Call, _ parties: Parties, _ effective: Stamp?, _ own: EarnRate?, _ rate: EarnRate
+  ) throws(Stop) -> Points {
+    try checkProgramme()
+    var work = EarningWork()
+    swap(&work, &earning)
+    defer { swap(&work, &earning) }
+    try workOut(earningRequest(call, parties, effective, own, rate), into: &work)
+    return Points(work.points)
+  }
+  func earningRequest(
+    _ call: Call, _ parties: Parties, _ effective: Stamp?, _ own: EarnRate?, _ rate: EarnRate
+  ) -> EarningRequest {
+    EarningRequest(
+      call: call, member: parties.number, program: parties.program, merchant: parties.merchant,
+      request: call.spend.map { .purchase(spend: $0.rawValue) } ?? .points(call.points?.rawValue ?? 0),
+      effective: effective, rate: own ?? rate, isMerchantsRate: own != nil)
+  }
+
+  /// Points that are to be booked to a member.
+  struct Award {
+    var parties: Parties
+    var terms: HolderTerms
+    var points: Points
+    var spend: Money
+    /// Nil: now.
+    var effective: Stamp?
+    /// How they were worked out is in `earning`.
+    var isByRules: Bool
+  }
+  /// Books what a purchase or an event earns.
+  @inline(__always) mutating func award(
+    _ call: inout Call, _ ask: Award, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    let (parties, points) = (ask.parties, ask.points)
     guard let holder = holder(parties.number, parties.program, create: true) else { return .replied }
     touch(holder)
     guard hasRoom(holder, points) else {
       throw .refused(.limit("balance"))
     }
-    let moment = effective ?? now
-    let (lot, isPending) = lot(for: rule.terms, at: moment, parties.program)
+    let moment = ask.effective ?? now
+    let (lot, isPending) = lot(for: ask.terms, at: moment, parties.program)
     guard points == 0 || hasRoomForLot(holder, lot) else {
       throw .refused(.limit("lots"))
     }
     noteActivity(holder)
-    post(points, parties.program, from: .issues(of: parties.merchant), to: isPending ? .pending : .members)
+    post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
     let before = holder.account.pointee.available
     if isPending {
       creditPending(holder, lot, moment, points)
@@ -59,22 +104,46 @@ extension Ledger {
     record.program = parties.program
     record.merchant = parties.merchant
     record.points = points
-    record.spend = spend
+    record.spend = ask.spend
     record.request = call.request
-    record.effective = effective ?? .zero
+    record.effective = ask.effective ?? .zero
     record.lots = encodedLot(lot)
     if isPending { record.expires = lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) }
     // A purchase uploaded so late that its points have lapsed: history shows both, the answer what is left.
     if lot.expiresAt <= now { record.amount = holder.account.pointee.available - before }
-    book(holder, &record, points: points, lot: lot)
+    var mark = TransactionID.none
+    if ask.isByRules { mark = keepEarning(call, ask, &record) }
+    book(holder, &record, points: points, lot: lot, link: mark)
     remember(call.hashes.key, holder.account.pointee.lastRecord)
     endDueLots(holder)
     record.render(catalogue, into: &reply)
     return .replied
   }
 
+  /// Counts what was worked out, and has the record keep how. Gives what stands for that in memory.
+  @inline(never) private mutating func keepEarning(
+    _ call: Call, _ ask: Award, _ record: inout JournalRecord
+  ) -> TransactionID {
+    var work = EarningWork()
+    swap(&work, &earning)
+    defer { swap(&work, &earning) }
+    if catalogue.hasRules(ask.parties.program) {
+      var request = earningRequest(call, ask.parties, ask.effective, nil, .none)
+      if call.verb == .event { request.request = .event(value: nil) }
+      countEarning(request, work)
+    }
+    detailBuffer.removeAll()
+    work.bytes.withUnsafeBytes { detailBuffer.append($0) }
+    record.answer = detailBuffer.bytes
+    return EarningDetail.mark(detailBuffer.bytes, latest: nil)
+  }
+  /// Where a merchant's points come from; without one they are the operator's.
+  @inline(__always) func issuer(_ merchant: MerchantRef) -> Account {
+    merchant.isNone ? .adjustments : .issues(of: merchant)
+  }
+
   /// The lot that points join that are earned at a moment, and whether they are pending.
-  @inline(__always) private func lot(
+  @inline(__always) func lot(
     for terms: HolderTerms, at moment: Stamp, _ program: ProgramRef
   ) -> (name: LotName, isPending: Bool) {
     let offset = catalogue.programRows[program.place].offset
@@ -102,7 +171,7 @@ extension Ledger {
   }
 
   /// Out of line, and here: see `merchantNumber`.
-  @inline(never) private func rate(_ parties: Parties, at moment: Stamp) -> EarnRate? {
+  @inline(never) func rate(_ parties: Parties, at moment: Stamp) -> EarnRate? {
     catalogue.rate(ofMerchant: parties.merchant, program: parties.program, at: moment)
   }
 }

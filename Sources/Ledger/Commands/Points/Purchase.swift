@@ -10,7 +10,7 @@ struct Parties {
 
 extension Ledger {
   /// What EARN, REDEEM and HOLD begin with: finds the parties, refuses what their states forbid.
-  mutating func parties(_ call: inout Call) throws(Stop) -> Parties {
+  func parties(_ call: inout Call) throws(Stop) -> Parties {
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))
     }

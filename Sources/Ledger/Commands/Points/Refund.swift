@@ -52,7 +52,11 @@ extension Ledger {
     }
     var points: Points = 0
     var spend: Money = 0
-    if let n = call.points {
+    var sale = t.link == .none ? nil : try soldBy(call, t)
+    if call.has(.lines) {
+      guard sale != nil else { throw .malformed("lines: the purchase was booked without lines") }
+      (points, spend) = try takeLines(call, t, &sale)
+    } else if let n = call.points {
       guard n <= leftPoints else { throw .refused(.reversed("more than is left to refund", left: leftPoints)) }
       points = n
     } else if let money = call.spend {
@@ -81,10 +85,15 @@ extension Ledger {
     let absorbed = policy == .absorb ? absorb(holder, t, missing) : 0
     adjust(holder, available: -restored - absorbed)
     takeBack(holder, rest - restored - absorbed, extended(holder, t.lot))
-    post(rest, holder.program, from: .members, to: .issues(of: t.merchant))
+    post(rest, holder.program, from: .members, to: issuer(t.merchant))
     addReversed(s.number, points: points, spend: spend)
     if isNothing { setState(s.number, TransactionRecord.undone) }
-    return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, &reply)
+    detailBuffer.removeAll()
+    if let sale {
+      uncount(points, sale.detail, of: holder.number, holder.program)
+      sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
+    }
+    return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)
   }
   /// What of a refund's points is pending yet, in the lot that the purchase joined (R7).
   private mutating func pendingPart(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
@@ -98,7 +107,7 @@ extension Ledger {
     let number = findLot(holder, t.lot)
     adjustPending(holder, number, reversed: points, by: -points)
     closeIfEmpty(holder, number)
-    post(points, holder.program, from: .pending, to: .issues(of: t.merchant))
+    post(points, holder.program, from: .pending, to: issuer(t.merchant))
   }
   /// What of a refund's points the member has no more: spent, or gone otherwise (R8).
   private mutating func missing(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
@@ -156,7 +165,7 @@ extension Ledger {
     giveBack(holder, t, points, withGrace: true)
     post(points, holder.program, from: .redeems(at: t.merchant), to: .members)
     addReversed(s.number, points: points, spend: 0)
-    return bookRefund(&call, s, holder, points, spend: .none, &reply)
+    return bookRefund(&call, s, holder, points, spend: .none, nil, &reply)
   }
   func takeCount(_ chain: Ref<TakeRecord>) -> Int {
     var count = 0
@@ -195,7 +204,8 @@ extension Ledger {
   }
 
   private mutating func bookRefund(
-    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, spend: Money, _ reply: inout ReplyWriter
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, spend: Money, _ sale: SoldSale?,
+    _ reply: inout ReplyWriter
   ) -> Outcome {
     let member = UnsafePointer(holder.member)
     var record = JournalRecord(
@@ -211,7 +221,9 @@ extension Ledger {
     record.original = original.position
     record.reversedPoints = original.reversedPoints
     record.reversedSpend = original.reversedSpend
+    if sale != nil { record.answer = detailBuffer.bytes }
     book(holder, &record, points: points.magnitude, link: s.transaction.id)
+    if let sale { setLink(s.number, sale.mark(latest: detailBuffer.bytes)) }
     setLatest(s.number, holder.account.pointee.lastRecord)
     return answer(&call, record, holder, &reply)
   }

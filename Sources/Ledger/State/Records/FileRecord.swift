@@ -76,6 +76,16 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case activity = 2
     /// The moment to which the end of a lot was moved that ended on a day.
     case extended = 3
+    /// Points that were credited in a window of a program's caps: the subject is its number << 3 | the window's kind.
+    case earned = 10
+    /// The same of a rule's cap, in purchases in which it took part.
+    case ruled = 11
+    /// Purchases of a year in a program.
+    case visits = 12
+    /// The day of the last purchase in a program, and 1.
+    case purchase = 13
+    /// Days in a row with an event: see `Ledger+Counts`.
+    case streak = 14
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.

@@ -1,0 +1,86 @@
+import Base
+import Rules
+
+/// What an earning is worked out in, and what came of it. No part of the state: it is kept so that nothing is allocated anew.
+struct EarningWork: Sendable {
+  var facts = Facts()
+  var work = RuleWork()
+  var outcome = Rules.Outcome()
+  var books = EarnedBooks()
+  var points: Int64 = 0
+  var detail = EarningDetail()
+  /// The detail as the record has it; empty where there is nothing to keep.
+  var bytes: [UInt8] = []
+
+  mutating func clear() {
+    facts.clear()
+    points = 0
+    detail = EarningDetail()
+    books.used.removeAll(keepingCapacity: true)
+    bytes = []
+  }
+}
+
+/// What a purchase or an event asks rules.
+struct EarningRequest {
+  var call: Call
+  var member: Ref<MemberRecord>
+  var program: ProgramRef
+  var merchant: MerchantRef
+  var request: Facts.Request
+  /// Nil: now.
+  var effective: Stamp?
+  var rate = EarnRate.none
+  var isMerchantsRate = false
+
+  var isPurchase: Bool {
+    if case .event = request { return false }
+    return true
+  }
+}
+
+/// What a member was credited in windows of caps.
+struct EarnedBooks: EarningBooks, Sendable {
+  struct Used: Sendable {
+    var rule: UInt32?
+    var window: CapWindow
+    var points: Int64
+  }
+  var used: [Used] = []
+
+  func used(ofRule number: UInt32?, in window: CapWindow) -> Int64 {
+    used.first { $0.rule == number && $0.window == window }?.points ?? 0
+  }
+  func left(ofBudget number: UInt32) -> Int64? { nil }
+}
+
+extension CounterKey {
+  /// Of what was credited in a window of a rule's cap, or of a program's.
+  init(_ window: CapWindow, ofRule rule: UInt32?, program: ProgramRef) {
+    let subject = (rule ?? UInt32(program.place)) << 3 | UInt32(window.kind.rawValue)
+    self.init(rule == nil ? .earned : .ruled, of: subject, from: window.start)
+  }
+  /// The window that it counts in; nil: it counts something else.
+  var window: CapWindow? {
+    guard kind == Kind.earned.rawValue || kind == Kind.ruled.rawValue,
+      let known = CapWindow.Kind(rawValue: UInt8(subject & 7))
+    else { return nil }
+    return CapWindow(kind: known, start: start)
+  }
+}
+
+extension CapWindow {
+  /// The day after its last; nil: it never ends.
+  var end: Int64? {
+    let first = Int64(start)
+    switch kind {
+    case .sale, .ever: return nil
+    case .day: return first + 1
+    case .week: return first + 7
+    case .month, .year:
+      let (year, month) = CivilTime.yearAndMonth(day: first)
+      if kind == .year { return CivilTime.days(year: year + 1, month: 1, day: 1) }
+      return CivilTime.days(year: month == 12 ? year + 1 : year, month: month == 12 ? 1 : month + 1, day: 1)
+    }
+  }
+}

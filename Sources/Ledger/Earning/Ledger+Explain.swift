@@ -1,0 +1,187 @@
+import Base
+import Rules
+import Vocabulary
+
+// Asking: what an EARN or an EVENT would give, and how points were worked out. Nothing is booked.
+extension Ledger {
+  private func asked(_ query: Call) throws(Stop) -> (parties: Parties, effective: Stamp?, work: EarningWork) {
+    try checkProgramme()
+    var call = query
+    call.hashes.party = hashes.member(call.party, call.tenant).finishedLow()
+    if !call.merchant.isEmpty { call.hashes.merchant = catalogue.merchant(call.merchant, tenant: call.tenant) ?? .none }
+    var work = EarningWork()
+    guard call.verb != .simulateEvent else {
+      let parties = try partiesOfEvent(&call)
+      try workOut(eventRequest(call, parties), into: &work)
+      return (parties, nil, work)
+    }
+    let parties = try parties(&call)
+    let effective = try effectiveMoment(call.number(.at), parties.program)
+    let rule = catalogue.rule(ofProgram: parties.program, at: effective)
+    var own: EarnRate?
+    if let effective {
+      own = rate(parties, at: effective)
+    } else {
+      own = catalogue.rate(ofMerchant: parties.merchant, program: parties.program)
+    }
+    try workOut(earningRequest(call, parties, effective, own, rule.rate), into: &work)
+    return (parties, effective, work)
+  }
+
+  func simulate(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let (parties, effective, work) = try asked(call)
+    let position = position(tables.members.read(parties.number), parties.program)
+    guard !position.isBroken else {
+      throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
+    }
+    let points = Points(work.points)
+    let terms = terms(of: parties.number, parties.program, at: effective)
+    let (lot, isPending) = lot(for: terms, at: effective ?? now, parties.program)
+    // What has ended already repays debt, and no more.
+    let gain = isPending ? 0 : lot.expiresAt <= now ? min(points, position.debt) : points
+    reply.record()
+    reply.field(.member, call.party)
+    catalogue.withProgramName(parties.program) { reply.field(.program, $0) }
+    reply.field(.points, points)
+    reply.field(.balance, position.balance &+ gain)
+    work.detail.render(catalogue, into: &reply)
+  }
+  func explainEarn(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let (parties, effective, work) = try asked(call)
+    let (lot, isPending) = lot(
+      for: terms(of: parties.number, parties.program, at: effective), at: effective ?? now, parties.program)
+    let active: Stamp? =
+      isPending ? lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) : nil
+    Explanation(
+      steps: work.outcome.steps, reason: work.detail.reason, points: work.points, program: parties.program,
+      merchant: parties.merchant, moment: effective ?? now, ends: lot.expiresAt, active: active
+    ).write(catalogue.records, into: &reply)
+  }
+
+  /// `EXPLAIN TX`: from the journal.
+  func readExplanation(_ call: Call) throws(Stop) -> ReadOutcome {
+    let tx = call.transaction
+    if let number = findTransaction(tx) {
+      let record = tables.transactions.read(number).pointee
+      guard tables.members.read(record.member).pointee.tenant == call.tenant else { throw .refused(.notFound(tx)) }
+      return .journal(journalQuery(.explanation(at: record.latest, tx: tx, tenant: call.tenant)))
+    }
+    guard tx.sequence > 0, tx.sequence <= lastSequence(of: tx.slot) else { throw .refused(.notFound(tx)) }
+    switch tables.past.find(tx) {
+    case .entry(let entry):
+      return .journal(journalQuery(.explanation(at: entry.position, tx: tx, tenant: call.tenant)))
+    case .unknown: return .journal(journalQuery(.pastExplanation(search(for: tx), tenant: call.tenant)))
+    case .never: throw .refused(.notFound(tx))
+    }
+  }
+}
+
+/// The steps of an earning as `EXPLAIN` shows them.
+struct Explanation {
+  var steps: [Step]
+  var reason: EarningDetail.Reason?
+  var points: Int64
+  var program: ProgramRef
+  var merchant: MerchantRef
+  var moment: Stamp
+  var ends: Stamp
+  var active: Stamp?
+
+  func write(_ catalogue: CatalogueRecords, into reply: inout ReplyWriter) {
+    reply.array(count: steps.count + 1)
+    for step in steps {
+      let (name, terms) = describe(step, catalogue)
+      reply.record()
+      reply.field(named: "step", "\(step.stage)")
+      reply.field(named: "rule", name)
+      if step.version > 0 {
+        reply.field(named: "version", Int64(step.version))
+      } else {
+        reply.field(named: "version", "")
+      }
+      reply.field(.points, Points(step.points))
+      reply.field(named: "total", step.total)
+      reply.field(named: "text", step.sentence(terms))
+    }
+    reply.record()
+    reply.field(named: "step", "lots")
+    reply.field(named: "rule", "")
+    reply.field(named: "version", "")
+    reply.field(.points, Points(points))
+    reply.field(named: "total", points)
+    reply.field(named: "text", lots)
+  }
+  private var lots: String {
+    if reason == .logistics { return "a dealer without logistics, and its stores, earn members nothing" }
+    func date(_ stamp: Stamp) -> String {
+      let day = CivilTime.day(of: stamp, offset: 0)
+      let (year, month, dayOfMonth) = CivilTime.date(day: day)
+      let minute =
+        (stamp.microseconds - CivilTime.midnight(ofDay: day, offset: 0).microseconds)
+        / (60 * CivilTime.microsecondsPerSecond)
+      func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+      return "\(year)-\(two(month))-\(two(dayOfMonth))T\(two(minute / 60)):\(two(minute % 60))Z"
+    }
+    var text = "each rule's points are rounded down once; \(points) points join the lot that "
+    text += ends == .never ? "never ends" : "ends at \(date(ends))"
+    if let active { text += ", and are active from \(date(active))" }
+    return text
+  }
+  private func describe(_ step: Step, _ catalogue: CatalogueRecords) -> (name: [UInt8], terms: StepTerms) {
+    var terms = StepTerms()
+    switch step.source {
+    case .rule, .budget:
+      terms.rule = catalogue.rule(step.number, version: step.version)
+      return (catalogue.ruleName(step.number), terms)
+    case .cardType, .tier:
+      guard Int(step.number) < catalogue[.cardType].count else { return ([], terms) }
+      let item = catalogue[.cardType][Int(step.number)]
+      terms.name = String(decoding: item.name, as: UTF8.self)
+      if let stored = item.version(at: moment)?.values[CardTypeField.earnTimes] {
+        let number = EntryField.number(stored: stored)
+        terms.fraction = Fraction(number >> 32, number & 0xFFFF_FFFF)
+      }
+      return (Array("cardtype:".utf8) + item.name, terms)
+    case .merchantRate:
+      terms.fraction = rate(catalogue[.merchant], merchant.place)
+      return ([], terms)
+    case .programRate:
+      terms.fraction = rate(catalogue[.program], program.place)
+      return ([], terms)
+    case .programCap, .request: return ([], terms)
+    }
+  }
+  /// `earn=`, which programs and merchants have by the same number.
+  private func rate(_ items: ChunkedQueue<CatalogueItem>, _ place: Int) -> Fraction? {
+    guard items.indices.contains(place), let stored = items[place].version(at: moment)?.values[3] else { return nil }
+    let number = EntryField.number(stored: stored)
+    return Fraction(number >> 32, number & 0xFFFF_FFFF)
+  }
+}
+
+extension JournalRecordReader {
+  mutating func explain(
+    _ tx: TransactionID, at position: JournalPosition, _ tenant: TenantID, into reply: inout ReplyWriter
+  ) throws {
+    let records = try records(of: tx, at: position)
+    try read(records.original, from: records.position) { record in
+      guard record.tenant == tenant else { return reply.error(.notFound, Refusal.notFound(tx).text) }
+      guard record.kind == .earn else {
+        return reply.error(.malformed, "tx: only what an EARN or an EVENT gave is explained")
+      }
+      let detail = try EarningDetail(decoding: record.answer)
+      var steps = detail.steps
+      if steps.isEmpty, detail.reason == nil, detail.event.isEmpty {
+        let source: Step.Source = record.spend.isSaid ? .programRate : .request
+        steps = [Step(source, .base, points: record.points.rawValue, total: record.points.rawValue)]
+      }
+      var lots = ByteReader(record.lots)
+      let lot = try? JournalLot(&lots)
+      Explanation(
+        steps: steps, reason: detail.reason, points: record.points.rawValue, program: record.program,
+        merchant: record.merchant, moment: record.effective == .zero ? record.stamp : record.effective,
+        ends: lot?.name.expiresAt ?? .never, active: record.expires == .zero ? nil : record.expires
+      ).write(catalogue, into: &reply)
+    }
+  }
+}

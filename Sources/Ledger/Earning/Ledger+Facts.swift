@@ -1,0 +1,132 @@
+import Base
+import Rules
+import Vocabulary
+
+// What rules compare: the request's own facts first, by which candidates are found, then the costly ones that these ask for.
+extension Ledger {
+  /// The request, its merchant and its lines. Throws if lines are not those of the purchase.
+  func fillRequest(_ ask: EarningRequest, at moment: Stamp, into e: inout EarningWork) throws(Stop) {
+    let call = ask.call
+    let uses = catalogue.ruleSets[ask.program.place].uses
+    e.facts.request = ask.request
+    e.facts.setMoment(moment, offset: catalogue.programRows[ask.program.place].offset)
+    func put(_ fact: WordFact, _ text: Bytes) {
+      if uses.contains(FactSet(fact)) || fact == .event, !text.isEmpty {
+        e.facts[fact] = catalogue.ruleSets[ask.program.place].word(text)
+      }
+    }
+    if !ask.isPurchase { put(.event, call.text(.event)) }
+    if !ask.merchant.isNone {
+      put(.merchant, call.merchant)
+      if uses.contains(FactSet(.region)) {
+        (catalogue.value(.merchant, ask.merchant.place, MerchantField.region) ?? []).withUnsafeBytes {
+          put(.region, $0)
+        }
+      }
+      if uses.contains(.org) { fillOrgs(ask, into: &e) }
+    }
+    put(.channel, call.text(.channel))
+    put(.type, call.text(.type))
+    put(.terminal, call.text(.terminal))
+    try fillLines(ask, uses, into: &e)
+  }
+  /// The merchant's orgs, and all that are above these.
+  private func fillOrgs(_ ask: EarningRequest, into e: inout EarningWork) {
+    var orgs =
+      catalogue.value(.merchant, ask.merchant.place, MerchantField.org)?.withUnsafeBytes { Entries.references($0) }
+      ?? []
+    var place = 0
+    while place < orgs.count, orgs.count <= EntryField.mostReferences * (EntryKind.deepest + 1) {
+      let parent = catalogue.value(.org, orgs[place], OrgField.parent)?.withUnsafeBytes { Entries.references($0).first }
+      if let above = parent.flatMap({ $0 }), !orgs.contains(above) { orgs.append(above) }
+      place += 1
+    }
+    for org in orgs where org < catalogue.records[.org].count {
+      let word = catalogue.records[.org][org].name.withUnsafeBytes {
+        catalogue.ruleSets[ask.program.place].word($0)
+      }
+      e.facts.orgs.append(word)
+    }
+  }
+  private func fillLines(_ ask: EarningRequest, _ uses: FactSet, into e: inout EarningWork) throws(Stop) {
+    guard ask.call.has(.lines) else { return }
+    guard case .purchase(let spend) = ask.request else {
+      throw .malformed("lines: they need spend=, which is the sum of their amounts")
+    }
+    var sum: Int64 = 0
+    let program = ask.program.place
+    SaleLine.parse(ask.call.text(.lines)) { line in
+      sum = min(sum + line.amount, Shape.maximumAmount + 1)
+      e.detail.lines.append(
+        .init(sku: Array(line.sku), quantity: line.quantity, amount: line.amount, points: 0))
+      var fact = FactLine(
+        sku: catalogue.ruleSets[program].word(line.sku), quantity: line.quantity, amount: line.amount)
+      if uses.contains(FactSet(.category)) || uses.contains(FactSet(.brand)),
+        let product = catalogue.find(.product, line.sku, ask.call.tenant)
+      {
+        fact.category = word(catalogue.value(.product, product, ProductField.category), ofProgram: program)
+        fact.brand = word(catalogue.value(.product, product, ProductField.brand), ofProgram: program)
+      }
+      e.facts.lines.append(fact)
+    }
+    guard sum == spend else { throw .malformed("lines: their amounts come to \(sum), and spend= is \(spend)") }
+  }
+  private func word(_ text: [UInt8]?, ofProgram program: Int) -> Word {
+    guard let text, !text.isEmpty else { return .unknown }
+    return text.withUnsafeBytes { catalogue.ruleSets[program].word($0) }
+  }
+
+  /// What candidates ask of the member.
+  func fillMember(_ ask: EarningRequest, _ needs: FactSet, into e: inout EarningWork) {
+    let program = ask.program.place
+    fillCounts(ask, needs, into: &e)
+    let ofFile: FactSet = [.tag, .attributes, .ofBirthday, FactSet(.class), FactSet(.cardtype)]
+    guard !needs.isDisjoint(with: ofFile) || catalogue.hasCardFactors else { return }
+    let file = file(ofMember: tables.members.read(ask.member))
+    if needs.contains(FactSet(.class)) {
+      let own = file[.holderClass]
+      e.facts[.class] =
+        own.isEmpty
+        ? catalogue.ruleSets[program].word(Ledger.consumer) : word(own, ofProgram: program)
+    }
+    if needs.contains(.tag) { e.facts.tags = file.tags.map { word($0, ofProgram: program) } }
+    if !needs.isDisjoint(with: .ofBirthday) {
+      e.facts.birthday = file[.birthday].withUnsafeBytes { $0.isEmpty ? nil : MomentText.parseDate($0, earliest: 1) }
+    }
+    if needs.contains(.attributes) { fillAttributes(ask, file, into: &e) }
+    let cardType = file[.cardType]
+    e.facts[.cardtype] = word(cardType, ofProgram: program)
+    guard ask.isPurchase, !cardType.isEmpty,
+      let number = cardType.withUnsafeBytes({ catalogue.find(.cardType, $0, ask.call.tenant) }),
+      let stored = catalogue.value(.cardType, number, CardTypeField.earnTimes)
+    else { return }
+    let factor = EntryField.number(stored: stored)
+    if let factor = Fraction(factor >> 32, factor & 0xFFFF_FFFF) {
+      (Array("cardtype:".utf8) + cardType).withUnsafeBytes {
+        e.facts.add(.cardType, factor: factor, id: $0, number: UInt32(number), version: 0)
+      }
+    }
+  }
+  private func fillAttributes(_ ask: EarningRequest, _ file: MemberFile, into e: inout EarningWork) {
+    let said = EntryAttributes(Array(ask.call.text(.attributes)))
+    let own = file.attributes
+    let rules = catalogue.ruleSets[ask.program.place]
+    for number in e.work.attributes {
+      let name = rules.withAttributeName(number) { Array($0) }
+      guard let value = said[name] ?? own[name] else { continue }
+      value.withUnsafeBytes { e.facts.setAttribute(number, $0, in: rules) }
+    }
+  }
+}
+
+/// Numbers of fields that rules ask for: see the kinds.
+enum MerchantField {
+  static let region = 4
+  static let org = 7
+}
+enum OrgField { static let parent = 3 }
+enum ProductField {
+  static let category = 3
+  static let brand = 4
+}
+enum CardTypeField { static let earnTimes = 3 }

@@ -1,0 +1,79 @@
+import Base
+import Rules
+import Vocabulary
+
+extension Ledger {
+  /// Whether a purchase takes more than a rate: rules, caps, lines, or a dealer without logistics.
+  @inline(__always) func takesRules(_ parties: Parties, hasLines: Bool) -> Bool {
+    let merchant = catalogue.merchantRows[parties.merchant.place]
+    return catalogue.programRows[parties.program.place].hasRules || merchant.isUnserved || !merchant.parent.isNone
+      || hasLines
+  }
+
+  /// Works out what a purchase or an event earns: into `e.points`, and what is kept of how. Books nothing.
+  @inline(never) func workOut(_ ask: EarningRequest, into e: inout EarningWork) throws(Stop) {
+    e.clear()
+    let moment = ask.effective ?? now
+    let program = ask.program.place
+    if !ask.isPurchase { e.detail.event = Array(ask.call.text(.event)) }
+    try fillRequest(ask, at: moment, into: &e)
+    guard !isUnserved(ask.merchant) else {
+      e.outcome = Rules.Outcome()
+      e.detail.reason = .logistics
+      e.bytes = e.detail.encoded
+      return
+    }
+    let needs = catalogue.ruleSets[program].find(e.facts, &e.work)
+    fillMember(ask, needs, into: &e)
+    fillBooks(ask, into: &e)
+    let own = holderClass(tables.members.read(ask.member))
+    let caps = own.withUnsafeBytes {
+      catalogue.caps(ofProgram: ask.program, holderClass: $0.isEmpty ? Ledger.consumer : $0, at: ask.effective)
+    }
+    let rate = Fraction(ask.rate.points.rawValue, ask.rate.money.rawValue) ?? .nothing
+    let terms = EarningTerms(
+      rate: rate, isMerchantsRate: ask.isMerchantsRate, combination: catalogue.programDetails[program].combination,
+      caps: caps)
+    do throws(RuleRefusal) {
+      try catalogue.ruleSets[program].evaluate(e.facts, terms, e.books, &e.work, &e.outcome)
+    } catch {
+      throw .refused(.limit(error == .points ? "points" : "spend"))
+    }
+    keep(ask, into: &e)
+  }
+  /// Notes what the record is to have.
+  private func keep(_ ask: EarningRequest, into e: inout EarningWork) {
+    e.points = e.outcome.points
+    e.detail.capped = e.outcome.capped
+    e.detail.reason = e.outcome.blockedBy.map { .rule($0) }
+    for place in e.detail.lines.indices where place < e.outcome.linePoints.count {
+      e.detail.lines[place].points = e.outcome.linePoints[place]
+    }
+    let isPlain = e.outcome.steps.allSatisfy {
+      $0.source == .merchantRate || $0.source == .programRate || $0.source == .request
+    }
+    e.detail.steps = isPlain ? [] : e.outcome.steps
+    e.detail.windows = e.outcome.counts.map { .init(rule: $0.rule, window: $0.window) }
+    if !e.detail.isEmpty { e.bytes = e.detail.encoded }
+  }
+  /// It, or a merchant above it, is a dealer without logistics (B9).
+  private func isUnserved(_ merchant: MerchantRef) -> Bool {
+    var next = merchant
+    for _ in 0...EntryKind.deepest {
+      guard catalogue.has(next) else { return false }
+      if catalogue.merchantRows[next.place].isUnserved { return true }
+      next = catalogue.merchantRows[next.place].parent
+    }
+    return false
+  }
+}
+
+extension Catalogue {
+  /// What a member of a class may earn in windows: a policy says it, else the program, as they are at a moment.
+  func caps(ofProgram program: ProgramRef, holderClass: Bytes, at moment: Stamp?) -> [Cap] {
+    guard programDetails[program.place].mayHaveCaps else { return [] }
+    if let own = policy(ofProgram: program, holderClass: holderClass, at: moment)?.caps { return own }
+    guard let version = programs[program.place].version(at: moment ?? records.moment) else { return [] }
+    return (try? ProgramTerms(version.values))?.policy.caps ?? []
+  }
+}
