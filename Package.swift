@@ -42,7 +42,8 @@ let package = Package(
     .testTarget(name: "RulesTests", dependencies: ["Rules"]),
     .testTarget(name: "RaftTests", dependencies: ["Raft"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage"]),
-    .testTarget(name: "LedgerTests", dependencies: ["Ledger", "Protocol", "CommandSupport"], exclude: ["Stored"]),
+    .testTarget(
+      name: "LedgerTests", dependencies: ["Ledger", "Rules", "Protocol", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),

@@ -100,8 +100,13 @@ extension World {
     let fingerprint = isQuery ? 0 : request.fingerprint(.none, party?.member)
     Command.append(
       request, to: &buffer, slot: slot, context: CommandContext(fingerprint: fingerprint), party: party,
-      recipient: recipient)
+      recipient: recipient, terminal: terminal(request))
     return Built(bytes: buffer.array, isQuery: isQuery)
+  }
+  /// As the node knows it that takes the request.
+  private func terminal(_ request: Request) -> TerminalWord? {
+    guard request.has(.terminal), let id = request.text(.terminal) else { return nil }
+    return book.entries.terminal(id, of: request.bytes(at: request.rule.pointee.merchant), tenant: .first, at: time)
   }
   private func party(_ who: Request.Who) throws -> Command.Party {
     guard who.isCard else { return Command.Party(member: who.id) }

@@ -9,6 +9,13 @@ struct ProgrammeTests {
     var common: PropertyTests.Traffic
 
     init(seed: UInt64) { common = PropertyTests.Traffic(random: SeededGenerator(seed: seed)) }
+    private mutating func lines() -> String {
+      let all = (0...common.pick(3)).map { _ in
+        (["tea", "cup", "mug"][common.pick(3)], 1 + common.pick(3), common.pick(9_000))
+      }
+      let text = all.map { "\($0.0):\($0.1):\($0.2)" }.joined(separator: ",")
+      return "spend=\(all.reduce(0) { $0 + $1.2 }) lines=\(text)"
+    }
     mutating func line(_ transactions: Int) -> String {
       guard common.pick(3) > 0 else { return common.line(transactions) }
       common.count += 1
@@ -17,7 +24,13 @@ struct ProgrammeTests {
       let program = "program=\(["wait", "live", "loss"][common.pick(3)])"
       let line: String
       switch common.pick(16) {
-      case 0...5: line = "EARN \(member) merchant=book spend=\(common.pick(90_000)) \(id) \(program)"
+      case 0...2: line = "EARN \(member) merchant=book spend=\(common.pick(90_000)) \(id) \(program)"
+      case 3...4:
+        line = "EARN \(member) merchant=book \(lines()) \(id) \(program) channel=\(["app", "web"][common.pick(2)])"
+      case 5:
+        line =
+          "EVENT \(member) event=\(["checkin", "none"][common.pick(2)]) value=\(common.pick(900)) \(id) \(program)"
+          + ["", " merchant=book x.n=3"][common.pick(2)]
       case 6...7: line = "REDEEM \(member) merchant=book points=\(1 + common.pick(300)) \(id) \(program)"
       case 8:
         line =
@@ -35,12 +48,27 @@ struct ProgrammeTests {
       default:
         line =
           "REFUND #\(common.pick(max(1, transactions)) + 1) \(id)"
-          + ["", " points=\(1 + common.pick(200))"][common.pick(2)]
+          + ["", " points=\(1 + common.pick(200))", " lines=tea:1:\(common.pick(3_000))"][common.pick(3)]
       }
       if line.contains("id=") { common.sent.append(line) }
       return line
     }
   }
+  /// Rules that compare much of what is counted and kept.
+  static let rules = [
+    "PRODUCT SET tea category=drinks", "ORG SET north", "CARDTYPE SET black earn-times=5/4",
+    "RULE SET base program=live stage=base when=\"category = drinks\" earn=3/100 state=running",
+    "RULE SET fixed program=live stage=fixed when=\"sku = cup\" points=7 state=running",
+    "RULE SET twice program=live stage=times when=\"visits >= 3 or since > 2\" times=2/1 state=running",
+    "RULE SET app program=live stage=cap when=\"channel = app\" cap=90/day state=running",
+    "RULE SET first program=wait stage=bonus when=\"first = yes\" points=50 state=running",
+    "RULE SET tagged program=wait stage=bonus when=\"tag = t1 or x.n > 4\" points=9 state=running",
+    "RULE SET week program=wait stage=cap cap=400/week state=running",
+    "RULE SET checkin program=live stage=base event=checkin earn=1/10 state=running",
+    "RULE SET row program=live stage=bonus event=checkin when=\"streak >= 2\" points=5 state=running",
+    "RULE SET short program=loss stage=block when=\"class = guest\" state=running until=2026-01-20",
+    "PROGRAM SET loss earn-cap=500/day,900/month", "POLICY SET loss staff earn-cap=100/day",
+  ]
   static func addPrograms(_ world: World) throws {
     world.semantics = Semantics.newest
     for line in [
@@ -49,7 +77,7 @@ struct ProgrammeTests {
       "PROGRAM SET loss earn=1/100 expire=0q+5d refund-policy=absorb refund-grace=2d on-close=transfer:m7",
       "POLICY SET loss staff activate=2d expire=activity:4d", "POLICY SET wait guest transfer=no on-close=transfer:m8",
       "POLICY SET points dealer expire=activity:9d activate=1d",
-    ] { #expect(try world.run(line) == "+OK", "\(line)") }
+    ] + rules { #expect(try world.run(line) == "+OK", "\(line)") }
   }
 
   @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
@@ -60,7 +88,8 @@ struct ProgrammeTests {
     var answers: [String: String] = [:]
     world.afterEntry = { try world.shards[$0].ledger.checkInvariants() }
     for step in 0..<700 {
-      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(9_000)) * 1_000_000)
+      // Within the retention of request ids.
+      world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(7_000)) * 1_000_000)
       if step % 7 == 0 { _ = try world.run("TICK") }
       let line = traffic.line(world.names.count)
       let reply = try world.run(line)

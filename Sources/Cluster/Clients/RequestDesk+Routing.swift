@@ -150,8 +150,20 @@ extension RequestDesk {
     submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
       Command.append(
         request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
-        otherFingerprints: Array(fingerprints.dropFirst()))
+        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client))
     }
+  }
+  /// What is known here of the terminal that a request names; nil: it names none, or nothing is known.
+  @inline(__always)
+  private func terminal(_ request: Request, _ client: Client) -> TerminalWord? {
+    request.has(.terminal) ? knownTerminal(request, client) : nil
+  }
+  @inline(never) private func knownTerminal(_ request: Request, _ client: Client) -> TerminalWord? {
+    guard let directory = replicas[.directory]?.machine as? DirectoryMachine, let id = request.text(.terminal) else {
+      return nil
+    }
+    return directory.entries.terminal(
+      id, of: request.bytes(at: request.rule.pointee.merchant), tenant: client.session.tenant, at: now.wall)
   }
 
   private func ask(
@@ -161,11 +173,15 @@ extension RequestDesk {
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
     if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
-        Command.append(request, to: &$0, slot: slot, context: context, party: party)
+        Command.append(
+          request, to: &$0, slot: slot, context: context, party: party, terminal: self.terminal(request, client))
       }
       if answerLocally(slot, owner, asof: asof, write) { return }
     }
-    submit(slot, owner, .query) { Command.append(request, to: &$0, slot: slot, context: context, party: party) }
+    submit(slot, owner, .query) {
+      Command.append(
+        request, to: &$0, slot: slot, context: context, party: party, terminal: terminal(request, client))
+    }
   }
 
   // MARK: The directory

@@ -16,16 +16,18 @@ extension Ledger {
       }
     }
     if !ask.isPurchase { put(.event, call.text(.event)) }
+    let terminal = try? TerminalWord(decoding: call.terminal)
     if !ask.merchant.isNone {
       put(.merchant, call.merchant)
       if uses.contains(FactSet(.region)) {
-        (catalogue.value(.merchant, ask.merchant.place, MerchantField.region) ?? []).withUnsafeBytes {
-          put(.region, $0)
-        }
+        let own = terminal?.region ?? []
+        (own.isEmpty ? catalogue.value(.merchant, ask.merchant.place, MerchantField.region) ?? [] : own)
+          .withUnsafeBytes { put(.region, $0) }
       }
       if uses.contains(.org) { fillOrgs(ask, into: &e) }
     }
     put(.channel, call.text(.channel))
+    if call.text(.channel).isEmpty, let terminal { terminal.channel.withUnsafeBytes { put(.channel, $0) } }
     put(.type, call.text(.type))
     put(.terminal, call.text(.terminal))
     try fillLines(ask, uses, into: &e)

@@ -19,6 +19,7 @@ struct Call: BitwiseCopyable {
   /// See `Command.Attachment`.
   private(set) var otherFingerprints = Command.none
   private(set) var facts = Command.none
+  private(set) var terminal = Command.none
   /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
   var hashes = RequestHashes.none
   var subject = Command.none
@@ -71,6 +72,9 @@ struct Call: BitwiseCopyable {
         }
         otherFingerprints = bytes
       case .facts: facts = bytes
+      case .terminal:
+        _ = try TerminalWord(decoding: bytes)
+        terminal = bytes
       case nil: throw MalformedBytes("a command has bytes left over")
       }
     }

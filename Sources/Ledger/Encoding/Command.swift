@@ -24,6 +24,8 @@ public enum Command {
     case otherFingerprints = 1
     /// What the shard no longer has in memory: see `PastFacts`.
     case facts = 2
+    /// Of the terminal that it names: see `TerminalWord`.
+    case terminal = 3
   }
 
   /// Whom a `WHO` names, once a card has been looked up.
@@ -59,7 +61,7 @@ public enum Command {
   ///   - otherFingerprints: at most one more than `FormerHolders.most`.
   public static func append(
     _ request: Request, to buffer: inout ByteBuffer, slot: Slot, context: CommandContext, party: Party? = nil,
-    recipient: Party? = nil, otherFingerprints: [UInt64] = []
+    recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil
   ) {
     let rule = request.rule
     let named = request.bytes(at: rule.pointee.card)
@@ -92,6 +94,10 @@ public enum Command {
       }
     }
     if !otherFingerprints.isEmpty { append(otherFingerprints, to: &buffer) }
+    if let terminal {
+      buffer.append(Attachment.terminal.rawValue)
+      buffer.append(counted: terminal.encoded)
+    }
     end(&buffer, start)
   }
   /// What a request's id is scoped to: by this it is routed, too.

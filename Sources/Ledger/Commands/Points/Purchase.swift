@@ -24,6 +24,7 @@ extension Ledger {
     try checkActive(number)
     try checkActive(merchant: merchant)
     try checkActive(program: program)
+    if call.has(.terminal) { try checkTerminal(call) }
     return Parties(number: number, merchant: merchant, program: program)
   }
 
@@ -81,6 +82,17 @@ extension Ledger {
   func checkCard(_ card: Bytes, of member: Ref<MemberRecord>) throws(Stop) {
     guard let state = cardState(member, card), state != .removed else { throw .refused(.notFound("card", card)) }
     guard state != .lost else { throw .refused(Refusal(.lost, "the card is reported lost")) }
+  }
+  /// The terminal that is named must be the merchant's and active, as the node says that took the request.
+  @inline(never) private func checkTerminal(_ call: Call) throws(Stop) {
+    guard let word = try? TerminalWord(decoding: call.terminal) else {
+      throw .refused(Refusal(.unavailable, "this node does not know the terminals yet; nothing was done"))
+    }
+    switch word.verdict {
+    case .good: return
+    case .unknown: throw .refused(.notFound("terminal", call.text(.terminal)))
+    case .closed: throw .refused(Refusal(.closed, "the terminal is not the merchant's, or not active"))
+    }
   }
   @inline(__always) func checkActive(_ member: Ref<MemberRecord>) throws(Stop) {
     let state = tables.members.read(member).pointee.state
