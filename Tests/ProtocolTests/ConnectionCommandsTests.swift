@@ -221,8 +221,9 @@ struct TestHost: SessionHost {
       "%3\r\n" + bulk("name") + bulk("spend-or-points") + bulk("type") + bulk("oneof") + bulk("arguments") + "*2\r\n"
       + word("spend=MINOR") + word("points=N")
     let earn =
-      bulk("arguments") + "*6\r\n" + word("WHO") + word("merchant=m") + word("id=…") + choice
-      + word("program=p", isOptional: true) + word("at=TIME", isOptional: true)
+      bulk("arguments") + "*10\r\n" + word("WHO") + word("merchant=m") + word("id=…") + choice
+      + ["program=p", "at=TIME", "lines=sku:quantity:amount,…", "channel=WORD", "type=WORD", "terminal=ID"]
+      .map { word($0, isOptional: true) }.joined()
     #expect(docs.contains(earn))
     #expect(
       docs.contains(bulk("arguments") + "*3\r\n" + word("NUMBER") + word("member=id") + word("id=…", isOptional: true)))

@@ -56,11 +56,13 @@ import Testing
     ("CARD SHOW 1\n", "unknown subcommand 'SHOW' of CARD; it has ADD, LOST, FOUND, REMOVE"),
     (
       "EARN m1 merchant=s spend=1 id=a colour=red\n",
-      "EARN does not know the key 'colour'; it takes merchant=, id=, spend=, points=, program= and at="
+      "EARN does not know the key 'colour'; it takes merchant=, id=, spend=, points=, program=, at=, lines=, channel=,"
+        + " type= and terminal="
     ),
     (
       "EARN m1 merchant=s spend=1 id=a ttl=1\n",
-      "EARN does not know the key 'ttl'; it takes merchant=, id=, spend=, points=, program= and at="
+      "EARN does not know the key 'ttl'; it takes merchant=, id=, spend=, points=, program=, at=, lines=, channel=,"
+        + " type= and terminal="
     ),
     ("AUDIT x=1\n", "AUDIT does not know the key 'x'; it takes read="),
     ("PING a b\n", "wrong number of arguments for 'ping' command; usage: PING [TEXT]"),
@@ -72,14 +74,16 @@ import Testing
     ("AUDIT x\n", "AUDIT does not expect 'x'; usage: AUDIT [read=local|leader]"),
     ("EARN m1 merchant=s spend=1 spend=1 id=a\n", "spend= is given twice"),
     ("EARN m1 merchant=s spend=1 points=1 id=a\n", "EARN takes either spend= or points=, not both"),
-    ("REFUND 3-1 spend=1 points=1 id=a\n", "REFUND takes either spend= or points=, not both"),
+    ("REFUND 3-1 spend=1 points=1 id=a\n", "REFUND takes one of spend=, points= or lines="),
     (
       "EARN m1 merchant=s id=a\n",
       "EARN needs spend= or points=; usage: EARN WHO merchant=m id=… spend=MINOR|points=N [program=p] [at=TIME]"
+        + " [lines=sku:quantity:amount,…] [channel=WORD] [type=WORD] [terminal=ID]"
     ),
     (
       "EARN m1 spend=1\n",
       "EARN needs merchant= and id=; usage: EARN WHO merchant=m id=… spend=MINOR|points=N [program=p] [at=TIME]"
+        + " [lines=sku:quantity:amount,…] [channel=WORD] [type=WORD] [terminal=ID]"
     ),
     ("BALANCE\n", "BALANCE needs WHO; usage: BALANCE WHO [program=p|all=yes|no] [read=local|leader] [expiring=yes|no]"),
     ("TRANSFER ann points=1 id=a\n", "TRANSFER needs TO; usage: TRANSFER FROM TO points=N id=… [program=p]"),

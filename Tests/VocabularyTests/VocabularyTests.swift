@@ -25,12 +25,12 @@ import Testing
   /// They stand in logs and enter fingerprints: what is here may be added to at the end of a line, and is else as it is.
   @Test func numbersOfVerbsAndPlacesStay() {
     let places = """
-      1 EARN: WHO merchant id spend points program at
+      1 EARN: WHO merchant id spend points program at lines channel type terminal
       2 REDEEM: WHO merchant points id program
       3 HOLD: WHO merchant points id ttl program
       4 CAPTURE: TX id points
       5 RELEASE: TX id
-      6 REFUND: TX id spend points
+      6 REFUND: TX id spend points lines
       7 TRANSFER: FROM TO points id program
       8 BALANCE: WHO program read all expiring
       9 HISTORY: WHO program limit before read
@@ -67,6 +67,11 @@ import Testing
       101 MEMBER TAG: WHO TAG… id
       102 MEMBER UNTAG: WHO TAG… id
       103 EXTEND: WHO until reason id program
+      110 EVENT: WHO event id program merchant value x.NAME
+      111 SIMULATE EARN: WHO merchant id spend points program at lines channel type terminal read
+      112 SIMULATE EVENT: WHO event id program merchant value x.NAME read
+      113 EXPLAIN: TX read
+      114 EXPLAIN EARN: WHO merchant id spend points program at lines channel type terminal read
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -87,7 +92,7 @@ import Testing
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
-      86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME
+      86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, 104 value
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

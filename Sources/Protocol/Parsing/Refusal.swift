@@ -67,7 +67,11 @@ struct Refusal: Error {
     if rule.oneOf != 0 && present & rule.oneOf == 0 {
       return Refusal("\(verb) needs \(list(spec.keys(.oneOf), "or")); usage: \(spec.usage)")
     }
-    return Refusal("\(verb) takes either \(list(spec.keys(.oneOf) + spec.keys(.atMostOne), "or")), not both")
+    let choice = spec.keys(.oneOf) + spec.keys(.atMostOne)
+    return Refusal(
+      choice.count > 2
+        ? "\(verb) takes one of \(list(choice, "or"))"
+        : "\(verb) takes either \(list(choice, "or")), not both")
   }
 
   private static func list(_ keys: [Argument], _ joint: String) -> String {
