@@ -24,6 +24,7 @@ extension Ledger {
     census?.members.note(number.place, Slot(hash: hash))
     countMember(UnsafePointer(tables.members.write(number)), 1)
     if !file.isPlain { setFile(ofMember: number, file) }
+    raise("join", of: number)
     return number
   }
   /// Region and name of a member without a file.

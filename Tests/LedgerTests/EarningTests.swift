@@ -61,6 +61,59 @@ struct EarningTests {
   ]
   static func b(_ text: String) -> [UInt8] { Array(text.utf8) }
 
+  /// A shard that is restored, and one that is told the whole catalogue at once, work purchases out as the first does.
+  @Test func whatRulesAskForIsRestoredAndToldWhole() throws {
+    let world = World(shards: 1)
+    world.semantics = Semantics.newest
+    let setUp = [
+      "PROGRAM SET p earn=1/100 earn-cap=400/day", "ORG SET top", "ORG SET below parent=top",
+      "MERCHANT SET shop program=p org=below", "PRODUCT SET tea category=drinks", "CARDTYPE SET black earn-times=2/1",
+      "CAMPAIGN SET spring state=running until=2026-02-01",
+      "RULE SET a program=p stage=base when=category=drinks earn=3/100 state=running",
+      "RULE SET b program=p stage=bonus when=org=top points=5 campaign=spring state=running",
+      "RULE SET c program=p stage=bonus points=50 state=running until=2026-01-20",
+      "MEMBER ADD ann cardtype=black",
+    ]
+    for line in setUp { #expect(try world.run(line) == "+OK", "\(line)") }
+    let asked = "SIMULATE EARN ann merchant=shop spend=2000 lines=tea:1:1000,cup:1:1000"
+    func answers(_ ledger: borrowing Ledger) throws -> String {
+      var reply = ReplyWriter()
+      _ = try world.build(asked).bytes.withUnsafeBytes { ledger.read($0, into: &reply) }
+      return world.text(of: reply.buffer.bytes)
+    }
+    #expect(try world.run(asked) == "+member=ann program=p points=135 balance=135")
+    let shard = world.shards[0]
+    #expect(
+      try answers(
+        Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits))
+        == "+member=ann program=p points=135 balance=135")
+    var whole = Catalogue(key: .none)
+    for delta in world.directory.wholeCatalogue(at: world.time, semantics: Semantics.newest) {
+      #expect(try delta.withUnsafeBytes { try whole.apply($0) })
+    }
+    #expect(whole.version == shard.ledger.catalogueVersion)
+    for kind in CatalogueKind.allCases {
+      #expect(whole.records[kind].map(\.name) == shard.ledger.catalogue.records[kind].map(\.name), "\(kind)")
+    }
+    #expect(whole.programRows[0].hasRules && whole.rule(ofProgram: ProgramRef(place: 0), at: nil).rate.money == 100)
+    let now = world.time
+    let later = Stamp(microseconds: World.stamp("2026-02-02T12:00").microseconds)
+    for (moment, count) in [(now, 3), (later, 1)] {
+      var work = RuleWork()
+      var facts = Facts()
+      facts.setMoment(moment, offset: 0)
+      for name in ["below", "top"] { facts.orgs.append(withBytes(name) { whole.ruleSets[0].word($0) }) }
+      facts.lines = [
+        FactLine(sku: .unnamed, category: withBytes("drinks") { whole.ruleSets[0].word($0) }, quantity: 1, amount: 1)
+      ]
+      _ = whole.ruleSets[0].find(facts, &work)
+      var outcome = Rules.Outcome()
+      let terms = EarningTerms(rate: .nothing)
+      try whole.ruleSets[0].evaluate(facts, terms, History(), &work, &outcome)
+      #expect(outcome.steps.count { $0.source == .rule } == count)
+    }
+  }
+
   @Test(arguments: [1, 2, 3, 4] as [UInt64]) func theLedgerBooksWhatTheRulesGive(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     func pick(_ n: Int) -> Int { Int(random.next() % UInt64(n)) }

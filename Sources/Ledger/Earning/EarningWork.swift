@@ -32,11 +32,13 @@ struct EarningRequest {
   var effective: Stamp?
   var rate = EarnRate.none
   var isMerchantsRate = false
+  /// Of an event its name; empty: it is a purchase.
+  var event: [UInt8] = []
+  /// Of an event that the ledger raises: the member's channel, which no request says.
+  var channel: [UInt8] = []
+  var tenant: TenantID
 
-  var isPurchase: Bool {
-    if case .event = request { return false }
-    return true
-  }
+  var isPurchase: Bool { event.isEmpty }
 }
 
 /// What a member was credited in windows of caps.

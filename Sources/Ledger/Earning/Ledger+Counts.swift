@@ -16,7 +16,7 @@ extension Ledger {
   }
   /// Of an event by a stable hash of its name; of purchases by that of none.
   private func streakKey(_ ask: EarningRequest) -> CounterKey {
-    let hash = xxh64(ask.isPurchase ? Command.none : ask.call.text(.event), seed: UInt64(ask.program.place))
+    let hash = ask.event.withUnsafeBytes { xxh64($0, seed: UInt64(ask.program.place)) }
     return CounterKey(.streak, of: UInt32(truncatingIfNeeded: hash), from: 0)
   }
   /// The days in a row, this one too, and the day of the latest: kept as day and 1 << 20 | days.
@@ -31,31 +31,31 @@ extension Ledger {
     return (more, (today + 1) << 20 | more)
   }
 
-  func fillCounts(_ ask: EarningRequest, _ needs: FactSet, into e: inout EarningWork) {
+  func fillCounts(_ ask: EarningRequest, _ needs: FactSet, into worked: inout EarningWork) {
     let last = counter(ask.member, purchaseKey(ask))
-    if needs.contains(FactSet(.first)), ask.isPurchase { e.facts[.first] = last == 0 ? 1 : 0 }
+    if needs.contains(FactSet(.first)), ask.isPurchase { worked.facts[.first] = last == 0 ? 1 : 0 }
     if needs.contains(FactSet(.visits)) {
-      e.facts[.visits] = counter(ask.member, visitsKey(ask)) + (ask.isPurchase ? 1 : 0)
+      worked.facts[.visits] = counter(ask.member, visitsKey(ask)) + (ask.isPurchase ? 1 : 0)
     }
-    if needs.contains(FactSet(.since)), last > 0 { e.facts[.since] = max(0, day(ask) - (last - 1)) }
-    if needs.contains(FactSet(.streak)) { e.facts[.streak] = streak(ask).days }
+    if needs.contains(FactSet(.since)), last > 0 { worked.facts[.since] = max(0, day(ask) - (last - 1)) }
+    if needs.contains(FactSet(.streak)) { worked.facts[.streak] = streak(ask).days }
   }
-  func fillBooks(_ ask: EarningRequest, into e: inout EarningWork) {
+  func fillBooks(_ ask: EarningRequest, into worked: inout EarningWork) {
     forEachCounter(of: ask.member) { key, value in
       guard let window = key.window else { return }
       if key.kind == CounterKey.Kind.ruled.rawValue {
-        e.books.used.append(.init(rule: key.subject >> 3, window: window, points: value))
+        worked.books.used.append(.init(rule: key.subject >> 3, window: window, points: value))
       } else if key.subject >> 3 == UInt32(ask.program.place) {
-        e.books.used.append(.init(rule: nil, window: window, points: value))
+        worked.books.used.append(.init(rule: nil, window: window, points: value))
       }
     }
   }
 
   /// Counts what was booked.
-  mutating func countEarning(_ ask: EarningRequest, _ e: EarningWork) {
+  mutating func countEarning(_ ask: EarningRequest, _ worked: EarningWork) {
     forgetWindows(of: ask.member, ask.program)
     let reach = reach(ask.program)
-    for one in e.outcome.counts where one.window.kind != .sale && one.credited > 0 {
+    for one in worked.outcome.counts where one.window.kind != .sale && one.credited > 0 {
       if let end = one.window.end, end <= reach { continue }
       count(one.credited, of: ask.member, CounterKey(one.window, ofRule: one.rule, program: ask.program))
     }

@@ -5,17 +5,18 @@ import Vocabulary
 // What rules compare: the request's own facts first, by which candidates are found, then the costly ones that these ask for.
 extension Ledger {
   /// The request, its merchant and its lines. Throws if lines are not those of the purchase.
-  func fillRequest(_ ask: EarningRequest, at moment: Stamp, into e: inout EarningWork) throws(Stop) {
+  func fillRequest(_ ask: EarningRequest, at moment: Stamp, into worked: inout EarningWork) throws(Stop) {
     let call = ask.call
     let uses = catalogue.ruleSets[ask.program.place].uses
-    e.facts.request = ask.request
-    e.facts.setMoment(moment, offset: catalogue.programRows[ask.program.place].offset)
+    worked.facts.request = ask.request
+    worked.facts.setMoment(moment, offset: catalogue.programRows[ask.program.place].offset)
     func put(_ fact: WordFact, _ text: Bytes) {
       if uses.contains(FactSet(fact)) || fact == .event, !text.isEmpty {
-        e.facts[fact] = catalogue.ruleSets[ask.program.place].word(text)
+        worked.facts[fact] = catalogue.ruleSets[ask.program.place].word(text)
       }
     }
-    if !ask.isPurchase { put(.event, call.text(.event)) }
+    ask.event.withUnsafeBytes { put(.event, $0) }
+    ask.channel.withUnsafeBytes { put(.channel, $0) }
     let terminal = try? TerminalWord(decoding: call.terminal)
     if !ask.merchant.isNone {
       put(.merchant, call.merchant)
@@ -24,16 +25,16 @@ extension Ledger {
         (own.isEmpty ? catalogue.value(.merchant, ask.merchant.place, MerchantField.region) ?? [] : own)
           .withUnsafeBytes { put(.region, $0) }
       }
-      if uses.contains(.org) { fillOrgs(ask, into: &e) }
+      if uses.contains(.org) { fillOrgs(ask, into: &worked) }
     }
     put(.channel, call.text(.channel))
     if call.text(.channel).isEmpty, let terminal { terminal.channel.withUnsafeBytes { put(.channel, $0) } }
     put(.type, call.text(.type))
     put(.terminal, call.text(.terminal))
-    try fillLines(ask, uses, into: &e)
+    try fillLines(ask, uses, into: &worked)
   }
   /// The merchant's orgs, and all that are above these.
-  private func fillOrgs(_ ask: EarningRequest, into e: inout EarningWork) {
+  private func fillOrgs(_ ask: EarningRequest, into worked: inout EarningWork) {
     var orgs =
       catalogue.value(.merchant, ask.merchant.place, MerchantField.org)?.withUnsafeBytes { Entries.references($0) }
       ?? []
@@ -47,10 +48,10 @@ extension Ledger {
       let word = catalogue.records[.org][org].name.withUnsafeBytes {
         catalogue.ruleSets[ask.program.place].word($0)
       }
-      e.facts.orgs.append(word)
+      worked.facts.orgs.append(word)
     }
   }
-  private func fillLines(_ ask: EarningRequest, _ uses: FactSet, into e: inout EarningWork) throws(Stop) {
+  private func fillLines(_ ask: EarningRequest, _ uses: FactSet, into worked: inout EarningWork) throws(Stop) {
     guard ask.call.has(.lines) else { return }
     guard case .purchase(let spend) = ask.request else {
       throw .malformed("lines: they need spend=, which is the sum of their amounts")
@@ -59,17 +60,17 @@ extension Ledger {
     let program = ask.program.place
     SaleLine.parse(ask.call.text(.lines)) { line in
       sum = min(sum + line.amount, Shape.maximumAmount + 1)
-      e.detail.lines.append(
+      worked.detail.lines.append(
         .init(sku: Array(line.sku), quantity: line.quantity, amount: line.amount, points: 0))
       var fact = FactLine(
         sku: catalogue.ruleSets[program].word(line.sku), quantity: line.quantity, amount: line.amount)
       if uses.contains(FactSet(.category)) || uses.contains(FactSet(.brand)),
-        let product = catalogue.find(.product, line.sku, ask.call.tenant)
+        let product = catalogue.find(.product, line.sku, ask.tenant)
       {
         fact.category = word(catalogue.value(.product, product, ProductField.category), ofProgram: program)
         fact.brand = word(catalogue.value(.product, product, ProductField.brand), ofProgram: program)
       }
-      e.facts.lines.append(fact)
+      worked.facts.lines.append(fact)
     }
     guard sum == spend else { throw .malformed("lines: their amounts come to \(sum), and spend= is \(spend)") }
   }
@@ -79,44 +80,46 @@ extension Ledger {
   }
 
   /// What candidates ask of the member.
-  func fillMember(_ ask: EarningRequest, _ needs: FactSet, into e: inout EarningWork) {
+  func fillMember(_ ask: EarningRequest, _ needs: FactSet, into worked: inout EarningWork) {
     let program = ask.program.place
-    fillCounts(ask, needs, into: &e)
+    fillCounts(ask, needs, into: &worked)
     let ofFile: FactSet = [.tag, .attributes, .ofBirthday, FactSet(.class), FactSet(.cardtype)]
     guard !needs.isDisjoint(with: ofFile) || catalogue.hasCardFactors else { return }
     let file = file(ofMember: tables.members.read(ask.member))
     if needs.contains(FactSet(.class)) {
       let own = file[.holderClass]
-      e.facts[.class] =
+      worked.facts[.class] =
         own.isEmpty
         ? catalogue.ruleSets[program].word(Ledger.consumer) : word(own, ofProgram: program)
     }
-    if needs.contains(.tag) { e.facts.tags = file.tags.map { word($0, ofProgram: program) } }
+    if needs.contains(.tag) { worked.facts.tags = file.tags.map { word($0, ofProgram: program) } }
     if !needs.isDisjoint(with: .ofBirthday) {
-      e.facts.birthday = file[.birthday].withUnsafeBytes { $0.isEmpty ? nil : MomentText.parseDate($0, earliest: 1) }
+      worked.facts.birthday = file[.birthday].withUnsafeBytes {
+        $0.isEmpty ? nil : MomentText.parseDate($0, earliest: 1)
+      }
     }
-    if needs.contains(.attributes) { fillAttributes(ask, file, into: &e) }
+    if needs.contains(.attributes) { fillAttributes(ask, file, into: &worked) }
     let cardType = file[.cardType]
-    e.facts[.cardtype] = word(cardType, ofProgram: program)
+    worked.facts[.cardtype] = word(cardType, ofProgram: program)
     guard ask.isPurchase, !cardType.isEmpty,
-      let number = cardType.withUnsafeBytes({ catalogue.find(.cardType, $0, ask.call.tenant) }),
+      let number = cardType.withUnsafeBytes({ catalogue.find(.cardType, $0, ask.tenant) }),
       let stored = catalogue.value(.cardType, number, CardTypeField.earnTimes)
     else { return }
     let factor = EntryField.number(stored: stored)
     if let factor = Fraction(factor >> 32, factor & 0xFFFF_FFFF) {
       (Array("cardtype:".utf8) + cardType).withUnsafeBytes {
-        e.facts.add(.cardType, factor: factor, id: $0, number: UInt32(number), version: 0)
+        worked.facts.add(.cardType, factor: factor, id: $0, number: UInt32(number), version: 0)
       }
     }
   }
-  private func fillAttributes(_ ask: EarningRequest, _ file: MemberFile, into e: inout EarningWork) {
+  private func fillAttributes(_ ask: EarningRequest, _ file: MemberFile, into worked: inout EarningWork) {
     let said = EntryAttributes(Array(ask.call.text(.attributes)))
     let own = file.attributes
     let rules = catalogue.ruleSets[ask.program.place]
-    for number in e.work.attributes {
+    for number in worked.work.attributes {
       let name = rules.withAttributeName(number) { Array($0) }
       guard let value = said[name] ?? own[name] else { continue }
-      value.withUnsafeBytes { e.facts.setAttribute(number, $0, in: rules) }
+      value.withUnsafeBytes { worked.facts.setAttribute(number, $0, in: rules) }
     }
   }
 }

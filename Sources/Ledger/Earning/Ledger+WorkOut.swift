@@ -10,22 +10,22 @@ extension Ledger {
       || hasLines
   }
 
-  /// Works out what a purchase or an event earns: into `e.points`, and what is kept of how. Books nothing.
-  @inline(never) func workOut(_ ask: EarningRequest, into e: inout EarningWork) throws(Stop) {
-    e.clear()
+  /// Works out what a purchase or an event earns: into `worked.points`, and what is kept of how. Books nothing.
+  @inline(never) func workOut(_ ask: EarningRequest, into worked: inout EarningWork) throws(Stop) {
+    worked.clear()
     let moment = ask.effective ?? now
     let program = ask.program.place
-    if !ask.isPurchase { e.detail.event = Array(ask.call.text(.event)) }
-    try fillRequest(ask, at: moment, into: &e)
+    worked.detail.event = ask.event
+    try fillRequest(ask, at: moment, into: &worked)
     guard !isUnserved(ask.merchant) else {
-      e.outcome = Rules.Outcome()
-      e.detail.reason = .logistics
-      e.bytes = e.detail.encoded
+      worked.outcome = Rules.Outcome()
+      worked.detail.reason = .logistics
+      worked.bytes = worked.detail.encoded
       return
     }
-    let needs = catalogue.ruleSets[program].find(e.facts, &e.work)
-    fillMember(ask, needs, into: &e)
-    fillBooks(ask, into: &e)
+    let needs = catalogue.ruleSets[program].find(worked.facts, &worked.work)
+    fillMember(ask, needs, into: &worked)
+    fillBooks(ask, into: &worked)
     let own = holderClass(tables.members.read(ask.member))
     let caps = own.withUnsafeBytes {
       catalogue.caps(ofProgram: ask.program, holderClass: $0.isEmpty ? Ledger.consumer : $0, at: ask.effective)
@@ -35,26 +35,26 @@ extension Ledger {
       rate: rate, isMerchantsRate: ask.isMerchantsRate, combination: catalogue.programDetails[program].combination,
       caps: caps)
     do throws(RuleRefusal) {
-      try catalogue.ruleSets[program].evaluate(e.facts, terms, e.books, &e.work, &e.outcome)
+      try catalogue.ruleSets[program].evaluate(worked.facts, terms, worked.books, &worked.work, &worked.outcome)
     } catch {
       throw .refused(.limit(error == .points ? "points" : "spend"))
     }
-    keep(ask, into: &e)
+    keep(ask, into: &worked)
   }
   /// Notes what the record is to have.
-  private func keep(_ ask: EarningRequest, into e: inout EarningWork) {
-    e.points = e.outcome.points
-    e.detail.capped = e.outcome.capped
-    e.detail.reason = e.outcome.blockedBy.map { .rule($0) }
-    for place in e.detail.lines.indices where place < e.outcome.linePoints.count {
-      e.detail.lines[place].points = e.outcome.linePoints[place]
+  private func keep(_ ask: EarningRequest, into worked: inout EarningWork) {
+    worked.points = worked.outcome.points
+    worked.detail.capped = worked.outcome.capped
+    worked.detail.reason = worked.outcome.blockedBy.map { .rule($0) }
+    for place in worked.detail.lines.indices where place < worked.outcome.linePoints.count {
+      worked.detail.lines[place].points = worked.outcome.linePoints[place]
     }
-    let isPlain = e.outcome.steps.allSatisfy {
+    let isPlain = worked.outcome.steps.allSatisfy {
       $0.source == .merchantRate || $0.source == .programRate || $0.source == .request
     }
-    e.detail.steps = isPlain ? [] : e.outcome.steps
-    e.detail.windows = e.outcome.counts.map { .init(rule: $0.rule, window: $0.window) }
-    if !e.detail.isEmpty { e.bytes = e.detail.encoded }
+    worked.detail.steps = isPlain ? [] : worked.outcome.steps
+    worked.detail.windows = worked.outcome.counts.map { .init(rule: $0.rule, window: $0.window) }
+    if !worked.detail.isEmpty { worked.bytes = worked.detail.encoded }
   }
   /// It, or a merchant above it, is a dealer without logistics (B9).
   private func isUnserved(_ merchant: MerchantRef) -> Bool {

@@ -33,7 +33,7 @@ extension Ledger {
     }
     let ask = Award(
       parties: parties, terms: rule.terms, points: points, spend: spend, effective: effective, isByRules: isByRules)
-    return try award(&call, ask, &reply)
+    return try award(ask, Source(call), &reply)
   }
   /// R35: over 5 minutes ahead is refused; within the program's backdate it is the effective time, else booking is: nil.
   @inline(__always) func effectiveMoment(_ said: Int64?, _ program: ProgramRef) throws(Stop) -> Stamp? {
@@ -62,7 +62,7 @@ extension Ledger {
     EarningRequest(
       call: call, member: parties.number, program: parties.program, merchant: parties.merchant,
       request: call.spend.map { .purchase(spend: $0.rawValue) } ?? .points(call.points?.rawValue ?? 0),
-      effective: effective, rate: own ?? rate, isMerchantsRate: own != nil)
+      effective: effective, rate: own ?? rate, isMerchantsRate: own != nil, tenant: call.tenant)
   }
 
   /// Points that are to be booked to a member.
@@ -76,9 +76,23 @@ extension Ledger {
     /// How they were worked out is in `earning`.
     var isByRules: Bool
   }
+  /// Whose award it is, and by which request.
+  struct Source {
+    var tenant: TenantID
+    var member: Bytes
+    var request: Bytes
+    /// Nil: no request asked for it.
+    var key: RequestKey?
+    init(tenant: TenantID, member: Bytes, request: Bytes, key: RequestKey?) {
+      (self.tenant, self.member, self.request, self.key) = (tenant, member, request, key)
+    }
+    @inline(__always) init(_ call: borrowing Call) {
+      self.init(tenant: call.tenant, member: call.party, request: call.request, key: call.hashes.key)
+    }
+  }
   /// Books what a purchase or an event earns.
   @inline(__always) mutating func award(
-    _ call: inout Call, _ ask: Award, _ reply: inout ReplyWriter
+    _ ask: Award, _ source: Source, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let (parties, points) = (ask.parties, ask.points)
     guard let holder = holder(parties.number, parties.program, create: true) else { return .replied }
@@ -100,21 +114,21 @@ extension Ledger {
       credit(holder, lot, moment, points)
     }
     let tx = nextTransaction(holder.member.pointee.slot)
-    var record = JournalRecord(.earn, tx: tx, stamp: now, tenant: call.tenant, member: call.party)
+    var record = JournalRecord(.earn, tx: tx, stamp: now, tenant: source.tenant, member: source.member)
     record.program = parties.program
     record.merchant = parties.merchant
     record.points = points
     record.spend = ask.spend
-    record.request = call.request
+    record.request = source.request
     record.effective = ask.effective ?? .zero
     record.lots = encodedLot(lot)
     if isPending { record.expires = lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) }
     // A purchase uploaded so late that its points have lapsed: history shows both, the answer what is left.
     if lot.expiresAt <= now { record.amount = holder.account.pointee.available - before }
     var mark = TransactionID.none
-    if ask.isByRules { mark = keepEarning(call, ask, &record) }
+    if ask.isByRules { mark = keepEarning(source.tenant, ask, &record) }
     book(holder, &record, points: points, lot: lot, link: mark)
-    remember(call.hashes.key, holder.account.pointee.lastRecord)
+    if let key = source.key { remember(key, holder.account.pointee.lastRecord) }
     endDueLots(holder)
     record.render(catalogue, into: &reply)
     return .replied
@@ -122,14 +136,16 @@ extension Ledger {
 
   /// Counts what was worked out, and has the record keep how. Gives what stands for that in memory.
   @inline(never) private mutating func keepEarning(
-    _ call: Call, _ ask: Award, _ record: inout JournalRecord
+    _ tenant: TenantID, _ ask: Award, _ record: inout JournalRecord
   ) -> TransactionID {
     var work = EarningWork()
     swap(&work, &earning)
     defer { swap(&work, &earning) }
     if catalogue.hasRules(ask.parties.program) {
-      var request = earningRequest(call, ask.parties, ask.effective, nil, .none)
-      if call.verb == .event { request.request = .event(value: nil) }
+      let request = EarningRequest(
+        call: Call(rules: rules), member: ask.parties.number, program: ask.parties.program,
+        merchant: ask.parties.merchant, request: work.facts.request, effective: ask.effective,
+        event: work.detail.event, tenant: tenant)
       countEarning(request, work)
     }
     detailBuffer.removeAll()

@@ -20,12 +20,45 @@ extension Ledger {
     let ask = Award(
       parties: parties, terms: terms(of: parties.number, parties.program), points: points, spend: .none, effective: nil,
       isByRules: true)
-    return try award(&call, ask, &reply)
+    return try award(ask, Source(call), &reply)
   }
   func eventRequest(_ call: Call, _ parties: Parties) -> EarningRequest {
     EarningRequest(
       call: call, member: parties.number, program: parties.program, merchant: parties.merchant,
-      request: .event(value: call.number(.value)), effective: nil)
+      request: .event(value: call.number(.value)), effective: nil, event: Array(call.text(.event)), tenant: call.tenant)
+  }
+
+  /// Raises an event of a member that the product knows of by itself, in each program with a rule for it that is in force. What cannot be
+  /// booked is left out: nobody waits for an answer.
+  mutating func raise(_ event: StaticString, of member: Ref<MemberRecord>) {
+    guard core.semantics >= Semantics.programme else { return }
+    let tenant = tables.members.read(member).pointee.tenant
+    for program in catalogue.programs(of: tenant) where catalogue.programRows[program.place].isActive {
+      guard catalogue.ruleSets[program.place].hasRule(ofEvent: event.bytes, at: now) else { continue }
+      let ask = EarningRequest(
+        call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
+        effective: nil, event: Array(event.bytes), channel: file(ofMember: tables.members.read(member))[.channel],
+        tenant: tenant)
+      try? award(raised: ask)
+    }
+  }
+  private mutating func award(raised ask: EarningRequest) throws(Stop) {
+    var work = EarningWork()
+    try workOut(ask, into: &work)
+    guard work.points > 0 else { return }
+    let parties = Parties(number: ask.member, merchant: .none, program: ask.program)
+    let award = Award(
+      parties: parties, terms: terms(of: ask.member, ask.program), points: Points(work.points), spend: .none,
+      effective: nil, isByRules: true)
+    swap(&work, &earning)
+    var reply = ReplyWriter(capacity: 0)
+    reply.isDiscarded = true
+    let id = Array(memberID(tables.members.read(ask.member)))
+    try id.withUnsafeBytes { id in
+      Result { () throws(Stop) in
+        _ = try self.award(award, Source(tenant: ask.tenant, member: id, request: Command.none, key: nil), &reply)
+      }
+    }.get()
   }
   /// As of a purchase, but that a merchant need not be named.
   func partiesOfEvent(_ call: inout Call) throws(Stop) -> Parties {

@@ -50,6 +50,7 @@ extension Ledger {
     if isNothing ? t.state == TransactionRecord.undone : leftPoints == 0 && (t.points > 0 || leftSpend == 0) {
       throw .refused(.reversed("nothing is left to refund", left: Points.zero))
     }
+    try checkUnit(call, t)
     var points: Points = 0
     var spend: Money = 0
     var sale = t.link == .none ? nil : try soldBy(call, t)
@@ -94,6 +95,16 @@ extension Ledger {
       sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
     }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)
+  }
+  /// A purchase is returned by money or by points, not by both in turn (A4).
+  private func checkUnit(_ call: Call, _ t: TransactionRecord) throws(Stop) {
+    guard core.semantics >= Semantics.programme else { return }
+    guard call.points == nil || t.reversedSpend == 0 else {
+      throw .malformed("points: a part of the purchase was returned by spend= or lines=, so the rest is too")
+    }
+    guard call.spend == nil && !call.has(.lines) || t.reversedPoints == 0 || t.reversedSpend > 0 else {
+      throw .malformed("spend: a part of the purchase was returned by points=, so the rest is too")
+    }
   }
   /// What of a refund's points is pending yet, in the lot that the purchase joined (R7).
   private mutating func pendingPart(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
