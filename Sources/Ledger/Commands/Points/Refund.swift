@@ -166,6 +166,7 @@ extension Ledger {
     let left = t.points - t.reversedPoints
     guard left > 0 else { throw .refused(.reversed("nothing is left to refund", left: Points.zero)) }
     guard call.spend == nil else { throw .malformed("spend: a redemption has none, say points=") }
+    guard !call.has(.lines) else { throw .malformed("lines: a redemption has none, say points=") }
     let points = call.points ?? left
     guard points <= left else { throw .refused(.reversed("more than is left to refund", left: left)) }
     touch(holder)
