@@ -7,8 +7,10 @@ struct ProgramDetails: Sendable {
   /// When points may be redeemed; empty: always.
   var windows: [YearWindow] = []
   var closing = ClosingText.lapse
-  /// It, or some policy of it, bounds what a member earns, or has.
-  var mayHaveCaps = false
+  /// In which windows it, or some policy of it, bounds what a member earns, or has: what is credited counts in all of them, so that a change
+  /// of class finds it (A22).
+  var capWindows: [CapWindow.Kind] = []
+  var mayHaveCaps: Bool { !capWindows.isEmpty }
   /// What several factors do together.
   var combination = EarningTerms.Combination.max
   /// Its policies by their classes: numbers among `Catalogue.policies`.

@@ -90,7 +90,12 @@ extension Catalogue {
   }
   mutating func noteCaps(_ item: CatalogueItem, ofProgram program: Int) {
     let field = EntryKind.policy.field("earn-cap")?.number ?? 0
-    if item.versions.contains(where: { $0.values[field] != nil }) { programDetails[program].mayHaveCaps = true }
+    var kinds = Set(programDetails[program].capWindows)
+    for version in item.versions {
+      let caps = version.values.with(field) { $0.flatMap { Cap.list(parsing: $0) } }
+      kinds.formUnion((caps ?? []).map(\.kind))
+    }
+    programDetails[program].capWindows = CapWindow.Kind.allCases.filter { kinds.contains($0) }
     noteRules(ofProgram: program)
   }
   func hasRules(_ program: ProgramRef) -> Bool { programRows[program.place].hasRules }

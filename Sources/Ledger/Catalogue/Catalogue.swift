@@ -53,6 +53,8 @@ public struct Catalogue: Sendable {
   /// Of products and of types of cards, and what words of rules are found by.
   var productIndex = NameIndex()
   var cardTypeIndex = NameIndex()
+  /// Some merchant is, or was, a dealer without logistics.
+  var hasUnserved = false
   /// Some type of cards has a factor.
   var hasCardFactors = false
   /// By program: its rules, compiled.
@@ -293,6 +295,7 @@ public struct Catalogue: Sendable {
     merchantRows[number].rate = terms.rate
     merchantRows[number].parent = terms.parent
     merchantRows[number].isUnserved = terms.isUnserved
+    if terms.isUnserved { hasUnserved = true }
   }
 }
 

@@ -55,9 +55,9 @@ extension Ledger {
   mutating func countEarning(_ ask: EarningRequest, _ worked: EarningWork) {
     forgetWindows(of: ask.member, ask.program)
     let reach = reach(ask.program)
-    for one in worked.outcome.counts where one.window.kind != .sale && one.credited > 0 {
+    for one in worked.detail.windows {
       if let end = one.window.end, end <= reach { continue }
-      count(one.credited, of: ask.member, CounterKey(one.window, ofRule: one.rule, program: ask.program))
+      count(worked.points, of: ask.member, CounterKey(one.window, ofRule: one.rule, program: ask.program))
     }
     if !ask.isPurchase || catalogue.ruleSets[ask.program.place].uses.contains(FactSet(.streak)) {
       let key = streakKey(ask)
@@ -71,7 +71,7 @@ extension Ledger {
   /// A return gives its points back to the windows that the purchase counted in, and to no other (R18).
   mutating func uncount(_ points: Points, _ detail: EarningDetail, of member: Ref<MemberRecord>, _ program: ProgramRef)
   {
-    for window in detail.windows where window.window.kind != .sale {
+    for window in detail.windows {
       let key = CounterKey(window.window, ofRule: window.rule, program: program)
       // One that is no longer kept has nothing to give back to.
       count(0 - min(points.rawValue, counter(member, key)), of: member, key)
@@ -88,7 +88,7 @@ extension Ledger {
     var old: [(CounterKey, Int64)] = []
     forEachCounter(of: member) { key, value in
       if let end = key.window?.end {
-        let isOther = key.kind == CounterKey.Kind.earned.rawValue && key.subject >> 3 != UInt32(program.place)
+        let isOther = self.program(ofWindow: key) != program.place
         if end <= reach - (isOther ? EntryKind.longestBackdate : 0) { old.append((key, value)) }
       } else if key.kind == CounterKey.Kind.visits.rawValue, key.subject == UInt32(program.place),
         CapWindow(kind: .year, start: key.start).end ?? 0 <= reach
@@ -97,6 +97,12 @@ extension Ledger {
       }
     }
     for (key, value) in old { count(0 - value, of: member, key) }
+  }
+  /// Whose cap a window is of.
+  private func program(ofWindow key: CounterKey) -> Int? {
+    let number = Int(key.subject >> 3)
+    guard key.kind == CounterKey.Kind.ruled.rawValue else { return number }
+    return catalogue.value(.rule, number, RuleField.program)?.withUnsafeBytes { Entries.references($0).first } ?? nil
   }
   private func forEachCounter(of member: Ref<MemberRecord>, _ body: (CounterKey, Int64) -> Void) {
     let file = tables.members.read(member).pointee.file

@@ -5,8 +5,7 @@ import Vocabulary
 extension Ledger {
   /// Whether a purchase takes more than a rate: rules, caps, lines, or a dealer without logistics.
   @inline(__always) func takesRules(_ parties: Parties, hasLines: Bool) -> Bool {
-    let merchant = catalogue.merchantRows[parties.merchant.place]
-    return catalogue.programRows[parties.program.place].hasRules || merchant.isUnserved || !merchant.parent.isNone
+    catalogue.programRows[parties.program.place].hasRules || catalogue.hasUnserved
       || hasLines
   }
 
@@ -53,7 +52,12 @@ extension Ledger {
       $0.source == .merchantRate || $0.source == .programRate || $0.source == .request
     }
     worked.detail.steps = isPlain ? [] : worked.outcome.steps
-    worked.detail.windows = worked.outcome.counts.map { .init(rule: $0.rule, window: $0.window) }
+    worked.detail.windows = worked.outcome.counts.filter { $0.rule != nil && $0.window.kind != .sale }
+      .map { .init(rule: $0.rule, window: $0.window) }
+    let day = CivilTime.day(of: ask.effective ?? now, offset: catalogue.programRows[ask.program.place].offset)
+    for kind in catalogue.programDetails[ask.program.place].capWindows {
+      worked.detail.windows.append(.init(rule: nil, window: CapWindow(kind, holding: day)))
+    }
     if !worked.detail.isEmpty { worked.bytes = worked.detail.encoded }
   }
   /// It, or a merchant above it, is a dealer without logistics (B9).
