@@ -10,7 +10,7 @@ import Vocabulary
 /// The seam: a kind of entry is one declaration. This one is made up here, and nothing else of the product knows it.
 @Suite struct EntryKindTests {
   private static let bridge = EntryKind(
-    9, "BRIDGE", key: "name",
+    60, "BRIDGE", key: "name",
     [
       .init(2, "span", .shape(.spend), .required), .init(3, "style", .choice(["arch", "beam"])),
       .init(4, "owner", .reference("ORG", isList: false)), .init(5, "next", .reference("BRIDGE", isList: true)),
