@@ -98,12 +98,15 @@ extension Ledger {
     return MemberFile(EntryValues(kept: bytes(ofFile: tables.files.read(member.pointee.file))))
   }
   func bytes(ofFile file: UnsafePointer<FileRecord>) -> [UInt8] {
+    bytes(ofChunks: file.pointee.firstChunk, count: Int(file.pointee.byteCount))
+  }
+  func bytes(ofChunks first: Ref<FileChunk>, count: Int) -> [UInt8] {
     var all: [UInt8] = []
-    var left = Int(file.pointee.byteCount)
+    var left = count
     all.reserveCapacity(left)
-    var next = file.pointee.firstChunk
+    var next = first
     while next != .none, left > 0 {
-      let chunk = tables.fileChunks.read(next)
+      let chunk = tables.details.chunks.read(next)
       let part = min(left, FileChunk.room)
       withUnsafeBytes(of: chunk.pointee.bytes) { all.append(contentsOf: $0[..<part]) }
       left -= part
@@ -147,24 +150,33 @@ extension Ledger {
     core.digest.add(hash, DigestField.file, digest(ofFile: tables.files.read(ref)))
   }
   mutating func putChunks(_ bytes: [UInt8], ofFile ref: Ref<FileRecord>) {
-    var first = Ref<FileChunk>.none
-    for start in stride(from: 0, to: bytes.count, by: FileChunk.room).reversed() {
-      var chunk = FileChunk(next: first)
-      for i in start..<min(bytes.count, start + FileChunk.room) { chunk.bytes[i - start] = bytes[i] }
-      first = tables.fileChunks.add(chunk)
-    }
+    let first = addChunks(bytes)
     let file = tables.files.write(ref)
     file.pointee.firstChunk = first
     file.pointee.byteCount = UInt32(bytes.count)
   }
+  /// Keeps bytes in a chain of chunks; `.none` of no bytes.
+  mutating func addChunks(_ bytes: [UInt8]) -> Ref<FileChunk> {
+    var first = Ref<FileChunk>.none
+    for start in stride(from: 0, to: bytes.count, by: FileChunk.room).reversed() {
+      var chunk = FileChunk(next: first)
+      for i in start..<min(bytes.count, start + FileChunk.room) { chunk.bytes[i - start] = bytes[i] }
+      first = tables.details.chunks.add(chunk)
+    }
+    return first
+  }
   mutating func dropChunks(ofFile ref: Ref<FileRecord>) {
-    var next = tables.files.read(ref).pointee.firstChunk
+    dropChunks(from: tables.files.read(ref).pointee.firstChunk)
+    tables.files.write(ref).pointee.firstChunk = .none
+  }
+  /// Frees a chain of chunks; nothing is left of what they had.
+  mutating func dropChunks(from first: Ref<FileChunk>) {
+    var next = first
     while next != .none {
-      let after = tables.fileChunks.read(next).pointee.next
-      tables.fileChunks.remove(next)
+      let after = tables.details.chunks.read(next).pointee.next
+      tables.details.chunks.remove(next)
       next = after
     }
-    tables.files.write(ref).pointee.firstChunk = .none
   }
 
   // MARK: Counters
@@ -175,7 +187,7 @@ extension Ledger {
     guard file != .none else { return 0 }
     var next = tables.files.read(file).pointee.firstCounter
     while next != .none {
-      let counter = tables.counters.read(next)
+      let counter = tables.details.counters.read(next)
       if counter.pointee.key == key { return counter.pointee.value }
       next = counter.pointee.next
     }
@@ -187,20 +199,20 @@ extension Ledger {
     let file = openFile(ofMember: number)
     var before = Ref<CounterRecord>.none
     var next = tables.files.read(file).pointee.firstCounter
-    while next != .none, tables.counters.read(next).pointee.key.precedes(key) {
-      (before, next) = (next, tables.counters.read(next).pointee.next)
+    while next != .none, tables.details.counters.read(next).pointee.key.precedes(key) {
+      (before, next) = (next, tables.details.counters.read(next).pointee.next)
     }
     core.digest.add(key.digest(hash(ofMember: number)), DigestField.counter, difference)
-    if next != .none, tables.counters.read(next).pointee.key == key {
-      let counter = tables.counters.write(next)
+    if next != .none, tables.details.counters.read(next).pointee.key == key {
+      let counter = tables.details.counters.write(next)
       core.add(difference, to: &counter.pointee.value)
       guard counter.pointee.value == 0 else { return }
-      link(tables.counters.read(next).pointee.next, behind: before, of: file)
-      return tables.counters.remove(next)
+      link(tables.details.counters.read(next).pointee.next, behind: before, of: file)
+      return tables.details.counters.remove(next)
     }
     var record = CounterRecord(key, difference)
     record.next = next
-    link(tables.counters.add(record), behind: before, of: file)
+    link(tables.details.counters.add(record), behind: before, of: file)
   }
   private mutating func link(
     _ counter: Ref<CounterRecord>, behind before: Ref<CounterRecord>, of file: Ref<FileRecord>
@@ -208,7 +220,7 @@ extension Ledger {
     if before == .none {
       tables.files.write(file).pointee.firstCounter = counter
     } else {
-      tables.counters.write(before).pointee.next = counter
+      tables.details.counters.write(before).pointee.next = counter
     }
   }
   /// Forgets counters of a kind that begin before a day: nothing asks for them any more.
@@ -217,7 +229,7 @@ extension Ledger {
     guard file != .none else { return }
     var next = tables.files.read(file).pointee.firstCounter
     while next != .none {
-      let counter = tables.counters.read(next).pointee
+      let counter = tables.details.counters.read(next).pointee
       next = counter.next
       if counter.kind == kind.rawValue, counter.start < day { count(0 &- counter.value, of: number, counter.key) }
     }

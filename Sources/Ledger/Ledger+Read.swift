@@ -32,6 +32,7 @@ extension Ledger {
     case .memberShow: try readMember(call, &reply)
     case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
+    case .memberPage: try readPage(call, &reply)
     case .requestSeen: readRequest(call, &reply)
     case .simulateEarn, .simulateEvent: try simulate(call, &reply)
     case .explainEarn: try explainEarn(call, &reply)
@@ -175,31 +176,42 @@ extension Ledger {
   }
 
   private func readMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
-    let number = try member(call)
-    let member = tables.members.read(number)
+    write(tables.members.read(try member(call)), into: &reply)
+  }
+  /// A member's record.
+  func write(_ member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
     let file = file(ofMember: member)
     reply.record()
-    reply.field(.member, call.party)
+    reply.field(.member, memberID(member))
     reply.field(.state, (MemberState(rawValue: member.pointee.state) ?? .active).text.bytes)
     reply.field(named: "name", file[.name])
     reply.field(named: "region", file[.region])
-    var list = ByteBuffer(capacity: 256)
+    write(aliasesOf: member, into: &reply)
+    reply.field(.since, member.pointee.since)
+    write(file, into: &reply)
+  }
+  /// Cards, other aliases, types of cards.
+  private func write(aliasesOf member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
     var own: [Ref<CardRecord>] = []
     var next = member.pointee.firstCard
     while next != .none {
       own.append(next)
       next = tables.cards.read(next).pointee.next
     }
+    var (cards, aliases, types): ([[UInt8]], [[UInt8]], [[UInt8]]) = ([], [], [])
     for number in own.reversed() {
-      let card = tables.cards.read(number).pointee
-      guard card.state != CardState.removed.rawValue else { continue }
-      if list.count > 0 { list.append(UInt8(ascii: ",")) }
-      list.append(tables.texts.read(card.number))
-      if card.state == CardState.lost.rawValue { list.append(":lost") }
+      let card = tables.cards.read(number)
+      guard card.pointee.state != CardState.removed.rawValue else { continue }
+      let key = Array(key(of: card))
+      let shown = key + (CardState(rawValue: card.pointee.state)?.isLost ?? false ? Array(":lost".utf8) : [])
+      if key.withUnsafeBytes({ AliasKey.isCard($0) }) { cards.append(shown) } else { aliases.append(shown) }
+      let type = type(of: card)
+      if !type.isEmpty { types.append(key + [UInt8(ascii: ":")] + Array(type)) }
     }
-    reply.field(.cards, list.bytes)
-    reply.field(.since, member.pointee.since)
-    write(file, into: &reply)
+    let comma = [UInt8(ascii: ",")]
+    reply.field(named: "cards", Array(cards.joined(separator: comma)))
+    if !aliases.isEmpty { reply.field(named: "aliases", Array(aliases.joined(separator: comma))) }
+    if !types.isEmpty { reply.field(named: "cardtypes", Array(types.joined(separator: comma))) }
   }
   private func write(_ file: MemberFile, into reply: inout ReplyWriter) {
     let own = file[.holderClass]

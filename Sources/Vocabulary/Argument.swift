@@ -12,7 +12,7 @@ public struct Argument: Sendable {
   public enum Part: UInt8, Sendable, BitwiseCopyable {
     /// The member or the transaction that it is about.
     case party
-    /// The card that it is about, or by which the member was named.
+    /// The alias that it is about, or by which the member was named: its key.
     case card
     case merchant
     case request
@@ -64,6 +64,9 @@ public struct Argument: Sendable {
   /// One that is to be: `*` has its id minted.
   static let newMember = Argument("id", nil, .newMember, .required, .party)
   static let number = Argument("NUMBER", nil, .identifier, .required, .card)
+  static let old = Argument("OLD", nil, .identifier, .required, .card)
+  static let new = Argument("NEW", nil, .identifier, .required, .value)
+  static let alias = Argument("KIND:VALUE", nil, .alias, .required, .card)
   /// The words behind it, too, are its.
   static let tags = Argument("TAG…", nil, .tags, .required, .value)
   static let name = Argument("name", nil, .identifier, .required, .value)

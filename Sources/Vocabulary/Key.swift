@@ -51,6 +51,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case terminal = 102
   case event = 103
   case value = 104
+  case tag = 131
+  case state = 132
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -81,6 +83,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .read: .readMode
     case .name, .spread, .dir: .text
     case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType: .word
+    case .tag: .identifier
+    case .state: .memberState
     case .birthday: .date
     case .attributes: .attributes
     case .until: .dateOrMoment
@@ -119,7 +123,9 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .kind: "WORD"
     case .card: "NUMBER"
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
-    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .event: "WORD"
+    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event:
+      "WORD"
+    case .state: "active|frozen|closed"
     case .birthday: "YYYY-MM-DD"
     case .attributes: "TEXT"
     case .until: "MOMENT"

@@ -52,18 +52,18 @@ public struct Request {
 }
 
 extension Request {
-  /// A `WHO`: a member, or a card bound to one.
+  /// A `WHO`: a member, or an alias of one.
   public struct Who {
-    public var isCard: Bool
-    /// The member's id, or the card's number without `card:`.
+    public var isAlias: Bool
+    /// The member's id, or the alias's key: see `AliasKey`.
     public var id: UnsafeRawBufferPointer
   }
   /// A positional word whose shape is `WHO` or a member's id.
   public func who(_ i: Int) -> Who {
     precondition(i >= 0 && i < positionalCount, "no such positional word")
     let value = values[i]
-    guard value.number == 1 else { return Who(isCard: false, id: value.bytes) }
-    return Who(isCard: true, id: UnsafeRawBufferPointer(start: value.start + 5, count: value.count - 5))
+    guard value.number == 1 else { return Who(isAlias: value.number == 2, id: value.bytes) }
+    return Who(isAlias: true, id: UnsafeRawBufferPointer(start: value.start + 5, count: value.count - 5))
   }
   /// A positional `TX`.
   public func transaction(_ i: Int) -> TransactionID {

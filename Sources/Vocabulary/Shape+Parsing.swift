@@ -53,7 +53,7 @@ extension Shape {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
       .moveCount, .slot, .priority:
       return Shape.isWhole(value, range)
-    case .readMode, .yesNo: return isChoice(value)
+    case .readMode, .yesNo, .memberState: return isChoice(value)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     case .yearWindows: return YearWindow.parse(bytes) != nil
@@ -65,6 +65,7 @@ extension Shape {
     // The parser alone makes them.
     case .attributes: return false
     case .tags: return Shape.isTags(bytes)
+    case .alias: return Shape.isAlias(value)
     case .entryKey:
       return bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         .allSatisfy { UnsafeRawBufferPointer(rebasing: $0).isIdentifier }
@@ -105,12 +106,19 @@ extension Shape {
   ) -> Bool {
     value.pointee.number = 0
     if isIdentifier(value.pointee.start, value.pointee.count, classes) { return true }
-    guard value.pointee.count > 5,
-      value.pointee.start.loadUnaligned(as: UInt32.self).littleEndian | 0x2020_2020 == 0x6472_6163,
-      value.pointee.start.load(fromByteOffset: 4, as: UInt8.self) == UInt8(ascii: ":")
-    else { return false }
-    value.pointee.number = 1
-    return isIdentifier(value.pointee.start + 5, value.pointee.count - 5, classes)
+    return isAliasOfWho(value)
+  }
+  /// The value stays as it was sent: see `Request.who`.
+  @inline(never) @usableFromInline static func isAliasOfWho(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
+    guard let start = AliasKey.start(of: value.pointee.bytes) else { return false }
+    value.pointee.number = start > 0 ? 1 : 2
+    return true
+  }
+  private static func isAlias(_ value: UnsafeMutablePointer<ArgumentValue>) -> Bool {
+    guard let start = AliasKey.start(of: value.pointee.bytes) else { return false }
+    value.pointee.start += start
+    value.pointee.count -= start
+    return true
   }
 
   @inlinable @inline(__always) static func isWhole(

@@ -12,6 +12,8 @@ extension Shape {
     case .closing: "lapse|transfer:MEMBER"
     case .entryKey: "KEY"
     case .word, .tags: "WORD"
+    case .alias: "KIND:VALUE"
+    case .memberState: choices.joined(separator: "|")
     case .date: "YYYY-MM-DD"
     case .attributes: "TEXT"
     case .days, .backdate: "Nd"
@@ -59,7 +61,7 @@ extension Shape {
       return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
     case .span: return Shape.span(number)
     case .byteRate: return Shape.byteRate(number)
-    case .readMode, .yesNo: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
+    case .readMode, .yesNo, .memberState: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
     default: return "\(number)"
     }
   }

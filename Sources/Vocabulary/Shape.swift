@@ -6,7 +6,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case free
   /// 1 to 64 of `A-Za-z0-9._-`.
   case identifier
-  /// A member's id, or `card:NUMBER`. The number is 1 for a card.
+  /// A member's id, or `KIND:VALUE` of an alias. The number is 0 for an id, 1 for a card, 2 for another kind.
   case who
   /// `SLOT-SEQUENCE`. The number is `TransactionID.rawValue`.
   case transaction
@@ -80,6 +80,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case caps
   /// `SKU:QUANTITY:AMOUNT[,…]`: the lines of a purchase, see `SaleLine`.
   case lines
+  /// `KIND:VALUE`. What is kept of it is its `AliasKey`.
+  case alias
+  /// That of a member.
+  case memberState
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -98,7 +102,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .free: .rest
     case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
-      .tags, .caps, .lines:
+      .tags, .caps, .lines, .alias:
       .text
     case .who: .who
     case .transaction: .transaction
@@ -118,6 +122,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .attributes: EntryKind.mostAttributes * (64 + 256 + 4)
     case .tags: 64 * 65
     case .lines: SaleLine.most * (64 + 2 * 17 + 1)
+    case .alias: 64 + 6
     default: 256
     }
   }
@@ -146,7 +151,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .priority: 0...1_000
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps, .lines:
+      .caps, .lines, .alias, .memberState:
       nil
     }
   }
@@ -157,6 +162,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch shape {
     case .readMode: ["leader", "local"]
     case .yesNo: ["no", "yes"]
+    case .memberState: ["active", "frozen", "closed"]
     default: []
     }
   }
@@ -169,7 +175,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .free: "anything"
     case .identifier: "1 to \(Shape.maximumIdentifierBytes) of A-Za-z0-9._-"
     case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
-    case .who: "a member's id or card:NUMBER, of \(Shape.identifier.requirement)"
+    case .who: "a member's id, \(Shape.identifier.requirement), or \(Shape.alias.requirement)"
     case .transaction: "a transaction's number like 3-1042"
     case .lines: SaleLine.requirement
     case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"
@@ -192,6 +198,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .attributes:
       "UTF-8 text of at most 256 bytes without control characters, or nothing; NAME is \(Shape.identifier.requirement)"
     case .tags: "1 to 64 words, each \(Shape.identifier.requirement)"
+    case .alias:
+      "KIND:VALUE, of \(Shape.sentence(AliasKey.kinds)), and 1 to \(Shape.maximumIdentifierBytes) of A-Za-z0-9._+@-"
     case .entryKey: "an entry's key, its words divided by /"
     case .fraction: "a fraction like 3/2, each from \(bounds)"
     case .basisPoints: "hundredths of a percent, a whole number from \(bounds)"
@@ -200,6 +208,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .byteRate: "off, or bytes a second like 500KB, 50MB or 1GB (10KB to 100GB)"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
     case .readMode, .yesNo: Shape.sentence(choices.reversed())
+    case .memberState: Shape.sentence(choices)
     }
   }
   /// `a, b or c`

@@ -86,6 +86,15 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case simulateEvent = 112
   case explain = 113
   case explainEarn = 114
+  case aliasAdd = 120
+  case aliasLost = 121
+  case aliasFound = 122
+  case aliasRemove = 123
+  case cardReplace = 124
+  case memberErase = 125
+  case memberFind = 126
+  // What nodes ask for it: see `Verbs/Inner.swift`.
+  case memberPage = 127
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -47,7 +47,7 @@ import Testing
     simulation.run(for: 10_000_000)
     #expect(machines(simulation).count == 9 && machines(simulation).allSatisfy { $0.semantics == Semantics.first })
     let begun = ask(simulation, admin, "CLUSTER UPGRADE FINISH") ?? ""
-    #expect(begun.contains("kind=upgrade-finish target=\"semantics 3\""), "\(begun)")
+    #expect(begun.contains("kind=upgrade-finish target=\"semantics \(Semantics.newest)\""), "\(begun)")
     let isDone = simulation.run(for: 20_000_000) {
       machines(simulation).count == 9 && machines(simulation).allSatisfy { $0.semantics == Semantics.newest }
     }
@@ -75,7 +75,7 @@ import Testing
     let replicas = node.replicas.map { $0 }
     #expect(!replicas.isEmpty && replicas.allSatisfy { $0.poison?.kind == "SEMANTICS" && !$0.isLeader })
     let text =
-      "are of semantics 3, and this build knows up to 1: nothing from there on is applied here; start a newer build"
+      "are of semantics \(Semantics.newest), and this build knows up to 1: nothing from there on is applied here; start a newer build"
     #expect(simulation.log.contains { $0.contains(text) })
     // The others go on, and it goes on as what it can be: it votes and acknowledges.
     simulation.kill(1)

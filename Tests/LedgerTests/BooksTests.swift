@@ -31,7 +31,9 @@ import Testing
     let restored = try Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits)
     for code in AccountCode.allCases {
       #expect(
-        restored.auditFigures().programs.map { code == .members ? $0.posted : code == .pending ? $0.postedPending : $0[code] }
+        restored.auditFigures().programs.map {
+          code == .members ? $0.posted : code == .pending ? $0.postedPending : $0[code]
+        }
           == expected.map { $0[Int(code.rawValue)] })
     }
     #expect(restored.recomputeDigest() == shard.ledger.digest)

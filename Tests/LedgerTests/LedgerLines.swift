@@ -109,7 +109,7 @@ extension World {
     return book.entries.terminal(id, of: request.bytes(at: request.rule.pointee.merchant), tenant: .first, at: time)
   }
   private func party(_ who: Request.Who) throws -> Command.Party {
-    guard who.isCard else { return Command.Party(member: who.id) }
+    guard who.isAlias else { return Command.Party(member: who.id) }
     var query = ByteBuffer()
     Query.appendCard(to: &query, tenant: .first, number: who.id)
     let reply = try ask(query.array)

@@ -197,7 +197,7 @@ struct TestHost: SessionHost {
         "  TX: a transaction's number like 3-1042", "  id= 1 to 64 of A-Za-z0-9._- (required)",
         "  points= a whole number from 1 to 1000000000000000 (optional)", "Example: CAPTURE 3-1042 id=r-4",
       ])
-    #expect(HelpText.lines(for: ["card"])?.count == 4)
+    #expect(HelpText.lines(for: ["card"])?.count == 5)
     var session = Self.newSession()
     #expect(Self.talk(["HELP nope"], &session) == ["-ERR no command 'nope'; HELP lists them all\r\n"])
   }
@@ -226,7 +226,9 @@ struct TestHost: SessionHost {
       .map { word($0, isOptional: true) }.joined()
     #expect(docs.contains(earn))
     #expect(
-      docs.contains(bulk("arguments") + "*3\r\n" + word("NUMBER") + word("member=id") + word("id=…", isOptional: true)))
+      docs.contains(
+        bulk("arguments") + "*4\r\n" + word("NUMBER") + word("member=id") + word("id=…", isOptional: true)
+          + word("type=WORD", isOptional: true)))
   }
 
   @Test func usageDoesWhatHelpDoesAndThereAreTopics() {

@@ -49,11 +49,11 @@ import Testing
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
-      "MEMBER needs one of ADD, SET, TAG, UNTAG, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES"
+      "MEMBER needs one of ADD, SET, TAG, UNTAG, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES, FIND, ERASE"
     ),
     ("TX DROP\n", "unknown subcommand 'DROP' of TX; it has SHOW"),
     // SHOW belongs to MEMBER and TX, not to CARD.
-    ("CARD SHOW 1\n", "unknown subcommand 'SHOW' of CARD; it has ADD, LOST, FOUND, REMOVE"),
+    ("CARD SHOW 1\n", "unknown subcommand 'SHOW' of CARD; it has ADD, LOST, FOUND, REMOVE, REPLACE"),
     (
       "EARN m1 merchant=s spend=1 id=a colour=red\n",
       "EARN does not know the key 'colour'; it takes merchant=, id=, spend=, points=, program=, at=, lines=, channel=,"
@@ -93,13 +93,16 @@ import Testing
     ),
     (
       "BALANCE m/1\n",
-      "WHO of BALANCE must be a member's id or card:NUMBER, of 1 to 64 of A-Za-z0-9._-, not 'm/1'"
+      "WHO of BALANCE must be a member's id, 1 to 64 of A-Za-z0-9._-, or KIND:VALUE, of card, phone, mail, bank or login, and 1 to 64 of A-Za-z0-9._+@-, not 'm/1'"
     ),
     (
       "BALANCE card:\n",
-      "WHO of BALANCE must be a member's id or card:NUMBER, of 1 to 64 of A-Za-z0-9._-, not 'card:'"
+      "WHO of BALANCE must be a member's id, 1 to 64 of A-Za-z0-9._-, or KIND:VALUE, of card, phone, mail, bank or login, and 1 to 64 of A-Za-z0-9._+@-, not 'card:'"
     ),
-    ("BALANCE \"\"\n", "WHO of BALANCE must be a member's id or card:NUMBER, of 1 to 64 of A-Za-z0-9._-, not ''"),
+    (
+      "BALANCE \"\"\n",
+      "WHO of BALANCE must be a member's id, 1 to 64 of A-Za-z0-9._-, or KIND:VALUE, of card, phone, mail, bank or login, and 1 to 64 of A-Za-z0-9._+@-, not ''"
+    ),
     (
       "MEMBER ADD a name=\"x\\ny\"\n",
       "name= must be UTF-8 text of at most 256 bytes without control characters, not 'x?y'"
@@ -199,8 +202,8 @@ import Testing
     #expect(withRequest("CLUSTER INIT allow-single-region=no\n") { $0.flag(.allowSingleRegion) } == false)
     #expect(holds("CLUSTER INIT shards=4096 replicas=9") && !holds("CLUSTER INIT shards=4097"))
     #expect(!holds("CLUSTER INIT replicas=0") && !holds("CLUSTER INIT replicas=10"))
-    #expect(withRequest("BALANCE CARD:77\n") { "\($0.who(0).isCard) \(string($0.who(0).id))" } == "true 77")
-    #expect(withRequest("BALANCE card\n") { "\($0.who(0).isCard) \(string($0.who(0).id))" } == "false card")
+    #expect(withRequest("BALANCE CARD:77\n") { "\($0.who(0).isAlias) \(string($0.who(0).id))" } == "true 77")
+    #expect(withRequest("BALANCE card\n") { "\($0.who(0).isAlias) \(string($0.who(0).id))" } == "false card")
     let text = String(repeating: "é", count: 128)
     #expect(holds("MEMBER ADD a name=\(text)") && !holds("MEMBER ADD a name=\(text)x"))
     #expect(!holds("MEMBER ADD a name=\"\\xc2\\x85\"") && !holds("MEMBER ADD a name=\"\\x00\""))

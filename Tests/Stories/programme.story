@@ -43,12 +43,49 @@
 < balance=5
 > POLICY SET gold employee expire=6m from=2030-01-01
 < OK
+> PRODUCT SET tea category=drinks
+< OK
+> PROGRAM SET club earn=1/100
+< OK
+> RULE SET drinks program=club stage=base when="category = drinks" earn=3/100 state=running
+< OK
+> RULE SET weekend program=club stage=times when="weekday in (sat, sun)" times=2/1 from=2099-01-01 state=running
+< OK
+> RULE SET vip program=club stage=bonus when="tag = vip and spend >= 5000" points=50 state=running
+< OK
+> RULE SET limit program=club stage=cap cap=500/day state=running
+< OK
+> RULE SET survey program=club stage=bonus event=survey points=20 state=running
+< OK
+> MEMBER ADD cyd
+< OK
+> MEMBER TAG cyd vip
+< OK
+# 40.00 × 3/100 = 120, 20.00 × 1/100 = 20, and 50
+> SIMULATE EARN cyd merchant=cafe program=club spend=6000 lines="tea:2:4000,bun:1:2000" id=try
+< points=190
+> EARN cyd merchant=cafe program=club spend=6000 lines="tea:2:4000,bun:1:2000" id=sale-4
+< points=190 balance=190 tx=$s
+> EVENT cyd event=survey program=club id=survey-1
+< points=20 balance=210
+> EXPLAIN $s
+< 1 records
+< step=base rule=drinks points=120 total=120
+< …
+> PROGRAM SET club earn-cap=1000/day,5000/month
+< OK
 > MEMBER SET ann birthday=1990-06-07 channel=web x.shoe=38
 < OK
 > MEMBER TAG ann vip newsletter
 < OK
-> MEMBER SHOW ann
+> ALIAS ADD phone:4917012345 member=ann
+< OK
+> MEMBER SHOW phone:4917012345
 < member=ann class=consumer tags=newsletter,vip birthday=1990-06-07 x.shoe=38
+> MEMBER FIND tag=vip
+< 1 records
+< member=*
+< …
 > MEMBER ADD charity
 < OK
 > PROGRAM SET gold on-close=transfer:charity

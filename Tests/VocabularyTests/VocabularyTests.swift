@@ -40,7 +40,7 @@ import Testing
       13 MEMBER FREEZE: WHO id
       14 MEMBER THAW: WHO id
       15 MEMBER CLOSE: WHO id
-      17 CARD ADD: NUMBER member id
+      17 CARD ADD: NUMBER member id type
       18 CARD LOST: NUMBER id
       19 CARD FOUND: NUMBER id
       20 CARD REMOVE: NUMBER id
@@ -72,6 +72,14 @@ import Testing
       112 SIMULATE EVENT: WHO event id program merchant value x.NAME read
       113 EXPLAIN: TX read
       114 EXPLAIN EARN: WHO merchant id spend points program at lines channel type terminal read
+      120 ALIAS ADD: KIND:VALUE member type id
+      121 ALIAS LOST: KIND:VALUE id
+      122 ALIAS FOUND: KIND:VALUE id
+      123 ALIAS REMOVE: KIND:VALUE id
+      124 CARD REPLACE: OLD NEW id
+      125 MEMBER ERASE: WHO id
+      126 MEMBER FIND: class tag region state limit after x.NAME
+      127 MEMBERPAGE: body
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -92,7 +100,8 @@ import Testing
       13 region, 14 card, 16 kind, 23 shards, 24 replicas, 25 allow-single-region, 26 after, 28 dry-run, 29 all, \
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
-      86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, 104 value
+      86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
+      104 value, 131 tag, 132 state
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

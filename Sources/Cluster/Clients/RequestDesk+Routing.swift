@@ -76,18 +76,18 @@ extension RequestDesk {
   ) {
     let who = request.who(0)
     let hasRecipient = request.rule.pointee.hasRecipient
-    guard who.isCard || hasRecipient else {
+    guard who.isAlias || hasRecipient else {
       sendByMember(request, owner, client, Command.Party(member: who.id), resolved)
       return
     }
     var resolved = resolved
-    if who.isCard && resolved.first == nil {
+    if who.isAlias && resolved.first == nil {
       guard request.readMode == .local, lookUpLocally(who.id, client, &resolved) else {
         lookUp(who.id, raw, owner, client, resolved, isFirst: true)
         return
       }
     }
-    if hasRecipient, request.who(1).isCard, resolved.second == nil {
+    if hasRecipient, request.who(1).isAlias, resolved.second == nil {
       lookUp(request.who(1).id, raw, owner, client, resolved, isFirst: false)
       return
     }
@@ -96,8 +96,8 @@ extension RequestDesk {
       return
     }
     if first.member == nil || (first.isRemoved && request.rule.pointee.effect == .read) {
-      let card = String(decoding: who.id, as: UTF8.self)
-      answerError(owner, .notFound, first.member == nil ? "no such card '\(card)'" : "the card '\(card)' was removed")
+      let name = (AliasKey.isCard(who.id) ? "card '" : "alias '") + String(decoding: who.id, as: UTF8.self) + "'"
+      answerError(owner, .notFound, first.member == nil ? "no such \(name)" : "the \(name) was removed")
       return
     }
     if !resolved.isRepeatKnown, !first.former.isEmpty, request.has(.id) {

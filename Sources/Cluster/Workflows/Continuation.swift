@@ -16,6 +16,8 @@ enum Continuation {
   /// An id is minted; then its member is added.
   case mint(MintRequest)
   case mintedAdded(EdgeItem.Owner, member: [UInt8])
+  /// A page of `MEMBER FIND`.
+  case find(number: UInt64)
 }
 
 /// A request that waits to learn whose card it names.

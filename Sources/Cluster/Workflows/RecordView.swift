@@ -121,6 +121,25 @@ struct RecordView {
       }
     }
   }
+  /// The records of an array, each as it was written; nil: it is something else.
+  static func records(of reply: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer]? {
+    var reader = ByteReader(reply)
+    var all: [UnsafeRawBufferPointer] = []
+    do throws(MalformedBytes) {
+      guard try reader.read(UInt8.self) == ReplyTag.array.rawValue else { return nil }
+      let count = try reader.readVarint()
+      guard count <= UInt64(reader.remaining) else { return nil }
+      for _ in 0..<count {
+        let start = reader.offset
+        guard try reader.read(UInt8.self) == ReplyTag.record.rawValue else { return nil }
+        try skipFields(try reader.read(), &reader)
+        all.append(UnsafeRawBufferPointer(rebasing: reply[start..<reader.offset]))
+      }
+      return all
+    } catch {
+      return nil
+    }
+  }
   private static func skipNamed(_ reader: inout ByteReader) throws(MalformedBytes) {
     _ = try reader.readCounted()
     switch Field.NamedShape(rawValue: try reader.read()) {

@@ -164,7 +164,7 @@ extension RequestDesk {
   /// The fingerprints of a request of a member: as the second `WHO`'s card names its holder now; then, as it had them
   /// while that card was somebody else's, or nobody's.
   func fingerprints(_ request: Request, _ member: Bytes, _ second: Holders) -> [UInt64] {
-    let asSent = Array("card:".utf8) + Array(request.who(1).id)
+    let asSent = AliasKey.text(request.who(1).id)
     let named = ([second.member].compactMap { $0 } + [asSent] + second.former)
     return named.map { name in name.withUnsafeBytes { request.fingerprint(hashKey, member, $0) } }
   }

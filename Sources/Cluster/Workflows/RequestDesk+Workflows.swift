@@ -19,6 +19,7 @@ extension RequestDesk {
     case .health(let number): healthAnswered(number, reply)
     case .mint(let mint): minted(mint, reply)
     case .mintedAdded(let owner, let member): mintedAdded(owner, member, reply)
+    case .find(let number): pageCame(number, reply)
     }
   }
 

@@ -12,6 +12,7 @@ struct Workflows {
   /// The audit by which what was restored proves to be the backup, and when the next may begin.
   var proof: UInt64?
   var nextProof: UInt64 = 0
+  private(set) var searches: [UInt64: MemberSearch] = [:]
   private var healthChecks: [UInt64: HealthCheck] = [:]
   private var catalogueWaits: [CatalogueWait] = []
 
@@ -88,6 +89,18 @@ struct Workflows {
   func dueAudits(now: UInt64) -> [UInt64] {
     audits.filter { $0.value.retryAt.map { now >= $0 } ?? false }.keys.sorted()
   }
+
+  // MARK: Searches
+
+  /// Nil: so many are under way that another has to wait.
+  mutating func begin(_ search: MemberSearch) -> UInt64? {
+    guard searches.count < MemberSearch.mostAtOnce else { return nil }
+    let number = number()
+    searches[number] = search
+    return number
+  }
+  /// Nil: it is over.
+  mutating func setSearch(_ number: UInt64, _ search: MemberSearch?) { searches[number] = search }
 
   // MARK: Health
 

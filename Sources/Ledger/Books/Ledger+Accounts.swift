@@ -45,6 +45,8 @@ enum DigestField {
   static let past: UInt64 = 40
   static let file: UInt64 = 41
   static let counter: UInt64 = 42
+  static let erasedAt: UInt64 = 50
+  static let erasure: UInt64 = 51
   /// When a lot ends whose end moves.
   static let lotEnds: UInt64 = 43
 }

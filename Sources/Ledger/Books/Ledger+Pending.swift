@@ -7,7 +7,7 @@ import Vocabulary
 extension Ledger {
   /// Whether some member here has pending points of a program.
   @inline(__always) func hasPending(_ program: ProgramRef) -> Bool {
-    tables.rareLots.count > program.place && rareLots(program).pending != 0
+    tables.details.rareLots.count > program.place && rareLots(program).pending != 0
   }
   /// Puts points into a lot that is pending.
   mutating func creditPending(_ holder: Holder, _ name: LotName, _ earnedAt: Stamp, _ points: Points) {
@@ -108,7 +108,7 @@ extension Ledger {
   /// An earn, an event, a redemption or a capture: points that end some days after the last of these end later now (A17).
   @inline(__always) mutating func noteActivity(_ holder: Holder) {
     let row = catalogue.programRows[holder.program.place]
-    let hasLots = tables.rareLots.count > holder.program.place && rareLots(holder.program).activityLots > 0
+    let hasLots = tables.details.rareLots.count > holder.program.place && rareLots(holder.program).activityLots > 0
     if hasLots || row.hasPolicies || row.terms.expiry.unit == .activity { noteActivitySlowly(holder, row.offset) }
   }
   @inline(never) private mutating func noteActivitySlowly(_ holder: Holder, _ offset: Int64) {

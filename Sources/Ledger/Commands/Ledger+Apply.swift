@@ -69,21 +69,26 @@ extension Ledger {
     case .memberThaw: return try thawMember(call, &reply)
     case .memberClose: return try closeMember(call, &reply)
     case .event: return try event(&call, &reply)
+    case .memberErase: return try eraseMember(call, &reply)
     case .extend: return try extend(call, &reply)
     case .memberNote: return try noteMember(call, &reply)
     case .memberSet: return try setMember(call, &reply)
     case .memberTag: return try tagMember(call, &reply)
     case .memberUntag: return try untagMember(call, &reply)
     case .memberMint: return try mintMember(call, &reply)
-    case .cardAdd: return try addCard(call, &reply)
+    case .cardAdd, .aliasAdd: return try addCard(call, &reply)
     case .cardLost: return try changeCard(call, .lost, &reply)
     case .cardFound: return try changeCard(call, .found, &reply)
     case .cardRemove: return try changeCard(call, .remove, &reply)
+    case .cardReplace: return try replaceCard(call, &reply)
+    case .aliasLost: return try changeCard(call, .lost, &reply)
+    case .aliasFound: return try changeCard(call, .found, &reply)
+    case .aliasRemove: return try changeCard(call, .remove, &reply)
     case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,

@@ -32,6 +32,7 @@ struct Refusal: Error {
     refusal.needed = needed
     return refusal
   }
+  static var replaced: Refusal { Refusal(.lost, "the card is lost for ever: another has replaced it") }
   @inline(never) static func limit(_ which: StaticString, _ text: String = "over a limit") -> Refusal {
     var refusal = Refusal(.limit, text)
     refusal.which = which

@@ -109,7 +109,7 @@ extension Ledger {
     guard file != .none else { return }
     var next = tables.files.read(file).pointee.firstCounter
     while next != .none {
-      let counter = tables.counters.read(next).pointee
+      let counter = tables.details.counters.read(next).pointee
       body(counter.key, counter.value)
       next = counter.next
     }

@@ -97,6 +97,11 @@ struct Call: BitwiseCopyable {
     guard var reader = reader(at: 1), let text = try? reader.readCounted() else { return [] }
     return text.split(separator: UInt8(ascii: ",")).map { Bytes(rebasing: $0) }
   }
+  /// The text at a place; empty if it is not there.
+  func text(at place: UInt8) -> Bytes {
+    guard var reader = reader(at: place), let text = try? reader.readCounted() else { return Command.none }
+    return text
+  }
   /// The text that a key says; empty if it is not there.
   @inline(__always) func text(_ key: Key) -> Bytes {
     guard var reader = reader(at: rule.pointee.place(of: key)), let text = try? reader.readCounted() else {
@@ -182,7 +187,7 @@ struct Call: BitwiseCopyable {
       let member = try reader.readCounted()
       let card = try reader.readCounted()
       // Nobody holds the card: there is no member to name.
-      guard member.isIdentifier || member.isEmpty && !card.isEmpty, card.isEmpty || card.isIdentifier else {
+      guard member.isIdentifier || member.isEmpty && !card.isEmpty, card.isEmpty || AliasKey.isKey(card) else {
         throw wrong(rule, place)
       }
     case .rest: _ = try reader.readBytes(reader.remaining)
@@ -206,7 +211,7 @@ struct Call: BitwiseCopyable {
       case .member: scope == .member && party.isIdentifier
       case .transaction:
         scope == .transaction && party.count == 8 && transaction.rawValue >> 48 < UInt64(Slot.count)
-      case .card: scope == .card && card.isIdentifier && (party.isEmpty || party.isIdentifier)
+      case .card: scope == .card && AliasKey.isKey(card) && (party.isEmpty || party.isIdentifier)
       case .cardIfGiven:
         party.isIdentifier && (card.isEmpty ? scope == .member : scope == .card && card.isIdentifier)
       case .inner: scope == .none

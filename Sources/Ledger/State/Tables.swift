@@ -25,10 +25,9 @@ struct Tables: TabledState, ~Copyable {
   var firstParts = PagedArray<Ref<PartRecord>>()
   var outbox = KeyedTable<OutboxRecord>()
   var inbox = KeyedTable<InboxRecord>()
-  var rareLots = Table<RareLotsRecord>()
   var files = Table<FileRecord>()
-  var fileChunks = Table<FileChunk>()
-  var counters = Table<CounterRecord>()
+  /// What hangs on files and on programs.
+  var details = DetailTables()
   /// What is known of slots that came and went.
   var moves = MoveTables()
 
@@ -55,10 +54,20 @@ struct Tables: TabledState, ~Copyable {
     try visitor.visit(&outbox)
     try visitor.visit(&inbox)
     try moves.visitTables(&visitor)
-    try visitor.visit(&rareLots)
     try visitor.visit(&files)
-    try visitor.visit(&fileChunks)
+    try details.visitTables(&visitor)
+  }
+}
+
+struct DetailTables: TabledState, ~Copyable {
+  var chunks = Table<FileChunk>()
+  var counters = Table<CounterRecord>()
+  var rareLots = Table<RareLotsRecord>()
+
+  mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
+    try visitor.visit(&chunks)
     try visitor.visit(&counters)
+    try visitor.visit(&rareLots)
   }
 }
 

@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 // A card number's slot owns who the number belongs to; the member's shard keeps the member's own cards with their states,
 // which is what a purchase is checked against. A change goes to the number's slot, which sends a step to the member's and
@@ -30,7 +31,7 @@ struct CardStep {
   var kind: Kind
   var number: Bytes
   var member: Bytes
-  /// Of a member that is to be.
+  /// Of a member that is to be; of a card that is added, its type.
   var file = MemberFile()
   var request = Bytes(start: nil, count: 0)
 
@@ -56,7 +57,7 @@ struct CardStep {
     let name = try reader.readCounted()
     let region = try reader.readCounted()
     request = try reader.readCounted()
-    guard number.isIdentifier, member.isIdentifier, name.count <= Ledger.longestName,
+    guard AliasKey.isKey(number), member.isIdentifier, name.count <= Ledger.longestName,
       region.count <= Ledger.longestRegion
     else { throw MalformedBytes("a card step with a bad text") }
     file = MemberFile(name: name, region: region)
@@ -76,7 +77,7 @@ struct Verdict: Equatable {
   static let done = Verdict()
   /// Done, and nothing had to be changed: the card stays as it is.
   static let unchanged = Verdict(code: 0, which: 1)
-  static let whichNames: [StaticString] = ["", "balance", "lots", "cards", "members", "program"]
+  static let whichNames: [StaticString] = ["", "balance", "lots", "cards", "members", "program", "aliases", "holders"]
   init() {}
   init(_ code: ErrorCode, which: UInt8 = 0) {
     self.code = code.rawValue
@@ -111,8 +112,7 @@ extension Ledger {
     var texts = ByteBuffer(capacity: 512)
     step.encode(into: &texts)
     addOutbox(&record, texts.bytes)
-    tables.cardEntries.write(place).pointee.pending = tx
-    core.digest.add(tables.cardEntries.read(place).pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
+    setPending(place, tx)
     remember(call.hashes.key, pending: tx)
     return .pending(tx)
   }
@@ -140,6 +140,21 @@ extension Ledger {
     }
     countCardEntry(UnsafePointer(entry), 1)
   }
+  /// A number that is not known yet, and nobody's.
+  mutating func addEntry(_ number: Bytes, _ tenant: TenantID) -> Ref<CardEntryRecord> {
+    let hash = Slot.hash(.card, tenant: tenant, id: number)
+    let record = CardEntryRecord(
+      hash: hash, number: tables.texts.append(number), member: 0, tenant: tenant, state: CardState.claimed.rawValue)
+    let place = tables.cardEntries.add(record, hashes.card(number, tenant).finishedLow())
+    census?.cards.note(place.place, Slot(hash: hash))
+    return place
+  }
+  /// A number waits for the verdict on a change, of itself or of another.
+  mutating func setPending(_ place: Ref<CardEntryRecord>, _ tx: TransactionID) {
+    let entry = tables.cardEntries.write(place)
+    entry.pointee.pending = tx
+    core.digest.add(entry.pointee.hash, DigestField.link, Int64(bitPattern: tx.rawValue))
+  }
   /// What a verdict refuses; nil if the step was done.
   func refusal(_ verdict: Verdict) -> Refusal? {
     switch ErrorCode(rawValue: verdict.code) {
@@ -149,6 +164,7 @@ extension Ledger {
     case .closed: Refusal(.closed, "the member is closed")
     case .frozen: Refusal(.frozen, "the member is frozen")
     case .lost: Refusal(.lost, "the card is reported lost")
+    case .busy: Refusal(.busy, "the member is being erased")
     case .limit:
       .limit(Int(verdict.which) < Verdict.whichNames.count ? Verdict.whichNames[Int(verdict.which)] : "")
     case let code?: Refusal(code, "refused")
@@ -165,7 +181,7 @@ extension Ledger {
     let present = xxh64(tables.texts.read(entry.pointee.member), seed: UInt64(entry.pointee.state))
     return entry.pointee.former == 0 ? present : xxh64(tables.texts.read(entry.pointee.former), seed: present)
   }
-  private mutating func countCardEntry(_ entry: UnsafePointer<CardEntryRecord>, _ sign: Int64) {
+  mutating func countCardEntry(_ entry: UnsafePointer<CardEntryRecord>, _ sign: Int64) {
     core.digest.add(entry.pointee.hash, DigestField.cardEntry, sign &* Int64(bitPattern: cardContent(entry)))
   }
 
@@ -203,61 +219,4 @@ extension Ledger {
     }
     return tables.texts.append(list.bytes)
   }
-
-  // MARK: The member's slot
-
-  /// The state of one of a member's cards; nil if it has no such card.
-  func cardState(_ member: Ref<MemberRecord>, _ number: Bytes) -> CardState? {
-    findCard(of: member, number).flatMap { CardState(rawValue: tables.cards.read($0).pointee.state) }
-  }
-  private func findCard(of member: Ref<MemberRecord>, _ number: Bytes) -> Ref<CardRecord>? {
-    var next = tables.members.read(member).pointee.firstCard
-    while next != .none {
-      let card = tables.cards.read(next)
-      if tables.texts.equals(card.pointee.number, number) { return next }
-      next = card.pointee.next
-    }
-    return nil
-  }
-  /// The member's part of a card step, for a member that is here.
-  mutating func attach(_ member: Ref<MemberRecord>, _ step: CardStep) -> Verdict {
-    let own = findCard(of: member, step.number)
-    switch step.kind {
-    case .lost, .found, .remove:
-      guard let own else { return Verdict(.notFound) }
-      setCard(own, of: member, step.kind == .lost ? .lost : step.kind == .found ? .active : .removed)
-      return .done
-    case .memberAdd:
-      guard hasContent(member, step.file), let own else { return Verdict(.exists) }
-      // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
-      return tables.cards.read(own).pointee.state == CardState.removed.rawValue ? .unchanged : .done
-    case .cardAdd:
-      if tables.members.read(member).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
-      return addCard(step.number, to: member)
-    }
-  }
-  /// Binds a number to a member, anew if it was removed.
-  mutating func addCard(_ number: Bytes, to member: Ref<MemberRecord>) -> Verdict {
-    if let own = findCard(of: member, number) {
-      if tables.cards.read(own).pointee.state == CardState.removed.rawValue { setCard(own, of: member, .active) }
-      return .done
-    }
-    let record = tables.members.write(member)
-    guard Int(record.pointee.cardCount) < min(limits.cardsPerMember, 255) else { return Verdict(.limit, which: 3) }
-    let place = tables.cards.add(
-      CardRecord(
-        number: tables.texts.append(number), next: record.pointee.firstCard, state: CardState.active.rawValue))
-    record.pointee.firstCard = place
-    record.pointee.cardCount += 1
-    core.digest.add(
-      cardKey(record.pointee.hash, number), DigestField.card, Int64(CardState.active.rawValue))
-    return .done
-  }
-  private mutating func setCard(_ card: Ref<CardRecord>, of member: Ref<MemberRecord>, _ state: CardState) {
-    let record = tables.cards.write(card)
-    let key = cardKey(hash(ofMember: member), tables.texts.read(record.pointee.number))
-    core.digest.add(key, DigestField.card, Int64(state.rawValue) - Int64(record.pointee.state))
-    record.pointee.state = state.rawValue
-  }
-  func cardKey(_ member: UInt64, _ number: Bytes) -> UInt64 { DigestSum.mix(member, xxh64(number)) }
 }

@@ -22,8 +22,6 @@ public struct DeliveryPlaces: Sendable {
 }
 
 extension Ledger {
-  private static var step: UInt8 { 1 }
-
   // MARK: Outbox
 
   mutating func setRequest(_ key: RequestKey, _ record: inout OutboxRecord) {
@@ -40,14 +38,25 @@ extension Ledger {
   }
   /// Keeps a step, and gives it out.
   mutating func addOutbox(_ record: inout OutboxRecord, _ text: Bytes) {
-    guard text.count <= MemoryLayout<Block576>.size else { return fail(.records) }
-    record.textCount = UInt32(text.count)
-    withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: text) }
+    setText(text, of: &record)
     _ = tables.outbox.add(record, hashes.number(record.id))
     core.openOutbox += 1
     record.count(1, in: &core.digest)
     guard let delivery = delivery(of: record) else { return fail(.records) }
     newDeliveries.append(delivery)
+  }
+  /// Puts what a step says into its record, and what that has no room for into chunks.
+  mutating func setText(_ text: Bytes, of record: inout OutboxRecord) {
+    let own = min(text.count, MemoryLayout<Block576>.size)
+    record.textCount = UInt32(text.count)
+    withUnsafeMutableBytes(of: &record.text) { $0.copyMemory(from: Bytes(rebasing: text[..<own])) }
+    record.rest = addChunks(Array(text[own...]))
+  }
+  /// What a step says.
+  func text(of record: OutboxRecord) -> [UInt8] {
+    let count = Int(record.textCount)
+    let own = min(count, MemoryLayout<Block576>.size)
+    return withUnsafeBytes(of: record.text) { Array($0[..<own]) } + bytes(ofChunks: record.rest, count: count - own)
   }
   private func findOutbox(_ tx: TransactionID) -> Ref<OutboxRecord>? {
     tables.outbox.find(hashes.number(tx)) { $0.pointee.id == tx }
@@ -55,6 +64,7 @@ extension Ledger {
   private mutating func dropOutbox(_ number: Ref<OutboxRecord>) {
     let record = tables.outbox.read(number).pointee
     record.count(-1, in: &core.digest)
+    dropChunks(from: record.rest)
     tables.outbox.remove(number, hashes.number(record.id))
     core.openOutbox -= 1
   }
@@ -63,17 +73,17 @@ extension Ledger {
   private func delivery(of record: OutboxRecord) -> Delivery? {
     var buffer = ByteBuffer(capacity: 1024)
     let start = Command.begin(&buffer, .delivery, Slot(record.to), tenant: record.tenant)
+    guard let type = steps.find(record.kind) else { return nil }
     buffer.append(record.id.rawValue)
-    buffer.append(Ledger.step)
+    buffer.append(type.number(record.kind))
     buffer.append(record.kind)
-    let isKnown = withUnsafeBytes(of: record.text) { block in
-      let kept = Bytes(rebasing: block[0..<Int(record.textCount)])
-      return steps.find(record.kind)?.append(record, kept, in: self, to: &buffer) ?? false
+    let isKnown = text(of: record).withUnsafeBytes { kept in
+      type.append(record, kept, in: self, to: &buffer)
     }
     guard isKnown else { return nil }
     Command.end(&buffer, start)
     return Delivery(
-      from: record.id, step: Ledger.step, kind: .delivery, to: Slot(record.to), stamp: record.stamp,
+      from: record.id, step: type.number(record.kind), kind: .delivery, to: Slot(record.to), stamp: record.stamp,
       command: buffer.array)
   }
   // MARK: At the destination
@@ -168,7 +178,7 @@ extension Ledger {
       throw MalformedBytes("a verdict in a foreign slot")
     }
     let from = TransactionID(rawValue: rawTransaction)
-    guard let number = findOutbox(from) else {
+    guard let number = findOutbox(from), self.step(of: tables.outbox.read(number).pointee) == step else {
       // Recorded before: the settlement was lost, or is on its way.
       newDeliveries.append(settlement(from, step, to: Slot(rawSlot)))
       return .silent
@@ -176,13 +186,32 @@ extension Ledger {
     let record = tables.outbox.read(number).pointee
     let verdict = Verdict(code: code, which: which)
     guard let type = steps.find(record.kind) else { throw MalformedBytes("a verdict on a step of unknown kind") }
-    try withUnsafeBytes(of: record.text) { block throws(MalformedBytes) in
-      let kept = Bytes(rebasing: block[0..<Int(record.textCount)])
-      try type.complete(record, kept, verdict, in: &self, &reply)
+    var text = ByteBuffer(capacity: 1024)
+    text.append(self.text(of: record))
+    if let next = try type.next(record, text.bytes, verdict, in: self) {
+      goOn(number, next)
+      newDeliveries.append(settlement(from, step, to: Slot(record.to)))
+      return .silent
     }
+    try type.complete(record, text.bytes, verdict, in: &self, &reply)
+    let awaited = type.awaited(record, text.bytes, in: self)
     dropOutbox(number)
     newDeliveries.append(settlement(from, step, to: Slot(record.to)))
-    return .completed(from)
+    return awaited == .none ? .silent : .completed(awaited)
+  }
+  private func step(of record: OutboxRecord) -> UInt8 { steps.find(record.kind)?.number(record.kind) ?? 0 }
+  /// Keeps the next step of a transaction in place of the one that was answered, and gives it out.
+  private mutating func goOn(_ number: Ref<OutboxRecord>, _ next: NextStep) {
+    var record = tables.outbox.read(number).pointee
+    record.count(-1, in: &core.digest)
+    dropChunks(from: record.rest)
+    record.text = Block576()
+    next.text.withUnsafeBytes { setText($0, of: &record) }
+    (record.kind, record.to, record.stamp) = (next.kind, next.to.rawValue, now)
+    record.count(1, in: &core.digest)
+    tables.outbox.write(number).pointee = record
+    guard let delivery = delivery(of: record) else { return fail(.records) }
+    newDeliveries.append(delivery)
   }
   private func settlement(_ from: TransactionID, _ step: UInt8, to: Slot) -> Delivery {
     var buffer = ByteBuffer(capacity: 64)

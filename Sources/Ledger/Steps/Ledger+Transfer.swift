@@ -18,7 +18,7 @@ extension Ledger {
     let member = tables.members.read(number)
     if card.count > 0 {
       guard let state = cardState(number, card), state != .removed else { return Verdict(.notFound) }
-      if state == .lost { return Verdict(.lost) }
+      if state.isLost { return Verdict(.lost) }
     }
     if member.pointee.state == MemberState.frozen.rawValue { return Verdict(.frozen) }
     if member.pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }

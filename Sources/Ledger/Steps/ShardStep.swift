@@ -15,15 +15,36 @@ protocol ShardStep: SendableMetatype {
   static func receive(
     _ origin: StepOrigin, _ reader: inout ByteReader, in ledger: inout Ledger
   ) throws(MalformedBytes) -> Verdict
+  /// Which delivery of its transaction it is: 1 to 3. Each of them is applied once.
+  static func number(_ kind: UInt8) -> UInt8
+  /// Back at the source, once: where one verdict is not all, what it asks next, in the same transaction, which is not completed then.
+  static func next(
+    _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: borrowing Ledger
+  ) throws(MalformedBytes) -> NextStep?
   /// Back at the source, once: completes what was begun, or gives back, and ends the request.
   static func complete(
     _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: inout Ledger, _ reply: inout ReplyWriter
   ) throws(MalformedBytes)
+  /// For which transaction terminals wait that `complete` has written the answer for; none: it has written none.
+  static func awaited(_ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger) -> TransactionID
   /// What of the account `inTransit` it stands for, until it is completed.
   static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points
 }
 
+/// What the source of a step asks when it has the verdict.
+struct NextStep {
+  var kind: UInt8
+  var to: Slot
+  /// What is kept of it.
+  var text: [UInt8]
+}
+
 extension ShardStep {
+  static func number(_ kind: UInt8) -> UInt8 { 1 }
+  static func next(
+    _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: borrowing Ledger
+  ) throws(MalformedBytes) -> NextStep? { nil }
+  static func awaited(_ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger) -> TransactionID { step.id }
   static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points { 0 }
 }
 
@@ -37,7 +58,7 @@ struct StepOrigin {
 /// The steps by their kinds.
 struct StepTable: Sendable {
   private(set) var types: [any ShardStep.Type]
-  static let all = StepTable(types: [TransferStep.self, CardStep.self])
+  static let all = StepTable(types: [TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self])
 
   init(types: [any ShardStep.Type]) { self.types = types }
   func find(_ kind: UInt8) -> (any ShardStep.Type)? { types.first { $0.kinds.contains(kind) } }

@@ -36,7 +36,7 @@ public enum HelpText {
   private static func overview(_ language: Language) -> [String] {
     var lines = [
       "A request is one line: VERB arg key=value ... Verbs and keys in any case; \"quotes\" keep spaces together.",
-      "WHO is a member's id or card:NUMBER. Points and MINOR units of money are whole numbers. TX is SLOT-SEQUENCE.",
+      "WHO is a member's id, or an alias like card:5001 or phone:137. Points and MINOR units of money are whole numbers. TX is SLOT-SEQUENCE.",
       "id= names a request: the same id again gives the same answer and moves nothing twice.",
       "[...] may be left out, a|b is a choice. HELP VERB tells more. Errors begin with - and a code: HELP errors.",
     ]

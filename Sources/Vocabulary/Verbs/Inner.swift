@@ -23,6 +23,8 @@ extension VerbSpec {
       summary: "From another shard: a part of what slots of its have that become this shard's."),
     .init(.imported, "IMPORTED", traits: .ofShard, summary: "The slots that were sent are the other shard's."),
     .init(
+      .memberPage, "MEMBERPAGE", work: 128, traits: .ofShard, summary: "Which of a run of members have what is said."),
+    .init(
       .memberMint, "MEMBERMINT", .members, [.member, .optional(.member), .optional(.id)], .member, .changes,
       traits: .grows,
       reply: "", summary: "Which id a member gets that is to have any: the first that is proposed for the request.",

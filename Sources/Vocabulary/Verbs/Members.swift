@@ -28,7 +28,7 @@ extension VerbSpec {
       summary: "Takes tags from a member.", example: "MEMBER UNTAG ann staff"),
     .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
-      reply: "member state name region cards since class [tags birthday …] [x.NAME] [asof]",
+      reply: "member state name region cards [aliases] [cardtypes] since class [tags birthday …] [x.NAME] [asof]",
       summary: "A member's file.", example: "MEMBER SHOW ann"),
     .init(
       .memberFreeze, "MEMBER FREEZE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
@@ -50,7 +50,22 @@ extension VerbSpec {
       reply: "records, newest first: at kind text [asof]", summary: "What was noted about a member.",
       example: "MEMBER NOTES ann limit=5"),
     .init(
-      .cardAdd, "CARD ADD", .members, [.number, .required(.member, part: .party), .optional(.id)], .card, .changes,
+      .memberFind, "MEMBER FIND", .members,
+      [
+        .optional(.holderClass, shape: .identifier), .optional(.tag), .optional(.region), .optional(.state),
+        .optional(.limit, standard: 1_000), .optional(.after, shape: .identifier), .optional(.attributes),
+      ], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply: "records: member state …, as of MEMBER SHOW; last cursor asof",
+      summary: "Members of all shards that have all that is said; after= goes on at the cursor of a page.",
+      example: "MEMBER FIND tag=vip region=north limit=100"),
+    .init(
+      .memberErase, "MEMBER ERASE", .members, [.who, .optional(.id)], .member, .changes, traits: .barrier, work: 64,
+      reply: "+OK",
+      summary: "Erases what is personal: name, birthday, notes, x.NAME and every alias; the movements stay.",
+      example: "MEMBER ERASE ann"),
+    .init(
+      .cardAdd, "CARD ADD", .members, [.number, .required(.member, part: .party), .optional(.id), .optional(.type)],
+      .card, .changes,
       traits: [.barrier, .grows], reply: "+OK", summary: "Binds a card to a member.",
       example: "CARD ADD 5001 member=ann"),
     .init(
@@ -62,5 +77,24 @@ extension VerbSpec {
     .init(
       .cardRemove, "CARD REMOVE", .members, [.number, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
       summary: "Unbinds a card from its member.", example: "CARD REMOVE 5001"),
+    .init(
+      .cardReplace, "CARD REPLACE", .members, [.old, .new, .required(.id)], .card, .changes,
+      traits: [.barrier, .grows], work: 4, reply: "member",
+      summary: "Gives a card's member another in its place: the old one is lost for ever, the new one has its type.",
+      example: "CARD REPLACE 5001 5002 id=n-1"),
+    .init(
+      .aliasAdd, "ALIAS ADD", .members, [.alias, .required(.member, part: .party), .optional(.type), .optional(.id)],
+      .card, .changes, traits: [.barrier, .grows], reply: "+OK",
+      summary: "Has a member known by a card, phone, mail, bank card or login too; of a card, says its type.",
+      example: "ALIAS ADD phone:13700000001 member=ann"),
+    .init(
+      .aliasLost, "ALIAS LOST", .members, [.alias, .optional(.id)], .card, .changes, traits: .barrier, reply: "+OK",
+      summary: "Stops an alias until FOUND.", example: "ALIAS LOST bank:622588"),
+    .init(
+      .aliasFound, "ALIAS FOUND", .members, [.alias, .optional(.id)], .card, .changes, traits: .barrier,
+      reply: "+OK", summary: "Lets a lost alias work again.", example: "ALIAS FOUND bank:622588"),
+    .init(
+      .aliasRemove, "ALIAS REMOVE", .members, [.alias, .optional(.id)], .card, .changes, traits: .barrier,
+      reply: "+OK", summary: "Takes an alias from its member.", example: "ALIAS REMOVE phone:13700000001"),
   ]
 }

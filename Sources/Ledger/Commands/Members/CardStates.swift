@@ -11,6 +11,7 @@ extension Ledger {
     else { throw .refused(.notFound("card", call.card)) }
     let entry = tables.cardEntries.read(place).pointee
     guard entry.pending == .none else { throw .refused(Refusal(.busy, "the card is being changed")) }
+    guard entry.state != CardState.replaced.rawValue else { throw .refused(.replaced) }
     let target: CardState = kind == .lost ? .lost : kind == .found ? .active : .removed
     let member = tables.texts.read(entry.member)
     if entry.state == target.rawValue { return done(call, subject: member, &reply) }

@@ -81,7 +81,7 @@ extension Ledger {
   /// The member's card must be one, and not lost.
   func checkCard(_ card: Bytes, of member: Ref<MemberRecord>) throws(Stop) {
     guard let state = cardState(member, card), state != .removed else { throw .refused(.notFound("card", card)) }
-    guard state != .lost else { throw .refused(Refusal(.lost, "the card is reported lost")) }
+    guard !state.isLost else { throw .refused(Refusal(.lost, "the card is reported lost")) }
   }
   /// The terminal that is named must be the merchant's and active, as the node says that took the request.
   @inline(never) private func checkTerminal(_ call: Call) throws(Stop) {

@@ -71,6 +71,7 @@ extension CardEntryRecord {
   static func remove(_ place: Ref<CardEntryRecord>, of ledger: inout Ledger) {
     let record = ledger.tables.cardEntries.read(place).pointee
     let hash = ledger.hashes.card(ledger.tables.texts.read(record.number), record.tenant).finishedLow()
+    for text in [record.number, record.member, record.former] where text != 0 { ledger.tables.texts.erase(text) }
     ledger.tables.cardEntries.remove(place, hash)
   }
 }

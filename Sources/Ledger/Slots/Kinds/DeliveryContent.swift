@@ -19,7 +19,7 @@ struct OutboxContent: SlotContent {
     try coder.word(&record.to)
     try coder.word(&record.kind)
     try coder.ordinal(&card)
-    try coder.text(&text, most: MemoryLayout<Block576>.size)
+    try coder.text(&text, most: coder.form > 1 ? Int(UInt16.max) : MemoryLayout<Block576>.size)
   }
   func check(_ slot: inout SlotContext, before: OutboxContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     guard record.id.rawValue >> 48 == UInt64(slot.slot.rawValue), record.id.sequence > 0,
@@ -39,20 +39,20 @@ extension OutboxRecord {
   static func content(_ place: Ref<OutboxRecord>, in slot: SlotContext, of ledger: borrowing Ledger) -> OutboxContent {
     var content = OutboxContent(record: ledger.tables.outbox.read(place).pointee)
     content.card = content.record.card == .none ? 0 : (slot.cards.firstIndex(of: content.record.card) ?? -1) + 1
-    content.text = withUnsafeBytes(of: content.record.text) { Array($0[0..<Int(content.record.textCount)]) }
+    content.text = ledger.text(of: content.record)
     return content
   }
   static func add(_ content: OutboxContent, to slot: inout SlotContext, of ledger: inout Ledger) -> Ref<OutboxRecord> {
     var record = content.record
     record.card = content.card > 0 ? slot.cards[content.card - 1] : .none
-    record.textCount = UInt32(content.text.count)
-    withUnsafeMutableBytes(of: &record.text) { $0.copyBytes(from: content.text) }
+    content.text.withUnsafeBytes { ledger.setText($0, of: &record) }
     ledger.core.openOutbox += 1
     return ledger.tables.outbox.add(record, ledger.hashes.number(record.id))
   }
   static func remove(_ place: Ref<OutboxRecord>, of ledger: inout Ledger) {
-    let id = ledger.tables.outbox.read(place).pointee.id
-    ledger.tables.outbox.remove(place, ledger.hashes.number(id))
+    let record = ledger.tables.outbox.read(place).pointee
+    ledger.dropChunks(from: record.rest)
+    ledger.tables.outbox.remove(place, ledger.hashes.number(record.id))
     ledger.core.openOutbox -= 1
   }
 }

@@ -15,11 +15,17 @@ struct FileContent: SlotContent {
   var text: [UInt8] = []
   /// In the order of their keys.
   var counters: [Counter] = []
+  var erasedAt = Stamp.zero
+  var erasure = TransactionID.none
+  var openErasures: UInt32 = 0
 
   mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
     try coder.ordinal(&member)
     try coder.text(&text, most: Int(UInt16.max))
     try coder.list(&counters)
+    try coder.stamp(&erasedAt)
+    try coder.transaction(&erasure)
+    try coder.word(&openErasures)
   }
   func check(_ slot: inout SlotContext, before: FileContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     let areOrdered = zip(counters, counters.dropFirst()).allSatisfy { $0.record.key.precedes($1.record.key) }
@@ -44,22 +50,27 @@ extension FileRecord {
   static func content(_ place: Ref<FileRecord>, in slot: SlotContext, of ledger: borrowing Ledger) -> FileContent {
     let file = ledger.tables.files.read(place)
     var content = FileContent(member: slot.ordinal(of: file.pointee.member), text: ledger.bytes(ofFile: file))
+    (content.erasedAt, content.erasure) = (file.pointee.erasedAt, file.pointee.erasure)
+    content.openErasures = file.pointee.openErasures
     var next = file.pointee.firstCounter
     while next != .none {
-      content.counters.append(.init(record: ledger.tables.counters.read(next).pointee))
+      content.counters.append(.init(record: ledger.tables.details.counters.read(next).pointee))
       next = content.counters[content.counters.count - 1].record.next
     }
     return content
   }
   static func add(_ content: FileContent, to slot: inout SlotContext, of ledger: inout Ledger) -> Ref<FileRecord> {
     let member = slot.member(content.member)
-    let ref = ledger.tables.files.add(FileRecord(member: member))
+    var record = FileRecord(member: member)
+    (record.erasedAt, record.erasure) = (content.erasedAt, content.erasure)
+    record.openErasures = content.openErasures
+    let ref = ledger.tables.files.add(record)
     ledger.tables.members.write(member).pointee.file = ref
     ledger.putChunks(content.text, ofFile: ref)
     for counter in content.counters.reversed() {
       var own = counter.record
       own.next = ledger.tables.files.read(ref).pointee.firstCounter
-      ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.counters.add(own)
+      ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.details.counters.add(own)
     }
     return ref
   }
@@ -67,8 +78,8 @@ extension FileRecord {
     ledger.dropChunks(ofFile: place)
     var next = ledger.tables.files.read(place).pointee.firstCounter
     while next != .none {
-      let after = ledger.tables.counters.read(next).pointee.next
-      ledger.tables.counters.remove(next)
+      let after = ledger.tables.details.counters.read(next).pointee.next
+      ledger.tables.details.counters.remove(next)
       next = after
     }
     ledger.tables.files.remove(place)

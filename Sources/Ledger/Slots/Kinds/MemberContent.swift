@@ -1,10 +1,15 @@
 import Base
+import Vocabulary
 
 /// A member in a parcel, with its cards, accounts, lots and what is on its way from it.
 struct MemberContent: SlotContent {
   struct Card: ParcelContent {
     var number: [UInt8] = []
     var state: UInt8 = 0
+    /// It is one of the cards that a member may have so many of.
+    var counts: Bool {
+      state != CardState.replaced.rawValue && number.withUnsafeBytes { AliasKey.isCard($0) }
+    }
     mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
       try coder.text(&number, most: longestText)
       try coder.expect(!number.isEmpty)
@@ -76,7 +81,7 @@ struct MemberContent: SlotContent {
     try coder.stamp(&since)
     try coder.word(&state)
     try coder.text(&profile, most: PagedBlob.maximumLength)
-    try coder.list(&cards, most: 255)
+    try coder.list(&cards, most: coder.form > 1 ? 255 + CardRecord.mostAliasesEver + CardRecord.mostReplaced : 255)
     try coder.list(&accounts, most: Catalogue.maximumPrograms)
     try coder.list(&transits, most: Catalogue.maximumPrograms)
   }
@@ -98,7 +103,8 @@ struct MemberContent: SlotContent {
       before?.isBefore(self) ?? true, programs.allSatisfy({ ledger.catalogue.has($0) }),
       Set(accounts.map(\.record.program)).count == accounts.count,
       accounts.reduce(0, { $0 + $1.lots.count }) < 1 << 16,
-      cards.allSatisfy({ CardState(rawValue: $0.state) != nil })
+      cards.allSatisfy({ CardState(rawValue: $0.state) != nil }),
+      cards.count(where: { $0.counts }) <= 255
     else { throw MalformedBytes("a parcel with a member that cannot be") }
     slot.memberCount += 1
   }
@@ -173,7 +179,7 @@ extension MemberRecord {
       let number = card.number.withUnsafeBytes { ledger.tables.texts.append($0) }
       record.firstCard = ledger.tables.cards.add(
         CardRecord(number: number, next: record.firstCard, state: card.state))
-      record.cardCount += 1
+      if card.counts { record.cardCount &+= 1 }
     }
     for (place, account) in content.accounts.enumerated().reversed() {
       let own = ledger.addAccount(account, isInline: place == 0, to: &record)
@@ -199,9 +205,11 @@ extension MemberRecord {
 
   static func remove(_ place: Ref<MemberRecord>, of ledger: inout Ledger) {
     let member = ledger.tables.members.read(place).pointee
+    if member.profile != 0, !member.hasFile { ledger.tables.texts.erase(member.profile) }
     var card = member.firstCard
     while card != .none {
       let next = ledger.tables.cards.read(card).pointee.next
+      ledger.tables.texts.erase(ledger.tables.cards.read(card).pointee.number)
       ledger.tables.cards.remove(card)
       card = next
     }

@@ -59,6 +59,7 @@ extension NoteRecord {
     if ledger.newestNote(of: member) == place {
       ledger.tables.notes.unindex(place, ledger.hashes.number(UInt64(member.rawValue)))
     }
+    ledger.tables.texts.erase(ledger.tables.notes.read(place).pointee.content)
     ledger.tables.notes.removeUnindexed(place)
   }
 }

@@ -1,7 +1,8 @@
 import Base
 
-/// A card in its member's list.
+/// A card, or another alias, in its member's list.
 struct CardRecord: StateRecord, ReusedRecord {
+  /// Its key in the blob (see `AliasKey`); where it has a type, `=` and that behind it.
   var number: UInt64
   var next: Ref<CardRecord>
   var state: UInt8
@@ -11,6 +12,16 @@ struct CardRecord: StateRecord, ReusedRecord {
   static var tag: TableTag { TableTag(24, "cards") }
   static var belonging: Belonging { .owner }
   static var free: CardRecord { CardRecord(number: 0, next: .none, state: 0) }
+
+  /// Aliases that a member has at most beside its cards; and with those that were removed.
+  static let mostAliases = 16
+  static let mostAliasesEver = 128
+  /// Cards of a member that others have replaced: they are remembered, beside those that it has.
+  static let mostReplaced = 128
+  static let divider = UInt8(ascii: "=")
+  static func text(_ key: UnsafeRawBufferPointer, type: [UInt8]) -> [UInt8] {
+    type.isEmpty ? Array(key) : Array(key) + [divider] + type
+  }
 }
 
 enum CardState: UInt8, Sendable {
@@ -19,12 +30,22 @@ enum CardState: UInt8, Sendable {
   case active = 1
   case lost = 2
   case removed = 3
+  /// Lost for ever: its member has another in its place.
+  case replaced = 4
   var text: StaticString {
-    self == .active ? "active" : self == .lost ? "lost" : self == .removed ? "removed" : "claimed"
+    switch self {
+    case .claimed: "claimed"
+    case .active: "active"
+    case .lost: "lost"
+    case .removed: "removed"
+    case .replaced: "replaced"
+    }
   }
+  var isLost: Bool { self == .lost || self == .replaced }
 }
 
-/// A card number in its own slot: whose it is.
+/// A card number, or the key of another alias, in its own slot: whose it is. Both are hashed alike, so a card's slot is what it
+/// always was.
 struct CardEntryRecord: SlotRecord, ReusedRecord {
   /// `Slot.hash` of the number.
   var hash: UInt64

@@ -17,9 +17,9 @@ struct OutboxRecord: SlotRecord, ReusedRecord {
   var tenant: TenantID
   /// Card directory record, for card steps.
   var card = Ref<CardEntryRecord>.none
-  /// Bytes of `text` in use.
+  /// Bytes of what it says; those that `text` has no room for are in chunks.
   var textCount: UInt32 = 0
-  var reserved: UInt32 = 0
+  var rest = Ref<FileChunk>.none
   /// Counted texts: what they are depends on the kind.
   var text = Block576()
 
@@ -87,7 +87,7 @@ struct Block64: BitwiseCopyable {
   var g: UInt64 = 0
   var h: UInt64 = 0
 }
-/// Room for the texts of a step: four ids or numbers of 64 bytes and a name of 256, each with its count.
+/// Room for the texts of most steps: four ids or numbers of 64 bytes and a name of 256, each with its count.
 struct Block576: BitwiseCopyable {
   var a = Block512()
   var b = Block64()

@@ -13,7 +13,12 @@ struct FileRecord: SlotRecord, ReusedRecord {
   var firstCounter = Ref<CounterRecord>.none
   /// Of a free one.
   var next = Ref<FileRecord>.none
-  var reserved: UInt32 = 0
+  /// Aliases that were asked for by an erasure which is under way, and are yet to answer.
+  var openErasures: UInt32 = 0
+  /// When what is personal was last erased: a restore of an older backup has to erase it again. Zero: never.
+  var erasedAt = Stamp.zero
+  /// For what terminals wait that had it erased, until its aliases are gone; none: they are.
+  var erasure = TransactionID.none
 
   static var tag: TableTag { TableTag(42, "files of members", since: Semantics.programme) }
   static var free: FileRecord { FileRecord(member: .none) }
@@ -29,9 +34,11 @@ struct FileRecord: SlotRecord, ReusedRecord {
   ) {
     let hash = ledger.hash(ofMember: file.pointee.member)
     sum.add(hash, DigestField.file, ledger.digest(ofFile: file))
+    sum.add(hash, DigestField.erasedAt, file.pointee.erasedAt.microseconds)
+    sum.add(hash, DigestField.erasure, Int64(bitPattern: file.pointee.erasure.rawValue))
     var next = file.pointee.firstCounter
     while next != .none {
-      let counter = ledger.tables.counters.read(next).pointee
+      let counter = ledger.tables.details.counters.read(next).pointee
       sum.add(counter.key.digest(hash), DigestField.counter, counter.value)
       next = counter.next
     }
@@ -44,7 +51,7 @@ struct FileRecord: SlotRecord, ReusedRecord {
       var next = file.pointee.firstCounter
       var last: CounterKey?
       while next != .none {
-        let counter = ledger.tables.counters.read(next).pointee
+        let counter = ledger.tables.details.counters.read(next).pointee
         if let last, !last.precedes(counter.key) { broken = "a member's counters are out of order" }
         if counter.value == 0 { broken = "a counter of nothing" }
         last = counter.key

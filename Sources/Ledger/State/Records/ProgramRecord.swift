@@ -42,12 +42,13 @@ struct RareLotsRecord: StateRecord {
 
 extension Ledger {
   func rareLots(_ program: ProgramRef) -> RareLotsRecord {
-    program.place < tables.rareLots.count ? tables.rareLots.read(Ref(place: program.place)).pointee : RareLotsRecord()
+    guard program.place < tables.details.rareLots.count else { return RareLotsRecord() }
+    return tables.details.rareLots.read(Ref(place: program.place)).pointee
   }
   mutating func countRareLots(_ program: ProgramRef, pending: Int128 = 0, activityLots: Int64 = 0) {
     guard pending != 0 || activityLots != 0 else { return }
-    while tables.rareLots.count <= program.place { _ = tables.rareLots.append(RareLotsRecord()) }
-    let record = tables.rareLots.write(Ref(place: program.place))
+    while tables.details.rareLots.count <= program.place { _ = tables.details.rareLots.append(RareLotsRecord()) }
+    let record = tables.details.rareLots.write(Ref(place: program.place))
     core.add(pending, to: &record.pointee.pending)
     record.pointee.activityLots &+= UInt64(bitPattern: activityLots)
   }

@@ -1,0 +1,118 @@
+import Base
+import Vocabulary
+
+// `MEMBER FIND`. A shard answers in pages: members by their places, so many looked at for each query, so that no query keeps purchases
+// waiting. A member keeps its place as long as its slot is the shard's.
+
+/// What a member is to have.
+public struct WantedMembers: Sendable {
+  /// Of its file, each as it stands there; `x.NAME` too.
+  fileprivate var file = MemberFile()
+  /// Empty: any.
+  fileprivate var tag: [UInt8] = []
+  fileprivate var state: UInt8 = 0
+
+  /// Nobody has it who has no file.
+  fileprivate var wantsFile: Bool {
+    !tag.isEmpty || file.attributes.pairs.contains { !$0.value.isEmpty }
+  }
+
+  /// What a `MEMBER FIND` says.
+  public init(_ request: Request) {
+    var said: [(number: Int, bytes: [UInt8])] = []
+    for field in [MemberFile.Field.region, .holderClass] {
+      if let key = field.key, let text = request.text(key) { said.append((field.rawValue, Array(text))) }
+    }
+    if let text = request.text(.attributes) { said.append((EntryRequest.Number.attributes, Array(text))) }
+    file = MemberFile(EntryValues(said))
+    tag = request.text(.tag).map { Array($0) } ?? []
+    state = request.number(.state).map { UInt8(truncatingIfNeeded: $0 + 1) } ?? 0
+  }
+  fileprivate func encode(into buffer: inout ByteBuffer) {
+    buffer.append(counted: file.values.bytes)
+    buffer.append(counted: tag)
+    buffer.append(state)
+  }
+  fileprivate init(_ reader: inout ByteReader) throws(MalformedBytes) {
+    guard let values = EntryValues(checking: Array(try reader.readCounted())) else {
+      throw MalformedBytes("a search with bad values")
+    }
+    file = MemberFile(values)
+    tag = Array(try reader.readCounted())
+    state = try reader.read()
+  }
+}
+
+extension Query {
+  /// Which of the members from a place on have what is wanted: an array of their records, and at its end a record with `index`, the place
+  /// to go on from (-1: there are no more), and `moves`, the shard's epoch. `slot` is any of the shard's.
+  public static func appendPage(
+    to buffer: inout ByteBuffer, tenant: TenantID, slot: Slot, from place: Int, limit: Int, _ wanted: WantedMembers
+  ) {
+    let start = Command.begin(&buffer, .memberPage, slot, tenant: tenant)
+    buffer.append(UInt32(clamping: place))
+    buffer.append(UInt32(clamping: limit))
+    wanted.encode(into: &buffer)
+    Command.end(&buffer, start)
+  }
+}
+
+extension Ledger {
+  /// Members that a query looks at: a fraction of a millisecond.
+  static var membersAPage: Int { 128 }
+
+  func readPage(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    do throws(MalformedBytes) {
+      var reader = ByteReader(call.body)
+      let first = Int(try reader.read(UInt32.self))
+      let limit = Int(try reader.read(UInt32.self))
+      let wanted = try WantedMembers(&reader)
+      try reader.finish()
+      writePage(of: call.tenant, from: first, limit: limit, wanted, &reply)
+    } catch {
+      throw .malformed(error.description)
+    }
+  }
+  private func writePage(
+    of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedMembers, _ reply: inout ReplyWriter
+  ) {
+    var found: [Ref<MemberRecord>] = []
+    var place = min(first, tables.members.count)
+    let end = min(place + Ledger.membersAPage, tables.members.count)
+    while place < end, found.count < limit {
+      let ref = Ref<MemberRecord>(place: place)
+      let member = tables.members.read(ref)
+      if member.pointee.isUsed, member.pointee.tenant == tenant, has(member, wanted) { found.append(ref) }
+      place += 1
+    }
+    reply.array(count: found.count + 1)
+    for ref in found { write(tables.members.read(ref), into: &reply) }
+    reply.record()
+    reply.field(.index, Int64(place < tables.members.count ? place : -1))
+    reply.field(.moves, Int64(bitPattern: core.epoch))
+  }
+  private func has(_ member: UnsafePointer<MemberRecord>, _ wanted: WantedMembers) -> Bool {
+    guard wanted.state == 0 || member.pointee.state == wanted.state else { return false }
+    if wanted.tag.isEmpty, wanted.file.isEmpty { return true }
+    // Most members have neither: their files need not be read.
+    guard member.pointee.hasFile || !wanted.wantsFile else { return false }
+    let own = file(ofMember: member)
+    guard wanted.tag.isEmpty || own.tags.contains(wanted.tag) else { return false }
+    for (number, value) in wanted.file.values.fields {
+      switch number {
+      case EntryRequest.Number.attributes:
+        let pairs = own.attributes.pairs
+        let isThere = EntryAttributes(value).pairs.allSatisfy { want in
+          // An empty value is one that the member has not.
+          pairs.contains { $0 == want } || want.value.isEmpty && !pairs.contains { $0.name == want.name }
+        }
+        guard isThere else { return false }
+      case MemberFile.Field.holderClass.rawValue:
+        let holderClass = own[.holderClass].isEmpty ? Array(Ledger.consumer) : own[.holderClass]
+        guard holderClass == value else { return false }
+      default: guard own.values[number] ?? [] == value else { return false }
+      }
+    }
+    return true
+  }
+}
