@@ -197,6 +197,27 @@ struct ProgrammeTests {
     }
   }
 
+  /// What is pending has its bound with what is there already: no number of purchases leads to a figure that does not fit.
+  @Test func pendingPointsAreBounded() throws {
+    let world = World(shards: 1)
+    world.semantics = Semantics.newest
+    for line in ["PROGRAM SET gold activate=1d", "MERCHANT SET shop", "MEMBER ADD ann"] {
+      #expect(try world.run(line) == "+OK", "\(line)")
+    }
+    let most = Ledger.largestBalance.rawValue / Ledger.largestAmount.rawValue
+    for i in 0..<most {
+      #expect(try world.run("EARN ann merchant=shop points=\(Ledger.largestAmount) id=a\(i)").hasPrefix("+"))
+    }
+    for points in [1, Ledger.largestAmount] {
+      #expect(try world.run("EARN ann merchant=shop points=\(points) id=b\(points)").isError("LIMIT", "which=balance"))
+    }
+    world.time = Stamp(microseconds: world.time.microseconds + 2 * CivilTime.microsecondsPerDay)
+    for _ in 0..<3 { _ = try world.run("TICK") }
+    #expect(try world.run("BALANCE ann").contains(" balance=\(Ledger.largestBalance) "))
+    #expect(try world.run("EARN ann merchant=shop points=1 id=c").isError("LIMIT", "which=balance"))
+    try world.shards[0].ledger.checkInvariants()
+  }
+
   /// What a member's file said is nowhere in the state once it says something else.
   @Test func nothingIsLeftOfWhatAFileSaid() throws {
     let world = World(shards: 1)

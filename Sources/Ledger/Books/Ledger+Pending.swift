@@ -9,6 +9,17 @@ extension Ledger {
   @inline(__always) func hasPending(_ program: ProgramRef) -> Bool {
     tables.details.rareLots.count > program.place && rareLots(program).pending != 0
   }
+  /// Whether an account has room for so many points more, all that is pending counted. O(lots).
+  mutating func hasRoomForPending(_ holder: Holder, _ points: Points) -> Bool {
+    var pending = Points.zero
+    var number = holder.account.pointee.firstLot
+    while number != .none {
+      let record = lot(holder, number).pointee
+      if record.isPending { core.add(record.available, to: &pending) }
+      number = record.next
+    }
+    return pending <= Ledger.largestBalance - points && hasRoom(holder, pending + points)
+  }
   /// Puts points into a lot that is pending.
   mutating func creditPending(_ holder: Holder, _ name: LotName, _ earnedAt: Stamp, _ points: Points) {
     guard points > 0 else { return }

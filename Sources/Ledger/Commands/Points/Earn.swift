@@ -105,6 +105,9 @@ extension Ledger {
     guard points == 0 || hasRoomForLot(holder, lot) else {
       throw .refused(.limit("lots"))
     }
+    guard !isPending || hasRoomForPending(holder, points) else {
+      throw .refused(.limit("balance"))
+    }
     noteActivity(holder)
     post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
     let before = holder.account.pointee.available
