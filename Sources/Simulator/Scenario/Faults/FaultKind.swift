@@ -46,4 +46,7 @@ public enum FaultKind: Int, CaseIterable, Sendable {
 
   public var name: String { "\(self)" }
   public var isDamage: Bool { rawValue >= FaultKind.rot.rawValue }
+
+  /// Some nodes hear less than all others while it lasts.
+  var cutsOff: Bool { [.cut, .silence, .oneWay, .isolate, .ring, .split].contains(self) }
 }
