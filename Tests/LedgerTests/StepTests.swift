@@ -7,12 +7,6 @@ import Testing
 private enum GreetingStep: ShardStep {
   static var kinds: ClosedRange<UInt8> { 200...200 }
 
-  static func append(
-    _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer
-  ) -> Bool {
-    buffer.append(kept)
-    return true
-  }
   static func receive(
     _ origin: StepOrigin, _ reader: inout ByteReader, in ledger: inout Ledger
   ) throws(MalformedBytes) -> Verdict {

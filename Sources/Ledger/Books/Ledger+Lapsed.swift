@@ -76,11 +76,7 @@ extension Ledger {
     setLapsed(known, tables.lapsed.read(known).pointee.points - part)
     post(part, holder.program, from: .breakage, to: .members)
     adjust(holder, available: part)
-    let member = holder.member
-    var record = JournalRecord(
-      .expireBack, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(.expireBack, of: holder)
     record.points = part
     record.of = t.id
     book(holder, &record, points: part, link: t.id)

@@ -235,11 +235,7 @@ extension Ledger {
   /// Points that left a member for good: posted, and shown in the member's history.
   mutating func bookBreakage(_ holder: Holder, _ points: Points, _ kind: RecordKind) {
     post(points, holder.program, from: .members, to: .breakage)
-    let member = holder.member
-    var record = JournalRecord(
-      kind, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(kind, of: holder)
     record.points = -points
     book(holder, &record, points: points)
   }

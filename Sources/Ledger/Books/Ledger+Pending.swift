@@ -61,11 +61,7 @@ extension Ledger {
     adjustLot(holder, lot(holder, number), available: -repaid, consumed: repaid)
     adjust(holder, available: points - repaid, debt: -repaid)
     post(points, holder.program, from: .pending, to: .members)
-    let member = holder.member
-    var record = JournalRecord(
-      .activate, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(.activate, of: holder)
     record.points = points
     book(holder, &record, points: points)
     closeIfEmpty(holder, number)
@@ -84,11 +80,7 @@ extension Ledger {
     let points = lot(holder, number).pointee.available
     adjustPending(holder, number, expired: points, by: -points)
     post(points, holder.program, from: .pending, to: .breakage)
-    let member = holder.member
-    var record = JournalRecord(
-      .close, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(.close, of: holder)
     record.amount = points
     book(holder, &record, points: points)
     closeIfEmpty(holder, number)

@@ -14,6 +14,15 @@ extension Ledger {
     tables.sequences.read(Ref(place: Int(slot.rawValue))).pointee.last
   }
 
+  /// A record, with the next number, of something that befalls an account without a request of its merchant's.
+  mutating func nextRecord(_ kind: RecordKind, of holder: Holder) -> JournalRecord {
+    let member = UnsafePointer(holder.member)
+    var record = JournalRecord(
+      kind, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
+      member: memberID(member))
+    record.program = holder.program
+    return record
+  }
   /// Writes a transaction's journal record at the end of its account's chain and of its member's, and keeps what a refund has to know of it.
   /// Call when the account is as the transaction leaves it. Returns the record's number among the transactions.
   @discardableResult mutating func book(

@@ -4,13 +4,6 @@ import Vocabulary
 extension CardStep: ShardStep {
   static var kinds: ClosedRange<UInt8> { Kind.cardAdd.rawValue...Kind.remove.rawValue }
 
-  /// What it says is what was kept.
-  static func append(
-    _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer
-  ) -> Bool {
-    buffer.append(kept)
-    return true
-  }
   static func receive(
     _ origin: StepOrigin, _ reader: inout ByteReader, in ledger: inout Ledger
   ) throws(MalformedBytes) -> Verdict {

@@ -41,12 +41,6 @@ enum EraseStep: ShardStep {
     }
   }
 
-  static func append(
-    _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer
-  ) -> Bool {
-    buffer.append(kept)
-    return true
-  }
   static func receive(
     _ origin: StepOrigin, _ reader: inout ByteReader, in ledger: inout Ledger
   ) throws(MalformedBytes) -> Verdict {

@@ -40,6 +40,13 @@ struct NextStep {
 }
 
 extension ShardStep {
+  /// A delivery says what was kept.
+  static func append(
+    _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer
+  ) -> Bool {
+    buffer.append(kept)
+    return true
+  }
   static func number(_ kind: UInt8) -> UInt8 { 1 }
   static func next(
     _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: borrowing Ledger

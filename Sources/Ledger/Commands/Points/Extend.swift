@@ -79,11 +79,7 @@ extension Ledger {
   private mutating func bookExtension(
     _ holder: Holder, _ points: Points, _ until: Stamp, _ call: Call
   ) -> TransactionID {
-    let member = holder.member
-    var record = JournalRecord(
-      .extend, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(.extend, of: holder)
     record.amount = points
     record.expires = until
     record.other = call.text(.reason)

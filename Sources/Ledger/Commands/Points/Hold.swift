@@ -31,11 +31,7 @@ extension Ledger {
     releasePoints(holder, number, transaction.points)
     setState(number, TransactionRecord.released)
     closeHold(transaction.hold)
-    let member = holder.member
-    var record = JournalRecord(
-      .lapse, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = transaction.program
+    var record = nextRecord(.lapse, of: holder)
     record.merchant = transaction.merchant
     record.amount = transaction.points
     record.of = tx

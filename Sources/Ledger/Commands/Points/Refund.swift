@@ -129,11 +129,7 @@ extension Ledger {
     guard points > 0 else { return 0 }
     post(points, holder.program, from: .adjustments, to: .members)
     adjust(holder, available: points)
-    let member = holder.member
-    var record = JournalRecord(
-      .absorb, tx: nextTransaction(member.pointee.slot), stamp: now, tenant: member.pointee.tenant,
-      member: memberID(UnsafePointer(member)))
-    record.program = holder.program
+    var record = nextRecord(.absorb, of: holder)
     record.points = points
     record.of = t.id
     book(holder, &record, points: points, link: t.id)
