@@ -66,6 +66,13 @@ public enum TransferStep: Sendable {
 }
 
 extension TransferJob {
+  /// Of a peer's snapshot or its journals, to be written.
+  package var receivedBytes: Int {
+    switch self {
+    case .writeFile(_, _, let bytes), .writeJournal(_, _, let bytes): bytes.count
+    default: 0
+    }
+  }
   package var number: UInt64 {
     switch self {
     case .openOutgoing(let n, _), .readFile(let n, _, _), .readJournal(let n, _, _, _), .closeOutgoing(let n),

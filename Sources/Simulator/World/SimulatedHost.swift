@@ -21,6 +21,9 @@ public final class SimulatedHost {
   /// How often its machine, and not its process alone, has ended.
   var powerLosses = 0
   public var diskPace = DiskPace()
+  /// Of snapshots and their journals, written as they came. What lies on its disk tells less: a segment that comes may overwrite
+  /// an older one, or go to the archive.
+  public internal(set) var bytesReceived: UInt64 = 0
   /// Bytes of memory that its process may use.
   public var memoryLimit = UInt64.max
   var nextMaintenance: UInt64 = 0

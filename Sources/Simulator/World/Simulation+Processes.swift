@@ -316,6 +316,7 @@ extension Simulation {
     if host.diskPace.stalledUntil > now {
       return host.diskPace.waiting.append(.job(host: number, generation: generation, job))
     }
+    if case .transfer(let step) = job { host.bytesReceived += UInt64(step.receivedBytes) }
     let completion = storage.run(job)
     guard !diesOfPower(host) else { return }
     node.completed(completion, now: moment(host))

@@ -70,14 +70,7 @@ extension Scenario {
       .map { "shard \($0.shard.rawValue) bad=\($0.isBad) applied=\($0.appliedIndex.rawValue)" }.joined(separator: ", ")
   }
 
-  /// Of snapshots and journals.
-  func bytesReceived(by hosts: [Int]) -> UInt64 {
-    hosts.reduce(0) { sum, number in
-      simulation.hosts[number].disk.files.reduce(sum) {
-        $1.path.hasSuffix(".jnl") || $1.path.hasSuffix(".part") ? $0 + UInt64($1.bytes) : $0
-      }
-    }
-  }
+  func bytesReceived(by hosts: [Int]) -> UInt64 { hosts.reduce(0) { $0 + simulation.hosts[$1].bytesReceived } }
 
   /// What has rotted of a journal shows when it is read.
   private func readJournals(at number: Int) {
