@@ -53,6 +53,44 @@ import Testing
     #expect(edge.shard(of: Slot(UInt16(half + 9))) == ShardID(2))
   }
 
+  @Test mutating func aQuerysAnswerCountsInItsEpochAlone() throws {
+    _ = edge.note(leader: Self.first, Term(1), of: Self.shard)
+    let stream = edge.stream(Self.shard)
+    func sent() -> [UInt64] {
+      var sent: [UInt64] = []
+      while stream.hasUnsent {
+        stream.sendNext(limit: 1000) { _, count, items in
+          var reader = ByteReader(items)
+          for _ in 0..<count {
+            sent.append((try? reader.read(UInt64.self)) ?? 0)
+            _ = try? reader.read(UInt8.self)
+            _ = try? reader.read(UInt32.self)
+          }
+        }
+      }
+      return sent
+    }
+    for flags: EdgeItem.Flags in [.repeatable, .query] {
+      stream.append(owner: .init(client: 1, generation: 1, slot: 1), flags: flags, deadline: 100) {
+        $0.append(UInt32(0))
+      }
+    }
+    let command = stream.items.first, query = command + 1
+    let first = sent()
+    // The command is refused, and the refusal is lost with the link: both are sent again.
+    stream.beginEpoch(refusedFrom: .max, isLeaderLost: true) { _, _ in }
+    let second = sent()
+    #expect(first == [command, query] && second[0] == command && second[1] != query)
+    #expect(stream.recognise(command) == command && stream.recognise(second[1]) == query)
+    #expect(stream.recognise(first[1]) == nil, "the query may have been answered without the command")
+    #expect(stream.recognise(query + 1) == nil)
+    _ = stream.complete(query)
+    stream.append(owner: .init(client: 1, generation: 1, slot: 1), flags: .query, deadline: 100) {
+      $0.append(UInt32(0))
+    }
+    #expect(sent() == [query + 1] && stream.recognise(query + 1) == query + 1)
+  }
+
   @Test mutating func theHighestTermLeads() {
     #expect(edge.note(leader: Self.first, Term(2), of: Self.shard) == true)
     #expect(edge.note(leader: Self.first, Term(2), of: Self.shard) == false)

@@ -48,6 +48,8 @@ struct EdgeItem: BitwiseCopyable {
   var losses: UInt8 = 0
   /// It is not handed on after so many.
   static let lossLimit: UInt8 = 2
+  /// A query: in how many epochs it was sent before. See `EdgeStream.recognise`.
+  var epochs: UInt8 = 0
 }
 
 /// The requests of this node for one shard, in the order in which they arrived, until each is answered.
@@ -56,6 +58,9 @@ struct EdgeItem: BitwiseCopyable {
 /// once it has refused one it refuses all that follow. After a refusal, a doubt or a lost link a new epoch begins and
 /// everything unanswered is sent again, in the old order; what a leader may already have proposed is safe to repeat by
 /// its request id, and answered `UNKNOWN` if it has none.
+///
+/// A command's first answer counts, of whatever epoch: its request id makes all of them the same. A query's counts if it is of the
+/// present epoch: a command before it that was refused in an earlier one, with an answer that was lost, may be taken in this one.
 final class EdgeStream {
   let shard: ShardID
   private(set) var items: Ring<EdgeItem>
@@ -142,6 +147,17 @@ final class EdgeStream {
     sequence + 1 < items.next ? items[sequence + 1].start : bytes.end
   }
 
+  /// The number of the item that an answer names, if the answer is one that counts. Two bits above the number, which microseconds
+  /// since 1970 leave free for a century, tell of a query the epoch: the one who answers repeats what it was sent.
+  @inline(__always) func recognise(_ answered: UInt64) -> UInt64? {
+    let sequence = answered & ~EdgeStream.epochBits
+    guard items.contains(sequence) else { return nil }
+    guard items[sequence].flags.contains(.query) else { return sequence }
+    return answered == EdgeStream.named(sequence, items[sequence].epochs) ? sequence : nil
+  }
+  private static let epochBits: UInt64 = 3 << 62
+  private static func named(_ sequence: UInt64, _ epochs: UInt8) -> UInt64 { sequence | UInt64(epochs & 3) << 62 }
+
   /// An answer has come. Returns the item if it was still waited for; the first answer wins.
   func complete(_ sequence: UInt64) -> EdgeItem? {
     guard items.contains(sequence), items[sequence].state != .completed else { return nil }
@@ -166,6 +182,10 @@ final class EdgeStream {
     for sequence in items.first..<items.next {
       guard items[sequence].state == .sent else { continue }
       items[sequence].state = .waiting
+      if items[sequence].flags.contains(.query) {
+        items[sequence].epochs &+= 1
+        bytes.patch(EdgeStream.named(sequence, items[sequence].epochs), at: items[sequence].start)
+      }
       if isLeaderLost, items[sequence].flags.contains(.query) {
         items[sequence].losses += 1
         if items[sequence].losses >= EdgeItem.lossLimit { lost.append(sequence) }

@@ -154,7 +154,8 @@ extension RequestDesk {
       let length = try reader.read(UInt32.self)
       let reply = try reader.readBytes(Int(length))
       guard edge.has(ShardID(shard)) else { throw MalformedBytes("an answer of a shard that does not exist") }
-      answer(edge.stream(ShardID(shard)), sequence, reply)
+      let stream = edge.stream(ShardID(shard))
+      if let sequence = stream.recognise(sequence) { answer(stream, sequence, reply) }
     }
   }
 

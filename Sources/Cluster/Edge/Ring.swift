@@ -73,6 +73,11 @@ struct ByteRing: ~Copyable {
   /// Where to append. Its end is the position `end`.
   mutating func withBuffer<R>(_ body: (inout ByteBuffer) throws -> R) rethrows -> R { try body(&buffer) }
   mutating func append(_ bytes: UnsafeRawBufferPointer) { buffer.append(bytes) }
+  /// Writes another number in the place of one that was appended.
+  mutating func patch(_ number: UInt64, at position: UInt64) {
+    precondition(position >= front && position + 8 <= end, "positions outside the queue")
+    buffer.patch(number, at: Int(position - base))
+  }
   /// The bytes from one position to another, in place, until the next mutation.
   func bytes(from: UInt64, to: UInt64) -> UnsafeRawBufferPointer {
     precondition(from >= front && from <= to && to <= end, "positions outside the queue")
