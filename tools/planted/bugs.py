@@ -539,4 +539,11 @@ BUGS = [
         tests="RulesTests.OracleTests"),
     Bug("return-by-line-beyond-the-whole", "returns by line after returns of money take more than was given",
         [(SALE_RETURN, "min(points, taken + due)", "taken + due")], tests="RulesTests.OracleTests"),
+    Bug("cap-forgets-return", "what a return takes back still counts against caps",
+        [("Sources/Ledger/Commands/Points/Refund.swift", "      uncount(points, sale.detail, of: holder.number, holder.program)\n", "")]),
+    Bug("pending-lot-spent", "points become active with the member's next request",
+        [("Sources/Ledger/Books/Ledger+Pending.swift", "if record.pointee.isPending, record.pointee.due(offset: offset) <= now { activate(",
+          "if record.pointee.isPending { activate(")]),
+    Bug("query-of-earlier-epoch", "a query's answer counts of whatever epoch",
+        [(STREAM, "return answered == EdgeStream.named(sequence, items[sequence].epochs) ? sequence : nil", "return sequence")]),
 ]

@@ -28,6 +28,7 @@ extension Scenario {
     }
     for member in members { lines.append("MEMBER ADD \(member)") }
     for i in 0..<plan.traffic.sideMembers { lines.append("CARD ADD c\(i) member=s\(i)") }
+    if let programme = plan.traffic.programme { lines += programme.lines }
     if plan.traffic.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""
@@ -93,6 +94,7 @@ extension Scenario {
     scheduleAudit()
     scheduleTransaction()
     scheduleCatalogue()
+    scheduleRates()
     scheduleImpostor()
     scheduleUpgrades()
     scheduleLeaderMoves()

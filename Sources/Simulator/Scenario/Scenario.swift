@@ -101,7 +101,7 @@ public final class Scenario {
     observer.isInCluster = { [unowned self] node in
       simulation.hosts.contains { $0.nodeID == node && ($0.node == nil || $0.node?.view.topology != nil) }
     }
-    observer.present = { [unowned simulation] in Simulation.epoch + Int64(simulation.now) }
+    observer.present = { [unowned self] in Simulation.epoch + Int64(simulation.now) + clocks.passed }
     simulation.reachabilityChanged = { [unowned self] in watch.noteReachability(in: simulation) }
     simulation.errorReported = { [unowned self] host, text in noteError(host, text) }
     simulation.transcript = { [unowned self] host, text in
@@ -164,7 +164,7 @@ public final class Scenario {
     if text.hasPrefix("dies:"), text.contains("was removed from the cluster") { return noteRemoval(of: host) }
     if impostors.realDisks[host.number] != nil { return }
     if text.contains("archive"), isArchiveExcused { return }
-    if text.contains("alarm=CLOCK") && plan.clocksLie { return }
+    if text.contains("alarm=CLOCK") && (plan.clocksLie || clocks.passed > 0) { return }
     if text.hasSuffix("the disk is stuck") && plan.faultKinds.contains(.stallDisk) { return }
     if text.hasPrefix("alarm=POISON"), plan.faultKinds.contains(.trap) { return clearPoisonLater(at: host) }
     if text.contains("over log-limit-mb") && plan.sizes.isLogLimited { return }

@@ -149,6 +149,8 @@ public struct ScenarioPlan: Sendable {
     public var isNearBounds = false
     /// Some members, and some requests, have ids that somebody chose to collide.
     public var hasHostileIDs = false
+    /// Rules, caps, lots that end: see `ProgrammeTraffic`.
+    public var programme: Programme?
 
     /// Each client has a member of its own.
     var hasOwnMembers: Bool { pipelinePerMille > 0 }
@@ -289,6 +291,9 @@ public struct ScenarioPlan: Sendable {
       sizes.segmentBytes = ScenarioPlan.segmentOfParts
     }
     drawArchive(&random)
+    let hasProgramme = random.chance(400)
+    // Its book goes by the ledger's time, and knows what the newest build does.
+    if hasProgramme, !clocksJump, !isSafetyOnly, olderNodes == 0 { traffic.programme = Programme(&random) }
   }
   private mutating func drawArchive(_ random: inout SeededGenerator) {
     guard random.chance(300) else { return }
@@ -325,6 +330,7 @@ public struct ScenarioPlan: Sendable {
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
       + " splits=\(operations.splits)"
+      + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }

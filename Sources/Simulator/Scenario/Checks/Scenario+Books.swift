@@ -67,6 +67,8 @@ extension Scenario {
       }
       for request in found.requests { seen[request, default: 0] += 1 }
     }
+    for request in checkProgramme() { seen[request, default: 0] += 1 }
+    guard failure == nil else { return }
     if plan.traffic.hasFrozen {
       let line = ask(client, "BALANCE frozen program=main")
       if line.number("balance") ?? 0 != 0 { return reportViolation("a frozen member was given points: \(line)") }

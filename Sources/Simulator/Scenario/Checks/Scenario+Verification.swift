@@ -34,6 +34,7 @@ extension Scenario {
     if !damage.hosts.isEmpty { repair() }
     guard failure == nil else { return }
     checkLinearizability()
+    passTime()
   }
 
   /// No log is much longer than it may be, whoever held it back.
@@ -112,7 +113,7 @@ extension Scenario {
     return nil
   }
 
-  private func checkAudit() -> Bool {
+  func checkAudit() -> Bool {
     guard let number = up.first, let client = simulation.connect(to: number) else { return true }
     var total = ""
     // A transfer that nobody waits for any more is delivered when its leader sends it again.

@@ -2,6 +2,8 @@
 struct ClockFaults {
   /// A clock has jumped by more than nodes tolerate.
   var haveJumpedFar = false
+  /// All clocks have gone on by so much at once, in microseconds: time has passed.
+  var passed: Int64 = 0
   private var mostAhead: Int64 = 0
 
   /// By how much `asof=` may be ahead of the time, in microseconds. It goes by the earliest of the clocks that a leader

@@ -49,6 +49,7 @@ extension Scenario {
         if !id.isEmpty { catalogue.acknowledged.append((number, line)) }
       }
       if answer == "+OK" || Scenario.saysNothingHappened(answer) { catalogue.merchants[merchant]?.open.remove(number) }
+      scheduleCatalogue()
     }
   }
 
@@ -59,6 +60,7 @@ extension Scenario {
       if !isKnown && !Scenario.saysNothingHappened(answer) {
         reportViolation("a copy of change \(number) was answered: \(answer)")
       }
+      scheduleCatalogue()
     }
   }
 
@@ -66,18 +68,15 @@ extension Scenario {
     answer.hasPrefix("-UNAVAILABLE") || answer.hasPrefix("-BUSY")
   }
 
-  private func send(_ line: String, to host: Int, _ answered: @escaping (String) -> Void) {
-    guard let client = simulation.connect(to: host) else {
-      answered("-UNAVAILABLE here")
-      return scheduleCatalogue()
-    }
+  /// Says what came, once: also that nothing did.
+  func send(_ line: String, to host: Int, _ answered: @escaping (String) -> Void) {
+    guard let client = simulation.connect(to: host) else { return answered("-UNAVAILABLE here") }
     var isWaiting = true
     func end(_ answer: String) {
       guard isWaiting else { return }
       isWaiting = false
       tell(host, "\(line): \(answer)")
       answered(answer)
-      scheduleCatalogue()
     }
     var heard: [UInt8] = []
     client.deliver = { bytes in

@@ -75,6 +75,10 @@ final class RetryingClient {
         ? 2 + Int(random.below(UInt64(RetryingClient.depth) - 1)) : 1
       let isOwn = scenario.plan.traffic.hasOwnMembers && count > 1 && random.chance(300)
       for session in 0..<count {
+        if let programme = scenario.plan.traffic.programme, random.chance(300) {
+          unasked.append(chooseProgrammeRequest(programme, session))
+          continue
+        }
         let isSide = scenario.plan.traffic.sideMembers > 0 && random.chance(300)
         unasked.append(isOwn ? chooseOwnRequest(session) : isSide ? chooseSideRequest(session) : chooseRequest(session))
       }

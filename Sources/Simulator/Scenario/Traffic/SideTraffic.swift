@@ -4,6 +4,7 @@ import Checker
 /// Traffic of which the checker knows nothing: purchases that lapse at midnight, refunds, holds that lapse, cards that are
 /// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
 struct SideTraffic {
+  var programme = ProgrammeTraffic()
   var operations: [Operation] = []
   /// What may be refunded.
   var transactions: [(tx: String, member: String, points: Int64)] = []
@@ -25,6 +26,7 @@ extension Scenario {
     if operation.result == .refused { operation.code = line.errorCode }
     side.operations.append(operation)
     record.note(line, to: pending.line)
+    if operation.client == ProgrammeTraffic.client { return noteProgrammeAnswer(pending, operation, line) }
     guard operation.result == .ok, let tx = line.field("tx") else { return }
     if pending.line.hasPrefix("REFUND") { noteRefund(line) }
     if operation.kind == .hold {
