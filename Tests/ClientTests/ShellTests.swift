@@ -58,6 +58,32 @@ import Testing
     #expect(completion.candidates(for: "exi").contains("EXIT"))
   }
 
+  @Test func tabOffersWhatAValueMayBeAndWhatIsSetUp() {
+    let completion = Completion { kind in
+      switch kind.word {
+      case "MERCHANT": ["shop", "shoes", "cafe"]
+      case "PROGRAM": ["gold"]
+      case "RULE": ["milk", "mild"]
+      case "ORG": ["north", "south"]
+      default: []
+      }
+    }
+    #expect(completion.candidates(for: "earn ann merchant=") == ["merchant=cafe", "merchant=shoes", "merchant=shop"])
+    #expect(completion.candidates(for: "EARN ann MERCHANT=sho") == ["merchant=shoes", "merchant=shop"])
+    #expect(completion.candidates(for: "balance ann read=") == ["read=leader", "read=local"])
+    #expect(completion.candidates(for: "rule set milk stage=b") == ["stage=base", "stage=block", "stage=bonus"])
+    #expect(completion.candidates(for: "rule set milk program=") == ["program=gold"])
+    #expect(completion.candidates(for: "merchant set shop org=north,s") == ["org=north,south"])
+    #expect(completion.candidates(for: "rule show mil") == ["mild", "milk"])
+    #expect(
+      completion.candidates(for: "rule set milk st").contains("stop=")
+        && !completion.candidates(for: "rule list ").contains("milk"))
+    #expect(
+      completion.candidates(for: "policy set ").contains("gold")
+        && !completion.candidates(for: "policy set gold ").contains("gold"))
+    #expect(completion.candidates(for: "nonsense x") == [] && completion.candidates(for: "earn ann id=") == [])
+  }
+
   @Test func repliesAreLinesForScriptsAndTablesForPeople() {
     let value = Value.array([.text("tx=1-2 points=5"), .text("tx=1-10 points=12")])
     let style = Style(isColoured: false, limit: 80)

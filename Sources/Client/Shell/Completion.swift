@@ -1,14 +1,16 @@
+import Base
+import System
 import Vocabulary
 
-/// What the tab key offers: verbs and their keys, from the rows of the vocabulary.
+/// What the tab key offers: verbs, their keys and the words that a key's value may be, from the rows of the vocabulary; and the names
+/// of programs, merchants, rules and all else that is set up, from the cluster.
 struct Completion {
-  /// Verbs of one or two words, with the keys that each takes.
-  private let keysOfVerb: [(verb: String, keys: [String])]
+  /// The names of all entries of a kind that has one word for a key; none where the cluster does not tell.
+  typealias Names = (_ kind: EntryKind) -> [String]
+  private let verbs = VerbSpec.all
+  private let names: Names
 
-  init() {
-    let rows = VerbSpec.all.map { (verb: $0.words.joined(separator: " "), keys: $0.keys.map(\.name)) }
-    keysOfVerb = rows + [("EXIT", [])]
-  }
+  init(names: @escaping Names = { _ in [] }) { self.names = names }
 
   static func lastWord(of head: String) -> String {
     head.split(separator: " ", omittingEmptySubsequences: false).last.map(String.init) ?? ""
@@ -20,24 +22,85 @@ struct Completion {
     let before = words.dropLast().filter { !$0.isEmpty }
     let word = words.last ?? ""
     let typed = before.map { $0.uppercased() }
-    if typed.isEmpty || typed == ["HELP"] {
-      let firsts = keysOfVerb.compactMap { $0.verb.split(separator: " ").first.map(String.init) }
-      return matching(firsts, word)
-    }
-    let seconds = keysOfVerb.compactMap { entry -> String? in
-      let parts = entry.verb.split(separator: " ").map(String.init)
-      return parts.count == 2 && [parts[0]] == (typed.first == "HELP" ? Array(typed.dropFirst()) : typed)
-        ? parts[1] : nil
+    if typed.isEmpty || typed == ["HELP"] { return matching(verbs.map { $0.words[0] } + ["EXIT"], word) }
+    let seconds = verbs.compactMap { spec in
+      spec.words.count == 2 && [spec.words[0]] == (typed.first == "HELP" ? Array(typed.dropFirst()) : typed)
+        ? spec.words[1] : nil
     }
     if !seconds.isEmpty { return matching(seconds, word) }
-    let joined = typed.prefix(2).joined(separator: " ")
-    let entry = keysOfVerb.first { $0.verb == joined } ?? keysOfVerb.first { $0.verb == typed[0] }
+    let known = verbs.first { $0.words == Array(typed.prefix(2)) } ?? verbs.first { $0.words == [typed[0]] }
+    guard let spec = known else { return [] }
+    if let sign = word.firstIndex(of: "=") {
+      return values(of: String(word[..<sign]).lowercased(), in: spec, String(word[word.index(after: sign)...]))
+    }
+    let places = before.dropFirst(spec.words.count).filter { !$0.contains("=") }.count
     let used = Set(before.compactMap { $0.split(separator: "=").first.map { $0.lowercased() } })
-    return matching((entry?.keys ?? []).filter { !used.contains($0) }.map { $0 + "=" }, word)
+    let keys = spec.keys.map(\.name).filter { !used.contains($0) }.map { $0 + "=" }
+    return matching(keys, word) + matching(keyWords(at: places, of: spec), word)
+  }
+
+  /// What may follow `key=`.
+  private func values(of key: String, in spec: VerbSpec, _ value: String) -> [String] {
+    // Where several may stand, divided by commas, the last is being typed.
+    let start = value.lastIndex(of: ",").map { value[...$0] } ?? ""
+    return matching(words(of: key, in: spec), String(value.dropFirst(start.count))).map { "\(key)=\(start)\($0)" }
+  }
+  private func words(of key: String, in spec: VerbSpec) -> [String] {
+    if let field = spec.kind?.field(key) {
+      switch field.form {
+      case .choice(let words): return words
+      case .reference(let kind, _): return entries(kind)
+      case .shape(let shape): return shape.choices
+      }
+    }
+    guard let argument = spec.keys.first(where: { $0.name == key }) else { return [] }
+    return argument.shape.choices.isEmpty ? entries(key.uppercased()) : argument.shape.choices
+  }
+  /// What may stand at a place of the key of a verb about an entry.
+  private func keyWords(at place: Int, of spec: VerbSpec) -> [String] {
+    guard let kind = spec.kind, spec.positionals.count > place, place < kind.key.count else { return [] }
+    return entries(kind.key[place].reference ?? (kind.key.count == 1 ? kind.word : ""))
+  }
+  private func entries(_ word: String) -> [String] {
+    EntryKind.all.first { $0.word == word && $0.key.count == 1 }.map(names) ?? []
   }
 
   private func matching(_ words: [String], _ start: String) -> [String] {
     var seen: Set<String> = []
     return words.filter { $0.lowercased().hasPrefix(start.lowercased()) && seen.insert($0).inserted }.sorted()
+  }
+}
+
+/// What the cluster says is set up, asked when somebody wants to know and kept for a moment. A shell that gets no answer soon offers
+/// nothing.
+final class EntryNames {
+  /// Of one kind; who has more of them types a few letters.
+  static let most = 1_000
+  private static let keptNanoseconds: Int64 = 10_000_000_000
+  private let target: Target
+  private let timeouts: Connection.Timeouts
+  private var connection: Connection?
+  private var known: [String: (names: [String], since: Int64)] = [:]
+
+  init(_ target: Target) {
+    self.target = target
+    timeouts = Connection.Timeouts(connect: 1_000, reply: 2_000)
+  }
+
+  func names(of kind: EntryKind) -> [String] {
+    let now = Int64(Clock.monotonicNanoseconds())
+    if let known = known[kind.word], now - known.since < EntryNames.keptNanoseconds { return known.names }
+    var names: [String] = []
+    do {
+      let open = try connection ?? Connection(to: target.endpoints, timeouts: timeouts)
+      connection = open
+      names = try open.request("\(kind.word) LIST limit=\(EntryNames.most) read=local").records.compactMap {
+        $0[kind.name]
+      }
+    } catch {
+      connection = nil
+    }
+    known[kind.word] = (names, now)
+    return names
   }
 }

@@ -7,8 +7,8 @@ enum ShellCommand {
     "shell", summary: "an interactive shell for the line protocol; also -c 'LINE', or lines on standard input",
     flags: [.value("c", "'LINE'", "sends the line, or several, prints the replies and ends")],
     notes: """
-      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history), tab completes verbs and \
-      keys, Ctrl-D leaves. Records are shown as lists and tables. Lines that are piped in are sent one by one, and each \
+      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history), tab completes verbs, \
+      keys, and names that are set up, Ctrl-D leaves. Records are shown as lists and tables. Lines that are piped in are sent one by one, and each \
       reply is printed as it came, errors with their '-'; so with -c, which may hold several lines.
 
       Exit code of -c and of piped lines: that of the first error reply (1 ERR, 3 UNKNOWN, 4 BUSY or UNAVAILABLE, 2 any \
@@ -57,12 +57,14 @@ enum ShellCommand {
 private struct Shell {
   private let target: Target
   private var connection: Connection?
-  private let completion = Completion()
+  private let completion: Completion
   private let history = HistoryFile()
   private let terminal = Terminal()
 
   init(_ target: Target) throws(ClientError) {
     self.target = target
+    let names = EntryNames(target)
+    completion = Completion { names.names(of: $0) }
     connection = try target.connect()
   }
 
