@@ -18,6 +18,10 @@ struct Replay {
     var top = 10
     /// A shell command to run once half the purchases are posted.
     var halfway: String?
+    /// Requests that are sent once program and merchants are there: rules, tiers, campaigns.
+    var setUp: [String] = []
+    /// Each purchase counts as of its posting.
+    var isNow = false
     var patience = 120.0
   }
   struct RegionSum: Sendable {
@@ -38,7 +42,8 @@ struct Replay {
     var seconds = 0.0
     var lastDay = Day(number: 0)
     var regions: [RegionSum] = []
-    var expectedPoints: Int64 = 0
+    /// What the file adds up to at the program's rate; nil: rules decide.
+    var expectedPoints: Int64?
     var members = 0
     var top: [(member: String, points: Int64)] = []
     var balanceSum: Int64?
@@ -110,6 +115,7 @@ struct Replay {
     for (region, name) in merchants {
       try write("MERCHANT SET \(name) program=\(program) region=\(region)")
     }
+    for line in options.setUp { try write(line) }
     return day
   }
 
@@ -188,10 +194,10 @@ struct Replay {
       count: all.count,
       write: { row, output in
         let purchase = all[row]
-        let day = Day(number: purchase.day.number + shift)
+        let at = options.isNow ? "" : " at=\(Day(number: purchase.day.number + shift))T12:00:00Z"
         output.append(
           utf8: "EARN \(member(purchase.customer)) merchant=\(merchants[row % merchants.count].name) "
-            + "spend=\(purchase.cents) at=\(day)T12:00:00Z id=\(options.program)-\(row + 1)\r\n")
+            + "spend=\(purchase.cents)\(at) id=\(options.program)-\(row + 1)\r\n")
       },
       answered: { row, kind, line in
         guard kind == UInt8(ascii: "+") else { return refused.count(line) }
@@ -212,7 +218,7 @@ struct Replay {
     summary.accepted = accepted
     summary.refused = refused
     summary.regions = sums
-    summary.expectedPoints = all.reduce(0) { $0 + $1.cents / 100 }
+    if options.setUp.isEmpty { summary.expectedPoints = all.reduce(0) { $0 + $1.cents / 100 } }
     summary.members = purchases.customers.count
   }
 

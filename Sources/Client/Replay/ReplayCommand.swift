@@ -1,3 +1,6 @@
+import Foundation
+import System
+
 /// `tally replay`: real purchases for a cluster to post.
 enum ReplayCommand {
   static let command = Command(
@@ -12,6 +15,8 @@ enum ReplayCommand {
       .value("pipeline", "N", "requests in flight on each (128)"),
       .value("top", "N", "shows the members with most points; 0 reads no balances (10)"),
       .value("halfway", "COMMAND", "runs a shell command once half the purchases are posted"),
+      .value("set-up", "FILE", "lines to send once program and merchants are there: rules, tiers, campaigns"),
+      .toggle("now", "purchases count as of their posting, not at the dates of the file"),
       .value("patience", "S", "gives up after so long without an answer (120)"),
       .toggle("yes", "does not ask: a cluster that has members is not written into without"),
     ],
@@ -39,6 +44,8 @@ enum ReplayCommand {
     options.pipelineDepth = try flags.integer("pipeline", or: 128, in: 1...10_000)
     options.top = try flags.integer("top", or: 10, in: 0...1_000)
     options.halfway = flags["halfway"]
+    options.setUp = try flags["set-up"].map { path throws(ClientError) in try lines(of: path) } ?? []
+    options.isNow = flags.has("now")
     options.patience = try flags.number("patience", or: 120, in: 0.1...86_400)
     let purchases = try Purchases(path: path)
     try Consent.ask(for: "replay", invocation)
@@ -47,6 +54,14 @@ enum ReplayCommand {
     var result = CommandResult(json: json(summary), page: page(summary))
     result.exitCode = summary.books?["balanced"] != "yes" ? 4 : summary.refused.total > 0 ? 2 : 0
     return result
+  }
+
+  /// Those that are neither empty nor a comment.
+  private static func lines(of path: String) throws(ClientError) -> [String] {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw .local("\(path): \(SystemError.text(of: errno))")
+    }
+    return text.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") }
   }
 
   static func page(_ summary: Replay.Summary) -> Page {
@@ -69,11 +84,11 @@ enum ReplayCommand {
     page.table(
       Table(
         header: ["region", "merchant", "purchases", "cents", "points"], rows: rows.map { $0.map { Styled($0) } }))
-    let isExact = summary.points == summary.expectedPoints
-    page.line(
-      isExact
-        ? "as the file adds up"
-        : Styled("the file adds up to \(Format.grouped(summary.expectedPoints)) points", .bad))
+    if let expected = summary.expectedPoints {
+      page.line(
+        summary.points == expected
+          ? "as the file adds up" : Styled("the file adds up to \(Format.grouped(expected)) points", .bad))
+    }
     if !summary.top.isEmpty {
       let members = summary.top.map { [Styled($0.member), Styled(Format.grouped($0.points))] }
       page.table(Table(header: ["member", "points"], rows: members))
@@ -102,7 +117,7 @@ enum ReplayCommand {
       ("refused", .object(summary.refused.byCode.map { ($0.code, .integer(Int64($0.count))) })),
       ("retries", .integer(Int64(summary.retries))), ("connections_lost", .integer(Int64(summary.connectionsLost))),
       ("seconds", .number(summary.seconds)), ("per_second", .number(summary.perSecond.rounded())),
-      ("points", .integer(summary.points)), ("points_in_file", .integer(summary.expectedPoints)),
+      ("points", .integer(summary.points)), ("points_in_file", summary.expectedPoints.map { .integer($0) } ?? .null),
       ("regions", .array(regions)),
       (
         "top", .array(summary.top.map { .object([("member", .text($0.member)), ("points", .integer($0.points))]) })
