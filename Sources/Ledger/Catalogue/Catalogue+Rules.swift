@@ -82,6 +82,7 @@ extension Catalogue {
   mutating func noteRules(ofProgram number: Int) {
     programRows[number].hasRules =
       !ruleSets[number].isEmpty || programDetails[number].mayHaveCaps || hasCardFactors
+      || programRows[number].hasTiers
   }
   mutating func noteCardFactors(_ item: CatalogueItem) {
     guard !hasCardFactors, item.versions.contains(where: { $0.values.has(CardTypeField.earnTimes) }) else { return }

@@ -104,7 +104,7 @@ extension Ledger {
     guard key.kind == CounterKey.Kind.ruled.rawValue else { return number }
     return catalogue.value(.rule, number, RuleField.program)?.withUnsafeBytes { Entries.references($0).first } ?? nil
   }
-  private func forEachCounter(of member: Ref<MemberRecord>, _ body: (CounterKey, Int64) -> Void) {
+  func forEachCounter(of member: Ref<MemberRecord>, _ body: (CounterKey, Int64) -> Void) {
     let file = tables.members.read(member).pointee.file
     guard file != .none else { return }
     var next = tables.files.read(file).pointee.firstCounter

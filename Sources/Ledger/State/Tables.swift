@@ -97,6 +97,7 @@ extension Ledger: TabledState {
     try visitor.visit(&core)
     try visitor.visit(&calendar)
     try visitor.visit(&dedupeMarks)
+    try visitor.visit(&tierDues)
     try tables.visitTables(&visitor)
   }
 }

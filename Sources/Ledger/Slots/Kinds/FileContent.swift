@@ -72,9 +72,11 @@ extension FileRecord {
       own.next = ledger.tables.files.read(ref).pointee.firstCounter
       ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.details.counters.add(own)
     }
+    ledger.noteTierDues(ofFile: ref, 1)
     return ref
   }
   static func remove(_ place: Ref<FileRecord>, of ledger: inout Ledger) {
+    ledger.noteTierDues(ofFile: place, -1)
     ledger.dropChunks(ofFile: place)
     var next = ledger.tables.files.read(place).pointee.firstCounter
     while next != .none {

@@ -45,6 +45,7 @@ struct FileRecord: SlotRecord, ReusedRecord {
   }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) {
     var broken: String?
+    var dues = TierDues()
     forEach(in: ledger) { file in
       let ref = ledger.fileRef(ofMember: ledger.tables.members.read(file.pointee.member))
       if ref == .none || ledger.tables.files.read(ref) != file { broken = "a file that is not its member's" }
@@ -54,10 +55,12 @@ struct FileRecord: SlotRecord, ReusedRecord {
         let counter = ledger.tables.details.counters.read(next).pointee
         if let last, !last.precedes(counter.key) { broken = "a member's counters are out of order" }
         if counter.value == 0 { broken = "a counter of nothing" }
+        if counter.kind == CounterKey.Kind.tier.rawValue { ledger.countTierDue(counter, &dues) }
         last = counter.key
         next = counter.next
       }
     }
+    if dues.rows != ledger.tierDues.rows { broken = "ends of periods are miscounted" }
     if let broken { throw BrokenInvariant(description: broken) }
   }
 }
@@ -93,6 +96,16 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case purchase = 13
     /// Days in a row with an event: see `Ledger+Counts`.
     case streak = 14
+    /// Where a member stands in a program's tiers: `TierStanding`.
+    case tier = 20
+    /// What a member has qualified by in a period of a program.
+    case qualifying = 21
+    /// When the tier became what it is, in a program.
+    case tierSince = 22
+    /// 1: the gift of a tier was given, in a period.
+    case gifted = 23
+    /// Points of a program that become active on a day, and do not qualify.
+    case unqualified = 24
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.
