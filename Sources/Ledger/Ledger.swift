@@ -85,6 +85,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     var next = calendar.first
     if tables.holdQueue.count > 0 { next = min(next ?? .never, tables.holdQueue.read(0).pointee.deadline) }
     if let nextTierDue { next = min(next ?? .never, nextTierDue) }
+    if let nextBirthday { next = min(next ?? .never, nextBirthday) }
     if let overdue { next = min(next ?? .never, overdue) }
     return next
   }

@@ -17,6 +17,7 @@ extension Ledger {
     }
     // Before points end (R31).
     sweepTiers(&work)
+    sweepBirthdays(&work)
     while work > 0, let first = calendar.first, first <= now {
       if core.sweepCursor >= UInt64(tables.members.count) { core.sweepCursor = 0 }
       guard tables.members.count > 0 else { return }

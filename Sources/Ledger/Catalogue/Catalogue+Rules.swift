@@ -80,6 +80,7 @@ extension Catalogue {
   }
   /// Whether earning in a program takes more than its rate.
   mutating func noteRules(ofProgram number: Int) {
+    noteBirthdayRules(ofProgram: number)
     programRows[number].hasRules =
       !ruleSets[number].isEmpty || programDetails[number].mayHaveCaps || hasCardFactors
       || programRows[number].hasTiers

@@ -61,6 +61,8 @@ public struct Catalogue: Sendable {
   var ruleSets: [RuleSet] = []
   /// By program; nil: it has no tiers.
   var tierSets: [TierSet?] = []
+  /// Programs with rules for birthdays, in their order.
+  var birthdayPrograms: [Int] = []
 
   /// An empty one, which finds names by hashes with that key.
   public init(key: HashKey) { hashes = KeyedHashes(key) }

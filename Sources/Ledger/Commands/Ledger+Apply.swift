@@ -209,6 +209,7 @@ extension Ledger {
       _ = tables.programs.append(ProgramRecord(program: ProgramRef(place: tables.programs.count)))
     }
     while tables.firstParts.count < catalogue.merchantCount { tables.firstParts.append(.none) }
+    beginBirthdays()
     return .silent
   }
 }

@@ -66,6 +66,7 @@ extension Ledger {
     guard ask.isPurchase else { return }
     count(1, of: ask.member, visitsKey(ask))
     let key = purchaseKey(ask)
+    if counter(ask.member, key) == 0 { refer(ask) }
     count(day(ask) + 1 - counter(ask.member, key), of: ask.member, key)
   }
   /// A return gives its points back to the windows that the purchase counted in, and to no other (R18).

@@ -35,6 +35,12 @@ extension Catalogue {
       return ladder
     }
   }
+  /// Whether a program has rules for birthdays.
+  mutating func noteBirthdayRules(ofProgram number: Int) {
+    guard !birthdayPrograms.contains(number), ruleSets[number].hasRule(ofEvent: Ledger.birthday.bytes) else { return }
+    birthdayPrograms.append(number)
+    birthdayPrograms.sort()
+  }
   /// The tiers of a program that are in force; nil: it has none.
   func ladder(ofProgram program: ProgramRef, at moment: Stamp) -> TierLadder? {
     tierSets[program.place]?.ladder(at: moment)

@@ -19,6 +19,12 @@ struct FileRecord: SlotRecord, ReusedRecord {
   var erasedAt = Stamp.zero
   /// For what terminals wait that had it erased, until its aliases are gone; none: they are.
   var erasure = TransactionID.none
+  /// Neighbours among those that have their birthday on the same day: see `BirthdayRecord`.
+  var nextBorn = Ref<FileRecord>.none
+  var previousBorn = Ref<FileRecord>.none
+  /// The list that it is in: `BirthdayRecord.place`; 0: in none.
+  var born: UInt32 = 0
+  var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(42, "files of members", since: Semantics.programme) }
   static var free: FileRecord { FileRecord(member: .none) }
@@ -106,6 +112,8 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case gifted = 23
     /// Points of a program that become active on a day, and do not qualify.
     case unqualified = 24
+    /// The year in which the event of a member's birthday was last raised in a program.
+    case birthday = 25
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.
