@@ -39,7 +39,7 @@ extension Ledger {
     let (lot, isPending) = lot(for: terms, at: effective ?? now, parties.program)
     // What has ended already repays debt, and no more.
     let gain = isPending ? 0 : lot.expiresAt <= now ? min(points, position.debt) : points
-    let reached = isPending ? nil : tierView(parties, work, lot, effective)
+    let reached = tierView(parties, work, lot, effective, isPending: isPending)
     reply.record()
     reply.field(.member, call.party)
     catalogue.withProgramName(parties.program) { reply.field(.program, $0) }

@@ -34,9 +34,7 @@ struct Core: SingleRecord {
   /// Places in the queues of what went to another shard.
   var goneTransactions: UInt64 = 0
   var goneRequests: UInt64 = 0
-  /// Where the sweep for ends of periods goes on.
-  var tierCursor: UInt64 = 0
-  private var room = InlineArray<35, UInt64>(repeating: 0)
+  private var room = InlineArray<36, UInt64>(repeating: 0)
 
   static var tag: TableTag { TableTag(1, "the core") }
 

@@ -15,11 +15,11 @@ extension Ledger {
   mutating func sweepTiers(_ work: inout Int) {
     while work > 0, let first = nextTierDue, first <= now {
       guard tables.members.count > 0 else { return }
-      if core.tierCursor >= UInt64(tables.members.count) { core.tierCursor = 0 }
+      if tierDues.cursor >= UInt64(tables.members.count) { tierDues.cursor = 0 }
       // The deadline is asked anew after some members alone: it is a walk over programs.
-      for _ in 0..<64 where core.tierCursor < UInt64(tables.members.count) && work > 0 {
-        work -= 1 + Ledger.workAMember * settleTiers(ofMember: Ref(place: Int(core.tierCursor)))
-        core.tierCursor += 1
+      for _ in 0..<64 where tierDues.cursor < UInt64(tables.members.count) && work > 0 {
+        work -= 1 + Ledger.workAMember * settleTiers(ofMember: Ref(place: Int(tierDues.cursor)))
+        tierDues.cursor += 1
       }
     }
   }

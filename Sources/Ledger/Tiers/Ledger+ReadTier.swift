@@ -47,7 +47,7 @@ extension Ledger {
 
   /// The tier that an earning would lead to, and its gift.
   func tierView(
-    _ parties: Parties, _ work: EarningWork, _ lot: LotName, _ effective: Stamp?
+    _ parties: Parties, _ work: EarningWork, _ lot: LotName, _ effective: Stamp?, isPending: Bool
   ) -> (tier: Int, gift: Points)? {
     guard let set = catalogue.tierSets[parties.program.place] else { return nil }
     let offset = catalogue.programRows[parties.program.place].offset
@@ -57,7 +57,7 @@ extension Ledger {
     switch set.by {
     case .points:
       if lot.activeDay > 0 { day = Int64(lot.activeDay) }
-      amount = work.detail.event.elementsEqual(Ledger.tierUp.bytes) ? 0 : work.points
+      amount = isPending || work.detail.event.elementsEqual(Ledger.tierUp.bytes) ? 0 : work.points
     case .spend: if case .purchase(let spend) = work.facts.request { amount = spend }
     case .visits: amount = isPurchase ? 1 : 0
     case .recharge: amount = 0

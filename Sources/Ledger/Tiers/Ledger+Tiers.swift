@@ -30,7 +30,7 @@ extension Ledger {
     case .recharge: return
     }
     var reached: Int?
-    if isPending {
+    if isPending, set.by == .points {
       // It qualifies when it becomes active (A15).
       settleTiers(holder, leaving: ask.points)
     } else {

@@ -12,6 +12,8 @@ struct TierDues: EncodedTable, Sendable {
     fileprivate func precedes(_ day: Int32, _ program: Int32) -> Bool { (self.day, self.program) < (day, program) }
   }
   private(set) var rows: [Row] = []
+  /// The place of the member with whom the sweep goes on.
+  var cursor: UInt64 = 0
   static var tag: TableTag { TableTag(50, "ends of members' periods", since: Semantics.programme) }
 
   /// Counts a member in (+1) or out (-1). False if it is to be counted out and never was counted in. O(log rows), O(rows) for a new day.
@@ -44,6 +46,7 @@ struct TierDues: EncodedTable, Sendable {
   }
 
   func encode(into buffer: inout ByteBuffer) {
+    buffer.append(cursor)
     buffer.append(UInt64(rows.count))
     for row in rows {
       buffer.append(UInt64(UInt32(bitPattern: row.day)) << 32 | UInt64(UInt32(bitPattern: row.program)))
@@ -52,6 +55,7 @@ struct TierDues: EncodedTable, Sendable {
   }
   init() {}
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    cursor = try reader.read()
     let count: UInt64 = try reader.read()
     guard count <= UInt64(reader.remaining / 16) else {
       throw MalformedBytes("ends of periods longer than their bytes")

@@ -78,7 +78,9 @@ extension FileRecord {
       ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.details.counters.add(own)
     }
     ledger.noteTierDues(ofFile: ref, 1)
-    if let values = EntryValues(checking: content.text) { ledger.setBirthday(ofFile: ref, MemberFile(values)[.birthday]) }
+    if let values = EntryValues(checking: content.text) {
+      ledger.setBirthday(ofFile: ref, MemberFile(values)[.birthday])
+    }
     return ref
   }
   static func remove(_ place: Ref<FileRecord>, of ledger: inout Ledger) {
