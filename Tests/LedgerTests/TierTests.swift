@@ -131,6 +131,30 @@ struct TierTests {
     }
   }
 
+  /// Where all tiers are stopped nobody is in one, and periods go on ending.
+  @Test func tiersThatAreStoppedKeepNoTickWaiting() throws {
+    let world = World()
+    world.semantics = Semantics.newest
+    for line in [
+      "PROGRAM SET gold earn=1/100", "MERCHANT SET shop", "MEMBER ADD ann",
+      "TIER SET gold base rank=1 at=0 by=spend period=year", "TIER SET gold silver rank=2 at=100 by=spend period=year",
+    ] { #expect(try world.run(line) == "+OK") }
+    #expect(try world.run("EARN ann merchant=shop spend=150 id=e").hasSuffix(" tier=silver"))
+    for tier in ["base", "silver"] { #expect(try world.run("TIER SET gold \(tier) state=stopped") == "+OK") }
+    #expect(try world.run("MEMBER TIER ann").isError("NOTFOUND", "TIER SET"))
+    #expect(try !world.run("BALANCE ann").contains("tier="))
+    #expect(try !world.run("EARN ann merchant=shop spend=900 id=f").contains("tier="))
+    world.time = World.stamp("2028-06-01T00:00")
+    _ = try world.run("TICK")
+    let shard = world.shards[0]
+    #expect(
+      shard.ledger.nextTierDue == CivilTime.midnight(ofDay: CivilTime.days(year: 2029, month: 1, day: 1), offset: 0))
+    try shard.ledger.checkInvariants()
+    for tier in ["base", "silver"] { #expect(try world.run("TIER SET gold \(tier) state=active") == "+OK") }
+    // Nothing decided at the ends of periods without tiers.
+    #expect(try world.run("MEMBER TIER ann").contains(" tier=silver "))
+  }
+
   /// Birthdays in steps, while members come, go and change theirs: each has it once a year.
   @Test func birthdaysAreRaisedOnceAYear() throws {
     var limits = LedgerLimits()

@@ -6,7 +6,9 @@ extension Ledger {
   /// When the next period of a member ends that is not booked yet.
   var nextTierDue: Stamp? {
     guard !tierDues.rows.isEmpty else { return nil }
-    return tierDues.first { catalogue.programRows[Int($0)].offset }
+    return tierDues.first { place in
+      catalogue.programRows.indices.contains(Int(place)) ? catalogue.programRows[Int(place)].offset : 0
+    }
   }
   /// Units of a tick's work that a member costs whose period has ended.
   private static var workAMember: Int { 16 }
@@ -30,7 +32,8 @@ extension Ledger {
     guard member.pointee.isUsed, member.pointee.hasFile else { return 0 }
     var due: [ProgramRef] = []
     forEachCounter(of: number) { key, value in
-      guard key.kind == CounterKey.Kind.tier.rawValue, let standing = TierStanding(packed: value), standing.end > 0
+      guard key.kind == CounterKey.Kind.tier.rawValue, let standing = TierStanding(packed: value), standing.end > 0,
+        Int(key.subject) < catalogue.programCount
       else { return }
       let program = ProgramRef(place: Int(key.subject))
       let offset = catalogue.programRows[program.place].offset

@@ -40,14 +40,15 @@ extension Ledger {
     return view
   }
 
-  /// A walk from what is kept of a member, or from the lowest tier; nil: the program has no tiers that are in force.
+  /// A walk from what is kept of a member, or from the lowest tier; nil: nothing is kept, and the program has no tiers that are in force.
   func tierWalk(_ number: Ref<MemberRecord>, _ program: ProgramRef) -> TierWalk? {
-    guard let set = catalogue.tierSets[program.place], let ladder = set.ladder(at: now) else { return nil }
+    guard let set = catalogue.tierSets[program.place] else { return nil }
     let offset = catalogue.programRows[program.place].offset
     let joined = CivilTime.day(of: tables.members.read(number).pointee.since, offset: offset)
     if let kept = TierStanding(packed: counter(number, CounterKey(.tier, of: UInt32(program.place), from: 0))) {
       return TierWalk(set: set, offset: offset, joined: joined, standing: kept)
     }
+    guard let ladder = set.ladder(at: now) else { return nil }
     let lowest = ladder.rungs[ladder.lowest].number
     let end = set.period(of: CivilTime.day(of: now, offset: offset), joined: joined).end
     return TierWalk(
@@ -125,8 +126,8 @@ extension Ledger {
     let after = ladder.place(heldBy: walk.standing.tier)
     guard after != before else { return nil }
     let tier = ladder.rungs[after].number
-    let isGiven = counter(number, CounterKey(.gifted, of: UInt32(tier), from: period.start)) > 0
-    return (tier, after > before && !isGiven ? ladder.rungs[after].gift : 0)
+    let done = Welcome(rawValue: counter(number, CounterKey(.welcomed, of: UInt32(tier), from: period.start)))
+    return (tier, after > before && !done.contains(.gift) ? ladder.rungs[after].gift : 0)
   }
 
   // MARK: Facts

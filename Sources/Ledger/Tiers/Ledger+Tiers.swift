@@ -140,7 +140,7 @@ extension Ledger {
     forEachCounter(of: holder.number) { key, value in
       let isFigure =
         key.kind == CounterKey.Kind.qualifying.rawValue && key.subject == UInt32(holder.program.place)
-      let isGift = key.kind == CounterKey.Kind.gifted.rawValue && walk.set.numbers.contains(Int(key.subject))
+      let isGift = key.kind == CounterKey.Kind.welcomed.rawValue && walk.set.numbers.contains(Int(key.subject))
       guard isFigure || isGift, key.start != walk.period.start,
         Int64(walk.period(of: Int64(key.start)).end) <= reach
       else { return }
@@ -186,7 +186,13 @@ extension Ledger {
 
   // MARK: Who has risen
 
-  /// The gift of a tier that was reached, once a period, and the event.
+  /// What a member has had for reaching a tier in a period.
+  struct Welcome: OptionSet {
+    let rawValue: Int64
+    static let gift = Welcome(rawValue: 1)
+    static let event = Welcome(rawValue: 2)
+  }
+  /// The gift of a tier that was reached, and the event: each once a member, tier and period.
   private mutating func welcome(
     _ holder: Holder, _ rung: TierLadder.Rung, _ period: TierSet.Period, leaving points: Points
   ) {
@@ -195,11 +201,12 @@ extension Ledger {
     var work = EarningWork()
     swap(&work, &earning)
     defer { swap(&work, &earning) }
-    let key = CounterKey(.gifted, of: UInt32(clamping: rung.number), from: period.start)
-    if rung.gift > 0, counter(holder.number, key) == 0, give(holder, rung, leaving: points) {
-      count(1, of: holder.number, key)
-    }
-    raise(Ledger.tierUp, of: holder.number)
+    let key = CounterKey(.welcomed, of: UInt32(clamping: rung.number), from: period.start)
+    let done = Welcome(rawValue: counter(holder.number, key))
+    var new: Welcome = []
+    if rung.gift > 0, !done.contains(.gift), give(holder, rung, leaving: points) { new.insert(.gift) }
+    if !done.contains(.event), raise(Ledger.tierUp, of: holder.number) { new.insert(.event) }
+    count(new.rawValue, of: holder.number, key)
   }
   /// Points that are nobody's earnings: active at once, and taken back by nothing. False: there is no room for them.
   private mutating func give(_ holder: Holder, _ rung: TierLadder.Rung, leaving points: Points) -> Bool {

@@ -108,8 +108,8 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case qualifying = 21
     /// When the tier became what it is, in a program.
     case tierSince = 22
-    /// 1: the gift of a tier was given, in a period.
-    case gifted = 23
+    /// What a member has had for reaching a tier in a period: `Ledger.Welcome`.
+    case welcomed = 23
     /// Points of a program that become active on a day, and do not qualify.
     case unqualified = 24
     /// The year in which the event of a member's birthday was last raised in a program.
