@@ -147,6 +147,7 @@ extension Ledger {
     core.digest.add(hash, DigestField.file, 0 &- digest(ofFile: tables.files.read(ref)))
     dropChunks(ofFile: ref)
     putChunks(new.values.bytes, ofFile: ref)
+    setBirthday(ofFile: ref, new[.birthday])
     core.digest.add(hash, DigestField.file, digest(ofFile: tables.files.read(ref)))
   }
   mutating func putChunks(_ bytes: [UInt8], ofFile ref: Ref<FileRecord>) {

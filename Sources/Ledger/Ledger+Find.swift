@@ -11,13 +11,17 @@ public struct WantedMembers: Sendable {
   /// Empty: any.
   fileprivate var tag: [UInt8] = []
   fileprivate var state: UInt8 = 0
+  /// The name of one, in any program. Empty: any.
+  fileprivate var tier: [UInt8] = []
+  /// Of a `DUE`.
+  fileprivate var due: DueMembers?
 
   /// Nobody has it who has no file.
   fileprivate var wantsFile: Bool {
     !tag.isEmpty || file.attributes.pairs.contains { !$0.value.isEmpty }
   }
 
-  /// What a `MEMBER FIND` says.
+  /// What a `MEMBER FIND` says, or a `DUE`.
   public init(_ request: Request) {
     var said: [(number: Int, bytes: [UInt8])] = []
     for field in [MemberFile.Field.region, .holderClass] {
@@ -27,11 +31,15 @@ public struct WantedMembers: Sendable {
     file = MemberFile(EntryValues(said))
     tag = request.text(.tag).map { Array($0) } ?? []
     state = request.number(.state).map { UInt8(truncatingIfNeeded: $0 + 1) } ?? 0
+    if request.verb == .memberFind { tier = request.text(.tier).map { Array($0) } ?? [] }
+    due = DueMembers(request)
   }
   fileprivate func encode(into buffer: inout ByteBuffer) {
     buffer.append(counted: file.values.bytes)
     buffer.append(counted: tag)
     buffer.append(state)
+    buffer.append(counted: tier)
+    DueMembers.encode(due, into: &buffer)
   }
   fileprivate init(_ reader: inout ByteReader) throws(MalformedBytes) {
     guard let values = EntryValues(checking: Array(try reader.readCounted())) else {
@@ -40,6 +48,8 @@ public struct WantedMembers: Sendable {
     file = MemberFile(values)
     tag = Array(try reader.readCounted())
     state = try reader.read()
+    tier = Array(try reader.readCounted())
+    due = try DueMembers.read(&reader)
   }
 }
 
@@ -76,17 +86,24 @@ extension Ledger {
   private func writePage(
     of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedMembers, _ reply: inout ReplyWriter
   ) {
+    if let due = wanted.due { return writePage(of: tenant, from: first, limit: limit, due, &reply) }
     var found: [Ref<MemberRecord>] = []
     var place = min(first, tables.members.count)
     let end = min(place + Ledger.membersAPage, tables.members.count)
     while place < end, found.count < limit {
       let ref = Ref<MemberRecord>(place: place)
       let member = tables.members.read(ref)
-      if member.pointee.isUsed, member.pointee.tenant == tenant, has(member, wanted) { found.append(ref) }
+      if member.pointee.isUsed, member.pointee.tenant == tenant, has(member, wanted), isOf(wanted.tier, ref) {
+        found.append(ref)
+      }
       place += 1
     }
     reply.array(count: found.count + 1)
-    for ref in found { write(tables.members.read(ref), into: &reply) }
+    for ref in found { write(ref, into: &reply) }
+    writeEnd(of: place, &reply)
+  }
+  /// Ends a page that goes up to a place.
+  func writeEnd(of place: Int, _ reply: inout ReplyWriter) {
     reply.record()
     reply.field(.index, Int64(place < tables.members.count ? place : -1))
     reply.field(.moves, Int64(bitPattern: core.epoch))

@@ -30,6 +30,7 @@ extension Ledger {
     case .history: return try readHistory(call)
     case .transactionShow: return try readTransaction(call)
     case .memberShow: try readMember(call, &reply)
+    case .memberTier: try readTier(call, &reply)
     case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
     case .memberPage: try readPage(call, &reply)
@@ -81,6 +82,9 @@ extension Ledger {
       reply.field(.expiring, position.expiring)
       reply.field(.expires, position.expires)
     }
+    guard let view = tierView(number, program) else { return }
+    reply.field(named: "tier", catalogue.records.tierName(view.rung.number))
+    reply.field(named: "qualifying", view.qualifying)
   }
 
   /// What is available by the moments at which it ends, the soonest first.
@@ -176,10 +180,11 @@ extension Ledger {
   }
 
   private func readMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
-    write(tables.members.read(try member(call)), into: &reply)
+    write(try member(call), into: &reply)
   }
   /// A member's record.
-  func write(_ member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
+  func write(_ number: Ref<MemberRecord>, into reply: inout ReplyWriter) {
+    let member = tables.members.read(number)
     let file = file(ofMember: member)
     reply.record()
     reply.field(.member, memberID(member))
@@ -188,7 +193,7 @@ extension Ledger {
     reply.field(named: "region", file[.region])
     write(aliasesOf: member, into: &reply)
     reply.field(.since, member.pointee.since)
-    write(file, into: &reply)
+    write(file, tier: mainTier(number), into: &reply)
   }
   /// Cards, other aliases, types of cards.
   private func write(aliasesOf member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
@@ -213,9 +218,10 @@ extension Ledger {
     if !aliases.isEmpty { reply.field(named: "aliases", Array(aliases.joined(separator: comma))) }
     if !types.isEmpty { reply.field(named: "cardtypes", Array(types.joined(separator: comma))) }
   }
-  private func write(_ file: MemberFile, into reply: inout ReplyWriter) {
+  private func write(_ file: MemberFile, tier: [UInt8]?, into reply: inout ReplyWriter) {
     let own = file[.holderClass]
     reply.field(named: "class", own.isEmpty ? Array("consumer".utf8) : own)
+    if let tier { reply.field(named: "tier", tier) }
     reply.field(named: "tags", Array(file.tags.joined(separator: [UInt8(ascii: ",")])))
     for field in MemberFile.Field.allCases {
       guard let key = field.key, field.rawValue > MemberFile.Field.holderClass.rawValue else { continue }

@@ -23,6 +23,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var calendar = ExpiryCalendar()
   /// When request ids came.
   var dedupeMarks = RetentionMarks()
+  /// When periods of members' tiers end, and how many do.
+  var tierDues = TierDues()
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
@@ -82,6 +84,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   public var nextDeadline: Stamp? {
     var next = calendar.first
     if tables.holdQueue.count > 0 { next = min(next ?? .never, tables.holdQueue.read(0).pointee.deadline) }
+    if let nextTierDue { next = min(next ?? .never, nextTierDue) }
+    if let nextBirthday { next = min(next ?? .never, nextBirthday) }
     if let overdue { next = min(next ?? .never, overdue) }
     return next
   }

@@ -51,6 +51,9 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case terminal = 102
   case event = 103
   case value = 104
+  case tier = 110
+  case on = 111
+  case days = 112
   case tag = 131
   case state = 132
 
@@ -73,7 +76,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   public var shape: Shape {
     switch self {
     case .after: .entryKey
-    case .merchant, .id, .program, .member, .region, .card, .kind, .to, .from, .leaders: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .to, .from, .leaders, .tier: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -87,7 +90,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .state: .memberState
     case .birthday: .date
     case .attributes: .attributes
-    case .until: .dateOrMoment
+    case .until, .on: .dateOrMoment
+    case .days: .limit
     case .reason, .type, .terminal, .event: .identifier
     case .lines: .lines
     case .value: .spend
@@ -107,7 +111,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .merchant: "m"
     case .spend: "MINOR"
-    case .points, .limit, .shards, .replicas, .moves: "N"
+    case .points, .limit, .shards, .replicas, .moves, .days: "N"
     case .id: "…"
     case .program: "p"
     case .at: "TIME"
@@ -123,12 +127,14 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .kind: "WORD"
     case .card: "NUMBER"
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
-    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event:
+    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event,
+      .tier:
       "WORD"
     case .state: "active|frozen|closed"
     case .birthday: "YYYY-MM-DD"
     case .attributes: "TEXT"
     case .until: "MOMENT"
+    case .on: "DATE"
     case .lines: Shape.lines.placeholder
     case .terminal: "ID"
     case .value: "N"

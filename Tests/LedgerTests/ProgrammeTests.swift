@@ -25,6 +25,11 @@ struct ProgrammeTests {
       let id = "id=p\(common.count)"
       let program = "program=\(["wait", "live", "loss"][common.pick(3)])"
       let line: String
+      if common.pick(12) == 0 {
+        // Some have their birthday in the days that the traffic goes on.
+        return "MEMBER SET m\(common.pick(14)) birthday=1990-0\(1 + common.pick(2))-1\(common.pick(10))"
+          + " referrer=m\(common.pick(14))"
+      }
       switch common.pick(21) {
       case 0...2: line = "EARN \(member) merchant=book spend=\(common.pick(90_000)) \(id) \(program)"
       case 3...4:
@@ -79,7 +84,30 @@ struct ProgrammeTests {
     "RULE SET short program=loss stage=block when=\"class = guest\" state=running until=2026-01-20",
     "PROGRAM SET loss earn-cap=500/day,900/month", "POLICY SET loss staff earn-cap=100/day",
   ]
-  static func addPrograms(_ world: World) throws {
+  /// Tiers of each sort; those that give something change balances at moments at which nobody asks.
+  private static func tiers(withGifts: Bool) -> [String] {
+    let gift = withGifts ? " gift=points:11" : ""
+    let lines = [
+      ("wait", "by=points period=12m down=one", [300, 900]), ("live", "by=spend period=year", [30_000, 90_000]),
+      ("loss", "by=visits period=ever", [3, 9]),
+    ].flatMap { program, rest, at in
+      [
+        "TIER SET \(program) base rank=1 at=0 \(rest)",
+        "TIER SET \(program) silver rank=2 at=\(at[0]) \(rest) earn-times=3/2\(gift)",
+        "TIER SET \(program) gold rank=3 at=\(at[1]) \(rest) earn-times=2/1\(gift)",
+      ]
+    }
+    let events = [
+      "RULE SET up program=live stage=bonus event=tier-up points=13 state=running",
+      "RULE SET waitup program=wait stage=bonus event=tier-up points=5 state=running",
+      "RULE SET born program=wait stage=bonus event=birthday points=17 state=running",
+      "RULE SET bornlive program=live stage=bonus event=birthday points=19 state=running",
+      "RULE SET invite program=live stage=bonus event=referral points=23 state=running",
+    ]
+    return lines + ["RULE SET tiered program=live stage=bonus when=\"tier = gold\" points=1 state=running"]
+      + (withGifts ? events : [])
+  }
+  static func addPrograms(_ world: World, withGifts: Bool = true) throws {
     world.semantics = Semantics.newest
     for line in [
       "PROGRAM SET wait earn=1/100 activate=3d expire=20d transfer-limit=150 utc-offset=+08:00",
@@ -87,7 +115,7 @@ struct ProgrammeTests {
       "PROGRAM SET loss earn=1/100 expire=0q+5d refund-policy=absorb refund-grace=2d on-close=transfer:m7",
       "POLICY SET loss staff activate=2d expire=activity:4d", "POLICY SET wait guest transfer=no on-close=transfer:m8",
       "POLICY SET points dealer expire=activity:9d activate=1d",
-    ] + rules { #expect(try world.run(line) == "+OK", "\(line)") }
+    ] + rules + tiers(withGifts: withGifts) { #expect(try world.run(line) == "+OK", "\(line)") }
   }
 
   @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
@@ -119,7 +147,7 @@ struct ProgrammeTests {
 
   @Test func whatIsReadIsWhatIsBookedThen() throws {
     let world = try PropertyTests.open(1, seed: 31)
-    try Self.addPrograms(world)
+    try Self.addPrograms(world, withGifts: false)
     var traffic = Traffic(seed: 31)
     for step in 0..<500 {
       world.time = Stamp(microseconds: world.time.microseconds + Int64(traffic.common.pick(20_000)) * 1_000_000)
@@ -129,9 +157,10 @@ struct ProgrammeTests {
       world.time = Stamp(microseconds: world.time.microseconds + 40_000_000_000)
       _ = try world.run("MEMBER ADD now\(step)")
       let member = "m\(traffic.common.pick(14))"
-      let questions = ["points", "miles", "wait", "live", "loss"].flatMap {
-        ["BALANCE \(member) program=\($0)", "BALANCE \(member) expiring=yes program=\($0)"]
-      }
+      let questions =
+        ["points", "miles", "wait", "live", "loss"].flatMap {
+          ["BALANCE \(member) program=\($0)", "BALANCE \(member) expiring=yes program=\($0)"]
+        } + ["wait", "live", "loss"].map { "MEMBER TIER \(member) program=\($0)" }
       let read = try questions.map { try world.run($0) }
       for _ in 0..<60 { _ = try world.run("TICK") }
       #expect(try questions.map { try world.run($0) } == read, "\(member) at step \(step)")
@@ -151,7 +180,9 @@ struct ProgrammeTests {
       let from = round % 2
       let slots = 2_048 + 6_144 * from..<8_192 + 6_144 * from
       let questions = (0..<14).flatMap { member in
-        ["wait", "live", "loss"].map { "BALANCE m\(member) program=\($0)" } + ["MEMBER SHOW m\(member)"]
+        ["wait", "live", "loss"].flatMap {
+          ["BALANCE m\(member) program=\($0)", "MEMBER TIER m\(member) program=\($0)"]
+        } + ["MEMBER SHOW m\(member)"]
       }
       // Each shard answers by its last entry: all have one now.
       _ = try world.run("TICK")

@@ -74,6 +74,47 @@
 < …
 > PROGRAM SET club earn-cap=1000/day,5000/month
 < OK
+> TIER SET club base rank=1 at=0 by=spend period=year
+< OK
+> TIER SET club silver rank=2 at=10000 by=spend period=year earn-times=3/2
+< OK
+> TIER SET club gold rank=3 at=50000 by=spend period=year earn-times=2/1 gift=points:100
+< OK
+# what came before counts for nothing; the limit of 500 a day cuts the second, and no gift
+> EARN cyd merchant=cafe program=club spend=8000 id=sale-5
+< points=130 balance=340 !tier
+> MEMBER TIER cyd program=club
+< tier=base qualifying=8000 next=silver needed=2000
+> EARN cyd merchant=cafe program=club spend=42000 id=sale-6
+< points=180 capped=290 balance=620 tier=gold
+> RULE SET golden program=club stage=bonus when="tier = gold and category = drinks" points=5 state=running
+< OK
+> RULE SET welcome program=club stage=bonus event=tier-up points=25 state=running
+< OK
+> MEMBER FIND tier=gold
+< 2 records
+< member=cyd tier=gold
+< cursor=
+> RULE SET born program=club stage=bonus event=birthday points=50 state=running
+< OK
+> RULE SET invited program=club stage=bonus event=referral points=200 state=running
+< OK
+> MEMBER ADD dan referrer=cyd birthday=1991-03-14
+< OK
+> EARN dan merchant=cafe program=club spend=100 id=sale-7
+< points=1
+@ settle
+> BALANCE cyd program=club
+< balance=820
+> DUE kind=birthday on=2099-03-14
+< 1 records
+< member=dan date=2099-03-14
+> DUE kind=expiry on=2099-01-01 days=31
+< 0 records
+> DUE kind=dormant on=2099-06-01 days=180
+< 1 records
+< member=*
+< …
 > MEMBER SET ann birthday=1990-06-07 channel=web x.shoe=38
 < OK
 > MEMBER TAG ann vip newsletter

@@ -78,8 +78,10 @@ import Testing
       123 ALIAS REMOVE: KIND:VALUE id
       124 CARD REPLACE: OLD NEW id
       125 MEMBER ERASE: WHO id
-      126 MEMBER FIND: class tag region state limit after x.NAME
+      126 MEMBER FIND: class tag region state limit after x.NAME tier
       127 MEMBERPAGE: body
+      130 MEMBER TIER: WHO program read
+      131 DUE: kind on days program limit after
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -101,7 +103,7 @@ import Testing
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
-      104 value, 131 tag, 132 state
+      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -131,6 +133,8 @@ import Testing
       8 RULE: 1 state(draft running stopped) 2 program 3 stage(block base fixed times bonus cap) 4 when 5 priority 6 stop(no yes) \
       7 event 8 earn 9 points 10 times 11 cap 12 campaign 13 org 14 merchant
       9 CAMPAIGN: 1 state(draft running stopped) 2 title 4 owner 5 funded
+      11 TIER: 1 state(active stopped) 2 rank 3 at 4 by(points spend recharge visits) 5 period(year 12m ever) \
+      6 down(earned one never) 7 earn-times 8 discount 9 gift 10 price 11 days
       """
     let found = EntryKind.all.map { kind in
       let fields = kind.fields.sorted { $0.number < $1.number }.map { field in
@@ -145,8 +149,8 @@ import Testing
       #expect(
         Set(kind.fields.map(\.number)).count == kind.fields.count
           && Set(kind.fields.map(\.name)).count == kind.fields.count)
-      // What all verbs take, and what ends a name, are no fields.
-      #expect(kind.fields.allSatisfy { !["id", "from", "at", "limit", "after", "read", "until"].contains($0.name) })
+      // What all verbs take, and what ends a name, are no fields. `at=` is: lists, where it is a moment, do not go by it.
+      #expect(kind.fields.allSatisfy { !["id", "from", "limit", "after", "read", "until"].contains($0.name) })
       for field in kind.fields {
         guard case .reference(let word, _) = field.form else { continue }
         #expect(EntryKind.all.contains { $0.word == word }, "\(field.name)")

@@ -78,6 +78,9 @@ RULE_WORK = "Sources/Rules/Evaluation/RuleWork.swift"
 RULE_FIND = "Sources/Rules/RuleSet/RuleSet+Find.swift"
 RULE_CONDITIONS = "Sources/Rules/RuleSet/RuleSet+Conditions.swift"
 RULE_COMPILE = "Sources/Rules/RuleSet/RuleSet+Compile.swift"
+TIERS = "Sources/Ledger/Tiers/Ledger+Tiers.swift"
+TIER_STANDING = "Sources/Ledger/Tiers/TierStanding.swift"
+TIER_ENDS = "Sources/Ledger/Tiers/Ledger+PeriodEnds.swift"
 SALE_RETURN = "Sources/Rules/Returns/SaleReturn.swift"
 
 BUGS = [
@@ -546,4 +549,24 @@ BUGS = [
           "if record.pointee.isPending { activate(")]),
     Bug("query-of-earlier-epoch", "a query's answer counts of whatever epoch",
         [(STREAM, "return answered == EdgeStream.named(sequence, items[sequence].epochs) ? sequence : nil", "return sequence")]),
+    # Tiers
+    Bug("tier-ends-twice", "a period's end takes a member down twice",
+        [(TIER_STANDING, "      let after = ladder.place(after: before, figure: figure(closed.start))\n",
+          "      let once = ladder.place(after: before, figure: figure(closed.start))\n"
+          "      let after = ladder.place(after: once, figure: figure(closed.start))\n")],
+        tests="LedgerTests.TierTests"),
+    Bug("tier-gift-again", "who reaches a tier again in a period is given its gift again",
+        [(TIERS, "rung.gift > 0, !done.contains(.gift), give(", "rung.gift > 0, give(")],
+        tests="LedgerTests.TierTests"),
+    Bug("tier-survives-return", "a return does not undo the upgrade that the purchase led to",
+        [(TIERS, "    if start == walk.period.start { walk.take(", "    if false { walk.take(")],
+        tests="LedgerTests.TierTests"),
+    Bug("tier-sweep-skips", "the sweep of a period's end begins anew behind the first member",
+        [(TIER_ENDS, "{ tierDues.cursor = 0 }", "{ tierDues.cursor = 1 }")],
+        tests="LedgerTests.TierTests"),
+    Bug("tier-late-lowers", "a late sale of a period that is over moves the member as one of the present period",
+        [(TIER_STANDING, "    if period == self.period {\n", "    if true {\n")], tests="LedgerTests.TierTests"),
+    Bug("birthday-lost-at-change", "a member who leaves the list of a birthday while it is gone over takes the rest along",
+        [("Sources/Ledger/Tiers/Birthdays.swift", "pointee.next = file.nextBorn\n      }\n",
+          "pointee.next = .none\n      }\n")], tests="LedgerTests.TierTests"),
 ]

@@ -23,7 +23,7 @@ struct OwnAnswers: AnswersForItself {
       } else {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
-    case .memberFind: requests.startFind(request, owner)
+    case .memberFind, .due: requests.startFind(request, owner)
     case .clusterInit:
       node.beginning.initialise(owner, ClusterFigures(request), isTrial: request.flag(.dryRun))
       node.carryOver()

@@ -12,6 +12,8 @@ struct MemberSearch {
   static func time(of requestTimeout: UInt64) -> UInt64 { requestTimeout / 3 }
 
   var owner: EdgeItem.Owner
+  /// Its records are those of `DUE`, and no more, unless there are.
+  var isDue: Bool
   var wanted: WantedMembers
   var limit: Int
   var next: Cursor
@@ -45,6 +47,7 @@ struct MemberSearch {
 
 extension RequestDesk {
   func startFind(_ request: Request, _ owner: EdgeItem.Owner) {
+    if request.verb == .due, let text = DueMembers.refusal(of: request) { return answerError(owner, .malformed, text) }
     let map = mapNumber
     guard let first = membership.topology?.shards.map(\.shard).min() else {
       return answerError(owner, .unavailable, "there is no cluster yet: run 'tally init'")
@@ -60,7 +63,8 @@ extension RequestDesk {
       cursor = given
     }
     let search = MemberSearch(
-      owner: owner, wanted: WantedMembers(request), limit: Int(request.number(.limit) ?? 0), next: cursor,
+      owner: owner, isDue: request.verb == .due, wanted: WantedMembers(request),
+      limit: Int(request.number(.limit) ?? 0), next: cursor,
       asof: now.wall,
       began: now.monotonic)
     guard let number = workflows.begin(search) else {
@@ -115,8 +119,10 @@ extension RequestDesk {
   private func answer(_ number: UInt64, _ search: MemberSearch, _ cursor: String) {
     workflows.setSearch(number, nil)
     answer(search.owner) { reply in
-      reply.array(count: search.count + 1)
+      let isAll = search.isDue && cursor.isEmpty
+      reply.array(count: search.count + (isAll ? 0 : 1))
       reply.buffer.append(search.records)
+      guard !isAll else { return }
       reply.record()
       reply.field(named: "cursor", cursor)
       reply.field(.asof, search.asof)

@@ -42,13 +42,18 @@ extension Ledger {
   }
   @inline(never) private mutating func activateDueLotsSlowly(_ holder: Holder) {
     let offset = catalogue.programRows[holder.program.place].offset
+    var activated: [(day: Int64, points: Int64)] = []
     var number = holder.account.pointee.firstLot
     while number != .none {
       let record = lot(holder, number)
       let next = record.pointee.next
-      if record.pointee.isPending, record.pointee.due(offset: offset) <= now { activate(holder, number, offset) }
+      if record.pointee.isPending, record.pointee.due(offset: offset) <= now {
+        activated.append((Int64(record.pointee.name.activeDay), record.pointee.available.rawValue))
+        activate(holder, number, offset)
+      }
       number = next
     }
+    if catalogue.programRows[holder.program.place].hasTiers { qualify(holder, activated: activated) }
   }
   /// A debt is repaid from what becomes active (R8).
   private mutating func activate(_ holder: Holder, _ number: Ref<LotRecord>, _ offset: Int64) {

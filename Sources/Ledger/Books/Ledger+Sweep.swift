@@ -15,6 +15,9 @@ extension Ledger {
       if isOpen(top) { lapseHold(top.id) } else { popDeadline() }
       work -= 16
     }
+    // Before points end (R31).
+    sweepTiers(&work)
+    sweepBirthdays(&work)
     while work > 0, let first = calendar.first, first <= now {
       if core.sweepCursor >= UInt64(tables.members.count) { core.sweepCursor = 0 }
       guard tables.members.count > 0 else { return }

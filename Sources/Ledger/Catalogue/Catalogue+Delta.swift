@@ -54,6 +54,7 @@ extension Catalogue {
     case .program: for version in versions { _ = try ProgramTerms(version.values) }
     case .merchant: for version in versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
     case .policy: try Catalogue.checkPolicy(versions.lazy.map(\.values))
+    case .tier: for version in versions { _ = try TierTerms(version.values) }
     case .org, .product, .cardType, .campaign, .rule:
       for version in versions { _ = try TermsReader(version.values, kind.entries) }
     }
@@ -64,6 +65,7 @@ extension Catalogue {
     case .program: try putProgram(item, at: number)
     case .merchant: try putMerchant(item, at: number)
     case .policy: try putPolicy(item, at: number)
+    case .tier: try putTier(item, at: number)
     case .org, .product, .cardType, .campaign, .rule:
       guard number < kind.entries.most.all else { throw MalformedBytes("too many entries") }
       let isNew = number == records[kind].count

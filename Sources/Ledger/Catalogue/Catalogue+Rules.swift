@@ -80,8 +80,10 @@ extension Catalogue {
   }
   /// Whether earning in a program takes more than its rate.
   mutating func noteRules(ofProgram number: Int) {
+    noteBirthdayRules(ofProgram: number)
     programRows[number].hasRules =
       !ruleSets[number].isEmpty || programDetails[number].mayHaveCaps || hasCardFactors
+      || programRows[number].hasTiers
   }
   mutating func noteCardFactors(_ item: CatalogueItem) {
     guard !hasCardFactors, item.versions.contains(where: { $0.values.has(CardTypeField.earnTimes) }) else { return }

@@ -59,6 +59,10 @@ public struct Catalogue: Sendable {
   var hasCardFactors = false
   /// By program: its rules, compiled.
   var ruleSets: [RuleSet] = []
+  /// By program; nil: it has no tiers.
+  var tierSets: [TierSet?] = []
+  /// Programs with rules for birthdays, in their order.
+  var birthdayPrograms: [Int] = []
 
   /// An empty one, which finds names by hashes with that key.
   public init(key: HashKey) { hashes = KeyedHashes(key) }
@@ -91,6 +95,8 @@ public struct Catalogue: Sendable {
     var hasWindows = false
     /// Earning is worked out by rules, or has caps.
     var hasRules = false
+    /// It has tiers, or will.
+    var hasTiers = false
     var graceDays: Int32 = 7
     var transferLimit: Points = 0
     var claim: Int64
@@ -228,6 +234,7 @@ public struct Catalogue: Sendable {
           backdate: 0, refundWindow: 0, isActive: false, claim: .min))
       programDetails.append(ProgramDetails())
       ruleSets.append(RuleSet(seed: hash))
+      tierSets.append(nil)
       setCampaigns(ofProgram: number)
       names.append(contentsOf: item.name)
       programIndex.insert(number) { (programRows[$0].hash, programRows[$0].mark) }

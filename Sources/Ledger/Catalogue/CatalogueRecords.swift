@@ -47,7 +47,7 @@ public struct CatalogueRecords: Sendable {
 
 /// The kinds that shards know, in the order in which snapshots have them: what others are made of comes before these.
 enum CatalogueKind: Int, CaseIterable, Sendable {
-  case program = 0, merchant, policy, org, product, cardType, campaign, rule
+  case program = 0, merchant, policy, org, product, cardType, campaign, rule, tier
 
   /// What stands before an entry in a snapshot, for ever.
   var tag: UInt8 { UInt8(rawValue) + 2 }
@@ -63,6 +63,7 @@ enum CatalogueKind: Int, CaseIterable, Sendable {
     case .cardType: .cardType
     case .campaign: .campaign
     case .rule: .rule
+    case .tier: .tier
     }
   }
   /// Of the number that deltas have.
@@ -107,6 +108,7 @@ protocol CatalogueNames {
   func withMerchantName<R>(_ merchant: MerchantRef, _ body: (UnsafeRawBufferPointer) -> R) -> R
   /// Empty: there is no such rule.
   func ruleName(_ number: UInt32) -> [UInt8]
+  func tierName(_ number: Int) -> [UInt8]
 }
 
 extension CatalogueNames {
@@ -116,6 +118,7 @@ extension CatalogueNames {
 
 extension Catalogue: CatalogueNames {
   func ruleName(_ number: UInt32) -> [UInt8] { records.ruleName(number) }
+  func tierName(_ number: Int) -> [UInt8] { records.tierName(number) }
 }
 extension CatalogueRecords: CatalogueNames {
   var programCount: Int { self[.program].count }

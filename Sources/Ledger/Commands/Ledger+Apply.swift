@@ -88,7 +88,7 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .memberFind, .memberPage, .memberTier, .due, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
@@ -209,6 +209,7 @@ extension Ledger {
       _ = tables.programs.append(ProgramRecord(program: ProgramRef(place: tables.programs.count)))
     }
     while tables.firstParts.count < catalogue.merchantCount { tables.firstParts.append(.none) }
+    beginBirthdays()
     return .silent
   }
 }

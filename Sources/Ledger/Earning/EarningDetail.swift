@@ -8,6 +8,7 @@ import Rules
 ///     4 (source:u8 stage:u8 number:varint version:varint points:zigzag total:zigzag)*
 ///     5 (sku:counted quantity:varint amount:varint points:varint)*
 ///     6 (rule and 1, 0 the program:varint  window:u8  start:zigzag)*       7 the event's name
+///     50 the first day of the period that it qualified in  51 the tier that was reached
 ///     8 of a refund, for each line: (quantity:varint amount:varint taken:varint isReturned:u8), all that came back by now
 struct EarningDetail: Equatable {
   enum Reason: Equatable {
@@ -38,6 +39,10 @@ struct EarningDetail: Equatable {
   var windows: [Window] = []
   var event: [UInt8] = []
   var returned: [Returned] = []
+  /// The first day of the period in which it qualified for tiers; nil: it did not.
+  var qualified: Int32?
+  /// The tier in which the member was after it, if that was another than before; of a gift whose it is.
+  var tier: UInt32?
 
   init() {}
   var isEmpty: Bool { self == EarningDetail() }
@@ -92,6 +97,8 @@ struct EarningDetail: Equatable {
         }
       }
     }
+    if let qualified { buffer.append(field: 50, zigzag: Int64(qualified)) }
+    if let tier { buffer.append(field: 51, zigzag: Int64(tier)) }
     buffer.appendEndOfFields()
   }
   init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
@@ -124,6 +131,8 @@ struct EarningDetail: Equatable {
           returned.append(
             Returned(quantity: numbers.0, amount: numbers.1, taken: numbers.2, isReturned: mark != 0))
         }
+      case 50: qualified = Int32(clamping: try value.readZigzag())
+      case 51: tier = UInt32(clamping: try value.readZigzag())
       default: return false
       }
       return true
@@ -171,5 +180,6 @@ extension EarningDetail {
     case .logistics: reply.field(named: "reason", "logistics")
     case nil: break
     }
+    if let tier { reply.field(named: "tier", catalogue.tierName(Int(tier))) }
   }
 }

@@ -66,6 +66,7 @@ extension Ledger {
     guard ask.isPurchase else { return }
     count(1, of: ask.member, visitsKey(ask))
     let key = purchaseKey(ask)
+    if counter(ask.member, key) == 0 { refer(ask) }
     count(day(ask) + 1 - counter(ask.member, key), of: ask.member, key)
   }
   /// A return gives its points back to the windows that the purchase counted in, and to no other (R18).
@@ -104,7 +105,7 @@ extension Ledger {
     guard key.kind == CounterKey.Kind.ruled.rawValue else { return number }
     return catalogue.value(.rule, number, RuleField.program)?.withUnsafeBytes { Entries.references($0).first } ?? nil
   }
-  private func forEachCounter(of member: Ref<MemberRecord>, _ body: (CounterKey, Int64) -> Void) {
+  func forEachCounter(of member: Ref<MemberRecord>, _ body: (CounterKey, Int64) -> Void) {
     let file = tables.members.read(member).pointee.file
     guard file != .none else { return }
     var next = tables.files.read(file).pointee.firstCounter

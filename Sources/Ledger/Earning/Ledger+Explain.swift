@@ -39,12 +39,15 @@ extension Ledger {
     let (lot, isPending) = lot(for: terms, at: effective ?? now, parties.program)
     // What has ended already repays debt, and no more.
     let gain = isPending ? 0 : lot.expiresAt <= now ? min(points, position.debt) : points
+    let reached = tierView(parties, work, lot, effective, isPending: isPending)
     reply.record()
     reply.field(.member, call.party)
     catalogue.withProgramName(parties.program) { reply.field(.program, $0) }
     reply.field(.points, points)
-    reply.field(.balance, position.balance &+ gain)
-    work.detail.render(catalogue, into: &reply)
+    reply.field(.balance, position.balance &+ gain &+ (reached?.gift ?? 0))
+    var detail = work.detail
+    detail.tier = reached.map { UInt32(clamping: $0.tier) }
+    detail.render(catalogue, into: &reply)
   }
   func explainEarn(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let (parties, effective, work) = try asked(call)
@@ -133,7 +136,16 @@ struct Explanation {
     case .rule, .budget:
       terms.rule = catalogue.rule(step.number, version: step.version)
       return (catalogue.ruleName(step.number), terms)
-    case .cardType, .tier:
+    case .tier:
+      let name = catalogue.tierName(Int(step.number))
+      terms.name = String(decoding: name, as: UTF8.self)
+      if Int(step.number) < catalogue[.tier].count,
+        let version = catalogue[.tier][Int(step.number)].version(at: moment)
+      {
+        terms.fraction = (try? TierTerms(version.values))?.rung.factor
+      }
+      return (Array("tier:".utf8) + name, terms)
+    case .cardType:
       guard Int(step.number) < catalogue[.cardType].count else { return ([], terms) }
       let item = catalogue[.cardType][Int(step.number)]
       terms.name = String(decoding: item.name, as: UTF8.self)

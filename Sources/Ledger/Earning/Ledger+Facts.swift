@@ -83,6 +83,7 @@ extension Ledger {
   func fillMember(_ ask: EarningRequest, _ needs: FactSet, into worked: inout EarningWork) {
     let program = ask.program.place
     fillCounts(ask, needs, into: &worked)
+    if catalogue.programRows[program].hasTiers { fillTier(ask, needs, into: &worked) }
     let ofFile: FactSet = [.tag, .attributes, .ofBirthday, FactSet(.class), FactSet(.cardtype)]
     guard !needs.isDisjoint(with: ofFile) || catalogue.hasCardFactors else { return }
     let file = file(ofMember: tables.members.read(ask.member))

@@ -4,11 +4,20 @@ import Vocabulary
 
 // What the fields of an entry say together: looked at for each moment at which a `SET` makes it something else.
 extension Entries {
-  /// Refuses a rule that is none, and more running rules of a program than there may be.
+  /// Refuses what is none of its kind: see `checkTier`, and rules.
   func checkMeaning(
+    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, key: Bytes
+  ) throws(EntryRefusal) {
+    switch tables[table].kind.number {
+    case EntryKind.rule.number: try checkRule(setting, table, tenant, stamp)
+    case EntryKind.tier.number: try checkTier(setting, table, tenant, stamp, key: key)
+    default: return
+    }
+  }
+  /// Refuses a rule that is none, and more running rules of a program than there may be.
+  private func checkRule(
     _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp
   ) throws(EntryRefusal) {
-    guard tables[table].kind.number == EntryKind.rule.number else { return }
     var item = setting.number.map { tables[table].items[$0] } ?? EntryItem(tenant: tenant, key: [])
     item.append(
       EntryItem.Change(

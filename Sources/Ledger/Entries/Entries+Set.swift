@@ -27,7 +27,7 @@ extension Entries {
       let setting = try setting(request, table, tenant, stamp, semantics)
       guard !setting.isNothingNew else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
-      try checkMeaning(setting, table, tenant, stamp)
+      try checkMeaning(setting, table, tenant, stamp, key: request.key)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
       return .changed(
         delta: change(setting, table, number, by: by, stamp, horizon: horizon, semantics: semantics, &journal))

@@ -30,6 +30,8 @@ enum RecordKind: UInt8, Sendable {
   case activate = 18
   /// The end of lots was moved: `amount` points, to `expires`.
   case extend = 19
+  /// The gift of a tier that was reached.
+  case gift = 20
 
   /// It is about a member's account.
   var isOfHistory: Bool {
@@ -60,6 +62,7 @@ enum RecordKind: UInt8, Sendable {
     case .absorb: "absorb"
     case .activate: "activate"
     case .extend: "extend"
+    case .gift: "gift"
     }
   }
 }
@@ -232,7 +235,7 @@ struct JournalRecord {
   var gross: Points {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close, .expireBack, .absorb, .activate: points.magnitude
+    case .refund, .expire, .close, .expireBack, .absorb, .activate, .gift: points.magnitude
     default: amount
     }
   }
@@ -304,7 +307,7 @@ struct JournalRecord {
     if kind == .transferOut { reply.field(.to, other) }
     if kind == .transferIn { reply.field(.from, other) }
     if kind == .extend { reply.field(named: "reason", other) }
-    if kind == .earn, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
+    if kind == .earn || kind == .gift, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
       if !detail.event.isEmpty { reply.field(named: "event", detail.event) }
       detail.render(catalogue, into: &reply)
     }

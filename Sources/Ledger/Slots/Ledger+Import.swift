@@ -183,6 +183,7 @@ extension Ledger {
     }
     guard sum == parcel.header.digest, isRight else { return fail(.records) }
     core.digest.add(sum)
+    repeatBirthdays()
   }
   private mutating func beginSlotArrivals() {
     guard tables.moves.slotArrivals.count == 0 else { return }

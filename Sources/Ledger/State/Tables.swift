@@ -63,11 +63,17 @@ struct DetailTables: TabledState, ~Copyable {
   var chunks = Table<FileChunk>()
   var counters = Table<CounterRecord>()
   var rareLots = Table<RareLotsRecord>()
+  /// Of each day of a year, once some member has a birthday.
+  var birthdays = Table<BirthdayRecord>()
+  /// Of each program, once it has rules for birthdays.
+  var birthdayRuns = Table<BirthdayRun>()
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&chunks)
     try visitor.visit(&counters)
     try visitor.visit(&rareLots)
+    try visitor.visit(&birthdays)
+    try visitor.visit(&birthdayRuns)
   }
 }
 
@@ -97,6 +103,7 @@ extension Ledger: TabledState {
     try visitor.visit(&core)
     try visitor.visit(&calendar)
     try visitor.visit(&dedupeMarks)
+    try visitor.visit(&tierDues)
     try tables.visitTables(&visitor)
   }
 }

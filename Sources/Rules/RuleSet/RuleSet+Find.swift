@@ -23,6 +23,11 @@ extension RuleSet {
     guard event.isNamed else { return false }
     return live.contains { records[$0].event == event && isInForce($0, at: moment) }
   }
+  /// Whether it has, had, or will have one.
+  public func hasRule(ofEvent name: UnsafeRawBufferPointer) -> Bool {
+    let event = word(name)
+    return event.isNamed && live.contains { records[$0].event == event }
+  }
   @inline(__always) private func isInForce(_ record: Int, at moment: Stamp) -> Bool {
     records[record].from <= moment && moment < records[record].until
       && (records[record].campaign == RuleRecord.noCampaign

@@ -28,7 +28,8 @@ extension VerbSpec {
       summary: "Takes tags from a member.", example: "MEMBER UNTAG ann staff"),
     .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
-      reply: "member state name region cards [aliases] [cardtypes] since class [tags birthday …] [x.NAME] [asof]",
+      reply:
+        "member state name region cards [aliases] [cardtypes] since class [tier] [tags birthday …] [x.NAME] [asof]",
       summary: "A member's file.", example: "MEMBER SHOW ann"),
     .init(
       .memberFreeze, "MEMBER FREEZE", .members, [.who, .optional(.id)], .member, .changes, reply: "+OK",
@@ -54,10 +55,28 @@ extension VerbSpec {
       [
         .optional(.holderClass, shape: .identifier), .optional(.tag), .optional(.region), .optional(.state),
         .optional(.limit, standard: 1_000), .optional(.after, shape: .identifier), .optional(.attributes),
+        .optional(.tier),
       ], .node, .read, traits: [.barrier, .costly], work: 64,
       reply: "records: member state …, as of MEMBER SHOW; last cursor asof",
       summary: "Members of all shards that have all that is said; after= goes on at the cursor of a page.",
       example: "MEMBER FIND tag=vip region=north limit=100"),
+    .init(
+      .memberTier, "MEMBER TIER", .members, [.who, .optional(.program), .optional(.read)], .member, .read,
+      reply: "member program tier since [until] qualifying [next needed] [asof]",
+      summary:
+        "A member's tier in a program: since when, until when at least, what qualifies in this period, and what is needed for the next.",
+      example: "MEMBER TIER ann"),
+    .init(
+      .due, "DUE", .members,
+      [
+        .required(.kind), .required(.on), .optional(.days, standard: 1), .optional(.program),
+        .optional(.limit, standard: 1_000), .optional(.after, shape: .identifier),
+      ], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply: "records: member name date [program points]; where there are more, last cursor asof",
+      summary:
+        "Members of all shards to write to: of whom it is the birthday, the anniversary of joining, or the day on which points"
+        + " end (kind=expiry), on a date or in days= from it on; or who have bought nothing for days= before it (kind=dormant).",
+      example: "DUE kind=birthday on=2026-06-07"),
     .init(
       .memberErase, "MEMBER ERASE", .members, [.who, .optional(.id)], .member, .changes, traits: .barrier, work: 64,
       reply: "+OK",

@@ -15,21 +15,21 @@ extension VerbSpec {
   static let points: [VerbSpec] = [
     .init(
       .earn, "EARN", .points, earning, .member, .movesPoints, traits: .grows, work: 1,
-      reply: "tx member program points balance [capped reason]",
+      reply: "tx member program points balance [capped reason tier]",
       summary: "Gives a member points for a purchase, by the program's rules or as many as said.",
       example: "EARN ann merchant=shop spend=1250 id=r-1"),
     .init(
       .event, "EVENT", .points, event, .member, .movesPoints, traits: .grows,
-      reply: "tx member program points balance [capped reason]",
+      reply: "tx member program points balance [capped reason tier]",
       summary: "Gives a member points for something else than a purchase, by the program's rules with that event=.",
       example: "EVENT ann event=checkin merchant=shop id=v-1"),
     .init(
       .simulateEarn, "SIMULATE EARN", .points, asked(earning), .member, .read,
-      reply: "member program points balance [capped reason asof]",
+      reply: "member program points balance [capped reason tier asof]",
       summary: "What an EARN would give, which books nothing.", example: "SIMULATE EARN ann merchant=shop spend=1250"),
     .init(
       .simulateEvent, "SIMULATE EVENT", .points, asked(event), .member, .read,
-      reply: "member program points balance [capped reason asof]",
+      reply: "member program points balance [capped reason tier asof]",
       summary: "What an EVENT would give, which books nothing.", example: "SIMULATE EVENT ann event=checkin"),
     .init(
       .explain, "EXPLAIN", .points, [.transaction, .optional(.read)], .transaction, .read,

@@ -4,7 +4,7 @@ extension VerbSpec {
       .balance, "BALANCE", .reading,
       [.who, .atMostOne(.program), .optional(.read), .atMostOne(.all), .optional(.expiring)],
       .member, .read,
-      reply: "member program balance held available debt pending [expiring expires] [asof]",
+      reply: "member program balance held available debt pending [expiring expires] [tier qualifying] [asof]",
       summary:
         "A member's points: balance, held, available, debt, pending, and what expires next. all=yes gives a record a program;"
         + " expiring=yes what ends when: records of points and expires.",

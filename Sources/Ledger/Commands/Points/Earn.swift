@@ -109,6 +109,7 @@ extension Ledger {
       throw .refused(.limit("balance"))
     }
     noteActivity(holder)
+    if ask.isByRules { qualify(holder, ask, lot, isPending: isPending) }
     post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
     let before = holder.account.pointee.available
     if isPending {

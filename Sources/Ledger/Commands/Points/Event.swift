@@ -30,17 +30,30 @@ extension Ledger {
 
   /// Raises an event of a member that the product knows of by itself, in each program with a rule for it that is in force. What cannot be
   /// booked is left out: nobody waits for an answer.
-  mutating func raise(_ event: StaticString, of member: Ref<MemberRecord>) {
-    guard core.semantics >= Semantics.programme else { return }
-    let tenant = tables.members.read(member).pointee.tenant
-    for program in catalogue.programs(of: tenant) where catalogue.programRows[program.place].isActive {
-      guard catalogue.ruleSets[program.place].hasRule(ofEvent: event.bytes, at: now) else { continue }
-      let ask = EarningRequest(
-        call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
-        effective: nil, event: Array(event.bytes), channel: file(ofMember: tables.members.read(member))[.channel],
-        tenant: tenant)
-      try? award(raised: ask)
+  /// - Returns: there is such a program.
+  @discardableResult mutating func raise(_ event: StaticString, of member: Ref<MemberRecord>) -> Bool {
+    guard core.semantics >= Semantics.programme else { return false }
+    var isAwaited = false
+    for program in catalogue.programs(of: tables.members.read(member).pointee.tenant) {
+      if raise(event, of: member, in: program) { isAwaited = true }
     }
+    return isAwaited
+  }
+  /// In one program.
+  /// - Parameter moment: when it was; nil: now.
+  @discardableResult mutating func raise(
+    _ event: StaticString, of member: Ref<MemberRecord>, in program: ProgramRef, at moment: Stamp? = nil
+  ) -> Bool {
+    guard catalogue.programRows[program.place].isActive,
+      catalogue.ruleSets[program.place].hasRule(ofEvent: event.bytes, at: moment ?? now)
+    else { return false }
+    let record = tables.members.read(member)
+    let ask = EarningRequest(
+      call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
+      effective: moment, event: Array(event.bytes), channel: file(ofMember: record)[.channel],
+      tenant: record.pointee.tenant)
+    try? award(raised: ask)
+    return true
   }
   private mutating func award(raised ask: EarningRequest) throws(Stop) {
     var work = EarningWork()
@@ -48,8 +61,8 @@ extension Ledger {
     guard work.points > 0 else { return }
     let parties = Parties(number: ask.member, merchant: .none, program: ask.program)
     let award = Award(
-      parties: parties, terms: terms(of: ask.member, ask.program), points: Points(work.points), spend: .none,
-      effective: nil, isByRules: true)
+      parties: parties, terms: terms(of: ask.member, ask.program, at: ask.effective), points: Points(work.points),
+      spend: .none, effective: ask.effective, isByRules: true)
     swap(&work, &earning)
     var reply = ReplyWriter(capacity: 0)
     reply.isDiscarded = true

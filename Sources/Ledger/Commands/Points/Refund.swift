@@ -91,6 +91,9 @@ extension Ledger {
     if isNothing { setState(s.number, TransactionRecord.undone) }
     detailBuffer.removeAll()
     if let sale {
+      // Of one by points, or of the rest of one that was, the money goes by them.
+      let byPoints = call.points != nil || t.reversedSpend == 0 && t.reversedPoints > 0
+      disqualify(holder, t, sale.detail, active: rest, spend: spend, points: byPoints ? points : nil)
       uncount(points, sale.detail, of: holder.number, holder.program)
       sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
     }

@@ -10,6 +10,11 @@ struct FileContent: SlotContent {
       try coder.word(&record.start)
       try coder.number(&record.value)
     }
+    /// One of tiers is of a program that there is.
+    func isOfProgram(in ledger: borrowing Ledger) -> Bool {
+      record.kind != CounterKey.Kind.tier.rawValue
+        || record.value > 0 && Int(record.subject) < ledger.catalogue.programCount
+    }
   }
   var member = 0
   var text: [UInt8] = []
@@ -30,7 +35,7 @@ struct FileContent: SlotContent {
   func check(_ slot: inout SlotContext, before: FileContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     let areOrdered = zip(counters, counters.dropFirst()).allSatisfy { $0.record.key.precedes($1.record.key) }
     guard member < slot.memberCount, before.map({ $0.member < member }) ?? true, EntryValues(checking: text) != nil,
-      areOrdered, counters.allSatisfy({ $0.record.value != 0 })
+      areOrdered, counters.allSatisfy({ $0.isOfProgram(in: ledger) }), counters.allSatisfy({ $0.record.value != 0 })
     else { throw MalformedBytes("a parcel with a file that cannot be") }
   }
 }
@@ -72,9 +77,15 @@ extension FileRecord {
       own.next = ledger.tables.files.read(ref).pointee.firstCounter
       ledger.tables.files.write(ref).pointee.firstCounter = ledger.tables.details.counters.add(own)
     }
+    ledger.noteTierDues(ofFile: ref, 1)
+    if let values = EntryValues(checking: content.text) {
+      ledger.setBirthday(ofFile: ref, MemberFile(values)[.birthday])
+    }
     return ref
   }
   static func remove(_ place: Ref<FileRecord>, of ledger: inout Ledger) {
+    ledger.noteTierDues(ofFile: place, -1)
+    ledger.setBirthday(ofFile: place, [])
     ledger.dropChunks(ofFile: place)
     var next = ledger.tables.files.read(place).pointee.firstCounter
     while next != .none {

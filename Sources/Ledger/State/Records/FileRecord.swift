@@ -19,6 +19,12 @@ struct FileRecord: SlotRecord, ReusedRecord {
   var erasedAt = Stamp.zero
   /// For what terminals wait that had it erased, until its aliases are gone; none: they are.
   var erasure = TransactionID.none
+  /// Neighbours among those that have their birthday on the same day: see `BirthdayRecord`.
+  var nextBorn = Ref<FileRecord>.none
+  var previousBorn = Ref<FileRecord>.none
+  /// The list that it is in: `BirthdayRecord.place`; 0: in none.
+  var born: UInt32 = 0
+  var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(42, "files of members", since: Semantics.programme) }
   static var free: FileRecord { FileRecord(member: .none) }
@@ -45,6 +51,7 @@ struct FileRecord: SlotRecord, ReusedRecord {
   }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) {
     var broken: String?
+    var dues = TierDues()
     forEach(in: ledger) { file in
       let ref = ledger.fileRef(ofMember: ledger.tables.members.read(file.pointee.member))
       if ref == .none || ledger.tables.files.read(ref) != file { broken = "a file that is not its member's" }
@@ -54,10 +61,12 @@ struct FileRecord: SlotRecord, ReusedRecord {
         let counter = ledger.tables.details.counters.read(next).pointee
         if let last, !last.precedes(counter.key) { broken = "a member's counters are out of order" }
         if counter.value == 0 { broken = "a counter of nothing" }
+        if counter.kind == CounterKey.Kind.tier.rawValue { ledger.countTierDue(counter, &dues) }
         last = counter.key
         next = counter.next
       }
     }
+    if dues.rows != ledger.tierDues.rows { broken = "ends of periods are miscounted" }
     if let broken { throw BrokenInvariant(description: broken) }
   }
 }
@@ -93,6 +102,18 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case purchase = 13
     /// Days in a row with an event: see `Ledger+Counts`.
     case streak = 14
+    /// Where a member stands in a program's tiers: `TierStanding`.
+    case tier = 20
+    /// What a member has qualified by in a period of a program.
+    case qualifying = 21
+    /// When the tier became what it is, in a program.
+    case tierSince = 22
+    /// What a member has had for reaching a tier in a period: `Ledger.Welcome`.
+    case welcomed = 23
+    /// Points of a program that become active on a day, and do not qualify.
+    case unqualified = 24
+    /// The year in which the event of a member's birthday was last raised in a program.
+    case birthday = 25
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.
