@@ -85,6 +85,31 @@ import Testing
     try checkAll()
   }
 
+  /// The node that a replica is on its way to is drained: that move fails, and its learner goes although the merge still holds the shard.
+  @Test func aLearnerThatAFailedMoveLeftGoesWhileTheMergeGoesOn() throws {
+    func learner() -> NodeID? {
+      simulation.hosts.indices.lazy.compactMap { cluster.node($0)?.replicas[ShardID(3)] }.first { $0.isLeader }?
+        .raft.configuration.learners.first?.node
+    }
+    #expect(try cluster.ask("CLUSTER SHARD MERGE 1 3").contains("kind=shard-merge"))
+    try #require(simulation.run(for: 20_000_000) { learner() != nil }, "\(simulation.report)")
+    let node = try #require(simulation.hosts.indices.first { cluster.id($0) == learner() })
+    let asked = node == 0 ? 1 : 0
+    let drain = try cluster.ask("CLUSTER NODE DRAIN \(simulation.hosts[node].name)", on: asked)
+    #expect(drain.contains("kind=node-drain"), "\(drain)")
+    let isFailed = simulation.run(for: 60_000_000) {
+      cluster.node(asked)?.shards.directory?.operations.over.contains {
+        $0.kind == ShardMove.kind && $0.state == .failed
+      }
+        ?? false
+    }
+    try #require(isFailed, "\(simulation.report)")
+    #expect(simulation.run(for: 60_000_000) { learner() != cluster.id(node) }, "\(simulation.report)")
+    let record = try cluster.wait(for: 240_000_000, on: asked)
+    #expect(record.contains("state=done") && record.contains("shard 3 is no more"), "\(record) \(simulation.report)")
+    try checkAll()
+  }
+
   @Test func whatIsGivenUpBetweenTwoMovesStaysWhereItIs() throws {
     #expect(try cluster.ask("CLUSTER SHARD MERGE 1 3").contains("kind=shard-merge"))
     let isHalf = simulation.run(for: 60_000_000) {

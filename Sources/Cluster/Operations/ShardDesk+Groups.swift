@@ -24,9 +24,10 @@ extension ShardDesk {
       }
       replica.beginMembers()
       guard replica.hasTakenOver, !replica.raft.configuration.isJoint else { continue }
-      if let order = orders[replica.shard] {
+      // An operation may hold the shard and want no change of its members: what one before it left behind goes all the same.
+      if let change = orders[replica.shard]?.change {
         idleLearners[replica.shard] = nil
-        change(replica, by: order)
+        self.change(replica, change, from: orders[replica.shard]?.version ?? 0)
       } else {
         dropIdleLearners(replica)
       }
@@ -34,11 +35,10 @@ extension ShardDesk {
     tellOfGroups(orders, leaders, copies)
   }
 
-  private func change(_ replica: Replica, by order: ShardOrder) {
+  private func change(_ replica: Replica, _ change: ShardOrder.Change, from version: UInt64) {
     let configuration = replica.raft.configuration
-    guard let change = order.change else { return }
     if case .survive(_, let kept, _) = change { return readmit(kept, to: replica) }
-    guard configuration.version == order.version else { return }
+    guard configuration.version == version else { return }
     var voters = configuration.voters.map(\.node)
     var learners = configuration.learners.map(\.node)
     switch change {
