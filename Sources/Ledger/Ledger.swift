@@ -28,6 +28,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var newDeliveries: [Delivery] = []
   /// Where the records of each slot lie, while slots are to move. No part of the state.
   var census: Census?
+  /// What was asked of quotas' homes and is answered, since last taken.
+  var answeredAsks: [TransactionID] = []
   /// The open entry has an export: its parcel is complete as the entry ends.
   var hasExported = false
   /// What shards ask of each other.

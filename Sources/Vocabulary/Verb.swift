@@ -96,6 +96,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   // What nodes ask for it: see `Verbs/Inner.swift`.
   case memberPage = 127
 
+  case campaignReport = 140
+
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200
   case tick = 201

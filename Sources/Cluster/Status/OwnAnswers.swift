@@ -24,6 +24,7 @@ struct OwnAnswers: AnswersForItself {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
     case .memberFind: requests.startFind(request, owner)
+    case .campaignReport: requests.reportCampaign(request, owner)
     case .clusterInit:
       node.beginning.initialise(owner, ClusterFigures(request), isTrial: request.flag(.dryRun))
       node.carryOver()

@@ -9,6 +9,8 @@ struct Workflows {
   private(set) var audits: [UInt64: Audit] = [:]
   /// By the number of the audit that each has.
   var checks: [UInt64: CheckUnderWay] = [:]
+  /// The same of inquiries.
+  var inquiries: [UInt64: InquiryUnderWay] = [:]
   /// The audit by which what was restored proves to be the backup, and when the next may begin.
   var proof: UInt64?
   var nextProof: UInt64 = 0

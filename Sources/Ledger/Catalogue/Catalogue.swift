@@ -57,6 +57,7 @@ public struct Catalogue: Sendable {
   var hasUnserved = false
   /// Some type of cards has a factor.
   var hasCardFactors = false
+  var quotaRows: [QuotaRow] = []
   /// By program: its rules, compiled.
   var ruleSets: [RuleSet] = []
 

@@ -47,7 +47,7 @@ public struct CatalogueRecords: Sendable {
 
 /// The kinds that shards know, in the order in which snapshots have them: what others are made of comes before these.
 enum CatalogueKind: Int, CaseIterable, Sendable {
-  case program = 0, merchant, policy, org, product, cardType, campaign, rule
+  case program = 0, merchant, policy, org, product, cardType, campaign, rule, quota
 
   /// What stands before an entry in a snapshot, for ever.
   var tag: UInt8 { UInt8(rawValue) + 2 }
@@ -63,6 +63,7 @@ enum CatalogueKind: Int, CaseIterable, Sendable {
     case .cardType: .cardType
     case .campaign: .campaign
     case .rule: .rule
+    case .quota: .quota
     }
   }
   /// Of the number that deltas have.

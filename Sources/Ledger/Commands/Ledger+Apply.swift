@@ -88,7 +88,7 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .campaignReport, .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
@@ -109,7 +109,7 @@ extension Ledger {
       case .catalogue: return try applyCatalogue(&reader)
       case .tick: sweep()
       case .marker:
-        audit(into: &reply)
+        if reader.isAtEnd { audit(into: &reply) } else { answer(try Inquiry(&reader), into: &reply) }
         return .replied
       case .delivery: return try applyDelivery(call, &reader, &reply)
       case .verdict: return try applyVerdict(call, &reader, &reply)

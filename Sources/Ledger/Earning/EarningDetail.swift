@@ -8,6 +8,7 @@ import Rules
 ///     4 (source:u8 stage:u8 number:varint version:varint points:zigzag total:zigzag)*
 ///     5 (sku:counted quantity:varint amount:varint points:varint)*
 ///     6 (rule and 1, 0 the program:varint  window:u8  start:zigzag)*       7 the event's name
+///     9 (campaign:varint hasBudget:u8 its period: see `QuotaPeriod` points:varint)*
 ///     8 of a refund, for each line: (quantity:varint amount:varint taken:varint isReturned:u8), all that came back by now
 struct EarningDetail: Equatable {
   enum Reason: Equatable {
@@ -25,6 +26,12 @@ struct EarningDetail: Equatable {
     var rule: UInt32?
     var window: CapWindow
   }
+  /// Points of a campaign's rules, and the budget that they were drawn from.
+  struct Drawn: Equatable {
+    var campaign: UInt32
+    var period: QuotaPeriod?
+    var points: Int64
+  }
   struct Returned: Equatable {
     var quantity: Int64 = 0
     var amount: Int64 = 0
@@ -38,6 +45,7 @@ struct EarningDetail: Equatable {
   var windows: [Window] = []
   var event: [UInt8] = []
   var returned: [Returned] = []
+  var draws: [Drawn] = []
 
   init() {}
   var isEmpty: Bool { self == EarningDetail() }
@@ -92,6 +100,20 @@ struct EarningDetail: Equatable {
         }
       }
     }
+    if !draws.isEmpty {
+      buffer.append(field: 9) { list in
+        for draw in draws {
+          list.append(varint: UInt64(draw.campaign))
+          if let period = draw.period {
+            list.append(UInt8(1))
+            period.encode(into: &list)
+          } else {
+            list.append(UInt8(0))
+          }
+          list.append(varint: UInt64(draw.points))
+        }
+      }
+    }
     buffer.appendEndOfFields()
   }
   init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
@@ -123,6 +145,13 @@ struct EarningDetail: Equatable {
           let mark: UInt8 = try value.read()
           returned.append(
             Returned(quantity: numbers.0, amount: numbers.1, taken: numbers.2, isReturned: mark != 0))
+        }
+      case 9:
+        while !value.isAtEnd {
+          let campaign = UInt32(truncatingIfNeeded: try value.readVarint())
+          let hasPeriod = try value.read(UInt8.self) != 0
+          let period = hasPeriod ? try QuotaPeriod(&value) : nil
+          draws.append(Drawn(campaign: campaign, period: period, points: try EarningDetail.amount(&value)))
         }
       default: return false
       }

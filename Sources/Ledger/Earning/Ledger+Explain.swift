@@ -10,6 +10,7 @@ extension Ledger {
     call.hashes.party = hashes.member(call.party, call.tenant).finishedLow()
     if !call.merchant.isEmpty { call.hashes.merchant = catalogue.merchant(call.merchant, tenant: call.tenant) ?? .none }
     var work = EarningWork()
+    work.isAsking = true
     guard call.verb != .simulateEvent else {
       let parties = try partiesOfEvent(&call)
       try workOut(eventRequest(call, parties), into: &work)

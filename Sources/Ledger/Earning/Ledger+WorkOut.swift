@@ -35,6 +35,9 @@ extension Ledger {
       caps: caps)
     do throws(RuleRefusal) {
       try catalogue.ruleSets[program].evaluate(worked.facts, terms, worked.books, &worked.work, &worked.outcome)
+      if !worked.outcome.draws.isEmpty, lacksBudget(ask, into: &worked) {
+        try catalogue.ruleSets[program].evaluate(worked.facts, terms, worked.books, &worked.work, &worked.outcome)
+      }
     } catch {
       throw .refused(.limit(error == .points ? "points" : "spend"))
     }
@@ -55,6 +58,12 @@ extension Ledger {
     worked.detail.windows = worked.outcome.counts.filter { $0.rule != nil && $0.window.kind != .sale }
       .map { .init(rule: $0.rule, window: $0.window) }
     let day = CivilTime.day(of: ask.effective ?? now, offset: catalogue.programRows[ask.program.place].offset)
+    for draw in worked.outcome.draws where draw.granted > 0 {
+      worked.detail.draws.append(
+        .init(
+          campaign: draw.campaign, period: draw.budget.flatMap { catalogue.period(ofQuota: $0, day: day) },
+          points: draw.granted))
+    }
     for kind in catalogue.programDetails[ask.program.place].capWindows {
       worked.detail.windows.append(.init(rule: nil, window: CapWindow(kind, holding: day)))
     }

@@ -26,6 +26,8 @@ public enum Command {
     case facts = 2
     /// Of the terminal that it names: see `TerminalWord`.
     case terminal = 3
+    /// What the request has waited for: a quota's number u32, and an ask u64: see `Deferral`. May be there several times.
+    case ask = 4
   }
 
   /// Whom a `WHO` names, once a card has been looked up.

@@ -88,6 +88,7 @@ public struct EntryKind: Sendable {
     policy,
     rule,
     campaign,
+    quota,
   ]
 
   public func field(_ name: String) -> EntryField? { fields.first { $0.name == name } }

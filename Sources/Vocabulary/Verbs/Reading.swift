@@ -21,6 +21,11 @@ extension VerbSpec {
       .transactionShow, "TX SHOW", .reading, [.transaction, .optional(.read)], .transaction, .read,
       reply: "the transaction", summary: "One transaction.", example: "TX SHOW 3-1042"),
     .init(
+      .campaignReport, "CAMPAIGN REPORT", .reading, [.word("id")], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply: "campaign members transactions points spend [left]",
+      summary: "What a campaign's rules gave, over all shards at one stamp, less returns; left= is its budget's.",
+      example: "CAMPAIGN REPORT spring"),
+    .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
       reply: "a record a shard",
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),

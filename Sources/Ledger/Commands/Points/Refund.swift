@@ -92,6 +92,7 @@ extension Ledger {
     detailBuffer.removeAll()
     if let sale {
       uncount(points, sale.detail, of: holder.number, holder.program)
+      if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
       sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
     }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)

@@ -93,6 +93,8 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case purchase = 13
     /// Days in a row with an event: see `Ledger+Counts`.
     case streak = 14
+    /// Transactions in which a campaign gave points.
+    case campaign = 30
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.
