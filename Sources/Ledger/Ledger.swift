@@ -30,6 +30,9 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var census: Census?
   /// What was asked of quotas' homes and is answered, since last taken.
   var answeredAsks: [TransactionID] = []
+  /// What the command that is being applied has to wait for, or is refused for: the quota's number. No part of the state.
+  var deferral: Deferral?
+  var emptyQuota: UInt32?
   /// The open entry has an export: its parcel is complete as the entry ends.
   var hasExported = false
   /// What shards ask of each other.
@@ -104,6 +107,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     let latest = core.lastStamp
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     catalogue.advance(to: core.lastStamp)
+    shutLowered()
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     if header.semantics > core.semantics { raiseSemantics(to: header.semantics) }
     dedupeMarks.advance(to: now, retention: retention, end: tables.dedupe.end, latest: latest)

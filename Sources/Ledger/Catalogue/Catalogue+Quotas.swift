@@ -50,11 +50,13 @@ extension Catalogue {
     func said(_ field: Int) -> Int64? { version.values[field].map { EntryField.number(stored: $0) } }
     let kinds: [CapWindow.Kind] = [.ever, .year, .month, .week, .day]
     let per = Int(said(QuotaField.per) ?? 0)
+    let before = quotaRows[number].limit
     quotaRows[number] = QuotaRow(
       limit: max(0, said(QuotaField.limit) ?? 0), per: kinds.indices.contains(per) ? kinds[per] : .ever,
       isActive: item.isInForce(at: records.moment) && said(EntryField.stateNumber) ?? 0 == 0,
       isRefusing: said(QuotaField.whenEmpty) == 1,
       slot: item.name.withUnsafeBytes { Slot(hash: Slot.hash(.quota, tenant: item.tenant, id: $0)) },
       tenant: item.tenant)
+    if quotaRows[number].limit < before { lowered.append(UInt32(number)) }
   }
 }

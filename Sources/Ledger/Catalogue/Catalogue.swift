@@ -58,6 +58,8 @@ public struct Catalogue: Sendable {
   /// Some type of cards has a factor.
   var hasCardFactors = false
   var quotaRows: [QuotaRow] = []
+  /// Those whose limits have fallen: the ledger takes note at once.
+  var lowered: [UInt32] = []
   /// By program: its rules, compiled.
   var ruleSets: [RuleSet] = []
 

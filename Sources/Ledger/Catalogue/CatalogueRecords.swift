@@ -96,6 +96,7 @@ extension Catalogue {
       try check(item.versions, of: kind)
       try put(item, kind, at: records[kind].count)
     }
+    lowered = []
   }
 }
 

@@ -130,10 +130,16 @@ extension Ledger {
     _ stop: Stop, _ call: Call, _ reply: inout ReplyWriter, from start: Int
   ) -> Outcome {
     switch stop {
-    case .decided(let outcome): return outcome
+    case .decided(let outcome):
+      if outcome == .deferred { deferral?.encode(into: &reply.buffer) }
+      return outcome
     case .malformed(let text): reply.error(.malformed, text)
     case .refused(let refusal):
       refusal.write(into: &reply)
+      if let quota = emptyQuota {
+        catalogue.quotaName(quota).withUnsafeBytes { reply.field(.which, $0) }
+        emptyQuota = nil
+      }
       if refusal.code.isKept(about: refusal.subject) { keepAnswer(call, reply, from: start) }
     }
     return .replied
@@ -205,6 +211,7 @@ extension Ledger {
 
   private mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     _ = try catalogue.apply(try reader.readBytes(reader.remaining))
+    shutLowered()
     while tables.programs.count < catalogue.programCount {
       _ = tables.programs.append(ProgramRecord(program: ProgramRef(place: tables.programs.count)))
     }

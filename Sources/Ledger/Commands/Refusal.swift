@@ -13,8 +13,6 @@ struct Refusal: Error {
   var available: Points?
   var needed: Points?
   var which: StaticString?
-  /// `which=`, where that is an entry's.
-  var name: [UInt8]?
 
   init(_ code: ErrorCode, _ text: String) {
     self.code = code
@@ -52,7 +50,6 @@ struct Refusal: Error {
     if let available { reply.field(.available, available) }
     if let needed { reply.field(.needed, needed) }
     if let which { reply.field(.which, which.bytes) }
-    name?.withUnsafeBytes { reply.field(.which, $0) }
   }
 }
 

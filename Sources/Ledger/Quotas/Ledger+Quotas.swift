@@ -126,11 +126,26 @@ extension Ledger {
 
   // MARK: Drawing
 
-  /// What a lease gives: nothing where it was granted under a greater limit than there is now.
-  func drawable(_ lease: UnsafePointer<LeaseRecord>) -> Int64 { isStale(lease) ? 0 : lease.pointee.amount }
-  func isStale(_ lease: UnsafePointer<LeaseRecord>) -> Bool {
-    guard let row = catalogue.quota(lease.pointee.quota) else { return true }
-    return !row.isActive || lease.pointee.limit > row.limit && lease.pointee.version <= catalogue.version
+  /// What a lease gives.
+  func drawable(_ lease: UnsafePointer<LeaseRecord>) -> Int64 {
+    let isActive = catalogue.quota(lease.pointee.quota)?.isActive ?? false
+    return isActive && lease.pointee.isShut == 0 ? lease.pointee.amount : 0
+  }
+  /// Shuts the leases of quotas whose limits have fallen.
+  @inline(__always) mutating func shutLowered() { if !catalogue.lowered.isEmpty { shutLoweredQuotas() } }
+  @inline(never) private mutating func shutLoweredQuotas() {
+    for quota in catalogue.lowered {
+      let heads = openHeads(quota)
+      (tables.quotas.heads.write(heads).pointee.loweredBy, tables.quotas.heads.write(heads).pointee.loweredAt) = (
+        catalogue.version, now
+      )
+      var next = quotaHeads(quota).lease
+      while next != .none {
+        if tables.quotas.leases.read(next).pointee.isShut == 0 { change(next) { $0.isShut = 1 } }
+        next = tables.quotas.leases.read(next).pointee.next
+      }
+    }
+    catalogue.lowered = []
   }
   /// What this shard may draw of a period by itself.
   func drawable(_ period: QuotaPeriod) -> Int64 {
@@ -186,12 +201,12 @@ extension Ledger {
     for shortage in shortages {
       guard let row = catalogue.quota(shortage.period.quota) else { continue }
       if row.isActive, row.limit > 0, !isForgotten(shortage.period.window), !isFinal(shortage.period, for: call) {
-        throw .decided(.deferred(ask(shortage, for: call)))
+        deferral = ask(shortage, for: call)
+        throw .decided(.deferred)
       }
       guard row.isRefusing else { continue }
-      var refusal = Refusal(.limit, "the quota has no more")
-      refusal.name = catalogue.quotaName(shortage.period.quota)
-      throw .refused(refusal)
+      emptyQuota = shortage.period.quota
+      throw .refused(Refusal(.limit, "the quota has no more"))
     }
   }
   /// Some ask since the request came was answered by a final grant.
@@ -237,19 +252,19 @@ extension Ledger {
   /// - Parameter need: what a purchase needs of the lease in all; 0: it is asked ahead.
   private mutating func askHome(_ lease: Ref<LeaseRecord>, need: Int64) -> TransactionID {
     let record = tables.quotas.leases.read(lease).pointee
-    let isStale = isStale(tables.quotas.leases.read(lease))
+    let isShut = record.isShut != 0
     let tx = nextTransaction(Slot(record.slot))
     var content = QuotaStep.Content(record.period, slot: record.slot)
     content.need = need
-    content.have = isStale ? 0 : record.amount
-    // What was leased under a greater limit comes back with it: so the home never takes it for given out.
-    content.points = isStale ? record.amount : 0
+    content.have = isShut ? 0 : record.amount
+    // What is shut comes back with it: so the home never takes it for given out.
+    content.points = isShut ? record.amount : 0
     content.want = min(Ledger.largestAmount.rawValue, max(need, 1) * 8 + min(record.drawn, 1 << 50) * 4)
     content.ask = tx
     change(lease) {
       $0.ask = tx
       $0.drawn = 0
-      if isStale { $0.amount = 0 }
+      if isShut { $0.amount = 0 }
     }
     send(.ask, content, tx, to: catalogue.quotaSlot(record.quota))
     return tx
@@ -274,7 +289,19 @@ public struct Deferral: Hashable, Sendable, BitwiseCopyable {
   /// The first ask that was sent after the request came: a final grant of that, or of a later one, is true of it.
   public var since: TransactionID
 
-  public init(ask: TransactionID, quota: UInt32, since: TransactionID) {
+  init(ask: TransactionID, quota: UInt32, since: TransactionID) {
     (self.ask, self.quota, self.since) = (ask, quota, since)
+  }
+  /// What a deferred command wrote in place of a reply.
+  public init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+    var reader = ByteReader(bytes)
+    self.init(
+      ask: TransactionID(rawValue: try reader.read()), quota: try reader.read(),
+      since: TransactionID(rawValue: try reader.read()))
+  }
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(ask.rawValue)
+    buffer.append(quota)
+    buffer.append(since.rawValue)
   }
 }

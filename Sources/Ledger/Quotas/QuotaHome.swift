@@ -266,8 +266,9 @@ extension Ledger {
     content.points = points
     content.ask = ask.ask
     (content.isFinal, content.isDry) = (isFinal, isDry)
-    (content.limit, content.version) = (row?.limit ?? 0, catalogue.version)
     granted += points
+    content.isShut = granted > row?.limit ?? 0
+    (content.version, content.stamp) = (catalogue.version, now)
     let place = home.holder(ask.slot)
     home.holders[place].grants &+= 1
     send(.grant, content, nextTransaction(catalogue.quotaSlot(period.quota)), to: Slot(ask.slot))

@@ -62,10 +62,8 @@ struct LeaseRecord: SlotRecord, QuotaRecord {
   /// The home had no more than was needed: nothing is asked for ahead.
   var isDry: UInt8 = 0
   var amount: Int64 = 0
-  /// Under which limit it was granted, and by which version of the catalogue.
-  var limit: Int64 = 0
-  var version: UInt32 = 0
-  var reserved: UInt32 = 0
+  /// The limit fell since it was granted, or is below what is used: nothing is drawn on it, and the next ask brings it home.
+  var isShut: UInt64 = 0
   /// The last grant, and what was drawn since it was asked for.
   var granted: Int64 = 0
   var drawn: Int64 = 0
@@ -88,9 +86,8 @@ struct LeaseRecord: SlotRecord, QuotaRecord {
     sum.add(key &+ 1, DigestField.lease, record.drawn)
     sum.add(key &+ 2, DigestField.lease, Int64(bitPattern: record.ask.rawValue))
     sum.add(key &+ 3, DigestField.lease, Int64(bitPattern: record.finalAsk.rawValue))
-    sum.add(key &+ 4, DigestField.lease, record.limit)
+    sum.add(key &+ 4, DigestField.lease, Int64(bitPattern: record.isShut << 1) | Int64(record.isDry))
     sum.add(key &+ 5, DigestField.lease, record.granted)
-    sum.add(key &+ 6, DigestField.lease, Int64(record.version) << 1 | Int64(record.isDry))
   }
   var digestKey: UInt64 { DigestSum.mix(period.key, UInt64(slot)) }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) {
@@ -161,6 +158,9 @@ struct QuotaHeads: StateRecord {
   var lease = Ref<LeaseRecord>.none
   var used = Ref<UsedRecord>.none
   var home = Ref<HomeRecord>.none
+  /// The limit last fell here with that version of the catalogue, at that moment: what was granted before is shut.
+  var loweredBy: UInt32 = 0
+  var loweredAt = Stamp.zero
 
   static var tag: TableTag { TableTag(63, "lists of quotas", since: Semantics.programme) }
   static var belonging: Belonging { .owner }

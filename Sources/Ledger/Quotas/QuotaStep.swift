@@ -24,8 +24,11 @@ enum QuotaStep: ShardStep {
     /// Of a grant: there are no more; it is short.
     var isFinal = false
     var isDry = false
-    var limit: Int64 = 0
+    /// More is given out than the limit is by now.
+    var isShut = false
+    /// The home's version of the catalogue, and its moment.
     var version: UInt32 = 0
+    var stamp = Stamp.zero
 
     init(_ period: QuotaPeriod, slot: UInt16) { (self.period, self.slot) = (period, slot) }
     init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -38,9 +41,9 @@ enum QuotaStep: ShardStep {
       ask = TransactionID(rawValue: try reader.read())
       round = try reader.readVarint()
       let flags: UInt8 = try reader.read()
-      (isFinal, isDry) = (flags & 1 != 0, flags & 2 != 0)
-      limit = try reader.readZigzag()
+      (isFinal, isDry, isShut) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0)
       version = try reader.read()
+      stamp = Stamp(microseconds: try reader.read())
       let bounds = 0...Int64(1) << 60
       guard slot < UInt16(Slot.count), bounds.contains(points), bounds.contains(need), bounds.contains(have),
         bounds.contains(want), ask.rawValue >> 48 < UInt64(Slot.count)
@@ -57,9 +60,9 @@ enum QuotaStep: ShardStep {
       for number in [points, need, have, want] { buffer.append(zigzag: number) }
       buffer.append(ask.rawValue)
       buffer.append(varint: round)
-      buffer.append(UInt8((isFinal ? 1 : 0) | (isDry ? 2 : 0)))
-      buffer.append(zigzag: limit)
+      buffer.append(UInt8((isFinal ? 1 : 0) | (isDry ? 2 : 0) | (isShut ? 4 : 0)))
       buffer.append(version)
+      buffer.append(stamp.microseconds)
       return buffer.array
     }
   }
@@ -101,10 +104,13 @@ extension Ledger {
   /// At the lease: points have come.
   fileprivate mutating func receiveGrant(_ content: QuotaStep.Content) {
     let lease = openLease(content.period, at: Slot(content.slot))
+    let heads = quotaHeads(content.period.quota)
+    // Granted before the limit fell, as far as this shard knows.
+    let isOld = content.version < heads.loweredBy || content.stamp < heads.loweredAt
     change(lease) {
       $0.amount += content.points
       $0.granted = content.points
-      ($0.limit, $0.version) = (content.limit, content.version)
+      $0.isShut = isOld || content.isShut ? 1 : 0
       $0.isDry = content.isDry ? 1 : 0
       guard content.ask != .none, $0.ask == content.ask else { return }
       $0.ask = .none

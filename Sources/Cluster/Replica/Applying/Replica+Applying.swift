@@ -101,8 +101,11 @@ extension Replica {
       machine.apply(payload, from: &open.cursor, until: limit, work: &applying.allowance, into: &reply) {
         place, outcome, start, reply in
         let replyTo = place < repliesTo.count ? repliesTo[place] : .nobody
-        if case .deferred(let deferral) = outcome {
-          if !replyTo.isNobody { deferred.append((place, deferral, replyTo)) }
+        if outcome == .deferred {
+          let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
+          if !replyTo.isNobody, let deferral = try? Deferral(decoding: bytes) {
+            deferred.append((place, deferral, replyTo))
+          }
         } else {
           conclude(outcome, replyTo, &reply, from: start)
         }

@@ -10,11 +10,11 @@ struct LeaseContent: SlotContent {
     try coder.word(&record.start)
     try coder.word(&record.isDry)
     for path in LeaseContent.numbers { try coder.number(&record[keyPath: path]) }
-    try coder.word(&record.version)
+    try coder.word(&record.isShut)
     try coder.transaction(&record.ask)
     try coder.transaction(&record.finalAsk)
   }
-  private static var numbers: [WritableKeyPath<LeaseRecord, Int64>] { [\.amount, \.limit, \.granted, \.drawn] }
+  private static var numbers: [WritableKeyPath<LeaseRecord, Int64>] { [\.amount, \.granted, \.drawn] }
   func check(_ slot: inout SlotContext, before: LeaseContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     let isAfter = before.map { $0.record.period.precedes(record.period) }
     guard record.isKnown(to: ledger), record.amount >= 0, isAfter ?? true else {
