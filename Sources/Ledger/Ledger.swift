@@ -88,6 +88,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     var next = calendar.first
     if tables.holdQueue.count > 0 { next = min(next ?? .never, tables.holdQueue.read(0).pointee.deadline) }
     if let overdue { next = min(next ?? .never, overdue) }
+    if core.openJobs > 0 { next = min(next ?? .never, core.lastStamp) }
     return next
   }
 

@@ -97,6 +97,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberPage = 127
 
   case campaignReport = 140
+  case jobStart = 141
+  case jobShow = 142
+  case extendAll = 143
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -171,16 +171,20 @@ extension RequestDesk {
   ) {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
+    let isWhatIf = [.simulateEarn, .simulateEvent, .explainEarn].contains(request.verb)
+    let askedAt = isWhatIf ? now.wall : nil
     if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
         Command.append(
-          request, to: &$0, slot: slot, context: context, party: party, terminal: self.terminal(request, client))
+          request, to: &$0, slot: slot, context: context, party: party, terminal: self.terminal(request, client),
+          askedAt: askedAt)
       }
       if answerLocally(slot, owner, asof: asof, write) { return }
     }
     submit(slot, owner, .query) {
       Command.append(
-        request, to: &$0, slot: slot, context: context, party: party, terminal: terminal(request, client))
+        request, to: &$0, slot: slot, context: context, party: party, terminal: terminal(request, client),
+        askedAt: askedAt)
     }
   }
 

@@ -19,6 +19,7 @@ enum Continuation {
   /// A page of `MEMBER FIND`.
   case find(number: UInt64)
   /// What a `QUOTA SHOW` has of the directory.
+  case jobBegan(number: UInt64)
   case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
 }
 

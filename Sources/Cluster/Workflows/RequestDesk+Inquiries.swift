@@ -11,6 +11,7 @@ struct InquiryUnderWay {
     case campaign(id: [UInt8])
     /// A `SET` that changes a program's zone, if nothing was booked in it.
     case zone([UInt8], EdgeItem.Flags)
+    case job(id: [UInt8])
   }
   var owner: EdgeItem.Owner
   var inquiry: Inquiry
@@ -50,6 +51,7 @@ extension RequestDesk {
     switch inquiry.purpose {
     case .quota(let shown): answerQuota(inquiry.owner, shown, records)
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
+    case .job(let id): answerJob(inquiry.owner, id, records)
     case .zone(let command, let flags):
       let totals = InquiryTotals(records, [.transactions], alike: [.needed])
       guard totals[.transactions] == 0 || totals.alike(.needed) == 1 else {

@@ -84,11 +84,11 @@ extension Ledger {
     case .aliasLost: return try changeCard(call, .lost, &reply)
     case .aliasFound: return try changeCard(call, .found, &reply)
     case .aliasRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
+    case .catalogue, .tick, .jobStart, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .campaignReport, .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
@@ -108,6 +108,7 @@ extension Ledger {
       switch call.verb {
       case .catalogue: return try applyCatalogue(&reader)
       case .tick: sweep()
+      case .jobStart: return try startJob(call, &reader, &reply)
       case .marker:
         if reader.isAtEnd { audit(into: &reply) } else { answer(try Inquiry(&reader), into: &reply) }
         return .replied

@@ -11,6 +11,16 @@ struct EarningWork: Sendable {
   var shortages: [Ledger.Shortage] = []
   /// Nothing is to be booked: of a budget as much is there as one asks for.
   var isAsking = false
+  /// The policy, counted from 1, whose `earn-cap=` held; 0: the program's.
+  var capPolicy: UInt32 = 0
+  /// The steps; of an `earn-cap=` the version says whose it is.
+  var steps: [Step] {
+    outcome.steps.map { step in
+      var step = step
+      if step.source == .programCap { step.version = capPolicy }
+      return step
+    }
+  }
   var points: Int64 = 0
   var detail = EarningDetail()
   /// The detail as the record has it; empty where there is nothing to keep.

@@ -21,6 +21,7 @@ struct Call: BitwiseCopyable {
   private(set) var facts = Command.none
   private(set) var terminal = Command.none
   private var asks = Command.none
+  private(set) var askedAt = Stamp.zero
   /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
   var hashes = RequestHashes.none
   var subject = Command.none
@@ -76,6 +77,12 @@ struct Call: BitwiseCopyable {
       case .terminal:
         _ = try TerminalWord(decoding: bytes)
         terminal = bytes
+      case .moment:
+        var moment = ByteReader(bytes)
+        askedAt = Stamp(microseconds: try moment.read())
+        guard moment.isAtEnd, (Stamp.zero...CivilTime.latest).contains(askedAt) else {
+          throw MalformedBytes("a moment out of range")
+        }
       case .ask:
         guard bytes.count == 12 else { throw MalformedBytes("an ask that is none") }
         // They stand behind all others, one behind the other.

@@ -9,6 +9,8 @@ public enum Inquiry: Sendable, Hashable {
   case campaign(TenantID, id: [UInt8])
   /// `transactions`: something was booked in a program; `needed`: its zone is what is said.
   case movements(TenantID, program: [UInt8], zone: [UInt8])
+  /// `done` and `steps` of a job, members, and whether it is under way: `up`; nothing where it is not known.
+  case job(TenantID, id: [UInt8])
 
   func encode(into buffer: inout ByteBuffer) {
     func append(_ kind: UInt8, _ tenant: TenantID, _ texts: [UInt8]...) {
@@ -20,6 +22,7 @@ public enum Inquiry: Sendable, Hashable {
     case .quota(let tenant, let id): append(1, tenant, id)
     case .campaign(let tenant, let id): append(2, tenant, id)
     case .movements(let tenant, let program, let zone): append(3, tenant, program, zone)
+    case .job(let tenant, let id): append(4, tenant, id)
     }
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -30,6 +33,7 @@ public enum Inquiry: Sendable, Hashable {
     case 1: self = .quota(tenant, id: id)
     case 2: self = .campaign(tenant, id: id)
     case 3: self = .movements(tenant, program: id, zone: Array(try reader.readCounted()))
+    case 4: self = .job(tenant, id: id)
     default: throw MalformedBytes("an inquiry of an unknown kind")
     }
     try reader.finish()
@@ -72,6 +76,12 @@ extension Ledger {
       let own = catalogue.value(.program, ref.place, ProgramField.zone)
       let isSame = (own ?? EntryField.stored(0)) == zone
       reply.field(.needed, isSame ? 1 : 0)
+    case .job(let tenant, let id):
+      guard let ref = findJob(id, tenant) else { break }
+      let job = tables.quotas.jobs.read(ref).pointee
+      reply.field(.done, Int64(clamping: job.done))
+      reply.field(.steps, Int64(tables.members.count))
+      reply.field(.up, job.state == JobRecord.running ? 1 : 0)
     }
     if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {

@@ -197,6 +197,7 @@ struct QuotaTables: TabledState, ~Copyable {
   var homes = Table<HomeRecord>()
   var heads = Table<QuotaHeads>()
   var campaigns = Table<CampaignRecord>()
+  var jobs = Table<JobRecord>()
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&leases)
@@ -204,5 +205,6 @@ struct QuotaTables: TabledState, ~Copyable {
     try visitor.visit(&homes)
     try visitor.visit(&heads)
     try visitor.visit(&campaigns)
+    try visitor.visit(&jobs)
   }
 }

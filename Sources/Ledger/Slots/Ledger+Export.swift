@@ -63,6 +63,10 @@ extension Ledger {
   private mutating func takeOut(_ slots: Range<Int>) -> (header: ParcelHeader, records: [UInt8]) {
     beginCensus()
     while !advanceCensus(limit: 1 << 20) {}
+    if core.openJobs > 0 {
+      for number in slots { finishJobs(ofMembers: places(of: Slot(UInt16(number))).members) }
+      while !advanceCensus(limit: 1 << 20) {}
+    }
     var header = ParcelHeader()
     (header.first, header.end) = (UInt16(slots.lowerBound), UInt16(slots.upperBound))
     header.epoch = core.epoch + 1
