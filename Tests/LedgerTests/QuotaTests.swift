@@ -298,6 +298,60 @@ import Vocabulary
     }
   }
 
+  /// R18: what comes back makes room in the cap's window.
+  @Test func aReturnGivesItsRoomBackToTheCap() throws {
+    let world = try QuotaTests.open(1)
+    #expect(try world.run("PROGRAM SET points earn-cap=50/day") == "+OK")
+    let first = try world.run("EARN m0 merchant=cafe spend=5000 id=a")
+    #expect(first.contains(" points=50 "))
+    #expect(try world.run("EARN m0 merchant=cafe spend=5000 id=b").contains(" points=0 "))
+    #expect(try world.run("REFUND \(first.split(separator: " ")[0].dropFirst(4)) points=20 id=r").hasPrefix("+"))
+    #expect(try world.run("EARN m0 merchant=cafe spend=5000 id=c").contains(" points=20 "))
+  }
+
+  /// A job extends each member once, also those that go to another shard meanwhile, or come from one.
+  @Test(arguments: 1..<4 as Range<UInt64>) func aJobReachesAllMembers(seed: UInt64) throws {
+    let world = try QuotaTests.open(3, byRanges: true)
+    #expect(try world.run("PROGRAM SET points expire=10d") == "+OK")
+    for member in QuotaTests.members { _ = try world.run("EARN \(member) merchant=cafe points=7 id=j\(member)") }
+    var random = PropertyTests.Traffic(random: SeededGenerator(seed: seed))
+    let until = world.time.microseconds + 90 * CivilTime.microsecondsPerDay
+    func start(_ place: Int, _ reason: String = "r") throws -> String {
+      var buffer = ByteBuffer()
+      let slot = world.shards[place].ledger.ranges.first ?? Slot(0)
+      withBytes(reason) { reason in
+        withBytes("x") { id in
+          Command.appendJob(
+            to: &buffer, slot: slot, tenant: .first, program: Command.none, until: until, reason: reason, id: id)
+        }
+      }
+      return try world.send(buffer.array, to: place).text
+    }
+    for place in [0, 1] { #expect(try start(place) == "+OK") }
+    for _ in 0..<6 {
+      let from = random.pick(3)
+      if let slots = Moving.pick(world, from, &random) { try Moving.move(world, slots, from: from, to: (from + 1) % 3) }
+      if random.pick(2) == 0 { _ = try world.send(world.tick(), to: random.pick(3)) }
+    }
+    // It comes to the last, and again to the others.
+    for place in [2, 0, 1] { #expect(try start(place) == "+OK") }
+    #expect(try start(1, "other").hasPrefix("-CONFLICT"))
+    for place in [0, 1, 2] { for _ in 0..<4 { _ = try world.send(world.tick(), to: place) } }
+    let report = try world.ask(.job(.first, id: Array("x".utf8)))
+    #expect(report["up"] == 0 && report["done"] == report["steps"])
+    for member in QuotaTests.members {
+      #expect(try world.run("BALANCE \(member) expiring=yes").rows.count == 1)
+      #expect(try world.run("BALANCE \(member) expiring=yes").contains("points=7 expires="))
+      let extended = try world.run("HISTORY \(member)").rows.filter { $0.contains("kind=extend") }
+      #expect(extended.count == 1 && extended[0].contains("request=x reason=r"), "\(member)")
+    }
+    for shard in world.shards {
+      try shard.ledger.checkInvariants()
+      let next = shard.ledger.nextDeadline ?? .never
+      #expect(next > world.time)
+    }
+  }
+
   @Test func aHomeIsReadAsItWasWritten() throws {
     var home = QuotaHome()
     for slot in [9, 3, 7, 3] as [UInt16] { _ = home.holder(slot) }
