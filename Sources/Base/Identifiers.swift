@@ -66,7 +66,7 @@
     self.rawValue = rawValue
   }
   /// The kinds of key that are spread over slots. The raw value is part of the hash: never change one.
-  public enum Kind: UInt8, Sendable { case member = 1, card = 2 }
+  public enum Kind: UInt8, Sendable { case member = 1, card = 2, quota = 3 }
 
   /// The 64-bit stable hash of a key: XXH64 of the id's bytes, seeded with `tenant << 8 | kind`.
   @inlinable public static func hash(_ kind: Kind, tenant: TenantID, id: UnsafeRawBufferPointer) -> UInt64 {

@@ -30,6 +30,11 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var newDeliveries: [Delivery] = []
   /// Where the records of each slot lie, while slots are to move. No part of the state.
   var census: Census?
+  /// What was asked of quotas' homes and is answered, since last taken.
+  var answeredAsks: [TransactionID] = []
+  /// What the command that is being applied has to wait for, or is refused for: the quota's number. No part of the state.
+  var deferral: Deferral?
+  var emptyQuota: UInt32?
   /// The open entry has an export: its parcel is complete as the entry ends.
   var hasExported = false
   /// What shards ask of each other.
@@ -87,6 +92,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     if let nextTierDue { next = min(next ?? .never, nextTierDue) }
     if let nextBirthday { next = min(next ?? .never, nextBirthday) }
     if let overdue { next = min(next ?? .never, overdue) }
+    if core.openJobs > 0 { next = min(next ?? .never, core.lastStamp) }
     return next
   }
 
@@ -106,6 +112,7 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
     let latest = core.lastStamp
     core.lastStamp = Stamp(microseconds: max(stamp, core.lastStamp.microseconds))
     catalogue.advance(to: core.lastStamp)
+    shutLowered()
     if journal.beginFrame(index: index, stamp: core.lastStamp, chain: core.chain) { indexSequences() }
     if header.semantics > core.semantics { raiseSemantics(to: header.semantics) }
     dedupeMarks.advance(to: now, retention: retention, end: tables.dedupe.end, latest: latest)

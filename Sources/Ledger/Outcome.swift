@@ -15,6 +15,9 @@ public enum Outcome: Sendable, Equatable {
   /// Nothing was done and nothing written: the transaction that the command is about has left memory. Ask for the facts
   /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
   case factsWanted
+  /// Nothing was done: a quota is short here, and its home has been asked. What is written is a `Deferral`. Send it again, with that
+  /// (`Command.carrying(_:_:)`), once the ask is answered.
+  case deferred
   /// Nothing was done: the slot is not this shard's. The reply written says whose it is, if that is known.
   case moved(Slot)
   /// Nothing to say to anybody: a tick, a delta, the inner steps between shards.

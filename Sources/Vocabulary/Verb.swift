@@ -98,6 +98,10 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
 
   case memberTier = 130
   case due = 131
+  case campaignReport = 140
+  case jobStart = 141
+  case jobShow = 142
+  case extendAll = 143
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -59,12 +59,16 @@ import Vocabulary
       var made: [UInt64] = []
       var repeats: [JournalPosition] = []
       var wanted: [Int] = []
+      var asked: [(place: Int, deferral: Deferral)] = []
       payload.withUnsafeBytes {
         ledger.apply(payload: $0, index: LogIndex(index), into: &reply) { place, outcome, start, reply in
           switch outcome {
           case .pending(let tx), .completed(let tx): made.append(tx.rawValue)
           case .repeated(let position): repeats.append(position)
           case .factsWanted: wanted.append(place)
+          case .deferred:
+            let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
+            if let deferral = try? Deferral(decoding: bytes) { asked.append((place, deferral)) }
           case .replied, .silent, .moved: break
           }
         }
@@ -74,6 +78,11 @@ import Vocabulary
         journal.segments[position.segment, default: []].append(contentsOf: bytes)
       }
       for command in wanting { commands.deliveries.append(withFacts(command)) }
+      for (command, one) in zip(recalled(payload, asked.map(\.place)), asked) {
+        if let again = command.withUnsafeBytes({ Command.carrying(one.deferral, $0) }) {
+          commands.deliveries.append(again)
+        }
+      }
       for delivery in ledger.takeDeliveries() { commands.deliveries.append(delivery.command) }
       if commands.deliveries.count > 32 { commands.deliveries.removeFirst(commands.deliveries.count - 32) }
       self.repeats = repeats

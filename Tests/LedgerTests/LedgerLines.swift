@@ -22,7 +22,7 @@ extension World {
   /// Carries out a line; what the terminal gets, with names for what differs between clusters.
   ///
   /// `TICK` does what is due by now, `CHECK` checks all invariants of each shard, `RECALLS` counts how often a command was
-  /// sent again with facts of the past.
+  /// sent again with facts of the past. `USED id` is what all shards drew of a quota, `REPORT id` what they say of a campaign.
   func run(_ line: String) throws -> String {
     switch line {
     case "TICK": return try tickAll()
@@ -31,6 +31,15 @@ extension World {
       return "ok"
     case "RECALLS": return "\(recalls)"
     default: break
+    }
+    let words = line.split(separator: " ").map(String.init)
+    if words.count == 2, words[0] == "USED" {
+      let sums = try ask(.quota(.first, id: Array(words[1].utf8)))
+      return "+used=\(sums["points"] ?? 0) limit=\(sums["needed"] ?? 0)"
+    }
+    if words.count == 2, words[0] == "REPORT" {
+      let sums = try ask(.campaign(.first, id: Array(words[1].utf8)))
+      return "+" + ["members", "transactions", "points", "spend"].map { "\($0)=\(sums[$0] ?? 0)" }.joined(separator: " ")
     }
     do {
       return try parsing(expanded(line)) { request in

@@ -60,6 +60,10 @@ final class World {
   var holdsPost = false
   /// How often facts were wanted.
   var recalls = 0
+  /// How often a request waited for a quota.
+  var deferrals = 0
+  /// What the last command has to wait for, if it has.
+  var deferral: Deferral?
   /// Shards have the slots that they own; else these are dealt out.
   var goesByRanges = false
   /// Of entries.
@@ -104,7 +108,8 @@ final class World {
       isMoved = true
       #expect(try Moved(decoding: reply.buffer.bytes) == Moved(to: shard.ledger.successor(of: slot)))
     }
-    let text = reply.buffer.count > 0 && !isMoved ? self.text(of: reply.buffer.bytes) : ""
+    deferral = outcome == .deferred ? try Deferral(decoding: reply.buffer.bytes) : nil
+    let text = reply.buffer.count > 0 && !isMoved && deferral == nil ? self.text(of: reply.buffer.bytes) : ""
     if case .completed(let tx) = outcome { completed[tx.rawValue] = text }
     post.append(contentsOf: shard.ledger.takeDeliveries())
     for end in shard.ledger.lineage.map(\.position) {
@@ -113,7 +118,9 @@ final class World {
       shard.journal.inherited[end.journal.rawValue] = journal
     }
     try afterEntry?(place)
+    let deferral = deferral
     if !holdsPost { try deliverAll() }
+    self.deferral = deferral
     return (text, outcome)
   }
   func deliverAll() throws {
@@ -132,6 +139,7 @@ final class World {
     case .replied, .silent: return text
     case .moved: return "(moved)"
     case .factsWanted: return try sendWithFacts(bytes)
+    case .deferred: return try sendAgain(bytes, try #require(deferral))
     case .completed: return text
     case .pending(let tx): return completed[tx.rawValue] ?? "(pending)"
     case .repeated(let position):
@@ -141,6 +149,36 @@ final class World {
       try shard.ledger.firstAnswer(at: position).run(shard.journal, into: &reply)
       return self.text(of: reply.buffer.bytes)
     }
+  }
+  /// A request that waits for a quota is sent again once the ask is answered; where no answer comes it is refused, as a leader does.
+  func sendAgain(_ bytes: [UInt8], _ deferral: Deferral) throws -> String {
+    var (bytes, deferral) = (bytes, deferral)
+    for _ in 0..<20 {
+      deferrals += 1
+      let isAnswered = shards.contains { $0.ledger.takeAnsweredAsks().contains(deferral.ask) }
+      guard isAnswered, let again = bytes.withUnsafeBytes({ Command.carrying(deferral, $0) }) else { break }
+      bytes = again
+      let (text, outcome) = try send(bytes)
+      guard outcome == .deferred else { return try deliver(text, outcome, bytes) }
+      deferral = try #require(self.deferral)
+    }
+    let name = String(decoding: shards[0].ledger.quotaName(deferral.quota), as: UTF8.self)
+    return "-UNAVAILABLE which=\(name)"
+  }
+  /// The sums of what all shards report to an inquiry, by the names of fields.
+  func ask(_ inquiry: Inquiry) throws -> [String: Int64] {
+    var sums: [String: Int64] = [:]
+    for place in shards.indices {
+      var buffer = ByteBuffer()
+      Command.appendMarker(to: &buffer, slot: shards[place].ledger.ranges.first ?? Slot(0), asking: inquiry)
+      for word in try send(buffer.array, to: place).text.dropFirst().split(separator: " ") {
+        let parts = word.split(separator: "=")
+        guard parts.count == 2, let figure = Int64(parts[1]) else { continue }
+        let key = String(parts[0])
+        if key == "needed" { sums[key] = figure } else { sums[key, default: 0] += figure }
+      }
+    }
+    return sums
   }
   /// Facts are wanted until they are there: those that the journal has now.
   func sendWithFacts(_ bytes: [UInt8]) throws -> String {

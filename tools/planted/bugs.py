@@ -57,6 +57,8 @@ GATHER = "Sources/Cluster/Replica/Leading/Gather.swift"
 CLOSED = "Sources/Cluster/Replica/Reading/ClosedTime.swift"
 APPLYING = "Sources/Cluster/Replica/Applying/Replica+Applying.swift"
 SEAT = "Sources/Cluster/Peers/Seat.swift"
+QUOTA_STEP = "Sources/Ledger/Quotas/QuotaStep.swift"
+QUOTAS = "Sources/Ledger/Quotas/Ledger+Quotas.swift"
 KEPT = "Sources/NodeDisk/NodeStorage+Seat.swift"
 PROOF = "Sources/Cluster/Peers/Proof.swift"
 INIT = "Sources/Cluster/Beginning/Beginning.swift"
@@ -542,8 +544,6 @@ BUGS = [
         tests="RulesTests.OracleTests"),
     Bug("return-by-line-beyond-the-whole", "returns by line after returns of money take more than was given",
         [(SALE_RETURN, "min(points, taken + due)", "taken + due")], tests="RulesTests.OracleTests"),
-    Bug("cap-forgets-return", "what a return takes back still counts against caps",
-        [("Sources/Ledger/Commands/Points/Refund.swift", "      uncount(points, sale.detail, of: holder.number, holder.program)\n", "")]),
     Bug("pending-lot-spent", "points become active with the member's next request",
         [("Sources/Ledger/Books/Ledger+Pending.swift", "if record.pointee.isPending, record.pointee.due(offset: offset) <= now { activate(",
           "if record.pointee.isPending { activate(")]),
@@ -569,4 +569,26 @@ BUGS = [
     Bug("birthday-lost-at-change", "a member who leaves the list of a birthday while it is gone over takes the rest along",
         [("Sources/Ledger/Tiers/Birthdays.swift", "pointee.next = file.nextBorn\n      }\n",
           "pointee.next = .none\n      }\n")], tests="LedgerTests.TierTests"),
+    Bug("quota-lease-paid-twice", "what a quota's home grants is leased twice",
+        [(QUOTA_STEP, "      $0.amount += content.points\n      $0.granted = content.points",
+          "      $0.amount += 2 * content.points\n      $0.granted = content.points")],
+        tests="LedgerTests.QuotaTests"),
+    Bug("quota-recalled-lease-drawn", "a lease that was recalled is still drawn from",
+        [(QUOTA_STEP, "if own != .none, points > 0 { change(own) { $0.amount = 0 } }", "_ = own")],
+        tests="LedgerTests.QuotaTests"),
+    Bug("quota-return-to-another-period", "a return gives back to the period that it is booked in",
+        [("Sources/Ledger/Quotas/Ledger+Campaigns.swift", "if let period = draw.period { giveBack(back, to: period, near: t.id.slot) }",
+          "if let old = draw.period, let period = catalogue.period(ofQuota: old.quota, day: CivilTime.day(of: now, offset: 0)) {"
+          " giveBack(back, to: period, near: t.id.slot) }")],
+        tests="LedgerTests.QuotaTests"),
+    Bug("quota-stale-grant", "a final grant is taken for true of requests that came after it was asked for",
+        [(QUOTAS, "let next = TransactionID(rawValue: ask.rawValue + 1)", "let next = ask")],
+        tests="LedgerTests.QuotaTests"),
+    Bug("quota-falls-and-is-drawn", "leases are drawn on though the limit has fallen below what is used",
+        [(QUOTAS, "isActive && lease.pointee.isShut == 0 ?", "isActive ?")],
+        tests="LedgerTests.QuotaTests"),
+    Bug("cap-forgets-returns", "a return gives no room back to the cap that its purchase counted in",
+        [("Sources/Ledger/Earning/Ledger+Counts.swift", "count(0 - min(points.rawValue, counter(member, key)), of: member, key)",
+          "count(0 * min(points.rawValue, counter(member, key)), of: member, key)")],
+        tests="LedgerTests.QuotaTests"),
 ]

@@ -171,16 +171,20 @@ extension RequestDesk {
   ) {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
+    let isWhatIf = [.simulateEarn, .simulateEvent, .explainEarn].contains(request.verb)
+    let askedAt = isWhatIf ? now.wall : nil
     if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
         Command.append(
-          request, to: &$0, slot: slot, context: context, party: party, terminal: self.terminal(request, client))
+          request, to: &$0, slot: slot, context: context, party: party, terminal: self.terminal(request, client),
+          askedAt: askedAt)
       }
       if answerLocally(slot, owner, asof: asof, write) { return }
     }
     submit(slot, owner, .query) {
       Command.append(
-        request, to: &$0, slot: slot, context: context, party: party, terminal: terminal(request, client))
+        request, to: &$0, slot: slot, context: context, party: party, terminal: terminal(request, client),
+        askedAt: askedAt)
     }
   }
 
@@ -190,6 +194,7 @@ extension RequestDesk {
     let tenant = client.session.tenant
     switch request.verb {
     case .entrySet: setEntry(request, owner, tenant)
+    case .entryShow where showsQuota(request, owner, tenant): break
     case .entryShow: askDirectory(.showEntry, request, owner, tenant)
     case .entryList: askDirectory(.listEntries, request, owner, tenant)
     case .entryHistory: askDirectory(.showEntryHistory, request, owner, tenant)
@@ -197,26 +202,39 @@ extension RequestDesk {
     }
   }
   private func setEntry(_ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID) {
-    let continuation = keep(.catalogue(owner))
     let key = request.scopedID(hashKey, tenant: tenant)
+    let flags: EdgeItem.Flags = key == nil ? [] : .repeatable
+    var command = ByteBuffer(capacity: 256)
     let fingerprint = request.fingerprint(hashKey)
-    submitInternal(.directory, flags: key == nil ? [] : .repeatable, continuation: continuation) { buffer in
-      DirectoryMachine.append(.entry, to: &buffer) { body in
-        body.append(key ?? 0)
-        body.append(fingerprint)
-        body.append(tenant.rawValue)
-        // There are no users yet: nobody is signed in.
-        body.append(counted: "")
-        body.append(request.positional(0))
-        body.append(request.positional(1))
-      }
+    DirectoryMachine.append(.entry, to: &command) { body in
+      body.append(key ?? 0)
+      body.append(fingerprint)
+      body.append(tenant.rawValue)
+      // There are no users yet: nobody is signed in.
+      body.append(counted: "")
+      body.append(request.positional(0))
+      body.append(request.positional(1))
     }
+    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command.array, flags), owner) }
+    setEntry(command.array, flags, owner)
+  }
+  func setEntry(_ command: [UInt8], _ flags: EdgeItem.Flags, _ owner: EdgeItem.Owner) {
+    submitInternal(.directory, flags: flags, continuation: keep(.catalogue(owner))) { $0.append(command) }
   }
   private func askDirectory(
     _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID
   ) {
+    let write = question(kind, request, tenant)
+    if request.readMode == .local, answerLocally(.directory, owner, write) { return }
+    stream(.directory).append(
+      owner: owner, flags: .query, deadline: self.now.monotonic + requestTimeout, write: write)
+  }
+  /// What asks the directory about entries.
+  func question(
+    _ kind: DirectoryMachine.Kind, _ request: Request, _ tenant: TenantID
+  ) -> (inout ByteBuffer) -> Void {
     let now = now.wall
-    let write: (inout ByteBuffer) -> Void = { buffer in
+    return { buffer in
       DirectoryMachine.append(kind, to: &buffer) { body in
         body.append(tenant.rawValue)
         body.append(now.microseconds)
@@ -226,8 +244,5 @@ extension RequestDesk {
         body.append(request.positional(1))
       }
     }
-    if request.readMode == .local, answerLocally(.directory, owner, write) { return }
-    stream(.directory).append(
-      owner: owner, flags: .query, deadline: self.now.monotonic + requestTimeout, write: write)
   }
 }

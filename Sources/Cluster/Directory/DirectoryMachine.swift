@@ -113,7 +113,7 @@ final class DirectoryMachine: Machine {
     let header = try? EntryHeader(decoding: &reader)
     if let header {
       lastStamp = max(lastStamp, header.stamp)
-      semantics = max(semantics, header.semantics)
+      raiseSemantics(to: header.semantics)
     }
     changes.begin(index, stamp: lastStamp)
     guard let header else { return EntryCursor(offset: payload.count, left: 0) }
@@ -140,6 +140,12 @@ final class DirectoryMachine: Machine {
       isFirst = false
     }
     return false
+  }
+  /// Shards hear now of what was set while not all nodes knew it. O(entries), once for each semantics.
+  private func raiseSemantics(to newer: UInt8) {
+    guard newer > semantics else { return }
+    for delta in entries.retell(from: semantics, to: newer, at: lastStamp) { keep(delta) }
+    semantics = newer
   }
   private func end() {
     guard let index = open else { return }

@@ -58,6 +58,8 @@ protocol Machine: AnyObject {
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
   /// Some of the deliveries that are not acknowledged; the next call goes on behind them.
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
+  /// A quota's id, by its number; empty: it is not known here.
+  func quotaName(_ number: UInt32) -> [UInt8]
   /// Freezes the state for a writer on another thread.
   func beginSnapshot() -> MachineSnapshot
   /// - Parameter file: what was written of it; nil: nothing that is there.
@@ -71,6 +73,7 @@ extension Machine {
   func successor(of slot: Slot) -> Whereabouts? { nil }
   var holdings: SlotHoldings { SlotHoldings() }
   var isMoving: Bool { false }
+  func quotaName(_ number: UInt32) -> [UInt8] { [] }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
 }
 
@@ -179,6 +182,8 @@ struct ReplicaOutbox {
   var refusals: [(edge: UInt32, epoch: UInt32, message: UInt64, leader: NodeID)] = []
   var doubts: [(edge: UInt32, epoch: UInt32, leader: NodeID)] = []
   var deliveries: [Delivery] = []
+  /// Asks of quotas' homes that are answered.
+  var answeredAsks: [TransactionID] = []
   var journal: [(position: JournalPosition, bytes: [UInt8])] = []
   var snapshotsNeeded: [SnapshotNeed] = []
   var markers: [MarkerDigest] = []

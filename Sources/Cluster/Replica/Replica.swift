@@ -147,6 +147,7 @@ final class Replica {
   func forget(edge: UInt32) {
     edges.forget(edge)
     leading.waiters.forget(edge: edge)
+    leading.deferred.forget(edge: edge)
   }
 
   @inline(__always)

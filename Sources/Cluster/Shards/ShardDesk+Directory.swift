@@ -26,6 +26,7 @@ extension ShardDesk {
       if let directory { replica.proposeCatalogue(from: directory) }
       replica.resendDeliveries(
         now: now.monotonic, interval: configuration.deliveryInterval, patience: patience)
+      replica.expireDeferred(now: now.monotonic, patience: configuration.requestTimeout / 4 * 3)
     }
   }
 

@@ -24,6 +24,9 @@ struct OwnAnswers: AnswersForItself {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
     case .memberFind, .due: requests.startFind(request, owner)
+    case .extendAll: requests.startExtension(request, owner)
+    case .jobShow: requests.showJob(request, owner)
+    case .campaignReport: requests.reportCampaign(request, owner)
     case .clusterInit:
       node.beginning.initialise(owner, ClusterFigures(request), isTrial: request.flag(.dryRun))
       node.carryOver()

@@ -18,6 +18,9 @@ enum Continuation {
   case mintedAdded(EdgeItem.Owner, member: [UInt8])
   /// A page of `MEMBER FIND`.
   case find(number: UInt64)
+  /// What a `QUOTA SHOW` has of the directory.
+  case jobBegan(number: UInt64)
+  case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
 }
 
 /// A request that waits to learn whose card it names.

@@ -18,7 +18,12 @@ extension RequestDesk {
     for placement in asked {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
-        Command.appendMarker(to: &buffer, slot: placement.slots.first ?? Slot(0))
+        let slot = placement.slots.first ?? Slot(0)
+        if let inquiry = workflows.inquiries[number]?.inquiry {
+          Command.appendMarker(to: &buffer, slot: slot, asking: inquiry)
+        } else {
+          Command.appendMarker(to: &buffer, slot: slot)
+        }
         buffer.append(stamp.microseconds)
       }
     }
@@ -36,6 +41,13 @@ extension RequestDesk {
       case .waits: return
       case .complete(let records): return proofCame(records)
       case .failed: return proofCame(nil)
+      }
+    }
+    if workflows.inquiries[number] != nil {
+      switch outcome {
+      case .waits: return
+      case .complete(let records): return inquiryAnswered(number, records)
+      case .failed: return inquiryAnswered(number, nil)
       }
     }
     if workflows.checks[number] != nil {

@@ -73,7 +73,7 @@ extension RequestDesk {
     }
     askForPage(number)
   }
-  private var mapNumber: UInt64 { (membership.topology?.shards ?? []).reduce(0) { $0 &+ $1.epoch } }
+  var mapNumber: UInt64 { (membership.topology?.shards ?? []).reduce(0) { $0 &+ $1.epoch } }
 
   private func askForPage(_ number: UInt64) {
     guard let search = workflows.searches[number] else { return }

@@ -20,6 +20,8 @@ extension RequestDesk {
     case .mint(let mint): minted(mint, reply)
     case .mintedAdded(let owner, let member): mintedAdded(owner, member, reply)
     case .find(let number): pageCame(number, reply)
+    case .jobBegan(let number): jobBegan(number, reply)
+    case .quotaShown(let owner, let tenant, let id): quotaShown(owner, tenant, id, reply)
     }
   }
 

@@ -9,6 +9,10 @@ struct Workflows {
   private(set) var audits: [UInt64: Audit] = [:]
   /// By the number of the audit that each has.
   var checks: [UInt64: CheckUnderWay] = [:]
+  /// The same of inquiries.
+  var inquiries: [UInt64: InquiryUnderWay] = [:]
+  /// Jobs that shards are told of.
+  var jobs: [UInt64: JobUnderWay] = [:]
   /// The audit by which what was restored proves to be the backup, and when the next may begin.
   var proof: UInt64?
   var nextProof: UInt64 = 0
@@ -21,7 +25,7 @@ struct Workflows {
   /// Until an audit is tried again, in microseconds.
   private static let auditPause: UInt64 = 10_000
 
-  private mutating func number() -> UInt64 {
+  mutating func number() -> UInt64 {
     defer { nextNumber += 1 }
     return nextNumber
   }

@@ -49,6 +49,11 @@ enum DigestField {
   static let erasure: UInt64 = 51
   /// When a lot ends whose end moves.
   static let lotEnds: UInt64 = 43
+  static let quotaUsed: UInt64 = 55
+  static let lease: UInt64 = 56
+  static let quotaGranted: UInt64 = 57
+  static let quotaHome: UInt64 = 58
+  static let campaign: UInt64 = 59
 }
 
 extension Ledger {

@@ -24,6 +24,7 @@ extension Ledger {
       work -= 1 + 8 * endDueLots(ofMember: Ref(place: Int(core.sweepCursor)))
       core.sweepCursor += 1
     }
+    if core.openJobs > 0 { runJobs(&work) }
   }
   private mutating func endDueLots(ofMember number: Ref<MemberRecord>) -> Int {
     let member = tables.members.read(number)

@@ -55,7 +55,7 @@ extension Catalogue {
     case .merchant: for version in versions { _ = try MerchantTerms(version.values, programCount: programs.count) }
     case .policy: try Catalogue.checkPolicy(versions.lazy.map(\.values))
     case .tier: for version in versions { _ = try TierTerms(version.values) }
-    case .org, .product, .cardType, .campaign, .rule:
+    case .org, .product, .cardType, .campaign, .rule, .quota:
       for version in versions { _ = try TermsReader(version.values, kind.entries) }
     }
   }
@@ -66,7 +66,7 @@ extension Catalogue {
     case .merchant: try putMerchant(item, at: number)
     case .policy: try putPolicy(item, at: number)
     case .tier: try putTier(item, at: number)
-    case .org, .product, .cardType, .campaign, .rule:
+    case .org, .product, .cardType, .campaign, .rule, .quota:
       guard number < kind.entries.most.all else { throw MalformedBytes("too many entries") }
       let isNew = number == records[kind].count
       let wasEmpty = isNew || records[kind][number].versions.isEmpty
@@ -75,6 +75,7 @@ extension Catalogue {
       if kind == .rule { setRule(number) }
       if kind == .campaign { setCampaign(number) }
       if kind == .cardType { noteCardFactors(item) }
+      if kind == .quota { putQuota(number) }
     }
   }
 
@@ -88,6 +89,7 @@ extension Catalogue {
       announced.removeLast()
       switch next.kind {
       case EntryKind.program.number: refreshProgram(next.number)
+      case EntryKind.quota.number: refreshQuota(next.number)
       // Policies are looked at as they are at the moment.
       default: refreshMerchant(next.number)
       }

@@ -74,7 +74,8 @@ extension Catalogue {
         version.values[EntryField.stateNumber].map({ EntryField.number(stored: $0) }) == RuleState.running
       else { continue }
       let until = place + 1 < item.versions.count ? item.versions[place + 1].from : Stamp.never
-      windows.append(CampaignWindow(from: version.from, until: until, budget: nil))
+      let budget = version.values[CampaignField.budget]?.withUnsafeBytes { Entries.references($0).first } ?? nil
+      windows.append(CampaignWindow(from: version.from, until: until, budget: budget.map { UInt32(clamping: $0) }))
     }
     return windows
   }

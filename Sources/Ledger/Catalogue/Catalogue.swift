@@ -57,6 +57,9 @@ public struct Catalogue: Sendable {
   var hasUnserved = false
   /// Some type of cards has a factor.
   var hasCardFactors = false
+  var quotaRows: [QuotaRow] = []
+  /// Those whose limits have fallen: the ledger takes note at once.
+  var lowered: [UInt32] = []
   /// By program: its rules, compiled.
   var ruleSets: [RuleSet] = []
   /// By program; nil: it has no tiers.

@@ -47,7 +47,7 @@ public struct CatalogueRecords: Sendable {
 
 /// The kinds that shards know, in the order in which snapshots have them: what others are made of comes before these.
 enum CatalogueKind: Int, CaseIterable, Sendable {
-  case program = 0, merchant, policy, org, product, cardType, campaign, rule, tier
+  case program = 0, merchant, policy, org, product, cardType, campaign, rule, tier, quota
 
   /// What stands before an entry in a snapshot, for ever.
   var tag: UInt8 { UInt8(rawValue) + 2 }
@@ -64,6 +64,7 @@ enum CatalogueKind: Int, CaseIterable, Sendable {
     case .campaign: .campaign
     case .rule: .rule
     case .tier: .tier
+    case .quota: .quota
     }
   }
   /// Of the number that deltas have.
@@ -96,6 +97,7 @@ extension Catalogue {
       try check(item.versions, of: kind)
       try put(item, kind, at: records[kind].count)
     }
+    lowered = []
   }
 }
 

@@ -84,11 +84,12 @@ extension Ledger {
     case .aliasLost: return try changeCard(call, .lost, &reply)
     case .aliasFound: return try changeCard(call, .found, &reply)
     case .aliasRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
+    case .catalogue, .tick, .jobStart, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .memberFind, .memberPage, .memberTier, .due, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .memberTier, .due, .memberNotes, .cardHolders,
+      .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
@@ -108,8 +109,9 @@ extension Ledger {
       switch call.verb {
       case .catalogue: return try applyCatalogue(&reader)
       case .tick: sweep()
+      case .jobStart: return try startJob(call, &reader, &reply)
       case .marker:
-        audit(into: &reply)
+        if reader.isAtEnd { audit(into: &reply) } else { answer(try Inquiry(&reader), into: &reply) }
         return .replied
       case .delivery: return try applyDelivery(call, &reader, &reply)
       case .verdict: return try applyVerdict(call, &reader, &reply)
@@ -130,10 +132,16 @@ extension Ledger {
     _ stop: Stop, _ call: Call, _ reply: inout ReplyWriter, from start: Int
   ) -> Outcome {
     switch stop {
-    case .decided(let outcome): return outcome
+    case .decided(let outcome):
+      if outcome == .deferred { deferral?.encode(into: &reply.buffer) }
+      return outcome
     case .malformed(let text): reply.error(.malformed, text)
     case .refused(let refusal):
       refusal.write(into: &reply)
+      if let quota = emptyQuota {
+        catalogue.quotaName(quota).withUnsafeBytes { reply.field(.which, $0) }
+        emptyQuota = nil
+      }
       if refusal.code.isKept(about: refusal.subject) { keepAnswer(call, reply, from: start) }
     }
     return .replied
@@ -205,6 +213,7 @@ extension Ledger {
 
   private mutating func applyCatalogue(_ reader: inout ByteReader) throws(MalformedBytes) -> Outcome {
     _ = try catalogue.apply(try reader.readBytes(reader.remaining))
+    shutLowered()
     while tables.programs.count < catalogue.programCount {
       _ = tables.programs.append(ProgramRecord(program: ProgramRef(place: tables.programs.count)))
     }

@@ -9,6 +9,7 @@ import Rules
 ///     5 (sku:counted quantity:varint amount:varint points:varint)*
 ///     6 (rule and 1, 0 the program:varint  window:u8  start:zigzag)*       7 the event's name
 ///     50 the first day of the period that it qualified in  51 the tier that was reached
+///     9 (campaign:varint hasBudget:u8 its period: see `QuotaPeriod` points:varint)*
 ///     8 of a refund, for each line: (quantity:varint amount:varint taken:varint isReturned:u8), all that came back by now
 struct EarningDetail: Equatable {
   enum Reason: Equatable {
@@ -25,6 +26,12 @@ struct EarningDetail: Equatable {
     /// Nil: the program's.
     var rule: UInt32?
     var window: CapWindow
+  }
+  /// Points of a campaign's rules, and the budget that they were drawn from.
+  struct Drawn: Equatable {
+    var campaign: UInt32
+    var period: QuotaPeriod?
+    var points: Int64
   }
   struct Returned: Equatable {
     var quantity: Int64 = 0
@@ -43,6 +50,7 @@ struct EarningDetail: Equatable {
   var qualified: Int32?
   /// The tier in which the member was after it, if that was another than before; of a gift whose it is.
   var tier: UInt32?
+  var draws: [Drawn] = []
 
   init() {}
   var isEmpty: Bool { self == EarningDetail() }
@@ -99,6 +107,20 @@ struct EarningDetail: Equatable {
     }
     if let qualified { buffer.append(field: 50, zigzag: Int64(qualified)) }
     if let tier { buffer.append(field: 51, zigzag: Int64(tier)) }
+    if !draws.isEmpty {
+      buffer.append(field: 9) { list in
+        for draw in draws {
+          list.append(varint: UInt64(draw.campaign))
+          if let period = draw.period {
+            list.append(UInt8(1))
+            period.encode(into: &list)
+          } else {
+            list.append(UInt8(0))
+          }
+          list.append(varint: UInt64(draw.points))
+        }
+      }
+    }
     buffer.appendEndOfFields()
   }
   init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
@@ -133,6 +155,13 @@ struct EarningDetail: Equatable {
         }
       case 50: qualified = Int32(clamping: try value.readZigzag())
       case 51: tier = UInt32(clamping: try value.readZigzag())
+      case 9:
+        while !value.isAtEnd {
+          let campaign = UInt32(truncatingIfNeeded: try value.readVarint())
+          let hasPeriod = try value.read(UInt8.self) != 0
+          let period = hasPeriod ? try QuotaPeriod(&value) : nil
+          draws.append(Drawn(campaign: campaign, period: period, points: try EarningDetail.amount(&value)))
+        }
       default: return false
       }
       return true

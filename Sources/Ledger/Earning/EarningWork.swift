@@ -7,6 +7,20 @@ struct EarningWork: Sendable {
   var work = RuleWork()
   var outcome = Rules.Outcome()
   var books = EarnedBooks()
+  /// What budgets had not.
+  var shortages: [Ledger.Shortage] = []
+  /// Nothing is to be booked: of a budget as much is there as one asks for.
+  var isAsking = false
+  /// The policy, counted from 1, whose `earn-cap=` held; 0: the program's.
+  var capPolicy: UInt32 = 0
+  /// The steps; of an `earn-cap=` the version says whose it is.
+  var steps: [Step] {
+    outcome.steps.map { step in
+      var step = step
+      if step.source == .programCap { step.version = capPolicy }
+      return step
+    }
+  }
   var points: Int64 = 0
   var detail = EarningDetail()
   /// The detail as the record has it; empty where there is nothing to keep.
@@ -17,6 +31,8 @@ struct EarningWork: Sendable {
     points = 0
     detail = EarningDetail()
     books.used.removeAll(keepingCapacity: true)
+    books.budgets.removeAll(keepingCapacity: true)
+    shortages.removeAll(keepingCapacity: true)
     bytes = []
   }
 }
@@ -53,7 +69,9 @@ struct EarnedBooks: EarningBooks, Sendable {
   func used(ofRule number: UInt32?, in window: CapWindow) -> Int64 {
     used.first { $0.rule == number && $0.window == window }?.points ?? 0
   }
-  func left(ofBudget number: UInt32) -> Int64? { nil }
+  /// What this shard may draw on budgets by itself, once that is known.
+  var budgets: [(quota: UInt32, left: Int64)] = []
+  func left(ofBudget number: UInt32) -> Int64? { budgets.first { $0.quota == number }?.left }
 }
 
 extension CounterKey {

@@ -10,13 +10,16 @@ extension Ledger {
     call.hashes.party = hashes.member(call.party, call.tenant).finishedLow()
     if !call.merchant.isEmpty { call.hashes.merchant = catalogue.merchant(call.merchant, tenant: call.tenant) ?? .none }
     var work = EarningWork()
+    work.isAsking = true
     guard call.verb != .simulateEvent else {
       let parties = try partiesOfEvent(&call)
-      try workOut(eventRequest(call, parties), into: &work)
-      return (parties, nil, work)
+      var ask = eventRequest(call, parties)
+      ask.effective = moment(of: query)
+      try workOut(ask, into: &work)
+      return (parties, ask.effective, work)
     }
     let parties = try parties(&call)
-    let effective = try effectiveMoment(call.number(.at), parties.program)
+    let effective = try effectiveMoment(call.number(.at), parties.program) ?? moment(of: query)
     let rule = catalogue.rule(ofProgram: parties.program, at: effective)
     var own: EarnRate?
     if let effective {
@@ -27,6 +30,9 @@ extension Ledger {
     try workOut(earningRequest(call, parties, effective, own, rule.rate), into: &work)
     return (parties, effective, work)
   }
+
+  /// When a question is asked, by the node's clock, where that is later than the last entry: a request would be booked then.
+  private func moment(of query: Call) -> Stamp? { query.askedAt > now ? query.askedAt : nil }
 
   func simulate(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let (parties, effective, work) = try asked(call)
@@ -56,7 +62,7 @@ extension Ledger {
     let active: Stamp? =
       isPending ? lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) : nil
     Explanation(
-      steps: work.outcome.steps, reason: work.detail.reason, points: work.points, program: parties.program,
+      steps: work.steps, reason: work.detail.reason, points: work.points, program: parties.program,
       merchant: parties.merchant, moment: effective ?? now, ends: lot.expiresAt, active: active
     ).write(catalogue.records, into: &reply)
   }
@@ -97,7 +103,7 @@ struct Explanation {
       reply.record()
       reply.field(named: "step", "\(step.stage)")
       reply.field(named: "rule", name)
-      if step.version > 0 {
+      if step.version > 0, step.source != .programCap {
         reply.field(named: "version", Int64(step.version))
       } else {
         reply.field(named: "version", "")
@@ -160,8 +166,20 @@ struct Explanation {
     case .programRate:
       terms.fraction = rate(catalogue[.program], program.place)
       return ([], terms)
-    case .programCap, .request: return ([], terms)
+    case .programCap:
+      terms.cap = cap(step, catalogue)
+      return ([], terms)
+    case .request: return ([], terms)
     }
+  }
+  /// Which `earn-cap=` it was, as that was then.
+  private func cap(_ step: Step, _ catalogue: CatalogueRecords) -> Cap? {
+    let (items, place) =
+      step.version > 0 ? (catalogue[.policy], Int(step.version) - 1) : (catalogue[.program], program.place)
+    let field = EntryKind.policy.field("earn-cap")?.number ?? 0
+    guard items.indices.contains(place), let version = items[place].version(at: moment) else { return nil }
+    let caps = version.values.with(field) { $0.flatMap { Cap.list(parsing: $0) } } ?? []
+    return caps.indices.contains(Int(step.number)) ? caps[Int(step.number)] : nil
   }
   /// `earn=`, which programs and merchants have by the same number.
   private func rate(_ items: ChunkedQueue<CatalogueItem>, _ place: Int) -> Fraction? {

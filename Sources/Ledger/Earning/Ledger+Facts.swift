@@ -100,7 +100,7 @@ extension Ledger {
       }
     }
     if needs.contains(.attributes) { fillAttributes(ask, file, into: &worked) }
-    let cardType = file[.cardType]
+    let cardType = typeOfCardUsed(ask) ?? file[.cardType]
     worked.facts[.cardtype] = word(cardType, ofProgram: program)
     guard ask.isPurchase, !cardType.isEmpty,
       let number = cardType.withUnsafeBytes({ catalogue.find(.cardType, $0, ask.tenant) }),
@@ -112,6 +112,12 @@ extension Ledger {
         worked.facts.add(.cardType, factor: factor, id: $0, number: UInt32(number), version: 0)
       }
     }
+  }
+  /// Nil: the request names none, or that has no type.
+  private func typeOfCardUsed(_ ask: EarningRequest) -> [UInt8]? {
+    guard !ask.call.card.isEmpty, let card = findCard(of: ask.member, ask.call.card) else { return nil }
+    let type = Array(type(of: tables.cards.read(card)))
+    return type.isEmpty ? nil : type
   }
   private func fillAttributes(_ ask: EarningRequest, _ file: MemberFile, into worked: inout EarningWork) {
     let said = EntryAttributes(Array(ask.call.text(.attributes)))

@@ -29,12 +29,18 @@ extension Ledger {
     let caps = own.withUnsafeBytes {
       catalogue.caps(ofProgram: ask.program, holderClass: $0.isEmpty ? Ledger.consumer : $0, at: ask.effective)
     }
+    worked.capPolicy = own.withUnsafeBytes {
+      catalogue.policyOfCaps(ofProgram: ask.program, holderClass: $0.isEmpty ? Ledger.consumer : $0, at: ask.effective)
+    }
     let rate = Fraction(ask.rate.points.rawValue, ask.rate.money.rawValue) ?? .nothing
     let terms = EarningTerms(
       rate: rate, isMerchantsRate: ask.isMerchantsRate, combination: catalogue.programDetails[program].combination,
       caps: caps)
     do throws(RuleRefusal) {
       try catalogue.ruleSets[program].evaluate(worked.facts, terms, worked.books, &worked.work, &worked.outcome)
+      if !worked.outcome.draws.isEmpty, lacksBudget(ask, into: &worked) {
+        try catalogue.ruleSets[program].evaluate(worked.facts, terms, worked.books, &worked.work, &worked.outcome)
+      }
     } catch {
       throw .refused(.limit(error == .points ? "points" : "spend"))
     }
@@ -51,10 +57,16 @@ extension Ledger {
     let isPlain = worked.outcome.steps.allSatisfy {
       $0.source == .merchantRate || $0.source == .programRate || $0.source == .request
     }
-    worked.detail.steps = isPlain ? [] : worked.outcome.steps
+    worked.detail.steps = isPlain ? [] : worked.steps
     worked.detail.windows = worked.outcome.counts.filter { $0.rule != nil && $0.window.kind != .sale }
       .map { .init(rule: $0.rule, window: $0.window) }
     let day = CivilTime.day(of: ask.effective ?? now, offset: catalogue.programRows[ask.program.place].offset)
+    for draw in worked.outcome.draws where draw.granted > 0 {
+      worked.detail.draws.append(
+        .init(
+          campaign: draw.campaign, period: draw.budget.flatMap { catalogue.period(ofQuota: $0, day: day) },
+          points: draw.granted))
+    }
     for kind in catalogue.programDetails[ask.program.place].capWindows {
       worked.detail.windows.append(.init(rule: nil, window: CapWindow(kind, holding: day)))
     }
@@ -77,6 +89,17 @@ extension Catalogue {
   func caps(ofProgram program: ProgramRef, holderClass: Bytes, at moment: Stamp?) -> [Cap] {
     guard programDetails[program.place].mayHaveCaps else { return [] }
     if let own = policy(ofProgram: program, holderClass: holderClass, at: moment)?.caps { return own }
+    return capsOfProgram(program, at: moment)
+  }
+  /// The policy, counted from 1, whose `earn-cap=` holds for a class; 0: the program's.
+  func policyOfCaps(ofProgram program: ProgramRef, holderClass: Bytes, at moment: Stamp?) -> UInt32 {
+    guard programDetails[program.place].mayHaveCaps,
+      policy(ofProgram: program, holderClass: holderClass, at: moment)?.caps != nil,
+      let known = programDetails[program.place].policies.first(where: { $0.holderClass.elementsEqual(holderClass) })
+    else { return 0 }
+    return UInt32(known.number + 1)
+  }
+  private func capsOfProgram(_ program: ProgramRef, at moment: Stamp?) -> [Cap] {
     guard let version = programs[program.place].version(at: moment ?? records.moment) else { return [] }
     return (try? ProgramTerms(version.values))?.policy.caps ?? []
   }

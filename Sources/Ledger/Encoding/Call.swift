@@ -20,6 +20,8 @@ struct Call: BitwiseCopyable {
   private(set) var otherFingerprints = Command.none
   private(set) var facts = Command.none
   private(set) var terminal = Command.none
+  private var asks = Command.none
+  private(set) var askedAt = Stamp.zero
   /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
   var hashes = RequestHashes.none
   var subject = Command.none
@@ -75,8 +77,28 @@ struct Call: BitwiseCopyable {
       case .terminal:
         _ = try TerminalWord(decoding: bytes)
         terminal = bytes
+      case .moment:
+        var moment = ByteReader(bytes)
+        askedAt = Stamp(microseconds: try moment.read())
+        guard moment.isAtEnd, (Stamp.zero...CivilTime.latest).contains(askedAt) else {
+          throw MalformedBytes("a moment out of range")
+        }
+      case .ask:
+        guard bytes.count == 12 else { throw MalformedBytes("an ask that is none") }
+        // They stand behind all others, one behind the other.
+        let start = asks.isEmpty ? reader.offset - 14 : reader.offset - 14 - asks.count
+        asks = Bytes(rebasing: reader.bytes[start..<reader.offset])
       case nil: throw MalformedBytes("a command has bytes left over")
       }
+    }
+  }
+
+  /// Calls `body` with each ask of a quota's that the request has waited for, the first first.
+  @inline(never) func forEachAsk(_ body: (_ quota: UInt32, _ ask: TransactionID) -> Void) {
+    for start in stride(from: 0, to: asks.count - 13, by: 14) {
+      let quota = UInt32(littleEndian: asks.loadUnaligned(fromByteOffset: start + 2, as: UInt32.self))
+      let ask = UInt64(littleEndian: asks.loadUnaligned(fromByteOffset: start + 6, as: UInt64.self))
+      if ask >> 48 < UInt64(Slot.count) { body(quota, TransactionID(rawValue: ask)) }
     }
   }
 

@@ -26,6 +26,10 @@ public enum Command {
     case facts = 2
     /// Of the terminal that it names: see `TerminalWord`.
     case terminal = 3
+    /// What the request has waited for: a quota's number u32, and an ask u64: see `Deferral`. May be there several times.
+    case ask = 4
+    /// Of a question of what a request would do: the moment at which a node asks, i64.
+    case moment = 5
   }
 
   /// Whom a `WHO` names, once a card has been looked up.
@@ -61,7 +65,7 @@ public enum Command {
   ///   - otherFingerprints: at most one more than `FormerHolders.most`.
   public static func append(
     _ request: Request, to buffer: inout ByteBuffer, slot: Slot, context: CommandContext, party: Party? = nil,
-    recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil
+    recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil, askedAt: Stamp? = nil
   ) {
     let rule = request.rule
     let named = request.bytes(at: rule.pointee.card)
@@ -97,6 +101,11 @@ public enum Command {
     if let terminal {
       buffer.append(Attachment.terminal.rawValue)
       buffer.append(counted: terminal.encoded)
+    }
+    if let askedAt {
+      buffer.append(Attachment.moment.rawValue)
+      buffer.append(UInt8(8))
+      buffer.append(askedAt.microseconds)
     }
     end(&buffer, start)
   }

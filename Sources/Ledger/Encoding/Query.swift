@@ -74,6 +74,25 @@ extension Command {
     end(&buffer, 0)
     return buffer.array
   }
+  /// A framed command, with what it has waited for. Nil if it has waited too often.
+  public static func carrying(_ deferral: Deferral, _ command: Bytes) -> [UInt8]? {
+    guard command.count < maximumByteCount / 2, waitCount(command) < mostWaits else { return nil }
+    var buffer = ByteBuffer(capacity: command.count + 14)
+    buffer.append(command)
+    buffer.append(Attachment.ask.rawValue)
+    buffer.append(UInt8(12))
+    buffer.append(deferral.quota)
+    buffer.append(deferral.since.rawValue)
+    end(&buffer, 0)
+    return buffer.array
+  }
+  private static let mostWaits = 64
+  private static func waitCount(_ command: Bytes) -> Int {
+    var count = 0
+    guard let call = try? Call(command) else { return 0 }
+    call.forEachAsk { _, _ in count += 1 }
+    return count
+  }
   /// Whether a framed command is one that may want facts: it changes something about a transaction.
   static func wantsFacts(_ command: Bytes) -> Bool {
     guard command.count >= transactionOffset + 8, command[CommandHeader.bodyOffset] == 8,

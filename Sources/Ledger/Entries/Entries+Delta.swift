@@ -16,6 +16,30 @@ extension Entries {
     }
   }
 
+  /// What shards have not been told of entries because not all nodes knew it: fields that were set before semantics rose. O(entries).
+  public mutating func retell(from before: UInt8, to semantics: UInt8, at stamp: Stamp) -> [[UInt8]] {
+    var deltas: [[UInt8]] = []
+    for table in tables.indices where tables[table].kind.isForShards {
+      let kind = tables[table].kind
+      let told = kind.fields.filter {
+        $0.traits.contains(.shards) && $0.since <= before && (before + 1...semantics).contains($0.toldSince)
+      }
+      guard !told.isEmpty else { continue }
+      for number in tables[table].items.indices {
+        let item = tables[table].items[number]
+        let first = max(item.firstBeginning, item.knownSince)
+        let hasAny = item.beginnings(from: first).contains { moment in
+          told.contains { item.value($0.number, at: moment) != nil }
+        }
+        guard hasAny else { continue }
+        version += 1
+        deltas.append(
+          delta(table, number, from: first, isNew: kind.toldSince > before, stamp, .zero, semantics))
+      }
+    }
+    return deltas
+  }
+
   /// What shards are told of a change: what its fields are from its moment on.
   func delta(
     _ table: Int, _ number: Int, from: Stamp, isNew: Bool, _ stamp: Stamp, _ horizon: Stamp, _ semantics: UInt8,

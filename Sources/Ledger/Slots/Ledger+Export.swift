@@ -63,6 +63,10 @@ extension Ledger {
   private mutating func takeOut(_ slots: Range<Int>) -> (header: ParcelHeader, records: [UInt8]) {
     beginCensus()
     while !advanceCensus(limit: 1 << 20) {}
+    if core.openJobs > 0 {
+      for number in slots { finishJobs(ofMembers: places(of: Slot(UInt16(number))).members) }
+      while !advanceCensus(limit: 1 << 20) {}
+    }
     var header = ParcelHeader()
     (header.first, header.end) = (UInt16(slots.lowerBound), UInt16(slots.upperBound))
     header.epoch = core.epoch + 1
@@ -87,6 +91,12 @@ extension Ledger {
       while let ref = steps.inbox.last, tables.inbox.read(ref).pointee.slot == number {
         context.found.inbox.append(steps.inbox.removeLast())
       }
+      while let ref = steps.leases.last, tables.quotas.leases.read(ref).pointee.slot == number {
+        context.found.leases.append(steps.leases.removeLast())
+      }
+      while let ref = steps.homes.last, tables.quotas.homes.read(ref).pointee.slot == number {
+        context.found.homes.append(steps.homes.removeLast())
+      }
       addPointsUnderWay(context.found.outbox, to: &books)
       var removals: [(inout Ledger) -> Void] = []
       for kind in SlotKind.all(ofForm: header.form) {
@@ -108,7 +118,7 @@ extension Ledger {
   }
   func balances(_ program: ProgramRef) -> Int128 { tables.programs.read(Ref(place: program.place)).pointee.balances }
   func pendings(_ program: ProgramRef) -> Int128 { rareLots(program).pending }
-  /// Steps of some slots that are open, those of the lowest slot last. O(all that are open).
+  /// Steps and quotas' records of some slots, those of the lowest slot last. O(all that there are).
   private func steps(of slots: Range<Int>) -> SlotPlaces {
     var found = SlotPlaces()
     tables.outbox.forEach { ref, record in
@@ -117,6 +127,14 @@ extension Ledger {
     tables.inbox.forEach { ref, record in
       if record.pointee.from != .none, slots.contains(Int(record.pointee.slot)) { found.inbox.append(ref) }
     }
+    tables.quotas.leases.forEach { ref, record in
+      if record.pointee.isUsed, slots.contains(Int(record.pointee.slot)) { found.leases.append(ref) }
+    }
+    tables.quotas.homes.forEach { ref, record in
+      if record.pointee.isUsed, slots.contains(Int(record.pointee.slot)) { found.homes.append(ref) }
+    }
+    found.leases.sort { tables.quotas.leases.read($0).pointee.slot > tables.quotas.leases.read($1).pointee.slot }
+    found.homes.sort { tables.quotas.homes.read($0).pointee.slot > tables.quotas.homes.read($1).pointee.slot }
     found.outbox.sort { tables.outbox.read($0).pointee.id.slot > tables.outbox.read($1).pointee.id.slot }
     found.inbox.sort { tables.inbox.read($0).pointee.slot > tables.inbox.read($1).pointee.slot }
     return found

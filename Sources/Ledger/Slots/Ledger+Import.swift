@@ -124,6 +124,7 @@ extension Ledger {
     core.epoch = max(core.epoch, epoch) + 1
     core.hasMovedSlots = true
     noteTaken(slots)
+    restartJobs()
     mark(source, epoch)
     for ancestor in parcel.header.lineage { descend(from: JournalChain(position: ancestor.end, hash: ancestor.chain)) }
     descend(from: parcel.end)

@@ -28,10 +28,16 @@ struct BooksContent: ParcelContent {
   var programs: [Program] = []
   /// By merchant, and then by program.
   var parts: [Part] = []
+  /// Of quotas and campaigns.
+  var drawn: [DrawnContent] = []
+  var campaigns: [CampaignContent] = []
 
   mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
     try coder.list(&programs, most: Catalogue.maximumPrograms)
     try coder.list(&parts)
+    guard coder.form > 1 else { return }
+    try coder.list(&drawn)
+    try coder.list(&campaigns)
   }
 }
 
@@ -44,7 +50,7 @@ extension Ledger {
     for place in 0..<tables.parts.count where isBooked(tables.parts.read(Ref(place: place)).pointee.figures) {
       return true
     }
-    return false
+    return hasDrawn
   }
   private func isBooked<let count: Int>(_ figures: InlineArray<count, Int128>) -> Bool {
     figures.indices.contains { figures[$0] != 0 }
@@ -75,7 +81,9 @@ extension Ledger {
       count(tables.parts.read(Ref(place: place)), 1)
     }
     books.parts.sort { ($0.merchant.place, $0.program.place) < ($1.merchant.place, $1.program.place) }
+    (books.drawn, books.campaigns) = takeOutDrawn()
     var coder = ParcelCoder()
+    coder.form = header.form
     try? books.code(&coder)
     return (header, coder.buffer.array)
   }
@@ -83,15 +91,18 @@ extension Ledger {
   /// Reads them, and changes nothing.
   func books(of parcel: Parcel) throws(MalformedBytes) -> BooksContent {
     var coder = ParcelCoder(reading: parcel.records)
+    coder.form = parcel.header.form
     var books = BooksContent()
     try books.code(&coder)
     try coder.expect(coder.reader.isAtEnd)
     guard books.programs.allSatisfy({ catalogue.has($0.program) }),
-      books.parts.allSatisfy({ catalogue.has($0.merchant) && catalogue.has($0.program) })
+      books.parts.allSatisfy({ catalogue.has($0.merchant) && catalogue.has($0.program) }),
+      check(books.drawn, books.campaigns)
     else { throw MalformedBytes("books of what is not there") }
     return books
   }
   mutating func putIn(_ books: BooksContent) {
+    putIn(books.drawn, books.campaigns)
     for own in books.programs {
       let ref = Ref<ProgramRecord>(place: own.program.place)
       count(tables.programs.read(ref), -1)

@@ -9,4 +9,6 @@ struct SlotPlaces {
   var lapsed: [UInt64] = []
   var outbox: [Ref<OutboxRecord>] = []
   var inbox: [Ref<InboxRecord>] = []
+  var leases: [Ref<LeaseRecord>] = []
+  var homes: [Ref<HomeRecord>] = []
 }

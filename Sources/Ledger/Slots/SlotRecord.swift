@@ -127,6 +127,7 @@ struct SlotKind: Sendable {
     SlotKind(TransactionRecord.self), SlotKind(LapsedRecord.self), SlotKind(PastTable.Block.self),
     SlotKind(CardEntryRecord.self), SlotKind(DedupeRecord.self), SlotKind(OutboxRecord.self),
     SlotKind(InboxRecord.self), SlotKind(FileRecord.self, form: 2),
+    SlotKind(LeaseRecord.self, form: 2), SlotKind(HomeRecord.self, form: 2),
   ]
   /// Those that are in a parcel of a form.
   static func all(ofForm form: UInt8) -> some Sequence<SlotKind> { all.lazy.filter { $0.form <= form } }

@@ -34,7 +34,9 @@ struct Core: SingleRecord {
   /// Places in the queues of what went to another shard.
   var goneTransactions: UInt64 = 0
   var goneRequests: UInt64 = 0
-  private var room = InlineArray<36, UInt64>(repeating: 0)
+  /// Jobs that are under way.
+  var openJobs: UInt64 = 0
+  private var room = InlineArray<35, UInt64>(repeating: 0)
 
   static var tag: TableTag { TableTag(1, "the core") }
 

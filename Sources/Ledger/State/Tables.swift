@@ -28,6 +28,8 @@ struct Tables: TabledState, ~Copyable {
   var files = Table<FileRecord>()
   /// What hangs on files and on programs.
   var details = DetailTables()
+  /// Quotas, their leases, and campaigns.
+  var quotas = QuotaTables()
   /// What is known of slots that came and went.
   var moves = MoveTables()
 
@@ -56,6 +58,7 @@ struct Tables: TabledState, ~Copyable {
     try moves.visitTables(&visitor)
     try visitor.visit(&files)
     try details.visitTables(&visitor)
+    try quotas.visitTables(&visitor)
   }
 }
 

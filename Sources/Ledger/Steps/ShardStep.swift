@@ -66,7 +66,7 @@ struct StepOrigin {
 struct StepTable: Sendable {
   private(set) var types: [any ShardStep.Type]
   static let all = StepTable(types: [
-    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self,
+    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self, QuotaStep.self,
   ])
 
   init(types: [any ShardStep.Type]) { self.types = types }

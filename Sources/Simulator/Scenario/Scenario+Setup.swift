@@ -29,6 +29,12 @@ extension Scenario {
     for member in members { lines.append("MEMBER ADD \(member)") }
     for i in 0..<plan.traffic.sideMembers { lines.append("CARD ADD c\(i) member=s\(i)") }
     if let programme = plan.traffic.programme { lines += programme.lines }
+    if plan.traffic.budget > 0 {
+      lines += [
+        "QUOTA SET gifts limit=\(plan.traffic.budget)", "CAMPAIGN SET gifts state=running budget=gifts",
+        "RULE SET gift program=main stage=bonus campaign=gifts when=\"channel = gift\" points=7 state=running",
+      ]
+    }
     if plan.traffic.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""

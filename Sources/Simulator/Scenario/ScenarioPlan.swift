@@ -147,6 +147,8 @@ public struct ScenarioPlan: Sendable {
     public var holdSeconds: UInt64 = 0
     /// One member has almost all that an account may hold, and amounts are near what one command may move.
     public var isNearBounds = false
+    /// Some purchases of the side traffic draw on a quota of so many points; 0: none do.
+    public var budget: Int64 = 0
     /// Some members, and some requests, have ids that somebody chose to collide.
     public var hasHostileIDs = false
     /// Rules, caps, lots that end: see `ProgrammeTraffic`.
@@ -294,6 +296,13 @@ public struct ScenarioPlan: Sendable {
     let hasProgramme = random.chance(400)
     // Its book goes by the ledger's time, and knows what the newest build does.
     if hasProgramme, !clocksJump, !isSafetyOnly, olderNodes == 0 { traffic.programme = Programme(&random) }
+    drawBudget(&random)
+  }
+  private mutating func drawBudget(_ random: inout SeededGenerator) {
+    let (isDrawn, points) = (random.chance(500), random.pick([70, 300, 5_000] as [Int64]))
+    // Nodes of an older build know no quotas.
+    guard isDrawn, traffic.sideMembers > 0, olderNodes == 0 else { return }
+    traffic.budget = points
   }
   private mutating func drawArchive(_ random: inout SeededGenerator) {
     guard random.chance(300) else { return }
@@ -329,7 +338,8 @@ public struct ScenarioPlan: Sendable {
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
-      + " splits=\(operations.splits)"
+      + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
+      + " splits=\(operations.splits) budget=\(traffic.budget)"
       + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"

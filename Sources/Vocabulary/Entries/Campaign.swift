@@ -3,6 +3,7 @@ extension EntryKind {
     9, "CAMPAIGN", key: "id",
     [
       .text(2, "title"),
+      .init(3, "budget", .reference("QUOTA", isList: false), [.shards, .backdated]),
       .init(4, "owner", .reference("ORG", isList: false)),
       .text(5, "funded"),
       .state(["draft", "running", "stopped"], [.shards, .backdated]),

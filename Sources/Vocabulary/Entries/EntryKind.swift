@@ -89,6 +89,7 @@ public struct EntryKind: Sendable {
     rule,
     campaign,
     tier,
+    quota,
   ]
 
   public func field(_ name: String) -> EntryField? { fields.first { $0.name == name } }

@@ -78,5 +78,10 @@ extension VerbSpec {
       reply: "tx member program lots points",
       summary: "Lets points of a member that would end before a moment live until then.",
       example: "EXTEND ann until=2030-01-01 reason=complaint id=r-8"),
+    .init(
+      .extendAll, "EXTEND ALL", .points, [.required(.until), .required(.reason), .required(.id), .optional(.program)],
+      .node, .changes, traits: [.barrier, .costly, .grows], work: 64, reply: "job",
+      summary: "The same for all members, in the background: JOB SHOW tells how far it is.",
+      example: "EXTEND ALL program=gold until=2030-01-01 reason=goodwill id=x-1"),
   ]
 }

@@ -21,6 +21,16 @@ extension VerbSpec {
       .transactionShow, "TX SHOW", .reading, [.transaction, .optional(.read)], .transaction, .read,
       reply: "the transaction", summary: "One transaction.", example: "TX SHOW 3-1042"),
     .init(
+      .campaignReport, "CAMPAIGN REPORT", .reading, [.word("id")], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply: "campaign members transactions points spend [left]",
+      summary: "What a campaign's rules gave, over all shards at one stamp, less returns; left= is its budget's.",
+      example: "CAMPAIGN REPORT spring"),
+    .init(
+      .jobShow, "JOB SHOW", .reading, [.word("job")], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply: "job state done total",
+      summary: "How far a job has come, over all shards: state is running or done; done and total count members.",
+      example: "JOB SHOW x-1"),
+    .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
       reply: "a record a shard",
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),

@@ -95,11 +95,20 @@ extension Replica {
   }
   private func applyCommands(_ open: inout OpenEntry, until limit: Int) -> Bool {
     let repliesTo = open.proposal?.repliesTo ?? []
+    var deferred: [(place: Int, deferral: Deferral, replyTo: ReplyTo)] = []
+    defer { if !deferred.isEmpty { keepDeferred(deferred, of: open.entry.payload) } }
     return open.entry.payload.withUnsafeBytes { payload in
       machine.apply(payload, from: &open.cursor, until: limit, work: &applying.allowance, into: &reply) {
         place, outcome, start, reply in
         let replyTo = place < repliesTo.count ? repliesTo[place] : .nobody
-        conclude(outcome, replyTo, &reply, from: start)
+        if outcome == .deferred {
+          let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
+          if !replyTo.isNobody, let deferral = try? Deferral(decoding: bytes) {
+            deferred.append((place, deferral, replyTo))
+          }
+        } else {
+          conclude(outcome, replyTo, &reply, from: start)
+        }
         reply.buffer.removeAll()
         note?.reach(shard, place: place + 1)
       }
@@ -118,6 +127,10 @@ extension Replica {
         advice: "every replica stops at that entry: keep the data directories, and report it")
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
+    if !outbox.answeredAsks.isEmpty || !leading.deferred.isEmpty {
+      releaseDeferred(outbox.answeredAsks)
+      outbox.answeredAsks.removeAll()
+    }
     followSlots()
     passSuspect(through: entry.index)
     if !isLeader { snapshots.logged(bytes: entry.payload.count) }
@@ -152,6 +165,8 @@ extension Replica {
       guard !replyTo.isNobody else { return }
       reply.factsWanted()
       outbox.result(shard, replyTo, UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...]))
+    // It is kept, with its bytes: see `keepDeferred`.
+    case .deferred: break
     case .silent:
       guard !replyTo.isNobody else { return }
       reply.ok()

@@ -13,6 +13,9 @@ struct LeaderState {
   var proposals = Proposals()
   var waiters = Waiters()
   var markers = Markers()
+  var deferred = DeferredRequests()
+  /// The machine's epoch when deferred requests were last looked at.
+  var deferredEpoch: UInt64 = 0
   var deliveries = DeliveryWalk()
   var traffic = Traffic()
   /// The catalogue's version up to which deltas have been proposed; of the directory: up to which they have been proposed to

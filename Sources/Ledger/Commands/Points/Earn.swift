@@ -54,6 +54,7 @@ extension Ledger {
     swap(&work, &earning)
     defer { swap(&work, &earning) }
     try workOut(earningRequest(call, parties, effective, own, rate), into: &work)
+    if !work.shortages.isEmpty { try settle(work.shortages, of: call) }
     return Points(work.points)
   }
   func earningRequest(
@@ -151,6 +152,7 @@ extension Ledger {
         merchant: ask.parties.merchant, request: work.facts.request, effective: ask.effective,
         event: work.detail.event, tenant: tenant)
       countEarning(request, work)
+      if !work.detail.draws.isEmpty { book(work.detail.draws, of: ask) }
     }
     detailBuffer.removeAll()
     work.bytes.withUnsafeBytes { detailBuffer.append($0) }

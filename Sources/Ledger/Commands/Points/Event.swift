@@ -11,6 +11,7 @@ extension Ledger {
     swap(&work, &earning)
     do throws(Stop) {
       try workOut(eventRequest(call, parties), into: &work)
+      if !work.shortages.isEmpty { try settle(work.shortages, of: call) }
     } catch {
       swap(&work, &earning)
       throw error

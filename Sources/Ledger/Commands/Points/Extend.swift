@@ -20,7 +20,8 @@ extension Ledger {
     let start = reply.buffer.count
     reply.record()
     if let holder, moved.lots > 0 {
-      reply.field(.tx, bookExtension(holder, moved.points, until, call))
+      reply.field(
+        .tx, bookExtension(holder, moved.points, until, reason: call.text(.reason), request: call.request))
     }
     reply.field(.member, call.party)
     catalogue.withProgramName(program) { reply.field(.program, $0) }
@@ -31,7 +32,7 @@ extension Ledger {
   }
 
   /// O(lots × the takes of the member's open holds).
-  private mutating func extendLots(_ holder: Holder, until: Stamp) -> (lots: Int, points: Points) {
+  mutating func extendLots(_ holder: Holder, until: Stamp) -> (lots: Int, points: Points) {
     var names: [LotName] = []
     var points = Points.zero
     var number = holder.account.pointee.firstLot
@@ -76,14 +77,14 @@ extension Ledger {
       }
     }
   }
-  private mutating func bookExtension(
-    _ holder: Holder, _ points: Points, _ until: Stamp, _ call: Call
+  mutating func bookExtension(
+    _ holder: Holder, _ points: Points, _ until: Stamp, reason: Bytes, request: Bytes
   ) -> TransactionID {
     var record = nextRecord(.extend, of: holder)
     record.amount = points
     record.expires = until
-    record.other = call.text(.reason)
-    record.request = call.request
+    record.other = reason
+    record.request = request
     book(holder, &record, points: points)
     return record.tx
   }

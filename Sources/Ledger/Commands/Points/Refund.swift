@@ -95,6 +95,7 @@ extension Ledger {
       let byPoints = call.points != nil || t.reversedSpend == 0 && t.reversedPoints > 0
       disqualify(holder, t, sale.detail, active: rest, spend: spend, points: byPoints ? points : nil)
       uncount(points, sale.detail, of: holder.number, holder.program)
+      if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
       sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
     }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)

@@ -114,6 +114,8 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case unqualified = 24
     /// The year in which the event of a member's birthday was last raised in a program.
     case birthday = 25
+    /// Transactions in which a campaign gave points.
+    case campaign = 30
   }
   var kind: UInt8
   /// A day since 1970 in the program's zone, on which it begins to count; 0 where it counts for ever.

@@ -31,6 +31,8 @@ extension Scenario {
     var requests: [String] = []
     var sum: Int64 = 0
     var balance: Int64?
+    /// By transaction, what was drawn on the quota and has not come back.
+    var gifts: [String: Int64] = [:]
     /// What came in place of a page.
     var refusal: String?
     var isOff: Bool { refusal == nil && balance.map { $0 != sum } ?? false }
@@ -40,6 +42,10 @@ extension Scenario {
     book.refusal = readHistory("HISTORY \(member) limit=1000", on: client) { line in
       let kind = line.field("kind") ?? ""
       if kind != "hold", kind != "release", kind != "lapse" { book.sum += line.number("points") ?? 0 }
+      if let tx = line.field("tx"), kind == "earn", line.number("spend") == 0 {
+        book.gifts[String(tx), default: 0] += line.number("points") ?? 0
+      }
+      if let of = line.field("of"), kind == "refund" { book.gifts[String(of), default: 0] += line.number("points") ?? 0 }
       if let request = line.field("request"), kind != "transfer-in" { book.requests.append(String(request)) }
     }
     guard book.refusal == nil else { return book }
@@ -54,6 +60,7 @@ extension Scenario {
   func checkBooks() {
     guard let number = up.last, let client = simulation.connect(to: number) else { return }
     var seen: [String: Int] = [:]
+    var gifts: Int64 = 0
     for member in members {
       var found = readBook(of: member, on: client)
       if found.isOff {
@@ -65,10 +72,12 @@ extension Scenario {
       if found.isOff {
         return fail("\(member) has \(found.balance ?? 0), and its history adds up to \(found.sum)")
       }
+      gifts += found.gifts.filter { $0.value >= 0 }.values.reduce(0, +)
       for request in found.requests { seen[request, default: 0] += 1 }
     }
     for request in checkProgramme() { seen[request, default: 0] += 1 }
     guard failure == nil else { return }
+    if plan.traffic.budget > 0 { checkBudget(drawn: gifts, client) }
     if plan.traffic.hasFrozen {
       let line = ask(client, "BALANCE frozen program=main")
       if line.number("balance") ?? 0 != 0 { return reportViolation("a frozen member was given points: \(line)") }
@@ -89,6 +98,16 @@ extension Scenario {
       case .inDoubt:
         if count > 1 { return fail("\(operation.id) is there \(count) times") }
       }
+    }
+  }
+
+  /// What histories say was drawn is what the quota says, and within its limit.
+  private func checkBudget(drawn: Int64, _ client: SimulatedClient) {
+    let line = ask(client, "QUOTA SHOW gifts")
+    guard let used = line.number("used") else { return fail("the quota is not shown: \(line)") }
+    tell(-1, "the quota of \(plan.traffic.budget): \(line)")
+    guard used == drawn, used <= plan.traffic.budget, line.number("left") == plan.traffic.budget - used else {
+      return reportViolation("of a quota of \(plan.traffic.budget) histories say \(drawn) were drawn, and it says \(line)")
     }
   }
 }

@@ -77,6 +77,9 @@ extension RetryingClient {
       operation.points = points
       return Pending(operation: operation, line: id.isEmpty ? line : line + " id=\(id)", session: session, isSide: true)
     }
+    if scenario.plan.traffic.budget > 0, random.chance(400) {
+      return pending(.earn, "EARN \(who) merchant=\(merchant) spend=0 channel=gift", of: member, id: id)
+    }
     let what = "\(who) merchant=\(merchant) points=\(points)"
     switch random.below(100) {
     case 0..<35:
