@@ -29,12 +29,12 @@ struct TierTests {
     reply.split(separator: " ").first { $0.hasPrefix("\(name)=") }.flatMap { Int64($0.dropFirst(name.count + 1)) }
   }
 
-  @Test(arguments: Array(1...60) as [UInt64])
+  @Test(arguments: Array(1...30) as [UInt64])
   func aMemberIsWhereTheOracleSays(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     func pick(_ n: Int) -> Int { Int(random.next() % UInt64(n)) }
     let by = TierOracle.By.allCases[pick(3)]
-    let scale: Int64 = by == .points ? 100 : by == .spend ? 10_000 : 3
+    let scale = (by == .points ? 100 : by == .spend ? 10_000 : 3) * [1, 4, 10][pick(3)] as Int64
     let gifts = (0..<3).map { _ in Int64(pick(2) * 7) }
     let (span, down) = (TierOracle.Span.allCases[pick(3)], TierOracle.Down.allCases[pick(3)])
     let activate = Int64(pick(2) * 9)
@@ -46,10 +46,10 @@ struct TierTests {
             .init(name: "base", at: 0, gift: 0), .init(name: "silver", at: scale, gift: gifts[1]),
             .init(name: "gold", at: 3 * scale, gift: gifts[2]),
           ], joined: joined)
-      }, backdate: 40)
+      }, backdate: 300)
     var sales: [(tx: String, day: Int64, points: Int64, spend: Int64, isWhole: Bool)] = []
     for step in 0..<160 {
-      let days = Int64(pick(8) == 0 ? pick(200) : pick(12))
+      let days = Int64(pick(8) == 0 ? pick(pick(6) == 0 ? 900 : 200) : pick(12))
       world.time = Stamp(
         microseconds: world.time.microseconds + days * CivilTime.microsecondsPerDay + Int64(pick(80_000)) * 1_000_000)
       if pick(3) == 0 { _ = try world.run("TICK") }
@@ -71,7 +71,7 @@ struct TierTests {
         sales[place].isWhole = sales[place].spend == 0
       } else {
         let spend = Int64(pick(by == .points ? 9_000 : 9_000))
-        let day = pick(4) == 0 ? today - Int64(pick(40)) : today
+        let day = pick(4) == 0 ? today - Int64(pick(300)) : today
         let at = day < today ? " at=\(World.text(CivilTime.midnight(ofDay: day, offset: 0)))" : ""
         let before = oracle.name
         let reply = try world.run("EARN ann merchant=shop spend=\(spend) id=e\(step)\(at)")
@@ -87,7 +87,7 @@ struct TierTests {
       #expect(said == oracle.name, "\(reply) at step \(step)")
       #expect(Self.field("qualifying", reply) == oracle.qualifying, "\(reply) at step \(step)")
       #expect(Self.field("needed", reply) == oracle.needed, "\(reply) at step \(step)")
-      try world.shards[0].ledger.checkInvariants()
+      if step % 10 == 9 { try world.shards[0].ledger.checkInvariants() }
     }
     _ = try world.run("TICK")
     let given = try world.run("HISTORY ann limit=1000").rows.filter { $0.contains(" kind=gift ") }
