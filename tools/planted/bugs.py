@@ -545,8 +545,8 @@ BUGS = [
     Bug("return-by-line-beyond-the-whole", "returns by line after returns of money take more than was given",
         [(SALE_RETURN, "min(points, taken + due)", "taken + due")], tests="RulesTests.OracleTests"),
     Bug("pending-lot-spent", "points become active with the member's next request",
-        [("Sources/Ledger/Books/Ledger+Pending.swift", "if record.pointee.isPending, record.pointee.due(offset: offset) <= now { activate(",
-          "if record.pointee.isPending { activate(")]),
+        [("Sources/Ledger/Books/Ledger+Pending.swift", "if record.pointee.isPending, record.pointee.due(offset: offset) <= now {",
+          "if record.pointee.isPending {")]),
     Bug("query-of-earlier-epoch", "a query's answer counts of whatever epoch",
         [(STREAM, "return answered == EdgeStream.named(sequence, items[sequence].epochs) ? sequence : nil", "return sequence")]),
     # Tiers
