@@ -151,7 +151,8 @@ import Testing
         Set(kind.fields.map(\.number)).count == kind.fields.count
           && Set(kind.fields.map(\.name)).count == kind.fields.count)
       // What all verbs take, and what ends a name, are no fields.
-      #expect(kind.fields.allSatisfy { field in
+      #expect(
+        kind.fields.allSatisfy { field in
           // That of a LIST says how many there are to be, also of quotas.
           kind.word == "QUOTA" && field.name == "limit"
             || !["id", "from", "at", "limit", "after", "read", "until"].contains(field.name)

@@ -88,7 +88,8 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts, .audit,
+      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .memberNotes, .cardHolders, .requestSeen, .facts,
+      .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,

@@ -65,7 +65,9 @@ struct StepOrigin {
 /// The steps by their kinds.
 struct StepTable: Sendable {
   private(set) var types: [any ShardStep.Type]
-  static let all = StepTable(types: [TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, QuotaStep.self])
+  static let all = StepTable(types: [
+    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, QuotaStep.self,
+  ])
 
   init(types: [any ShardStep.Type]) { self.types = types }
   func find(_ kind: UInt8) -> (any ShardStep.Type)? { types.first { $0.kinds.contains(kind) } }
