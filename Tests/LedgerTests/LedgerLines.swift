@@ -39,7 +39,8 @@ extension World {
     }
     if words.count == 2, words[0] == "REPORT" {
       let sums = try ask(.campaign(.first, id: Array(words[1].utf8)))
-      return "+" + ["members", "transactions", "points", "spend"].map { "\($0)=\(sums[$0] ?? 0)" }.joined(separator: " ")
+      return "+"
+        + ["members", "transactions", "points", "spend"].map { "\($0)=\(sums[$0] ?? 0)" }.joined(separator: " ")
     }
     do {
       return try parsing(expanded(line)) { request in

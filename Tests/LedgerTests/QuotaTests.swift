@@ -211,7 +211,8 @@ import Vocabulary
     #expect(!hasBooks)
     #expect(try world.run("USED all") == "+used=\(oracle.used["all"] ?? 0) limit=\(oracle.limit)")
     let report = try world.ask(.campaign(.first, id: Array("all".utf8)))
-    #expect(report["points"] == oracle.drawn.values.reduce(0) { $0 + Int64($1.all - $1.all * $1.back / max(1, $1.points)) })
+    #expect(
+      report["points"] == oracle.drawn.values.reduce(0) { $0 + Int64($1.all - $1.all * $1.back / max(1, $1.points)) })
     try QuotaTests.check(world)
   }
 

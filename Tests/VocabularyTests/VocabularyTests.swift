@@ -156,7 +156,8 @@ import Testing
         Set(kind.fields.map(\.number)).count == kind.fields.count
           && Set(kind.fields.map(\.name)).count == kind.fields.count)
       // What all verbs take, and what ends a name, are no fields. `at=` is: lists, where it is a moment, do not go by it.
-      #expect(kind.fields.allSatisfy { field in
+      #expect(
+        kind.fields.allSatisfy { field in
           // That of a LIST says how many there are to be, also of quotas.
           kind.word == "QUOTA" && field.name == "limit"
             || !["id", "from", "limit", "after", "read", "until"].contains(field.name)

@@ -98,7 +98,9 @@ extension Ledger {
       let isSame = tables.quotas.jobs.read(known).pointee.fingerprint == fingerprint
       return isSame ? nil : Refusal(.conflict, "the request id was used for another job")
     }
-    guard let program = name.isEmpty ? catalogue.defaultProgram(of: call.tenant) : catalogue.program(name, tenant: call.tenant)
+    guard
+      let program = name.isEmpty
+        ? catalogue.defaultProgram(of: call.tenant) : catalogue.program(name, tenant: call.tenant)
     else { return .notFound("program", name) }
     let until = Entries.moment(said, zone: catalogue.programRows[program.place].offset)
     guard until > now, until < CivilTime.latest else { return .limit("until", "until= must be a moment to come") }

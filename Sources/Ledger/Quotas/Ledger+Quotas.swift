@@ -36,7 +36,9 @@ extension Ledger {
     return next == .none ? nil : next
   }
   /// What was drawn of a period in this shard.
-  func drawn(of period: QuotaPeriod) -> Int64 { findUsed(period).map { tables.quotas.used.read($0).pointee.drawn } ?? 0 }
+  func drawn(of period: QuotaPeriod) -> Int64 {
+    findUsed(period).map { tables.quotas.used.read($0).pointee.drawn } ?? 0
+  }
 
   mutating func add(_ lease: LeaseRecord) -> Ref<LeaseRecord> {
     let heads = openHeads(lease.quota)

@@ -31,8 +31,10 @@ extension Scenario {
     var requests: [String] = []
     var sum: Int64 = 0
     var balance: Int64?
-    /// By transaction, what was drawn on the quota and has not come back.
+    /// By transaction, what was drawn on the quota, and what refunds say of any.
     var gifts: [String: Int64] = [:]
+    var refunds: [String: Int64] = [:]
+    var drawn: Int64 { gifts.reduce(0) { $0 + $1.value + (refunds[$1.key] ?? 0) } }
     /// What came in place of a page.
     var refusal: String?
     var isOff: Bool { refusal == nil && balance.map { $0 != sum } ?? false }
@@ -45,7 +47,9 @@ extension Scenario {
       if let tx = line.field("tx"), kind == "earn", line.number("spend") == 0 {
         book.gifts[String(tx), default: 0] += line.number("points") ?? 0
       }
-      if let of = line.field("of"), kind == "refund" { book.gifts[String(of), default: 0] += line.number("points") ?? 0 }
+      if let of = line.field("of"), kind == "refund" {
+        book.refunds[String(of), default: 0] += line.number("points") ?? 0
+      }
       if let request = line.field("request"), kind != "transfer-in" { book.requests.append(String(request)) }
     }
     guard book.refusal == nil else { return book }
@@ -72,7 +76,7 @@ extension Scenario {
       if found.isOff {
         return fail("\(member) has \(found.balance ?? 0), and its history adds up to \(found.sum)")
       }
-      gifts += found.gifts.filter { $0.value >= 0 }.values.reduce(0, +)
+      gifts += found.drawn
       for request in found.requests { seen[request, default: 0] += 1 }
     }
     for request in checkProgramme() { seen[request, default: 0] += 1 }
@@ -107,7 +111,8 @@ extension Scenario {
     guard let used = line.number("used") else { return fail("the quota is not shown: \(line)") }
     tell(-1, "the quota of \(plan.traffic.budget): \(line)")
     guard used == drawn, used <= plan.traffic.budget, line.number("left") == plan.traffic.budget - used else {
-      return reportViolation("of a quota of \(plan.traffic.budget) histories say \(drawn) were drawn, and it says \(line)")
+      return reportViolation(
+        "of a quota of \(plan.traffic.budget) histories say \(drawn) were drawn, and it says \(line)")
     }
   }
 }
