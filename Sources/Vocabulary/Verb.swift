@@ -96,6 +96,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   // What nodes ask for it: see `Verbs/Inner.swift`.
   case memberPage = 127
 
+  case memberMerge = 150
+  case poolAdd = 151
+
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200
   case tick = 201

@@ -49,6 +49,11 @@ enum DigestField {
   static let erasure: UInt64 = 51
   /// When a lot ends whose end moves.
   static let lotEnds: UInt64 = 43
+  /// What ties members to each other.
+  static let bond: UInt64 = 60
+  /// What a verdict says beside its code, and a step of a merge or a pool.
+  static let verdictText: UInt64 = 61
+  static let stepText: UInt64 = 62
 }
 
 extension Ledger {

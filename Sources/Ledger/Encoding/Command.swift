@@ -26,6 +26,8 @@ public enum Command {
     case facts = 2
     /// Of the terminal that it names: see `TerminalWord`.
     case terminal = 3
+    /// Of a query that went on to a pool: the member who asked.
+    case behalf = 4
   }
 
   /// Whom a `WHO` names, once a card has been looked up.

@@ -63,11 +63,13 @@ struct DetailTables: TabledState, ~Copyable {
   var chunks = Table<FileChunk>()
   var counters = Table<CounterRecord>()
   var rareLots = Table<RareLotsRecord>()
+  var bonds = Table<BondRecord>()
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&chunks)
     try visitor.visit(&counters)
     try visitor.visit(&rareLots)
+    try visitor.visit(&bonds)
   }
 }
 
