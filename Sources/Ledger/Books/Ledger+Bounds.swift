@@ -36,7 +36,7 @@ extension Ledger {
       count += Int(record.pointee.lots)
       next = record.pointee.next
     }
-    return count + (reservedRoom(member)?.lots ?? 0)
+    return member.pointee.hasBonds ? count + (reservedRoom(member)?.lots ?? 0) : count
   }
   /// Whether a credit into a lot of this kind would need a lot more than a member may have.
   mutating func hasRoomForLot(_ holder: Holder, _ name: LotName) -> Bool {

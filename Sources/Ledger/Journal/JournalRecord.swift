@@ -30,7 +30,7 @@ enum RecordKind: UInt8, Sendable {
   case activate = 18
   /// The end of lots was moved: `amount` points, to `expires`.
   case extend = 19
-  /// What left a member for the one that it was merged into: `amount` of it, of which `points` were available.
+  /// What left a member for the one that it was merged into: `amount`, pending points too; its balance changed by `points`.
   case mergeOut = 30
   case mergeIn = 31
   /// A hold went to another member with its points, and is the transaction `number` there. Not part of a history.

@@ -80,7 +80,7 @@ enum ActStep: ShardStep {
       for _ in 0..<Int(try reader.read(UInt16.self)) { lots.append(try MovedLot(&reader)) }
       try reader.finish()
       guard points <= Ledger.largestBalance, points >= -1, lapsed >= 0, lapsed <= Ledger.largestBalance,
-        of.rawValue >> 48 < UInt64(Slot.count), lot.activeDay < 1 << 22,
+        of.rawValue >> 48 < UInt64(Slot.count), lot.isPossible,
         into.withUnsafeBytes({ $0.isIdentifier }), from.withUnsafeBytes({ $0.isIdentifier })
       else { throw MalformedBytes("an act that cannot be") }
     }

@@ -53,7 +53,7 @@ extension Ledger {
   ) {
     guard !items.isEmpty, catalogue.has(program), let holder = holder(member, program, create: true) else { return }
     touch(holder)
-    let before = holder.account.pointee.available
+    let before = holder.account.pointee.balance
     var (moved, debt) = (Points.zero, Points.zero)
     for item in items {
       switch item {
@@ -62,7 +62,7 @@ extension Ledger {
       case .hold(let hold):
         twins.append(hold.id.rawValue)
         twins.append(put(hold, holder, head).rawValue)
-      case .debt(let more): debt += more
+      case .debt(let more): core.add(more, to: &debt)
       default: break
       }
       core.add(item.points, to: &moved)
@@ -70,7 +70,7 @@ extension Ledger {
     take(debt: debt, holder)
     head.from.withUnsafeBytes { from in
       var record = nextRecord(.mergeIn, of: holder)
-      record.points = holder.account.pointee.available - before
+      record.points = holder.account.pointee.balance - before
       record.amount = moved
       record.other = from
       record.of = head.merge
@@ -136,14 +136,13 @@ extension Ledger {
     switch CounterKey.Kind(rawValue: key.kind) {
     case .activity, .purchase, .streak, .extended:
       let own = counter(member, key)
-      if value > own { count(value - own, of: member, key) }
+      if value > own { count(value &- own, of: member, key) }
     case .sent, .earned, .ruled, .visits, nil: count(value, of: member, key)
     }
   }
   private mutating func putCard(_ text: [UInt8], _ state: CardState, of member: Ref<MemberRecord>) {
     let key = Array(text.prefix { $0 != CardRecord.divider })
     key.withUnsafeBytes { key in
-      guard AliasKey.isKey(key) else { return fail(.records) }
       if let own = findCard(of: member, key) { return setCard(own, of: member, state) }
       putCard(text, of: member)
       if AliasKey.isCard(key) { tables.members.write(member).pointee.cardCount &+= 1 }

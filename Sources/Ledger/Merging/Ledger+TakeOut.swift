@@ -93,14 +93,14 @@ extension Ledger {
     // It stays until INTO has it: then it is repaid from there.
     let debt = holder.account.pointee.debt
     if debt > 0 { parts.add(.debt(debt), of: program) }
-    core.add(pending, to: &moved)
-    guard moved > 0 || debt > 0 else { return }
+    if moved > 0 || pending > 0 { bookOut(holder, head, points: -moved, amount: moved + pending) }
+  }
+  /// What has left FROM, in its history. `points`: what its balance changes by.
+  mutating func bookOut(_ holder: Holder, _ head: MergeHead, points: Points, amount: Points) {
     head.into.withUnsafeBytes { into in
       var record = nextRecord(.mergeOut, of: holder)
-      record.points = -available
-      record.amount = moved
-      record.other = into
-      book(holder, &record, points: moved)
+      (record.points, record.amount, record.other) = (points, amount, into)
+      book(holder, &record, points: amount)
     }
   }
   /// The open holds of an account, with what they have taken. Returns the points.

@@ -1,4 +1,5 @@
 import Base
+import Vocabulary
 
 /// What every step of a merge says first.
 struct MergeHead {
@@ -98,6 +99,14 @@ struct MergeRoom {
   }
 }
 
+extension LotName {
+  /// Of a lot that came from elsewhere: nothing that is worked out with it overflows.
+  var isPossible: Bool {
+    activeDay < 1 << 22
+      && (expiresAt == .never || expiresAt.microseconds.magnitude < 2 * CivilTime.latest.microseconds.magnitude)
+  }
+}
+
 /// Points of one lot on their way, as they were.
 struct MovedLot {
   var name: LotName
@@ -113,10 +122,8 @@ struct MovedLot {
     name.activityDays = try reader.read()
     earnedAt = Stamp(microseconds: try reader.read())
     points = Points(try reader.readZigzag())
-    let latest = CivilTime.latest.microseconds.magnitude * 2
-    guard points > 0, points <= Ledger.largestBalance, name.activeDay < 1 << 22,
-      name.expiresAt == .never || name.expiresAt.microseconds.magnitude < latest,
-      earnedAt.microseconds.magnitude <= latest
+    guard points > 0, points <= Ledger.largestBalance, name.isPossible,
+      earnedAt.microseconds.magnitude <= 2 * CivilTime.latest.microseconds.magnitude
     else { throw MalformedBytes("a lot that cannot be") }
   }
   func append(to buffer: inout ByteBuffer) {
@@ -190,8 +197,12 @@ enum MergeItem {
       let start: Int32 = try reader.read()
       self = .counter(CounterKey(kind: kind, start: start, subject: try reader.read()), try reader.readZigzag())
     case .card:
-      guard let state = CardState(rawValue: try reader.read()) else { throw MalformedBytes("a card of unknown state") }
-      self = .card(state: state, text: Array(try reader.readCounted()))
+      let state = CardState(rawValue: try reader.read())
+      let text = Array(try reader.readCounted())
+      guard let state, text.count <= MemberContent.longestText,
+        Array(text.prefix { $0 != CardRecord.divider }).withUnsafeBytes({ AliasKey.isKey($0) })
+      else { throw MalformedBytes("a merge carries a card that cannot be") }
+      self = .card(state: state, text: text)
     case .tier: self = .tier(Array(try reader.readCounted()))
     case nil: throw MalformedBytes("a merge carries something unknown")
     }

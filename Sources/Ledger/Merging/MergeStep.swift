@@ -137,6 +137,7 @@ extension Ledger {
         guard let holder = holder(member, program, create: false) else { return fail(.records) }
         post(debt, program, from: .betweenShards, to: .members)
         adjust(holder, debt: -debt)
+        bookOut(holder, head, points: debt, amount: 0)
       default: if item.points > 0 { post(item.points, program, from: .inTransit, to: .betweenShards) }
       }
     }
@@ -279,10 +280,10 @@ extension Ledger {
       default: break
       }
     }
-    guard let member = head.into.withUnsafeBytes({ findMember($0, tenant: origin.tenant) }) else {
-      fail(.records)
-      return Verdict(.notFound)
-    }
+    // Nothing is taken in that no room is kept for: a part that comes after all is over least of all.
+    guard let member = head.into.withUnsafeBytes({ findMember($0, tenant: origin.tenant) }),
+      transaction(ofBond: .receiving, of: member) == head.merge
+    else { return Verdict(.notFound) }
     return Verdict(done: putIn(items, member, head))
   }
   fileprivate mutating func concluded(_ head: MergeHead, _ origin: StepOrigin) -> Verdict {

@@ -82,8 +82,8 @@ extension Ledger {
     let now = counter(member, change.key)
     switch CounterKey.Kind(rawValue: change.key.kind) {
     case .purchase, .streak, .activity:
-      if now == change.after { count(change.before - now, of: member, change.key) }
-    default: count(0 - min(change.after - change.before, now), of: member, change.key)
+      if now == change.after { count(change.before &- now, of: member, change.key) }
+    default: count(0 - min(change.after &- change.before, now), of: member, change.key)
     }
   }
 

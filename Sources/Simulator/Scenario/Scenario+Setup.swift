@@ -28,6 +28,7 @@ extension Scenario {
     }
     for member in members { lines.append("MEMBER ADD \(member)") }
     for i in 0..<plan.traffic.sideMembers { lines.append("CARD ADD c\(i) member=s\(i)") }
+    if plan.traffic.hasBonds { lines += bondSetUp }
     if plan.traffic.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""
@@ -107,7 +108,7 @@ extension Scenario {
   /// client alone asks.
   var members: [String] {
     (0..<plan.members).map { plan.member(UInt64($0)) } + shardMembers
-      + (0..<plan.traffic.sideMembers).map { "s\($0)" }
+      + (0..<plan.traffic.sideMembers).map { "s\($0)" } + (plan.traffic.hasBonds ? Scenario.mergedMembers : [])
       + (plan.traffic.hasOwnMembers ? (0..<plan.clients).map(ScenarioPlan.ownMember) : [])
   }
 }

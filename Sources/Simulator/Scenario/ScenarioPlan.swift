@@ -143,6 +143,8 @@ public struct ScenarioPlan: Sendable {
     public var sideMembers = 0
     /// Members of the side traffic are closed now and then.
     public var closesMembers = false
+    /// Members are merged into those of the side traffic, which go into pools and leave them.
+    public var hasBonds = false
     /// Holds lapse after so many seconds at most; 0: not within a scenario.
     public var holdSeconds: UInt64 = 0
     /// One member has almost all that an account may hold, and amounts are near what one command may move.
@@ -291,6 +293,7 @@ public struct ScenarioPlan: Sendable {
     drawArchive(&random)
   }
   private mutating func drawArchive(_ random: inout SeededGenerator) {
+    defer { traffic.hasBonds = random.chance(400) && traffic.sideMembers > 0 && olderNodes == 0 }
     guard random.chance(300) else { return }
     let keep: UInt64 = random.pick([1_000_000, 3_000_000, 8_000_000])
     let outageGap: UInt64 = random.pick([0, 2_000_000, 6_000_000])
@@ -326,7 +329,7 @@ public struct ScenarioPlan: Sendable {
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
-      + " splits=\(operations.splits)"
+      + " splits=\(operations.splits) bonds=\(traffic.hasBonds)"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }

@@ -75,6 +75,7 @@ extension RetryingClient {
       operation.points = points
       return Pending(operation: operation, line: id.isEmpty ? line : line + " id=\(id)", session: session, isSide: true)
     }
+    if scenario.plan.traffic.hasBonds, random.chance(200) { return chooseBondRequest(session, id, of: member, points) }
     let what = "\(who) merchant=\(merchant) points=\(points)"
     switch random.below(100) {
     case 0..<35:
