@@ -225,6 +225,8 @@ public enum ReplyTag: UInt8, Sendable {
   case text = 6
   case factsWanted = 7
   case moved = 8
+  /// Of a query: another shard has the answer, to the query that follows, framed.
+  case elsewhere = 9
 }
 
 /// Writes one reply at a time into a buffer. A record or an error is opened, given its fields, and closed by the next
@@ -241,6 +243,10 @@ public struct ReplyWriter: ~Copyable {
   @inlinable public mutating func integer(_ value: Int64) {
     buffer.append(ReplyTag.integer.rawValue)
     buffer.append(zigzag: value)
+  }
+  public mutating func elsewhere(_ query: UnsafeRawBufferPointer) {
+    buffer.append(ReplyTag.elsewhere.rawValue)
+    buffer.append(query)
   }
   public mutating func text(_ value: String) {
     buffer.append(ReplyTag.text.rawValue)

@@ -8,7 +8,9 @@ extension Ledger {
   // MARK: Content
 
   /// A new member; nil if there are too many.
-  mutating func addMember(_ tenant: TenantID, _ id: Bytes, _ file: MemberFile) -> Ref<MemberRecord>? {
+  mutating func addMember(
+    _ tenant: TenantID, _ id: Bytes, _ file: MemberFile, isPool: Bool = false
+  ) -> Ref<MemberRecord>? {
     let hash = Slot.hash(.member, tenant: tenant, id: id)
     guard tables.members.count < Int(UInt32.max) - 2 else { return nil }
     let text = ShortText(inline: id) ?? ShortText(reference: tables.texts.append(id))
@@ -24,7 +26,7 @@ extension Ledger {
     census?.members.note(number.place, Slot(hash: hash))
     countMember(UnsafePointer(tables.members.write(number)), 1)
     if !file.isPlain { setFile(ofMember: number, file) }
-    raise("join", of: number)
+    if !isPool { raise("join", of: number) }
     return number
   }
   /// Region and name of a member without a file.
@@ -81,6 +83,7 @@ extension Ledger {
       }
       lapseRest(holder)
     }
+    leavePool(number)
     setState(ofMember: number, .closed)
   }
   /// The member that has the points of one that is closed, by the program or the policy for its class.

@@ -55,6 +55,7 @@ extension Ledger {
 
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let number = try member(call)
+    if passOn(call, number, &reply) { return }
     if call.number(.expiring) == 1 { return try writeExpiring(call, number, &reply) }
     guard call.number(.all) == 1 else {
       return try writeBalance(call, number, try program(call.text(.program), .none, call.tenant), &reply)
@@ -71,7 +72,8 @@ extension Ledger {
       throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
     }
     reply.record()
-    reply.field(.member, call.party)
+    reply.field(.member, call.behalf.isEmpty ? call.party : call.behalf)
+    if !call.behalf.isEmpty { reply.field(named: "pool", call.party) }
     catalogue.withProgramName(program) { reply.field(.program, $0) }
     reply.field(.balance, position.balance)
     reply.field(.held, position.held)
@@ -194,6 +196,7 @@ extension Ledger {
     write(aliasesOf: member, into: &reply)
     reply.field(.since, member.pointee.since)
     write(file, tier: mainTier(number), into: &reply)
+    if member.pointee.hasBonds { write(bondsOf: member, into: &reply) }
   }
   /// Cards, other aliases, types of cards.
   private func write(aliasesOf member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
@@ -217,6 +220,17 @@ extension Ledger {
     reply.field(named: "cards", Array(cards.joined(separator: comma)))
     if !aliases.isEmpty { reply.field(named: "aliases", Array(aliases.joined(separator: comma))) }
     if !types.isEmpty { reply.field(named: "cardtypes", Array(types.joined(separator: comma))) }
+  }
+  /// Its pool, how many it has as a pool, whom it was merged into.
+  private func write(bondsOf member: UnsafePointer<MemberRecord>, into reply: inout ReplyWriter) {
+    for bond in bondContents(ofFile: tables.files.read(member.pointee.file)) {
+      switch BondRecord.Kind(rawValue: bond.record.kind) {
+      case .inPool: reply.field(named: "pool", bond.text)
+      case .pool: reply.field(named: "pool-members", Int64(bond.record.count))
+      case .merged: reply.field(named: "merged", bond.text)
+      default: break
+      }
+    }
   }
   private func write(_ file: MemberFile, tier: [UInt8]?, into reply: inout ReplyWriter) {
     let own = file[.holderClass]

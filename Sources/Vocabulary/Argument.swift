@@ -59,6 +59,7 @@ public struct Argument: Sendable {
   static let who = Argument("WHO", nil, .who, .required, .party)
   static let from = Argument("FROM", nil, .who, .required, .party)
   static let to = Argument("TO", nil, .who, .required, .value)
+  static let into = Argument("INTO", nil, .who, .required, .value)
   static let transaction = Argument("TX", nil, .transaction, .required, .party)
   static let member = Argument("id", nil, .identifier, .required, .party)
   /// One that is to be: `*` has its id minted.

@@ -15,6 +15,8 @@ extension ErrorCode {
     case own
     /// The member to whom points were to go.
     case recipient
+    /// The member whom the one that the request names was merged into.
+    case merged
   }
   /// Whether a refusal is kept under its request's id, so that a repeat is refused alike: this table, and nothing else,
   /// decides it. After any other refusal a later attempt with the same id may succeed.

@@ -56,6 +56,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case days = 112
   case tag = 131
   case state = 132
+  case title = 140
+  case pool = 141
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -76,7 +78,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   public var shape: Shape {
     switch self {
     case .after: .entryKey
-    case .merchant, .id, .program, .member, .region, .card, .kind, .to, .from, .leaders, .tier: .identifier
+    case .merchant, .id, .program, .member, .region, .card, .kind, .to, .from, .leaders, .tier, .pool: .identifier
     case .spend: .spend
     case .points: .points
     case .at: .moment
@@ -84,7 +86,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .limit: .limit
     case .before: .transaction
     case .read: .readMode
-    case .name, .spread, .dir: .text
+    case .name, .title, .spread, .dir: .text
     case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType: .word
     case .tag: .identifier
     case .state: .memberState
@@ -119,7 +121,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: "TX"
     case .read: "local|leader"
     case .member: "id"
-    case .name, .text: "TEXT"
+    case .name, .title, .text: "TEXT"
+    case .pool: "id|none"
     case .dir: "DIR"
     case .region: "r"
     case .spread: "r:N,…|even"

@@ -102,6 +102,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case jobStart = 141
   case jobShow = 142
   case extendAll = 143
+  case memberMerge = 150
+  case poolAdd = 151
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -215,7 +215,8 @@ final class World {
     let shard = shards[shard(of: header.slot)]
     var reply = ReplyWriter()
     switch bytes.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
-    case .replied: break
+    case .replied:
+      if reply.buffer.bytes[0] == ReplyTag.elsewhere.rawValue { return try ask(Array(reply.buffer.bytes.dropFirst())) }
     case .journal(let query): try query.run(shard.journal, into: &reply)
     case .moved: return "(moved)"
     }

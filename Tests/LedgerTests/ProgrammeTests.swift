@@ -30,7 +30,7 @@ struct ProgrammeTests {
         return "MEMBER SET m\(common.pick(14)) birthday=1990-0\(1 + common.pick(2))-1\(common.pick(10))"
           + " referrer=m\(common.pick(14))"
       }
-      switch common.pick(21) {
+      switch common.pick(60) == 0 ? 30 : common.pick(25) {
       case 0...2: line = "EARN \(member) merchant=book spend=\(common.pick(90_000)) \(id) \(program)"
       case 3...4:
         line = "EARN \(member) merchant=book \(lines()) \(id) \(program) channel=\(["app", "web"][common.pick(2)])"
@@ -56,6 +56,10 @@ struct ProgrammeTests {
         line = "ALIAS ADD \(alias()) member=m\(common.pick(14)) \(id)"
       case 15:
         line = "ALIAS \(["LOST", "FOUND", "REMOVE"][common.pick(3)]) \(alias())"
+      // Who is merged is closed for good: seldom.
+      case 30: line = "MEMBER MERGE m\(common.pick(14)) m\(common.pick(14)) \(id)"
+      case 21...22:
+        line = "MEMBER SET m\(4 + common.pick(10)) pool=\(["p0", "p1", "none", "none"][common.pick(4)]) \(id)"
       case 18: line = "MEMBER ERASE m\(common.pick(14)) \(id)"
       case 17: line = "CARD REPLACE c\(common.pick(8)) c\(common.pick(12)) \(id)"
       case 16:
@@ -114,7 +118,8 @@ struct ProgrammeTests {
       "PROGRAM SET live earn=1/100 expire=activity:6d refund-policy=reject", "POLICY SET live staff expire=1m",
       "PROGRAM SET loss earn=1/100 expire=0q+5d refund-policy=absorb refund-grace=2d on-close=transfer:m7",
       "POLICY SET loss staff activate=2d expire=activity:4d", "POLICY SET wait guest transfer=no on-close=transfer:m8",
-      "POLICY SET points dealer expire=activity:9d activate=1d",
+      "POLICY SET points dealer expire=activity:9d activate=1d", "POOL ADD p0", "POOL ADD p1 title=second",
+      "MEMBER SET p1 class=staff",
     ] + rules + tiers(withGifts: withGifts) { #expect(try world.run(line) == "+OK", "\(line)") }
   }
 

@@ -49,7 +49,7 @@ import Testing
     ("\"\" a\n", "unknown command ''; HELP lists them"),
     (
       "MEMBER\n",
-      "MEMBER needs one of ADD, SET, TAG, UNTAG, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES, FIND, TIER, ERASE"
+      "MEMBER needs one of ADD, SET, TAG, UNTAG, SHOW, FREEZE, THAW, CLOSE, NOTE, NOTES, FIND, TIER, MERGE, ERASE"
     ),
     ("TX DROP\n", "unknown subcommand 'DROP' of TX; it has SHOW"),
     // SHOW belongs to MEMBER and TX, not to CARD.

@@ -63,7 +63,7 @@ import Testing
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:
       63 CLUSTER UNSAFE: RECOVER dead apply dry-run
-      100 MEMBER SET: WHO name region id class birthday referrer channel language manager rating cardtype x.NAME
+      100 MEMBER SET: WHO name region id class birthday referrer channel language manager rating cardtype x.NAME pool
       101 MEMBER TAG: WHO TAG… id
       102 MEMBER UNTAG: WHO TAG… id
       103 EXTEND: WHO until reason id program
@@ -86,6 +86,8 @@ import Testing
       141 JOBSTART: body
       142 JOB SHOW: job
       143 EXTEND ALL: until reason id program
+      150 MEMBER MERGE: FROM INTO id
+      151 POOL ADD: id title id
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -107,7 +109,7 @@ import Testing
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
-      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state
+      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

@@ -172,7 +172,11 @@ extension RequestDesk {
   @inline(__always)
   func answer(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
     if let tag = reply.first, tag >= ReplyTag.factsWanted.rawValue {
-      return tag == ReplyTag.moved.rawValue ? moved(stream, sequence, reply) : factsWanted(stream, sequence)
+      switch ReplyTag(rawValue: tag) {
+      case .moved: return moved(stream, sequence, reply)
+      case .elsewhere: return askElsewhere(stream, sequence, reply)
+      default: return factsWanted(stream, sequence)
+      }
     }
     guard let item = stream.complete(sequence) else { return }
     if item.inDoubt && RequestDesk.saysNothingHappened(reply) {
@@ -191,6 +195,18 @@ extension RequestDesk {
     } catch {
       log(.error, "what shard \(stream.shard.rawValue) says of a slot that moved cannot be read: \(error)")
     }
+  }
+
+  /// Another shard has the answer to a query.
+  private func askElsewhere(_ stream: EdgeStream, _ sequence: UInt64, _ reply: UnsafeRawBufferPointer) {
+    guard let item = stream.complete(sequence) else { return }
+    let query = UnsafeRawBufferPointer(rebasing: reply[1...])
+    guard let slot = (try? CommandHeader(of: query))?.slot else {
+      return conclude(item, error: .unavailable, "where the answer is cannot be read at this node")
+    }
+    edge.stream(of: slot).append(
+      owner: item.owner, flags: item.flags, deadline: now.monotonic + requestTimeout
+    ) { $0.append(query) }
   }
 
   /// `BUSY` or `UNAVAILABLE`: true of the last leader asked, not of one that was asked before and lost.

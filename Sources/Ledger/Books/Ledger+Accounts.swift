@@ -54,6 +54,11 @@ enum DigestField {
   static let quotaGranted: UInt64 = 57
   static let quotaHome: UInt64 = 58
   static let campaign: UInt64 = 59
+  /// What ties members to each other.
+  static let bond: UInt64 = 60
+  /// What a verdict says beside its code, and a step of a merge or a pool.
+  static let verdictText: UInt64 = 61
+  static let stepText: UInt64 = 62
 }
 
 extension Ledger {

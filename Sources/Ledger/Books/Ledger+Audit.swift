@@ -54,8 +54,7 @@ extension Ledger {
     }
     var open: Int128 = 0
     OutboxRecord.forEach(in: self) { record in
-      let points = steps.find(record.pointee.kind)?.pointsUnderWay(record.pointee, in: self) ?? 0
-      open &+= Int128(points.rawValue)
+      steps.find(record.pointee.kind)?.forEachUnderWay(record.pointee, in: self) { open &+= Int128($1.rawValue) }
     }
     for book in openBooks() { open &+= book.members &+ book.inTransit &+ book.pending }
     return AuditFigures(

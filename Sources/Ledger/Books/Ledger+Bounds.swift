@@ -20,7 +20,8 @@ extension Ledger {
     guard let account else { return true }
     let away = member.pointee.firstTransit == .none ? 0 : transit(member, account.pointee.program)?.pointee.points ?? 0
     let present = account.pointee.available &+ account.pointee.held
-    return present &+ away <= Ledger.largestBalance &- points
+    guard present &+ away <= Ledger.largestBalance &- points else { return false }
+    return !member.pointee.hasBonds || hasRoomBesideMerge(member, account.pointee.program, present &+ away &+ points)
   }
   func hasRoom(_ holder: Holder, _ points: Points) -> Bool {
     hasRoom(UnsafePointer(holder.member), UnsafePointer(holder.account), points)
@@ -35,7 +36,7 @@ extension Ledger {
       count += Int(record.pointee.lots)
       next = record.pointee.next
     }
-    return count
+    return member.pointee.hasBonds ? count + (reservedRoom(member)?.lots ?? 0) : count
   }
   /// Whether a credit into a lot of this kind would need a lot more than a member may have.
   mutating func hasRoomForLot(_ holder: Holder, _ name: LotName) -> Bool {

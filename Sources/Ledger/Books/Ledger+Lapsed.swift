@@ -95,6 +95,14 @@ extension Ledger {
     return min(points - present, tables.lapsed.read(known).pointee.points)
   }
 
+  /// Sets aside what lapsed of the lot of a purchase that is being returned elsewhere: all that may be asked for.
+  mutating func reserveLapsed(_ holder: Holder, _ name: LotName, atMost points: Points) -> Points {
+    let lot = LapsedRecord.lot(holder.number, holder.program, extended(holder, name))
+    guard let known = findLapsed(lot) else { return 0 }
+    let part = min(points, tables.lapsed.read(known).pointee.points)
+    setLapsed(known, tables.lapsed.read(known).pointee.points - part)
+    return part
+  }
   /// What is remembered of a lot; 0 points are remembered of none.
   func findLapsed(_ lot: UInt64) -> UInt64? {
     guard !tables.lapsed.isEmpty else { return nil }

@@ -44,7 +44,8 @@ struct PastFacts {
       t.link = EarningDetail.mark(original.answer, latest: latest?.answer)
     case .hold:
       t.expiresAt = original.expires
-      t.link = latest?.tx ?? .none
+      t.link =
+        latest.map { $0.kind == .carried ? TransactionID(rawValue: UInt64(bitPattern: $0.number)) : $0.tx } ?? .none
     default: break
     }
     return t
@@ -96,7 +97,7 @@ extension Ledger {
         continue
       }
       guard record.keptSince.microseconds + age <= now.microseconds || areTooMany else { break }
-      if record.state == TransactionRecord.open {
+      if record.isAwaited {
         // One that stays in this entry has been looked at: what is behind it stays as well.
         guard record.keptSince < now else { break }
         stay(number, record)

@@ -70,6 +70,8 @@ extension Ledger {
     case .memberClose: return try closeMember(call, &reply)
     case .event: return try event(&call, &reply)
     case .memberErase: return try eraseMember(call, &reply)
+    case .memberMerge: return try mergeMember(call, &reply)
+    case .poolAdd: return try addPool(call, &reply)
     case .extend: return try extend(call, &reply)
     case .memberNote: return try noteMember(call, &reply)
     case .memberSet: return try setMember(call, &reply)

@@ -13,6 +13,7 @@ struct Refusal: Error {
   var available: Points?
   var needed: Points?
   var which: StaticString?
+  // One field more, and the compiler of debug builds destroys what it throws with garbage (Swift 6.3).
 
   init(_ code: ErrorCode, _ text: String) {
     self.code = code
@@ -32,6 +33,13 @@ struct Refusal: Error {
     refusal.needed = needed
     return refusal
   }
+  /// A member who is closed was merged into that one.
+  static func merged(into member: [UInt8]) -> Refusal {
+    var refusal = Refusal(.closed, String(decoding: member, as: UTF8.self))
+    refusal.subject = .merged
+    return refusal
+  }
+  static var merging: Refusal { Refusal(.busy, "the member is being merged with another") }
   static var replaced: Refusal { Refusal(.lost, "the card is lost for ever: another has replaced it") }
   @inline(never) static func limit(_ which: StaticString, _ text: String = "over a limit") -> Refusal {
     var refusal = Refusal(.limit, text)
@@ -45,11 +53,13 @@ struct Refusal: Error {
   }
 
   func write(into reply: inout ReplyWriter) {
-    reply.error(code, text)
+    let isMerged = subject == .merged
+    reply.error(code, isMerged ? "the member was merged into another" : text)
     if let left { reply.field(.left, left) }
     if let available { reply.field(.available, available) }
     if let needed { reply.field(.needed, needed) }
     if let which { reply.field(.which, which.bytes) }
+    if isMerged { reply.field(named: "merged", text) }
   }
 }
 

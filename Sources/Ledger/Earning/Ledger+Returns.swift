@@ -8,11 +8,14 @@ struct SoldSale {
   /// Of each of its lines, what came back by now.
   var returned: [EarningDetail.Returned]
   /// Of the detail's bytes.
-  private var original: [UInt8]
+  private(set) var original: [UInt8]
+  /// Of a purchase into a pool: the member who made it.
+  var by: [UInt8] = []
 
   init(_ facts: PastFacts) throws(MalformedBytes) {
     detail = try EarningDetail(decoding: facts.original.answer)
     original = Array(facts.original.answer)
+    by = Array(facts.original.by)
     let known = try facts.latest.map { latest throws(MalformedBytes) in
       try EarningDetail(decoding: latest.answer).returned
     }

@@ -26,11 +26,21 @@ struct Call: BitwiseCopyable {
   var hashes = RequestHashes.none
   var subject = Command.none
 
+  /// Of a query that went on to a pool: the member who asked; empty: nobody.
+  var behalf: Bytes { rule.pointee.effect == .read ? subject : Command.none }
+
   var verb: Verb { rule.pointee.verb }
   var tenant: TenantID { context.tenant }
 
   /// One that is yet to be read: into its place, for it is some 40 words long, and each copy costs as many moves.
   @inline(__always) init(rules: UnsafePointer<VerbRule>) { rule = rules }
+  /// What a step does in the place of a command: it is of no verb, and has no values.
+  init(rules: UnsafePointer<VerbRule>, tenant: TenantID, slot: Slot, request: Bytes) {
+    self.init(rules: rules)
+    context = CommandContext(tenant: tenant, fingerprint: 0)
+    self.slot = slot
+    self.request = request
+  }
   init(_ command: Bytes) throws(MalformedBytes) {
     self.init(rules: VerbRule.table)
     try read(command)
@@ -88,6 +98,7 @@ struct Call: BitwiseCopyable {
         // They stand behind all others, one behind the other.
         let start = asks.isEmpty ? reader.offset - 14 : reader.offset - 14 - asks.count
         asks = Bytes(rebasing: reader.bytes[start..<reader.offset])
+      case .behalf: subject = bytes
       case nil: throw MalformedBytes("a command has bytes left over")
       }
     }

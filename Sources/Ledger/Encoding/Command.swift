@@ -30,6 +30,8 @@ public enum Command {
     case ask = 4
     /// Of a question of what a request would do: the moment at which a node asks, i64.
     case moment = 5
+    /// Of a query that went on to a pool: the member who asked.
+    case behalf = 6
   }
 
   /// Whom a `WHO` names, once a card has been looked up.

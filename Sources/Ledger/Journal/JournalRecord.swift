@@ -32,11 +32,18 @@ enum RecordKind: UInt8, Sendable {
   case extend = 19
   /// The gift of a tier that was reached.
   case gift = 20
+  /// What left a member for the one that it was merged into: `amount`, pending points too; its balance changed by `points`.
+  case mergeOut = 30
+  case mergeIn = 31
+  /// A hold went to another member with its points, and is the transaction `number` there. Not part of a history.
+  case carried = 32
+  /// What was done with a transaction at the member that its own was merged into. Not part of a history.
+  case acted = 33
 
   /// It is about a member's account.
   var isOfHistory: Bool {
     switch self {
-    case .answer, .index, .rules: false
+    case .answer, .index, .rules, .carried, .acted: false
     default: true
     }
   }
@@ -63,6 +70,10 @@ enum RecordKind: UInt8, Sendable {
     case .activate: "activate"
     case .extend: "extend"
     case .gift: "gift"
+    case .mergeOut: "merge-out"
+    case .mergeIn: "merge-in"
+    case .carried: "carried"
+    case .acted: "acted"
     }
   }
 }
@@ -240,6 +251,13 @@ struct JournalRecord {
     }
   }
 
+  /// Of a movement of a pool: the member who made it.
+  var by: Bytes {
+    switch kind {
+    case .earn, .redeem, .hold: other
+    default: Bytes(start: nil, count: 0)
+    }
+  }
   /// Of a record that is about no account: a number that it says, in the place of `amount`.
   var number: Int64 {
     get { amount.rawValue }
@@ -270,7 +288,7 @@ struct JournalRecord {
       reply.field(.points, points)
       reply.field(.balance, balance)
     case .earn, .redeem:
-      reply.field(.member, member)
+      reply.field(.member, by.isEmpty ? member : by)
       reply.field(.program, program)
       reply.field(.points, points)
       reply.field(.balance, kind == .earn ? balance &- amount : balance)
@@ -278,7 +296,7 @@ struct JournalRecord {
       return
     default:
       if of != .none { reply.field(.of, of) }
-      reply.field(.member, member)
+      reply.field(.member, by.isEmpty ? member : by)
       reply.field(.program, program)
       reply.field(.points, kind == .capture ? points : amount)
       reply.field(.balance, balance)
@@ -304,8 +322,9 @@ struct JournalRecord {
     if request.count > 0 { reply.field(.request, request) }
     if of != .none { reply.field(.of, of) }
     if kind == .hold || kind == .release || kind == .lapse { reply.field(.held, amount) }
-    if kind == .transferOut { reply.field(.to, other) }
-    if kind == .transferIn { reply.field(.from, other) }
+    if kind == .transferOut || kind == .mergeOut { reply.field(.to, other) }
+    if kind == .transferIn || kind == .mergeIn { reply.field(.from, other) }
+    if !by.isEmpty { reply.field(named: "by", by) }
     if kind == .extend { reply.field(named: "reason", other) }
     if kind == .earn || kind == .gift, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
       if !detail.event.isEmpty { reply.field(named: "event", detail.event) }

@@ -46,6 +46,17 @@ extension Ledger {
       }
     }
   }
+  /// The same of a purchase that was not booked after all.
+  mutating func undraw(_ draws: [EarningDetail.Drawn], spend: Money, near slot: Slot) {
+    for draw in draws {
+      if let period = draw.period { giveBack(draw.points, to: period, near: slot) }
+      countCampaign(draw.campaign) {
+        $0.transactions &-= 1
+        $0.points &-= Int128(draw.points)
+        if spend.isSaid { $0.spend &-= Int128(spend.rawValue) }
+      }
+    }
+  }
   private static func share(of drawn: Int64, _ part: Points, _ whole: Points) -> Int64 {
     guard whole > 0 else { return 0 }
     return Int64(clamping: Int128(drawn) * Int128(min(part, whole).rawValue) / Int128(whole.rawValue))

@@ -142,9 +142,7 @@ extension Ledger {
   private func addPointsUnderWay(_ outbox: [Ref<OutboxRecord>], to books: inout [ParcelHeader.Book]) {
     for ref in outbox {
       let record = tables.outbox.read(ref).pointee
-      let points = steps.find(record.kind)?.pointsUnderWay(record, in: self) ?? 0
-      guard points != 0, let number = findTransaction(record.id) else { continue }
-      books[tables.transactions.read(number).pointee.program.place].inTransit += Int128(points.rawValue)
+      steps.find(record.kind)?.forEachUnderWay(record, in: self) { books[$0.place].inTransit += Int128($1.rawValue) }
     }
   }
   /// Those that have outlived their retention are not to begin another one.

@@ -70,6 +70,7 @@ struct DetailTables: TabledState, ~Copyable {
   var birthdays = Table<BirthdayRecord>()
   /// Of each program, once it has rules for birthdays.
   var birthdayRuns = Table<BirthdayRun>()
+  var bonds = Table<BondRecord>()
 
   mutating func visitTables<V: TableVisitor & ~Copyable>(_ visitor: inout V) throws(V.Failure) {
     try visitor.visit(&chunks)
@@ -77,6 +78,7 @@ struct DetailTables: TabledState, ~Copyable {
     try visitor.visit(&rareLots)
     try visitor.visit(&birthdays)
     try visitor.visit(&birthdayRuns)
+    try visitor.visit(&bonds)
   }
 }
 

@@ -127,7 +127,7 @@ extension Ledger {
   // MARK: The member's slot
 
   /// Takes a card out of its member's list. Nothing is left of its number.
-  fileprivate mutating func dropCard(_ key: Bytes, of member: Ref<MemberRecord>) {
+  mutating func dropCard(_ key: Bytes, of member: Ref<MemberRecord>) {
     guard let own = findCard(of: member, key) else { return }
     let card = tables.cards.read(own).pointee
     core.digest.add(

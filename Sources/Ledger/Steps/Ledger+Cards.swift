@@ -74,18 +74,29 @@ struct Verdict: Equatable {
   /// 0: done.
   var code: UInt8 = 0
   var which: UInt8 = 0
+  /// What the destination says beside that; at most `mostText` bytes.
+  var text: [UInt8] = []
+  static let mostText = 60_000
   static let done = Verdict()
+  /// No verdict: what is asked cannot be said yet. The step stays as it is, and the source asks again in a while.
+  static let later = Verdict(code: .max, which: .max)
   /// Done, and nothing had to be changed: the card stays as it is.
   static let unchanged = Verdict(code: 0, which: 1)
-  static let whichNames: [StaticString] = ["", "balance", "lots", "cards", "members", "program", "aliases", "holders"]
+  static let whichNames: [StaticString] = [
+    "", "balance", "lots", "cards", "members", "program", "aliases", "holders", "holds", "pool",
+  ]
+  /// `text` is no part of what was decided.
+  static func == (one: Verdict, other: Verdict) -> Bool { one.code == other.code && one.which == other.which }
   init() {}
+  init(done text: [UInt8]) { self.text = text }
   init(_ code: ErrorCode, which: UInt8 = 0) {
     self.code = code.rawValue
     self.which = which
   }
-  init(code: UInt8, which: UInt8) {
+  init(code: UInt8, which: UInt8, text: [UInt8] = []) {
     self.code = code
     self.which = which
+    self.text = text
   }
 }
 
@@ -164,7 +175,7 @@ extension Ledger {
     case .closed: Refusal(.closed, "the member is closed")
     case .frozen: Refusal(.frozen, "the member is frozen")
     case .lost: Refusal(.lost, "the card is reported lost")
-    case .busy: Refusal(.busy, "the member is being erased")
+    case .busy: Refusal(.busy, "the member is being erased, or merged with another")
     case .limit:
       .limit(Int(verdict.which) < Verdict.whichNames.count ? Verdict.whichNames[Int(verdict.which)] : "")
     case let code?: Refusal(code, "refused")
@@ -208,14 +219,18 @@ extension Ledger {
     return count <= FormerHolders.most
   }
   /// The list for an entry whose number passes to a member now: each once, and not the new holder.
-  private mutating func holders(before member: Bytes, _ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
+  mutating func holders(before member: Bytes, _ entry: UnsafePointer<CardEntryRecord>) -> UInt64 {
     var list = ByteBuffer(capacity: 256)
     list.append(now.microseconds)
     list.append(counted: tables.texts.read(entry.pointee.member))
+    var count = 1
     forEachFormerHolder(entry) { until, former in
-      guard !former.elementsEqual(member), !tables.texts.equals(entry.pointee.member, former) else { return }
+      guard count < FormerHolders.most, !former.elementsEqual(member),
+        !tables.texts.equals(entry.pointee.member, former)
+      else { return }
       list.append(until.microseconds)
       list.append(counted: former)
+      count += 1
     }
     return tables.texts.append(list.bytes)
   }

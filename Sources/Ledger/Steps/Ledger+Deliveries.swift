@@ -7,7 +7,7 @@ import Vocabulary
 // (`ShardStep`); nothing here knows one.
 //
 //     delivery  from u64, step u8, kind u8, then what the step of that kind says (`ShardStep.append`)
-//     verdict   from u64, step u8, code u8, which u8, the destination's slot u16
+//     verdict   from u64, step u8, code u8, which u8, the destination's slot u16, and counted what else it says, if it does
 //     acknowledged from u64, step u8, and in the header the slot of the destination
 
 /// Where among the records of deliveries the next are to be looked for. The same on every replica.
@@ -42,8 +42,20 @@ extension Ledger {
     _ = tables.outbox.add(record, hashes.number(record.id))
     core.openOutbox += 1
     record.count(1, in: &core.digest)
+    countText(of: record, 1)
     guard let delivery = delivery(of: record) else { return fail(.records) }
     newDeliveries.append(delivery)
+  }
+  /// What the digest knows of what a step says: of those of merges and pools.
+  func countText(of record: OutboxRecord, _ sign: Int64, in sum: inout DigestSum) {
+    guard record.kind >= MergeStep.Kind.offer.rawValue else { return }
+    let content = text(of: record).withUnsafeBytes { xxh64($0) }
+    sum.add(record.id.rawValue, DigestField.stepText, sign &* Int64(bitPattern: content))
+  }
+  private mutating func countText(of record: OutboxRecord, _ sign: Int64) {
+    var sum = DigestSum()
+    countText(of: record, sign, in: &sum)
+    core.digest.add(sum)
   }
   /// Puts what a step says into its record, and what that has no room for into chunks.
   mutating func setText(_ text: Bytes, of record: inout OutboxRecord) {
@@ -64,6 +76,7 @@ extension Ledger {
   private mutating func dropOutbox(_ number: Ref<OutboxRecord>) {
     let record = tables.outbox.read(number).pointee
     record.count(-1, in: &core.digest)
+    countText(of: record, -1)
     dropChunks(from: record.rest)
     tables.outbox.remove(number, hashes.number(record.id))
     core.openOutbox -= 1
@@ -107,10 +120,13 @@ extension Ledger {
     if hasSeen(key) { return .silent }
     guard let type = steps.find(kind) else { throw MalformedBytes("a delivery of unknown kind") }
     let verdict = try type.receive(
-      StepOrigin(kind: kind, transaction: from, tenant: call.tenant), &reader, in: &self)
+      StepOrigin(kind: kind, transaction: from, tenant: call.tenant, slot: call.slot), &reader, in: &self)
+    guard verdict != .later else { return .silent }
     remember(key, .none)
-    let record = InboxRecord(
+    var record = InboxRecord(
       from: from, stamp: now, code: verdict.code, which: verdict.which, step: step, slot: call.slot.rawValue)
+    let text = verdict.text.prefix(Verdict.mostText)
+    (record.textCount, record.text) = (UInt16(text.count), addChunks(Array(text)))
     addInbox(record)
     newDeliveries.append(self.verdict(of: record))
     return .silent
@@ -132,6 +148,19 @@ extension Ledger {
     _ = tables.inbox.add(record, hashes.number(record.from, step: record.step))
     core.openInbox += 1
     record.count(1, in: &core.digest)
+    countText(of: record, 1)
+  }
+  func text(of record: InboxRecord) -> [UInt8] { bytes(ofChunks: record.text, count: Int(record.textCount)) }
+  func countText(of record: InboxRecord, _ sign: Int64, in sum: inout DigestSum) {
+    guard record.textCount > 0 else { return }
+    let content = text(of: record).withUnsafeBytes { xxh64($0, seed: UInt64(record.step)) }
+    sum.add(record.from.rawValue, DigestField.verdictText, sign &* Int64(bitPattern: content))
+  }
+  private mutating func countText(of record: InboxRecord, _ sign: Int64) {
+    guard record.textCount > 0 else { return }
+    var sum = DigestSum()
+    countText(of: record, sign, in: &sum)
+    core.digest.add(sum)
   }
   private func findInbox(_ from: TransactionID, _ step: UInt8) -> Ref<InboxRecord>? {
     tables.inbox.find(hashes.number(from, step: step)) { $0.pointee.from == from && $0.pointee.step == step }
@@ -144,6 +173,7 @@ extension Ledger {
     buffer.append(record.code)
     buffer.append(record.which)
     buffer.append(record.slot)
+    if record.textCount > 0 { buffer.append(counted: text(of: record)) }
     Command.end(&buffer, start)
     return Delivery(
       from: record.from, step: record.step, kind: .verdict, to: record.from.slot, stamp: record.stamp,
@@ -156,7 +186,10 @@ extension Ledger {
     try reader.finish()
     let from = TransactionID(rawValue: rawTransaction)
     guard let number = findInbox(from, step) else { return .silent }
-    tables.inbox.read(number).pointee.count(-1, in: &core.digest)
+    let record = tables.inbox.read(number).pointee
+    record.count(-1, in: &core.digest)
+    countText(of: record, -1)
+    dropChunks(from: record.text)
     tables.inbox.remove(number, hashes.number(from, step: step))
     core.openInbox -= 1
     return .silent
@@ -172,6 +205,7 @@ extension Ledger {
     let code: UInt8 = try reader.read()
     let which: UInt8 = try reader.read()
     let rawSlot: UInt16 = try reader.read()
+    let said = reader.isAtEnd ? [] : Array(try reader.readCounted())
     try reader.finish()
     guard rawSlot < UInt16(Slot.count) else { throw MalformedBytes("slot \(rawSlot) is out of range") }
     guard rawTransaction >> 48 == UInt64(call.slot.rawValue) else {
@@ -184,7 +218,7 @@ extension Ledger {
       return .silent
     }
     let record = tables.outbox.read(number).pointee
-    let verdict = Verdict(code: code, which: which)
+    let verdict = Verdict(code: code, which: which, text: said)
     guard let type = steps.find(record.kind) else { throw MalformedBytes("a verdict on a step of unknown kind") }
     var text = ByteBuffer(capacity: 1024)
     text.append(self.text(of: record))
@@ -204,11 +238,13 @@ extension Ledger {
   private mutating func goOn(_ number: Ref<OutboxRecord>, _ next: NextStep) {
     var record = tables.outbox.read(number).pointee
     record.count(-1, in: &core.digest)
+    countText(of: record, -1)
     dropChunks(from: record.rest)
     record.text = Block576()
     next.text.withUnsafeBytes { setText($0, of: &record) }
     (record.kind, record.to, record.stamp) = (next.kind, next.to.rawValue, now)
     record.count(1, in: &core.digest)
+    countText(of: record, 1)
     tables.outbox.write(number).pointee = record
     guard let delivery = delivery(of: record) else { return fail(.records) }
     newDeliveries.append(delivery)

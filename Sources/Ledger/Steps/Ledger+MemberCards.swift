@@ -21,19 +21,24 @@ extension Ledger {
   mutating func attach(_ member: Ref<MemberRecord>, _ step: CardStep) -> Verdict {
     let own = findCard(of: member, step.number)
     switch step.kind {
-    case .lost, .found, .remove:
+    case .lost, .found, .remove, .cardAdd:
+      if isMerging(member) { return Verdict(.busy) }
+      if step.kind == .cardAdd { return attachNew(member, step) }
       guard let own else { return Verdict(.notFound) }
       setCard(own, of: member, step.kind == .lost ? .lost : step.kind == .found ? .active : .removed)
       return .done
-    case .cardAdd where isBeingErased(member): return Verdict(.busy)
     case .memberAdd:
       guard hasContent(member, step.file), let own else { return Verdict(.exists) }
       // Adding the same again does not bind a card again that was removed since: the repeat may be a late one.
       return tables.cards.read(own).pointee.state == CardState.removed.rawValue ? .unchanged : .done
-    case .cardAdd:
-      if tables.members.read(member).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
-      return addCard(step.number, type: step.file[.cardType], to: member)
     }
+  }
+  private mutating func attachNew(_ member: Ref<MemberRecord>, _ step: CardStep) -> Verdict {
+    if isBeingErased(member) { return Verdict(.busy) }
+    if tables.members.read(member).pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
+    // A pool has none.
+    if bond(.pool, of: member) != nil { return Verdict(.limit, which: 6) }
+    return addCard(step.number, type: step.file[.cardType], to: member)
   }
   /// Binds a number to a member, anew if it was removed. A type that is not said stays as it was.
   mutating func addCard(_ number: Bytes, type: [UInt8] = [], to member: Ref<MemberRecord>) -> Verdict {
@@ -46,7 +51,10 @@ extension Ledger {
     }
     let record = tables.members.write(member)
     if AliasKey.isCard(number) {
-      guard Int(record.pointee.cardCount) < min(limits.cardsPerMember, 255) else { return Verdict(.limit, which: 3) }
+      let reserved = reservedRoom(UnsafePointer(record))?.cards ?? 0
+      guard Int(record.pointee.cardCount) + reserved < min(limits.cardsPerMember, 255) else {
+        return Verdict(.limit, which: 3)
+      }
       record.pointee.cardCount += 1
     } else {
       guard hasRoomForAlias(member) else { return Verdict(.limit, which: 6) }
@@ -68,6 +76,9 @@ extension Ledger {
   }
   /// Whether a member may have another alias that is no card.
   private func hasRoomForAlias(_ member: Ref<MemberRecord>) -> Bool {
+    hasRoomForAliases(member, 1 + (reservedRoom(tables.members.read(member))?.aliases ?? 0))
+  }
+  func hasRoomForAliases(_ member: Ref<MemberRecord>, _ count: Int) -> Bool {
     var (all, active) = (0, 0)
     var next = tables.members.read(member).pointee.firstCard
     while next != .none {
@@ -78,7 +89,7 @@ extension Ledger {
       }
       next = card.pointee.next
     }
-    return active < CardRecord.mostAliases && all < CardRecord.mostAliasesEver
+    return active + count <= CardRecord.mostAliases && all + count <= CardRecord.mostAliasesEver
   }
   /// Keeps another type with a card; nothing of the text before is left.
   private mutating func setType(_ card: Ref<CardRecord>, of member: Ref<MemberRecord>, _ type: [UInt8]) {

@@ -22,6 +22,9 @@ extension Ledger {
     }
     if member.pointee.state == MemberState.frozen.rawValue { return Verdict(.frozen) }
     if member.pointee.state == MemberState.closed.rawValue { return Verdict(.closed) }
+    if member.pointee.state == MemberState.merging.rawValue { return Verdict(.busy) }
+    // Its own points rest: they would not be seen.
+    if bond(.inPool, of: number) != nil { return Verdict(.limit, which: 9) }
     guard lotsReserved(member) + lots <= limits.lotsPerMember else { return Verdict(.limit, which: 2) }
     guard hasRoom(member, account(member, program), points) else { return Verdict(.limit, which: 1) }
     return .done

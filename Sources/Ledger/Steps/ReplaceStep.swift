@@ -145,7 +145,7 @@ extension Ledger {
       return Verdict(.notFound)
     }
     guard tables.members.read(member).pointee.state != MemberState.closed.rawValue else { return Verdict(.closed) }
-    guard !isBeingErased(member) else { return Verdict(.busy) }
+    guard !isBeingErased(member), !isMerging(member) else { return Verdict(.busy) }
     guard let old = content.old.withUnsafeBytes({ findCard(of: member, $0) }),
       tables.cards.read(old).pointee.state != CardState.removed.rawValue
     else { return Verdict(.notFound) }

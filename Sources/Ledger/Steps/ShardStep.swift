@@ -27,8 +27,10 @@ protocol ShardStep: SendableMetatype {
   ) throws(MalformedBytes)
   /// For which transaction terminals wait that `complete` has written the answer for; none: it has written none.
   static func awaited(_ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger) -> TransactionID
-  /// What of the account `inTransit` it stands for, until it is completed.
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points
+  /// What of the account `inTransit` it stands for, by program, until it is completed.
+  static func forEachUnderWay(
+    _ step: OutboxRecord, in ledger: borrowing Ledger, _ body: (ProgramRef, Points) -> Void
+  )
 }
 
 /// What the source of a step asks when it has the verdict.
@@ -52,7 +54,9 @@ extension ShardStep {
     _ step: OutboxRecord, _ kept: Bytes, _ verdict: Verdict, in ledger: borrowing Ledger
   ) throws(MalformedBytes) -> NextStep? { nil }
   static func awaited(_ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger) -> TransactionID { step.id }
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points { 0 }
+  static func forEachUnderWay(
+    _ step: OutboxRecord, in ledger: borrowing Ledger, _ body: (ProgramRef, Points) -> Void
+  ) {}
 }
 
 /// Where a delivery comes from.
@@ -60,13 +64,16 @@ struct StepOrigin {
   var kind: UInt8
   var transaction: TransactionID
   var tenant: TenantID
+  /// Where it is addressed to.
+  var slot: Slot
 }
 
 /// The steps by their kinds.
 struct StepTable: Sendable {
   private(set) var types: [any ShardStep.Type]
   static let all = StepTable(types: [
-    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self, QuotaStep.self,
+    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self, QuotaStep.self, MergeStep.self,
+    ActStep.self, PoolStep.self, BookStep.self, UncountStep.self,
   ])
 
   init(types: [any ShardStep.Type]) { self.types = types }

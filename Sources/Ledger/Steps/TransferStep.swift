@@ -9,8 +9,12 @@ enum TransferStep: ShardStep {
   static var kinds: ClosedRange<UInt8> { kind...kind }
 
   /// Until the verdict is recorded they are in transit.
-  static func pointsUnderWay(_ step: OutboxRecord, in ledger: borrowing Ledger) -> Points {
-    ledger.findTransaction(step.id).map { ledger.tables.transactions.read($0).pointee.points } ?? 0
+  static func forEachUnderWay(
+    _ step: OutboxRecord, in ledger: borrowing Ledger, _ body: (ProgramRef, Points) -> Void
+  ) {
+    guard let number = ledger.findTransaction(step.id) else { return }
+    let transaction = ledger.tables.transactions.read(number).pointee
+    body(transaction.program, transaction.points)
   }
   static func append(
     _ step: OutboxRecord, _ kept: Bytes, in ledger: borrowing Ledger, to buffer: inout ByteBuffer

@@ -151,7 +151,7 @@ extension Ledger {
 
   // MARK: Keeping
 
-  private mutating func keep(_ walk: TierWalk, _ holder: Holder) {
+  mutating func keep(_ walk: TierWalk, _ holder: Holder) {
     let key = CounterKey(.tier, of: UInt32(holder.program.place), from: 0)
     let kept = counter(holder.number, key)
     if kept != walk.standing.packed {

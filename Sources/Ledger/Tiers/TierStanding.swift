@@ -69,6 +69,12 @@ struct TierWalk {
       if ladder.place(of: standing.tier) < reached { move(to: standing.floor, at: moment) }
     }
   }
+  /// A tier that is no lower than another is there already, to the end of the present period at least.
+  mutating func raise(to tier: Int, at moment: Stamp) {
+    guard let ladder = set.ladder(at: moment) else { return }
+    if ladder.place(of: tier) > ladder.place(of: standing.floor) { standing.floor = tier }
+    if ladder.place(of: tier) > ladder.place(of: standing.tier) { move(to: tier, at: moment) }
+  }
   private mutating func move(to tier: Int, at moment: Stamp) {
     guard tier != standing.tier else { return }
     standing.tier = tier

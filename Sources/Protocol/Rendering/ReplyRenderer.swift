@@ -49,7 +49,7 @@ public enum ReplyRenderer {
       }
       array(count: Int(count), into: &output)
       for _ in 0..<count { try render(&reader, resp3, depth + 1, &output) }
-    case .factsWanted, .moved, nil: throw MalformedBytes("a reply of an unknown kind")
+    case .factsWanted, .moved, .elsewhere, nil: throw MalformedBytes("a reply of an unknown kind")
     }
   }
 

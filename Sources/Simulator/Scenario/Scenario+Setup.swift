@@ -35,6 +35,7 @@ extension Scenario {
         "RULE SET gift program=main stage=bonus campaign=gifts when=\"channel = gift\" points=7 state=running",
       ]
     }
+    if plan.traffic.hasBonds { lines += bondSetUp }
     if plan.traffic.hasFrozen { lines += ["MEMBER ADD frozen", "MEMBER FREEZE frozen"] }
     for line in lines {
       var answer = ""
@@ -115,7 +116,7 @@ extension Scenario {
   /// client alone asks.
   var members: [String] {
     (0..<plan.members).map { plan.member(UInt64($0)) } + shardMembers
-      + (0..<plan.traffic.sideMembers).map { "s\($0)" }
+      + (0..<plan.traffic.sideMembers).map { "s\($0)" } + (plan.traffic.hasBonds ? Scenario.mergedMembers : [])
       + (plan.traffic.hasOwnMembers ? (0..<plan.clients).map(ScenarioPlan.ownMember) : [])
   }
 }

@@ -143,6 +143,8 @@ public struct ScenarioPlan: Sendable {
     public var sideMembers = 0
     /// Members of the side traffic are closed now and then.
     public var closesMembers = false
+    /// Members are merged into those of the side traffic, which go into pools and leave them.
+    public var hasBonds = false
     /// Holds lapse after so many seconds at most; 0: not within a scenario.
     public var holdSeconds: UInt64 = 0
     /// One member has almost all that an account may hold, and amounts are near what one command may move.
@@ -301,10 +303,11 @@ public struct ScenarioPlan: Sendable {
   private mutating func drawBudget(_ random: inout SeededGenerator) {
     let (isDrawn, points) = (random.chance(500), random.pick([70, 300, 5_000] as [Int64]))
     // Nodes of an older build know no quotas.
-    guard isDrawn, traffic.sideMembers > 0, olderNodes == 0 else { return }
+    guard isDrawn, traffic.sideMembers > 0, !traffic.hasBonds, olderNodes == 0 else { return }
     traffic.budget = points
   }
   private mutating func drawArchive(_ random: inout SeededGenerator) {
+    defer { traffic.hasBonds = random.chance(400) && traffic.sideMembers > 0 && olderNodes == 0 }
     guard random.chance(300) else { return }
     let keep: UInt64 = random.pick([1_000_000, 3_000_000, 8_000_000])
     let outageGap: UInt64 = random.pick([0, 2_000_000, 6_000_000])
@@ -338,9 +341,9 @@ public struct ScenarioPlan: Sendable {
       + " tiny=\(sizes.isTiny) loss=\(loss) wide=\(network.distances[0] > 0) bandwidth=\(network.bandwidth)"
       + " faults=\(faultPhase / 1_000_000)s gap=\(faultGap / 1000)ms init=\(hasInitFaults ? "faults" : "calm")"
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
-      + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
       + " splits=\(operations.splits) budget=\(traffic.budget)"
       + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
+      + " bonds=\(traffic.hasBonds)"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }

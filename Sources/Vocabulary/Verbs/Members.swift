@@ -15,9 +15,10 @@ extension VerbSpec {
       example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
     .init(
       .memberSet, "MEMBER SET", .members,
-      [.who, .optional(.name), .optional(.region), .optional(.id)] + file, .member, .changes, traits: .grows,
-      reply: "+OK",
-      summary: "Changes what a member's file has; an empty value takes it back. class= decides which policies hold.",
+      [.who, .optional(.name), .optional(.region), .optional(.id)] + file + [.optional(.pool)], .member, .changes,
+      traits: .grows, reply: "+OK",
+      summary:
+        "Changes what a member's file has; an empty value takes it back. class= decides which policies hold, pool= whose points it earns and spends.",
       example: "MEMBER SET ann class=employee x.shoe=38"),
     .init(
       .memberTag, "MEMBER TAG", .members, [.who, .tags, .optional(.id)], .member, .changes, traits: .grows,
@@ -77,6 +78,16 @@ extension VerbSpec {
         "Members of all shards to write to: of whom it is the birthday, the anniversary of joining, or the day on which points"
         + " end (kind=expiry), on a date or in days= from it on; or who have bought nothing for days= before it (kind=dormant).",
       example: "DUE kind=birthday on=2026-06-07"),
+    .init(
+      .memberMerge, "MEMBER MERGE", .members, [.from, .into, .required(.id)], .member, .movesPoints,
+      traits: [.barrier, .grows], work: 64, reply: "from into program points balance",
+      summary: "Makes one member of two: lots, debt, holds, counters and aliases become INTO's, and FROM is closed.",
+      example: "MEMBER MERGE ann-old ann id=n-2"),
+    .init(
+      .poolAdd, "POOL ADD", .members, [.member, .optional(.title), .optional(.id)], .member, .changes, traits: .grows,
+      reply: "+OK",
+      summary: "Makes a pool: a member without aliases, whose points up to 64 members earn and spend together.",
+      example: "POOL ADD lee-family title=\"The Lees\""),
     .init(
       .memberErase, "MEMBER ERASE", .members, [.who, .optional(.id)], .member, .changes, traits: .barrier, work: 64,
       reply: "+OK",

@@ -14,7 +14,7 @@ extension Ledger {
     }
     try checkSlot(ofMember: call)
     if let number = findMember(call.hashes.party, call.tenant, call.party) {
-      guard hasContent(number, file) else {
+      guard hasContent(number, file), bond(.pool, of: number) == nil else {
         throw .refused(Refusal(.exists, "a member of that id has other content"))
       }
     } else {

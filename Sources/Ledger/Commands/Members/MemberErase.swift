@@ -7,6 +7,7 @@ extension Ledger {
   mutating func eraseMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     try checkProgramme()
     let member = try changed(call)
+    try checkNotReceiving(member)
     let open = erasure(of: member)
     guard open == .none else {
       guard call.hashes.key.isNone else { throw .refused(Refusal(.busy, "the member is being erased")) }

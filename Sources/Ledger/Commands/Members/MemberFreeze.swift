@@ -5,7 +5,7 @@ extension Ledger {
   /// `MEMBER FREEZE`: stops a member until THAW.
   mutating func freezeMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let number = try changed(call)
-    try checkOpen(tables.members.read(number).pointee.state)
+    try checkOpen(number)
     setState(ofMember: number, .frozen)
     return done(call, &reply)
   }
@@ -20,6 +20,7 @@ extension Ledger {
     guard call.card.isEmpty || cardState(number, call.card) ?? .removed != .removed else {
       throw .refused(.notFound("card", call.card))
     }
+    guard !isMerging(number) else { throw .refused(.merging) }
     return number
   }
 }

@@ -4,6 +4,10 @@ import Vocabulary
 extension Ledger {
   /// `MEMBER SET`: changes what is said; an empty value takes it back.
   mutating func setMember(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    if call.has(.pool) {
+      try checkProgramme()
+      return try setPool(call, &reply)
+    }
     try changeFile(call) { $0.changed(by: MemberFile(call)) }
     return done(call, &reply)
   }
@@ -27,18 +31,21 @@ extension Ledger {
     return done(call, &reply)
   }
 
-  private mutating func changeFile(_ call: Call, _ change: (MemberFile) -> MemberFile) throws(Stop) {
+  mutating func changeFile(_ call: Call, _ change: (MemberFile) -> MemberFile) throws(Stop) {
     try checkProgramme()
     let number = try changed(call)
-    try checkOpen(tables.members.read(number).pointee.state)
-    let old = file(ofMember: tables.members.read(number))
-    let new = change(old)
+    try checkOpen(number)
+    let new = try changedFile(number, change)
+    if new != file(ofMember: tables.members.read(number)) { setFile(ofMember: number, new) }
+  }
+  func changedFile(_ number: Ref<MemberRecord>, _ change: (MemberFile) -> MemberFile) throws(Stop) -> MemberFile {
+    let new = change(file(ofMember: tables.members.read(number)))
     guard new.tags.count <= MemberFile.mostTags else {
       throw .refused(.limit("tags", "a member has at most \(MemberFile.mostTags) tags"))
     }
     guard new.attributes.pairs.count <= EntryKind.mostAttributes else {
       throw .refused(.limit("attributes", "a member has at most \(EntryKind.mostAttributes) x.NAME="))
     }
-    if new != old { setFile(ofMember: number, new) }
+    return new
   }
 }

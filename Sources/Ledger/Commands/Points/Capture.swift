@@ -5,20 +5,29 @@ extension Ledger {
   /// `CAPTURE`: spends what a hold has set aside, or a part of it; the rest is given back.
   mutating func capture(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let (s, holder) = try openHold(&call)
+    guard s.transaction.state != TransactionRecord.carried else { return try act(.capture, on: s, call) }
+    guard bond(.merged, of: s.transaction.member) == nil else {
+      throw .refused(.reversed("nothing is left of the hold", left: Points.zero))
+    }
+    let record = try capture(s, holder, call.points, call)
+    return answer(&call, record, holder, &reply)
+  }
+  /// - Parameter asked: nil: all of it.
+  mutating func capture(
+    _ s: Subject, _ holder: Holder, _ asked: Points?, _ call: Call
+  ) throws(Stop) -> JournalRecord {
     try checkActive(s.transaction.member)
     try checkActive(merchant: s.transaction.merchant)
     try checkActive(program: s.transaction.program)
     let left = s.transaction.state == TransactionRecord.open ? s.transaction.points : 0
-    let points = call.points ?? left
+    let points = asked ?? left
     guard left > 0, points <= left else {
       throw .refused(.reversed("more than is left of the hold", left: left))
     }
-    return spend(&call, s, holder, points, &reply)
+    return spend(call, s, holder, points)
   }
 
-  private mutating func spend(
-    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, _ reply: inout ReplyWriter
-  ) -> Outcome {
+  private mutating func spend(_ call: Call, _ s: Subject, _ holder: Holder, _ points: Points) -> JournalRecord {
     let hold = s.transaction
     noteActivity(holder)
     if points < hold.points { releasePoints(holder, s.number, hold.points - points) }
@@ -60,6 +69,6 @@ extension Ledger {
     record.lots = encodedLots(chain)
     book(holder, &record, points: points, takes: chain, link: hold.id)
     setLatest(s.number, holder.account.pointee.lastRecord)
-    return answer(&call, record, holder, &reply)
+    return record
   }
 }

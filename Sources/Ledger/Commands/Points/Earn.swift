@@ -96,6 +96,7 @@ extension Ledger {
     _ ask: Award, _ source: Source, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let (parties, points) = (ask.parties, ask.points)
+    if let pool = pool(of: parties.number) { return earnIntoPool(pool, ask, source) }
     guard let holder = holder(parties.number, parties.program, create: true) else { return .replied }
     touch(holder)
     guard hasRoom(holder, points) else {
@@ -143,21 +144,25 @@ extension Ledger {
   @inline(never) private mutating func keepEarning(
     _ tenant: TenantID, _ ask: Award, _ record: inout JournalRecord
   ) -> TransactionID {
+    let detail = countByRules(tenant, ask)
+    detailBuffer.removeAll()
+    detail.withUnsafeBytes { detailBuffer.append($0) }
+    record.answer = detailBuffer.bytes
+    return EarningDetail.mark(detailBuffer.bytes, latest: nil)
+  }
+  /// Counts what was worked out. Gives how it was, as a record has it.
+  mutating func countByRules(_ tenant: TenantID, _ ask: Award) -> [UInt8] {
     var work = EarningWork()
     swap(&work, &earning)
     defer { swap(&work, &earning) }
-    if catalogue.hasRules(ask.parties.program) {
-      let request = EarningRequest(
-        call: Call(rules: rules), member: ask.parties.number, program: ask.parties.program,
-        merchant: ask.parties.merchant, request: work.facts.request, effective: ask.effective,
-        event: work.detail.event, tenant: tenant)
-      countEarning(request, work)
-      if !work.detail.draws.isEmpty { book(work.detail.draws, of: ask) }
-    }
-    detailBuffer.removeAll()
-    work.bytes.withUnsafeBytes { detailBuffer.append($0) }
-    record.answer = detailBuffer.bytes
-    return EarningDetail.mark(detailBuffer.bytes, latest: nil)
+    guard catalogue.hasRules(ask.parties.program) else { return work.bytes }
+    let request = EarningRequest(
+      call: Call(rules: rules), member: ask.parties.number, program: ask.parties.program,
+      merchant: ask.parties.merchant, request: work.facts.request, effective: ask.effective,
+      event: work.detail.event, tenant: tenant)
+    countEarning(request, work)
+    if !work.detail.draws.isEmpty { book(work.detail.draws, of: ask) }
+    return work.bytes
   }
   /// Where a merchant's points come from; without one they are the operator's.
   @inline(__always) func issuer(_ merchant: MerchantRef) -> Account {

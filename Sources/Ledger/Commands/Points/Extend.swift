@@ -8,7 +8,7 @@ extension Ledger {
     try checkProgramme()
     let number = try changed(call)
     let program = try program(call.text(.program), .none, call.tenant)
-    try checkOpen(tables.members.read(number).pointee.state)
+    try checkOpen(number)
     let zone = catalogue.programRows[program.place].offset
     let until = Entries.moment(call.number(.until) ?? 0, zone: zone)
     guard until > now, until < CivilTime.latest else {

@@ -6,9 +6,13 @@ extension Ledger {
   mutating func hold(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
     let points = call.points ?? 0
+    if let pool = pool(of: parties.number) { return takeFromPool(.hold, pool, call, parties) }
     try checkRedemption(parties, points)
     let holder = try affording(parties.number, parties.program, points)
-    guard holdCount(UnsafePointer(holder.member)) < limits.holdsPerMember else { throw .refused(.limit("holds")) }
+    let reserved = reservedRoom(UnsafePointer(holder.member))?.holds ?? 0
+    guard holdCount(UnsafePointer(holder.member)) + reserved < limits.holdsPerMember else {
+      throw .refused(.limit("holds"))
+    }
     let tx = nextTransaction(holder.member.pointee.slot)
     let chain = take(holder, points, .hold, of: tx)
     var record = purchase(.hold, tx, &call, parties, points)

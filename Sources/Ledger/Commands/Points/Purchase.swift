@@ -95,8 +95,9 @@ extension Ledger {
     }
   }
   @inline(__always) func checkActive(_ member: Ref<MemberRecord>) throws(Stop) {
-    let state = tables.members.read(member).pointee.state
-    guard state == MemberState.active.rawValue else { throw .refused(Refusal.state(state, "member")) }
+    guard tables.members.read(member).pointee.state == MemberState.active.rawValue else {
+      throw .refused(stateRefusal(member))
+    }
   }
   @inline(__always) func checkActive(merchant: MerchantRef) throws(Stop) {
     let state = catalogue.merchantRows[merchant.place].state
@@ -110,8 +111,18 @@ extension Ledger {
       throw .refused(Refusal(.closed, "the program is stopped"))
     }
   }
-  func checkOpen(_ state: UInt8) throws(Stop) {
-    guard state != MemberState.closed.rawValue else { throw .refused(Refusal.state(state, "member")) }
+  func checkOpen(_ member: Ref<MemberRecord>) throws(Stop) {
+    let state = tables.members.read(member).pointee.state
+    guard state != MemberState.closed.rawValue, state != MemberState.merging.rawValue else {
+      throw .refused(stateRefusal(member))
+    }
+  }
+  /// That a member is not active, and whom it was merged into.
+  @inline(never) private func stateRefusal(_ member: Ref<MemberRecord>) -> Refusal {
+    let state = tables.members.read(member).pointee.state
+    guard state != MemberState.merging.rawValue else { return .merging }
+    if let into = bondText(.merged, of: member) { return .merged(into: into) }
+    return Refusal.state(state, "member")
   }
 
   /// Books what is due of one account and of its member's holds, before a command looks at it.

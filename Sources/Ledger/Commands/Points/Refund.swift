@@ -17,12 +17,16 @@ extension Ledger {
     guard let holder = holder(s.transaction.member, s.transaction.program, create: false) else {
       throw .refused(.notFound(call.transaction))
     }
-    try checkOpen(holder.member.pointee.state)
+    let heir = bondText(.merged, of: s.transaction.member)
+    if heir == nil { try checkOpen(holder.number) }
     let window = catalogue.programRows[holder.program.place].refundWindow
     guard now.microseconds - s.transaction.stamp.microseconds < window else {
       throw .refused(.limit("refund-window", "the refund window is over"))
     }
+    if s.transaction.state == TransactionRecord.carried { return try act(.refundHold, on: s, call) }
     switch RecordKind(rawValue: s.transaction.kind) {
+    case .earn where heir != nil: return try takeBackElsewhere(call, s, heir ?? [])
+    case .redeem where heir != nil, .capture where heir != nil: return try giveBackElsewhere(call, s, heir ?? [])
     case .earn: return try refundEarn(&call, s, holder, &reply)
     case .redeem, .capture: return try refundRedemption(&call, s, holder, &reply)
     case .refund: throw .refused(.reversed("a refund is not refunded: post anew", left: Points.zero))
@@ -43,6 +47,71 @@ extension Ledger {
     _ call: inout Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let t = s.transaction
+    let (points, spend, sale, isNothing) = try partReturned(call, t)
+    let back = Return(of: t, points: points)
+    touch(holder)
+    let active = points - pendingPart(holder, t, points)
+    try takeBack(back, holder)
+    addReversed(s.number, points: points, spend: spend)
+    if isNothing { setState(s.number, TransactionRecord.undone) }
+    detailBuffer.removeAll()
+    if let sale {
+      if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
+      if sale.by.isEmpty {
+        // Of one by points, or of the rest of one that was, the money goes by them.
+        let byPoints = call.points != nil || t.reversedSpend == 0 && t.reversedPoints > 0
+        disqualify(holder, t, sale.detail, active: active, spend: spend, points: byPoints ? points : nil)
+        uncount(points, sale.detail, of: holder.number, holder.program)
+      } else {
+        sendUncount(points, sale, holder)
+      }
+      sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
+    }
+    return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)
+  }
+  /// What is to be taken back of a purchase.
+  struct Return {
+    /// As it was booked: by its lot, merchant and number.
+    var of: TransactionRecord
+    var points: Points
+    /// What of the lot lapsed in another shard at most, and then what of that is taken.
+    var lapsedElsewhere: Points = 0
+  }
+  /// Takes points back from where they are (R7, R8). Refuses before it changes anything.
+  mutating func takeBack(_ back: Return, _ holder: Holder) throws(Stop) {
+    _ = try takeBackCounting(back, holder)
+  }
+  /// The same. Returns how many of them are what lapsed in another shard.
+  mutating func takeBackCounting(_ back: Return, _ holder: Holder) throws(Stop) -> Points {
+    let (t, points) = (back.of, back.points)
+    guard holder.account.pointee.debt <= Ledger.largestBalance - points else { throw .refused(.limit("balance")) }
+    let pending = pendingPart(holder, t, points)
+    var rest = points - pending
+    let away = min(back.lapsedElsewhere, missingOfLot(holder, t, rest))
+    rest -= away
+    let missing = missing(holder, t, rest)
+    let policy = catalogue.programRows[holder.program.place].refundPolicy
+    guard missing == 0 || policy != .reject else {
+      throw .refused(.insufficient(available: points - missing, needed: points))
+    }
+    takePending(holder, t, pending)
+    let restored = restoreLapsed(holder, t, rest)
+    let absorbed = policy == .absorb ? absorb(holder, t, missing) : 0
+    adjust(holder, available: -restored - absorbed)
+    takeBack(holder, rest - restored - absorbed, extended(holder, t.lot))
+    post(rest, holder.program, from: .members, to: issuer(t.merchant))
+    return away
+  }
+  /// How many of a refund's points are no more in the lot that it joined, nor among what is known here to have lapsed of that.
+  private mutating func missingOfLot(_ holder: Holder, _ t: TransactionRecord, _ points: Points) -> Points {
+    let number = findLot(holder, extended(holder, t.lot))
+    let present = number == .none ? 0 : lot(holder, number).pointee.available
+    return max(0, points - present - restorable(holder, t, points))
+  }
+  /// How much of a purchase a request returns: points, money, lines, and whether it was one of nothing.
+  func partReturned(
+    _ call: Call, _ t: TransactionRecord
+  ) throws(Stop) -> (points: Points, spend: Money, sale: SoldSale?, isNothing: Bool) {
     let leftPoints = t.points - t.reversedPoints
     let leftSpend = t.spend.isSaid ? t.spend - t.reversedSpend : 0
     // Of a purchase of nothing as much is left after its refund as before: its state tells that it was undone.
@@ -72,33 +141,7 @@ extension Ledger {
     } else {
       (points, spend) = (leftPoints, leftSpend)
     }
-    touch(holder)
-    guard holder.account.pointee.debt <= Ledger.largestBalance - points else { throw .refused(.limit("balance")) }
-    let pending = pendingPart(holder, t, points)
-    let rest = points - pending
-    let missing = missing(holder, t, rest)
-    let policy = catalogue.programRows[holder.program.place].refundPolicy
-    guard missing == 0 || policy != .reject else {
-      throw .refused(.insufficient(available: points - missing, needed: points))
-    }
-    takePending(holder, t, pending)
-    let restored = restoreLapsed(holder, t, rest)
-    let absorbed = policy == .absorb ? absorb(holder, t, missing) : 0
-    adjust(holder, available: -restored - absorbed)
-    takeBack(holder, rest - restored - absorbed, extended(holder, t.lot))
-    post(rest, holder.program, from: .members, to: issuer(t.merchant))
-    addReversed(s.number, points: points, spend: spend)
-    if isNothing { setState(s.number, TransactionRecord.undone) }
-    detailBuffer.removeAll()
-    if let sale {
-      // Of one by points, or of the rest of one that was, the money goes by them.
-      let byPoints = call.points != nil || t.reversedSpend == 0 && t.reversedPoints > 0
-      disqualify(holder, t, sale.detail, active: rest, spend: spend, points: byPoints ? points : nil)
-      uncount(points, sale.detail, of: holder.number, holder.program)
-      if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
-      sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
-    }
-    return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)
+    return (points, spend, sale, isNothing)
   }
   /// A purchase is returned by money or by points, not by both in turn (A4).
   private func checkUnit(_ call: Call, _ t: TransactionRecord) throws(Stop) {
@@ -162,13 +205,28 @@ extension Ledger {
   private mutating func refundRedemption(
     _ call: inout Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
-    let t = s.transaction
-    let left = t.points - t.reversedPoints
-    guard left > 0 else { throw .refused(.reversed("nothing is left to refund", left: Points.zero)) }
+    let points = try pointsReturned(call, s.transaction)
+    return try refundRedemption(&call, s, holder, points, &reply)
+  }
+  /// How much of a redemption a request returns.
+  func pointsReturned(_ call: Call, _ t: TransactionRecord) throws(Stop) -> Points {
+    guard t.points > t.reversedPoints else {
+      throw .refused(.reversed("nothing is left to refund", left: Points.zero))
+    }
     guard call.spend == nil else { throw .malformed("spend: a redemption has none, say points=") }
     guard !call.has(.lines) else { throw .malformed("lines: a redemption has none, say points=") }
-    let points = call.points ?? left
-    guard points <= left else { throw .refused(.reversed("more than is left to refund", left: left)) }
+    return try pointsReturned(call.points, t)
+  }
+  func pointsReturned(_ asked: Points?, _ t: TransactionRecord) throws(Stop) -> Points {
+    let left = t.points - t.reversedPoints
+    let points = asked ?? left
+    guard left > 0, points <= left else { throw .refused(.reversed("more than is left to refund", left: left)) }
+    return points
+  }
+  mutating func refundRedemption(
+    _ call: inout Call, _ s: Subject, _ holder: Holder, _ points: Points, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    let t = s.transaction
     touch(holder)
     guard hasRoom(holder, points) else { throw .refused(.limit("balance")) }
     guard lotsReserved(UnsafePointer(holder.member)) + takeCount(t.firstTake) <= limits.lotsPerMember + 1 else {
@@ -198,21 +256,23 @@ extension Ledger {
       let part = min(left, take.points - take.returned)
       if part > 0 {
         adjustTake(number, t.id, returned: part)
-        let name = present(holder, take.lot)
-        if withGrace && name.expiresAt <= now {
-          let row = catalogue.programRows[holder.program.place]
-          let grace = ExpiryRule(unit: .days, count: row.graceDays)
-          let end = grace.end(earnedAt: now, offset: row.offset)
-          credit(holder, LotName(expiresAt: end, origin: Origin.grace.rawValue), take.earnedAt, part)
-        } else {
-          credit(holder, name, take.earnedAt, part, isBack: true)
-        }
+        giveBack(holder, take.lot, take.earnedAt, part, withGrace: withGrace)
         left -= part
       }
       number = take.next
     }
     // A transaction's points lie in its takes.
     if left != 0 { fail(.records) }
+  }
+
+  mutating func giveBack(
+    _ holder: Holder, _ lot: LotName, _ earnedAt: Stamp, _ points: Points, withGrace: Bool
+  ) {
+    let name = present(holder, lot)
+    guard withGrace && name.expiresAt <= now else { return credit(holder, name, earnedAt, points, isBack: true) }
+    let row = catalogue.programRows[holder.program.place]
+    let end = ExpiryRule(unit: .days, count: row.graceDays).end(earnedAt: now, offset: row.offset)
+    credit(holder, LotName(expiresAt: end, origin: Origin.grace.rawValue), earnedAt, points)
   }
 
   private mutating func bookRefund(

@@ -20,6 +20,10 @@ extension Ledger {
     let member = tables.members.read(transaction.member)
     scope(&call, memberID(member), transaction.merchant)
     try refuseRepeated(call.hashes.key)
+    guard !isMerging(transaction.member) else { throw .refused(.merging) }
+    guard transaction.state != TransactionRecord.acting else {
+      throw .refused(Refusal(.busy, "the transaction is being returned just now; nothing was done"))
+    }
     return Subject(number: number, transaction: transaction)
   }
   /// The request is scoped to the member and the merchant of its transaction.

@@ -15,6 +15,9 @@ extension Ledger {
     if call.card.count > 0 { try checkCard(call.card, of: number) }
     try checkActive(number)
     try checkActive(program: program)
+    guard pool(of: number) == nil else {
+      throw .refused(.limit("pool", "the member's own points rest while it is in a pool; TRANSFER the pool's"))
+    }
     let points = call.points ?? 0
     try checkTransfer(number, program, points)
     let to = call.recipient

@@ -60,12 +60,14 @@ extension OutboxRecord {
 /// A delivery whose verdict is not acknowledged, in a parcel.
 struct InboxContent: SlotContent {
   var record = InboxRecord.free
+  var text: [UInt8] = []
   mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
     try coder.transaction(&record.from)
     try coder.stamp(&record.stamp)
     try coder.word(&record.code)
     try coder.word(&record.which)
     try coder.word(&record.step)
+    if coder.form > 1 { try coder.text(&text, most: Verdict.mostText) }
   }
   func check(_ slot: inout SlotContext, before: InboxContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     let isAfter = before.map { ($0.record.from.rawValue, $0.record.step) < (record.from.rawValue, record.step) }
@@ -86,16 +88,19 @@ extension InboxRecord {
     ledger.tables.inbox.read(place)
   }
   static func content(_ place: Ref<InboxRecord>, in slot: SlotContext, of ledger: borrowing Ledger) -> InboxContent {
-    InboxContent(record: ledger.tables.inbox.read(place).pointee)
+    let record = ledger.tables.inbox.read(place).pointee
+    return InboxContent(record: record, text: ledger.text(of: record))
   }
   static func add(_ content: InboxContent, to slot: inout SlotContext, of ledger: inout Ledger) -> Ref<InboxRecord> {
     var record = content.record
     record.slot = slot.slot.rawValue
+    (record.textCount, record.text) = (UInt16(content.text.count), ledger.addChunks(content.text))
     ledger.core.openInbox += 1
     return ledger.tables.inbox.add(record, ledger.hashes.number(record.from, step: record.step))
   }
   static func remove(_ place: Ref<InboxRecord>, of ledger: inout Ledger) {
     let record = ledger.tables.inbox.read(place).pointee
+    ledger.dropChunks(from: record.text)
     ledger.tables.inbox.remove(place, ledger.hashes.number(record.from, step: record.step))
     ledger.core.openInbox -= 1
   }

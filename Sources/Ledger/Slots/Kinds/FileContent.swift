@@ -23,6 +23,7 @@ struct FileContent: SlotContent {
   var erasedAt = Stamp.zero
   var erasure = TransactionID.none
   var openErasures: UInt32 = 0
+  var bonds: [BondContent] = []
 
   mutating func code(_ coder: inout ParcelCoder) throws(MalformedBytes) {
     try coder.ordinal(&member)
@@ -31,6 +32,7 @@ struct FileContent: SlotContent {
     try coder.stamp(&erasedAt)
     try coder.transaction(&erasure)
     try coder.word(&openErasures)
+    try coder.list(&bonds, most: 16)
   }
   func check(_ slot: inout SlotContext, before: FileContent?, in ledger: borrowing Ledger) throws(MalformedBytes) {
     let areOrdered = zip(counters, counters.dropFirst()).allSatisfy { $0.record.key.precedes($1.record.key) }
@@ -57,6 +59,7 @@ extension FileRecord {
     var content = FileContent(member: slot.ordinal(of: file.pointee.member), text: ledger.bytes(ofFile: file))
     (content.erasedAt, content.erasure) = (file.pointee.erasedAt, file.pointee.erasure)
     content.openErasures = file.pointee.openErasures
+    content.bonds = ledger.bondContents(ofFile: file)
     var next = file.pointee.firstCounter
     while next != .none {
       content.counters.append(.init(record: ledger.tables.details.counters.read(next).pointee))
@@ -72,6 +75,7 @@ extension FileRecord {
     let ref = ledger.tables.files.add(record)
     ledger.tables.members.write(member).pointee.file = ref
     ledger.putChunks(content.text, ofFile: ref)
+    ledger.putBonds(content.bonds, of: member, ref)
     for counter in content.counters.reversed() {
       var own = counter.record
       own.next = ledger.tables.files.read(ref).pointee.firstCounter
@@ -87,6 +91,7 @@ extension FileRecord {
     ledger.noteTierDues(ofFile: place, -1)
     ledger.setBirthday(ofFile: place, [])
     ledger.dropChunks(ofFile: place)
+    ledger.removeBonds(ofFile: place)
     var next = ledger.tables.files.read(place).pointee.firstCounter
     while next != .none {
       let after = ledger.tables.details.counters.read(next).pointee.next

@@ -37,6 +37,7 @@ struct OutboxRecord: SlotRecord, ReusedRecord {
     of record: UnsafePointer<OutboxRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
   ) {
     record.pointee.count(1, in: &sum)
+    ledger.countText(of: record.pointee, 1, in: &sum)
   }
   func count(_ sign: Int64, in sum: inout DigestSum) {
     sum.add(id.rawValue, DigestField.outbox, sign * Int64(kind))
@@ -56,8 +57,9 @@ struct InboxRecord: SlotRecord, ReusedRecord {
   var next = Ref<InboxRecord>.none
   /// Where the delivery was addressed to: where its settlement goes.
   var slot: UInt16
-  var reserved2: UInt16 = 0
-  var reserved3: UInt32 = 0
+  /// Bytes of what the verdict says beside its code, and where they are.
+  var textCount: UInt16 = 0
+  var text = Ref<FileChunk>.none
 
   static var tag: TableTag { TableTag(32, "the inbox") }
   static var free: InboxRecord { InboxRecord(from: .none, stamp: .zero, code: 0, which: 0, step: 0, slot: 0) }
@@ -71,6 +73,7 @@ struct InboxRecord: SlotRecord, ReusedRecord {
     of record: UnsafePointer<InboxRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
   ) {
     record.pointee.count(1, in: &sum)
+    ledger.countText(of: record.pointee, 1, in: &sum)
   }
   func count(_ sign: Int64, in sum: inout DigestSum) {
     sum.add(from.rawValue, DigestField.inbox, sign * (1 + Int64(code)))

@@ -24,6 +24,8 @@ struct FileRecord: SlotRecord, ReusedRecord {
   var previousBorn = Ref<FileRecord>.none
   /// The list that it is in: `BirthdayRecord.place`; 0: in none.
   var born: UInt32 = 0
+  /// What ties the member to others.
+  var firstBond = Ref<BondRecord>.none
   var reserved: UInt32 = 0
 
   static var tag: TableTag { TableTag(42, "files of members", since: Semantics.programme) }
@@ -34,7 +36,7 @@ struct FileRecord: SlotRecord, ReusedRecord {
   static func slot(of file: UnsafePointer<FileRecord>, in ledger: borrowing Ledger) -> Slot? {
     ledger.slot(ofMember: file.pointee.member)
   }
-  /// With its counters.
+  /// With its counters and bonds.
   static func addDigest(
     of file: UnsafePointer<FileRecord>, in ledger: borrowing Ledger, to sum: inout DigestSum
   ) {
@@ -48,6 +50,11 @@ struct FileRecord: SlotRecord, ReusedRecord {
       sum.add(counter.key.digest(hash), DigestField.counter, counter.value)
       next = counter.next
     }
+    var bond = file.pointee.firstBond
+    while bond != .none {
+      ledger.addDigest(ofBond: bond, hash, to: &sum)
+      bond = ledger.tables.details.bonds.read(bond).pointee.next
+    }
   }
   static func check(_ ledger: borrowing Ledger) throws(BrokenInvariant) {
     var broken: String?
@@ -55,6 +62,9 @@ struct FileRecord: SlotRecord, ReusedRecord {
     forEach(in: ledger) { file in
       let ref = ledger.fileRef(ofMember: ledger.tables.members.read(file.pointee.member))
       if ref == .none || ledger.tables.files.read(ref) != file { broken = "a file that is not its member's" }
+      if ledger.tables.members.read(file.pointee.member).pointee.hasBonds != (file.pointee.firstBond != .none) {
+        broken = "a member whose bonds are not known of"
+      }
       var next = file.pointee.firstCounter
       var last: CounterKey?
       while next != .none {

@@ -4,7 +4,16 @@ enum MemberState: UInt8, Sendable {
   case active = 1
   case frozen = 2
   case closed = 3
-  var text: StaticString { self == .active ? "active" : self == .frozen ? "frozen" : "closed" }
+  /// It is being merged into another: it does nothing until that is over.
+  case merging = 4
+  var text: StaticString {
+    switch self {
+    case .active: "active"
+    case .frozen: "frozen"
+    case .closed: "closed"
+    case .merging: "merging"
+    }
+  }
 }
 
 /// A member, its first account and that account's first lot: three cache lines, side by side.
@@ -15,7 +24,7 @@ struct MemberRecord: SlotRecord, ReusedRecord {
   /// When the member was added.
   var since: Stamp
   /// Name and region in the blob, one string: region counted, then the name. 0 is neither. With its top bit: the place of its file, which
-  /// has these, too.
+  /// has these, too; and the bit below says that the file has bonds.
   var profile: UInt64 = 0
   var tenant: TenantID
   var firstCard = Ref<CardRecord>.none
@@ -35,6 +44,11 @@ struct MemberRecord: SlotRecord, ReusedRecord {
   var file: Ref<FileRecord> {
     get { hasFile ? Ref(rawValue: UInt32(truncatingIfNeeded: profile)) : .none }
     set { profile = 1 << 63 | UInt64(newValue.rawValue) }
+  }
+  /// It is tied to others: being merged, in a pool, a pool.
+  var hasBonds: Bool {
+    get { profile >> 62 == 3 }
+    set { if hasFile { profile = profile & ~(1 << 62) | (newValue ? 1 << 62 : 0) } }
   }
 
   static let accountOffset = 64

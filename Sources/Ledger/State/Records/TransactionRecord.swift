@@ -38,6 +38,19 @@ struct TransactionRecord: SlotRecord {
   static let returned: UInt8 = 4
   /// `state` of an earn of no points for no money, once it was refunded.
   static let undone: UInt8 = 5
+  /// `state` of what is being returned at the member that its own was merged into.
+  static let acting: UInt8 = 6
+  /// `state` of a hold that went there with its points; `link` is what it is there, once that is known.
+  static let carried: UInt8 = 7
+
+  /// It stays in memory: something is to come.
+  var isAwaited: Bool {
+    switch state {
+    case TransactionRecord.open, TransactionRecord.acting: true
+    case TransactionRecord.carried: link == .none
+    default: false
+    }
+  }
 
   /// Of an earn: the lot that it joined.
   var lot: LotName {

@@ -63,9 +63,10 @@ extension Scenario {
   /// What each member's history shows is what clients were told, once each, and adds up to the balance.
   func checkBooks() {
     guard let number = up.last, let client = simulation.connect(to: number) else { return }
+    leavePools(client)
     var seen: [String: Int] = [:]
     var gifts: Int64 = 0
-    for member in members {
+    for member in members + (plan.traffic.hasBonds ? [Scenario.pool] : []) {
       var found = readBook(of: member, on: client)
       if found.isOff {
         // What lapses at a midnight is gone at once, and booked a moment later.

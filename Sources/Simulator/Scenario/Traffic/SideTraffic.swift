@@ -80,6 +80,7 @@ extension RetryingClient {
     if scenario.plan.traffic.budget > 0, random.chance(400) {
       return pending(.earn, "EARN \(who) merchant=\(merchant) spend=0 channel=gift", of: member, id: id)
     }
+    if scenario.plan.traffic.hasBonds, random.chance(200) { return chooseBondRequest(session, id, of: member, points) }
     let what = "\(who) merchant=\(merchant) points=\(points)"
     switch random.below(100) {
     case 0..<35:

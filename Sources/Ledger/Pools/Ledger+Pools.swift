@@ -1,0 +1,230 @@
+import Base
+import Vocabulary
+
+extension Ledger {
+  // MARK: The member's slot
+
+  /// The pool that a member is in. One bit where it is tied to nobody.
+  @inline(__always) func pool(of member: Ref<MemberRecord>) -> [UInt8]? {
+    tables.members.read(member).pointee.hasBonds ? bondText(.inPool, of: member) : nil
+  }
+
+  /// `REDEEM` and `HOLD` of a member who is in a pool: the pool's slot decides.
+  @inline(never) mutating func takeFromPool(
+    _ act: BookStep.Act, _ pool: [UInt8], _ call: Call, _ parties: Parties
+  ) -> Outcome {
+    var content = BookStep.Content(act, Source(call), pool: pool, parties, points: call.points ?? 0)
+    if act == .hold { content.ttl = call.number(.ttl) ?? 0 }
+    return send(content, call.tenant, slot(ofMember: parties.number), call.hashes.key)
+  }
+  /// An earning of such a member: it is counted here, and undone if the pool refuses.
+  @inline(never) mutating func earnIntoPool(
+    _ pool: [UInt8], _ ask: Award, _ source: Source
+  ) -> Outcome {
+    var content = BookStep.Content(.earn, source, pool: pool, ask.parties, points: ask.points)
+    (content.spend, content.effective, content.isByRules) = (ask.spend, ask.effective ?? .zero, ask.isByRules)
+    if ask.isByRules {
+      let before = counters(of: ask.parties.number)
+      content.detail = countByRules(source.tenant, ask)
+      content.counts = changes(from: before, to: counters(of: ask.parties.number))
+    }
+    return send(content, source.tenant, slot(ofMember: ask.parties.number), source.key ?? RequestHashes.none.key)
+  }
+  private mutating func send(
+    _ content: BookStep.Content, _ tenant: TenantID, _ slot: Slot, _ key: RequestKey
+  ) -> Outcome {
+    let tx = nextTransaction(slot)
+    let to = content.pool.withUnsafeBytes { Command.memberSlot($0, tenant: tenant) }
+    sendBondStep(BookStep.kind, from: slot, to: to, tenant, content.bytes, key, id: tx)
+    remember(key, pending: tx)
+    return .pending(tx)
+  }
+  private func counters(of member: Ref<MemberRecord>) -> [(key: CounterKey, value: Int64)] {
+    let file = tables.members.read(member).pointee.file
+    guard file != .none else { return [] }
+    var all: [(key: CounterKey, value: Int64)] = []
+    var next = tables.files.read(file).pointee.firstCounter
+    while next != .none {
+      let counter = tables.details.counters.read(next).pointee
+      all.append((counter.key, counter.value))
+      next = counter.next
+    }
+    return all
+  }
+  /// What differs of two lists in the order of their keys. Windows that were forgotten stay so.
+  private func changes(
+    from before: [(key: CounterKey, value: Int64)], to after: [(key: CounterKey, value: Int64)]
+  ) -> [BookStep.Content.Count] {
+    after.compactMap { one in
+      let old = before.first { $0.key == one.key }?.value ?? 0
+      return old == one.value ? nil : .init(key: one.key, before: old, after: one.value)
+    }
+  }
+
+  /// What the pool's slot answered is what the member's terminal gets.
+  mutating func booked(
+    _ step: OutboxRecord, _ content: BookStep.Content, _ verdict: Verdict, _ reply: inout ReplyWriter
+  ) {
+    if verdict != .done, let member = content.member.withUnsafeBytes({ findMember($0, tenant: step.tenant) }) {
+      for count in content.counts { uncount(count, of: member) }
+      // What it drew on budgets goes back.
+      let detail = content.detail.withUnsafeBytes { try? EarningDetail(decoding: $0) }
+      if let detail, !detail.draws.isEmpty {
+        undraw(detail.draws, spend: content.spend, near: slot(ofMember: member))
+      }
+    }
+    verdict.text.withUnsafeBytes { raw in
+      var reader = ByteReader(raw)
+      _ = try? reader.readZigzag()
+      let answer = UnsafeRawBufferPointer(rebasing: raw[reader.offset...])
+      content.request.withUnsafeBytes { request in
+        content.member.withUnsafeBytes { pass(answer, verdict, step, request: request, member: $0, &reply) }
+      }
+    }
+  }
+  /// Sums lose what was added; of a day or a row of days the former stands again, if nothing came since.
+  private mutating func uncount(_ change: BookStep.Content.Count, of member: Ref<MemberRecord>) {
+    let now = counter(member, change.key)
+    switch CounterKey.Kind(rawValue: change.key.kind) {
+    case .purchase, .streak, .activity:
+      if now == change.after { count(change.before &- now, of: member, change.key) }
+    default: count(0 - min(change.after &- change.before, now), of: member, change.key)
+    }
+  }
+
+  // MARK: The pool's slot
+
+  mutating func book(_ content: BookStep.Content, _ origin: StepOrigin) -> Verdict {
+    guard catalogue.has(content.program), content.merchant.isNone || catalogue.has(content.merchant) else {
+      return .later
+    }
+    guard let pool = content.pool.withUnsafeBytes({ findMember($0, tenant: origin.tenant) }) else {
+      return refused(Refusal(.notFound, "no such pool"))
+    }
+    let parties = Parties(number: pool, merchant: content.merchant, program: content.program)
+    var reply = ReplyWriter(capacity: 256)
+    do throws(Stop) {
+      try checkPool(pool)
+      try checkActive(program: content.program)
+      switch content.act {
+      case .earn: try earn(content, parties, &reply)
+      case .redeem, .hold: try take(content, parties, &reply)
+      }
+    } catch {
+      return refused(error)
+    }
+    var buffer = ByteBuffer(capacity: 256)
+    buffer.append(zigzag: 0)
+    buffer.append(reply.buffer.bytes)
+    return Verdict(done: buffer.array)
+  }
+  private func checkPool(_ pool: Ref<MemberRecord>) throws(Stop) {
+    let state = tables.members.read(pool).pointee.state
+    guard state == MemberState.active.rawValue else { throw .refused(Refusal.state(state, "pool")) }
+  }
+  /// Points come by the policy for the pool's class, and join its lots.
+  private mutating func earn(
+    _ content: BookStep.Content, _ parties: Parties, _ reply: inout ReplyWriter
+  ) throws(Stop) {
+    guard let holder = holder(parties.number, parties.program, create: true) else { return fail(.records) }
+    touch(holder)
+    let points = content.points
+    let moment = content.effective == .zero ? now : content.effective
+    let terms = terms(of: parties.number, parties.program, at: content.effective == .zero ? nil : content.effective)
+    let (lot, isPending) = lot(for: terms, at: moment, parties.program)
+    guard hasRoom(holder, points), !isPending || hasRoomForPending(holder, points) else {
+      throw .refused(.limit("balance"))
+    }
+    guard points == 0 || hasRoomForLot(holder, lot) else { throw .refused(.limit("lots")) }
+    noteActivity(holder)
+    post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
+    let before = holder.account.pointee.available
+    if isPending {
+      creditPending(holder, lot, moment, points)
+    } else {
+      credit(holder, lot, moment, points)
+    }
+    content.withTexts { member, request, detail in
+      var record = nextRecord(.earn, of: holder)
+      (record.merchant, record.points, record.spend) = (content.merchant, points, content.spend)
+      (record.request, record.other, record.effective) = (request, member, content.effective)
+      record.lots = encodedLot(lot)
+      record.answer = detail
+      if isPending { record.expires = lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) }
+      if lot.expiresAt <= now { record.amount = holder.account.pointee.available - before }
+      let mark = content.isByRules ? EarningDetail.mark(detail, latest: nil) : TransactionID.none
+      book(holder, &record, points: points, lot: lot, link: mark)
+      endDueLots(holder)
+      record.render(catalogue, into: &reply)
+    }
+  }
+  private mutating func take(
+    _ content: BookStep.Content, _ parties: Parties, _ reply: inout ReplyWriter
+  ) throws(Stop) {
+    let points = content.points
+    try checkRedemption(parties, points)
+    let holder = try affording(parties.number, parties.program, points)
+    let isHold = content.act == .hold
+    guard !isHold || holdCount(UnsafePointer(holder.member)) < limits.holdsPerMember else {
+      throw .refused(.limit("holds"))
+    }
+    if !isHold { noteActivity(holder) }
+    content.withTexts { member, request, _ in
+      var record = nextRecord(isHold ? .hold : .redeem, of: holder)
+      (record.merchant, record.request, record.other) = (content.merchant, request, member)
+      record.amount = points
+      let chain = take(holder, points, isHold ? .hold : .consume, of: record.tx)
+      if isHold {
+        let deadline = Stamp(microseconds: now.microseconds + content.ttl * CivilTime.microsecondsPerSecond)
+        record.expires = deadline
+        let hold = openHold(holder, record.tx, deadline)
+        book(
+          holder, &record, points: points, takes: chain, state: TransactionRecord.open, hold: hold, deadline: deadline)
+      } else {
+        post(points, parties.program, from: .members, to: .redeems(at: parties.merchant))
+        record.points = -points
+        record.lots = encodedLots(chain)
+        book(holder, &record, points: points, takes: chain)
+      }
+      record.render(catalogue, into: &reply)
+    }
+  }
+  /// The member who made a purchase that is returned has the room of it in the caps again.
+  mutating func sendUncount(_ points: Points, _ sale: SoldSale, _ holder: Holder) {
+    let (slot, tenant) = (holder.member.pointee.slot, holder.member.pointee.tenant)
+    let text = UncountStep.bytes(member: sale.by, program: holder.program, points: points, detail: sale.original)
+    let to = sale.by.withUnsafeBytes { Command.memberSlot($0, tenant: tenant) }
+    sendBondStep(UncountStep.kind, from: slot, to: to, tenant, text, RequestHashes.none.key)
+  }
+
+  // MARK: Reading
+
+  /// `BALANCE` of a member who is in a pool is the pool's: the query goes on to its slot. True: it does.
+  func passOn(_ call: Call, _ member: Ref<MemberRecord>, _ reply: inout ReplyWriter) -> Bool {
+    guard call.behalf.isEmpty, let pool = pool(of: member) else { return false }
+    var buffer = ByteBuffer(capacity: 128)
+    let slot = pool.withUnsafeBytes { Command.memberSlot($0, tenant: call.tenant) }
+    let start = Command.begin(&buffer, CommandHeader(call.verb, slot: slot, context: call.context, scope: call.scope))
+    buffer.append(counted: pool)
+    for _ in 0..<3 { buffer.append(UInt8(0)) }
+    buffer.append(varint: call.present)
+    buffer.append(call.body)
+    buffer.append(Command.Attachment.behalf.rawValue)
+    buffer.append(counted: call.party)
+    Command.end(&buffer, start)
+    reply.elsewhere(buffer.bytes)
+    return true
+  }
+}
+
+extension BookStep.Content {
+  fileprivate func withTexts(
+    _ body: (
+      _ member: UnsafeRawBufferPointer, _ request: UnsafeRawBufferPointer, _ detail: UnsafeRawBufferPointer
+    ) -> Void
+  ) {
+    member.withUnsafeBytes { member in
+      request.withUnsafeBytes { request in detail.withUnsafeBytes { body(member, request, $0) } }
+    }
+  }
+}
