@@ -124,6 +124,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }
 
+  /// It asks what another would do, at the moment at which it is asked.
+  public var asksWhatIf: Bool { self == .simulateEarn || self == .simulateEvent || self == .explainEarn }
+
   /// Its words in capitals, as a person types them: `MEMBER ADD`.
   public var words: String { spec.words.joined(separator: " ") }
 }

@@ -295,6 +295,11 @@ import Vocabulary
     try Moving.run(&traffic, 100, other)
     try Moving.beginSteps(other)
     _ = try world.run("MEMBER TAG m3 vip")
+    for line in [
+      "QUOTA SET gifts limit=900", "CAMPAIGN SET gifts budget=gifts state=running",
+      "RULE SET gift program=points stage=bonus campaign=gifts points=5 state=running",
+      "EARN m3 merchant=cafe spend=0 id=gift",
+    ] { #expect(try world.run(line).hasPrefix("+"), "\(line)") }
     let sums = [world, other].map { world in SlotKind.all.map { sum(of: $0.record, in: world.shards[0].ledger) } }
     for (place, kind) in SlotKind.all.enumerated() {
       #expect(sums.contains { $0[place] != DigestSum() }, "\(kind.record)")

@@ -295,7 +295,7 @@ import Vocabulary
   private func isGrant(_ delivery: Delivery) -> Bool {
     delivery.command.withUnsafeBytes { bytes in
       guard let call = try? Call(bytes), call.body.count > 9 else { return false }
-      return call.body[9] == QuotaStep.Kind.grant.rawValue
+      return call.body[9] == QuotaMessage.Kind.grant.rawValue
     }
   }
 

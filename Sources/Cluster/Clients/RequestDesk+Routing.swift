@@ -171,8 +171,7 @@ extension RequestDesk {
   ) {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
-    let isWhatIf = [.simulateEarn, .simulateEvent, .explainEarn].contains(request.verb)
-    let askedAt = isWhatIf ? now.wall : nil
+    let askedAt = request.verb.asksWhatIf ? now.wall : nil
     if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
         Command.append(

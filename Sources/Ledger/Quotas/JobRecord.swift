@@ -149,7 +149,7 @@ extension Ledger {
         $0.done = done
         if isOver { $0.state = JobRecord.over }
       }
-      if isOver { core.openJobs -= 1 }
+      if isOver { core.openJobs = max(1, core.openJobs) - 1 }
     }
   }
   /// Returns how many lots were moved.

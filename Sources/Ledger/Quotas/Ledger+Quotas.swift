@@ -256,7 +256,7 @@ extension Ledger {
     let record = tables.quotas.leases.read(lease).pointee
     let isShut = record.isShut != 0
     let tx = nextTransaction(Slot(record.slot))
-    var content = QuotaStep.Content(record.period, slot: record.slot)
+    var content = QuotaMessage(record.period, slot: record.slot)
     content.need = need
     content.have = isShut ? 0 : record.amount
     // What is shut comes back with it: so the home never takes it for given out.
@@ -271,12 +271,12 @@ extension Ledger {
     send(.ask, content, tx, to: catalogue.quotaSlot(record.quota))
     return tx
   }
-  mutating func send(_ kind: QuotaStep.Kind, _ content: QuotaStep.Content, _ tx: TransactionID, to slot: Slot) {
+  mutating func send(_ kind: QuotaMessage.Kind, _ content: QuotaMessage, _ tx: TransactionID, to slot: Slot) {
     var out = OutboxRecord(id: tx, stamp: now, to: slot.rawValue, kind: kind.rawValue, tenant: .first)
     content.bytes.withUnsafeBytes { addOutbox(&out, $0) }
   }
   mutating func sendHome(_ points: Int64, _ period: QuotaPeriod, round: UInt64, from slot: Slot) {
-    var content = QuotaStep.Content(period, slot: slot.rawValue)
+    var content = QuotaMessage(period, slot: slot.rawValue)
     (content.points, content.round) = (points, round)
     send(.giveBack, content, nextTransaction(slot), to: catalogue.quotaSlot(period.quota))
   }

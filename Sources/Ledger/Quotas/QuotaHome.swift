@@ -171,7 +171,7 @@ extension Ledger {
 
   // MARK: What comes
 
-  mutating func receiveAsk(_ content: QuotaStep.Content) {
+  mutating func receiveAsk(_ content: QuotaMessage) {
     change(content.period) { home, granted in
       _ = home.holder(content.slot)
       granted -= content.points
@@ -182,7 +182,7 @@ extension Ledger {
           slot: content.slot, need: content.need, have: content.have, want: content.want, ask: content.ask))
     }
   }
-  mutating func receiveReturn(_ content: QuotaStep.Content) {
+  mutating func receiveReturn(_ content: QuotaMessage) {
     // Forgotten here: nobody draws on it any more.
     guard !isForgotten(content.period.window) else { return }
     change(content.period) { home, granted in
@@ -193,13 +193,13 @@ extension Ledger {
       home.holders[place].recall = .none
     }
   }
-  mutating func grantArrived(_ content: QuotaStep.Content) {
+  mutating func grantArrived(_ content: QuotaMessage) {
     change(content.period) { home, _ in
       if let place = home.find(content.slot), home.holders[place].grants > 0 { home.holders[place].grants -= 1 }
     }
   }
   /// A recall could not be taken in: it is tried again.
-  mutating func recallFailed(_ content: QuotaStep.Content) {
+  mutating func recallFailed(_ content: QuotaMessage) {
     change(content.period) { home, _ in
       guard content.round == home.round, let place = home.find(content.slot), home.holders[place].recall == .sent else {
         return
@@ -243,7 +243,7 @@ extension Ledger {
     let slot = catalogue.quotaSlot(period.quota)
     for place in home.holders.indices where home.holders[place].recall == .wanted && home.holders[place].grants == 0 {
       home.holders[place].recall = .sent
-      var content = QuotaStep.Content(period, slot: home.holders[place].slot)
+      var content = QuotaMessage(period, slot: home.holders[place].slot)
       content.round = home.round
       send(.recall, content, nextTransaction(slot), to: Slot(home.holders[place].slot))
     }
@@ -262,7 +262,7 @@ extension Ledger {
     _ granted: inout Int64
   ) {
     let row = catalogue.quota(period.quota)
-    var content = QuotaStep.Content(period, slot: ask.slot)
+    var content = QuotaMessage(period, slot: ask.slot)
     content.points = points
     content.ask = ask.ask
     (content.isFinal, content.isDry) = (isFinal, isDry)

@@ -30,13 +30,12 @@ struct Core: SingleRecord {
   /// Which slots the shard owns, and since which of its changes. Before the founding entry: all.
   var ranges = SlotRanges.all
   var epoch: UInt64 = 0
-  private var movedSlots: UInt64 = 0
+  /// Its lowest bit: slots have moved; above it, how many jobs are under way.
+  private var movedSlotsAndJobs: UInt64 = 0
   /// Places in the queues of what went to another shard.
   var goneTransactions: UInt64 = 0
   var goneRequests: UInt64 = 0
-  /// Jobs that are under way.
-  var openJobs: UInt64 = 0
-  private var room = InlineArray<35, UInt64>(repeating: 0)
+  private var room = InlineArray<36, UInt64>(repeating: 0)
 
   static var tag: TableTag { TableTag(1, "the core") }
 
@@ -47,8 +46,13 @@ struct Core: SingleRecord {
   }
   /// Slots came or went: figures that are never negative may be, but for all shards together.
   @inline(__always) var hasMovedSlots: Bool {
-    get { movedSlots != 0 }
-    set { movedSlots = newValue ? 1 : 0 }
+    get { movedSlotsAndJobs & 1 != 0 }
+    set { movedSlotsAndJobs = movedSlotsAndJobs & ~1 | (newValue ? 1 : 0) }
+  }
+  /// Jobs that are under way.
+  @inline(__always) var openJobs: UInt64 {
+    get { movedSlotsAndJobs >> 1 }
+    set { movedSlotsAndJobs = newValue << 1 | movedSlotsAndJobs & 1 }
   }
   @inline(__always) var isInEntry: Bool {
     get { inEntry != 0 }
