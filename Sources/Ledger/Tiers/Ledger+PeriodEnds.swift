@@ -11,7 +11,7 @@ extension Ledger {
     }
   }
   /// Units of a tick's work that a member costs whose period has ended.
-  private static var workAMember: Int { 16 }
+  private static var workAMember: Int { 64 }
 
   /// Goes on over the ends of periods that are due.
   mutating func sweepTiers(_ work: inout Int) {
