@@ -138,7 +138,6 @@ import Testing
       18 redeem-share 20 earn-cap 24 cashout(no yes) 27 on-close
       8 RULE: 1 state(draft running stopped) 2 program 3 stage(block base fixed times bonus cap) 4 when 5 priority 6 stop(no yes) \
       7 event 8 earn 9 points 10 times 11 cap 12 campaign 13 org 14 merchant
-      6 down(earned one never) 7 earn-times 8 discount 9 gift 10 price 11 days
       9 CAMPAIGN: 1 state(draft running stopped) 2 title 3 budget 4 owner 5 funded
       11 TIER: 1 state(active stopped) 2 rank 3 at 4 by(points spend recharge visits) 5 period(year 12m ever) \
       6 down(earned one never) 7 earn-times 8 discount 9 gift 10 price 11 days
