@@ -45,6 +45,9 @@ public struct Message: Hashable, Sendable {
   public var life: UInt64 = 0
   public var isDamaged = false
   public var isFenced = false
+  /// In heartbeats and their answers: nobody waits for the answer, so it may go with what its node says next. Not in what `encode`
+  /// writes: who reads that answers at once.
+  public var mayWait = false
   /// In order, the first at `index` + 1. Payloads are shared with the sender's log.
   public var entries: [LogEntry]
 

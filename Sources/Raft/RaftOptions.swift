@@ -10,6 +10,9 @@ public struct RaftOptions: Hashable, Sendable {
   public var electionStaggerTicks = 0
   /// Ticks between a leader's heartbeats.
   public var heartbeatTicks = 1
+  /// A group in which nothing was under way for so many ticks is idle: its leader's heartbeats go with some ticks only, as the
+  /// driver says (`RaftGroup.tick`).
+  public var idleAfterTicks = Int.max
   /// What may be sent to one follower and not yet acknowledged. Some twice the bandwidth-delay product.
   public var maxInflightBytes = 8 << 20
   /// The payload of one append, unless a single entry is larger.
@@ -27,6 +30,7 @@ public struct RaftOptions: Hashable, Sendable {
 
   func check() {
     precondition(heartbeatTicks >= 1 && electionTicks > heartbeatTicks, "an election takes longer than a heartbeat")
+    precondition(idleAfterTicks >= 1, "what is under way is not idle")
     precondition(electionSpreadTicks >= 0 && electionStaggerTicks >= 0, "a wait is not negative")
     precondition(maxMessageBytes > 0 && maxInflightBytes >= maxMessageBytes, "the window holds at least one message")
     precondition(maxUncommittedBytes > 0 && maxReadRounds > 0, "limits are above 0")

@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test func aNodeThatMovedIsFoundWhileItsOldMachineHangs() throws {
-    let simulation = try makeCluster(seed: 404)
+    let simulation = try makeCluster(seed: 405)
     simulation.freeze(2)
     simulation.run(for: 5_000_000)
     let moved = copy(2, in: simulation)
@@ -111,7 +111,7 @@ import Testing
 
   /// Both began from the same: who is heard first stays.
   @Test func ofTwoCopiesOneGetsTheSeat() throws {
-    let simulation = try makeCluster(seed: 407)
+    let simulation = try makeCluster(seed: 408)
     simulation.run(for: 2_000_000)
     simulation.kill(2)
     let twins = [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)]
@@ -139,7 +139,7 @@ import Testing
 
   /// Alone it cannot know whether it is the node.
   @Test func aNodeThatHearsNobodyWaitsForItsSeat() throws {
-    let simulation = try makeCluster(seed: 407)
+    let simulation = try makeCluster(seed: 408)
     for host in 0...2 { simulation.kill(host) }
     simulation.start(2)
     simulation.run(for: 20_000_000)

@@ -90,7 +90,8 @@ import Testing
       }
       for replica in node.replicas where !replica.isLeader && replica.shard != .directory {
         let age = Simulation.epoch + Int64(simulation.now) - replica.closedTime.microseconds
-        #expect(age < 400_000, "shard \(replica.shard.rawValue) \(age)")
+        // Three beats from one round to the next; and for one beat each its answers, and the leader's word of it, may wait.
+        #expect(age < 600_000, "shard \(replica.shard.rawValue) \(age)")
       }
     }
   }

@@ -147,6 +147,18 @@ import Testing
           ).encode(into: &$0)
         }
       ))
+    found.append((.heartbeats, heartbeats(&mutator)))
+    found.append(
+      (
+        .beat,
+        body {
+          let heartbeats = heartbeats(&mutator)
+          for number in 1...6 where mutator.below(3) > 0 {
+            $0.append(field: number, number == 4 ? heartbeats : body { $0.append(UInt64(number)) } + words(6))
+          }
+          $0.appendEndOfFields()
+        }
+      ))
     for kind: PeerMessageKind in [
       .reject, .doubt, .digest, .clock, .statusWanted, .bootstrap, .bootstrapDone, .propose, .promised, .declined,
       .abandoned, .planAsked, .acquaintances,
@@ -160,6 +172,21 @@ import Testing
       found.append((kind, body { $0.append(shard) } + words(12)))
     }
     return found
+  }
+
+  private func heartbeats(_ mutator: inout Mutator) -> [UInt8] {
+    var buffer = ByteBuffer()
+    for _ in 0..<mutator.below(5) {
+      let kind: Message.Kind = mutator.below(2) == 0 ? .heartbeat : .heartbeatReply
+      var message = Message(
+        kind, from: ReplicaID(node: stranger, born: 1), to: ReplicaID(node: NodeID(801), born: 1),
+        term: Term(UInt64(mutator.below(6)) + 1), commit: LogIndex(UInt64(mutator.below(40))),
+        context: UInt64(mutator.below(3)))
+      message.mayWait = mutator.below(2) == 0
+      message.life = UInt64(mutator.below(3))
+      message.encode(heartbeatOf: ShardID(UInt32(mutator.below(4))), into: &buffer)
+    }
+    return buffer.array
   }
 
   /// Somebody says hello, proves itself and more, well or badly.

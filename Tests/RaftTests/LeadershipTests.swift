@@ -24,12 +24,20 @@ struct LeadershipTests {
     var options = RaftOptions()
     options.heartbeatTicks = 3
     var leadership = Leadership(termStart: LogIndex(1), newestConfiguration: LogIndex(0))
-    #expect((0..<3).map { _ in leadership.tick(options) } == [false, false, true])
+    func tick() -> Bool {
+      leadership.tick(options)
+      return leadership.heartbeatsDue == .all
+    }
+    #expect((0..<3).map { _ in tick() } == [false, false, true])
     leadership.sentHeartbeats()
-    #expect(leadership.tick(options) == false)
+    #expect(tick() == false)
     // A round of reads sends heartbeats of its own.
+    leadership.callHeartbeats(.voters)
+    #expect(leadership.heartbeatsDue == .voters)
     leadership.sentHeartbeats()
-    #expect((0..<3).map { _ in leadership.tick(options) } == [false, false, true])
+    #expect((0..<3).map { _ in tick() } == [false, false, true])
+    leadership.callHeartbeats(.voters)
+    #expect(leadership.heartbeatsDue == .all)
   }
   @Test func aTransferIsGivenUpWhenItTakesLongerThanAnElection() {
     var options = RaftOptions()
@@ -37,9 +45,9 @@ struct LeadershipTests {
     var leadership = Leadership(termStart: LogIndex(1), newestConfiguration: LogIndex(0))
     for target in [NodeID(2), NodeID(3)] {
       leadership.transfer.begin(to: target)
-      for _ in 0..<3 { _ = leadership.tick(options) }
+      for _ in 0..<3 { leadership.tick(options) }
       #expect(leadership.transfer.target == target)
-      _ = leadership.tick(options)
+      leadership.tick(options)
       #expect(!leadership.transfer.isUnderWay && leadership.transfer.target == .none)
     }
   }

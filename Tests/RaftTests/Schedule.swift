@@ -73,6 +73,7 @@ struct Schedule {
     options.maxInflightBytes = options.maxMessageBytes + random(600)
     options.maxUncommittedBytes = 3000
     options.announcesCommits = chance(300)
+    options.idleAfterTicks = [1, 3, .max][random(3)]
     let ids = (1...UInt64(nodeCount)).map { NodeID($0) }
     let first = Configuration(founders: Array(ids.prefix(voters)))
     let founding = LogEntry(index: LogIndex(1), term: Term(1), kind: .configuration, payload: first.payload)
@@ -129,7 +130,10 @@ struct Schedule {
     }
     if falls(w.deliver) { return try deliver() }
     let at = random(nodes.count)
-    if falls(w.tick) { return try event(at) { $0.group.tick() } }
+    if falls(w.tick) {
+      let isIdleBeat = chance(300)
+      return try event(at) { $0.group.tick(isIdleBeat: isIdleBeat) }
+    }
     if falls(w.write) { return try event(at) { $0.completeWrite() } }
     if falls(w.apply) { return try apply(at, atMost: 1 + random(5)) }
     if falls(w.propose) { return try propose(probableLeader(at)) }
@@ -190,7 +194,9 @@ struct Schedule {
     var buffer = ByteBuffer()
     message.encode(into: &buffer)
     var reader = ByteReader(buffer.bytes)
-    let copy = try Message(decoding: &reader)
+    var copy = try Message(decoding: &reader)
+    // It goes with heartbeats that travel together, which are written otherwise.
+    copy.mayWait = message.mayWait
     guard copy == message, reader.isAtEnd, buffer.count <= message.encodedBound else {
       throw Violation(description: "\(message) became \(copy)")
     }

@@ -20,6 +20,8 @@ READINDEX = "Sources/Raft/Group/RaftGroup+ReadIndex.swift"
 TRACKER = "Sources/Raft/Members/ProgressTracker.swift"
 DURABILITY = "Sources/Raft/Log/Durability.swift"
 STORAGE = "Sources/NodeDisk/NodeStorage.swift"
+GROUP_MESSAGES = "Sources/Cluster/Node/GroupMessages.swift"
+HEARTBEATS = "Sources/Cluster/Peers/Heartbeats.swift"
 JOURNALS = "Sources/NodeDisk/NodeStorage+Journal.swift"
 LOG = "Sources/Storage/Log/WriteAheadLog.swift"
 RECOVERY = "Sources/Storage/Log/LogRecovery.swift"
@@ -113,6 +115,22 @@ BUGS = [
     Bug("no-pre-vote", "raises the term before it asks whether it could win",
         [(EVENTS, "      if isPromotable && mayLead {\n        preCampaign()\n",
           "      if isPromotable && mayLead {\n        campaign(force: true)\n")]),
+    # Idle groups
+    Bug("idle-for-ever", "a group that was idle once is never busy again",
+        [("Sources/Raft/Leader/Leadership.swift", "isQuiet ? min(quietTicks + 1, options.idleAfterTicks) : 0",
+          "isQuiet || isIdle(options) ? min(quietTicks + 1, options.idleAfterTicks) : 0"),
+         ("Sources/Raft/Leader/Leadership.swift", "mutating func wake() { quietTicks = 0 }", "mutating func wake() {}")],
+        tests="RaftTests.IdleGroupTests"),
+    Bug("beats-without-heartbeats", "heartbeats that may wait wait for ever",
+        [(HEARTBEATS, "    buffer.append(waiting.bytes)\n", "")], tests="ClusterTests.IdleTests"),
+    Bug("answer-for-another-group", "an answer to a heartbeat counts for the group that was read before it",
+        [(GROUP_MESSAGES, "    while !reader.isAtEnd {\n", "    var last: ShardID?\n    while !reader.isAtEnd {\n"),
+         (GROUP_MESSAGES, "      take(message, of: shard)\n",
+          "      take(message, of: message.kind == .heartbeatReply ? last ?? shard : shard)\n      last = shard\n")],
+        tests="ClusterTests.IdleTests"),
+    Bug("beats-for-all", "a node of an older build is told by beats too",
+        [("Sources/Cluster/Peers/PeerTable.swift", "if message.isHeartbeat && peer.hello.takesBeats {", "if message.isHeartbeat {")],
+        tests="ClusterTests.IdleTests"),
     # Raft: replication
     Bug("ack-before-durable", "a follower acknowledges entries before they are on disk",
         [(REPLICATION, "    durability.hold(answer(Message(.appendReply,", "    pending.messages.append(answer(Message(.appendReply,")]),

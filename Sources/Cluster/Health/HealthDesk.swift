@@ -30,17 +30,23 @@ final class HealthDesk: Coordinator {
   // MARK: Time
 
   /// With each heartbeat.
-  func beat() {
+  /// - Parameter isCalm: nothing has happened to any replica since the last.
+  func beat(isCalm: Bool) {
     judgeClock()
+    guard !isCalm || facts != LeadershipPolicy.NodeFacts() else { return }
     leadership.judgeDistances()
     judgeShedding()
     leadership.noteEntriesAhead()
     judgeLeadership()
   }
   /// With each tick.
-  /// - Parameter sendsHome: leaders are to be where the placement wants them.
-  func advance(sendsHome: Bool) {
+  /// - Parameters:
+  ///   - sendsHome: leaders are to be where the placement wants them.
+  ///   - isCalm: nothing has happened to any replica since the last tick.
+  func advance(sendsHome: Bool, isCalm: Bool) {
     disk.health.advance(now: now.monotonic, &turn.out)
+    let facts = facts
+    guard !isCalm || sendsHome || facts != LeadershipPolicy.NodeFacts() else { return }
     leadership.decide(facts, sendsHome: sendsHome)
     archiveNext()
   }

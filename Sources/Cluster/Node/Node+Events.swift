@@ -65,11 +65,7 @@ extension Node {
     var reader = ByteReader(body)
     switch kind {
     case .hello: break
-    case .raft:
-      let shard = ShardID(try reader.read())
-      var message = try Message(decoding: &reader)
-      guard let replica = shards.replica(shard, for: message, beginning.mayJoin(peer)) else { return }
-      if health.admit(&message, replica, from: peer) { replica.step(message) }
+    case .raft, .beat, .heartbeats: try GroupMessages(node: self, peer: peer).receive(kind, &reader)
     case .forward, .results, .reject, .doubt, .deliveries, .status: try requests.receive(kind, body, from: peer)
     case .statusWanted: status.isWanted(by: peer)
     case .clock: links.endUnheard(to: peer, heard: try peer.receiveClock(&reader, now: turn.now))

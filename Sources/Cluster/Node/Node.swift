@@ -68,34 +68,35 @@ public final class Node: NodeCore {
     turn.now = now
     // Before anything is stamped.
     health.noticeClockStep()
-    if timers.heartbeat(now: now.monotonic, interval: configuration.heartbeatInterval) { beat() }
-    let isSecond = timers.second(now: now.monotonic)
-    if isSecond {
+    let due = timers.tick(now: now.monotonic, configuration)
+    if due.isBeat { beat(due) }
+    if due.isSecond {
       status.watch(health, StatusDesk.Standing(links, beginning), requests)
       announceSelf()
       requests.announce(newcomers: links.newcomers(shards.directory?.semantics ?? 0))
       beginning.tellAcquaintances()
     }
-    takeNextSnapshot()
+    if !due.isCalm { takeNextSnapshot() }
     health.disk.journal.writeAll(&turn.out)
-    requests.expire()
+    if due.isBeat || !due.isCalm { requests.expire() }
     beginning.advance()
     snapshots.advance()
     carryOver()
-    shards.advance(but: snapshots.underWay)
-    health.advance(sendsHome: isSecond)
+    shards.advance(but: snapshots.underWay, isCalm: due.isCalm)
+    health.advance(sendsHome: due.isSecond, isCalm: due.isCalm)
     requests.advanceAudits(mostAhead: health.mostAhead)
     health.continueStopping()
   }
 
-  private func beat() {
+  private func beat(_ due: NodeTimers.Due) {
     links.advanceSeat()
     beginning.promise.writeOwed(&turn.out)
-    if links.seat.isTaken { for replica in replicas { replica.tick(clock: turn.now.wall, earliest: health.earliest) } }
+    if links.seat.isTaken { replicas.tick(turn.now.wall, health.earliest, isIdleBeat: due.isIdleBeat) }
     turn.out.isStatusDue = true
-    health.beat()
+    health.beat(isCalm: due.isBeatCalm)
     links.advance()
     carryOver()
+    guard !due.isBeatCalm else { return }
     shards.proposeDue(requests, snapshots.sender)
     for replica in shards.removed { retire(replica) }
   }
@@ -104,14 +105,16 @@ public final class Node: NodeCore {
 
   public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
     turn.now = now
-    // What one replica does may be work for another, or for a stream: a few rounds end it; the rest can wait a turn.
     health.noticeClockStep()
-    turns.shareWork(among: replicas)
-    for _ in 0..<4 {
+    // What one replica does may be work for another, or for a stream: a few rounds end it; the rest can wait a turn.
+    for round in 0..<4 {
       requests.sendStreams()
+      guard replicas.wakes.take() || round == 0 && turns.isBehind else { break }
+      if round == 0 { turns.shareWork(among: replicas) }
       turns.take(replicas, clock: now.wall, earliest: health.earliest)
       let turned = turns.turned
       if turned.isEmpty { break }
+      timers.noteTurn()
       for replica in turned { drain(replica) }
       // Not before all are drained, for it may be any one's turn: what a snapshot refers to is on its way to the disk.
       if turned.contains(where: { $0.snapshots.logBytes >= configuration.snapshotLogBytes || $0.applying.wantsPause }) {
@@ -126,12 +129,13 @@ public final class Node: NodeCore {
       effects.logBatch = batch
     }
     for peer in peers.others {
+      peer.sayHeartbeats()
       requests.useRoom(of: peer)
       links.sendFrames(to: peer)
     }
     requests.clients.flush(into: &effects, &turn.out)
     turn.out.move(into: &effects)
-    effects.wantsTurn = replicas.contains { $0.hasBacklog || $0.isDirty }
+    effects.wantsTurn = replicas.wakes.areNoted || turns.isBehind
   }
 
   /// What a replica's turn has produced goes to whom it concerns.

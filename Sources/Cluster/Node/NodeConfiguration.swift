@@ -20,6 +20,11 @@ public struct NodeConfiguration: Sendable {
   public var heartbeatInterval: UInt64 = 100_000
   /// Ticks without a word of the leader before an election; up to half as many more at random.
   public var electionTicks = 10
+  /// Leaders of idle groups send their heartbeats with every so many-th of the node's: three within the shortest wait for one.
+  var idleBeats: Int { max(1, electionTicks / 3) }
+  /// This node says, and takes, all that it tells a peer ten times a second in one message: false where a test has it play an
+  /// older build.
+  public var takesBeats = true
   /// Commands that a node may have to apply again when it starts, of all its shards: over it the shard that has most of them
   /// gets a snapshot. Some two seconds' work.
   public var snapshotCommands = 1_000_000

@@ -28,6 +28,8 @@ final class Peer {
   var isSpeaking = false
   /// Messages of this turn.
   var outbox = ByteBuffer(capacity: 4096)
+  /// Of groups that have members here and there.
+  var heartbeats = Heartbeats()
   /// Of the outgoing link: how many bytes may be under way, and what waits for room.
   var queue = LinkQueue()
   /// Of the incoming link.
@@ -66,6 +68,7 @@ final class Peer {
   /// The outgoing link is another, or none.
   func forgetWaiting() {
     outbox.removeAll()
+    heartbeats = Heartbeats()
     queue = LinkQueue()
   }
 

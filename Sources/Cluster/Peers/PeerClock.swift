@@ -77,16 +77,14 @@ struct PeerClock {
 }
 
 extension Peer {
-  /// Sends a reading of this node's clocks, and what it last heard of the peer's.
-  func sendClock(now: Moment, isOff: Bool) {
-    say(.clock) {
-      $0.append(now.wall.microseconds)
-      $0.append(now.monotonic)
-      let heard = clock.lastHeard
-      $0.append(heard?.theirs ?? 0)
-      $0.append(heard.map { now.monotonic - $0.ours } ?? 0)
-      $0.append(UInt8(isOff ? 1 : 0))
-    }
+  /// Appends a reading of this node's clocks, and what it last heard of the peer's.
+  func appendClock(to buffer: inout ByteBuffer, now: Moment, isOff: Bool) {
+    buffer.append(now.wall.microseconds)
+    buffer.append(now.monotonic)
+    let heard = clock.lastHeard
+    buffer.append(heard?.theirs ?? 0)
+    buffer.append(heard.map { now.monotonic - $0.ours } ?? 0)
+    buffer.append(UInt8(isOff ? 1 : 0))
   }
   /// Takes such a reading of the peer's. Returns when this node said what the peer has heard of it last.
   func receiveClock(_ reader: inout ByteReader, now: Moment) throws(MalformedBytes) -> UInt64 {

@@ -74,6 +74,8 @@ extension PeerLinks {
       close(id, because: "a frame came before a greeting, or from somebody else")
       return .taken(count)
     }
+    counters.framesReceived += 1
+    counters.frameBytesReceived += UInt64(count)
     peer.lastHeard = now.monotonic
     peer.cluster = header.cluster
     if peer.incoming == id { peer.isSpeaking = true }

@@ -257,4 +257,7 @@ struct LinkCounters {
   @Measured("strangers_turned_away", .cluster, "links whose other side did not prove to be a node")
   var strangersTurnedAway: UInt64 = 0
   @Measured("messages_received", .cluster, "messages that other nodes sent") var messagesReceived: UInt64 = 0
+  @Measured("frames_received", .cluster, "frames that other nodes sent, each of which has any number of messages")
+  var framesReceived: UInt64 = 0
+  @Measured("frame_bytes_received", .cluster, "bytes of these") var frameBytesReceived: UInt64 = 0
 }

@@ -78,6 +78,11 @@ enum PeerMessageKind: UInt8 {
 
   /// How many bytes of frames the sender has received in all on the receiver's present link to it: `u64`. See `LinkBudget`.
   case received = 30
+  /// What a node tells ten times a second, for those who say that they take it; others are told by `status`, `clock`, `condition`,
+  /// `received`, and `raft` for each group: see `Peer.say(beat:)`.
+  case beat = 31
+  /// Heartbeats of groups and their answers, between beats: see `Heartbeats`.
+  case heartbeats = 32
 
   // How a cluster begins: see `Beginning`.
   /// A plan that the receiver is asked to promise itself to: `ClusterPlan`.
@@ -152,6 +157,8 @@ struct Hello: Hashable, Sendable {
   var semantics = Semantics.first
   /// It says when it is to be sent a snapshot: see `SnapshotSlots`.
   var grantsSlots = false
+  /// It takes `PeerMessageKind.beat` and `heartbeats`.
+  var takesBeats = false
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
@@ -159,7 +166,8 @@ struct Hello: Hashable, Sendable {
       buffer.append(field: number) { $0.append(utf8: text) }
     }
     buffer.append(field: 7, zigzag: Int64(bitPattern: cluster))
-    buffer.append(field: 8, zigzag: (isBulk ? 1 : 0) | (isSeated ? 2 : 0) | (grantsSlots ? 4 : 0))
+    let flags: Int64 = (isBulk ? 1 : 0) | (isSeated ? 2 : 0) | (grantsSlots ? 4 : 0) | (takesBeats ? 8 : 0)
+    buffer.append(field: 8, zigzag: flags)
     buffer.append(field: 9) { life.encode(into: &$0) }
     buffer.append(field: 10) { predecessor.encode(into: &$0) }
     buffer.append(field: 11, zigzag: Int64(bitPattern: logPosition))
@@ -189,6 +197,7 @@ struct Hello: Hashable, Sendable {
     self.logPosition = logPosition
     semantics = configuration.semantics
     grantsSlots = true
+    takesBeats = configuration.takesBeats
   }
   /// What a newer build says beside is no matter of this one.
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -207,6 +216,7 @@ struct Hello: Hashable, Sendable {
         isBulk = flags & 1 != 0
         isSeated = flags & 2 != 0
         grantsSlots = flags & 4 != 0
+        takesBeats = flags & 8 != 0
       case 9: life = try LifeID(decoding: &value)
       case 10: predecessor = try LifeID(decoding: &value)
       case 11: logPosition = UInt64(bitPattern: try value.readZigzag())

@@ -94,6 +94,7 @@ final class PeerTable {
   /// heartbeats never do.
   func send(_ message: Message, of shard: ShardID) {
     guard let peer = self[message.to.node], peer.outgoing != nil else { return }
+    if message.isHeartbeat && peer.hello.takesBeats { return peer.heartbeats.add(message, of: shard) }
     if message.kind == .append && peer.queue.holds(message, of: shard, outbox: peer.outbox.count) { return }
     encode(message, of: shard, to: peer)
   }

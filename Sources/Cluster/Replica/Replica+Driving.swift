@@ -12,10 +12,15 @@ extension Replica {
   var poison: Poison? { halt.poison }
   var voterCount: Int { raft.configuration.voters.count }
 
-  func tick(clock: Stamp, earliest: Stamp?) {
+  /// - Parameter isIdleBeat: an idle group's leader sends its heartbeats now. Else nothing comes of the tick there.
+  func tick(clock: Stamp, earliest: Stamp?, isIdleBeat: Bool = true) {
     guard quarantined == nil else { return }
     self.clock = TurnClock(own: clock, earliest: earliest)
-    raft.tick()
+    let isDue = raft.tick(isIdleBeat: isIdleBeat)
+    guard raft.role == .leader, !raft.isIdle || isIdleBeat || !gather.isEmpty else {
+      if isDue { isDirty = true }
+      return
+    }
     beginClosing()
     isDirty = true
   }

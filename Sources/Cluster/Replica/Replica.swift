@@ -48,7 +48,11 @@ final class Replica {
   let limits: ReplicaLimits
   var outbox = ReplicaOutbox()
   /// Something has happened since the last turn.
-  var isDirty = true
+  var isDirty = true {
+    didSet { if isDirty { wakes?.note() } }
+  }
+  /// Of the node's replicas.
+  var wakes: Wakes?
   var clock = TurnClock()
 
   // As leader: what others ask of it.
@@ -221,9 +225,10 @@ final class Replica {
     observer?.readBegins(ReplicaView(replica: self), round: context)
   }
   /// Asks a quorum whether this replica still leads. Nil: it is not asked, for it does not, or cannot be known to.
-  private func beginRound() -> UInt64? {
+  /// - Parameter mayWait: nobody waits for the answer.
+  private func beginRound(mayWait: Bool = false) -> UInt64? {
     let context = reads.nextContext
-    do { try raft.readIndex(context: context) } catch { return nil }
+    do { try raft.readIndex(context: context, mayWait: mayWait) } catch { return nil }
     reads.contextUsed()
     return context
   }
@@ -317,7 +322,7 @@ final class Replica {
   /// As leader, now and then: see `ClosedTime`.
   func beginClosing() {
     guard isLeader, raft.mayLead, !closed.isAsking, let earliest = clock.earliest else { return }
-    guard let context = beginRound() else { return }
+    guard let context = beginRound(mayWait: true) else { return }
     // What is proposed from now on is stamped later.
     leading.passed(max(clock.own, machine.lastStamp))
     closed.ask(context, at: earliest, last: raft.lastIndex)

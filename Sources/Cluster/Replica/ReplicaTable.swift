@@ -6,6 +6,8 @@ final class ReplicaTable {
   /// By shard number.
   private var table: [Replica?] = []
   private var all: [Replica] = []
+  /// Some of them may have a turn to take.
+  let wakes = Wakes()
   /// Shards of which a replica's digest differed from its leader's.
   var divergent: Set<ShardID> = []
   /// Shards whose journal could not be read here in this life.
@@ -19,6 +21,8 @@ final class ReplicaTable {
   func add(_ replica: Replica) {
     while table.count <= Int(replica.shard.rawValue) { table.append(nil) }
     table[Int(replica.shard.rawValue)] = replica
+    replica.wakes = wakes
+    wakes.note()
     all = table.compactMap { $0 }
   }
 
@@ -29,6 +33,11 @@ final class ReplicaTable {
   }
 
   // MARK: What all of them hear
+
+  /// With each beat of the node.
+  func tick(_ clock: Stamp, _ earliest: Stamp?, isIdleBeat: Bool) {
+    for replica in all { replica.tick(clock: clock, earliest: earliest, isIdleBeat: isIdleBeat) }
+  }
 
   /// What was lost on its way to a leader that is gone, or over a link that was, need not wait for its turn.
   func resendAllDeliveries() { for replica in all where replica.isLeader { replica.resendAllDeliveries() } }

@@ -6,6 +6,8 @@ import Base
 struct TurnTaking {
   /// Those that took the last turn, by rising shard.
   private(set) var turned: [Replica] = []
+  /// One that has taken its turn since work was shared had more to apply: it is for the next turn of the node.
+  private(set) var isBehind = false
   /// What is left to apply of this turn's work, where replicas take their turns one after another.
   private var workLeft = 0
   /// Nil: turns are taken one after another.
@@ -28,6 +30,7 @@ struct TurnTaking {
   /// these leave, or wait for the next turn, in which they have their share.
   mutating func shareWork(among replicas: ReplicaTable) {
     workLeft = applyWork
+    isBehind = false
     var waiting = 0
     for replica in replicas where replica.hasBacklog { waiting += 1 }
     let share = max(1, applyWork / max(1, waiting))
@@ -57,9 +60,11 @@ struct TurnTaking {
         replica.turn(clock: clock, earliest: earliest)
         workLeft -= before - replica.applying.allowance
       }
+      isBehind = isBehind || turned.contains(where: \.hasBacklog)
       return
     }
     nonisolated(unsafe) let turned = turned
     runner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock, earliest: earliest) }
+    isBehind = isBehind || turned.contains(where: \.hasBacklog)
   }
 }

@@ -32,7 +32,13 @@ extension ShardDesk {
 
   // MARK: The catalogue
 
-  /// The catalogue has moved on, or a shard has a new leader: what it lacks is logged there.
+  /// The directory has applied something: if the catalogue has moved on, what shards lack is logged there.
+  func catalogueMoved() {
+    guard let version = directory?.catalogueVersion, version != spreadVersion else { return }
+    spreadVersion = version
+    spreadCatalogue()
+  }
+  /// What shards lack of the catalogue is logged where they are led. One that has a new leader gets it with a heartbeat.
   func spreadCatalogue() {
     guard let directory, directory.topology?.restored == nil else { return }
     for replica in replicas {

@@ -7,13 +7,18 @@ import Storage
 extension ShardDesk {
   /// With each tick: what has left goes; what waits for its moment is looked at; replicas from which slots are to go count what belongs
   /// to which, a little at a time.
-  /// - Parameter busy: a shard of which a file is being written.
-  func advance(but busy: ShardID?) {
+  /// - Parameters:
+  ///   - busy: a shard of which a file is being written.
+  ///   - isCalm: nothing has happened to any replica since the last tick.
+  func advance(but busy: ShardID?, isCalm: Bool) {
     absent.clearAway(but: busy, &turn.out)
     sweepJournals()
+    guard !isCalm || isAnyCounting else { return }
+    isAnyCounting = false
     for replica in replicas where !replica.leading.markers.isEmpty { replica.isDirty = true }
     for replica in replicas where replica.shard != .directory {
       guard let ledger = replica.machine as? LedgerMachine, ledger.isCounting else { continue }
+      isAnyCounting = true
       _ = ledger.advanceCensus()
       if replica.isLeader { replica.giveSlots() }
     }

@@ -30,6 +30,10 @@ final class ShardDesk: Coordinator {
   var toldRemoved: [ShardID: UInt64] = [:]
   /// By shard that has ended and has a replica here: since when that is known.
   var endedSince: [ShardID: UInt64] = [:]
+  /// The catalogue's version that was last spread at once.
+  var spreadVersion: UInt32?
+  /// A replica here counts what belongs to which of its slots.
+  var isAnyCounting = false
   private let observer: (any ReplicaObserver)?
   let disk: DiskDesk
   /// This node has promised itself to a cluster that begins with a backup.
@@ -59,6 +63,7 @@ final class ShardDesk: Coordinator {
   private var raftOptions: RaftOptions {
     var options = RaftOptions()
     options.electionTicks = configuration.electionTicks
+    options.idleAfterTicks = configuration.electionTicks
     options.maxMessageBytes = configuration.appendBytes
     options.electionSpreadTicks = max(1, configuration.electionTicks / 2)
     return options

@@ -116,12 +116,15 @@ final class StatusDesk: Coordinator {
     told.set(led)
     rowsTold += UInt64(changes.led.count)
     for peer in peers.others where peer.outgoing != nil {
-      peer.say(.status) {
-        (peer.needsWholeStatus ? LedTable.whole(led, replicas: count) : changes).encode(into: &$0)
-      }
+      tell(peer, peer.needsWholeStatus ? LedTable.whole(led, replicas: count) : changes)
       peer.needsWholeStatus = false
-      peer.sendClock(now: now, isOff: peers.own.clock.isOff)
-      peer.say(.condition) { peers.own.condition.encode(into: &$0) }
     }
+  }
+  private func tell(_ peer: Peer, _ status: NodeStatus) {
+    let (condition, isOff) = (peers.own.condition, peers.own.clock.isOff)
+    guard !peer.hello.takesBeats else { return peer.say(beat: status, condition, now: now, isOff: isOff) }
+    peer.say(.status) { status.encode(into: &$0) }
+    peer.say(.clock) { peer.appendClock(to: &$0, now: now, isOff: isOff) }
+    peer.say(.condition) { condition.encode(into: &$0) }
   }
 }

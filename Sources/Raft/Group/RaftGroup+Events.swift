@@ -3,21 +3,24 @@ import Base
 /// What happens to a group.
 extension RaftGroup {
   /// One tick of time: heartbeats, election timeouts, check-quorum. O(members).
-  public mutating func tick() {
+  /// - Parameter isIdleBeat: the leader of an idle group sends its heartbeats with this tick. There should be three such ticks
+  ///   within `electionTicks`; those of all groups of a node may be the same, so that their heartbeats leave together.
+  /// - Returns: whether `takeReady` has something to give out.
+  @discardableResult
+  public mutating func tick(isIdleBeat: Bool = true) -> Bool {
     peers.tick()
     electionTimer.tick()
-    guard role == .leader else {
-      guard electionTimer.isOver else { return }
+    if role == .leader { checkQuorum() }
+    if role == .leader {
+      leadership.tick(options, isQuiet: isQuiet, isIdleBeat: isIdleBeat)
+    } else if electionTimer.isOver {
       if isPromotable && mayLead {
         preCampaign()
       } else if leader != .none {
         becomeFollower(term, leader: .none)
       }
-      return
     }
-    checkQuorum()
-    guard role == .leader else { return }
-    if leadership.tick(options) { sendHeartbeats(toLearners: true) }
+    return !pending.isEmpty || role == .leader && leadership.heartbeatsDue != .none
   }
 
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
@@ -117,8 +120,10 @@ extension RaftGroup {
   /// Asks for a linearizable read at the leader: `context` comes back in `Ready.readStates` or `Ready.readsRefused`. All
   /// reads asked for before a `takeReady` share one round of heartbeats. A leader that has not yet committed in its term
   /// keeps the read until it has. O(1).
-  public mutating func readIndex(context: UInt64) throws(ProposalRefused) {
+  /// - Parameter mayWait: nobody waits for it: the group may stay idle.
+  public mutating func readIndex(context: UInt64, mayWait: Bool = false) throws(ProposalRefused) {
     guard role == .leader else { throw .notLeader(leader: leader.node) }
+    if !mayWait { leadership.wake() }
     leadership.reads.add(context)
   }
 
@@ -130,6 +135,7 @@ extension RaftGroup {
     guard target != id.node, let at = peers.position(on: target), peers[at].isIncoming, !peers[at].isDamaged,
       !peers[at].isFenced
     else { throw .notAVoter }
+    leadership.wake()
     leadership.transfer.begin(to: target)
     orderTransfer(at)
   }
@@ -219,6 +225,7 @@ extension RaftGroup {
   public mutating func takeReady() -> Ready {
     if role == .leader {
       beginReadRound()
+      sendDueHeartbeats()
       sendAppends()
     }
     let state = HardState(term: term, vote: vote, commit: commitIndex, damage: damage, born: id.born)

@@ -8,7 +8,7 @@ extension RaftGroup {
     else { return }
     leadership.reads.begin(at: commitIndex)
     if let own = peers.position(of: id) { confirmReads(round: leadership.reads.newest, own) }
-    if !leadership.reads.underWay.isEmpty { sendHeartbeats(toLearners: false) }
+    if !leadership.reads.underWay.isEmpty { leadership.callHeartbeats(.voters) }
   }
   /// The member at `at` confirmed all rounds through `round`.
   mutating func confirmReads(round: UInt64, _ at: Int) {

@@ -6,6 +6,7 @@ extension RaftGroup {
 
   /// Appends an entry of the leader's term. What is sent of it, and when, is up to `takeReady`.
   mutating func append(_ kind: LogEntry.Kind, _ payload: [UInt8]) -> LogIndex {
+    leadership.wake()
     let index = log.lastIndex + 1
     log.append(LogEntry(index: index, term: term, kind: kind, payload: payload))
     return index
@@ -72,14 +73,19 @@ extension RaftGroup {
     return peer.next + UInt64(carried.count)
   }
 
-  mutating func sendHeartbeats(toLearners: Bool) {
+  /// Sends the heartbeats that a tick or a round of reads has called for; where both have, one serves both.
+  mutating func sendDueHeartbeats() {
+    let due = leadership.heartbeatsDue
+    guard due != .none else { return }
     leadership.sentHeartbeats()
     let context = leadership.reads.heartbeatContext
-    for peer in peers where peer.id != id && (toLearners || peer.isVoter) {
+    let mayWait = leadership.isIdle(options)
+    for peer in peers where peer.id != id && (due == .all || peer.isVoter) {
       var heartbeat = Message(
         .heartbeat, from: id, to: peer.id, term: term, index: peer.repairPoint, commit: min(peer.match, commitIndex),
         context: context)
       heartbeat.life = peer.life
+      heartbeat.mayWait = mayWait
       pending.messages.append(heartbeat)
     }
   }
@@ -212,7 +218,8 @@ extension RaftGroup {
       commit(through: message.commit)
     }
     takeRepairPoint(message)
-    pending.messages.append(
-      answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context)))
+    var reply = answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context))
+    reply.mayWait = message.mayWait
+    pending.messages.append(reply)
   }
 }

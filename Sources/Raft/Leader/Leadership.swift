@@ -15,7 +15,16 @@ struct Leadership: Sendable {
   /// A member that has nothing begins with a snapshot that has this entry, whatever the log has; 0: it may begin with the log; nil:
   /// nobody has said yet.
   var leastBeginning: LogIndex?
+  /// To whom the next `takeReady` sends heartbeats.
+  private(set) var heartbeatsDue = HeartbeatsDue.none
   private var ticksSinceHeartbeat = 0
+  /// So many ticks on end nothing was under way.
+  private var quietTicks = 0
+
+  enum HeartbeatsDue: UInt8, Comparable, Sendable {
+    case none, voters, all
+    static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+  }
 
   /// Of a replica that does not lead.
   init() {}
@@ -32,11 +41,25 @@ struct Leadership: Sendable {
   /// A change of membership was appended.
   mutating func appendedConfiguration(at index: LogIndex) { newestConfiguration = index }
 
-  /// One tick passed; a transfer may be given up. True if heartbeats are due.
-  mutating func tick(_ options: RaftOptions) -> Bool {
+  /// One tick passed; a transfer may be given up, heartbeats may be due.
+  /// - Parameters:
+  ///   - isQuiet: nothing is under way that a heartbeat could help along.
+  ///   - isIdleBeat: heartbeats of idle groups go with this tick.
+  mutating func tick(_ options: RaftOptions, isQuiet: Bool = false, isIdleBeat: Bool = true) {
     transfer.tick(limit: options.electionTicks)
     ticksSinceHeartbeat += 1
-    return ticksSinceHeartbeat >= options.heartbeatTicks
+    quietTicks = isQuiet ? min(quietTicks + 1, options.idleAfterTicks) : 0
+    if ticksSinceHeartbeat >= options.heartbeatTicks, isIdleBeat || !isIdle(options) { callHeartbeats(.all) }
   }
-  mutating func sentHeartbeats() { ticksSinceHeartbeat = 0 }
+  /// Heartbeats are to go to these, if not to more.
+  mutating func callHeartbeats(_ due: HeartbeatsDue) { heartbeatsDue = max(heartbeatsDue, due) }
+  mutating func sentHeartbeats() {
+    heartbeatsDue = .none
+    ticksSinceHeartbeat = 0
+  }
+
+  /// Whether nothing was under way for so long that heartbeats may be rare.
+  func isIdle(_ options: RaftOptions) -> Bool { quietTicks >= options.idleAfterTicks }
+  /// Something is under way.
+  mutating func wake() { quietTicks = 0 }
 }

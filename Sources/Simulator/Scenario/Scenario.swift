@@ -59,7 +59,7 @@ public final class Scenario {
       archive: plan.operations.archive.isThere ? MemoryFileSystem() : nil,
       logOptions: .init(segmentBytes: plan.sizes.segmentBytes, maxRecordBytes: plan.sizes.segmentBytes / 2)
     ) { configuration in
-      if made < plan.olderNodes { configuration.semantics = Scenario.olderSemantics }
+      if made < plan.olderNodes { Scenario.makeOlder(&configuration) }
       made += 1
       plan.sizes.apply(to: &configuration)
       plan.operations.archive.apply(to: &configuration)

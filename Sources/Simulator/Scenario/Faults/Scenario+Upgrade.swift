@@ -3,7 +3,10 @@ import Cluster
 /// Nodes of an older build are upgraded, one by one, while the cluster works, and an operator ends the upgrade. What some node
 /// does not know must not begin before, and what nobody has asked for neither.
 extension Scenario {
-  static let olderSemantics: UInt8 = 1
+  static func makeOlder(_ configuration: inout NodeConfiguration) {
+    configuration.semantics = 1
+    configuration.takesBeats = false
+  }
 
   func scheduleUpgrades() {
     for number in 0..<plan.olderNodes { scheduleUpgrade(of: number, within: plan.faultPhase) }
@@ -18,6 +21,7 @@ extension Scenario {
       }
       let host = simulation.hosts[number]
       host.configuration.semantics = NodeConfiguration.newestSemantics
+      host.configuration.takesBeats = true
       tell(number, "*** it is upgraded")
       guard host.node != nil else { return }
       simulation.killProcess(number)
