@@ -37,7 +37,10 @@ func populate(
   var lines = ["PROGRAM SET main earn=1/100 expire=never"]
   lines += merchants.map { "MERCHANT SET \($0.name) program=main region=\($0.region)" }
   lines += members.map { "MEMBER ADD \($0)" }
-  for line in lines { #expect(ask(simulation, admin, line) == "+OK", "\(line)") }
+  // With an id, so that a leader that goes home meanwhile leaves no doubt.
+  for (number, line) in lines.enumerated() {
+    #expect(ask(simulation, admin, "\(line) id=set-up-\(number)") == "+OK", "\(line)")
+  }
   return admin
 }
 

@@ -105,6 +105,8 @@ import Testing
     }
     try #require(isFailed, "\(simulation.report)")
     #expect(simulation.run(for: 60_000_000) { learner() != cluster.id(node) }, "\(simulation.report)")
+    let undrain = try cluster.ask("CLUSTER NODE UNDRAIN \(simulation.hosts[node].name)", on: asked)
+    #expect(undrain.hasPrefix("+op="), "\(undrain)")
     let record = try cluster.wait(for: 240_000_000, on: asked)
     #expect(record.contains("state=done") && record.contains("shard 3 is no more"), "\(record) \(simulation.report)")
     try checkAll()
