@@ -55,6 +55,8 @@ extension Scenario {
   /// All clocks go on by more than a year: all that was ever earned has ended by then, and the books balance.
   func passTime() {
     guard plan.traffic.programme != nil, failure == nil else { return }
+    // What was sent late has come by then.
+    simulation.run(for: 16_000_000)
     clocks.passed = 400 * 86_400_000_000
     for host in simulation.hosts { host.clock.offset += clocks.passed }
     tell(-1, "a year passes")

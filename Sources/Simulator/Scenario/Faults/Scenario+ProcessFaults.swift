@@ -89,7 +89,8 @@ extension Scenario {
         && (abs($0.clock.offset) > 100_000 + plan.clocks.spread || $0.clock.lastWrong + 3_000_000 > simulation.now)
     }
     // Where nodes may be cut off from each other, a few hear few: of three clocks no two may lie.
-    let heard = plan.faultKinds.contains(where: \.cutsOff) ? min(3, simulation.hosts.count) : simulation.hosts.count
+    let running = simulation.hosts.count { $0.node != nil }
+    let heard = plan.faultKinds.contains(where: \.cutsOff) ? min(3, running) : running
     let mayLie = (liars.count + 1) * 2 < heard
     let sizes: [Int64] = mayLie ? [100_000, 600_000, 5_000_000, 3_600_000_000] : [100_000]
     let size = Int64(random.below(UInt64(random.pick(sizes) * 2))) / 2 * (random.chance(500) ? 1 : -1)

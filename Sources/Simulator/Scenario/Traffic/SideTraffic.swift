@@ -32,7 +32,9 @@ extension Scenario {
     if operation.kind == .hold {
       side.holds.append((String(tx), operation.member, operation.points))
     } else if operation.kind != .transfer && operation.kind != .release {
-      side.transactions.append((String(tx), operation.member, operation.points))
+      // A rule may have decided.
+      let points = operation.kind == .earn ? abs(line.number("points") ?? 0) : operation.points
+      if points > 0 { side.transactions.append((String(tx), operation.member, points)) }
     }
   }
 }
