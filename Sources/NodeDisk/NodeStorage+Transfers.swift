@@ -139,7 +139,9 @@ extension NodeStorage {
         others.append(JournalReceiver(after: try beginning(of: wanted.journal), wanted: wanted))
       }
     }
-    return IncomingJournals(shard: shard, own: own, others: others)
+    // A replica that is new here, where an earlier one of the shard was: what that sent to the archive is followed by nobody here.
+    let isArchived = try own.position.segment <= journals.archivedCount(shard)
+    return IncomingJournals(shard: shard, own: isArchived ? try beginning(of: shard) : own, others: others)
   }
   /// Does something with a journal for a shard. What fails of another's is known for a failure of that.
   private func of<R>(_ journal: ShardID, for shard: ShardID, _ body: () throws -> R) throws -> R {
