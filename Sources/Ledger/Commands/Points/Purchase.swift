@@ -80,8 +80,14 @@ extension Ledger {
 
   /// The member's card must be one, and not lost.
   func checkCard(_ card: Bytes, of member: Ref<MemberRecord>) throws(Stop) {
-    guard let state = cardState(member, card), state != .removed else { throw .refused(.notFound("card", card)) }
+    guard let state = cardState(member, card), state != .removed else { throw .refused(missing(card, of: member)) }
     guard !state.isLost else { throw .refused(Refusal(.lost, "the card is reported lost")) }
+  }
+  /// The card that was looked up a moment ago may have gone with its member's merge: then its slot names the other by now.
+  @inline(never) private func missing(_ card: Bytes, of member: Ref<MemberRecord>) -> Refusal {
+    guard !isMerging(member) else { return .merging }
+    let isMerged = bondText(.merged, of: member) != nil
+    return isMerged ? Refusal(.busy, "the card is another member's by now; nothing was done") : .notFound("card", card)
   }
   /// The terminal that is named must be the merchant's and active, as the node says that took the request.
   @inline(never) private func checkTerminal(_ call: Call) throws(Stop) {
