@@ -171,6 +171,19 @@ struct MemberMergeTests {
   }
 
   /// What INTO has no room for is refused before anything moves; and while it is kept, nothing else takes the room.
+  /// A purchase by a card comes to FROM's slot when the card has gone: whoever asks again finds INTO.
+  @Test func aCardThatWasLookedUpBeforeItWentIsAskedForAgain() throws {
+    let world = try Self.open()
+    let late = try world.build("EARN card:c1 merchant=cafe points=3 id=late")
+    #expect(try world.run("MEMBER MERGE old new id=m1").hasPrefix("+"))
+    try world.deliverAll()
+    #expect(try world.send(late.bytes).text.isError("BUSY"))
+    let answer = try world.run("EARN card:c1 merchant=cafe points=3 id=late")
+    #expect(answer.contains("member=new") && answer.contains("points=3"), "\(answer)")
+    #expect(try world.run("EARN card:none merchant=cafe points=3 id=other").isError("NOTFOUND"))
+    try Self.checkBooks(world)
+  }
+
   @Test func theLimitsOfIntoAreAskedFirst() throws {
     var limits = LedgerLimits()
     (limits.lotsPerMember, limits.holdsPerMember, limits.cardsPerMember) = (4, 2, 2)
