@@ -2,7 +2,7 @@ import Base
 import System
 import Vocabulary
 
-/// What the tab key offers: verbs, their keys and the words that a key's value may be, from the rows of the vocabulary; and the names
+/// The words that the tab key offers: verbs, their keys and the words that a key's value may be, from the rows of the vocabulary; and the names
 /// of programs, merchants, rules and all else that is set up, from the cluster.
 struct Completion {
   /// The names of all entries of a kind that has one word for a key; none where the cluster does not tell.
@@ -71,7 +71,7 @@ struct Completion {
   }
 }
 
-/// What the cluster says is set up, asked when somebody wants to know and kept for a moment. A shell that gets no answer soon offers
+/// Names of entries, asked of the cluster when the tab key wants them and kept for a moment. A shell that gets no answer soon offers
 /// nothing.
 final class EntryNames {
   /// Of one kind; who has more of them types a few letters.

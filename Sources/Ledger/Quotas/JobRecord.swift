@@ -1,8 +1,8 @@
 import Base
 import Vocabulary
 
-/// A job over all members, as far as this shard has it: `EXTEND ALL`. What it does to a member is the same if it is done again, so members may be
-/// looked at twice: those that come from another shard are, and those that go there have been.
+/// A job over all members, as far as this shard has it: `EXTEND ALL`. To do it to a member again changes nothing, so the shard may look at a
+/// member twice: at those that come from another shard it does, and those that go there have been looked at.
 struct JobRecord: StateRecord, ReusedRecord {
   /// When it began; zero: the place is free.
   var began = Stamp.zero

@@ -1,7 +1,7 @@
 import Base
 
-/// A group in which nothing is under way costs heartbeats and nothing else; so its leader sends fewer of them. What they are, and
-/// what they prove, is the same: followers wait as long for one before they campaign, and a leader as long for answers.
+/// A group in which nothing is under way costs heartbeats and nothing else; so its leader sends fewer of them. Each
+/// heartbeat proves what it proved before: followers wait as long for one before they campaign, and a leader as long for answers.
 extension RaftGroup {
   /// Whether nothing was under way here for `RaftOptions.idleAfterTicks`, so that heartbeats may be rare: a proposal, a read that
   /// somebody waits for, a change of membership, a transfer or a member that lacks something ends that at once. Never, unless leader.
