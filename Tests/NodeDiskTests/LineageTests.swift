@@ -152,6 +152,23 @@ import Testing
     #expect(further.wanted.prefix(2) == [journal.frames[30].end.position, JournalPosition(beginningOf: ShardID(3))])
   }
 
+  /// An earlier replica of the shard sent the oldest part of its journal to the archive from here: the rest is followed from there.
+  @Test func aReplicaThatIsNewFollowsTheJournalBehindItsArchivedPart() throws {
+    let storage = try open()
+    let journal = HandMadeJournal(Self.shard, frames: 600)
+    #expect(append(storage, journal.frames[...]).isEmpty)
+    try storage.journals.sync(Self.shard)
+    try #require(storage.journals.sealed(Self.shard).count >= 2)
+    try storage.journals.dropArchived(Self.shard, segment: 1)
+    let new = JournalChain(position: JournalPosition(beginningOf: Self.shard), hash: SHA256.Digest())
+    let completion = storage.run(.transfer(.openJournal(9, shard: Self.shard, from: new)))
+    guard case .transferred(.journalOpened(9, let wanted)) = completion else {
+      Issue.record("\(completion)")
+      return
+    }
+    #expect(wanted == [try #require(journal.frames.last).end.position])
+  }
+
   /// The other shard's replica here applies its log meanwhile, and after a start once more.
   @Test(arguments: [0, 10, 30, 38]) func itsOwnReplicaMayWriteTheSame(meanwhile: Int) throws {
     let source = try open()
