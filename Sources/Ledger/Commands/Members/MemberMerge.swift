@@ -7,7 +7,7 @@ extension Ledger {
     try checkProgramme()
     let member = try changed(call)
     let into = call.recipient.member
-    guard !into.elementsEqual(call.party) else { throw .malformed("INTO is FROM") }
+    guard !into.elementsEqual(call.party) else { throw .malformed("FROM and INTO are the same member: name two") }
     try checkActive(member)
     try checkFree(member)
     guard into.count > 0 else {
