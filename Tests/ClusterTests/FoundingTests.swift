@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Raft
 import Storage
 import Testing
@@ -38,6 +39,8 @@ import Testing
         #expect(group.id.born == 1 && group.configuration.version == 1)
         let first = Array(group.entries(after: LogIndex(0)).prefix(2))
         #expect(Founding.isWhole(in: first))
+        // Else the first client would be refused what all nodes know.
+        #expect(EntryHeader.semantics(of: first[1].payload) == Semantics.newest)
         let configuration = try Configuration(payload: first[0].payload)
         #expect(configuration == group.configuration && configuration.voters.count == 3)
         beginnings.insert(first)

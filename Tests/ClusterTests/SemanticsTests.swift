@@ -63,8 +63,14 @@ import Testing
   }
 
   @Test func aNodeThatMeetsSemanticsItDoesNotKnowStopsApplyingAndSaysWhy() throws {
-    let simulation = try makeCluster(seed: 72, shards: 2)
+    let simulation = try makeMixed(seed: 72)
     let client = try populate(simulation)
+    restart(simulation, 2, semantics: Semantics.newest)
+    let admin = try #require(simulation.connect(to: 0))
+    let isBegun = simulation.run(for: 20_000_000) {
+      ask(simulation, admin, "CLUSTER UPGRADE FINISH")?.hasPrefix("+") == true
+    }
+    try #require(isBegun)
     let isRaised = simulation.run(for: 20_000_000) {
       machines(simulation).count == 9 && machines(simulation).allSatisfy { $0.semantics == Semantics.newest }
     }

@@ -14,10 +14,13 @@ struct Founding {
   let entries: [LogEntry]
   var lastIndex: LogIndex { LogIndex(UInt64(entries.count)) }
 
-  private init(_ shard: ShardID, _ members: Configuration, command: (inout ByteBuffer) -> Void) {
+  private init(
+    _ shard: ShardID, _ members: Configuration, semantics: UInt8, command: (inout ByteBuffer) -> Void
+  ) {
     self.shard = shard
     var payload = ByteBuffer(capacity: 4096)
-    EntryHeader(stamp: Stamp(microseconds: 1), catalogueVersion: 0, commandCount: 1).encode(into: &payload)
+    EntryHeader(stamp: Stamp(microseconds: 1), catalogueVersion: 0, commandCount: 1, semantics: semantics)
+      .encode(into: &payload)
     command(&payload)
     entries = [
       LogEntry(index: LogIndex(1), term: Founding.term, kind: .configuration, payload: members.payload),
@@ -25,14 +28,28 @@ struct Founding {
     ]
   }
   static func directory(of topology: Topology) -> Founding {
-    Founding(.directory, topology.directoryConfiguration) { payload in
+    Founding(.directory, topology.directoryConfiguration, semantics: semantics(of: topology)) { payload in
       DirectoryMachine.append(.bootstrap, to: &payload) { topology.encode(into: &$0) }
     }
   }
+  /// Of a shard of the cluster's beginning.
   static func shard(_ placement: ShardPlacement, of topology: Topology) -> Founding {
-    Founding(placement.shard, Configuration(founders: placement.voters)) { payload in
+    shard(placement, of: topology, semantics: semantics(of: topology))
+  }
+  /// Of a shard that begins later. Its founders may have maps of different ages, and write the same all the same.
+  static func heir(_ placement: ShardPlacement, of topology: Topology) -> Founding {
+    shard(placement, of: topology, semantics: Semantics.first)
+  }
+  private static func shard(_ placement: ShardPlacement, of topology: Topology, semantics: UInt8) -> Founding {
+    Founding(placement.shard, Configuration(founders: placement.voters), semantics: semantics) { payload in
       Command.appendBirth(to: &payload, key: topology.hashKey, ranges: placement.slots, epoch: placement.epoch)
     }
+  }
+
+  /// By which semantics a new cluster's logs begin: those that all its nodes know, so that its first client is refused nothing.
+  /// Builds that know less than `Semantics.begun` write the first semantics there, whatever the topology says.
+  private static func semantics(of topology: Topology) -> UInt8 {
+    topology.semantics >= Semantics.begun ? topology.semantics : Semantics.first
   }
 
   /// Whether a log has the whole beginning of some group.

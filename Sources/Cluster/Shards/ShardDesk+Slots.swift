@@ -50,7 +50,7 @@ extension ShardDesk {
     for placement in topology.shards where orders[placement.shard]?.isFounding == true {
       let shard = placement.shard
       guard placement.voters.contains(peers.id), replicas[shard] == nil, absent.admits(shard, born: 1) else { continue }
-      found(Founding.shard(placement, of: topology))
+      found(Founding.heir(placement, of: topology))
       guard let found = absent.take(shard) else { continue }
       start(found, machine: newLedger(shard))
       log(.info, "shard \(shard.rawValue) begins here, without slots")
