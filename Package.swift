@@ -28,12 +28,13 @@ let package = Package(
       exclude: ["README.md"]),
     .target(name: "NodeDisk", dependencies: ["Base", "Raft", "Storage", "Ledger", "Cluster"]),
     .target(name: "System"),
+    .target(name: "OpenSSL"),
     .target(name: "Replies"),
-    .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "System"]),
+    .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "OpenSSL", "System"]),
     .target(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
     .target(name: "Checker"),
-    .target(name: "Client", dependencies: ["Base", "System", "Replies", "Vocabulary"]),
+    .target(name: "Client", dependencies: ["Base", "OpenSSL", "System", "Replies", "Vocabulary"]),
     .executableTarget(name: "tally", dependencies: ["Server", "Client"]),
     .executableTarget(name: "tally-sim", dependencies: ["Simulator", "Checker"]),
     .target(name: "CommandSupport", dependencies: ["Ledger", "Protocol"], path: "Tests/Support"),
@@ -47,6 +48,7 @@ let package = Package(
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),
+    .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL"]),
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
