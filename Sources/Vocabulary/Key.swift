@@ -87,7 +87,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: .transaction
     case .read: .readMode
     case .name, .title, .spread, .dir: .text
-    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType: .word
+    case .holderClass, .channel, .language, .manager, .rating, .cardType: .word
+    case .referrer: .holder
     case .tag: .identifier
     case .state: .memberState
     case .birthday: .date
@@ -130,7 +131,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .kind: "WORD"
     case .card: "NUMBER"
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
-    case .holderClass, .referrer, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event,
+    case .referrer: "WHO"
+    case .holderClass, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event,
       .tier:
       "WORD"
     case .state: "active|frozen|closed"

@@ -61,9 +61,18 @@ extension Request {
   /// A positional word whose shape is `WHO` or a member's id.
   public func who(_ i: Int) -> Who {
     precondition(i >= 0 && i < positionalCount, "no such positional word")
-    let value = values[i]
+    return who(values[i])
+  }
+  /// A key's `WHO`; nil: it is not there.
+  public func who(_ key: Key) -> Who? { value(key).map { who($0.pointee) } }
+  private func who(_ value: ArgumentValue) -> Who {
     guard value.number == 1 else { return Who(isAlias: value.number == 2, id: value.bytes) }
     return Who(isAlias: true, id: UnsafeRawBufferPointer(start: value.start + 5, count: value.count - 5))
+  }
+  /// A key's value is that from now on. `bytes` must outlive the request.
+  public func replace(_ key: Key, by bytes: UnsafeRawBufferPointer) {
+    guard let start = bytes.baseAddress else { return }
+    value(key)?.pointee = ArgumentValue(start: start, count: bytes.count)
   }
   /// A positional `TX`.
   public func transaction(_ i: Int) -> TransactionID {

@@ -54,6 +54,7 @@ extension Shape {
       .moveCount, .slot, .priority:
       return Shape.isWhole(value, range)
     case .readMode, .yesNo, .memberState: return isChoice(value)
+    case .holder: return bytes.isEmpty || Shape.isWho(value, ByteClass.table)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     case .yearWindows: return YearWindow.parse(bytes) != nil

@@ -32,6 +32,7 @@ extension Shape {
     case .caps: "N/day|week|month|year[,…]"
     case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
     case .free, .identifier, .newMember, .who: "WORD"
+    case .holder: "WHO"
     }
   }
 

@@ -84,6 +84,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case alias
   /// That of a member.
   case memberState
+  /// A `WHO`, or nothing, which takes back what was said. A command carries the member's id.
+  case holder
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -102,7 +104,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .free: .rest
     case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
-      .tags, .caps, .lines, .alias:
+      .tags, .caps, .lines, .alias, .holder:
       .text
     case .who: .who
     case .transaction: .transaction
@@ -122,7 +124,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .attributes: EntryKind.mostAttributes * (64 + 256 + 4)
     case .tags: 64 * 65
     case .lines: SaleLine.most * (64 + 2 * 17 + 1)
-    case .alias: 64 + 6
+    case .alias, .holder: 64 + 6
     default: 256
     }
   }
@@ -151,7 +153,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .priority: 0...1_000
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps, .lines, .alias, .memberState:
+      .caps, .lines, .alias, .memberState, .holder:
       nil
     }
   }
@@ -176,6 +178,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .identifier: "1 to \(Shape.maximumIdentifierBytes) of A-Za-z0-9._-"
     case .newMember: "\(Shape.identifier.requirement), or * with region= and id="
     case .who: "a member's id, \(Shape.identifier.requirement), or \(Shape.alias.requirement)"
+    case .holder: "\(Shape.who.requirement), or nothing"
     case .transaction: "a transaction's number like 3-1042"
     case .lines: SaleLine.requirement
     case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"

@@ -42,6 +42,28 @@ import Testing
     #expect(try cluster.ask("TRANSFER mail:a0@x mail:a1@x points=1 id=t").contains("from=m1 to=m2 "))
   }
 
+  /// By an alias, of a member that is added, changed or minted; what a shard keeps is the member.
+  @Test func aReferrerMayBeNamedByAnAlias() throws {
+    let cluster = try ResizedCluster(seed: 372, shards: 6)
+    #expect(try cluster.ask("CARD ADD 77 member=m1") == "+OK")
+    #expect(try cluster.ask("MEMBER ADD new1 referrer=card:77") == "+OK")
+    #expect(try cluster.ask("MEMBER SHOW new1").contains(" referrer=m1"))
+    // Both are aliases.
+    #expect(try cluster.ask("CARD ADD 78 member=new1") == "+OK")
+    #expect(try cluster.ask("MEMBER SET card:78 referrer=m2", on: 1) == "+OK")
+    #expect(try cluster.ask("MEMBER SET card:78 referrer=card:77 id=s1", on: 1) == "+OK")
+    #expect(try cluster.ask("MEMBER SET card:78 referrer=card:77 id=s1", on: 2) == "+OK")
+    #expect(try cluster.ask("MEMBER SHOW new1").contains(" referrer=m1"))
+    #expect(try cluster.ask("MEMBER SET new1 referrer=card:79").hasPrefix("-NOTFOUND"))
+    #expect(try cluster.ask("MEMBER SET new1 referrer=fax:79").hasPrefix("-ERR"))
+    #expect(try cluster.ask("MEMBER SET new1 referrer=") == "+OK")
+    #expect(!(try cluster.ask("MEMBER SHOW new1").contains(" referrer=m1")))
+    let region = try #require(cluster.simulation.hosts.first?.name.split(separator: "-").first)
+    let minted = try cluster.ask("MEMBER ADD * region=\(region) id=r1 referrer=card:77")
+    let id = try #require(minted.split(separator: "=").last)
+    #expect(try cluster.ask("MEMBER SHOW \(id)").contains(" referrer=m1"), "\(minted)")
+  }
+
   @Test(arguments: [381, 382, 383] as [UInt64]) func aCardIsReplacedOnceThoughNodesFail(seed: UInt64) throws {
     let cluster = try ResizedCluster(seed: seed, shards: 6)
     let simulation = cluster.simulation

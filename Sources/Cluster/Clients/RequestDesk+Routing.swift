@@ -11,6 +11,9 @@ extension RequestDesk {
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     guard isServed(request, owner) else { return }
     if isHeld { return answerError(owner, .unavailable, RequestDesk.held) }
+    if let referrer = request.who(.referrer), referrer.isAlias {
+      return lookUp(referrer.id, raw, owner, client, resolved, .referrer)
+    }
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
     case .transaction: send(request, to: request.transaction(0).slot, owner, client)
@@ -83,12 +86,12 @@ extension RequestDesk {
     var resolved = resolved
     if who.isAlias && resolved.first == nil {
       guard request.readMode == .local, lookUpLocally(who.id, client, &resolved) else {
-        lookUp(who.id, raw, owner, client, resolved, isFirst: true)
+        lookUp(who.id, raw, owner, client, resolved, .first)
         return
       }
     }
     if hasRecipient, request.who(1).isAlias, resolved.second == nil {
-      lookUp(request.who(1).id, raw, owner, client, resolved, isFirst: false)
+      lookUp(request.who(1).id, raw, owner, client, resolved, .second)
       return
     }
     guard let first = resolved.first else {

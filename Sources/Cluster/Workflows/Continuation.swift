@@ -28,7 +28,9 @@ struct CardLookUp {
   var owner: EdgeItem.Owner
   var raw: [UInt8]
   var resolved: RequestDesk.Resolved
-  var isFirst: Bool
+  var part: Part
+
+  enum Part { case first, second, referrer }
 }
 
 /// A request by a card that others held before, which may be a repeat of what one of them sent.

@@ -111,11 +111,12 @@ extension RequestDesk {
 
   /// Asks a card's shard whose it is; the request goes on when the answer is there. Until then its connection waits.
   func lookUp(
-    _ number: Bytes, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved, isFirst: Bool
+    _ number: Bytes, _ raw: Bytes, _ owner: EdgeItem.Owner, _ client: Client, _ resolved: Resolved,
+    _ part: CardLookUp.Part
   ) {
     client.barrier = true
     let tenant = client.session.tenant
-    let continuation = keep(.card(CardLookUp(owner: owner, raw: Array(raw), resolved: resolved, isFirst: isFirst)))
+    let continuation = keep(.card(CardLookUp(owner: owner, raw: Array(raw), resolved: resolved, part: part)))
     let shard = edge.shard(of: Command.cardSlot(number, tenant: tenant))
     submitInternal(shard, flags: .query, continuation: continuation) {
       Query.appendCard(to: &$0, tenant: tenant, number: number)
@@ -139,8 +140,12 @@ extension RequestDesk {
   func cardFound(_ lookUp: CardLookUp, _ reply: Bytes) {
     var resolved = lookUp.resolved
     if let holders = Holders(reply) {
-      if lookUp.isFirst { resolved.first = holders } else { resolved.second = holders }
-    } else if !lookUp.isFirst, RecordView(reply).errorCode == .notFound {
+      switch lookUp.part {
+      case .first: resolved.first = holders
+      case .second: resolved.second = holders
+      case .referrer: return referrerFound(lookUp, holders)
+      }
+    } else if lookUp.part == .second, RecordView(reply).errorCode == .notFound {
       // The sender's shard refuses it: so the refusal is kept there, as for a member that does not exist.
       resolved.second = Holders()
     } else {
@@ -148,6 +153,22 @@ extension RequestDesk {
       return
     }
     route(lookUp.raw, lookUp.owner, resolved)
+  }
+  /// Sends a request on with the member that a `referrer=` named by an alias.
+  private func referrerFound(_ lookUp: CardLookUp, _ holders: Holders) {
+    guard let client = client(of: lookUp.owner) else { return }
+    guard let member = holders.member, !holders.isRemoved else {
+      return answerError(lookUp.owner, .notFound, "the referrer's alias is nobody's")
+    }
+    lookUp.raw.withUnsafeBytes { raw in
+      guard let request = parseAgain(raw) else {
+        return answerError(lookUp.owner, .unavailable, "the request was lost at this node; nothing was done")
+      }
+      member.withUnsafeBytes {
+        request.replace(.referrer, by: $0)
+        route(request, raw: raw, owner: lookUp.owner, client: client, resolved: lookUp.resolved)
+      }
+    }
   }
   /// Sends a request on that waited for what is now in `resolved`.
   private func route(_ raw: [UInt8], _ owner: EdgeItem.Owner, _ resolved: Resolved) {

@@ -9,6 +9,8 @@ import Vocabulary
 struct MintRequest {
   var owner: EdgeItem.Owner
   var raw: [UInt8]
+  /// The member that it names as referrer: the request as it came may have an alias there.
+  var referrer: [UInt8]
 }
 
 extension RequestDesk {
@@ -25,7 +27,8 @@ extension RequestDesk {
     let candidate = candidate(of: ids, tenant, in: String(decoding: region, as: UTF8.self)) ?? ""
     let context = CommandContext(
       tenant: tenant, principal: client.session.principal, fingerprint: request.fingerprint(hashKey))
-    let continuation = keep(.mint(MintRequest(owner: owner, raw: Array(raw))))
+    let continuation = keep(
+      .mint(MintRequest(owner: owner, raw: Array(raw), referrer: request.text(.referrer).map(Array.init) ?? [])))
     let slot = ids.slot
     submitInternal(edge.shard(of: slot), flags: .repeatable, continuation: continuation) { buffer in
       Array(ids.scope.utf8).withUnsafeBytes { scope in
@@ -59,9 +62,12 @@ extension RequestDesk {
       let context = CommandContext(
         tenant: tenant, principal: client.session.principal, fingerprint: request.fingerprint(hashKey, member))
       let continuation = keep(.mintedAdded(mint.owner, member: Array(member)))
-      submitInternal(edge.shard(of: slot), flags: .repeatable, continuation: continuation) {
-        Command.append(
-          request, to: &$0, slot: slot, context: context, party: Command.Party(member: member, card: card))
+      mint.referrer.withUnsafeBytes { referrer in
+        request.replace(.referrer, by: referrer)
+        submitInternal(edge.shard(of: slot), flags: .repeatable, continuation: continuation) {
+          Command.append(
+            request, to: &$0, slot: slot, context: context, party: Command.Party(member: member, card: card))
+        }
       }
     }
   }
