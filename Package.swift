@@ -35,7 +35,8 @@ let package = Package(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
     .target(name: "Checker"),
     .target(name: "Client", dependencies: ["Base", "OpenSSL", "System", "Replies", "Vocabulary"]),
-    .executableTarget(name: "tally", dependencies: ["Server", "Client"]),
+    .executableTarget(name: "tally", dependencies: ["Server", "Client"], plugins: ["CommitPlugin"]),
+    .plugin(name: "CommitPlugin", capability: .buildTool(), path: "tools/commit-plugin"),
     .executableTarget(name: "tally-sim", dependencies: ["Simulator", "Checker"]),
     .target(name: "CommandSupport", dependencies: ["Ledger", "Protocol"], path: "Tests/Support"),
     .testTarget(name: "BaseTests", dependencies: ["Base"]),
@@ -59,4 +60,4 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
-for target in package.targets { target.swiftSettings = settings }
+for target in package.targets where target.type != .plugin { target.swiftSettings = settings }

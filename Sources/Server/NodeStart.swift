@@ -30,6 +30,13 @@ public func startSettingsText() -> String {
   SettingsFile.list(ServerConfiguration.settings + NodeSettings.all)
 }
 
+/// Every setting that is listed, and the first line of its meaning.
+public func startSettings() -> [(key: String, meaning: String)] {
+  (ServerConfiguration.settings + NodeSettings.all).filter { !$0.isHidden }.map { setting in
+    (setting.key, setting.documentation.split(separator: "\n").first.map(String.init) ?? "")
+  }
+}
+
 /// The settings of a node, as the operator writes them.
 enum NodeSettings {
   static let all: [Setting] = [

@@ -99,11 +99,17 @@ private func run<Core: NodeCore>(
     core: core, disk: disk, options: options, logger: logger, clientListener: clientListener,
     peerListener: peerListener, onFatal: onFatal)
   Watch.blockSignals()
+  let stop = loop.stopper
+  let onStop: @Sendable () -> Void = {
+    ServiceManager.stopping()
+    stop()
+  }
   let watch = Watch(
-    pulse: loop.pulse, handlesSignals: true, stopSeconds: configuration.stopSeconds + 2, onStop: loop.stopper,
+    pulse: loop.pulse, handlesSignals: true, stopSeconds: configuration.stopSeconds + 2, onStop: onStop,
     onFatal: onFatal)
   logger.log(
     .info, "started name=\(configuration.name) region=\(configuration.region) \(places) data=\"\(configuration.data)\"")
+  ServiceManager.ready()
   let code = loop.run()
   watch.close()
   logger.drain(milliseconds: 500)

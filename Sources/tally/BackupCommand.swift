@@ -4,6 +4,7 @@ import Server
 /// What is done with a directory of backups without a cluster.
 enum BackupCommand {
   static let entries = [verify, list, prune]
+  private static let json = Flag.toggle("json", "prints one JSON value")
 
   private static let verify = CommandEntry(
     name: "backup verify", summary: "reads a directory of backups and says whether the newest can be restored",
@@ -13,7 +14,7 @@ enum BackupCommand {
       Reads all of DIR, on this machine: pages against their digests, each shard's state as a node would, its digest anew from the
       records, the journals' chains, coverage of the slots, and the books. Nothing is changed. Exit code 4 if something is wrong: what,
       with file, offset and shard; 2 if DIR has no backups or somebody works on it.
-      """
+      """, flags: [json]
   ) { arguments in verifyBackup(arguments: arguments) }
 
   private static let list = CommandEntry(
@@ -24,7 +25,7 @@ enum BackupCommand {
       A line each, of DIR on this machine: its number and cut, shards, members, bytes of states and journals, how many of them are in files
       of its own, and whether all files that it needs are there and long enough: whole, damaged, or unfinished, which the next save removes.
       Pages are not read: tally backup verify does that. Exit code 4 if one is damaged, 2 if DIR has no backups.
-      """
+      """, flags: [json]
   ) { arguments in listBackups(arguments: arguments) }
 
   private static let prune = CommandEntry(
@@ -35,6 +36,6 @@ enum BackupCommand {
       The N newest backups of DIR, on this machine, stay whole at every moment, also if this is broken off: then say it again. Of the others all
       goes that those do not refer to. --dry-run says what would go. Exit code 4 if one that is to be kept is damaged: then nothing
       was removed; 2 if DIR has no backups or somebody works on it.
-      """
+      """, flags: [.value("keep", "N", "how many stay"), .toggle("dry-run", "says what would go"), json]
   ) { arguments in pruneBackups(arguments: arguments) }
 }

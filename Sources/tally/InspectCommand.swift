@@ -16,7 +16,7 @@ enum InspectCommand {
 
         DIR is a node's data directory; nothing in it is changed. Exit code 2 while a node runs on it, 4 if something cannot be
         read.
-        """
+        """, flags: [.value("shard", "S", "of one shard alone")]
     ) { arguments in inspect(what, arguments: arguments) }
   }
 }

@@ -14,7 +14,9 @@ enum StartCommand {
       directory makes a new node, whatever its name. --join lists some nodes' peer addresses. All settings:
 
       \(startSettingsText())
-      """
+      """,
+    flags: [.value("config", "FILE", "the settings"), .toggle("print-config", "prints every setting as such a file")]
+      + startSettings().map { .value($0.key, "VALUE", $0.meaning) }
   ) { arguments in
     startNode(arguments: arguments)
   }

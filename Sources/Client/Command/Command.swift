@@ -90,7 +90,9 @@ struct Command: Sendable {
   /// Its row in the program's table.
   var entry: CommandEntry {
     let command = self
-    return CommandEntry(name: name, aliases: aliases, summary: summary, usage: usage) { command.run($0) }
+    return CommandEntry(name: name, aliases: aliases, summary: summary, usage: usage, flags: allFlags) {
+      command.run($0)
+    }
   }
 }
 

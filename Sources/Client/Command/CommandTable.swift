@@ -8,25 +8,33 @@ public struct CommandEntry: Sendable {
   public let summary: String
   /// What `tally help NAME` prints.
   public let usage: String
+  /// What may be said behind it, for completion.
+  let flags: [Flag]
   /// Runs with the arguments behind the name; gives the exit code.
   public let run: @Sendable ([String]) -> Int32
 
   public init(
-    name: String, aliases: [String] = [], summary: String, usage: String,
+    name: String, aliases: [String] = [], summary: String, usage: String, flags: [Flag] = [],
     run: @escaping @Sendable ([String]) -> Int32
   ) {
     self.name = name
     self.aliases = aliases
     self.summary = summary
     self.usage = usage
+    self.flags = flags
     self.run = run
   }
 }
 
 /// The executable's commands, and how a line of arguments finds its command.
 public struct CommandTable: Sendable {
-  private let entries: [CommandEntry]
-  public init(_ entries: [CommandEntry]) { self.entries = entries }
+  let entries: [CommandEntry]
+  /// Of which commit the program is; empty: that is not known.
+  private let commit: String
+  public init(_ entries: [CommandEntry], commit: String = "") {
+    self.entries = entries
+    self.commit = commit
+  }
 
   /// Runs what the arguments (without the program's own name) ask for; gives the exit code.
   public func run(_ arguments: [String]) -> Int32 {
@@ -36,13 +44,28 @@ public struct CommandTable: Sendable {
     }
     if ["help", "--help", "-h"].contains(name) { return help(Array(arguments.dropFirst())) }
     if ["version", "--version", "-V"].contains(name) {
-      Console.print("tally \(Version.text)")
+      Console.print("tally \(Version.text) (commit \(commit.isEmpty ? "unknown" : commit))")
       return 0
+    }
+    // For packages: made of the table, so they name every command and flag.
+    if name == "man" { return print(arguments, usage: "tally man") { _ in Manual.page(entries) } }
+    if name == "completion" {
+      return print(arguments, usage: "tally completion bash|zsh|fish", words: 1) { Completions.script($0, entries) }
     }
     guard let (entry, rest) = find(arguments) else { return unknown(arguments) }
     let flags = rest.prefix { $0 != "--" }
     if flags.contains("--help") || ["help", "-h"].contains(rest.first) { return help([entry.name]) }
     return entry.run(rest)
+  }
+
+  /// Prints a text that is made of the table; nil: there is none by that word.
+  private func print(_ arguments: [String], usage: String, words: Int = 0, _ text: (String) -> String?) -> Int32 {
+    guard arguments.count == words + 1, let text = text(arguments.last ?? "") else {
+      Console.report("tally: wanted: \(usage)")
+      return 1
+    }
+    Console.print(text)
+    return 0
   }
 
   /// The command that the first words name, and the arguments behind its name.
@@ -91,7 +114,8 @@ public struct CommandTable: Sendable {
 
       \(lines.joined(separator: "\n"))
 
-      tally help COMMAND tells more. Most commands take --to HOST:PORT[,HOST:PORT…]
+      tally help COMMAND tells more; tally version, man and completion bash|zsh|fish
+      print what they say. Most commands take --to HOST:PORT[,HOST:PORT…]
       (or TALLY_TO), tried in order; the default is 127.0.0.1:7401. Exit code:
       0 done, 1 wrong arguments, 2 refused, 3 unknown or timed out, 4 the cluster is
       unhealthy, 5 nobody reachable.
