@@ -8,7 +8,9 @@ public struct Flag: Sendable {
   public static func value(_ name: String, _ value: String, _ meaning: String) -> Flag {
     Flag(name: name, value: value, meaning: meaning)
   }
-  public static func toggle(_ name: String, _ meaning: String) -> Flag { Flag(name: name, value: nil, meaning: meaning) }
+  public static func toggle(_ name: String, _ meaning: String) -> Flag {
+    Flag(name: name, value: nil, meaning: meaning)
+  }
 
   static let to = value("to", "HOST:PORT[,…]", "any nodes, tried in order (TALLY_TO; 127.0.0.1:7401)")
   /// A node that is named by `--to`, too: it has no colon, which every address has.

@@ -17,7 +17,8 @@ enum Manual {
       .SH COMMANDS
       """
     for entry in entries {
-      text += "\n.SS \(roff("tally \(entry.name)"))\n\(roff(sentence(entry.summary)))\n.PP\n.nf\n\(roff(entry.usage))\n.fi"
+      text +=
+        "\n.SS \(roff("tally \(entry.name)"))\n\(roff(sentence(entry.summary)))\n.PP\n.nf\n\(roff(entry.usage))\n.fi"
     }
     text += """
 
@@ -41,7 +42,9 @@ enum Manual {
     return text
   }
 
-  private static func sentence(_ summary: String) -> String { summary.prefix(1).uppercased() + summary.dropFirst() + "." }
+  private static func sentence(_ summary: String) -> String {
+    summary.prefix(1).uppercased() + summary.dropFirst() + "."
+  }
   /// As running text: a backslash, a hyphen, and a dot or quote at the beginning of a line mean something to roff.
   static func roff(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
