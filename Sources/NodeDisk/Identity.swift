@@ -29,6 +29,7 @@ enum Identity {
     // The root of a fresh file system may be a data directory too.
     let known: Set<String> = [
       "lock", "wal", "journal", "snapshots", "identity.new", "incarnation", "ballast", "promise", "promise.new",
+      NodeStorage.settingsFile, NodeStorage.settingsFile + ".new",
       "lost+found",
     ]
     let foreign = try fileSystem.list(directory).filter { !known.contains($0) }

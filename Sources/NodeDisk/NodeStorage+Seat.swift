@@ -40,6 +40,23 @@ extension NodeStorage {
     } catch { return .broken("a promise cannot be noted, look at the disk: \(error)") }
   }
 
+  /// In the data directory: what `CONFIG SET` changed, as a configuration file has it.
+  public static let settingsFile = "settings"
+
+  func keepSettings(_ text: String) -> Completion {
+    let path = directory + "/" + NodeStorage.settingsFile
+    do {
+      let file = try fileSystem.open(path + ".new", create: true)
+      defer { file.close() }
+      try file.truncate(0)
+      try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
+      try file.sync()
+      try fileSystem.rename(path + ".new", to: path)
+      try fileSystem.syncDirectory(directory)
+      return .settingsKept(failure: nil)
+    } catch { return .settingsKept(failure: "\(error)") }
+  }
+
   /// What the node has promised. One that cannot be read counts as none once there is a cluster: it has been kept.
   func promise() throws -> [UInt8]? {
     guard try fileSystem.exists(promisePath) else { return nil }

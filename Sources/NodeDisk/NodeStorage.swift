@@ -202,6 +202,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
       return .nothing
     case .keepSeat(let life): return keepSeat(life)
     case .keepPromise(let promise): return keepPromise(promise)
+    case .keepSettings(let text): return keepSettings(text)
     }
   }
 

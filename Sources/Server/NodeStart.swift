@@ -43,7 +43,8 @@ enum NodeSettings {
     Setting(
       "request-timeout", "5000",
       "Milliseconds after which a request that has no answer gets UNAVAILABLE or UNKNOWN, 100 to 600000.",
-      whole: 100...600_000),
+      whole: 100...600_000
+    ).changeable,
     Setting(
       "heartbeat", "100", "Milliseconds between a leader's heartbeats, 10 to 10000. The same on all nodes.",
       whole: 10...10_000),
@@ -56,21 +57,25 @@ enum NodeSettings {
       """
       Commands that the node may have to apply again when it starts, of all its shards: over it the shard that has most of
       them gets a snapshot, one at a time, 1000 to 1000000000. A million take some two seconds.
-      """, whole: 1000...1_000_000_000),
+      """, whole: 1000...1_000_000_000
+    ).changeable,
     Setting(
       "snapshot-log-mb", "256",
       "A shard's snapshot is taken, too, when its log has grown by so many MiB since the last one, 1 to 4096.",
-      whole: 1...4096),
+      whole: 1...4096
+    ).changeable,
     Setting(
       "log-tail-mb", "8",
       "MiB of a shard's log kept before its snapshot, for replicas that are just behind, 0 to 1024.",
-      whole: 0...1024),
+      whole: 0...1024
+    ).changeable,
     Setting(
       "log-limit-mb", "4096",
       """
       MiB of log, of all shards together, over which the shards that hold it back are relieved by snapshots, 256 to
       1048576. Over half as much again their writes are answered BUSY.
-      """, whole: 256...1_048_576),
+      """, whole: 256...1_048_576
+    ).changeable,
     Setting(
       "disk-reserve-mb", "512",
       """
@@ -94,11 +99,13 @@ enum NodeSettings {
     Setting(
       "client-window", "4096",
       "Requests that one terminal may have unanswered, 1 to 1000000; more are not read until then.",
-      whole: 1...1_000_000),
+      whole: 1...1_000_000
+    ).changeable,
     Setting(
       "shard-queue-mb", "64",
       "MiB of requests that may wait here for one shard; over it they are answered BUSY, 1 to 4096.",
-      whole: 1...4096),
+      whole: 1...4096
+    ).changeable,
     // Has this build play an older one, for tests.
     Setting(
       "semantics", "\(NodeConfiguration.newestSemantics)", "", whole: 1...Int(NodeConfiguration.newestSemantics)),
@@ -131,24 +138,30 @@ enum NodeSettings {
     var node = NodeConfiguration(
       name: server.name, region: server.region, clientAddress: server.advertise.description,
       peerAddress: server.advertisePeer.description, join: server.join.map(\.description))
-    func number(_ key: String) -> Int {
-      let value = server.nodeValue(key).flatMap { Int($0) }
-      precondition(value != nil, "every setting of the node has a checked value")
-      return value ?? 0
-    }
     node.lost = server.lost
-    node.requestTimeout = UInt64(number("request-timeout")) * 1000
-    node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
-    node.electionTicks = number("election-heartbeats")
-    node.snapshotCommands = number("snapshot-commands")
-    node.snapshotLogBytes = number("snapshot-log-mb") << 20
-    node.logTailBytes = number("log-tail-mb") << 20
-    node.logLimitBytes = number("log-limit-mb") << 20
-    node.diskReserve = DiskReserve(byteCount: UInt64(number("disk-reserve-mb")) << 20)
-    node.clientWindow = number("client-window")
-    node.shardQueueBytes = number("shard-queue-mb") << 20
-    node.semantics = UInt8(number("semantics"))
-    node.journalKeep = days(of: server.nodeValue("journal-keep") ?? "off").map { UInt64($0) * 86_400_000_000 }
+    for (key, value) in server.node { take(key, value, &node) }
+    node.settings = server.all
+    node.changed = server.changed
+    node.take = take
     return node
+  }
+  /// A setting of the node, checked; nothing, of any other.
+  @Sendable private static func take(_ key: String, _ value: String, _ node: inout NodeConfiguration) {
+    let number = Int(value) ?? 0
+    switch key {
+    case "request-timeout": node.requestTimeout = UInt64(number) * 1000
+    case "heartbeat": node.heartbeatInterval = UInt64(number) * 1000
+    case "election-heartbeats": node.electionTicks = number
+    case "snapshot-commands": node.snapshotCommands = number
+    case "snapshot-log-mb": node.snapshotLogBytes = number << 20
+    case "log-tail-mb": node.logTailBytes = number << 20
+    case "log-limit-mb": node.logLimitBytes = number << 20
+    case "disk-reserve-mb": node.diskReserve = DiskReserve(byteCount: UInt64(number) << 20)
+    case "client-window": node.clientWindow = number
+    case "shard-queue-mb": node.shardQueueBytes = number << 20
+    case "semantics": node.semantics = UInt8(number)
+    case "journal-keep": node.journalKeep = days(of: value).map { UInt64($0) * 86_400_000_000 }
+    default: break
+    }
   }
 }

@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Glibc
+import NodeDisk
 import System
 
 /// What a node is made from.
@@ -34,7 +35,8 @@ public func start<Core: NodeCore>(
   let configuration: ServerConfiguration
   do {
     let request = try ServerConfiguration.parse(
-      arguments, settings: settings, hostName: Startup.hostName(), readFile: SettingsFile.read)
+      arguments, settings: settings, hostName: Startup.hostName(), readFile: SettingsFile.read,
+      readChanged: { try? SettingsFile.read($0 + "/" + NodeStorage.settingsFile) })
     switch request {
     case .print(let text):
       Startup.print(text, to: 1)

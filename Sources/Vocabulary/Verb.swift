@@ -104,6 +104,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case extendAll = 143
   case memberMerge = 150
   case poolAdd = 151
+  case configSet = 160
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -11,6 +11,9 @@ import Testing
     var now: Stamp { Stamp(microseconds: 1_700_000_000_000_000) }
     var sessions: [Session] { [] }
     func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication { .refused }
+    func settings(matching pattern: String) -> [(key: String, value: String)] {
+      pattern == "log-level" ? [("log-level", "info")] : []
+    }
     func infoSections() -> [InfoSection] { [InfoSection("a", [("b", "c")])] }
   }
   static let lines = [

@@ -14,6 +14,9 @@ struct TestHost: SessionHost {
     guard hasUsers else { return .withoutUsers(user: user) }
     return string(secret) == "secret" ? .accepted(PrincipalID(user == nil ? 1 : 7)) : .refused
   }
+  func settings(matching pattern: String) -> [(key: String, value: String)] {
+    pattern == "log-level" ? [("log-level", "info")] : []
+  }
   func infoSections() -> [InfoSection] { [InfoSection("cluster", [("nodes", "3")])] }
 }
 
@@ -87,6 +90,7 @@ struct TestHost: SessionHost {
       ("AUTH secret", "+OK\r\n"), ("AUTH u secret", "+OK\r\n"),
       ("AUTH u w", "-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
       ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
+      ("CONFIG GET log-level", "*2\r\n$9\r\nlog-level\r\n$4\r\ninfo\r\n"),
       ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
       ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
       ("QUIT now", "+OK\r\nquit"), ("PING a=b", "$3\r\na=b\r\n"),

@@ -26,6 +26,26 @@ import Testing
     } catch { return error.description }
   }
 
+  /// `CONFIG SET` left them in the data directory that the file names.
+  @Test func changesGoOverTheFileAndUnderFlags() throws {
+    func parse(_ arguments: [String], _ changed: String) throws -> ServerConfiguration? {
+      let request = try ServerConfiguration.parse(
+        arguments + ["--config", "f"], settings: own, hostName: "machine",
+        readFile: { (_) throws(SettingsFileError) in "data = /there\nlog-level = error\nturn-bytes = 8192\n" },
+        readChanged: { $0 == "/there" ? changed : nil })
+      guard case .run(let configuration) = request else { return nil }
+      return configuration
+    }
+    let text = "# by the node\nlog-level = \"debug\"\nturn-bytes = \"4096\"\n"
+    let found = try #require(try parse(["--turn-bytes", "5000"], text))
+    #expect(found.logLevel == .debug && found.turnBytesMax == 5000)
+    #expect(found.changed.map(\.key) == ["log-level", "turn-bytes"])
+    #expect(found.all.first { $0.setting.key == "turn-bytes" }?.value == "5000")
+    #expect(try parse(["--data", "/else"], text)?.logLevel == .error)
+    // Only what may change stands there.
+    #expect(throws: ConfigurationError.self) { try parse([], "name = \"x\"\n") }
+  }
+
   @Test func flagsGoOverTheFileAndTheFileOverDefaults() throws {
     let file = "# mine\nname = a\nregion = \"x-1\" # near\nrequest-timeout = 7\n\nmax-clients=5\n"
     let found = try parse(

@@ -88,6 +88,7 @@ import Testing
       143 EXTEND ALL: until reason id program
       150 MEMBER MERGE: FROM INTO id
       151 POOL ADD: id title id
+      160 CONFIG SET: SETTING VALUE
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body

@@ -13,7 +13,7 @@ struct ClientTable {
   /// Those to whom something has happened in this turn.
   private var dirty: [Client] = []
   /// Requests that a client may have unanswered, and records that these may be answered; beyond, no more are read.
-  let window: Int
+  var window: Int
   let records: Int
 
   init(window: Int, records: Int) {

@@ -171,4 +171,5 @@ private struct Host<Itself: AnswersForItself>: SessionHost {
   }
   var sessions: [Session] { clients.all.map(\.session) }
   func infoSections() -> [InfoSection] { node.infoSections() }
+  func settings(matching pattern: String) -> [(key: String, value: String)] { node.settings(matching: pattern) }
 }

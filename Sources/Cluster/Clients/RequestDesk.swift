@@ -8,6 +8,7 @@ protocol AnswersForItself {
   var version: String { get }
   var name: String { get }
   func infoSections() -> [InfoSection]
+  func settings(matching pattern: String) -> [(key: String, value: String)]
   /// A request that goes to no shard: it is answered now or later, once.
   func answer(_ request: Request, _ owner: EdgeItem.Owner)
 }
@@ -32,7 +33,7 @@ final class RequestDesk: Coordinator {
   /// The restored shards have not proved yet to be the backup.
   private(set) var isHeld = false
   private var walks: [LocalWalk] = []
-  let requestTimeout: UInt64
+  private(set) var requestTimeout: UInt64
   /// Answers for a peer in one message, at most.
   let resultsBytes: Int
 
@@ -55,6 +56,12 @@ final class RequestDesk: Coordinator {
     requestTimeout = configuration.requestTimeout
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
+  }
+  /// Settings have other values.
+  func take(_ configuration: NodeConfiguration) {
+    requestTimeout = configuration.requestTimeout
+    clients.window = configuration.clientWindow
+    edge.bound(bytes: configuration.shardQueueBytes)
   }
 
   /// The directory has another topology.

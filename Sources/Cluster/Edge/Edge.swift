@@ -29,7 +29,9 @@ struct Edge {
   private var isAnyLeaving = false
   /// Requests of one shard that may wait here, in bytes: as the operator says, and less where memory is short.
   private(set) var streamBytesMax: Int
-  private let streamBytesLimit: Int
+  private var streamBytesLimit: Int
+  /// What the memory leaves for each, as it was last told.
+  private var memoryShare = Int.max
   /// Each shard's may take so much in any case.
   private static let streamBytesMin = 1 << 20
   /// After a refusal so long is waited, in microseconds.
@@ -147,8 +149,12 @@ struct Edge {
 
   /// The requests that wait here for all shards together may take a sixteenth of the memory.
   mutating func bound(memory: UInt64) {
-    let share = memory / 16 / UInt64(max(1, streams.count))
-    streamBytesMax = min(streamBytesLimit, max(Edge.streamBytesMin, Int(clamping: share)))
+    memoryShare = Int(clamping: memory / 16 / UInt64(max(1, streams.count)))
+    bound(bytes: streamBytesLimit)
+  }
+  mutating func bound(bytes: Int) {
+    streamBytesLimit = bytes
+    streamBytesMax = min(streamBytesLimit, max(Edge.streamBytesMin, memoryShare))
   }
 
   // MARK: Leaders

@@ -14,7 +14,7 @@ struct LogBound {
   private static let segmentsAtRest = 4
 
   /// In bytes.
-  let limit: UInt64
+  var limit: UInt64
   /// Shards that hold back too much of the log: their writes are refused.
   private(set) var pinning: Set<ShardID> = []
   private var judgedVersion: UInt64 = 0

@@ -134,6 +134,7 @@ extension Node {
       carryOver()
       announceSelf()
     case .promiseKept: beginning.promiseKept()
+    case .settingsKept(let failure): settingsKept(failure)
     case .seatWaits: links.seat.waits()
     case .promiseWaits: beginning.promise.waits()
     case .nothing: break

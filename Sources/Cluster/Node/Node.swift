@@ -13,7 +13,7 @@ import Raft
 public final class Node: NodeCore {
   public typealias Work = NodeWork
 
-  let configuration: NodeConfiguration
+  var configuration: NodeConfiguration
   let turn: Turn
   let membership: Membership
   let peers: PeerTable
@@ -25,6 +25,7 @@ public final class Node: NodeCore {
   let snapshots: SnapshotDesk
   let health: HealthDesk
   let status: StatusDesk
+  let settings: SettingsDesk
   private var turns: TurnTaking
   private var timers = NodeTimers()
 
@@ -56,6 +57,7 @@ public final class Node: NodeCore {
       turn: turn, membership: membership, peers: peers, replicas: replicas, disk: health.disk,
       configuration: configuration)
     status = StatusDesk(turn: turn, membership: membership, peers: peers, replicas: replicas)
+    settings = SettingsDesk(turn: turn, configuration: configuration)
     turns = TurnTaking(runner: turnRunner, configuration)
     for warning in storage.warnings { turn.out.log(.warning, warning) }
     if shards.restore(storage.shards) { directoryStarted() }

@@ -83,6 +83,15 @@ public struct NodeConfiguration: Sendable {
   /// A write to the log that takes longer is slow: half an election timeout.
   var slowWrite: UInt64 { UInt64(electionTicks) * heartbeatInterval / 2 }
 
+  /// Every setting of the process, with the value that it has, in the order of its documentation.
+  public var settings: [(setting: Setting, value: String)] = []
+  /// Those of them that `CONFIG SET` changed, now or before a restart.
+  public var changed: [(key: String, value: String)] = []
+  /// Takes a setting of the node that has another value; nothing, of one of the shell's.
+  public var take: @Sendable (_ key: String, _ value: String, _ configuration: inout NodeConfiguration) -> Void = {
+    _, _, _ in
+  }
+
   public init(name: String, region: String, clientAddress: String, peerAddress: String, join: [String]) {
     self.name = name
     self.region = region

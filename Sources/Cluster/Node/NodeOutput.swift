@@ -11,6 +11,7 @@ struct NodeOutput {
   var closeLinks: [LinkID] = []
   var clientClose: [ClientID] = []
   var clientReading: [(client: ClientID, on: Bool)] = []
+  var settings: [(key: String, value: String)] = []
   /// Why the process is to end, once there is a reason: the first counts.
   private(set) var exit: (code: Int32, reason: String)?
   /// Peers are to hear, at this turn's end and not only with the next heartbeat, how this node does.
@@ -42,6 +43,7 @@ struct NodeOutput {
     effects.clientClose.append(contentsOf: clientClose)
     effects.clientReading.append(contentsOf: clientReading)
     effects.jobs.append(contentsOf: jobs)
+    effects.settings.append(contentsOf: settings)
     effects.logLines.append(contentsOf: logLines)
     effects.exit = exit
     linkBytes.removeAll(keepingCapacity: true)
@@ -50,6 +52,7 @@ struct NodeOutput {
     clientClose.removeAll(keepingCapacity: true)
     clientReading.removeAll(keepingCapacity: true)
     jobs.removeAll(keepingCapacity: true)
+    settings.removeAll()
     logLines.removeAll(keepingCapacity: true)
   }
 }

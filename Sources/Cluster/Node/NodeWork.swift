@@ -15,7 +15,7 @@ public enum NodeWork: DiskWork {
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .closeJournal, .clearAway, .sweepJournals,
-      .keepSeat, .keepPromise:
+      .keepSeat, .keepPromise, .keepSettings:
       0
     // It takes long, and nobody is to wait for it.
     case .snapshotWrite: 2
@@ -84,6 +84,8 @@ public enum Job: Sendable {
   case keepSeat(LifeID)
   /// What the node has promised of a cluster that is being made, or nil: nothing any more.
   case keepPromise([UInt8]?)
+  /// Writes the file `settings` of the data directory anew.
+  case keepSettings(String)
 }
 
 /// Which journals a node needs.
@@ -216,6 +218,7 @@ public indirect enum Completion: Sendable {
   case clearedAway(ShardID, failure: String?)
   case seatKept
   case promiseKept
+  case settingsKept(failure: String?)
   /// There was no room or no descriptor for it: it is to be tried again.
   case seatWaits
   case promiseWaits

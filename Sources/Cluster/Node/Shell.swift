@@ -48,6 +48,14 @@ public struct Setting: Sendable {
   public var isHidden: Bool { documentation.isEmpty }
   /// Why a value is not acceptable ("must be 1 to 100"), nil if it is.
   public var problem: @Sendable (_ value: String) -> String?
+  /// It may have another value while the node runs: see `SettingsDesk`.
+  public private(set) var isChangeable = false
+  /// The same, changeable.
+  public var changeable: Setting {
+    var copy = self
+    copy.isChangeable = true
+    return copy
+  }
 
   public init(
     _ key: String, _ value: String, _ documentation: String,
@@ -179,6 +187,8 @@ public struct Effects<Work: DiskWork> {
   public var logLines: [(level: LogLevel, text: String)] = []
   /// There is more to do: the next turn is not to wait for events.
   public var wantsTurn = false
+  /// Settings that have another value from now on.
+  public var settings: [(key: String, value: String)] = []
   /// The process is to end, once all output above has been handed to the kernel.
   public var exit: (code: Int32, reason: String)?
   public init() {}

@@ -33,7 +33,7 @@ final class SnapshotDesk: Coordinator {
   /// The shard whose snapshot is being written.
   var underWay: ShardID?
   var counters = SnapshotCounters()
-  let limits: SnapshotLimits
+  var limits: SnapshotLimits
   let disk: DiskDesk
   let backups: BackupDesk
   private var events: [Event] = []

@@ -8,6 +8,9 @@ struct OwnAnswers: AnswersForItself {
 
   var version: String { node.configuration.version }
   var name: String { node.configuration.name }
+  func settings(matching pattern: String) -> [(key: String, value: String)] {
+    node.settings.values(matching: pattern)
+  }
   func infoSections() -> [InfoSection] {
     node.status.judge(node.health)
     return Gauges.sections(of: node)
@@ -53,6 +56,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterLimit: requests.clusterLimit(request, owner)
     case .clusterBackup: requests.backup(request, owner, at: node.snapshots.backups)
     case .clusterOperation: requests.clusterOperation(request, owner)
+    case .configSet: node.setConfiguration(request, owner)
     case .health: requests.startHealth(owner, all: request.flag(.all))
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }

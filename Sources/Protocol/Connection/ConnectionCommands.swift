@@ -28,7 +28,13 @@ public enum ConnectionCommands {
       client(request.verb, words, &session, host, &output)
     case .command, .commandDocs, .commandCount, .commandInfo, .commandList:
       CommandCatalogue.respond(request.verb, words, session.isRESP3, &output)
-    case .configGet: ReplyRenderer.map(count: 0, resp3: session.isRESP3, into: &output)
+    case .configGet:
+      let found = host.settings(matching: text(words[0]))
+      ReplyRenderer.map(count: found.count, resp3: session.isRESP3, into: &output)
+      for (key, value) in found {
+        ReplyRenderer.bulk(key, into: &output)
+        ReplyRenderer.bulk(value, into: &output)
+      }
     case .ping:
       guard let text = words.first else {
         ReplyRenderer.simple("PONG", into: &output)

@@ -61,6 +61,8 @@ public protocol SessionHost {
   var sessions: [Session] { get }
   /// Sections for `INFO`, beside the section `server` that is answered here.
   func infoSections() -> [InfoSection]
+  /// Settings of the node by a pattern, for `CONFIG GET`.
+  func settings(matching pattern: String) -> [(key: String, value: String)]
 }
 
 /// A section of `INFO`.

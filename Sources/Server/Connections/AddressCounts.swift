@@ -3,7 +3,7 @@ import System
 /// How many connections terminals of each address have, if that is bounded. Those of this machine itself never count.
 struct AddressCounts {
   /// Nil: any number, and nothing is counted.
-  private let most: Int?
+  var most: Int?
   private var counts: [NetworkAddress: Int] = [:]
 
   init(most: Int?) { self.most = most }

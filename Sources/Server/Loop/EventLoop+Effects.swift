@@ -38,8 +38,21 @@ extension EventLoop {
     if !effects.jobs.isEmpty {
       for job in taken(&effects.jobs) { workers.submit(job) }
     }
+    if !effects.settings.isEmpty {
+      for (key, value) in taken(&effects.settings) { take(key, value) }
+    }
     if !effects.logLines.isEmpty {
       for (level, text) in taken(&effects.logLines) { logger.log(level, text) }
+    }
+  }
+  /// A setting has another value, checked. Those of the node are the node's.
+  private mutating func take(_ key: String, _ value: String) {
+    switch key {
+    case "log-level": logger.level = LogLevel(word: value) ?? .info
+    case "connections-per-address": addressCounts.most = Int(value)
+    case "memory-limit-mb": memory.set(limit: UInt64(value).map { $0 << 20 })
+    case "turn-bytes": options.turnBytesMax = Int(value) ?? options.turnBytesMax
+    default: break
     }
   }
   private mutating func sendLinkOutput() {

@@ -23,7 +23,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   typealias Completion = Core.Work.Completion
 
   let core: Core
-  let options: LoopOptions
+  var options: LoopOptions
   let logger: Logger
   let poller: Poller
   let inbox: Inbox<Mail<Completion>>

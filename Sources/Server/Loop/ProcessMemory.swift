@@ -2,7 +2,7 @@ import Cluster
 
 /// When the loop looks how much memory the process uses, and when it has free memory given back to the system.
 struct ProcessMemory: ~Copyable {
-  private let meter: MemoryMeter
+  private var meter: MemoryMeter
   private var nextLook: UInt64
   /// Bytes of connections that were closed since memory was last given back.
   private var closedBytes = 0
@@ -12,6 +12,8 @@ struct ProcessMemory: ~Copyable {
     meter = MemoryMeter(limit: limit)
     nextLook = now
   }
+
+  mutating func set(limit: UInt64?) { meter.set(limit: limit) }
 
   /// What the process uses, if it is time to look: each tick once much is used, since the rest may go quickly, else ten
   /// times a second.

@@ -36,6 +36,9 @@ public struct ServerConfiguration: Sendable {
   public var stopSeconds: Int
   /// The settings of the node itself: every one of them, in the order of their documentation.
   public var node: [(key: String, value: String)]
+  /// Every setting that is listed, with its value; and those of them that `CONFIG SET` changed before.
+  public var all: [(setting: Setting, value: String)] = []
+  public var changed: [(key: String, value: String)] = []
 
   /// The value of a setting of the node.
   public func nodeValue(_ key: String) -> String? { node.first { $0.key == key }?.value }
@@ -77,7 +80,8 @@ extension ServerConfiguration {
       "advertise", "", "HOST:PORT that terminals are told, where it is not `listen`.", problem: addressOrEmpty),
     Setting(
       "advertise-peer", "", "HOST:PORT that other nodes are told, where it is not `peer`.", problem: addressOrEmpty),
-    Setting("log-level", "info", "What is logged on standard error: debug, info, warning or error.", problem: level),
+    Setting("log-level", "info", "What is logged on standard error: debug, info, warning or error.", problem: level)
+      .changeable,
     Setting(
       "max-clients", "20000",
       """
@@ -88,7 +92,8 @@ extension ServerConfiguration {
     Setting(
       "connections-per-address", "off",
       "Connections that terminals of one address may have, 1 to 1000000, or off; those of this machine do not count.",
-      problem: { $0 == "off" ? nil : Setting.problem(ofWhole: $0, in: 1...1_000_000).map { "\($0), or off" } }),
+      problem: { $0 == "off" ? nil : Setting.problem(ofWhole: $0, in: 1...1_000_000).map { "\($0), or off" } }
+    ).changeable,
     Setting(
       "memory-limit-mb", "auto",
       """
@@ -97,14 +102,15 @@ extension ServerConfiguration {
       At four fifths there is an alarm, NOMEM; at the limit this node hands over leadership, and no node takes what makes
       the state of its shards grow; a tenth above, no write. Give several nodes of one machine their parts of it.
       """, problem: { $0 == "auto" ? nil : Setting.problem(ofWhole: $0, in: 128...16_777_216).map { "\($0), or auto" } }
-    ),
+    ).changeable,
     Setting(
       "read-bytes", "65536",
       "Bytes read from one terminal in a turn of the loop, 4096 to 1048576: more is more throughput, less is fairer.",
       whole: 4096...1_048_576),
     Setting(
       "turn-bytes", "262144", "Bytes read from all terminals in a turn, 4096 to 67108864.",
-      whole: 4096...67_108_864),
+      whole: 4096...67_108_864
+    ).changeable,
     Setting(
       "log-writer", "idle",
       """
@@ -130,9 +136,10 @@ extension ServerConfiguration {
   ///   - settings: those of the node.
   ///   - hostName: for a node without a name.
   ///   - readFile: the text of a file.
+  ///   - readChanged: what `CONFIG SET` left in a data directory; nil: nothing.
   public static func parse(
     _ arguments: [String], settings nodeSettings: [Setting], hostName: String,
-    readFile: (String) throws(SettingsFileError) -> String
+    readFile: (String) throws(SettingsFileError) -> String, readChanged: (_ data: String) -> String? = { _ in nil }
   ) throws(ConfigurationError) -> StartRequest {
     let all = settings + nodeSettings
     let line = try CommandLine.parse(arguments, settings: all)
@@ -146,8 +153,17 @@ extension ServerConfiguration {
       }
       for (key, value) in try SettingsFile.parse(text, path: path, settings: all) { values[key] = value }
     }
+    let data = line.values.last { $0.key == "data" }?.value ?? values["data"] ?? ""
+    var changed: [(key: String, value: String)] = []
+    if let text = readChanged(data) {
+      changed = try SettingsFile.parse(text, path: "\(data)/settings", settings: all.filter(\.isChangeable))
+      for (key, value) in changed { values[key] = value }
+    }
     for (key, value) in line.values { values[key] = value }
-    return .run(try ServerConfiguration(values: values, nodeSettings: nodeSettings, hostName: hostName))
+    var configuration = try ServerConfiguration(values: values, nodeSettings: nodeSettings, hostName: hostName)
+    configuration.all = all.filter { !$0.isHidden }.map { ($0, values[$0.key] ?? "") }
+    configuration.changed = changed
+    return .run(configuration)
   }
 
   private init(values: [String: String], nodeSettings: [Setting], hostName: String) throws(ConfigurationError) {

@@ -12,12 +12,17 @@ struct MemoryMeter: ~Copyable {
   private let statm: Int32
   private let pageBytes: UInt64
   /// For the anonymous pages.
-  private let residentLimit: UInt64
+  private var residentLimit: UInt64
 
   /// - Parameter limit: in bytes; nil: three quarters of what the machine and the control group have.
   init(limit: UInt64?) {
     statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
     pageBytes = UInt64(max(1, sysconf(Int32(_SC_PAGESIZE))))
+    residentLimit = 0
+    set(limit: limit)
+  }
+  /// Another limit from now on, as to `init`.
+  mutating func set(limit: UInt64?) {
     residentLimit = limit ?? MemoryMeter.share(of: MemoryMeter.available(pageBytes))
   }
 

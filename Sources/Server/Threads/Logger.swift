@@ -17,7 +17,11 @@ public final class Logger: Sendable {
     var drains: [Semaphore] = []
   }
   /// Lines below it are not logged.
-  public let level: LogLevel
+  public var level: LogLevel {
+    get { LogLevel(rawValue: lowest.load(ordering: .relaxed)) ?? .info }
+    set { lowest.store(newValue.rawValue, ordering: .relaxed) }
+  }
+  private let lowest: Atomic<UInt8>
   private let descriptor: Int32
   private let capacity: Int
   private let state = Mutex(State())
@@ -32,7 +36,7 @@ public final class Logger: Sendable {
   ///   - capacity: how many bytes may wait to be written.
   public init(level: LogLevel = .info, descriptor: Int32 = 2, capacity: Int = 256 << 10) {
     precondition(capacity > Logger.lineBytesMax, "a line fits into the buffer")
-    self.level = level
+    lowest = Atomic(level.rawValue)
     self.descriptor = descriptor
     self.capacity = capacity
     NativeThread(name: "logger") { [self] in write() }.detach()

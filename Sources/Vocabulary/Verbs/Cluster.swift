@@ -113,6 +113,11 @@ extension VerbSpec {
         "Shows from which replica each shard that has lost its majority for ever would go on, and what that loses; apply=PLAN does it.",
       example: "CLUSTER UNSAFE RECOVER dead=east-1,east-2"),
     .init(
+      .configSet, "CONFIG SET", .cluster, [.word("SETTING"), .text("VALUE")], .node, .changes,
+      traits: [.barrier, .reserved, .alone], reply: "+OK",
+      summary: "Another value of one of this node's settings, from now on and after a restart, where that may be.",
+      example: "CONFIG SET log-level debug"),
+    .init(
       .health, "HEALTH", .cluster, [.optional(.all)], .node, .read, traits: [.barrier, .reserved], reply: "a record",
       summary:
         "Commits an entry in every shard led by this node (all=yes: in every shard), and tells how long it took.",

@@ -52,8 +52,8 @@ extension VerbSpec {
       summary: "COMMAND for the verbs named.", example: "COMMAND INFO EARN"),
     .init(.commandList, "COMMAND LIST", reply: "names", summary: "The verbs' names.", example: "COMMAND LIST"),
     .init(
-      .configGet, "CONFIG GET", [.free("name")], reply: "an empty list",
-      summary: "An empty list: for benchmark tools that ask.", example: "CONFIG GET save"),
+      .configGet, "CONFIG GET", [.free("PATTERN")], atMost: 1, reply: "a map of settings and their values",
+      summary: "This node's settings; * stands for any letters.", example: "CONFIG GET log-*"),
     .init(
       .select, "SELECT", [.free("0")], atMost: 1, traits: .reserved, reply: "+OK", summary: "There is one database, 0.",
       example: "SELECT 0"),

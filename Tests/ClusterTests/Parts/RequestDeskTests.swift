@@ -30,6 +30,7 @@ private final class Counter {
     let desk: RequestDesk
     var version: String { "0" }
     var name: String { "n1" }
+    func settings(matching pattern: String) -> [(key: String, value: String)] { [] }
     func infoSections() -> [InfoSection] { [] }
     func answer(_ request: Request, _ owner: EdgeItem.Owner) {
       switch request.verb {
