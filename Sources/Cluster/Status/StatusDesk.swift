@@ -29,6 +29,7 @@ final class StatusDesk: Coordinator {
   private(set) var rowsTold: UInt64 = 0
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
+  private let isInsecure: Bool
 
   /// What this node has come to: whether it is the node (`Seat`), has begun with its cluster, or is promised to one.
   struct Standing {
@@ -43,7 +44,8 @@ final class StatusDesk: Coordinator {
     }
   }
 
-  init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable) {
+  init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, isInsecure: Bool = false) {
+    self.isInsecure = isInsecure
     self.turn = turn
     self.membership = membership
     self.peers = peers
@@ -65,6 +67,7 @@ final class StatusDesk: Coordinator {
     }
     own.memory = health.memory.level
     own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
+    own.isInsecure = isInsecure
     own.isForgettingEarly = replicas.isForgettingEarly
     own.poisons = replicas.poisons
     own.replaying = replicas.filter(\.isReplaying).map(\.shard)
