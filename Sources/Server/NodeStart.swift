@@ -15,7 +15,8 @@ public func startNode(arguments: [String]) -> Int32 {
       descriptorsMax: context.descriptorsMax,
       archive: directory.map { path in
         { JournalArchive(directory: path, fileSystem: SystemFileSystem(), writer: $0.rawValue) }
-      })
+      },
+      secrets: RememberingKeeper(.system))
     TrapMark.install(at: storage.trap)
     let workers = context.configuration.workers
     let node = Node(
@@ -130,6 +131,7 @@ enum NodeSettings {
       return value ?? 0
     }
     node.lost = server.lost
+    node.isInsecure = server.isInsecure
     node.requestTimeout = UInt64(number("request-timeout")) * 1000
     node.heartbeatInterval = UInt64(number("heartbeat")) * 1000
     node.electionTicks = number("election-heartbeats")

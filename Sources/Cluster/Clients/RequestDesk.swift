@@ -27,6 +27,15 @@ final class RequestDesk: Coordinator {
   var counters = RequestCounters()
   var parser = RequestParser()
   var reply = ReplyWriter(capacity: 4096)
+  /// Who may ask what, who is signing in, and what was refused.
+  var rights = Rights()
+  var signIns = SignIns()
+  var refusals = RefusalCounts()
+  /// By ticket: users whose secrets are being hashed.
+  var keptSecrets: [UInt64: UserChange] = [:]
+  var nextKept: UInt64 = 0
+  /// The request under way that changes something, for the trail.
+  var acting: (owner: EdgeItem.Owner, verb: String, target: String)?
   /// The cluster's: by it request ids and contents are told apart.
   private(set) var hashKey = HashKey.none
   /// The restored shards have not proved yet to be the backup.

@@ -55,7 +55,8 @@ public final class Node: NodeCore {
     snapshots = SnapshotDesk(
       turn: turn, membership: membership, peers: peers, replicas: replicas, disk: health.disk,
       configuration: configuration)
-    status = StatusDesk(turn: turn, membership: membership, peers: peers, replicas: replicas)
+    status = StatusDesk(
+      turn: turn, membership: membership, peers: peers, replicas: replicas, isInsecure: configuration.isInsecure)
     turns = TurnTaking(runner: turnRunner, configuration)
     for warning in storage.warnings { turn.out.log(.warning, warning) }
     if shards.restore(storage.shards) { directoryStarted() }
@@ -69,10 +70,14 @@ public final class Node: NodeCore {
     // Before anything is stamped.
     health.noticeClockStep()
     let due = timers.tick(now: now.monotonic, configuration)
+    requests.judgeLease()
+    requests.advanceSignIns(OwnAnswers(node: self))
     if due.isBeat { beat(due) }
     if due.isSecond {
       status.watch(health, StatusDesk.Standing(links, beginning), requests)
       announceSelf()
+      requests.tellRights()
+      requests.tellRefusals()
       requests.announce(newcomers: links.newcomers(shards.directory?.semantics ?? 0))
       beginning.tellAcquaintances()
     }
@@ -122,6 +127,7 @@ public final class Node: NodeCore {
       }
     }
     requests.advanceCatalogueWaits()
+    requests.advanceRightsWaits()
     for question in requests.takeWalks() where !health.disk.read(question) { requests.refuse(question) }
     if turn.out.isStatusDue { status.broadcast(health) }
     if let batch = health.disk.nextBatch() {
