@@ -31,7 +31,7 @@ public struct Session: Sendable {
   public func line(now: Stamp) -> String {
     let age = max(0, (now.microseconds - since.microseconds) / 1_000_000)
     return "id=\(id) addr=\(address) name=\(name) age=\(age) db=0 resp=\(isRESP3 ? 3 : 2) "
-      + "user=\(user.isEmpty ? "default" : user) "
+      + "user=\(user.isEmpty ? principal == .anonymous ? "default" : String(principal.rawValue) : user) "
       + "lib-name=\(libraryName) lib-ver=\(libraryVersion)"
   }
 }
