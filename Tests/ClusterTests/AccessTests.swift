@@ -353,6 +353,12 @@ private final class Guarded {
     #expect(guarded.say("boss", "MEMBER ADD ann") == "+OK")
     #expect(guarded.say("boss", "EARN ann merchant=shop spend=7 id=e1").contains("points=7 balance=7"))
     #expect(guarded.say("operator", "BALANCE ann").contains(" balance=0 "))
+    guarded.simulation.run(for: 2_000_000)
+    let books = try guarded.all("boss", "AUDIT").last ?? ""
+    #expect(books == "+total=yes members=1 sum=0 intransit=0 balanced=yes", "\(books)")
+    let rest = try guarded.all("auditor", "AUDIT").last ?? ""
+    #expect(rest.hasPrefix("+total=yes members=2 sum=0 "), "\(rest)")
+    #expect(try guarded.all("admin", "AUDIT").last?.hasPrefix("+total=yes members=3 transactions=1 ") == true)
     #expect(guarded.say("admin", "TENANT SET two state=stopped") == "+OK")
     #expect(guarded.say("boss", "BALANCE ann").hasPrefix("-CLOSED the tenant is stopped"))
     #expect(guarded.say("operator", "BALANCE ann").hasPrefix("+member=ann"))

@@ -186,8 +186,10 @@ extension RequestDesk {
       command(&$0)
     }
   }
-  /// Once a second: the directory hears what was refused, and who was seen.
-  func tellRefusals() {
+  /// Once a second: peers hear which rights this node goes by; the directory, what was refused, and who was seen.
+  func tellAccess() {
+    nextTelling = now.monotonic + 1_000_000
+    tellRights()
     guard !refusals.isEmpty, let directory, directory.semantics >= Semantics.programme else { return }
     var note = TrailNote(node: peers.id.rawValue, mark: nextMark())
     refusals.take(into: &note, node: peers.own.hello.name)

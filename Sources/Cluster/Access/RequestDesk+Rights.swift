@@ -9,14 +9,14 @@ extension RequestDesk {
 
   // MARK: What is in force
 
-  /// The directory has applied something.
+  /// Goes by what the directory has applied, and tells the others.
   func followRights() {
     guard let directory else { return }
     guard rights.follow(directory.access) else { return }
     judgeLease()
     tellRights()
   }
-  /// With each look at the clock, and before a terminal's bytes are read.
+  /// With each look at the clock, and before a terminal's bytes are read: this process may have stood still.
   func judgeLease() {
     if rights.isOpen { return }
     rights.judge(closed: replicas[.directory]?.closedTime ?? .zero, now: now)

@@ -48,14 +48,17 @@ extension RequestDesk {
       turn.out.jobs.append(.secret(SecretJob(ticket: ticket, secret: attempt.secret, task: task)))
     }
   }
-  /// With each look at the clock: attempts whose time has come begin, and failures are answered.
-  func advanceSignIns(_ node: some AnswersForItself) {
+  /// With each look at the clock: whether users may be answered, attempts whose time has come, and failures that are answered.
+  func advanceAccess() {
+    followRights()
+    judgeLease()
+    if now.monotonic >= nextTelling { tellAccess() }
     beginSignIns()
-    for attempt in signIns.answers(now: now.monotonic) { finish(attempt, nil, node) }
+    for attempt in signIns.answers(now: now.monotonic) { finish(attempt, nil) }
   }
 
   /// A secret was looked at.
-  func secretDone(_ result: SecretResult, _ node: some AnswersForItself) {
+  func secretDone(_ result: SecretResult) {
     guard let attempt = signIns.take(result.ticket) else { return secretKept(result) }
     switch result.outcome {
     case .checked(let isRight):
@@ -63,7 +66,7 @@ extension RequestDesk {
       let accepted = isRight && user?.isStopped == false && user?.secret != nil ? user : nil
       signIns.ended(attempt, succeeded: accepted != nil, now: now.monotonic)
       if let accepted {
-        finish(attempt, accepted, node)
+        finish(attempt, accepted)
       } else {
         refusals.refused(user?.tenant ?? .first, user?.name ?? "", "AUTH", "WRONGPASS", from: attempt.address)
       }
@@ -74,7 +77,7 @@ extension RequestDesk {
     }
     beginSignIns()
   }
-  private func finish(_ attempt: SignIn, _ user: User?, _ node: some AnswersForItself) {
+  private func finish(_ attempt: SignIn, _ user: User?) {
     guard let client = client(of: attempt.owner) else { return }
     let outcome = user.map { Authentication.accepted(PrincipalID($0.number)) } ?? .refused
     attempt.raw.withUnsafeBytes { raw in
@@ -82,7 +85,7 @@ extension RequestDesk {
         return answerError(attempt.owner, .unavailable, "the request was lost at this node; nothing was done")
       }
       var session = client.session
-      let host = Host(node: node, now: now.wall, clients: clients, outcome: outcome)
+      let host = SignInHost(version: version, nodeName: nodeName, now: now.wall, outcome: outcome)
       clients.answer(attempt.owner, &turn.out) { output in
         _ = ConnectionCommands.respond(to: request, session: &session, host: host, into: &output)
       }
@@ -103,4 +106,15 @@ extension RequestDesk {
     client.session.user = user.name
     forgetGrant(client)
   }
+}
+
+/// What `AUTH` and `HELLO` ask of the node, once it is known what came of an attempt to sign in.
+private struct SignInHost: SessionHost {
+  let version: String
+  let nodeName: String
+  let now: Stamp
+  let outcome: Authentication
+  func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication { outcome }
+  var sessions: [Session] { [] }
+  func infoSections() -> [InfoSection] { [] }
 }

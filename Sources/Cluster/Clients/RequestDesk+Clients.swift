@@ -167,7 +167,7 @@ extension RequestDesk {
 }
 
 /// What a connection may ask of the node itself.
-struct Host<Itself: AnswersForItself>: SessionHost {
+private struct Host<Itself: AnswersForItself>: SessionHost {
   let node: Itself
   let now: Stamp
   let clients: ClientTable

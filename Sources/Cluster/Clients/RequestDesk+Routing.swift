@@ -153,7 +153,7 @@ extension RequestDesk {
       Command.append(
         request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
         otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client),
-        actor: request.rule.pointee.traits.contains(.namesActor) ? actor(client) : nil)
+        asker: request.rule.pointee.traits.contains(.namesActor) ? asker(client) : nil)
     }
   }
   /// What is known here of the terminal that a request names; nil: it names none, or nothing is known.
@@ -176,7 +176,7 @@ extension RequestDesk {
     }
   }
   /// Who asks, for a command that is to say it.
-  private func actor(_ client: Client) -> Actor {
+  private func asker(_ client: Client) -> Actor {
     client.grant.user.map { Actor(name: Array($0.name.utf8), role: $0.role, adjustLimit: $0.adjustLimit) } ?? .anybody
   }
 

@@ -34,6 +34,8 @@ final class RequestDesk: Coordinator {
   /// By ticket: users whose secrets are being hashed.
   var keptSecrets: [UInt64: UserChange] = [:]
   var nextKept: UInt64 = 0
+  /// When peers and the directory are told of rights and refusals next (µs).
+  var nextTelling: UInt64 = 0
   /// The request under way that changes something, for the trail.
   var acting: (owner: EdgeItem.Owner, verb: String, target: String)?
   /// The cluster's: by it request ids and contents are told apart.
@@ -42,6 +44,9 @@ final class RequestDesk: Coordinator {
   private(set) var isHeld = false
   private var walks: [LocalWalk] = []
   let requestTimeout: UInt64
+  /// What a connection is told of this node.
+  let version: String
+  let nodeName: String
   /// Answers for a peer in one message, at most.
   let resultsBytes: Int
 
@@ -62,6 +67,7 @@ final class RequestDesk: Coordinator {
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     requestTimeout = configuration.requestTimeout
+    (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
   }

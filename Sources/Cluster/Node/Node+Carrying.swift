@@ -71,7 +71,6 @@ extension Node {
   /// Acts by what the directory now says.
   func directoryApplied() {
     shards.catalogueMoved()
-    requests.followRights()
     let isNew = membership.cluster == 0
     guard let directory = shards.directory, let newer = directory.topology,
       membership.follow(newer, first: directory.firstTopology)

@@ -55,8 +55,7 @@ public final class Node: NodeCore {
     snapshots = SnapshotDesk(
       turn: turn, membership: membership, peers: peers, replicas: replicas, disk: health.disk,
       configuration: configuration)
-    status = StatusDesk(
-      turn: turn, membership: membership, peers: peers, replicas: replicas, isInsecure: configuration.isInsecure)
+    status = StatusDesk(turn: turn, membership: membership, peers: peers, replicas: replicas)
     turns = TurnTaking(runner: turnRunner, configuration)
     for warning in storage.warnings { turn.out.log(.warning, warning) }
     if shards.restore(storage.shards) { directoryStarted() }
@@ -70,14 +69,10 @@ public final class Node: NodeCore {
     // Before anything is stamped.
     health.noticeClockStep()
     let due = timers.tick(now: now.monotonic, configuration)
-    requests.judgeLease()
-    requests.advanceSignIns(OwnAnswers(node: self))
     if due.isBeat { beat(due) }
     if due.isSecond {
       status.watch(health, StatusDesk.Standing(links, beginning), requests)
       announceSelf()
-      requests.tellRights()
-      requests.tellRefusals()
       requests.announce(newcomers: links.newcomers(shards.directory?.semantics ?? 0))
       beginning.tellAcquaintances()
     }
@@ -106,8 +101,6 @@ public final class Node: NodeCore {
     for replica in shards.removed { retire(replica) }
   }
 
-  // MARK: One turn's end
-
   public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
     turn.now = now
     health.noticeClockStep()
@@ -127,7 +120,6 @@ public final class Node: NodeCore {
       }
     }
     requests.advanceCatalogueWaits()
-    requests.advanceRightsWaits()
     for question in requests.takeWalks() where !health.disk.read(question) { requests.refuse(question) }
     if turn.out.isStatusDue { status.broadcast(health) }
     if let batch = health.disk.nextBatch() {

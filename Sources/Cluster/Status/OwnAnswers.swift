@@ -18,6 +18,7 @@ struct OwnAnswers: AnswersForItself {
     node.status.judge(node.health)
     switch request.verb {
     case .audit:
+      if requests.startTenantsAudit(owner) { break }
       if request.readMode == .local {
         requests.auditLocally(owner)
       } else {

@@ -29,7 +29,6 @@ final class StatusDesk: Coordinator {
   private(set) var rowsTold: UInt64 = 0
   /// When the operator was last told that request ids are forgotten early; nil while they are not.
   var retentionTold: UInt64?
-  private let isInsecure: Bool
 
   /// What this node has come to: whether it is the node (`Seat`), has begun with its cluster, or is promised to one.
   struct Standing {
@@ -44,8 +43,7 @@ final class StatusDesk: Coordinator {
     }
   }
 
-  init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, isInsecure: Bool = false) {
-    self.isInsecure = isInsecure
+  init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable) {
     self.turn = turn
     self.membership = membership
     self.peers = peers
@@ -67,7 +65,7 @@ final class StatusDesk: Coordinator {
     }
     own.memory = health.memory.level
     own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
-    own.isInsecure = isInsecure
+    own.isInsecure = health.isInsecure
     own.isForgettingEarly = replicas.isForgettingEarly
     own.poisons = replicas.poisons
     own.replaying = replicas.filter(\.isReplaying).map(\.shard)

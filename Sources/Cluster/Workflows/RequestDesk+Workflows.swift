@@ -47,7 +47,9 @@ extension RequestDesk {
     (membership.topology?.shards ?? []).map(\.shard).filter { edge.leader(of: $0).catalogueVersion < version }
   }
 
+  /// Changes that have spread, of the catalogue and of rights, are answered.
   func advanceCatalogueWaits() {
+    advanceRightsWaits()
     for (owner, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
       if behind.isEmpty {
         reply.buffer.removeAll()

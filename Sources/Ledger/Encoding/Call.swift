@@ -118,7 +118,7 @@ struct Call: BitwiseCopyable {
   }
 
   /// Who asks, of a verb whose row has `namesActor`; nil: the command does not say.
-  var actor: Actor? { actorBytes.isEmpty ? nil : try? Actor(decoding: actorBytes) }
+  var asker: Actor? { actorBytes.isEmpty ? nil : try? Actor(decoding: actorBytes) }
 
   // MARK: Values
 

@@ -70,7 +70,7 @@ public enum Command {
   public static func append(
     _ request: Request, to buffer: inout ByteBuffer, slot: Slot, context: CommandContext, party: Party? = nil,
     recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil, askedAt: Stamp? = nil,
-    actor: Actor? = nil
+    asker: Actor? = nil
   ) {
     let rule = request.rule
     let named = request.bytes(at: rule.pointee.card)
@@ -112,9 +112,9 @@ public enum Command {
       buffer.append(UInt8(8))
       buffer.append(askedAt.microseconds)
     }
-    if let actor {
+    if let asker {
       buffer.append(Attachment.actor.rawValue)
-      buffer.append(counted: actor.encoded)
+      buffer.append(counted: asker.encoded)
     }
     end(&buffer, start)
   }
