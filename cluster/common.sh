@@ -69,9 +69,11 @@ start_node() {
   if running_pid "$i" >/dev/null; then return; fi
   mkdir -p "$data"
   # Its own session, so that the end of this terminal is not the end of the node.
+  local insecure=no
+  [[ $host == 127.* || $host == localhost ]] || insecure=yes
   setsid "$tally" start --name "$name" --region "${regions[$i]}" --data "$data/$name" \
     --listen "$host:$(client_port "$i")" --peer "$host:$(peer_port "$i")" --join "$peers" \
-    --memory-limit-mb "$(memory_share)" >>"$data/$name.log" 2>&1 </dev/null &
+    --insecure "$insecure" --memory-limit-mb "$(memory_share)" >>"$data/$name.log" 2>&1 </dev/null &
   echo $! >"$data/$name.pid"
 }
 

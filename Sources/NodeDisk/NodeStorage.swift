@@ -41,22 +41,26 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   var parts: [UInt64: SnapshotReceiver] = [:]
   var incoming: [UInt64: IncomingJournals] = [:]
   let backups = BackupFiles()
+  /// Of lane 6.
+  private let secrets: any SecretKeeper
 
   /// Opens a data directory, or begins one. `newIdentity` and `newProof` are random, and used if the directory has none yet;
   /// a node whose proof is unset cannot link to others. `wall` is what the clock says; `descriptorsMax`, how many
   /// descriptors the process may have. On a disk that is full the ballast makes the room that a start needs. `build` is a
   /// number of this very program: see `ApplyingNote`. `archive` gives the archive of a node; nil: it has none.
+  /// `secrets` works on users' secrets: what is usual here keeps none from anybody, and is for tests alone.
   public static func open(
     dataDirectory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof = .unset,
     wall: Stamp, logOptions: WriteAheadLog.Options = .init(), ledgerLimits: LedgerLimits = .init(),
     reserve: DiskReserve = .init(byteCount: 0), build: UInt64 = 0, descriptorsMax: Int = 4096,
-    archive: ((NodeID) -> JournalArchive)? = nil
+    archive: ((NodeID) -> JournalArchive)? = nil,
+    secrets: any SecretKeeper = RememberingKeeper(.simulated)
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     func attempt() throws -> (storage: NodeStorage, recovered: RecoveredNode) {
       try openOnce(
         dataDirectory, fileSystem, newIdentity, newProof, wall, logOptions, ledgerLimits, reserve, build,
         descriptorsMax,
-        archive)
+        archive, secrets)
     }
     do {
       return try attempt()
@@ -70,12 +74,12 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   private static func openOnce(
     _ dataDirectory: String, _ fileSystem: any FileSystem, _ newIdentity: UInt64, _ newProof: Proof, _ wall: Stamp,
     _ logOptions: WriteAheadLog.Options, _ ledgerLimits: LedgerLimits, _ reserve: DiskReserve, _ build: UInt64,
-    _ descriptorsMax: Int, _ archive: ((NodeID) -> JournalArchive)?
+    _ descriptorsMax: Int, _ archive: ((NodeID) -> JournalArchive)?, _ secrets: any SecretKeeper
   ) throws -> (storage: NodeStorage, recovered: RecoveredNode) {
     let storage = try NodeStorage(
       directory: dataDirectory, fileSystem: fileSystem, newIdentity: newIdentity, newProof: newProof, wall: wall,
       logOptions: logOptions, ledgerLimits: ledgerLimits, reserve: reserve, descriptorsMax: descriptorsMax,
-      archive: archive)
+      archive: archive, secrets: secrets)
     let identity = try Identity.load(directory: dataDirectory, fileSystem: fileSystem)
     let fence = try storage.raiseFence()
     let deaths = try storage.note.takeDeaths(build: build)
@@ -91,8 +95,9 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
   private init(
     directory: String, fileSystem: any FileSystem, newIdentity: UInt64, newProof: Proof, wall: Stamp,
     logOptions: WriteAheadLog.Options, ledgerLimits: LedgerLimits, reserve: DiskReserve, descriptorsMax: Int,
-    archive: ((NodeID) -> JournalArchive)?
+    archive: ((NodeID) -> JournalArchive)?, secrets: any SecretKeeper
   ) throws {
+    self.secrets = secrets
     self.ledgerLimits = ledgerLimits
     self.reserve = reserve
     self.directory = directory
@@ -203,6 +208,7 @@ public final class NodeStorage: DiskRunner, @unchecked Sendable {
     case .keepSeat(let life): return keepSeat(life)
     case .keepPromise(let promise): return keepPromise(promise)
     case .keepSettings(let text): return keepSettings(text)
+    case .secret(let secret): return .secret(secrets.run(secret))
     }
   }
 

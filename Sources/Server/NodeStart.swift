@@ -15,7 +15,8 @@ public func startNode(arguments: [String]) -> Int32 {
       descriptorsMax: context.descriptorsMax,
       archive: directory.map { path in
         { JournalArchive(directory: path, fileSystem: SystemFileSystem(), writer: $0.rawValue) }
-      })
+      },
+      secrets: RememberingKeeper(.system))
     TrapMark.install(at: storage.trap)
     let workers = context.configuration.workers
     let node = Node(
@@ -139,6 +140,7 @@ enum NodeSettings {
       name: server.name, region: server.region, clientAddress: server.advertise.description,
       peerAddress: server.advertisePeer.description, join: server.join.map(\.description))
     node.lost = server.lost
+    node.isInsecure = server.isInsecure
     for (key, value) in server.node { take(key, value, &node) }
     node.settings = server.all
     node.changed = server.changed

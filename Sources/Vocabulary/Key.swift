@@ -58,6 +58,13 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case state = 132
   case title = 140
   case pool = 141
+  case role = 150
+  case secret = 151
+  case org = 152
+  case adjustLimit = 153
+  case rate = 154
+  case user = 155
+  case verb = 156
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -70,6 +77,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .holderClass: "class"
     case .cardType: "cardtype"
     case .attributes: "x.NAME"
+    case .adjustLimit: "adjust-limit"
     default: String(describing: self)
     }
   }
@@ -106,6 +114,10 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .deadAfter: .span
     case .moves: .moveCount
     case .snapshotRate: .byteRate
+    case .role: .role
+    case .secret, .verb: .text
+    case .org, .user: .word
+    case .adjustLimit, .rate: .amount
     }
   }
 
@@ -148,6 +160,12 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .to, .from: "NODE"
     case .deadAfter: "TIME|off"
     case .snapshotRate: "RATE|off"
+    case .role: "ROLE"
+    case .secret: "TEXT"
+    case .org: "o"
+    case .adjustLimit, .rate: "N"
+    case .user: "name"
+    case .verb: "VERB"
     }
   }
 }

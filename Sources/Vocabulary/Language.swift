@@ -9,8 +9,8 @@ public final class Language: Sendable {
 
   public init(kinds: [EntryKind]) {
     specs =
-      VerbSpec.points + VerbSpec.reading + VerbSpec.members + kinds.flatMap(\.verbs) + VerbSpec.cluster
-      + VerbSpec.connection
+      VerbSpec.points + VerbSpec.reading + VerbSpec.members + kinds.flatMap(\.verbs) + VerbSpec.access
+      + VerbSpec.cluster + VerbSpec.connection
     rules = VerbRule.makeTable(specs + VerbSpec.inner)
   }
 

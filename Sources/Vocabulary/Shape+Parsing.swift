@@ -51,10 +51,10 @@ extension Shape {
     let bytes = value.pointee.bytes
     switch self {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
-      .moveCount, .slot, .priority:
+      .moveCount, .slot, .priority, .amount:
       return Shape.isWhole(value, range)
-    case .readMode, .yesNo, .memberState: return isChoice(value)
     case .holder: return bytes.isEmpty || Shape.isWho(value, ByteClass.table)
+    case .readMode, .yesNo, .memberState, .role, .standing: return isChoice(value)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     case .yearWindows: return YearWindow.parse(bytes) != nil

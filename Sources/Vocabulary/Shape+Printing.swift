@@ -13,7 +13,8 @@ extension Shape {
     case .entryKey: "KEY"
     case .word, .tags: "WORD"
     case .alias: "KIND:VALUE"
-    case .memberState: choices.joined(separator: "|")
+    case .memberState, .standing: choices.joined(separator: "|")
+    case .role: "ROLE"
     case .date: "YYYY-MM-DD"
     case .attributes: "TEXT"
     case .days, .backdate: "Nd"
@@ -30,7 +31,7 @@ extension Shape {
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
     case .lines: "sku:quantity:amount,…"
     case .caps: "N/day|week|month|year[,…]"
-    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
+    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount, .amount: "N"
     case .free, .identifier, .newMember, .who: "WORD"
     case .holder: "WHO"
     }
@@ -62,7 +63,8 @@ extension Shape {
       return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
     case .span: return Shape.span(number)
     case .byteRate: return Shape.byteRate(number)
-    case .readMode, .yesNo, .memberState: return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
+    case .readMode, .yesNo, .memberState, .role, .standing:
+      return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
     default: return "\(number)"
     }
   }

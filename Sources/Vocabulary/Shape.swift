@@ -86,6 +86,12 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case memberState
   /// A `WHO`, or nothing, which takes back what was said. A command carries the member's id.
   case holder
+  /// Of a user: see `Role`.
+  case role
+  /// Whether a user or a tenant is served.
+  case standing
+  /// A whole number that may be 0: nothing, or no bound.
+  case amount
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -151,9 +157,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .byteRate: 10_000...100_000_000_000
     case .slot: 1...16_383
     case .priority: 0...1_000
+    case .amount: 0...Shape.maximumAmount
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps, .lines, .alias, .memberState, .holder:
+      .caps, .lines, .alias, .memberState, .holder, .role, .standing:
       nil
     }
   }
@@ -165,6 +172,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .readMode: ["leader", "local"]
     case .yesNo: ["no", "yes"]
     case .memberState: ["active", "frozen", "closed"]
+    case .role: Role.allCases.map(\.word)
+    case .standing: ["active", "stopped"]
     default: []
     }
   }
@@ -182,7 +191,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .transaction: "a transaction's number like 3-1042"
     case .lines: SaleLine.requirement
     case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"
-    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount:
+    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount, .amount:
       "a whole number from \(bounds)"
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
@@ -211,7 +220,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .byteRate: "off, or bytes a second like 500KB, 50MB or 1GB (10KB to 100GB)"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
     case .readMode, .yesNo: Shape.sentence(choices.reversed())
-    case .memberState: Shape.sentence(choices)
+    case .memberState, .role, .standing: Shape.sentence(choices)
     }
   }
   /// `a, b or c`

@@ -122,6 +122,15 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case requestSeen = 221
   case facts = 222
 
+  case userSet = 300
+  case userShow = 301
+  case userList = 302
+  case whoAmI = 303
+  case tenantSet = 304
+  case tenantList = 305
+  case tenantUse = 306
+  case trail = 307
+
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }
 

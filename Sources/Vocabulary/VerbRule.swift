@@ -6,6 +6,7 @@ public struct VerbRule: BitwiseCopyable {
   public var route = VerbSpec.Route.connection
   public var effect = VerbSpec.Effect.read
   public var traits: VerbSpec.Traits = []
+  public var roles: Roles = []
   public var work: UInt16 = 0
   public var takesFreeWords = false
   /// It has a place for several words, or for `x.NAME=VALUE`: see `RequestParser.interpretCollecting`.
@@ -63,8 +64,8 @@ public struct VerbRule: BitwiseCopyable {
   public static func of(_ verb: Verb) -> UnsafePointer<VerbRule> { table + Int(verb.rawValue) }
 
   /// Raw values of verbs are below it; from here on the rules are those of entries.
-  @inlinable public static var firstOfEntries: UInt16 { 256 }
-  @inlinable public static var capacity: Int { 512 }
+  @inlinable public static var firstOfEntries: UInt16 { 512 }
+  @inlinable public static var capacity: Int { 768 }
   /// By number, of the language that nodes speak.
   nonisolated(unsafe) public static let table = Language.standard.rules
 
@@ -109,6 +110,7 @@ public struct VerbRule: BitwiseCopyable {
     route = spec.route
     effect = spec.effect
     traits = spec.traits
+    roles = spec.roles
     work = spec.work
     takesFreeWords = spec.takesFreeWords
     collects = spec.arguments.contains { $0.shape == .attributes || $0.shape == .tags }

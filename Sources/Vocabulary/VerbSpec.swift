@@ -7,6 +7,7 @@ public struct VerbSpec: Sendable {
     case reading = "Reading"
     case members = "Members and cards"
     case setup = "Set-up"
+    case access = "Users and tenants"
     case cluster = "Cluster"
     case connection = "Connection"
   }
@@ -57,6 +58,8 @@ public struct VerbSpec: Sendable {
     @inlinable public static var grows: Traits { Traits(rawValue: 64) }
     /// It is about the shard that applies it, whichever slots that owns.
     @inlinable public static var ofShard: Traits { Traits(rawValue: 128) }
+    /// Its command carries who asks: see `Actor`.
+    @inlinable public static var namesActor: Traits { Traits(rawValue: 256) }
   }
 
   public let verb: Verb
@@ -77,6 +80,8 @@ public struct VerbSpec: Sendable {
   public let route: Route
   public let effect: Effect
   public let traits: Traits
+  /// Who may ask for it, once there are users.
+  public let roles: Roles
   /// What it takes a shard, in units of a purchase: 1 µs or two.
   public let work: UInt16
   /// What its answer has: the names of a record's fields, or in words.
@@ -88,20 +93,22 @@ public struct VerbSpec: Sendable {
 
   init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], _ route: Route,
-    _ effect: Effect, traits: Traits = [], work: UInt16 = 2, reply: String, summary: String, example: String
+    _ effect: Effect, traits: Traits = [], work: UInt16 = 2, roles: Roles? = nil, reply: String, summary: String,
+    example: String
   ) {
     self.init(
       verb, words, group, arguments, free: false, atMost: arguments.count { !$0.isKeyed }, route, effect, work,
-      traits,
+      traits, roles,
       reply: reply, summary: summary, example: example)
   }
   /// A verb of the connection: its words are free.
   init(
     _ verb: Verb, _ words: String, _ arguments: [Argument] = [], atMost: Int = VerbSpec.mostWords,
-    traits: Traits = [], reply: String, summary: String, example: String
+    traits: Traits = [], roles: Roles? = nil, reply: String, summary: String, example: String
   ) {
     self.init(
-      verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, 2, traits, reply: reply,
+      verb, words, .connection, arguments, free: true, atMost: atMost, .connection, .read, 2, traits, roles,
+      reply: reply,
       summary: summary, example: example)
   }
   /// A verb of a kind of entry.
@@ -112,13 +119,14 @@ public struct VerbSpec: Sendable {
     self.init(
       operation.verb, words, .setup, arguments, free: false, atMost: arguments.count { !$0.isKeyed }, .directory,
       effect,
-      2, .barrier, reply: reply, summary: summary, example: example, of: kind,
+      2, .barrier, Roles.ofEntries(kind, operation), reply: reply, summary: summary, example: example, of: kind,
       number: VerbRule.firstOfEntries + UInt16(kind.number) * UInt16(EntryRequest.Operation.allCases.count)
         + operation.rawValue)
   }
   private init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], free: Bool, atMost: Int, _ route: Route,
-    _ effect: Effect, _ work: UInt16, _ traits: Traits, reply: String, summary: String, example: String,
+    _ effect: Effect, _ work: UInt16, _ traits: Traits, _ roles: Roles?, reply: String, summary: String,
+    example: String,
     of kind: EntryKind? = nil, number: UInt16? = nil
   ) {
     self.verb = verb
@@ -132,6 +140,7 @@ public struct VerbSpec: Sendable {
     self.route = route
     self.effect = effect
     self.traits = traits
+    self.roles = roles ?? Roles.usual(group, effect)
     self.work = work
     self.reply = reply
     self.summary = summary

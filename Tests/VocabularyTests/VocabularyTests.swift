@@ -103,6 +103,14 @@ import Testing
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX
+      300 USER SET: name role secret merchant terminal org adjust-limit rate state
+      301 USER SHOW: name
+      302 USER LIST: limit after
+      303 WHOAMI:
+      304 TENANT SET: name title state
+      305 TENANT LIST:
+      306 TENANT USE: name
+      307 TRAIL: user verb from until limit after
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
@@ -110,7 +118,8 @@ import Testing
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
-      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool
+      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
+      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -243,6 +252,40 @@ import Testing
     let kept = ErrorCode.allCases.filter { $0.isKept() }
     #expect(kept == [.insufficient, .frozen, .closed, .lost, .limit, .reversed])
     #expect(ErrorCode.allCases.filter { $0.isKept(about: .recipient) } == [.notFound] + kept)
+  }
+
+  /// The table of docs/security.md says of each verb who may ask for it. `REWRITE=1` writes it.
+  @Test func theDocumentedRolesAreThoseOfTheRows() throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/security.md")
+    let page = try String(contentsOf: path, encoding: .utf8)
+    let columns = Role.allCases.map { ($0.word, $0.roles) } + [("nobody", Roles.strangers)]
+    var lines = ["| verb | " + columns.map(\.0).joined(separator: " | ") + " |"]
+    lines.append("| --- |" + columns.map { _ in " --- |" }.joined())
+    for spec in VerbSpec.all {
+      let marks = columns.map { spec.roles.contains($0.1) ? " x |" : " |" }.joined()
+      lines.append("| `\(spec.words.joined(separator: " "))` |" + marks)
+    }
+    let table = lines.joined(separator: "\n")
+    if ProcessInfo.processInfo.environment["REWRITE"] != nil, let start = page.range(of: "| verb |") {
+      let end = page[start.lowerBound...].range(of: "\n\n")?.lowerBound ?? page.endIndex
+      try (page[..<start.lowerBound] + table + page[end...]).write(to: path, atomically: true, encoding: .utf8)
+    } else {
+      #expect(page.contains(table), "docs/security.md has other roles than the rows")
+    }
+    // A row without roles is one that nobody may ask for.
+    #expect(VerbSpec.all.allSatisfy { $0.roles.contains(.operators) || $0.roles == .admins })
+    #expect(VerbSpec.all.allSatisfy { $0.effect == .read || $0.roles.isDisjoint(with: .auditors) })
+  }
+
+  @Test func whatIsDrawnIsToldFromWhatIsChosen() {
+    let drawn = DrawnSecret.text(of: (0..<16).map { UInt8($0) })
+    #expect(DrawnSecret.isOne(Array(drawn.utf8)))
+    for other in ["", "tally-", "open-sesame", drawn + "0", String(drawn.dropLast()) + "g", drawn.uppercased()] {
+      #expect(!DrawnSecret.isOne(Array(other.utf8)), "\(other)")
+    }
+    var wrong = Array(drawn.utf8)
+    wrong[10] ^= 1
+    #expect(!DrawnSecret.isOne(wrong))
   }
 
   /// The tables of docs/protocol.md have each verb's usage and what its answer has.

@@ -1,5 +1,7 @@
+import OpenSSL
 import Replies
 import System
+import Vocabulary
 
 /// `tally init`: makes a cluster.
 enum InitCommand {
@@ -12,6 +14,7 @@ enum InitCommand {
       .value("shards", "N", "how many shards the key space is cut into (6)"),
       .value("replicas", "N", "copies of each, an odd number (3)"),
       .toggle("allow-single-region", "all copies of a shard in one region, if need be"),
+      .value("operator", "NAME", "makes the cluster's first user, its operator and admin, and prints the secret once"),
       .toggle("no-wait", "does not wait until the cluster is healthy"),
     ],
     notes: "Said again with the same figures it prints the same; with others it is refused.",
@@ -36,8 +39,26 @@ enum InitCommand {
         result.page.line(Styled("the cluster is made, but not healthy yet (tally status)", .bad))
         result.exitCode = 3
       }
+      if let name = invocation.flags["operator"] { try makeOperator(name, invocation, record, &result) }
       return result
     })
+
+  /// The first user, whose secret is drawn here: it is shown once, and kept nowhere.
+  private static func makeOperator(
+    _ name: String, _ invocation: Invocation, _ record: Record, _ result: inout CommandResult
+  ) throws(ClientError) {
+    guard Array(name.utf8).withUnsafeBytes({ Shape.identifier.accepts($0) }) else {
+      throw .usage("--operator \(name): a user's name is \(Shape.identifier.requirement)")
+    }
+    let bits: [UInt8]
+    do { bits = try Secrets.random(16) } catch { throw .local("--operator: no secret can be drawn: \(error)") }
+    let secret = DrawnSecret.text(of: bits)
+    _ = try invocation.target.connect().request("USER SET \(name) role=operator secret=\(secret)").orThrow()
+    result.json = JSON(record).adding([("operator", .text(name)), ("secret", .text(secret))])
+    result.page.line(Styled("operator \(name) · secret \(secret)"))
+    result.page.line(
+      Styled("the secret is shown this once: keep it; from now on nobody does anything without signing in"))
+  }
 
   private static func ask(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {
     let flags = invocation.flags

@@ -37,7 +37,7 @@ struct Command: Sendable {
   }
 
   var allFlags: [Flag] {
-    flags + (plan == nil ? [] : [.dryRun]) + [.to, .timeout] + (hasJSON ? [.json, .wide] : [])
+    flags + (plan == nil ? [] : [.dryRun]) + [.to, .user, .secretFile, .timeout] + (hasJSON ? [.json, .wide] : [])
   }
 
   /// What `tally help NAME` prints.

@@ -15,6 +15,9 @@ public struct Flag: Sendable {
   static let to = value("to", "HOST:PORT[,…]", "any nodes, tried in order (TALLY_TO; 127.0.0.1:7401)")
   /// A node that is named by `--to`, too: it has no colon, which every address has.
   static let node = value("to-node", "NODE", "the node, by name or id; --to NODE says the same")
+  static let user = value(
+    "user", "NAME", "who signs in, by the secret of --secret-file, of TALLY_SECRET, or asked for (TALLY_USER)")
+  static let secretFile = value("secret-file", "FILE", "a file whose first line is the secret (TALLY_SECRET_FILE)")
   static let timeout = value("timeout", "SECONDS", "how long to wait for a reply (30)")
   static let json = toggle("json", "prints one JSON value, for programs; errors are JSON too")
   static let wide = toggle("wide", "all columns, also where they are wider than 80 characters")

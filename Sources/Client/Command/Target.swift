@@ -4,15 +4,23 @@ import Replies
 struct Target {
   let endpoints: [Endpoint]
   let timeouts: Connection.Timeouts
+  /// Who asks; nil: nobody signs in.
+  var credentials: Credentials?
 
   /// From `--to`, else the environment's `TALLY_TO`, else 127.0.0.1:7401.
   init(_ flags: Flags) throws(ClientError) {
     endpoints = try Endpoint.list(flags["to"] ?? Console.environment("TALLY_TO") ?? "127.0.0.1:7401")
     let seconds = try flags.number("timeout", or: 30, in: 0.1...86_400)
     timeouts = Connection.Timeouts(connect: Int32(min(3, seconds) * 1000), reply: Int32(seconds * 1000))
+    credentials = try Credentials(flags)
   }
 
-  func connect() throws(ClientError) -> Connection { try Connection(to: endpoints, timeouts: timeouts) }
+  func connect() throws(ClientError) -> Connection { try connect(to: endpoints) }
+  func connect(
+    to endpoints: [Endpoint], timeouts: Connection.Timeouts? = nil
+  ) throws(ClientError) -> Connection {
+    try Connection(to: endpoints, timeouts: timeouts ?? self.timeouts, credentials: credentials)
+  }
 
   /// The reply to one read, from the first node that answers it: a node that drops the connection or says
   /// `UNAVAILABLE` is passed over while there is another.
@@ -20,7 +28,7 @@ struct Target {
     var failures: [ClientError] = []
     for endpoint in endpoints {
       do {
-        let value = try Connection(to: [endpoint], timeouts: timeouts).request(line)
+        let value = try connect(to: [endpoint]).request(line)
         if case .error(let code, let text) = value, ["UNAVAILABLE", "BUSY"].contains(code) {
           failures.append(.refused(code: code, text: text))
           continue

@@ -85,6 +85,7 @@ enum BenchCommand {
 
   private static func plan(_ flags: Flags, _ target: Target) throws(ClientError) -> LoadPlan {
     var plan = LoadPlan(endpoints: target.endpoints)
+    plan.credentials = target.credentials
     plan.clientCount = try flags.integer("clients", or: 64, in: 1...20_000)
     plan.pipelineDepth = try flags.integer("pipeline", or: 100, in: 1...100_000)
     plan.threadCount = try flags.integer("threads", or: 1, in: 1...36)

@@ -72,7 +72,7 @@ struct BenchSetup {
   private func deliver(
     _ title: String, quiet: Bool, _ write: (Int, inout ByteBuffer) -> Void
   ) throws(ClientError) {
-    let courier = try Courier(Courier.Options(endpoints: target.endpoints))
+    let courier = try Courier(Courier.Options(endpoints: target.endpoints, credentials: target.credentials))
     let progress = Progress(title, total: plan.memberCount, isQuiet: quiet)
     var errors = ErrorCounts()
     try courier.deliver(

@@ -10,6 +10,7 @@ import System
 final class Courier {
   struct Options {
     var endpoints: [Endpoint]
+    var credentials: Credentials?
     var clientCount = 24
     var pipelineDepth = 128
     /// Seconds without one final answer, after which the delivery gives up.
@@ -76,6 +77,7 @@ final class Courier {
   init(_ options: Options) throws(ClientError) {
     self.options = options
     poller = try ChannelPoller()
+    poller.signIn = options.credentials?.bytes ?? []
     var reasons: [String] = []
     for endpoint in options.endpoints {
       do {

@@ -14,6 +14,8 @@ struct LoadPlan: Sendable {
   }
 
   var endpoints: [Endpoint]
+  /// Who signs in on each connection; nil: nobody.
+  var credentials: Credentials?
   var clientCount = 64
   var pipelineDepth = 1
   var threadCount = 1

@@ -70,6 +70,7 @@ final class LoadWorker: @unchecked Sendable {
     limit = plan.requestCount == 0 ? .max : UInt64(share)
     if plan.rate > 0 { interval = 1e9 * Double(workerCount) / plan.rate }
     poller = try ChannelPoller()
+    poller.signIn = plan.credentials?.bytes ?? []
   }
 
   /// Takes a connected socket; `address` is the number of its address in `addresses`. Only before `run`.

@@ -18,6 +18,8 @@ final class Channel {
   private var scanner = ReplyScanner()
   private var socket: Descriptor?
   private var isWaitingToWrite = false
+  /// The reply to what signs in has yet to come.
+  private var isSigningIn = false
   private unowned let poller: ChannelPoller
 
   init(token: UInt32, poller: ChannelPoller) {
@@ -40,6 +42,8 @@ final class Channel {
     isWaitingToWrite = !isConnected
     poller.add(made.rawValue, token: token, writing: !isConnected)
     socket = consume made
+    isSigningIn = !poller.signIn.isEmpty
+    output.append(poller.signIn)
   }
 
   /// To be called when a connecting channel becomes writable: whether it is open now.
@@ -104,10 +108,20 @@ final class Channel {
     case .ended, .failed, nil: return false
     case .moved(let n):
       input.commit(n)
-      let consumed = scanner.scan(input.bytes, body)
-      guard consumed >= 0 else { return false }
-      if consumed == input.count { input.removeAll() } else { input.removeFirst(consumed) }
-      return true
+      guard isSigningIn else { return take(scanner.scan(input.bytes, body)) }
+      var isIn = true
+      let consumed = scanner.scan(input.bytes) { kind, bytes in
+        guard isSigningIn else { return body(kind, bytes) }
+        isSigningIn = false
+        isIn = kind == UInt8(ascii: "+")
+      }
+      return take(consumed) && isIn
     }
+  }
+  /// So many bytes of what came in are done with. False: they were no replies.
+  @inline(__always) private func take(_ consumed: Int) -> Bool {
+    guard consumed >= 0 else { return false }
+    if consumed == input.count { input.removeAll() } else { input.removeFirst(consumed) }
+    return true
   }
 }

@@ -9,6 +9,8 @@ final class ChannelPoller {
     let isWritable: Bool
   }
 
+  /// What each channel says first, if anything; the reply is nobody's.
+  var signIn: [UInt8] = []
   private let poller: Poller
   private let timer: Descriptor
   private static let timerToken = UInt64.max

@@ -25,7 +25,15 @@ public final class Connection {
   private var inputStart = 0
 
   /// Connects to the first of the addresses that accepts. Throws `.unreachable` with a reason for each.
-  public init(to endpoints: [Endpoint], timeouts: Timeouts = Timeouts()) throws(ClientError) {
+  /// - Parameter credentials: signs in by these; nil: as nobody.
+  public convenience init(
+    to endpoints: [Endpoint], timeouts: Timeouts = Timeouts(), credentials: Credentials? = nil
+  ) throws(ClientError) {
+    try self.init(open: endpoints, timeouts)
+    guard let credentials else { return }
+    _ = try request(credentials.line).orThrow()
+  }
+  private init(open endpoints: [Endpoint], _ timeouts: Timeouts) throws(ClientError) {
     self.timeouts = timeouts
     var reasons: [String] = []
     for endpoint in endpoints {

@@ -67,7 +67,8 @@ struct Replay {
     self.purchases = purchases
     courier = try Courier(
       Courier.Options(
-        endpoints: options.endpoints, clientCount: options.clientCount, pipelineDepth: options.pipelineDepth,
+        endpoints: options.endpoints, credentials: target.credentials, clientCount: options.clientCount,
+        pipelineDepth: options.pipelineDepth,
         patience: options.patience))
   }
 

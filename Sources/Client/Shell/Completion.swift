@@ -92,7 +92,7 @@ final class EntryNames {
     if let known = known[kind.word], now - known.since < EntryNames.keptNanoseconds { return known.names }
     var names: [String] = []
     do {
-      let open = try connection ?? Connection(to: target.endpoints, timeouts: timeouts)
+      let open = try connection ?? target.connect(to: target.endpoints, timeouts: timeouts)
       connection = open
       names = try open.request("\(kind.word) LIST limit=\(EntryNames.most) read=local").records.compactMap {
         $0[kind.name]

@@ -26,6 +26,8 @@ final class Client {
   /// To be closed once all is answered and flushed.
   var closing = false
   var inDirtyList = false
+  /// What it may ask.
+  var grant = Grant()
   /// It has one of the last places, which are for operators.
   var isReserved = false
 

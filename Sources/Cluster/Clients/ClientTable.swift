@@ -96,6 +96,14 @@ struct ClientTable {
     }
     afterAnswer(client, &out)
   }
+  /// Answers with what `render` appends, as it goes to the client.
+  mutating func answer(
+    _ owner: EdgeItem.Owner, _ out: inout NodeOutput, rendered render: (inout ByteBuffer) -> Void
+  ) {
+    guard let client = client(of: owner) else { return }
+    client.answer(owner.slot, render)
+    afterAnswer(client, &out)
+  }
   mutating func answerError(_ owner: EdgeItem.Owner, _ code: ErrorCode, _ text: String, _ out: inout NodeOutput) {
     guard let client = client(of: owner) else { return }
     client.answer(owner.slot) { ReplyRenderer.error(code, text, into: &$0) }

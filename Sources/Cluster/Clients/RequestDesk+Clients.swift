@@ -17,6 +17,7 @@ extension RequestDesk {
   /// - Parameter node: answers what is asked of the node itself.
   func received(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, _ node: some AnswersForItself) -> Int {
     guard let client = clients[id] else { return bytes.count }
+    judgeLease()
     var offset = 0
     var costly = 0
     while offset < bytes.count {
@@ -96,20 +97,22 @@ extension RequestDesk {
     let request = parser.request
     counters.requests += 1
     if client.isReserved && !mayBeServed(client, request) { return true }
+    guard mayAsk(client, request) else { return true }
     if request.rule.pointee.route == .connection || client.session.isAfterMulti {
-      return takeConnection(client, request, node)
+      return takeConnection(client, request, raw, node)
     }
-    if RequestDesk.isBarrier(request) {
-      guard client.outstanding == 0 else {
-        client.awaitsIdle = true
-        return false
-      }
-      client.barrier = true
+    let isBarrier = RequestDesk.isBarrier(request) || client.grant.isWatched && waitsForMerchant(client, request)
+    if isBarrier && client.outstanding > 0 {
+      client.awaitsIdle = true
+      return false
     }
+    if client.grant.isWatched && !isWithinBounds(client, request) { return true }
+    client.barrier = isBarrier
     let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
     let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
     let slot = client.openSlot(records: records)
     let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
+    if request.rule.pointee.effect == .changes { noteActing(request, owner) }
     if request.rule.pointee.route == .node {
       if isServed(request, owner) { node.answer(request, owner) }
     } else {
@@ -118,19 +121,23 @@ extension RequestDesk {
     return true
   }
 
-  private func takeConnection(_ client: Client, _ request: Request, _ node: some AnswersForItself) -> Bool {
+  private func takeConnection(
+    _ client: Client, _ request: Request, _ raw: UnsafeRawBufferPointer, _ node: some AnswersForItself
+  ) -> Bool {
     // Changes how answers look, or ends them: what came before must be out first.
     if request.verb != .ping && client.outstanding > 0 {
       client.awaitsIdle = true
       return false
     }
-    let host = Host(node: node, now: now.wall, clients: clients)
+    if takeSignIn(client, request, raw) { return true }
+    let host = Host(node: node, now: now.wall, clients: clients, outcome: rights.isOpen ? nil : .refused)
     var quit = false
     var session = client.session
     client.answerNow { output in
       let outcome = ConnectionCommands.respond(to: request, session: &session, host: host, into: &output)
       if case .quit = outcome { quit = true }
     }
+    if session.principal != client.session.principal || session.tenant != client.session.tenant { forgetGrant(client) }
     client.session = session
     if quit { client.closing = true }
     return true
@@ -164,10 +171,12 @@ private struct Host<Itself: AnswersForItself>: SessionHost {
   let node: Itself
   let now: Stamp
   let clients: ClientTable
+  /// What came of an attempt to sign in; nil: there are no users.
+  let outcome: Authentication?
   var version: String { node.version }
   var nodeName: String { node.name }
   func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
-    .withoutUsers(user: user)
+    outcome ?? .withoutUsers(user: user)
   }
   var sessions: [Session] { clients.all.map(\.session) }
   func infoSections() -> [InfoSection] { node.infoSections() }

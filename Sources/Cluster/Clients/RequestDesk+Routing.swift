@@ -16,6 +16,8 @@ extension RequestDesk {
     }
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
+    case .transaction where !resolved.isOwn && waitsForMerchant(client, request):
+      lookUpMerchant(request, raw, owner, client)
     case .transaction: send(request, to: request.transaction(0).slot, owner, client)
     case .cardIfGiven where RequestDesk.isMinted(request): mint(request, raw, owner, client)
     case .card, .cardIfGiven: send(request, to: slotOfCardOrMember(request, client), owner, client)
@@ -153,20 +155,32 @@ extension RequestDesk {
     submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
       Command.append(
         request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
-        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client))
+        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client),
+        asker: request.rule.pointee.traits.contains(.namesActor) ? asker(client) : nil)
     }
   }
   /// What is known here of the terminal that a request names; nil: it names none, or nothing is known.
   @inline(__always)
   private func terminal(_ request: Request, _ client: Client) -> TerminalWord? {
-    request.has(.terminal) ? knownTerminal(request, client) : nil
+    request.has(.terminal) || client.grant.isWatched ? knownTerminal(request, client) : nil
   }
   @inline(never) private func knownTerminal(_ request: Request, _ client: Client) -> TerminalWord? {
-    guard let directory = replicas[.directory]?.machine as? DirectoryMachine, let id = request.text(.terminal) else {
+    guard let directory else { return nil }
+    func word(_ id: Bytes, _ merchant: Bytes) -> TerminalWord {
+      directory.entries.terminal(id, of: merchant, tenant: client.session.tenant, at: now.wall)
+    }
+    if let id = request.text(.terminal) { return word(id, request.bytes(at: request.rule.pointee.merchant)) }
+    // A terminal's user moves points through its terminal, whether it says so or not.
+    guard request.rule.pointee.effect == .movesPoints, let user = client.grant.boundUser, user.role == .terminal else {
       return nil
     }
-    return directory.entries.terminal(
-      id, of: request.bytes(at: request.rule.pointee.merchant), tenant: client.session.tenant, at: now.wall)
+    return Array(user.terminal.utf8).withUnsafeBytes { id in
+      Array(user.merchant.utf8).withUnsafeBytes { word(id, $0) }
+    }
+  }
+  /// Who asks, for a command that is to say it.
+  private func asker(_ client: Client) -> Actor {
+    client.grant.user.map { Actor(name: Array($0.name.utf8), role: $0.role, adjustLimit: $0.adjustLimit) } ?? .anybody
   }
 
   private func ask(
@@ -175,6 +189,13 @@ extension RequestDesk {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal, fingerprint: 0)
     let askedAt = request.verb.asksWhatIf ? now.wall : nil
+    if request.verb == .history, client.grant.isWatched, client.grant.boundUser != nil {
+      let waiting = OwnHistory(
+        owner: owner, limit: Int(request.number(.limit) ?? 0), asof: request.readMode == .local ? now.wall : nil)
+      return submitInternal(edge.shard(of: slot), flags: .query, continuation: keep(.ownHistory(waiting))) {
+        Command.append(request, to: &$0, slot: slot, context: context, party: party)
+      }
+    }
     if request.readMode == .local {
       let write: (inout ByteBuffer) -> Void = {
         Command.append(
@@ -207,15 +228,18 @@ extension RequestDesk {
     let key = request.scopedID(hashKey, tenant: tenant)
     let flags: EdgeItem.Flags = key == nil ? [] : .repeatable
     var command = ByteBuffer(capacity: 256)
+    let name = client(of: owner)?.grant.user?.name ?? ""
+    let note = actingNote(owner)
     let fingerprint = request.fingerprint(hashKey)
-    DirectoryMachine.append(.entry, to: &command) { body in
-      body.append(key ?? 0)
-      body.append(fingerprint)
-      body.append(tenant.rawValue)
-      // There are no users yet: nobody is signed in.
-      body.append(counted: "")
-      body.append(request.positional(0))
-      body.append(request.positional(1))
+    append(note, to: &command) {
+      DirectoryMachine.append(.entry, to: &$0) { body in
+        body.append(key ?? 0)
+        body.append(fingerprint)
+        body.append(tenant.rawValue)
+        body.append(counted: name)
+        body.append(request.positional(0))
+        body.append(request.positional(1))
+      }
     }
     if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command.array, flags), owner) }
     setEntry(command.array, flags, owner)

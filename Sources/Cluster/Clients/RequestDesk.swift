@@ -28,12 +28,26 @@ final class RequestDesk: Coordinator {
   var counters = RequestCounters()
   var parser = RequestParser()
   var reply = ReplyWriter(capacity: 4096)
+  /// Who may ask what, who is signing in, and what was refused.
+  var rights = Rights()
+  var signIns = SignIns()
+  var refusals = RefusalCounts()
+  /// By ticket: users whose secrets are being hashed.
+  var keptSecrets: [UInt64: UserChange] = [:]
+  var nextKept: UInt64 = 0
+  /// When peers and the directory are told of rights and refusals next (µs).
+  var nextTelling: UInt64 = 0
+  /// The request under way that changes something, for the trail.
+  var acting: (owner: EdgeItem.Owner, verb: String, target: String)?
   /// The cluster's: by it request ids and contents are told apart.
   private(set) var hashKey = HashKey.none
   /// The restored shards have not proved yet to be the backup.
   private(set) var isHeld = false
   private var walks: [LocalWalk] = []
   private(set) var requestTimeout: UInt64
+  /// What a connection is told of this node.
+  let version: String
+  let nodeName: String
   /// Answers for a peer in one message, at most.
   let resultsBytes: Int
 
@@ -54,6 +68,7 @@ final class RequestDesk: Coordinator {
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     requestTimeout = configuration.requestTimeout
+    (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
   }

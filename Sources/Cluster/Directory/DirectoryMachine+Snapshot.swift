@@ -15,13 +15,21 @@ struct DirectoryImage: Sendable {
   var requests: ChunkedQueue<ChangeRequests.Item>
   var operations: OperationTable
   var limits: ClusterLimits
+  var access: AccessTable
+  var seen: [UInt32: Stamp]
+  var trail: Trail
 
   static let version: UInt32 = 6
-  enum Item: UInt8 { case head = 1, delta = 2, request = 3, operation = 4 }
+  enum Item: UInt8 {
+    case head = 1, delta = 2, request = 3, operation = 4
+    // Of who may do what: the table's head, its parts, and the trail.
+    case access = 30, user = 31, tenant = 32, trail = 33
+  }
 
   /// About how many bytes `write` gives.
   var byteCount: Int {
     4_096 + entries.byteCount + deltas.count * 128 + requests.count * 37 + operations.all.count * 256
+      + access.userCount * 192 + (trail.changes.count + trail.refusals.count) * 128
   }
 
   /// Writes all of it as a stream, in blocks; see `BlockWriter`.
@@ -64,6 +72,7 @@ struct DirectoryImage: Sendable {
         operation.encode(into: &buffer)
       }
     }
+    try writeAccess(&writer, to: sink)
     try writer.finish(to: sink)
     try entries.write(to: sink)
   }
@@ -74,7 +83,7 @@ extension DirectoryMachine {
     let image = DirectoryImage(
       stamp: lastStamp, index: lastIndex, semantics: semantics, topology: topology, firstTopology: firstTopology,
       entries: entries.image, journal: changes.chain, deltas: deltas, requests: requests.items, operations: operations,
-      limits: clusterLimits)
+      limits: clusterLimits, access: access, seen: seen, trail: trail)
     return MachineSnapshot(token: nil, byteCount: image.byteCount) { try image.write(to: $1) }
   }
   func endSnapshot(_ snapshot: MachineSnapshot, file: SnapshotFile?) {}

@@ -32,6 +32,10 @@ final class DirectoryMachine: Machine {
   private(set) var requests: ChangeRequests
   var operations = OperationTable()
   private(set) var clusterLimits = ClusterLimits()
+  /// Who may do what, when each was seen last, and who did what.
+  var access = AccessTable()
+  var seen: [UInt32: Stamp] = [:]
+  var trail = Trail()
   /// By operation under way: how far it is, as the leader that drives it sees it. No state: it is told, and never logged.
   var progress: [UInt64: OperationProgress] = [:]
   private(set) var lastStamp = Stamp.zero
@@ -81,6 +85,18 @@ final class DirectoryMachine: Machine {
     case showEntryHistory = 18
     case listOperations = 19
     case showLimits = 24
+    /// A user or a tenant is set: an `AccessChange`.
+    case access = 30
+    /// A command that a user said, with what the trail is to have of it: a `TrailNote`, then the command.
+    case acted = 31
+    /// What a node refused, and whom it has seen: a `TrailNote`.
+    case trail = 32
+    /// Queries: `tenant:u32` (0: of all), and of the first `name:counted`, of the second `limit:u32 after:counted`.
+    case showUser = 33
+    case listUsers = 34
+    case listTenants = 35
+    /// `tenant:u32 from:i64 until:i64 limit:u32 after:u64 user:counted verb:counted`.
+    case showTrail = 36
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -101,7 +117,7 @@ final class DirectoryMachine: Machine {
   func appendNothing(to buffer: inout ByteBuffer) {
     DirectoryMachine.append(.spread, to: &buffer) { $0.append(droppedVersion) }
   }
-  func grows(by command: UnsafeRawBufferPointer) -> Bool { command.count > 4 && command[4] == Kind.entry.rawValue }
+  func grows(by command: UnsafeRawBufferPointer) -> Bool { DirectoryMachine.kind(of: command) == .entry }
   var memoryByteCount: Int { 0 }
   var spareByteCount: Int { 0 }
   var isForgettingEarly: Bool { requests.isFull }
@@ -196,6 +212,11 @@ final class DirectoryMachine: Machine {
         while !reader.isAtEnd { claims.append(try SlotClaim(decoding: &reader)) }
         change { $0.take(claims) }
         reply.ok()
+      case .access: try applyAccess(&reader, &reply)
+      case .acted: return try applyActed(&reader, &reply)
+      case .trail:
+        try applyTrail(&reader)
+        reply.ok()
       case .setLimits:
         clusterLimits.take(try ClusterLimits.Change(decoding: &reader))
         clusterLimits.tell(&reply)
@@ -247,7 +268,13 @@ final class DirectoryMachine: Machine {
       version = entries.version
     case .changed(nil): break
     }
-    answer(version: version, &reply)
+    if isForNodes(request) {
+      var isChanged = true
+      if case .unchanged = decision { isChanged = false }
+      answer(rights: request, isChanged: isChanged, &reply)
+    } else {
+      answer(version: version, &reply)
+    }
     guard key != 0 else { return }
     requests.add(ChangeRequests.Item(key: key, fingerprint: fingerprint, version: version, stamp: lastStamp))
   }
@@ -317,6 +344,7 @@ final class DirectoryMachine: Machine {
       switch kind {
       case .listOperations: try listOperations(&reader, &reply)
       case .showLimits: clusterLimits.tell(&reply)
+      case .showUser, .listUsers, .listTenants, .showTrail: try readAccess(kind, &reader, &reply)
       default: return try readEntries(kind, &reader, &reply)
       }
     } catch {
@@ -383,6 +411,10 @@ final class DirectoryMachine: Machine {
         }
         requests.add(item)
       case .operation: operations.restore(try Operation(decoding: &reader))
+      case .access: try restoreAccess(&reader)
+      case .user: access.restore(try User(decoding: &reader))
+      case .tenant: access.restore(try Tenant(decoding: &reader))
+      case .trail: trail.restore(try TrailRecord(decoding: &reader))
       case nil: throw MalformedBytes("an item of a directory that is not known")
       }
     }

@@ -130,6 +130,7 @@ extension RequestDesk {
     case .reject: refused(shard: ShardID(try reader.read()), epoch: try reader.read(), message: try reader.read())
     case .doubt: doubted(shard: ShardID(try reader.read()), epoch: try reader.read())
     case .deliveries: try receiveDeliveries(&reader)
+    case .rights: try receiveRights(&reader, of: peer)
     case .status: noteStatus(try NodeStatus(decoding: &reader), of: peer)
     default: break
     }

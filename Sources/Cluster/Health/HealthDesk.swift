@@ -17,11 +17,15 @@ final class HealthDesk: Coordinator {
   private var stopping: UInt64?
   private static let handOver: UInt64 = 3_000_000
 
+  /// Others can read what terminals say to this node.
+  let isInsecure: Bool
+
   init(turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, configuration: NodeConfiguration) {
     self.turn = turn
     self.peers = peers
     self.replicas = replicas
     disk = DiskDesk(turn: turn, configuration: configuration)
+    isInsecure = configuration.isInsecure
     leadership = LeadershipDesk(
       turn: turn, membership: membership, peers: peers, replicas: replicas, slowWrite: configuration.slowWrite)
     shedding = Shedding(turn: turn, peers: peers, replicas: replicas)

@@ -66,7 +66,8 @@ extension Node {
     switch kind {
     case .hello: break
     case .raft, .beat, .heartbeats: try GroupMessages(node: self, peer: peer).receive(kind, &reader)
-    case .forward, .results, .reject, .doubt, .deliveries, .status: try requests.receive(kind, body, from: peer)
+    case .forward, .results, .reject, .doubt, .deliveries, .status, .rights:
+      try requests.receive(kind, body, from: peer)
     case .statusWanted: status.isWanted(by: peer)
     case .clock: links.endUnheard(to: peer, heard: try peer.receiveClock(&reader, now: turn.now))
     case .condition: if try status.receiveCondition(&reader, of: peer) { health.judgeShedding() }
@@ -133,6 +134,7 @@ extension Node {
       links.seatKept()
       carryOver()
       announceSelf()
+    case .secret(let result): requests.secretDone(result)
     case .promiseKept: beginning.promiseKept()
     case .settingsKept(let failure): settingsKept(failure)
     case .seatWaits: links.seat.waits()

@@ -103,8 +103,6 @@ public final class Node: NodeCore {
     for replica in shards.removed { retire(replica) }
   }
 
-  // MARK: One turn's end
-
   public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
     turn.now = now
     health.noticeClockStep()

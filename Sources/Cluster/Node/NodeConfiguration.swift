@@ -13,6 +13,8 @@ public struct NodeConfiguration: Sendable {
   /// Nodes that will never come back, by name or id: this start does not wait for what they would say of it.
   public var lost: [String] = []
   public var version = "0.1.0"
+  /// Terminals are listened to where others can read what they say.
+  public var isInsecure = false
 
   /// How long a request may take before it is answered `UNAVAILABLE` or `UNKNOWN`.
   public var requestTimeout: UInt64 = 5_000_000

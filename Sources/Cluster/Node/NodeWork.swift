@@ -11,7 +11,7 @@ public enum NodeWork: DiskWork {
   public typealias Job = Cluster.Job
   public typealias Completion = Cluster.Completion
 
-  public static var lanes: Int { 6 }
+  public static var lanes: Int { 7 }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .closeJournal, .clearAway, .sweepJournals,
@@ -22,6 +22,8 @@ public enum NodeWork: DiskWork {
     // It may be far away, and out of reach.
     case .archive, .archiveQueries: 5
     case .transfer(let transfer): transfer.lane
+    // It takes a processor for long.
+    case .secret: 6
     case .backup(let backup): backup.lane
     }
   }
@@ -58,7 +60,7 @@ public struct LogRelease: Sendable {
 }
 
 /// Work beside the log, in lanes: the journals' (0), the sending of snapshots (1), their writing (2), backups (3), what comes of
-/// others' snapshots (4), the archive (5).
+/// others' snapshots (4), the archive (5), secrets (6).
 public enum Job: Sendable {
   case journalAppend(shard: ShardID, position: JournalPosition, bytes: [UInt8])
   /// Walks through a journal, a run of each: what is left of them comes back, and is to queue again.
@@ -86,6 +88,8 @@ public enum Job: Sendable {
   case keepPromise([UInt8]?)
   /// Writes the file `settings` of the data directory anew.
   case keepSettings(String)
+  /// A secret is to be hashed, or looked at.
+  case secret(SecretJob)
 }
 
 /// Which journals a node needs.
@@ -219,6 +223,7 @@ public indirect enum Completion: Sendable {
   case seatKept
   case promiseKept
   case settingsKept(failure: String?)
+  case secret(SecretResult)
   /// There was no room or no descriptor for it: it is to be tried again.
   case seatWaits
   case promiseWaits

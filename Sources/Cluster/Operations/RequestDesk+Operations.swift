@@ -77,8 +77,10 @@ extension RequestDesk {
     place < request.positionalCount ? String(decoding: request.positional(place), as: UTF8.self).uppercased() : ""
   }
   func askDirectory(_ owner: EdgeItem.Owner, _ flags: EdgeItem.Flags, _ write: (inout ByteBuffer) -> Void) {
-    edge.stream(.directory).append(
-      owner: owner, flags: flags, deadline: now.monotonic + requestTimeout, write: write)
+    let note = flags.contains(.query) ? nil : actingNote(owner)
+    edge.stream(.directory).append(owner: owner, flags: flags, deadline: now.monotonic + requestTimeout) {
+      append(note, to: &$0, write)
+    }
   }
 
   /// The directory is asked to begin one: it answers with its record. What is under way already is the same, so that it may

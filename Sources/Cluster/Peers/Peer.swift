@@ -47,6 +47,8 @@ final class Peer {
   var clock = PeerClock()
   /// How it does, as it last told.
   var condition = NodeCondition()
+  /// Which version of users' rights it goes by, at least.
+  var rights: UInt64 = 0
   /// Since when it has gone by another map than this node; nil: it goes by the same. Monotonic, µs.
   var mapDiffersSince: UInt64?
 

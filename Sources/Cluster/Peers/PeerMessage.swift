@@ -43,6 +43,8 @@ enum PeerMessageKind: UInt8 {
   case clock = 18
   /// The receiver's status did not fit to what was known before: the whole is wanted.
   case statusWanted = 19
+  /// Which version of users' rights the sender goes by: `u64`.
+  case rights = 40
   /// A replica's digest at an index, for its leader to compare: `shard:u32 index:u64 a:u64 b:u64 chain:u64`.
   case digest = 16
   /// The receiver's replica differs from what a majority came to: `shard:u32 index:u64`.

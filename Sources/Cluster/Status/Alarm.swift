@@ -66,12 +66,15 @@ extension Peer {
   var alarms: [String] {
     let disk = condition.disk
     let found = [
-      ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt), ("NOFILES", disk.lacksDescriptors),
+      ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt), ("INSECURE", condition.isInsecure),
+      ("NOFILES", disk.lacksDescriptors),
       ("NOMEM", condition.memory >= .near), ("NOSPACE", disk.isFull), ("POISON", !condition.poisons.isEmpty),
       ("RETENTION", condition.isForgettingEarly), ("SLOWDISK", disk.isSlow),
     ]
     return found.filter(\.1).map(\.0)
   }
+  /// Those by which the cluster is not well: not what the operator has chosen.
+  var ailments: [String] { alarms.filter { $0 != "INSECURE" } }
 }
 extension PeerTable {
   /// Of all nodes in reach.

@@ -11,6 +11,8 @@ struct NodeCondition: Hashable, Sendable {
   var isCorrupt = false
   /// One of its replicas forgets request ids before their time.
   var isForgettingEarly = false
+  /// Others can read what terminals say to it.
+  var isInsecure = false
   /// Entries that it does not apply, by rising shard.
   var poisons: [PoisonedShard] = []
   /// Shards of which its replicas have much to apply yet: what they lead would stand still until they are through.
@@ -87,6 +89,7 @@ extension NodeCondition {
     static let descriptors = Flags(rawValue: 4)
     static let corrupt = Flags(rawValue: 8)
     static let forgetting = Flags(rawValue: 16)
+    static let insecure = Flags(rawValue: 32)
   }
 
   func encode(into buffer: inout ByteBuffer) {
@@ -96,6 +99,7 @@ extension NodeCondition {
     if disk.lacksDescriptors { flags.insert(.descriptors) }
     if isCorrupt { flags.insert(.corrupt) }
     if isForgettingEarly { flags.insert(.forgetting) }
+    if isInsecure { flags.insert(.insecure) }
     buffer.append(field: 1, zigzag: flags.rawValue)
     buffer.append(field: 2, zigzag: Int64(memory.rawValue))
     buffer.append(field: 3, zigzag: Int64(bitPattern: logPosition))
@@ -137,6 +141,7 @@ extension NodeCondition {
         disk.lacksDescriptors = flags.contains(.descriptors)
         isCorrupt = flags.contains(.corrupt)
         isForgettingEarly = flags.contains(.forgetting)
+        isInsecure = flags.contains(.insecure)
       case 2:
         guard let level = MemoryLevel(rawValue: try value.readSmall()) else {
           throw MalformedBytes("no such memory level")

@@ -21,6 +21,7 @@ struct OwnAnswers: AnswersForItself {
     node.status.judge(node.health)
     switch request.verb {
     case .audit:
+      if requests.startTenantsAudit(owner) { break }
       if request.readMode == .local {
         requests.auditLocally(owner)
       } else {
@@ -57,6 +58,14 @@ struct OwnAnswers: AnswersForItself {
     case .clusterBackup: requests.backup(request, owner, at: node.snapshots.backups)
     case .clusterOperation: requests.clusterOperation(request, owner)
     case .configSet: node.setConfiguration(request, owner)
+    case .userSet: requests.setUser(request, owner)
+    case .userShow: requests.showUser(request, owner)
+    case .userList: requests.listUsers(request, owner)
+    case .whoAmI: requests.whoAmI(owner)
+    case .tenantSet: requests.setTenant(request, owner)
+    case .tenantList: requests.listTenants(owner)
+    case .tenantUse: requests.useTenant(request, owner)
+    case .trail: requests.showTrail(request, owner)
     case .health: requests.startHealth(owner, all: request.flag(.all))
     default: requests.answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }

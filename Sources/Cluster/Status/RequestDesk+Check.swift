@@ -76,7 +76,7 @@ extension RequestDesk {
     if isLed(.directory) { check.leaders[.directory] = edge.leader(of: .directory).node }
     for peer in peers where peers.isUp(peer.id, now: now) {
       check.up.insert(peer.id)
-      check.alarms[peer.id] = peer.alarms
+      check.alarms[peer.id] = peer.ailments
       if !peer.differsOfLate(now: now.monotonic), let map = peer.condition.map, topology.node(peer.id) != nil {
         check.maps.append(ClusterCheck.Map(node: peer.id, version: map.version, digest: map.digest))
       }

@@ -41,7 +41,7 @@ extension StatusDesk {
     reasons += StatusDesk.named(
       strangers.map { "\($0.name) has not begun with the cluster yet" }, "nodes have not begun")
     reasons += reasonsOfShards(leaders)
-    let alarmed = peers.filter(\.isConnectedOrSelf).map { (name: $0.hello.name, alarms: $0.alarms) }
+    let alarmed = peers.filter(\.isConnectedOrSelf).map { (name: $0.hello.name, alarms: $0.ailments) }
     reasons += StatusDesk.named(
       alarmed.filter { !$0.alarms.isEmpty }.map { "\($0.name) has the alarm \(Alarm.list($0.alarms))" },
       "nodes have alarms")

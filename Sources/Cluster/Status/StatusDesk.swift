@@ -65,6 +65,7 @@ final class StatusDesk: Coordinator {
     }
     own.memory = health.memory.level
     own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
+    own.isInsecure = health.isInsecure
     own.isForgettingEarly = replicas.isForgettingEarly
     own.poisons = replicas.poisons
     own.replaying = replicas.filter(\.isReplaying).map(\.shard)

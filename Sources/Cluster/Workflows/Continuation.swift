@@ -21,6 +21,10 @@ enum Continuation {
   /// What a `QUOTA SHOW` has of the directory.
   case jobBegan(number: UInt64)
   case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
+  /// A change of rights: the directory answers with the version that every node must reach.
+  case rights(EdgeItem.Owner)
+  case ownTransaction(OwnTransaction)
+  case ownHistory(OwnHistory)
 }
 
 /// A request that waits to learn whose card it names.

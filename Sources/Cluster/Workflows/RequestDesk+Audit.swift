@@ -88,7 +88,9 @@ extension RequestDesk {
     return owned.indices.allSatisfy { owned[$0] || moving[$0] }
   }
 
+  /// With each look at the clock.
   func advanceAudits(mostAhead: @autoclosure () -> Int64) {
+    advanceAccess()
     for number in workflows.dueAudits(now: now.monotonic) {
       if number == workflows.proof { askForProof(number) } else { sendMarkers(number, mostAhead()) }
     }
@@ -113,7 +115,16 @@ extension RequestDesk {
     answerAudit(owner, records, asof: oldest)
   }
 
-  private func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil) {
+  /// Whether whoever asks sees one tenant's books alone: then they are asked for.
+  func startTenantsAudit(_ owner: EdgeItem.Owner) -> Bool {
+    guard let client = client(of: owner), client.grant.user != nil, !client.grant.roles.contains(.admins),
+      directory?.access.tenants.count ?? 1 > 1
+    else { return false }
+    ask(.books(client.session.tenant), .books, owner)
+    return true
+  }
+
+  func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil, isOfTenant: Bool = false) {
     var totals = AuditTotals()
     reply.buffer.removeAll()
     reply.array(count: records.count + 1)
@@ -126,7 +137,7 @@ extension RequestDesk {
     reply.record()
     reply.field(.total, "yes")
     reply.field(.members, Int64(clamping: totals.members))
-    reply.field(.transactions, Int64(clamping: totals.transactions))
+    if !isOfTenant { reply.field(.transactions, Int64(clamping: totals.transactions)) }
     reply.field(.sum, Int64(clamping: totals.sum))
     reply.field(.intransit, Int64(clamping: totals.inTransit))
     reply.field(.balanced, totals.isBalanced && replicas.divergent.isEmpty ? "yes" : "no")

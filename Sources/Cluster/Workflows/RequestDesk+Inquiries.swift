@@ -12,6 +12,8 @@ struct InquiryUnderWay {
     /// A `SET` that changes a program's zone, if nothing was booked in it.
     case zone([UInt8], EdgeItem.Flags)
     case job(id: [UInt8])
+    /// An audit of one tenant's.
+    case books
   }
   var owner: EdgeItem.Owner
   var inquiry: Inquiry
@@ -52,6 +54,7 @@ extension RequestDesk {
     case .quota(let shown): answerQuota(inquiry.owner, shown, records)
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
     case .job(let id): answerJob(inquiry.owner, id, records)
+    case .books: answerAudit(inquiry.owner, records, isOfTenant: true)
     case .zone(let command, let flags):
       let totals = InquiryTotals(records, [.transactions], alike: [.needed])
       guard totals[.transactions] == 0 || totals.alike(.needed) == 1 else {

@@ -14,6 +14,8 @@ extension RequestDesk {
     var isRepeatKnown = false
     /// `read=local`: how old what was looked up may be.
     var asof = Stamp.never
+    /// The transaction was found to be of the user's merchant, where that matters.
+    var isOwn = false
   }
   /// Whom a card names.
   struct Holders {

@@ -22,12 +22,18 @@ extension RequestDesk {
     case .find(let number): pageCame(number, reply)
     case .jobBegan(let number): jobBegan(number, reply)
     case .quotaShown(let owner, let tenant, let id): quotaShown(owner, tenant, id, reply)
+    case .rights(let owner): rightsDecided(owner, reply)
+    case .ownTransaction(let waiting): merchantFound(waiting, reply)
+    case .ownHistory(let waiting): historyCame(waiting, reply)
     }
   }
 
   // MARK: The catalogue
 
   private func catalogueDecided(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer) {
+    if let version = RecordView(reply).number(.index) {
+      return rights.wait(owner, forVersion: UInt64(bitPattern: version), now: now.monotonic)
+    }
     guard let version = RecordView(reply).integer else {
       answer(owner, reply)
       return
@@ -41,7 +47,9 @@ extension RequestDesk {
     (membership.topology?.shards ?? []).map(\.shard).filter { edge.leader(of: $0).catalogueVersion < version }
   }
 
+  /// Changes that have spread, of the catalogue and of rights, are answered.
   func advanceCatalogueWaits() {
+    advanceRightsWaits()
     for (owner, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
       if behind.isEmpty {
         reply.buffer.removeAll()

@@ -25,6 +25,24 @@ extension Ledger {
       reply.field(.moving, slots.isEmpty ? "books" : "\(slots.lowerBound)-\(slots.upperBound - 1)")
     }
   }
+  /// Of one tenant what `audit` has of all. O(members): it is asked where there are several tenants.
+  func writeBooks(of tenant: TenantID, _ reply: inout ReplyWriter) {
+    var (accounts, members) = (UInt64(0), Int64(0))
+    var (sum, inTransit, between) = (UInt128(0), Int128(0), Int128(0))
+    for (place, row) in auditFigures().programs.enumerated() where catalogue.programs[place].tenant == tenant {
+      accounts &+= tables.programs.read(Ref(place: place)).pointee.accounts
+      sum = sum.saturating(adding: row.sum.magnitude)
+      inTransit &+= row[.inTransit]
+      between &+= row[.inTransit] &+ row[.betweenShards]
+    }
+    tables.members.forEach { _, member in if member.pointee.tenant == tenant { members += 1 } }
+    reply.field(.index, Int64(clamping: lastIndex.rawValue))
+    reply.field(.accounts, Int64(clamping: accounts))
+    reply.field(.sum, Int64(clamping: sum))
+    reply.field(.intransit, Int64(clamping: inTransit))
+    reply.field(.members, members)
+    reply.field(.between, "\(between)")
+  }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {
     let digits = [digest.0, digest.1].map { half in

@@ -99,7 +99,8 @@ extension Ledger {
       .clientSetName,
       .clientGetName, .clientID, .clientList,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,
-      .select, .info, .time, .quit, .help, .reset, .multi, .exec, .discard, .watch, .unwatch, .usage:
+      .select, .info, .time, .quit, .help, .reset, .multi, .exec, .discard, .watch, .unwatch, .usage,
+      .userSet, .userShow, .userList, .whoAmI, .tenantSet, .tenantList, .tenantUse, .trail:
       throw .malformed("\(call.verb.words) changes nothing in a shard")
     }
   }

@@ -21,6 +21,7 @@ struct Call: BitwiseCopyable {
   private(set) var facts = Command.none
   private(set) var terminal = Command.none
   private var asks = Command.none
+  private var actorBytes = Command.none
   private(set) var askedAt = Stamp.zero
   /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
   var hashes = RequestHashes.none
@@ -99,6 +100,9 @@ struct Call: BitwiseCopyable {
         let start = asks.isEmpty ? reader.offset - 14 : reader.offset - 14 - asks.count
         asks = Bytes(rebasing: reader.bytes[start..<reader.offset])
       case .behalf: subject = bytes
+      case .actor:
+        _ = try Actor(decoding: bytes)
+        actorBytes = bytes
       case nil: throw MalformedBytes("a command has bytes left over")
       }
     }
@@ -112,6 +116,9 @@ struct Call: BitwiseCopyable {
       if ask >> 48 < UInt64(Slot.count) { body(quota, TransactionID(rawValue: ask)) }
     }
   }
+
+  /// Who asks, of a verb whose row has `namesActor`; nil: the command does not say.
+  var asker: Actor? { actorBytes.isEmpty ? nil : try? Actor(decoding: actorBytes) }
 
   // MARK: Values
 

@@ -32,6 +32,8 @@ public enum Command {
     case moment = 5
     /// Of a query that went on to a pool: the member who asked.
     case behalf = 6
+    /// Who asks: see `Actor`.
+    case actor = 7
   }
 
   /// Whom a `WHO` names, once a card has been looked up.
@@ -67,7 +69,8 @@ public enum Command {
   ///   - otherFingerprints: at most one more than `FormerHolders.most`.
   public static func append(
     _ request: Request, to buffer: inout ByteBuffer, slot: Slot, context: CommandContext, party: Party? = nil,
-    recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil, askedAt: Stamp? = nil
+    recipient: Party? = nil, otherFingerprints: [UInt64] = [], terminal: TerminalWord? = nil, askedAt: Stamp? = nil,
+    asker: Actor? = nil
   ) {
     let rule = request.rule
     let named = request.bytes(at: rule.pointee.card)
@@ -108,6 +111,10 @@ public enum Command {
       buffer.append(Attachment.moment.rawValue)
       buffer.append(UInt8(8))
       buffer.append(askedAt.microseconds)
+    }
+    if let asker {
+      buffer.append(Attachment.actor.rawValue)
+      buffer.append(counted: asker.encoded)
     }
     end(&buffer, start)
   }

@@ -48,6 +48,16 @@ public enum Query {
     return true
   }
 
+  /// A transaction as `TX SHOW` has it.
+  public static func appendTransaction(to buffer: inout ByteBuffer, tenant: TenantID, _ tx: TransactionID) {
+    let context = CommandContext(tenant: tenant, fingerprint: 0)
+    let start = Command.begin(
+      &buffer, CommandHeader(.transactionShow, slot: tx.slot, context: context, scope: .transaction))
+    withUnsafeBytes(of: tx.rawValue.littleEndian) { appendScope(&buffer, party: $0) }
+    buffer.append(UInt8(0))
+    Command.end(&buffer, start)
+  }
+
   private static func appendScope(
     _ buffer: inout ByteBuffer, party: Bytes = Command.none, card: Bytes = Command.none,
     merchant: Bytes = Command.none, request: Bytes = Command.none

@@ -11,6 +11,8 @@ public enum Inquiry: Sendable, Hashable {
   case movements(TenantID, program: [UInt8], zone: [UInt8])
   /// `done` and `steps` of a job, members, and whether it is under way: `up`; nothing where it is not known.
   case job(TenantID, id: [UInt8])
+  /// What an audit has of one tenant's programs and members, but for the count of transactions: see `Ledger.audit`.
+  case books(TenantID)
 
   func encode(into buffer: inout ByteBuffer) {
     func append(_ kind: UInt8, _ tenant: TenantID, _ texts: [UInt8]...) {
@@ -23,6 +25,7 @@ public enum Inquiry: Sendable, Hashable {
     case .campaign(let tenant, let id): append(2, tenant, id)
     case .movements(let tenant, let program, let zone): append(3, tenant, program, zone)
     case .job(let tenant, let id): append(4, tenant, id)
+    case .books(let tenant): append(40, tenant, [])
     }
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -34,6 +37,7 @@ public enum Inquiry: Sendable, Hashable {
     case 2: self = .campaign(tenant, id: id)
     case 3: self = .movements(tenant, program: id, zone: Array(try reader.readCounted()))
     case 4: self = .job(tenant, id: id)
+    case 40: self = .books(tenant)
     default: throw MalformedBytes("an inquiry of an unknown kind")
     }
     try reader.finish()
@@ -82,6 +86,7 @@ extension Ledger {
       reply.field(.done, Int64(clamping: job.done))
       reply.field(.steps, Int64(tables.members.count))
       reply.field(.up, job.state == JobRecord.running ? 1 : 0)
+    case .books(let tenant): writeBooks(of: tenant, &reply)
     }
     if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {

@@ -55,6 +55,8 @@ public enum ConnectionCommands {
       session.isRESP3 = false
       session.name = ""
       session.principal = .anonymous
+      session.user = ""
+      session.tenant = .first
       ReplyRenderer.simple("RESET", into: &output)
     case .multi, .exec, .discard, .watch, .unwatch: transaction(request.verb, &session, &output)
     case .quit:

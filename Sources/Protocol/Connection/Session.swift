@@ -12,6 +12,8 @@ public struct Session: Sendable {
   public var isRESP3 = false
   public var principal = PrincipalID.anonymous
   public var tenant = TenantID.first
+  /// The name of whoever has signed in; empty: nobody.
+  public var user = ""
   /// At most 64 bytes, printable and without spaces; empty if none was given. The library's name and version too.
   public var name = ""
   public var libraryName = ""
@@ -29,7 +31,7 @@ public struct Session: Sendable {
   public func line(now: Stamp) -> String {
     let age = max(0, (now.microseconds - since.microseconds) / 1_000_000)
     return "id=\(id) addr=\(address) name=\(name) age=\(age) db=0 resp=\(isRESP3 ? 3 : 2) "
-      + "user=\(principal == .anonymous ? "default" : String(principal.rawValue)) "
+      + "user=\(user.isEmpty ? principal == .anonymous ? "default" : String(principal.rawValue) : user) "
       + "lib-name=\(libraryName) lib-ver=\(libraryVersion)"
   }
 }

@@ -18,6 +18,8 @@ public struct ServerConfiguration: Sendable {
   /// Peer addresses of some nodes of the cluster.
   public var join: [HostPort]
   public var lost: [String]
+  /// Terminals are listened to where others can read what they say, and the operator wants that.
+  public var isInsecure: Bool
   public var logLevel: LogLevel
   /// Connections of terminals.
   public var clientsMax: Int
@@ -65,7 +67,14 @@ extension ServerConfiguration {
     Setting("data", "./data", "The data directory. An empty or missing one makes a new node.", problem: notEmpty),
     Setting(
       "listen", "127.0.0.1:7401", "HOST:PORT where terminals connect; *:PORT is every address.", problem: address),
-    Setting("peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
+    Setting(
+      "insecure", "no",
+      """
+      yes, or --insecure alone: listens to terminals also at other addresses than this machine's own (127.0.0.1), where what
+      they say, secrets too, can be read on its way. Then there is an alarm, INSECURE.
+      """, problem: { ["yes", "no"].contains($0) ? nil : "must be yes or no" }),
+    Setting(
+      "peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
     Setting(
       "join", "",
       "Peer addresses of some nodes of the cluster, HOST:PORT,HOST:PORT; this node's own may be among them.",
@@ -180,6 +189,12 @@ extension ServerConfiguration {
       throw ConfigurationError(
         "peer is every address of this machine: say by advertise-peer which one nodes connect to")
     }
+    guard listen.isLoopback || text("insecure") == "yes" else {
+      throw ConfigurationError(
+        "listen \(listen): what terminals say there, secrets too, can be read on its way; listen at 127.0.0.1, or say --insecure"
+      )
+    }
+    isInsecure = !listen.isLoopback
     name = text("name").isEmpty ? hostName : text("name")
     region = text("region")
     data = text("data")

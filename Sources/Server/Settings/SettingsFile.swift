@@ -37,6 +37,10 @@ struct CommandLine {
         let hint = suggestion(for: key, settings).map { ", did you mean --\($0)?" } ?? ";"
         throw ConfigurationError("unknown flag --\(key)\(hint) see tally start --help")
       }
+      if key == "insecure", parts.count == 1, rest.first.map({ $0.hasPrefix("--") }) ?? true {
+        line.values.append((key, "yes"))
+        continue
+      }
       guard let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() else {
         throw ConfigurationError("--\(key) needs a value")
       }

@@ -26,6 +26,13 @@ public struct HostPort: Hashable, Sendable, CustomStringConvertible {
   /// Whether it stands for all addresses of the machine, so that nobody can connect to it.
   public var isEveryAddress: Bool { host.isEmpty || host == "0.0.0.0" || host == "::" }
 
+  /// Whether nobody but this machine reaches it.
+  public var isLoopback: Bool {
+    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+    return host == "localhost" || host == "::1"
+      || parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+  }
+
   public var description: String {
     host.isEmpty ? "*:\(port)" : host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }

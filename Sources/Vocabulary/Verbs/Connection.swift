@@ -1,36 +1,43 @@
 extension VerbSpec {
   static let connection: [VerbSpec] = [
     .init(
-      .help, "HELP", [.free("VERB|errors|values|ids", .optional)], traits: [.costly, .reserved], reply: "lines of text",
+      .help, "HELP", [.free("VERB|errors|values|ids", .optional)], traits: [.costly, .reserved], roles: .anybody,
+      reply: "lines of text",
       summary: "This list, or one verb in detail, or what errors, values and request ids are.", example: "HELP EARN"),
     // The same under a name that redis-cli does not keep for itself.
     .init(
       .usage, "USAGE", [.free("VERB|errors|values|ids", .optional)], traits: [.costly, .reserved],
-      reply: "lines of text", summary: "What HELP says: redis-cli keeps HELP for itself.", example: "USAGE EARN"),
+      roles: .anybody, reply: "lines of text", summary: "What HELP says: redis-cli keeps HELP for itself.",
+      example: "USAGE EARN"),
     .init(
-      .ping, "PING", [.free("TEXT", .optional)], atMost: 1, traits: .reserved, reply: "+PONG, or the text",
+      .ping, "PING", [.free("TEXT", .optional)], atMost: 1, traits: .reserved, roles: .anybody,
+      reply: "+PONG, or the text",
       summary: "PONG.", example: "PING"),
     .init(
-      .echo, "ECHO", [.free("TEXT")], atMost: 1, reply: "the text", summary: "The text again.", example: "ECHO hello"),
+      .echo, "ECHO", [.free("TEXT")], atMost: 1, roles: .anybody, reply: "the text", summary: "The text again.",
+      example: "ECHO hello"),
     .init(
       .hello, "HELLO",
       [.free("2|3", .optional), .free("AUTH user secret", .optional), .free("SETNAME name", .optional)],
-      traits: .reserved, reply: "a map", summary: "Chooses RESP2 or RESP3: records are maps in RESP3.",
+      traits: .reserved, roles: .anybody, reply: "a map", summary: "Chooses RESP2 or RESP3: records are maps in RESP3.",
       example: "HELLO 3"),
     .init(
-      .auth, "AUTH", [.free("[user] secret")], traits: .reserved, reply: "+OK", summary: "Signs in.",
+      .auth, "AUTH", [.free("[user] secret")], traits: .reserved, roles: .anybody, reply: "+OK", summary: "Signs in.",
       example: "AUTH till-7 secret"),
     .init(
-      .clientSetName, "CLIENT SETNAME", [.free("name")], atMost: 1, traits: .reserved, reply: "+OK",
+      .clientSetName, "CLIENT SETNAME", [.free("name")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
       summary: "Names the connection.", example: "CLIENT SETNAME till-7"),
     .init(
-      .clientGetName, "CLIENT GETNAME", atMost: 0, reply: "the name", summary: "The connection's name.",
+      .clientGetName, "CLIENT GETNAME", atMost: 0, roles: .anybody, reply: "the name",
+      summary: "The connection's name.",
       example: "CLIENT GETNAME"),
     .init(
       .clientSetInfo, "CLIENT SETINFO", [.free("LIB-NAME|LIB-VER"), .free("text")], atMost: 2, traits: .reserved,
-      reply: "+OK", summary: "Tells what library is speaking.", example: "CLIENT SETINFO LIB-NAME tills"),
+      roles: .anybody, reply: "+OK", summary: "Tells what library is speaking.",
+      example: "CLIENT SETINFO LIB-NAME tills"),
     .init(
-      .clientID, "CLIENT ID", atMost: 0, traits: .reserved, reply: "a number", summary: "The connection's number.",
+      .clientID, "CLIENT ID", atMost: 0, traits: .reserved, roles: .anybody, reply: "a number",
+      summary: "The connection's number.",
       example: "CLIENT ID"),
     .init(
       .clientInfo, "CLIENT INFO", atMost: 0, reply: "a line", summary: "This connection, in one line.",
@@ -39,23 +46,28 @@ extension VerbSpec {
       .clientList, "CLIENT LIST", traits: [.costly, .reserved], reply: "lines",
       summary: "The connections of this node, a line each.", example: "CLIENT LIST"),
     .init(
-      .command, "COMMAND", traits: [.costly, .reserved], reply: "the commands",
+      .command, "COMMAND", traits: [.costly, .reserved], roles: .anybody, reply: "the commands",
       summary: "The verbs, for client libraries.", example: "COMMAND"),
     .init(
-      .commandDocs, "COMMAND DOCS", [.free("VERB", .optional)], traits: [.costly, .reserved], reply: "the commands",
+      .commandDocs, "COMMAND DOCS", [.free("VERB", .optional)], traits: [.costly, .reserved], roles: .anybody,
+      reply: "the commands",
       summary: "What the verbs do, for client libraries.", example: "COMMAND DOCS EARN"),
     .init(
-      .commandCount, "COMMAND COUNT", atMost: 0, reply: "a number", summary: "How many verbs there are.",
+      .commandCount, "COMMAND COUNT", atMost: 0, roles: .anybody, reply: "a number",
+      summary: "How many verbs there are.",
       example: "COMMAND COUNT"),
     .init(
-      .commandInfo, "COMMAND INFO", [.free("VERB", .optional)], traits: .costly, reply: "the commands",
+      .commandInfo, "COMMAND INFO", [.free("VERB", .optional)], traits: .costly, roles: .anybody, reply: "the commands",
       summary: "COMMAND for the verbs named.", example: "COMMAND INFO EARN"),
-    .init(.commandList, "COMMAND LIST", reply: "names", summary: "The verbs' names.", example: "COMMAND LIST"),
     .init(
-      .configGet, "CONFIG GET", [.free("PATTERN")], atMost: 1, reply: "a map of settings and their values",
+      .commandList, "COMMAND LIST", roles: .anybody, reply: "names", summary: "The verbs' names.",
+      example: "COMMAND LIST"),
+    .init(
+      .configGet, "CONFIG GET", [.free("PATTERN")], atMost: 1, roles: [.admins, .operators, .auditors], reply: "a map of settings and their values",
       summary: "This node's settings; * stands for any letters.", example: "CONFIG GET log-*"),
     .init(
-      .select, "SELECT", [.free("0")], atMost: 1, traits: .reserved, reply: "+OK", summary: "There is one database, 0.",
+      .select, "SELECT", [.free("0")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
+      summary: "There is one database, 0.",
       example: "SELECT 0"),
     .init(
       .info, "INFO", [.free("section", .optional)], traits: [.costly, .reserved], reply: "sections of lines",
@@ -64,7 +76,8 @@ extension VerbSpec {
       .time, "TIME", atMost: 0, reply: "seconds and microseconds",
       summary: "This node's clock: seconds, and microseconds in the second.", example: "TIME"),
     .init(
-      .reset, "RESET", atMost: 0, traits: .reserved, reply: "+RESET", summary: "Back to RESP2, unnamed and signed out.",
+      .reset, "RESET", atMost: 0, traits: .reserved, roles: .anybody, reply: "+RESET",
+      summary: "Back to RESP2, unnamed and signed out.",
       example: "RESET"),
     .init(
       .multi, "MULTI", traits: .reserved, reply: "-ERR",
@@ -81,6 +94,7 @@ extension VerbSpec {
       summary: "Refused: there are no transactions; send a pipeline.", example: "WATCH name"),
     .init(.unwatch, "UNWATCH", reply: "+OK", summary: "OK: nothing is ever watched.", example: "UNWATCH"),
     .init(
-      .quit, "QUIT", traits: .reserved, reply: "+OK", summary: "OK, and the connection is closed.", example: "QUIT"),
+      .quit, "QUIT", traits: .reserved, roles: .anybody, reply: "+OK", summary: "OK, and the connection is closed.",
+      example: "QUIT"),
   ]
 }

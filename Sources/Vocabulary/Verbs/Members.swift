@@ -29,6 +29,7 @@ extension VerbSpec {
       summary: "Takes tags from a member.", example: "MEMBER UNTAG ann staff"),
     .init(
       .memberShow, "MEMBER SHOW", .members, [.who, .optional(.read)], .member, .read,
+      roles: .following,
       reply:
         "member state name region cards [aliases] [cardtypes] since class [tier] [tags birthday …] [x.NAME] [asof]",
       summary: "A member's file.", example: "MEMBER SHOW ann"),
@@ -63,7 +64,7 @@ extension VerbSpec {
       example: "MEMBER FIND tag=vip region=north limit=100"),
     .init(
       .memberTier, "MEMBER TIER", .members, [.who, .optional(.program), .optional(.read)], .member, .read,
-      reply: "member program tier since [until] qualifying [next needed] [asof]",
+      roles: .asking, reply: "member program tier since [until] qualifying [next needed] [asof]",
       summary:
         "A member's tier in a program: since when, until when at least, what qualifies in this period, and what is needed for the next.",
       example: "MEMBER TIER ann"),
@@ -80,7 +81,7 @@ extension VerbSpec {
       example: "DUE kind=birthday on=2026-06-07"),
     .init(
       .memberMerge, "MEMBER MERGE", .members, [.from, .into, .required(.id)], .member, .movesPoints,
-      traits: [.barrier, .grows], work: 64, reply: "from into program points balance",
+      traits: [.barrier, .grows], work: 64, roles: .operators, reply: "from into program points balance",
       summary: "Makes one member of two: lots, debt, holds, counters and aliases become INTO's, and FROM is closed.",
       example: "MEMBER MERGE ann-old ann id=n-2"),
     .init(

@@ -15,62 +15,64 @@ extension VerbSpec {
   static let points: [VerbSpec] = [
     .init(
       .earn, "EARN", .points, earning, .member, .movesPoints, traits: .grows, work: 1,
-      reply: "tx member program points balance [capped reason tier]",
+      roles: .selling, reply: "tx member program points balance [capped reason tier]",
       summary: "Gives a member points for a purchase, by the program's rules or as many as said.",
       example: "EARN ann merchant=shop spend=1250 id=r-1"),
     .init(
       .event, "EVENT", .points, event, .member, .movesPoints, traits: .grows,
-      reply: "tx member program points balance [capped reason tier]",
+      roles: .rewarding, reply: "tx member program points balance [capped reason tier]",
       summary: "Gives a member points for something else than a purchase, by the program's rules with that event=.",
       example: "EVENT ann event=checkin merchant=shop id=v-1"),
     .init(
       .simulateEarn, "SIMULATE EARN", .points, asked(earning), .member, .read,
-      reply: "member program points balance [capped reason tier asof]",
+      roles: .simulating, reply: "member program points balance [capped reason tier asof]",
       summary: "What an EARN would give, which books nothing.", example: "SIMULATE EARN ann merchant=shop spend=1250"),
     .init(
       .simulateEvent, "SIMULATE EVENT", .points, asked(event), .member, .read,
-      reply: "member program points balance [capped reason tier asof]",
+      roles: .simulating, reply: "member program points balance [capped reason tier asof]",
       summary: "What an EVENT would give, which books nothing.", example: "SIMULATE EVENT ann event=checkin"),
     .init(
       .explain, "EXPLAIN", .points, [.transaction, .optional(.read)], .transaction, .read,
-      reply: "records: step rule version points total text [asof]",
+      roles: .explaining, reply: "records: step rule version points total text [asof]",
       summary: "How the points of a purchase or an event were worked out, step by step.", example: "EXPLAIN 3-1042"),
     .init(
       .explainEarn, "EXPLAIN EARN", .points, asked(earning), .member, .read,
-      reply: "records: step rule version points total text [asof]",
+      roles: .simulating, reply: "records: step rule version points total text [asof]",
       summary: "How the points of a purchase that was not made would be worked out.",
       example: "EXPLAIN EARN ann merchant=shop spend=1250"),
     .init(
       .redeem, "REDEEM", .points,
       [.who, .required(.merchant), .required(.points), .required(.id), .optional(.program)], .member, .movesPoints,
       work: 1,
-      reply: "tx member program points balance",
+      roles: .selling, reply: "tx member program points balance",
       summary: "Spends a member's points.", example: "REDEEM ann merchant=shop points=10 id=r-2"),
     .init(
       .hold, "HOLD", .points,
       [
         .who, .required(.merchant), .required(.points), .required(.id), .optional(.ttl, standard: 900),
         .optional(.program),
-      ], .member, .movesPoints, traits: .grows, work: 1, reply: "tx member program points balance available",
+      ], .member, .movesPoints, traits: .grows, work: 1, roles: .selling,
+      reply: "tx member program points balance available",
       summary: "Sets points aside for 900 seconds, or ttl=, until CAPTURE or RELEASE.",
       example: "HOLD ann merchant=shop points=10 id=r-3 ttl=60"),
     .init(
       .capture, "CAPTURE", .points, [.transaction, .required(.id), .optional(.points)], .transaction, .movesPoints,
-      reply: "tx of member program points balance available",
+      roles: .selling, reply: "tx of member program points balance available",
       summary: "Spends what a hold has set aside, or a part of it.", example: "CAPTURE 3-1042 id=r-4"),
     .init(
       .release, "RELEASE", .points, [.transaction, .required(.id)], .transaction, .movesPoints,
-      reply: "tx of member program points balance available",
+      roles: .selling, reply: "tx of member program points balance available",
       summary: "Gives back what a hold has set aside.", example: "RELEASE 3-1042 id=r-5"),
     // What a refund undoes may have left memory: it then takes effect later than what is sent after it.
     .init(
       .refund, "REFUND", .points,
       [.transaction, .required(.id), .atMostOne(.spend), .atMostOne(.points), .atMostOne(.lines)],
-      .transaction, .movesPoints, traits: .barrier, reply: "tx of member program points balance",
+      .transaction, .movesPoints, traits: .barrier, roles: .selling, reply: "tx of member program points balance",
       summary: "Undoes an earn, redeem or capture, in whole or in part.", example: "REFUND 3-1042 id=r-6 spend=500"),
     .init(
       .transfer, "TRANSFER", .points, [.from, .to, .required(.points), .required(.id), .optional(.program)],
-      .member, .movesPoints, traits: [.barrier, .grows], reply: "tx from to program points balance",
+      .member, .movesPoints, traits: [.barrier, .grows], roles: [.operators, .channels],
+      reply: "tx from to program points balance",
       summary: "Gives points from one member to another.", example: "TRANSFER ann bob points=5 id=r-7"),
     .init(
       .extend, "EXTEND", .points,

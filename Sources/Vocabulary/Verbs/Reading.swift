@@ -4,6 +4,7 @@ extension VerbSpec {
       .balance, "BALANCE", .reading,
       [.who, .atMostOne(.program), .optional(.read), .atMostOne(.all), .optional(.expiring)],
       .member, .read,
+      roles: .asking,
       reply: "member program balance held available debt pending [expiring expires] [tier qualifying] [asof]",
       summary:
         "A member's points: balance, held, available, debt, pending, and what expires next. all=yes gives a record a program;"
@@ -15,24 +16,24 @@ extension VerbSpec {
         .who, .optional(.program), .optional(.limit, shape: .historyLimit, standard: 20), .optional(.before),
         .optional(.read),
       ], .member, .read, traits: .recordsFromDisk,
-      reply: "records, newest first: tx time kind points balance [merchant spend request of] [asof]",
+      roles: .following, reply: "records, newest first: tx time kind points balance [merchant spend request of] [asof]",
       summary: "A member's transactions, newest first.", example: "HISTORY ann limit=10"),
     .init(
       .transactionShow, "TX SHOW", .reading, [.transaction, .optional(.read)], .transaction, .read,
-      reply: "the transaction", summary: "One transaction.", example: "TX SHOW 3-1042"),
+      roles: .asking, reply: "the transaction", summary: "One transaction.", example: "TX SHOW 3-1042"),
     .init(
       .campaignReport, "CAMPAIGN REPORT", .reading, [.word("id")], .node, .read, traits: [.barrier, .costly], work: 64,
-      reply: "campaign members transactions points spend [left]",
+      roles: .reporting, reply: "campaign members transactions points spend [left]",
       summary: "What a campaign's rules gave, over all shards at one stamp, less returns; left= is its budget's.",
       example: "CAMPAIGN REPORT spring"),
     .init(
       .jobShow, "JOB SHOW", .reading, [.word("job")], .node, .read, traits: [.barrier, .costly], work: 64,
-      reply: "job state done total",
+      roles: .reporting, reply: "job state done total",
       summary: "How far a job has come, over all shards: state is running or done; done and total count members.",
       example: "JOB SHOW x-1"),
     .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
-      reply: "a record a shard",
+      roles: [.reporting, .admins], reply: "a record a shard",
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),
   ]
 }

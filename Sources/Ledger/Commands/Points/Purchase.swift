@@ -24,7 +24,7 @@ extension Ledger {
     try checkActive(number)
     try checkActive(merchant: merchant)
     try checkActive(program: program)
-    if call.has(.terminal) { try checkTerminal(call) }
+    if call.has(.terminal) || call.terminal.count > 0 { try checkTerminal(call) }
     return Parties(number: number, merchant: merchant, program: program)
   }
 

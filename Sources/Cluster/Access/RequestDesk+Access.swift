@@ -1,0 +1,211 @@
+import Base
+import Ledger
+import Protocol
+import Vocabulary
+
+/// A user whose secret is on its way to be hashed.
+struct UserChange {
+  var owner: EdgeItem.Owner
+  var change: AccessChange
+}
+
+/// Users, tenants and the trail, as terminals ask for them.
+extension RequestDesk {
+  /// Secrets of `USER SET` that are hashed at once, at most.
+  private static let mostKept = 64
+
+  private func change(_ subject: AccessChange.Subject, _ request: Request, _ client: Client) -> AccessChange {
+    AccessChange(
+      subject, by: client.session.principal.rawValue, tenant: client.session.tenant,
+      name: String(decoding: request.positional(0), as: UTF8.self))
+  }
+
+  /// `USER SET name …`: the secret is hashed here, before anything of it is logged.
+  func setUser(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    func text(_ key: Key) -> String? { request.text(key).map { String(decoding: $0, as: UTF8.self) } }
+    var change = change(.user, request, client)
+    change.role = request.number(.role).flatMap { Role(rawValue: UInt8(truncatingIfNeeded: $0)) }
+    (change.merchant, change.terminal, change.org) = (text(.merchant), text(.terminal), text(.org))
+    (change.adjustLimit, change.rate) = (request.number(.adjustLimit), request.number(.rate))
+    change.isStopped = request.number(.state).map { $0 == 1 }
+    guard let secret = request.text(.secret) else { return submit(change, owner) }
+    guard !secret.isEmpty else { return answerError(owner, .malformed, "secret= must not be empty") }
+    guard keptSecrets.count < RequestDesk.mostKept else {
+      return answerError(owner, .busy, "too many secrets are being hashed at this node; nothing was done")
+    }
+    nextKept += 1
+    // Numbers of their own: those of sign-ins count from 1.
+    let ticket = UInt64.max - nextKept
+    keptSecrets[ticket] = UserChange(owner: owner, change: change)
+    turn.out.jobs.append(.secret(SecretJob(ticket: ticket, secret: Array(secret), task: .keep)))
+  }
+  func secretKept(_ result: SecretResult) {
+    guard var waiting = keptSecrets.removeValue(forKey: result.ticket), client(of: waiting.owner) != nil else { return }
+    switch result.outcome {
+    case .kept(let secret):
+      waiting.change.secret = secret
+      submit(waiting.change, waiting.owner)
+    case .refused(let why):
+      answerError(waiting.owner, .malformed, "the secret cannot be hashed: \(why); nothing was done")
+    case .checked: answerError(waiting.owner, .unavailable, "the secret was lost at this node; nothing was done")
+    }
+  }
+
+  /// `TENANT SET name …`
+  func setTenant(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    var change = change(.tenant, request, client)
+    change.title = request.text(.title).map { String(decoding: $0, as: UTF8.self) }
+    change.isStopped = request.number(.state).map { $0 == 1 }
+    submit(change, owner)
+  }
+  private func submit(_ change: AccessChange, _ owner: EdgeItem.Owner) {
+    let noted = noted(owner, verb: change.subject == .user ? "USER SET" : "TENANT SET", target: change.name)
+    submitInternal(.directory, flags: .repeatable, continuation: keep(.rights(owner))) { buffer in
+      append(noted, to: &buffer) { DirectoryMachine.append(.access, to: &$0) { change.encode(into: &$0) } }
+    }
+  }
+  func rightsDecided(_ owner: EdgeItem.Owner, _ reply: Bytes) {
+    guard let version = RecordView(reply).integer else { return answer(owner, reply) }
+    rights.wait(owner, forVersion: UInt64(bitPattern: version), now: now.monotonic)
+  }
+
+  /// `TENANT USE name`: for this connection.
+  func useTenant(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    let name = String(decoding: request.positional(0), as: UTF8.self)
+    guard let tenant = directory?.access.tenant(named: name) else {
+      return answerError(owner, .notFound, "no such tenant '\(name)'")
+    }
+    client.session.tenant = tenant.id
+    forgetGrant(client)
+    answer(owner) { $0.ok() }
+  }
+
+  /// Whose users and trail a client sees: those of its tenant; an admin's, all.
+  private func shown(to client: Client) -> UInt32 {
+    client.grant.roles.contains(.admins) ? 0 : client.session.tenant.rawValue
+  }
+  func showUser(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    let name = Array(request.positional(0))
+    askDirectory(owner, .query) { buffer in
+      DirectoryMachine.append(.showUser, to: &buffer) {
+        $0.append(shown(to: client))
+        $0.append(counted: name)
+      }
+    }
+  }
+  func listUsers(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    askDirectory(owner, .query) { buffer in
+      DirectoryMachine.append(.listUsers, to: &buffer) {
+        $0.append(shown(to: client))
+        $0.append(UInt32(request.number(.limit) ?? 1_000))
+        $0.append(counted: request.text(.after) ?? Bytes(start: nil, count: 0))
+      }
+    }
+  }
+  func listTenants(_ owner: EdgeItem.Owner) {
+    askDirectory(owner, .query) { buffer in DirectoryMachine.append(.listTenants, to: &buffer) { _ in } }
+  }
+  func whoAmI(_ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    let tenant = directory?.access.tenant(client.session.tenant)?.name ?? Tenant.first.name
+    let seen = client.grant.user.flatMap { directory?.seen[$0.number] }
+    answer(owner) { reply in
+      reply.record()
+      guard let user = client.grant.user else {
+        reply.field(named: "user", "default")
+        reply.field(named: "role", "any")
+        reply.field(named: "tenant", tenant)
+        reply.field(.state, "active")
+        return
+      }
+      user.write(tenant: tenant, seen: seen, into: &reply)
+    }
+  }
+
+  func showTrail(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    let after = request.text(.after).map { UInt64(String(decoding: $0, as: UTF8.self)) ?? 0 }
+    guard after != 0 else { return answerError(owner, .malformed, "after= must be the cursor= of an earlier answer") }
+    let none = Bytes(start: nil, count: 0)
+    askDirectory(owner, .query) { buffer in
+      DirectoryMachine.append(.showTrail, to: &buffer) {
+        $0.append(shown(to: client))
+        $0.append(RequestDesk.moment(request.number(.from)) ?? 0)
+        $0.append(RequestDesk.moment(request.number(.until)) ?? Stamp.never.microseconds)
+        $0.append(UInt32(request.number(.limit) ?? 1_000))
+        $0.append(after ?? .max)
+        $0.append(counted: request.text(.user) ?? none)
+        $0.append(counted: request.text(.verb) ?? none)
+      }
+    }
+  }
+  /// Of a `Shape.dateOrMoment`: a date begins at midnight UTC.
+  private static func moment(_ number: Int64?) -> Int64? {
+    number.map { $0 < 0 ? (-1 - $0) * 86_400_000_000 : $0 }
+  }
+
+  // MARK: The trail
+
+  /// The request under way, of which the directory may hear.
+  @inline(never) func noteActing(_ request: Request, _ owner: EdgeItem.Owner) {
+    guard request.rule.pointee.route == .node || request.rule.pointee.route == .directory else { return }
+    acting = (owner, words(of: request), target(of: request))
+  }
+  /// What the trail is to have of a command that is said for the request under way.
+  func actingNote(_ owner: EdgeItem.Owner) -> TrailNote? {
+    guard let acting, acting.owner.client == owner.client, acting.owner.generation == owner.generation,
+      acting.owner.slot == owner.slot
+    else { return nil }
+    return noted(owner, verb: acting.verb, target: acting.target)
+  }
+
+  /// What the trail is to have of a command that is said for a client; nil: nothing.
+  func noted(_ owner: EdgeItem.Owner, verb: String, target: String) -> TrailNote? {
+    guard let client = client(of: owner), let directory, directory.semantics >= Semantics.programme else { return nil }
+    var record = TrailRecord(user: client.grant.user?.name ?? "", verb: verb)
+    record.tenant = client.session.tenant
+    record.target = String(decoding: target.utf8.prefix(TrailRecord.longestTarget), as: UTF8.self)
+    (record.address, record.node) = (client.session.address, peers.own.hello.name)
+    var note = TrailNote(node: peers.id.rawValue, mark: nextMark())
+    note.records = [record]
+    return note
+  }
+  private func nextMark() -> TrailMark {
+    TrailMark(incarnation: membership.me.incarnation, note: refusals.nextNote())
+  }
+  /// Appends a command, with what the trail is to have of it.
+  func append(_ note: TrailNote?, to buffer: inout ByteBuffer, _ command: (inout ByteBuffer) -> Void) {
+    guard let note else { return command(&buffer) }
+    DirectoryMachine.append(.acted, to: &buffer) {
+      note.encode(into: &$0)
+      command(&$0)
+    }
+  }
+  /// Once a second: peers hear which rights this node goes by; the directory, what was refused, and who was seen.
+  func tellAccess() {
+    nextTelling = now.monotonic + 1_000_000
+    tellRights()
+    guard !refusals.isEmpty, let directory, directory.semantics >= Semantics.programme else { return }
+    var note = TrailNote(node: peers.id.rawValue, mark: nextMark())
+    refusals.take(into: &note, node: peers.own.hello.name)
+    submitInternal(.directory, flags: .repeatable) { buffer in
+      DirectoryMachine.append(.trail, to: &buffer) { note.encode(into: &$0) }
+    }
+  }
+  /// The names in a request that changes something: never its values, of which some are secret.
+  func target(of request: Request) -> String {
+    if request.rule.pointee.route == .directory {
+      let scope = request.positional(0)
+      var reader = ByteReader(scope)
+      guard (try? reader.readVarint()) != nil, let key = try? reader.readCounted() else { return "" }
+      return String(decoding: key.map { $0 == 0 ? UInt8(ascii: "/") : $0 }, as: UTF8.self)
+    }
+    return (0..<request.positionalCount).map { String(decoding: request.positional($0), as: UTF8.self) }
+      .joined(separator: " ")
+  }
+}

@@ -1,0 +1,93 @@
+import Base
+import Vocabulary
+
+/// What this node knows of the rights in force, and until when it may go by them.
+///
+/// A node goes by what its replica of the directory has applied. It may do so for users while it has heard of the directory
+/// within `lease`: so a change holds everywhere once all nodes have said that they have it, or when `longestDoubt` has passed.
+struct Rights {
+  /// How long a node that hears nothing of the directory answers users (µs).
+  static let lease: Int64 = 5_000_000
+  /// When no node goes by older rights any more, counted from when a change was decided (µs): a lease, and as much as two
+  /// clocks may be apart that are not off.
+  static let longestDoubt = UInt64(lease + 2 * ClockGuard.tolerance)
+
+  /// A client's grant is of an older one: it is made anew. Clients begin with 0.
+  private(set) var epoch: UInt32 = 1
+  private(set) var version: UInt64 = 0
+  private(set) var isOpen = true
+  /// Nothing was heard of the directory for so long that somebody may have other rights by now.
+  private(set) var isLapsed = false
+  /// Up to when this node knows all that was decided, and when it learnt of that.
+  private var closed = Stamp.zero
+  private var learnt: UInt64 = 0
+  /// Requests in a second, by user.
+  private var counts: [UInt32: (second: UInt64, count: Int64)] = [:]
+  /// Changes that some node has yet to confirm.
+  private var waits: [(owner: EdgeItem.Owner, version: UInt64, deadline: UInt64)] = []
+
+  /// The directory has applied something. Whether the rights are others.
+  mutating func follow(_ table: AccessTable) -> Bool {
+    guard table.version != version || table.isOpen != isOpen else { return false }
+    (version, isOpen) = (table.version, table.isOpen)
+    renew()
+    return true
+  }
+  /// Looks whether this node may go on. Nothing is to be feared of an open cluster.
+  mutating func judge(closed newer: Stamp, now: Moment) {
+    if newer > closed { (closed, learnt) = (newer, now.monotonic) }
+    let isFresh =
+      now.wall.microseconds - closed.microseconds <= Rights.lease
+      && now.monotonic - min(now.monotonic, learnt) <= UInt64(Rights.lease)
+    let lapses = !isOpen && !isFresh
+    guard lapses != isLapsed else { return }
+    isLapsed = lapses
+    renew()
+  }
+  private mutating func renew() { epoch = epoch == .max ? 1 : epoch + 1 }
+
+  /// Whether a user may have one more request in this second.
+  mutating func takeRequest(of user: User, now: Moment) -> Bool {
+    let second = now.monotonic / 1_000_000
+    let known = counts[user.number].flatMap { $0.second == second ? $0.count : nil } ?? 0
+    guard known < user.rate else { return false }
+    counts[user.number] = (second, known + 1)
+    return true
+  }
+
+  // MARK: Changes that spread
+
+  mutating func wait(_ owner: EdgeItem.Owner, forVersion version: UInt64, now: UInt64) {
+    waits.append((owner, version, now + Rights.longestDoubt))
+  }
+  /// Those whose change holds everywhere.
+  /// - Parameter isConfirmed: whether every node has said that it has a version.
+  mutating func endedWaits(now: UInt64, isConfirmed: (UInt64) -> Bool) -> [EdgeItem.Owner] {
+    if waits.isEmpty { return [] }
+    var ended: [EdgeItem.Owner] = []
+    waits.removeAll { wait in
+      guard isConfirmed(wait.version) || now >= wait.deadline else { return false }
+      ended.append(wait.owner)
+      return true
+    }
+    return ended
+  }
+}
+
+/// What one connection may ask, as long as rights stay as they are.
+struct Grant {
+  var roles: Roles = []
+  /// Of these rights: see `Rights.epoch`.
+  var epoch: UInt32 = 0
+  /// Each request is looked at: its merchant, its terminal, or how many there are.
+  var isWatched = false
+  /// Who has signed in; nil: nobody, or there are no users.
+  var user: User?
+  /// Why nothing is granted.
+  var refusal: Refusal?
+
+  enum Refusal { case signedOut, tenantStopped, lapsed }
+
+  /// A user whose requests about transactions and histories are bounded by its merchant.
+  var boundUser: User? { user.flatMap { $0.role.isBounded ? $0 : nil } }
+}

@@ -1,0 +1,50 @@
+extension VerbSpec {
+  private static let userFields = "user role tenant merchant terminal org adjust-limit rate state last-seen"
+
+  static let access: [VerbSpec] = [
+    .init(
+      .userSet, "USER SET", .access,
+      [
+        .name, .optional(.role), .optional(.secret), .optional(.merchant, part: .value),
+        .optional(.terminal), .optional(.org), .optional(.adjustLimit), .optional(.rate),
+        .optional(.state, shape: .standing),
+      ], .node, .changes, traits: [.barrier, .reserved], roles: [.operators, .admins], reply: "+OK",
+      summary:
+        "Makes or changes a user. Keys left out keep their value; the first user of a cluster is its admin too. It is answered"
+        + " when the change holds at every node.",
+      example: "USER SET till-7 role=terminal merchant=shop terminal=till-7 secret=open-sesame"),
+    .init(
+      .userShow, "USER SHOW", .access, [.name], .node, .read, traits: .reserved,
+      roles: [.operators, .auditors, .admins], reply: userFields, summary: "A user, but for the secret.",
+      example: "USER SHOW till-7"),
+    .init(
+      .userList, "USER LIST", .access, [.optional(.limit, standard: 1_000), .optional(.after)], .node, .read,
+      traits: [.costly, .reserved], roles: [.operators, .auditors, .admins], reply: "records: \(userFields)",
+      summary: "The users, by name: 1000 unless limit= says how many; after= goes on behind a name.",
+      example: "USER LIST"),
+    .init(
+      .whoAmI, "WHOAMI", .access, [], .node, .read, traits: [.reserved, .alone], roles: .users, reply: userFields,
+      summary: "Who has signed in on this connection, and as what.", example: "WHOAMI"),
+    .init(
+      .tenantSet, "TENANT SET", .access, [.name, .optional(.title), .optional(.state, shape: .standing)], .node,
+      .changes, traits: [.barrier, .reserved], roles: .admins, reply: "+OK",
+      summary: "Makes or changes a tenant: an operator's world of its own, of which others see nothing.",
+      example: "TENANT SET second title=\"Second operator\""),
+    .init(
+      .tenantList, "TENANT LIST", .access, [], .node, .read, traits: [.costly, .reserved], roles: .admins,
+      reply: "records: tenant title state", summary: "The tenants, by name.", example: "TENANT LIST"),
+    .init(
+      .tenantUse, "TENANT USE", .access, [.name], .node, .changes, traits: [.barrier, .reserved], roles: .admins,
+      reply: "+OK", summary: "Has what this connection asks from here on be about another tenant.",
+      example: "TENANT USE second"),
+    .init(
+      .trail, "TRAIL", .access,
+      [
+        .optional(.user), .optional(.verb), .optional(.from, shape: .dateOrMoment), .optional(.until),
+        .optional(.limit, standard: 1_000), .optional(.after),
+      ], .node, .read, traits: [.barrier, .costly], roles: [.operators, .auditors, .admins],
+      reply: "records, newest first: at user verb target outcome count address node cursor",
+      summary: "Who changed what, when, from where; and what was refused to whom, counted by the minute.",
+      example: "TRAIL user=till-7 limit=20"),
+  ]
+}
