@@ -14,6 +14,10 @@ struct Flag: Sendable {
   /// A node that is named by `--to`, too: it has no colon, which every address has.
   static let node = value("to-node", "NODE", "the node, by name or id; --to NODE says the same")
   static let timeout = value("timeout", "SECONDS", "how long to wait for a reply (30)")
+  static let tlsAuthorities = value(
+    "tls-ca", "FILE", "speaks TLS: nodes' certificates are signed by an authority of this file (TALLY_TLS_CA)")
+  static let tlsCertificate = value("tls-cert", "FILE", "the certificate that nodes are shown (TALLY_TLS_CERT)")
+  static let tlsKey = value("tls-key", "FILE", "its private key (TALLY_TLS_KEY)")
   static let json = toggle("json", "prints one JSON value, for programs; errors are JSON too")
   static let wide = toggle("wide", "all columns, also where they are wider than 80 characters")
   static let dryRun = toggle("dry-run", "says what it would do, and does nothing")
