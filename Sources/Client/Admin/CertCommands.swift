@@ -8,12 +8,15 @@ enum CertCommands {
 
   private static let cluster = Flag.value(
     "cluster", "NAME", "the cluster's label, as tally start --cluster has it (tally)")
-  private static func days(_ standard: Int) -> Flag {
-    .value("days", "N", "for how long it holds, 1 to 7300 (\(standard))")
+  private static func times(_ days: Int) -> [Flag] {
+    [
+      .value("days", "N", "for how long it holds, 1 to 7300 (\(days))"),
+      .value("from", "YYYY-MM-DD", "since when (an hour ago, for clocks that differ)"),
+    ]
   }
 
   private static let authority = entry(
-    "cert ca", words: "DIR", count: 1, flags: [cluster, days(3650)],
+    "cert ca", words: "DIR", count: 1, flags: [cluster] + times(3650),
     summary: "makes an authority for a cluster's certificates",
     notes: """
       Writes DIR/ca.crt and DIR/ca.key; DIR is made where it is missing. ca.crt goes to every node and every client, ca.key
@@ -40,9 +43,8 @@ enum CertCommands {
     flags: [
       .value(
         "host", "HOST,HOST…",
-        "names and addresses by which it is connected to (localhost,127.0.0.1,::1; its name is always one)"),
-      days(397),
-    ],
+        "names and addresses by which it is connected to (localhost,127.0.0.1,::1; its name is always one)")
+    ] + times(397),
     summary: "makes a node's certificate, for terminals and for other nodes",
     notes: """
       Signs with DIR/ca.key, and writes DIR/NAME.crt and DIR/NAME.key: for tls-cert and tls-key, peer-cert and peer-key of tally
@@ -62,7 +64,7 @@ enum CertCommands {
   }
 
   private static let user = entry(
-    "cert user", words: "DIR NAME", count: 2, flags: [days(397)],
+    "cert user", words: "DIR NAME", count: 2, flags: times(397),
     summary: "makes a user's certificate, for terminals and people",
     notes: """
       Signs with DIR/ca.key, and writes DIR/NAME.crt and DIR/NAME.key: for --tls-cert and --tls-key of tally, with DIR/ca.crt as
@@ -112,11 +114,21 @@ enum CertCommands {
     }
     return text
   }
-  /// From an hour ago, for clocks that differ.
   private static func validity(_ flags: Flags, standard: Int) throws(ClientError) -> CertificateMaker.Validity {
     let days = try flags.integer("days", or: standard, in: 1...7300)
-    let now = Clock.wall() / 1_000_000
-    return CertificateMaker.Validity(from: now - 3600, until: now + Int64(days) * 86_400)
+    let length = Int64(days) * 86_400
+    guard let text = flags["from"] else {
+      let now = Clock.wall() / 1_000_000
+      return CertificateMaker.Validity(from: now - 3600, until: now + length)
+    }
+    let numbers = text.split(separator: "-", omittingEmptySubsequences: false).map { Int32($0) ?? -1 }
+    guard numbers.count == 3, (1970...2200).contains(numbers[0]), (1...12).contains(numbers[1]),
+      (1...31).contains(numbers[2])
+    else { throw .usage("--from \(text): a day is wanted, such as 2026-01-31") }
+    var calendar = tm()
+    (calendar.tm_year, calendar.tm_mon, calendar.tm_mday) = (numbers[0] - 1900, numbers[1] - 1, numbers[2])
+    let from = Int64(timegm(&calendar))
+    return CertificateMaker.Validity(from: from, until: from + length)
   }
   private static func made(
     _ body: () throws(CertificateMaker.Failure) -> KeyPair
