@@ -27,6 +27,9 @@ public final class TLSSession {
   /// A room for plaintext is larger by that than the ciphertext that is opened into it: so much of a record may have come before.
   public static let slack = 20 << 10
 
+  /// What a record holds at most.
+  private static let recordBytes = 16 << 10
+
   /// Nil if the library has no memory for it.
   public init?(_ context: TLSContext, _ side: Side, on wire: TLSWire) {
     let library = context.library
@@ -55,10 +58,13 @@ public final class TLSSession {
 
   /// The certificate must be made out to the host, which the server is told the name of.
   private func expect(_ host: String) {
-    guard let parameters = library.sessions.parameters(handle) else { return }
+    guard let parameters = library.sessions.parameters(handle) else {
+      isOver = true
+      return
+    }
     if library.sessions.expectAddress(parameters, host) == 1 { return }
     library.clearErrors()
-    _ = library.sessions.expectHost(parameters, host, 0)
+    isOver = library.sessions.expectHost(parameters, host, 0) != 1
     let setName: Int32 = 55
     var name = Array(host.utf8CString)
     name.withUnsafeMutableBytes { _ = library.sessions.control(handle, setName, 0, $0.baseAddress) }
@@ -75,7 +81,9 @@ public final class TLSSession {
   public var version: String { library.sessions.version(handle).map { String(cString: $0) } ?? "" }
 
   /// Begins the handshake of a client: its first bytes lie in the wire then.
-  public func begin() -> End? { shakeHands() }
+  public func begin() -> End? {
+    isOver ? .failed(TLSFailure(.handshake, "no certificate can be made out to \(host ?? "that host")")) : shakeHands()
+  }
 
   /// Takes what a socket gave, all of it, and gives the plaintext that it holds.
   /// - Parameter plaintext: room for `slack` more bytes than `ciphertext` has.
@@ -94,12 +102,14 @@ public final class TLSSession {
       if let end = shakeHands() { return (0, end) }
       guard isEstablished else { return (0, nil) }
     }
+    library.clearErrors()
     var count = 0
     while count < plaintext.count, let base = plaintext.baseAddress {
-      library.clearErrors()
       let moved = library.sessions.read(handle, base + count, Int32(clamping: plaintext.count - count))
       guard moved > 0 else { return (count, stop(moved)) }
       count += Int(moved)
+      // A read gives one record, whole: nothing is left where all that came was taken.
+      if wire.ends.pointee.incomingCount == 0 && moved < TLSSession.recordBytes { return (count, nil) }
     }
     return (count, fail(TLSFailure(.session, "its records hold more than they may")))
   }
@@ -108,9 +118,9 @@ public final class TLSSession {
   /// - Returns: false if the session takes none any more.
   func seal(_ plaintext: UnsafeRawBufferPointer) -> Bool {
     guard isEstablished, !isOver else { return false }
+    library.clearErrors()
     var rest = plaintext
     while let base = rest.baseAddress, !rest.isEmpty {
-      library.clearErrors()
       let moved = library.sessions.write(handle, base, Int32(clamping: rest.count))
       guard moved > 0 else { return false }
       rest = UnsafeRawBufferPointer(rebasing: rest[Int(moved)...])

@@ -52,7 +52,11 @@ enum CertCommands {
       """
   ) { flags throws(ClientError) in
     let (directory, name) = (flags.words[0], try name(flags.words[1]))
-    let hosts = [name] + (flags["host"] ?? "localhost,127.0.0.1,::1").split(separator: ",").map(String.init)
+    var hosts = [name]
+    for host in (flags["host"] ?? "localhost,127.0.0.1,::1").split(separator: ",").map(String.init)
+    where !hosts.contains(host) {
+      hosts.append(host)
+    }
     let validity = try validity(flags, standard: 397)
     let authority = try readAuthority(directory)
     let pair = try made { () throws(CertificateMaker.Failure) in
