@@ -28,7 +28,7 @@ let package = Package(
       exclude: ["README.md"]),
     .target(name: "NodeDisk", dependencies: ["Base", "Raft", "Storage", "Ledger", "Cluster"]),
     .target(name: "System"),
-    .target(name: "OpenSSL"),
+    .target(name: "OpenSSL", dependencies: ["System"]),
     .target(name: "Replies"),
     .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "OpenSSL", "System"]),
     .target(
@@ -49,11 +49,12 @@ let package = Package(
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol"]),
     .testTarget(name: "ClusterTests", dependencies: ["Simulator", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),
-    .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL"]),
+    .target(name: "TLSSupport", dependencies: ["OpenSSL"], path: "Tests/TLSSupport"),
+    .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL", "System", "TLSSupport"]),
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
-    .testTarget(name: "ServerTests", dependencies: ["Server"]),
+    .testTarget(name: "ServerTests", dependencies: ["Server", "TLSSupport"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
     .testTarget(name: "FuzzTests", dependencies: ["Cluster", "NodeDisk", "Server", "CommandSupport"]),

@@ -12,6 +12,31 @@ regions=(east north west)
 # The program: TALLY names another build.
 tally=${TALLY:-$root/.build/release/tally}
 
+# Certificates of a cluster that speaks TLS (cluster/up --secure). Where they are, nodes and clients use them.
+certificates=$data/certificates
+is_secure() { [[ -f $certificates/ca.crt ]]; }
+use_certificates() {
+  is_secure || return 0
+  export TALLY_TLS_CA=$certificates/ca.crt TALLY_TLS_CERT=$certificates/operator.crt TALLY_TLS_KEY=$certificates/operator.key
+}
+use_certificates
+# An authority, a certificate for each node, and one for who operates the cluster.
+make_certificates() {
+  "$tally" cert ca "$certificates" --cluster local
+  local name
+  for name in "${names[@]}"; do "$tally" cert node "$certificates" "$name" --host "$host,localhost,127.0.0.1"; done
+  "$tally" cert user "$certificates" operator
+}
+# What a node is started with then.
+security_of() {
+  is_secure || return 0
+  printf '%s\n' --cluster local --tls-client required
+  local side
+  for side in tls peer; do
+    printf '%s\n' "--$side-cert" "$certificates/$1.crt" "--$side-key" "$certificates/$1.key" "--$side-ca" "$certificates/ca.crt"
+  done
+}
+
 say() { printf '%s\n' "$*"; }
 fail() {
   printf '%s\n' "$*" >&2
@@ -68,12 +93,15 @@ start_node() {
   local i=$1 name=${names[$1]}
   if running_pid "$i" >/dev/null; then return; fi
   mkdir -p "$data"
+  local security=()
+  mapfile -t security < <(security_of "$name")
   # Its own session, so that the end of this terminal is not the end of the node.
   local insecure=no
   [[ $host == 127.* || $host == localhost ]] || insecure=yes
   setsid "$tally" start --name "$name" --region "${regions[$i]}" --data "$data/$name" \
     --listen "$host:$(client_port "$i")" --peer "$host:$(peer_port "$i")" --join "$peers" \
-    --insecure "$insecure" --memory-limit-mb "$(memory_share)" >>"$data/$name.log" 2>&1 </dev/null &
+    --insecure "$insecure" --memory-limit-mb "$(memory_share)" ${security[@]+"${security[@]}"} \
+    >>"$data/$name.log" 2>&1 </dev/null &
   echo $! >"$data/$name.pid"
 }
 

@@ -2,6 +2,7 @@ import Base
 import Cluster
 import Glibc
 import NodeDisk
+import OpenSSL
 import System
 
 /// What a node is made from.
@@ -65,6 +66,8 @@ private func run<Core: NodeCore>(
   // so that clients of a node that is still starting go elsewhere at once.
   let clientListener = try Startup.bind(configuration.listen, flag: "listen")
   let peerListener = try Startup.bind(configuration.peer, flag: "peer")
+  let security: LoopSecurity
+  do { security = try configuration.security.load() } catch { throw StartError("\(error)") }
   let logger = Logger(level: configuration.logLevel)
   let context = StartContext(
     configuration: configuration, newIdentity: UInt64.random(in: 1 ... .max),
@@ -99,7 +102,7 @@ private func run<Core: NodeCore>(
     + " peers=\(Socket.localAddress(peerListener).description)"
   var loop = try EventLoop.make(
     core: core, disk: disk, options: options, logger: logger, clientListener: clientListener,
-    peerListener: peerListener, onFatal: onFatal)
+    peerListener: peerListener, security: security, onFatal: onFatal)
   Watch.blockSignals()
   let stop = loop.stopper
   let onStop: @Sendable () -> Void = {
@@ -108,9 +111,10 @@ private func run<Core: NodeCore>(
   }
   let watch = Watch(
     pulse: loop.pulse, handlesSignals: true, stopSeconds: configuration.stopSeconds + 2, onStop: onStop,
-    onFatal: onFatal)
+    onReload: Startup.reload(configuration.security, logger, loop.securer), onFatal: onFatal)
   logger.log(
     .info, "started name=\(configuration.name) region=\(configuration.region) \(places) data=\"\(configuration.data)\"")
+  if configuration.security.isAny { logger.log(.info, "certificates are loaded \(security.summary)") }
   ServiceManager.ready()
   let code = loop.run()
   watch.close()
@@ -150,6 +154,22 @@ enum Startup {
       default: error.description
       }
     return StartError("--\(flag) \(address): \(advice)")
+  }
+
+  /// Reads the certificates anew, and gives them to the loop; where one would not serve, those from before stay.
+  static func reload(
+    _ settings: SecuritySettings, _ logger: Logger, _ use: @escaping @Sendable (LoopSecurity) -> Void
+  ) -> @Sendable () -> Void {
+    {
+      guard settings.isAny else { return logger.log(.info, "SIGHUP: there are no certificates to load") }
+      do throws(TLSFilesError) {
+        let renewed = try settings.load()
+        use(renewed)
+        logger.log(.info, "SIGHUP: certificates are loaded, for connections from now on \(renewed.summary)")
+      } catch {
+        logger.log(.error, "SIGHUP: certificates cannot be loaded, those from before are used on error=\"\(error)\"")
+      }
+    }
   }
 
   /// Makes the data directory, and those above it, where they are missing.

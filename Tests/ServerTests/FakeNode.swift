@@ -87,6 +87,7 @@ final class FakeNode: NodeCore {
   init(events: Recorder) { self.events = events }
 
   func clientOpened(_ id: ClientID, from: String, now: Moment) { events.add("opened \(id.rawValue) \(from)") }
+  func clientCertified(_ id: ClientID, as user: String, now: Moment) { events.add("certified \(user)") }
   func isIdle(_ id: ClientID) -> Bool { !busy.contains(id) }
   func clientEnded(_ id: ClientID, now: Moment) {
     events.add("ended \(id.rawValue)")
@@ -203,10 +204,14 @@ final class RunningNode: Sendable {
   let peerPort: UInt16
   let fatal = Recorder()
   private let stopper = Mutex<(@Sendable () -> Void)?>(nil)
+  private let securer = Mutex<(@Sendable (LoopSecurity) -> Void)?>(nil)
   private let exitCode = Mutex<Int32?>(nil)
   private let thread: Mutex<NativeThread?>
 
-  init(_ options: LoopOptions = LoopOptions(), host: String = "127.0.0.1", stopsAtOnce: Bool = true) throws {
+  init(
+    _ options: LoopOptions = LoopOptions(), host: String = "127.0.0.1", stopsAtOnce: Bool = true,
+    security: LoopSecurity = LoopSecurity()
+  ) throws {
     let local = try #require(SocketAddress(HostPort(host: host, port: 0), numericOnly: true))
     let listener = try Socket.bind(local)
     try Socket.listen(listener)
@@ -225,10 +230,12 @@ final class RunningNode: Sendable {
         var loop = try EventLoop.make(
           core: node, disk: disk, options: options,
           logger: Logger(level: .error, descriptor: open("/dev/null", O_WRONLY)),
-          clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers),
+          clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers), security: security,
           onFatal: { [fatal] in fatal.add($0) })
         let stop = loop.stopper
         stopper.withLock { $0 = stop }
+        let secure = loop.securer
+        securer.withLock { $0 = secure }
         started.signal()
         let code = loop.run()
         exitCode.withLock { $0 = code }
@@ -241,6 +248,8 @@ final class RunningNode: Sendable {
     started.wait()
   }
 
+  /// Renews its certificates, as SIGHUP does.
+  func secure(_ security: LoopSecurity) { securer.withLock { $0 }?(security) }
   /// Asks for a graceful stop, as the first SIGTERM does.
   func requestStop() { stopper.withLock { $0 }?() }
   /// Waits for the end of the loop.

@@ -1,6 +1,6 @@
 /// The commands that this module brings: everything but running a node.
 public enum ClientCommands {
-  public static let all = commands.map(\.entry)
+  public static let all = commands.map(\.entry) + CertCommands.all
 
   private static let commands =
     ClusterCommands.all + InitCommand.all + AlarmCommands.all + ShardCommands.all + NodeCommands.all

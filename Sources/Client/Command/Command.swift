@@ -37,7 +37,8 @@ struct Command: Sendable {
   }
 
   var allFlags: [Flag] {
-    flags + (plan == nil ? [] : [.dryRun]) + [.to, .user, .secretFile, .timeout] + (hasJSON ? [.json, .wide] : [])
+    flags + (plan == nil ? [] : [.dryRun]) + [.to, .user, .secretFile, .timeout, .tlsAuthorities, .tlsCertificate, .tlsKey]
+      + (hasJSON ? [.json, .wide] : [])
   }
 
   /// What `tally help NAME` prints.

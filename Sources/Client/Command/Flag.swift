@@ -19,6 +19,10 @@ public struct Flag: Sendable {
     "user", "NAME", "who signs in, by the secret of --secret-file, of TALLY_SECRET, or asked for (TALLY_USER)")
   static let secretFile = value("secret-file", "FILE", "a file whose first line is the secret (TALLY_SECRET_FILE)")
   static let timeout = value("timeout", "SECONDS", "how long to wait for a reply (30)")
+  static let tlsAuthorities = value(
+    "tls-ca", "FILE", "speaks TLS: nodes' certificates are signed by an authority of this file (TALLY_TLS_CA)")
+  static let tlsCertificate = value("tls-cert", "FILE", "the certificate that nodes are shown (TALLY_TLS_CERT)")
+  static let tlsKey = value("tls-key", "FILE", "its private key (TALLY_TLS_KEY)")
   static let json = toggle("json", "prints one JSON value, for programs; errors are JSON too")
   static let wide = toggle("wide", "all columns, also where they are wider than 80 characters")
   static let dryRun = toggle("dry-run", "says what it would do, and does nothing")

@@ -1,3 +1,4 @@
+import OpenSSL
 import Replies
 
 /// The cluster that a command is for: its addresses, tried in order, and a connection to one of them.
@@ -7,12 +8,44 @@ struct Target {
   /// Who asks; nil: nobody signs in.
   var credentials: Credentials?
 
-  /// From `--to`, else the environment's `TALLY_TO`, else 127.0.0.1:7401.
+  /// How to speak TLS; nil: in the clear.
+  let security: TLSContext?
+
+  /// From `--to`, else the environment's `TALLY_TO`, else 127.0.0.1:7401; so for TLS.
   init(_ flags: Flags) throws(ClientError) {
-    endpoints = try Endpoint.list(flags["to"] ?? Console.environment("TALLY_TO") ?? "127.0.0.1:7401")
+    let security = try Target.security(flags)
+    self.security = security
+    endpoints = try Endpoint.list(flags["to"] ?? Console.environment("TALLY_TO") ?? "127.0.0.1:7401").map { endpoint in
+      var endpoint = endpoint
+      endpoint.security = security
+      return endpoint
+    }
     let seconds = try flags.number("timeout", or: 30, in: 0.1...86_400)
     timeouts = Connection.Timeouts(connect: Int32(min(3, seconds) * 1000), reply: Int32(seconds * 1000))
     credentials = try Credentials(flags)
+  }
+
+  private static func security(_ flags: Flags) throws(ClientError) -> TLSContext? {
+    let files = TLSContext.Files(
+      certificate: flags["tls-cert"] ?? Console.environment("TALLY_TLS_CERT"),
+      key: flags["tls-key"] ?? Console.environment("TALLY_TLS_KEY"),
+      authorities: flags["tls-ca"] ?? Console.environment("TALLY_TLS_CA"))
+    guard files.authorities != nil else {
+      guard files == .init() else {
+        throw .usage("--tls-cert and --tls-key need --tls-ca: by which nodes are verified")
+      }
+      return nil
+    }
+    guard (files.certificate == nil) == (files.key == nil) else {
+      throw .usage("--tls-cert and --tls-key belong together: name the certificate and its key")
+    }
+    do { return try TLSContext(files, verification: .signed) } catch { throw .local("\(error)") }
+  }
+  /// The address of another node, which is spoken to as those that were named.
+  func endpoint(_ address: String) throws(ClientError) -> Endpoint {
+    var endpoint = try Endpoint(address)
+    endpoint.security = security
+    return endpoint
   }
 
   func connect() throws(ClientError) -> Connection { try connect(to: endpoints) }

@@ -64,7 +64,7 @@ final class Courier {
 
   private let options: Options
   private let poller: ChannelPoller
-  private var addresses: [SocketAddress] = []
+  private var addresses: [Destination] = []
   private var lanes: [Lane] = []
   private var retries: [RetryQueue] = []
   private var cursor = 0
@@ -93,7 +93,7 @@ final class Courier {
           chosen = address
           break
         }
-        addresses.append(chosen)
+        addresses.append(Destination(address: chosen, endpoint: endpoint))
       } catch {
         reasons.append("\(error)")
       }

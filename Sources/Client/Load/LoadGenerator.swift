@@ -20,8 +20,7 @@ struct LoadGenerator {
     for client in 0..<max(1, plan.clientCount) {
       let address = client % addresses.count
       do throws(ConnectFailure) {
-        let socket = try Socket.connected(to: addresses[address], within: 3_000)
-        workers[client % workerCount].adopt(socket, address: address)
+        try workers[client % workerCount].connect(to: address, within: 3_000)
       } catch {
         reasons.append(error.text)
       }
@@ -49,8 +48,8 @@ struct LoadGenerator {
   }
 
   /// One socket address for each endpoint that accepts a connection, and the reasons of the others.
-  static func reachable(_ endpoints: [Endpoint]) -> (addresses: [SocketAddress], reasons: [String]) {
-    var addresses: [SocketAddress] = []
+  static func reachable(_ endpoints: [Endpoint]) -> (addresses: [Destination], reasons: [String]) {
+    var addresses: [Destination] = []
     var reasons: [String] = []
     for endpoint in endpoints {
       do {
@@ -64,7 +63,11 @@ struct LoadGenerator {
             reason = error.text
           }
         }
-        if let found { addresses.append(found) } else { reasons.append("\(endpoint): \(reason)") }
+        if let found {
+          addresses.append(Destination(address: found, endpoint: endpoint))
+        } else {
+          reasons.append("\(endpoint): \(reason)")
+        }
       } catch {
         reasons.append("\(error)")
       }

@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import OpenSSL
 import System
 
 /// One thread of the generator: some of the connections, each kept full to the pipeline's depth (closed loop), or fed
@@ -11,7 +12,7 @@ final class LoadWorker: @unchecked Sendable {
   private let picker: MemberPicker
   private let merchantCount: UInt64
   private let kindOfPercent: [UInt8]
-  private let addresses: [SocketAddress]
+  private let addresses: [Destination]
   private let poller: ChannelPoller
   private var lanes: [Lane] = []
   private var generator: SeededGenerator
@@ -55,7 +56,7 @@ final class LoadWorker: @unchecked Sendable {
     }
   }
 
-  init(plan: LoadPlan, worker: Int, workerCount: Int, addresses: [SocketAddress]) throws(ClientError) {
+  init(plan: LoadPlan, worker: Int, workerCount: Int, addresses: [Destination]) throws(ClientError) {
     self.plan = plan
     self.addresses = addresses
     let letters = Array("0123456789abcdefghijklmnopqrstuvwxyz")
@@ -73,10 +74,11 @@ final class LoadWorker: @unchecked Sendable {
     poller.signIn = plan.credentials?.bytes ?? []
   }
 
-  /// Takes a connected socket; `address` is the number of its address in `addresses`. Only before `run`.
-  func adopt(_ socket: consuming Descriptor, address: Int) {
+  /// Makes one more connection; `address` is the number of its address in `addresses`. Only before `run`.
+  func connect(to address: Int, within milliseconds: Int32) throws(ConnectFailure) {
+    let stream = try SecureStream.connected(to: addresses[address], on: poller.wire, within: milliseconds)
     let channel = Channel(token: UInt32(lanes.count), poller: poller)
-    channel.adopt(socket, isConnected: true)
+    channel.adopt(stream, isConnected: true)
     lanes.append(Lane(channel: channel, address: address, depth: plan.pipelineDepth))
   }
   var hasConnections: Bool { !lanes.isEmpty }

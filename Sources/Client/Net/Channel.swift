@@ -1,4 +1,5 @@
 import Base
+import OpenSSL
 import System
 
 /// One non-blocking connection of a generator: bytes out, whole replies in. It belongs to one thread.
@@ -16,7 +17,7 @@ final class Channel {
   private var sent = 0
   private var input = ByteBuffer(capacity: 64 << 10)
   private var scanner = ReplyScanner()
-  private var socket: Descriptor?
+  private var stream: SecureStream?
   private var isWaitingToWrite = false
   /// The reply to what signs in has yet to come.
   private var isSigningIn = false
@@ -28,20 +29,23 @@ final class Channel {
   }
 
   /// Begins to connect. False where that fails at once.
-  func connect(to address: SocketAddress) -> Bool {
+  func connect(to destination: Destination) -> Bool {
     close()
-    guard let made = try? Socket.connect(to: address) else { return false }
-    adopt(made, isConnected: false)
-    return true
+    do {
+      let session = try destination.session(on: poller.wire)
+      let made = try Socket.connect(to: destination.address)
+      adopt(SecureStream(made, session: session), isConnected: false)
+      return true
+    } catch { return false }
   }
 
-  /// Takes over a socket that is connected, or is about to be.
-  func adopt(_ made: consuming Descriptor, isConnected: Bool) {
+  /// Takes over a stream that is connected, hands shaken, or is about to be.
+  func adopt(_ made: consuming SecureStream, isConnected: Bool) {
     close()
     state = isConnected ? .open : .connecting
     isWaitingToWrite = !isConnected
-    poller.add(made.rawValue, token: token, writing: !isConnected)
-    socket = consume made
+    poller.add(made.descriptor.rawValue, token: token, writing: !isConnected)
+    stream = consume made
     isSigningIn = !poller.signIn.isEmpty
     output.append(poller.signIn)
   }
@@ -54,13 +58,13 @@ final class Channel {
       return false
     }
     state = .open
-    watch(writing: false)
-    return true
+    stream?.begin()
+    return flush()
   }
 
   private var hasConnected: Bool {
-    switch socket {
-    case .some(let socket): Socket.pendingError(socket) == 0
+    switch stream {
+    case .some(let stream): Socket.pendingError(stream.descriptor) == 0
     case nil: false
     }
   }
@@ -68,7 +72,7 @@ final class Channel {
   /// Forgets the connection and every byte of it.
   func close() {
     guard state != .closed else { return }
-    socket = nil
+    stream = nil
     state = .closed
     output.removeAll()
     input.removeAll()
@@ -78,23 +82,40 @@ final class Channel {
 
   /// Sends what the socket takes. False where the connection has ended; the caller closes.
   func flush() -> Bool {
+    if sealedCount > 0 {
+      switch stream?.flush() {
+      case .moved: break
+      case .wouldBlock: return waitToWrite()
+      case .ended, .failed, nil: return false
+      }
+    }
+    // While hands are shaken, output waits for what comes.
+    guard stream?.isEstablished ?? false else {
+      if isWaitingToWrite { watch(writing: false) }
+      return true
+    }
     while sent < output.count {
-      switch socket?.send(UnsafeRawBufferPointer(rebasing: output.bytes[sent...])) {
+      switch stream?.send(UnsafeRawBufferPointer(rebasing: output.bytes[sent...])) {
       case .moved(let n): sent += n
       case .ended, .failed, nil: return false
-      case .wouldBlock:
-        if !isWaitingToWrite { watch(writing: true) }
-        return true
+      case .wouldBlock: return waitToWrite()
       }
     }
     output.removeAll()
     sent = 0
+    if sealedCount > 0 { return waitToWrite() }
     if isWaitingToWrite { watch(writing: false) }
     return true
   }
+  private func waitToWrite() -> Bool {
+    if !isWaitingToWrite { watch(writing: true) }
+    return true
+  }
+  /// Bytes that TLS has taken and the socket has not.
+  private var sealedCount: Int { stream?.unsentCount ?? 0 }
   private func watch(writing: Bool) {
     isWaitingToWrite = writing
-    if let raw = socket?.rawValue { poller.change(raw, token: token, writing: writing) }
+    if let raw = stream?.descriptor.rawValue { poller.change(raw, token: token, writing: writing) }
   }
   /// Bytes that the socket has not taken.
   var unsentByteCount: Int { output.count - sent }
@@ -102,20 +123,21 @@ final class Channel {
   /// Reads what is there and calls `body` for each whole reply. False where the connection has ended or speaks no
   /// RESP; the caller closes.
   @inline(__always) func receive(_ body: (UInt8, UnsafeRawBufferPointer) -> Void) -> Bool {
-    let room = 64 << 10
-    switch socket?.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room)) {
-    case .wouldBlock: return true
+    let room = (64 << 10) + (stream?.slack ?? 0)
+    switch stream?.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room)) {
+    case .wouldBlock: return sealedCount == 0 || flush()
     case .ended, .failed, nil: return false
     case .moved(let n):
       input.commit(n)
-      guard isSigningIn else { return take(scanner.scan(input.bytes, body)) }
+      // An end that TLS has read already, the socket does not tell of again.
+      guard isSigningIn else { return take(scanner.scan(input.bytes, body)) && !(stream?.hasMore ?? false) }
       var isIn = true
       let consumed = scanner.scan(input.bytes) { kind, bytes in
         guard isSigningIn else { return body(kind, bytes) }
         isSigningIn = false
         isIn = kind == UInt8(ascii: "+")
       }
-      return take(consumed) && isIn
+      return take(consumed) && isIn && !(stream?.hasMore ?? false)
     }
   }
   /// So many bytes of what came in are done with. False: they were no replies.

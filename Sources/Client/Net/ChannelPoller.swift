@@ -1,4 +1,5 @@
 import Glibc
+import OpenSSL
 import System
 
 /// Waits for many channels at once, level-triggered, and for one alarm. It belongs to one thread.
@@ -12,6 +13,8 @@ final class ChannelPoller {
   /// What each channel says first, if anything; the reply is nobody's.
   var signIn: [UInt8] = []
   private let poller: Poller
+  /// What the channels' TLS reads from and writes to.
+  lazy var wire = TLSWire()
   private let timer: Descriptor
   private static let timerToken = UInt64.max
   private static let closeOnExecNonBlocking: Int32 = 0o2000000 | 0o4000

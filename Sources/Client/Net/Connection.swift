@@ -1,5 +1,6 @@
 import Base
 import Glibc
+import OpenSSL
 import Replies
 import System
 
@@ -20,7 +21,7 @@ public final class Connection {
   /// The address that answered.
   public let endpoint: Endpoint
   public var timeouts: Timeouts
-  private let socket: Descriptor
+  private var stream: SecureStream
   private var input = ByteBuffer(capacity: 16 << 10)
   private var inputStart = 0
 
@@ -38,7 +39,7 @@ public final class Connection {
     var reasons: [String] = []
     for endpoint in endpoints {
       do {
-        socket = try Connection.open(endpoint, within: timeouts.connect)
+        stream = try Connection.open(endpoint, within: timeouts.connect)
         self.endpoint = endpoint
         return
       } catch {
@@ -48,11 +49,12 @@ public final class Connection {
     throw .unreachable(reasons)
   }
 
-  private static func open(_ endpoint: Endpoint, within milliseconds: Int32) throws(ClientError) -> Descriptor {
+  private static func open(_ endpoint: Endpoint, within milliseconds: Int32) throws(ClientError) -> SecureStream {
     var reason = "no address"
     for address in try endpoint.resolve() {
       do throws(ConnectFailure) {
-        return try Socket.connected(to: address, within: milliseconds)
+        return try SecureStream.connected(
+          to: Destination(address: address, endpoint: endpoint), on: TLSWire(), within: milliseconds)
       } catch {
         reason = error.text
       }
@@ -72,13 +74,15 @@ public final class Connection {
     guard !bytes.contains(10), !bytes.contains(13) else { throw .usage("a request is one line") }
     bytes += [13, 10]
     var sent = 0
-    while sent < bytes.count {
-      let outcome = bytes.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+    while sent < bytes.count || stream.unsentCount > 0 {
+      let outcome =
+        sent < bytes.count
+        ? bytes.withUnsafeBytes { stream.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) } : stream.flush()
       switch outcome {
       case .moved(let n): sent += n
       case .ended, .failed: throw disconnected(outcome)
       case .wouldBlock:
-        guard socket.wait(for: POLLOUT, milliseconds: timeouts.reply) else {
+        guard stream.descriptor.wait(for: POLLOUT, milliseconds: timeouts.reply) else {
           throw .timedOut("\(endpoint) takes no more requests")
         }
       }
@@ -111,16 +115,16 @@ public final class Connection {
       input.removeFirst(inputStart)
       inputStart = 0
     }
-    let room = 16 << 10
+    let room = (16 << 10) + stream.slack
     while true {
-      let outcome = socket.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room))
+      let outcome = stream.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room))
       switch outcome {
       case .moved(let n):
         input.commit(n)
         return
       case .ended, .failed: throw disconnected(outcome)
       case .wouldBlock:
-        guard socket.wait(for: POLLIN, milliseconds: timeouts.reply) else {
+        guard stream.descriptor.wait(for: POLLIN, milliseconds: timeouts.reply) else {
           throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
         }
       }
@@ -128,6 +132,6 @@ public final class Connection {
   }
 
   private func disconnected(_ outcome: Descriptor.Transfer) -> ClientError {
-    .disconnected("\(endpoint): \(outcome.end ?? "no reason")")
+    .disconnected("\(endpoint): \(stream.reason(of: outcome))")
   }
 }

@@ -1,3 +1,4 @@
+import OpenSSL
 import System
 
 /// An address as a person writes it: `HOST:PORT`, `HOST`, `[V6]:PORT` or a bare IPv6 address.
@@ -5,6 +6,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   public static let defaultPort: UInt16 = 7401
   public var host: String
   public var port: UInt16
+  /// How to speak TLS with it; nil: in the clear. It is no part of the address.
+  var security: TLSContext?
 
   public init(host: String, port: UInt16 = Endpoint.defaultPort) {
     self.host = host
@@ -43,6 +46,12 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
     guard !endpoints.isEmpty else { throw .usage("no address in '\(text)'") }
     return endpoints
+  }
+
+  public static func == (a: Endpoint, b: Endpoint) -> Bool { a.host == b.host && a.port == b.port }
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(host)
+    hasher.combine(port)
   }
 
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

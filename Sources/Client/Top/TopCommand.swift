@@ -79,7 +79,7 @@ final class TopReader {
       if let known = connections[name] {
         connection = known
       } else {
-        connection = try target.connect(to: [try Endpoint(address)], timeouts: TopReader.patience)
+        connection = try target.connect(to: [try target.endpoint(address)], timeouts: TopReader.patience)
         connections[name] = connection
       }
       guard case .bulk(let info?) = try connection.request("INFO") else { return nil }

@@ -199,6 +199,8 @@ public protocol NodeCore: AnyObject {
   associatedtype Work: DiskWork
 
   func clientOpened(_ id: ClientID, from: String, now: Moment)
+  /// A client that was just opened has shown a certificate that holds, made out to a user of that name.
+  func clientCertified(_ id: ClientID, as user: String, now: Moment)
   /// So many connections of clients there may be from now on. Called before the first, and when it changes.
   func clientsLimited(to limit: Int, now: Moment)
   /// Whether a client waits for nothing: it may be closed to make room for another.
@@ -239,6 +241,7 @@ public protocol NodeCore: AnyObject {
 
 extension NodeCore {
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {}
+  public func clientCertified(_ id: ClientID, as user: String, now: Moment) {}
   public func clientsLimited(to limit: Int, now: Moment) {}
   public func isIdle(_ id: ClientID) -> Bool { true }
   public func measured(_ gauges: ShellGauges, now: Moment) {}

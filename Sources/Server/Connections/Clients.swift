@@ -10,6 +10,9 @@ struct Clients: ~Copyable {
   private var incomplete: [UInt64] = []
   /// Those that are being closed: they have a deadline.
   private var closing: [UInt64] = []
+  /// Those that began a handshake, in that order, with when it must be over; some may have ended it, or gone.
+  private var handshakes: [(id: UInt64, deadline: UInt64)] = []
+  private var handshakesSeen = 0
   private var useOrder = UseOrder()
 
   init(capacity: Int) { table = ConnectionTable(capacity: capacity) }
@@ -128,10 +131,28 @@ struct Clients: ~Copyable {
   func longestIdle(where isIdle: (UInt64) -> Bool) -> UInt64? {
     let place = useOrder.first { place in
       let id = table.id(at: place)
-      guard let client = table.find(id), !client.pointee.isHeld, client.pointee.output.isEmpty else { return false }
+      guard let client = table.find(id), !client.pointee.isHeld, client.pointee.unsentCount == 0 else { return false }
       return isIdle(id)
     }
     return place.map { table.id(at: $0) }
+  }
+
+  // MARK: Handshakes
+
+  /// The handshake of one that was just taken in has begun; deadlines rise.
+  mutating func beganHandshake(_ id: UInt64, until deadline: UInt64) { handshakes.append((id, deadline)) }
+  /// The next whose handshake has taken too long: it is to be removed.
+  mutating func nextLateHandshake(at time: UInt64) -> UInt64? {
+    while handshakesSeen < handshakes.count, handshakes[handshakesSeen].deadline <= time {
+      let id = handshakes[handshakesSeen].id
+      handshakesSeen += 1
+      if find(id)?.pointee.state.contains(.handshaking) ?? false { return id }
+    }
+    if handshakesSeen >= 64 && handshakesSeen * 2 >= handshakes.count {
+      handshakes.removeFirst(handshakesSeen)
+      handshakesSeen = 0
+    }
+    return nil
   }
 
   // MARK: An end that is near

@@ -1,4 +1,5 @@
 import Base
+import OpenSSL
 import System
 
 /// What an event of the poller is about: the top byte of its token; the rest is the id of a client or a link.
@@ -15,9 +16,9 @@ enum Source: UInt64 {
   static func id(of token: UInt64) -> UInt64 { token & (1 << shift - 1) }
 }
 
-/// A terminal's connection: some 100 bytes while it is idle.
+/// A terminal's connection: some 200 bytes while it is idle; with TLS see `TLSSession`.
 struct ClientConnection: ~Copyable {
-  let descriptor: Descriptor
+  var stream: SecureStream
   /// The begin of a request whose end has not arrived, or what the node did not want yet.
   var leftover: [UInt8] = []
   var output = OutputQueue()
@@ -35,7 +36,7 @@ struct ClientConnection: ~Copyable {
   var origin: NetworkAddress?
 
   struct State: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
     /// The node does not want to be offered bytes.
     static let heldByNode = State(rawValue: 1)
     /// Its output has grown too long.
@@ -53,20 +54,33 @@ struct ClientConnection: ~Copyable {
     static let dirty = State(rawValue: 64)
     /// It is to be offered its leftover again.
     static let offer = State(rawValue: 128)
+    /// It is not known yet who it is: the node has not heard of it.
+    static let handshaking = State(rawValue: 256)
   }
   var isHeld: Bool { !state.isDisjoint(with: [.heldByNode, .heldByOutput]) }
 
-  init(descriptor: consuming Descriptor) { self.descriptor = descriptor }
+  /// Bytes that the kernel has not taken yet.
+  var unsentCount: Int { output.byteCount + stream.unsentCount }
+
+  init(descriptor: consuming Descriptor, session: TLSSession? = nil) {
+    stream = SecureStream(descriptor, session: session)
+    if session != nil { state.insert(.handshaking) }
+  }
+
+  /// Hands over as much output as the kernel takes.
+  mutating func send() -> OutputQueue.Progress { output.send(to: &stream) }
 }
 
 /// A connection to another node.
 struct LinkConnection: ~Copyable {
-  let descriptor: Descriptor
+  var stream: SecureStream
   var input = ByteBuffer(capacity: 64)
   var output = OutputQueue()
   var interest: Readiness
   /// That of `Effects.openLink` while the connection is being made.
   var connecting: UInt64?
+  /// It is not known yet who it is: the node has not heard of it.
+  var isHandshaking = false
   /// When a connection that is being made, or closed, is given up.
   var deadline: UInt64 = 0
   var isBulk: Bool
@@ -78,9 +92,17 @@ struct LinkConnection: ~Copyable {
   /// The kernel did not take all of its output at once.
   var wasHeldUp = false
 
-  init(descriptor: consuming Descriptor, interest: Readiness, isBulk: Bool) {
-    self.descriptor = descriptor
+  /// Bytes that the kernel has not taken yet.
+  var unsentCount: Int { output.byteCount + stream.unsentCount }
+  /// It has a deadline.
+  var isLimited: Bool { connecting != nil || isClosing || isHandshaking }
+
+  init(descriptor: consuming Descriptor, session: TLSSession? = nil, interest: Readiness, isBulk: Bool) {
+    stream = SecureStream(descriptor, session: session)
     self.interest = interest
     self.isBulk = isBulk
   }
+
+  /// Hands over as much output as the kernel takes.
+  mutating func send() -> OutputQueue.Progress { output.send(to: &stream) }
 }

@@ -18,7 +18,7 @@ struct Links: ~Copyable {
   func find(_ id: UInt64) -> UnsafeMutablePointer<LinkConnection>? { table.find(id) }
   /// Takes in one that is there, or that is being made. There must be room.
   mutating func insert(_ link: consuming LinkConnection) -> UInt64 {
-    let isTimed = link.connecting != nil
+    let isTimed = link.isLimited
     let id = table.insert(link)
     if isTimed, let link = table.find(id) { noteDeadline(id, link) }
     return id
@@ -42,6 +42,18 @@ struct Links: ~Copyable {
   /// All that were dirty have been sent to.
   mutating func cleaned() { dirty.removeAll(keepingCapacity: true) }
 
+  // MARK: Handshakes
+
+  /// Of the links that others opened and that are not known yet: the oldest, if there are so many; nil: there are fewer.
+  /// O(links with a deadline).
+  func oldestStranger(ifOver most: Int) -> UInt64? {
+    guard timed.count > most else { return nil }
+    let strangers = timed.filter {
+      table.find($0).map { $0.pointee.isHandshaking && $0.pointee.connecting == nil } ?? false
+    }
+    return strangers.count > most ? strangers.first : nil
+  }
+
   // MARK: News for the node
 
   /// Whether there is any.
@@ -63,13 +75,13 @@ struct Links: ~Copyable {
   /// - Returns: false if there is nothing to wait for: it is to be removed now.
   mutating func beginClose(_ id: UInt64, at time: UInt64) -> Bool {
     guard let link = table.find(id), !link.pointee.isClosing else { return true }
-    guard !link.pointee.output.isEmpty else { return false }
+    guard link.pointee.unsentCount > 0 else { return false }
     link.pointee.isClosing = true
     link.pointee.deadline = time + LoopOptions.closeTimeout
     noteDeadline(id, link)
     return true
   }
-  private mutating func noteDeadline(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
+  mutating func noteDeadline(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
     guard !link.pointee.isTimed else { return }
     link.pointee.isTimed = true
     timed.append(id)
@@ -81,7 +93,7 @@ struct Links: ~Copyable {
     var open: [UInt64] = []
     for id in timed {
       guard let link = table.find(id) else { continue }
-      guard link.pointee.connecting != nil || link.pointee.isClosing else {
+      guard link.pointee.isLimited else {
         link.pointee.isTimed = false
         continue
       }

@@ -1,3 +1,4 @@
+import OpenSSL
 import System
 
 /// Bytes on their way to a socket, in order. A single piece is never copied; small ones are joined, so that a turn's
@@ -32,18 +33,29 @@ struct OutputQueue {
   }
 
   /// Hands over as much as the kernel takes. One system call a chunk.
-  mutating func send(to descriptor: borrowing Descriptor) -> Progress {
+  mutating func send(to stream: inout SecureStream) -> Progress {
+    if stream.unsentCount > 0 {
+      switch stream.flush() {
+      case .moved: break
+      case .wouldBlock: return .blocked
+      case .failed(let code): return .failed(code)
+      case .ended: return .failed(0)
+      }
+    }
     while head < chunks.count {
       let count = chunks[head].count
       let result = chunks[head].withUnsafeBytes { bytes in
-        descriptor.send(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        stream.send(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
       }
       switch result {
       case .moved(let n):
         sent += n
         byteCount -= n
-        // A socket that took a part is full: asking again would only say so.
-        guard sent == count else { return .blocked }
+        guard sent == count else {
+          // A socket that took a part is full: asking again would only say so. TLS takes a few records at a time.
+          if stream.isSecure && stream.unsentCount == 0 { continue }
+          return .blocked
+        }
         chunks[head] = []
         head += 1
         sent = 0
@@ -54,7 +66,7 @@ struct OutputQueue {
     }
     chunks.removeAll(keepingCapacity: chunks.capacity <= 16)
     head = 0
-    return .drained
+    return stream.unsentCount == 0 ? .drained : .blocked
   }
   /// Forgets the places of chunks that are gone.
   private mutating func compact() -> Progress {

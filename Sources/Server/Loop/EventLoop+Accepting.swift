@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Glibc
+import OpenSSL
 import System
 
 // New connections of terminals, and room for them.
@@ -30,26 +31,38 @@ extension EventLoop {
           descriptor, "max number of clients reached (\(clientLimit.current)): close some or raise max-clients")
       }
     }
+    var session: TLSSession?
+    if let context = security.terminals {
+      session = TLSSession(context, .server, on: wire)
+      guard session != nil else { return refuse(descriptor, "the node is out of memory for connections") }
+    }
     let raw = descriptor.rawValue
     Socket.configureClient(raw)
-    let id = clients.insert(ClientConnection(descriptor: descriptor))
+    let id = clients.insert(ClientConnection(descriptor: descriptor, session: session))
     do { try poller.add(raw, .readable, token: Source.client.token(id)) } catch {
       let refused = clients.remove(id)
-      return refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)")
+      return refuse(refused.stream.descriptor, "the node is out of memory for connections: \(error.reason)")
     }
     if let origin {
       addressCounts.add(origin)
       clients.find(id)?.pointee.origin = origin
     }
+    guard session == nil else { return clients.beganHandshake(id, until: now.monotonic + options.handshakeTimeout) }
     core.clientOpened(ClientID(id), from: address.description, now: now)
   }
 
   private mutating func refuse(_ descriptor: borrowing Descriptor, _ reason: String) {
     gauges.clientsRefused += 1
-    Array("-ERR \(reason)\r\n".utf8).withUnsafeBytes { _ = descriptor.send($0) }
+    // Where there is TLS, nobody would understand it.
+    if security.terminals == nil { tell(descriptor, reason) }
     descriptor.endOutput()
     // What it has sent already is read, or closing would reset the connection and the reason would be lost.
     _ = descriptor.receive(into: scratch)
+  }
+
+  /// Sends a line in the clear, as much as the kernel takes at once.
+  func tell(_ descriptor: borrowing Descriptor, _ reason: String) {
+    Array("-ERR \(reason)\r\n".utf8).withUnsafeBytes { _ = descriptor.send($0) }
   }
 
   // MARK: Descriptors
@@ -83,8 +96,7 @@ extension EventLoop {
   private mutating func closeIdle() -> Bool {
     guard let id = clients.longestIdle(where: { core.isIdle(ClientID($0)) }) else { return false }
     gauges.clientsClosedIdle += 1
-    core.clientClosed(ClientID(id), now: now)
-    removeClient(id)
+    dropClient(id)
     return true
   }
 }

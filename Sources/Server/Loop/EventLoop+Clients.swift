@@ -48,12 +48,14 @@ extension EventLoop {
   /// - Returns: how many bytes the node was offered.
   private mutating func read(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) -> Int {
     if client.pointee.state.contains(.closing) { return discard(id, client) }
+    if client.pointee.state.contains(.handshaking) { return shakeHands(id, client) }
     if client.pointee.isHeld { return 0 }
     let kept = client.pointee.leftover.count
     if kept > 0 { client.pointee.leftover.withUnsafeBytes { scratch.copyMemory(from: $0) } }
     if client.pointee.state.contains(.offer) {
       client.pointee.state.remove(.offer)
       if kept > 0 { offer(id, client, count: kept) }
+      if client.pointee.stream.hasMore { clients.enqueue(id, client) }
       return kept
     }
     guard kept <= LoopOptions.leftoverBytesMax else {
@@ -64,15 +66,36 @@ extension EventLoop {
       beginClose(id, client)
       return 0
     }
-    let place = UnsafeMutableRawBufferPointer(rebasing: scratch[kept..<kept + options.readBytesMax])
-    switch client.pointee.descriptor.receive(into: place) {
+    return take(id, client, receive(client, behind: kept), behind: kept)
+  }
+  /// Reads from a client into `scratch`.
+  /// - Parameter kept: bytes of it that stay.
+  mutating func receive(_ client: UnsafeMutablePointer<ClientConnection>, behind kept: Int) -> Descriptor.Transfer {
+    let room = options.readBytesMax + client.pointee.stream.slack
+    let unsent = client.pointee.stream.unsentCount
+    let result = client.pointee.stream.receive(
+      into: UnsafeMutableRawBufferPointer(rebasing: scratch[kept..<kept + room]))
+    // TLS may have something to say itself.
+    gauges.unsentBytes += client.pointee.stream.unsentCount - unsent
+    return result
+  }
+  /// Deals with what a client sent.
+  mutating func take(
+    _ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, _ received: Descriptor.Transfer, behind kept: Int
+  ) -> Int {
+    switch received {
     case .moved(let count):
       clients.noteUse(id, client)
       gauges.clientBytesIn += UInt64(count)
       offer(id, client, count: kept + count)
+      if client.pointee.stream.hasMore { clients.enqueue(id, client) }
+      if client.pointee.stream.unsentCount > 0 { updateInterest(id, client) }
       return count
-    case .wouldBlock: return 0
+    case .wouldBlock:
+      if client.pointee.stream.unsentCount > 0 { updateInterest(id, client) }
+      return 0
     case .failed:
+      if let failure = client.pointee.stream.failure { failed(.terminal, client.pointee.stream.descriptor, failure) }
       dropClient(id)
       return 0
     case .ended:
@@ -133,7 +156,7 @@ extension EventLoop {
 
   /// Throws away what a client sends that is being closed.
   private mutating func discard(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) -> Int {
-    switch client.pointee.descriptor.receive(into: scratch) {
+    switch client.pointee.stream.descriptor.receive(into: scratch) {
     case .moved(let count): return count
     case .wouldBlock: return 0
     case .failed: removeClient(id)
@@ -147,11 +170,10 @@ extension EventLoop {
   /// Sends a client's output, as much as the kernel takes.
   mutating func sendToClient(_ id: UInt64) {
     guard let client = clients.find(id) else { return }
-    let before = client.pointee.output.byteCount
-    let progress = client.pointee.output.send(to: client.pointee.descriptor)
-    let count = before - client.pointee.output.byteCount
-    gauges.clientBytesOut += UInt64(count)
-    gauges.unsentBytes -= count
+    let (before, unsent) = (client.pointee.output.byteCount, client.pointee.unsentCount)
+    let progress = client.pointee.send()
+    gauges.clientBytesOut += UInt64(before - client.pointee.output.byteCount)
+    gauges.unsentBytes -= unsent - client.pointee.unsentCount
     switch progress {
     case .failed: return dropClient(id)
     case .blocked:
@@ -169,14 +191,14 @@ extension EventLoop {
 
   /// Watches for exactly what is of use now. A system call only if that has changed; a client that is held is watched
   /// on until it sends something, since many holds are short.
-  private mutating func updateInterest(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
+  mutating func updateInterest(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     let state = client.pointee.state
-    var wanted: Readiness = client.pointee.output.isEmpty ? [] : .writable
+    var wanted: Readiness = client.pointee.unsentCount == 0 ? [] : .writable
     let reads = state.contains(.closing) || !client.pointee.isHeld
     if reads && !state.contains(.ended) { wanted.insert(.readable) }
     guard wanted != client.pointee.interest else { return }
     client.pointee.interest = wanted
-    poller.modify(client.pointee.descriptor.rawValue, wanted, token: Source.client.token(id))
+    poller.modify(client.pointee.stream.descriptor.rawValue, wanted, token: Source.client.token(id))
   }
 
   /// The node wants, or does not want, to be offered bytes.
@@ -191,9 +213,13 @@ extension EventLoop {
   }
   private mutating func release(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     updateInterest(id, client)
-    guard !client.pointee.isHeld, !client.pointee.leftover.isEmpty else { return }
-    client.pointee.state.insert(.offer)
-    clients.enqueue(id, client)
+    guard !client.pointee.isHeld else { return }
+    if !client.pointee.leftover.isEmpty {
+      client.pointee.state.insert(.offer)
+      clients.enqueue(id, client)
+    } else if client.pointee.stream.hasMore {
+      clients.enqueue(id, client)
+    }
   }
 
   // MARK: Closing
@@ -202,27 +228,27 @@ extension EventLoop {
   mutating func beginClose(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
     guard clients.beginClose(id, client, at: now.monotonic) else { return }
     dropLeftover(client)
-    if client.pointee.output.isEmpty { linger(id, client) } else { sendToClient(id) }
+    if client.pointee.unsentCount == 0 { linger(id, client) } else { sendToClient(id) }
   }
   private mutating func linger(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) {
+    client.pointee.stream.endOutput()
     if client.pointee.state.contains(.ended) { return removeClient(id) }
-    client.pointee.descriptor.endOutput()
     client.pointee.state.insert(.lingering)
     client.pointee.deadline = now.monotonic + LoopOptions.lingerTimeout
     updateInterest(id, client)
   }
   /// A connection that broke.
-  private mutating func dropClient(_ id: UInt64) {
+  mutating func dropClient(_ id: UInt64) {
     guard let client = clients.find(id) else { return }
-    let isKnown = !client.pointee.state.contains(.closing)
+    let isKnown = client.pointee.state.isDisjoint(with: [.closing, .handshaking])
     removeClient(id)
     if isKnown { core.clientClosed(ClientID(id), now: now) }
   }
   mutating func removeClient(_ id: UInt64) {
     let client = clients.remove(id)
     if let origin = client.origin { addressCounts.remove(origin) }
-    memory.freed(LoopOptions.bytesOfClient + client.leftover.count + client.output.byteCount)
-    gauges.unsentBytes -= client.output.byteCount
+    memory.freed(LoopOptions.bytesOfClient + client.leftover.count + client.unsentCount)
+    gauges.unsentBytes -= client.unsentCount
   }
   mutating func expireClients() {
     for id in clients.takeExpired(at: now.monotonic) { removeClient(id) }

@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Glibc
+import OpenSSL
 import System
 
 // Connections to other nodes.
@@ -20,13 +21,18 @@ extension EventLoop {
       let descriptor = Descriptor(owning: raw)
       guard !links.isFull else { continue }
       Socket.configureLink(raw)
-      let id = links.insert(LinkConnection(descriptor: descriptor, interest: .readable, isBulk: false))
+      let session = security.peers.flatMap { TLSSession($0, .server, on: wire) }
+      guard (session != nil) == (security.peers != nil) else { continue }
+      var link = LinkConnection(descriptor: descriptor, session: session, interest: .readable, isBulk: false)
+      if session != nil { beginHandshake(&link) }
+      let id = links.insert(link)
       do { try poller.add(raw, .readable, token: Source.link.token(id)) } catch {
         logger.log(.warning, "a link was refused error=\"\(error)\"")
         _ = links.remove(id)
         continue
       }
-      core.linkOpened(LinkID(id), request: nil, now: now)
+      if session == nil { core.linkOpened(LinkID(id), request: nil, now: now) }
+      if let oldest = links.oldestStranger(ifOver: LoopOptions.strangersMax) { dropLink(oldest) }
     }
   }
 
@@ -52,7 +58,9 @@ extension EventLoop {
       let descriptor = try Socket.connect(to: address)
       let raw = descriptor.rawValue
       Socket.configureLink(raw)
-      var link = LinkConnection(descriptor: descriptor, interest: .writable, isBulk: isBulk)
+      let session = security.peers.flatMap { TLSSession($0, .client(host: nil), on: wire) }
+      guard (session != nil) == (security.peers != nil) else { throw SystemError("begin TLS", code: ENOMEM) }
+      var link = LinkConnection(descriptor: descriptor, session: session, interest: .writable, isBulk: isBulk)
       link.connecting = request
       link.deadline = now.monotonic + LoopOptions.connectTimeout
       let id = links.insert(link)
@@ -82,6 +90,7 @@ extension EventLoop {
 
   mutating func linkReady(_ id: UInt64, _ readiness: Readiness) {
     guard let link = links.find(id) else { return }
+    if link.pointee.isHandshaking { return shakeHands(id, link) }
     if link.pointee.connecting != nil { return finishConnecting(id, link) }
     if readiness.contains(.writable) {
       sendToLink(id)
@@ -91,52 +100,84 @@ extension EventLoop {
   }
   private mutating func finishConnecting(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
     guard let request = link.pointee.connecting else { return }
-    let code = Socket.pendingError(link.pointee.descriptor)
+    let code = Socket.pendingError(link.pointee.stream.descriptor)
     guard code == 0 else {
       _ = links.remove(id)
       logger.log(.debug, "a link was not opened request=\(request) error=\"\(SystemError.text(of: code))\"")
       core.linkFailed(request: request, now: now)
       return
     }
+    if link.pointee.stream.isSecure {
+      beginHandshake(&link.pointee)
+      link.pointee.stream.begin()
+      gauges.unsentBytes += link.pointee.stream.unsentCount
+      return shakeHands(id, link)
+    }
     link.pointee.connecting = nil
-    link.pointee.interest = .readable
-    poller.modify(link.pointee.descriptor.rawValue, .readable, token: Source.link.token(id))
+    watch(id, link, for: .readable)
     core.linkOpened(LinkID(id), request: request, now: now)
+  }
+  func watch(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>, for wanted: Readiness) {
+    guard wanted != link.pointee.interest else { return }
+    link.pointee.interest = wanted
+    poller.modify(link.pointee.stream.descriptor.rawValue, wanted, token: Source.link.token(id))
   }
 
   /// Reads what has arrived, up to four buffers a turn, into the link's own buffer: frames are long.
   private mutating func readLink(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
     for _ in 0..<4 {
-      let room = UnsafeMutableRawBufferPointer(
-        start: link.pointee.input.reserve(LoopOptions.linkReadBytes), count: LoopOptions.linkReadBytes)
-      switch link.pointee.descriptor.receive(into: room) {
-      case .moved(let count):
-        gauges.linkBytesIn += UInt64(count)
-        if link.pointee.isClosing { continue }
-        link.pointee.input.commit(count)
-        let bytes = link.pointee.input.bytes
-        let consumed = core.linkReceived(LinkID(id), bytes, now: now)
-        precondition(consumed >= 0 && consumed <= bytes.count, "a node consumes what there is")
-        link.pointee.input.removeFirst(consumed)
-        if link.pointee.input.isEmpty { link.pointee.input.shrink(to: 2 * LoopOptions.linkReadBytes) }
-        guard link.pointee.input.count <= LoopOptions.linkInputBytesMax else {
-          logger.log(.warning, "a link is closed: no end of a frame in \(link.pointee.input.count) bytes")
-          return dropLink(id)
-        }
-        if count < room.count { return }
-      case .wouldBlock: return
-      case .ended, .failed: return dropLink(id)
+      guard take(id, link, receive(link)) else { return }
+    }
+    // An end that TLS has read already, the socket does not tell of again.
+    if links.find(id) != nil, link.pointee.stream.hasMore { dropLink(id) }
+  }
+  /// Reads once into the link's own buffer, without taking it in.
+  mutating func receive(_ link: UnsafeMutablePointer<LinkConnection>) -> Descriptor.Transfer {
+    let count = LoopOptions.linkReadBytes + link.pointee.stream.slack
+    let unsent = link.pointee.stream.unsentCount
+    let result = link.pointee.stream.receive(
+      into: UnsafeMutableRawBufferPointer(start: link.pointee.input.reserve(count), count: count))
+    gauges.unsentBytes += link.pointee.stream.unsentCount - unsent
+    return result
+  }
+  /// Takes in what was read.
+  /// - Returns: whether there may be more now.
+  mutating func take(
+    _ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>, _ received: Descriptor.Transfer
+  ) -> Bool {
+    switch received {
+    case .moved(let count):
+      gauges.linkBytesIn += UInt64(count)
+      if link.pointee.isClosing { return true }
+      link.pointee.input.commit(count)
+      let bytes = link.pointee.input.bytes
+      let consumed = core.linkReceived(LinkID(id), bytes, now: now)
+      precondition(consumed >= 0 && consumed <= bytes.count, "a node consumes what there is")
+      link.pointee.input.removeFirst(consumed)
+      if link.pointee.input.isEmpty { link.pointee.input.shrink(to: 2 * LoopOptions.linkReadBytes) }
+      guard link.pointee.input.count <= LoopOptions.linkInputBytesMax else {
+        logger.log(.warning, "a link is closed: no end of a frame in \(link.pointee.input.count) bytes")
+        dropLink(id)
+        return false
       }
+      if link.pointee.stream.unsentCount > 0 { watch(id, link, for: [.readable, .writable]) }
+      return link.pointee.stream.hasMore || count >= LoopOptions.linkReadBytes
+    case .wouldBlock:
+      if link.pointee.stream.unsentCount > 0 { watch(id, link, for: [.readable, .writable]) }
+      return false
+    case .ended, .failed:
+      if let failure = link.pointee.stream.failure { failed(.node, link.pointee.stream.descriptor, failure) }
+      dropLink(id)
+      return false
     }
   }
 
   mutating func sendToLink(_ id: UInt64) {
     guard let link = links.find(id), link.pointee.connecting == nil else { return }
-    let before = link.pointee.output.byteCount
-    let progress = link.pointee.output.send(to: link.pointee.descriptor)
-    let count = before - link.pointee.output.byteCount
-    gauges.linkBytesOut += UInt64(count)
-    gauges.unsentBytes -= count
+    let (before, unsent) = (link.pointee.output.byteCount, link.pointee.unsentCount)
+    let progress = link.pointee.send()
+    gauges.linkBytesOut += UInt64(before - link.pointee.output.byteCount)
+    gauges.unsentBytes -= unsent - link.pointee.unsentCount
     var wanted: Readiness = .readable
     switch progress {
     case .failed: return dropLink(id)
@@ -152,9 +193,7 @@ extension EventLoop {
       if link.pointee.isBulk || link.pointee.wasHeldUp { links.noteDrained(id) }
       link.pointee.wasHeldUp = false
     }
-    guard wanted != link.pointee.interest else { return }
-    link.pointee.interest = wanted
-    poller.modify(link.pointee.descriptor.rawValue, wanted, token: Source.link.token(id))
+    watch(id, link, for: wanted)
   }
 
   // MARK: Closing
@@ -163,19 +202,27 @@ extension EventLoop {
   mutating func closeLink(_ id: UInt64) {
     if !links.beginClose(id, at: now.monotonic) { removeLink(id) }
   }
-  private mutating func dropLink(_ id: UInt64) {
+  /// A link that broke, or is not to be.
+  mutating func dropLink(_ id: UInt64) {
     guard let link = links.find(id) else { return }
-    let isKnown = !link.pointee.isClosing
+    let isKnown = !link.pointee.isClosing && !link.pointee.isHandshaking
+    let request = link.pointee.connecting
     removeLink(id)
-    if isKnown { core.linkClosed(LinkID(id), now: now) }
+    if let request {
+      core.linkFailed(request: request, now: now)
+    } else if isKnown {
+      core.linkClosed(LinkID(id), now: now)
+    }
   }
   private mutating func removeLink(_ id: UInt64) {
     let link = links.remove(id)
-    gauges.unsentBytes -= link.output.byteCount
+    gauges.unsentBytes -= link.unsentCount
   }
   mutating func expireLinks() {
     for id in links.takeExpired(at: now.monotonic) {
-      let request = links.find(id)?.pointee.connecting
+      guard let link = links.find(id) else { continue }
+      if link.pointee.isHandshaking { failed(.node, link.pointee.stream.descriptor, .late) }
+      let request = link.pointee.connecting
       removeLink(id)
       if let request { core.linkFailed(request: request, now: now) }
     }

@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import OpenSSL
 import System
 
 /// What other threads tell the loop.
@@ -8,6 +9,8 @@ enum Mail<Completion: Sendable>: Sendable {
   case completed(Completion)
   /// An address that had to be looked up; nil: it is not known.
   case resolved(request: UInt64, address: SocketAddress?, isBulk: Bool)
+  /// From now on connections begin with these certificates; those that are there keep theirs.
+  case secured(LoopSecurity)
   case stop
 }
 
@@ -36,6 +39,11 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   let buffer: ScratchBuffer
   var scratch: UnsafeMutableRawBufferPointer { buffer.bytes }
 
+  var security: LoopSecurity
+  /// What all TLS sessions read from and write to.
+  let wire = TLSWire(inputBytes: LoopOptions.linkReadBytes)
+  var failureLog = FailureLog()
+
   var effects = Effects<Core.Work>()
   var mail: [Mail<Completion>] = []
   /// To be written by the loop itself, unless there is something else to do.
@@ -51,11 +59,12 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
 
   /// - Parameters:
   ///   - clientListener: listening, as `peerListener`.
+  ///   - security: which TLS connections have.
   ///   - onFatal: called, from any thread, when the process is to end at once.
   static func make(
     core: Core, disk: any DiskRunner<Core.Work>, options: LoopOptions, logger: Logger,
-    clientListener: consuming Descriptor,
-    peerListener: consuming Descriptor, onFatal: @escaping @Sendable (String) -> Void
+    clientListener: consuming Descriptor, peerListener: consuming Descriptor,
+    security: LoopSecurity = LoopSecurity(), onFatal: @escaping @Sendable (String) -> Void
   ) throws(SystemError) -> EventLoop {
     let poller = try Poller()
     let inbox = try Inbox<Mail<Completion>>()
@@ -63,23 +72,25 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     try listeners.watch(poller)
     try poller.add(inbox.waker.rawDescriptor, [.readable, .edgeTriggered], token: Source.waker.token())
     return EventLoop(
-      core: core, options: options, logger: logger, listeners: listeners, poller: poller, inbox: inbox,
+      core: core, options: options, logger: logger, security: security, listeners: listeners, poller: poller,
+      inbox: inbox,
       workers: Workers(disk: disk, inbox: inbox, slowWrite: options.slowLogWrite, onFatal: onFatal))
   }
   private init(
-    core: Core, options: LoopOptions, logger: Logger, listeners: consuming Listeners, poller: consuming Poller,
-    inbox: Inbox<Mail<Completion>>, workers: Workers<Core.Work>
+    core: Core, options: LoopOptions, logger: Logger, security: LoopSecurity, listeners: consuming Listeners,
+    poller: consuming Poller, inbox: Inbox<Mail<Completion>>, workers: Workers<Core.Work>
   ) {
     self.core = core
     self.options = options
     self.logger = logger
+    self.security = security
     self.listeners = listeners
     self.poller = poller
     self.inbox = inbox
     self.workers = workers
     clients = Clients(capacity: options.clientsMax)
     links = Links(capacity: LoopOptions.linksMax)
-    buffer = ScratchBuffer(byteCount: LoopOptions.leftoverBytesMax + 2 * options.readBytesMax)
+    buffer = ScratchBuffer(byteCount: LoopOptions.leftoverBytesMax + 2 * options.readBytesMax + TLSSession.slack)
     clientLimit = ClientLimit(options)
     addressCounts = AddressCounts(most: options.connectionsPerAddress)
     let now = Clock.now()
@@ -88,6 +99,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     memory = ProcessMemory(limit: options.memoryLimit, now: now.monotonic)
   }
 
+  /// Gives the loop renewed certificates, from any thread.
+  var securer: @Sendable (LoopSecurity) -> Void { { [inbox] in inbox.post(.secured($0)) } }
   /// Asks the loop to stop, from any thread: the node hands over what it can, then `run` returns.
   var stopper: @Sendable () -> Void { { [inbox] in inbox.post(.stop) } }
   var pulse: Pulse { workers.pulse }
@@ -167,6 +180,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       switch item {
       case .completed(let completion): core.completed(completion, now: now)
       case .resolved(let request, let address, let isBulk): connect(request: request, to: address, isBulk: isBulk)
+      case .secured(let renewed): security = renewed
       case .stop:
         if clock.beginStop(within: options.stopSeconds) { core.stop(now: now) }
       }
@@ -179,6 +193,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     core.tick(now: now)
     clock.ticked()
     expireClients()
+    expireHandshakes()
     expireIncomplete()
     expireLinks()
     listeners.resumeIfDue(at: now.monotonic, poller)
@@ -211,6 +226,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       logger.log(.warning, "clients refused count=\(count) clients=\(clients.count) max_clients=\(clientLimit.current)")
     }
     meter.refusedBefore = gauges.clientsRefused
+    if let line = failureLog.second() { logger.log(.warning, line) }
     gauges.clientBytesIn = 0
     gauges.clientBytesOut = 0
     gauges.linkBytesIn = 0
@@ -233,7 +249,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
         }
       }
     }
-    for id in clients.allIDs { clients.find(id)?.pointee.descriptor.endOutput() }
+    for id in clients.allIDs { clients.find(id)?.pointee.stream.endOutput() }
     workers.stop(waitingForLog: code == 0)
     return code
   }

@@ -34,8 +34,14 @@ struct LoopOptions: Sendable {
   static let tickInterval: UInt64 = 10_000
   static let memoryInterval: UInt64 = 100_000
   static let connectTimeout: UInt64 = 3_000_000
+  /// A step of a terminal's handshake counts as so many bytes read: 16 a turn, some 5 ms.
+  static let handshakeBytes = 16 << 10
+  /// Links that others opened whose handshake is under way; with one more, the oldest is closed.
+  static let strangersMax = 128
   static let closeTimeout: UInt64 = 10_000_000
   static let lingerTimeout: UInt64 = 1_000_000
+  /// So long a TLS handshake may take.
+  var handshakeTimeout: UInt64 = 10_000_000
   /// So long a request may take to arrive.
   var incompleteTimeout: UInt64 = 30_000_000
   /// Where there is no descriptor for a connection that waits, it is looked for again after so long.

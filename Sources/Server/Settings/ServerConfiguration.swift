@@ -36,6 +36,8 @@ public struct ServerConfiguration: Sendable {
   public var workers: Int
   /// How long a graceful stop may take.
   public var stopSeconds: Int
+  /// TLS.
+  public var security: SecuritySettings
   /// The settings of the node itself: every one of them, in the order of their documentation.
   public var node: [(key: String, value: String)]
   /// Every setting that is listed, with its value; and those of them that `CONFIG SET` changed before.
@@ -61,7 +63,8 @@ public enum StartRequest: Sendable {
 
 extension ServerConfiguration {
   /// The settings of the shell, in the order in which they are printed.
-  public static let settings: [Setting] = [
+  public static let settings: [Setting] = processSettings + SecuritySettings.all
+  private static let processSettings: [Setting] = [
     Setting("name", "", "The node's name, a label for people. Empty: the name of this machine.", problem: label(0)),
     Setting("region", "local", "The region that this node stands in.", problem: label(1)),
     Setting("data", "./data", "The data directory. An empty or missing one makes a new node.", problem: notEmpty),
@@ -215,6 +218,7 @@ extension ServerConfiguration {
     let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
     workers = text("workers") == "auto" ? (processors > 3 ? min(processors - 2, 16) : 0) : number("workers")
     stopSeconds = number("stop-seconds")
+    security = try SecuritySettings(text)
     node = nodeSettings.map { ($0.key, text($0.key)) }
   }
 }

@@ -82,6 +82,14 @@ extension Socket {
     return address
   }
 
+  /// The address that a socket is connected to.
+  static func peerAddress(_ descriptor: borrowing Descriptor) -> SocketAddress {
+    var address = SocketAddress()
+    let raw = descriptor.rawValue
+    _ = address.fill { getpeername(raw, $0, $1) }
+    return address
+  }
+
   /// No delay, and a silent peer is asked after a minute whether it is still there.
   static func configureClient(_ raw: Int32) {
     set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)

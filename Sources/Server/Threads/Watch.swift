@@ -35,12 +35,14 @@ final class Pulse: Sendable {
 /// - The same holds for a loop that has not come round for 20 looks.
 /// - SIGTERM or SIGINT asks the loop to stop; a second one, or `stopSeconds`, ends the process anyway. That works also
 ///   when the loop hangs.
+/// - SIGHUP has certificates loaded anew.
 final class Watch: Sendable {
   static let looksMax = 20
   private let pulse: Pulse
   private let handlesSignals: Bool
   private let stopSeconds: Int
   private let onStop: @Sendable () -> Void
+  private let onReload: @Sendable () -> Void
   private let onFatal: @Sendable (String) -> Void
   private let isClosed = Atomic<Bool>(false)
   private let semaphore = Semaphore()
@@ -48,15 +50,17 @@ final class Watch: Sendable {
   /// - Parameters:
   ///   - handlesSignals: whether it takes the signals, which the main thread must not (`blockSignals`).
   ///   - onStop: called at the first signal.
+  ///   - onReload: called at each SIGHUP.
   ///   - onFatal: called when the process is to end at once, with the reason.
   init(
     pulse: Pulse, handlesSignals: Bool, stopSeconds: Int, onStop: @escaping @Sendable () -> Void,
-    onFatal: @escaping @Sendable (String) -> Void
+    onReload: @escaping @Sendable () -> Void = {}, onFatal: @escaping @Sendable (String) -> Void
   ) {
     self.pulse = pulse
     self.handlesSignals = handlesSignals
     self.stopSeconds = stopSeconds
     self.onStop = onStop
+    self.onReload = onReload
     self.onFatal = onFatal
     NativeThread(name: "watch") { [self] in run() }.detach()
   }
@@ -69,22 +73,24 @@ final class Watch: Sendable {
   static func endAtSignals() {
     for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(0) } }
   }
-  /// Leaves SIGTERM and SIGINT to the watch. Called on the main thread, the only other one that takes signals.
+  /// Leaves SIGTERM, SIGINT and SIGHUP to the watch. Called on the main thread, the only other one that takes signals.
   static func blockSignals() {
-    var signals = stopSignals()
+    var signals = signals()
     pthread_sigmask(Int32(SIG_BLOCK), &signals, nil)
-    for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
+    for number in [SIGTERM, SIGINT, SIGHUP] { signal(number, SIG_DFL) }
   }
-  /// A reader that is gone is told by `EPIPE`, and a terminal that is closed does not stop a node.
+  /// A reader that is gone is told by `EPIPE`, and a terminal that is closed does not stop a node: SIGHUP does nothing until
+  /// the watch takes it.
   static func ignoreSignals() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGHUP, SIG_IGN)
   }
-  private static func stopSignals() -> sigset_t {
+  private static func signals() -> sigset_t {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGTERM)
     sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGHUP)
     return signals
   }
 
@@ -92,7 +98,12 @@ final class Watch: Sendable {
     var judge = StallJudge()
     var looksSinceStop: Int?
     while !isClosed.load(ordering: .sequentiallyConsistent) {
-      if lookOut() {
+      let signal = lookOut()
+      if signal == SIGHUP {
+        onReload()
+        continue
+      }
+      if signal != nil {
         if looksSinceStop != nil { return onFatal("stopped by a second signal, without handing over") }
         looksSinceStop = 0
         onStop()
@@ -108,15 +119,16 @@ final class Watch: Sendable {
     }
   }
   /// Waits for a second, or for a signal.
-  /// - Returns: whether there was a signal.
-  private func lookOut() -> Bool {
+  /// - Returns: the signal; nil: there was none.
+  private func lookOut() -> Int32? {
     guard handlesSignals else {
       _ = semaphore.wait(milliseconds: 1000)
-      return false
+      return nil
     }
-    var signals = Watch.stopSignals()
+    var signals = Watch.signals()
     var second = timespec(tv_sec: 1, tv_nsec: 0)
-    return sigtimedwait(&signals, nil, &second) > 0
+    let signal = sigtimedwait(&signals, nil, &second)
+    return signal > 0 ? signal : nil
   }
 }
 
