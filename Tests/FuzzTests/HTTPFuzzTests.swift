@@ -46,7 +46,8 @@ import Testing
     let gateway = Gateway(Gateway.Settings(metricsUser: mutator.below(2) == 0 ? "ann" : nil))
     var unread: [UInt8] = []
     var rest = bytes[...]
-    for _ in 0..<200 where !gateway.actions.closes {
+    var question: Gateway.Question?
+    for _ in 0..<200 {
       if !gateway.isBusy {
         let piece = mutator.below(3) == 0 ? 1 + mutator.below(9) : rest.count
         unread += rest.prefix(piece)
@@ -56,15 +57,15 @@ import Testing
         #expect(consumed >= 0 && consumed <= unread.count)
         unread.removeFirst(consumed)
         #expect(unread.count <= Limits().head || gateway.isBusy)
-      } else if gateway.actions.question == .figures {
+      } else if question == .figures {
         gateway.rendered([65])
       } else {
         let reply = mutator.pick(replies)
         gateway.answered(mutator.below(8) == 0 ? mutator.mutate(reply, with: reply) : reply)
       }
-      gateway.actions.question = gateway.actions.question == .figures && gateway.isBusy ? .figures : nil
-      gateway.actions.output = []
-      gateway.actions.requests = []
+      let actions = gateway.takeActions()
+      if actions.closes { return }
+      question = actions.question ?? (gateway.isBusy ? question : nil)
       #expect(gateway.keptByteCount <= Limits().body)
     }
   }

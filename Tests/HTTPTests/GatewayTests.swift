@@ -28,10 +28,7 @@ import Testing
     /// Goes on with what was sent before.
     func resume() -> [String] { send("") }
     func take() -> [String] {
-      let actions = gateway.actions
-      gateway.actions = Gateway.Actions()
-      // A connection that ends takes no more.
-      gateway.actions.closes = actions.closes
+      let actions = gateway.takeActions()
       var lines: [String] = []
       if !actions.output.isEmpty {
         let parts = String(decoding: actions.output, as: UTF8.self).split(separator: "\r\n\r\n", maxSplits: 1)

@@ -23,7 +23,7 @@ public final class Gateway {
       self.limits = limits
     }
   }
-  /// What is to be done. Whoever calls takes it away each time.
+  /// What is to be done: to be taken after each call.
   public struct Actions {
     /// To the socket.
     public var output: [UInt8] = []
@@ -43,7 +43,9 @@ public final class Gateway {
     case figures
   }
 
-  public var actions = Actions()
+  var actions = Actions()
+  /// Requests that have arrived whole.
+  public private(set) var requestCount = 0
   let settings: Settings
   var reader: RequestReader
   var waiting = Waiting.nothing
@@ -87,6 +89,7 @@ public final class Gateway {
         actions.output += Response.continueLine
       case .request(let consumed):
         offset += consumed
+        requestCount += 1
         serve()
       case .refused(let refusal):
         refuse(refusal)
@@ -94,6 +97,16 @@ public final class Gateway {
       }
     }
     return actions.closes ? bytes.count : offset
+  }
+  /// What is to be done since it was last asked.
+  public func takeActions() -> Actions {
+    defer {
+      // A connection that ends takes no more.
+      let closes = actions.closes
+      actions = Actions()
+      actions.closes = closes
+    }
+    return actions
   }
   /// The request was too slow to arrive: it is told so, and the connection ends.
   public func isOverdue(_ text: String) { refuse(Refusal(.requestTimeout, "\(text); nothing of it was done")) }
