@@ -61,7 +61,8 @@ extension EventLoop {
   }
 
   private mutating func sendClientOutput() {
-    guard !effects.clientOutput.isEmpty else { return }
+    // Gateways of HTTP have output of their own.
+    guard !effects.clientOutput.isEmpty || !clients.dirty.isEmpty else { return }
     var output: [(client: ClientID, bytes: [UInt8])] = []
     swap(&output, &effects.clientOutput)
     for (id, bytes) in output where !takesReplies(id.rawValue, bytes) {
