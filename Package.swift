@@ -30,7 +30,8 @@ let package = Package(
     .target(name: "System"),
     .target(name: "OpenSSL", dependencies: ["System"]),
     .target(name: "Replies"),
-    .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "OpenSSL", "System"]),
+    .target(name: "HTTP", dependencies: ["Base", "Vocabulary", "Replies"], exclude: ["README.md"]),
+    .target(name: "Server", dependencies: ["Cluster", "HTTP", "NodeDisk", "OpenSSL", "System"]),
     .target(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
     .target(name: "Checker"),
@@ -52,12 +53,13 @@ let package = Package(
     .target(name: "TLSSupport", dependencies: ["OpenSSL"], path: "Tests/TLSSupport"),
     .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL", "System", "TLSSupport"]),
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Protocol"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "TLSSupport"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
-    .testTarget(name: "FuzzTests", dependencies: ["Cluster", "NodeDisk", "Server", "CommandSupport"]),
+    .testTarget(name: "FuzzTests", dependencies: ["Cluster", "HTTP", "NodeDisk", "Server", "CommandSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

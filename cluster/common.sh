@@ -45,6 +45,7 @@ fail() {
 
 client_port() { echo $((base + $1)); }
 peer_port() { echo $((base + 100 + $1)); }
+http_port() { echo $((base + 200 + $1)); }
 
 # A comma-separated list of all client addresses, or all peer addresses.
 addresses() {
@@ -100,8 +101,8 @@ start_node() {
   [[ $host == 127.* || $host == localhost ]] || insecure=yes
   setsid "$tally" start --name "$name" --region "${regions[$i]}" --data "$data/$name" \
     --listen "$host:$(client_port "$i")" --peer "$host:$(peer_port "$i")" --join "$peers" \
-    --insecure "$insecure" --memory-limit-mb "$(memory_share)" ${security[@]+"${security[@]}"} \
-    >>"$data/$name.log" 2>&1 </dev/null &
+    --http "$host:$(http_port "$i")" --insecure "$insecure" --memory-limit-mb "$(memory_share)" \
+    ${security[@]+"${security[@]}"} >>"$data/$name.log" 2>&1 </dev/null &
   echo $! >"$data/$name.pid"
 }
 

@@ -89,6 +89,7 @@ final class FakeNode: NodeCore {
   func clientOpened(_ id: ClientID, from: String, now: Moment) { events.add("opened \(id.rawValue) \(from)") }
   func clientCertified(_ id: ClientID, as user: String, now: Moment) { events.add("certified \(user)") }
   func isIdle(_ id: ClientID) -> Bool { !busy.contains(id) }
+  func readinessAsked(by id: ClientID, now: Moment) { events.add("asked for readiness") }
   func clientEnded(_ id: ClientID, now: Moment) {
     events.add("ended \(id.rawValue)")
     if !waiting.contains(where: { $0.client == id }) { out.clientClose.append(id) }
@@ -202,6 +203,7 @@ final class RunningNode: Sendable {
   let disk: FakeDisk
   let port: UInt16
   let peerPort: UInt16
+  let httpPort: UInt16
   let fatal = Recorder()
   private let stopper = Mutex<(@Sendable () -> Void)?>(nil)
   private let securer = Mutex<(@Sendable (LoopSecurity) -> Void)?>(nil)
@@ -217,10 +219,13 @@ final class RunningNode: Sendable {
     try Socket.listen(listener)
     let peers = try Socket.bind(local)
     try Socket.listen(peers)
+    let http = try Socket.bind(local)
+    try Socket.listen(http)
+    httpPort = try #require(HostPort(Socket.localAddress(http).description)).port
     port = try #require(HostPort(Socket.localAddress(listener).description)).port
     peerPort = try #require(HostPort(Socket.localAddress(peers).description)).port
     disk = FakeDisk(events: events)
-    let (raw, rawPeers) = (dup(listener.rawValue), dup(peers.rawValue))
+    let (raw, rawPeers, rawHTTP) = (dup(listener.rawValue), dup(peers.rawValue), dup(http.rawValue))
     let started = Semaphore()
     thread = Mutex(nil)
     let runner = NativeThread(name: "loop") { [self] in
@@ -230,7 +235,8 @@ final class RunningNode: Sendable {
         var loop = try EventLoop.make(
           core: node, disk: disk, options: options,
           logger: Logger(level: .error, descriptor: open("/dev/null", O_WRONLY)),
-          clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers), security: security,
+          clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers),
+          httpListener: Descriptor(owning: rawHTTP), security: security,
           onFatal: { [fatal] in fatal.add($0) })
         let stop = loop.stopper
         stopper.withLock { $0 = stop }

@@ -12,6 +12,10 @@ public struct ServerConfiguration: Sendable {
   public var listen: HostPort
   /// Where other nodes connect.
   public var peer: HostPort
+  /// Where HTTP is spoken; nil: nowhere.
+  public var http: HostPort?
+  /// The user who alone sees the figures; nil: everybody does.
+  public var metricsUser: String?
   /// What other nodes are told to connect to, and what terminals are: `peer` and `listen` unless set.
   public var advertisePeer: HostPort
   public var advertise: HostPort
@@ -77,7 +81,13 @@ extension ServerConfiguration {
       they say, secrets too, can be read on its way. Then there is an alarm, INSECURE.
       """, problem: { ["yes", "no"].contains($0) ? nil : "must be yes or no" }),
     Setting(
-      "peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
+      "http", "",
+      """
+      HOST:PORT where HTTP is spoken: /metrics, /health/live, /health/ready, POST /v1/commands. Empty: nowhere. Its connections
+      count among those of terminals.
+      """, problem: addressOrEmpty),
+    Setting("metrics-user", "", "The user who alone may read /metrics. Empty: everybody may.", problem: label(0)),
+    Setting("peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
     Setting(
       "join", "",
       "Peer addresses of some nodes of the cluster, HOST:PORT,HOST:PORT; this node's own may be among them.",
@@ -188,6 +198,9 @@ extension ServerConfiguration {
     guard listen != peer || listen.port == 0 else {
       throw ConfigurationError("listen and peer are both \(listen): terminals and nodes need a port each")
     }
+    if let http = HostPort(text("http")), http.port != 0, http == listen || http == peer {
+      throw ConfigurationError("http is \(http), which is listen or peer: it needs a port of its own")
+    }
     guard !peer.isEveryAddress || !text("advertise-peer").isEmpty else {
       throw ConfigurationError(
         "peer is every address of this machine: say by advertise-peer which one nodes connect to")
@@ -202,6 +215,8 @@ extension ServerConfiguration {
     region = text("region")
     data = text("data")
     self.listen = listen
+    http = HostPort(text("http"))
+    metricsUser = text("metrics-user").isEmpty ? nil : text("metrics-user")
     self.peer = peer
     let reachable = listen.isEveryAddress ? HostPort(host: hostName, port: listen.port) : listen
     advertise = HostPort(text("advertise")) ?? reachable
