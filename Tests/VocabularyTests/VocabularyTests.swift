@@ -102,6 +102,8 @@ import Testing
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX
+      350 FEED: from kind limit wait part
+      360 FEEDPAGE: body
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
@@ -109,7 +111,8 @@ import Testing
       30 text, 36 dir, 40 shard, 41 to, 42 from, 43 dead, 50 dead-after, 51 moves, 52 snapshot-rate, 60 apply, \
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
-      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool
+      104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
+      190 wait, 191 part
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

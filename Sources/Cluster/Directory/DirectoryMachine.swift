@@ -81,6 +81,8 @@ final class DirectoryMachine: Machine {
     case showEntryHistory = 18
     case listOperations = 19
     case showLimits = 24
+    /// Changes of entries, as its journal has them: a `FeedQuery`.
+    case feed = 60
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -317,6 +319,8 @@ final class DirectoryMachine: Machine {
       switch kind {
       case .listOperations: try listOperations(&reader, &reply)
       case .showLimits: clusterLimits.tell(&reply)
+      case .feed:
+        return entries.feed(try FeedQuery(decoding: &reader), in: changes, into: &reply)
       default: return try readEntries(kind, &reader, &reply)
       }
     } catch {
