@@ -277,6 +277,14 @@ public struct ReplyWriter: ~Copyable {
     buffer.patch(count, at: fieldCountOffset)
     buffer.append(fields)
   }
+  /// Adds the fields of another record to the one that is open, `count` of them. No record has more than 255: those that are too many are
+  /// left out with their record's.
+  public mutating func add(fields: UnsafeRawBufferPointer, count: UInt8) {
+    let (sum, isOver) = buffer.bytes[fieldCountOffset].addingReportingOverflow(count)
+    guard !isOver else { return }
+    buffer.patch(sum, at: fieldCountOffset)
+    buffer.append(fields)
+  }
   /// Opens an error: `field` calls may follow.
   public mutating func error(_ code: ErrorCode, _ text: String) {
     buffer.append(ReplyTag.error.rawValue)

@@ -34,6 +34,7 @@ extension Ledger {
     case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
     case .memberPage: try readPage(call, &reply)
+    case .feedPage: return try readFeed(call, &reply)
     case .requestSeen: readRequest(call, &reply)
     case .simulateEarn, .simulateEvent: try simulate(call, &reply)
     case .explainEarn: try explainEarn(call, &reply)

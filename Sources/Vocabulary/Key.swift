@@ -65,6 +65,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case rate = 154
   case user = 155
   case verb = 156
+  case wait = 190
+  case part = 191
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -111,6 +113,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .replicas: .replicaCount
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: .yesNo
     case .shard: .shardNumber
+    case .wait: .wait
+    case .part: .fraction
     case .deadAfter: .span
     case .moves: .moveCount
     case .snapshotRate: .byteRate
@@ -130,7 +134,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .id: "…"
     case .program: "p"
     case .at: "TIME"
-    case .ttl: "SECONDS"
+    case .ttl, .wait: "SECONDS"
+    case .part: "K/N"
     case .before: "TX"
     case .read: "local|leader"
     case .member: "id"

@@ -51,7 +51,7 @@ extension Shape {
     let bytes = value.pointee.bytes
     switch self {
     case .ttl, .limit, .historyLimit, .shardCount, .replicaCount, .shardNumber, .version, .basisPoints,
-      .moveCount, .slot, .priority, .amount:
+      .moveCount, .slot, .priority, .amount, .wait:
       return Shape.isWhole(value, range)
     case .holder: return bytes.isEmpty || Shape.isWho(value, ByteClass.table)
     case .readMode, .yesNo, .memberState, .role, .standing: return isChoice(value)
@@ -61,6 +61,7 @@ extension Shape {
     case .closing: return ClosingText(bytes) != nil
     case .caps: return Shape.isCaps(bytes)
     case .lines: return SaleLine.parse(bytes) { _ in }
+    case .cursor: return bytes.count <= maximumBytes && Shape.isCursor(bytes)
     case .word: return bytes.isEmpty || bytes.isIdentifier
     case .date: return bytes.isEmpty || MomentText.parseDate(bytes) != nil
     // The parser alone makes them.
@@ -100,6 +101,11 @@ extension Shape {
     var all: UInt8 = 1
     for i in 0..<count { all &= classes[Int(start.load(fromByteOffset: i, as: UInt8.self))] }
     return all != 0
+  }
+
+  /// Base64url without padding.
+  private static func isCursor(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    !bytes.isEmpty && bytes.allSatisfy { ByteClass.table[Int($0)] == ByteClass.identifier && $0 != UInt8(ascii: ".") }
   }
 
   @inlinable @inline(__always) static func isWho(

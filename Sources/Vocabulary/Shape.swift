@@ -92,6 +92,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case standing
   /// A whole number that may be 0: nothing, or no bound.
   case amount
+  /// A place in the feed, as an answer gave it. What it says, the node at hand reads.
+  case cursor
+  /// Seconds that an answer may be waited for.
+  case wait
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -110,7 +114,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     switch self {
     case .free: .rest
     case .identifier, .newMember, .text, .note, .yearWindows, .closing, .entryKey, .word, .date, .attributes,
-      .tags, .caps, .lines, .alias, .holder:
+      .tags, .caps, .lines, .alias, .holder, .cursor:
       .text
     case .who: .who
     case .transaction: .transaction
@@ -131,6 +135,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .tags: 64 * 65
     case .lines: SaleLine.most * (64 + 2 * 17 + 1)
     case .alias, .holder: 64 + 6
+    case .cursor: 4_096
     default: 256
     }
   }
@@ -158,9 +163,10 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .slot: 1...16_383
     case .priority: 0...1_000
     case .amount: 0...Shape.maximumAmount
+    case .wait: 0...60
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps, .lines, .alias, .memberState, .holder, .role, .standing:
+      .caps, .lines, .alias, .memberState, .holder, .role, .standing, .cursor:
       nil
     }
   }
@@ -194,7 +200,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount, .amount:
       "a whole number from \(bounds)"
     case .spend: "a whole number of minor units from \(bounds)"
-    case .ttl: "a whole number of seconds from \(bounds)"
+    case .ttl, .wait: "a whole number of seconds from \(bounds)"
+    case .cursor: "the cursor= of an earlier answer, at most \(maximumBytes) bytes"
     case .shardNumber: "a shard's number, \(bounds)"
     case .version: "a version's number, \(bounds)"
     case .slot: "a slot's number, \(bounds)"

@@ -97,6 +97,8 @@ final class DirectoryMachine: Machine {
     case listTenants = 35
     /// `tenant:u32 from:i64 until:i64 limit:u32 after:u64 user:counted verb:counted`.
     case showTrail = 36
+    /// Changes of entries, as its journal has them: a `FeedQuery`.
+    case feed = 60
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -345,6 +347,8 @@ final class DirectoryMachine: Machine {
       case .listOperations: try listOperations(&reader, &reply)
       case .showLimits: clusterLimits.tell(&reply)
       case .showUser, .listUsers, .listTenants, .showTrail: try readAccess(kind, &reader, &reply)
+      case .feed:
+        return entries.feed(try FeedQuery(decoding: &reader), in: changes, into: &reply)
       default: return try readEntries(kind, &reader, &reply)
       }
     } catch {

@@ -113,6 +113,8 @@ public struct ReplicaView {
     let holdings = replica.machine.holdings
     return (holdings.epoch, holdings.slots)
   }
+  /// What its entries have decided since the node took it, run by run.
+  public var newJournal: [(position: JournalPosition, bytes: [UInt8])] { replica.outbox.journal }
   /// The term of an entry in memory, or of the one before the first.
   public func term(at index: LogIndex) -> Term? { replica.raft.term(at: index) }
   /// When an entry of commands was stamped, in microseconds.

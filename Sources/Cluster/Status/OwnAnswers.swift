@@ -28,6 +28,7 @@ struct OwnAnswers: AnswersForItself {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
     case .memberFind, .due: requests.startFind(request, owner)
+    case .feed: requests.startFeed(request, owner)
     case .extendAll: requests.startExtension(request, owner)
     case .jobShow: requests.showJob(request, owner)
     case .campaignReport: requests.reportCampaign(request, owner)

@@ -20,6 +20,8 @@ enum Continuation {
   case find(number: UInt64)
   /// What a `QUOTA SHOW` has of the directory.
   case jobBegan(number: UInt64)
+  /// Of a feed's pass, what one journal has.
+  case feed(number: UInt64, journal: ShardID, pass: Int)
   case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
   /// A change of rights: the directory answers with the version that every node must reach.
   case rights(EdgeItem.Owner)

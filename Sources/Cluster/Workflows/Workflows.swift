@@ -17,6 +17,8 @@ struct Workflows {
   var proof: UInt64?
   var nextProof: UInt64 = 0
   private(set) var searches: [UInt64: MemberSearch] = [:]
+  /// What `FEED` has under way.
+  var feeds = FeedTable()
   private var healthChecks: [UInt64: HealthCheck] = [:]
   private var catalogueWaits: [CatalogueWait] = []
 

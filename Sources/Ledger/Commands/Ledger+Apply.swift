@@ -90,7 +90,8 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .memberTier, .due, .memberNotes, .cardHolders,
+      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .feed, .feedPage, .memberTier, .due,
+      .memberNotes, .cardHolders,
       .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,

@@ -6,6 +6,7 @@ import Base
 public struct EntryJournal: ~Copyable {
   private var buffer: JournalBuffer
   private var hash: SHA256.Digest
+  private var isOpen = false
 
   /// - Parameters:
   ///   - segmentBytes: the same on all replicas, for ever.
@@ -18,12 +19,16 @@ public struct EntryJournal: ~Copyable {
   /// Where it ends: between entries of the log, the place of the next frame.
   public var chain: JournalChain { JournalChain(position: buffer.end, hash: hash) }
   public var end: JournalPosition { buffer.end }
+  /// Where the newest whole frame ends.
+  var wholeEnd: JournalPosition { isOpen ? buffer.openFrame : buffer.end }
 
   /// Begins an entry of the log. An entry that changes nothing leaves nothing.
   public mutating func begin(_ index: LogIndex, stamp: Stamp) {
     _ = buffer.beginFrame(index: index, stamp: stamp, chain: hash)
+    isOpen = true
   }
   public mutating func endEntry() {
+    isOpen = false
     if let next = buffer.endFrame() { hash = next }
   }
   mutating func append(_ record: ChangeRecord) -> JournalPosition { buffer.append { record.encode(into: &$0) } }

@@ -39,6 +39,11 @@ struct JournalBuffer: ~Copyable {
     return run.position.advanced(by: buffer.count - run.start)
   }
   var isEmpty: Bool { buffer.isEmpty }
+  /// Where the frame begins that is open, or was the last to be.
+  var openFrame: JournalPosition {
+    let run = runs[runs.count - 1]
+    return run.position.advanced(by: max(frameStart, run.start) - run.start)
+  }
 
   /// True if the frame begins a segment that is not the first: its index is to be appended.
   mutating func beginFrame(index: LogIndex, stamp: Stamp, chain: SHA256.Digest) -> Bool {

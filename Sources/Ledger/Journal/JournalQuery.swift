@@ -32,6 +32,8 @@ public struct JournalQuery: Sendable {
     case pastExplanation(TransactionSearch, tenant: TenantID)
     /// Of the directory's journal.
     case entry(EntryWalk)
+    /// Of either.
+    case feed(FeedWalk)
   }
   private(set) var question: Question
   let catalogue: CatalogueRecords
@@ -53,6 +55,7 @@ public struct JournalQuery: Sendable {
       case .remembered, .facts, .explanation: 2
       case .past, .pastFacts, .pastExplanation: JournalQuery.stepsAtOnce
       case .entry(let walk): walk.firstCost
+      case .feed: FeedWalk.firstCost
       }
   }
   /// A question about entries: none about a ledger's catalogue.
@@ -61,6 +64,14 @@ public struct JournalQuery: Sendable {
     catalogue = CatalogueRecords()
     self.end = end
     cost = walk.firstCost
+  }
+
+  /// Of the records of a journal, whosever it is.
+  init(_ walk: FeedWalk, catalogue: CatalogueRecords = CatalogueRecords()) {
+    question = .feed(walk)
+    self.catalogue = catalogue
+    end = walk.end
+    cost = FeedWalk.firstCost
   }
 
   /// Runs for `cost` steps. Nil: the reply is written; else what is left of the question. Throws what the source throws,
@@ -81,6 +92,8 @@ public struct JournalQuery: Sendable {
       if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.history(walk)) }
     case .entry(var walk):
       if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.entry(walk)) }
+    case .feed(var walk):
+      if try !walk.run(source, catalogue, steps: cost, into: &reply) { return rest(.feed(walk)) }
     case .remembered(let position, let tx, let tenant, let state):
       try reader.show(tx, at: position, tenant, state: state, into: &reply)
     case .facts(let position, let tx):

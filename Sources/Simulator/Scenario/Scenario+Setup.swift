@@ -99,6 +99,7 @@ extension Scenario {
     }
     scheduleFault()
     scheduleAudit()
+    scheduleFollower()
     scheduleTransaction()
     scheduleCatalogue()
     scheduleRates()

@@ -23,6 +23,8 @@ public final class Scenario {
   var record = ClientRecord()
   var side = SideTraffic()
   var catalogue = CatalogueChanges()
+  /// Who follows the feed, if anybody does.
+  var follower: FeedFollower?
   /// One for each shard: a member that it owns.
   var shardMembers: [String] = []
 

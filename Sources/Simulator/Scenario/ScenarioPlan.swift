@@ -145,6 +145,8 @@ public struct ScenarioPlan: Sendable {
     public var closesMembers = false
     /// Members are merged into those of the side traffic, which go into pools and leave them.
     public var hasBonds = false
+    /// Somebody follows the feed while faults happen.
+    public var isFollowed = false
     /// Holds lapse after so many seconds at most; 0: not within a scenario.
     public var holdSeconds: UInt64 = 0
     /// One member has almost all that an account may hold, and amounts are near what one command may move.
@@ -299,6 +301,7 @@ public struct ScenarioPlan: Sendable {
     // Its book goes by the ledger's time, and knows what the newest build does.
     if hasProgramme, !clocksJump, !isSafetyOnly, olderNodes == 0 { traffic.programme = Programme(&random) }
     drawBudget(&random)
+    traffic.isFollowed = random.chance(500)
   }
   private mutating func drawBudget(_ random: inout SeededGenerator) {
     let (isDrawn, points) = (random.chance(500), random.pick([70, 300, 5_000] as [Int64]))
@@ -343,7 +346,7 @@ public struct ScenarioPlan: Sendable {
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
       + " splits=\(operations.splits) budget=\(traffic.budget)"
       + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
-      + " bonds=\(traffic.hasBonds)"
+      + " bonds=\(traffic.hasBonds) followed=\(traffic.isFollowed)"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"
   }

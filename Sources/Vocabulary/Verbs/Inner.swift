@@ -26,6 +26,8 @@ extension VerbSpec {
     .init(
       .memberPage, "MEMBERPAGE", work: 128, traits: .ofShard, summary: "Which of a run of members have what is said."),
     .init(
+      .feedPage, "FEEDPAGE", work: 64, traits: .ofShard, summary: "A journal's records from a place on."),
+    .init(
       .memberMint, "MEMBERMINT", .members, [.member, .optional(.member), .optional(.id)], .member, .changes,
       traits: .grows,
       reply: "", summary: "Which id a member gets that is to have any: the first that is proposed for the request.",

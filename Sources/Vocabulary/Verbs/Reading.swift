@@ -32,6 +32,18 @@ extension VerbSpec {
       summary: "How far a job has come, over all shards: state is running or done; done and total count members.",
       example: "JOB SHOW x-1"),
     .init(
+      .feed, "FEED", .reading,
+      [
+        .optional(.from, shape: .cursor), .optional(.kind, shape: .text), .optional(.limit, standard: 1_000),
+        .optional(.wait, standard: 0), .optional(.part),
+      ], .node, .read, traits: [.barrier, .costly], work: 64,
+      reply:
+        "records: cursor shard tx time kind member points balance …, as of HISTORY; of entries kind=change entry …",
+      summary:
+        "Movements, and changes of entries, of all shards, each shard's in its order; from= goes on behind any cursor, wait= waits"
+        + " for the first.",
+      example: "FEED kind=earn,redeem limit=100 wait=10"),
+    .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
       roles: [.reporting, .admins], reply: "a record a shard",
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),

@@ -20,6 +20,7 @@ extension Scenario {
     }
     guard waitForConvergence(), checkAudit() else { return }
     checkLogs()
+    checkFeed()
     if plan.faultKinds.contains(.memory) { checkShortMemory() } else { repeatAnsweredRequests() }
     for number in up where failure == nil { checkCatalogue(at: number) }
     guard failure == nil else { return }

@@ -46,6 +46,8 @@ final class ScenarioObserver: ReplicaObserver {
   }
   /// By shard: which slots it owns since its newest epoch, as whoever has applied most has it.
   private var owned: [ShardID: (epoch: UInt64, ranges: SlotRanges)] = [:]
+  /// What replicas wrote into their journals.
+  private(set) var journals = JournalCopies()
   private(set) var appliedCount = 0
   private(set) var leaderships = 0
   /// A state is checked with all its past after so many entries, over all replicas, and without it after each.
@@ -67,6 +69,7 @@ final class ScenarioObserver: ReplicaObserver {
 
   func applied(_ entry: LogEntry, _ replica: ReplicaView) {
     appliedCount += 1
+    journals.note(replica)
     if let reason = replica.quarantined {
       return violationFound("shard \(replica.shard.rawValue) is quarantined: \(reason)")
     }
@@ -100,6 +103,7 @@ final class ScenarioObserver: ReplicaObserver {
       founders.allSatisfy({ $0 == node || !isInCluster($0) })
     {
       committed = []
+      journals.forget()
       newest = [:]
       commitAtBegin = [:]
       acknowledged = [:]
