@@ -120,6 +120,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case cardHolders = 220
   case requestSeen = 221
   case facts = 222
+  case resume = 230
 
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }

@@ -102,6 +102,7 @@ import Testing
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX
+      230 RESUME: body
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
