@@ -26,7 +26,7 @@ extension Ledger {
   }
   private func answer(_ call: Call, into reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
     switch call.verb {
-    case .balance: try readBalance(call, &reply)
+    case .balance: return try readBalance(call, &reply)
     case .history: return try readHistory(call)
     case .transactionShow: return try readTransaction(call)
     case .memberShow: try readMember(call, &reply)
@@ -54,9 +54,13 @@ extension Ledger {
     return number
   }
 
-  private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+  private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
     let number = try member(call)
-    if passOn(call, number, &reply) { return }
+    if !passOn(call, number, &reply) { try writeBalance(call, number, &reply) }
+    let open = movement(of: number)
+    return open == .none ? .replied : .unsettled(until: open)
+  }
+  private func writeBalance(_ call: Call, _ number: Ref<MemberRecord>, _ reply: inout ReplyWriter) throws(Stop) {
     if call.number(.expiring) == 1 { return try writeExpiring(call, number, &reply) }
     guard call.number(.all) == 1 else {
       return try writeBalance(call, number, try program(call.text(.program), .none, call.tenant), &reply)

@@ -25,13 +25,15 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var dedupeMarks = RetentionMarks()
   /// When periods of members' tiers end, and how many do.
   var tierDues = TierDues()
+  /// For which a request waits.
+  var paused = PausedSlots()
   var journal: JournalBuffer
   /// Deliveries made since last taken.
   var newDeliveries: [Delivery] = []
   /// Where the records of each slot lie, while slots are to move. No part of the state.
   var census: Census?
-  /// What was asked of quotas' homes and is answered, since last taken.
-  var answeredAsks: [TransactionID] = []
+  /// What requests may have waited for and is over, since last taken: asks of quotas' homes, movements of pools.
+  var answeredWaits: [TransactionID] = []
   /// What the command that is being applied has to wait for, or is refused for: the quota's number. No part of the state.
   var deferral: Deferral?
   var emptyQuota: UInt32?

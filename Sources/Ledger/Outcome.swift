@@ -15,8 +15,8 @@ public enum Outcome: Sendable, Equatable {
   /// Nothing was done and nothing written: the transaction that the command is about has left memory. Ask for the facts
   /// (`Query.appendFacts`) and send it again with them (`Command.carrying`).
   case factsWanted
-  /// Nothing was done: a quota is short here, and its home has been asked. What is written is a `Deferral`. Send it again, with that
-  /// (`Command.carrying(_:_:)`), once the ask is answered.
+  /// Nothing was done: it has to wait. What is written is a `Deferral`: for what. Send it again, with that (`Command.carrying(_:_:)`),
+  /// once that is over. See `PausedSlots`.
   case deferred
   /// Nothing was done: the slot is not this shard's. The reply written says whose it is, if that is known.
   case moved(Slot)
@@ -28,6 +28,9 @@ public enum Outcome: Sendable, Equatable {
 public enum ReadOutcome: Sendable {
   /// The reply has been written.
   case replied
+  /// The same, of what is known here. What was asked for before is on its way to another shard: who is to see that asks again once this
+  /// transaction is over.
+  case unsettled(until: TransactionID)
   /// The slot is not this shard's. The reply written says whose it is, if that is known.
   case moved(Slot)
   /// The answer stands in the journal: run this outside apply, on another thread if you like.

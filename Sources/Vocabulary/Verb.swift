@@ -124,6 +124,7 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case cardHolders = 220
   case requestSeen = 221
   case facts = 222
+  case resume = 230
 
   case userSet = 300
   case userShow = 301

@@ -62,6 +62,8 @@ final class World {
   var recalls = 0
   /// How often a request waited for a quota.
   var deferrals = 0
+  /// Behind each request that waits the shard logs that its leader knows.
+  var knowsDeferred = true
   /// What the last command has to wait for, if it has.
   var deferral: Deferral?
   /// Shards have the slots that they own; else these are dealt out.
@@ -109,6 +111,14 @@ final class World {
       #expect(try Moved(decoding: reply.buffer.bytes) == Moved(to: shard.ledger.successor(of: slot)))
     }
     deferral = outcome == .deferred ? try Deferral(decoding: reply.buffer.bytes) : nil
+    if deferral != nil, knowsDeferred {
+      var buffer = ByteBuffer()
+      Command.appendResume(to: &buffer, slot: header.slot, through: time)
+      var nothing = ReplyWriter()
+      time = Stamp(microseconds: time.microseconds + 1)
+      _ = shard.apply(buffer.array, stamp: time, semantics: semantics, reply: &nothing)
+      log[place].append((buffer.array, time))
+    }
     let text = reply.buffer.count > 0 && !isMoved && deferral == nil ? self.text(of: reply.buffer.bytes) : ""
     if case .completed(let tx) = outcome { completed[tx.rawValue] = text }
     post.append(contentsOf: shard.ledger.takeDeliveries())
@@ -155,14 +165,14 @@ final class World {
     var (bytes, deferral) = (bytes, deferral)
     for _ in 0..<20 {
       deferrals += 1
-      let isAnswered = shards.contains { $0.ledger.takeAnsweredAsks().contains(deferral.ask) }
+      let isAnswered = shards.contains { $0.ledger.takeAnsweredWaits().contains(deferral.awaited) }
       guard isAnswered, let again = bytes.withUnsafeBytes({ Command.carrying(deferral, $0) }) else { break }
       bytes = again
       let (text, outcome) = try send(bytes)
       guard outcome == .deferred else { return try deliver(text, outcome, bytes) }
       deferral = try #require(self.deferral)
     }
-    let name = String(decoding: shards[0].ledger.quotaName(deferral.quota), as: UTF8.self)
+    let name = deferral.quota.map { String(decoding: shards[0].ledger.quotaName($0), as: UTF8.self) } ?? ""
     return "-UNAVAILABLE which=\(name)"
   }
   /// The sums of what all shards report to an inquiry, by the names of fields.
@@ -215,7 +225,7 @@ final class World {
     let shard = shards[shard(of: header.slot)]
     var reply = ReplyWriter()
     switch bytes.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
-    case .replied:
+    case .replied, .unsettled:
       if reply.buffer.bytes[0] == ReplyTag.elsewhere.rawValue { return try ask(Array(reply.buffer.bytes.dropFirst())) }
     case .journal(let query): try query.run(shard.journal, into: &reply)
     case .moved: return "(moved)"

@@ -32,6 +32,23 @@ struct PoolTests {
     try Moving.check(world)
   }
 
+  /// One movement of a member at a time: two of them could come to the pool in any order.
+  @Test func aMovementWaitsForTheOneBeforeIt() throws {
+    let world = try Self.open(2)
+    world.holdsPost = true
+    #expect(try world.run("EARN k0 merchant=shop spend=100 id=a") == "(pending)")
+    let second = try world.build("REDEEM k0 merchant=shop points=10 id=b")
+    #expect(try world.send(second.bytes).outcome == .deferred)
+    let deferral = try #require(world.deferral)
+    // Others do not wait for it, nor does who is in no pool.
+    #expect(try world.run("EARN k1 merchant=shop spend=100 id=c") == "(pending)")
+    #expect(try world.run("MEMBER SET k0 name=Kay") == "+OK")
+    world.holdsPost = false
+    try world.deliverAll()
+    #expect(try world.sendAgain(second.bytes, deferral).contains(" points=-10 balance=10"))
+    try Moving.check(world)
+  }
+
   /// Lost, late and repeated messages, slots that move: each purchase is booked once, at the pool, and caps hold.
   @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64]) func eachMovementIsBookedOnce(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)

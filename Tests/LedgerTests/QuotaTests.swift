@@ -285,7 +285,7 @@ import Vocabulary
     let late = try world.build("EARN \(third) merchant=cafe spend=0 channel=gate id=d")
     #expect(try world.send(late.bytes).outcome == .deferred)
     let deferral = try #require(world.deferral)
-    #expect(deferral.ask == early.ask)
+    #expect(deferral.awaited == early.awaited)
     world.holdsPost = false
     try world.deliverAll()
     // The answer to that ask is final for the one that had it sent, and says nothing to the other, which asks anew.
@@ -297,6 +297,40 @@ import Vocabulary
       guard let call = try? Call(bytes), call.body.count > 9 else { return false }
       return call.body[9] == QuotaMessage.Kind.grant.rawValue
     }
+  }
+
+  /// What was proposed behind a request that waits does not overtake it; nothing is put off once the leader knows.
+  @Test func whatStandsBehindARequestThatWaitsIsDeferredToo() throws {
+    let world = try QuotaTests.open(1)
+    world.holdsPost = true
+    world.knowsDeferred = false
+    let shard = world.shards[0]
+    func outcome(_ line: String) throws -> Outcome { try world.send(world.build(line).bytes).outcome }
+    let slot = withBytes("m0") { Command.memberSlot($0, tenant: .first) }
+    let first = try world.build("EARN m0 merchant=cafe spend=0 channel=all id=a")
+    #expect(try world.send(first.bytes).outcome == .deferred)
+    let deferral = try #require(world.deferral)
+    #expect(try outcome("EARN m0 merchant=cafe points=5 id=b") == .deferred)
+    #expect(world.deferral == .behind && shard.ledger.pausedSlots == [slot])
+    // Others go on, and what shards say to each other.
+    #expect(try world.run("EARN m1 merchant=cafe points=5 id=c").hasPrefix("+"))
+    shard.ledger = try Ledger.restored(from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits)
+    #expect(shard.ledger.pausedSlots == [slot])
+    func resume(_ stamp: Stamp) throws {
+      var buffer = ByteBuffer()
+      Command.appendResume(to: &buffer, slot: slot, through: stamp)
+      try world.send(buffer.array)
+    }
+    // A word of before it waited says nothing of it.
+    try resume(Stamp(microseconds: 1))
+    #expect(try outcome("EARN m0 merchant=cafe points=5 id=b") == .deferred)
+    try resume(world.time)
+    #expect(shard.ledger.pausedSlots == [])
+    (world.holdsPost, world.knowsDeferred) = (false, true)
+    try world.deliverAll()
+    let answer = try world.sendAgain(first.bytes, deferral)
+    #expect(answer.hasSuffix(" balance=43"), "\(answer)")
+    #expect(try world.run("EARN m0 merchant=cafe points=5 id=b").hasSuffix(" balance=48"))
   }
 
   /// R18: what comes back makes room in the cap's window.

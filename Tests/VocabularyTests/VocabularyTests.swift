@@ -103,6 +103,7 @@ import Testing
       220 CARDHOLDERS: NUMBER
       221 REQUESTSEEN: WHO
       222 FACTS: TX
+      230 RESUME: body
       300 USER SET: name role secret merchant terminal org adjust-limit rate state
       301 USER SHOW: name
       302 USER LIST: limit after

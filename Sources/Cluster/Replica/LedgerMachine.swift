@@ -93,6 +93,8 @@ final class LedgerMachine: Machine {
     return answer
   }
   func successor(of slot: Slot) -> Whereabouts? { ledger.successor(of: slot) }
+  var pausedSlots: [Slot] { ledger.pausedSlots }
+  func isPaused(_ slot: Slot) -> Bool { ledger.isPaused(slot) }
   func quotaName(_ number: UInt32) -> [UInt8] { ledger.quotaName(number) }
   var holdings: SlotHoldings {
     SlotHoldings(
@@ -121,7 +123,7 @@ final class LedgerMachine: Machine {
     }
     let deliveries = ledger.takeDeliveries()
     if leading { outbox.deliveries.append(contentsOf: deliveries) }
-    outbox.answeredAsks.append(contentsOf: ledger.takeAnsweredAsks())
+    outbox.answeredWaits.append(contentsOf: ledger.takeAnsweredWaits())
   }
   /// As many at once as some milliseconds' work: while another shard takes nothing they may be any number.
   private static let deliveriesAtOnce = 4_096

@@ -60,6 +60,9 @@ protocol Machine: AnyObject {
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
   /// Some of the deliveries that are not acknowledged; the next call goes on behind them.
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
+  /// Slots in which the machine defers what comes: see `PausedSlots`.
+  var pausedSlots: [Slot] { get }
+  func isPaused(_ slot: Slot) -> Bool
   /// A quota's id, by its number; empty: it is not known here.
   func quotaName(_ number: UInt32) -> [UInt8]
   /// Freezes the state for a writer on another thread.
@@ -76,6 +79,8 @@ extension Machine {
   var holdings: SlotHoldings { SlotHoldings() }
   var isMoving: Bool { false }
   func quotaName(_ number: UInt32) -> [UInt8] { [] }
+  var pausedSlots: [Slot] { [] }
+  func isPaused(_ slot: Slot) -> Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
   func takeMoved() -> MovedPoints? { nil }
 }
@@ -185,8 +190,8 @@ struct ReplicaOutbox {
   var refusals: [(edge: UInt32, epoch: UInt32, message: UInt64, leader: NodeID)] = []
   var doubts: [(edge: UInt32, epoch: UInt32, leader: NodeID)] = []
   var deliveries: [Delivery] = []
-  /// Asks of quotas' homes that are answered.
-  var answeredAsks: [TransactionID] = []
+  /// Transactions that are over, which requests may have waited for.
+  var answeredWaits: [TransactionID] = []
   var journal: [(position: JournalPosition, bytes: [UInt8])] = []
   var snapshotsNeeded: [SnapshotNeed] = []
   var markers: [MarkerDigest] = []

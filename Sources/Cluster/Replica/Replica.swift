@@ -152,10 +152,12 @@ final class Replica {
     edges.forget(edge)
     leading.waiters.forget(edge: edge)
     leading.deferred.forget(edge: edge)
+    if !applying.isMidEntry { releaseDeferred() }
   }
 
   @inline(__always)
   func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ replyTo: ReplyTo) {
+    if !leading.deferred.isEmpty, deferBehind(envelope, replyTo, isQuery: flags.contains(.query)) { return }
     if flags.contains(.query) { return gather.add(query: envelope, for: replyTo) }
     guard gather.add(command: envelope, for: replyTo, within: limits.gatherBytes) else {
       reply.buffer.removeAll()
@@ -205,6 +207,7 @@ final class Replica {
 
   func propose() {
     guard !gather.repliesTo.isEmpty, hasTakenOver else { return }
+    if !leading.hasMetPausedSlots { meetPausedSlots() }
     let stamp = gather.stamp(after: max(leading.lastStamp, machine.lastStamp), clock: clock.own)
     gather.seal(at: stamp, over: clock.earliest, semantics: semantics, catalogueVersion: machine.catalogueVersion)
     do {
@@ -241,6 +244,7 @@ final class Replica {
     guard halt.goesOn else { return }
     self.clock = TurnClock(own: clock, earliest: earliest)
     if isLeader != leading.isLeading { leadershipChanged() }
+    if leading.deferred.unsaid != nil { sayDeferred() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
       if !gather.repliesTo.isEmpty {

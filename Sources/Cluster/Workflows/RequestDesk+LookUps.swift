@@ -78,14 +78,15 @@ extension RequestDesk {
     replica.note?.setQuery(shard, true)
     defer { replica.note?.setQuery(shard, false) }
     switch replica.machine.read(query, into: &found) {
-    case .replied where found.buffer.bytes.first == ReplyTag.elsewhere.rawValue:
+    case .replied where found.buffer.bytes.first == ReplyTag.elsewhere.rawValue,
+      .unsettled where found.buffer.bytes.first == ReplyTag.elsewhere.rawValue:
       let next = Array(found.buffer.bytes.dropFirst())
       guard let slot = next.withUnsafeBytes({ try? CommandHeader(of: $0) })?.slot else { return }
       guard !answerLocally(slot, owner, asof: oldest, { $0.append(next) }) else { return }
       edge.stream(of: slot).append(owner: owner, flags: .query, deadline: now.monotonic + requestTimeout) {
         $0.append(next)
       }
-    case .replied:
+    case .replied, .unsettled:
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)
     case .moved:

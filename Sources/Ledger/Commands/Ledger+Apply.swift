@@ -25,6 +25,10 @@ extension Ledger {
     }
     guard owns(call) else { return moved(call.slot, &reply) }
     let start = reply.buffer.count
+    if !paused.isEmpty, isPaused(call.rule, call.slot) {
+      Deferral.behind.encode(into: &reply.buffer)
+      return .deferred
+    }
     do throws(Stop) {
       try resolveScope(&call, known)
       return try decide(&call, &reply)
@@ -86,7 +90,7 @@ extension Ledger {
     case .aliasLost: return try changeCard(call, .lost, &reply)
     case .aliasFound: return try changeCard(call, .found, &reply)
     case .aliasRemove: return try changeCard(call, .remove, &reply)
-    case .catalogue, .tick, .jobStart, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
+    case .catalogue, .tick, .resume, .jobStart, .marker, .delivery, .verdict, .acknowledged, .birth, .export,
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
@@ -113,6 +117,7 @@ extension Ledger {
       switch call.verb {
       case .catalogue: return try applyCatalogue(&reader)
       case .tick: sweep()
+      case .resume: paused.resume(through: Stamp(microseconds: try reader.read()))
       case .jobStart: return try startJob(call, &reader, &reply)
       case .marker:
         if reader.isAtEnd { audit(into: &reply) } else { answer(try Inquiry(&reader), into: &reply) }
@@ -137,7 +142,10 @@ extension Ledger {
   ) -> Outcome {
     switch stop {
     case .decided(let outcome):
-      if outcome == .deferred { deferral?.encode(into: &reply.buffer) }
+      if outcome == .deferred {
+        paused.pause(call.slot, at: now)
+        deferral?.encode(into: &reply.buffer)
+      }
       return outcome
     case .malformed(let text): reply.error(.malformed, text)
     case .refused(let refusal):

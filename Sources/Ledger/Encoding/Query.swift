@@ -86,12 +86,13 @@ extension Command {
   }
   /// A framed command, with what it has waited for. Nil if it has waited too often.
   public static func carrying(_ deferral: Deferral, _ command: Bytes) -> [UInt8]? {
+    guard let quota = deferral.quota else { return Array(command) }
     guard command.count < maximumByteCount / 2, waitCount(command) < mostWaits else { return nil }
     var buffer = ByteBuffer(capacity: command.count + 14)
     buffer.append(command)
     buffer.append(Attachment.ask.rawValue)
     buffer.append(UInt8(12))
-    buffer.append(deferral.quota)
+    buffer.append(quota)
     buffer.append(deferral.since.rawValue)
     end(&buffer, 0)
     return buffer.array

@@ -10,7 +10,7 @@ struct BondRecord: StateRecord, ReusedRecord {
     case merged = 2
     /// Another is being merged into it by `tx`: says the `MergeRoom` that is kept.
     case receiving = 3
-    /// It is in a pool: says its id.
+    /// It is in a pool: says its id. `tx`: the movement that is on its way there.
     case inPool = 4
     /// It waits for what a pool says, by `tx`.
     case joining = 5
@@ -118,6 +118,12 @@ extension Ledger {
     guard let ref = bond(kind, of: member) else { return fail(.records) }
     countBond(ref, of: member, isThere: false)
     tables.details.bonds.write(ref).pointee.count = UInt32(clamping: count)
+    countBond(ref, of: member, isThere: true)
+  }
+  mutating func setBond(_ kind: BondRecord.Kind, of member: Ref<MemberRecord>, tx: TransactionID) {
+    guard let ref = bond(kind, of: member) else { return fail(.records) }
+    countBond(ref, of: member, isThere: false)
+    tables.details.bonds.write(ref).pointee.tx = tx
     countBond(ref, of: member, isThere: true)
   }
   func count(ofBond kind: BondRecord.Kind, of member: Ref<MemberRecord>) -> Int {

@@ -9,13 +9,30 @@ extension Ledger {
     tables.members.read(member).pointee.hasBonds ? bondText(.inPool, of: member) : nil
   }
 
+  /// A member's movements go to the pool one after the other: together they would arrive in any order. Throws while one is on its way, or while
+  /// the member waits for what a pool says.
+  @inline(__always) mutating func waitForPool(_ member: Ref<MemberRecord>) throws(Stop) {
+    let open = movement(of: member)
+    guard open != .none else { return }
+    deferral = Deferral(awaiting: open)
+    throw .decided(.deferred)
+  }
+  /// What of a member's is on its way to a pool; `.none`: nothing. One bit where it is tied to nobody.
+  @inline(__always) func movement(of member: Ref<MemberRecord>) -> TransactionID {
+    tables.members.read(member).pointee.hasBonds ? findMovement(of: member) : .none
+  }
+  @inline(never) private func findMovement(of member: Ref<MemberRecord>) -> TransactionID {
+    let joining = transaction(ofBond: .joining, of: member)
+    return joining == .none ? transaction(ofBond: .inPool, of: member) : joining
+  }
+
   /// `REDEEM` and `HOLD` of a member who is in a pool: the pool's slot decides.
   @inline(never) mutating func takeFromPool(
     _ act: BookStep.Act, _ pool: [UInt8], _ call: Call, _ parties: Parties
   ) -> Outcome {
     var content = BookStep.Content(act, Source(call), pool: pool, parties, points: call.points ?? 0)
     if act == .hold { content.ttl = call.number(.ttl) ?? 0 }
-    return send(content, call.tenant, slot(ofMember: parties.number), call.hashes.key)
+    return send(content, call.tenant, parties.number, call.hashes.key)
   }
   /// An earning of such a member: it is counted here, and undone if the pool refuses.
   @inline(never) mutating func earnIntoPool(
@@ -28,15 +45,18 @@ extension Ledger {
       content.detail = countByRules(source.tenant, ask)
       content.counts = changes(from: before, to: counters(of: ask.parties.number))
     }
-    return send(content, source.tenant, slot(ofMember: ask.parties.number), source.key ?? RequestHashes.none.key)
+    return send(content, source.tenant, ask.parties.number, source.key ?? RequestHashes.none.key)
   }
   private mutating func send(
-    _ content: BookStep.Content, _ tenant: TenantID, _ slot: Slot, _ key: RequestKey
+    _ content: BookStep.Content, _ tenant: TenantID, _ member: Ref<MemberRecord>, _ key: RequestKey
   ) -> Outcome {
+    let slot = slot(ofMember: member)
     let tx = nextTransaction(slot)
     let to = content.pool.withUnsafeBytes { Command.memberSlot($0, tenant: tenant) }
     sendBondStep(BookStep.kind, from: slot, to: to, tenant, content.bytes, key, id: tx)
     remember(key, pending: tx)
+    // What no request asked for nobody waits for.
+    if !key.isNone { setBond(.inPool, of: member, tx: tx) }
     return .pending(tx)
   }
   private func counters(of member: Ref<MemberRecord>) -> [(key: CounterKey, value: Int64)] {
@@ -65,7 +85,10 @@ extension Ledger {
   mutating func booked(
     _ step: OutboxRecord, _ content: BookStep.Content, _ verdict: Verdict, _ reply: inout ReplyWriter
   ) {
-    if verdict != .done, let member = content.member.withUnsafeBytes({ findMember($0, tenant: step.tenant) }) {
+    let member = content.member.withUnsafeBytes { findMember($0, tenant: step.tenant) }
+    if let member, transaction(ofBond: .inPool, of: member) == step.id { setBond(.inPool, of: member, tx: .none) }
+    answeredWaits.append(step.id)
+    if verdict != .done, let member {
       for count in content.counts { uncount(count, of: member) }
       // What it drew on budgets goes back.
       let detail = content.detail.withUnsafeBytes { try? EarningDetail(decoding: $0) }

@@ -81,6 +81,7 @@ extension Ledger {
       return fail(.records)
     }
     dropBond(.joining, of: member)
+    answeredWaits.append(step.id)
     if verdict == .done {
       leavePool(member)
       addBond(.inPool, of: member, content.pool)

@@ -236,12 +236,12 @@ extension Ledger {
       // It was on its way before the request came: what it finds says nothing of later.
       let ask = tables.quotas.leases.read(open).pointee.ask
       let next = TransactionID(rawValue: ask.rawValue + 1)
-      return Deferral(ask: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? next)
+      return Deferral(awaited: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? next)
     }
     let lease = any == .none ? openLease(shortage.period, at: call.slot) : any
     let have = drawable(shortage.period) - drawable(tables.quotas.leases.read(lease))
     let ask = askHome(lease, need: shortage.wanted - have)
-    return Deferral(ask: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? ask)
+    return Deferral(awaited: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? ask)
   }
   /// The first ask that the request has waited for, or the one behind it.
   private func knownSince(_ quota: UInt32, _ slot: Slot, _ call: Call) -> TransactionID? {
@@ -279,31 +279,5 @@ extension Ledger {
     var content = QuotaMessage(period, slot: slot.rawValue)
     (content.points, content.round) = (points, round)
     send(.giveBack, content, nextTransaction(slot), to: catalogue.quotaSlot(period.quota))
-  }
-}
-
-/// What a request that has to wait waits for.
-public struct Deferral: Hashable, Sendable, BitwiseCopyable {
-  /// The ask: `Ledger.takeAnsweredAsks` tells when it is answered.
-  public var ask: TransactionID
-  /// The quota's number.
-  public var quota: UInt32
-  /// The first ask that was sent after the request came: a final grant of that, or of a later one, is true of it.
-  public var since: TransactionID
-
-  init(ask: TransactionID, quota: UInt32, since: TransactionID) {
-    (self.ask, self.quota, self.since) = (ask, quota, since)
-  }
-  /// What a deferred command wrote in place of a reply.
-  public init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
-    var reader = ByteReader(bytes)
-    self.init(
-      ask: TransactionID(rawValue: try reader.read()), quota: try reader.read(),
-      since: TransactionID(rawValue: try reader.read()))
-  }
-  func encode(into buffer: inout ByteBuffer) {
-    buffer.append(ask.rawValue)
-    buffer.append(quota)
-    buffer.append(since.rawValue)
   }
 }

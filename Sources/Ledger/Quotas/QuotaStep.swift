@@ -57,7 +57,7 @@ extension Ledger {
       $0.ask = .none
       if content.isFinal { $0.finalAsk = content.ask }
     }
-    if content.ask != .none { answeredAsks.append(content.ask) }
+    if content.ask != .none { answeredWaits.append(content.ask) }
   }
   /// At the lease: an ask could not be taken in.
   fileprivate mutating func endAsk(_ content: QuotaMessage, at slot: Slot) {
@@ -67,7 +67,7 @@ extension Ledger {
       $0.amount += content.points
       if $0.ask == content.ask { $0.ask = .none }
     }
-    answeredAsks.append(content.ask)
+    answeredWaits.append(content.ask)
   }
   /// At the lease: all of it goes home.
   fileprivate mutating func receiveRecall(_ content: QuotaMessage) {
@@ -77,10 +77,10 @@ extension Ledger {
     if own != .none, points > 0 { change(own) { $0.amount = 0 } }
     sendHome(points, content.period, round: content.round, from: Slot(content.slot))
   }
-  /// What shards asked of quotas' homes and have an answer to, since last asked.
-  public mutating func takeAnsweredAsks() -> [TransactionID] {
-    guard !answeredAsks.isEmpty else { return [] }
-    defer { answeredAsks = [] }
-    return answeredAsks
+  /// What requests may have waited for and is over, since last taken.
+  public mutating func takeAnsweredWaits() -> [TransactionID] {
+    guard !answeredWaits.isEmpty else { return [] }
+    defer { answeredWaits = [] }
+    return answeredWaits
   }
 }

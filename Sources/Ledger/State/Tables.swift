@@ -109,6 +109,7 @@ extension Ledger: TabledState {
     try visitor.visit(&calendar)
     try visitor.visit(&dedupeMarks)
     try visitor.visit(&tierDues)
+    try visitor.visit(&paused)
     try tables.visitTables(&visitor)
   }
 }

@@ -118,6 +118,6 @@ extension Scenario {
   var members: [String] {
     (0..<plan.members).map { plan.member(UInt64($0)) } + shardMembers
       + (0..<plan.traffic.sideMembers).map { "s\($0)" } + (plan.traffic.hasBonds ? Scenario.mergedMembers : [])
-      + (plan.traffic.hasOwnMembers ? (0..<plan.clients).map(ScenarioPlan.ownMember) : [])
+      + (plan.traffic.hasOwnMembers ? (0..<plan.clients).map(ScenarioPlan.ownMember) : []) + waitingMembers
   }
 }

@@ -160,6 +160,8 @@ public struct ScenarioPlan: Sendable {
 
     /// Each client has a member of its own.
     var hasOwnMembers: Bool { pipelinePerMille > 0 }
+    /// And one whose requests wait for other shards: see `chooseWaitingRequest`.
+    var hasWaitingMembers: Bool { hasOwnMembers && (budget > 0 || hasBonds) }
   }
   /// The catalogue has so many merchants, changed so often; of the changes that were acknowledged, some come again late.
   public struct Catalogue: Sendable {
@@ -324,6 +326,7 @@ public struct ScenarioPlan: Sendable {
   private static let segmentOfParts = 256 << 10
 
   static func ownMember(of client: Int) -> String { "o\(client)" }
+  static func waitingMember(of client: Int) -> String { "so\(client)" }
 
   func member(_ number: UInt64) -> String {
     traffic.hasHostileIDs && number % 2 == 1 ? CollidingIDs.id(Int(number)) : "m\(number)"

@@ -22,6 +22,10 @@ extension VerbSpec {
       .import, "IMPORT", work: 2_048, traits: .ofShard,
       summary: "From another shard: a part of what slots of its have that become this shard's."),
     .init(.imported, "IMPORTED", traits: .ofShard, summary: "The slots that were sent are the other shard's."),
+    .init(
+      .resume, "RESUME", traits: .ofShard,
+      summary: "The leader knows which requests wait, up to this stamp: what comes behind them is not put off any more."
+    ),
     .init(.jobStart, "JOBSTART", work: 8, traits: [.grows, .ofShard], summary: "A job begins: see EXTEND ALL."),
     .init(
       .memberPage, "MEMBERPAGE", work: 128, traits: .ofShard, summary: "Which of a run of members have what is said."),

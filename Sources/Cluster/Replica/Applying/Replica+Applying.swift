@@ -95,7 +95,7 @@ extension Replica {
   }
   private func applyCommands(_ open: inout OpenEntry, until limit: Int) -> Bool {
     let repliesTo = open.proposal?.repliesTo ?? []
-    var deferred: [(place: Int, deferral: Deferral, replyTo: ReplyTo)] = []
+    var deferred: [DeferredCommand] = []
     defer { if !deferred.isEmpty { keepDeferred(deferred, of: open.entry.payload) } }
     return open.entry.payload.withUnsafeBytes { payload in
       machine.apply(payload, from: &open.cursor, until: limit, work: &applying.allowance, into: &reply) {
@@ -132,10 +132,8 @@ extension Replica {
     if open.proposal != nil {
       outbox.figures.note(moved, clock.age(of: Stamp(microseconds: EntryHeader.stamp(of: entry))))
     }
-    if !outbox.answeredAsks.isEmpty || !leading.deferred.isEmpty {
-      releaseDeferred(outbox.answeredAsks)
-      outbox.answeredAsks.removeAll()
-    }
+    releaseDeferred(outbox.answeredWaits)
+    if !outbox.answeredWaits.isEmpty { outbox.answeredWaits.removeAll() }
     followSlots()
     passSuspect(through: entry.index)
     if !isLeader { snapshots.logged(bytes: entry.payload.count) }
@@ -188,6 +186,7 @@ extension Replica {
   }
 
   func evaluate(_ query: UnsafeRawBufferPointer, _ replyTo: ReplyTo) {
+    if !leading.deferred.isEmpty, deferBehind(query, replyTo, isQuery: true, wasProposed: true) { return }
     applyReply.buffer.removeAll()
     guard outbox.listedBytes < ReplicaOutbox.mostListedBytes else {
       applyReply.error(.busy, Replica.tooManyLists)
@@ -196,9 +195,11 @@ extension Replica {
     }
     note?.setQuery(shard, true)
     defer { note?.setQuery(shard, false) }
-    switch machine.read(query, into: &applyReply) {
+    let outcome = machine.read(query, into: &applyReply)
+    switch outcome {
+    case .unsettled(let transaction) where leading.isLeading: `defer`(query: query, until: transaction, replyTo)
     case .moved(let slot): tellMoved(slot, replyTo, applyReply.buffer.bytes)
-    case .replied:
+    case .replied, .unsettled:
       if shard == .directory { outbox.listedBytes += applyReply.buffer.count }
       outbox.result(shard, replyTo, applyReply.buffer.bytes)
     case .journal(let walk): outbox.queries.append((replyTo, walk))

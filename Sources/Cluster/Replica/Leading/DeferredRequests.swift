@@ -1,13 +1,19 @@
 import Base
 import Ledger
 
-/// Requests that wait, at the leader, for points of a quota: each is proposed again, with what it has waited for, once the ask is answered.
-/// Those that wait for one are proposed in the order in which they came.
+/// Requests that wait at the leader: for points of a quota, for a movement that is on its way to a pool, or behind one of those in their slot.
+/// Each is proposed again once that is over.
+///
+/// So requests of one connection to one member take effect in the order sent: while something waits in a slot, what comes for that slot stands
+/// behind it. What was proposed before the leader knew the ledger defers by itself (`PausedSlots`), until it applies the leader's word
+/// that it knows (`RESUME`). Nothing of a slot goes on before that: by then all that was under way has come back.
 struct DeferredRequests {
   struct Item {
-    var deferral: Deferral
-    /// As it is to be proposed again.
-    var command: [UInt8]
+    /// What it waits for by itself; nil: those before it.
+    var deferral: Deferral?
+    var isQuery: Bool
+    /// As it is to be proposed, or asked, again.
+    var bytes: [UInt8]
     var replyTo: ReplyTo
     /// On the monotonic clock; nil: since the last look.
     var since: UInt64?
@@ -17,86 +23,103 @@ struct DeferredRequests {
     var sequence: UInt64
     init(_ replyTo: ReplyTo) { (edge, sequence) = (replyTo.edge, replyTo.sequence) }
   }
-  private(set) var items: [Item] = []
+  /// Of a slot.
+  private struct Queue {
+    var awaited: [TransactionID] = []
+    /// The ledger defers what comes for the slot.
+    var isPaused = false
+    /// Those that were proposed; then those that came since.
+    var returned: [Item] = []
+    var held: [Item] = []
+
+    mutating func remove(where isWanted: (Item) -> Bool) -> [Item] {
+      let taken = (returned + held).filter(isWanted)
+      guard !taken.isEmpty else { return [] }
+      returned.removeAll(where: isWanted)
+      held.removeAll(where: isWanted)
+      awaited.removeAll { one in !returned.contains { $0.deferral?.awaited == one } }
+      return taken
+    }
+  }
+  private var queues: [UInt16: Queue] = [:]
+  /// In which order they began.
+  private var slots: [UInt16] = []
   private(set) var bytes = 0
   /// Of those that were proposed again: since when they wait, should they have to go on waiting.
   private var waiting: [Key: UInt64] = [:]
+  /// The leader knows what waits up to this stamp, and has yet to log that.
+  var unsaid: Stamp?
 
-  var isEmpty: Bool { items.isEmpty }
+  @inline(__always) var isEmpty: Bool { slots.isEmpty }
+  func holds(_ slot: Slot) -> Bool { queues[slot.rawValue] != nil }
 
-  mutating func add(_ deferral: Deferral, _ command: [UInt8], _ replyTo: ReplyTo) {
-    bytes += command.count
-    items.append(
-      Item(
-        deferral: deferral, command: command, replyTo: replyTo, since: waiting.removeValue(forKey: Key(replyTo))))
+  /// What comes for a slot waits from now on.
+  /// - Parameters:
+  ///   - awaited: for what it waits; `.none`: for what the ledger has deferred to come back.
+  ///   - isPaused: the ledger defers what comes for it.
+  mutating func hold(_ slot: Slot, awaiting awaited: TransactionID, isPaused: Bool) {
+    if queues[slot.rawValue] == nil { slots.append(slot.rawValue) }
+    var queue = queues[slot.rawValue] ?? Queue()
+    if awaited != .none, !queue.awaited.contains(awaited) { queue.awaited.append(awaited) }
+    if isPaused { queue.isPaused = true }
+    queues[slot.rawValue] = queue
   }
-  /// Those that are to be proposed again.
-  mutating func take(where isWanted: (Item) -> Bool) -> [Item] {
-    guard !items.isEmpty else { return [] }
-    let taken = items.filter(isWanted)
-    guard !taken.isEmpty else { return [] }
-    items.removeAll(where: isWanted)
-    for item in taken {
-      bytes -= item.command.count
+  /// - Parameter wasProposed: it comes back; else it has come since the slot is held.
+  mutating func add(_ item: Item, in slot: Slot, wasProposed: Bool) {
+    bytes += item.bytes.count
+    var item = item
+    item.since = waiting.removeValue(forKey: Key(item.replyTo))
+    if wasProposed {
+      queues[slot.rawValue]?.returned.append(item)
+    } else {
+      queues[slot.rawValue]?.held.append(item)
+    }
+  }
+
+  /// Transactions are over. Nil: nothing that was waited for counts any more.
+  mutating func answered(_ ended: [TransactionID]?) {
+    for slot in slots where queues[slot]?.awaited.isEmpty == false {
+      queues[slot]?.awaited.removeAll { ended?.contains($0) ?? true }
+    }
+  }
+  /// Those that may go on, slot by slot, each slot's in their order. The slots are held no longer.
+  /// - Parameter isPaused: the ledger defers what comes for a slot.
+  mutating func takeReady(isPaused: (Slot) -> Bool) -> [Item] {
+    var ready: [Item] = []
+    var kept: [UInt16] = []
+    for slot in slots {
+      if queues[slot]?.isPaused == true, !isPaused(Slot(slot)) { queues[slot]?.isPaused = false }
+      guard let queue = queues[slot], !queue.isPaused, queue.awaited.isEmpty else {
+        kept.append(slot)
+        continue
+      }
+      queues[slot] = nil
+      ready += queue.returned + queue.held
+    }
+    slots = kept
+    for item in ready {
+      bytes -= item.bytes.count
       if let since = item.since { waiting[Key(item.replyTo)] = since }
     }
-    return taken
+    return ready
   }
   /// Those that have waited longer than `patience`. Called now and then.
   mutating func expired(now: UInt64, patience: UInt64) -> [Item] {
     if !waiting.isEmpty { waiting = waiting.filter { now < $0.value + 4 * patience } }
-    guard !items.isEmpty else { return [] }
-    for place in items.indices where items[place].since == nil { items[place].since = now }
-    return take { $0.since.map { now >= $0 + patience } ?? false }
-  }
-  mutating func forget(edge: UInt32) { _ = take { $0.replyTo.edge == edge } }
-}
-
-extension Replica {
-  /// Has requests wait whose quotas are short. `open` is the entry that they stand in; `places` rise.
-  func keepDeferred(_ deferred: [(place: Int, deferral: Deferral, replyTo: ReplyTo)], of payload: [UInt8]) {
-    guard isLeader, leading.isLeading else { return }
-    payload.withUnsafeBytes { bytes in
-      guard var reader = try? EntryReader(bytes) else { return }
-      var place = 0
-      var next = 0
-      while next < deferred.count, let command = (try? reader.next()) ?? nil {
-        if place == deferred[next].place {
-          keepDeferred(deferred[next].deferral, command, deferred[next].replyTo)
-          next += 1
-        }
-        place += 1
-      }
+    var late: [Item] = []
+    for slot in slots {
+      guard var queue = queues[slot] else { continue }
+      for place in queue.returned.indices where queue.returned[place].since == nil { queue.returned[place].since = now }
+      for place in queue.held.indices where queue.held[place].since == nil { queue.held[place].since = now }
+      late += queue.remove { $0.since.map { now >= $0 + patience } ?? false }
+      queues[slot] = queue
     }
+    for item in late { bytes -= item.bytes.count }
+    return late
   }
-  private func keepDeferred(_ deferral: Deferral, _ command: UnsafeRawBufferPointer, _ replyTo: ReplyTo) {
-    guard leading.deferred.bytes < limits.gatherBytes, let again = Command.carrying(deferral, command) else {
-      return refuseDeferred(replyTo, deferral)
+  mutating func forget(edge: UInt32) {
+    for slot in slots {
+      for item in queues[slot]?.remove(where: { $0.replyTo.edge == edge }) ?? [] { bytes -= item.bytes.count }
     }
-    leading.deferred.add(deferral, again, replyTo)
-  }
-  /// Proposes again what waited for asks that are answered, or for slots that have gone.
-  func releaseDeferred(_ answered: [TransactionID]) {
-    guard leading.isLeading, !leading.deferred.isEmpty else { return }
-    let epoch = machine.holdings.epoch
-    let hasMoved = epoch != leading.deferredEpoch
-    leading.deferredEpoch = epoch
-    guard hasMoved || !answered.isEmpty else { return }
-    for item in leading.deferred.take(where: { hasMoved || answered.contains($0.deferral.ask) }) {
-      item.command.withUnsafeBytes { add($0, [], item.replyTo) }
-    }
-    isDirty = true
-  }
-  /// Answers those that have waited too long.
-  func expireDeferred(now: UInt64, patience: UInt64) {
-    guard leading.isLeading else { return }
-    for item in leading.deferred.expired(now: now, patience: patience) { refuseDeferred(item.replyTo, item.deferral) }
-  }
-  private func refuseDeferred(_ replyTo: ReplyTo, _ deferral: Deferral) {
-    var writer = ReplyWriter(capacity: 128)
-    writer.error(.unavailable, "the shards that hold the rest of the quota did not answer in time; nothing was done")
-    machine.quotaName(deferral.quota).withUnsafeBytes { writer.field(.which, $0) }
-    outbox.result(shard, replyTo, writer.buffer.bytes)
-    isDirty = true
   }
 }

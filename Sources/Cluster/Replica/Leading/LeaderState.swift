@@ -14,6 +14,8 @@ struct LeaderState {
   var waiters = Waiters()
   var markers = Markers()
   var deferred = DeferredRequests()
+  /// What earlier leaders left paused is held by this one.
+  var hasMetPausedSlots = false
   /// The machine's epoch when deferred requests were last looked at.
   var deferredEpoch: UInt64 = 0
   var deliveries = DeliveryWalk()

@@ -27,10 +27,8 @@ extension Ledger {
   mutating func setPool(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let member = try changed(call)
     try checkOpen(member)
+    try waitForPool(member)
     guard bond(.pool, of: member) == nil else { throw .refused(.limit("pool", "a pool is in no pool")) }
-    guard bond(.joining, of: member) == nil else {
-      throw .refused(Refusal(.busy, "the member waits for what a pool says"))
-    }
     let said = call.text(.pool)
     let present = bondText(.inPool, of: member)
     if said.elementsEqual(Ledger.noPool) {

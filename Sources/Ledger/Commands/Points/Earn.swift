@@ -5,6 +5,7 @@ extension Ledger {
   /// `EARN`: points for a purchase, by the program's rule or as many as said (R2, R35).
   mutating func earn(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
+    try waitForPool(parties.number)
     let effective = try effectiveMoment(call.number(.at), parties.program)
     var rule = catalogue.rule(ofProgram: parties.program, at: effective)
     if catalogue.programRows[parties.program.place].hasPolicies {

@@ -7,6 +7,7 @@ extension Ledger {
   mutating func event(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     try checkProgramme()
     let parties = try partiesOfEvent(&call)
+    try waitForPool(parties.number)
     var work = EarningWork()
     swap(&work, &earning)
     do throws(Stop) {

@@ -6,6 +6,7 @@ extension Ledger {
   mutating func redeem(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     let parties = try parties(&call)
     let points = call.points ?? 0
+    try waitForPool(parties.number)
     if let pool = pool(of: parties.number) { return takeFromPool(.redeem, pool, call, parties) }
     try checkRedemption(parties, points)
     let holder = try affording(parties.number, parties.program, points)

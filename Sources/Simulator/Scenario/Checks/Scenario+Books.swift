@@ -55,7 +55,9 @@ extension Scenario {
     guard book.refusal == nil else { return book }
     let asked = simulation.now
     let line = ask(client, "BALANCE \(member)")
-    if !member.hasPrefix("s") { noteRead(Operation(.balance, member: member, client: "end", begin: asked), line) }
+    if !member.hasPrefix("s"), !member.hasPrefix("ps") {
+      noteRead(Operation(.balance, member: member, client: "end", begin: asked), line)
+    }
     book.balance = line.number("balance")
     return book
   }
@@ -66,7 +68,7 @@ extension Scenario {
     leavePools(client)
     var seen: [String: Int] = [:]
     var gifts: Int64 = 0
-    for member in members + (plan.traffic.hasBonds ? [Scenario.pool] : []) {
+    for member in members + pools {
       var found = readBook(of: member, on: client)
       if found.isOff {
         // What lapses at a midnight is gone at once, and booked a moment later.

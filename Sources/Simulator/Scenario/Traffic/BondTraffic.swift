@@ -11,13 +11,23 @@ extension Scenario {
     Scenario.mergedMembers.enumerated().map { "CARD ADD d\($0.offset) member=\($0.element)" } + [
       "POOL ADD \(Scenario.pool)"
     ]
+      + waitingMembers.flatMap {
+        ["POOL ADD \(Scenario.pool(of: $0))", "MEMBER SET \($0) pool=\(Scenario.pool(of: $0))"]
+      }
   }
+  /// Each has a pool of its own.
+  var waitingMembers: [String] {
+    plan.traffic.hasWaitingMembers ? (0..<plan.clients).map(ScenarioPlan.waitingMember) : []
+  }
+  static func pool(of member: String) -> String { "p\(member)" }
+  /// Those whose histories tell of what their members asked for.
+  var pools: [String] { plan.traffic.hasBonds ? [Scenario.pool] + waitingMembers.map(Scenario.pool) : [] }
   /// Where all has come to rest: a member's own points show again, and its history adds up to them.
   func leavePools(_ client: SimulatedClient) {
     guard plan.traffic.hasBonds else { return }
-    for i in 0..<plan.traffic.sideMembers {
-      let answer = ask(client, "MEMBER SET s\(i) pool=none")
-      if answer != "+OK", !answer.hasPrefix("-CLOSED") { reportViolation("s\(i) leaves its pool: \(answer)") }
+    for member in (0..<plan.traffic.sideMembers).map({ "s\($0)" }) + waitingMembers {
+      let answer = ask(client, "MEMBER SET \(member) pool=none")
+      if answer != "+OK", !answer.hasPrefix("-CLOSED") { reportViolation("\(member) leaves its pool: \(answer)") }
     }
   }
 }

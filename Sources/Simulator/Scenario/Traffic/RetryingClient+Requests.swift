@@ -60,6 +60,30 @@ extension RetryingClient {
     return Pending(operation: operation, line: line, session: session)
   }
 
+  /// Something of another such member, of whom the checker knows nothing: it waits for other shards, for a quota's points or for a pool.
+  func chooseWaitingRequest(_ session: Int) -> Pending {
+    let member = ScenarioPlan.waitingMember(of: number)
+    var operation = Operation(.earn, member: member, client: "side", begin: simulation.now)
+    operation.points = Int64(random.below(50) + 1)
+    let what = "\(member) merchant=east"
+    var line = "EARN \(what) points=\(operation.points)"
+    switch random.below(10) {
+    case 0..<4:
+      operation.kind = .balance
+      line = "BALANCE \(member)"
+    case 4..<8 where !scenario.plan.traffic.hasBonds: line = "EARN \(what) spend=0 channel=gift"
+    case 8 where !scenario.plan.traffic.hasBonds:
+      operation.kind = .redeem
+      line = "REDEEM \(what) points=\(operation.points)"
+    default: break
+    }
+    if operation.kind != .balance {
+      operation.id = nextRequest()
+      line += " id=\(operation.id)"
+    }
+    return Pending(operation: operation, line: line, session: session, isSide: true, isOwn: true)
+  }
+
   /// Something of a member of whom nobody else asks anything.
   func chooseOwnRequest(_ session: Int) -> Pending {
     let member = ScenarioPlan.ownMember(of: number)

@@ -44,7 +44,9 @@ final class RetryingClient {
     init(_ client: SimulatedClient) { self.client = client }
   }
 
+  /// Of its own member, and of the one of the side traffic.
   private var ownOrder = OwnOrder()
+  private var sideOrder = OwnOrder()
 
   /// The one node that it asks; nil: any.
   private let host: Int?
@@ -57,6 +59,7 @@ final class RetryingClient {
     unasked = requests
     name = "t\(number)"
     random = SeededGenerator(seed: scenario.plan.seed &* 1_000_003 &+ UInt64(number))
+    sideOrder.isOfPool = scenario.plan.traffic.hasBonds
   }
 
   var simulation: Simulation { scenario.simulation }
@@ -74,7 +77,12 @@ final class RetryingClient {
         random.chance(scenario.plan.traffic.pipelinePerMille)
         ? 2 + Int(random.below(UInt64(RetryingClient.depth) - 1)) : 1
       let isOwn = scenario.plan.traffic.hasOwnMembers && count > 1 && random.chance(300)
+      let isOwnOfSide = isOwn && scenario.plan.traffic.hasWaitingMembers && random.chance(600)
       for session in 0..<count {
+        if isOwnOfSide {
+          unasked.append(chooseWaitingRequest(session))
+          continue
+        }
         if let programme = scenario.plan.traffic.programme, random.chance(300) {
           unasked.append(chooseProgrammeRequest(programme, session))
           continue
@@ -121,6 +129,7 @@ final class RetryingClient {
     asked = unasked
     unasked = []
     ownOrder.attemptBegins(scenario.disturbances)
+    sideOrder.attemptBegins(scenario.disturbances)
     for i in asked.indices { asked[i].attempts += 1 }
     wait += 1
     let wait = wait
@@ -288,7 +297,7 @@ final class RetryingClient {
       // The node at hand has not heard of the member yet: it may be as far behind as that.
     } else if line.hasPrefix("+") || refusals.contains(where: { line.hasPrefix($0) }) {
       scenario.noteAnswer(line, to: pending)
-      if pending.isOwn, let before = ownOrder.breach(by: pending, line, scenario.disturbances) {
+      if let before = breach(by: pending, line) {
         scenario.reportViolation("\(name) had \(before), asked \(pending.line) next, and was told \(line)")
       }
     } else {
@@ -301,6 +310,14 @@ final class RetryingClient {
     wake(after: random.wait(scenario.plan.traffic.thinkTime))
   }
 
+  /// See `OwnOrder.breach`.
+  private func breach(by pending: Pending, _ line: String) -> Int64? {
+    guard pending.isOwn else { return nil }
+    return pending.isSide
+      ? sideOrder.breach(by: pending, line, scenario.disturbances)
+      : ownOrder.breach(by: pending, line, scenario.disturbances)
+  }
+
   /// Asks what is left again, but for what it gives up.
   private func again() {
     isWaiting = false
@@ -311,7 +328,9 @@ final class RetryingClient {
         if pending.inDoubt && pending.operation.to == "frozen" { return false }
         guard random.chance(pending.inDoubt ? 30 : scenario.plan.traffic.quitPerMille) else { return false }
         scenario.noteGivenUp(pending)
-        if pending.inDoubt && pending.isOwn { ownOrder.isInDoubt = true }
+        if pending.inDoubt && pending.isOwn {
+          if pending.isSide { sideOrder.isInDoubt = true } else { ownOrder.isInDoubt = true }
+        }
         if pending.inDoubt && pending.operation.kind != .balance { sessions[pending.session] += 1 }
         return true
       }

@@ -27,7 +27,7 @@ extension Scenario {
     side.operations.append(operation)
     record.note(line, to: pending.line)
     if operation.client == ProgrammeTraffic.client { return noteProgrammeAnswer(pending, operation, line) }
-    guard operation.result == .ok, let tx = line.field("tx") else { return }
+    guard operation.result == .ok, !pending.isOwn, let tx = line.field("tx") else { return }
     if pending.line.hasPrefix("REFUND") { noteRefund(line) }
     if operation.kind == .hold {
       side.holds.append((String(tx), operation.member, operation.points))
