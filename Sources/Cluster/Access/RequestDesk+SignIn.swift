@@ -117,4 +117,5 @@ private struct SignInHost: SessionHost {
   func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication { outcome }
   var sessions: [Session] { [] }
   func infoSections() -> [InfoSection] { [] }
+  func settings(matching pattern: String) -> [(key: String, value: String)] { [] }
 }

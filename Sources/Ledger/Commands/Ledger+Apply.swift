@@ -102,7 +102,7 @@ extension Ledger {
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .configSet, .health, .hello, .auth,
       .clientSetInfo,
       .clientSetName,
-      .clientGetName, .clientID, .clientList,
+      .clientGetName, .clientID, .clientList, .clientNoEvict, .clientNoTouch, .clientReply,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,
       .select, .info, .time, .quit, .help, .reset, .multi, .exec, .discard, .watch, .unwatch, .usage,
       .userSet, .userShow, .userList, .whoAmI, .tenantSet, .tenantList, .tenantUse, .trail:
