@@ -27,9 +27,6 @@ public struct KeptSecret: Hashable, Sendable {
     guard salt.count == KeptSecret.saltBytes, code.count == 32 else { throw MalformedBytes("a secret that is none") }
   }
   public static let saltBytes = 16
-  /// What secrets of users that do not exist are compared with, so that it takes as long.
-  static let nobody = KeptSecret(
-    form: .chosen, salt: [UInt8](repeating: 0, count: saltBytes), code: [UInt8](repeating: 0, count: 32))
 }
 
 /// Work on a secret that leaves the loop.
@@ -48,7 +45,8 @@ public struct SecretJob: Sendable {
 public struct SecretResult: Sendable {
   public enum Outcome: Sendable {
     case kept(KeptSecret)
-    case checked(Bool)
+    /// Whether it was right, and which revision of the user that is of.
+    case checked(Bool, revision: UInt64)
     /// Why it cannot be done here.
     case refused(String)
   }
@@ -94,7 +92,10 @@ public final class RememberingKeeper: SecretKeeper, @unchecked Sendable {
       switch job.task {
       case .keep: return SecretResult(ticket: job.ticket, outcome: .kept(try keep(job.secret)))
       case .check(let kept, let user, let revision):
-        return SecretResult(ticket: job.ticket, outcome: .checked(try check(job.secret, kept, user, revision)))
+        return SecretResult(
+          ticket: job.ticket,
+          outcome:
+            .checked(try check(job.secret, kept, user, revision), revision: revision))
       }
     } catch {
       return SecretResult(ticket: job.ticket, outcome: .refused("\(error)"))

@@ -131,8 +131,8 @@ extension RequestDesk {
         "more than the user's \(user.rate) requests a second at this node; nothing was done")
     }
     guard user.role.isBounded, !request.rule.pointee.roles.isDisjoint(with: user.role.roles) else { return true }
-    let words = words(of: request)
     if let reason = directory.flatMap({ breach(request, of: user, $0) }) {
+      let words = words(of: request)
       return refuse(client, .noPermission, words, "\(words): \(reason); nothing was done")
     }
     return true

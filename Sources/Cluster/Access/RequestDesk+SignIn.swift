@@ -11,6 +11,12 @@ extension RequestDesk {
     guard !rights.isOpen, !client.session.isAfterMulti, let (name, secret) = credentials(in: request) else {
       return false
     }
+    guard raw.count <= RequestDesk.longestSignIn else {
+      client.answerNow {
+        ReplyRenderer.error(.malformed, "no user's name and secret are so long; nothing was done", into: &$0)
+      }
+      return true
+    }
     client.barrier = true
     let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: client.openSlot())
     let attempt = SignIn(
@@ -22,6 +28,9 @@ extension RequestDesk {
     beginSignIns()
     return true
   }
+  /// In bytes: thousands may wait.
+  private static let longestSignIn = 1_024
+
   private func credentials(in request: Request) -> (name: String, secret: [UInt8])? {
     func text(_ place: Int) -> String { String(decoding: request.positional(place), as: UTF8.self) }
     let count = request.positionalCount
@@ -41,12 +50,20 @@ extension RequestDesk {
   }
 
   private func beginSignIns() {
+    // One that fails at once may have another behind it, which has to wait.
     for (ticket, attempt) in signIns.begin(now: now.monotonic) {
-      let user = directory?.access.user(named: attempt.name)
-      let task = SecretJob.Task.check(
-        user?.secret ?? .nobody, user: user?.secret == nil ? 0 : user?.number ?? 0, revision: user?.revision ?? 0)
+      guard let user = directory?.access.user(named: attempt.name), let secret = user.secret else {
+        _ = signIns.take(ticket)
+        failed(attempt, nil)
+        continue
+      }
+      let task = SecretJob.Task.check(secret, user: user.number, revision: user.revision)
       turn.out.jobs.append(.secret(SecretJob(ticket: ticket, secret: attempt.secret, task: task)))
     }
+  }
+  private func failed(_ attempt: SignIn, _ user: User?) {
+    signIns.ended(attempt, succeeded: false, now: now.monotonic)
+    refusals.refused(user?.tenant ?? .first, user?.name ?? "", "AUTH", "WRONGPASS", from: attempt.address)
   }
   /// With each look at the clock: whether users may be answered, attempts whose time has come, and failures that are answered.
   func advanceAccess() {
@@ -61,15 +78,15 @@ extension RequestDesk {
   func secretDone(_ result: SecretResult) {
     guard let attempt = signIns.take(result.ticket) else { return secretKept(result) }
     switch result.outcome {
-    case .checked(let isRight):
+    case .checked(let isRight, let revision):
       let user = directory?.access.user(named: attempt.name)
-      let accepted = isRight && user?.isStopped == false && user?.secret != nil ? user : nil
-      signIns.ended(attempt, succeeded: accepted != nil, now: now.monotonic)
-      if let accepted {
-        finish(attempt, accepted)
-      } else {
-        refusals.refused(user?.tenant ?? .first, user?.name ?? "", "AUTH", "WRONGPASS", from: attempt.address)
+      let accepted = isRight && user?.isStopped == false && user?.revision == revision ? user : nil
+      guard let accepted else {
+        failed(attempt, user)
+        break
       }
+      signIns.ended(attempt, succeeded: true, now: now.monotonic)
+      finish(attempt, accepted)
     case .refused(let why):
       signIns.droppedOut(attempt, now: now.monotonic)
       answerError(attempt.owner, .malformed, "nobody can sign in at this node: \(why)")

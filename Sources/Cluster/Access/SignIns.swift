@@ -10,6 +10,8 @@ struct SignIn {
   var secret: [UInt8]
   /// Without the port.
   var address: String
+  /// When its turn came (µs).
+  var begun: UInt64 = 0
 }
 
 /// Attempts to sign in, from a request to its answer: one at a time of an address and a name, and the longer apart the more of
@@ -49,6 +51,7 @@ struct SignIns {
   /// Answers to failures that wait for theirs.
   private var failures: [(due: UInt64, attempt: SignIn)] = []
   private(set) var count = 0
+  private var nextForgetting: UInt64 = 0
 
   /// Takes an attempt in. False: there are too many.
   mutating func add(_ attempt: SignIn, now: UInt64) -> Bool {
@@ -58,10 +61,13 @@ struct SignIns {
     guard lines[key] != nil || lines.count < SignIns.mostKnown else { return false }
     count += 1
     lines[key, default: Line()].waiting.append(attempt)
-    timers.append((now, key))
+    if lines[key]?.isUnderWay == false { timers.append((due(key), key)) }
     return true
   }
+  private func due(_ key: Key) -> UInt64 { max(lines[key]?.notBefore ?? 0, names[key.name]?.notBefore ?? 0) }
   private mutating func forget(now: UInt64) {
+    guard now >= nextForgetting else { return }
+    nextForgetting = now + 1_000_000
     lines = lines.filter { !$0.value.isIdle || now < $0.value.lastFailure + SignIns.memory }
     names = names.filter { now < $0.value.last + SignIns.memory }
   }
@@ -72,20 +78,25 @@ struct SignIns {
     var begun: [(ticket: UInt64, attempt: SignIn)] = []
     var rest: [(due: UInt64, key: Key)] = []
     for timer in timers {
+      guard timer.due <= now else {
+        rest.append(timer)
+        continue
+      }
       guard let line = lines[timer.key], !line.isUnderWay, line.first < line.waiting.count else { continue }
-      let due = max(line.notBefore, names[timer.key.name]?.notBefore ?? 0)
+      let due = due(timer.key)
       guard due <= now else {
         rest.append((due, timer.key))
         continue
       }
-      begun.append(start(timer.key, line))
+      begun.append(start(timer.key, line, now: now))
     }
     timers = rest
     return begun
   }
-  private mutating func start(_ key: Key, _ line: Line) -> (ticket: UInt64, attempt: SignIn) {
+  private mutating func start(_ key: Key, _ line: Line, now: UInt64) -> (ticket: UInt64, attempt: SignIn) {
     var line = line
-    let attempt = line.waiting[line.first]
+    var attempt = line.waiting[line.first]
+    attempt.begun = now
     line.first += 1
     if line.first == line.waiting.count { (line.waiting, line.first) = ([], 0) }
     line.isUnderWay = true
@@ -112,7 +123,8 @@ struct SignIns {
       if now >= line.lastFailure + SignIns.memory { line.failures = 0 }
       line.failures += 1
       line.lastFailure = now
-      line.notBefore = now + SignIns.delay(line.failures, SignIns.firstDelay, SignIns.longestDelay)
+      // Counted from its beginning, so that it does not tell how long it took to find that out.
+      line.notBefore = max(now, attempt.begun + SignIns.delay(line.failures, SignIns.firstDelay, SignIns.longestDelay))
       var name = names[attempt.name] ?? (0, 0, 0)
       if now >= name.last + SignIns.memory { name.failures = 0 }
       name = (name.failures + 1, now, 0)
