@@ -110,6 +110,9 @@ struct TLSTests {
     try client.send("QUIT\n")
     #expect(try client.line() == "+OK")
     #expect(try client.line() == nil)
+    // No byte is counted as unsent that is not there any more.
+    let before = node.events.count("measured 0 0")
+    #expect(node.events.waits(for: "measured 0 0", count: before + 1))
     node.stop()
   }
 
@@ -263,6 +266,17 @@ struct TLSTests {
     #expect(error?.description.contains("names user ben of test, not a node of the cluster test") == true)
     settings.peers = try own.node("east")
     #expect(try settings.load().peers != nil)
+  }
+
+  @Test func ofACertificateThatEndsSoonTheLogSpeaksOnceADay() throws {
+    let security = try security()
+    let end = TestCertificates.valid.until
+    var reminder = ExpiryReminder()
+    #expect(reminder.lines(LoopSecurity(), now: end).isEmpty)
+    #expect(reminder.lines(security, now: end - ExpiryReminder.notice).isEmpty)
+    #expect(reminder.lines(security, now: end - 3600).first?.contains("east.crt ends on") == true)
+    #expect(reminder.lines(security, now: end - 3599).isEmpty)
+    #expect(reminder.lines(security, now: end + 86_400).first?.contains("has ended on") == true)
   }
 
   @Test func theLogIsNotFilledByConnectionsThatFail() {
