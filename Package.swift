@@ -57,7 +57,7 @@ let package = Package(
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "TLSSupport"]),
-    .testTarget(name: "ClientTests", dependencies: ["Client"]),
+    .testTarget(name: "ClientTests", dependencies: ["Client", "OpenSSL"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
     .testTarget(name: "FuzzTests", dependencies: ["Cluster", "HTTP", "NodeDisk", "Server", "CommandSupport"]),
   ],

@@ -120,12 +120,14 @@ public struct SecureStream: ~Copyable {
     wire.clearOutgoing()
   }
 
-  /// Tells the other side that no more comes; what `send` took must have gone.
+  /// Tells the other side that no more comes. What `send` took and the kernel does not take now is lost.
   public mutating func endOutput() {
     if let session {
       session.sayClosed()
       keepOutgoing()
       _ = flush()
+      unsent = []
+      sent = 0
     }
     descriptor.endOutput()
   }

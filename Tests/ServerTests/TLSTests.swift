@@ -1,22 +1,26 @@
 import Glibc
-import OpenSSL
 import System
 import TLSSupport
 import Testing
 
+@testable import OpenSSL
 @testable import Server
 
 /// A terminal that speaks TLS, and waits.
 private final class SecureSocket {
   private var stream: SecureStream
+  private let session: TLSSession
   private var pending: [UInt8] = []
   private let room = ScratchBuffer(byteCount: 128 << 10)
   struct Failed: Error, CustomStringConvertible { let description: String }
 
   init(_ port: UInt16, _ context: TLSContext) throws {
     let address = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: port), numericOnly: true))
-    stream = SecureStream(
-      try Socket.connect(to: address), session: TLSSession(context, .client(host: "127.0.0.1"), on: TLSWire()))
+    guard let session = TLSSession(context, .client(host: "127.0.0.1"), on: TLSWire()) else {
+      throw Failed(description: "no session")
+    }
+    self.session = session
+    stream = SecureStream(try Socket.connect(to: address), session: session)
     _ = stream.descriptor.wait(for: POLLOUT, milliseconds: 10_000)
     stream.begin()
     while !stream.isEstablished { try wait() }
@@ -66,7 +70,14 @@ private final class SecureSocket {
     return pending[..<total].count { $0 == byte }
   }
   var peer: String? { stream.peer?.description }
-  func endOutput() { stream.endOutput() }
+  /// Sends text and that no more comes, together; the socket stays open.
+  func sendLast(_ text: String) throws {
+    try #require(Array(text.utf8).withUnsafeBytes { session.seal($0) })
+    session.sayClosed()
+    let bytes = Array(session.wire.outgoing)
+    session.wire.clearOutgoing()
+    #expect(bytes.withUnsafeBytes { stream.descriptor.send($0) } == .moved(bytes.count))
+  }
 }
 
 @Suite(.enabled(if: SystemLibrary.tls.isThere, "libssl3 is not installed"))
@@ -88,8 +99,8 @@ struct TLSTests {
   @Test func aTerminalIsAnsweredAsInTheClearAndTheNodeHearsWhoItIs() throws {
     let node = try RunningNode(security: try security())
     let client = try SecureSocket(node.port, ann)
-    #expect(node.events.waits(for: "opened "))
-    #expect(node.events.count("certified ann") == 1)
+    #expect(node.events.waits(for: "certified ann"))
+    #expect(node.events.count("opened ") == 1)
     try client.send("hello\nLOG 7\nBIG 3000000\nafter\n")
     #expect(try client.line() == "hello")
     #expect(try client.count(120, of: 3_000_000) == 3_000_000)
@@ -99,14 +110,18 @@ struct TLSTests {
     try client.send("QUIT\n")
     #expect(try client.line() == "+OK")
     #expect(try client.line() == nil)
+    // No byte is counted as unsent that is not there any more.
+    let before = node.events.count("measured 0 0")
+    #expect(node.events.waits(for: "measured 0 0", count: before + 1))
     node.stop()
   }
 
   @Test func requestsThatComeWithTheEndAreAnswered() throws {
     let node = try RunningNode(security: try security())
     let client = try SecureSocket(node.port, ann)
-    try client.send("WAIT\nLOG 1\nbye\n")
-    client.endOutput()
+    try client.sendLast("hello\nWAIT\nLOG 1\n")
+    #expect(try client.line() == "hello")
+    #expect(try client.line() == ":1")
     #expect(node.events.waits(for: "ended "))
     node.stop()
   }
@@ -168,7 +183,8 @@ struct TLSTests {
   @Test func nodesOfOneClusterExchangeBytesAndLongFrames() throws {
     let (here, there) = (try RunningNode(security: try peers("here")), try RunningNode(security: try peers("there")))
     let client = try TestSocket(here.port)
-    try client.send("LINK 127.0.0.1:\(there.peerPort)\n")
+    // Of a bulk link the node hears whenever its output is gone.
+    try client.send("BULK 127.0.0.1:\(there.peerPort)\n")
     #expect(here.events.waits(for: "link opened 1"))
     #expect(there.events.waits(for: "link opened by peer"))
     try client.send("SEND hello\n")
@@ -217,7 +233,9 @@ struct TLSTests {
   }
 
   @Test func ofManyStrangersTheOldestGoes() throws {
-    let node = try RunningNode(security: try peers("here"))
+    var options = LoopOptions()
+    options.handshakeTimeout = 600_000_000
+    let node = try RunningNode(options, security: try peers("here"))
     let first = try TestSocket(node.peerPort)
     let others = try (0..<LoopOptions.strangersMax).map { _ in try TestSocket(node.peerPort) }
     #expect(try first.line() == nil)
@@ -248,6 +266,17 @@ struct TLSTests {
     #expect(error?.description.contains("names user ben of test, not a node of the cluster test") == true)
     settings.peers = try own.node("east")
     #expect(try settings.load().peers != nil)
+  }
+
+  @Test func ofACertificateThatEndsSoonTheLogSpeaksOnceADay() throws {
+    let security = try security()
+    let end = TestCertificates.valid.until
+    var reminder = ExpiryReminder()
+    #expect(reminder.lines(LoopSecurity(), now: end).isEmpty)
+    #expect(reminder.lines(security, now: end - ExpiryReminder.notice).isEmpty)
+    #expect(reminder.lines(security, now: end - 3600).first?.contains("east.crt ends on") == true)
+    #expect(reminder.lines(security, now: end - 3599).isEmpty)
+    #expect(reminder.lines(security, now: end + 86_400).first?.contains("has ended on") == true)
   }
 
   @Test func theLogIsNotFilledByConnectionsThatFail() {

@@ -83,6 +83,7 @@ extension EventLoop {
   mutating func take(
     _ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, _ received: Descriptor.Transfer, behind kept: Int
   ) -> Int {
+    let endBytes = client.pointee.stream.isSecure ? LoopOptions.endOfSessionBytes : 0
     switch received {
     case .moved(let count):
       clients.noteUse(id, client)
@@ -97,13 +98,13 @@ extension EventLoop {
     case .failed:
       if let failure = client.pointee.stream.failure { failed(.terminal, client.pointee.stream.descriptor, failure) }
       dropClient(id)
-      return 0
+      return endBytes
     case .ended:
       client.pointee.state.insert(.ended)
       dropLeftover(client)
       updateInterest(id, client)
       if client.pointee.http == nil { core.clientEnded(ClientID(id), now: now) } else { settle(id) }
-      return 0
+      return endBytes
     }
   }
   /// Offers the node the first bytes of `scratch`, and keeps what it leaves.
@@ -261,7 +262,9 @@ extension EventLoop {
   mutating func removeClient(_ id: UInt64) {
     let client = clients.remove(id)
     if let origin = client.origin { addressCounts.remove(origin) }
-    memory.freed(LoopOptions.bytesOfClient + client.leftover.count + client.unsentCount)
+    memory.freed(
+      LoopOptions.bytesOfClient + (client.stream.isSecure ? LoopOptions.bytesOfSession : 0) + client.leftover.count
+        + client.unsentCount)
     gauges.unsentBytes -= client.unsentCount
   }
   mutating func expireClients() {

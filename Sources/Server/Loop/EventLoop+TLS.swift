@@ -13,6 +13,30 @@ public struct LoopSecurity: Sendable {
   }
 }
 
+/// Reminds the operator of certificates that end soon.
+struct ExpiryReminder {
+  /// How long before its end a certificate is spoken of, in seconds, and how often.
+  static let notice: Int64 = 14 * 86_400
+  static let interval: Int64 = 86_400
+  private var last: Int64?
+
+  /// Lines for the log, once a day; none if all certificates hold for long, or it was said.
+  /// - Parameter now: in seconds since 1970.
+  mutating func lines(_ security: LoopSecurity, now: Int64) -> [String] {
+    if let last, now < last + ExpiryReminder.interval { return [] }
+    var lines: [String] = []
+    for context in [security.terminals, security.peers].compactMap({ $0 }) {
+      guard let certificate = context.certificate, certificate.expires - now < ExpiryReminder.notice else { continue }
+      let what = certificate.expires > now ? "ends on" : "has ended on"
+      lines.append(
+        "TLS: the certificate in \(context.files.certificate ?? "") \(what) \(certificate.expiryDay): renew it and send SIGHUP"
+      )
+    }
+    if !lines.isEmpty { last = now }
+    return lines
+  }
+}
+
 /// Bounds what the log says of connections that failed: so many lines a second, and then how many more there were.
 struct FailureLog {
   static let linesPerSecond = 5

@@ -45,6 +45,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   /// What all TLS sessions read from and write to.
   let wire = TLSWire(inputBytes: LoopOptions.linkReadBytes)
   var failureLog = FailureLog()
+  var expiry = ExpiryReminder()
 
   var effects = Effects<Core.Work>()
   var mail: [Mail<Completion>] = []
@@ -234,6 +235,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     }
     meter.refusedBefore = gauges.clientsRefused
     if let line = failureLog.second() { logger.log(.warning, line) }
+    for line in expiry.lines(security, now: now.wall.microseconds / 1_000_000) { logger.log(.warning, line) }
     gauges.clientBytesIn = 0
     gauges.clientBytesOut = 0
     gauges.linkBytesIn = 0

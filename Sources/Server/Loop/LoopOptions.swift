@@ -59,6 +59,10 @@ struct LoopOptions: Sendable {
   static let trimBytes = 16 << 20
   /// What an idle connection costs, here and in the node.
   static let bytesOfClient = 2 << 10
+  /// And its TLS session.
+  static let bytesOfSession = 16 << 10
+  /// The end of one counts as so many bytes read.
+  static let endOfSessionBytes = 4 << 10
   /// Listeners, the poller, the log's end and the like.
   static let descriptorsOfLoop = 16
   /// Connections looked at for one that is idle.
