@@ -508,6 +508,8 @@ private final class Counter {
     try counter.leads([.directory: 0, PartWorld.one: 0, PartWorld.two: 0], 2)
     counter.desk.readinessAsked(by: ClientID(1))
     counter.desk.readinessAsked(by: ClientID(999))
+    // A check that is over answers no later probe.
+    #expect(counter.desk.workflows.takeProbes().isEmpty)
     #expect(counter.heard().hasPrefix("+healthy: committed on 0 of 0 led shards"))
   }
 
