@@ -6,7 +6,8 @@ struct CommandList {
   /// One that is to be sent, or why it is answered here.
   enum Command: Equatable {
     case send([UInt8])
-    case refused(String)
+    /// With an error's code.
+    case refused(String, String)
   }
   static let most = 1_000
 
@@ -30,7 +31,7 @@ struct CommandList {
         default: throw Reason("a command is a text or an object")
         }
       } catch {
-        return .refused(error.text)
+        return .refused("ERR", error.text)
       }
     }
   }

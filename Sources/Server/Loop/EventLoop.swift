@@ -11,8 +11,8 @@ enum Mail<Completion: Sendable>: Sendable {
   case resolved(request: UInt64, address: SocketAddress?, isBulk: Bool)
   /// From now on connections begin with these certificates; those that are there keep theirs.
   case secured(LoopSecurity)
-  /// The figures that a client of HTTP asked for, as they are shown.
-  case rendered(client: UInt64, [UInt8])
+  /// The figures that clients of HTTP asked for, as they are shown.
+  case rendered([UInt8])
   case stop
 }
 
@@ -187,7 +187,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       case .completed(let completion): core.completed(completion, now: now)
       case .resolved(let request, let address, let isBulk): connect(request: request, to: address, isBulk: isBulk)
       case .secured(let renewed): security = renewed
-      case .rendered(let client, let figures): rendered(figures, for: client)
+      case .rendered(let figures): rendered(figures)
       case .stop:
         if clock.beginStop(within: options.stopSeconds) { core.stop(now: now) }
       }

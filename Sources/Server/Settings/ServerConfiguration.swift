@@ -77,8 +77,8 @@ extension ServerConfiguration {
     Setting(
       "insecure", "no",
       """
-      yes, or --insecure alone: listens to terminals also at other addresses than this machine's own (127.0.0.1), where what
-      they say, secrets too, can be read on its way. Then there is an alarm, INSECURE.
+      yes, or --insecure alone: listens without TLS also at other addresses than this machine's own (127.0.0.1), where what
+      is said, secrets too, can be read on its way. Then there is an alarm, INSECURE.
       """, problem: { ["yes", "no"].contains($0) ? nil : "must be yes or no" }),
     Setting(
       "http", "",
@@ -205,12 +205,14 @@ extension ServerConfiguration {
       throw ConfigurationError(
         "peer is every address of this machine: say by advertise-peer which one nodes connect to")
     }
-    guard listen.isLoopback || text("insecure") == "yes" else {
+    let places = [("listen", listen)] + (HostPort(text("http")).map { [("http", $0)] } ?? [])
+    let exposed = text("tls-cert").isEmpty ? places.first { !$0.1.isLoopback } : nil
+    if let (key, place) = exposed, text("insecure") != "yes" {
       throw ConfigurationError(
-        "listen \(listen): what terminals say there, secrets too, can be read on its way; listen at 127.0.0.1, or say --insecure"
-      )
+        "\(key) \(place): what is said there, secrets too, can be read on its way; set tls-cert and tls-key, use 127.0.0.1, or"
+          + " say --insecure")
     }
-    isInsecure = !listen.isLoopback
+    isInsecure = exposed != nil
     name = text("name").isEmpty ? hostName : text("name")
     region = text("region")
     data = text("data")
