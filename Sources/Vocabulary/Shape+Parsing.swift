@@ -38,7 +38,7 @@ extension Shape {
     switch self {
     case .identifier: Shape.isIdentifier(value.pointee.start, value.pointee.count, classes)
     case .who: Shape.isWho(value, classes)
-    case .points, .spend: Shape.isWhole(value, range)
+    case .points, .spend, .allowance: Shape.isWhole(value, range)
     case .free: true
     default: acceptsRare(value)
     }

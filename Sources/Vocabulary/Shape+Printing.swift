@@ -30,7 +30,7 @@ extension Shape {
     case .readMode, .yesNo: choices.reversed().joined(separator: "|")
     case .lines: "sku:quantity:amount,…"
     case .caps: "N/day|week|month|year[,…]"
-    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
+    case .points, .allowance, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount: "N"
     case .free, .identifier, .newMember, .who: "WORD"
     }
   }

@@ -84,6 +84,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case alias
   /// That of a member.
   case memberState
+  /// Points, or none.
+  case allowance
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -131,7 +133,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   @inlinable @inline(__always) public var range: ClosedRange<Int64>? {
     switch self {
     case .points: 1...Shape.maximumAmount
-    case .spend: 0...Shape.maximumAmount
+    case .spend, .allowance: 0...Shape.maximumAmount
     case .rate, .fraction: 1...1_000_000_000
     case .basisPoints: 0...10_000
     case .days: 0...36_500
@@ -179,7 +181,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .transaction: "a transaction's number like 3-1042"
     case .lines: SaleLine.requirement
     case .caps: "one to four of points a window, divided by commas, like 100/day,1000/year (day, week, month, year)"
-    case .points, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount:
+    case .points, .allowance, .priority, .limit, .historyLimit, .shardCount, .replicaCount, .moveCount:
       "a whole number from \(bounds)"
     case .spend: "a whole number of minor units from \(bounds)"
     case .ttl: "a whole number of seconds from \(bounds)"
