@@ -59,7 +59,8 @@ import Testing
       } + ["EARN \(member) merchant=shop points=3 id=last-\(member)", "BALANCE \(member)"]
     }
     for (one, other) in [(0, 1), (1, 2), (0, 2)] {
-      for delay in [2_000, 6_000] as [UInt64] {
+      // Some of what shards say to each other is lost.
+      for delay in stride(from: 500, to: 20_000, by: 1_300) as StrideTo<UInt64> {
         simulation.call(after: delay) {
           simulation.cut(one, other)
           simulation.heal(one, other)

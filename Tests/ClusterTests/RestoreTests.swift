@@ -113,6 +113,37 @@ struct RestoredCluster {
     _ = before
   }
 
+  /// What was granted, leased and drawn of a quota, and what a campaign gave, is state like any other: no point is given twice.
+  @Test func aQuotaGoesOnWhereItWas() throws {
+    let saved = try SavedCluster(seed: 870_010, nodes: 3, shards: 4)
+    for line in [
+      "QUOTA SET gifts limit=500", "CAMPAIGN SET gifts state=running budget=gifts",
+      "RULE SET gift program=main stage=bonus campaign=gifts when=\"channel = gift\" points=40 state=running",
+    ] { #expect(try saved.cluster.ask(line) == "+OK", "\(line)") }
+    func gift(_ number: Int) -> String { "EARN b\(number) merchant=shop spend=0 channel=gift id=g\(number)" }
+    var answers: [String] = []
+    for number in 0..<8 { answers.append(try saved.cluster.ask(gift(number))) }
+    #expect(answers.allSatisfy { $0.contains(" points=40 ") }, "\(answers)")
+    let quota = try saved.cluster.ask("QUOTA SHOW gifts")
+    let campaign = try saved.cluster.ask("CAMPAIGN REPORT gifts")
+    #expect(quota.hasSuffix(" used=320 left=180") && campaign.contains(" members=8 transactions=8 points=320 "))
+    #expect(try saved.save().contains("state=done"))
+    let restored = try RestoredCluster(of: saved, on: 0, seed: 870_011, nodes: 3)
+    _ = try restored.restore()
+    #expect(try restored.awaitProof().contains("state=done"))
+    #expect(try restored.ask("QUOTA SHOW gifts") == quota)
+    #expect(try restored.ask("CAMPAIGN REPORT gifts") == campaign)
+    // A repeat draws nothing. The rest lies in leases of all shards, and is drawn to the last point.
+    for number in 0..<8 { #expect(try restored.ask(gift(number)) == answers[number]) }
+    var points: [String] = []
+    for number in 8..<14 {
+      let answer = try restored.ask(gift(number))
+      points.append(answer.split(separator: " ").first { $0.hasPrefix("points=") }.map(String.init) ?? answer)
+    }
+    #expect(points == Array(repeating: "points=40", count: 4) + ["points=20", "points=0"])
+    #expect(try restored.ask("QUOTA SHOW gifts").hasSuffix(" used=500 left=0"))
+  }
+
   @Test func aClockBehindTheCutIsWaitedFor() throws {
     let saved = try SavedCluster(seed: 915, nodes: 3, shards: 1)
     saved.simulation.run(for: 30_000_000)

@@ -333,6 +333,74 @@ import Vocabulary
     #expect(try world.run("EARN m0 merchant=cafe points=5 id=b").hasSuffix(" balance=48"))
   }
 
+  /// The product's own events draw on budgets like purchases: the first of them, before there is a lease, and the last, for what is left elsewhere.
+  @Test func whatTheProductRaisesWaitsForItsBudget() throws {
+    let world = try QuotaTests.open(3)
+    for line in [
+      "QUOTA SET welcome limit=50", "CAMPAIGN SET welcome state=running budget=welcome",
+      "RULE SET welcome program=points stage=bonus event=join campaign=welcome points=20 state=running",
+    ] { #expect(try world.run(line) == "+OK") }
+    let newcomers = (0..<5).map { "n\($0)" }
+    for member in newcomers {
+      #expect(try world.run("MEMBER ADD \(member)") == "+OK")
+      try deliverOpen(world)
+    }
+    let balances = try newcomers.map { try world.run("BALANCE \($0)").split(separator: " ")[2] }
+    #expect(balances == ["balance=20", "balance=20", "balance=10", "balance=0", "balance=0"])
+    #expect(try world.run("USED welcome") == "+used=50 limit=50")
+    // Who is closed before there are points has none.
+    #expect(try world.run("QUOTA SET welcome limit=500") == "+OK")
+    world.holdsPost = true
+    #expect(try world.run("MEMBER ADD n9") == "+OK")
+    #expect(try world.run("MEMBER CLOSE n9") == "+OK")
+    world.holdsPost = false
+    try deliverOpen(world)
+    #expect(try world.run("USED welcome") == "+used=50 limit=500")
+    try QuotaTests.check(world)
+  }
+  /// What has no verdict yet is asked again, as leaders do.
+  private func deliverOpen(_ world: World) throws {
+    for _ in 0..<20 {
+      try world.deliverAll()
+      for shard in world.shards {
+        var places = DeliveryPlaces()
+        shard.ledger.openDeliveries(from: &places, limit: 1_000) { world.post.append($0) }
+      }
+      if world.post.isEmpty { return }
+    }
+    Issue.record("deliveries stay open")
+  }
+
+  /// A lease is not divided with its shard: whichever half it goes with, the other asks, and all is drawn to the last point.
+  @Test(arguments: [true, false]) func aSplitLosesNothingOfALease(doesLeaseGo: Bool) throws {
+    let world = try QuotaTests.open(2, byRanges: true)
+    func slot(_ member: String) -> Int { Int(withBytes(member) { Command.memberSlot($0, tenant: .first) }.rawValue) }
+    let members = QuotaTests.members.filter { world.home($0) == 0 }.sorted { slot($0) < slot($1) }
+    let (first, last) = (try #require(members.first), try #require(members.last))
+    try #require(slot(first) != slot(last))
+    // Its lease lies at the slot of the one who draws, with far more than that drew.
+    let drawing = doesLeaseGo ? last : first
+    #expect(try world.run("EARN \(drawing) merchant=cafe spend=0 channel=all id=a").contains(" points=43 "))
+    let period = try QuotaTests.period("all", world)
+    let before = QuotaTests.figures(period, world)
+    #expect(before.leased > 200 && before.drawn == 40)
+    let end = try #require(world.shards[0].ledger.ranges.ranges.first).upperBound
+    #expect(try Moving.move(world, slot(last)..<end, from: 0, to: 1))
+    var leased: [Int64] = [0, 0]
+    for place in 0..<2 { world.shards[place].ledger.forEachLease(of: period) { leased[place] += $1.pointee.amount } }
+    #expect(leased == (doesLeaseGo ? [0, before.leased] : [before.leased, 0]))
+    #expect(QuotaTests.figures(period, world) == before)
+    try QuotaTests.check(world)
+    var drawn = 40
+    for step in 0..<60 {
+      let answer = try world.run("EARN \(step % 2 == 0 ? first : last) merchant=cafe spend=0 channel=all id=s\(step)")
+      #expect(answer.contains(" points=\(3 + min(40, 2_000 - drawn)) "), "\(answer)")
+      drawn += min(40, 2_000 - drawn)
+    }
+    #expect(try world.run("USED all") == "+used=2000 limit=2000")
+    try QuotaTests.check(world)
+  }
+
   /// R18: what comes back makes room in the cap's window.
   @Test func aReturnGivesItsRoomBackToTheCap() throws {
     let world = try QuotaTests.open(1)

@@ -20,7 +20,7 @@ struct Call: BitwiseCopyable {
   private(set) var otherFingerprints = Command.none
   private(set) var facts = Command.none
   private(set) var terminal = Command.none
-  private var asks = Command.none
+  private var askBytes = Command.none
   private var actorBytes = Command.none
   private(set) var askedAt = Stamp.zero
   /// What the ledger has found out: by what its party and its request are found, and the member that it is about.
@@ -97,8 +97,8 @@ struct Call: BitwiseCopyable {
       case .ask:
         guard bytes.count == 12 else { throw MalformedBytes("an ask that is none") }
         // They stand behind all others, one behind the other.
-        let start = asks.isEmpty ? reader.offset - 14 : reader.offset - 14 - asks.count
-        asks = Bytes(rebasing: reader.bytes[start..<reader.offset])
+        let start = reader.offset - 14 - askBytes.count
+        askBytes = Bytes(rebasing: reader.bytes[start..<reader.offset])
       case .behalf: subject = bytes
       case .actor:
         _ = try Actor(decoding: bytes)
@@ -108,12 +108,12 @@ struct Call: BitwiseCopyable {
     }
   }
 
-  /// Calls `body` with each ask of a quota's that the request has waited for, the first first.
-  @inline(never) func forEachAsk(_ body: (_ quota: UInt32, _ ask: TransactionID) -> Void) {
-    for start in stride(from: 0, to: asks.count - 13, by: 14) {
-      let quota = UInt32(littleEndian: asks.loadUnaligned(fromByteOffset: start + 2, as: UInt32.self))
-      let ask = UInt64(littleEndian: asks.loadUnaligned(fromByteOffset: start + 6, as: UInt64.self))
-      if ask >> 48 < UInt64(Slot.count) { body(quota, TransactionID(rawValue: ask)) }
+  /// The asks of quotas that the request has waited for, the first first.
+  var asks: [QuotaAsk] {
+    stride(from: 0, to: askBytes.count - 13, by: 14).compactMap { start in
+      let quota = UInt32(littleEndian: askBytes.loadUnaligned(fromByteOffset: start + 2, as: UInt32.self))
+      let ask = UInt64(littleEndian: askBytes.loadUnaligned(fromByteOffset: start + 6, as: UInt64.self))
+      return ask >> 48 < UInt64(Slot.count) ? QuotaAsk(quota: quota, since: TransactionID(rawValue: ask)) : nil
     }
   }
 

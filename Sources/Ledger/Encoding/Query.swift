@@ -97,13 +97,8 @@ extension Command {
     end(&buffer, 0)
     return buffer.array
   }
-  private static let mostWaits = 64
-  private static func waitCount(_ command: Bytes) -> Int {
-    var count = 0
-    guard let call = try? Call(command) else { return 0 }
-    call.forEachAsk { _, _ in count += 1 }
-    return count
-  }
+  static let mostWaits = 64
+  private static func waitCount(_ command: Bytes) -> Int { (try? Call(command))?.asks.count ?? 0 }
   /// Whether a framed command is one that may want facts: it changes something about a transaction.
   static func wantsFacts(_ command: Bytes) -> Bool {
     guard command.count >= transactionOffset + 8, command[CommandHeader.bodyOffset] == 8,

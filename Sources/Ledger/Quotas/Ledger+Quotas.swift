@@ -202,8 +202,8 @@ extension Ledger {
   mutating func settle(_ shortages: [Shortage], of call: Call) throws(Stop) {
     for shortage in shortages {
       guard let row = catalogue.quota(shortage.period.quota) else { continue }
-      if row.isActive, row.limit > 0, !isForgotten(shortage.period.window), !isFinal(shortage.period, for: call) {
-        deferral = ask(shortage, for: call)
+      if isOpen(shortage, for: call.asks) {
+        deferral = ask(shortage, at: call.slot, for: call.asks)
         throw .decided(.deferred)
       }
       guard row.isRefusing else { continue }
@@ -211,20 +211,24 @@ extension Ledger {
       throw .refused(Refusal(.limit, "the quota has no more"))
     }
   }
-  /// Some ask since the request came was answered by a final grant.
-  private func isFinal(_ period: QuotaPeriod, for call: Call) -> Bool {
+  /// Whether other shards may have what is short here.
+  /// - Parameter asks: which were sent since it was wanted.
+  func isOpen(_ shortage: Shortage, for asks: [QuotaAsk]) -> Bool {
+    guard let row = catalogue.quota(shortage.period.quota) else { return false }
+    return row.isActive && row.limit > 0 && !isForgotten(shortage.period.window) && !isFinal(shortage.period, for: asks)
+  }
+  /// Some ask since it was wanted was answered by a final grant.
+  private func isFinal(_ period: QuotaPeriod, for asks: [QuotaAsk]) -> Bool {
     var isKnown = false
     forEachLease(of: period) { _, lease in
-      call.forEachAsk { quota, since in
-        let final = lease.pointee.finalAsk
-        if quota == period.quota, final != .none, final.slot == since.slot, final.sequence >= since.sequence {
-          isKnown = true
-        }
+      let final = lease.pointee.finalAsk
+      for ask in asks where ask.quota == period.quota && final != .none {
+        if final.slot == ask.since.slot, final.sequence >= ask.since.sequence { isKnown = true }
       }
     }
     return isKnown
   }
-  private mutating func ask(_ shortage: Shortage, for call: Call) -> Deferral {
+  mutating func ask(_ shortage: Shortage, at slot: Slot, for asks: [QuotaAsk]) -> Deferral {
     let quota = shortage.period.quota
     var open = Ref<LeaseRecord>.none
     var any = Ref<LeaseRecord>.none
@@ -236,18 +240,12 @@ extension Ledger {
       // It was on its way before the request came: what it finds says nothing of later.
       let ask = tables.quotas.leases.read(open).pointee.ask
       let next = TransactionID(rawValue: ask.rawValue + 1)
-      return Deferral(awaited: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? next)
+      return Deferral(awaited: ask, quota: quota, since: QuotaAsk.first(of: quota, ask.slot, in: asks) ?? next)
     }
-    let lease = any == .none ? openLease(shortage.period, at: call.slot) : any
+    let lease = any == .none ? openLease(shortage.period, at: slot) : any
     let have = drawable(shortage.period) - drawable(tables.quotas.leases.read(lease))
     let ask = askHome(lease, need: shortage.wanted - have)
-    return Deferral(awaited: ask, quota: quota, since: knownSince(quota, ask.slot, call) ?? ask)
-  }
-  /// The first ask that the request has waited for, or the one behind it.
-  private func knownSince(_ quota: UInt32, _ slot: Slot, _ call: Call) -> TransactionID? {
-    var first: TransactionID?
-    call.forEachAsk { if $0 == quota, $1.slot == slot, first == nil { first = $1 } }
-    return first
+    return Deferral(awaited: ask, quota: quota, since: QuotaAsk.first(of: quota, ask.slot, in: asks) ?? ask)
   }
 
   /// Asks a quota's home for points.

@@ -1,5 +1,17 @@
 import Base
 
+/// What points of a quota were waited for by.
+struct QuotaAsk: Hashable, Sendable, BitwiseCopyable {
+  var quota: UInt32
+  /// See `Deferral.since`.
+  var since: TransactionID
+
+  /// What has been waited for first, of a quota's asks of a lease.
+  static func first(of quota: UInt32, _ slot: Slot, in asks: [QuotaAsk]) -> TransactionID? {
+    asks.first { $0.quota == quota && $0.since.slot == slot }?.since
+  }
+}
+
 /// What a request that has to wait waits for.
 public struct Deferral: Hashable, Sendable, BitwiseCopyable {
   /// A transaction of its shard: `Ledger.takeAnsweredWaits` tells when that is over. `.none`: those before it in its slot.

@@ -72,7 +72,8 @@ struct StepOrigin {
 struct StepTable: Sendable {
   private(set) var types: [any ShardStep.Type]
   static let all = StepTable(types: [
-    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self, QuotaStep.self,
+    TransferStep.self, CardStep.self, ReplaceStep.self, EraseStep.self, ReferralStep.self, RaiseStep.self,
+    QuotaStep.self,
     MergeStep.self,
     ActStep.self, PoolStep.self, BookStep.self, UncountStep.self,
   ])

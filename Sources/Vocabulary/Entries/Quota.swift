@@ -2,7 +2,7 @@ extension EntryKind {
   public static let quota = EntryKind(
     10, "QUOTA", key: "id",
     [
-      .init(2, "limit", .shape(.spend), [.shards, .required]),
+      .init(2, "limit", .shape(.amount), [.shards, .required]),
       .init(
         3, "per", .choice(["ever", "year", "month", "week", "day"]), .shards, standard: .init(text: "ever")),
       .init(4, "when-empty", .choice(["cut", "refuse"]), .shards, standard: .init(text: "cut")),

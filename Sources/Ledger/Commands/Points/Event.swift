@@ -49,18 +49,25 @@ extension Ledger {
     guard catalogue.programRows[program.place].isActive,
       catalogue.ruleSets[program.place].hasRule(ofEvent: event.bytes, at: moment ?? now)
     else { return false }
-    let record = tables.members.read(member)
-    let ask = EarningRequest(
-      call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
-      effective: moment, event: Array(event.bytes), channel: file(ofMember: record)[.channel],
-      tenant: record.pointee.tenant)
-    try? award(raised: ask)
+    _ = try? award(raised: raised(Array(event.bytes), of: member, in: program, at: moment), after: [])
     return true
   }
-  private mutating func award(raised ask: EarningRequest) throws(Stop) {
+  func raised(
+    _ event: [UInt8], of member: Ref<MemberRecord>, in program: ProgramRef, at moment: Stamp?
+  ) -> EarningRequest {
+    let record = tables.members.read(member)
+    return EarningRequest(
+      call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
+      effective: moment, event: event, channel: file(ofMember: record)[.channel], tenant: record.pointee.tenant)
+  }
+  /// - Parameter asks: of budgets, what the event has waited for.
+  /// - Returns: false: it has to go on waiting for these.
+  mutating func award(raised ask: EarningRequest, after asks: [QuotaAsk]) throws(Stop) -> Bool {
     var work = EarningWork()
     try workOut(ask, into: &work)
-    guard work.points > 0 else { return }
+    let open = work.shortages.filter { isOpen($0, for: asks) }
+    if !open.isEmpty, asks.count < Command.mostWaits { return waitForBudgets(open, ask, after: asks) }
+    guard work.points > 0 else { return true }
     let parties = Parties(number: ask.member, merchant: .none, program: ask.program)
     let award = Award(
       parties: parties, terms: terms(of: ask.member, ask.program, at: ask.effective), points: Points(work.points),
@@ -74,6 +81,7 @@ extension Ledger {
         _ = try self.award(award, Source(tenant: ask.tenant, member: id, request: Command.none, key: nil), &reply)
       }
     }.get()
+    return true
   }
   /// As of a purchase, but that a merchant need not be named.
   func partiesOfEvent(_ call: inout Call) throws(Stop) -> Parties {
