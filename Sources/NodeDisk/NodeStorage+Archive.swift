@@ -33,15 +33,20 @@ extension NodeStorage {
   }
 
   /// The oldest segment that is here, if a snapshot does without it and the next was begun before the moment that is asked for: so
-  /// all that it tells is older. A start cuts the journal where its snapshot says, which is never in the archive.
+  /// all that it tells is older. A start cuts the journal where its snapshot says, which is never in the archive; that of a shard which
+  /// has left is never cut.
   private func oldest(_ order: ArchiveOrder) throws -> SealedSegment? {
     let shard = order.shard
     let place = Int(try journals.archivedCount(shard))
     let sealed = try journals.sealed(shard)
-    guard place < sealed.count, sealed[place].segment < order.end.segment,
-      let snapshot = try snapshots.newest(shard), let metadata = SnapshotMetadata(snapshot.metadata),
-      sealed[place].segment < metadata.journalEnd.segment
-    else { return nil }
+    guard place < sealed.count, sealed[place].segment < order.end.segment else { return nil }
+    if order.hasLeft {
+      guard try isKept(shard) else { return nil }
+    } else {
+      guard let snapshot = try snapshots.newest(shard), let metadata = SnapshotMetadata(snapshot.metadata),
+        sealed[place].segment < metadata.journalEnd.segment
+      else { return nil }
+    }
     var head = [UInt8](repeating: 0, count: 24)
     let next = JournalPosition(journal: shard, segment: sealed[place].segment + 1, offset: 0)
     let count = try head.withUnsafeMutableBytes { try journals.read(shard, at: next, into: $0) }

@@ -119,6 +119,41 @@ import Testing
     #expect(try histories(simulation, on: 2) == before)
   }
 
+  /// Others refer to it: it stays, and grows old.
+  @Test func theJournalOfAShardThatHasEndedGoesToTheArchiveToo() throws {
+    let simulation = try makeCluster(seed: 76)
+    try earn(simulation, "first", rounds: 40)
+    let admin = try #require(simulation.connect(to: 0))
+    let begun = try #require(ask(simulation, admin, "CLUSTER SHARD MERGE 1 2"))
+    #expect(begun.contains("kind=shard-merge"), "\(begun)")
+    let hosts = 0..<3
+    let isOver = simulation.run(for: 120_000_000) {
+      hosts.allSatisfy {
+        simulation.hosts[$0].node.map { $0.replicas[ShardID(2)] == nil && $0.replicas[ShardID(1)] != nil } ?? false
+      }
+    }
+    try #require(isOver, "\(simulation.report)")
+    func left(_ host: Int) -> Int {
+      simulation.hosts[host].disk.paths.count { $0.contains("/journal/00000002/") && $0.hasSuffix(".jnl") }
+    }
+    #expect(hosts.allSatisfy { left($0) > 2 }, "\(hosts.map(left))")
+    simulation.run(for: 30_000_000)
+    try earn(simulation, "later", rounds: 4)
+    // The last one stays, and the one in which what others refer to ends.
+    let isDone = simulation.run(for: 300_000_000) { hosts.allSatisfy { left($0) <= 2 } }
+    #expect(isDone, "\(hosts.map(left)) \(simulation.report)")
+    let before = try histories(simulation, on: 0)
+    #expect(before.count > 500)
+    for host in hosts {
+      simulation.killProcess(host)
+      simulation.start(host)
+      try #require(simulation.hosts[host].node != nil, "\(simulation.report)")
+      simulation.run(for: 10_000_000)
+    }
+    for host in hosts { #expect(try histories(simulation, on: host) == before) }
+    #expect(!simulation.log.contains { $0.contains("CORRUPT") || $0.contains("cannot") }, "\(simulation.log)")
+  }
+
   /// A replica that begins anew gets what is in the archive as well, from whoever reads it.
   @Test func aNewReplicaGetsTheWholeJournal() throws {
     let simulation = try makeCluster(seed: 72, without: 2)

@@ -59,6 +59,20 @@ import Testing
     #expect(moves.count == 2 && moves.allSatisfy { $0.contains("state=done") && $0.contains("by=\"operation 1\"") })
     #expect(simulation.run(for: 20_000_000) { replicas(of: 3).isEmpty }, "\(simulation.report)")
     try checkAll()
+
+    // A start that has found the one that ended makes its journal again first.
+    let host = try #require(replicas(of: 1).first)
+    let node = try #require(cluster.node(host))
+    let replica = try #require(node.replicas[ShardID(1)])
+    func mayBegin() -> Bool { node.snapshots.take(of: replica) { _ in } }
+    let isIdle = simulation.run(for: 5_000_000) {
+      node.snapshots.underWay == nil && replica.snapshots.mayBegin(now: node.turn.now.monotonic)
+    }
+    try #require(isIdle, "\(simulation.report)")
+    node.replicas.waiting = [ShardID(3)]
+    #expect(!mayBegin())
+    node.replicas.waiting = []
+    #expect(mayBegin())
   }
 
   /// One of the nodes of the shard that stays is removed meanwhile: the other follows to the node that takes its place.

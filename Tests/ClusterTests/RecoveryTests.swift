@@ -129,12 +129,71 @@ import Testing
       ),
       (
         Self.view([try Self.witness(2, of: 1, [0, 1, 2], slots: 0..<half + 1)], led: [0, 2]), [0, 1],
-        "shards 2 (epoch 1) and 1 (epoch 4) both claim slot \(half): restore a backup"
+        "shard 1 (epoch 4, at west-1 up to index 9) and shard 2 (epoch 1, led) both claim slot \(half): shard 2 has not heard"
       ),
     ] as [(RecoveryPlan.View, [Int], String)] {
       let text = Self.refusal(view, without: lost)
       #expect(text.contains(reason), "\(text)")
     }
+  }
+
+  // MARK: Slots that moved between survivors
+
+  /// Both shards have lost their majority; each goes on from one replica, of another moment.
+  private static func halves(
+    _ first: Range<Int>, _ second: Range<Int>, moving: SlotsMoving? = nil, taken: [SlotsTaken] = []
+  ) throws -> RecoveryPlan.View {
+    var one = try witness(2, of: 1, [0, 1, 2], slots: first)
+    var two = try witness(4, of: 2, [2, 3, 4], slots: second)
+    (one.report.moving, two.report.taken, two.report.epoch) = (moving, taken, 9)
+    var buffer = ByteBuffer()
+    for witness in [one, two] { witness.report.encode(into: &buffer) }
+    var reader = ByteReader(buffer.bytes)
+    for witness in [one, two] { #expect(try StrandedReport(decoding: &reader) == witness.report) }
+    let lost = try witness(3, of: 2, [2, 3, 4], isDamaged: true),
+      third = try witness(2, of: 2, [2, 3, 4], isDamaged: true)
+    return view([one, two, lost, third], led: [0])
+  }
+  @Test func whatIsOnItsWayBetweenTwoSurvivorsIsNotLost() throws {
+    let half = Slot.count / 2
+    let parcel = SlotsMoving(heir: ShardID(2), epoch: 5, slots: half - 8..<half)
+    func text(_ taken: [SlotsTaken], _ moving: SlotsMoving? = parcel) throws -> String {
+      Self.refusal(try Self.halves(0..<half - 8, half..<Slot.count, moving: moving, taken: taken))
+    }
+    let before = SlotsTaken(source: ShardID(1), epoch: 4)
+    let plan = try Self.plan(try Self.halves(0..<half - 8, half..<Slot.count, moving: parcel, taken: [before])).get()
+    #expect(plan.rows.map(\.shard) == [ShardID(1), ShardID(2)], "it takes them in once it goes on")
+    for refusal in [try text([SlotsTaken(source: ShardID(1), epoch: 5)]), try text([], nil)] {
+      #expect(refusal.contains("no survivor owns slots \(half - 8)-\(half - 1), and none has"), "\(refusal)")
+      #expect(
+        refusal.contains("Have one of north-1, east-1 back") || refusal.contains("Have one of east-1, north-1 back"))
+    }
+    // The shard that gives them away is led: its leader has the parcel.
+    var led = Self.view(
+      [
+        try Self.witness(4, of: 2, [2, 3, 4], slots: half..<Slot.count),
+        try Self.witness(3, of: 2, [2, 3, 4], isDamaged: true),
+        try Self.witness(2, of: 2, [2, 3, 4], isDamaged: true),
+      ], led: [0, 1])
+    var group = GroupReport(
+      shard: ShardID(1), term: Term(4), configuration: Configuration(voters: [], version: 1), members: [])
+    (group.epoch, group.slots, group.isMoving) = (7, SlotRanges([0..<half - 8]) ?? .none, true)
+    led.groups.note(group)
+    #expect(try Self.plan(led).get().rows.map(\.shard) == [ShardID(2)])
+    group.isMoving = false
+    led.groups.note(group)
+    #expect(Self.refusal(led).contains("no survivor owns slots"), "\(Self.refusal(led))")
+  }
+  /// The survivor of the source is older than the export, and that of the heir younger than the import.
+  @Test func slotsThatTwoSurvivorsClaimAreRefusedAndWhoMayKnowIsNamed() throws {
+    let half = Slot.count / 2
+    let refusal = Self.refusal(try Self.halves(0..<half, half - 8..<Slot.count))
+    let both = "both claim slots \(half - 8)-\(half - 1): shard 1 has not heard that it gave them away"
+    #expect(
+      refusal.contains(
+        "shard 2 (epoch 9, at north-2 up to index 9) and shard 1 (epoch 4, at west-1 up to index 9) \(both)"),
+      "\(refusal)")
+    #expect(refusal.contains("Have one of east-1, north-1 back, which may know, or restore a backup"), "\(refusal)")
   }
 
   private static let recovery = UnsafeRecovery(

@@ -18,6 +18,8 @@ struct KnownLeader: BitwiseCopyable {
 struct Edge {
   /// By shard number.
   private(set) var streams: [EdgeStream] = []
+  /// Some stream may have something to be passed on.
+  let sends = Wakes()
   private var leaders: [KnownLeader] = []
   /// By slot: the shard whose stream has its requests; empty while there is no topology.
   private var slots: [UInt32] = []
@@ -63,7 +65,7 @@ struct Edge {
       streams.append(
         EdgeStream(
           shard: ShardID(UInt32(streams.count)), firstSequence: incarnation << 10,
-          epoch: UInt32(truncatingIfNeeded: incarnation >> 10)))
+          epoch: UInt32(truncatingIfNeeded: incarnation >> 10), sends: sends))
     }
   }
   /// The directory's map: a copy of what the shards' logs say, which may be older than what is known.

@@ -78,8 +78,12 @@ final class EdgeStream {
   /// From this item on deadlines rise with the order of arrival.
   private var orderedFrom: UInt64 = 0
 
-  init(shard: ShardID, firstSequence: UInt64, epoch: UInt32) {
+  /// Noted whenever there may be something to be passed on: several streams share it.
+  private let sends: Wakes
+
+  init(shard: ShardID, firstSequence: UInt64, epoch: UInt32, sends: Wakes = Wakes()) {
     self.shard = shard
+    self.sends = sends
     self.epoch = epoch
     items = Ring(firstSequence: firstSequence)
     unsent = firstSequence
@@ -105,6 +109,7 @@ final class EdgeStream {
       EdgeItem(
         owner: owner, start: start, deadline: deadline, message: 0, flags: flags, state: .waiting, inDoubt: isInDoubt,
         losses: losses))
+    sends.note()
   }
 
   /// A copy of a request that is not answered yet, framed as it was taken in; empty if there is none.
@@ -196,6 +201,7 @@ final class EdgeStream {
       if !items[sequence].flags.contains(.repeatable) { lost.append(sequence) }
     }
     unsent = items.first
+    sends.note()
     for sequence in lost { giveUp(sequence, items[sequence]) }
   }
 

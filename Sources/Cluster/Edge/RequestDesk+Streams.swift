@@ -8,10 +8,14 @@ extension RequestDesk {
 
   func stream(_ shard: ShardID) -> EdgeStream { edge.stream(shard) }
 
-  /// Lets every stream that has something send it to its leader, if one is known and within reach.
+  /// Lets every stream that has something send it to its leader, if one is known and within reach. Costs nothing while none has.
   func sendStreams() {
     edge.handOver()
-    for stream in edge.streams where stream.hasUnsent { send(stream) }
+    guard edge.sends.take() else { return }
+    for stream in edge.streams where stream.hasUnsent {
+      send(stream)
+      if stream.hasUnsent { edge.sends.note() }
+    }
   }
 
   private func send(_ stream: EdgeStream) {

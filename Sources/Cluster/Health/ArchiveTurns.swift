@@ -1,4 +1,5 @@
 import Base
+import Ledger
 
 /// Which shard's journal is looked at next for a segment that may go to the archive: one at a time, and all of them once an interval.
 /// Moments are monotonic, in microseconds.
@@ -17,9 +18,11 @@ struct ArchiveTurns {
     (self.keep, self.isEarly, self.interval) = (keep, isEarly, interval)
   }
 
+  func isDue(now: UInt64) -> Bool { keep != nil && !isUnderWay && now >= nextAt }
+
   /// - Parameter shards: those that are here, in order.
   mutating func next(now: UInt64, of shards: [ShardID]) -> ShardID? {
-    guard keep != nil, !isUnderWay, now >= nextAt else { return nil }
+    guard isDue(now: now) else { return nil }
     let place = shards.firstIndex { shard in last.map { shard > $0 } ?? true }
     guard let place else {
       // All have had their turn.
@@ -52,20 +55,40 @@ struct ArchiveTurns {
 extension HealthDesk {
   /// With each tick.
   func archiveNext() {
-    guard let keep = disk.archiving.keep else { return }
+    guard let keep = disk.archiving.keep, disk.archiving.isDue(now: now.monotonic) else { return }
     let membership = leadership.membership
     guard membership.cluster != 0 else { return }
-    let shards = replicas.filter { $0.machine.journalWindow != nil && $0.quarantined == nil }.map(\.shard)
-    guard let shard = disk.archiving.next(now: now.monotonic, of: shards), let machine = replicas[shard]?.machine else {
-      return
-    }
-    // By the shard's own stamps, as its windows go by them.
+    let here = replicas.filter { $0.machine.journalWindow != nil && $0.quarantined == nil }
+    let left = journalsLeft(by: here)
+    let shards = (here.map(\.shard) + left.map(\.end.journal)).sorted()
+    guard let shard = disk.archiving.next(now: now.monotonic, of: shards) else { return }
+    let old = left.first { $0.end.journal == shard }
+    guard let machine = old?.machine ?? replicas[shard]?.machine else { return }
+    // By the stamps of the shard, or of one that refers to its journal, as windows go by them.
     let window = disk.archiving.isEarly ? 0 : machine.journalWindow ?? 0
     let age = max(Int64(clamping: keep), window)
     let before = Stamp(microseconds: max(0, machine.lastStamp.microseconds - age))
     turn.out.jobs.append(
       .archive(
-        ArchiveOrder(shard: shard, cluster: membership.cluster, before: before, end: machine.journal.position)))
+        ArchiveOrder(
+          shard: shard, cluster: membership.cluster, before: before, end: old?.end ?? machine.journal.position,
+          hasLeft: old != nil)))
+  }
+  /// Journals of shards that have no replica here any more, up to where others refer to them; in order.
+  private func journalsLeft(by here: [Replica]) -> [(end: JournalPosition, machine: any Machine)] {
+    var left: [(end: JournalPosition, machine: any Machine)] = []
+    for replica in here {
+      for end in replica.machine.holdings.lineage.map(\.position)
+      where replicas[end.journal] == nil && !replicas.waiting.contains(end.journal) {
+        // Of two that refer to it the one that is behind bounds what goes.
+        guard let place = left.firstIndex(where: { $0.end.journal == end.journal }) else {
+          left.append((end, replica.machine))
+          continue
+        }
+        if end.isBefore(left[place].end) { left[place] = (end, replica.machine) }
+      }
+    }
+    return left
   }
   func archived(_ result: ArchiveResult) {
     if let reason = disk.archiving.ended(result, now: now.monotonic) {

@@ -140,9 +140,11 @@ public struct ArchiveOrder: Hashable, Sendable {
   package var before: Stamp
   /// Where the state has the journal's end: what lies behind it in the files is of nobody yet.
   package var end: JournalPosition
+  /// No replica of the shard is here any more: those of other shards refer to its journal, up to there.
+  package var hasLeft: Bool
 
-  package init(shard: ShardID, cluster: UInt64, before: Stamp, end: JournalPosition) {
-    (self.shard, self.cluster, self.before, self.end) = (shard, cluster, before, end)
+  package init(shard: ShardID, cluster: UInt64, before: Stamp, end: JournalPosition, hasLeft: Bool = false) {
+    (self.shard, self.cluster, self.before, self.end, self.hasLeft) = (shard, cluster, before, end, hasLeft)
   }
 }
 /// What came of it.

@@ -34,8 +34,6 @@ struct Operation: Hashable, Sendable {
   var expects: UInt64 = 0
   /// How often it was planned anew.
   var attempt: UInt32 = 0
-  /// By shard that it holds: the epoch that it was planned for.
-  var epochs: [UInt64] = []
   /// Shards that belong to this operation alone while it is under way; sorted.
   var holds: [ShardID] = []
   /// The number of the shard that it makes; the directory's: it makes none.
@@ -61,7 +59,6 @@ struct Operation: Hashable, Sendable {
     buffer.append(field: 6, zigzag: Int64(state.rawValue))
     buffer.append(field: 7, zigzag: Int64(step))
     buffer.append(field: 8, zigzag: Int64(attempt))
-    buffer.append(field: 9) { list in for epoch in epochs { list.append(varint: epoch) } }
     buffer.append(field: 10) { list in for shard in holds { list.append(shard.rawValue) } }
     buffer.append(field: 11) { $0.append(utf8: text) }
     buffer.append(field: 12, zigzag: ended.microseconds)
@@ -97,7 +94,8 @@ struct Operation: Hashable, Sendable {
         state = known
       case 7: step = try value.readSmall()
       case 8: attempt = try value.readSmall()
-      case 9: while !value.isAtEnd { epochs.append(try value.readVarint()) }
+      // Epochs of shards, which nothing went by.
+      case 9: while !value.isAtEnd { _ = try value.readVarint() }
       case 10: while !value.isAtEnd { holds.append(ShardID(try value.read())) }
       case 11: text = try value.readText()
       case 12: ended = Stamp(microseconds: try value.readZigzag())

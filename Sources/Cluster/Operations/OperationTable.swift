@@ -85,7 +85,6 @@ struct OperationTable: Hashable, Sendable {
     operation.state = .running
     if type(of: plan).makesShard { operation.heir = ShardID(topology.newestShard.rawValue + 1) }
     operation.holds = plan.holds + (operation.heir == .directory ? [] : [operation.heir])
-    operation.epochs = operation.holds.map { topology.placement(of: $0)?.epoch ?? 0 }
     open.append(operation)
     newest = operation.number
     return operation

@@ -16,6 +16,8 @@ struct RecoveryPlan: Hashable {
     /// Groups that have a leader.
     var led: Set<ShardID>
     var witnesses: [ShardID: [Witness]]
+    /// What leaders have told of their groups.
+    var groups = GroupTable()
   }
   /// What is to become of a group.
   struct Row: Hashable {
@@ -69,7 +71,7 @@ struct RecoveryPlan: Hashable {
       throw Refused(
         text: "every shard has a leader, and the directory too: remove the dead by tally node remove --dead")
     }
-    try RecoveryPlan.checkSlots(of: rows, view)
+    try SlotClaims(of: rows, view).check()
   }
 
   private static func row(
@@ -114,31 +116,6 @@ struct RecoveryPlan: Hashable {
       kept: best.report.isDamaged ? [] : kept,
       last: best.report.last.index, commit: best.report.commit, stamp: best.report.stamp,
       lost: newest.members.map(\.node).filter { lost.contains($0) }, isDamaged: best.report.isDamaged)
-  }
-
-  /// Survivors that claim one slot twice, or none that claims it, are of different moments: then points would be there twice, or lost.
-  private static func checkSlots(of rows: [Row], _ view: View) throws(Refused) {
-    var owners = [[ShardID]](repeating: [], count: Slot.count)
-    var epochs: [ShardID: UInt64] = [:]
-    func claim(_ shard: ShardID, _ slots: SlotRanges, _ epoch: UInt64) {
-      epochs[shard] = epoch
-      for range in slots.ranges { for slot in range { owners[slot].append(shard) } }
-    }
-    for placement in view.topology.shards where view.led.contains(placement.shard) {
-      claim(placement.shard, placement.slots, placement.epoch)
-    }
-    for row in rows where row.shard != .directory {
-      guard let witness = view.witnesses[row.shard]?.first(where: { $0.node == row.survivor }) else { continue }
-      claim(row.shard, witness.report.slots, witness.report.epoch)
-    }
-    for (slot, claims) in owners.enumerated() where claims.count != 1 {
-      // The lower epoch is the older claim; but its records would be there beside those that the other took in.
-      let names = claims.map { "\($0.rawValue) (epoch \(epochs[$0] ?? 0))" }.joined(separator: " and ")
-      throw Refused(
-        text: claims.isEmpty
-          ? "no survivor owns slot \(slot): restore a backup"
-          : "shards \(names) both claim slot \(slot): restore a backup")
-    }
   }
 
   /// What is decided, and not what logs grow by: a plan that is applied is the one that was looked at.

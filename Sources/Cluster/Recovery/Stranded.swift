@@ -14,6 +14,10 @@ struct StrandedReport: Hashable, Sendable {
   /// By its own log.
   var slots: SlotRanges
   var epoch: UInt64
+  /// Slots that it gave away, and of which it does not know yet that they were taken in.
+  var moving: SlotsMoving?
+  /// Of each shard that slots came from: its epoch after the newest export that was taken in.
+  var taken: [SlotsTaken] = []
   /// Of the last entry that it has applied.
   var stamp: Stamp
 
@@ -24,7 +28,10 @@ struct StrandedReport: Hashable, Sendable {
     last = LogPosition(index: raft.lastIndex, term: raft.term(at: raft.lastIndex) ?? Term(0))
     commit = raft.commitIndex
     isDamaged = !raft.damage.mayVote
-    (slots, epoch) = (replica.machine as? LedgerMachine)?.ownership ?? (.none, 0)
+    let ledger = replica.machine as? LedgerMachine
+    (slots, epoch) = ledger?.ownership ?? (.none, 0)
+    moving = ledger?.holdings.moving.map { SlotsMoving(heir: $0.heir, epoch: $0.epoch, slots: $0.slots) }
+    taken = ledger?.slotsTaken ?? []
     stamp = replica.machine.lastStamp
   }
   init(shard: ShardID, configuration: Configuration, last: LogPosition) {
@@ -42,6 +49,22 @@ struct StrandedReport: Hashable, Sendable {
     buffer.append(field: 7) { slots.encode(into: &$0) }
     buffer.append(field: 8, zigzag: Int64(bitPattern: epoch))
     buffer.append(field: 9, zigzag: stamp.microseconds)
+    if let moving {
+      buffer.append(field: 10) {
+        $0.append(moving.heir.rawValue)
+        $0.append(moving.epoch)
+        $0.append(varint: UInt64(moving.slots.lowerBound))
+        $0.append(varint: UInt64(moving.slots.upperBound))
+      }
+    }
+    if !taken.isEmpty {
+      buffer.append(field: 11) { list in
+        for mark in taken {
+          list.append(mark.source.rawValue)
+          list.append(mark.epoch)
+        }
+      }
+    }
     buffer.appendEndOfFields()
   }
   /// What a newer build says beside is no matter of this one.
@@ -59,11 +82,33 @@ struct StrandedReport: Hashable, Sendable {
       case 7: slots = try SlotRanges(decoding: &value)
       case 8: epoch = UInt64(bitPattern: try value.readZigzag())
       case 9: stamp = Stamp(microseconds: try value.readZigzag())
+      case 10:
+        let heir = ShardID(try value.read())
+        let epoch = try value.read(UInt64.self)
+        let (first, end) = (try value.readVarint(), try value.readVarint())
+        guard first <= end, end <= UInt64(Slot.count) else { throw MalformedBytes("slots that there are not") }
+        moving = SlotsMoving(heir: heir, epoch: epoch, slots: Int(first)..<Int(end))
+      case 11:
+        while !value.isAtEnd { taken.append(SlotsTaken(source: ShardID(try value.read()), epoch: try value.read())) }
       default: _ = try value.readBytes(value.remaining)
       }
       return true
     }
   }
+}
+
+/// Slots on their way from a shard to another.
+struct SlotsMoving: Hashable, Sendable {
+  var heir: ShardID
+  /// The epoch of the shard that gave them away, since then.
+  var epoch: UInt64
+  var slots: Range<Int>
+}
+
+/// That a shard has taken in what another gave it, up to the export after which that one had an epoch.
+struct SlotsTaken: Hashable, Sendable {
+  var source: ShardID
+  var epoch: UInt64
 }
 
 /// What stranded replicas on nodes in reach have said of late.

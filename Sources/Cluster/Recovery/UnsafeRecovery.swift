@@ -167,7 +167,7 @@ extension RequestDesk {
       topology: topology, up: Set(ids.filter { peers.isUp($0, now: now) }),
       silent: Set(ids.filter { peers.isSilent($0, now: now) }),
       led: known.filter { isLed($0) && !isStranded($0) },
-      witnesses: witnesses)
+      witnesses: witnesses, groups: peers.groups)
   }
   /// A record of the plan, then one a group.
   private func answer(_ owner: EdgeItem.Owner, _ plan: RecoveryPlan, _ name: String, _ topology: Topology) {

@@ -103,6 +103,7 @@ final class LedgerMachine: Machine {
       lineage: ledger.lineage)
   }
   var isMoving: Bool { ledger.openExport != nil }
+  var slotsTaken: [SlotsTaken] { ledger.importMarks.map { SlotsTaken(source: $0.source, epoch: $0.epoch) } }
   var hasBooks: Bool { ledger.hasBooks }
   var isCounting: Bool { ledger.isCounting }
   func advanceCensus() -> Bool { ledger.advanceCensus(limit: LedgerMachine.countedAtOnce) }

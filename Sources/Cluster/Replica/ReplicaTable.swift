@@ -8,6 +8,8 @@ final class ReplicaTable {
   private var all: [Replica] = []
   /// Some of them may have a turn to take.
   let wakes = Wakes()
+  /// Shards of which a replica was found on disk that has not begun yet.
+  var waiting: Set<ShardID> = []
   /// Shards of which a replica's digest differed from its leader's.
   var divergent: Set<ShardID> = []
   /// Shards whose journal could not be read here in this life.

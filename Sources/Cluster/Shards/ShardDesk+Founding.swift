@@ -80,6 +80,7 @@ extension ShardDesk {
   }
   /// What was found on disk of a replica leaves without having been started. No record refers to its journal.
   func dismiss(_ found: RecoveredReplica) {
+    replicas.waiting.remove(found.shard)
     disk.journal.forget(found.shard)
     bury(found.shard, born: max(1, found.hardState.born))
     log(.info, "replica removed shard=\(found.shard.rawValue) born=\(found.hardState.born)")

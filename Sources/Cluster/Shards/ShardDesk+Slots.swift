@@ -84,11 +84,9 @@ extension ShardDesk {
   }
   private static let endPatience: UInt64 = 2_000_000
 
-  /// What a start has found of a shard that has ended meanwhile. All of its log is committed: the directory ended it when every member
-  /// had that. It is applied, for the journal's sake, and then it leaves.
+  /// What a start has found of a shard that has ended meanwhile: it is applied, for the journal's sake, and then it leaves.
   private func startEnded(_ shard: ShardID) {
-    guard var found = absent.take(shard) else { return }
-    found.hardState.commit = max(found.hardState.commit, found.entries.last?.index ?? found.snapshotIndex)
+    guard let found = absent.take(shard) else { return }
     start(found, machine: found.machine?.machine ?? newLedger(shard))
   }
 

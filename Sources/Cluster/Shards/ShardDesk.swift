@@ -73,7 +73,10 @@ final class ShardDesk: Coordinator {
   /// all must be known before the directory is applied, or it would take a shard for new. True: the directory is here.
   func restore(_ shards: [RecoveredReplica]) -> Bool {
     let shards = isRestoring ? seeded(shards) : shards
-    for found in shards where found.shard != .directory { absent.keep(found) }
+    for found in shards where found.shard != .directory {
+      absent.keep(found)
+      replicas.waiting.insert(found.shard)
+    }
     guard let found = shards.first(where: { $0.shard == .directory }) else { return false }
     membership.noteLives(in: found.entries)
     guard found.configuration != nil || Founding.isWhole(in: found.entries) || found.hardState.born > 1 else {
@@ -95,6 +98,7 @@ final class ShardDesk: Coordinator {
   }
 
   func start(_ found: RecoveredReplica, machine: any Machine) {
+    replicas.waiting.remove(found.shard)
     do {
       var options = raftOptions
       options.waitsForBeginning = found.shard != .directory

@@ -43,7 +43,8 @@ extension SnapshotDesk {
   /// Whether the journals of other shards that a replica refers to are here that far. It may be ahead of their replicas here.
   private func hasJournals(_ replica: Replica) -> Bool {
     replica.machine.holdings.lineage.allSatisfy { end in
-      guard let writer = replicas[end.position.journal] else { return true }
+      // One that was found at the start makes its journal again from its log, once it has begun.
+      guard let writer = replicas[end.position.journal] else { return !replicas.waiting.contains(end.position.journal) }
       return !writer.applying.isMidEntry && !writer.machine.journal.position.isBefore(end.position)
     }
   }
