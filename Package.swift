@@ -30,6 +30,8 @@ let package = Package(
     .target(name: "System"),
     .target(name: "OpenSSL"),
     .target(name: "Replies"),
+    .target(name: "ConsolePage", dependencies: ["Base"], exclude: ["Files", "README.md"], plugins: ["ConsolePlugin"]),
+    .plugin(name: "ConsolePlugin", capability: .buildTool(), path: "tools/console-plugin"),
     .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "OpenSSL", "System"]),
     .target(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
@@ -53,6 +55,7 @@ let package = Package(
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
+    .testTarget(name: "ConsolePageTests", dependencies: ["ConsolePage"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
