@@ -16,7 +16,7 @@ export function clusterPage(view) {
   const charts = [
     liveChart(t("Requests a second"), [{ name: t("answered"), mark: "a" }, { name: t("refused"), mark: "b" }], rate, t("What this node answers")),
     liveChart(t("Commits a second"), [{ name: t("commits"), mark: "a" }], rate, t("Entries of all shards")),
-    liveChart(t("Commit time, 99 of 100"), [{ name: "99 %", mark: "a" }, { name: t("half"), mark: "c" }], span, t("Of entries that this node proposed")),
+    liveChart(t("Commit time (99 %)"), [{ name: "99 %", mark: "a" }, { name: t("half"), mark: "c" }], span, t("Of entries that this node proposed")),
     liveChart(t("Loop busy"), [{ name: t("busy"), mark: "a" }], (value) => value === null ? "–" : `${Math.round(value * 100)} %`, t("Of this node's time")),
   ];
   const regions = h("div", { class: "regions" });
@@ -113,15 +113,15 @@ export function hue(nodes, name) {
 }
 function nodeCard(first) {
   const name = h("strong"), state = h("span", { class: "state" });
-  const leads = h("dd"), holds = h("dd"), commits = h("dd"), free = h("dd"), log = h("dd"), address = h("dd", { class: "wide" });
+  const leads = h("dd"), holds = h("dd"), commits = h("dd"), free = h("dd"), log = h("dd"), address = h("span", { class: "faint address" });
   const bar = meter(t("Log in use"), 0);
   const warning = h("p", { class: "note" });
   const pair = (title, value) => h("div", null, h("dt", null, title), value);
   const tools = h("div", { class: "tools" });
   const card = h("article", { class: "node", "aria-label": text(first.node) },
-    h("header", { class: "line" }, h("span", { class: "swatch", "aria-hidden": "true" }), name, state, tools),
+    h("header", { class: "line" }, h("span", { class: "swatch", "aria-hidden": "true" }), name, state),
     h("dl", null, pair(t("Leads"), leads), pair(t("Holds"), holds), pair(t("Commits/s"), commits),
-      pair(t("Disk free"), free), pair(t("Log"), h("dd", null, log, bar))), h("p", { class: "faint address" }, address), warning);
+      pair(t("Disk free"), free), pair(t("Log"), h("dd", null, log, bar))), h("div", { class: "line foot" }, address, tools), warning);
   let shownState = null;
   card.show = (node) => {
     const me = text(node.node);

@@ -18,7 +18,7 @@ export async function search(words) {
   return found ? `#/member/${encodeURIComponent(text(found.member))}` : null;
 }
 export const memberLink = (id) => h("a", { href: `#/member/${encodeURIComponent(id)}` }, id);
-export const txLink = (tx) => h("a", { href: `#/tx/${encodeURIComponent(tx)}` }, tx);
+export const txLink = (tx) => h("a", { class: "tx", href: `#/tx/${encodeURIComponent(tx)}` }, tx);
 export const statePill = (state) =>
   h("span", { class: `state ${{ active: "good", frozen: "warn", closed: "bad", running: "good", draft: "", stopped: "bad", open: "live", waiting: "warn", approved: "good", rejected: "bad" }[state] ?? ""}` }, t(state));
 

@@ -70,6 +70,7 @@ function name(subject) {
 }
 function values(comparison) {
   const isZh = language() === "zh";
+  const spaced = (value) => (isZh && /^[\x21-\x7e]/.test(value) ? ` ${value}` : value) + (isZh && /[\x21-\x7e]$/.test(value) ? " " : "");
   const words = comparison.values.map((value) => {
     if (comparison.subject === "amount" || comparison.subject === "spend") {
       const minor = Number(value);
@@ -77,8 +78,8 @@ function values(comparison) {
     }
     return isZh ? WEEKDAYS[value] ?? WORDS[value] ?? value : value;
   });
-  if (words.length < 2) return words.join("");
-  return isZh ? `${words.slice(0, -1).join("、")}或${words.at(-1)}` : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+  if (words.length < 2) return spaced(words.join(""));
+  return isZh ? spaced(`${words.slice(0, -1).join("、")}或${words.at(-1)}`) : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 function said(tree, inside) {
   const isZh = language() === "zh";
@@ -135,22 +136,19 @@ export function ruleSentence(rule) {
   const group = parts.find((part) => (part.subject === "tier" || part.subject === "class") && part.sign === "=");
   if (group) {
     parts = parts.filter((part) => part !== group);
-    who = isZh ? `${values(group)}会员` : `${values(group)} members`;
+    who = isZh ? `${values(group).trim()} 会员` : `${values(group)} members`;
   }
-  let where = parts.map((part) => said(part, "and")).join(isZh ? "且" : " and ");
-  if (text(rule.when) && !tree) where = text(rule.when);
-  const words = [who];
-  if (text(rule.event)) words.push(t("with the event {0}", text(rule.event)));
-  if (text(rule.merchant)) words.push(t("at merchant {0}", text(rule.merchant)));
-  if (text(rule.org)) words.push(t("at merchants of {0}", text(rule.org)));
+  const conditions = text(rule.when) && !tree ? [text(rule.when)] : parts.map((part) => said(part, "and"));
+  const scopes = [text(rule.event) && t("with the event {0}", text(rule.event)), text(rule.merchant) && t("at merchant {0}", text(rule.merchant)),
+    text(rule.org) && t("at merchants of {0}", text(rule.org))].filter(Boolean);
   if (isZh) {
-    const scope = words.slice(1).join("，");
-    return `${who}${scope ? `${scope}，` : ""}${where ? `${scope ? "" : "，"}当${where}时，` : scope ? "" : "，"}${deed(rule)}。`;
+    const when = [...scopes, ...conditions].join("且").trim();
+    return `${who}${when ? `，当${/^[\x21-\x7e]/.test(when) ? " " : ""}${when}${/[\x21-\x7e]$/.test(when) ? " " : ""}时，` : ""}${deed(rule)}。`;
   }
-  if (where) words.push(`where ${where}`);
-  const sentence = `${words.join(" ")} ${deed(rule)}.`;
-  return sentence[0].toUpperCase() + sentence.slice(1);
+  const where = conditions.length ? ` where ${conditions.join(" and ")}` : "";
+  return capital(`${[who, ...scopes].join(" ")}${where} ${deed(rule)}.`);
 }
+const capital = (words) => (words ? words[0].toUpperCase() + words.slice(1) : "");
 
 // MARK: Steps
 
@@ -176,7 +174,7 @@ export function stepSentence(step, rules) {
   ];
   for (const [pattern, make] of patterns) {
     const match = pattern.exec(english);
-    if (match) return make(match);
+    if (match) return capital(make(match));
   }
-  return english ? `${english[0].toUpperCase()}${english.slice(1)}.` : "";
+  return english ? `${capital(english)}.` : "";
 }

@@ -52,7 +52,7 @@ export function explanation(steps, rules) {
   return h("ol", { class: "steps" }, steps.map((step) => {
     const place = summed.findIndex((one) => one.step === step.step && one.rule === step.rule && one.text === step.text);
     return h("li", null, h("span", { class: "stage" }, t(text(step.step))),
-      h("span", { class: "sentence" }, stepSentence(step, rules), text(step.rule) ? h("small", null, h("a", { href: `#/rules/${encodeURIComponent(text(step.rule))}` }, text(step.rule))) : null),
+      h("span", { class: "sentence" }, stepSentence(step, rules), rules?.has(text(step.rule)) ? h("small", null, h("a", { href: `#/rules/${encodeURIComponent(text(step.rule))}` }, text(step.rule))) : null),
       place >= 0 ? [h("span", { class: `n ${summed[place].points < 0 ? "minus" : summed[place].points > 0 ? "plus" : "faint"}` }, signed(summed[place].points)),
         drawn[place], h("span", { class: "n total" }, count(summed[place].total))] : null);
   }));

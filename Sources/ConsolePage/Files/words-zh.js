@@ -12,7 +12,7 @@ export const zh = {
   "{0} s": "{0} 秒", "{0} min": "{0} 分钟", "{0} h": "{0} 小时", "{0} days": "{0} 天", "{0} ago": "{0}前", "since": "自", "until": "至", "from": "自",
 
   // Cluster
-  "Requests a second": "每秒请求", "Commits a second": "每秒提交", "Commit time, 99 of 100": "提交用时（99%）", "Loop busy": "主循环忙碌",
+  "Requests a second": "每秒请求", "Commits a second": "每秒提交", "Commit time (99 %)": "提交用时（99%）", "Loop busy": "主循环忙碌",
   "answered": "已答", "refused": "拒绝", "commits": "提交", "half": "中位", "busy": "忙碌", "What this node answers": "本节点的应答",
   "Entries of all shards": "所有分片的日志条目", "Of entries that this node proposed": "本节点提出的条目", "Of this node's time": "占本节点时间",
   "Live charts": "实时图表", "5 min ago": "5 分钟前", "now": "现在", "top {0}": "上限 {0}", "Regions and nodes": "地区与节点", "Shards": "分片", "Operations": "操作",

@@ -10,5 +10,7 @@ export function setLanguage(name) { current = name; }
 /// what a node says.
 export function t(words, ...values) {
   const found = current === "zh" ? zh[words] ?? words : words;
-  return values.length ? found.replace(/\{(\d)\}/g, (_, place) => String(values[place] ?? "")) : found;
+  if (values.length === 0) return found;
+  const filled = found.replace(/\{(\d)\}/g, (_, place) => String(values[place] ?? ""));
+  return current === "zh" ? filled : filled.replace(/(?<before>^|[^\d.,])1 (?<noun>point|member|transaction|shard|node|day|step)s\b/g, "$<before>1 $<noun>");
 }
