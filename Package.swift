@@ -32,7 +32,8 @@ let package = Package(
     .target(name: "Replies"),
     .target(name: "ConsolePage", dependencies: ["Base"], exclude: ["Files", "README.md"], plugins: ["ConsolePlugin"]),
     .plugin(name: "ConsolePlugin", capability: .buildTool(), path: "tools/console-plugin"),
-    .target(name: "Server", dependencies: ["Cluster", "NodeDisk", "OpenSSL", "System"]),
+    .target(name: "HTTP", dependencies: ["Base", "Vocabulary", "Replies", "ConsolePage"], exclude: ["README.md"]),
+    .target(name: "Server", dependencies: ["Cluster", "HTTP", "NodeDisk", "OpenSSL", "System"]),
     .target(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
     .target(name: "Checker"),
@@ -53,13 +54,14 @@ let package = Package(
     .testTarget(name: "NodeDiskTests", dependencies: ["NodeDisk"]),
     .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL"]),
     .testTarget(name: "RepliesTests", dependencies: ["Replies"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Protocol"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
     .testTarget(name: "ConsolePageTests", dependencies: ["ConsolePage"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ClientTests", dependencies: ["Client"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),
-    .testTarget(name: "FuzzTests", dependencies: ["Cluster", "NodeDisk", "Server", "CommandSupport"]),
+    .testTarget(name: "FuzzTests", dependencies: ["Cluster", "HTTP", "NodeDisk", "Server", "CommandSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -63,6 +63,7 @@ private func run<Core: NodeCore>(
   // so that clients of a node that is still starting go elsewhere at once.
   let clientListener = try Startup.bind(configuration.listen, flag: "listen")
   let peerListener = try Startup.bind(configuration.peer, flag: "peer")
+  let httpListener = try Startup.bind(ifAny: configuration.http, flag: "http")
   let logger = Logger(level: configuration.logLevel)
   let context = StartContext(
     configuration: configuration, newIdentity: UInt64.random(in: 1 ... .max),
@@ -78,6 +79,7 @@ private func run<Core: NodeCore>(
   }
   try Startup.listen(clientListener, configuration.listen, flag: "listen")
   try Startup.listen(peerListener, configuration.peer, flag: "peer")
+  try Startup.listen(ifAny: httpListener, configuration.http, flag: "http")
   var options = LoopOptions()
   options.clientsMax = configuration.clientsMax
   options.connectionsPerAddress = configuration.connectionsPerAddress
@@ -87,6 +89,7 @@ private func run<Core: NodeCore>(
   options.turnBytesMax = configuration.turnBytesMax
   options.writesWhenIdle = configuration.writesWhenIdle
   options.stopSeconds = configuration.stopSeconds
+  options.gateway.metricsUser = configuration.metricsUser
   let onFatal: @Sendable (String) -> Void = { reason in
     logger.log(.error, reason)
     logger.drain(milliseconds: 200)
@@ -95,9 +98,10 @@ private func run<Core: NodeCore>(
   let places =
     "clients=\(Socket.localAddress(clientListener).description)"
     + " peers=\(Socket.localAddress(peerListener).description)"
+    + (configuration.http.map { " http=\($0)" } ?? "")
   var loop = try EventLoop.make(
     core: core, disk: disk, options: options, logger: logger, clientListener: clientListener,
-    peerListener: peerListener, onFatal: onFatal)
+    peerListener: peerListener, httpListener: httpListener, onFatal: onFatal)
   Watch.blockSignals()
   let stop = loop.stopper
   let onStop: @Sendable () -> Void = {
@@ -137,6 +141,18 @@ enum Startup {
   }
   static func listen(_ listener: borrowing Descriptor, _ address: HostPort, flag: String) throws(StartError) {
     do { try Socket.listen(listener) } catch { throw problem(error, address, flag) }
+  }
+  /// The same of what there may be.
+  static func bind(ifAny address: HostPort?, flag: String) throws(StartError) -> Descriptor? {
+    guard let address else { return nil }
+    return try bind(address, flag: flag)
+  }
+  static func listen(ifAny listener: borrowing Descriptor?, _ address: HostPort?, flag: String) throws(StartError) {
+    guard let address else { return }
+    switch listener {
+    case .some(let listener): try listen(listener, address, flag: flag)
+    case .none: break
+    }
   }
   private static func problem(_ error: SystemError, _ address: HostPort, _ flag: String) -> StartError {
     let advice =

@@ -116,16 +116,15 @@ class Page:
         return result["result"].get("value")
 
     def wait(self, expression, seconds=20):
-        """Until the expression is true; what it was then."""
+        """Until the expression is true."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                value = self.evaluate(expression)
+                if self.evaluate(f"Boolean({expression})"):
+                    return
             except BrowserError:
                 # The page may be on its way to another.
-                value = None
-            if value:
-                return value
+                pass
             if time.monotonic() > deadline:
                 raise BrowserError(f"not within {seconds} s: {expression}")
             time.sleep(0.05)

@@ -1,3 +1,5 @@
+import Replies
+
 /// One command of the command line: what it takes, and what it does. Reading flags, printing for a person or as JSON,
 /// `--dry-run`, the usage and the exit code are the same for all, and stand here once.
 struct Command: Sendable {

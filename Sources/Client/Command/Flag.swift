@@ -1,3 +1,5 @@
+import Replies
+
 /// One flag that a command takes: `--name VALUE`, or a switch.
 public struct Flag: Sendable {
   let name: String

@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 import System
 
 /// `tally replay`: real purchases for a cluster to post.

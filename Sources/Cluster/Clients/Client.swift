@@ -34,7 +34,9 @@ final class Client {
     /// -1 while there is no answer.
     var length: Int
     /// Records that it may be answered.
-    var records: Int
+    var records: Int32
+    /// Its row's: see `VerbSpec.number`.
+    var verb: UInt16
   }
 
   init(id: ClientID, index: UInt32, generation: UInt32, session: Session) {
@@ -49,14 +51,14 @@ final class Client {
   private(set) var outstandingRecords = 0
 
   /// Takes a place in the order of answers.
-  @inline(__always) func openSlot(records: Int = 0) -> UInt64 {
+  @inline(__always) func openSlot(records: Int = 0, verb: UInt16 = 0) -> UInt64 {
     let slot = slots.next
-    slots.append(Slot(offset: 0, length: -1, records: records))
+    slots.append(Slot(offset: 0, length: -1, records: Int32(truncatingIfNeeded: records), verb: verb))
     outstandingRecords += records
     return slot
   }
   @inline(__always) private func closeFirstSlot() {
-    outstandingRecords -= slots[slots.first].records
+    outstandingRecords -= Int(slots[slots.first].records)
     slots.removeFirst()
   }
 

@@ -10,6 +10,7 @@ struct ClientTable {
   /// A place's next client is another one: answers to the last are not for it.
   private var nextGeneration: UInt32 = 1
   var places = ClientPlaces()
+  let outcomes = RequestOutcomes()
   /// Those to whom something has happened in this turn.
   private var dirty: [Client] = []
   /// Requests that a client may have unanswered, and records that these may be answered; beyond, no more are read.
@@ -87,6 +88,7 @@ struct ClientTable {
   mutating func answer(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer, _ out: inout NodeOutput) {
     guard let client = client(of: owner) else { return }
     let resp3 = client.session.isRESP3
+    outcomes.note(client.slots[owner.slot].verb, RequestOutcomes.outcome(of: reply))
     client.answer(owner.slot) { output in
       do {
         try ReplyRenderer.render(reply, resp3: resp3, into: &output)
@@ -98,6 +100,7 @@ struct ClientTable {
   }
   mutating func answerError(_ owner: EdgeItem.Owner, _ code: ErrorCode, _ text: String, _ out: inout NodeOutput) {
     guard let client = client(of: owner) else { return }
+    outcomes.note(client.slots[owner.slot].verb, code.rawValue)
     client.answer(owner.slot) { ReplyRenderer.error(code, text, into: &$0) }
     afterAnswer(client, &out)
   }

@@ -73,6 +73,14 @@ extension RequestDesk {
 
   func isIdle(_ id: ClientID) -> Bool { clients[id].map { $0.outstanding == 0 && $0.output.isEmpty } ?? true }
 
+  /// It asks, whoever it is, whether this node is ready.
+  func readinessAsked(by id: ClientID) {
+    guard let client = clients[id] else { return }
+    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: client.openSlot())
+    if isThereCluster(owner) { startHealth(owner) }
+    clients.markDirty(client)
+  }
+
   // MARK: Answers
 
   @inline(__always)
@@ -108,7 +116,7 @@ extension RequestDesk {
     }
     let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
     let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
-    let slot = client.openSlot(records: records)
+    let slot = client.openSlot(records: records, verb: request.rule.pointee.number)
     let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
     if request.rule.pointee.route == .node {
       if isServed(request, owner) { node.answer(request, owner) }
@@ -128,7 +136,10 @@ extension RequestDesk {
     var quit = false
     var session = client.session
     client.answerNow { output in
+      let mark = output.count
       let outcome = ConnectionCommands.respond(to: request, session: &session, host: host, into: &output)
+      clients.outcomes.note(
+        request.rule.pointee.number, RequestOutcomes.outcome(ofRendered: output.bytes.dropFirst(mark).first))
       if case .quit = outcome { quit = true }
     }
     client.session = session

@@ -28,7 +28,11 @@ extension RequestDesk {
   /// Whether there is a cluster, or none is needed; else it is answered here.
   func isServed(_ request: Request, _ owner: EdgeItem.Owner) -> Bool {
     // There are slots as soon as there is a topology, of which the question alone would make a copy.
-    if edge.hasSlots || request.rule.pointee.traits.contains(.alone) { return true }
+    if request.rule.pointee.traits.contains(.alone) { return true }
+    return isThereCluster(owner)
+  }
+  func isThereCluster(_ owner: EdgeItem.Owner) -> Bool {
+    if edge.hasSlots { return true }
     answerError(owner, .unavailable, withoutCluster)
     return false
   }

@@ -21,6 +21,9 @@ extension Node {
   public func clientClosed(_ id: ClientID, now: Moment) { at(now).requests.closed(id) }
   public func isIdle(_ id: ClientID) -> Bool { requests.isIdle(id) }
 
+  public func readinessAsked(by id: ClientID, now: Moment) { at(now).requests.readinessAsked(by: id) }
+  public func figures(now: Moment) -> Figures { Gauges.figures(of: at(now)) }
+
   public func linkOpened(_ id: LinkID, request: UInt64?, now: Moment) {
     turn.now = now
     let isBulk = request.map { snapshots.linkOpened(id, request: $0) } ?? false

@@ -142,6 +142,7 @@ public final class Node: NodeCore {
   func drain(_ replica: Replica) {
     health.disk.take(of: replica)
     peers.take(of: replica)
+    status.kept.take(&replica.outbox.figures)
     requests.take(of: replica)
     shards.take(of: replica)
     snapshots.take(of: replica)

@@ -78,6 +78,8 @@ public struct ShellGauges: Sendable {
   @Measured("log_writes", .loop, "batches written to the log in the last second", .gauge) public var logWrites = 0
   @Measured("longest_log_write_us", .loop, "the longest of these writes", .gauge, .microseconds)
   public var longestLogWrite: UInt64 = 0
+  /// How long batches took that were written to the log and synced, since the start.
+  public var logWriteTimes = Histogram()
   /// Bytes accepted from the node that no socket has taken yet.
   public var unsentBytes = 0
   /// Totals since the start, from here on.
@@ -203,6 +205,12 @@ public protocol NodeCore: AnyObject {
   func clientClosed(_ id: ClientID, now: Moment)
 
   /// - Parameter request: that of `Effects.openLink`; nil: the other side opened it.
+  /// Whoever that client is, it asks whether the node is ready: answered with a reply, like a request, once each shard that is led
+  /// here has committed an entry, or has not.
+  func readinessAsked(by id: ClientID, now: Moment)
+  /// All figures, as they are now.
+  func figures(now: Moment) -> Figures
+
   func linkOpened(_ id: LinkID, request: UInt64?, now: Moment)
   /// As `clientReceived`.
   func linkReceived(_ id: LinkID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int
@@ -231,5 +239,7 @@ extension NodeCore {
   public func memoryMeasured(_ usage: MemoryUsage, now: Moment) {}
   public func clientsLimited(to limit: Int, now: Moment) {}
   public func isIdle(_ id: ClientID) -> Bool { true }
+  public func readinessAsked(by id: ClientID, now: Moment) {}
+  public func figures(now: Moment) -> Figures { Figures() }
   public func measured(_ gauges: ShellGauges, now: Moment) {}
 }

@@ -112,6 +112,7 @@ final class LedgerMachine: Machine {
   }
   func audit(into reply: inout ReplyWriter) { ledger.audit(into: &reply) }
 
+  func takeMoved() -> MovedPoints? { ledger.takeMoved() }
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool) {
     ledger.takeJournal { position, bytes in outbox.journal.append((position, Array(bytes))) }
     if !markers.isEmpty {

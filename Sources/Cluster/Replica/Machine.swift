@@ -53,6 +53,8 @@ protocol Machine: AnyObject {
   /// What slots it owns, since which epoch, and which are on their way to another shard.
   var holdings: SlotHoldings { get }
   var isMoving: Bool { get }
+  /// What was moved since it was last taken.
+  func takeMoved() -> MovedPoints?
   /// Moves what the last entries produced for others into the outbox: journal bytes, and, if this replica leads,
   /// deliveries.
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
@@ -75,6 +77,7 @@ extension Machine {
   var isMoving: Bool { false }
   func quotaName(_ number: UInt32) -> [UInt8] { [] }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
+  func takeMoved() -> MovedPoints? { nil }
 }
 
 /// A state machine as a snapshot holds it.
@@ -190,6 +193,7 @@ struct ReplicaOutbox {
   var alarms: [String] = []
   /// What was frozen for a backup; nil: it could not be, or the stamp was missed.
   var frozen: [FrozenPart?] = []
+  var figures = ReplicaFigures()
   /// Bytes of lists that were answered since the outbox was emptied.
   var listedBytes = 0
   /// Lists that come together may have so many; the rest are asked to come again.

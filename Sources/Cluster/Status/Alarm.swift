@@ -63,14 +63,15 @@ enum Alarm {
 
 extension Peer {
   /// What is wrong with a node, as far as it has told; sorted.
-  var alarms: [String] {
+  var alarms: [String] { everyAlarm.filter(\.isOn).map(\.word) }
+  /// All that there are, and whether they are on; sorted.
+  var everyAlarm: [(word: String, isOn: Bool)] {
     let disk = condition.disk
-    let found = [
+    return [
       ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt), ("NOFILES", disk.lacksDescriptors),
       ("NOMEM", condition.memory >= .near), ("NOSPACE", disk.isFull), ("POISON", !condition.poisons.isEmpty),
       ("RETENTION", condition.isForgettingEarly), ("SLOWDISK", disk.isSlow),
     ]
-    return found.filter(\.1).map(\.0)
   }
 }
 extension PeerTable {

@@ -17,6 +17,31 @@ enum Gauges {
     return Metric.Section.allCases.flatMap { section in all.filter { $0.0.section == section } }
   }
 
+  /// For `/metrics`: as they are now, to be shown by whoever has time.
+  static func figures(of node: Node) -> Figures {
+    node.status.judge(node.health)
+    let configuration = node.configuration
+    var figures = Figures()
+    figures.build = [("version", configuration.version), ("semantics", "\(configuration.semantics)")]
+    figures.node = [
+      ("cluster", node.membership.cluster == 0 ? "none" : node.membership.clusterName), ("node", node.peers.id.hex),
+      ("name", configuration.name), ("region", configuration.region),
+    ]
+    figures.alarms = node.peers.own.everyAlarm
+    figures.plain = all(of: node)
+    figures.requests = node.requests.clients.outcomes.all
+    figures.kept = node.status.kept
+    figures.logWrites = node.status.gauges.logWriteTimes
+    figures.queues = [
+      ("shards", node.requests.edge.streams.reduce(0) { $0 + $1.byteCount }),
+      ("clients", node.status.gauges.unsentBytes),
+    ]
+    figures.shards = node.replicas.map { replica in
+      ShardFigures(of: replica, known: node.requests.leader(of: replica.shard).commit)
+    }
+    return figures
+  }
+
   static func sections(of node: Node) -> [InfoSection] {
     let all = all(of: node)
     return Metric.Section.allCases.map { section in

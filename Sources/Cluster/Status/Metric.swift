@@ -1,8 +1,10 @@
-/// What is known of one figure of a node beside its value. INFO and the table in docs/operations.md are made of these.
+/// What is known of one figure of a node beside its value. INFO, `/metrics` and the tables in docs/operations.md and docs/http.md
+/// are made of these.
 ///
 /// A figure is declared where it is counted or found, in one line:
 ///  - what is counted, or measured by the shell: a property with `@Measured`;
-///  - what is looked up when somebody asks: a row of a list of `Gauge`.
+///  - what is looked up when somebody asks: a row of a list of `Gauge`;
+///  - what has several values, told apart by labels, or is spread over a range: a row of `Metric.families`, for `/metrics` alone.
 public struct Metric: Sendable {
   /// Its place in INFO, in this order.
   public enum Section: String, CaseIterable, Sendable { case clients, requests, cluster, snapshots, disk, memory, loop }
@@ -11,11 +13,13 @@ public struct Metric: Sendable {
     case counter
     /// Rises and falls.
     case gauge
-    /// Words.
+    /// Words: for INFO alone.
     case fact
+    /// How many there were up to each bound, with their sum.
+    case histogram
   }
   public enum Unit: String, Sendable {
-    case none = "", bytes, microseconds, milliseconds, permille
+    case none = "", bytes, microseconds, milliseconds, permille, seconds
   }
   public let name: StaticString
   public let section: Section
@@ -23,6 +27,8 @@ public struct Metric: Sendable {
   public let unit: Unit
   /// One line for an operator.
   public let help: StaticString
+  /// The names of its labels, divided by commas; empty: it has one value.
+  var labels: StaticString = ""
 }
 
 /// A figure that is kept as a number.

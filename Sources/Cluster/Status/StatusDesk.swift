@@ -17,6 +17,8 @@ final class StatusDesk: Coordinator {
   let peers: PeerTable
   let replicas: ReplicaTable
   var health: HealthWatch
+  /// What replicas have told of what they did.
+  var kept = KeptFigures()
   /// As the shell measured it last.
   var gauges = ShellGauges()
   /// What peers know of what this node leads.

@@ -43,6 +43,8 @@ async function get(path, options) {
   return response;
 }
 
+/// Records may have a field of that name, which is text.
+const errorOf = (reply) => (typeof reply?.error === "object" ? reply.error : null);
 /// Replies in the order asked; an error is a `Refused` among them.
 export async function ask(...commands) {
   const response = await get("/v1/commands", {
@@ -50,7 +52,7 @@ export async function ask(...commands) {
   });
   let body = null;
   try { body = await response.json(); } catch { /* below */ }
-  const first = body?.error ?? body?.replies?.find((reply) => reply?.error)?.error;
+  const first = body?.error ?? body?.replies?.map(errorOf).find((error) => error);
   if (response.status === 401) {
     signOut(authorization !== null);
     throw new Refused(first ?? { code: "NOAUTH", text: "" });
@@ -59,7 +61,7 @@ export async function ask(...commands) {
     if (body?.error) throw new Refused(body.error);
     throw new Unreachable(`${response.status} ${response.statusText}`);
   }
-  const replies = body.replies.map((reply) => (reply?.error ? new Refused(reply.error) : reply));
+  const replies = body.replies.map((reply) => (errorOf(reply) ? new Refused(reply.error) : reply));
   if (replies.some((reply) => reply instanceof Refused && reply.code === "NOAUTH")) signOut(authorization !== null);
   return replies;
 }

@@ -59,6 +59,7 @@ function showSignIn(wasWrong) {
   leave = null;
   document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   useCredentials(null);
+  const former = wasWrong ? user : null;
   user = null;
   const name = h("input", { type: "text", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
   const secret = h("input", { type: "password", autocomplete: "current-password", required: true });
@@ -71,7 +72,8 @@ function showSignIn(wasWrong) {
   } }, h("h1", null, "Tallystick"), trouble, field(t("User"), name), field(t("Secret"), secret),
     h("button", { type: "submit", class: "main" }, t("Sign in")), switches());
   replace(root, h("main", { class: "door" }, form));
-  (wasWrong && user ? secret : name).focus();
+  name.value = former ?? "";
+  (former ? secret : name).focus();
 }
 /// Asks who this is; a node without users takes everybody.
 async function enter(trouble) {
@@ -147,6 +149,8 @@ function show(view) {
 addEventListener("hashchange", () => {
   const view = document.getElementById("view");
   if (!view) return;
+  const outcome = document.querySelector(".outcome");
+  if (outcome) say(outcome, "");
   show(view);
   scrollTo(0, 0);
   view.focus({ preventScroll: true });

@@ -3,7 +3,7 @@
 import { ask, number, Refused, text, word } from "/api.js";
 import { bars, meter } from "/charts.js";
 import { problem } from "/dialog.js";
-import { button, h, panel, put, replace } from "/dom.js";
+import { button, h, panel, put, replace, waiting } from "/dom.js";
 import { count, moment, money, saveCSV } from "/format.js";
 import { statePill } from "/members.js";
 import { t } from "/words.js";
@@ -13,6 +13,7 @@ export function campaignsPage(view) {
   put(view, h("h1", null, t("Campaigns")), place, panel(t("Quotas"), null, quotas));
   load();
   async function load() {
+    replace(place, waiting(t("Asking the node …")));
     try {
       const [campaigns, all] = await ask("CAMPAIGN LIST limit=200", "QUOTA LIST limit=200");
       if (campaigns instanceof Refused) throw campaigns;

@@ -2,7 +2,7 @@
 
 import { ask, keys, number, one, Refused, requestID, text, word } from "/api.js";
 import { confirm, problem } from "/dialog.js";
-import { button, field, h, put, replace, select } from "/dom.js";
+import { button, field, h, put, replace, select, waiting } from "/dom.js";
 import { count, moment } from "/format.js";
 import { memberLink, statePill, txLink } from "/members.js";
 import { t } from "/words.js";
@@ -15,6 +15,7 @@ export function casesPage(view) {
   put(view, h("header", { class: "page-head" }, h("h1", null, t("Cases")), state), place);
   load();
   async function load() {
+    replace(place, waiting(t("Asking the node …")));
     try {
       const [reply] = await ask(`CASE LIST${keys({ state: state.value, limit: 200 })}`);
       if (reply instanceof Refused) {

@@ -3,7 +3,7 @@
 import { isYes, list, number, one, text } from "/api.js";
 import { liveChart, meter } from "/charts.js";
 import { act, problem } from "/dialog.js";
-import { button, h, keyed, mark, panel, put, replace, say } from "/dom.js";
+import { button, h, keyed, mark, panel, put, replace, say, waiting } from "/dom.js";
 import { bytes, clock, count, duration, rate, span } from "/format.js";
 import { live, watchAll } from "/live.js";
 import { operationList, underWay } from "/operations.js";
@@ -60,7 +60,8 @@ function showHealth(element) {
   } else {
     const isWell = isYes(status.healthy);
     const since = number(status.since);
-    tone = isWell ? "good" : "bad";
+    // What a planned change brings with it is over within seconds.
+    tone = isWell ? "good" : since && Date.now() - since < 5_000 ? "warn" : "bad";
     const length = since ? duration((Date.now() - since) / 1000) : "";
     title = isWell ? (since ? t("Healthy for {0}", length) : t("Healthy")) : since ? t("Not healthy for {0}", length) : t("Not healthy");
     if (!isWell) facts.push(...[status.why].flat().filter((why) => text(why)));
@@ -138,7 +139,8 @@ function nodeCard(first) {
     say(log, bytes(whole));
     bar.show(whole ? (pinned ?? 0) / whole : 0);
     mark(bar, "title", whole ? t("{0} of it are needed", bytes(pinned)) : null);
-    say(address, `${text(node.address)} · ${text(node.version)}`);
+    say(address, text(node.address));
+    mark(address, "title", t("version {0}", text(node.version)));
     const words = [...list(node.alarms), ...list(node.warnings)];
     say(warning, words.join(", "));
     mark(warning, "class", list(node.alarms).length ? "note bad" : "note warn");
@@ -167,7 +169,7 @@ export function checkButtons() {
   const run = (line, title, render) => button(title, async (event) => {
     const pressed = event.currentTarget;
     pressed.disabled = true;
-    replace(place, h("p", { class: "faint" }, t("Asking the node …")));
+    replace(place, waiting(t("Asking the node …")));
     try { replace(place, render(await one(line))); } catch (error) { replace(place, problem(error)); }
     pressed.disabled = false;
   });

@@ -2,7 +2,7 @@
 
 import { actions } from "/actions.js";
 import { ask, one, Refused } from "/api.js";
-import { button, field, h, put, replace, select } from "/dom.js";
+import { button, field, h, put, replace, select, waiting } from "/dom.js";
 import { look } from "/live.js";
 import { operationRow } from "/operations.js";
 import { table } from "/table.js";
@@ -43,11 +43,12 @@ export function act(name, given = {}) {
   const values = { ...given };
   const { body, close, dialog } = open(t(action.title));
   const form = h("form", { class: "form", onsubmit: (event) => { event.preventDefault(); showPlan(); } });
-  const result = h("div", { class: "plan", "aria-live": "polite" });
+  const result = h("div", { class: "plan", "aria-live": "polite" }), trouble = h("div");
   const submit = h("button", { type: "submit", class: "main" }, action.plan ? t("Show the plan") : t("Go on"));
   const inputs = new Map();
   for (const asked of action.fields) put(form, input(asked));
-  put(form, h("div", { class: "row end" }, button(t("Cancel"), close), submit));
+  const buttons = h("div", { class: "row end" }, button(t("Cancel"), close), submit);
+  put(form, buttons);
   put(body, h("p", { class: "about" }, t(action.about)), form, result);
   (form.querySelector("input, select") ?? submit).focus();
   if (action.fields.every((asked) => asked.isFlag ? false : values[asked.name] !== undefined)) showPlan();
@@ -86,10 +87,11 @@ export function act(name, given = {}) {
     });
     return field(t(asked.label), element);
   }
-  function forget() { replace(result); submit.hidden = false; }
+  function forget() { replace(result); buttons.hidden = false; }
 
   async function showPlan() {
-    replace(result, h("p", { class: "faint" }, t("Asking the node …")));
+    replace(result, waiting(t("Asking the node …")));
+    replace(trouble);
     try {
       const line = action.line(values);
       let planned = null;
@@ -105,7 +107,7 @@ export function act(name, given = {}) {
         present ? [h("h3", null, t("As it is now")), table(present)] : null,
         planned ? [h("h3", null, t("The plan")), planTable(planned)] : null,
         confirmation(planned));
-      submit.hidden = true;
+      buttons.hidden = true;
     } catch (error) { replace(result, problem(error)); }
   }
   function confirmation(planned) {
@@ -115,7 +117,7 @@ export function act(name, given = {}) {
     const typed = wanted ? h("input", { type: "text", autocomplete: "off", spellcheck: "false",
       oninput: () => { go.disabled = typed.value !== wanted; } }) : null;
     if (!typed) queueMicrotask(() => go.focus());
-    return h("div", { class: "confirm" }, h("p", { class: "faint" }, t("This is sent:"), " ", h("code", null, line)),
+    return h("div", { class: "confirm" }, trouble, h("p", { class: "faint" }, t("This is sent:"), " ", h("code", null, line)),
       typed ? field(t("Type {0} to go on", wanted), typed) : null,
       h("div", { class: "row end" }, button(t("Cancel"), close), go));
   }
@@ -131,7 +133,7 @@ export function act(name, given = {}) {
       look();
     } catch (error) {
       go.disabled = false;
-      put(result, problem(error));
+      replace(trouble, problem(error));
     }
   }
 }
@@ -168,7 +170,8 @@ function planTable(rows) {
   const steps = rows.filter((row) => row.step !== undefined);
   const parts = [];
   if (steps.length < rows.length) parts.push(table(rows.filter((row) => row.step === undefined)));
-  if (steps.length) parts.push(table(steps, { sum: moved > 0 ? { bytes: moved } : null }));
+  const columns = Object.keys(steps[0] ?? {}).filter((key) => key !== "bytes" || moved > 0);
+  if (steps.length) parts.push(table(steps, { columns, sum: moved > 0 ? { bytes: moved } : null }));
   return h("div", { class: "scroll plan-rows" }, parts);
 }
 

@@ -82,6 +82,8 @@ export function select(options, value) {
   if (value !== undefined) element.value = value;
   return element;
 }
+/// Until the node has answered.
+export const waiting = (words) => h("p", { class: "faint waiting" }, words);
 /// A panel with a heading.
 export function panel(title, properties, ...children) {
   const { tools, ...rest } = properties ?? {};

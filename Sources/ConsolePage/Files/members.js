@@ -3,7 +3,7 @@
 import { ask, keys, list, number, one, Refused, requestID, text, word } from "/api.js";
 import { sparkline } from "/charts.js";
 import { confirm, problem } from "/dialog.js";
-import { button, field, h, panel, put, replace, select } from "/dom.js";
+import { button, field, h, panel, put, replace, select, waiting } from "/dom.js";
 import { count, moment, money, saveCSV, signed } from "/format.js";
 import { heading, table } from "/table.js";
 import { t } from "/words.js";
@@ -64,7 +64,7 @@ export function membersPage(view) {
 
 export function memberPage(view, id) {
   if (!id) return membersPage(view);
-  put(view, h("p", { class: "faint" }, t("Asking the node …")));
+  put(view, waiting(t("Asking the node …")));
   load();
   async function load() {
     try {
@@ -74,9 +74,9 @@ export function memberPage(view, id) {
       const programs = balances instanceof Refused ? [] : [balances].flat();
       const lots = programs.length ? await ask(...programs.map((one) => `BALANCE ${who} expiring=yes${keys({ program: text(one.program) })}`)) : [];
       const tiers = programs.length ? await ask(...programs.map((one) => `MEMBER TIER ${who}${keys({ program: text(one.program) })}`)) : [];
-      replace(view, head(file, load), h("div", { class: "columns wide-left" },
-        h("div", null, history(id, rest[1])),
-        h("div", null, programs.map((balance, i) => balancePanel(balance, lots[i], tiers[i])), filePanel(file), notesPanel(id, rest[0], load))));
+      replace(view, head(file, load), h("div", { class: "member" },
+        h("div", { class: "balances" }, programs.map((balance, i) => balancePanel(balance, lots[i], tiers[i]))), h("div", { class: "movements" }, history(id, rest[1])),
+        h("div", { class: "about-member" }, filePanel(file), notesPanel(id, rest[0], load))));
     } catch (error) { replace(view, h("h1", null, id), problem(error)); }
   }
 }
@@ -129,7 +129,7 @@ function notesPanel(id, notes, reload) {
     notes instanceof Refused ? problem(notes) : notes.length === 0 ? h("p", { class: "empty" }, t("No notes."))
       : h("ul", { class: "notes" }, notes.map((note) => h("li", null, h("strong", null, text(note.kind)), " ", h("span", { class: "faint" }, moment(note.at, { short: true })), h("p", null, text(note.text))))));
 }
-const MOVED = ["time", "tx", "kind", "points", "balance", "merchant", "spend", "details"];
+const MOVED = ["time", "kind", "points", "balance", "tx", "merchant", "spend", "details"];
 function history(id, first) {
   const place = h("div"), curve = h("div");
   const shown = [];
@@ -163,7 +163,7 @@ function movedTable(rows) {
   return table(rows, {
     columns: MOVED, label: t("History"),
     render: {
-      tx: (row) => txLink(text(row.tx)), kind: (row) => t(text(row.kind).replaceAll("-", " ")), spend: (row) => money(number(row.spend)) || " ",
+      tx: (row) => txLink(text(row.tx)), kind: (row) => h("span", { class: "tx" }, t(text(row.kind).replaceAll("-", " "))), spend: (row) => money(number(row.spend)) || " ",
       points: (row) => h("span", { class: number(row.points) < 0 ? "minus" : number(row.points) > 0 ? "plus" : "faint" }, signed(number(row.points))),
       details: (row) => details(row) || " ",
     },

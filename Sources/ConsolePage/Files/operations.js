@@ -32,7 +32,7 @@ export function operationRow(first, tools) {
       steps > 0 ? t("{0} of {1} steps", count(done), count(steps)) : "",
       isUnderWay(operation) && number(operation.bytes) ? bytes(number(operation.bytes)) : "",
       isUnderWay(operation) && eta !== null ? t("{0} left", duration(eta)) : "",
-      text(operation.by) === "auto" ? t("by itself") : text(operation.by) ? t("by {0}", text(operation.by)) : "",
+      text(operation.by) === "auto" ? t("by itself") : text(operation.by) && operation.by !== "operator" ? t("by {0}", text(operation.by)) : "",
     ].filter(Boolean).join(" · "));
     if (row.started !== operation.started) {
       row.started = operation.started;

@@ -3,7 +3,7 @@
 import { ask, isYes, keys, number, Refused, text, word } from "/api.js";
 import { bars } from "/charts.js";
 import { problem } from "/dialog.js";
-import { button, field, h, panel, put, replace, select } from "/dom.js";
+import { button, field, h, panel, put, replace, select, waiting } from "/dom.js";
 import { count, saveCSV } from "/format.js";
 import { memberLink } from "/members.js";
 import { table } from "/table.js";
@@ -18,7 +18,7 @@ function save(name, rows) {
 }
 /// Asks, and shows what comes; a verb that is not there yet is no error.
 async function fill(place, commands, show) {
-  replace(place, h("p", { class: "faint" }, t("Asking the node …")));
+  replace(place, waiting(t("Asking the node …")));
   try {
     const replies = await ask(...commands);
     const refused = replies.find((reply) => reply instanceof Refused);

@@ -2,7 +2,7 @@
 
 import { ask, keys, one, Refused, text, word } from "/api.js";
 import { open, problem } from "/dialog.js";
-import { button, h, panel, put, replace, select } from "/dom.js";
+import { button, h, panel, put, replace, select, waiting } from "/dom.js";
 import { moment } from "/format.js";
 import { statePill } from "/members.js";
 import { ruleSentence } from "/rules.js";
@@ -24,6 +24,7 @@ export function rulesPage(view, wanted) {
   let rules = [], programs = [];
   load();
   async function load() {
+    replace(place, waiting(t("Asking the node …")));
     try {
       const replies = await ask("PROGRAM LIST", `RULE LIST${keys({ limit: 2000 })}`);
       const refused = replies.find((reply) => reply instanceof Refused);

@@ -8,7 +8,7 @@ import { t } from "/words.js";
 const MOMENTS = new Set(["time", "expires", "since", "asof", "cut", "at", "started", "until", "effective", "last_seen"]);
 const BYTES = new Set(["bytes", "written", "disk_free", "log", "log_pinned"]);
 const MONEY = new Set(["spend", "issue_amount", "redeem_amount", "fees", "commission", "shares", "net", "value"]);
-const COUNTS = new Set(["step", "shard", "points", "balance", "held", "available", "debt", "pending", "members", "transactions", "sum",
+const COUNTS = new Set(["points", "balance", "held", "available", "debt", "pending", "members", "transactions", "sum",
   "replicas", "replicas_after", "leaders", "leaders_after", "limit", "used", "left", "rank", "priority", "version", "index", "accounts",
   "intransit", "issued", "redeemed", "expired", "refunded", "transferred", "adjusted", "outstanding", "qualifying", "total", "shards", "moves"]);
 

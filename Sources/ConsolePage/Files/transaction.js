@@ -3,7 +3,7 @@
 import { ask, number, Refused, text, word } from "/api.js";
 import { waterfall } from "/charts.js";
 import { problem } from "/dialog.js";
-import { h, panel, put, replace } from "/dom.js";
+import { h, panel, put, replace, waiting } from "/dom.js";
 import { count, moment, money, signed } from "/format.js";
 import { memberLink, txLink } from "/members.js";
 import { stepSentence } from "/rules.js";
@@ -11,7 +11,7 @@ import { heading } from "/table.js";
 import { t } from "/words.js";
 
 export function transactionPage(view, tx) {
-  put(view, h("p", { class: "faint" }, t("Asking the node …")));
+  put(view, waiting(t("Asking the node …")));
   load();
   async function load() {
     try {
@@ -49,11 +49,11 @@ export async function rulesOf(steps) {
 export function explanation(steps, rules) {
   const summed = steps.filter((step) => text(step.step) !== "lots").map((step) => ({ ...step, points: number(step.points) ?? 0, total: number(step.total) ?? 0 }));
   const drawn = waterfall(summed);
-  return h("ol", { class: "steps" }, steps.map((step) => {
+  return h("div", { class: "steps-box" }, h("ol", { class: "steps" }, steps.map((step) => {
     const place = summed.findIndex((one) => one.step === step.step && one.rule === step.rule && one.text === step.text);
     return h("li", null, h("span", { class: "stage" }, t(text(step.step))),
       h("span", { class: "sentence" }, stepSentence(step, rules), rules?.has(text(step.rule)) ? h("small", null, h("a", { href: `#/rules/${encodeURIComponent(text(step.rule))}` }, text(step.rule))) : null),
       place >= 0 ? [h("span", { class: `n ${summed[place].points < 0 ? "minus" : summed[place].points > 0 ? "plus" : "faint"}` }, signed(summed[place].points)),
         drawn[place], h("span", { class: "n total" }, count(summed[place].total))] : null);
-  }));
+  })));
 }

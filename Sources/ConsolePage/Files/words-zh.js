@@ -21,7 +21,7 @@ export const zh = {
   "Not healthy": "异常", "Not healthy for {0}": "已异常 {0}", "{0} of {1} nodes up": "{1} 个节点中 {0} 个在线", "{0} of {1} shards led": "{1} 个分片中 {0} 个有主",
   "cluster {0} · asked {1} · version {2}": "集群 {0} · 询问 {1} · 版本 {2}", "{0} leads · {1} commits/s": "主 {0} 个 · 每秒提交 {1}", "Leads": "为主", "Holds": "副本",
   "Commits/s": "提交/秒", "Disk free": "磁盘可用", "Log": "日志", "Log in use": "日志占用", "{0} of it are needed": "其中 {0} 仍需保留",
-  "Drain": "排空", "Undrain": "恢复", "Replace": "替换", "Remove": "移除", "up": "在线", "down": "离线", "joining": "加入中", "draining": "已排空", "removed": "已移除",
+  "version {0}": "版本 {0}", "Drain": "排空", "Undrain": "恢复", "Replace": "替换", "Remove": "移除", "up": "在线", "down": "离线", "joining": "加入中", "draining": "已排空", "removed": "已移除",
   "Point at a shard, or walk with the arrow keys.": "指向一个分片，或用方向键移动。", "Shard {0}": "分片 {0}", "led by {0}": "由 {0} 为主", "no leader": "无主",
   "lag {0} entries, {1} s": "落后 {0} 条、{1} 秒", "{0} commits/s": "每秒提交 {0}", "led": "有主", "leaderless": "无主", "degraded": "降级", "taking-over": "接管中",
   "copying": "复制中", "exchanging": "交换中", "Replicas": "副本", "Choose its leader": "指定主", "Move a replica": "移动副本", "Split": "拆分", "Merge": "合并",

@@ -24,6 +24,8 @@ struct JournalBuffer: ~Copyable {
   private var runs: [(start: Int, position: JournalPosition)]
   private var frameStart = 0
   private let segmentBytes: UInt64
+  /// What was moved by the records written since it was last taken. No part of the journal.
+  private var moved = MovedPoints()
 
   init(segmentBytes: UInt64, end: JournalPosition) {
     // A frame may be as long as an entry makes it: there is as much room again behind the last segment's end.
@@ -66,6 +68,7 @@ struct JournalBuffer: ~Copyable {
   /// Writes a record and returns its place.
   mutating func append(_ record: borrowing JournalRecord) -> JournalPosition {
     let position = end
+    moved.note(record.kind, record.points, record.amount)
     record.encode(into: &buffer)
     return position
   }
@@ -74,6 +77,13 @@ struct JournalBuffer: ~Copyable {
     let position = end
     encode(&buffer)
     return position
+  }
+
+  /// Nil: nothing.
+  mutating func takeMoved() -> MovedPoints? {
+    guard !moved.isEmpty else { return nil }
+    defer { moved = MovedPoints() }
+    return moved
   }
 
   mutating func take(_ body: (JournalPosition, UnsafeRawBufferPointer) throws -> Void) rethrows {
@@ -95,6 +105,9 @@ extension Ledger {
   public var journalEnd: JournalPosition { journal.end }
   /// The hash over the whole journal.
   public var journalChain: SHA256.Digest { core.chain }
+
+  /// What was moved, by kind, since it was last asked; nil: nothing.
+  public mutating func takeMoved() -> MovedPoints? { journal.takeMoved() }
 
   /// Gives the journal bytes appended since last asked, run by run, and forgets them. Between entries only.
   public mutating func takeJournal(_ body: (JournalPosition, UnsafeRawBufferPointer) throws -> Void) rethrows {

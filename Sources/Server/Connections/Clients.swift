@@ -71,7 +71,7 @@ struct Clients: ~Copyable {
   mutating func noteIncomplete(
     _ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, isNew: Bool, at time: UInt64
   ) {
-    guard !client.pointee.leftover.isEmpty else {
+    guard client.pointee.incompleteCount > 0 else {
       client.pointee.incompleteSince = 0
       return
     }
@@ -91,12 +91,12 @@ struct Clients: ~Copyable {
     var listed: [UInt64] = []
     swap(&listed, &incomplete)
     var byteCount = listed.reduce(0) { sum, id in
-      table.find(id).map { sum + ($0.pointee.isHeld ? 0 : $0.pointee.leftover.count) } ?? sum
+      table.find(id).map { sum + ($0.pointee.isHeld ? 0 : $0.pointee.incompleteCount) } ?? sum
     }
     var overdue: [(id: UInt64, reason: Overdue)] = []
     for id in listed {
       guard let client = table.find(id) else { continue }
-      if client.pointee.leftover.isEmpty || client.pointee.state.contains(.closing) {
+      if client.pointee.incompleteCount == 0 || client.pointee.state.contains(.closing) {
         client.pointee.isListedIncomplete = false
       } else if client.pointee.isHeld {
         client.pointee.incompleteSince = time
@@ -104,7 +104,7 @@ struct Clients: ~Copyable {
       } else if time - client.pointee.incompleteSince >= options.incompleteTimeout {
         overdue.append((id, .tooLong))
       } else if byteCount > options.incompleteBytesMax {
-        byteCount -= client.pointee.leftover.count
+        byteCount -= client.pointee.incompleteCount
         overdue.append((id, .tooMuch))
       } else {
         incomplete.append(id)

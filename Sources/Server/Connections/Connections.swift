@@ -8,6 +8,7 @@ enum Source: UInt64 {
   case clientListener = 3
   case peerListener = 4
   case waker = 5
+  case httpListener = 6
 
   static let shift: UInt64 = 56
   func token(_ id: UInt64 = 0) -> UInt64 { rawValue << Source.shift | id }
@@ -33,6 +34,8 @@ struct ClientConnection: ~Copyable {
   var isListedIncomplete = false
   /// Where it comes from, if connections are counted by address.
   var origin: NetworkAddress?
+  /// Nil: it speaks the protocol itself.
+  var http: HTTPSide?
 
   struct State: OptionSet {
     let rawValue: UInt8
@@ -54,6 +57,8 @@ struct ClientConnection: ~Copyable {
     /// It is to be offered its leftover again.
     static let offer = State(rawValue: 128)
   }
+  /// Bytes of a request that has not arrived whole.
+  var incompleteCount: Int { leftover.count + (http?.gateway.keptByteCount ?? 0) }
   var isHeld: Bool { !state.isDisjoint(with: [.heldByNode, .heldByOutput]) }
 
   init(descriptor: consuming Descriptor) { self.descriptor = descriptor }

@@ -9,29 +9,53 @@ import System
 struct Listeners: ~Copyable {
   let clients: Descriptor
   let peers: Descriptor
+  /// For connections that speak HTTP; nil: there are none.
+  private let http: Descriptor?
+  private let rawHTTP: Int32?
   private var spare: Descriptor?
   /// In microseconds; nil: the listeners are watched.
   private var pausedUntil: UInt64?
 
-  /// Both are listening.
-  init(clients: consuming Descriptor, peers: consuming Descriptor) {
+  /// All are listening.
+  init(clients: consuming Descriptor, peers: consuming Descriptor, http: consuming Descriptor? = nil) {
     self.clients = clients
     self.peers = peers
+    switch consume http {
+    case .some(let descriptor):
+      rawHTTP = descriptor.rawValue
+      self.http = .some(descriptor)
+    case .none:
+      rawHTTP = nil
+      self.http = nil
+    }
     spare = Descriptor.spare()
   }
 
-  /// Begins to watch both.
+  /// Takes a connection that waits: its descriptor, or an error's number, negative.
+  borrowing func accept(speaking kind: ClientKind, from address: inout SocketAddress) -> Int32 {
+    switch kind {
+    case .protocol: Socket.accept(clients, from: &address)
+    case .http:
+      switch http {
+      case .some(let listener): Socket.accept(listener, from: &address)
+      case .none: -EAGAIN
+      }
+    }
+  }
+
+  /// Begins to watch all.
   borrowing func watch(_ poller: borrowing Poller) throws(SystemError) {
     try poller.add(clients.rawValue, .readable, token: Source.clientListener.token())
     try poller.add(peers.rawValue, .readable, token: Source.peerListener.token())
+    if let rawHTTP { try poller.add(rawHTTP, .readable, token: Source.httpListener.token()) }
   }
 
   /// Takes a terminal's connection by giving up the spare, for it to be refused and closed; nil if somebody else had the
   /// descriptor first. To be followed by `replaceSpare`.
-  mutating func acceptBySpare() -> Descriptor? {
+  mutating func acceptBySpare(speaking kind: ClientKind = .protocol) -> Descriptor? {
     spare = nil
     var address = SocketAddress()
-    let raw = Socket.accept(clients, from: &address)
+    let raw = accept(speaking: kind, from: &address)
     return raw >= 0 ? Descriptor(owning: raw) : nil
   }
   /// Holds a spare again; where there is none, stops watching.
@@ -55,6 +79,7 @@ struct Listeners: ~Copyable {
   private borrowing func watchFor(_ readiness: Readiness, _ poller: borrowing Poller) {
     poller.modify(clients.rawValue, readiness, token: Source.clientListener.token())
     poller.modify(peers.rawValue, readiness, token: Source.peerListener.token())
+    if let rawHTTP { poller.modify(rawHTTP, readiness, token: Source.httpListener.token()) }
   }
 }
 

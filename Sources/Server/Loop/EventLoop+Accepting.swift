@@ -7,27 +7,30 @@ import System
 
 extension EventLoop {
   /// Takes the connections that wait, up to a burst.
-  mutating func acceptClients() {
+  mutating func acceptClients(speaking kind: ClientKind) {
     var address = SocketAddress()
     for _ in 0..<LoopOptions.acceptsMax {
-      let raw = Socket.accept(listeners.clients, from: &address)
+      let raw = listeners.accept(speaking: kind, from: &address)
       if raw < 0 {
-        if raw == -EMFILE || raw == -ENFILE { refuseWithoutDescriptor() }
+        if raw == -EMFILE || raw == -ENFILE { refuseWithoutDescriptor(kind) }
         return
       }
-      admit(Descriptor(owning: raw), from: address)
+      admit(Descriptor(owning: raw), from: address, speaking: kind)
     }
   }
 
-  private mutating func admit(_ descriptor: consuming Descriptor, from address: SocketAddress) {
+  private mutating func admit(
+    _ descriptor: consuming Descriptor, from address: SocketAddress, speaking kind: ClientKind
+  ) {
     let origin = addressCounts.origin(of: address)
     if let origin, let most = addressCounts.bound(reachedBy: origin) {
-      return refuse(descriptor, "this address has \(most) connections: close some, or raise connections-per-address")
+      return refuse(
+        descriptor, "this address has \(most) connections: close some, or raise connections-per-address", kind)
     }
     while clients.count >= clientLimit.current || clients.isFull {
       guard closeIdle() else {
         return refuse(
-          descriptor, "max number of clients reached (\(clientLimit.current)): close some or raise max-clients")
+          descriptor, "max number of clients reached (\(clientLimit.current)): close some or raise max-clients", kind)
       }
     }
     let raw = descriptor.rawValue
@@ -35,8 +38,9 @@ extension EventLoop {
     let id = clients.insert(ClientConnection(descriptor: descriptor))
     do { try poller.add(raw, .readable, token: Source.client.token(id)) } catch {
       let refused = clients.remove(id)
-      return refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)")
+      return refuse(refused.descriptor, "the node is out of memory for connections: \(error.reason)", kind)
     }
+    if kind == .http { clients.find(id)?.pointee.http = HTTPSide(options.gateway) }
     if let origin {
       addressCounts.add(origin)
       clients.find(id)?.pointee.origin = origin
@@ -44,9 +48,9 @@ extension EventLoop {
     core.clientOpened(ClientID(id), from: address.description, now: now)
   }
 
-  private mutating func refuse(_ descriptor: borrowing Descriptor, _ reason: String) {
+  private mutating func refuse(_ descriptor: borrowing Descriptor, _ reason: String, _ kind: ClientKind) {
     gauges.clientsRefused += 1
-    Array("-ERR \(reason)\r\n".utf8).withUnsafeBytes { _ = descriptor.send($0) }
+    kind.refusal(reason).withUnsafeBytes { _ = descriptor.send($0) }
     descriptor.endOutput()
     // What it has sent already is read, or closing would reset the connection and the reason would be lost.
     _ = descriptor.receive(into: scratch)
@@ -54,10 +58,10 @@ extension EventLoop {
 
   // MARK: Descriptors
 
-  private mutating func refuseWithoutDescriptor() {
+  private mutating func refuseWithoutDescriptor(_ kind: ClientKind) {
     gauges.connectionsWithoutDescriptor += 1
-    if let descriptor = listeners.acceptBySpare() {
-      refuse(descriptor, "the node has no file descriptor left: raise its limit (ulimit -n)")
+    if let descriptor = listeners.acceptBySpare(speaking: kind) {
+      refuse(descriptor, "the node has no file descriptor left: raise its limit (ulimit -n)", kind)
     }
     listeners.replaceSpare(at: now.monotonic, poller)
   }

@@ -79,14 +79,14 @@ extension EventLoop {
       client.pointee.state.insert(.ended)
       dropLeftover(client)
       updateInterest(id, client)
-      core.clientEnded(ClientID(id), now: now)
+      if client.pointee.http == nil { core.clientEnded(ClientID(id), now: now) } else { settle(id) }
       return 0
     }
   }
   /// Offers the node the first bytes of `scratch`, and keeps what it leaves.
   private mutating func offer(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, count: Int) {
     let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
-    let consumed = core.clientReceived(ClientID(id), bytes, now: now)
+    let consumed = client.pointee.http?.gateway.received(bytes) ?? core.clientReceived(ClientID(id), bytes, now: now)
     precondition(consumed >= 0 && consumed <= count, "a node consumes what there is")
     if consumed == count {
       if client.pointee.leftover.capacity > 4096 {
@@ -98,7 +98,9 @@ extension EventLoop {
       client.pointee.leftover.removeAll(keepingCapacity: true)
       client.pointee.leftover.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
     }
-    clients.noteIncomplete(id, client, isNew: consumed > 0, at: now.monotonic)
+    let isNew = client.pointee.http?.takeIsNew() ?? (consumed > 0)
+    clients.noteIncomplete(id, client, isNew: isNew, at: now.monotonic)
+    if client.pointee.http != nil { settle(id) }
   }
   private mutating func dropLeftover(_ client: UnsafeMutablePointer<ClientConnection>) {
     memory.freed(client.pointee.leftover.count)
@@ -124,6 +126,10 @@ extension EventLoop {
   private mutating func closeIncomplete(
     _ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, _ reason: String
   ) {
+    if let http = client.pointee.http {
+      http.gateway.isOverdue(reason)
+      return settle(id)
+    }
     let reply = Array("-ERR \(reason): nothing of it was done, the connection is closed\r\n".utf8)
     client.pointee.output.append(reply)
     gauges.unsentBytes += reply.count
@@ -182,7 +188,15 @@ extension EventLoop {
   /// The node wants, or does not want, to be offered bytes.
   mutating func setReading(_ id: UInt64, on: Bool) {
     guard let client = clients.find(id) else { return }
-    if !on {
+    if let http = client.pointee.http {
+      http.isRead = on
+      return settle(id)
+    }
+    hold(id, client, !on)
+  }
+  /// Reads no more of a client, or reads on.
+  mutating func hold(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>, _ isHeld: Bool) {
+    if isHeld {
       client.pointee.state.insert(.heldByNode)
     } else {
       client.pointee.state.remove(.heldByNode)

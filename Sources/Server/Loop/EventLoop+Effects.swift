@@ -24,7 +24,7 @@ extension EventLoop {
     }
     if !effects.clientClose.isEmpty {
       for id in taken(&effects.clientClose) {
-        if let client = clients.find(id.rawValue) { beginClose(id.rawValue, client) }
+        if let client = clients.find(id.rawValue), !closesHTTP(id.rawValue, client) { beginClose(id.rawValue, client) }
       }
     }
     if !effects.linkClose.isEmpty {
@@ -61,10 +61,11 @@ extension EventLoop {
   }
 
   private mutating func sendClientOutput() {
-    guard !effects.clientOutput.isEmpty else { return }
+    // Gateways of HTTP have output of their own.
+    guard !effects.clientOutput.isEmpty || !clients.dirty.isEmpty else { return }
     var output: [(client: ClientID, bytes: [UInt8])] = []
     swap(&output, &effects.clientOutput)
-    for (id, bytes) in output {
+    for (id, bytes) in output where !takesReplies(id.rawValue, bytes) {
       if clients.append(bytes, to: id.rawValue) { gauges.unsentBytes += bytes.count }
     }
     output.removeAll(keepingCapacity: true)

@@ -8,6 +8,8 @@ enum Mail<Completion: Sendable>: Sendable {
   case completed(Completion)
   /// An address that had to be looked up; nil: it is not known.
   case resolved(request: UInt64, address: SocketAddress?, isBulk: Bool)
+  /// The figures that a client of HTTP asked for, as they are shown.
+  case rendered(client: UInt64, [UInt8])
   case stop
 }
 
@@ -55,11 +57,12 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   static func make(
     core: Core, disk: any DiskRunner<Core.Work>, options: LoopOptions, logger: Logger,
     clientListener: consuming Descriptor,
-    peerListener: consuming Descriptor, onFatal: @escaping @Sendable (String) -> Void
+    peerListener: consuming Descriptor, httpListener: consuming Descriptor? = nil,
+    onFatal: @escaping @Sendable (String) -> Void
   ) throws(SystemError) -> EventLoop {
     let poller = try Poller()
     let inbox = try Inbox<Mail<Completion>>()
-    let listeners = Listeners(clients: clientListener, peers: peerListener)
+    let listeners = Listeners(clients: clientListener, peers: peerListener, http: httpListener)
     try listeners.watch(poller)
     try poller.add(inbox.waker.rawDescriptor, [.readable, .edgeTriggered], token: Source.waker.token())
     return EventLoop(
@@ -115,7 +118,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     tellOfLinks()
     openMail()
     if accepts.peers { acceptLinks() }
-    if accepts.clients { acceptClients() }
+    if accepts.clients { acceptClients(speaking: .protocol) }
+    if accepts.http { acceptClients(speaking: .http) }
     readClients()
     if clock.isTickDue(at: now.monotonic) { tick() }
     core.flush(now: now, into: &effects)
@@ -143,8 +147,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   }
 
   /// Deals with links at once, and notes clients and listeners for later in the turn.
-  private mutating func sort(events count: Int) -> (clients: Bool, peers: Bool) {
-    var accepts = (clients: false, peers: false)
+  private mutating func sort(events count: Int) -> (clients: Bool, peers: Bool, http: Bool) {
+    var accepts = (clients: false, peers: false, http: false)
     for index in 0..<count {
       let token = poller.token(at: index)
       let readiness = poller.readiness(at: index)
@@ -154,6 +158,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       case .client: clientReady(id, readiness)
       case .clientListener: accepts.clients = true
       case .peerListener: accepts.peers = true
+      case .httpListener: accepts.http = true
       case .waker, nil: break
       }
     }
@@ -167,6 +172,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       switch item {
       case .completed(let completion): core.completed(completion, now: now)
       case .resolved(let request, let address, let isBulk): connect(request: request, to: address, isBulk: isBulk)
+      case .rendered(let client, let figures): rendered(figures, for: client)
       case .stop:
         if clock.beginStop(within: options.stopSeconds) { core.stop(now: now) }
       }
@@ -198,6 +204,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     total.links = links.count
     total.logWrites = measured.logWrites
     total.longestLogWrite = workers.pulse.longestLogWrite.exchange(0, ordering: .relaxed)
+    total.logWriteTimes = workers.pulse.logWriteTimes.withLock { $0 }
     total.logLinesDropped = logger.droppedCount
     core.measured(total, now: now)
     if memory.takeTrim() { workers.trimMemory() }

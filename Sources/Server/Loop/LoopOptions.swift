@@ -1,3 +1,5 @@
+import HTTP
+
 /// The bounds of a loop.
 struct LoopOptions: Sendable {
   var clientsMax = 20_000
@@ -14,6 +16,9 @@ struct LoopOptions: Sendable {
   var writesWhenIdle = false
   /// A write of the log that takes longer, in microseconds, is slow.
   var slowLogWrite: UInt64 = 20_000
+
+  /// What the operator has said of HTTP.
+  var gateway = Gateway.Settings()
 
   /// A client with more unsent output is not read from, until it has less than the other.
   static let unsentBytesMax = 1 << 20

@@ -12,6 +12,10 @@ public struct ServerConfiguration: Sendable {
   public var listen: HostPort
   /// Where other nodes connect.
   public var peer: HostPort
+  /// Where HTTP is spoken; nil: nowhere.
+  public var http: HostPort?
+  /// The user who alone sees the figures; nil: everybody does.
+  public var metricsUser: String?
   /// What other nodes are told to connect to, and what terminals are: `peer` and `listen` unless set.
   public var advertisePeer: HostPort
   public var advertise: HostPort
@@ -62,6 +66,13 @@ extension ServerConfiguration {
     Setting("data", "./data", "The data directory. An empty or missing one makes a new node.", problem: notEmpty),
     Setting(
       "listen", "127.0.0.1:7401", "HOST:PORT where terminals connect; *:PORT is every address.", problem: address),
+    Setting(
+      "http", "",
+      """
+      HOST:PORT where HTTP is spoken: /metrics, /health/live, /health/ready, POST /v1/commands. Empty: nowhere. Its connections
+      count among those of terminals.
+      """, problem: addressOrEmpty),
+    Setting("metrics-user", "", "The user who alone may read /metrics. Empty: everybody may.", problem: label(0)),
     Setting("peer", "127.0.0.1:7501", "HOST:PORT where other nodes connect.", problem: address),
     Setting(
       "join", "",
@@ -160,6 +171,9 @@ extension ServerConfiguration {
     guard listen != peer || listen.port == 0 else {
       throw ConfigurationError("listen and peer are both \(listen): terminals and nodes need a port each")
     }
+    if let http = HostPort(text("http")), http.port != 0, http == listen || http == peer {
+      throw ConfigurationError("http is \(http), which is listen or peer: it needs a port of its own")
+    }
     guard !peer.isEveryAddress || !text("advertise-peer").isEmpty else {
       throw ConfigurationError(
         "peer is every address of this machine: say by advertise-peer which one nodes connect to")
@@ -168,6 +182,8 @@ extension ServerConfiguration {
     region = text("region")
     data = text("data")
     self.listen = listen
+    http = HostPort(text("http"))
+    metricsUser = text("metrics-user").isEmpty ? nil : text("metrics-user")
     self.peer = peer
     let reachable = listen.isEveryAddress ? HostPort(host: hostName, port: listen.port) : listen
     advertise = HostPort(text("advertise")) ?? reachable

@@ -1,3 +1,4 @@
+import Cluster
 import Glibc
 import Synchronization
 
@@ -15,12 +16,15 @@ final class Pulse: Sendable {
   let usualLogWrite = Atomic<UInt64>(0)
   /// The longest since a background writer last asked.
   let worstLogWrite = Atomic<UInt64>(0)
+  /// How long log writes have taken.
+  let logWriteTimes = Mutex(Histogram())
   /// A background writer is at work.
   let isPacing = Atomic<Bool>(false)
 
   /// Called by whoever writes the log, one at a time.
   func noteLogWrite(_ duration: UInt64) {
     worstLogWrite.max(duration, ordering: .relaxed)
+    logWriteTimes.withLock { $0.note(duration) }
     guard !isPacing.load(ordering: .relaxed) else { return }
     let usual = usualLogWrite.load(ordering: .relaxed)
     usualLogWrite.store(usual == 0 ? duration : usual - usual / 16 + duration / 16, ordering: .relaxed)

@@ -127,6 +127,11 @@ extension Replica {
         advice: "every replica stops at that entry: keep the data directories, and report it")
     }
     machine.takeOutputs(into: &outbox, leading: isLeader)
+    // Where it was proposed it counts, so that it counts once.
+    let moved = machine.takeMoved()
+    if open.proposal != nil {
+      outbox.figures.note(moved, clock.age(of: Stamp(microseconds: EntryHeader.stamp(of: entry))))
+    }
     if !outbox.answeredAsks.isEmpty || !leading.deferred.isEmpty {
       releaseDeferred(outbox.answeredAsks)
       outbox.answeredAsks.removeAll()

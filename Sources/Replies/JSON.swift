@@ -1,7 +1,5 @@
-import Replies
-
 /// A little JSON, written in the order given.
-indirect enum JSON: Sendable {
+public indirect enum JSON: Sendable {
   case text(String)
   case integer(Int64)
   case number(Double)
@@ -11,18 +9,18 @@ indirect enum JSON: Sendable {
   case object([(String, JSON)])
 
   /// A record as an object. Each value has the type of its field; words are joined by `_` in keys.
-  init(_ record: Record) {
+  public init(_ record: Record) {
     self = .object(record.fields.map { (FieldKind.normal($0.key), FieldKind.json($0.key, $0.value)) })
   }
-  init(_ records: [Record]) { self = .array(records.map { JSON($0) }) }
+  public init(_ records: [Record]) { self = .array(records.map { JSON($0) }) }
 
   /// An object with more fields behind its own.
-  func adding(_ more: [(String, JSON)]) -> JSON {
+  public func adding(_ more: [(String, JSON)]) -> JSON {
     if case .object(let fields) = self { .object(fields + more) } else { self }
   }
 
   /// Two spaces a level.
-  func rendered(indent: Int = 0) -> String {
+  public func rendered(indent: Int = 0) -> String {
     let pad = String(repeating: "  ", count: indent + 1)
     let end = String(repeating: "  ", count: indent)
     switch self {
@@ -38,6 +36,15 @@ indirect enum JSON: Sendable {
       if fields.isEmpty { return "{}" }
       let lines = fields.map { "\(pad)\(JSON.quote($0.0)): \($0.1.rendered(indent: indent + 1))" }
       return "{\n" + lines.joined(separator: ",\n") + "\n\(end)}"
+    }
+  }
+
+  /// On one line, without spaces.
+  public var compact: String {
+    switch self {
+    case .array(let values): "[" + values.map(\.compact).joined(separator: ",") + "]"
+    case .object(let fields): "{" + fields.map { "\(JSON.quote($0.0)):\($0.1.compact)" }.joined(separator: ",") + "}"
+    default: rendered()
     }
   }
 

@@ -1,5 +1,5 @@
 /// What the value of a reply's field is. Its JSON type and how a person reads it follow from that.
-enum FieldKind: Sendable {
+public enum FieldKind: Sendable {
   /// Words and names, however much they look like numbers. `none` is null in JSON.
   case text
   case count
@@ -42,24 +42,16 @@ enum FieldKind: Sendable {
     "up": .count,
     "version": .text, "voters": .list, "warnings": .list, "why": .sentences,
   ]
-  private static let titles = [
-    "disk_free": "free", "leaders": "leads", "replicas": "holds", "lag_entries": "lag", "log_pinned": "pinned",
-    "intransit": "in transit", "replicas_after": "then", "leaders_after": "then", "crosses": "crosses regions",
-    "requests_s": "requests/s", "commits_s": "commits/s", "commit_us": "commit µs", "busy_permille": "busy ‰",
-  ]
-
-  /// How a person reads what is not known.
-  static let unknown = "?"
-  static let units = ["B", "KiB", "MiB", "GiB", "TiB"]
 
   /// Keys are joined by `_` in JSON, by either on the wire.
-  static func normal(_ key: String) -> String { key.replacing("-", with: "_") }
-  static func of(_ key: String) -> FieldKind? { kinds[normal(key)] }
-  static func title(_ key: String) -> String { titles[normal(key)] ?? key }
+  public static func normal(_ key: String) -> String {
+    key.utf8.contains(UInt8(ascii: "-")) ? key.replacing("-", with: "_") : key
+  }
+  public static func of(_ key: String) -> FieldKind? { kinds[normal(key)] }
 
   // MARK: For programs
 
-  static func json(_ key: String, _ value: String) -> JSON {
+  public static func json(_ key: String, _ value: String) -> JSON {
     switch of(key) {
     case .text: return value == "none" ? .null : .text(value)
     case .flag: return value == "yes" ? .bool(true) : value == "no" ? .bool(false) : .text(value)
@@ -76,44 +68,8 @@ enum FieldKind: Sendable {
     }
   }
 
-  static func items(_ value: String, _ separator: Character) -> [String] {
+  public static func items(_ value: String, _ separator: Character) -> [String] {
     if value == "none" { return [] }
     return value.split(separator: separator).map { String($0.drop { $0 == " " }) }
   }
-
-  // MARK: For people
-
-  static func cell(_ key: String, _ value: String) -> Styled {
-    if value == "unknown" { return Styled(unknown, .faint) }
-    switch of(key) {
-    case .bytes: return Styled(Int64(value).map { Format.bytes($0) } ?? value)
-    case .count: return Styled(Int64(value).map { Format.grouped($0) } ?? value)
-    case .moment: return Styled(dated(key, value))
-    case .flag: return Styled(value, value == "no" ? .bad : .plain)
-    case .text, .number, .list, .sentences, nil: return Styled(value, tone(key, value)).marked
-    }
-  }
-
-  /// A value as it is, but for a moment, which becomes a date.
-  static func dated(_ key: String, _ value: String) -> String {
-    guard case .moment = of(key), let milliseconds = Int64(value), milliseconds > 0 else { return value }
-    return Format.moment(milliseconds)
-  }
-
-  private static func tone(_ key: String, _ value: String) -> Tone {
-    switch normal(key) {
-    case "state":
-      ["up", "active", "led", "leader", "voter"].contains(value)
-        ? .plain : ["down", "leaderless", "silent", "damaged"].contains(value) ? .bad : .warning
-    case "leader": value == "none" ? .bad : .plain
-    case "alarms": value == "none" ? .faint : .bad
-    case "warnings": value == "none" ? .faint : .warning
-    default: .plain
-    }
-  }
-}
-
-extension Styled {
-  /// With a mark in front of what is bad: colours do not reach everybody.
-  fileprivate var marked: Styled { tone == .bad ? Styled("✗ \(text)", tone) : self }
 }
