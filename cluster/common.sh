@@ -20,6 +20,7 @@ fail() {
 
 client_port() { echo $((base + $1)); }
 peer_port() { echo $((base + 100 + $1)); }
+http_port() { echo $((base + 200 + $1)); }
 
 # A comma-separated list of all client addresses, or all peer addresses.
 addresses() {
@@ -71,6 +72,7 @@ start_node() {
   # Its own session, so that the end of this terminal is not the end of the node.
   setsid "$tally" start --name "$name" --region "${regions[$i]}" --data "$data/$name" \
     --listen "$host:$(client_port "$i")" --peer "$host:$(peer_port "$i")" --join "$peers" \
+    --http "$host:$(http_port "$i")" \
     --memory-limit-mb "$(memory_share)" >>"$data/$name.log" 2>&1 </dev/null &
   echo $! >"$data/$name.pid"
 }

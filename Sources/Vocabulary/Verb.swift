@@ -75,6 +75,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case watch = 89
   case unwatch = 90
   case usage = 91
+  case clientNoEvict = 320
+  case clientNoTouch = 321
+  case clientReply = 322
 
   case memberSet = 100
   case memberTag = 101

@@ -63,8 +63,8 @@ public struct VerbRule: BitwiseCopyable {
   public static func of(_ verb: Verb) -> UnsafePointer<VerbRule> { table + Int(verb.rawValue) }
 
   /// Raw values of verbs are below it; from here on the rules are those of entries.
-  @inlinable public static var firstOfEntries: UInt16 { 256 }
-  @inlinable public static var capacity: Int { 512 }
+  @inlinable public static var firstOfEntries: UInt16 { 512 }
+  @inlinable public static var capacity: Int { 768 }
   /// By number, of the language that nodes speak.
   nonisolated(unsafe) public static let table = Language.standard.rules
 

@@ -1,6 +1,7 @@
 import Base
 import Protocol
 import Testing
+import Vocabulary
 
 @testable import Cluster
 
@@ -32,6 +33,27 @@ import Testing
     #expect(second.index == first.index && clients.count == 1)
     clients.answerError(asked, .busy, "too late", &out)
     #expect(flushed().isEmpty)
+  }
+
+  @Test mutating func answersAreCountedByVerbAndOutcome() throws {
+    let client = try open(1)
+    let ping = VerbRule.of(.ping).pointee.number
+    var writer = ReplyWriter()
+    writer.ok()
+    writer.error(.insufficient, "no")
+    let replies = writer.buffer.array
+    try replies.withUnsafeBytes { bytes in
+      for start in [0, 0, 1] {
+        let slot = client.openSlot(verb: ping)
+        let asked = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
+        clients.answer(asked, UnsafeRawBufferPointer(rebasing: bytes[start...]), &out)
+      }
+      let slot = client.openSlot(verb: VerbRule.of(.earn).pointee.number)
+      let asked = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
+      clients.answerError(asked, .busy, "later", &out)
+    }
+    let counts = clients.outcomes.all.map { "\($0.verb) \($0.outcome) \($0.count)" }
+    #expect(counts == ["EARN BUSY 1", "PING OK 2", "PING INSUFFICIENT 1"])
   }
 
   @Test mutating func aPlaceIsGivenBackOnce() throws {

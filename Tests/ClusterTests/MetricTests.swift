@@ -1,6 +1,7 @@
 import Foundation
 import Protocol
 import Testing
+import Vocabulary
 
 @testable import Cluster
 @testable import Simulator
@@ -12,17 +13,66 @@ import Testing
     return try #require(simulation.hosts[0].node)
   }
 
+  private func page(_ path: String) throws -> String {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    return try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+  }
+
   @Test func theTableInTheDocumentationIsTheList() throws {
     let rows = Gauges.all(of: try node()).map { metric, _ in
       "| \(metric.section.rawValue) | `\(metric.name)` | \(metric.kind.rawValue) | \(metric.unit.rawValue) | \(metric.help) |"
     }
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let text = try String(contentsOf: root.appendingPathComponent("docs/operations.md"), encoding: .utf8)
+    let text = try page("docs/operations.md")
     let header = "| section | name | kind | unit | is |\n| --- | --- | --- | --- | --- |\n"
     let table = try #require(text.components(separatedBy: header).dropFirst().first)
     let documented = table.components(separatedBy: "\n\n")[0].components(separatedBy: "\n").filter { !$0.isEmpty }
     #expect(documented == rows, "put these into docs/operations.md:\n\(rows.joined(separator: "\n"))")
+  }
+
+  @Test func theTableOfMetricsIsTheList() throws {
+    let shown = Metric.families + Gauges.all(of: try node()).map(\.metric)
+    let rows = shown.compactMap { metric in
+      metric.exposedName.map { "| `\($0)` | \(metric.kind.rawValue) | \(metric.labels) | \(metric.help) |" }
+    }
+    let header = "| metric | type | labels | is |\n| --- | --- | --- | --- |\n"
+    let table = try #require(try page("docs/http.md").components(separatedBy: header).dropFirst().first)
+    let documented = table.components(separatedBy: "\n\n")[0].components(separatedBy: "\n").filter { !$0.isEmpty }
+    #expect(documented == rows, "put these into docs/http.md:\n\(rows.joined(separator: "\n"))")
+  }
+
+  @Test func whatPrometheusReadsIsWellFormed() throws {
+    let node = try node()
+    node.requests.clients.outcomes.note(VerbRule.of(.ping).pointee.number, 0)
+    let figures = Gauges.figures(of: node)
+    let lines = String(decoding: figures.rendered(), as: UTF8.self).split(separator: "\n").map(String.init)
+    // A family is told once, with help and type, and its samples follow.
+    var family = ""
+    var families: Set<String> = []
+    for line in lines {
+      let words = line.split(separator: " ").map(String.init)
+      if line.hasPrefix("# HELP ") {
+        family = words[2]
+        #expect(families.insert(family).inserted && family.hasPrefix("tally_"))
+      } else if line.hasPrefix("# TYPE ") {
+        #expect(words[2] == family && ["counter", "gauge", "histogram"].contains(words[3]))
+        #expect((words[3] == "counter") == family.hasSuffix("_total"))
+      } else {
+        #expect(line.hasPrefix(family) && Double(words[words.count - 1]) != nil, "\(line)")
+      }
+    }
+    #expect(lines.contains("tally_requests_total{verb=\"PING\",outcome=\"OK\"} 1"))
+    #expect(lines.contains { $0.hasPrefix("tally_shard_role{shard=\"1\",role=\"") })
+    #expect(lines.contains { $0.hasPrefix("tally_points_total{kind=\"earn\"} ") })
+  }
+  @Test func durationsCountUpToEachBound() {
+    var figures = Figures()
+    for duration: UInt64 in [50, 100, 101, 2_000_000, 60_000_000] { figures.logWrites.note(duration) }
+    let text = String(decoding: figures.rendered(), as: UTF8.self)
+    for line in [
+      "_bucket{le=\"0.0001\"} 2", "_bucket{le=\"0.00025\"} 3", "_bucket{le=\"1\"} 3", "_bucket{le=\"2.5\"} 4",
+      "_bucket{le=\"+Inf\"} 5", "_sum 62.000251", "_count 5",
+    ] { #expect(text.contains("tally_log_write_seconds\(line)\n"), "\(line)") }
   }
 
   @Test func infoHasAllOfThemOnceAndInTheirSection() throws {

@@ -59,6 +59,21 @@ import Testing
     #expect(scene.post("") == [#"< 200 OK {"replies":[]}"#])
   }
 
+  @Test func repliesThatGetTooLongEndWhatIsSent() throws {
+    let scene = Scene()
+    let sent = scene.post(Array(repeating: "\"PING\"", count: 200).joined(separator: ","))
+    #expect(sent.first?.contains("HELLO") == true)
+    #expect(
+      scene.answer("%0|") == [">" + String(repeating: "  PING|", count: 1) + String(repeating: " PING|", count: 63)])
+    // Each reply lets one more go.
+    #expect(scene.answer("+PONG|+PONG|") == [">  PING| PING|"])
+    let long = String(repeating: "x", count: 5 << 20)
+    #expect(scene.answer("+\(long)|").isEmpty)
+    let replies = try #require(scene.answer(String(repeating: "+PONG|", count: 63)).first)
+    // Those that were sent are answered; of the others nothing was done.
+    #expect(replies.count(of: "\"PONG\"") == 65 && replies.count(of: "\"code\":\"BUSY\"") == 134)
+  }
+
   @Test func eachRequestSaysWhoItComesFrom() {
     let scene = Scene()
     let ann = "Authorization: Basic YW5uOnNlY3JldA==\n"
@@ -170,4 +185,8 @@ import Testing
     #expect(head[0].hasPrefix("HTTP/1.1 200 OK") && !head[0].contains("Content-Length: 0") && head[1].isEmpty)
     #expect(try ask("/index.html")[0].hasPrefix("HTTP/1.1 404"))
   }
+}
+
+extension String {
+  fileprivate func count(of part: String) -> Int { ranges(of: part).count }
 }

@@ -32,7 +32,7 @@ import Testing
     try CommandList.parse(Array("{\"commands\": [\(text)]}".utf8)).map { command in
       switch command {
       case .send(let bytes): String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "|")
-      case .refused(let text): "refused: \(text)"
+      case .refused(_, let text): "refused: \(text)"
       }
     }
   }

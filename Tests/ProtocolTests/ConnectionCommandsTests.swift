@@ -87,6 +87,10 @@ struct TestHost: SessionHost {
       ("AUTH secret", "+OK\r\n"), ("AUTH u secret", "+OK\r\n"),
       ("AUTH u w", "-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
       ("AUTH a b c", "-ERR AUTH takes a user and a secret, or a secret\r\n"), ("CONFIG GET save", "*0\r\n"),
+      ("CLIENT NO-EVICT ON", "+OK\r\n"), ("client no-touch off", "+OK\r\n"),
+      ("CLIENT NO-EVICT x", "-ERR CLIENT NO-EVICT takes ON or OFF\r\n"), ("CLIENT REPLY on", "+OK\r\n"),
+      ("CLIENT REPLY OFF", "-ERR CLIENT REPLY takes BULK or ON: every request is answered here\r\n"),
+      ("INFO replication", "$48\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n\r\n"),
       ("CLIENT SETINFO X y", "-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER\r\n"),
       ("INFO cluster", "$20\r\n# Cluster\r\nnodes:3\r\n\r\n"), ("INFO nothing", "$0\r\n\r\n"), ("QUIT", "+OK\r\nquit"),
       ("QUIT now", "+OK\r\nquit"), ("PING a=b", "$3\r\na=b\r\n"),
@@ -97,6 +101,14 @@ struct TestHost: SessionHost {
     #expect(
       info.contains("# Server\r\ntally_version:0.1.0\r\nnode:east-1\r\n") && info.contains("\r\n\r\n# Cluster\r\n"))
     #expect(Self.talk(["CLIENT LIST"], &session)[0].contains("id=5 addr=10.0.0.9:4000 name= age=10 "))
+  }
+
+  @Test func recordsAreBulkStringsWhereThatIsAskedFor() {
+    var session = Self.newSession()
+    #expect(Self.talk(["CLIENT REPLY BULK"], &session) == ["+OK\r\n"] && session.wantsBulk)
+    #expect(Self.talk(["CLIENT REPLY ON"], &session) == ["+OK\r\n"] && !session.wantsBulk)
+    _ = Self.talk(["CLIENT REPLY BULK", "RESET"], &session)
+    #expect(!session.wantsBulk)
   }
 
   @Test func withoutUsersAuthIsAnsweredAsRedisDoes() {
@@ -157,7 +169,7 @@ struct TestHost: SessionHost {
         &session)
       for reply in replies { #expect(values(in: reply) == 1, "\(reply.prefix(100))") }
       #expect(replies[3].contains("subcommands") && replies[3].contains("member|add"))
-      #expect(replies[4].hasPrefix("*2\r\n*6\r\n$4\r\nearn\r\n:-4\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n"))
+      #expect(replies[4].hasPrefix("*2\r\n*10\r\n$4\r\nearn\r\n:-4\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n"))
     }
     #expect(Self.talk(["COMMAND COUNT"], &session)[0].hasPrefix(":"))
   }

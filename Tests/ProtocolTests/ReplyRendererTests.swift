@@ -21,6 +21,19 @@ import Testing
     }
   }
 
+  @Test func recordsMayBeBulkStrings() throws {
+    var writer = ReplyWriter()
+    writer.array(count: 3)
+    writer.record()
+    writer.field(.name, "Ann Lee")
+    writer.field(.points, 5)
+    writer.ok()
+    writer.error(.limit, "no")
+    var output = ByteBuffer()
+    try ReplyRenderer.render(writer.buffer.bytes, resp3: false, bulk: true, into: &output)
+    #expect(string(output.bytes) == "*3\r\n$23\r\nname=\"Ann Lee\" points=5\r\n+OK\r\n-LIMIT no\r\n")
+  }
+
   @Test func numbersAreWrittenInFull() throws {
     var numbers = [Int64](0...1_200) + [Int64.max, Int64.min, -1, -10, -99, -100]
     var power: Int64 = 1

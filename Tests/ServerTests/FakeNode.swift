@@ -88,6 +88,7 @@ final class FakeNode: NodeCore {
 
   func clientOpened(_ id: ClientID, from: String, now: Moment) { events.add("opened \(id.rawValue) \(from)") }
   func isIdle(_ id: ClientID) -> Bool { !busy.contains(id) }
+  func readinessAsked(by id: ClientID, now: Moment) { events.add("asked for readiness") }
   func clientEnded(_ id: ClientID, now: Moment) {
     events.add("ended \(id.rawValue)")
     if !waiting.contains(where: { $0.client == id }) { out.clientClose.append(id) }
@@ -201,6 +202,7 @@ final class RunningNode: Sendable {
   let disk: FakeDisk
   let port: UInt16
   let peerPort: UInt16
+  let httpPort: UInt16
   let fatal = Recorder()
   private let stopper = Mutex<(@Sendable () -> Void)?>(nil)
   private let exitCode = Mutex<Int32?>(nil)
@@ -212,10 +214,13 @@ final class RunningNode: Sendable {
     try Socket.listen(listener)
     let peers = try Socket.bind(local)
     try Socket.listen(peers)
+    let http = try Socket.bind(local)
+    try Socket.listen(http)
+    httpPort = try #require(HostPort(Socket.localAddress(http).description)).port
     port = try #require(HostPort(Socket.localAddress(listener).description)).port
     peerPort = try #require(HostPort(Socket.localAddress(peers).description)).port
     disk = FakeDisk(events: events)
-    let (raw, rawPeers) = (dup(listener.rawValue), dup(peers.rawValue))
+    let (raw, rawPeers, rawHTTP) = (dup(listener.rawValue), dup(peers.rawValue), dup(http.rawValue))
     let started = Semaphore()
     thread = Mutex(nil)
     let runner = NativeThread(name: "loop") { [self] in
@@ -226,6 +231,7 @@ final class RunningNode: Sendable {
           core: node, disk: disk, options: options,
           logger: Logger(level: .error, descriptor: open("/dev/null", O_WRONLY)),
           clientListener: Descriptor(owning: raw), peerListener: Descriptor(owning: rawPeers),
+          httpListener: Descriptor(owning: rawHTTP),
           onFatal: { [fatal] in fatal.add($0) })
         let stop = loop.stopper
         stopper.withLock { $0 = stop }

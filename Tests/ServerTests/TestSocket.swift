@@ -58,6 +58,12 @@ final class TestSocket {
       guard try fill() else { return nil }
     }
   }
+  /// The next so many bytes.
+  func text(_ count: Int) throws -> String {
+    while pending.count < count { guard try fill() else { break } }
+    defer { pending.removeFirst(min(count, pending.count)) }
+    return String(decoding: pending.prefix(count), as: UTF8.self)
+  }
   /// Reads so many bytes and throws them away.
   func skip(_ count: Int) throws {
     let take = min(count, pending.count)

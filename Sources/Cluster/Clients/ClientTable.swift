@@ -87,11 +87,11 @@ struct ClientTable {
   @inline(__always)
   mutating func answer(_ owner: EdgeItem.Owner, _ reply: UnsafeRawBufferPointer, _ out: inout NodeOutput) {
     guard let client = client(of: owner) else { return }
-    let resp3 = client.session.isRESP3
+    let (resp3, bulk) = (client.session.isRESP3, client.session.wantsBulk)
     outcomes.note(client.slots[owner.slot].verb, RequestOutcomes.outcome(of: reply))
     client.answer(owner.slot) { output in
       do {
-        try ReplyRenderer.render(reply, resp3: resp3, into: &output)
+        try ReplyRenderer.render(reply, resp3: resp3, bulk: bulk, into: &output)
       } catch {
         ReplyRenderer.error(.unknown, "the answer could not be rendered: \(error)", into: &output)
       }

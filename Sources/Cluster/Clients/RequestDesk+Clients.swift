@@ -73,14 +73,6 @@ extension RequestDesk {
 
   func isIdle(_ id: ClientID) -> Bool { clients[id].map { $0.outstanding == 0 && $0.output.isEmpty } ?? true }
 
-  /// It asks, whoever it is, whether this node is ready.
-  func readinessAsked(by id: ClientID) {
-    guard let client = clients[id] else { return }
-    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: client.openSlot())
-    if isThereCluster(owner) { startHealth(owner) }
-    clients.markDirty(client)
-  }
-
   // MARK: Answers
 
   @inline(__always)

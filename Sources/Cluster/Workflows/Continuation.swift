@@ -58,6 +58,8 @@ struct CatalogueWait {
 /// A commit asked of every shard that this node leads.
 struct HealthCheck {
   var owner: EdgeItem.Owner
+  /// What comes of it is for all probes that wait.
+  var isProbe: Bool
   var started: UInt64
   var waiting: Int
   var asked: Int

@@ -57,16 +57,19 @@ extension RequestDesk {
   // MARK: Health
 
   /// Commits an entry in every shard that is led here.
-  /// - Parameter all: in every shard, whoever leads it.
-  func startHealth(_ owner: EdgeItem.Owner, all: Bool = false) {
+  /// - Parameters:
+  ///   - all: in every shard, whoever leads it.
+  ///   - isProbe: its answer is for all probes that wait.
+  func startHealth(_ owner: EdgeItem.Owner, all: Bool = false, isProbe: Bool = false) {
     let lost = (membership.topology?.shards ?? []).map(\.shard).filter { !isLed($0) }
     guard lost.isEmpty else {
       let names = lost.map { "\($0.rawValue)" }.joined(separator: ", ")
-      answerError(owner, .unavailable, "this node knows no leader of shards \(names)")
-      return
+      return answerHealth(owner, isProbe) {
+        $0.error(.unavailable, "this node knows no leader of shards \(names)")
+      }
     }
     let led = (membership.topology?.shards ?? []).filter { all || replicas[$0.shard]?.isLeader == true }
-    let number = workflows.beginHealthCheck(owner, of: led.count, now: now.monotonic)
+    let number = workflows.beginHealthCheck(owner, isProbe: isProbe, of: led.count, now: now.monotonic)
     for placement in led {
       submitInternal(placement.shard, flags: [], continuation: keep(.health(number: number))) {
         Command.appendTick(to: &$0, slot: replicas[placement.shard]?.firstSlot ?? placement.slots.first ?? Slot(0))
@@ -81,12 +84,26 @@ extension RequestDesk {
 
   private func finish(_ check: HealthCheck) {
     guard check.committed == check.asked else {
-      answerError(check.owner, .unavailable, "committed on \(check.committed) of \(check.asked) led shards only")
-      return
+      return answerHealth(check.owner, check.isProbe) {
+        $0.error(.unavailable, "committed on \(check.committed) of \(check.asked) led shards only")
+      }
     }
     let micros = now.monotonic - check.started
-    reply.buffer.removeAll()
-    reply.text("healthy: committed on \(check.committed) of \(check.asked) led shards, took \(micros) us")
-    answer(check.owner, reply.buffer.bytes)
+    answerHealth(check.owner, check.isProbe) {
+      $0.text("healthy: committed on \(check.committed) of \(check.asked) led shards, took \(micros) us")
+    }
+  }
+  private func answerHealth(_ owner: EdgeItem.Owner, _ isProbe: Bool, _ write: (inout ReplyWriter) -> Void) {
+    for owner in isProbe ? workflows.takeProbes() : [owner] { answer(owner, write) }
+  }
+
+  /// It asks, whoever it is, whether this node is ready. Those who ask while a check is under way have its answer: so probes cost
+  /// one commit a shard at a time, however many there are.
+  func readinessAsked(by id: ClientID) {
+    guard let client = clients[id] else { return }
+    let owner = EdgeItem.Owner(client: client.index, generation: client.generation, slot: client.openSlot())
+    clients.markDirty(client)
+    guard isThereCluster(owner), workflows.addProbe(owner) else { return }
+    startHealth(owner, isProbe: true)
   }
 }

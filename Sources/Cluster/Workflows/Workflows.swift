@@ -18,6 +18,7 @@ struct Workflows {
   var nextProof: UInt64 = 0
   private(set) var searches: [UInt64: MemberSearch] = [:]
   private var healthChecks: [UInt64: HealthCheck] = [:]
+  private var probes: [EdgeItem.Owner] = []
   private var catalogueWaits: [CatalogueWait] = []
 
   /// An audit is tried so often.
@@ -109,9 +110,12 @@ struct Workflows {
   // MARK: Health
 
   /// A commit is asked of so many shards.
-  mutating func beginHealthCheck(_ owner: EdgeItem.Owner, of asked: Int, now: UInt64) -> UInt64 {
+  mutating func beginHealthCheck(
+    _ owner: EdgeItem.Owner, isProbe: Bool = false, of asked: Int, now: UInt64
+  ) -> UInt64 {
     let number = number()
-    healthChecks[number] = HealthCheck(owner: owner, started: now, waiting: asked, asked: asked, committed: 0)
+    healthChecks[number] = HealthCheck(
+      owner: owner, isProbe: isProbe, started: now, waiting: asked, asked: asked, committed: 0)
     return number
   }
   /// - Parameter isCommitted: nil: nothing was asked of anybody.
@@ -124,6 +128,17 @@ struct Workflows {
     }
     healthChecks[number] = check.waiting == 0 ? nil : check
     return check.waiting == 0 ? check : nil
+  }
+
+  /// A probe waits for the check that is under way, or for one that is to begin.
+  /// - Returns: whether one is to begin.
+  mutating func addProbe(_ owner: EdgeItem.Owner) -> Bool {
+    probes.append(owner)
+    return probes.count == 1
+  }
+  mutating func takeProbes() -> [EdgeItem.Owner] {
+    defer { probes = [] }
+    return probes
   }
 
   // MARK: The catalogue

@@ -48,10 +48,10 @@ extension Gateway {
   private func takeCommands(_ head: RequestHead) {
     do throws(Refusal) {
       try checkSender(head)
-      let list = try CommandList.parse(reader.body)
-      commands = CommandAnswers(list)
-      for case .send(let bytes) in list { held += bytes }
-      commands.isComplete ? respond(commands.take()) : signIn()
+      commands = CommandAnswers(try CommandList.parse(reader.body))
+      guard commands.areRefused else { return signIn() }
+      commands.send(into: &actions.requests)
+      respond(commands.take())
     } catch {
       respond(Gateway.refused(error.status, error.text))
     }
@@ -112,7 +112,6 @@ extension Gateway {
   }
   /// Whoever asks is not let in: nothing of the request is done.
   private func turnAway(_ response: Response) {
-    held = []
     commands = CommandAnswers()
     respond(response)
   }
@@ -126,8 +125,7 @@ extension Gateway {
       return askFigures()
     }
     waiting = .commands
-    actions.requests += held
-    held = []
+    commands.send(into: &actions.requests)
   }
 
   // MARK: What the node answers of itself

@@ -53,8 +53,6 @@ public final class Gateway {
   var signedIn = Identity.unknown
   var wanted = Identity.anonymous
   var commands = CommandAnswers()
-  /// The commands' bytes, until it is known who sends them.
-  var held: [UInt8] = []
   /// Bytes of a reply that is not there as a whole.
   private var unread: [UInt8] = []
 
@@ -162,6 +160,7 @@ public final class Gateway {
     case .commands:
       guard let outcome = try replies.next(into: &commands.body) else { return false }
       commands.answered(outcome)
+      commands.send(into: &actions.requests)
       if commands.isComplete { respond(commands.take()) }
     }
     return true
@@ -184,48 +183,4 @@ public final class Gateway {
     actions.closes = true
   }
   private func fail(_ text: String) { refuse(Refusal(.internalError, text)) }
-}
-
-/// The replies to the commands of one request, as they come.
-struct CommandAnswers {
-  /// What is answered here, by place; nil: the node answers.
-  private var own: [String?] = []
-  private var next = 0
-  private var isAnySignedOut = false
-  private var isAnyServed = false
-  var body: [UInt8] = []
-
-  init() {}
-  init(_ commands: [CommandList.Command]) {
-    own = commands.map { if case .refused(let text) = $0 { text } else { nil } }
-    body = Array("{\"replies\":[".utf8)
-    skipOwn()
-  }
-
-  var isComplete: Bool { next == own.count }
-
-  /// The node's next reply stands in `body`.
-  mutating func answered(_ outcome: ReplyReader.Outcome) {
-    if outcome == .error("NOAUTH") { isAnySignedOut = true } else { isAnyServed = true }
-    next += 1
-    separate()
-    skipOwn()
-  }
-  private mutating func skipOwn() {
-    while next < own.count, let text = own[next] {
-      body.appendError("ERR", text)
-      next += 1
-      separate()
-    }
-  }
-  private mutating func separate() { if !isComplete { body.append(UInt8(ascii: ",")) } }
-
-  /// Whether nothing was done since nobody is signed in, and the answer.
-  mutating func take() -> Response {
-    body += Array("]}".utf8)
-    defer { self = CommandAnswers() }
-    let isUnauthorized = isAnySignedOut && !isAnyServed
-    return Response(
-      isUnauthorized ? .unauthorized : .ok, .json, body, headers: isUnauthorized ? Gateway.challenge : "")
-  }
 }

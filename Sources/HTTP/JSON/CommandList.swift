@@ -6,7 +6,8 @@ struct CommandList {
   /// One that is to be sent, or why it is answered here.
   enum Command: Equatable {
     case send([UInt8])
-    case refused(String)
+    /// With an error's code.
+    case refused(String, String)
   }
   static let most = 1_000
 
@@ -30,7 +31,7 @@ struct CommandList {
         default: throw Reason("a command is a text or an object")
         }
       } catch {
-        return .refused(error.text)
+        return .refused("ERR", error.text)
       }
     }
   }
@@ -47,8 +48,12 @@ struct CommandList {
     // By these a terminal's port knows a browser, and closes.
     "POST", "HOST:",
   ]
-  private static func check(verb: String) throws(Reason) {
-    guard !ofConnections.contains(verb) else { throw Reason("\(verb) is about a connection: it is not served by HTTP") }
+  /// - Parameter words: the first, and the second if there is one, in capitals.
+  private static func check(_ words: [String]) throws(Reason) {
+    let verb = words.prefix(2) == ["TENANT", "USE"] ? "TENANT USE" : words[0]
+    guard verb != "TENANT USE", !ofConnections.contains(verb) else {
+      throw Reason("\(verb) is about a connection: it is not served by HTTP")
+    }
   }
 
   // MARK: Lines
@@ -57,12 +62,14 @@ struct CommandList {
     let utf8 = Array(line.utf8)
     // A line's end would begin another request, and its answers would be those of others.
     guard !utf8.contains(0x0A), !utf8.contains(0x0D) else { throw Reason("a command is one line") }
-    guard let first = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).first else {
-      throw Reason("a command is empty")
-    }
+    let words = line.split(maxSplits: 2, whereSeparator: { $0 == " " || $0 == "\t" }).prefix(2)
+    guard let first = words.first else { throw Reason("a command is empty") }
     // Quotes could spell a verb that is not served.
-    guard !first.contains(where: { $0 == "\"" || $0 == "'" }) else { throw Reason("a verb does not stand in quotes") }
-    try check(verb: first.uppercased())
+    let quoted = first.uppercased() == "TENANT" ? words : words.prefix(1)
+    guard !quoted.contains(where: { $0.contains { $0 == "\"" || $0 == "'" } }) else {
+      throw Reason("a verb does not stand in quotes")
+    }
+    try check(words.map { $0.uppercased() })
     // The space keeps it a line whatever it begins with.
     return [0x20] + utf8 + [0x0D, 0x0A]
   }
@@ -74,8 +81,7 @@ struct CommandList {
       throw Reason("an object needs a verb: {\"verb\": \"EARN\", …}")
     }
     let said = text.split(separator: " ").map { $0.uppercased() }
-    guard let first = said.first else { throw Reason("an object needs a verb: {\"verb\": \"EARN\", …}") }
-    try check(verb: first)
+    guard !said.isEmpty else { throw Reason("an object needs a verb: {\"verb\": \"EARN\", …}") }
     let spec = Language.standard.specs.filter { said.starts(with: $0.words) }.max { $0.words.count < $1.words.count }
     var words = said
     var rest = members.filter { $0.name != "verb" }
@@ -84,6 +90,7 @@ struct CommandList {
       words += try free(rest.remove(at: at), spec)
     }
     if let at = rest.firstIndex(where: { $0.name == "args" }) { words += try free(rest.remove(at: at), spec) }
+    try check(words.map { $0.uppercased() })
     for member in rest {
       guard !member.name.utf8.contains(UInt8(ascii: "=")) else { throw Reason("a name has no =") }
       guard let value = try scalar(member.value, of: member.name) else { continue }

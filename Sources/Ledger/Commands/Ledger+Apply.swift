@@ -95,7 +95,7 @@ extension Ledger {
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
       .clusterAlarm, .clusterShard, .clusterOperation, .clusterNode, .clusterRebalance, .clusterPlacement,
       .clusterCheck, .clusterUpgrade, .clusterLimit, .clusterUnsafe, .clusterBackup, .health, .hello, .auth,
-      .clientSetInfo,
+      .clientSetInfo, .clientNoEvict, .clientNoTouch, .clientReply,
       .clientSetName,
       .clientGetName, .clientID, .clientList,
       .clientInfo, .command, .commandDocs, .commandCount, .commandInfo, .commandList, .configGet, .ping, .echo,

@@ -64,12 +64,14 @@ enum CommandCatalogue {
   /// Name, arity, flags, and no keys: keys here are names, not places.
   private static func entry(_ name: String, _ specs: [VerbSpec], _ output: inout ByteBuffer) {
     let fewest = specs.map { $0.words.count + $0.arguments.count { $0.need == .required } }.min() ?? 1
-    ReplyRenderer.array(count: 6, into: &output)
+    ReplyRenderer.array(count: 10, into: &output)
     ReplyRenderer.bulk(name.lowercased(), into: &output)
     ReplyRenderer.integer(Int64(-fewest), into: &output)
     ReplyRenderer.array(count: 1, into: &output)
     ReplyRenderer.simple(specs.allSatisfy { $0.effect == .read } ? "readonly" : "write", into: &output)
     for _ in 0..<3 { ReplyRenderer.integer(0, into: &output) }
+    // Categories, tips, keys and subcommands, as of version 7: libraries go by there being ten.
+    for _ in 0..<4 { ReplyRenderer.array(count: 0, into: &output) }
   }
 
   private static func docs(_ name: String, _ specs: [VerbSpec], _ resp3: Bool, _ output: inout ByteBuffer) {

@@ -24,7 +24,8 @@ public enum ConnectionCommands {
     switch request.verb {
     case .hello: hello(words, &session, host, &output)
     case .auth: auth(words, &session, host, &output)
-    case .clientSetInfo, .clientSetName, .clientGetName, .clientID, .clientList, .clientInfo:
+    case .clientSetInfo, .clientSetName, .clientGetName, .clientID, .clientList, .clientInfo, .clientNoEvict,
+      .clientNoTouch, .clientReply:
       client(request.verb, words, &session, host, &output)
     case .command, .commandDocs, .commandCount, .commandInfo, .commandList:
       CommandCatalogue.respond(request.verb, words, session.isRESP3, &output)
@@ -47,6 +48,7 @@ public enum ConnectionCommands {
     case .help, .usage: HelpText.respond(words, &output)
     case .reset:
       session.isRESP3 = false
+      session.wantsBulk = false
       session.name = ""
       session.principal = .anonymous
       ReplyRenderer.simple("RESET", into: &output)
@@ -168,6 +170,18 @@ public enum ConnectionCommands {
         return ReplyRenderer.error(.malformed, "CLIENT SETINFO takes LIB-NAME or LIB-VER", into: &output)
       }
       ReplyRenderer.ok(into: &output)
+    case .clientNoEvict, .clientNoTouch:
+      guard isWord(words[0], "ON") || isWord(words[0], "OFF") else {
+        return ReplyRenderer.error(.malformed, "\(verb.words) takes ON or OFF", into: &output)
+      }
+      ReplyRenderer.ok(into: &output)
+    case .clientReply:
+      guard isWord(words[0], "BULK") || isWord(words[0], "ON") else {
+        return ReplyRenderer.error(
+          .malformed, "CLIENT REPLY takes BULK or ON: every request is answered here", into: &output)
+      }
+      session.wantsBulk = isWord(words[0], "BULK")
+      ReplyRenderer.ok(into: &output)
     case .clientInfo: ReplyRenderer.bulk(session.line(now: host.now) + "\n", into: &output)
     default:
       let now = host.now
@@ -194,10 +208,12 @@ public enum ConnectionCommands {
         ("tally_version", host.version), ("node", host.nodeName), ("redis_version", "7.0.0"),
         ("redis_mode", "standalone"), ("server_time_usec", String(host.now.microseconds)),
       ])
+    // As client libraries ask which node they have reached: every one takes every request.
+    let replication = InfoSection("replication", [("role", "master"), ("connected_slaves", "0")])
     let wanted = Set(words.map { text($0).lowercased() })
     let isAll = wanted.isEmpty || !wanted.isDisjoint(with: ["all", "default", "everything"])
     var body = ""
-    for section in [server] + host.infoSections() where isAll || wanted.contains(section.name) {
+    for section in [server] + host.infoSections() + [replication] where isAll || wanted.contains(section.name) {
       if !body.isEmpty { body += "\r\n" }
       body += "# \(section.name.prefix(1).uppercased())\(section.name.dropFirst())\r\n"
       for line in section.lines { body += "\(line.name):\(line.value)\r\n" }

@@ -10,6 +10,8 @@ public struct Session: Sendable {
   public let since: Stamp
   /// The connection said `HELLO 3`: records are maps.
   public var isRESP3 = false
+  /// The connection said `CLIENT REPLY BULK`: in RESP2 records are bulk strings.
+  public var wantsBulk = false
   public var principal = PrincipalID.anonymous
   public var tenant = TenantID.first
   /// At most 64 bytes, printable and without spaces; empty if none was given. The library's name and version too.

@@ -13,13 +13,14 @@ import Glibc
 public enum ReplyRenderer {
   /// Renders the reply at the front of `reply` (`ReplyWriter` wrote it) and gives how many of its bytes that was.
   /// Throws if no `ReplyWriter` wrote it; `output` is then as it was. O(bytes); some 100 ns for the record of an EARN.
+  /// - Parameter bulk: in RESP2 a record is a bulk string, and no line: some libraries take every line for an OK.
   @discardableResult public static func render(
-    _ reply: UnsafeRawBufferPointer, resp3: Bool, into output: inout ByteBuffer
+    _ reply: UnsafeRawBufferPointer, resp3: Bool, bulk: Bool = false, into output: inout ByteBuffer
   ) throws(MalformedBytes) -> Int {
     var reader = ByteReader(reply)
     let mark = output.count
     do throws(MalformedBytes) {
-      try render(&reader, resp3, 0, &output)
+      try render(&reader, resp3 ? .map : bulk ? .bulk : .line, 0, &output)
     } catch {
       output.truncate(to: mark)
       throw error
@@ -30,11 +31,14 @@ public enum ReplyRenderer {
   /// Arrays lie at most so deep in each other.
   private static let maximumDepth = 8
 
+  /// How a record is rendered.
+  private enum RecordForm { case line, bulk, map }
+
   private static func render(
-    _ reader: inout ByteReader, _ resp3: Bool, _ depth: Int, _ output: inout ByteBuffer
+    _ reader: inout ByteReader, _ form: RecordForm, _ depth: Int, _ output: inout ByteBuffer
   ) throws(MalformedBytes) {
     switch ReplyTag(rawValue: try reader.read()) {
-    case .record: try record(&reader, resp3, &output)
+    case .record: try record(&reader, form, &output)
     case .ok: output.append("+OK\r\n")
     case .error: try error(&reader, &output)
     case .integer: integer(try reader.readZigzag(), into: &output)
@@ -48,20 +52,32 @@ public enum ReplyRenderer {
         throw MalformedBytes("an array is longer than what is left, or too deep")
       }
       array(count: Int(count), into: &output)
-      for _ in 0..<count { try render(&reader, resp3, depth + 1, &output) }
+      for _ in 0..<count { try render(&reader, form, depth + 1, &output) }
     case .factsWanted, .moved, .elsewhere, nil: throw MalformedBytes("a reply of an unknown kind")
     }
   }
 
   @inline(__always) private static func record(
-    _ reader: inout ByteReader, _ resp3: Bool, _ output: inout ByteBuffer
+    _ reader: inout ByteReader, _ form: RecordForm, _ output: inout ByteBuffer
   ) throws(MalformedBytes) {
     let count = Int(try reader.read(UInt8.self))
-    guard !resp3 else { return try map(&reader, count, &output) }
+    guard form == .line else {
+      if form == .map { try map(&reader, count, &output) } else { try bulkRecord(&reader, count, &output) }
+      return
+    }
     output.append(UInt8(ascii: "+"))
     let labels = FieldLabel.table
     for i in 0..<count { try pair(&reader, labels, i > 0, &output) }
     output.append("\r\n")
+  }
+
+  @inline(never) private static func bulkRecord(
+    _ reader: inout ByteReader, _ count: Int, _ output: inout ByteBuffer
+  ) throws(MalformedBytes) {
+    var line = ByteBuffer()
+    let labels = FieldLabel.table
+    for i in 0..<count { try pair(&reader, labels, i > 0, &line) }
+    bulk(line.bytes, into: &output)
   }
 
   private static func error(_ reader: inout ByteReader, _ output: inout ByteBuffer) throws(MalformedBytes) {

@@ -10,6 +10,8 @@ struct Clients: ~Copyable {
   private var incomplete: [UInt64] = []
   /// Those that are being closed: they have a deadline.
   private var closing: [UInt64] = []
+  /// Those that wait for the figures, which are being made into text.
+  private var awaitFigures: [UInt64] = []
   private var useOrder = UseOrder()
 
   init(capacity: Int) { table = ConnectionTable(capacity: capacity) }
@@ -111,6 +113,20 @@ struct Clients: ~Copyable {
       }
     }
     return overdue
+  }
+
+  // MARK: Figures
+
+  /// One waits for the figures. Those who ask while they are being made into text have the same: so however many ask, one text
+  /// is made at a time.
+  /// - Returns: whether they are to be made.
+  mutating func awaitsFigures(_ id: UInt64) -> Bool {
+    awaitFigures.append(id)
+    return awaitFigures.count == 1
+  }
+  mutating func takeAwaitingFigures() -> [UInt64] {
+    defer { awaitFigures = [] }
+    return awaitFigures
   }
 
   // MARK: Room

@@ -18,10 +18,13 @@ extension EventLoop {
     settle(id, nodeKnows: false)
     return true
   }
-  mutating func rendered(_ figures: [UInt8], for id: UInt64) {
-    guard let http = clients.find(id)?.pointee.http else { return }
-    http.gateway.rendered(figures)
-    settle(id)
+  /// The figures are text.
+  mutating func rendered(_ figures: [UInt8]) {
+    for id in clients.takeAwaitingFigures() {
+      guard let http = clients.find(id)?.pointee.http else { continue }
+      http.gateway.rendered(figures)
+      settle(id)
+    }
   }
 
   /// Does what a gateway wants done.
@@ -41,7 +44,7 @@ extension EventLoop {
     pass(http, to: id)
     switch actions.question {
     case .readiness: core.readinessAsked(by: ClientID(id), now: now)
-    case .figures: workers.submit(Workers.Rendering(client: id, figures: core.figures(now: now)))
+    case .figures: if clients.awaitsFigures(id) { workers.submit(core.figures(now: now)) }
     case nil: break
     }
     let isHeld = client.pointee.state.contains(.heldByNode)

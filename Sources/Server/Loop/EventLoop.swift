@@ -8,8 +8,8 @@ enum Mail<Completion: Sendable>: Sendable {
   case completed(Completion)
   /// An address that had to be looked up; nil: it is not known.
   case resolved(request: UInt64, address: SocketAddress?, isBulk: Bool)
-  /// The figures that a client of HTTP asked for, as they are shown.
-  case rendered(client: UInt64, [UInt8])
+  /// The figures that clients of HTTP asked for, as they are shown.
+  case rendered([UInt8])
   case stop
 }
 
@@ -172,7 +172,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
       switch item {
       case .completed(let completion): core.completed(completion, now: now)
       case .resolved(let request, let address, let isBulk): connect(request: request, to: address, isBulk: isBulk)
-      case .rendered(let client, let figures): rendered(figures, for: client)
+      case .rendered(let figures): rendered(figures)
       case .stop:
         if clock.beginStop(within: options.stopSeconds) { core.stop(now: now) }
       }

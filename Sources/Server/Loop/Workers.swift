@@ -12,18 +12,13 @@ final class Workers<Work: DiskWork>: Sendable {
   private let writeBatch: @Sendable (Work.LogBatch) -> Void
   private let lanes: [Worker<Work.Job>]
   private let resolver: Worker<Lookup>
-  private let renderer: Worker<Rendering>
+  private let renderer: Worker<Figures>
   private let maintenance: Maintenance
 
   struct Lookup: Sendable {
     var request: UInt64
     var address: HostPort
     var isBulk: Bool
-  }
-
-  struct Rendering: Sendable {
-    var client: UInt64
-    var figures: Figures
   }
 
   /// - Parameters:
@@ -63,7 +58,7 @@ final class Workers<Work: DiskWork>: Sendable {
       let address = SocketAddress(lookup.address, numericOnly: false)
       inbox.post(.resolved(request: lookup.request, address: address, isBulk: lookup.isBulk))
     }
-    renderer = Worker(name: "renderer") { inbox.post(.rendered(client: $0.client, $0.figures.rendered())) }
+    renderer = Worker(name: "renderer") { inbox.post(.rendered($0.rendered())) }
     let trimming = Trimming()
     self.trimming = trimming
     maintenance = Maintenance {
@@ -86,7 +81,8 @@ final class Workers<Work: DiskWork>: Sendable {
     lanes[lane].submit(job, yields: Work.yields(job))
   }
   func submit(_ lookup: Lookup) { resolver.submit(lookup) }
-  func submit(_ rendering: Rendering) { renderer.submit(rendering) }
+  /// Has figures made into text.
+  func submit(_ figures: Figures) { renderer.submit(figures) }
 
   /// Ends the threads. A log write that is under way is waited for, unless it may never end; jobs are not: a crash may cut
   /// them off as well.

@@ -39,6 +39,16 @@ extension VerbSpec {
       .clientList, "CLIENT LIST", traits: [.costly, .reserved], reply: "lines",
       summary: "The connections of this node, a line each.", example: "CLIENT LIST"),
     .init(
+      .clientNoEvict, "CLIENT NO-EVICT", [.free("ON|OFF")], atMost: 1, traits: .reserved, reply: "+OK",
+      summary: "OK, for client libraries: nothing is evicted.", example: "CLIENT NO-EVICT ON"),
+    .init(
+      .clientNoTouch, "CLIENT NO-TOUCH", [.free("ON|OFF")], atMost: 1, traits: .reserved, reply: "+OK",
+      summary: "OK, for client libraries: nothing is touched.", example: "CLIENT NO-TOUCH ON"),
+    .init(
+      .clientReply, "CLIENT REPLY", [.free("BULK|ON")], atMost: 1, traits: .reserved, reply: "+OK",
+      summary: "Chooses how RESP2 has records: as bulk strings, for libraries that take +lines for OK, or as lines.",
+      example: "CLIENT REPLY BULK"),
+    .init(
       .command, "COMMAND", traits: [.costly, .reserved], reply: "the commands",
       summary: "The verbs, for client libraries.", example: "COMMAND"),
     .init(

@@ -501,6 +501,18 @@ private final class Counter {
     #expect(counter.heard() == "-UNAVAILABLE this node knows no leader of shards 1, 2\r\n")
   }
 
+  @Test func aProbeIsAnsweredInItsPlaceWhoeverAsks() throws {
+    let counter = Counter()
+    counter.desk.readinessAsked(by: ClientID(1))
+    #expect(counter.heard() == "-UNAVAILABLE this node knows no leader of shards 1, 2\r\n")
+    try counter.leads([.directory: 0, PartWorld.one: 0, PartWorld.two: 0], 2)
+    counter.desk.readinessAsked(by: ClientID(1))
+    counter.desk.readinessAsked(by: ClientID(999))
+    // A check that is over answers no later probe.
+    #expect(counter.desk.workflows.takeProbes().isEmpty)
+    #expect(counter.heard().hasPrefix("+healthy: committed on 0 of 0 led shards"))
+  }
+
   // MARK: Leaders
 
   @Test func whoseTableIsNotTheToldOneAsksForTheWhole() throws {
