@@ -30,7 +30,9 @@ let package = Package(
     .target(name: "System"),
     .target(name: "OpenSSL", dependencies: ["System"]),
     .target(name: "Replies"),
-    .target(name: "HTTP", dependencies: ["Base", "Vocabulary", "Replies"], exclude: ["README.md"]),
+    .target(name: "ConsolePage", dependencies: ["Base"], exclude: ["Files", "README.md"], plugins: ["ConsolePlugin"]),
+    .plugin(name: "ConsolePlugin", capability: .buildTool(), path: "tools/console-plugin"),
+    .target(name: "HTTP", dependencies: ["Base", "Vocabulary", "Replies", "ConsolePage"], exclude: ["README.md"]),
     .target(name: "Server", dependencies: ["Cluster", "HTTP", "NodeDisk", "OpenSSL", "System"]),
     .target(
       name: "Simulator", dependencies: ["Cluster", "NodeDisk", "Checker", "Replies"], exclude: ["README.md"]),
@@ -56,6 +58,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Protocol"]),
     .testTarget(
       name: "SimulatorTests", dependencies: ["Simulator", "tally-sim", "CommandSupport"], exclude: ["Stored"]),
+    .testTarget(name: "ConsolePageTests", dependencies: ["ConsolePage"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "TLSSupport"]),
     .testTarget(name: "ClientTests", dependencies: ["Client", "OpenSSL"]),
     .testTarget(name: "CheckerTests", dependencies: ["Base", "Checker"]),

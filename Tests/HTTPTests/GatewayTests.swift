@@ -160,6 +160,31 @@ import Testing
     left.gateway.nodeClosed()
     #expect(left.take().first?.hasPrefix("< 500 ") == true)
   }
+
+  @Test func theConsoleIsServedAndKept() throws {
+    func ask(_ path: String, method: String = "GET", headers: String = "") throws -> [String] {
+      let gateway = Gateway(Gateway.Settings())
+      let text = "\(method) \(path) HTTP/1.1\r\nHost: x\r\n\(headers)\r\n"
+      _ = Array(text.utf8).withUnsafeBytes { gateway.received($0) }
+      let actions = gateway.takeActions()
+      #expect(actions.requests.isEmpty && !actions.closes && !gateway.isBusy)
+      return String(decoding: actions.output, as: UTF8.self).replacing("\r\n\r\n", with: "\0").split(
+        separator: "\0", maxSplits: 1, omittingEmptySubsequences: false
+      ).map(String.init)
+    }
+    let page = try ask("/")
+    #expect(page[0].hasPrefix("HTTP/1.1 200 OK") && page[1].contains("<script type=\"module\" src=\"/app.js\">"))
+    #expect(page[0].contains("frame-ancestors 'none'") && page[0].contains("Content-Type: text/html; charset=utf-8"))
+    #expect(page[0].contains("Cache-Control: no-cache") && !page[0].contains("no-store"))
+    let tag = try #require(page[0].firstMatch(of: /ETag: ("[0-9a-f]{64}")/)).1
+    let known = try ask("/", headers: "If-None-Match: \(tag)\r\n")
+    #expect(known[0].hasPrefix("HTTP/1.1 304 Not Modified") && !known[0].contains("Content-Length") && known[1].isEmpty)
+    #expect(known[0].contains("ETag: \(tag)"))
+    #expect(try ask("/app.js", headers: "If-None-Match: \(tag)\r\n")[0].hasPrefix("HTTP/1.1 200 OK"))
+    let head = try ask("/app.css", method: "HEAD")
+    #expect(head[0].hasPrefix("HTTP/1.1 200 OK") && !head[0].contains("Content-Length: 0") && head[1].isEmpty)
+    #expect(try ask("/index.html")[0].hasPrefix("HTTP/1.1 404"))
+  }
 }
 
 extension String {

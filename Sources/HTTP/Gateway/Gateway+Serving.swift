@@ -1,4 +1,5 @@
 import Base
+import ConsolePage
 
 // What is at each path.
 
@@ -10,7 +11,7 @@ extension Gateway {
     case live
     case ready
     case commands
-    case file(EmbeddedFile)
+    case file(ConsoleFiles.File)
 
     init?(_ path: String) {
       switch path {
@@ -19,7 +20,7 @@ extension Gateway {
       case "/health/ready": self = .ready
       case "/v1/commands": self = .commands
       default:
-        guard let file = EmbeddedFile.at(path) else { return nil }
+        guard let file = ConsoleFiles.file(path) else { return nil }
         self = .file(file)
       }
     }
@@ -41,7 +42,7 @@ extension Gateway {
       actions.question = .readiness
     case .metrics: settings.metricsUser == nil ? askFigures() : signIn()
     case .commands: takeCommands(head)
-    case .file(let file): respond(Response(.ok, file.type, file.bytes))
+    case .file(let file): respond(Response(file, isKnown: ConsoleFiles.isKnown(file, to: head.ifNoneMatch)))
     }
   }
   private func takeCommands(_ head: RequestHead) {

@@ -1,6 +1,7 @@
 /// Statuses that this server gives, with their standard words.
 public enum Status: Int, Sendable {
   case ok = 200
+  case notModified = 304
   case badRequest = 400
   case unauthorized = 401
   case forbidden = 403
@@ -21,6 +22,7 @@ public enum Status: Int, Sendable {
   public var words: StaticString {
     switch self {
     case .ok: "OK"
+    case .notModified: "Not Modified"
     case .badRequest: "Bad Request"
     case .unauthorized: "Unauthorized"
     case .forbidden: "Forbidden"

@@ -28,6 +28,8 @@ public struct RequestHead: Equatable, Sendable {
   public var host: String?
   /// The page that a browser sends it for.
   public var origin: String?
+  /// The tags of what the client has of this path.
+  public var ifNoneMatch: String?
   var length = Length.none
 }
 
@@ -154,6 +156,7 @@ struct HeadParser {
     case "authorization": try once(&head.authorization, value, "Authorization")
     case "content-type": try once(&head.contentType, value, "Content-Type")
     case "origin": try once(&head.origin, value, "Origin")
+    case "if-none-match": try once(&head.ifNoneMatch, value, "If-None-Match")
     default: break
     }
   }

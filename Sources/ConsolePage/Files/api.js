@@ -1,0 +1,128 @@
+// One way to the node: POST /v1/commands, each command a line of the protocol.
+
+let authorization = null;
+let signOut = () => {};
+
+/// - whenSignedOut: called when the node asks who this is.
+export function begin(whenSignedOut) { signOut = whenSignedOut; }
+
+/// The secret stays in the memory of this page: a reload forgets it.
+export function useCredentials(user, secret) {
+  if (user === null) return void (authorization = null);
+  const bytes = new TextEncoder().encode(`${user}:${secret}`);
+  authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+export const isSignedIn = () => authorization !== null;
+
+export class Refused extends Error {
+  constructor(error) {
+    super(error.text ?? "");
+    this.code = error.code ?? "ERR";
+    this.fields = error;
+  }
+  /// The node does not know the verb, or this one of the verb's words.
+  get isUnknownVerb() {
+    return this.code === "ERR" && /^unknown (command|subcommand)|is not a command/.test(this.message);
+  }
+}
+/// No answer came, or none that could be read.
+export class Unreachable extends Error {}
+
+async function get(path, options) {
+  const headers = { ...options?.headers };
+  if (authorization) headers.Authorization = authorization;
+  let response;
+  try {
+    // Without credentials of the browser's own: it asks nobody for a password then.
+    response = await fetch(path, {
+      ...options, headers, credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(20_000),
+    });
+  } catch (error) {
+    throw new Unreachable(String(error.message ?? error));
+  }
+  return response;
+}
+
+/// Records may have a field of that name, which is text.
+const errorOf = (reply) => (typeof reply?.error === "object" ? reply.error : null);
+/// Replies in the order asked; an error is a `Refused` among them.
+export async function ask(...commands) {
+  const response = await get("/v1/commands", {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ commands }),
+  });
+  let body = null;
+  try { body = await response.json(); } catch { /* below */ }
+  const first = body?.error ?? body?.replies?.map(errorOf).find((error) => error);
+  if (response.status === 401) {
+    signOut(authorization !== null);
+    throw new Refused(first ?? { code: "NOAUTH", text: "" });
+  }
+  if (!Array.isArray(body?.replies)) {
+    if (body?.error) throw new Refused(body.error);
+    throw new Unreachable(`${response.status} ${response.statusText}`);
+  }
+  const replies = body.replies.map((reply) => (errorOf(reply) ? new Refused(reply.error) : reply));
+  if (replies.some((reply) => reply instanceof Refused && reply.code === "NOAUTH")) signOut(authorization !== null);
+  return replies;
+}
+/// The reply to one command; throws where it is refused.
+export async function one(command) {
+  const [reply] = await ask(command);
+  if (reply instanceof Refused) throw reply;
+  return reply;
+}
+/// Figures by name, each with its labels; null where they are not to be had.
+export async function metrics() {
+  let response;
+  try { response = await get("/metrics"); } catch { return null; }
+  if (!response.ok) return null;
+  const families = new Map();
+  for (const line of (await response.text()).split("\n")) {
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)/.exec(line);
+    if (!match) continue;
+    const labels = {};
+    for (const [, name, value] of (match[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[name] = value;
+    if (!families.has(match[1])) families.set(match[1], []);
+    families.get(match[1]).push({ labels, value: Number(match[3]) });
+  }
+  return families;
+}
+
+// What goes into a line.
+
+function quoted(text) {
+  const safe = String(text).replace(/[\\"]/g, "\\$&").replace(/[\x00-\x1f\x7f]/g, (byte) =>
+    `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return /^[\w.:+@,/*-]+$/.test(safe) ? safe : `"${safe}"`;
+}
+/// A word by its place. With an `=` in it, it would be taken for a key.
+export function word(text) {
+  const trimmed = String(text).trim();
+  if (!trimmed || trimmed.includes("=")) throw new Refused({ code: "ERR", text: `'${trimmed}' cannot be asked for` });
+  return quoted(trimmed);
+}
+/// ` key=value` for each that is not empty.
+export function keys(values) {
+  return Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => ` ${name}=${quoted(value)}`).join("");
+}
+/// A request id: the same action, sent again, is done once.
+export function requestID() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `console-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+// What comes in replies. Words, numbers and lists have types from a node and are texts from elsewhere: both are read.
+
+export const isYes = (value) => value === true || value === "yes";
+export function list(value) {
+  if (Array.isArray(value)) return value;
+  if (value === null || value === undefined || value === "" || value === "none" || value === "unknown") return [];
+  return String(value).split(",");
+}
+export function number(value) {
+  if (value === null || value === undefined || value === "" || value === "unknown" || value === "none") return null;
+  const result = Number(value);
+  return Number.isFinite(result) ? result : null;
+}
+export const text = (value) => (value === null || value === undefined || value === "none" ? "" : String(value));
