@@ -243,6 +243,31 @@ struct TLSTests {
     node.stop()
   }
 
+  @Test func ofManyHandshakesAFewGoOnInATurn() throws {
+    let local = try #require(SocketAddress(HostPort(host: "127.0.0.1", port: 0), numericOnly: true))
+    let listener = try Socket.bind(local)
+    let peers = try Socket.bind(local)
+    try Socket.listen(peers)
+    try Socket.listen(listener)
+    let port = try #require(HostPort(Socket.localAddress(listener).description)).port
+    let events = Recorder()
+    var loop = try EventLoop.make(
+      core: FakeNode(events: events), disk: FakeDisk(events: events), options: LoopOptions(),
+      logger: Logger(level: .error, descriptor: open("/dev/null", O_WRONLY)), clientListener: listener,
+      peerListener: peers, security: try security(), onFatal: { _ in })
+    let hello = try #require(TLSSession(ann, .client(host: nil), on: TLSWire()))
+    _ = hello.begin()
+    let bytes = Array(hello.wire.outgoing)
+    let sockets = try (0..<20).map { _ in try TestSocket(port) }
+    for socket in sockets { #expect(socket.sendSome(bytes) == bytes.count) }
+    loop.turn()
+    for answered in [LoopOptions.handshakesMax, 2 * LoopOptions.handshakesMax, sockets.count] {
+      loop.turn()
+      var byte: UInt8 = 0
+      #expect(sockets.count { recv($0.raw, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 1 } == answered)
+    }
+  }
+
   @Test func settingsThatDoNotFitTogetherAreRefused() throws {
     func problem(_ arguments: String...) -> String? {
       do {

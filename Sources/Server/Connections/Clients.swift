@@ -53,6 +53,9 @@ struct Clients: ~Copyable {
     if ready.isEmpty { swap(&queue, &ready) } else { ready.insert(contentsOf: queue, at: 0) }
   }
 
+  /// Those of a queue that were passed over come behind all others.
+  mutating func putBehind(_ ids: [UInt64]) { ready += ids }
+
   // MARK: Output
 
   /// Adds to the output of a client, which is dirty then.

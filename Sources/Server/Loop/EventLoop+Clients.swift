@@ -27,21 +27,32 @@ extension EventLoop {
     }
   }
 
-  /// Reads from the clients that are ready, in order, up to a turn's bytes; the others come first in the next turn.
+  /// Reads from the clients that are ready, in order, up to a turn's bytes; the others come first in the next turn. Of handshakes
+  /// a few go on in a turn, the others stay behind, so that they hold up nobody who is known.
   mutating func readClients() {
     guard clients.hasReady else { return }
     var queue: [UInt64] = []
     clients.takeReady(into: &queue)
     var bytes = 0
     var next = 0
+    var handshakes = 0
+    var later: [UInt64] = []
     while next < queue.count && bytes < options.turnBytesMax {
       let id = queue[next]
       next += 1
       guard let client = clients.find(id) else { continue }
+      if client.pointee.state.contains(.handshaking) {
+        guard handshakes < LoopOptions.handshakesMax else {
+          later.append(id)
+          continue
+        }
+        handshakes += 1
+      }
       client.pointee.state.remove(.queued)
       bytes += read(id, client)
     }
     clients.putBack(&queue, reached: next)
+    if !later.isEmpty { clients.putBehind(later) }
   }
 
   /// Reads once from a client, or offers it its leftover again.

@@ -74,7 +74,7 @@ extension EventLoop {
   // MARK: Terminals
 
   /// Goes on with a terminal's handshake; once it is over the node hears of the terminal, and of what came behind.
-  /// - Returns: how many bytes that counts as.
+  /// - Returns: how many bytes the node was offered.
   mutating func shakeHands(_ id: UInt64, _ client: UnsafeMutablePointer<ClientConnection>) -> Int {
     let received = receive(client, behind: 0)
     guard client.pointee.stream.isEstablished, client.pointee.stream.failure == nil else {
@@ -89,13 +89,13 @@ extension EventLoop {
         }
         dropClient(id)
       }
-      return LoopOptions.handshakeBytes
+      return 0
     }
     client.pointee.state.remove(.handshaking)
     let address = Socket.peerAddress(client.pointee.stream.descriptor).description
     core.clientOpened(ClientID(id), from: address, now: now)
     if let user = client.pointee.stream.peer?.user { core.clientCertified(ClientID(id), as: user, now: now) }
-    return LoopOptions.handshakeBytes + take(id, client, received, behind: 0)
+    return take(id, client, received, behind: 0)
   }
   mutating func expireHandshakes() {
     while let id = clients.nextLateHandshake(at: now.monotonic) {
@@ -113,6 +113,11 @@ extension EventLoop {
   /// Goes on with a link's handshake. Nothing of what the other side sends is looked at before it is known to be a node of
   /// this cluster.
   mutating func shakeHands(_ id: UInt64, _ link: UnsafeMutablePointer<LinkConnection>) {
+    if link.pointee.connecting == nil {
+      // The poller says again in the next turn that there is something to read.
+      guard strangerSteps < LoopOptions.handshakesMax else { return }
+      strangerSteps += 1
+    }
     let unsent = link.pointee.stream.unsentCount
     let flushed = link.pointee.stream.flush()
     gauges.unsentBytes += link.pointee.stream.unsentCount - unsent

@@ -44,6 +44,8 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
   var security: LoopSecurity
   /// What all TLS sessions read from and write to.
   let wire = TLSWire(inputBytes: LoopOptions.linkReadBytes)
+  /// Steps of handshakes that links of others took in this turn.
+  var strangerSteps = 0
   var failureLog = FailureLog()
   var expiry = ExpiryReminder()
 
@@ -128,6 +130,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     clock.turnBegins(at: Clock.now())
     meter.turnBegins(at: now.monotonic)
     workers.pulse.turns.add(1, ordering: .relaxed)
+    strangerSteps = 0
     let accepts = sort(events: count)
     tellOfLinks()
     openMail()

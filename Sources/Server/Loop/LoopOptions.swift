@@ -39,8 +39,8 @@ struct LoopOptions: Sendable {
   static let tickInterval: UInt64 = 10_000
   static let memoryInterval: UInt64 = 100_000
   static let connectTimeout: UInt64 = 3_000_000
-  /// A step of a terminal's handshake counts as so many bytes read: 16 a turn, some 5 ms.
-  static let handshakeBytes = 16 << 10
+  /// Steps of handshakes in a turn, of terminals, and of links that others opened: some 5 ms each.
+  static let handshakesMax = 8
   /// Links that others opened whose handshake is under way; with one more, the oldest is closed.
   static let strangersMax = 128
   static let closeTimeout: UInt64 = 10_000_000
