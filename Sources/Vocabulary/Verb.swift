@@ -75,9 +75,6 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case watch = 89
   case unwatch = 90
   case usage = 91
-  case clientNoEvict = 320
-  case clientNoTouch = 321
-  case clientReply = 322
 
   case memberSet = 100
   case memberTag = 101
@@ -136,6 +133,10 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case trail = 307
   case feed = 350
   case feedPage = 360
+
+  case clientNoEvict = 320
+  case clientNoTouch = 321
+  case clientReply = 322
 
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }

@@ -42,7 +42,7 @@ import Vocabulary
     writer.ok()
     writer.error(.insufficient, "no")
     let replies = writer.buffer.array
-    try replies.withUnsafeBytes { bytes in
+    replies.withUnsafeBytes { bytes in
       for start in [0, 0, 1] {
         let slot = client.openSlot(verb: ping)
         let asked = EdgeItem.Owner(client: client.index, generation: client.generation, slot: slot)
