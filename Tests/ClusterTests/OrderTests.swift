@@ -45,36 +45,6 @@ import Testing
     #expect(ask(simulation, client, "QUOTA SHOW gifts")?.contains(" used=320 left=680") == true)
   }
 
-  /// What they ask for goes on to the pool's shard, over links that break.
-  @Test(arguments: [870_002, 870_003] as [UInt64]) func movementsComeToAPoolInOrder(seed: UInt64) throws {
-    let members = (0..<8).map { "m\($0)" }
-    let (simulation, client) = try open(
-      seed: seed, members.flatMap { ["MEMBER ADD \($0)", "POOL ADD p\($0)", "MEMBER SET \($0) pool=p\($0)"] })
-    let lines = members.flatMap { member in
-      (1...3).flatMap {
-        [
-          "EARN \(member) merchant=shop points=10 id=e\($0)-\(member)",
-          "REDEEM \(member) merchant=shop points=10 id=r\($0)-\(member)",
-        ]
-      } + ["EARN \(member) merchant=shop points=3 id=last-\(member)", "BALANCE \(member)"]
-    }
-    for (one, other) in [(0, 1), (1, 2), (0, 2)] {
-      // Some of what shards say to each other is lost.
-      for delay in stride(from: 500, to: 20_000, by: 1_300) as StrideTo<UInt64> {
-        simulation.call(after: delay) {
-          simulation.cut(one, other)
-          simulation.heal(one, other)
-        }
-      }
-    }
-    let answers = answers(simulation, client, lines)
-    #expect(answers.count == lines.count)
-    for (place, answer) in answers.enumerated() {
-      #expect(
-        (answer + " ").contains(" balance=\([10, 0, 10, 0, 10, 0, 3, 3][place % 8]) "), "\(lines[place]): \(answer)")
-    }
-  }
-
   /// Entering a pool is a request like any other.
   @Test func whatFollowsTheEntryIntoAPoolIsThePools() throws {
     let (simulation, client) = try open(seed: 870_004, ["POOL ADD home"] + (0..<6).map { "MEMBER ADD m\($0)" })
