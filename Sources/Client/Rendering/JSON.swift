@@ -41,6 +41,16 @@ indirect enum JSON: Sendable {
     }
   }
 
+  /// On one line.
+  func line() -> String {
+    switch self {
+    case .array(let values): "[" + values.map { $0.line() }.joined(separator: ",") + "]"
+    case .object(let fields):
+      "{" + fields.map { "\(JSON.quote($0.0)):\($0.1.line())" }.joined(separator: ",") + "}"
+    default: rendered()
+    }
+  }
+
   private static func quote(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {
