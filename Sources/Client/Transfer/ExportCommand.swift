@@ -39,7 +39,7 @@ enum ExportCommand {
     var reader = FeedReader(invocation.target, words: words, cursor: nil, patience: 60)
     writer.begin()
     while true {
-      let page = try reader.next(limit: 10_000, wait: 0)
+      let page = try reader.next(limit: 2_000, wait: 0)
       for record in page.records where record.integer("time") ?? 0 <= moment { writer.write(record) }
       reader.cursor = page.cursor ?? reader.cursor
       writer.flush()
