@@ -123,6 +123,13 @@ final class FakeCluster: @unchecked Sendable {
       return "*2\r\n+shard=1 index=7 accounts=3 transactions=\(transactions) sum=0 intransit=0 digest=00ff\r\n+\(total)"
         + " balanced=\(isBalanced ? "yes" : "no")"
     case "EARN": return earn(words[1], keys, line)
+    case "FEED":
+      let (from, limit) = (Int(keys["from"] ?? "0") ?? 0, Int(keys["limit"] ?? "") ?? 1_000)
+      guard from <= transactions else { return "-NOTFOUND no such place" }
+      let rows = (from..<min(from + limit, transactions)).map {
+        "\r\n+cursor=\($0 + 1) shard=1 tx=1-\($0 + 1) kind=earn"
+      }
+      return "*\(rows.count)" + rows.joined()
     case "BALANCE": return "+member=\(words[1]) program=p balance=\(balances[words[1]] ?? 0)"
     case "PING": return "+PONG"
     case "HELP": return "$11\r\nEARN\r\nAUDIT"

@@ -32,7 +32,9 @@ struct Flags: Sendable {
         }
         // Where a command is about a node, `--to` names that as well as whom to ask.
         let isNode = key == "to" && !value.contains(":") && known.contains { $0.name == Flag.node.name }
-        let name = isNode ? Flag.node.name : key
+        // Where it may post, `--to` names a URL as well.
+        let isURL = key == "to" && value.contains("://") && known.contains { $0.name == "to-url" }
+        let name = isNode ? Flag.node.name : isURL ? "to-url" : key
         guard values[name] == nil else { throw .usage("--\(key) is given twice") }
         values[name] = value
       }

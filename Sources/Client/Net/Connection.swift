@@ -115,15 +115,21 @@ public final class Connection {
       input.removeFirst(inputStart)
       inputStart = 0
     }
-    let room = (16 << 10) + stream.slack
+    // A long reply is parsed anew with each piece: pieces are to be few.
+    let room = (256 << 10) + stream.slack
+    var total = 0
     while true {
       let outcome = stream.receive(into: UnsafeMutableRawBufferPointer(start: input.reserve(room), count: room))
       switch outcome {
       case .moved(let n):
         input.commit(n)
-        return
-      case .ended, .failed: throw disconnected(outcome)
+        total += n
+        guard n > 0, total < 16 * room else { return }
+      case .ended, .failed:
+        if total > 0 { return }
+        throw disconnected(outcome)
       case .wouldBlock:
+        if total > 0 { return }
         guard stream.descriptor.wait(for: POLLIN, milliseconds: timeouts.reply) else {
           throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
         }

@@ -86,7 +86,6 @@ public final class Node: NodeCore {
     shards.advance(but: snapshots.underWay, isCalm: due.isCalm)
     health.advance(sendsHome: due.isSecond, isCalm: due.isCalm)
     requests.advanceAudits(mostAhead: health.mostAhead)
-    requests.advanceFeeds()
     health.continueStopping()
   }
 

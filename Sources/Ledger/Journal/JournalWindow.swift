@@ -5,6 +5,9 @@ final class JournalWindow {
   private let bytes: UnsafeMutableRawBufferPointer
   private var start = JournalPosition.none
   private var count = 0
+  /// Bytes of the next piece: few are wanted, mostly, and each costs.
+  private var piece = JournalWindow.firstPiece
+  private static let firstPiece = 16 << 10
   /// So many pieces were read.
   private(set) var reads = 0
 
@@ -28,9 +31,11 @@ final class JournalWindow {
   }
   private func fill(from position: JournalPosition, atLeast wanted: Int, _ source: some JournalSource) throws {
     (start, count) = (position, 0)
+    let most = min(max(piece, wanted), bytes.count)
+    piece = min(2 * piece, bytes.count)
     // What waits for room on the disk comes piece by piece.
     repeat {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[count..<most])
       let got = try source.read(at: position.advanced(by: count), into: rest)
       reads += 1
       guard got > 0 else { return }

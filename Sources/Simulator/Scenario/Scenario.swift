@@ -23,8 +23,6 @@ public final class Scenario {
   var record = ClientRecord()
   var side = SideTraffic()
   var catalogue = CatalogueChanges()
-  /// Who follows the feed, if anybody does.
-  var follower: FeedFollower?
   /// One for each shard: a member that it owns.
   var shardMembers: [String] = []
 

@@ -10,14 +10,14 @@ extension Scenario {
   func scheduleFollower() {
     guard plan.traffic.isFollowed else { return }
     let follower = FeedFollower(self)
-    self.follower = follower
+    side.follower = follower
     simulation.call(after: 1_000_000) { follower.wake() }
   }
 
   /// Who followed has what the journals have, and so has who begins now.
   func checkFeed() {
     guard let number = up.first, let client = simulation.connect(to: number) else { return }
-    follower?.finish(on: client)
+    side.follower?.finish(on: client)
     FeedFollower(self).finish(on: client)
   }
 }

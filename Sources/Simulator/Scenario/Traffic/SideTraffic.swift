@@ -5,6 +5,8 @@ import Checker
 /// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
 struct SideTraffic {
   var programme = ProgrammeTraffic()
+  /// Who follows the feed, if anybody does.
+  var follower: FeedFollower?
   var operations: [Operation] = []
   /// What may be refunded.
   var transactions: [(tx: String, member: String, points: Int64)] = []

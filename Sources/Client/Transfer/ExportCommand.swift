@@ -1,0 +1,126 @@
+import Replies
+import System
+
+/// `tally export members|transactions`
+enum ExportCommand {
+  static let command = Command(
+    "export", summary: "writes members or transactions of all shards, as CSV or JSON",
+    words: "members|transactions|orders|settlement", wordCount: 1...1,
+    flags: [
+      .toggle("csv", "comma-separated values with a first line of names (what is written without --json)"),
+      .toggle("json", "a JSON object a line"),
+      .value("kind", "WORD,…", "of transactions: only these kinds"),
+      .value("where", "WORDS", "of members: what they are to have, such as \"class=staff region=north\""),
+    ],
+    notes: """
+      Transactions are all movements up to the moment at which it begins, each shard's in order; what is booked later is not in it. \
+      Members are as they are when their page is read: whoever is added or changes meanwhile may be in it or not, and where slots move it begins \
+      anew.
+      """, hasJSON: false, body: run)
+
+  private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
+    let flags = invocation.flags
+    guard !(flags.has("csv") && flags.has("json")) else { throw .usage("--csv or --json, not both") }
+    let isJSON = flags.has("json")
+    switch flags.words[0] {
+    case "members": try members(invocation, ExportWriter(ExportWriter.members, isJSON: isJSON))
+    case "transactions": try transactions(invocation, ExportWriter(ExportWriter.transactions, isJSON: isJSON))
+    case "orders", "settlement": throw .declined("export \(flags.words[0]): this build has none yet")
+    default: throw .usage("export \(flags.words[0]): one of members, transactions, orders, settlement is wanted")
+    }
+    return CommandResult()
+  }
+
+  private static func transactions(_ invocation: Invocation, _ writer: ExportWriter) throws(ClientError) {
+    // Clocks of nodes differ by less than that, or there is an alarm.
+    let tolerance: Int64 = 1_000
+    let moment = Clock.wall() / 1_000
+    let words = invocation.flags["kind"].map { "kind=\(Words.quote($0))" } ?? "kind=\(ExportWriter.movements)"
+    var reader = FeedReader(invocation.target, words: words, cursor: nil, patience: 60)
+    writer.begin()
+    while true {
+      let page = try reader.next(limit: 2_000, wait: 0)
+      for record in page.records where record.integer("time") ?? 0 <= moment { writer.write(record) }
+      reader.cursor = page.cursor ?? reader.cursor
+      writer.flush()
+      guard page.isEnd else { continue }
+      // What is stamped before the moment has been told once no clock says less.
+      if Clock.wall() / 1_000 > moment + tolerance { return }
+      pause(milliseconds: 200)
+    }
+  }
+
+  private static func members(_ invocation: Invocation, _ writer: ExportWriter) throws(ClientError) {
+    let wanted = invocation.flags["where"].map { " " + $0 } ?? ""
+    var pages: [[Record]] = []
+    var after = ""
+    while true {
+      do throws(ClientError) {
+        var page = try invocation.target.askRecords("MEMBER FIND\(wanted) limit=1000\(after)")
+        guard let last = page.popLast(), let cursor = last["cursor"] else {
+          throw .malformedReply("MEMBER FIND ended without a cursor")
+        }
+        pages.append(page)
+        if cursor.isEmpty { break }
+        after = " after=\(cursor)"
+      } catch {
+        // Slots have moved since the cursor.
+        guard error.code == "NOTFOUND", !after.isEmpty else { throw error }
+        (pages, after) = ([], "")
+      }
+    }
+    writer.begin()
+    for page in pages {
+      for record in page { writer.write(record) }
+      writer.flush()
+    }
+  }
+}
+
+/// Writes records to standard output.
+final class ExportWriter {
+  static let transactions = [
+    "shard", "tx", "time", "kind", "member", "points", "balance", "program", "merchant", "spend", "request", "of",
+    "held",
+    "from", "to", "by", "reason", "event", "active", "expires", "effective",
+  ]
+  static let members = [
+    "member", "state", "name", "region", "cards", "aliases", "cardtypes", "since", "class", "tier", "tags", "birthday",
+    "referrer", "channel", "language", "manager", "rating",
+  ]
+  /// All kinds but changes of entries.
+  static let movements =
+    "earn,redeem,hold,capture,release,refund,transfer-out,transfer-in,transfer-back,expire,close,lapse,expire-back,absorb,activate,"
+    + "extend,gift,merge-out,merge-in"
+
+  private let columns: [String]
+  private let isJSON: Bool
+  private var text = ""
+
+  /// - Parameter columns: of comma-separated values; all other fields of a record stand in a last one, `more`, as words.
+  init(_ columns: [String], isJSON: Bool) { (self.columns, self.isJSON) = (columns, isJSON) }
+
+  func begin() { if !isJSON { text += CSV.line(columns + ["more"]) } }
+  func write(_ record: Record) {
+    let fields = record.fields.filter { $0.key != "cursor" }
+    guard !isJSON else {
+      text += JSON(Record(fields.map { ($0.key, $0.value) })).line() + "\n"
+      return
+    }
+    text += ExportWriter.row(fields, columns)
+  }
+  static func row(_ fields: [Record.Field], _ columns: [String]) -> String {
+    var rest = fields
+    var values: [String] = []
+    for column in columns {
+      let place = rest.firstIndex { $0.key == column }
+      values.append(place.map { rest.remove(at: $0).value } ?? "")
+    }
+    let more = rest.map { "\($0.key)=\(Words.quote($0.value))" }.joined(separator: " ")
+    return CSV.line(values + [more])
+  }
+  func flush() {
+    Console.write(text)
+    text = ""
+  }
+}
