@@ -6,7 +6,7 @@ import Testing
 struct ConsoleFilesTests {
   static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Sources/ConsolePage/Files")
-  static let names = try! FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+  static let names = ((try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []).sorted()
   static func source(_ name: String) throws -> String {
     try String(contentsOf: directory.appending(path: name), encoding: .utf8)
   }
@@ -27,6 +27,7 @@ struct ConsoleFilesTests {
     #expect(try #require(ConsoleFiles.file("/icon.svg")).contentType == "image/svg+xml")
   }
   @Test func tagsTellFilesApart() throws {
+    try #require(Self.names.contains("app.js"))
     let files = Self.names.compactMap { ConsoleFiles.file($0 == "index.html" ? "/" : "/\($0)") }
     #expect(Set(files.map(\.tag)).count == Self.names.count)
     for file in files { #expect(file.tag.hasPrefix("\"") && file.tag.hasSuffix("\"") && file.tag.count > 20) }

@@ -99,7 +99,8 @@ class Steps:
             self.page.picture(os.path.join(self.pictures, f"{name}.png"))
 
     def go(self, route):
-        self.page.evaluate(f"location.hash = '#/{route}'")
+        # The page itself says which one it shows, once it does.
+        self.page.evaluate(f"(delete document.querySelector('main').dataset.page, location.hash = '#/nowhere', location.hash = '#/{route}')")
         self.page.wait(f"document.querySelector('main')?.dataset.page === {json.dumps(route.split('/')[0])}")
         # What is asked for has come when nothing says that it is waited for.
         self.page.wait("!document.querySelector('main .waiting')")
