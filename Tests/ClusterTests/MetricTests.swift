@@ -31,7 +31,7 @@ import Vocabulary
   }
 
   @Test func theTableOfMetricsIsTheList() throws {
-    let shown = Metric.families + Gauges.all(of: try node()).map(\.metric)
+    let shown = Figures.families.map(\.metric) + Gauges.all(of: try node()).map(\.metric)
     let rows = shown.compactMap { metric in
       metric.exposedName.map { "| `\($0)` | \(metric.kind.rawValue) | \(metric.labels) | \(metric.help) |" }
     }

@@ -12,10 +12,12 @@ import Testing
       // A repeat moves nothing.
       "EARN ann merchant=s points=7 id=b",
     ] { _ = try world.run(line) }
-    let moved = try #require(world.shards[0].ledger.takeMoved())
+    let taken = world.shards[0].ledger.takeMoved()
+    let moved = try #require(taken)
     let sums = moved.byKind.filter { $0.points > 0 }.map { "\($0.kind) \($0.points)" }
     #expect(sums == ["earn 57", "redeem 20", "hold 5"])
-    #expect(world.shards[0].ledger.takeMoved() == nil)
+    let rest = world.shards[0].ledger.takeMoved()
+    #expect(rest == nil)
     var both = moved
     both.add(moved)
     #expect(both.byKind.first { "\($0.kind)" == "earn" }?.points == 114)

@@ -5,7 +5,7 @@ import Raft
 
 /// Events from the shell: each goes to whom it concerns.
 extension Node {
-  @inline(__always) private func at(_ now: Moment) -> Node {
+  @inline(__always) func at(_ now: Moment) -> Node {
     turn.now = now
     return self
   }
@@ -31,13 +31,11 @@ extension Node {
     carryOver()
   }
   public func linkFailed(request: UInt64, now: Moment) {
-    turn.now = now
-    if !links.failed(request) { snapshots.linkFailed(request: request) }
+    if !at(now).links.failed(request) { snapshots.linkFailed(request: request) }
     carryOver()
   }
   public func linkClosed(_ id: LinkID, now: Moment) {
-    turn.now = now
-    links.dropped(id)
+    at(now).links.dropped(id)
     carryOver()
   }
   public func linkDrained(_ id: LinkID, now: Moment) { at(now).snapshots.linkDrained(id) }

@@ -65,9 +65,8 @@ public final class Node: NodeCore {
   }
 
   public func tick(now: Moment) {
-    turn.now = now
     // Before anything is stamped.
-    health.noticeClockStep()
+    at(now).health.noticeClockStep()
     let due = timers.tick(now: now.monotonic, configuration)
     if due.isBeat { beat(due) }
     if due.isSecond {
@@ -104,8 +103,7 @@ public final class Node: NodeCore {
   // MARK: One turn's end
 
   public func flush(now: Moment, into effects: inout Effects<NodeWork>) {
-    turn.now = now
-    health.noticeClockStep()
+    at(now).health.noticeClockStep()
     // What one replica does may be work for another, or for a stream: a few rounds end it; the rest can wait a turn.
     for round in 0..<4 {
       requests.sendStreams()

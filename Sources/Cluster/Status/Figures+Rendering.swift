@@ -38,40 +38,17 @@ extension Figures {
   /// All of them as text. Some 3 ms for 500 shards.
   public func rendered() -> [UInt8] {
     var text = Exposition()
-    text.family(.build) { $0.sample(build, "1") }
-    text.family(.node) { $0.sample(node, "1") }
-    text.family(.alarm) { for alarm in alarms { $0.sample([("alarm", alarm.word)], alarm.isOn ? "1" : "0") } }
-    text.family(.requests) {
-      for row in requests { $0.sample([("verb", row.verb), ("outcome", row.outcome)], "\(row.count)") }
-    }
-    text.family(.points) {
-      for row in kept.moved.byKind { $0.sample([("kind", "\(row.kind)")], "\(row.points)") }
-    }
-    text.family(.queue) { for queue in queues { $0.sample([("queue", queue.name)], "\(queue.bytes)") } }
-    text.family(.commits) { $0.histogram(kept.commits) }
-    text.family(.logWrites) { $0.histogram(logWrites) }
+    for family in Figures.families { text.family(family.metric) { family.write(self, &$0) } }
     for (metric, value) in plain {
       guard metric.kind != .fact, let number = Int64(value) else { continue }
       text.family(metric) { $0.sample([], Exposition.decimal(number, metric.decimals)) }
     }
-    shards(.shardTerm, \.term, &text)
-    shards(.shardCommit, \.commit, &text)
-    shards(.shardApplied, \.applied, &text)
-    shards(.shardLag, \.lag, &text)
-    text.family(.shardRole) {
-      for shard in shards { $0.sample([("shard", "\(shard.shard.rawValue)"), ("role", shard.role)], "1") }
-    }
     return text.bytes
-  }
-  private func shards(_ metric: Metric, _ figure: KeyPath<ShardFigures, UInt64>, _ text: inout Exposition) {
-    text.family(metric) {
-      for shard in shards { $0.sample([("shard", "\(shard.shard.rawValue)")], "\(shard[keyPath: figure])") }
-    }
   }
 }
 
 /// Families of samples, as text.
-private struct Exposition {
+struct Exposition {
   private(set) var bytes: [UInt8] = []
   private var name = ""
 

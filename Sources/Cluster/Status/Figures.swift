@@ -45,48 +45,72 @@ struct ShardFigures: Sendable {
   }
 }
 
-extension Metric {
-  static let build = Metric(
-    name: "build_info", section: .cluster, kind: .gauge, unit: .none, help: "1, with what runs",
-    labels: "version,semantics")
-  static let node = Metric(
-    name: "node_info", section: .cluster, kind: .gauge, unit: .none, help: "1, with who the node is",
-    labels: "cluster,node,name,region")
-  static let alarm = Metric(
-    name: "alarm", section: .disk, kind: .gauge, unit: .none, help: "1 while the node has the alarm", labels: "alarm")
-  static let requests = Metric(
-    name: "requests", section: .requests, kind: .counter, unit: .none,
-    help: "requests answered, by verb and by OK or the error's code", labels: "verb,outcome")
-  static let points = Metric(
-    name: "points", section: .requests, kind: .counter, unit: .none,
-    help: "points moved by entries that this node proposed, by kind of movement", labels: "kind")
-  static let queue = Metric(
-    name: "queue", section: .requests, kind: .gauge, unit: .bytes,
-    help: "bytes that wait here: requests for their shards, answers for their clients", labels: "queue")
-  static let commits = Metric(
-    name: "commit", section: .cluster, kind: .histogram, unit: .seconds,
-    help: "from an entry's proposal by this node to its application")
-  static let logWrites = Metric(
-    name: "log_write", section: .disk, kind: .histogram, unit: .seconds,
-    help: "batches written to the log, each with its sync")
-  static let shardRole = Metric(
-    name: "shard_role", section: .cluster, kind: .gauge, unit: .none, help: "1, with what the replica is",
-    labels: "shard,role")
-  static let shardTerm = Metric(
-    name: "shard_term", section: .cluster, kind: .gauge, unit: .none, help: "the replica's term", labels: "shard")
-  static let shardCommit = Metric(
-    name: "shard_commit_index", section: .cluster, kind: .gauge, unit: .none,
-    help: "the last entry known to be committed", labels: "shard")
-  static let shardApplied = Metric(
-    name: "shard_applied_index", section: .cluster, kind: .gauge, unit: .none, help: "the last entry applied",
-    labels: "shard")
-  static let shardLag = Metric(
-    name: "shard_lag_entries", section: .cluster, kind: .gauge, unit: .none,
-    help: "entries known to be committed that the replica has not applied", labels: "shard")
+extension Figures {
+  /// One metric that `/metrics` shows beside those of INFO, with its samples.
+  struct Family: Sendable {
+    let metric: Metric
+    let write: @Sendable (Figures, inout Exposition) -> Void
 
-  /// Those that `/metrics` shows beside the figures of INFO.
-  static let families: [Metric] = [
-    .build, .node, .alarm, .requests, .points, .queue, .commits, .logWrites, .shardRole, .shardTerm, .shardCommit,
-    .shardApplied, .shardLag,
+    init(
+      _ name: StaticString, _ section: Metric.Section, _ kind: Metric.Kind, _ unit: Metric.Unit, _ help: StaticString,
+      labels: StaticString = "", write: @escaping @Sendable (Figures, inout Exposition) -> Void
+    ) {
+      metric = Metric(name: name, section: section, kind: kind, unit: unit, help: help, labels: labels)
+      self.write = write
+    }
+    /// A figure of each shard's replica.
+    init(
+      ofShards name: StaticString, _ help: StaticString, _ figure: @escaping @Sendable (ShardFigures) -> UInt64
+    ) {
+      self.init(name, .cluster, .gauge, .none, help, labels: "shard") { figures, text in
+        for shard in figures.shards { text.sample([("shard", "\(shard.shard.rawValue)")], "\(figure(shard))") }
+      }
+    }
+  }
+
+  static let families: [Family] = [
+    Family("build_info", .cluster, .gauge, .none, "1, with what runs", labels: "version,semantics") {
+      $1.sample($0.build, "1")
+    },
+    Family("node_info", .cluster, .gauge, .none, "1, with who the node is", labels: "cluster,node,name,region") {
+      $1.sample($0.node, "1")
+    },
+    Family("alarm", .disk, .gauge, .none, "1 while the node has the alarm", labels: "alarm") { figures, text in
+      for alarm in figures.alarms { text.sample([("alarm", alarm.word)], alarm.isOn ? "1" : "0") }
+    },
+    Family(
+      "requests", .requests, .counter, .none, "requests answered, by verb and by OK or the error's code",
+      labels: "verb,outcome"
+    ) { figures, text in
+      for row in figures.requests { text.sample([("verb", row.verb), ("outcome", row.outcome)], "\(row.count)") }
+    },
+    Family(
+      "points", .requests, .counter, .none, "points moved by entries that this node proposed, by kind of movement",
+      labels: "kind"
+    ) { figures, text in
+      for row in figures.kept.moved.byKind { text.sample([("kind", "\(row.kind)")], "\(row.points)") }
+    },
+    Family(
+      "queue", .requests, .gauge, .bytes, "bytes that wait here: requests for their shards, answers for their clients",
+      labels: "queue"
+    ) { figures, text in
+      for queue in figures.queues { text.sample([("queue", queue.name)], "\(queue.bytes)") }
+    },
+    Family("commit", .cluster, .histogram, .seconds, "from an entry's proposal by this node to its application") {
+      $1.histogram($0.kept.commits)
+    },
+    Family("log_write", .disk, .histogram, .seconds, "batches written to the log, each with its sync") {
+      $1.histogram($0.logWrites)
+    },
+    Family("shard_role", .cluster, .gauge, .none, "1, with what the replica is", labels: "shard,role") {
+      figures, text in
+      for shard in figures.shards {
+        text.sample([("shard", "\(shard.shard.rawValue)"), ("role", shard.role)], "1")
+      }
+    },
+    Family(ofShards: "shard_term", "the replica's term") { $0.term },
+    Family(ofShards: "shard_commit_index", "the last entry known to be committed") { $0.commit },
+    Family(ofShards: "shard_applied_index", "the last entry applied") { $0.applied },
+    Family(ofShards: "shard_lag_entries", "entries known to be committed that the replica has not applied") { $0.lag },
   ]
 }

@@ -4,7 +4,7 @@
 /// A figure is declared where it is counted or found, in one line:
 ///  - what is counted, or measured by the shell: a property with `@Measured`;
 ///  - what is looked up when somebody asks: a row of a list of `Gauge`;
-///  - what has several values, told apart by labels, or is spread over a range: a row of `Metric.families`, for `/metrics` alone.
+///  - what has several values, told apart by labels, or is spread over a range: a row of `Figures.families`, for `/metrics` alone.
 public struct Metric: Sendable {
   /// Its place in INFO, in this order.
   public enum Section: String, CaseIterable, Sendable { case clients, requests, cluster, snapshots, disk, memory, loop }
