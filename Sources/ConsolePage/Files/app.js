@@ -1,18 +1,18 @@
 // The page as a whole: who is signed in, which page is shown, language, light and keys.
 
-import { ask, begin, isSignedIn, Refused, text, useCredentials } from "/api.js";
-import { casesPage } from "/cases.js";
-import { campaignsPage } from "/campaigns.js";
-import { clusterPage } from "/cluster.js";
-import { button, field, h, mark, put, replace, say } from "/dom.js";
-import { isHealthy, live, start, stop, watch } from "/live.js";
-import { managePage } from "/manage.js";
-import { memberPage, membersPage, search } from "/members.js";
-import { reportsPage } from "/reports.js";
-import { rulesPage } from "/rulespage.js";
-import { simulatorPage } from "/simulator.js";
-import { transactionPage } from "/transaction.js";
-import { language, setLanguage, t } from "/words.js";
+import { ask, begin, isSignedIn, Refused, text, useCredentials } from "/base/api.js";
+import { casesPage } from "/programme/cases.js";
+import { campaignsPage } from "/programme/campaigns.js";
+import { clusterPage } from "/cluster/overview.js";
+import { button, field, h, mark, put, replace, say } from "/base/dom.js";
+import { isHealthy, live, start, stop, watch } from "/cluster/live.js";
+import { managePage } from "/cluster/manage.js";
+import { memberPage, membersPage, search } from "/programme/members.js";
+import { reportsPage } from "/programme/reports.js";
+import { rulesPage } from "/programme/rulespage.js";
+import { simulatorPage } from "/programme/simulator.js";
+import { transactionPage } from "/programme/transaction.js";
+import { language, setLanguage, t } from "/base/words.js";
 
 const root = document.getElementById("root");
 const pages = {

@@ -1,7 +1,7 @@
 // Live lines and bars of this page's own, drawn as SVG.
 
-import { h, mark, say, svg } from "/dom.js";
-import { t } from "/words.js";
+import { h, mark, say, svg } from "/base/dom.js";
+import { t } from "/base/words.js";
 
 const WIDTH = 300, HEIGHT = 72;
 /// How many readings a line shows.

@@ -1,14 +1,15 @@
 // The page "Cluster": its health, charts, regions with their nodes, shards, operations.
 
-import { isYes, list, number, one, text } from "/api.js";
-import { liveChart, meter } from "/charts.js";
-import { act, problem } from "/dialog.js";
-import { button, h, keyed, mark, panel, put, replace, say, waiting } from "/dom.js";
-import { bytes, clock, count, duration, rate, span } from "/format.js";
-import { live, watchAll } from "/live.js";
-import { operationList, underWay } from "/operations.js";
-import { shardGrid } from "/shards.js";
-import { t } from "/words.js";
+import { isYes, list, number, one, text } from "/base/api.js";
+import { liveChart, meter } from "/base/charts.js";
+import { act } from "/cluster/act.js";
+import { problem } from "/base/dialog.js";
+import { button, h, keyed, mark, panel, put, replace, say, waiting } from "/base/dom.js";
+import { bytes, clock, count, duration, rate, span } from "/base/format.js";
+import { live, watchAll } from "/cluster/live.js";
+import { operationList, underWay } from "/cluster/operations.js";
+import { shardGrid } from "/cluster/shards.js";
+import { t } from "/base/words.js";
 
 export function clusterPage(view) {
   const health = h("section", { class: "health", role: "status", "aria-live": "polite" });

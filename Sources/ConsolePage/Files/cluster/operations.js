@@ -1,10 +1,10 @@
 // Operations: one that goes on, and the list of all.
 
-import { number, text } from "/api.js";
-import { meter } from "/charts.js";
-import { h, keyed, mark, put, say } from "/dom.js";
-import { bytes, count, duration, moment } from "/format.js";
-import { t } from "/words.js";
+import { number, text } from "/base/api.js";
+import { meter } from "/base/charts.js";
+import { h, keyed, mark, put, say } from "/base/dom.js";
+import { bytes, count, duration, moment } from "/base/format.js";
+import { t } from "/base/words.js";
 
 const isUnderWay = (operation) => ["waiting", "running"].includes(operation.state);
 export const underWay = (operations) => operations.filter(isUnderWay);

@@ -1,7 +1,7 @@
 // What is polled: the cluster as one node knows it, and that node's own figures.
 
-import { ask, isYes, metrics, number, Refused, text } from "/api.js";
-import { LENGTH } from "/charts.js";
+import { ask, isYes, metrics, number, Refused, text } from "/base/api.js";
+import { LENGTH } from "/base/charts.js";
 
 const INTERVAL = 2_000;
 
