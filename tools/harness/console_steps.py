@@ -55,7 +55,7 @@ CONTRAST = """(() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const e = walk.currentNode.parentElement;
-    if (!walk.currentNode.textContent.trim() || !e.checkVisibility({ opacityProperty: true }) || e.closest(":disabled, option, .skip")) continue;
+    if (!walk.currentNode.textContent.trim() || !e.checkVisibility({ opacityProperty: true }) || e.closest(":disabled, option, .skip, .unseen")) continue;
     const style = getComputedStyle(e);
     const layers = [];
     for (let a = e; a; a = a.parentElement) layers.unshift(rgba(getComputedStyle(a).backgroundColor));
@@ -140,6 +140,7 @@ class Steps:
         self.expect("every node has a card", self.page.evaluate("document.querySelectorAll('.node').length") == len(self.ask("CLUSTER NODES")))
         self.page.wait("document.querySelectorAll('.tile path.line[d^=M]').length >= 3", 30)
         self.expect("charts live", True)
+        self.picture("watched")
         self.page.evaluate("document.querySelector('.shard').focus()")
         self.page.key("ArrowRight")
         self.page.key("Enter")

@@ -23,7 +23,9 @@ export function act(name, given = {}) {
   put(form, buttons);
   put(body, h("p", { class: "about" }, t(action.about)), form, result);
   (form.querySelector("input, select") ?? submit).focus();
-  if (action.fields.every((asked) => asked.isFlag ? false : values[asked.name] !== undefined)) showPlan();
+  // What was asked for by a button beside its object needs no form first.
+  const isSaid = action.fields.every((asked) => !asked.isFlag && (asked.isOptional || given[asked.name] !== undefined));
+  if (isSaid && (action.fields.length === 0 || Object.keys(given).length > 0)) showPlan();
 
   function input(asked) {
     let element;

@@ -12,7 +12,7 @@ import { shardGrid } from "/cluster/shards.js";
 import { t } from "/base/words.js";
 
 export function clusterPage(view) {
-  const health = h("section", { class: "health", role: "status", "aria-live": "polite" });
+  const health = h("section", { class: "health" });
   const alarms = h("ul", { class: "alarms" });
   const charts = [
     liveChart(t("Requests a second"), [{ name: t("answered"), mark: "a" }, { name: t("refused"), mark: "b" }], rate, t("What this node answers")),
@@ -74,9 +74,12 @@ function showHealth(element) {
     element.head = h("strong");
     element.facts = h("span", { class: "facts" });
     element.names = h("span", { class: "names faint" });
-    put(element, h("span", { class: "dot", "aria-hidden": "true" }), element.head, element.facts, element.names);
+    // Read aloud when it changes, and not for each minute more.
+    element.aloud = h("span", { class: "unseen", role: "status" });
+    put(element, h("span", { class: "dot", "aria-hidden": "true" }), element.head, element.facts, element.names, element.aloud);
   }
   mark(element, "class", `health ${tone}`);
+  say(element.aloud, live.silentSince !== null ? t("no answer") : !status ? "" : isYes(status.healthy) ? t("Healthy") : [t("Not healthy"), ...[status.why].flat().map(text)].join(". "));
   say(element.head, title);
   say(element.facts, facts.join(" · "));
   say(element.names, status ? t("cluster {0} · asked {1} · version {2}", text(status.cluster), text(status.node), text(status.version)) : "");
