@@ -20,7 +20,11 @@ export function operationRow(first, tools) {
   row.show = (operation) => {
     row.operation = operation;
     mark(row, "data-state", operation.state);
-    say(name, `${operation.op} · ${t(text(operation.kind).replaceAll("-", " "))} ${text(operation.target)}`);
+    const kind = text(operation.kind).replaceAll("-", " ");
+    // `node drain` of `node west-1`: the noun once.
+    const noun = `${kind.split(" ")[0]} `;
+    const target = text(operation.target);
+    say(name, `${operation.op} · ${t(kind)} ${target.startsWith(noun) ? target.slice(noun.length) : target}`);
     say(state, t(operation.state));
     mark(state, "class", `state ${{ failed: "bad", done: "good", waiting: "warn", running: "live" }[operation.state] ?? ""}`);
     const [steps, done] = [number(operation.steps) ?? 0, number(operation.done) ?? 0];
