@@ -55,7 +55,7 @@ CONTRAST = """(() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const e = walk.currentNode.parentElement;
-    if (!walk.currentNode.textContent.trim() || !e.checkVisibility({ opacityProperty: true }) || e.closest(":disabled, option, .skip")) continue;
+    if (!walk.currentNode.textContent.trim() || !e.checkVisibility({ opacityProperty: true }) || e.closest(":disabled, option, .skip, .unseen")) continue;
     const style = getComputedStyle(e);
     const layers = [];
     for (let a = e; a; a = a.parentElement) layers.unshift(rgba(getComputedStyle(a).backgroundColor));
@@ -99,7 +99,8 @@ class Steps:
             self.page.picture(os.path.join(self.pictures, f"{name}.png"))
 
     def go(self, route):
-        self.page.evaluate(f"location.hash = '#/{route}'")
+        # The page itself says which one it shows, once it does.
+        self.page.evaluate(f"(delete document.querySelector('main').dataset.page, location.hash = '#/nowhere', location.hash = '#/{route}')")
         self.page.wait(f"document.querySelector('main')?.dataset.page === {json.dumps(route.split('/')[0])}")
         # What is asked for has come when nothing says that it is waited for.
         self.page.wait("!document.querySelector('main .waiting')")
@@ -139,6 +140,7 @@ class Steps:
         self.expect("every node has a card", self.page.evaluate("document.querySelectorAll('.node').length") == len(self.ask("CLUSTER NODES")))
         self.page.wait("document.querySelectorAll('.tile path.line[d^=M]').length >= 3", 30)
         self.expect("charts live", True)
+        self.picture("watched")
         self.page.evaluate("document.querySelector('.shard').focus()")
         self.page.key("ArrowRight")
         self.page.key("Enter")

@@ -1,18 +1,18 @@
 // The page as a whole: who is signed in, which page is shown, language, light and keys.
 
-import { ask, begin, isSignedIn, Refused, text, useCredentials } from "/api.js";
-import { casesPage } from "/cases.js";
-import { campaignsPage } from "/campaigns.js";
-import { clusterPage } from "/cluster.js";
-import { button, field, h, mark, put, replace, say } from "/dom.js";
-import { isHealthy, live, start, stop, watch } from "/live.js";
-import { managePage } from "/manage.js";
-import { memberPage, membersPage, search } from "/members.js";
-import { reportsPage } from "/reports.js";
-import { rulesPage } from "/rulespage.js";
-import { simulatorPage } from "/simulator.js";
-import { transactionPage } from "/transaction.js";
-import { language, setLanguage, t } from "/words.js";
+import { ask, begin, isSignedIn, Refused, text, useCredentials } from "/base/api.js";
+import { casesPage } from "/programme/cases.js";
+import { campaignsPage } from "/programme/campaigns.js";
+import { clusterPage } from "/cluster/overview.js";
+import { button, field, h, mark, put, replace, say } from "/base/dom.js";
+import { isHealthy, live, start, stop, watch } from "/cluster/live.js";
+import { managePage } from "/cluster/manage.js";
+import { memberPage, membersPage, search } from "/programme/members.js";
+import { reportsPage } from "/programme/reports.js";
+import { rulesPage } from "/programme/rulespage.js";
+import { simulatorPage } from "/programme/simulator.js";
+import { transactionPage } from "/programme/transaction.js";
+import { language, setLanguage, t } from "/base/words.js";
 
 const root = document.getElementById("root");
 const pages = {
@@ -21,7 +21,8 @@ const pages = {
 };
 const menu = [["Cluster", [["cluster", "Overview"], ["manage", "Manage"]]],
   ["Programme", [["members", "Members"], ["rules", "Rules"], ["simulator", "Simulator"], ["campaigns", "Campaigns"], ["cases", "Cases"], ["reports", "Reports"]]]];
-let leave = null;
+/// Ends the page that is shown, and the frame's look at the health.
+let leave = null, unwatch = null;
 let user = null;
 
 // MARK: Light and language
@@ -85,8 +86,12 @@ async function enter(trouble) {
     render();
   } catch (error) {
     if (error instanceof Refused) {
-      if (trouble && !["NOAUTH", "WRONGPASS"].includes(error.code)) { trouble.hidden = false; say(trouble, `${error.code} ${error.message}`); }
-      return;
+      // Who this is was not settled, and is asked for by now.
+      if (["NOAUTH", "WRONGPASS"].includes(error.code)) return;
+      if (trouble) {
+        trouble.hidden = false;
+        return say(trouble, `${error.code} ${error.message}`);
+      }
     }
     // The node does not answer: that is shown, and asked again.
     start();
@@ -117,8 +122,8 @@ function frame() {
     h("header", { class: "top" }, h("a", { href: "#/cluster", class: "brand" }, "Tallystick"), pulse, find, outcome,
       h("span", { class: "who" }, user ?? "", isSignedIn() ? button(t("Sign out"), () => showSignIn(false), { class: "quiet" }) : null, switches())),
     links, view);
-  watch(() => {
-    if (!pulse.isConnected) return;
+  unwatch?.();
+  unwatch = watch(() => {
     const isWell = isHealthy();
     pulse.hidden = !live.status && live.silentSince === null;
     mark(pulse, "class", `pulse ${isWell ? "good" : "bad"}`);

@@ -26,7 +26,7 @@ export class Refused extends Error {
   }
 }
 /// No answer came, or none that could be read.
-export class Unreachable extends Error {}
+class Unreachable extends Error {}
 
 async function get(path, options) {
   const headers = { ...options?.headers };

@@ -1,11 +1,11 @@
 // A purchase that is not made: what it would give, and why.
 
-import { ask, keys, number, Refused, text, word } from "/api.js";
-import { problem } from "/dialog.js";
-import { button, field, h, panel, put, replace } from "/dom.js";
-import { count, minorUnits, money, signed } from "/format.js";
-import { explanation, rulesOf } from "/transaction.js";
-import { t } from "/words.js";
+import { ask, keys, number, Refused, text, word } from "/base/api.js";
+import { problem } from "/base/dialog.js";
+import { button, field, h, panel, put, replace } from "/base/dom.js";
+import { count, minorUnits, money, signed } from "/base/format.js";
+import { explanation, rulesOf } from "/programme/transaction.js";
+import { t } from "/base/words.js";
 
 export function simulatorPage(view, member) {
   const input = (more) => h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...more });

@@ -1,11 +1,11 @@
 // Cases that wait for a decision.
 
-import { ask, keys, number, one, Refused, requestID, text, word } from "/api.js";
-import { confirm, problem } from "/dialog.js";
-import { button, field, h, put, replace, select, waiting } from "/dom.js";
-import { count, moment } from "/format.js";
-import { memberLink, statePill, txLink } from "/members.js";
-import { t } from "/words.js";
+import { ask, keys, number, one, Refused, requestID, text, word } from "/base/api.js";
+import { confirm, problem } from "/base/dialog.js";
+import { button, field, h, put, replace, select, waiting } from "/base/dom.js";
+import { count, moment } from "/base/format.js";
+import { memberLink, statePill, txLink } from "/programme/members.js";
+import { t } from "/base/words.js";
 
 export function casesPage(view) {
   const place = h("div", { "aria-live": "polite" });

@@ -3,9 +3,9 @@
 // An action says which fields it asks for, and the line that it sends. Where the node can plan it, the line with `dry-run=yes` is
 // sent first, and nothing is begun before somebody has seen the answer.
 
-import { keys, text, word } from "/api.js";
-import { live } from "/live.js";
-import { t } from "/words.js";
+import { keys, text, word } from "/base/api.js";
+import { live } from "/cluster/live.js";
+import { t } from "/base/words.js";
 
 const nodeNames = () => live.nodes.filter((node) => node.state !== "removed").map((node) => text(node.name) || text(node.node));
 const regions = () => [...new Set(live.nodes.map((node) => text(node.region)).filter(Boolean))].sort();

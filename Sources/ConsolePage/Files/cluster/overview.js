@@ -1,17 +1,18 @@
 // The page "Cluster": its health, charts, regions with their nodes, shards, operations.
 
-import { isYes, list, number, one, text } from "/api.js";
-import { liveChart, meter } from "/charts.js";
-import { act, problem } from "/dialog.js";
-import { button, h, keyed, mark, panel, put, replace, say, waiting } from "/dom.js";
-import { bytes, clock, count, duration, rate, span } from "/format.js";
-import { live, watchAll } from "/live.js";
-import { operationList, underWay } from "/operations.js";
-import { shardGrid } from "/shards.js";
-import { t } from "/words.js";
+import { isYes, list, number, one, text } from "/base/api.js";
+import { liveChart, meter } from "/base/charts.js";
+import { act } from "/cluster/act.js";
+import { problem } from "/base/dialog.js";
+import { button, h, keyed, mark, panel, put, replace, say, waiting } from "/base/dom.js";
+import { bytes, clock, count, duration, rate, span } from "/base/format.js";
+import { live, watchAll } from "/cluster/live.js";
+import { operationList, underWay } from "/cluster/operations.js";
+import { shardGrid } from "/cluster/shards.js";
+import { t } from "/base/words.js";
 
 export function clusterPage(view) {
-  const health = h("section", { class: "health", role: "status", "aria-live": "polite" });
+  const health = h("section", { class: "health" });
   const alarms = h("ul", { class: "alarms" });
   const charts = [
     liveChart(t("Requests a second"), [{ name: t("answered"), mark: "a" }, { name: t("refused"), mark: "b" }], rate, t("What this node answers")),
@@ -73,9 +74,12 @@ function showHealth(element) {
     element.head = h("strong");
     element.facts = h("span", { class: "facts" });
     element.names = h("span", { class: "names faint" });
-    put(element, h("span", { class: "dot", "aria-hidden": "true" }), element.head, element.facts, element.names);
+    // Read aloud when it changes, and not for each minute more.
+    element.aloud = h("span", { class: "unseen", role: "status" });
+    put(element, h("span", { class: "dot", "aria-hidden": "true" }), element.head, element.facts, element.names, element.aloud);
   }
   mark(element, "class", `health ${tone}`);
+  say(element.aloud, live.silentSince !== null ? t("no answer") : !status ? "" : isYes(status.healthy) ? t("Healthy") : [t("Not healthy"), ...[status.why].flat().map(text)].join(". "));
   say(element.head, title);
   say(element.facts, facts.join(" · "));
   say(element.names, status ? t("cluster {0} · asked {1} · version {2}", text(status.cluster), text(status.node), text(status.version)) : "");

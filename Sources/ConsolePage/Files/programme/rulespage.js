@@ -1,13 +1,13 @@
 // Rules as sentences, in the order in which they work.
 
-import { ask, keys, one, Refused, text, word } from "/api.js";
-import { open, problem } from "/dialog.js";
-import { button, h, panel, put, replace, select, waiting } from "/dom.js";
-import { moment } from "/format.js";
-import { statePill } from "/members.js";
-import { ruleSentence } from "/rules.js";
-import { table } from "/table.js";
-import { t } from "/words.js";
+import { ask, keys, one, Refused, text, word } from "/base/api.js";
+import { open, problem } from "/base/dialog.js";
+import { button, h, panel, put, replace, select, waiting } from "/base/dom.js";
+import { moment } from "/base/format.js";
+import { statePill } from "/programme/members.js";
+import { ruleSentence } from "/programme/rules.js";
+import { table } from "/base/table.js";
+import { t } from "/base/words.js";
 
 const STAGES = ["block", "base", "fixed", "times", "bonus", "cap"];
 const MEANING = {
@@ -52,7 +52,7 @@ export function rulesPage(view, wanted) {
     }));
   }
 }
-export function showRule(rule) {
+function showRule(rule) {
   const { body } = open(t("Rule {0}", text(rule.rule)));
   const past = h("div");
   put(body, h("p", { class: "large" }, ruleSentence(rule)), h("dl", { class: "facts-list" }, Object.entries(rule).filter(([, value]) => text(value) !== "").map(([key, value]) =>

@@ -1,7 +1,7 @@
 // Numbers and moments as people read them, in the page's language and the reader's zone.
 
-import { h } from "/dom.js";
-import { language, t } from "/words.js";
+import { h } from "/base/dom.js";
+import { language, t } from "/base/words.js";
 
 const locale = () => (language() === "zh" ? "zh-CN" : "en-GB");
 const formats = new Map();
@@ -57,9 +57,6 @@ export function duration(seconds) {
   if (whole < 5400) return t("{0} min", Math.round(whole / 60));
   if (whole < 172_800) return t("{0} h", Math.round(whole / 3600));
   return t("{0} days", Math.round(whole / 86_400));
-}
-export function ago(milliseconds) {
-  return t("{0} ago", duration((Date.now() - milliseconds) / 1000));
 }
 const twoDigits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
 /// A moment in the reader's zone; UTC where one points at it.

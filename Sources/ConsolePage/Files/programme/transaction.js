@@ -1,14 +1,14 @@
 // One transaction, and how its points came about.
 
-import { ask, number, Refused, text, word } from "/api.js";
-import { waterfall } from "/charts.js";
-import { problem } from "/dialog.js";
-import { h, panel, put, replace, waiting } from "/dom.js";
-import { count, moment, money, signed } from "/format.js";
-import { memberLink, txLink } from "/members.js";
-import { stepSentence } from "/rules.js";
-import { heading } from "/table.js";
-import { t } from "/words.js";
+import { ask, number, Refused, text, word } from "/base/api.js";
+import { waterfall } from "/base/charts.js";
+import { problem } from "/base/dialog.js";
+import { h, panel, put, replace, waiting } from "/base/dom.js";
+import { count, moment, money, signed } from "/base/format.js";
+import { memberLink, txLink } from "/programme/members.js";
+import { stepSentence } from "/programme/rules.js";
+import { heading } from "/base/table.js";
+import { t } from "/base/words.js";
 
 export function transactionPage(view, tx) {
   put(view, waiting(t("Asking the node …")));

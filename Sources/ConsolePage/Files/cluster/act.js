@@ -1,41 +1,13 @@
-// Dialogs: of an action with its plan, of an operation as it goes on, of a plain question.
+// The dialog of what an administrator does: its fields, its plan, its confirmation, its operation as it goes on.
 
-import { actions } from "/actions.js";
-import { ask, one, Refused } from "/api.js";
-import { button, field, h, put, replace, select, waiting } from "/dom.js";
-import { look } from "/live.js";
-import { operationRow } from "/operations.js";
-import { table } from "/table.js";
-import { t } from "/words.js";
-
-/// A modal dialog; Escape closes it, and the focus goes back to where it was.
-export function open(title, ...content) {
-  const former = document.activeElement;
-  const close = () => dialog.close();
-  const body = h("div", { class: "body" }, content);
-  const dialog = h("dialog", { "aria-label": title },
-    h("header", { class: "head" }, h("h2", null, title), button("✕", close, { class: "quiet", "aria-label": t("Close") })), body);
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    former?.isConnected && former.focus();
-    dialog.ended?.();
-  });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
-  document.body.append(dialog);
-  dialog.showModal();
-  return { dialog, body, close };
-}
-export function problem(error) {
-  const code = error instanceof Refused ? error.code : t("No answer");
-  return h("p", { class: "notice bad", role: "alert" }, h("strong", null, code), " ", error.message, explained(error));
-}
-function explained(error) {
-  const known = {
-    UNAVAILABLE: "Nothing was done. Try again.", BUSY: "Nothing was done. Try again.",
-    UNKNOWN: "It may have been done: look before you do it again.", NOPERM: "Your role may not do this.",
-  }[error.code];
-  return known ? h("small", null, t(known)) : null;
-}
+import { ask, one, Refused } from "/base/api.js";
+import { open, problem } from "/base/dialog.js";
+import { button, field, h, put, replace, select, waiting } from "/base/dom.js";
+import { table } from "/base/table.js";
+import { t } from "/base/words.js";
+import { actions } from "/cluster/actions.js";
+import { look } from "/cluster/live.js";
+import { operationRow } from "/cluster/operations.js";
 
 /// Asks for what the action wants, shows the plan, has it confirmed, does it, and follows the operation.
 export function act(name, given = {}) {
@@ -51,7 +23,9 @@ export function act(name, given = {}) {
   put(form, buttons);
   put(body, h("p", { class: "about" }, t(action.about)), form, result);
   (form.querySelector("input, select") ?? submit).focus();
-  if (action.fields.every((asked) => asked.isFlag ? false : values[asked.name] !== undefined)) showPlan();
+  // What was asked for by a button beside its object needs no form first.
+  const isSaid = action.fields.every((asked) => !asked.isFlag && (asked.isOptional || given[asked.name] !== undefined));
+  if (isSaid && (action.fields.length === 0 || Object.keys(given).length > 0)) showPlan();
 
   function input(asked) {
     let element;
@@ -157,13 +131,6 @@ function follow(first, place, dialog) {
   };
   timer = setTimeout(next, 300);
 }
-export function showOperation(operation) {
-  const { body, dialog } = open(t("Operation {0}", operation.op));
-  const place = h("div");
-  put(body, place);
-  follow(operation, place, dialog);
-}
-
 function planTable(rows) {
   if (rows.length === 0) return h("p", { class: "notice" }, t("There is nothing to do."));
   const moved = rows.reduce((sum, row) => sum + (Number(row.bytes) || 0), 0);
@@ -175,20 +142,3 @@ function planTable(rows) {
   return h("div", { class: "scroll plan-rows" }, parts);
 }
 
-/// A question before something is done that has no plan.
-export function confirm(title, about, deed, act, isGrave) {
-  const { body, close } = open(title);
-  const place = h("div");
-  const go = button(deed, async () => {
-    go.disabled = true;
-    try {
-      await act();
-      close();
-    } catch (error) {
-      go.disabled = false;
-      replace(place, problem(error));
-    }
-  }, { class: isGrave ? "main grave" : "main" });
-  put(body, typeof about === "string" ? h("p", null, about) : about, place, h("div", { class: "row end" }, button(t("Cancel"), close), go));
-  return { body, close };
-}

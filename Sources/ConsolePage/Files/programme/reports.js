@@ -1,13 +1,13 @@
 // Reports as charts and tables, each to be saved as CSV. What a version does not know yet is left out, and said.
 
-import { ask, isYes, keys, number, Refused, text, word } from "/api.js";
-import { bars } from "/charts.js";
-import { problem } from "/dialog.js";
-import { button, field, h, panel, put, replace, select, waiting } from "/dom.js";
-import { count, saveCSV } from "/format.js";
-import { memberLink } from "/members.js";
-import { table } from "/table.js";
-import { t } from "/words.js";
+import { ask, isYes, keys, number, Refused, text, word } from "/base/api.js";
+import { bars } from "/base/charts.js";
+import { problem } from "/base/dialog.js";
+import { button, field, h, panel, put, replace, select, waiting } from "/base/dom.js";
+import { count, saveCSV } from "/base/format.js";
+import { memberLink } from "/programme/members.js";
+import { table } from "/base/table.js";
+import { t } from "/base/words.js";
 
 export function reportsPage(view) {
   put(view, h("h1", null, t("Reports")), booksPanel(), duePanel(), pointsPanel(), settlementPanel());

@@ -1,14 +1,15 @@
 // The page "Manage": everything an administrator does, and what is under way.
 
-import { actions, groups } from "/actions.js";
-import { ask, Refused } from "/api.js";
-import { cancelButton, checkButtons } from "/cluster.js";
-import { act, problem } from "/dialog.js";
-import { button, h, panel, put, replace } from "/dom.js";
-import { live, watchAll } from "/live.js";
-import { operationList } from "/operations.js";
-import { table } from "/table.js";
-import { t } from "/words.js";
+import { actions, groups } from "/cluster/actions.js";
+import { ask, Refused } from "/base/api.js";
+import { cancelButton, checkButtons } from "/cluster/overview.js";
+import { act } from "/cluster/act.js";
+import { problem } from "/base/dialog.js";
+import { button, h, panel, put, replace } from "/base/dom.js";
+import { live, watchAll } from "/cluster/live.js";
+import { operationList } from "/cluster/operations.js";
+import { table } from "/base/table.js";
+import { t } from "/base/words.js";
 
 export function managePage(view) {
   const operations = operationList(cancelButton);

@@ -9,7 +9,7 @@ export const zh = {
   "not healthy": "异常", "no answer": "无应答", "No answer": "无应答", "Asking the node …": "正在询问节点……", "Close": "关闭", "Cancel": "取消", "Done.": "已完成。",
   "Nothing was done. Try again.": "什么也没有做，请再试。", "It may have been done: look before you do it again.": "可能已经做了：再做之前请先查看。",
   "Your role may not do this.": "您的角色无权这样做。", "Table": "表格", "yes": "是", "no": "否", "never": "永不", "any": "不限", "all": "全部",
-  "{0} s": "{0} 秒", "{0} min": "{0} 分钟", "{0} h": "{0} 小时", "{0} days": "{0} 天", "{0} ago": "{0}前", "since": "自", "until": "至", "from": "自",
+  "{0} s": "{0} 秒", "{0} min": "{0} 分钟", "{0} h": "{0} 小时", "{0} days": "{0} 天", "since": "自", "until": "至", "from": "自",
 
   // Cluster
   "Requests a second": "每秒请求", "Commits a second": "每秒提交", "Commit time (99 %)": "提交用时（99%）", "Loop busy": "主循环忙碌",

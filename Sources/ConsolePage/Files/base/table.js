@@ -1,9 +1,9 @@
 // Records as tables: columns from what the records have, values by what their keys say they are.
 
-import { list, number, text } from "/api.js";
-import { h } from "/dom.js";
-import { bytes, count, moment, money } from "/format.js";
-import { t } from "/words.js";
+import { list, number, text } from "/base/api.js";
+import { h } from "/base/dom.js";
+import { bytes, count, moment, money } from "/base/format.js";
+import { t } from "/base/words.js";
 
 const MOMENTS = new Set(["time", "expires", "since", "asof", "cut", "at", "started", "until", "effective", "last_seen"]);
 const BYTES = new Set(["bytes", "written", "disk_free", "log", "log_pinned"]);
@@ -12,7 +12,7 @@ const COUNTS = new Set(["points", "balance", "held", "available", "debt", "pendi
   "replicas", "replicas_after", "leaders", "leaders_after", "limit", "used", "left", "rank", "priority", "version", "index", "accounts",
   "intransit", "issued", "redeemed", "expired", "refunded", "transferred", "adjusted", "outstanding", "qualifying", "total", "shards", "moves"]);
 
-export function cell(key, value) {
+function cell(key, value) {
   if (value === null || value === undefined || value === "") return "";
   if (Array.isArray(value)) return value.join(", ");
   if (value === true || value === false) return t(value ? "yes" : "no");
@@ -24,7 +24,7 @@ export function cell(key, value) {
   if (figure !== null && COUNTS.has(key)) return count(figure);
   return String(value);
 }
-export const isFigure = (key, value) =>
+const isFigure = (key, value) =>
   number(value) !== null && value !== "" && (BYTES.has(key) || MONEY.has(key) || COUNTS.has(key));
 
 /// - options.columns: which, in order; else those of the records that are anywhere filled.

@@ -1,10 +1,10 @@
 // Operations: one that goes on, and the list of all.
 
-import { number, text } from "/api.js";
-import { meter } from "/charts.js";
-import { h, keyed, mark, put, say } from "/dom.js";
-import { bytes, count, duration, moment } from "/format.js";
-import { t } from "/words.js";
+import { number, text } from "/base/api.js";
+import { meter } from "/base/charts.js";
+import { h, keyed, mark, put, say } from "/base/dom.js";
+import { bytes, count, duration, moment } from "/base/format.js";
+import { t } from "/base/words.js";
 
 const isUnderWay = (operation) => ["waiting", "running"].includes(operation.state);
 export const underWay = (operations) => operations.filter(isUnderWay);
@@ -20,7 +20,11 @@ export function operationRow(first, tools) {
   row.show = (operation) => {
     row.operation = operation;
     mark(row, "data-state", operation.state);
-    say(name, `${operation.op} · ${t(text(operation.kind).replaceAll("-", " "))} ${text(operation.target)}`);
+    const kind = text(operation.kind).replaceAll("-", " ");
+    // `node drain` of `node west-1`: the noun once.
+    const noun = `${kind.split(" ")[0]} `;
+    const target = text(operation.target);
+    say(name, `${operation.op} · ${t(kind)} ${target.startsWith(noun) ? target.slice(noun.length) : target}`);
     say(state, t(operation.state));
     mark(state, "class", `state ${{ failed: "bad", done: "good", waiting: "warn", running: "live" }[operation.state] ?? ""}`);
     const [steps, done] = [number(operation.steps) ?? 0, number(operation.done) ?? 0];

@@ -1,8 +1,8 @@
 // Rules and the steps of an earning as sentences, in the page's language.
 
-import { text } from "/api.js";
-import { count } from "/format.js";
-import { language, t } from "/words.js";
+import { text } from "/base/api.js";
+import { count } from "/base/format.js";
+import { language, t } from "/base/words.js";
 
 const FACTS = {
   merchant: "商户", region: "地区", terminal: "终端", channel: "渠道", type: "交易类型", class: "会员类别", tier: "等级",
@@ -16,7 +16,7 @@ const WORDS = { yes: "是", no: "否", today: "今天" };
 // MARK: Conditions
 
 /// `a = b and not (c in (d, e) or f >= 5)` as a tree; null: it is not understood.
-export function parse(condition) {
+function parse(condition) {
   const tokens = condition.match(/"[^"]*"|'[^']*'|<=|>=|!=|[=<>(),]|[^\s=<>!(),"']+/g) ?? [];
   let at = 0;
   const peek = () => tokens[at]?.toLowerCase();
@@ -99,10 +99,6 @@ function said(tree, inside) {
   }
   const sign = SIGNS[isZh ? "zh" : "en"][tree.sign];
   return isZh ? `${name(tree.subject)}${sign}${values(tree)}` : `${tree.subject} ${sign} ${values(tree)}`;
-}
-export function conditionSentence(condition) {
-  const tree = parse(condition);
-  return tree ? said(tree) : condition;
 }
 
 // MARK: Rules

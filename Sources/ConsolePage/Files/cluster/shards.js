@@ -1,13 +1,14 @@
 // Shards as a grid: a cell each, coloured by its leader, marked by its state; arrows walk it, Enter opens one.
 
-import { list, number, one, text } from "/api.js";
-import { hue } from "/cluster.js";
-import { act, open, problem } from "/dialog.js";
-import { button, h, keyed, mark, put, replace, say } from "/dom.js";
-import { bytes, count, rate } from "/format.js";
-import { live } from "/live.js";
-import { table } from "/table.js";
-import { t } from "/words.js";
+import { list, number, one, text } from "/base/api.js";
+import { hue } from "/cluster/overview.js";
+import { act } from "/cluster/act.js";
+import { open, problem } from "/base/dialog.js";
+import { button, h, keyed, mark, put, replace, say } from "/base/dom.js";
+import { bytes, count, rate } from "/base/format.js";
+import { live } from "/cluster/live.js";
+import { table } from "/base/table.js";
+import { t } from "/base/words.js";
 
 const MARKS = { leaderless: "✗", degraded: "!", "taking-over": "…", copying: "⇣", exchanging: "⇄" };
 
@@ -66,7 +67,7 @@ function across(cells) {
   return next < 0 ? rest.length + 1 : next + 1;
 }
 
-export function showShard(number_) {
+function showShard(number_) {
   const { body, dialog } = open(t("Shard {0}", number_));
   const facts = h("dl", { class: "facts-list" }), members = h("div"), trouble = h("div");
   const go = (name, more) => () => { dialog.close(); act(name, { shard: String(number_), ...more }); };

@@ -1,12 +1,12 @@
 // Members: finding them, and the file of one: balance with its lots, history, notes.
 
-import { ask, keys, list, number, one, Refused, requestID, text, word } from "/api.js";
-import { sparkline } from "/charts.js";
-import { confirm, problem } from "/dialog.js";
-import { button, field, h, panel, put, replace, select, waiting } from "/dom.js";
-import { count, moment, money, saveCSV, signed } from "/format.js";
-import { heading, table } from "/table.js";
-import { t } from "/words.js";
+import { ask, keys, list, number, one, Refused, requestID, text, word } from "/base/api.js";
+import { sparkline } from "/base/charts.js";
+import { confirm, problem } from "/base/dialog.js";
+import { button, field, h, panel, put, replace, select, waiting } from "/base/dom.js";
+import { count, moment, money, saveCSV, signed } from "/base/format.js";
+import { heading, table } from "/base/table.js";
+import { t } from "/base/words.js";
 
 /// What a search leads to, as the page's address; null: nobody has that.
 export async function search(words) {

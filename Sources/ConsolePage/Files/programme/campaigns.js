@@ -1,12 +1,12 @@
 // Campaigns with what they gave, and quotas with what is left.
 
-import { ask, number, Refused, text, word } from "/api.js";
-import { bars, meter } from "/charts.js";
-import { problem } from "/dialog.js";
-import { button, h, panel, put, replace, waiting } from "/dom.js";
-import { count, moment, money, saveCSV } from "/format.js";
-import { statePill } from "/members.js";
-import { t } from "/words.js";
+import { ask, number, Refused, text, word } from "/base/api.js";
+import { bars, meter } from "/base/charts.js";
+import { problem } from "/base/dialog.js";
+import { button, h, panel, put, replace, waiting } from "/base/dom.js";
+import { count, moment, money, saveCSV } from "/base/format.js";
+import { statePill } from "/programme/members.js";
+import { t } from "/base/words.js";
 
 export function campaignsPage(view) {
   const place = h("div"), quotas = h("div");

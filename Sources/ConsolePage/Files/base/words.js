@@ -1,6 +1,6 @@
 // The page's words: English in the code, Chinese here.
 
-import { zh } from "/words-zh.js";
+import { zh } from "/base/words-zh.js";
 
 let current = "en";
 export const language = () => current;

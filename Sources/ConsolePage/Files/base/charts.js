@@ -1,7 +1,7 @@
 // Live lines and bars of this page's own, drawn as SVG.
 
-import { h, mark, say, svg } from "/dom.js";
-import { t } from "/words.js";
+import { h, mark, say, svg } from "/base/dom.js";
+import { t } from "/base/words.js";
 
 const WIDTH = 300, HEIGHT = 72;
 /// How many readings a line shows.
@@ -42,7 +42,8 @@ export function liveChart(title, lines, format, hint) {
     shown = series;
     const highest = Math.max(0, ...series.flat().filter((value) => value !== null));
     const scale = nice(highest);
-    paths.forEach((path, i) => mark(path, "d", drawn(series[i], scale)));
+    // A second line that never rises says nothing.
+    paths.forEach((path, i) => mark(path, "d", i > 0 && !series[i].some((value) => value > 0) ? "" : drawn(series[i], scale)));
     mark(area, "d", filled(series[0], scale));
     const now = series.map((values) => values.at(-1) ?? null);
     say(figure, format(now[0]));

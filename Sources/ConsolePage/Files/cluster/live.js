@@ -1,7 +1,7 @@
 // What is polled: the cluster as one node knows it, and that node's own figures.
 
-import { ask, isYes, metrics, number, Refused, text } from "/api.js";
-import { LENGTH } from "/charts.js";
+import { ask, isYes, metrics, number, Refused, text } from "/base/api.js";
+import { LENGTH } from "/base/charts.js";
 
 const INTERVAL = 2_000;
 
@@ -12,7 +12,6 @@ export const live = {
   /// Commits a second, by shard and by leader.
   rates: { shard: new Map(), node: new Map() },
   series: { requests: [], refused: [], commits: [], half: [], most: [], busy: [], lag: [] },
-  memory: null,
 };
 let listeners = new Set();
 let timer = null, isRunning = false;
@@ -95,7 +94,6 @@ function note(figures) {
       now.refused = sum(answered.filter((sample) => sample.labels.outcome !== "OK"));
     } else now.requests = sum(figures.get("tally_requests_understood_total") ?? []);
     now.buckets = figures.get("tally_commit_seconds_bucket")?.map((sample) => [Number(sample.labels.le.replace("+Inf", "Infinity")), sample.value]);
-    live.memory = { used: first(figures, "tally_memory_used_bytes"), limit: first(figures, "tally_memory_limit_bytes") };
   }
   const seconds = before ? (now.at - before.at) / 1000 : 0;
   const rate = (a, b) => (seconds > 0.2 && a !== null && b !== null && a !== undefined && b !== undefined ? Math.max(0, a - b) / seconds : null);
