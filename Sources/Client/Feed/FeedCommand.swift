@@ -62,7 +62,7 @@ struct PrintingSink: FeedSink {
 
   func take(_ records: [Record], from: String?, to cursor: String?) throws(ClientError) {
     var text = ""
-    for record in records { text += isJSON ? JSON(record).line() + "\n" : PrintingSink.line(record) + "\n" }
+    for record in records { text += isJSON ? JSON(record).compact + "\n" : PrintingSink.line(record) + "\n" }
     Console.write(text)
   }
   static func line(_ record: Record) -> String {
@@ -95,6 +95,6 @@ struct PostingSink: FeedSink {
     JSON.object([
       ("from", from.map { .text($0) } ?? .null), ("cursor", cursor.map { .text($0) } ?? .null),
       ("records", JSON(records)),
-    ]).line() + "\n"
+    ]).compact + "\n"
   }
 }

@@ -104,7 +104,7 @@ final class ExportWriter {
   func write(_ record: Record) {
     let fields = record.fields.filter { $0.key != "cursor" }
     guard !isJSON else {
-      text += JSON(Record(fields.map { ($0.key, $0.value) })).line() + "\n"
+      text += JSON(Record(fields.map { ($0.key, $0.value) })).compact + "\n"
       return
     }
     text += ExportWriter.row(fields, columns)

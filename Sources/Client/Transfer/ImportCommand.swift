@@ -1,3 +1,5 @@
+import Replies
+
 /// `tally import KIND FILE.csv`
 enum ImportCommand {
   static let command = Command(
