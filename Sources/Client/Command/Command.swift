@@ -39,7 +39,8 @@ struct Command: Sendable {
   }
 
   var allFlags: [Flag] {
-    flags + (plan == nil ? [] : [.dryRun]) + [.to, .user, .secretFile, .timeout, .tlsAuthorities, .tlsCertificate, .tlsKey]
+    flags + (plan == nil ? [] : [.dryRun])
+      + [.to, .user, .secretFile, .timeout, .tlsAuthorities, .tlsCertificate, .tlsKey]
       + (hasJSON ? [.json, .wide] : [])
   }
 

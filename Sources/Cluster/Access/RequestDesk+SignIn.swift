@@ -116,7 +116,7 @@ extension RequestDesk {
   }
 
   /// A connection whose other end has proved by its certificate that it is that user. Whoever is none, or stopped, is nobody.
-  func signIn(_ id: ClientID, certificate name: String) {
+  func signIn(_ id: ClientID, by name: String) {
     guard let client = clients[id], let user = directory?.access.user(named: name), !user.isStopped else { return }
     client.session.principal = PrincipalID(user.number)
     client.session.tenant = user.tenant

@@ -9,18 +9,15 @@ extension Node {
     turn.now = now
     return self
   }
-
   public func clientsLimited(to limit: Int, now: Moment) { at(now).requests.clients.places.setLimit(limit) }
-  public func clientOpened(_ id: ClientID, from address: String, now: Moment) {
-    at(now).requests.opened(id, from: address)
-  }
+  public func clientOpened(_ id: ClientID, from place: String, now: Moment) { at(now).requests.opened(id, from: place) }
+  public func clientCertified(_ id: ClientID, as user: String, now: Moment) { at(now).requests.signIn(id, by: user) }
   public func clientReceived(_ id: ClientID, _ bytes: UnsafeRawBufferPointer, now: Moment) -> Int {
     at(now).requests.received(id, bytes, OwnAnswers(node: self))
   }
   public func clientEnded(_ id: ClientID, now: Moment) { at(now).requests.ended(id) }
   public func clientClosed(_ id: ClientID, now: Moment) { at(now).requests.closed(id) }
   public func isIdle(_ id: ClientID) -> Bool { requests.isIdle(id) }
-
   public func readinessAsked(by id: ClientID, now: Moment) { at(now).requests.readinessAsked(by: id) }
   public func figures(now: Moment) -> Figures { Gauges.figures(of: at(now)) }
 
@@ -137,7 +134,7 @@ extension Node {
       announceSelf()
     case .secret(let result): requests.secretDone(result)
     case .promiseKept: beginning.promiseKept()
-    case .settingsKept(let failure): settingsKept(failure)
+    case .settingsKept(let failure): OwnAnswers(node: self).settingsKept(failure)
     case .seatWaits: links.seat.waits()
     case .promiseWaits: beginning.promise.waits()
     case .nothing: break

@@ -17,10 +17,8 @@ final class Peer {
   var isMember = false
   /// The last cluster that it spoke for.
   var cluster: UInt64 = 0
-  /// The operator was told that another node bears its name.
-  var isNameTold = false
-  /// The operator was told why it cannot join.
-  var isRefusalTold = false
+  /// What the operator was told of it, once.
+  var told = Told()
   /// The link that we opened and send on; nil until it has answered our hello.
   var outgoing: LinkID?
   /// The link that it opened and that we hear it on.
@@ -53,6 +51,13 @@ final class Peer {
   var rights: UInt64 = 0
   /// Since when it has gone by another map than this node; nil: it goes by the same. Monotonic, µs.
   var mapDiffersSince: UInt64?
+
+  struct Told {
+    /// That another node bears its name.
+    var isName = false
+    /// Why it cannot join.
+    var isRefusal = false
+  }
 
   init(id: NodeID, index: UInt32, hello: Hello) {
     self.id = id

@@ -125,8 +125,8 @@ extension PeerLinks {
         let proof = peer.introduction
       else { return nil }
       guard peer.hello.semantics >= semantics else {
-        if !peer.isRefusalTold {
-          peer.isRefusalTold = true
+        if !peer.told.isRefusal {
+          peer.told.isRefusal = true
           log(
             .warning,
             "node \(peer.hello.name) at \(peer.hello.peerAddress) cannot join: it knows semantics \(peer.hello.semantics), and"
@@ -150,9 +150,9 @@ extension PeerLinks {
       let other = peers.first(where: {
         $0 !== peer && PeerTable.isPresent($0, membership) && $0.hello.name == peer.hello.name
       }),
-      !peer.isNameTold
+      !peer.told.isName
     else { return }
-    peer.isNameTold = true
+    peer.told.isName = true
     log(
       .warning,
       "two nodes bear the name \(peer.hello.name): \(peer.id.hex) at \(peer.hello.peerAddress) and"

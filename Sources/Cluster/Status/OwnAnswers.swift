@@ -58,7 +58,7 @@ struct OwnAnswers: AnswersForItself {
     case .clusterLimit: requests.clusterLimit(request, owner)
     case .clusterBackup: requests.backup(request, owner, at: node.snapshots.backups)
     case .clusterOperation: requests.clusterOperation(request, owner)
-    case .configSet: node.setConfiguration(request, owner)
+    case .configSet: setConfiguration(request, owner)
     case .userSet: requests.setUser(request, owner)
     case .userShow: requests.showUser(request, owner)
     case .userList: requests.listUsers(request, owner)

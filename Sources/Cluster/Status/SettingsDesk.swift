@@ -101,25 +101,26 @@ final class SettingsDesk: Coordinator {
   }
 }
 
-extension Node {
+extension OwnAnswers {
   func setConfiguration(_ request: Request, _ owner: EdgeItem.Owner) {
     let words = (0..<request.positionalCount).map { String(decoding: request.positional($0), as: UTF8.self) }
     guard words.count == 2 else {
-      return requests.answerError(owner, .malformed, "CONFIG SET takes a setting and its value")
+      return node.requests.answerError(owner, .malformed, "CONFIG SET takes a setting and its value")
     }
-    if case .refused(let code, let reason) = settings.set(words[0], words[1], owner) {
-      requests.answerError(owner, code, reason)
+    if case .refused(let code, let reason) = node.settings.set(words[0], words[1], owner) {
+      node.requests.answerError(owner, code, reason)
     }
   }
   func settingsKept(_ failure: String?) {
-    guard let wait = settings.kept(isDone: failure == nil) else { return }
+    guard let wait = node.settings.kept(isDone: failure == nil) else { return }
     if let failure {
-      return requests.answerError(wait.owner, .unavailable, "the setting cannot be kept, and is as before: \(failure)")
+      return node.requests.answerError(
+        wait.owner, .unavailable, "the setting cannot be kept, and is as before: \(failure)")
     }
-    configuration.take(wait.key, wait.value, &configuration)
-    requests.take(configuration)
-    snapshots.limits = SnapshotLimits(configuration)
-    health.disk.bound.limit = UInt64(configuration.logLimitBytes)
-    requests.answer(wait.owner) { $0.ok() }
+    node.configuration.take(wait.key, wait.value, &node.configuration)
+    node.requests.take(node.configuration)
+    node.snapshots.limits = SnapshotLimits(node.configuration)
+    node.health.disk.bound.limit = UInt64(node.configuration.logLimitBytes)
+    node.requests.answer(wait.owner) { $0.ok() }
   }
 }

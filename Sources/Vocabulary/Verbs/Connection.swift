@@ -46,13 +46,13 @@ extension VerbSpec {
       .clientList, "CLIENT LIST", traits: [.costly, .reserved], reply: "lines",
       summary: "The connections of this node, a line each.", example: "CLIENT LIST"),
     .init(
-      .clientNoEvict, "CLIENT NO-EVICT", [.free("ON|OFF")], atMost: 1, traits: .reserved, reply: "+OK",
+      .clientNoEvict, "CLIENT NO-EVICT", [.free("ON|OFF")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
       summary: "OK, for client libraries: nothing is evicted.", example: "CLIENT NO-EVICT ON"),
     .init(
-      .clientNoTouch, "CLIENT NO-TOUCH", [.free("ON|OFF")], atMost: 1, traits: .reserved, reply: "+OK",
+      .clientNoTouch, "CLIENT NO-TOUCH", [.free("ON|OFF")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
       summary: "OK, for client libraries: nothing is touched.", example: "CLIENT NO-TOUCH ON"),
     .init(
-      .clientReply, "CLIENT REPLY", [.free("BULK|ON")], atMost: 1, traits: .reserved, reply: "+OK",
+      .clientReply, "CLIENT REPLY", [.free("BULK|ON")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
       summary: "Chooses how RESP2 has records: as bulk strings, for libraries that take +lines for OK, or as lines.",
       example: "CLIENT REPLY BULK"),
     .init(
@@ -73,7 +73,8 @@ extension VerbSpec {
       .commandList, "COMMAND LIST", roles: .anybody, reply: "names", summary: "The verbs' names.",
       example: "COMMAND LIST"),
     .init(
-      .configGet, "CONFIG GET", [.free("PATTERN")], atMost: 1, roles: [.admins, .operators, .auditors], reply: "a map of settings and their values",
+      .configGet, "CONFIG GET", [.free("PATTERN")], atMost: 1, roles: [.admins, .operators, .auditors],
+      reply: "a map of settings and their values",
       summary: "This node's settings; * stands for any letters.", example: "CONFIG GET log-*"),
     .init(
       .select, "SELECT", [.free("0")], atMost: 1, traits: .reserved, roles: .anybody, reply: "+OK",
