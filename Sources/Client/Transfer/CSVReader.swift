@@ -18,6 +18,7 @@ struct CSVReader {
 
   private let read: (UnsafeMutableRawBufferPointer) throws(ClientError) -> Int
   private var buffer: [UInt8] = []
+  private var piece = [UInt8](repeating: 0, count: CSVReader.pieceBytes)
   /// Where the next row begins in the buffer, and of the file in all.
   private var start = 0
   private(set) var offset: Int
@@ -107,19 +108,13 @@ struct CSVReader {
   }
   @inline(never) private mutating func fill(_ place: Int) throws(ClientError) -> Bool {
     while place >= buffer.count, !isEnd {
-      let old = buffer.count
-      buffer.append(contentsOf: repeatElement(0, count: CSVReader.pieceBytes))
       var got = 0
       var failure: ClientError?
-      buffer.withUnsafeMutableBytes { bytes in
-        do throws(ClientError) {
-          got = try read(UnsafeMutableRawBufferPointer(rebasing: bytes[old...]))
-        } catch {
-          failure = error
-        }
+      piece.withUnsafeMutableBytes { bytes in
+        do throws(ClientError) { got = try read(bytes) } catch { failure = error }
       }
-      buffer.removeLast(CSVReader.pieceBytes - got)
       if let failure { throw failure }
+      buffer.append(contentsOf: piece[..<got])
       isEnd = got == 0
     }
     return place < buffer.count
