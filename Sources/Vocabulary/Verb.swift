@@ -137,7 +137,6 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case feed = 350
   case feedPage = 360
 
-
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }
 
