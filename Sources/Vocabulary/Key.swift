@@ -65,6 +65,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case rate = 154
   case user = 155
   case verb = 156
+  case direction = 170
+  case note = 171
   case wait = 190
   case part = 191
 
@@ -108,7 +110,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .reason, .type, .terminal, .event: .identifier
     case .lines: .lines
     case .value: .spend
-    case .text: .note
+    case .text, .note: .note
+    case .direction: .direction
     case .shards: .shardCount
     case .replicas: .replicaCount
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: .yesNo
@@ -139,7 +142,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .before: "TX"
     case .read: "local|leader"
     case .member: "id"
-    case .name, .title, .text: "TEXT"
+    case .name, .title, .text, .note: "TEXT"
     case .pool: "id|none"
     case .dir: "DIR"
     case .region: "r"
@@ -171,6 +174,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .adjustLimit, .rate: "N"
     case .user: "name"
     case .verb: "VERB"
+    case .direction: "up|down"
     }
   }
 }

@@ -105,6 +105,9 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberMerge = 150
   case poolAdd = 151
   case configSet = 160
+  case adjust = 161
+  case ruleApprove = 162
+  case campaignApprove = 163
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -229,6 +229,31 @@ extension RequestDesk {
     }
   }
   private func setEntry(_ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID) {
+    let (command, flags) = entryCommand(.entry, request, owner, tenant) { body in
+      body.append(request.positional(0))
+      body.append(request.positional(1))
+    }
+    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command, flags), owner) }
+    setEntry(command, flags, owner)
+  }
+  /// `RULE APPROVE`, `CAMPAIGN APPROVE`.
+  func approve(_ kind: EntryKind, _ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    guard let directory, directory.semantics >= Semantics.programme else {
+      return answerError(
+        owner, .unavailable, "not every node knows this yet: start this build on all of them; nothing was done")
+    }
+    let (command, flags) = entryCommand(.approve, request, owner, client.session.tenant) { body in
+      body.append(varint: UInt64(kind.number))
+      body.append(counted: request.positional(0))
+      body.appendEndOfFields()
+    }
+    setEntry(command, flags, owner)
+  }
+  private func entryCommand(
+    _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID,
+    _ entry: (inout ByteBuffer) -> Void
+  ) -> (command: [UInt8], flags: EdgeItem.Flags) {
     let key = request.scopedID(hashKey, tenant: tenant)
     let flags: EdgeItem.Flags = key == nil ? [] : .repeatable
     var command = ByteBuffer(capacity: 256)
@@ -236,17 +261,15 @@ extension RequestDesk {
     let note = actingNote(owner)
     let fingerprint = request.fingerprint(hashKey)
     append(note, to: &command) {
-      DirectoryMachine.append(.entry, to: &$0) { body in
+      DirectoryMachine.append(kind, to: &$0) { body in
         body.append(key ?? 0)
         body.append(fingerprint)
         body.append(tenant.rawValue)
         body.append(counted: name)
-        body.append(request.positional(0))
-        body.append(request.positional(1))
+        entry(&body)
       }
     }
-    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command.array, flags), owner) }
-    setEntry(command.array, flags, owner)
+    return (command.array, flags)
   }
   func setEntry(_ command: [UInt8], _ flags: EdgeItem.Flags, _ owner: EdgeItem.Owner) {
     submitInternal(.directory, flags: flags, continuation: keep(.catalogue(owner))) { $0.append(command) }

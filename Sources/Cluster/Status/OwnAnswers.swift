@@ -63,6 +63,8 @@ struct OwnAnswers: AnswersForItself {
     case .userShow: requests.showUser(request, owner)
     case .userList: requests.listUsers(request, owner)
     case .whoAmI: requests.whoAmI(owner)
+    case .ruleApprove: requests.approve(.rule, request, owner)
+    case .campaignApprove: requests.approve(.campaign, request, owner)
     case .tenantSet: requests.setTenant(request, owner)
     case .tenantList: requests.listTenants(owner)
     case .tenantUse: requests.useTenant(request, owner)

@@ -39,6 +39,8 @@ enum RecordKind: UInt8, Sendable {
   case carried = 32
   /// What was done with a transaction at the member that its own was merged into. Not part of a history.
   case acted = 33
+  /// Points that somebody gave or took by hand: `other` is the reason, `answer` an `AdjustmentDetail`.
+  case adjust = 45
 
   /// It is about a member's account.
   var isOfHistory: Bool {
@@ -74,6 +76,7 @@ enum RecordKind: UInt8, Sendable {
     case .mergeIn: "merge-in"
     case .carried: "carried"
     case .acted: "acted"
+    case .adjust: "adjust"
     }
   }
 }
@@ -246,7 +249,7 @@ struct JournalRecord {
   var gross: Points {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close, .expireBack, .absorb, .activate, .gift: points.magnitude
+    case .refund, .expire, .close, .expireBack, .absorb, .activate, .gift, .adjust: points.magnitude
     default: amount
     }
   }
@@ -287,7 +290,7 @@ struct JournalRecord {
       reply.field(.member, member)
       reply.field(.points, points)
       reply.field(.balance, balance)
-    case .earn, .redeem:
+    case .earn, .redeem, .adjust:
       reply.field(.member, by.isEmpty ? member : by)
       reply.field(.program, program)
       reply.field(.points, points)
@@ -325,7 +328,8 @@ struct JournalRecord {
     if kind == .transferOut || kind == .mergeOut { reply.field(.to, other) }
     if kind == .transferIn || kind == .mergeIn { reply.field(.from, other) }
     if !by.isEmpty { reply.field(named: "by", by) }
-    if kind == .extend { reply.field(named: "reason", other) }
+    if kind == .extend || kind == .adjust { reply.field(named: "reason", other) }
+    if kind == .adjust { (try? AdjustmentDetail(decoding: answer))?.render(into: &reply) }
     if kind == .earn || kind == .gift, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
       if !detail.event.isEmpty { reply.field(named: "event", detail.event) }
       detail.render(catalogue, into: &reply)

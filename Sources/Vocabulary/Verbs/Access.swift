@@ -26,6 +26,16 @@ extension VerbSpec {
       .whoAmI, "WHOAMI", .access, [], .node, .read, traits: [.reserved, .alone], roles: .users, reply: userFields,
       summary: "Who has signed in on this connection, and as what.", example: "WHOAMI"),
     .init(
+      .ruleApprove, "RULE APPROVE", .access, [.word("id"), .optional(.id)], .node, .changes, traits: .barrier,
+      roles: [.approvers, .operators], reply: "+OK",
+      summary: "Lets a rule run that is a draft: another user than the one who set it last.",
+      example: "RULE APPROVE milk"),
+    .init(
+      .campaignApprove, "CAMPAIGN APPROVE", .access, [.word("id"), .optional(.id)], .node, .changes, traits: .barrier,
+      roles: [.approvers, .operators], reply: "+OK",
+      summary: "Lets a campaign run that is a draft: another user than the one who set it last.",
+      example: "CAMPAIGN APPROVE spring"),
+    .init(
       .tenantSet, "TENANT SET", .access, [.name, .optional(.title), .optional(.state, shape: .standing)], .node,
       .changes, traits: [.barrier, .reserved], roles: .admins, reply: "+OK",
       summary: "Makes or changes a tenant: an operator's world of its own, of which others see nothing.",
