@@ -67,6 +67,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case verb = 156
   case direction = 170
   case note = 171
+  case tx = 172
   case wait = 190
   case part = 191
 
@@ -96,7 +97,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .at: .moment
     case .ttl: .ttl
     case .limit: .limit
-    case .before: .transaction
+    case .before, .tx: .transaction
     case .read: .readMode
     case .name, .title, .spread, .dir: .text
     case .holderClass, .channel, .language, .manager, .rating, .cardType: .word
@@ -139,7 +140,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .at: "TIME"
     case .ttl, .wait: "SECONDS"
     case .part: "K/N"
-    case .before: "TX"
+    case .before, .tx: "TX"
     case .read: "local|leader"
     case .member: "id"
     case .name, .title, .text, .note: "TEXT"

@@ -92,6 +92,12 @@ import Testing
       161 ADJUST: WHO points direction reason id program note
       162 RULE APPROVE: id id
       163 CAMPAIGN APPROVE: id id
+      164 CASE APPROVE: C id note
+      165 CASE REJECT: C id note
+      166 CASE OPEN: WHO kind reason id tx points note
+      167 CASE SHOW: C read
+      168 CASE LIST: state kind limit after
+      169 CASE NOTE: C text id
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -125,7 +131,7 @@ import Testing
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
       104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
-      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 190 wait, 191 part
+      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

@@ -27,7 +27,7 @@ struct OwnAnswers: AnswersForItself {
       } else {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
-    case .memberFind, .due: requests.startFind(request, owner)
+    case .memberFind, .due, .caseList: requests.startFind(request, owner)
     case .feed: requests.startFeed(request, owner)
     case .extendAll: requests.startExtension(request, owner)
     case .jobShow: requests.showJob(request, owner)

@@ -41,6 +41,8 @@ enum RecordKind: UInt8, Sendable {
   case acted = 33
   /// Points that somebody gave or took by hand: `other` is the reason, `answer` an `AdjustmentDetail`.
   case adjust = 45
+  /// A case was opened: `other` is the reason, `of` what it is about, `answer` an `AdjustmentDetail`.
+  case caseOpened = 46
 
   /// It is about a member's account.
   var isOfHistory: Bool {
@@ -77,6 +79,7 @@ enum RecordKind: UInt8, Sendable {
     case .carried: "carried"
     case .acted: "acted"
     case .adjust: "adjust"
+    case .caseOpened: "case"
     }
   }
 }
@@ -277,6 +280,7 @@ struct JournalRecord {
     catalogue.withProgramName(program) { render(program: $0, catalogue, into: &reply) }
   }
   private func render(program: Bytes, _ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
+    if kind == .caseOpened { return renderCase(into: &reply) }
     reply.record()
     reply.field(.tx, tx)
     switch kind {
@@ -310,6 +314,13 @@ struct JournalRecord {
     reply.field(.program, program)
   }
 
+  private func renderCase(into reply: inout ReplyWriter) {
+    let kind = (try? AdjustmentDetail(decoding: answer))?.kind ?? .dispute
+    reply.record()
+    reply.field(named: "case", tx.text)
+    reply.field(.state, kind.firstState.word)
+  }
+
   /// The record as `HISTORY` shows it: `tx time kind points balance [program merchant spend request of …]`.
   func describe(_ catalogue: some CatalogueNames, into reply: inout ReplyWriter, withMember: Bool) {
     reply.record()
@@ -328,8 +339,8 @@ struct JournalRecord {
     if kind == .transferOut || kind == .mergeOut { reply.field(.to, other) }
     if kind == .transferIn || kind == .mergeIn { reply.field(.from, other) }
     if !by.isEmpty { reply.field(named: "by", by) }
-    if kind == .extend || kind == .adjust { reply.field(named: "reason", other) }
-    if kind == .adjust { (try? AdjustmentDetail(decoding: answer))?.render(into: &reply) }
+    if kind == .extend || kind == .adjust || kind == .caseOpened { reply.field(named: "reason", other) }
+    if kind == .adjust || kind == .caseOpened { (try? AdjustmentDetail(decoding: answer))?.render(into: &reply) }
     if kind == .earn || kind == .gift, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
       if !detail.event.isEmpty { reply.field(named: "event", detail.event) }
       detail.render(catalogue, into: &reply)

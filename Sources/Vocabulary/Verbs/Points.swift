@@ -86,8 +86,10 @@ extension VerbSpec {
         .who, .required(.points), .required(.direction), .required(.reason), .required(.id), .optional(.program),
         .optional(.note),
       ], .member, .movesPoints, traits: [.grows, .namesActor], roles: [.operators, .supporters],
-      reply: "tx member program points balance",
-      summary: "Gives a member points, or takes some, for a reason; at once as far as the user's adjust-limit goes.",
+      reply: "tx member program points balance; above the limit case state",
+      summary:
+        "Gives a member points, or takes some, for a reason: at once as far as the user's adjust-limit goes, else by another's"
+        + " CASE APPROVE.",
       example: "ADJUST ann points=50 direction=up reason=goodwill id=j-1"),
     .init(
       .extendAll, "EXTEND ALL", .points, [.required(.until), .required(.reason), .required(.id), .optional(.program)],

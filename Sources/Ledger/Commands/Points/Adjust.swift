@@ -6,8 +6,8 @@ extension Ledger {
   struct Adjustment {
     var points: Points
     var isUp: Bool
-    var reason: Bytes
-    var by: [UInt8]
+    var reason: [UInt8]
+    var detail: AdjustmentDetail
   }
 
   /// `ADJUST`: posts at once what the limit of the user covers. Its note goes to the member's notes, out of which it can be taken back.
@@ -21,9 +21,10 @@ extension Ledger {
       throw .refused(.limit("pool", "the member's own points rest while it is in a pool; ADJUST the pool's"))
     }
     let adjustment = Adjustment(
-      points: call.points ?? 0, isUp: call.number(.direction) == 0, reason: call.text(.reason), by: asker.name)
+      points: call.points ?? 0, isUp: call.number(.direction) == 0, reason: Array(call.text(.reason)),
+      detail: AdjustmentDetail(by: asker.name))
     guard asker.name.isEmpty || adjustment.points.rawValue <= asker.adjustLimit else {
-      throw .refused(.limit("adjust-limit", "the user may adjust by \(asker.adjustLimit) points at once"))
+      return try waitForApproval(adjustment, number, program, &call, &reply)
     }
     let newest = newestNote(of: number)
     guard !call.has(.note) || newest == .none || tables.notes.read(newest).pointee.number < NoteRecord.mostOfMember
@@ -65,11 +66,13 @@ extension Ledger {
     }
     var record = nextRecord(.adjust, of: holder)
     record.points = adjustment.isUp ? points : -points
-    record.other = adjustment.reason
     record.request = request
     detailBuffer.removeAll()
-    AdjustmentDetail(by: adjustment.by).encoded.withUnsafeBytes { detailBuffer.append($0) }
-    record.answer = detailBuffer.bytes
+    adjustment.detail.encoded.withUnsafeBytes { detailBuffer.append($0) }
+    let split = detailBuffer.count
+    adjustment.reason.withUnsafeBytes { detailBuffer.append($0) }
+    record.answer = Bytes(rebasing: detailBuffer.bytes[..<split])
+    record.other = Bytes(rebasing: detailBuffer.bytes[split...])
     if let lot { record.lots = encodedLot(lot) }
     book(holder, &record, points: points, lot: lot)
     return record
