@@ -140,12 +140,13 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case tenantList = 305
   case tenantUse = 306
   case trail = 307
-  case feed = 350
-  case feedPage = 360
 
   case clientNoEvict = 320
   case clientNoTouch = 321
   case clientReply = 322
+
+  case feed = 350
+  case feedPage = 360
 
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }

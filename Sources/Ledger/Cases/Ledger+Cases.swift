@@ -65,6 +65,8 @@ extension Ledger {
     var program = ProgramRef.none
     var left = Points.zero
     if let tx = call.transaction(.tx) {
+      guard tx.slot == call.slot else { throw .refused(.notFound(tx)) }
+      try recallPurchase(tx, call)
       guard let number = findTransaction(tx), tables.transactions.read(number).pointee.member == member else {
         throw .refused(.notFound(tx))
       }
@@ -73,6 +75,7 @@ extension Ledger {
       (program, left, content.of) = (t.program, t.points - t.reversedPoints, tx)
       guard content.points <= left else { throw .refused(.reversed("more than is left of it", left: left)) }
       if content.points > 0 { left = content.points }
+      content.points = left
     } else {
       program = try self.program(Command.none, .none, call.tenant)
     }
@@ -121,9 +124,37 @@ extension Ledger {
     detailBuffer.removeAll()
     detail.encoded.withUnsafeBytes { detailBuffer.append($0) }
     record.answer = detailBuffer.bytes
-    book(holder, &record, points: 0, link: content.of)
+    book(holder, &record, points: 0)
     addBond(.ofCase, of: member, tx: record.tx, content.encoded)
     return answer(&call, record, holder, &reply)
+  }
+
+  /// Has a purchase in memory, by the facts that a command about a case carries of it.
+  private mutating func recallPurchase(_ tx: TransactionID, _ call: Call) throws(Stop) {
+    var own = call
+    // The request is the case's, and is not looked up as one about the purchase.
+    own.request = Command.none
+    own.hashes.key.isNone = true
+    try recall(tx, &own)
+  }
+  /// Has all at hand that a return of the purchase takes, before anything is changed. False: it is too old for that.
+  private mutating func recallPurchase(of content: CaseContent, _ call: Call) throws(Stop) -> Bool {
+    do throws(Stop) {
+      try recallPurchase(content.of, call)
+    } catch {
+      guard case .refused = error else { throw error }
+      return false
+    }
+    guard let number = findTransaction(content.of) else { return false }
+    let t = tables.transactions.read(number).pointee
+    if t.link != .none { _ = try soldBy(call, t) }
+    return true
+  }
+  /// What a command about a case has to carry facts of, where the case is at hand; nil: it is about no purchase.
+  func purchase(ofCase number: TransactionID, _ t: TransactionRecord) -> TransactionID? {
+    guard t.kind == RecordKind.caseOpened.rawValue, let ref = findCase(number, of: t.member) else { return nil }
+    let of = content(ofCase: ref).of
+    return of == .none ? nil : of
   }
 
   // MARK: Deciding
@@ -154,13 +185,15 @@ extension Ledger {
     try checkOpen(member)
     guard let holder = holder(member, content.program, create: true) else { throw .refused(.limit("accounts")) }
     if call.has(.note) { try add(call.text(.note), to: &content) }
+    let takes = approves && content.kind != .adjustment && content.kind != .dispute && content.of != .none
+    if takes { _ = try recallPurchase(of: content, call) }
     touch(holder)
     var posted: (tx: TransactionID, points: Points, balance: Points)?
     if content.kind == .adjustment {
       if approves { posted = try postAdjustment(of: content, holder, call, asker) }
     } else {
       endHold(content.hold, holder)
-      if approves, content.kind != .dispute, content.of != .none { posted = try takeBack(content, holder, call, asker) }
+      if takes { posted = try takeBack(content, holder, call, asker) }
     }
     content.state = approves ? .approved : .rejected
     (content.decidedBy, content.decidedAt) = (asker.name, now)
@@ -225,7 +258,7 @@ extension Ledger {
     own.hashes.key.isNone = true
     var nowhere = ReplyWriter(capacity: 256)
     _ = try refundEarn(
-      &own, Subject(number: number, transaction: t), holder, asked: content.points > 0 ? points : nil, &nowhere)
+      &own, Subject(number: number, transaction: t), holder, asked: points < left ? points : nil, &nowhere)
     let tx = TransactionID(slot: holder.member.pointee.slot, sequence: lastSequence(of: holder.member.pointee.slot))
     return (tx, -points, holder.account.pointee.balance)
   }
