@@ -156,7 +156,8 @@ extension World {
     if World.times.contains(String(key)), value.count == World.digitsOfMoment, let milliseconds = Int64(value) {
       return word[...equals] + World.text(Stamp(microseconds: milliseconds * 1_000))
     }
-    guard ["tx", "of", "before", "case"].contains(key), let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
+    let isNumber = ["tx", "of", "before", "case"].contains(key)
+    guard isNumber, let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
       return String(word)
     }
     return word[...equals] + name(tx)

@@ -156,11 +156,33 @@ extension RequestDesk {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal,
       fingerprint: fingerprints.first ?? request.fingerprint(hashKey, party?.member))
+    if request.rule.pointee.traits.contains(.namesActor) {
+      return sendNoted(request, slot, context, owner, client, party)
+    }
     submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
       Command.append(
         request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
-        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client),
-        asker: request.rule.pointee.traits.contains(.namesActor) ? asker(client) : nil)
+        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client))
+    }
+  }
+  /// Sends what says who asks; of what comes of it the trail hears.
+  @inline(never)
+  private func sendNoted(
+    _ request: Request, _ slot: Slot, _ context: CommandContext, _ owner: EdgeItem.Owner, _ client: Client,
+    _ party: Command.Party?
+  ) {
+    let flags: EdgeItem.Flags = request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable
+    let asker = asker(client)
+    guard let note = noted(owner, verb: words(of: request), target: target(of: request)) else {
+      return submit(slot, owner, flags) {
+        Command.append(request, to: &$0, slot: slot, context: context, party: party, asker: asker)
+      }
+    }
+    guard edge.stream(of: slot).byteCount < edge.streamBytesMax else {
+      return answerError(owner, .busy, "too much waits for the shard at this node; nothing was done")
+    }
+    submitInternal(edge.shard(of: slot), flags: flags, continuation: keep(.noted(owner, note))) {
+      Command.append(request, to: &$0, slot: slot, context: context, party: party, asker: asker)
     }
   }
   /// What is known here of the terminal that a request names; nil: it names none, or nothing is known.

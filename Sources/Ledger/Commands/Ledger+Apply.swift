@@ -99,7 +99,8 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .ruleApprove, .campaignApprove, .caseShow, .caseList, .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .feed, .feedPage, .memberTier, .due,
+      .ruleApprove, .campaignApprove, .caseShow, .caseList, .campaignReport, .jobShow, .extendAll, .memberFind,
+      .memberPage, .feed, .feedPage, .memberTier, .due,
       .memberNotes, .cardHolders,
       .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,
