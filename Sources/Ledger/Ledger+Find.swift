@@ -15,6 +15,8 @@ public struct WantedMembers: Sendable {
   fileprivate var tier: [UInt8] = []
   /// Of a `DUE`.
   fileprivate var due: DueMembers?
+  /// Of a `CASE LIST`.
+  fileprivate var cases: WantedCases?
 
   /// Nobody has it who has no file.
   fileprivate var wantsFile: Bool {
@@ -23,6 +25,8 @@ public struct WantedMembers: Sendable {
 
   /// What a `MEMBER FIND` says, or a `DUE`.
   public init(_ request: Request) {
+    cases = WantedCases(request)
+    guard cases == nil else { return }
     var said: [(number: Int, bytes: [UInt8])] = []
     for field in [MemberFile.Field.region, .holderClass] {
       if let key = field.key, let text = request.text(key) { said.append((field.rawValue, Array(text))) }
@@ -40,6 +44,7 @@ public struct WantedMembers: Sendable {
     buffer.append(state)
     buffer.append(counted: tier)
     DueMembers.encode(due, into: &buffer)
+    WantedCases.encode(cases, into: &buffer)
   }
   fileprivate init(_ reader: inout ByteReader) throws(MalformedBytes) {
     guard let values = EntryValues(checking: Array(try reader.readCounted())) else {
@@ -50,6 +55,7 @@ public struct WantedMembers: Sendable {
     state = try reader.read()
     tier = Array(try reader.readCounted())
     due = try DueMembers.read(&reader)
+    cases = try WantedCases.read(&reader)
   }
 }
 
@@ -87,6 +93,7 @@ extension Ledger {
     of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedMembers, _ reply: inout ReplyWriter
   ) {
     if let due = wanted.due { return writePage(of: tenant, from: first, limit: limit, due, &reply) }
+    if let cases = wanted.cases { return writePage(of: tenant, from: first, limit: limit, cases, &reply) }
     var found: [Ref<MemberRecord>] = []
     var place = min(first, tables.members.count)
     let end = min(place + Ledger.membersAPage, tables.members.count)

@@ -31,6 +31,7 @@ extension Ledger {
     case .transactionShow: return try readTransaction(call)
     case .memberShow: try readMember(call, &reply)
     case .memberTier: try readTier(call, &reply)
+    case .caseShow: try readCase(call, &reply)
     case .memberNotes: try readNotes(call, &reply)
     case .cardHolders: try readCard(call, &reply)
     case .memberPage: try readPage(call, &reply)

@@ -61,6 +61,7 @@ public struct Argument: Sendable {
   static let to = Argument("TO", nil, .who, .required, .value)
   static let into = Argument("INTO", nil, .who, .required, .value)
   static let transaction = Argument("TX", nil, .transaction, .required, .party)
+  static let ofCase = Argument("C", nil, .transaction, .required, .party)
   static let member = Argument("id", nil, .identifier, .required, .party)
   /// One that is to be: `*` has its id minted.
   static let newMember = Argument("id", nil, .newMember, .required, .party)

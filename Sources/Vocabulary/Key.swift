@@ -65,6 +65,9 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case rate = 154
   case user = 155
   case verb = 156
+  case direction = 170
+  case note = 171
+  case tx = 172
   case wait = 190
   case part = 191
 
@@ -94,7 +97,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .at: .moment
     case .ttl: .ttl
     case .limit: .limit
-    case .before: .transaction
+    case .before, .tx: .transaction
     case .read: .readMode
     case .name, .title, .spread, .dir: .text
     case .holderClass, .channel, .language, .manager, .rating, .cardType: .word
@@ -108,7 +111,8 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .reason, .type, .terminal, .event: .identifier
     case .lines: .lines
     case .value: .spend
-    case .text: .note
+    case .text, .note: .note
+    case .direction: .direction
     case .shards: .shardCount
     case .replicas: .replicaCount
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: .yesNo
@@ -136,10 +140,10 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .at: "TIME"
     case .ttl, .wait: "SECONDS"
     case .part: "K/N"
-    case .before: "TX"
+    case .before, .tx: "TX"
     case .read: "local|leader"
     case .member: "id"
-    case .name, .title, .text: "TEXT"
+    case .name, .title, .text, .note: "TEXT"
     case .pool: "id|none"
     case .dir: "DIR"
     case .region: "r"
@@ -171,6 +175,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .adjustLimit, .rate: "N"
     case .user: "name"
     case .verb: "VERB"
+    case .direction: "up|down"
     }
   }
 }

@@ -54,7 +54,7 @@ extension Shape {
       .moveCount, .slot, .priority, .amount, .wait:
       return Shape.isWhole(value, range)
     case .holder: return bytes.isEmpty || Shape.isWho(value, ByteClass.table)
-    case .readMode, .yesNo, .memberState, .role, .standing: return isChoice(value)
+    case .readMode, .yesNo, .memberState, .role, .standing, .direction: return isChoice(value)
     case .text, .note: return isText(bytes)
     case .newMember: return bytes.isIdentifier || bytes.elementsEqual("*".utf8)
     case .yearWindows: return YearWindow.parse(bytes) != nil

@@ -13,7 +13,7 @@ extension Shape {
     case .entryKey: "KEY"
     case .word, .tags: "WORD"
     case .alias: "KIND:VALUE"
-    case .memberState, .standing: choices.joined(separator: "|")
+    case .memberState, .standing, .direction: choices.joined(separator: "|")
     case .role: "ROLE"
     case .date: "YYYY-MM-DD"
     case .attributes: "TEXT"
@@ -64,7 +64,7 @@ extension Shape {
       return "\(number < 0 ? "-" : "+")\(digits[0])\(digits[1]):\(digits[2])\(digits[3])"
     case .span: return Shape.span(number)
     case .byteRate: return Shape.byteRate(number)
-    case .readMode, .yesNo, .memberState, .role, .standing:
+    case .readMode, .yesNo, .memberState, .role, .standing, .direction:
       return choices.indices.contains(Int(number)) ? choices[Int(number)] : ""
     default: return "\(number)"
     }

@@ -96,6 +96,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
   case cursor
   /// Seconds that an answer may be waited for.
   case wait
+  /// Of an adjustment.
+  case direction
 
   /// How a command carries a value of it. For ever, of each shape.
   public enum Wire: UInt8, Sendable, BitwiseCopyable {
@@ -166,7 +168,8 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .wait: 0...60
     case .free, .identifier, .newMember, .who, .transaction, .text, .note, .moment, .dateOrMoment, .expiry, .readMode,
       .yesNo, .yearWindows, .closing, .entryKey, .word, .date, .attributes, .tags,
-      .caps, .lines, .alias, .memberState, .holder, .role, .standing, .cursor:
+      .caps, .lines, .alias, .memberState, .holder, .role, .standing, .cursor,
+      .direction:
       nil
     }
   }
@@ -180,6 +183,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .memberState: ["active", "frozen", "closed"]
     case .role: Role.allCases.map(\.word)
     case .standing: ["active", "stopped"]
+    case .direction: ["up", "down"]
     default: []
     }
   }
@@ -227,7 +231,7 @@ public enum Shape: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case .byteRate: "off, or bytes a second like 500KB, 50MB or 1GB (10KB to 100GB)"
     case .utcOffset: "an offset like +08:00, at most \((range?.upperBound ?? 0) / 60) hours"
     case .readMode, .yesNo: Shape.sentence(choices.reversed())
-    case .memberState, .role, .standing: Shape.sentence(choices)
+    case .memberState, .role, .standing, .direction: Shape.sentence(choices)
     }
   }
   /// `a, b or c`

@@ -105,6 +105,15 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case memberMerge = 150
   case poolAdd = 151
   case configSet = 160
+  case adjust = 161
+  case ruleApprove = 162
+  case campaignApprove = 163
+  case caseApprove = 164
+  case caseReject = 165
+  case caseOpen = 166
+  case caseShow = 167
+  case caseList = 168
+  case caseNote = 169
 
   // What no terminal says: see `Verbs/Inner.swift`.
   case catalogue = 200

@@ -29,7 +29,7 @@ import Testing
     let card = Bytes(rebasing: text[4..<8])
     let tx = TransactionID(slot: Self.slot, sequence: 5)
     let rows = VerbSpec.table.filter { ![.directory, .node, .connection, .inner].contains($0.route) }
-    #expect(rows.count == 43)
+    #expect(rows.count == 49)
     for row in rows {
       let values = Self.values(row)
       var draft = Draft(row.verb)

@@ -22,7 +22,7 @@ extension World {
   /// Carries out a line; what the terminal gets, with names for what differs between clusters.
   ///
   /// `TICK` does what is due by now, `CHECK` checks all invariants of each shard, `RECALLS` counts how often a command was
-  /// sent again with facts of the past. `USED id` is what all shards drew of a quota, `REPORT id` what they say of a campaign.
+  /// sent again with facts of the past. `AS name role limit` says who asks from here on. `USED id` is what all shards drew of a quota, `REPORT id` what they say of a campaign.
   func run(_ line: String) throws -> String {
     switch line {
     case "TICK": return try tickAll()
@@ -33,6 +33,10 @@ extension World {
     default: break
     }
     let words = line.split(separator: " ").map(String.init)
+    if words.count == 4, words[0] == "AS", let role = Role.allCases.first(where: { $0.word == words[2] }) {
+      asker = Actor(name: Array(words[1].utf8), role: role, adjustLimit: Int64(words[3]) ?? 0)
+      return "+OK"
+    }
     if words.count == 2, words[0] == "USED" {
       let sums = try ask(.quota(.first, id: Array(words[1].utf8)))
       return "+used=\(sums["points"] ?? 0) limit=\(sums["needed"] ?? 0)"
@@ -110,7 +114,8 @@ extension World {
     let fingerprint = isQuery ? 0 : request.fingerprint(.none, party?.member)
     Command.append(
       request, to: &buffer, slot: slot, context: CommandContext(fingerprint: fingerprint), party: party,
-      recipient: recipient, terminal: terminal(request))
+      recipient: recipient, terminal: terminal(request),
+      asker: rule.traits.contains(.namesActor) ? asker : nil)
     return Built(bytes: buffer.array, isQuery: isQuery)
   }
   /// As the node knows it that takes the request.
@@ -151,7 +156,8 @@ extension World {
     if World.times.contains(String(key)), value.count == World.digitsOfMoment, let milliseconds = Int64(value) {
       return word[...equals] + World.text(Stamp(microseconds: milliseconds * 1_000))
     }
-    guard ["tx", "of", "before"].contains(key), let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
+    let isNumber = ["tx", "of", "before", "case"].contains(key)
+    guard isNumber, let tx = withBytes(String(value), { TransactionID(parsing: $0) }) else {
       return String(word)
     }
     return word[...equals] + name(tx)

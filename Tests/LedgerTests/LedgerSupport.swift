@@ -68,6 +68,8 @@ final class World {
   var deferral: Deferral?
   /// Shards have the slots that they own; else these are dealt out.
   var goesByRanges = false
+  /// Who asks, of commands that say it.
+  var asker = Actor.anybody
   /// Of entries.
   var semantics = Semantics.first
   /// Called after each entry.

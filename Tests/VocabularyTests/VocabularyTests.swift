@@ -89,6 +89,15 @@ import Testing
       150 MEMBER MERGE: FROM INTO id
       151 POOL ADD: id title id
       160 CONFIG SET: SETTING VALUE
+      161 ADJUST: WHO points direction reason id program note
+      162 RULE APPROVE: id id
+      163 CAMPAIGN APPROVE: id id
+      164 CASE APPROVE: C id note
+      165 CASE REJECT: C id note
+      166 CASE OPEN: WHO kind reason id tx points note
+      167 CASE SHOW: C read
+      168 CASE LIST: state kind limit after
+      169 CASE NOTE: C text id
       200 CATALOGUE: body
       201 TICK: body
       202 MARKER: body
@@ -122,7 +131,7 @@ import Testing
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
       104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
-      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 190 wait, 191 part
+      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue
@@ -140,7 +149,7 @@ import Testing
       1 PROGRAM: 1 state(active stopped) 2 kind(points money) 3 earn 4 expire 5 title 6 backdate 7 utc-offset 8 refund-window 9 default(no yes) \
       11 value 12 activate 13 transfer(yes no) 14 transfer-limit 15 redeem-min 16 redeem-max 17 redeem-step 18 redeem-share \
       19 redeem-window 20 earn-cap 21 refund-policy(debt reject absorb) 22 refund-grace 23 combine(max product) 24 cashout(no yes) 25 cashout-min 26 cashout-fee \
-      27 on-close
+      27 on-close 28 approval(none rules)
       2 MERCHANT: 1 state(active frozen closed stopped) 2 program 3 earn 4 region 5 title 6 parent 7 org 8 class 9 logistics(no yes) \
       10 recharge(no yes) 11 contact 12 rating
       3 ORG: 1 state(active stopped) 2 tree 3 parent 4 kind 5 title 6 contact 7 region

@@ -107,7 +107,13 @@ extension DirectoryMachine {
   func applyTrail(_ reader: inout ByteReader) throws(MalformedBytes) {
     let note = try TrailNote(decoding: &reader)
     guard trail.isNew(note.mark, of: note.node) else { return }
-    for record in note.records { trail.note(refusal: record, at: lastStamp) }
+    for record in note.records {
+      if record.outcome.isEmpty {
+        trail.note(change: record, at: lastStamp)
+      } else {
+        trail.note(refusal: record, at: lastStamp)
+      }
+    }
     for (user, stamp) in note.seen where access.user(user) != nil {
       seen[user] = max(seen[user] ?? .zero, min(stamp, lastStamp))
     }

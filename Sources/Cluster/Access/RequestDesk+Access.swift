@@ -178,6 +178,21 @@ extension RequestDesk {
   private func nextMark() -> TrailMark {
     TrailMark(incarnation: membership.me.incarnation, note: refusals.nextNote())
   }
+  /// What a shard came to at a user's request: the trail has what was done, and what the user may not.
+  func notedAnswered(_ owner: EdgeItem.Owner, _ note: TrailNote, _ reply: Bytes) {
+    var note = note
+    let code = RecordView(reply).errorCode
+    answer(owner, reply)
+    guard let record = note.records.first else { return }
+    if code == .noPermission {
+      refusals.refused(record.tenant, record.user, record.verb, "\(ErrorCode.noPermission.word)", from: record.address)
+    }
+    guard code == nil else { return }
+    note.mark = nextMark()
+    submitInternal(.directory, flags: .repeatable) { buffer in
+      DirectoryMachine.append(.trail, to: &buffer) { note.encode(into: &$0) }
+    }
+  }
   /// Appends a command, with what the trail is to have of it.
   func append(_ note: TrailNote?, to buffer: inout ByteBuffer, _ command: (inout ByteBuffer) -> Void) {
     guard let note else { return command(&buffer) }

@@ -156,11 +156,33 @@ extension RequestDesk {
     let context = CommandContext(
       tenant: client.session.tenant, principal: client.session.principal,
       fingerprint: fingerprints.first ?? request.fingerprint(hashKey, party?.member))
+    if request.rule.pointee.traits.contains(.namesActor) {
+      return sendNoted(request, slot, context, owner, client, party)
+    }
     submit(slot, owner, request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable) {
       Command.append(
         request, to: &$0, slot: slot, context: context, party: party, recipient: recipient,
-        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client),
-        asker: request.rule.pointee.traits.contains(.namesActor) ? asker(client) : nil)
+        otherFingerprints: Array(fingerprints.dropFirst()), terminal: terminal(request, client))
+    }
+  }
+  /// Sends what says who asks; of what comes of it the trail hears.
+  @inline(never)
+  private func sendNoted(
+    _ request: Request, _ slot: Slot, _ context: CommandContext, _ owner: EdgeItem.Owner, _ client: Client,
+    _ party: Command.Party?
+  ) {
+    let flags: EdgeItem.Flags = request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable
+    let asker = asker(client)
+    guard let note = noted(owner, verb: words(of: request), target: target(of: request)) else {
+      return submit(slot, owner, flags) {
+        Command.append(request, to: &$0, slot: slot, context: context, party: party, asker: asker)
+      }
+    }
+    guard edge.stream(of: slot).byteCount < edge.streamBytesMax else {
+      return answerError(owner, .busy, "too much waits for the shard at this node; nothing was done")
+    }
+    submitInternal(edge.shard(of: slot), flags: flags, continuation: keep(.noted(owner, note))) {
+      Command.append(request, to: &$0, slot: slot, context: context, party: party, asker: asker)
     }
   }
   /// What is known here of the terminal that a request names; nil: it names none, or nothing is known.
@@ -229,6 +251,31 @@ extension RequestDesk {
     }
   }
   private func setEntry(_ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID) {
+    let (command, flags) = entryCommand(.entry, request, owner, tenant) { body in
+      body.append(request.positional(0))
+      body.append(request.positional(1))
+    }
+    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command, flags), owner) }
+    setEntry(command, flags, owner)
+  }
+  /// `RULE APPROVE`, `CAMPAIGN APPROVE`.
+  func approve(_ kind: EntryKind, _ request: Request, _ owner: EdgeItem.Owner) {
+    guard let client = client(of: owner) else { return }
+    guard let directory, directory.semantics >= Semantics.programme else {
+      return answerError(
+        owner, .unavailable, "not every node knows this yet: start this build on all of them; nothing was done")
+    }
+    let (command, flags) = entryCommand(.approve, request, owner, client.session.tenant) { body in
+      body.append(varint: UInt64(kind.number))
+      body.append(counted: request.positional(0))
+      body.appendEndOfFields()
+    }
+    setEntry(command, flags, owner)
+  }
+  private func entryCommand(
+    _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID,
+    _ entry: (inout ByteBuffer) -> Void
+  ) -> (command: [UInt8], flags: EdgeItem.Flags) {
     let key = request.scopedID(hashKey, tenant: tenant)
     let flags: EdgeItem.Flags = key == nil ? [] : .repeatable
     var command = ByteBuffer(capacity: 256)
@@ -236,17 +283,15 @@ extension RequestDesk {
     let note = actingNote(owner)
     let fingerprint = request.fingerprint(hashKey)
     append(note, to: &command) {
-      DirectoryMachine.append(.entry, to: &$0) { body in
+      DirectoryMachine.append(kind, to: &$0) { body in
         body.append(key ?? 0)
         body.append(fingerprint)
         body.append(tenant.rawValue)
         body.append(counted: name)
-        body.append(request.positional(0))
-        body.append(request.positional(1))
+        entry(&body)
       }
     }
-    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command.array, flags), owner) }
-    setEntry(command.array, flags, owner)
+    return (command.array, flags)
   }
   func setEntry(_ command: [UInt8], _ flags: EdgeItem.Flags, _ owner: EdgeItem.Owner) {
     submitInternal(.directory, flags: flags, continuation: keep(.catalogue(owner))) { $0.append(command) }

@@ -99,6 +99,8 @@ final class DirectoryMachine: Machine {
     case showTrail = 36
     /// Changes of entries, as its journal has them: a `FeedQuery`.
     case feed = 60
+    /// A draft is let run: as `entry`, of a request that says nothing but the key.
+    case approve = 62
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -187,8 +189,8 @@ final class DirectoryMachine: Machine {
           firstTopology = topology
         }
         reply.ok()
-      case .entry:
-        try applyEntry(body, &reply)
+      case .entry: try applyEntry(body, isApproval: false, &reply)
+      case .approve: try applyEntry(body, isApproval: true, &reply)
       case .node:
         applyNode(try NodeRecord(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
@@ -234,7 +236,9 @@ final class DirectoryMachine: Machine {
 
   /// A change is answered with the version that every shard must reach before the client hears `+OK`, or with that if
   /// shards do not need it.
-  private func applyEntry(_ body: UnsafeRawBufferPointer, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+  private func applyEntry(
+    _ body: UnsafeRawBufferPointer, isApproval: Bool, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
     var reader = ByteReader(body)
     let key = try reader.read(UInt128.self)
     let fingerprint = try reader.read(UInt64.self)
@@ -258,8 +262,14 @@ final class DirectoryMachine: Machine {
     let tenant = TenantID(try reader.read())
     let by = try reader.readCounted()
     let request = try EntryRequest(decoding: &reader)
-    let decision = entries.set(
-      request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, journal: &changes, into: &reply)
+    let decision: Entries.Decision
+    if isApproval {
+      decision = entries.approve(
+        request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, journal: &changes, into: &reply)
+    } else {
+      decision = entries.set(
+        request, tenant: tenant, by: by, stamp: lastStamp, semantics: semantics, journal: &changes, into: &reply)
+    }
     var version: UInt32 = 0
     switch decision {
     case .refused: return

@@ -27,7 +27,7 @@ struct OwnAnswers: AnswersForItself {
       } else {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
-    case .memberFind, .due: requests.startFind(request, owner)
+    case .memberFind, .due, .caseList: requests.startFind(request, owner)
     case .feed: requests.startFeed(request, owner)
     case .extendAll: requests.startExtension(request, owner)
     case .jobShow: requests.showJob(request, owner)
@@ -63,6 +63,8 @@ struct OwnAnswers: AnswersForItself {
     case .userShow: requests.showUser(request, owner)
     case .userList: requests.listUsers(request, owner)
     case .whoAmI: requests.whoAmI(owner)
+    case .ruleApprove: requests.approve(.rule, request, owner)
+    case .campaignApprove: requests.approve(.campaign, request, owner)
     case .tenantSet: requests.setTenant(request, owner)
     case .tenantList: requests.listTenants(owner)
     case .tenantUse: requests.useTenant(request, owner)

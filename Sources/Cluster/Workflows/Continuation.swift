@@ -27,6 +27,8 @@ enum Continuation {
   case rights(EdgeItem.Owner)
   case ownTransaction(OwnTransaction)
   case ownHistory(OwnHistory)
+  /// The trail is to hear of it.
+  case noted(EdgeItem.Owner, TrailNote)
 }
 
 /// A request that waits to learn whose card it names.

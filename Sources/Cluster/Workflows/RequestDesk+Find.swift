@@ -63,7 +63,7 @@ extension RequestDesk {
       cursor = given
     }
     let search = MemberSearch(
-      owner: owner, isDue: request.verb == .due, wanted: WantedMembers(request),
+      owner: owner, isDue: request.verb == .due || request.verb == .caseList, wanted: WantedMembers(request),
       limit: Int(request.number(.limit) ?? 0), next: cursor,
       asof: now.wall,
       began: now.monotonic)

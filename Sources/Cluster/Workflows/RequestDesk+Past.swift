@@ -14,6 +14,8 @@ struct PastRequest {
   var attempts = 0
   /// It has gone out with facts; before that, the facts are asked for.
   var isSent = false
+  /// The trail is to hear of it.
+  var note: TrailNote?
 
   /// The hold of a capture wants facts of both.
   static let mostAttempts = 5
@@ -26,9 +28,12 @@ extension RequestDesk {
     guard let item = stream.complete(sequence) else { return }
     var request = PastRequest(owner: item.owner, shard: stream.shard, command: command)
     if item.flags.contains(.continuation) {
-      guard case .past(let known)? = workflows.step(item.owner.slot) else { return }
+      switch workflows.step(item.owner.slot) {
+      case .past(let known): request = known
+      case .noted(let owner, let note): (request.owner, request.note) = (owner, note)
+      default: return
+      }
       _ = workflows.take(item.owner.slot)
-      request = known
     }
     request.isInDoubt = request.isInDoubt || item.inDoubt
     request.isSent = false
@@ -65,7 +70,10 @@ extension RequestDesk {
     conclude(request, writer.buffer.bytes)
   }
   private func conclude(_ request: PastRequest, _ reply: Bytes) {
-    guard request.isInDoubt, RequestDesk.saysNothingHappened(reply) else { return answer(request.owner, reply) }
+    guard request.isInDoubt, RequestDesk.saysNothingHappened(reply) else {
+      guard let note = request.note else { return answer(request.owner, reply) }
+      return notedAnswered(request.owner, note, reply)
+    }
     counters.unknowns += 1
     answerError(request.owner, .unknown, Edge.lostLeader)
   }

@@ -26,6 +26,7 @@ extension RequestDesk {
     case .rights(let owner): rightsDecided(owner, reply)
     case .ownTransaction(let waiting): merchantFound(waiting, reply)
     case .ownHistory(let waiting): historyCame(waiting, reply)
+    case .noted(let owner, let note): notedAnswered(owner, note, reply)
     }
   }
 

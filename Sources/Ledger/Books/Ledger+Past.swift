@@ -217,6 +217,9 @@ extension Ledger {
   /// `+OK` if it needs nothing. The capture of a hold stands for the hold once only the capture is missing.
   func readFacts(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
     var tx = call.transaction
+    if let number = findTransaction(tx), let of = purchase(ofCase: tx, tables.transactions.read(number).pointee) {
+      tx = of
+    }
     if let number = findTransaction(tx) {
       let link = tables.transactions.read(number).pointee.link
       let isCaptured = tables.transactions.read(number).pointee.state == TransactionRecord.captured

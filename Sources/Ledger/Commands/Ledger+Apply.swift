@@ -77,6 +77,11 @@ extension Ledger {
     case .memberMerge: return try mergeMember(call, &reply)
     case .poolAdd: return try addPool(call, &reply)
     case .extend: return try extend(call, &reply)
+    case .adjust: return try adjust(&call, &reply)
+    case .caseOpen: return try openCase(&call, &reply)
+    case .caseApprove: return try decideCase(&call, approves: true, &reply)
+    case .caseReject: return try decideCase(&call, approves: false, &reply)
+    case .caseNote: return try noteCase(&call, &reply)
     case .memberNote: return try noteMember(call, &reply)
     case .memberSet: return try setMember(call, &reply)
     case .memberTag: return try tagMember(call, &reply)
@@ -94,7 +99,8 @@ extension Ledger {
       .import, .imported:
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
-      .campaignReport, .jobShow, .extendAll, .memberFind, .memberPage, .feed, .feedPage, .memberTier, .due,
+      .ruleApprove, .campaignApprove, .caseShow, .caseList, .campaignReport, .jobShow, .extendAll, .memberFind,
+      .memberPage, .feed, .feedPage, .memberTier, .due,
       .memberNotes, .cardHolders,
       .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,

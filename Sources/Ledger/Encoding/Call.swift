@@ -12,7 +12,7 @@ struct Call: BitwiseCopyable {
   private(set) var party = Command.none
   private(set) var card = Command.none
   private(set) var merchant = Command.none
-  private(set) var request = Command.none
+  var request = Command.none
   /// The places that have a value.
   private(set) var present: UInt64 = 0
   private var values = Command.none

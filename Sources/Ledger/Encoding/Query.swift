@@ -42,7 +42,11 @@ public enum Query {
     let context = CommandContext(tenant: header.context.tenant, fingerprint: 0)
     let start = Command.begin(
       &buffer, CommandHeader(.facts, slot: header.slot, context: context, scope: .transaction))
-    appendScope(&buffer, party: Bytes(rebasing: command[Command.transactionOffset..<Command.transactionOffset + 8]))
+    if let tx = Command.purchase(of: command) {
+      withUnsafeBytes(of: tx.rawValue.littleEndian) { appendScope(&buffer, party: $0) }
+    } else {
+      appendScope(&buffer, party: Bytes(rebasing: command[Command.transactionOffset..<Command.transactionOffset + 8]))
+    }
     buffer.append(UInt8(0))
     Command.end(&buffer, start)
     return true
@@ -100,7 +104,14 @@ extension Command {
   static let mostWaits = 64
   private static func waitCount(_ command: Bytes) -> Int { (try? Call(command))?.asks.count ?? 0 }
   /// Whether a framed command is one that may want facts: it changes something about a transaction.
+  /// The purchase that a `CASE OPEN` is about.
+  fileprivate static func purchase(of command: Bytes) -> TransactionID? {
+    guard CommandHeader.rule(of: command)?.pointee.verb == .caseOpen, let call = try? Call(command) else { return nil }
+    let tx = call.transaction(.tx)
+    return tx?.slot == call.slot ? tx : nil
+  }
   static func wantsFacts(_ command: Bytes) -> Bool {
+    if purchase(of: command) != nil { return true }
     guard command.count >= transactionOffset + 8, command[CommandHeader.bodyOffset] == 8,
       command[CommandHeader.bodyOffset - 1] == ScopeKind.transaction.rawValue,
       let rule = CommandHeader.rule(of: command)

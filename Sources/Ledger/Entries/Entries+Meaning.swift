@@ -61,6 +61,7 @@ enum RuleField {
 }
 /// Places among the words of the state of a rule or a campaign.
 enum RuleState {
+  static let draft: Int64 = 0
   static let running: Int64 = 1
 }
 

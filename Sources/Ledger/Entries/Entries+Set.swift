@@ -28,6 +28,7 @@ extension Entries {
       guard !setting.isNothingNew else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
       try checkMeaning(setting, table, tenant, stamp, key: request.key)
+      try checkApproval(setting, table, tenant, stamp)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
       return .changed(
         delta: change(setting, table, number, by: by, stamp, horizon: horizon, semantics: semantics, &journal))
@@ -101,16 +102,19 @@ extension Entries {
     }
     let isSame = new.isEmpty && item.isInForce(from: from, until: until)
     let isRepeat = item.changes.contains { $0.from == from && $0.until == until && $0.values.says(new) }
-    var rest = EntryValues()
-    if item.hasBounds || !item.isInForce(at: from), let moment = item.momentInForce(near: from) {
-      rest = EntryValues(
-        kind.fields.sorted { $0.number < $1.number }.compactMap { field in
-          item.value(field.number, at: moment).map { (field.number, $0) }
-        })
-    }
     return Setting(
-      number: number, from: from, until: until, values: new, rest: rest,
+      number: number, from: from, until: until, values: new, rest: rest(of: item, kind, from: from),
       isNothingNew: isSame || from > stamp && isRepeat)
+  }
+  /// What holds beside a change: see `EntryItem.Change.rest`.
+  func rest(of item: EntryItem, _ kind: EntryKind, from: Stamp) -> EntryValues {
+    guard item.hasBounds || !item.isInForce(at: from), let moment = item.momentInForce(near: from) else {
+      return EntryValues()
+    }
+    return EntryValues(
+      kind.fields.sorted { $0.number < $1.number }.compactMap { field in
+        item.value(field.number, at: moment).map { (field.number, $0) }
+      })
   }
   /// A new entry's key may name others, which must be there.
   private func checkKey(_ parts: [Bytes.SubSequence], of kind: EntryKind, _ tenant: TenantID) throws(EntryRefusal) {
@@ -269,7 +273,7 @@ extension Entries {
 
   /// Makes room for a change of an entry, which is made if it is new. Refuses what is over a bound. What of the entry had
   /// ended before `horizon` is not asked for any more.
-  private mutating func place(
+  mutating func place(
     _ setting: Setting, _ table: Int, _ tenant: TenantID, _ key: Bytes, _ stamp: Stamp
   ) throws(EntryRefusal) -> (number: Int, horizon: Stamp) {
     let kind = tables[table].kind
@@ -327,7 +331,7 @@ extension Entries {
     return longest * CivilTime.microsecondsPerDay
   }
 
-  private mutating func change(
+  mutating func change(
     _ setting: Setting, _ table: Int, _ number: Int, by: Bytes, _ stamp: Stamp, horizon: Stamp, semantics: UInt8,
     _ journal: inout EntryJournal
   ) -> [UInt8]? {

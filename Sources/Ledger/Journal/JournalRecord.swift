@@ -39,6 +39,10 @@ enum RecordKind: UInt8, Sendable {
   case carried = 32
   /// What was done with a transaction at the member that its own was merged into. Not part of a history.
   case acted = 33
+  /// Points that somebody gave or took by hand: `other` is the reason, `answer` an `AdjustmentDetail`.
+  case adjust = 45
+  /// A case was opened: `other` is the reason, `of` what it is about, `answer` an `AdjustmentDetail`.
+  case caseOpened = 46
 
   /// It is about a member's account.
   var isOfHistory: Bool {
@@ -74,6 +78,8 @@ enum RecordKind: UInt8, Sendable {
     case .mergeIn: "merge-in"
     case .carried: "carried"
     case .acted: "acted"
+    case .adjust: "adjust"
+    case .caseOpened: "case"
     }
   }
 }
@@ -246,7 +252,7 @@ struct JournalRecord {
   var gross: Points {
     switch kind {
     case .earn: points
-    case .refund, .expire, .close, .expireBack, .absorb, .activate, .gift: points.magnitude
+    case .refund, .expire, .close, .expireBack, .absorb, .activate, .gift, .adjust: points.magnitude
     default: amount
     }
   }
@@ -274,6 +280,7 @@ struct JournalRecord {
     catalogue.withProgramName(program) { render(program: $0, catalogue, into: &reply) }
   }
   private func render(program: Bytes, _ catalogue: some CatalogueNames, into reply: inout ReplyWriter) {
+    if kind == .caseOpened { return renderCase(into: &reply) }
     reply.record()
     reply.field(.tx, tx)
     switch kind {
@@ -287,7 +294,7 @@ struct JournalRecord {
       reply.field(.member, member)
       reply.field(.points, points)
       reply.field(.balance, balance)
-    case .earn, .redeem:
+    case .earn, .redeem, .adjust:
       reply.field(.member, by.isEmpty ? member : by)
       reply.field(.program, program)
       reply.field(.points, points)
@@ -305,6 +312,13 @@ struct JournalRecord {
       return
     }
     reply.field(.program, program)
+  }
+
+  private func renderCase(into reply: inout ReplyWriter) {
+    let kind = (try? AdjustmentDetail(decoding: answer))?.kind ?? .dispute
+    reply.record()
+    reply.field(named: "case", tx.text)
+    reply.field(.state, kind.firstState.word)
   }
 
   /// The record as `HISTORY` shows it: `tx time kind points balance [program merchant spend request of …]`.
@@ -325,7 +339,8 @@ struct JournalRecord {
     if kind == .transferOut || kind == .mergeOut { reply.field(.to, other) }
     if kind == .transferIn || kind == .mergeIn { reply.field(.from, other) }
     if !by.isEmpty { reply.field(named: "by", by) }
-    if kind == .extend { reply.field(named: "reason", other) }
+    if kind == .extend || kind == .adjust || kind == .caseOpened { reply.field(named: "reason", other) }
+    if kind == .adjust || kind == .caseOpened { (try? AdjustmentDetail(decoding: answer))?.render(into: &reply) }
     if kind == .earn || kind == .gift, !answer.isEmpty, let detail = try? EarningDetail(decoding: answer) {
       if !detail.event.isEmpty { reply.field(named: "event", detail.event) }
       detail.render(catalogue, into: &reply)

@@ -1,7 +1,7 @@
 /// How many points movements of each kind have moved: what a node shows of itself, and no part of any state.
 public struct MovedPoints: Sendable {
   /// By the kind's raw value.
-  private var sums = InlineArray<40, UInt64>(repeating: 0)
+  private var sums = InlineArray<64, UInt64>(repeating: 0)
   private(set) var isEmpty = true
 
   public init() {}

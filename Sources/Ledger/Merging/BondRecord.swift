@@ -14,6 +14,8 @@ struct BondRecord: StateRecord, ReusedRecord {
     case inPool = 4
     /// It waits for what a pool says, by `tx`.
     case joining = 5
+    /// A case of the member's, of which there may be several: `tx` is its number, and it says a `CaseContent`.
+    case ofCase = 10
     /// It is a pool, which `count` members are in.
     case pool = 6
   }
@@ -97,7 +99,9 @@ extension Ledger {
     countBond(ref, of: member, isThere: true)
   }
   mutating func dropBond(_ kind: BondRecord.Kind, of member: Ref<MemberRecord>) {
-    guard let ref = bond(kind, of: member) else { return }
+    if let ref = bond(kind, of: member) { dropBond(ref, of: member) }
+  }
+  mutating func dropBond(_ ref: Ref<BondRecord>, of member: Ref<MemberRecord>) {
     countBond(ref, of: member, isThere: false)
     let file = tables.members.read(member).pointee.file
     let record = tables.details.bonds.read(ref).pointee
@@ -113,6 +117,14 @@ extension Ledger {
     dropChunks(from: record.firstChunk)
     tables.details.bonds.remove(ref)
     tables.members.write(member).pointee.hasBonds = tables.files.read(file).pointee.firstBond != .none
+  }
+  mutating func setText(ofBond ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ text: [UInt8]) {
+    countBond(ref, of: member, isThere: false)
+    dropChunks(from: tables.details.bonds.read(ref).pointee.firstChunk)
+    let chunks = addChunks(text)
+    let bond = tables.details.bonds.write(ref)
+    (bond.pointee.firstChunk, bond.pointee.byteCount) = (chunks, UInt32(clamping: text.count))
+    countBond(ref, of: member, isThere: true)
   }
   mutating func setBond(_ kind: BondRecord.Kind, of member: Ref<MemberRecord>, count: Int) {
     guard let ref = bond(kind, of: member) else { return fail(.records) }

@@ -30,6 +30,7 @@ extension EntryKind {
       .init(26, "cashout-fee", .shape(.basisPoints), since: EntryField.policies),
       policyFields[8],
       .init(9, "default", .choice(["no", "yes"]), [.shards, .exclusive], standard: .init(text: "no")),
+      .init(28, "approval", .choice(["none", "rules"]), standard: .init(text: "none"), since: EntryField.policies),
       .state(["active", "stopped"], .shards),
     ],
     most: (1_000, 1_000),

@@ -81,6 +81,17 @@ extension VerbSpec {
       summary: "Lets points of a member that would end before a moment live until then.",
       example: "EXTEND ann until=2030-01-01 reason=complaint id=r-8"),
     .init(
+      .adjust, "ADJUST", .points,
+      [
+        .who, .required(.points), .required(.direction), .required(.reason), .required(.id), .optional(.program),
+        .optional(.note),
+      ], .member, .movesPoints, traits: [.grows, .namesActor], roles: [.operators, .supporters],
+      reply: "tx member program points balance; above the limit case state",
+      summary:
+        "Gives a member points, or takes some, for a reason: at once as far as the user's adjust-limit goes, else by another's"
+        + " CASE APPROVE.",
+      example: "ADJUST ann points=50 direction=up reason=goodwill id=j-1"),
+    .init(
       .extendAll, "EXTEND ALL", .points, [.required(.until), .required(.reason), .required(.id), .optional(.program)],
       .node, .changes, traits: [.barrier, .costly, .grows], work: 64, reply: "job",
       summary: "The same for all members, in the background: JOB SHOW tells how far it is.",

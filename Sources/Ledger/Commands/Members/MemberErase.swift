@@ -19,6 +19,7 @@ extension Ledger {
     let values = file(ofMember: tables.members.read(member)).values.filtered { !personal.contains($0) }
     setFile(ofMember: member, MemberFile(values))
     eraseNotes(of: member)
+    eraseCaseNotes(of: member)
     setErasure(of: member, at: now, .none)
     let keys = aliases(of: member)
     guard !keys.isEmpty else { return done(call, &reply) }

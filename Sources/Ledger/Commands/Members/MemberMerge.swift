@@ -34,6 +34,9 @@ extension Ledger {
   /// Nothing of a member is on its way, and nothing else is being done with it.
   private func checkFree(_ member: Ref<MemberRecord>) throws(Stop) {
     try checkNotReceiving(member)
+    guard !cases(of: member).contains(where: { !content(ofCase: $0).state.isOver }) else {
+      throw .refused(Refusal(.busy, "a case of the member is open: CASE APPROVE or CASE REJECT it first"))
+    }
     guard bond(.pool, of: member) == nil, bond(.inPool, of: member) == nil else {
       throw .refused(.limit("pool", "a pool is not merged, nor a member who is in one: MEMBER SET pool=none first"))
     }

@@ -43,11 +43,13 @@ extension Ledger {
 
   /// Takes back what a purchase earned. Parts are cumulative (R6): after any parts the sum taken is what one return of
   /// their sum would take.
-  private mutating func refundEarn(
-    _ call: inout Call, _ s: Subject, _ holder: Holder, _ reply: inout ReplyWriter
+  ///
+  /// - Parameter asked: so many points; nil: as the request says.
+  mutating func refundEarn(
+    _ call: inout Call, _ s: Subject, _ holder: Holder, asked: Points? = nil, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     let t = s.transaction
-    let (points, spend, sale, isNothing) = try partReturned(call, t)
+    let (points, spend, sale, isNothing) = try partReturned(call, t, asked: asked)
     let back = Return(of: t, points: points)
     touch(holder)
     let active = points - pendingPart(holder, t, points)
@@ -59,7 +61,7 @@ extension Ledger {
       if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
       if sale.by.isEmpty {
         // Of one by points, or of the rest of one that was, the money goes by them.
-        let byPoints = call.points != nil || t.reversedSpend == 0 && t.reversedPoints > 0
+        let byPoints = (asked ?? call.points) != nil || t.reversedSpend == 0 && t.reversedPoints > 0
         disqualify(holder, t, sale.detail, active: active, spend: spend, points: byPoints ? points : nil)
         uncount(points, sale.detail, of: holder.number, holder.program)
       } else {
@@ -110,7 +112,7 @@ extension Ledger {
   }
   /// How much of a purchase a request returns: points, money, lines, and whether it was one of nothing.
   func partReturned(
-    _ call: Call, _ t: TransactionRecord
+    _ call: Call, _ t: TransactionRecord, asked: Points? = nil
   ) throws(Stop) -> (points: Points, spend: Money, sale: SoldSale?, isNothing: Bool) {
     let leftPoints = t.points - t.reversedPoints
     let leftSpend = t.spend.isSaid ? t.spend - t.reversedSpend : 0
@@ -126,7 +128,7 @@ extension Ledger {
     if call.has(.lines) {
       guard sale != nil else { throw .malformed("lines: the purchase was booked without lines") }
       (points, spend) = try takeLines(call, t, &sale)
-    } else if let n = call.points {
+    } else if let n = asked ?? call.points {
       guard n <= leftPoints else { throw .refused(.reversed("more than is left to refund", left: leftPoints)) }
       points = n
     } else if let money = call.spend {

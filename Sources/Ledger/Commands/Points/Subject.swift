@@ -46,6 +46,9 @@ extension Ledger {
     guard let holder = holder(s.transaction.member, s.transaction.program, create: false) else {
       throw .refused(.notFound(call.transaction))
     }
+    guard !s.transaction.merchant.isNone else {
+      throw .refused(Refusal(.closed, "the points are held by a case, which CASE APPROVE or CASE REJECT ends"))
+    }
     touch(holder)
     s.transaction = tables.transactions.read(s.number).pointee
     return (s, holder)

@@ -1,0 +1,378 @@
+import Base
+import Vocabulary
+
+// Cases hang on their member's file as bonds, the newest first: so they are in the digest, in snapshots and in parcels. A case's number
+// is that of the record of the journal that opened it, by which its slot and its member are found.
+extension Ledger {
+  // MARK: Keeping
+
+  func cases(of member: Ref<MemberRecord>) -> [Ref<BondRecord>] {
+    guard tables.members.read(member).pointee.hasBonds else { return [] }
+    var all: [Ref<BondRecord>] = []
+    var next = tables.files.read(tables.members.read(member).pointee.file).pointee.firstBond
+    while next != .none {
+      let bond = tables.details.bonds.read(next).pointee
+      if bond.kind == BondRecord.Kind.ofCase.rawValue { all.append(next) }
+      next = bond.next
+    }
+    return all
+  }
+  func content(ofCase ref: Ref<BondRecord>) -> CaseContent {
+    (try? CaseContent(decoding: text(ofBond: ref))) ?? CaseContent()
+  }
+  func findCase(_ number: TransactionID, of member: Ref<MemberRecord>) -> Ref<BondRecord>? {
+    cases(of: member).first { tables.details.bonds.read($0).pointee.tx == number }
+  }
+  mutating func setCase(_ ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ content: CaseContent) {
+    setText(ofBond: ref, of: member, content.encoded)
+  }
+  /// Refuses one case too many.
+  private func checkCaseRoom(_ member: Ref<MemberRecord>) throws(Stop) {
+    let all = cases(of: member)
+    guard all.count < CaseContent.mostOfMember || all.contains(where: { content(ofCase: $0).state.isOver }) else {
+      throw .refused(.limit("cases", "\(all.count) cases of the member are open, which is the most"))
+    }
+  }
+
+  // MARK: Opening
+
+  /// An adjustment above its user's limit.
+  mutating func waitForApproval(
+    _ adjustment: Adjustment, _ member: Ref<MemberRecord>, _ program: ProgramRef, _ call: inout Call,
+    _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    try checkCaseRoom(member)
+    guard let holder = holder(member, program, create: true) else { throw .refused(.limit("accounts")) }
+    var content = CaseContent()
+    content.kind = .adjustment
+    (content.points, content.isUp) = (adjustment.points, adjustment.isUp)
+    return open(&content, by: adjustment.detail.by, holder, &call, &reply)
+  }
+  /// `CASE OPEN`: with a purchase, what is left of its points is held, as far as it is there.
+  mutating func openCase(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    try checkProgramme()
+    guard let asker = call.asker else { throw .malformed("CASE OPEN says who asks") }
+    let member = try changed(call)
+    try checkOpen(member)
+    let word = call.text(.kind)
+    guard let kind = CaseKind.allCases.first(where: { $0 != .adjustment && $0.word.utf8.elementsEqual(word) }) else {
+      throw .malformed("kind= must be dispute, abuse or return")
+    }
+    try checkCaseRoom(member)
+    var content = CaseContent()
+    content.kind = kind
+    content.points = call.points ?? 0
+    var program = ProgramRef.none
+    var left = Points.zero
+    if let tx = call.transaction(.tx) {
+      guard tx.slot == call.slot else { throw .refused(.notFound(tx)) }
+      try recallPurchase(tx, call)
+      guard let number = findTransaction(tx), tables.transactions.read(number).pointee.member == member else {
+        throw .refused(.notFound(tx))
+      }
+      let t = tables.transactions.read(number).pointee
+      guard t.kind == RecordKind.earn.rawValue else { throw .malformed("tx: a case is about what earned points") }
+      (program, left, content.of) = (t.program, t.points - t.reversedPoints, tx)
+      guard content.points <= left else { throw .refused(.reversed("more than is left of it", left: left)) }
+      if content.points > 0 { left = content.points }
+      content.points = left
+    } else {
+      program = try self.program(Command.none, .none, call.tenant)
+    }
+    guard let holder = holder(member, program, create: true) else { throw .refused(.limit("accounts")) }
+    touch(holder)
+    let held = min(left, holder.account.pointee.available)
+    if held > 0 {
+      let reserved = reservedRoom(UnsafePointer(holder.member))?.holds ?? 0
+      guard holdCount(UnsafePointer(holder.member)) + reserved < limits.holdsPerMember else {
+        throw .refused(.limit("holds"))
+      }
+      content.hold = hold(held, holder)
+    }
+    return open(&content, by: asker.name, holder, &call, &reply)
+  }
+  /// Holds points for a case: by no merchant, and without end.
+  private mutating func hold(_ points: Points, _ holder: Holder) -> TransactionID {
+    var record = nextRecord(.hold, of: holder)
+    let chain = take(holder, points, .hold, of: record.tx)
+    record.amount = points
+    record.expires = CivilTime.latest
+    let hold = openHold(holder, record.tx, CivilTime.latest)
+    book(
+      holder, &record, points: points, takes: chain, state: TransactionRecord.open, hold: hold,
+      deadline: CivilTime.latest)
+    return record.tx
+  }
+  private mutating func open(
+    _ content: inout CaseContent, by: [UInt8], _ holder: Holder, _ call: inout Call, _ reply: inout ReplyWriter
+  ) -> Outcome {
+    let member = holder.number
+    let all = cases(of: member)
+    if all.count >= CaseContent.mostOfMember, let old = all.last(where: { self.content(ofCase: $0).state.isOver }) {
+      dropBond(old, of: member)
+    }
+    content.state = content.kind.firstState
+    (content.at, content.by, content.program) = (now, by, holder.program)
+    content.reason = Array(call.text(.reason))
+    if call.has(.note) { content.notes.append(Array(call.text(.note))) }
+    var record = nextRecord(.caseOpened, of: holder)
+    record.of = content.of
+    record.other = call.text(.reason)
+    record.request = call.request
+    var detail = AdjustmentDetail(by: by)
+    detail.kind = content.kind
+    detailBuffer.removeAll()
+    detail.encoded.withUnsafeBytes { detailBuffer.append($0) }
+    record.answer = detailBuffer.bytes
+    book(holder, &record, points: 0)
+    addBond(.ofCase, of: member, tx: record.tx, content.encoded)
+    return answer(&call, record, holder, &reply)
+  }
+
+  /// Has a purchase in memory, by the facts that a command about a case carries of it.
+  private mutating func recallPurchase(_ tx: TransactionID, _ call: Call) throws(Stop) {
+    var own = call
+    // The request is the case's, and is not looked up as one about the purchase.
+    own.request = Command.none
+    own.hashes.key.isNone = true
+    try recall(tx, &own)
+  }
+  /// Has all at hand that a return of the purchase takes, before anything is changed. False: it is too old for that.
+  private mutating func recallPurchase(of content: CaseContent, _ call: Call) throws(Stop) -> Bool {
+    do throws(Stop) {
+      try recallPurchase(content.of, call)
+    } catch {
+      guard case .refused = error else { throw error }
+      return false
+    }
+    guard let number = findTransaction(content.of) else { return false }
+    let t = tables.transactions.read(number).pointee
+    if t.link != .none { _ = try soldBy(call, t) }
+    return true
+  }
+  /// What a command about a case has to carry facts of, where the case is at hand; nil: it is about no purchase.
+  func purchase(ofCase number: TransactionID, _ t: TransactionRecord) -> TransactionID? {
+    guard t.kind == RecordKind.caseOpened.rawValue, let ref = findCase(number, of: t.member) else { return nil }
+    let of = content(ofCase: ref).of
+    return of == .none ? nil : of
+  }
+
+  // MARK: Deciding
+
+  /// The case that a command is about.
+  private mutating func subjectCase(
+    _ call: inout Call
+  ) throws(Stop) -> (ref: Ref<BondRecord>, member: Ref<MemberRecord>, content: CaseContent, asker: Actor) {
+    try checkProgramme()
+    guard let asker = call.asker else { throw .malformed("\(call.verb.words) says who asks") }
+    let member = try subject(&call).transaction.member
+    guard let ref = findCase(call.transaction, of: member) else {
+      throw .refused(Refusal(.notFound, "no such case '\(call.transaction.text)'"))
+    }
+    return (ref, member, content(ofCase: ref), asker)
+  }
+  /// `CASE APPROVE`, `CASE REJECT`.
+  mutating func decideCase(
+    _ call: inout Call, approves: Bool, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    var (ref, member, content, asker) = try subjectCase(&call)
+    guard asker.name.isEmpty || asker.name != content.by else {
+      throw .refused(Refusal(.noPermission, "another user decides a case than the one who opened it; nothing was done"))
+    }
+    guard !content.state.isOver else {
+      throw .refused(Refusal(.closed, "the case is \(content.state.word)"))
+    }
+    try checkOpen(member)
+    guard let holder = holder(member, content.program, create: true) else { throw .refused(.limit("accounts")) }
+    if call.has(.note) { try add(call.text(.note), to: &content) }
+    let takes = approves && content.kind != .adjustment && content.kind != .dispute && content.of != .none
+    if takes { _ = try recallPurchase(of: content, call) }
+    touch(holder)
+    var posted: (tx: TransactionID, points: Points, balance: Points)?
+    if content.kind == .adjustment {
+      if approves { posted = try postAdjustment(of: content, holder, call, asker) }
+    } else {
+      endHold(content.hold, holder)
+      if takes { posted = try takeBack(content, holder, call, asker) }
+    }
+    content.state = approves ? .approved : .rejected
+    (content.decidedBy, content.decidedAt) = (asker.name, now)
+    setCase(ref, of: member, content)
+    let start = reply.buffer.count
+    reply.record()
+    reply.field(named: "case", call.transaction.text)
+    reply.field(.state, content.state.word)
+    if let posted {
+      reply.field(.tx, posted.tx)
+      reply.field(.points, posted.points)
+      reply.field(.balance, posted.balance)
+    }
+    keepAnswer(call, reply, from: start)
+    endDueLots(holder)
+    return .replied
+  }
+  private mutating func postAdjustment(
+    of content: CaseContent, _ holder: Holder, _ call: Call, _ asker: Actor
+  ) throws(Stop) -> (tx: TransactionID, points: Points, balance: Points) {
+    guard pool(of: holder.number) == nil else {
+      throw .refused(.limit("pool", "the member's own points rest while it is in a pool"))
+    }
+    return try post(content, content.points, isUp: content.isUp, holder, call, asker)
+  }
+  private mutating func post(
+    _ content: CaseContent, _ points: Points, isUp: Bool, _ holder: Holder, _ call: Call, _ asker: Actor
+  ) throws(Stop) -> (tx: TransactionID, points: Points, balance: Points) {
+    var detail = AdjustmentDetail(by: content.by)
+    (detail.approvedBy, detail.number) = (asker.name, call.transaction)
+    let record = try post(
+      Adjustment(points: points, isUp: isUp, reason: content.reason, detail: detail), holder, request: call.request)
+    return (record.tx, record.points, record.balance)
+  }
+  private mutating func endHold(_ tx: TransactionID, _ holder: Holder) {
+    guard tx != .none, let number = findTransaction(tx),
+      tables.transactions.read(number).pointee.state == TransactionRecord.open
+    else { return }
+    let t = tables.transactions.read(number).pointee
+    releasePoints(holder, number, t.points)
+    setState(number, TransactionRecord.released)
+    closeHold(t.hold)
+    var record = nextRecord(.release, of: holder)
+    record.amount = t.points
+    record.of = tx
+    book(holder, &record, points: t.points, link: tx)
+  }
+  /// A return of the purchase, as `REFUND` has it. One that has left memory is taken back as an adjustment.
+  private mutating func takeBack(
+    _ content: CaseContent, _ holder: Holder, _ call: Call, _ asker: Actor
+  ) throws(Stop) -> (tx: TransactionID, points: Points, balance: Points)? {
+    guard let number = findTransaction(content.of) else {
+      guard content.points > 0 else { return nil }
+      return try post(content, content.points, isUp: false, holder, call, asker)
+    }
+    let t = tables.transactions.read(number).pointee
+    let left = t.points - t.reversedPoints
+    let points = content.points > 0 ? min(left, content.points) : left
+    guard points > 0, t.state != TransactionRecord.undone else { return nil }
+    var own = call
+    // The case is answered, and not the return.
+    own.hashes.key.isNone = true
+    var nowhere = ReplyWriter(capacity: 256)
+    _ = try refundEarn(
+      &own, Subject(number: number, transaction: t), holder, asked: points < left ? points : nil, &nowhere)
+    let tx = TransactionID(slot: holder.member.pointee.slot, sequence: lastSequence(of: holder.member.pointee.slot))
+    return (tx, -points, holder.account.pointee.balance)
+  }
+
+  // MARK: Notes
+
+  private func add(_ note: Bytes, to content: inout CaseContent) throws(Stop) {
+    guard content.notes.reduce(note.count, { $0 + $1.count }) <= CaseContent.mostNoteBytes else {
+      throw .refused(.limit("notes", "notes of a case have at most \(CaseContent.mostNoteBytes) bytes"))
+    }
+    content.notes.append(Array(note))
+  }
+  /// `CASE NOTE`
+  mutating func noteCase(_ call: inout Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
+    var (ref, member, content, _) = try subjectCase(&call)
+    try add(call.text(.text), to: &content)
+    setCase(ref, of: member, content)
+    return done(call, &reply)
+  }
+  /// What was noted may be personal.
+  mutating func eraseCaseNotes(of member: Ref<MemberRecord>) {
+    for ref in cases(of: member) {
+      var content = content(ofCase: ref)
+      guard !content.notes.isEmpty else { continue }
+      content.notes = []
+      setCase(ref, of: member, content)
+    }
+  }
+
+  // MARK: Reading
+
+  /// `CASE SHOW`. O(members) of one whose opening has left memory.
+  func readCase(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let number = call.transaction
+    if let place = findTransaction(number) {
+      let member = tables.transactions.read(place).pointee.member
+      if tables.members.read(member).pointee.tenant == call.tenant, let ref = findCase(number, of: member) {
+        return write(ref, of: member, &reply)
+      }
+    } else {
+      for place in 0..<tables.members.count {
+        let member = Ref<MemberRecord>(place: place)
+        let record = tables.members.read(member)
+        guard record.pointee.isUsed, record.pointee.hasBonds, record.pointee.slot == call.slot,
+          record.pointee.tenant == call.tenant, let ref = findCase(number, of: member)
+        else { continue }
+        return write(ref, of: member, &reply)
+      }
+    }
+    throw .refused(Refusal(.notFound, "no such case '\(number.text)'"))
+  }
+  private func write(_ ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ reply: inout ReplyWriter) {
+    let content = content(ofCase: ref)
+    reply.record()
+    reply.field(named: "case", tables.details.bonds.read(ref).pointee.tx.text)
+    reply.field(named: "kind", content.kind.word)
+    reply.field(.state, content.state.word)
+    reply.field(.member, memberID(tables.members.read(member)))
+    if catalogue.has(content.program) { catalogue.withProgramName(content.program) { reply.field(.program, $0) } }
+    if content.points > 0 { reply.field(.points, content.points) }
+    if content.kind == .adjustment { reply.field(named: "direction", content.isUp ? "up" : "down") }
+    if content.of != .none { reply.field(.of, content.of) }
+    content.reason.withUnsafeBytes { reply.field(named: "reason", $0) }
+    reply.field(.at, content.at)
+    if !content.by.isEmpty { content.by.withUnsafeBytes { reply.field(named: "by", $0) } }
+    if content.decidedAt != .zero { content.decidedBy.withUnsafeBytes { reply.field(named: "decided", $0) } }
+    if !content.notes.isEmpty {
+      let text = content.notes.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "; ")
+      reply.field(named: "notes", text)
+    }
+  }
+
+  func writePage(of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedCases, _ reply: inout ReplyWriter) {
+    var found: [(Ref<MemberRecord>, Ref<BondRecord>)] = []
+    var place = min(first, tables.members.count)
+    let end = min(place + Ledger.membersAPage, tables.members.count)
+    while place < end, found.count < limit {
+      let ref = Ref<MemberRecord>(place: place)
+      let member = tables.members.read(ref)
+      if member.pointee.isUsed, member.pointee.hasBonds, member.pointee.tenant == tenant {
+        for bond in cases(of: ref) where wanted.takes(content(ofCase: bond)) { found.append((ref, bond)) }
+      }
+      place += 1
+    }
+    reply.array(count: found.count + 1)
+    for (member, bond) in found { write(bond, of: member, &reply) }
+    writeEnd(of: place, &reply)
+  }
+}
+
+/// What a `CASE LIST` asks.
+public struct WantedCases: Sendable {
+  var state: [UInt8]
+  var kind: [UInt8]
+
+  init?(_ request: Request) {
+    guard request.verb == .caseList else { return nil }
+    state = request.text(.state).map { Array($0) } ?? []
+    kind = request.text(.kind).map { Array($0) } ?? []
+  }
+  static func encode(_ wanted: WantedCases?, into buffer: inout ByteBuffer) {
+    buffer.append(UInt8(wanted == nil ? 0 : 1))
+    guard let wanted else { return }
+    buffer.append(counted: wanted.state)
+    buffer.append(counted: wanted.kind)
+  }
+  static func read(_ reader: inout ByteReader) throws(MalformedBytes) -> WantedCases? {
+    guard try reader.read(UInt8.self) == 1 else { return nil }
+    return WantedCases(state: Array(try reader.readCounted()), kind: Array(try reader.readCounted()))
+  }
+  private init(state: [UInt8], kind: [UInt8]) { (self.state, self.kind) = (state, kind) }
+
+  func takes(_ content: CaseContent) -> Bool {
+    (state.isEmpty || content.state.word.utf8.elementsEqual(state))
+      && (kind.isEmpty || content.kind.word.utf8.elementsEqual(kind))
+  }
+}
