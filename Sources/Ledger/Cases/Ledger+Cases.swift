@@ -185,7 +185,7 @@ extension Ledger {
     try checkOpen(member)
     guard let holder = holder(member, content.program, create: true) else { throw .refused(.limit("accounts")) }
     if call.has(.note) { try add(call.text(.note), to: &content) }
-    let takes = approves && content.kind != .adjustment && content.kind != .dispute && content.of != .none
+    let takes = approves && (content.kind == .return || content.kind == .abuse) && content.of != .none
     if takes { _ = try recallPurchase(of: content, call) }
     touch(holder)
     var posted: (tx: TransactionID, points: Points, balance: Points)?
