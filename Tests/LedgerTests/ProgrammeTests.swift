@@ -60,6 +60,16 @@ struct ProgrammeTests {
       case 30: line = "MEMBER MERGE m\(common.pick(14)) m\(common.pick(14)) \(id)"
       case 21...22:
         line = "MEMBER SET m\(4 + common.pick(10)) pool=\(["p0", "p1", "none", "none"][common.pick(4)]) \(id)"
+      case 19:
+        line =
+          "ADJUST \(member) points=\(1 + common.pick(200)) direction=\(["up", "down"][common.pick(2)]) reason=r \(id) \(program)"
+      case 20:
+        let tx = common.pick(max(1, transactions)) + 1
+        line =
+          [
+            "CASE OPEN m\(common.pick(14)) kind=\(["dispute", "abuse", "return"][common.pick(3)]) tx=#\(tx) reason=r \(id)",
+            "CASE APPROVE #\(tx) \(id)", "CASE REJECT #\(tx) \(id) note=no",
+          ][common.pick(3)]
       case 18: line = "MEMBER ERASE m\(common.pick(14)) \(id)"
       case 17: line = "CARD REPLACE c\(common.pick(8)) c\(common.pick(12)) \(id)"
       case 16:
