@@ -72,6 +72,11 @@ extension Ledger {
       throw .refused(
         Refusal(.notFound, "shard \(shard.rawValue) knows nothing of the journal of shard \(journal.rawValue)"))
     }
+    if journal != shard, !query.place.frame.isBefore(end) {
+      // That shard wrote on after its slots had left, and nothing of members: who has read that far has all.
+      FeedPage.write(FeedPage.Head(next: query.place, isEnd: true, lineage: inherited), [], into: &reply)
+      return .replied
+    }
     return query.outcome(to: end, lineage: inherited, .ofShard, catalogue.records, &reply)
   }
 }
