@@ -152,6 +152,10 @@ final class Replica {
     edges.forget(edge)
     leading.waiters.forget(edge: edge)
     leading.deferred.forget(edge: edge)
+    // What of it comes back is not to go before what the edge sends again.
+    gather.forget(edge: edge)
+    leading.proposals.forget(edge: edge)
+    applying.open?.proposal?.forget(edge: edge)
     if !applying.isMidEntry { releaseDeferred() }
   }
 

@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Raft
 import Testing
 
 @testable import Cluster
@@ -21,6 +22,30 @@ import Testing
     return deferred
   }
   private func numbers(_ items: [DeferredRequests.Item]) -> [UInt64] { items.map(\.replyTo.sequence) }
+
+  /// The edge sends it all again: what comes back of the first time must not go before that.
+  @Test func whatALostEdgeSentComesBackToNobody() {
+    var gather = Gather()
+    func add(_ edge: UInt32, _ sequence: UInt64) {
+      let isTaken = [UInt8(1)].withUnsafeBytes {
+        gather.add(command: $0, for: ReplyTo(edge: edge, sequence: sequence), within: 1_024)
+      }
+      #expect(isTaken)
+    }
+    add(1, 1)
+    add(2, 2)
+    var proposals = Proposals()
+    proposals.append(gather.take(LogIndex(5), Term(1)))
+    add(1, 3)
+    gather.forget(edge: 1)
+    proposals.forget(edge: 1)
+    add(1, 4)
+    let gathered = gather.repliesTo.map { $0.isNobody ? 0 : $0.sequence }
+    #expect(gathered == [0, 4])
+    let entry = LogEntry(index: LogIndex(5), term: Term(1), payload: [])
+    let proposed = proposals.take(for: entry)?.repliesTo.map { $0.isNobody ? 0 : $0.sequence }
+    #expect(proposed == [0, 2])
+  }
 
   @Test func whatWasUnderWayStandsBeforeWhatCameLater() {
     var deferred = waiting()

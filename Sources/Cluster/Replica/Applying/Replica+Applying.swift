@@ -103,7 +103,7 @@ extension Replica {
         let replyTo = place < repliesTo.count ? repliesTo[place] : .nobody
         if outcome == .deferred {
           let bytes = UnsafeRawBufferPointer(rebasing: reply.buffer.bytes[start...])
-          if !replyTo.isNobody, let deferral = try? Deferral(decoding: bytes) {
+          if let deferral = try? Deferral(decoding: bytes) {
             deferred.append((place, deferral, replyTo))
           }
         } else {

@@ -78,6 +78,8 @@ struct Gather: ~Copyable {
     return Proposal(
       index: index, term: term, repliesTo: repliesTo, reads: reads, queries: reads.isEmpty ? [] : queries.array)
   }
+  /// Nobody waits any more for what that edge sent: see `Replica.forget`.
+  mutating func forget(edge: UInt32) { repliesTo.forget(edge: edge) }
   mutating func reset() {
     payload.removeAll()
     payload.shrink(to: 4 << 20)

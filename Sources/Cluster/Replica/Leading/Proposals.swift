@@ -5,9 +5,17 @@ struct Proposal {
   let index: LogIndex
   let term: Term
   /// Of each command.
-  let repliesTo: [ReplyTo]
+  private(set) var repliesTo: [ReplyTo]
   let reads: [Gather.Read]
   let queries: [UInt8]
+
+  /// Nobody waits any more for what that edge sent.
+  mutating func forget(edge: UInt32) { repliesTo.forget(edge: edge) }
+}
+extension [ReplyTo] {
+  mutating func forget(edge: UInt32) {
+    for place in indices where self[place].edge == edge { self[place] = .nobody }
+  }
 }
 
 /// Entries proposed in this leadership and not applied yet, oldest first.
@@ -18,6 +26,9 @@ struct Proposals {
   var count: Int { list.count }
 
   mutating func append(_ proposal: consuming Proposal) { list.append(proposal) }
+  mutating func forget(edge: UInt32) {
+    for place in list.indices { list[place].forget(edge: edge) }
+  }
   /// Takes the one that has become that entry. Proposals before it have come to nothing.
   mutating func take(for entry: LogEntry) -> Proposal? {
     var found: Proposal?

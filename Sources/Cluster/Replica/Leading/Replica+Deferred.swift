@@ -24,13 +24,16 @@ extension Replica {
   private func keepDeferred(_ command: UnsafeRawBufferPointer, _ deferral: Deferral, _ replyTo: ReplyTo) {
     guard let slot = Command.orderedSlot(of: command) else { return }
     let isFirst = deferral != .behind
-    let again = hasRoomToDefer ? Command.carrying(deferral, command) : nil
+    let again = hasRoomToDefer && !replyTo.isNobody ? Command.carrying(deferral, command) : nil
     if isFirst || !leading.deferred.holds(slot) {
       leading.deferred.hold(slot, awaiting: again == nil ? .none : deferral.awaited, isPaused: true)
       leading.deferred.unsaid = machine.lastStamp
       isDirty = true
     }
-    guard let again else { return refuse(replyTo, deferral) }
+    guard let again else {
+      if !replyTo.isNobody { refuse(replyTo, deferral) }
+      return
+    }
     leading.deferred.add(
       .init(deferral: isFirst ? deferral : nil, isQuery: false, bytes: again, replyTo: replyTo), in: slot,
       wasProposed: true)

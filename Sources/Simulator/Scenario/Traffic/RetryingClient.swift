@@ -312,8 +312,7 @@ final class RetryingClient {
 
   /// See `OwnOrder.breach`.
   private func breach(by pending: Pending, _ line: String) -> Int64? {
-    // Of a member in a pool, requests behind one that is on its way there may still overtake each other.
-    guard pending.isOwn, !pending.isSide || !sideOrder.isOfPool else { return nil }
+    guard pending.isOwn else { return nil }
     return pending.isSide
       ? sideOrder.breach(by: pending, line, scenario.disturbances)
       : ownOrder.breach(by: pending, line, scenario.disturbances)
