@@ -13,8 +13,10 @@ public enum Semantics {
   public static let splits: UInt8 = 3
   /// Programs have policies, members have files and counters: `EntryField.policies`.
   public static let programme: UInt8 = 4
+  /// Purchases into a pool count for the tiers of the member who bought; what serves reports and erasure.
+  public static let service: UInt8 = 5
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4
   /// What this build knows.
-  public static let newest: UInt8 = 4
+  public static let newest: UInt8 = 5
 }
