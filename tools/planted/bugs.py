@@ -378,8 +378,8 @@ BUGS = [
           "    closed.ask(context, at: earliest, last: raft.lastIndex)\n    noteClosed(earliest, raft.commitIndex)\n")]),
     # Which process a node is, and how a cluster begins
     Bug("copy-votes", "a start does not ask whether another has this node's seat",
-        [(SEAT, "    guard let topology else { return true }\n    let welcoming",
-          "    guard let topology, topology.version == .max else { return true }\n    let welcoming")]),
+        [(SEAT, "    guard let topology else { return true }\n    let gone",
+          "    guard let topology, topology.version == .max else { return true }\n    let gone")]),
     Bug("older-life-welcome", "a seat is given to a life that follows an older one than the last",
         [(PROOF, "return predecessor == self || predecessor.incarnation > incarnation", "return true")]),
     Bug("seat-not-kept", "a life that has its seat does not note that on its disk",

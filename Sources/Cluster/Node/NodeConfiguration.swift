@@ -27,6 +27,8 @@ public struct NodeConfiguration: Sendable {
   /// This node says, and takes, all that it tells a peer ten times a second in one message: false where a test has it play an
   /// older build.
   public var takesBeats = true
+  /// This node asks its peers for its seat, as builds do from semantics 5 on: false where a test has it play an older one.
+  public var asksForSeat = true
   /// Commands that a node may have to apply again when it starts, of all its shards: over it the shard that has most of them
   /// gets a snapshot. Some two seconds' work.
   public var snapshotCommands = 1_000_000

@@ -1,3 +1,6 @@
+import Base
+import Protocol
+
 /// What a frame between nodes is, beside its messages.
 enum FrameKind: UInt8 {
   case hello = 1
@@ -7,6 +10,27 @@ enum FrameKind: UInt8 {
   case verdict = 4
   /// The sender has its seat now.
   case seated = 5
+  /// The sender asks for its seat: `SeatQuestion`. The answer is a verdict, or none.
+  case question = 6
+}
+
+/// Asked by a node without a seat, on each link, with its proof and ten times a second from then on.
+struct SeatQuestion {
+  /// By the asking node's monotonic clock: the answer has it too.
+  var askedAt: UInt64
+  /// Enough agree, and the disk notes it.
+  var isKeeping: Bool
+
+  func encode(into buffer: inout ByteBuffer) {
+    buffer.append(askedAt)
+    buffer.append(UInt8(isKeeping ? 1 : 0))
+  }
+}
+extension SeatQuestion {
+  init(decoding reader: inout ByteReader) throws(MalformedBytes) {
+    askedAt = try reader.read()
+    isKeeping = try reader.read(UInt8.self) != 0
+  }
 }
 
 /// A connection between nodes.
@@ -34,12 +58,15 @@ struct Greeting {
   var hasSaidSeated = false
   var hello: Hello?
   var isProven = false
+  /// This side has sent its own proof.
+  var hasProved = false
   /// Monotonic µs.
   var provenAt: UInt64 = 0
   /// This side has judged who the other is, and need not again before it says more.
   var isJudged = false
-  /// The other side would take this life for the holder of its seat.
-  var isWelcome = false
+  /// Until when the other side's last word counts that it would take this life for the holder of its seat, on the monotonic
+  /// clock: `Seat.lease` from the question on.
+  var welcomeUntil: UInt64 = 0
 
   /// Before it is proven who speaks, a frame has at most so many bytes behind its header.
   static let bytesMax = 4096

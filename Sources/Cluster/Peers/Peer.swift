@@ -9,6 +9,8 @@ final class Peer {
   /// The life of it that has its seat here; the directory may know of a later one.
   var life = LifeID.none
   var incarnation: UInt64 { life.incarnation }
+  /// That life was silent, and another was promised its seat: it is not listened to any more, though it should wake up.
+  var isGivenUp = false
   /// What it introduced itself with; nil: it never did, or what the directory says counts.
   var introduction: Proof?
   /// The directory has it. Looked at with each frame.

@@ -68,8 +68,8 @@ extension PeerLinks {
       try receiveVerdict(&reader, of: peer.id, on: link)
       return .taken(count)
     }
-    // A seat may be announced after it was taken for granted.
-    if kind == .seated { return .taken(count) }
+    // A seat may be announced, or asked for, after it was taken for granted.
+    if kind == .seated || kind == .question { return .taken(count) }
     guard kind == .messages, peer.id == header.sender, peer.incarnation == header.incarnation else {
       close(id, because: "a frame came before a greeting, or from somebody else")
       return .taken(count)

@@ -3,8 +3,8 @@ import Protocol
 
 /// How a link begins. Whoever dials says hello; the other side answers with its own hello and its proof; then the first
 /// proves itself. A proof is a code over both hellos, each of which has a challenge, or, of a node that belongs to no cluster
-/// yet, the secret itself. Then each side judges whether the other's life may have its node's seat (`SeatVerdict`), says so,
-/// and the link carries messages once both have theirs.
+/// yet, the secret itself. Then each side judges whether the other's life may have its node's seat (`SeatVerdict`), says so
+/// when it is asked, and the link carries messages once both have theirs.
 ///
 /// Until then a stranger has a link, for a while, and nothing else: no peer, no address, no incarnation is changed by it.
 extension PeerLinks {
@@ -48,6 +48,8 @@ extension PeerLinks {
       me.proof.code(over: greeting.sent + greeting.received).encode(into: &body)
     }
     send(.proof, body.array, on: id)
+    table[id]?.greeting?.hasProved = true
+    askForSeat(on: id)
   }
 
   // MARK: Hearing who the other is
@@ -70,6 +72,11 @@ extension PeerLinks {
       }
       table[link.id]?.greeting?.hello?.isSeated = true
       judge(link.id, hello.node)
+    case .question:
+      guard let hello = link.greeting?.hello, link.greeting?.isProven == true, peers.own.hello.asksForSeat else {
+        throw MalformedBytes("it asks for a seat before a proof")
+      }
+      judge(link.id, hello.node, asked: try SeatQuestion(decoding: &reader))
     case .messages: break
     }
   }
@@ -152,153 +159,5 @@ extension PeerLinks {
     tell(.forgotten(edge: old.index))
     peers.replace(old, by: hello).introduction = proof
     return true
-  }
-
-  // MARK: Whose seat it is
-
-  /// The other side of a link is proven, or has its seat now, or this node has: the link becomes what it may be.
-  private func judge(_ id: LinkID, _ node: NodeID) {
-    guard let link = table[id], let greeting = link.greeting, greeting.isProven, let hello = greeting.hello else {
-      return
-    }
-    guard node != me.id else { return metSelf(hello, on: link) }
-    if membership.record(of: node)?.state == .removed {
-      sendAnswer(.removed, nil, on: id)
-      return close(id)
-    }
-    let verdict = SeatVerdict.judge(
-      hello, greetedAt: greeting.provenAt, peer: peers[node], record: membership.record(of: node), now: now)
-    switch verdict {
-    case .superseded(let holder):
-      log(
-        .warning,
-        "another process has the identity of \(holder.name), which runs at \(holder.peerAddress): one at"
-          + " \(hello.peerAddress) was told so and ends; its data is a copy")
-      sendAnswer(.superseded, holder, on: id)
-      close(id)
-    case .wait: table[id]?.greeting?.isJudged = false
-    case .welcome:
-      table[id]?.greeting?.isJudged = true
-      guard hello.isSeated else { return sendAnswer(.welcome, nil, on: id) }
-      if seat.isTaken { establish(link, hello) }
-    }
-  }
-
-  /// With each heartbeat: who had to wait is judged again.
-  func judgeGreetings() {
-    for link in inOrder {
-      guard let greeting = link.greeting, greeting.isProven, !greeting.isJudged, let hello = greeting.hello,
-        hello.node != me.id
-      else { continue }
-      judge(link.id, hello.node)
-    }
-  }
-
-  /// This node has its seat: it says so where it could not before.
-  private func announceSeat() {
-    for link in inOrder {
-      guard let greeting = link.greeting, greeting.isProven, let hello = greeting.hello else { continue }
-      saySeated(on: link.id)
-      judge(link.id, hello.node)
-    }
-  }
-  /// Where the greeting could not say it; the other side has this node's proof.
-  private func saySeated(on link: LinkID) {
-    guard seat.isTaken, table[link]?.greeting?.hasSaidSeated == false else { return }
-    table[link]?.greeting?.hasSaidSeated = true
-    send(.seated, [], on: link)
-  }
-
-  /// As it is sent.
-  private enum GreetingAnswer: UInt8 { case welcome = 1, superseded = 2, removed = 3 }
-
-  private func sendAnswer(_ verdict: GreetingAnswer, _ holder: Hello?, on link: LinkID) {
-    var body = ByteBuffer(capacity: 64)
-    body.append(verdict.rawValue)
-    body.append(counted: holder?.name ?? "")
-    body.append(counted: holder?.peerAddress ?? "")
-    send(.verdict, body.array, on: link)
-  }
-
-  func receiveVerdict(_ reader: inout ByteReader, of node: NodeID, on link: Link) throws(MalformedBytes) {
-    let verdict = GreetingAnswer(rawValue: try reader.read())
-    let name = try reader.readString()
-    let address = try reader.readString()
-    let isTrusted = node == me.id || membership.topology == nil || membership.belongs(node)
-    switch verdict {
-    case .welcome:
-      table[link.id]?.greeting?.isWelcome = true
-      advanceSeat()
-    case .superseded: if isTrusted { endAsCopy(of: name, at: address) }
-    case .removed: if isTrusted { endAsRemoved() }
-    case nil: throw MalformedBytes("an unknown verdict")
-    }
-  }
-
-  /// The other end is this process, or another with the same identity.
-  private func metSelf(_ hello: Hello, on link: Link) {
-    guard hello.life != me.life else {
-      // One of the addresses to join is our own.
-      dials.isFutile(link.id)
-      return close(link.id)
-    }
-    if isAlarmOfSelfDue(hello.peerAddress) {
-      log(
-        .error,
-        "another process with this node's identity is at \(hello.peerAddress) (this one is at"
-          + " \(peers.own.hello.peerAddress)): one data directory is a copy of the other; the one that nobody knows ends"
-      )
-    }
-    // Where there is no cluster nobody else can tell: who began first stays.
-    let isFirst = (me.life.incarnation, me.life.nonce) < (hello.life.incarnation, hello.life.nonce)
-    let isNew = membership.cluster == 0 && hello.cluster == 0
-    let isTold = seat.isTaken && (isNew ? isFirst : !hello.isSeated)
-    if isTold { sendAnswer(.superseded, peers.own.hello, on: link.id) }
-    if isTold || link.dialled == nil { close(link.id) }
-  }
-  private func isAlarmOfSelfDue(_ address: String) -> Bool {
-    guard toldOfSelf[address].map({ now.monotonic - $0 >= 60_000_000 }) ?? true else { return false }
-    if toldOfSelf.count > 16 { toldOfSelf.removeAll() }
-    toldOfSelf[address] = now.monotonic
-    return true
-  }
-
-  /// Takes the seat as soon as it may.
-  func advanceSeat() {
-    guard !seat.isTaken, !seat.isBeingKept, turn.out.exit == nil else { return }
-    var welcoming: Set<NodeID> = []
-    for link in table.values {
-      if let greeting = link.greeting, greeting.isWelcome, let hello = greeting.hello { welcoming.insert(hello.node) }
-    }
-    guard
-      seat.mayBeTaken(
-        by: me.id, at: peers.own.hello.peerAddress, in: membership.topology, welcoming: welcoming, lost: lost,
-        now: now.monotonic)
-    else { return }
-    seat.keep()
-    turn.out.jobs.append(.keepSeat(me.life))
-  }
-  /// The disk has kept it.
-  func seatKept() {
-    guard turn.out.exit == nil else { return seat.waits() }
-    seat.kept()
-    announceSeat()
-  }
-
-  /// The cluster has removed this node: nothing is done here any more.
-  func endAsRemoved() {
-    turn.out.end(
-      2,
-      "this node was removed from the cluster, and its identity is never used again: to have the machine join as a new node, give"
-        + " it an empty data directory")
-  }
-
-  /// Another process is this node: nothing is done here any more.
-  func endAsCopy(of name: String, at address: String) {
-    turn.out.end(
-      2,
-      "this node's identity runs elsewhere, as \(name) at \(address): this data directory is a copy, or older than what runs"
-        + " there, and takes no part; give this node an empty directory"
-    )
   }
 }

@@ -66,6 +66,8 @@ extension PeerLinks {
       close(old.id)
     }
     peer.life = hello.life
+    peer.isGivenUp = false
+    promises[hello.node] = nil
     peer.lastEcho = 0
     tell(.forgotten(edge: peer.index))
   }

@@ -41,6 +41,8 @@ final class PeerLinks: Coordinator {
   var table: [LinkID: Link] = [:]
   var dials: DialTable
   var seat: Seat
+  /// Of nodes whose seats are asked for here.
+  var promises: [NodeID: SeatPromise] = [:]
   var counters = LinkCounters()
   private let frameBytes: Int
   private var nextRequest: UInt64 = 1
@@ -87,6 +89,7 @@ final class PeerLinks: Coordinator {
     tryDials()
     closeStrangers()
     judgeGreetings()
+    askForSeat()
   }
 
   private func tryDials() {

@@ -161,6 +161,8 @@ struct Hello: Hashable, Sendable {
   var grantsSlots = false
   /// It takes `PeerMessageKind.beat` and `heartbeats`.
   var takesBeats = false
+  /// It asks for its seat by `SeatQuestion`; earlier builds are told once, unasked.
+  var asksForSeat = false
 
   func encode(into buffer: inout ByteBuffer) {
     buffer.append(field: 1, zigzag: Int64(bitPattern: node.rawValue))
@@ -168,7 +170,9 @@ struct Hello: Hashable, Sendable {
       buffer.append(field: number) { $0.append(utf8: text) }
     }
     buffer.append(field: 7, zigzag: Int64(bitPattern: cluster))
-    let flags: Int64 = (isBulk ? 1 : 0) | (isSeated ? 2 : 0) | (grantsSlots ? 4 : 0) | (takesBeats ? 8 : 0)
+    let flags = [isBulk, isSeated, grantsSlots, takesBeats, asksForSeat].enumerated().reduce(Int64(0)) { flags, flag in
+      flags | (flag.element ? 1 << flag.offset : 0)
+    }
     buffer.append(field: 8, zigzag: flags)
     buffer.append(field: 9) { life.encode(into: &$0) }
     buffer.append(field: 10) { predecessor.encode(into: &$0) }
@@ -200,6 +204,7 @@ struct Hello: Hashable, Sendable {
     semantics = configuration.semantics
     grantsSlots = true
     takesBeats = configuration.takesBeats
+    asksForSeat = configuration.asksForSeat
   }
   /// What a newer build says beside is no matter of this one.
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -219,6 +224,7 @@ struct Hello: Hashable, Sendable {
         isSeated = flags & 2 != 0
         grantsSlots = flags & 4 != 0
         takesBeats = flags & 8 != 0
+        asksForSeat = flags & 16 != 0
       case 9: life = try LifeID(decoding: &value)
       case 10: predecessor = try LifeID(decoding: &value)
       case 11: logPosition = UInt64(bitPattern: try value.readZigzag())

@@ -30,6 +30,7 @@ extension Scenario {
         return fail("\(host.name) does not start in quiescence: \(host.failure ?? "")")
       }
     }
+    vouchForMoved()
     clearPoisons()
     if plan.resizes { undrainAll() }
     tell(-1, "quiescence begins; down: \(down.sorted().map { simulation.hosts[$0].name })")
@@ -40,6 +41,29 @@ extension Scenario {
     checkOperations()
     checkRemovals()
     checkBackups()
+  }
+
+  /// Hosts whose nodes moved, and have not taken their seats since.
+  private var movedHosts: [SimulatedHost] {
+    guard let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).max(by: { $0.version < $1.version })
+    else { return [] }
+    return simulation.hosts.filter { host in
+      guard let record = topology.node(host.nodeID) else { return false }
+      return record.peerAddress != host.configuration.peerAddress && host.node?.view.isSeated != true
+    }
+  }
+  /// A node that moved needs more of the others than one that is where it was (`Seat`): an operator says which are gone.
+  private func vouchForMoved() {
+    let up = simulation.hosts.filter { !down.contains($0.number) }.map(\.nodeID)
+    for host in movedHosts where !down.contains(host.number) {
+      guard let topology = host.node?.view.topology else { continue }
+      let lost = topology.directoryVoters.filter { !up.contains($0) }.map { String($0.rawValue, radix: 16) }
+      guard !lost.isEmpty else { continue }
+      tell(host.number, "*** is told that these are lost: \(lost)")
+      simulation.killProcess(host.number)
+      host.configuration.lost = lost
+      simulation.start(host.number)
+    }
   }
 
   private func endFaults(at host: SimulatedHost) {
@@ -88,6 +112,14 @@ extension Scenario {
         quiet = simulation.run(for: 30_000_000, until: isDone)
         if bytesReceived(by: all) <= received { break }
       }
+    }
+    // What waits for all shards in turn, over long ways, goes on while something comes of it.
+    var left = clients.reduce(0) { $0 + $1.pending.count }
+    for _ in 0..<3 where !quiet && plan.network.distances[0] > 0 {
+      quiet = simulation.run(for: patience, until: isDone)
+      let now = clients.reduce(0) { $0 + $1.pending.count }
+      if now >= left { break }
+      left = now
     }
     guard failure == nil else { return }
     let waiting = clients.flatMap(\.pending)

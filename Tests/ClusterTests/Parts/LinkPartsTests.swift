@@ -81,11 +81,58 @@ import Testing
     #expect(!may([NodeID(2)]) && may([NodeID(2)], after: Seat.patience))
     #expect(may([NodeID(2), NodeID(3)]))
     #expect(!may([NodeID(2), NodeID(3)], at: "elsewhere:2"), "the node itself may run where it ran before")
+    #expect(may([NodeID(2), NodeID(3)], at: "elsewhere:2", after: Seat.patience))
+    #expect(!may([NodeID(2)], at: "elsewhere:2", after: 10 * Seat.patience), "node 3 may have promised it to another")
     func mayWithout(_ lost: [String], _ welcoming: Set<NodeID> = []) -> Bool {
       seat.mayBeTaken(by: NodeID(1), at: "n1:2", in: all, welcoming: welcoming, lost: lost, now: 1_000)
     }
     #expect(mayWithout(["n2", "3"]) && mayWithout(["n2"], [NodeID(3)]))
     #expect(!mayWithout(["n2"]) && !mayWithout(["n1", "n2"]) && !mayWithout(["n4"], [NodeID(2)]))
+  }
+
+  /// Neither beside the node itself nor beside another copy.
+  @Test func noCopyHasEnoughBesideAnother() {
+    for voters in 1...9 {
+      let home = Seat.needed(of: voters - 1, isVoter: true, isMoved: false)
+      let moved = Seat.needed(of: voters - 1, isVoter: true, isMoved: true)
+      #expect(home == voters / 2, "of \(voters)")
+      #expect(voters == 1 || home + moved > voters - 1 && 2 * moved > voters - 1, "of \(voters)")
+    }
+    #expect(Seat.needed(of: 3, isVoter: false, isMoved: true) == 2)
+  }
+
+  @Test func aPromiseExcludesOthersUntilItIsNotRenewed() {
+    let (a, b) = (LifeID(incarnation: 1, nonce: 1), LifeID(incarnation: 2, nonce: 1))
+    var promise = SeatPromise(to: b, isMoved: true, now: 0)
+    #expect(promise.excludes(a, now: SeatPromise.hold - 1) && !promise.excludes(b, now: 0))
+    #expect(!promise.excludes(a, now: SeatPromise.hold))
+    // Both ask ten times a second: who has it when, and until when it was last renewed.
+    var turns: [(of: LifeID, from: UInt64, to: UInt64)] = []
+    for now in stride(from: UInt64(0), through: 28_000_000, by: 100_000) {
+      for life in [b, a] where promise.grants(life, isMoved: true, isKeeping: false, now: now) {
+        #expect(!promise.excludes(life, now: now + Seat.lease))
+        if turns.last?.of != life { turns.append((life, now, now)) }
+        turns[turns.count - 1].to = now
+      }
+    }
+    #expect(turns.map(\.of) == [b, a, b])
+    #expect(turns[0].to - turns[0].from < SeatPromise.turn)
+    #expect(turns[1].to - turns[1].from >= SeatPromise.longTurn - 200_000, "whoever began first has the longer turn")
+    for (before, next) in zip(turns, turns.dropFirst()) { #expect(next.from - before.to >= SeatPromise.hold) }
+    // Nobody else asks any more.
+    let last = turns[2].of
+    for now in stride(from: UInt64(40_000_000), through: 80_000_000, by: 100_000) {
+      let isGranted = promise.grants(last, isMoved: true, isKeeping: false, now: now)
+      #expect(isGranted, "at \(now)")
+    }
+  }
+  @Test func aPromiseIsKeptWhileTheDiskNotesTheSeatAndGoesFirstToWhoIsWhereItWas() {
+    let (a, b) = (LifeID(incarnation: 1, nonce: 1), LifeID(incarnation: 2, nonce: 1))
+    var promise = SeatPromise(to: a, isMoved: true, now: 0)
+    let isGranted = promise.grants(b, isMoved: false, isKeeping: false, now: 0)
+    let isRenewed = promise.grants(a, isMoved: true, isKeeping: false, now: SeatPromise.turn)
+    let isKept = promise.grants(a, isMoved: true, isKeeping: true, now: SeatPromise.turn)
+    #expect(!isGranted && !isRenewed && isKept)
   }
 
   private func hello(_ incarnation: UInt64, after predecessor: UInt64, at address: String = "n5:2") -> Hello {
@@ -113,8 +160,27 @@ import Testing
     #expect(verdict(hello(11, after: 10), peer) == .wait, "the one before was heard a moment ago")
     #expect(verdict(hello(11, after: 10), peer, at: 9_999_999 + SeatVerdict.vacantAfter) == .welcome)
     #expect(verdict(hello(11, after: 9), peer) == .superseded(peer.hello), "it lives on a copy")
+    var seated = hello(11, after: 10)
+    seated.isSeated = true
+    #expect(verdict(seated, peer) == .welcome, "enough others have given the one before up")
+    peer.isGivenUp = true
+    #expect(verdict(hello(11, after: 10), peer) == .welcome && verdict(hello(10, after: 9), peer) == .givenUp)
+    peer.isGivenUp = false
     peer.incoming = nil
     #expect(verdict(hello(11, after: 10), peer) == .welcome, "it has taken the place of the one before")
+  }
+
+  /// Whoever has just begun has not heard those who are there.
+  @Test func aNodeThatHasJustBegunListensBeforeItWelcomesAMovedOne() {
+    let record = topology([5]).nodes[0]
+    func verdict(_ hello: Hello, after wait: UInt64) -> SeatVerdict {
+      SeatVerdict.judge(
+        hello, greetedAt: 1, peer: nil, record: record, since: 1, now: Moment(monotonic: 1 + wait, wall: .zero))
+    }
+    let moved = hello(11, after: 10, at: "elsewhere:2")
+    #expect(verdict(moved, after: SeatVerdict.vacantAfter - 1) == .wait)
+    #expect(verdict(moved, after: SeatVerdict.vacantAfter) == .welcome)
+    #expect(verdict(hello(11, after: 10), after: 0) == .welcome, "it is where it was")
   }
 
   @Test func aCopyOfOlderDataIsTurnedAway() {

@@ -6,6 +6,7 @@ extension Scenario {
   static func makeOlder(_ configuration: inout NodeConfiguration) {
     configuration.semantics = 1
     configuration.takesBeats = false
+    configuration.asksForSeat = false
   }
 
   func scheduleUpgrades() {
@@ -22,6 +23,7 @@ extension Scenario {
       let host = simulation.hosts[number]
       host.configuration.semantics = NodeConfiguration.newestSemantics
       host.configuration.takesBeats = true
+      host.configuration.asksForSeat = true
       tell(number, "*** it is upgraded")
       guard host.node != nil else { return }
       simulation.killProcess(number)
