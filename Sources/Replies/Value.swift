@@ -1,4 +1,5 @@
-/// One reply, parsed (RESP2).
+/// One reply, parsed: RESP2, and RESP3 (https://github.com/redis/redis-specifications) in the words of RESP2. A map becomes the line of a
+/// record, a boolean `yes` or `no`, a set or a push an array.
 public enum Value: Equatable, Sendable {
   case text(String)
   case error(code: String, text: String)
@@ -10,6 +11,17 @@ public enum Value: Equatable, Sendable {
   /// The value of a `+` line that is a record, `nil` of anything else.
   public var record: Record? {
     if case .text(let text) = self { Record(text) } else { nil }
+  }
+
+  /// As a word of a record.
+  private var word: String {
+    switch self {
+    case .text(let text): text
+    case .error(let code, let text): "\(code) \(text)"
+    case .integer(let number): String(number)
+    case .bulk(let text): text ?? ""
+    case .array(let values): values.map(\.word).joined(separator: ",")
+    }
   }
 
   /// The records of an array; a lone record counts as an array of one.
@@ -55,7 +67,27 @@ public enum Value: Equatable, Sendable {
       guard newline + 1 + count + 2 <= bytes.count else { return nil }
       offset = newline + 1 + count + 2
       return .bulk(String(decoding: bytes[(newline + 1)..<(newline + 1 + count)], as: UTF8.self))
-    case UInt8(ascii: "*"):
+    case UInt8(ascii: "%"):
+      guard let count = Int(text), count >= 0, count <= 1 << 20 else { throw MalformedReply(text: "'%\(text)'") }
+      var at = newline + 1
+      var words: [String] = []
+      for _ in 0..<count {
+        guard let key = try parse(bytes, &at, depth: depth + 1), let value = try parse(bytes, &at, depth: depth + 1)
+        else { return nil }
+        words.append("\(key.word)=\(Words.quote(value.word))")
+      }
+      offset = at
+      return .text(words.joined(separator: " "))
+    case UInt8(ascii: "_"):
+      offset = newline + 1
+      return .bulk(nil)
+    case UInt8(ascii: "#"):
+      offset = newline + 1
+      return .text(text == "t" ? "yes" : "no")
+    case UInt8(ascii: ","), UInt8(ascii: "("):
+      offset = newline + 1
+      return .text(text)
+    case UInt8(ascii: "*"), UInt8(ascii: "~"), UInt8(ascii: ">"):
       guard let count = Int(text), count >= -1, count <= 16 << 20 else { throw MalformedReply(text: "'*\(text)'") }
       var at = newline + 1
       var values: [Value] = []

@@ -37,6 +37,39 @@ import Testing
     #expect(editor.line == "two")
   }
 
+  /// Ctrl-R, letters, and again: from the newest line to older ones.
+  @Test func ctrlRFindsALineThatWasTypedBefore() {
+    let history = ["earn ann merchant=shop", "balance ann", "EARN bob merchant=cafe", "balance bob"]
+    var editor = LineEditor(history: history)
+    _ = type("dra\u{12}ea", into: &editor)
+    #expect(editor.line == history[2] && editor.search?.isMissing == false)
+    _ = type("\u{12}", into: &editor)
+    #expect(editor.line == history[0])
+    _ = type("\u{12}", into: &editor)
+    #expect(editor.line == history[0] && editor.search?.isMissing == true)
+    _ = type("\u{7F}\u{7F}bal", into: &editor)
+    #expect(editor.line == history[3])
+    // Ctrl-C goes back to what was typed, and enter sends what is found; any other key goes on with it.
+    #expect(type("\u{3}", into: &editor) == [.edited])
+    #expect(editor.line == "dra" && editor.search == nil)
+    _ = type("\u{12}cafe\u{5}!", into: &editor)
+    #expect(editor.line == history[2] + "!" && editor.search == nil)
+    _ = type("\u{12}zz", into: &editor)
+    #expect(editor.search?.isMissing == true)
+    #expect(type("\r", into: &editor) == [.submitted(history[2] + "!")])
+  }
+
+  @Test func whatARequestLacksIsHinted() {
+    let completion = Completion()
+    #expect(completion.hint(for: "earn").isEmpty && completion.hint(for: "nonsense x").isEmpty)
+    #expect(completion.hint(for: "earn ").hasPrefix("WHO merchant="))
+    let rest = completion.hint(for: "earn ann merchant=shop id=1 spend=500")
+    #expect(
+      !rest.contains("WHO") && !rest.contains("merchant=") && !rest.contains("points=") && rest.contains("[program="))
+    #expect(completion.hint(for: "member show ") == "WHO" || completion.hint(for: "member show ").hasPrefix("WHO "))
+    #expect(completion.hint(for: "tx show 1-1") == "[read=local|leader]")
+  }
+
   @Test func ctrlDLeavesOnlyAnEmptyLineAndCtrlCDropsWhatIsTyped() {
     var editor = LineEditor()
     #expect(type("a\u{4}", into: &editor) == [.edited, .edited])

@@ -19,6 +19,25 @@ import Testing
     }
   }
 
+  /// As after `HELLO 3`.
+  @Test func repliesOfTheThirdFormAreReadAsThoseOfTheSecond() throws {
+    let cases: [(String, Value)] = [
+      ("%2\r\n$2\r\ntx\r\n$3\r\n1-2\r\n+name\r\n$6\r\nAn Lee\r\n", .text(#"tx=1-2 name="An Lee""#)),
+      ("%1\r\n+tags\r\n*2\r\n+a\r\n:3\r\n", .text("tags=a,3")), ("_\r\n", .bulk(nil)), ("#t\r\n", .text("yes")),
+      ("#f\r\n", .text("no")), (",1.5\r\n", .text("1.5")), ("~1\r\n:7\r\n", .array([.integer(7)])),
+      ("%0\r\n", .text("")),
+    ]
+    for (text, value) in cases {
+      let parsed = try #require(try parse(text + "+next\r\n"))
+      #expect(parsed.value == value)
+      #expect(parsed.count == text.utf8.count)
+      for n in 0..<text.utf8.count {
+        #expect(try parse(String(decoding: text.utf8.prefix(n), as: UTF8.self)) == nil, "\(text) cut after \(n)")
+      }
+    }
+    #expect(throws: MalformedReply.self) { try self.parse("%-1\r\n") }
+  }
+
   @Test func aReplyThatIsCutAnywhereIsIncompleteAndNotAnError() throws {
     let whole = "*2\r\n$5\r\nhello\r\n-ERR no\r\n"
     for n in 0..<whole.utf8.count {

@@ -6,6 +6,8 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   case unreachable([String])
   /// Connected, but no reply in time: what was asked may have happened.
   case timedOut(String)
+  /// Whoever asked has given up waiting: what was asked may have happened.
+  case interrupted
   /// The connection ended before the reply: what was asked may have happened.
   case disconnected(String)
   /// Bytes that are no reply of the protocol.
@@ -24,6 +26,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unreachable(let reasons): "nobody reachable: " + reasons.joined(separator: "; ")
     case .timedOut(let text): "timed out: " + text
     case .disconnected(let text): "connection lost: " + text
+    case .interrupted: text
     case .malformedReply(let text): "not a reply: " + text
     case .refused(let code, let text): "refused: \(code) \(text)"
     case .declined(let text): "refused: " + text
@@ -38,6 +41,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unreachable: "UNREACHABLE"
     case .timedOut: "TIMEOUT"
     case .disconnected: "DISCONNECTED"
+    case .interrupted: "INTERRUPTED"
     case .malformedReply: "MALFORMED"
     case .refused(let code, _): code
     case .declined: "REFUSED"
@@ -51,6 +55,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
       .declined(let text), .local(let text), .refused(_, let text):
       text
     case .unreachable(let reasons): reasons.joined(separator: "; ")
+    case .interrupted: "interrupted before the answer came"
     }
   }
 
@@ -59,7 +64,7 @@ public enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .usage, .local: 1
     case .unreachable: 5
-    case .timedOut, .disconnected, .malformedReply: 3
+    case .timedOut, .disconnected, .interrupted, .malformedReply: 3
     case .declined: 2
     case .refused(let code, _): ClientError.exitCode(ofReply: code)
     }

@@ -21,6 +21,8 @@ public final class Connection {
   /// The address that answered.
   public let endpoint: Endpoint
   public var timeouts: Timeouts
+  /// Looked at twenty times a second while an answer is waited for; true: `.interrupted`.
+  public var isInterrupted: (() -> Bool)?
   private var stream: SecureStream
   private var input = ByteBuffer(capacity: 16 << 10)
   private var inputStart = 0
@@ -130,11 +132,21 @@ public final class Connection {
         throw disconnected(outcome)
       case .wouldBlock:
         if total > 0 { return }
-        guard stream.descriptor.wait(for: POLLIN, milliseconds: timeouts.reply) else {
-          throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
-        }
+        try awaitInput()
       }
     }
+  }
+
+  private func awaitInput() throws(ClientError) {
+    guard let isInterrupted else {
+      if stream.descriptor.wait(for: POLLIN, milliseconds: timeouts.reply) { return }
+      throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
+    }
+    for _ in 0..<max(1, timeouts.reply / 50) {
+      if stream.descriptor.wait(for: POLLIN, milliseconds: 50) { return }
+      if isInterrupted() { throw .interrupted }
+    }
+    throw .timedOut("\(endpoint) did not answer within \(timeouts.reply / 1000) s")
   }
 
   private func disconnected(_ outcome: Descriptor.Transfer) -> ClientError {

@@ -39,6 +39,25 @@ struct Completion {
     return matching(keys, word) + matching(keyWords(at: places, of: spec), word)
   }
 
+  /// What the request that is being typed takes beyond what stands there, as `HELP` writes it; empty where that is not known yet.
+  func hint(for line: String) -> String {
+    let words = line.split(separator: " ").map(String.init)
+    let typed = words.prefix(2).map { $0.uppercased() }
+    let known = verbs.first { $0.words == typed } ?? verbs.first { $0.words == Array(typed.prefix(1)) }
+    guard let spec = known, words.count > spec.words.count || line.hasSuffix(" ") else { return "" }
+    let given = words.dropFirst(spec.words.count)
+    let used = Set(given.compactMap { $0.contains("=") ? $0.split(separator: "=").first.map { $0.lowercased() } : nil })
+    let places = spec.positionals.dropFirst(given.count { !$0.contains("=") })
+    let one = spec.keys(.oneOf)
+    var parts = places.map { $0.need == .required ? $0.text : "[\($0.text)]" }
+    parts += spec.keys(.required).filter { !used.contains($0.name) }.map(\.text)
+    if !one.isEmpty, !one.contains(where: { used.contains($0.name) }) {
+      parts.append(one.map(\.text).joined(separator: "|"))
+    }
+    parts += (spec.keys(.atMostOne) + spec.keys(.optional)).filter { !used.contains($0.name) }.map { "[\($0.text)]" }
+    return parts.joined(separator: " ")
+  }
+
   /// What may follow `key=`.
   private func values(of key: String, in spec: VerbSpec, _ value: String) -> [String] {
     // Where several may stand, divided by commas, the last is being typed.

@@ -2,7 +2,7 @@
 enum Key: Equatable, Sendable {
   case character(Character)
   case enter, tab, backspace, delete, left, right, up, down, home, end, wordLeft, wordRight
-  case killToEnd, killToStart, killWord, clearScreen, interrupt, endOfInput
+  case killToEnd, killToStart, killWord, clearScreen, search, interrupt, endOfInput
 }
 
 /// Makes keys of the bytes that a terminal sends: UTF-8, control characters, and the escape sequences of arrows and
@@ -45,6 +45,7 @@ struct KeyDecoder {
     case 0x0C: .clearScreen
     case 0x0E: .down
     case 0x10: .up
+    case 0x12: .search
     case 0x15: .killToStart
     case 0x17: .killWord
     default: nil

@@ -15,6 +15,8 @@ struct LineEditor {
   private var history: [String]
   private var place: Int
   private var draft: [Character] = []
+  /// Lines typed before are being searched.
+  private(set) var search: HistorySearch?
 
   init(history: [String] = []) {
     self.history = history
@@ -26,7 +28,10 @@ struct LineEditor {
   var head: String { String(text[..<cursor]) }
 
   mutating func handle(_ key: Key) -> Event {
+    if search != nil, seek(key) { return .edited }
+    search = nil
     switch key {
+    case .search: search = HistorySearch(draft: text)
     case .character(let character): insert([character])
     case .enter: return .submitted(take())
     case .tab: return .completing
@@ -77,6 +82,25 @@ struct LineEditor {
     while at < text.count, text[at] == " " { at += 1 }
     while at < text.count, text[at] != " " { at += 1 }
     return at
+  }
+
+  /// Takes a key while lines are searched. False for one that ends that, and is to do what it does otherwise: the line found stays.
+  private mutating func seek(_ key: Key) -> Bool {
+    guard var seeking = search else { return false }
+    switch key {
+    case .character(let character): seeking.type(character, in: history)
+    case .backspace: seeking.erase(in: history)
+    case .search: seeking.goOn(in: history)
+    case .interrupt:
+      (text, search) = (seeking.draft, nil)
+      cursor = text.count
+      return true
+    default: return false
+    }
+    search = seeking
+    if let found = seeking.found { text = Array(history[found]) }
+    cursor = text.count
+    return true
   }
 
   private mutating func take() -> String {

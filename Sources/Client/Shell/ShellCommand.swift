@@ -1,4 +1,5 @@
 import Foundation
+import Replies
 import System
 
 /// `tally shell`: the protocol for people.
@@ -7,8 +8,9 @@ enum ShellCommand {
     "shell", summary: "an interactive shell for the line protocol; also -c 'LINE', or lines on standard input",
     flags: [.value("c", "'LINE'", "sends the line, or several, prints the replies and ends")],
     notes: """
-      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history), tab completes verbs, \
-      keys, and names that are set up, Ctrl-D leaves. Records are shown as lists and tables. Lines that are piped in are sent one by one, and each \
+      On a terminal: arrows and Ctrl-A/E/B/F/K/U/W edit, up and down recall (~/.tally_history) and Ctrl-R searches, tab \
+      completes verbs, keys, and names that are set up, and what a request lacks stands faint behind it. Ctrl-C drops the line, or gives up \
+      waiting for an answer; Ctrl-D leaves. Records are shown as lists and tables, long ones a screen at a time; # begins a comment. Lines that are piped in are sent one by one, and each \
       reply is printed as it came, errors with their '-'; so with -c, which may hold several lines.
 
       Exit code of -c and of piped lines: that of the first error reply (1 ERR, 3 UNKNOWN, 4 BUSY or UNAVAILABLE, 2 any \
@@ -75,11 +77,10 @@ private struct Shell {
       let prompt = connection.map { "\($0.endpoint)> " } ?? "not connected> "
       let completion = completion
       guard
-        let line = terminal.readLine(
-          prompt: prompt, editor: &editor, complete: { completion.candidates(for: $0) })
+        let line = terminal.readLine(prompt: prompt, editor: &editor, completion: completion)
       else { return 0 }
       let text = line.trimmingCharacters(in: .whitespaces)
-      if text.isEmpty { continue }
+      if text.isEmpty || text.hasPrefix("#") { continue }
       if !HistoryFile.isSecret(text) {
         editor.remember(text)
         history.append(text)
@@ -89,16 +90,25 @@ private struct Shell {
     }
   }
 
+  /// Ctrl-C gives up waiting, and the connection with it: what comes late must not be taken for the next answer.
+  private func ask(_ text: String, _ connection: Connection) throws(ClientError) -> Value {
+    let terminal = terminal
+    terminal.enterRaw()
+    defer { terminal.leaveRaw() }
+    connection.isInterrupted = { terminal.isInterrupted() }
+    return try connection.request(text)
+  }
+
   private mutating func answer(_ text: String) {
     do throws(ClientError) {
       if connection == nil { connection = try target.connect() }
       guard let connection else { return }
       let start = Clock.monotonicNanoseconds()
-      let reply = try connection.request(text)
+      let reply = try ask(text, connection)
       let time = Format.duration(Clock.monotonicNanoseconds() - start)
       var style = Style(descriptor: 1, isWide: false)
       style.limit = terminal.columnCount
-      Console.print(Pretty.rich(reply, style) + "  " + style.paint(time, .faint))
+      terminal.show(Pretty.rich(reply, style) + "  " + style.paint(time, .faint))
     } catch {
       Console.report("\(error)")
       if case .usage = error { return }

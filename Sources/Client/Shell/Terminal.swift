@@ -33,14 +33,15 @@ final class Terminal {
   }
 
   /// Lets a person type one line. `nil` at the end of input (Ctrl-D on an empty line); an interrupt gives an empty one.
-  func readLine(prompt: String, editor: inout LineEditor, complete: (String) -> [String]) -> String? {
+  func readLine(prompt: String, editor: inout LineEditor, completion: Completion) -> String? {
     enterRaw()
     defer { leaveRaw() }
-    draw(prompt, editor)
+    draw(prompt, editor, completion)
     while let key = nextKey() {
       switch editor.handle(key) {
-      case .edited: draw(prompt, editor)
+      case .edited: draw(prompt, editor, completion)
       case .submitted(let line):
+        draw(prompt, editor, nil)
         Console.write("\n")
         return line
       case .interrupted:
@@ -51,10 +52,10 @@ final class Terminal {
         return nil
       case .clearScreen:
         Console.write("\u{1B}[H\u{1B}[2J")
-        draw(prompt, editor)
+        draw(prompt, editor, completion)
       case .completing:
-        apply(complete(editor.head), &editor)
-        draw(prompt, editor)
+        apply(completion.candidates(for: editor.head), &editor)
+        draw(prompt, editor, completion)
       }
     }
     return nil
@@ -88,8 +89,43 @@ final class Terminal {
     }
   }
 
-  /// Draws the line over itself; one that is wider than the terminal scrolls sideways.
-  private func draw(_ prompt: String, _ editor: LineEditor) {
+  /// Whether Ctrl-C has been pressed, in raw mode, since the last key was taken; what else was typed stays typed.
+  func isInterrupted() -> Bool {
+    var wanted = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+    if poll(&wanted, 1, 0) > 0 { _ = readKeys() }
+    guard let place = keys.lastIndex(of: .interrupt) else { return false }
+    keys.removeFirst(place + 1)
+    return true
+  }
+
+  /// Shows text, a screen at a time where it is longer than one.
+  func show(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard lines.count >= rowCount else { return Console.print(text) }
+    enterRaw()
+    defer { leaveRaw() }
+    var shown = 0
+    var more = max(1, rowCount - 1)
+    while shown < lines.count {
+      let next = lines[shown..<min(lines.count, shown + more)]
+      Console.write(next.joined(separator: "\n") + "\n")
+      shown += next.count
+      if shown == lines.count { return }
+      Console.write("-- \(shown) of \(lines.count) lines: space for a screen, enter for a line, a for all, q to end --")
+      let key = nextKey()
+      Console.write("\r\u{1B}[K")
+      switch key {
+      case .character("q"), .interrupt, .endOfInput, nil: return
+      case .character("a"): more = lines.count
+      case .enter, .down: more = 1
+      default: more = max(1, rowCount - 1)
+      }
+    }
+  }
+
+  /// Draws the line over itself; one that is wider than the terminal scrolls sideways. What it lacks stands faint behind it.
+  private func draw(_ prompt: String, _ editor: LineEditor, _ completion: Completion?) {
+    let prompt = editor.search.map { "(search\($0.isMissing ? ", none" : "")) \($0.words): " } ?? prompt
     let room = max(8, columnCount - DisplayWidth.of(prompt) - 1)
     var start = 0
     while DisplayWidth.of(editor.text[start..<editor.cursor]) >= room { start += 1 }
@@ -100,6 +136,21 @@ final class Terminal {
       end += 1
     }
     let column = DisplayWidth.of(prompt) + DisplayWidth.of(editor.text[start..<editor.cursor])
-    Console.write("\r\(prompt)\(String(editor.text[start..<end]))\u{1B}[K\r" + (column > 0 ? "\u{1B}[\(column)C" : ""))
+    var hint = ""
+    if editor.cursor == editor.text.count, editor.search == nil, let completion {
+      let text = completion.hint(for: editor.line)
+      let gap = text.isEmpty || editor.line.hasSuffix(" ") ? "" : " "
+      var left = room - width
+      hint = String(
+        (gap + text).prefix { character in
+          left -= DisplayWidth.of(character)
+          return left > 0
+        })
+    }
+    // Where nothing can be shown faint, a hint would look like what was typed.
+    let style = Style(descriptor: 1, isWide: true)
+    let shown = style.isColoured ? style.paint(hint, .faint) : ""
+    Console.write(
+      "\r\(prompt)\(String(editor.text[start..<end]))\(shown)\u{1B}[K\r" + (column > 0 ? "\u{1B}[\(column)C" : ""))
   }
 }
