@@ -141,6 +141,7 @@ enum NodeSettings {
       peerAddress: server.advertisePeer.description, join: server.join.map(\.description))
     node.lost = server.lost
     node.isInsecure = server.isInsecure
+    node.guardsOpenCluster = server.guardsOpenCluster
     for (key, value) in server.node { take(key, value, &node) }
     node.settings = server.all
     node.changed = server.changed

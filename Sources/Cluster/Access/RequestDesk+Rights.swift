@@ -65,6 +65,7 @@ extension RequestDesk {
     guard let directory, !rights.isOpen else {
       grant.roles = isTenantStopped ? [.strangers, .admins] : [.users, .strangers]
       grant.refusal = isTenantStopped ? .tenantStopped : nil
+      if !rights.isTrusted(session.address) { (grant.roles, grant.refusal) = (.strangers, .openElsewhere) }
       return grant
     }
     grant.roles = .strangers
@@ -97,6 +98,11 @@ extension RequestDesk {
     case .lapsed:
       return refuse(
         client, .unavailable, words, "this node has heard nothing of the directory for 5 s; nothing was done")
+    case .openElsewhere:
+      return refuse(
+        client, .noPermission, words,
+        "the cluster has no users yet and answers only the node's own machine: make the first there (tally init --operator NAME, or"
+          + " USER SET), or start the node with --insecure; nothing was done")
     case .tenantStopped: return refuse(client, .closed, words, "the tenant is stopped")
     case nil:
       let roles = client.grant.user.map { user in

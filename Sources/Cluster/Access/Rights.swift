@@ -16,6 +16,8 @@ struct Rights {
   private(set) var epoch: UInt32 = 1
   private(set) var version: UInt64 = 0
   private(set) var isOpen = true
+  /// While there is no user, only this machine is answered: the host of this node's own address, or a loopback. nil: everybody is.
+  let ownHost: Substring?
   /// Nothing was heard of the directory for so long that somebody may have other rights by now.
   private(set) var isLapsed = false
   /// Up to when this node knows all that was decided, and when it learnt of that.
@@ -25,6 +27,18 @@ struct Rights {
   private var counts: [UInt32: (second: UInt64, count: Int64)] = [:]
   /// Changes that some node has yet to confirm.
   private var waits: [(owner: EdgeItem.Owner, version: UInt64, deadline: UInt64)] = []
+
+  init(guardedAt address: String?) { ownHost = address.map(Rights.host) }
+
+  private static func host(of address: String) -> Substring {
+    address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
+  }
+  /// Whether a terminal at that address, `host:port`, is answered while the cluster is open.
+  func isTrusted(_ address: String) -> Bool {
+    guard let ownHost else { return true }
+    let host = Rights.host(of: address)
+    return host == ownHost || host.hasPrefix("127.") || host == "[::1]" || host == "localhost"
+  }
 
   /// The directory has applied something. Whether the rights are others.
   mutating func follow(_ table: AccessTable) -> Bool {
@@ -86,7 +100,7 @@ struct Grant {
   /// Why nothing is granted.
   var refusal: Refusal?
 
-  enum Refusal { case signedOut, tenantStopped, lapsed }
+  enum Refusal { case signedOut, tenantStopped, lapsed, openElsewhere }
 
   /// A user whose requests about transactions and histories are bounded by its merchant.
   var boundUser: User? { user.flatMap { $0.role.isBounded ? $0 : nil } }

@@ -29,7 +29,7 @@ final class RequestDesk: Coordinator {
   var parser = RequestParser()
   var reply = ReplyWriter(capacity: 4096)
   /// Who may ask what, who is signing in, and what was refused.
-  var rights = Rights()
+  var rights: Rights
   var signIns = SignIns()
   var refusals = RefusalCounts()
   /// By ticket: users whose secrets are being hashed.
@@ -68,6 +68,7 @@ final class RequestDesk: Coordinator {
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     requestTimeout = configuration.requestTimeout
+    rights = Rights(guardedAt: configuration.guardsOpenCluster ? configuration.clientAddress : nil)
     (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2

@@ -15,6 +15,8 @@ public struct NodeConfiguration: Sendable {
   public var version = "0.1.0"
   /// Terminals are listened to where others can read what they say.
   public var isInsecure = false
+  /// Others reach the terminals' port, and need no certificate: while the cluster has no user, only this machine is answered.
+  public var guardsOpenCluster = false
 
   /// How long a request may take before it is answered `UNAVAILABLE` or `UNKNOWN`.
   public var requestTimeout: UInt64 = 5_000_000

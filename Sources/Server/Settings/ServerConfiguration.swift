@@ -24,6 +24,8 @@ public struct ServerConfiguration: Sendable {
   public var lost: [String]
   /// Terminals are listened to where others can read what they say, and the operator wants that.
   public var isInsecure: Bool
+  /// See `NodeConfiguration.guardsOpenCluster`.
+  public var guardsOpenCluster: Bool
   public var logLevel: LogLevel
   /// Connections of terminals.
   public var clientsMax: Int
@@ -213,6 +215,8 @@ extension ServerConfiguration {
           + " say --insecure")
     }
     isInsecure = exposed != nil
+    guardsOpenCluster =
+      places.contains { !$0.1.isLoopback } && text("insecure") != "yes" && text("tls-client") != "required"
     name = text("name").isEmpty ? hostName : text("name")
     region = text("region")
     data = text("data")

@@ -162,12 +162,13 @@ extension Simulation {
   // MARK: Clients
 
   /// Connects a client to a host. Its answers are gathered in `SimulatedClient.received`.
-  public func connect(to number: Int) -> SimulatedClient? {
+  /// - Parameter place: where it is, `host:port`.
+  public func connect(to number: Int, from place: String = "terminal") -> SimulatedClient? {
     let host = hosts[number]
     guard let node = host.node else { return nil }
     let client = SimulatedClient(id: ClientID(network.takeLink()), host: number, generation: host.generation)
     host.clients[client.id] = client
-    node.clientOpened(client.id, from: "terminal", now: moment(host))
+    node.clientOpened(client.id, from: place, now: moment(host))
     return client
   }
   public func send(_ text: String, on client: SimulatedClient) { send(Array(text.utf8), on: client) }
