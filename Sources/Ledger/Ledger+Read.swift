@@ -37,8 +37,7 @@ extension Ledger {
     case .memberPage: try readPage(call, &reply)
     case .feedPage: return try readFeed(call, &reply)
     case .requestSeen: readRequest(call, &reply)
-    case .simulateEarn, .simulateEvent: try simulate(call, &reply)
-    case .explainEarn: try explainEarn(call, &reply)
+    case .simulateEarn, .simulateEvent, .explainEarn: return try answerQuestion(call, &reply)
     case .explain: return try readExplanation(call)
     case .facts: return try readFacts(call, &reply)
     // As it is, without an entry: each entry forgets some of what is overdue.
@@ -57,7 +56,7 @@ extension Ledger {
 
   private func readBalance(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
     let number = try member(call)
-    if !passOn(call, number, &reply) { try writeBalance(call, number, &reply) }
+    if try !passOn(balance: call, number, &reply) { try writeBalance(call, number, &reply) }
     let open = movement(of: number)
     return open == .none ? .replied : .unsettled(until: open)
   }
@@ -78,7 +77,8 @@ extension Ledger {
       throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
     }
     reply.record()
-    reply.field(.member, call.behalf.isEmpty ? call.party : call.behalf)
+    let behalf = Behalf(call.behalf)
+    reply.field(.member, call.behalf.isEmpty ? call.party : behalf.member)
     if !call.behalf.isEmpty { reply.field(named: "pool", call.party) }
     catalogue.withProgramName(program) { reply.field(.program, $0) }
     reply.field(.balance, position.balance)
@@ -89,6 +89,12 @@ extension Ledger {
     if position.expiring > 0 {
       reply.field(.expiring, position.expiring)
       reply.field(.expires, position.expires)
+    }
+    if behalf.said != nil {
+      guard let standing = behalf.standing(program) else { return }
+      reply.field(named: "tier", standing.tier)
+      reply.field(named: "qualifying", standing.qualifying)
+      return
     }
     guard let view = tierView(number, program) else { return }
     reply.field(named: "tier", catalogue.records.tierName(view.rung.number))

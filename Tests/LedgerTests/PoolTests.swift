@@ -114,4 +114,39 @@ struct PoolTests {
     #expect(try world.run("EARN k0 merchant=shop spend=900 id=e4").contains("points=60 "))
     try Moving.check(world)
   }
+
+  /// A gift of a purchase that is on its way is not given a second time by what comes meanwhile; one that the pool refuses is not lost.
+  @Test(arguments: [false, true]) func aGiftIsGivenOnceWhateverComesMeanwhile(isRefused: Bool) throws {
+    let world = try Moving.open([0..<8_192, 8_192..<16_384], seed: 3)
+    world.time = World.stamp("2026-02-01T12:00")
+    for line in [
+      "PROGRAM SET fam earn=1/10", "MERCHANT SET shop program=fam", "POOL ADD home", "MEMBER ADD ann",
+      "MEMBER ADD bob referrer=ann",
+      "TIER SET fam base rank=1 at=0 by=points period=year",
+      "TIER SET fam star rank=2 at=50 by=points period=year gift=points:7",
+      "RULE SET invite program=fam stage=bonus event=referral points=60 state=running", "MEMBER SET ann pool=home",
+    ] { #expect(try world.run(line) == "+OK", "\(line)") }
+    world.holdsPost = true
+    #expect(try world.run("EARN ann merchant=shop spend=500 id=a") == "(pending)")
+    #expect(try world.run("EARN bob merchant=shop spend=10 id=b").contains("points=1 "))
+    // The referral goes to ann's slot and on to the pool before the purchase does.
+    let purchase = world.post.removeFirst()
+    world.holdsPost = false
+    try world.deliverAll()
+    #expect(try world.run("MEMBER TIER ann program=fam").contains(" qualifying=60"))
+    if isRefused { #expect(try world.run("MEMBER FREEZE home") == "+OK") }
+    try world.send(purchase)
+    try world.deliverAll()
+    if isRefused { #expect(try world.run("MEMBER THAW home") == "+OK") }
+    let standing = try world.run("MEMBER TIER ann program=fam")
+    #expect(
+      standing.contains(" tier=star ") && standing.contains(isRefused ? " qualifying=60" : " qualifying=110"),
+      "\(standing)")
+    #expect(try world.run("EARN ann merchant=shop spend=500 id=c").contains("points=50"))
+    try world.deliverAll()
+    let gifts = try world.run("HISTORY home limit=100").rows.filter { $0.contains("kind=gift") }
+    #expect(gifts.count == 1 && gifts[0].contains("points=7") && gifts[0].contains("by=ann"))
+    #expect(try world.run("MEMBER TIER ann program=fam").contains(" tier=star "))
+    try Moving.check(world)
+  }
 }

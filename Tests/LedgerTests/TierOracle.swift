@@ -40,7 +40,7 @@ struct TierOracle {
   }
 
   /// The first day of the period that a day is in.
-  private func start(_ day: Int64) -> Int64 {
+  func start(_ day: Int64) -> Int64 {
     guard span != .ever else { return 0 }
     var first = day
     while true {

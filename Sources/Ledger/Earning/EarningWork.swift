@@ -22,6 +22,8 @@ struct EarningWork: Sendable {
     }
   }
   var points: Int64 = 0
+  /// What is paid, if the request says it.
+  var spend: Money { if case .purchase(let spend) = facts.request { Money(spend) } else { .none } }
   var detail = EarningDetail()
   /// The detail as the record has it; empty where there is nothing to keep.
   var bytes: [UInt8] = []
@@ -52,6 +54,8 @@ struct EarningRequest {
   var event: [UInt8] = []
   /// Of an event that the ledger raises: the member's channel, which no request says.
   var channel: [UInt8] = []
+  /// Of a question: the tier that the member would be in by then; nil: the present one.
+  var tier: Int?
   var tenant: TenantID
 
   var isPurchase: Bool { event.isEmpty }

@@ -34,37 +34,72 @@ extension Ledger {
   /// When a question is asked, by the node's clock, where that is later than the last entry: a request would be booked then.
   private func moment(of query: Call) -> Stamp? { query.askedAt > now ? query.askedAt : nil }
 
-  func simulate(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
-    let (parties, effective, work) = try asked(call)
-    let position = position(tables.members.read(parties.number), parties.program)
-    guard !position.isBroken else {
-      throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
+  /// `SIMULATE EARN`, `SIMULATE EVENT`, `EXPLAIN EARN`. Of a member in a pool the pool's slot has the last word; a movement that is on its
+  /// way there comes first.
+  func answerQuestion(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
+    if !call.behalf.isEmpty {
+      try answer(try Behalf(call.behalf).question(catalogue), for: call, &reply)
+      return .replied
     }
-    let points = Points(work.points)
-    let terms = terms(of: parties.number, parties.program, at: effective)
-    let (lot, isPending) = lot(for: terms, at: effective ?? now, parties.program)
-    // What has ended already repays debt, and no more.
-    let gain = isPending ? 0 : lot.expiresAt <= now ? min(points, position.debt) : points
-    let reached = tierView(parties, work, lot, effective, isPending: isPending)
-    reply.record()
-    reply.field(.member, call.party)
-    catalogue.withProgramName(parties.program) { reply.field(.program, $0) }
-    reply.field(.points, points)
-    reply.field(.balance, position.balance &+ gain &+ (reached?.gift ?? 0))
-    var detail = work.detail
-    detail.tier = reached.map { UInt32(clamping: $0.tier) }
-    detail.render(catalogue, into: &reply)
-  }
-  func explainEarn(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     let (parties, effective, work) = try asked(call)
-    let (lot, isPending) = lot(
-      for: terms(of: parties.number, parties.program, at: effective), at: effective ?? now, parties.program)
-    let active: Stamp? =
-      isPending ? lot.activeAt(offset: catalogue.programRows[parties.program.place].offset) : nil
-    Explanation(
-      steps: work.steps, reason: work.detail.reason, points: work.points, program: parties.program,
-      merchant: parties.merchant, moment: effective ?? now, ends: lot.expiresAt, active: active
-    ).write(catalogue.records, into: &reply)
+    guard core.semantics >= Semantics.service, let pool = pool(of: parties.number) else {
+      try answer(parties, effective, work, for: call, &reply)
+      return .replied
+    }
+    passOn(call, to: pool, said: question(parties, effective, work).bytes, &reply)
+    let open = movement(of: parties.number)
+    return open == .none ? .replied : .unsettled(until: open)
+  }
+  private func question(_ parties: Parties, _ effective: Stamp?, _ work: EarningWork) -> Behalf.Question {
+    var question = Behalf.Question(
+      program: parties.program, merchant: parties.merchant, points: Points(work.points), effective: effective ?? .zero,
+      detail: work.detail, qualifying: foresee(parties, work.detail, Points(work.points), work.spend, effective))
+    question.detail.steps = work.steps
+    question.detail.tier = question.qualifying.tier
+    return question
+  }
+
+  /// An answer about a member's own account.
+  private func answer(
+    _ parties: Parties, _ effective: Stamp?, _ work: EarningWork, for call: Call, _ reply: inout ReplyWriter
+  ) throws(Stop) {
+    var answer = try EarningAnswer(self, parties, effective, Points(work.points), work.detail, member: call.party)
+    answer.detail.steps = work.steps
+    if let reached = tierView(parties, work, answer.lot, effective, isPending: answer.isPending) {
+      answer.detail.tier = UInt32(clamping: reached.tier)
+      answer.gift = reached.gift
+      if reached.isRaised { answer.gain += gainOfTierUp(parties, reached.tier, moment(of: call)) }
+    }
+    answer.write(call.verb, self, &reply)
+  }
+  /// One about a pool's, for a member in it.
+  private func answer(_ question: Behalf.Question, for call: Call, _ reply: inout ReplyWriter) throws(Stop) {
+    let number = try member(call)
+    try checkPool(number)
+    try checkActive(program: question.program)
+    let parties = Parties(number: number, merchant: question.merchant, program: question.program)
+    let effective = question.effective == .zero ? nil : question.effective
+    var answer = try EarningAnswer(
+      self, parties, effective, question.points, question.detail, member: Behalf(call.behalf).member)
+    if question.qualifying.holds(for: answer.lot, isPending: answer.isPending) {
+      answer.gift = question.qualifying.gift
+    } else {
+      answer.detail.tier = nil
+    }
+    answer.write(call.verb, self, &reply)
+  }
+  /// What the event of a tier that is reached gives at once in the program: it is raised before the purchase is booked.
+  private func gainOfTierUp(_ parties: Parties, _ tier: Int, _ moment: Stamp?) -> Points {
+    guard catalogue.ruleSets[parties.program.place].hasRule(ofEvent: Ledger.tierUp.bytes, at: moment ?? now) else {
+      return 0
+    }
+    var ask = raised(Array(Ledger.tierUp.bytes), of: parties.number, in: parties.program, at: moment)
+    ask.tier = tier
+    var work = EarningWork()
+    work.isAsking = true
+    guard (try? workOut(ask, into: &work)) != nil else { return 0 }
+    let terms = terms(of: parties.number, parties.program, at: moment)
+    return lot(for: terms, at: moment ?? now, parties.program).isPending ? 0 : Points(work.points)
   }
 
   /// `EXPLAIN TX`: from the journal.
@@ -82,6 +117,61 @@ extension Ledger {
     case .unknown: return .journal(journalQuery(.pastExplanation(search(for: tx), tenant: call.tenant)))
     case .never: throw .refused(.notFound(tx))
     }
+  }
+}
+
+/// What an EARN or an EVENT that is not made would be answered.
+private struct EarningAnswer {
+  var parties: Parties
+  var member: UnsafeRawBufferPointer
+  var moment: Stamp
+  var points: Points
+  /// With all steps, and the tier that would be reached.
+  var detail: EarningDetail
+  var lot: LotName
+  var isPending: Bool
+  /// What the balance would gain, and the gift besides.
+  var gain: Points
+  var gift: Points = 0
+  private var balance: Points
+
+  init(
+    _ ledger: borrowing Ledger, _ parties: Parties, _ effective: Stamp?, _ points: Points, _ detail: EarningDetail,
+    member: UnsafeRawBufferPointer
+  ) throws(Stop) {
+    let position = ledger.position(ledger.tables.members.read(parties.number), parties.program)
+    guard !position.isBroken else {
+      throw .refused(Refusal(.unavailable, "the account's figures do not fit 64 bits; nothing was done"))
+    }
+    (self.parties, self.member, self.points, self.detail) = (parties, member, points, detail)
+    (moment, balance) = (effective ?? ledger.now, position.balance)
+    let terms = ledger.terms(of: parties.number, parties.program, at: effective)
+    (lot, isPending) = ledger.lot(for: terms, at: moment, parties.program)
+    // What has ended already repays debt, and no more.
+    gain = isPending ? 0 : lot.expiresAt <= ledger.now ? min(points, position.debt) : points
+  }
+
+  func write(_ verb: Verb, _ ledger: borrowing Ledger, _ reply: inout ReplyWriter) {
+    let catalogue = ledger.catalogue.records
+    let after = balance &+ gain &+ gift
+    guard verb == .explainEarn else {
+      reply.record()
+      reply.field(.member, member)
+      ledger.catalogue.withProgramName(parties.program) { reply.field(.program, $0) }
+      reply.field(.points, points)
+      reply.field(.balance, after)
+      return detail.render(catalogue, into: &reply)
+    }
+    let offset = ledger.catalogue.programRows[parties.program.place].offset
+    Explanation(
+      steps: detail.steps, reason: detail.reason, points: points.rawValue, program: parties.program,
+      merchant: parties.merchant, moment: moment, ends: lot.expiresAt,
+      active: isPending ? lot.activeAt(offset: offset) : nil
+    ).write(catalogue, into: &reply)
+    // Of the last record, beside what all have.
+    reply.field(.balance, after)
+    if let tier = detail.tier { reply.field(named: "tier", catalogue.tierName(Int(tier))) }
+    if gift > 0 { reply.field(named: "gift", gift.rawValue) }
   }
 }
 

@@ -260,7 +260,7 @@ struct JournalRecord {
   /// Of a movement of a pool: the member who made it.
   var by: Bytes {
     switch kind {
-    case .earn, .redeem, .hold: other
+    case .earn, .redeem, .hold, .gift: other
     default: Bytes(start: nil, count: 0)
     }
   }

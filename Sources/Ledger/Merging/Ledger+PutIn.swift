@@ -145,6 +145,9 @@ extension Ledger {
       count((own | value) &- own, of: member, key)
     // It comes as what it is: see `carryTier`.
     case .tier: break
+    case .pooled:
+      let program = ProgramRef(place: Int(key.subject))
+      if catalogue.has(program) { countPooled(value, of: member, program, on: key.start) }
     case .sent, .earned, .ruled, .visits, .qualifying, .unqualified, .campaign, nil: count(value, of: member, key)
     }
   }

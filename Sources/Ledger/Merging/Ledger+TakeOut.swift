@@ -162,6 +162,9 @@ extension Ledger {
       if key.kind == CounterKey.Kind.tier.rawValue {
         if let standing = TierStanding(packed: value) { noteTierDue(standing, ProgramRef(place: Int(key.subject)), -1) }
       } else {
+        if key.kind == CounterKey.Kind.pooled.rawValue {
+          notePooledDue(ProgramRef(place: Int(key.subject)), key.start, -1)
+        }
         parts.add(.counter(key, value))
       }
       if key.kind != CounterKey.Kind.extended.rawValue { count(0 - value, of: member, key) }

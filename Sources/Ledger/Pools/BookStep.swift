@@ -9,7 +9,7 @@ enum BookStep: ShardStep {
   static let kind: UInt8 = 48
   static var kinds: ClosedRange<UInt8> { kind...kind }
 
-  enum Act: UInt8 { case earn = 1, redeem = 2, hold = 3 }
+  enum Act: UInt8 { case earn = 1, redeem = 2, hold = 3, gift = 4 }
   /// What it says, and is kept.
   struct Content {
     struct Count {
@@ -34,6 +34,8 @@ enum BookStep: ShardStep {
     var detail: [UInt8] = []
     /// What the member's slot has counted: undone if the pool refuses.
     var counts: [Count] = []
+    /// What it counts for in the member's tiers.
+    var qualifying = PoolQualifying()
 
     init(_ act: Act, _ call: Source, pool: [UInt8], _ parties: Parties, points: Points) {
       (self.act, self.pool, self.points) = (act, pool, points)
@@ -60,6 +62,7 @@ enum BookStep: ShardStep {
         let key = CounterKey(kind: kind, start: start, subject: try reader.read())
         counts.append(Count(key: key, before: try reader.readZigzag(), after: try reader.readZigzag()))
       }
+      if !reader.isAtEnd { qualifying = try PoolQualifying(&reader) }
       try reader.finish()
       guard points >= 0, points <= Ledger.largestAmount, spend.rawValue >= -1, effective >= .zero,
         effective < CivilTime.latest, ttl >= 0, ttl < 1 << 32, pool.withUnsafeBytes({ $0.isIdentifier }),
@@ -86,6 +89,7 @@ enum BookStep: ShardStep {
         buffer.append(zigzag: count.before)
         buffer.append(zigzag: count.after)
       }
+      if !qualifying.isEmpty { qualifying.encode(into: &buffer) }
       return buffer.array
     }
   }
@@ -104,18 +108,23 @@ enum BookStep: ShardStep {
   }
 }
 
-/// A return of what a member earned into a pool gives back to the member's caps (R18), at the member's slot.
+/// A return of what a member earned into a pool gives back to the member's caps (R18), and takes from what the member qualified by (R19),
+/// at the member's slot.
 enum UncountStep: ShardStep {
   typealias Bytes = UnsafeRawBufferPointer
   static let kind: UInt8 = 49
   static var kinds: ClosedRange<UInt8> { kind...kind }
 
-  static func bytes(member: [UInt8], program: ProgramRef, points: Points, detail: [UInt8]) -> [UInt8] {
+  /// - Parameter back: nil: it is not counted for tiers.
+  static func bytes(
+    member: [UInt8], program: ProgramRef, points: Points, detail: [UInt8], back: PoolReturn?
+  ) -> [UInt8] {
     var buffer = ByteBuffer(capacity: 256)
     buffer.append(counted: member)
     buffer.append(program.rawValue)
     buffer.append(zigzag: points.rawValue)
     buffer.append(counted: detail)
+    back?.encode(into: &buffer)
     return buffer.array
   }
   static func receive(
@@ -125,9 +134,15 @@ enum UncountStep: ShardStep {
     let program = ProgramRef(rawValue: try reader.read())
     let points = Points(try reader.readZigzag())
     let detail = try EarningDetail(decoding: try reader.readCounted())
+    let back = reader.isAtEnd ? nil : try PoolReturn(&reader)
     try reader.finish()
     guard points >= 0, ledger.catalogue.has(program) else { throw MalformedBytes("a return that cannot be") }
     guard let number = ledger.findMember(member, tenant: origin.tenant) else { return .done }
+    if let back {
+      // It may be the very purchase that is on its way, and not counted yet.
+      guard ledger.movement(of: number) == .none else { return .later }
+      ledger.disqualify(back, detail, of: number, program)
+    }
     ledger.uncount(points, detail, of: number, program)
     return .done
   }

@@ -41,13 +41,19 @@ extension Ledger {
     var content = BookStep.Content(.earn, source, pool: pool, ask.parties, points: ask.points)
     (content.spend, content.effective, content.isByRules) = (ask.spend, ask.effective ?? .zero, ask.isByRules)
     if ask.isByRules {
+      content.qualifying = foresee(ask)
       let before = counters(of: ask.parties.number)
       content.detail = countByRules(source.tenant, ask)
       content.counts = changes(from: before, to: counters(of: ask.parties.number))
+      let purchase = CounterKey.Kind.purchase.rawValue
+      content.qualifying.isFirstPurchase =
+        core.semantics >= Semantics.service && content.counts.contains { $0.key.kind == purchase }
+        && !before.contains { $0.key.kind == purchase }
+      reserveGift(content.qualifying, of: ask.parties.number)
     }
     return send(content, source.tenant, ask.parties.number, source.key ?? RequestHashes.none.key)
   }
-  private mutating func send(
+  @discardableResult mutating func send(
     _ content: BookStep.Content, _ tenant: TenantID, _ member: Ref<MemberRecord>, _ key: RequestKey
   ) -> Outcome {
     let slot = slot(ofMember: member)
@@ -88,7 +94,16 @@ extension Ledger {
     let member = content.member.withUnsafeBytes { findMember($0, tenant: step.tenant) }
     if let member, transaction(ofBond: .inPool, of: member) == step.id { setBond(.inPool, of: member, tx: .none) }
     answeredWaits.append(step.id)
+    let isGift = content.act == .gift
+    if verdict == .done, let member, !isGift, !content.qualifying.isEmpty {
+      let said = verdict.text.withUnsafeBytes { raw in
+        var reader = ByteReader(raw)
+        return (try? reader.readZigzag()) ?? 0
+      }
+      qualify(content, PoolBooked(packed: said), of: member, step.tenant)
+    }
     if verdict != .done, let member {
+      disregard(content, of: member)
       for count in content.counts { uncount(count, of: member) }
       // What it drew on budgets goes back.
       let detail = content.detail.withUnsafeBytes { try? EarningDetail(decoding: $0) }
@@ -126,30 +141,38 @@ extension Ledger {
     }
     let parties = Parties(number: pool, merchant: content.merchant, program: content.program)
     var reply = ReplyWriter(capacity: 256)
+    var booked = PoolBooked()
     do throws(Stop) {
-      try checkPool(pool)
-      try checkActive(program: content.program)
+      if content.act != .gift {
+        try checkPool(pool)
+        try checkActive(program: content.program)
+      }
       switch content.act {
-      case .earn: try earn(content, parties, &reply)
+      case .earn: booked = try earn(content, parties, &reply)
       case .redeem, .hold: try take(content, parties, &reply)
+      case .gift: try give(content, parties)
       }
     } catch {
       return refused(error)
     }
     var buffer = ByteBuffer(capacity: 256)
-    buffer.append(zigzag: 0)
+    buffer.append(zigzag: booked.packed)
     buffer.append(reply.buffer.bytes)
     return Verdict(done: buffer.array)
   }
-  private func checkPool(_ pool: Ref<MemberRecord>) throws(Stop) {
+  func checkPool(_ pool: Ref<MemberRecord>) throws(Stop) {
     let state = tables.members.read(pool).pointee.state
     guard state == MemberState.active.rawValue else { throw .refused(Refusal.state(state, "pool")) }
   }
   /// Points come by the policy for the pool's class, and join its lots.
   private mutating func earn(
     _ content: BookStep.Content, _ parties: Parties, _ reply: inout ReplyWriter
-  ) throws(Stop) {
-    guard let holder = holder(parties.number, parties.program, create: true) else { return fail(.records) }
+  ) throws(Stop) -> PoolBooked {
+    var booked = PoolBooked()
+    guard let holder = holder(parties.number, parties.program, create: true) else {
+      fail(.records)
+      return booked
+    }
     touch(holder)
     let points = content.points
     let moment = content.effective == .zero ? now : content.effective
@@ -160,6 +183,14 @@ extension Ledger {
     }
     guard points == 0 || hasRoomForLot(holder, lot) else { throw .refused(.limit("lots")) }
     noteActivity(holder)
+    var detail = content.detail
+    // Where points count when they become active, the member's slot says what comes of that.
+    if content.qualifying.isByPoints { booked.activeDay = Int64(lot.activeDay) }
+    if content.qualifying.holds(for: lot, isPending: isPending) {
+      booked.isGiftGiven = give(content, holder, leaving: points)
+    } else {
+      detail = Ledger.withoutTier(detail)
+    }
     post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
     let before = holder.account.pointee.available
     if isPending {
@@ -167,7 +198,7 @@ extension Ledger {
     } else {
       credit(holder, lot, moment, points)
     }
-    content.withTexts { member, request, detail in
+    content.withTexts(detail) { member, request, detail in
       var record = nextRecord(.earn, of: holder)
       (record.merchant, record.points, record.spend) = (content.merchant, points, content.spend)
       (record.request, record.other, record.effective) = (request, member, content.effective)
@@ -180,6 +211,29 @@ extension Ledger {
       endDueLots(holder)
       record.render(catalogue, into: &reply)
     }
+    return booked
+  }
+  /// The gift of a tier that a member of the pool reaches. False: there is none, or no room for it.
+  private mutating func give(_ content: BookStep.Content, _ holder: Holder, leaving points: Points) -> Bool {
+    guard content.qualifying.gift > 0, let tier = content.qualifying.tier else { return false }
+    return content.member.withUnsafeBytes { member in
+      give(holder, tier, content.qualifying.gift, leaving: points, to: member)
+    }
+  }
+  private mutating func give(_ content: BookStep.Content, _ parties: Parties) throws(Stop) {
+    guard tables.members.read(parties.number).pointee.state != MemberState.closed.rawValue else {
+      throw .refused(Refusal.state(MemberState.closed.rawValue, "pool"))
+    }
+    guard let holder = holder(parties.number, parties.program, create: true) else { return fail(.records) }
+    touch(holder)
+    guard give(content, holder, leaving: 0) else { throw .refused(.limit("balance")) }
+  }
+  private static func withoutTier(_ detail: [UInt8]) -> [UInt8] {
+    guard var known = detail.withUnsafeBytes({ try? EarningDetail(decoding: $0) }), known.tier != nil else {
+      return detail
+    }
+    known.tier = nil
+    return known.encoded
   }
   private mutating func take(
     _ content: BookStep.Content, _ parties: Parties, _ reply: inout ReplyWriter
@@ -192,7 +246,7 @@ extension Ledger {
       throw .refused(.limit("holds"))
     }
     if !isHold { noteActivity(holder) }
-    content.withTexts { member, request, _ in
+    content.withTexts([]) { member, request, _ in
       var record = nextRecord(isHold ? .hold : .redeem, of: holder)
       (record.merchant, record.request, record.other) = (content.merchant, request, member)
       record.amount = points
@@ -213,35 +267,59 @@ extension Ledger {
     }
   }
   /// The member who made a purchase that is returned has the room of it in the caps again.
-  mutating func sendUncount(_ points: Points, _ sale: SoldSale, _ holder: Holder) {
+  mutating func sendUncount(_ points: Points, _ back: PoolReturn, _ sale: SoldSale, _ holder: Holder) {
     let (slot, tenant) = (holder.member.pointee.slot, holder.member.pointee.tenant)
-    let text = UncountStep.bytes(member: sale.by, program: holder.program, points: points, detail: sale.original)
+    let isForTiers = core.semantics >= Semantics.service && sale.detail.qualified != nil
+    let text = UncountStep.bytes(
+      member: sale.by, program: holder.program, points: points, detail: sale.original, back: isForTiers ? back : nil)
     let to = sale.by.withUnsafeBytes { Command.memberSlot($0, tenant: tenant) }
     sendBondStep(UncountStep.kind, from: slot, to: to, tenant, text, RequestHashes.none.key)
   }
 
   // MARK: Reading
 
-  /// `BALANCE` of a member who is in a pool is the pool's: the query goes on to its slot. True: it does.
-  func passOn(_ call: Call, _ member: Ref<MemberRecord>, _ reply: inout ReplyWriter) -> Bool {
+  /// `BALANCE` of a member who is in a pool is the pool's, but for the tier: the query goes on to its slot. True: it does.
+  func passOn(balance call: Call, _ member: Ref<MemberRecord>, _ reply: inout ReplyWriter) throws(Stop) -> Bool {
     guard call.behalf.isEmpty, let pool = pool(of: member) else { return false }
+    passOn(call, to: pool, said: core.semantics < Semantics.service ? nil : try standings(call, member), &reply)
+    return true
+  }
+  /// Where a member stands in the tiers of the programs that a `BALANCE` is about: see `Behalf.Standing`.
+  private func standings(_ call: Call, _ member: Ref<MemberRecord>) throws(Stop) -> [UInt8] {
+    guard call.number(.expiring) != 1 else { return [] }
+    let programs =
+      call.number(.all) == 1
+      ? catalogue.programs(of: call.tenant) : [try program(call.text(.program), .none, call.tenant)]
+    var buffer = ByteBuffer(capacity: 64)
+    for program in programs {
+      guard let view = tierView(member, program) else { continue }
+      buffer.append(program.rawValue)
+      buffer.append(zigzag: view.qualifying)
+      buffer.append(counted: catalogue.records.tierName(view.rung.number))
+    }
+    return buffer.array
+  }
+  /// Has a query answered at the pool's slot, with what is `said` of the member here.
+  func passOn(_ call: Call, to pool: [UInt8], said: [UInt8]?, _ reply: inout ReplyWriter) {
     var buffer = ByteBuffer(capacity: 128)
     let slot = pool.withUnsafeBytes { Command.memberSlot($0, tenant: call.tenant) }
     let start = Command.begin(&buffer, CommandHeader(call.verb, slot: slot, context: call.context, scope: call.scope))
     buffer.append(counted: pool)
-    for _ in 0..<3 { buffer.append(UInt8(0)) }
+    buffer.append(UInt8(0))
+    buffer.append(counted: call.merchant)
+    buffer.append(UInt8(0))
     buffer.append(varint: call.present)
     buffer.append(call.body)
     buffer.append(Command.Attachment.behalf.rawValue)
-    buffer.append(counted: call.party)
+    buffer.append(counted: Behalf.bytes(member: call.party, said: said))
     Command.end(&buffer, start)
     reply.elsewhere(buffer.bytes)
-    return true
   }
 }
 
 extension BookStep.Content {
   fileprivate func withTexts(
+    _ detail: [UInt8],
     _ body: (
       _ member: UnsafeRawBufferPointer, _ request: UnsafeRawBufferPointer, _ detail: UnsafeRawBufferPointer
     ) -> Void

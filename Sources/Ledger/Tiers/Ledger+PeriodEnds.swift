@@ -32,12 +32,17 @@ extension Ledger {
     guard member.pointee.isUsed, member.pointee.hasFile else { return 0 }
     var due: [ProgramRef] = []
     forEachCounter(of: number) { key, value in
-      guard key.kind == CounterKey.Kind.tier.rawValue, let standing = TierStanding(packed: value), standing.end > 0,
-        Int(key.subject) < catalogue.programCount
-      else { return }
+      let isPooled = key.kind == CounterKey.Kind.pooled.rawValue
+      guard isPooled || key.kind == CounterKey.Kind.tier.rawValue, Int(key.subject) < catalogue.programCount else {
+        return
+      }
+      let day = isPooled ? key.start : TierStanding(packed: value)?.end ?? 0
       let program = ProgramRef(place: Int(key.subject))
       let offset = catalogue.programRows[program.place].offset
-      if CivilTime.midnight(ofDay: Int64(standing.end), offset: offset) <= now { due.append(program) }
+      guard day > 0, CivilTime.midnight(ofDay: Int64(day), offset: offset) <= now, !due.contains(program) else {
+        return
+      }
+      due.append(program)
     }
     for program in due {
       guard let holder = holder(number, program, create: true) else { continue }

@@ -48,21 +48,13 @@ extension Ledger {
   /// The tier that an earning would lead to, and its gift.
   func tierView(
     _ parties: Parties, _ work: EarningWork, _ lot: LotName, _ effective: Stamp?, isPending: Bool
-  ) -> (tier: Int, gift: Points)? {
+  ) -> Reached? {
     guard let set = catalogue.tierSets[parties.program.place] else { return nil }
     let offset = catalogue.programRows[parties.program.place].offset
     var day = CivilTime.day(of: effective ?? now, offset: offset)
-    let isPurchase = work.detail.event.isEmpty
-    var amount: Int64 = 0
-    switch set.by {
-    case .points:
-      if lot.activeDay > 0 { day = Int64(lot.activeDay) }
-      amount = isPending || work.detail.event.elementsEqual(Ledger.tierUp.bytes) ? 0 : work.points
-    case .spend: if case .purchase(let spend) = work.facts.request { amount = spend }
-    case .visits: amount = isPurchase ? 1 : 0
-    case .recharge: amount = 0
-    }
-    guard amount > 0 else { return nil }
+    if set.by == .points, lot.activeDay > 0 { day = Int64(lot.activeDay) }
+    let amount = Ledger.qualifyingAmount(set, work.detail, Points(work.points), work.spend)
+    guard amount > 0, set.by != .points || !isPending else { return nil }
     return tierView(parties.number, parties.program, after: amount, on: day)
   }
 }

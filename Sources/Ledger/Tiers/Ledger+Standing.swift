@@ -78,7 +78,14 @@ extension Ledger {
   private func dueToQualify(
     _ number: Ref<MemberRecord>, _ program: ProgramRef, _ set: TierSet
   ) -> [(day: Int64, points: Int64)] {
-    guard set.by == .points, hasPending(program), let account = account(tables.members.read(number), program) else {
+    guard set.by == .points else { return [] }
+    let pooled = pooledDue(number, program)
+    let own = ownDue(number, program)
+    guard !pooled.isEmpty else { return own }
+    return (own + pooled).sorted { $0.day < $1.day }
+  }
+  private func ownDue(_ number: Ref<MemberRecord>, _ program: ProgramRef) -> [(day: Int64, points: Int64)] {
+    guard hasPending(program), mayActivate(number), let account = account(tables.members.read(number), program) else {
       return []
     }
     let offset = catalogue.programRows[program.place].offset
@@ -110,10 +117,17 @@ extension Ledger {
   static func sum(_ one: Int64, _ other: Int64) -> Int64 { min(one &+ min(other, largestFigure &- one), largestFigure) }
   static var largestFigure: Int64 { 4_000_000_000_000_000_000 }
 
-  /// Where a member would stand after an earning, and what it would be given for that; nil: nothing changes.
+  /// Where a member would stand after an earning.
+  struct Reached {
+    var tier: Int
+    var gift: Points = 0
+    /// It is higher than before, and the event `tier-up` is due.
+    var isRaised = false
+  }
+  /// Nil: nothing changes.
   func tierView(
     _ number: Ref<MemberRecord>, _ program: ProgramRef, after amount: Int64, on day: Int64
-  ) -> (tier: Int, gift: Points)? {
+  ) -> Reached? {
     guard let ladder = catalogue.ladder(ofProgram: program, at: now), var walk = tierWalk(number, program) else {
       return nil
     }
@@ -127,7 +141,9 @@ extension Ledger {
     guard after != before else { return nil }
     let tier = ladder.rungs[after].number
     let done = Welcome(rawValue: counter(number, CounterKey(.welcomed, of: UInt32(tier), from: period.start)))
-    return (tier, after > before && !done.contains(.gift) ? ladder.rungs[after].gift : 0)
+    guard after > before else { return Reached(tier: tier) }
+    return Reached(
+      tier: tier, gift: done.contains(.gift) ? 0 : ladder.rungs[after].gift, isRaised: !done.contains(.event))
   }
 
   // MARK: Facts
@@ -136,7 +152,7 @@ extension Ledger {
   func fillTier(_ ask: EarningRequest, _ needs: FactSet, into worked: inout EarningWork) {
     let program = ask.program.place
     guard needs.contains(FactSet(.tier)) || ask.isPurchase, let view = tierView(ask.member, ask.program) else { return }
-    let name = catalogue.records.tierName(view.rung.number)
+    let name = catalogue.records.tierName(ask.tier ?? view.rung.number)
     if needs.contains(FactSet(.tier)) {
       name.withUnsafeBytes { worked.facts[.tier] = catalogue.ruleSets[program].word($0) }
     }

@@ -12,6 +12,7 @@ extension Ledger {
     guard catalogue.programRows[holder.program.place].hasTiers,
       let set = catalogue.tierSets[holder.program.place], set.ladder(at: now) != nil
     else { return }
+    qualifyPooled(holder)
     let offset = catalogue.programRows[holder.program.place].offset
     var day = CivilTime.day(of: ask.effective ?? now, offset: offset)
     let isPurchase = earning.detail.event.isEmpty
@@ -47,7 +48,9 @@ extension Ledger {
 
   /// Pending points became active: they qualify by their days.
   mutating func qualify(_ holder: Holder, activated: [(day: Int64, points: Int64)]) {
-    guard let set = catalogue.tierSets[holder.program.place], set.by == .points else { return }
+    guard let set = catalogue.tierSets[holder.program.place], set.by == .points, mayActivate(holder.number) else {
+      return
+    }
     for (day, points) in qualifying(activated, holder.number, holder.program) {
       _ = qualify(holder, points, on: day, leaving: 0)
       let key = CounterKey(.unqualified, of: UInt32(holder.program.place), from: Int32(clamping: day))
@@ -76,15 +79,17 @@ extension Ledger {
 
   /// A return takes what a sale qualified by from the period in which that counted, and from no other; a purchase was a visit all the same
   /// (A24). A return of a sale whose period is over moves nobody.
-  mutating func disqualify(
-    _ holder: Holder, _ t: TransactionRecord, _ detail: EarningDetail, active: Points, spend: Money, points: Points?
-  ) {
-    guard let start = detail.qualified, var walk = tierWalk(holder.number, holder.program) else { return }
+  /// - Parameters:
+  ///   - start: of the period in which it counted; nil: it did not.
+  ///   - spend: the money that the return is about.
+  mutating func disqualify(_ holder: Holder, from start: Int32?, points: Int64, spend: Int64) {
+    qualifyPooled(holder)
+    guard let start, var walk = tierWalk(holder.number, holder.program) else { return }
     settle(holder, &walk, to: CivilTime.day(of: now, offset: walk.offset), leaving: 0)
     var amount: Int64 = 0
     switch walk.set.by {
-    case .points: amount = active.rawValue
-    case .spend: amount = Ledger.returnedSpend(t, spend: spend, points: points)
+    case .points: amount = points
+    case .spend: amount = spend
     case .visits, .recharge: return
     }
     let key = qualifyingKey(holder.program, start)
@@ -95,7 +100,7 @@ extension Ledger {
     keep(walk, holder)
   }
   /// The money that a return is about. Of one by points, the same part of the sale's as of its points.
-  private static func returnedSpend(_ t: TransactionRecord, spend: Money, points: Points?) -> Int64 {
+  static func returnedSpend(_ t: TransactionRecord, spend: Money, points: Points?) -> Int64 {
     guard let points, t.points > 0, t.spend.isSaid else { return spend.rawValue }
     func share(_ points: Points) -> Int64 {
       Int64(Int128(t.spend.rawValue) * Int128(points.rawValue) / Int128(t.points.rawValue))
@@ -107,6 +112,7 @@ extension Ledger {
 
   /// Goes over what periods have ended of a member in a program by now.
   mutating func settleTiers(_ holder: Holder, leaving points: Points) {
+    qualifyPooled(holder)
     guard catalogue.programRows[holder.program.place].hasTiers,
       counter(holder.number, CounterKey(.tier, of: UInt32(holder.program.place), from: 0)) > 0,
       var walk = tierWalk(holder.number, holder.program)
@@ -169,6 +175,10 @@ extension Ledger {
   }
 
   func countTierDue(_ counter: CounterRecord, _ dues: inout TierDues) {
+    if counter.kind == CounterKey.Kind.pooled.rawValue {
+      _ = dues.change(counter.start, Int32(clamping: counter.subject), by: 1)
+    }
+    guard counter.kind == CounterKey.Kind.tier.rawValue else { return }
     guard let standing = TierStanding(packed: counter.value), standing.end > 0 else { return }
     _ = dues.change(standing.end, Int32(clamping: counter.subject), by: 1)
   }
@@ -179,6 +189,9 @@ extension Ledger {
       let counter = tables.details.counters.read(next).pointee
       if counter.kind == CounterKey.Kind.tier.rawValue, let standing = TierStanding(packed: counter.value) {
         noteTierDue(standing, ProgramRef(place: Int(counter.subject)), sign)
+      }
+      if counter.kind == CounterKey.Kind.pooled.rawValue {
+        notePooledDue(ProgramRef(place: Int(counter.subject)), counter.start, sign)
       }
       next = counter.next
     }
@@ -193,7 +206,7 @@ extension Ledger {
     static let event = Welcome(rawValue: 2)
   }
   /// The gift of a tier that was reached, and the event: each once a member, tier and period.
-  private mutating func welcome(
+  mutating func welcome(
     _ holder: Holder, _ rung: TierLadder.Rung, _ period: TierSet.Period, leaving points: Points
   ) {
     guard holder.member.pointee.state != MemberState.closed.rawValue else { return }
@@ -204,28 +217,40 @@ extension Ledger {
     let key = CounterKey(.welcomed, of: UInt32(clamping: rung.number), from: period.start)
     let done = Welcome(rawValue: counter(holder.number, key))
     var new: Welcome = []
-    if rung.gift > 0, !done.contains(.gift), give(holder, rung, leaving: points) { new.insert(.gift) }
+    if rung.gift > 0, !done.contains(.gift), give(holder, rung, period, leaving: points) { new.insert(.gift) }
     if !done.contains(.event), raise(Ledger.tierUp, of: holder.number) { new.insert(.event) }
     count(new.rawValue, of: holder.number, key)
   }
+  private mutating func give(
+    _ holder: Holder, _ rung: TierLadder.Rung, _ period: TierSet.Period, leaving points: Points
+  ) -> Bool {
+    if core.semantics >= Semantics.service, let pool = pool(of: holder.number) {
+      send(gift: rung, to: pool, holder, period)
+      return true
+    }
+    return give(holder, UInt32(clamping: rung.number), rung.gift, leaving: points)
+  }
   /// Points that are nobody's earnings: active at once, and taken back by nothing. False: there is no room for them.
-  private mutating func give(_ holder: Holder, _ rung: TierLadder.Rung, leaving points: Points) -> Bool {
-    guard hasRoom(holder, rung.gift + points), lotsReserved(UnsafePointer(holder.member)) + 2 <= limits.lotsPerMember
+  /// - Parameter member: of a pool, who has reached the tier.
+  mutating func give(
+    _ holder: Holder, _ tier: UInt32, _ gift: Points, leaving points: Points, to member: Bytes = Command.none
+  ) -> Bool {
+    guard hasRoom(holder, gift + points), lotsReserved(UnsafePointer(holder.member)) + 2 <= limits.lotsPerMember
     else { return false }
     var terms = terms(of: holder.number, holder.program)
     terms.activateDays = 0
     let (lot, _) = lot(for: terms, at: now, holder.program)
-    post(rung.gift, holder.program, from: .adjustments, to: .members)
-    credit(holder, lot, now, rung.gift)
+    post(gift, holder.program, from: .adjustments, to: .members)
+    credit(holder, lot, now, gift)
     var record = nextRecord(.gift, of: holder)
-    record.points = rung.gift
+    (record.points, record.other) = (gift, member)
     var detail = EarningDetail()
-    detail.tier = UInt32(clamping: rung.number)
+    detail.tier = tier
     detailBuffer.removeAll()
     detail.encoded.withUnsafeBytes { detailBuffer.append($0) }
     record.answer = detailBuffer.bytes
     record.lots = encodedLot(lot)
-    book(holder, &record, points: rung.gift, lot: lot)
+    book(holder, &record, points: gift, lot: lot)
     return true
   }
 }

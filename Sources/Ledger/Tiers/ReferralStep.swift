@@ -32,21 +32,26 @@ extension Ledger {
 
   /// Tells who referred a member of the member's first purchase, if the program has a rule for that. Call before the purchase is counted.
   mutating func refer(_ ask: EarningRequest) {
-    guard catalogue.ruleSets[ask.program.place].hasRule(ofEvent: Ledger.referral.bytes, at: now) else { return }
-    let member = tables.members.read(ask.member)
+    // Of one into a pool it is told once the pool has booked it.
+    guard core.semantics < Semantics.service || pool(of: ask.member) == nil else { return }
+    var isFirst = true
+    forEachCounter(of: ask.member) { key, _ in if key.kind == CounterKey.Kind.purchase.rawValue { isFirst = false } }
+    if isFirst { refer(ask.member, ask.program, ask.tenant) }
+  }
+  /// It was the first.
+  mutating func refer(_ number: Ref<MemberRecord>, _ program: ProgramRef, _ tenant: TenantID) {
+    guard catalogue.ruleSets[program.place].hasRule(ofEvent: Ledger.referral.bytes, at: now) else { return }
+    let member = tables.members.read(number)
     let referrer = file(ofMember: member)[.referrer]
     let id = Array(memberID(member))
     guard !referrer.isEmpty, referrer != id else { return }
-    var isFirst = true
-    forEachCounter(of: ask.member) { key, _ in if key.kind == CounterKey.Kind.purchase.rawValue { isFirst = false } }
-    guard isFirst else { return }
-    let to = referrer.withUnsafeBytes { Command.memberSlot($0, tenant: ask.tenant) }
+    let to = referrer.withUnsafeBytes { Command.memberSlot($0, tenant: tenant) }
     var record = OutboxRecord(
       id: nextTransaction(member.pointee.slot), stamp: now, to: to.rawValue, kind: ReferralStep.kind,
-      tenant: ask.tenant)
+      tenant: tenant)
     var text = ByteBuffer(capacity: 160)
     text.append(counted: referrer)
-    catalogue.withProgramName(ask.program) { text.append(counted: $0) }
+    catalogue.withProgramName(program) { text.append(counted: $0) }
     addOutbox(&record, text.bytes)
   }
 }

@@ -59,13 +59,16 @@ extension Ledger {
     detailBuffer.removeAll()
     if let sale {
       if !sale.detail.draws.isEmpty { unbook(sale.detail.draws, of: t, points: points, spend: spend) }
+      // Of one by points, or of the rest of one that was, the money goes by them.
+      let byPoints = (asked ?? call.points) != nil || t.reversedSpend == 0 && t.reversedPoints > 0
+      let money = Ledger.returnedSpend(t, spend: spend, points: byPoints ? points : nil)
       if sale.by.isEmpty {
-        // Of one by points, or of the rest of one that was, the money goes by them.
-        let byPoints = (asked ?? call.points) != nil || t.reversedSpend == 0 && t.reversedPoints > 0
-        disqualify(holder, t, sale.detail, active: active, spend: spend, points: byPoints ? points : nil)
+        disqualify(holder, from: sale.detail.qualified, points: active.rawValue, spend: money)
         uncount(points, sale.detail, of: holder.number, holder.program)
       } else {
-        sendUncount(points, sale, holder)
+        let back = PoolReturn(
+          active: active, pending: points - active, spend: max(0, money), activeDay: t.lot.activeDay)
+        sendUncount(points, back, sale, holder)
       }
       sale.returnedBytes.withUnsafeBytes { detailBuffer.append($0) }
     }

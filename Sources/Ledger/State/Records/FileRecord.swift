@@ -71,7 +71,7 @@ struct FileRecord: SlotRecord, ReusedRecord {
         let counter = ledger.tables.details.counters.read(next).pointee
         if let last, !last.precedes(counter.key) { broken = "a member's counters are out of order" }
         if counter.value == 0 { broken = "a counter of nothing" }
-        if counter.kind == CounterKey.Kind.tier.rawValue { ledger.countTierDue(counter, &dues) }
+        ledger.countTierDue(counter, &dues)
         last = counter.key
         next = counter.next
       }
@@ -122,6 +122,8 @@ struct CounterKey: Hashable, BitwiseCopyable {
     case welcomed = 23
     /// Points of a program that become active on a day, and do not qualify.
     case unqualified = 24
+    /// Points of a program that a member has earned into a pool, which become active on a day and qualify then.
+    case pooled = 26
     /// The year in which the event of a member's birthday was last raised in a program.
     case birthday = 25
     /// Transactions in which a campaign gave points.
