@@ -21,6 +21,8 @@ extension NodeStorage {
     // What of these finds no room is tried again with the next of them.
     for release in batch.releases { _ = try room { try log.release(release.shard, through: release.through) } }
     if batch.rewritesOldest { _ = try room { try log.rewriteOldest() } }
+    // For want of room it is rolled the next time.
+    if batch.rolls { _ = try room { try log.roll() } }
     // Records may have been written in part: the same again make the same log.
     if lacking != nil { lacking = try writeRecords() }
     if lacking?.kind == .noSpace, (try? ballast.release()) == true { lacking = try writeRecords() }

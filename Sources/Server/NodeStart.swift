@@ -78,6 +78,12 @@ enum NodeSettings {
       """, whole: 256...1_048_576
     ).changeable,
     Setting(
+      "erase-within", "86400",
+      """
+      Seconds within which what MEMBER ERASE took away is gone from this node's snapshots and log, 60 to 86400. A third as often a
+      whole snapshot is taken of each shard that has changed.
+      """, whole: 60...86_400),
+    Setting(
       "disk-reserve-mb", "512",
       """
       MiB to keep free on the data directory's disk, 0 to 1048576. With less (alarm NOSPACE) the node hands over
@@ -158,6 +164,7 @@ enum NodeSettings {
     case "snapshot-commands": node.snapshotCommands = number
     case "snapshot-log-mb": node.snapshotLogBytes = number << 20
     case "log-tail-mb": node.logTailBytes = number << 20
+    case "erase-within": node.eraseWithin = UInt64(number) * 1_000_000
     case "log-limit-mb": node.logLimitBytes = number << 20
     case "disk-reserve-mb": node.diskReserve = DiskReserve(byteCount: UInt64(number) << 20)
     case "client-window": node.clientWindow = number

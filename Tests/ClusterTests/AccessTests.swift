@@ -33,7 +33,8 @@ import Vocabulary
 }
 
 /// A cluster with users of every role.
-private final class Guarded {
+/// A cluster with a user of each role.
+final class Guarded {
   let simulation: Simulation
   private var connections: [String: SimulatedClient] = [:]
 
@@ -202,6 +203,28 @@ private final class Guarded {
       }
     }
     #expect(guarded.say("merchant", "EARN ann merchant=shop spend=5000 id=e3").hasPrefix("+tx="))
+  }
+
+  /// What a terminal undoes or ends it moves as well.
+  @Test func aTerminalThatIsStoppedEndsAndUndoesNothing() throws {
+    let guarded = try Guarded(seed: 883_000)
+    func number(_ line: String) -> String {
+      let answer = guarded.say("terminal", line)
+      return String(answer.split(separator: " ")[0].dropFirst("+tx=".count))
+    }
+    let earn = number("EARN ann merchant=shop spend=50000 id=e1")
+    let holds = (1...3).map { number("HOLD ann merchant=shop points=10 id=h\($0)") }
+    let captured = guarded.say("terminal", "CAPTURE \(holds[0]) id=c1")
+    #expect(captured.hasPrefix("+tx="), "\(captured)")
+    #expect(guarded.say("operator", "TERMINAL SET t1 state=stopped") == "+OK")
+    for line in ["CAPTURE \(holds[1]) id=c2", "RELEASE \(holds[2]) id=c3", "REFUND \(earn) id=c4"] {
+      for host in 0..<3 {
+        let answer = guarded.say("terminal", line, on: host)
+        #expect(answer.hasPrefix("-CLOSED the terminal "), "\(line): \(answer)")
+      }
+    }
+    #expect(guarded.say("terminal", "CAPTURE \(holds[0]) id=c1") == captured, "the first answer stands")
+    #expect(guarded.say("merchant", "RELEASE \(holds[2]) id=c5").hasPrefix("+tx="))
   }
 
   @Test func aUserHasSoManyRequestsASecond() throws {

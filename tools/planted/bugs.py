@@ -309,7 +309,7 @@ BUGS = [
         [(LOG, "    try copyTail()\n", "    if segments.isEmpty { try copyTail() } else { position = segments[segments.count - 1].end }\n")]),
     Bug("state-lost-in-recycling", "a recycled segment takes terms and votes with it",
         [("Sources/Storage/Log/WriteAheadLog+Recycling.swift",
-          "    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)\n",
+          "    try carryOver(origin: first ?? lastBatch + 1)\n",
           "")]),
     # Ledger
     Bug("dedupe-not-in-snapshot", "a snapshot forgets the request ids",

@@ -213,14 +213,20 @@ extension RequestDesk {
     }
   }
   /// The names in a request that changes something: never its values, of which some are secret.
-  func target(of request: Request) -> String {
+  /// - Parameter party: whom the first name is of, where that is known. An alias is no name for the trail, which nothing is taken out
+  ///   of: the member's id stands for it.
+  func target(of request: Request, _ party: Command.Party? = nil) -> String {
     if request.rule.pointee.route == .directory {
       let scope = request.positional(0)
       var reader = ByteReader(scope)
       guard (try? reader.readVarint()) != nil, let key = try? reader.readCounted() else { return "" }
       return String(decoding: key.map { $0 == 0 ? UInt8(ascii: "/") : $0 }, as: UTF8.self)
     }
-    return (0..<request.positionalCount).map { String(decoding: request.positional($0), as: UTF8.self) }
-      .joined(separator: " ")
+    return (0..<request.positionalCount).map { place in
+      let name = request.positional(place)
+      guard let colon = name.firstIndex(of: UInt8(ascii: ":")) else { return String(decoding: name, as: UTF8.self) }
+      if place == 0, let party, !party.member.isEmpty { return String(decoding: party.member, as: UTF8.self) }
+      return String(decoding: name[...colon], as: UTF8.self) + "*"
+    }.joined(separator: " ")
   }
 }

@@ -173,7 +173,7 @@ extension RequestDesk {
   ) {
     let flags: EdgeItem.Flags = request.bytes(at: request.rule.pointee.request).isEmpty ? [] : .repeatable
     let asker = asker(client)
-    guard let note = noted(owner, verb: words(of: request), target: target(of: request)) else {
+    guard let note = noted(owner, verb: words(of: request), target: target(of: request, party)) else {
       return submit(slot, owner, flags) {
         Command.append(request, to: &$0, slot: slot, context: context, party: party, asker: asker)
       }

@@ -11,6 +11,9 @@ final class DiskDesk: Coordinator {
   var archiving: ArchiveTurns
   var counters = DiskCounters()
   private let retryInterval: UInt64
+  /// How often the log's last segment is ended, and when it is next; see `NodeConfiguration.eraseWithin`. Monotonic µs.
+  private let rollInterval: UInt64
+  private var nextRoll: UInt64
 
   init(turn: Turn, configuration: NodeConfiguration) {
     self.turn = turn
@@ -22,9 +25,15 @@ final class DiskDesk: Coordinator {
     archiving = ArchiveTurns(
       keep: configuration.journalKeep, isEarly: configuration.archivesEarly, interval: configuration.archiveInterval)
     retryInterval = configuration.heartbeatInterval
+    rollInterval = configuration.rollInterval
+    nextRoll = turn.now.monotonic + configuration.rollInterval / 8
   }
 
   func nextBatch() -> LogBatch? {
+    if now.monotonic >= nextRoll, !health.isFull {
+      nextRoll = now.monotonic + rollInterval
+      writer.roll()
+    }
     guard let batch = writer.next(now: now.monotonic, isFull: health.isFull) else { return nil }
     health.writeBegins(now: now.monotonic)
     return batch

@@ -9,6 +9,7 @@ struct LogWriter {
   private var acks: [LogAck] = []
   private var releases: [LogRelease] = []
   private var isRewriteDue = false
+  private var isRollDue = false
   /// A batch is under way, or waits for room.
   private(set) var isBusy = false
   /// The batch that found no room, while it is not being tried.
@@ -56,6 +57,9 @@ struct LogWriter {
     return !isRewriteDue
   }
 
+  /// The next batch is to end the log's last segment.
+  mutating func roll() { isRollDue = true }
+
   // MARK: Batches
 
   /// What the log is to write now, if it may: a batch that had no room, or what has come together, or a probe.
@@ -67,7 +71,8 @@ struct LogWriter {
       return batch
     }
     var batch = LogBatch(
-      number: nextNumber, records: records, acks: acks, releases: releases, rewritesOldest: isRewriteDue)
+      number: nextNumber, records: records, acks: acks, releases: releases, rewritesOldest: isRewriteDue,
+      rolls: isRollDue)
     if batch.isProbe {
       let interval = isFull ? LogWriter.probeIntervalWhenFull : LogWriter.probeInterval
       guard now - lastBatch >= interval else { return nil }
@@ -76,7 +81,7 @@ struct LogWriter {
     }
     nextNumber += 1
     releases.removeAll()
-    isRewriteDue = false
+    (isRewriteDue, isRollDue) = (false, false)
     records.removeAll(keepingCapacity: true)
     acks.removeAll(keepingCapacity: true)
     isBusy = true

@@ -50,6 +50,12 @@ public struct NodeConfiguration: Sendable {
   /// While followers are sent snapshots, the logs after these are kept up to this size in all, so that they can go on from
   /// there.
   public var logHeldBytes = 512 << 20
+  /// What `MEMBER ERASE` took away is gone from this node's snapshots and log within this time: see `SnapshotSchedule`.
+  public var eraseWithin: UInt64 = 86_400_000_000
+  /// So often, at most, a whole snapshot is taken of what has changed, and all log before it released.
+  var wholeInterval: UInt64 { eraseWithin / 3 }
+  /// So often the log's last segment is ended, however little is in it.
+  var rollInterval: UInt64 { eraseWithin / 6 }
   /// What is kept free on the disk.
   public var diskReserve = DiskReserve(byteCount: 512 << 20)
   /// Bytes of the node's log over which shards that hold it back are relieved; over half as much again their writes are

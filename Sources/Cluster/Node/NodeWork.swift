@@ -52,6 +52,8 @@ public struct LogBatch: Sendable {
   package var releases: [LogRelease] = []
   /// What is live in the oldest segment is to be written again at the log's end.
   package var rewritesOldest = false
+  /// The log's last segment is to be ended.
+  package var rolls = false
 }
 
 public struct LogRelease: Sendable {
@@ -239,6 +241,6 @@ public indirect enum Completion: Sendable {
 
 extension LogBatch {
   /// Nothing but records, or a probe of the disk.
-  package var isOfRecords: Bool { releases.isEmpty && !rewritesOldest }
+  package var isOfRecords: Bool { releases.isEmpty && !rewritesOldest && !rolls }
   package var isProbe: Bool { records.isEmpty && isOfRecords }
 }

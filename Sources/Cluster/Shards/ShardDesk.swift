@@ -118,7 +118,8 @@ final class ShardDesk: Coordinator {
       replica.countUnapplied()
       replica.snapshots = SnapshotSchedule(
         headStart: membership.topology?.headStart(
-          of: found.shard, at: membership.me.id, in: configuration.snapshotCommands) ?? 0)
+          of: found.shard, at: membership.me.id, in: configuration.snapshotCommands) ?? 0,
+        wholeDue: turn.now.monotonic + configuration.wholeInterval / 8, isRestored: found.snapshotIndex > LogIndex(0))
       replica.note = note
       judgeDeaths(of: replica, found.entries)
       replica.observer = observer

@@ -74,7 +74,9 @@ extension SnapshotDesk {
       if let writer = replicas[end.position.journal] { drain(writer) }
     }
     let isWhole = replica.snapshots.isToBeWhole(now: now.monotonic)
+    let isForAge = replica.snapshots.isAged(now: now.monotonic)
     guard let order = replica.beginSnapshot(isWhole: isWhole) else { return false }
+    if isForAge { replica.snapshots.beganForAge(nextDue: now.monotonic + limits.wholeInterval) }
     write(order)
     return true
   }
@@ -129,7 +131,15 @@ extension SnapshotDesk {
     noteSnapshot(of: replica, failure: result.failure)
     // A log that is too long is not kept for those who are sent snapshots.
     let held = disk.bound.pinning.contains(replica.shard) ? nil : logHeld(for: replica)
-    if let released = replica.endSnapshot(result, keepingTail: limits.logTailBytes, held: held) {
+    let isForAge = replica.snapshots.endsTail
+    let released =
+      isForAge
+      ? replica.endSnapshot(result, keepingTail: 0, held: heldByFollowers(replica, held))
+      : replica.endSnapshot(result, keepingTail: limits.logTailBytes, held: held)
+    if isForAge, released.map({ $0 < result.order.index }) ?? true {
+      replica.snapshots.wasInVain(nextDue: now.monotonic + limits.wholeInterval / 8)
+    }
+    if let released {
       disk.writer.release(replica.shard, through: released)
       counters.taken += 1
       log(.debug, "snapshot written shard=\(replica.shard.rawValue) index=\(result.order.index.rawValue)")
@@ -148,6 +158,12 @@ extension SnapshotDesk {
     replica.snapshots.succeeded()
   }
 
+  /// The same, where no tail is kept: what followers that are just behind have yet to get stays.
+  private func heldByFollowers(_ replica: Replica, _ held: LogIndex?) -> LogIndex? {
+    guard replica.raft.role == .leader else { return held }
+    let behind = replica.raft.progress.filter { $0.state == .replicate && $0.isActive }.map(\.match)
+    return (behind + (held.map { [$0] } ?? [])).min()
+  }
   /// Through where the log may go while followers are sent snapshots; nil: it does not matter to them.
   private func logHeld(for replica: Replica) -> LogIndex? {
     guard let held = sender.held(of: replica.shard) else { return nil }

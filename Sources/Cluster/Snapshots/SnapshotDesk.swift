@@ -81,11 +81,13 @@ struct SnapshotLimits: Sendable {
   let snapshotLogBytes: Int
   let logTailBytes: Int
   let logHeldBytes: Int
+  let wholeInterval: UInt64
 
   init(_ configuration: NodeConfiguration) {
     snapshotCommands = configuration.snapshotCommands
     snapshotLogBytes = configuration.snapshotLogBytes
     logTailBytes = configuration.logTailBytes
     logHeldBytes = configuration.logHeldBytes
+    wholeInterval = configuration.wholeInterval
   }
 }

@@ -48,6 +48,7 @@ struct MemberSearch {
 extension RequestDesk {
   func startFind(_ request: Request, _ owner: EdgeItem.Owner) {
     if request.verb == .due, let text = DueMembers.refusal(of: request) { return answerError(owner, .malformed, text) }
+    if let text = WantedCases.refusal(of: request) { return answerError(owner, .malformed, text) }
     let map = mapNumber
     guard let first = membership.topology?.shards.map(\.shard).min() else {
       return answerError(owner, .unavailable, "there is no cluster yet: run 'tally init'")

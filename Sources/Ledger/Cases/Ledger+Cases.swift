@@ -65,14 +65,14 @@ extension Ledger {
     var program = ProgramRef.none
     var left = Points.zero
     if let tx = call.transaction(.tx) {
-      guard tx.slot == call.slot else { throw .refused(.notFound(tx)) }
+      guard tx.slot == call.slot else { throw .refused(missingPurchase(tx, of: member)) }
       try recallPurchase(tx, call)
       guard let number = findTransaction(tx), tables.transactions.read(number).pointee.member == member else {
-        throw .refused(.notFound(tx))
+        throw .refused(missingPurchase(tx, of: member))
       }
       let t = tables.transactions.read(number).pointee
       guard t.kind == RecordKind.earn.rawValue else { throw .malformed("tx: a case is about what earned points") }
-      (program, left, content.of) = (t.program, t.points - t.reversedPoints, tx)
+      (program, left, content.of) = (t.program, t.points - t.reversedPoints - claimed(of: tx, member), tx)
       guard content.points <= left else { throw .refused(.reversed("more than is left of it", left: left)) }
       if content.points > 0 { left = content.points }
       content.points = left
@@ -90,6 +90,25 @@ extension Ledger {
       content.hold = hold(held, holder)
     }
     return open(&content, by: asker.name, holder, &call, &reply)
+  }
+  /// What a member earned into its pool is the pool's, and so are the cases about it.
+  private func missingPurchase(_ tx: TransactionID, of member: Ref<MemberRecord>) -> Refusal {
+    guard core.semantics >= Semantics.service, let pool = pool(of: member) else { return .notFound(tx) }
+    return Refusal(
+      .notFound,
+      "the member has no such transaction; what it earned into its pool is the pool's:"
+        + " CASE OPEN \(String(decoding: pool, as: UTF8.self)) tx=\(tx.text)")
+  }
+  /// How many points of a purchase the open cases about it are to decide on: these are not returned otherwise meanwhile. One bit test
+  /// where the member has no case.
+  func claimed(of tx: TransactionID, _ member: Ref<MemberRecord>) -> Points {
+    guard core.semantics >= Semantics.service else { return 0 }
+    var points = Points.zero
+    for ref in cases(of: member) {
+      let content = content(ofCase: ref)
+      if content.of == tx, !content.state.isOver { points = points &+ content.points }
+    }
+    return points
   }
   /// Holds points for a case: by no merchant, and without end.
   private mutating func hold(_ points: Points, _ holder: Holder) -> TransactionID {
@@ -182,9 +201,15 @@ extension Ledger {
     guard !content.state.isOver else {
       throw .refused(Refusal(.closed, "the case is \(content.state.word)"))
     }
+    if core.semantics >= Semantics.service, tables.members.read(member).pointee.state == MemberState.closed.rawValue {
+      return try endCase(ref, of: member, &content, call, asker, approves: approves, &reply)
+    }
     try checkOpen(member)
     guard let holder = holder(member, content.program, create: true) else { throw .refused(.limit("accounts")) }
     if call.has(.note) { try add(call.text(.note), to: &content) }
+    // Of what may still be refused nothing is done: neither is what it holds given back.
+    guard core.semantics < Semantics.service || holder.account.pointee.debt <= Ledger.largestBalance - content.points
+    else { throw .refused(.limit("balance")) }
     let takes = approves && (content.kind == .return || content.kind == .abuse) && content.of != .none
     if takes { _ = try recallPurchase(of: content, call) }
     touch(holder)
@@ -209,6 +234,24 @@ extension Ledger {
     }
     keepAnswer(call, reply, from: start)
     endDueLots(holder)
+    return .replied
+  }
+  /// A case of a member that was closed meanwhile: what it held has lapsed, and nothing moves any more.
+  private mutating func endCase(
+    _ ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ content: inout CaseContent, _ call: Call, _ asker: Actor,
+    approves: Bool, _ reply: inout ReplyWriter
+  ) throws(Stop) -> Outcome {
+    if call.has(.note) { try add(call.text(.note), to: &content) }
+    content.state = approves ? .approved : .rejected
+    (content.decidedBy, content.decidedAt) = (asker.name, now)
+    setCase(ref, of: member, content)
+    let start = reply.buffer.count
+    reply.record()
+    reply.field(named: "case", call.transaction.text)
+    reply.field(.state, content.state.word)
+    if approves { reply.field(.points, Points.zero) }
+    reply.field(named: "reason", "closed")
+    keepAnswer(call, reply, from: start)
     return .replied
   }
   private mutating func postAdjustment(
@@ -286,93 +329,5 @@ extension Ledger {
       content.notes = []
       setCase(ref, of: member, content)
     }
-  }
-
-  // MARK: Reading
-
-  /// `CASE SHOW`. O(members) of one whose opening has left memory.
-  func readCase(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
-    let number = call.transaction
-    if let place = findTransaction(number) {
-      let member = tables.transactions.read(place).pointee.member
-      if tables.members.read(member).pointee.tenant == call.tenant, let ref = findCase(number, of: member) {
-        return write(ref, of: member, &reply)
-      }
-    } else {
-      for place in 0..<tables.members.count {
-        let member = Ref<MemberRecord>(place: place)
-        let record = tables.members.read(member)
-        guard record.pointee.isUsed, record.pointee.hasBonds, record.pointee.slot == call.slot,
-          record.pointee.tenant == call.tenant, let ref = findCase(number, of: member)
-        else { continue }
-        return write(ref, of: member, &reply)
-      }
-    }
-    throw .refused(Refusal(.notFound, "no such case '\(number.text)'"))
-  }
-  private func write(_ ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ reply: inout ReplyWriter) {
-    let content = content(ofCase: ref)
-    reply.record()
-    reply.field(named: "case", tables.details.bonds.read(ref).pointee.tx.text)
-    reply.field(named: "kind", content.kind.word)
-    reply.field(.state, content.state.word)
-    reply.field(.member, memberID(tables.members.read(member)))
-    if catalogue.has(content.program) { catalogue.withProgramName(content.program) { reply.field(.program, $0) } }
-    if content.points > 0 { reply.field(.points, content.points) }
-    if content.kind == .adjustment { reply.field(named: "direction", content.isUp ? "up" : "down") }
-    if content.of != .none { reply.field(.of, content.of) }
-    content.reason.withUnsafeBytes { reply.field(named: "reason", $0) }
-    reply.field(.at, content.at)
-    if !content.by.isEmpty { content.by.withUnsafeBytes { reply.field(named: "by", $0) } }
-    if content.decidedAt != .zero { content.decidedBy.withUnsafeBytes { reply.field(named: "decided", $0) } }
-    if !content.notes.isEmpty {
-      let text = content.notes.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "; ")
-      reply.field(named: "notes", text)
-    }
-  }
-
-  func writePage(of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedCases, _ reply: inout ReplyWriter) {
-    var found: [(Ref<MemberRecord>, Ref<BondRecord>)] = []
-    var place = min(first, tables.members.count)
-    let end = min(place + Ledger.membersAPage, tables.members.count)
-    while place < end, found.count < limit {
-      let ref = Ref<MemberRecord>(place: place)
-      let member = tables.members.read(ref)
-      if member.pointee.isUsed, member.pointee.hasBonds, member.pointee.tenant == tenant {
-        for bond in cases(of: ref) where wanted.takes(content(ofCase: bond)) { found.append((ref, bond)) }
-      }
-      place += 1
-    }
-    reply.array(count: found.count + 1)
-    for (member, bond) in found { write(bond, of: member, &reply) }
-    writeEnd(of: place, &reply)
-  }
-}
-
-/// What a `CASE LIST` asks.
-public struct WantedCases: Sendable {
-  var state: [UInt8]
-  var kind: [UInt8]
-
-  init?(_ request: Request) {
-    guard request.verb == .caseList else { return nil }
-    state = request.text(.state).map { Array($0) } ?? []
-    kind = request.text(.kind).map { Array($0) } ?? []
-  }
-  static func encode(_ wanted: WantedCases?, into buffer: inout ByteBuffer) {
-    buffer.append(UInt8(wanted == nil ? 0 : 1))
-    guard let wanted else { return }
-    buffer.append(counted: wanted.state)
-    buffer.append(counted: wanted.kind)
-  }
-  static func read(_ reader: inout ByteReader) throws(MalformedBytes) -> WantedCases? {
-    guard try reader.read(UInt8.self) == 1 else { return nil }
-    return WantedCases(state: Array(try reader.readCounted()), kind: Array(try reader.readCounted()))
-  }
-  private init(state: [UInt8], kind: [UInt8]) { (self.state, self.kind) = (state, kind) }
-
-  func takes(_ content: CaseContent) -> Bool {
-    (state.isEmpty || content.state.word.utf8.elementsEqual(state))
-      && (kind.isEmpty || content.kind.word.utf8.elementsEqual(kind))
   }
 }

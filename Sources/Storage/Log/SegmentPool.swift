@@ -13,7 +13,8 @@ struct Segment: Sendable {
 }
 
 /// Where segments come from and go to: makes the next one ready in the background, from a recycled file where there is
-/// one.
+/// one. A segment that is given back is overwritten with zeros, a piece after the other, and synced, before its file is used
+/// again or removed: what was in it is gone from the disk some seconds later.
 ///
 /// A number is given to one segment only, and numbers are used in the order in which they were given. A file gets a new
 /// number by a durable rename first, then a durable header: at every moment a file's name, header and records tell
@@ -21,9 +22,17 @@ struct Segment: Sendable {
 final class SegmentPool: Sendable {
   private struct State {
     var ready: [Segment] = []
+    /// Given back, and not overwritten yet, oldest first. Number 0: it is set aside under a temporary name.
     var retired: [Segment] = []
+    /// How much of the first of these is overwritten.
+    var wiped = 0
+    /// Zeros, durably, under temporary names: number 0.
+    var clean: [Segment] = []
     var nextNumber: UInt64
   }
+  /// What a call of `prepare` overwrites at most, in bytes, with one sync.
+  private static let wipeBytes = 8 << 20
+  private static let freedPrefix = "freed-"
   private let directory: String
   private let fileSystem: any FileSystem
   private let segmentBytes: Int
@@ -46,13 +55,17 @@ final class SegmentPool: Sendable {
 
   /// Bytes of the files that hold no records.
   var spareBytes: UInt64 {
-    state.withLock { state in (state.ready + state.retired).reduce(0) { $0 + UInt64($1.byteCount) } }
+    state.withLock { state in (state.ready + state.retired + state.clean).reduce(0) { $0 + UInt64($1.byteCount) } }
   }
 
   /// Gives back a segment that nobody needs. Segments come oldest first.
   func retire(_ segment: Segment) { state.withLock { $0.retired.append(segment) } }
 
-  /// Makes the next segment ready if none is, and removes files beyond one in reserve. Gives whether it did anything.
+  /// Whether a file was set aside to be overwritten: a start goes on with that.
+  static func isFreed(_ name: String) -> Bool { name.hasPrefix(freedPrefix) && name.hasSuffix(".tmp") }
+
+  /// Makes the next segment ready if none is, overwrites a piece of what was given back, and removes files beyond one in
+  /// reserve. Gives whether it did anything.
   func prepare() throws(StorageError) -> Bool {
     try exclusively { () throws(StorageError) in
       if state.withLock({ $0.ready.isEmpty }) {
@@ -60,9 +73,13 @@ final class SegmentPool: Sendable {
         state.withLock { $0.ready.append(segment) }
         return true
       }
-      guard let surplus = state.withLock({ $0.retired.count > 1 ? $0.retired.removeFirst() : nil }) else {
-        return false
+      let hasWiped = try wipe(atMost: SegmentPool.wipeBytes)
+      if hasWiped { return true }
+      let surplus = state.withLock { state in
+        let place = state.clean.firstIndex { $0.byteCount != segmentBytes } ?? (state.clean.count > 1 ? 0 : nil)
+        return place.map { state.clean.remove(at: $0) }
       }
+      guard let surplus else { return false }
       try discard(surplus)
       return true
     }
@@ -99,14 +116,9 @@ final class SegmentPool: Sendable {
   private func make(
     isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int
   ) throws(StorageError) -> Segment {
-    let old = state.withLock { $0.retired.isEmpty ? nil : $0.retired.removeFirst() }
+    let clean = try takeClean(byteCount)
     let source: Segment
-    if let old, old.byteCount == byteCount {
-      source = old
-    } else {
-      if let old { try discard(old) }
-      source = try create(byteCount)
-    }
+    if let clean { source = clean } else { source = try create(byteCount) }
     let number = state.withLock { state in
       state.nextNumber += 1
       return state.nextNumber - 1
@@ -116,7 +128,7 @@ final class SegmentPool: Sendable {
       try fileSystem.rename(source.path, to: path)
     } catch {
       // It still is what it was: the next attempt takes it again.
-      if source.number > 0 { state.withLock { $0.retired.insert(source, at: 0) } }
+      state.withLock { $0.clean.append(source) }
       throw error
     }
     do throws(StorageError) {
@@ -132,9 +144,58 @@ final class SegmentPool: Sendable {
         var renamed = source
         renamed.number = number
         renamed.path = path
-        state.withLock { $0.retired.insert(renamed, at: 0) }
+        state.withLock { $0.clean.append(renamed) }
       }
       throw error
+    }
+  }
+
+  /// A file of that size that is overwritten, if one was given back; nil: none was.
+  private func takeClean(_ byteCount: Int) throws(StorageError) -> Segment? {
+    if state.withLock({ $0.clean.isEmpty }) {
+      _ = try wipe(atMost: .max)
+    }
+    guard let found = state.withLock({ $0.clean.popLast() }) else { return nil }
+    if found.byteCount == byteCount { return found }
+    try discard(found)
+    return nil
+  }
+
+  /// Overwrites the oldest segment that was given back, up to so many bytes of it, and syncs. Before that it gets a temporary
+  /// name, durably: a log that is opened does not take it for one of its own. False: there is none.
+  private func wipe(atMost limit: Int) throws(StorageError) -> Bool {
+    guard var segment = state.withLock({ $0.retired.first }) else { return false }
+    if segment.number > 0 {
+      let path = join(directory, "\(SegmentPool.freedPrefix)\(hexadecimal(segment.number, digits: 16)).tmp")
+      try fileSystem.rename(segment.path, to: path)
+      (segment.number, segment.path) = (0, path)
+      state.withLock { $0.retired[0] = segment }
+      try fileSystem.syncDirectory(directory)
+    }
+    if state.withLock({ $0.wiped == 0 }) {
+      segment.file = try fileSystem.open(segment.path, create: false)
+      state.withLock { $0.retired[0] = segment }
+    }
+    let start = state.withLock { $0.wiped }
+    let end = start + min(limit, segment.byteCount - start)
+    try fill(segment.file, from: start, to: end)
+    try segment.file.sync()
+    let isWhole = end == segment.byteCount
+    state.withLock { state in
+      state.wiped = isWhole ? 0 : end
+      if isWhole { state.clean.append(state.retired.removeFirst()) }
+    }
+    return true
+  }
+  private func fill(_ file: any File, from start: Int, to end: Int) throws(StorageError) {
+    let zeros = [UInt8](repeating: 0, count: min(max(end - start, 0), 1 << 20))
+    var offset = start
+    while offset < end {
+      let count = min(zeros.count, end - offset)
+      try zeros.withBytes { bytes throws(StorageError) in
+        try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
+      }
+      offset += count
     }
   }
 
@@ -145,15 +206,7 @@ final class SegmentPool: Sendable {
     do throws(StorageError) {
       try file.truncate(0)
       try file.preallocate(UInt64(byteCount))
-      let zeros = [UInt8](repeating: 0, count: min(byteCount, 1 << 20))
-      var offset = 0
-      while offset < byteCount {
-        let count = min(zeros.count, byteCount - offset)
-        try zeros.withBytes { bytes throws(StorageError) in
-          try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
-        }
-        offset += count
-      }
+      try fill(file, from: 0, to: byteCount)
       try file.sync()
     } catch {
       // A disk that is full is not made fuller by what could not be finished.

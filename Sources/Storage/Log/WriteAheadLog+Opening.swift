@@ -2,14 +2,16 @@ import Base
 
 // What opening a log does to its segments.
 extension WriteAheadLog {
-  /// Removes what an unfinished start or a crash left behind; one segment is kept to be used again.
+  /// What an unfinished start or a crash left behind is overwritten like all that is given back; what was never a segment
+  /// is removed.
   func discardLeftovers(_ unused: [LogRecovery.Found]) throws(StorageError) {
-    var doomed = unused.map(\.path)
-    if let kept = unused.last(where: { $0.byteCount == options.segmentBytes }) {
-      pool.retire(Segment(kept))
-      doomed.removeAll { $0 == kept.path }
+    let left = try fileSystem.list(directory).filter { $0.hasSuffix(".tmp") }
+    for name in left where SegmentPool.isFreed(name) {
+      let file = try fileSystem.open(join(directory, name), create: false)
+      pool.retire(Segment(number: 0, path: join(directory, name), file: file, byteCount: Int(try file.size())))
     }
-    doomed += try fileSystem.list(directory).filter { $0.hasSuffix(".tmp") }.map { join(directory, $0) }
+    for found in unused { pool.retire(Segment(found)) }
+    let doomed = left.filter { !SegmentPool.isFreed($0) }.map { join(directory, $0) }
     for path in doomed { try fileSystem.remove(path) }
     if !doomed.isEmpty { try fileSystem.syncDirectory(directory) }
   }

@@ -19,6 +19,16 @@ extension WriteAheadLog {
     try recycle()
   }
 
+  /// Ends the segment that is written, if it has anything: a log that grows slowly does not keep for ever, in a segment that is
+  /// never full, what was released long ago. Costs a segment; the room that is left in the old one stays unused.
+  public func roll() throws(StorageError) {
+    if let failure { throw failure }
+    guard current.firstBatch > 0 else { return }
+    if isUnsynced { try syncCurrent() }
+    try beginSegment(atLeast: options.segmentBytes)
+    try recycle()
+  }
+
   /// What each shard holds back, sorted by shard; shards that hold back nothing are left out.
   public func usage() -> [ShardUsage] {
     table.shards.filter { !$0.uses.isEmpty }.map { shard in
@@ -45,7 +55,9 @@ extension WriteAheadLog {
     hasRotated = false
     let needed = min(table.oldestNeeded ?? current.number, current.number)
     guard segments[0].number < needed else { return }
-    try carryOver(origin: segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch ?? 0)
+    // Where none that stays has a batch yet, what is carried over is the first.
+    let first = segments.lazy.filter { $0.number >= needed && $0.firstBatch > 0 }.first?.firstBatch
+    try carryOver(origin: first ?? lastBatch + 1)
     while segments[0].number < needed { pool.retire(segments.removeFirst()) }
   }
 

@@ -219,19 +219,22 @@ public final class WriteAheadLog: @unchecked Sendable {
   /// Starts a batch whose records take `bytes`, in a segment with room for it.
   func beginBatch(_ bytes: Int) throws(StorageError) {
     let size = BatchEncoder.size(records: bytes)
-    if position + size > current.byteCount {
-      let next: Segment
-      do throws(StorageError) {
-        next = try pool.take(atLeast: size + LogFormat.blockBytes)
-      } catch {
-        throw fail(error)
-      }
-      segments[segments.count - 1].end = position
-      segments.append(next)
-      position = LogFormat.blockBytes
-      hasRotated = true
-    }
+    if position + size > current.byteCount { try beginSegment(atLeast: size + LogFormat.blockBytes) }
     batch.begin(lastBatch + 1, segment: current.number, offset: position, records: bytes)
+  }
+
+  /// Ends the segment that is written, and begins another.
+  func beginSegment(atLeast byteCount: Int) throws(StorageError) {
+    let next: Segment
+    do throws(StorageError) {
+      next = try pool.take(atLeast: byteCount)
+    } catch {
+      throw fail(error)
+    }
+    segments[segments.count - 1].end = position
+    segments.append(next)
+    position = LogFormat.blockBytes
+    hasRotated = true
   }
 
   @inline(__always)

@@ -46,12 +46,12 @@ extension VerbSpec {
       example: "CASE OPEN ann kind=return tx=3-1042 reason=goods-came-back id=k-1"),
     .init(
       .caseApprove, "CASE APPROVE", .access, [.ofCase, .required(.id), .optional(.note)], .transaction, .movesPoints,
-      traits: [.barrier, .namesActor], roles: [.approvers, .operators], reply: "case state [tx points balance]",
+      traits: [.barrier, .namesActor], roles: [.approvers, .operators], reply: "case state [tx points balance] [reason]",
       summary: "Ends a case by doing what it asks for: another user than the one who opened it.",
       example: "CASE APPROVE 3-1043 id=k-2"),
     .init(
       .caseReject, "CASE REJECT", .access, [.ofCase, .required(.id), .optional(.note)], .transaction, .movesPoints,
-      traits: [.barrier, .namesActor], roles: [.approvers, .operators], reply: "case state",
+      traits: [.barrier, .namesActor], roles: [.approvers, .operators], reply: "case state [reason]",
       summary: "Ends a case, and gives back what it held: another user than the one who opened it.",
       example: "CASE REJECT 3-1043 id=k-3"),
     .init(

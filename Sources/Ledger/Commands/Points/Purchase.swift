@@ -90,7 +90,7 @@ extension Ledger {
     return isMerged ? Refusal(.busy, "the card is another member's by now; nothing was done") : .notFound("card", card)
   }
   /// The terminal that is named must be the merchant's and active, as the node says that took the request.
-  @inline(never) private func checkTerminal(_ call: Call) throws(Stop) {
+  @inline(never) func checkTerminal(_ call: Call) throws(Stop) {
     guard let word = try? TerminalWord(decoding: call.terminal) else {
       throw .refused(Refusal(.unavailable, "this node does not know the terminals yet; nothing was done"))
     }

@@ -50,7 +50,9 @@ extension Ledger {
   ) throws(Stop) -> Outcome {
     let t = s.transaction
     let (points, spend, sale, isNothing) = try partReturned(call, t, asked: asked)
-    let back = Return(of: t, points: points)
+    let isRefund = call.verb == .refund
+    if isRefund { try checkUnclaimed(points, t) }
+    let back = Return(of: t, points: points, isDecided: !isRefund && core.semantics >= Semantics.service)
     touch(holder)
     let active = points - pendingPart(holder, t, points)
     try takeBack(back, holder)
@@ -74,6 +76,16 @@ extension Ledger {
     }
     return bookRefund(&call, s, holder, -points, spend: t.spend.isSaid ? spend : .none, sale, &reply)
   }
+  /// What open cases hold of a purchase is theirs to decide.
+  @inline(never) private func checkUnclaimed(_ points: Points, _ t: TransactionRecord) throws(Stop) {
+    let claimed = claimed(of: t.id, t.member)
+    guard claimed > 0 else { return }
+    let left = max(0, t.points - t.reversedPoints - claimed)
+    guard points <= left else {
+      throw .refused(
+        .reversed("\(claimed) points of it are an open case's, which CASE APPROVE or CASE REJECT ends", left: left))
+    }
+  }
   /// What is to be taken back of a purchase.
   struct Return {
     /// As it was booked: by its lot, merchant and number.
@@ -81,6 +93,8 @@ extension Ledger {
     var points: Points
     /// What of the lot lapsed in another shard at most, and then what of that is taken.
     var lapsedElsewhere: Points = 0
+    /// Somebody who may has decided it: what is missing becomes debt also where a refund of points already spent is refused.
+    var isDecided = false
   }
   /// Takes points back from where they are (R7, R8). Refuses before it changes anything.
   mutating func takeBack(_ back: Return, _ holder: Holder) throws(Stop) {
@@ -96,7 +110,7 @@ extension Ledger {
     rest -= away
     let missing = missing(holder, t, rest)
     let policy = catalogue.programRows[holder.program.place].refundPolicy
-    guard missing == 0 || policy != .reject else {
+    guard missing == 0 || policy != .reject || back.isDecided else {
       throw .refused(.insufficient(available: points - missing, needed: points))
     }
     takePending(holder, t, pending)

@@ -20,6 +20,7 @@ extension Ledger {
     let member = tables.members.read(transaction.member)
     scope(&call, memberID(member), transaction.merchant)
     try refuseRepeated(call.hashes.key)
+    if call.terminal.count > 0, core.semantics >= Semantics.service { try checkTerminal(call) }
     guard !isMerging(transaction.member) else { throw .refused(.merging) }
     guard transaction.state != TransactionRecord.acting else {
       throw .refused(Refusal(.busy, "the transaction is being returned just now; nothing was done"))
