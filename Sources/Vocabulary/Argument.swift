@@ -75,7 +75,9 @@ public struct Argument: Sendable {
   static func word(_ name: String, _ need: Need = .required) -> Argument {
     Argument(name, nil, .identifier, need, .value)
   }
-  static func text(_ name: String) -> Argument { Argument(name, nil, .text, .required, .value) }
+  static func text(_ name: String, _ need: Need = .required) -> Argument {
+    Argument(name, nil, .text, need, .value)
+  }
   static func free(_ name: String, _ need: Need = .required) -> Argument { Argument(name, nil, .free, need, .value) }
 
   // MARK: By key

@@ -79,7 +79,7 @@ import Testing
 
   @Test func tabOffersVerbsTheirSecondWordsAndTheKeysNotYetGiven() {
     let completion = Completion()
-    #expect(completion.candidates(for: "me") == ["MEMBER", "MERCHANT"])
+    #expect(completion.candidates(for: "me") == ["MEMBER", "MERCHANT", "MESSAGE"])
     #expect(completion.candidates(for: "member s") == ["SET", "SHOW"])
     #expect(completion.candidates(for: "tx ") == ["SHOW"])
     #expect(completion.candidates(for: "earn ann m") == ["merchant="])

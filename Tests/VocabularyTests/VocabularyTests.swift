@@ -123,6 +123,7 @@ import Testing
       307 TRAIL: user verb from until limit after
       350 FEED: from kind limit wait part
       360 FEEDPAGE: body
+      370 TEXT: KIND:VALUE words channel language id text
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
@@ -164,6 +165,7 @@ import Testing
       11 TIER: 1 state(active stopped) 2 rank 3 at 4 by(points spend recharge visits) 5 period(year 12m ever) \
       6 down(earned one never) 7 earn-times 8 discount 9 gift 10 price 11 days
       10 QUOTA: 1 state(active stopped) 2 limit 3 per(ever year month week day) 4 when-empty(cut refuse)
+      12 MESSAGE: 1 state(active stopped) 2 text
       """
     let found = EntryKind.all.map { kind in
       let fields = kind.fields.sorted { $0.number < $1.number }.map { field in

@@ -32,6 +32,26 @@ struct RecordView {
     return value
   }
 
+  /// A field of that name that is a text.
+  func named(_ name: String) -> UnsafeRawBufferPointer? {
+    guard tag == .record else { return nil }
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[1...]))
+    do throws(MalformedBytes) {
+      let count: UInt8 = try reader.read()
+      for _ in 0..<count {
+        var next = reader
+        guard try next.read(UInt8.self) == Field.named, try next.readCounted().elementsEqual(name.utf8),
+          try next.read(UInt8.self) == Field.NamedShape.text.rawValue
+        else {
+          try RecordView.skipFields(1, &reader)
+          continue
+        }
+        return try next.readCounted()
+      }
+    } catch {}
+    return nil
+  }
+
   private enum Value {
     case text(UnsafeRawBufferPointer)
     case number(Int64)

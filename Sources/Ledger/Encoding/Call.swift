@@ -253,7 +253,8 @@ struct Call: BitwiseCopyable {
         scope == .transaction && party.count == 8 && transaction.rawValue >> 48 < UInt64(Slot.count)
       case .card: scope == .card && AliasKey.isKey(card) && (party.isEmpty || party.isIdentifier)
       case .cardIfGiven:
-        party.isIdentifier && (card.isEmpty ? scope == .member : scope == .card && card.isIdentifier)
+        // Terminals name a card; `TEXT` any alias, once every node takes that.
+        party.isIdentifier && (card.isEmpty ? scope == .member : scope == .card && AliasKey.isKey(card))
       case .inner: scope == .none
       case .directory, .node, .connection: false
       }

@@ -78,6 +78,8 @@ public struct EntryField: Sendable {
 
   /// The semantics from which programs have policies: what is set up by fields of these is known to all nodes.
   public static let policies: UInt8 = 4
+  /// The semantics from which there are messages.
+  public static let service: UInt8 = 5
   /// The semantics from which a value may be set.
   public func since(_ text: UnsafeRawBufferPointer) -> UInt8 {
     guard case .shape(.expiry) = form, let expiry = ExpiryText(text), !expiry.isOld else { return since }

@@ -31,6 +31,8 @@ public struct EntryKind: Sendable {
   public let isForShards: Bool
   /// The semantics from which shards are told of it.
   public let toldSince: UInt8
+  /// The field that a `SET` may also say by its place, behind the key; nil: none.
+  public let bareField: String?
   /// A `SET` may say `until=`: what it says holds from its `from` to that moment, and not for good.
   public let hasBounds: Bool
   /// The most entries of it: of one tenant, and in all.
@@ -56,7 +58,8 @@ public struct EntryKind: Sendable {
   /// One with a key of several words.
   public init(
     _ number: Int, _ word: String, keys: [KeyPart], _ fields: [EntryField], takesAttributes: Bool = false,
-    hasBounds: Bool = false, most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries),
+    hasBounds: Bool = false, bareField: String? = nil,
+    most: (tenant: Int, all: Int) = (EntryKind.mostEntries, EntryKind.mostEntries),
     since: UInt8 = 1, summary: String, example: String
   ) {
     self.number = number
@@ -68,6 +71,7 @@ public struct EntryKind: Sendable {
     isForShards = !told.isEmpty
     toldSince = max(since, told.map(\.toldSince).min() ?? since)
     self.hasBounds = hasBounds
+    self.bareField = bareField
     backdated = self.fields.filter { $0.traits.contains(.backdated) }.map(\.number)
     unjournaled = self.fields.filter { $0.traits.contains(.unjournaled) }.map(\.number)
     hasExclusive = self.fields.contains { $0.traits.contains(.exclusive) }
@@ -90,6 +94,7 @@ public struct EntryKind: Sendable {
     campaign,
     tier,
     quota,
+    message,
   ]
 
   public func field(_ name: String) -> EntryField? { fields.first { $0.name == name } }

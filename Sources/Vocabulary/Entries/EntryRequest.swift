@@ -85,6 +85,10 @@ public struct EntryRequestWriter {
 
   /// A word that is not `key=value`.
   public mutating func add(_ word: UnsafeRawBufferPointer) throws(Refusal) {
+    if operation == .set, keyParts == kind.key.count, let name = kind.bareField, let field = kind.field(name) {
+      guard accepts(field, word) else { throw .wrong(name: name, isKeyed: false, requirement: field.requirement) }
+      return try keep(field.number, Array(word))
+    }
     guard operation != .list, keyParts < kind.key.count else { throw .unexpected }
     guard word.isIdentifier else {
       throw .wrong(

@@ -8,7 +8,8 @@ extension EntryKind {
     let about = "\(word) SET \(keyUsage)"
     return [
       row(
-        .set, key + fields.map(Argument.field) + attributes + [.own(of: .set)] + bounds + [.optional(.id)], .changes,
+        .set, key + bare + fields.map(Argument.field) + attributes + [.own(of: .set)] + bounds + [.optional(.id)],
+        .changes,
         reply: "+OK",
         summary:
           "Makes or changes \(summary). Fields left out keep their value\(standards). from= announces the change"
@@ -40,6 +41,7 @@ extension EntryKind {
   private var keyExample: String {
     example.split(separator: " ").prefix(key.count).joined(separator: " ")
   }
+  private var bare: [Argument] { bareField == nil ? [] : [.text("words", .optional)] }
   private var bounds: [Argument] { hasBounds ? [.until] : [] }
   private var attributes: [Argument] { takesAttributes ? [.attribute] : [] }
   private var standards: String {

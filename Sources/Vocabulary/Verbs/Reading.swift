@@ -44,6 +44,17 @@ extension VerbSpec {
         + " for the first.",
       example: "FEED kind=earn,redeem limit=100 wait=10"),
     .init(
+      .text, "TEXT", .members,
+      [
+        .alias, .text("words", .optional), .optional(.channel), .optional(.language), .optional(.id),
+        .optional(.text, shape: .text),
+      ], .node, .changes, traits: [.barrier, .costly, .grows], work: 16,
+      roles: [.operators, .supporters, .channels], reply: "text language",
+      summary:
+        "What a text message or a string of digits asks: BAL, HELP, JOIN, HIST, EXP, or a word of MESSAGE entries; answered in the"
+        + " member's language. text= in place of the words may have an =.",
+      example: "TEXT phone:13700000001 BAL channel=sms"),
+    .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
       roles: [.reporting, .admins], reply: "a record a shard",
       summary: "The books of every shard at one stamp, then their total with balanced=yes or no.", example: "AUDIT"),
