@@ -255,8 +255,7 @@ extension RequestDesk {
       body.append(request.positional(0))
       body.append(request.positional(1))
     }
-    if let inquiry = zoneInquiry(request, tenant) { return ask(inquiry, .zone(command, flags), owner) }
-    setEntry(command, flags, owner)
+    if !setsZone(request, owner, tenant, command, flags) { setEntry(command, flags, owner) }
   }
   /// `RULE APPROVE`, `CAMPAIGN APPROVE`.
   func approve(_ kind: EntryKind, _ request: Request, _ owner: EdgeItem.Owner) {
@@ -272,16 +271,17 @@ extension RequestDesk {
     }
     setEntry(command, flags, owner)
   }
-  private func entryCommand(
-    _ kind: DirectoryMachine.Kind, _ request: Request, _ owner: EdgeItem.Owner, _ tenant: TenantID,
+  /// - Parameter request: nil: it is a step of the node's own.
+  func entryCommand(
+    _ kind: DirectoryMachine.Kind, _ request: Request?, _ owner: EdgeItem.Owner, _ tenant: TenantID,
     _ entry: (inout ByteBuffer) -> Void
   ) -> (command: [UInt8], flags: EdgeItem.Flags) {
-    let key = request.scopedID(hashKey, tenant: tenant)
+    let key = request?.scopedID(hashKey, tenant: tenant)
     let flags: EdgeItem.Flags = key == nil ? [] : .repeatable
     var command = ByteBuffer(capacity: 256)
     let name = client(of: owner)?.grant.user?.name ?? ""
-    let note = actingNote(owner)
-    let fingerprint = request.fingerprint(hashKey)
+    let note = request == nil ? nil : actingNote(owner)
+    let fingerprint = request?.fingerprint(hashKey) ?? 0
     append(note, to: &command) {
       DirectoryMachine.append(kind, to: &$0) { body in
         body.append(key ?? 0)

@@ -11,6 +11,8 @@ enum Continuation {
   case localRead(EdgeItem.Owner, asof: Stamp)
   /// A change of the catalogue: the directory answers with the version that every shard must reach.
   case catalogue(EdgeItem.Owner)
+  /// A step of a change of a program's zone, decided alike.
+  case zone(ZoneChange)
   case audit(number: UInt64, shard: ShardID, attempt: Int)
   case health(number: UInt64)
   /// An id is minted; then its member is added.
@@ -63,6 +65,8 @@ struct CatalogueWait {
   var owner: EdgeItem.Owner
   var version: UInt32
   var deadline: UInt64
+  /// What goes on then; nil: it is answered.
+  var zone: ZoneChange?
 }
 
 /// A commit asked of every shard that this node leads.

@@ -10,7 +10,7 @@ struct InquiryUnderWay {
     case quota(shown: [UInt8])
     case campaign(id: [UInt8])
     /// A `SET` that changes a program's zone, if nothing was booked in it.
-    case zone([UInt8], EdgeItem.Flags)
+    case zone(ZoneChange)
     case job(id: [UInt8])
     /// An audit of one tenant's.
     case books
@@ -21,7 +21,7 @@ struct InquiryUnderWay {
 }
 
 /// Sums of figures that shards report: as wide as it takes.
-private struct InquiryTotals {
+struct InquiryTotals {
   private var sums: [Field: Int128] = [:]
   /// Of what all shards have alike.
   private var common: [Field: Int64] = [:]
@@ -48,6 +48,7 @@ extension RequestDesk {
   func inquiryAnswered(_ number: UInt64, _ records: [[UInt8]]?) {
     guard let inquiry = workflows.inquiries.removeValue(forKey: number) else { return }
     guard let records else {
+      if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnknown(change) }
       return answerError(inquiry.owner, .unavailable, "a shard did not report, and no part is an answer")
     }
     switch inquiry.purpose {
@@ -55,13 +56,7 @@ extension RequestDesk {
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
     case .job(let id): answerJob(inquiry.owner, id, records)
     case .books: answerAudit(inquiry.owner, records, isOfTenant: true)
-    case .zone(let command, let flags):
-      let totals = InquiryTotals(records, [.transactions], alike: [.needed])
-      guard totals[.transactions] == 0 || totals.alike(.needed) == 1 else {
-        return answerError(
-          inquiry.owner, .malformed, "utc-offset= cannot change: points of the program have been booked by its days")
-      }
-      setEntry(command, flags, inquiry.owner)
+    case .zone(let change): zoneAnswered(change, records)
     }
   }
 
@@ -121,17 +116,5 @@ extension RequestDesk {
     var reader = ByteReader(buffer.bytes)
     guard let entry = try? EntryRequest(decoding: &reader) else { return nil }
     return (Int(entry.kind), Array(entry.key), entry.moment != nil)
-  }
-  /// What has to be known before a program's zone is set.
-  func zoneInquiry(_ request: Request, _ tenant: TenantID) -> Inquiry? {
-    var buffer = ByteBuffer(capacity: 256)
-    buffer.append(request.positional(0))
-    buffer.append(request.positional(1))
-    var reader = ByteReader(buffer.bytes)
-    guard let entry = try? EntryRequest(decoding: &reader), Int(entry.kind) == EntryKind.program.number,
-      let field = EntryKind.program.field("utc-offset"),
-      let said = entry.fields.first(where: { $0.number == field.number }), let zone = field.stored(said.text)
-    else { return nil }
-    return .movements(tenant, program: Array(entry.key), zone: zone)
   }
 }

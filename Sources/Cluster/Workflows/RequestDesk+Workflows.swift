@@ -15,6 +15,7 @@ extension RequestDesk {
     case .past(let request): pastAnswered(request, reply)
     case .localRead(let owner, let asof): answer(owner, reply, asof: asof)
     case .catalogue(let owner): catalogueDecided(owner, reply)
+    case .zone(let change): zoneDecided(change, reply)
     case .audit(let number, let shard, let attempt): auditAnswered(number, shard, attempt, reply)
     case .health(let number): healthAnswered(number, reply)
     case .mint(let mint): minted(mint, reply)
@@ -53,8 +54,11 @@ extension RequestDesk {
   /// Changes that have spread, of the catalogue and of rights, are answered.
   func advanceCatalogueWaits() {
     advanceRightsWaits()
-    for (owner, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
-      if behind.isEmpty {
+    for (wait, behind) in workflows.endedWaits(now: now.monotonic, { shardsBehind($0) }) {
+      let owner = wait.owner
+      if let zone = wait.zone {
+        zoneSpread(zone, behind)
+      } else if behind.isEmpty {
         reply.buffer.removeAll()
         reply.ok()
         answer(owner, reply.buffer.bytes)

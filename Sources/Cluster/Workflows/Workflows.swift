@@ -145,20 +145,22 @@ struct Workflows {
 
   // MARK: The catalogue
 
-  mutating func wait(_ owner: EdgeItem.Owner, forVersion version: UInt32, until deadline: UInt64) {
-    catalogueWaits.append(CatalogueWait(owner: owner, version: version, deadline: deadline))
+  mutating func wait(
+    _ owner: EdgeItem.Owner, forVersion version: UInt32, until deadline: UInt64, zone: ZoneChange? = nil
+  ) {
+    catalogueWaits.append(CatalogueWait(owner: owner, version: version, deadline: deadline, zone: zone))
   }
   /// Those whose change has reached all shards, or whose time is over: these with the shards that it has yet to reach.
   /// - Parameter behind: the shards that have not applied a version.
   mutating func endedWaits(
     now: UInt64, _ behind: (UInt32) -> [ShardID]
-  ) -> [(owner: EdgeItem.Owner, behind: [ShardID])] {
+  ) -> [(wait: CatalogueWait, behind: [ShardID])] {
     if catalogueWaits.isEmpty { return [] }
-    var ended: [(owner: EdgeItem.Owner, behind: [ShardID])] = []
+    var ended: [(wait: CatalogueWait, behind: [ShardID])] = []
     catalogueWaits.removeAll { wait in
       let lacking = behind(wait.version)
       guard lacking.isEmpty || now >= wait.deadline else { return false }
-      ended.append((wait.owner, lacking))
+      ended.append((wait, lacking))
       return true
     }
     return ended

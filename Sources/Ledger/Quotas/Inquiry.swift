@@ -7,7 +7,7 @@ public enum Inquiry: Sendable, Hashable {
   case quota(TenantID, id: [UInt8])
   /// `members transactions points spend` of a campaign; of its budget `held`, what is drawn, and `needed`, its limit; −1: it has none.
   case campaign(TenantID, id: [UInt8])
-  /// `transactions`: something was booked in a program; `needed`: its zone is what is said.
+  /// `transactions`: something was booked in a program; `needed`: its zone is what is said; `up`: it is running. Nothing where it is not known.
   case movements(TenantID, program: [UInt8], zone: [UInt8])
   /// `done` and `steps` of a job, members, and whether it is under way: `up`; nothing where it is not known.
   case job(TenantID, id: [UInt8])
@@ -80,6 +80,7 @@ extension Ledger {
       let own = catalogue.value(.program, ref.place, ProgramField.zone)
       let isSame = (own ?? EntryField.stored(0)) == zone
       reply.field(.needed, isSame ? 1 : 0)
+      reply.field(.up, catalogue.programRows[ref.place].isActive ? 1 : 0)
     case .job(let tenant, let id):
       guard let ref = findJob(id, tenant) else { break }
       let job = tables.quotas.jobs.read(ref).pointee
