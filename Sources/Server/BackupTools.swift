@@ -45,6 +45,33 @@ public func pruneBackups(arguments: [String]) -> Int32 {
   }
 }
 
+/// `tally backup erased DIR [--into DIR]`; gives the exit code: 0 done, 1 wrong arguments, 2 refused, 4 what is to be read is damaged.
+public func listErased(arguments: [String]) -> Int32 {
+  var words = arguments
+  var target: String?
+  if let place = words.firstIndex(of: "--into"), place + 1 < words.count {
+    target = words[place + 1]
+    words.removeSubrange(place...place + 1)
+  }
+  guard words.count == 1, !words[0].hasPrefix("-") else {
+    Startup.print(
+      "tally backup erased DIR [--into DIR]: both are directories of backups on this machine\n", to: 2)
+    return 1
+  }
+  do {
+    let target = target ?? words[0]
+    let count = try ErasedList.carry(from: words[0], to: target, fileSystem: SystemFileSystem())
+    Startup.print("\(count) erased members are listed in \(target)/erased\n", to: 1)
+    return 0
+  } catch let error as StorageError {
+    let code = refused("erased", error, isJSON: false)
+    return error.kind == .damaged ? 4 : code
+  } catch {
+    Startup.print("tally backup erased: \(error)\n", to: 2)
+    return 4
+  }
+}
+
 private func refused(_ command: String, _ error: StorageError, isJSON: Bool) -> Int32 {
   let exit = error.kind == .damaged ? 4 : 2
   Startup.print(

@@ -3,7 +3,7 @@ import Server
 
 /// What is done with a directory of backups without a cluster.
 enum BackupCommand {
-  static let entries = [verify, list, prune]
+  static let entries = [verify, list, prune, erased]
   private static let json = Flag.toggle("json", "prints one JSON value")
 
   private static let verify = CommandEntry(
@@ -27,6 +27,17 @@ enum BackupCommand {
       Pages are not read: tally backup verify does that. Exit code 4 if one is damaged, 2 if DIR has no backups.
       """, flags: [json]
   ) { arguments in listBackups(arguments: arguments) }
+
+  private static let erased = CommandEntry(
+    name: "backup erased", summary: "lists who was erased, for a restore of an older backup",
+    usage: """
+        tally backup erased DIR [--into OLDER]
+
+      Reads the newest backup of DIR, on this machine, and adds the members that were erased by then to the file OLDER/erased (DIR/erased if
+      there is no --into). A restore of OLDER erases those again that were erased after its cut, before it serves. Both are directories
+      of backups. Exit code 4 if what is to be read is damaged; 2 if there are no backups or somebody works on it.
+      """, flags: [.value("into", "DIR", "beside which backups the list is kept")]
+  ) { arguments in listErased(arguments: arguments) }
 
   private static let prune = CommandEntry(
     name: "backup prune", summary: "removes older backups of a directory, and what no other refers to",

@@ -182,6 +182,30 @@ import Testing
     #expect(try histories(simulation, on: 2) == before)
   }
 
+  /// One that reads another archive, in which nothing is, gets it through its leader, and sends it to its own.
+  @Test func aNewReplicaNeedNotReadTheSameArchive() throws {
+    let simulation = try makeCluster(seed: 883_020, without: 2)
+    var round = 0
+    while archived(simulation, 0) < 4, round < 40 {
+      round += 1
+      try earn(simulation, "r\(round)", rounds: 10)
+      simulation.run(for: 10_000_000)
+    }
+    #expect(archived(simulation, 0) >= 4)
+    simulation.ownArchives[2] = MemoryFileSystem()
+    try #require(simulation.start(2), "\(simulation.hosts[2].failure ?? "")")
+    simulation.run(for: 30_000_000)
+    let expected = try histories(simulation, on: 0)
+    #expect(try histories(simulation, on: 2) == expected)
+    // Its own segments go to its own archive, and are read there.
+    simulation.run(for: 180_000_000)
+    #expect(archived(simulation, 2) >= 1)
+    let client = try #require(simulation.connect(to: 2))
+    simulation.send("HISTORY m1 limit=1000 read=local\n", on: client)
+    simulation.run(for: 20_000_000) { client.lineCount > 10 }
+    #expect(client.lines.first?.hasPrefix("*") == true && client.lines.count > 10, "\(client.lines.prefix(3))")
+  }
+
   /// Right after a start, too. Without the archive it fails and says why; the node's own journals wait for nothing meanwhile.
   @Test func aBackupHasWhatIsInTheArchive() throws {
     let simulation = try makeCluster(seed: 74)

@@ -102,14 +102,19 @@ extension Ledger {
       content.member.withUnsafeBytes { dropFormer($0, place) }
       return .done
     }
+    removeEntry(place)
+    return .done
+  }
+  /// Nothing is left of an alias.
+  mutating func removeEntry(_ place: Ref<CardEntryRecord>) {
+    let entry = tables.cardEntries.read(place)
     var sum = DigestSum()
     CardEntryRecord.addDigest(of: entry, in: self, to: &sum)
     core.digest.subtract(sum)
     census?.cards.forget(place.place, Slot(hash: entry.pointee.hash))
     CardEntryRecord.remove(place, of: &self)
-    return .done
   }
-  private mutating func dropFormer(_ member: Bytes, _ place: Ref<CardEntryRecord>) {
+  mutating func dropFormer(_ member: Bytes, _ place: Ref<CardEntryRecord>) {
     let entry = tables.cardEntries.write(place)
     guard entry.pointee.former != 0 else { return }
     var list = ByteBuffer(capacity: 256)

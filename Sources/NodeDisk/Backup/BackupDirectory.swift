@@ -23,7 +23,11 @@ package final class BackupDirectory {
       throw StorageError(.refused, path: path, operation: "open", reason: "there is no such directory on this machine")
     }
     let names = try fileSystem.list(path)
-    guard names.allSatisfy({ $0 == "lock" || $0 == "journal" || BackupDirectory.number(of: $0) != nil }) else {
+    guard
+      names.allSatisfy({
+        $0 == "lock" || $0 == "journal" || $0.hasPrefix("erased") || BackupDirectory.number(of: $0) != nil
+      })
+    else {
       throw StorageError(
         .refused, path: path, operation: "use", reason: "there is something else in it than backups: name an empty one")
     }
@@ -59,6 +63,29 @@ package final class BackupDirectory {
       else { return nil }
       return (ShardID(journal), segment)
     }
+  }
+
+  // MARK: Erased members
+
+  private var erasedPath: String { path + "/erased" }
+  /// The list that lies beside the backups: of who was erased after them, as far as somebody has said so.
+  func erased() throws(StorageError) -> ErasedMembers {
+    guard try fileSystem.exists(erasedPath) else { return ErasedMembers() }
+    do throws(MalformedBytes) {
+      let bytes = try readWhole(erasedPath, atMost: BackupManifest.bytesMax)
+      return try ErasedMembers(text: String(decoding: bytes, as: UTF8.self))
+    } catch {
+      throw StorageError(.damaged, path: erasedPath, operation: "read", offset: 0, reason: error.description)
+    }
+  }
+  func write(_ erased: ErasedMembers) throws(StorageError) {
+    let file = try fileSystem.open(erasedPath + ".new", create: true)
+    try file.truncate(0)
+    try file.append(Array(erased.text.utf8), at: 0)
+    try file.sync()
+    file.close()
+    try fileSystem.rename(erasedPath + ".new", to: erasedPath)
+    try fileSystem.syncDirectory(path)
   }
 
   // MARK: Manifests

@@ -5,7 +5,12 @@ import Storage
 
 /// A backup that a cluster is to begin with: what the node that makes the cluster gives to all.
 final class BackupRestoring {
+  /// With what the shards come to once the list of erased members is applied.
   let outline: BackupOutline
+  /// As it lies there.
+  private let manifest: BackupManifest
+  /// Who was erased after the cut.
+  private let erased: ErasedMembers
   /// Snapshots that replicas are to begin with.
   let store: SnapshotStore
   private let directory: BackupDirectory
@@ -25,10 +30,27 @@ final class BackupRestoring {
     }
     let contents = try BackupContents.restore(directory, part, of: manifest.number, limits)
     guard let topology = contents.topology else { throw MalformedBytes("the directory in the backup knows no cluster") }
-    outline = BackupOutline(manifest: manifest, topology: topology)
+    self.manifest = manifest
+    erased = try directory.erased().since(manifest.cut)
+    var restored = manifest
+    if !erased.isEmpty {
+      for place in restored.parts.indices where restored.parts[place].shard != .directory {
+        restored.parts[place].figures = try BackupRestoring.figures(
+          directory, manifest.parts[place], of: manifest, erasing: erased, limits)
+      }
+    }
+    outline = BackupOutline(manifest: restored, topology: topology)
     store = try SnapshotStore(directory: exports, fileSystem: fileSystem)
   }
-  private var manifest: BackupManifest { outline.manifest }
+  /// What a shard comes to without what is to be erased.
+  private static func figures(
+    _ directory: BackupDirectory, _ part: BackupPart, of manifest: BackupManifest, erasing erased: ErasedMembers,
+    _ limits: LedgerLimits
+  ) throws -> BackupFigures {
+    let contents = try BackupContents.restore(directory, part, of: manifest.number, limits)
+    if let finding = contents.findings(against: part, cut: manifest.cut).first { throw MalformedBytes(finding) }
+    return try contents.erase(erased)
+  }
 
   /// Verifies a part, and writes it as the snapshot with which its group begins.
   func export(_ shard: ShardID, _ topology: Topology) throws -> (file: SnapshotFile, head: BackupHead) {
@@ -43,6 +65,9 @@ final class BackupRestoring {
     do {
       if shard == .directory {
         try contents.writeDirectory(topology) { try writer.append($0) }
+      } else if !erased.isEmpty {
+        _ = try contents.erase(erased)
+        try contents.writeShard { try writer.append($0) }
       } else {
         let state = BackupBody(state: try BackupState(directory, part, of: manifest.number))
         try SnapshotRuns.cutEvenly(state, byteCount: part.stateBytes) { try writer.append($0) }

@@ -23,7 +23,7 @@ extension Simulation {
         dataDirectory: "/data", fileSystem: host.disk, newIdentity: host.identity, newProof: host.newProof,
         wall: moment(host).wall, logOptions: logOptions, ledgerLimits: host.configuration.ledgerLimits,
         reserve: host.configuration.diskReserve, build: host.build,
-        archive: archive.map { store in
+        archive: (ownArchives[number] ?? archive).map { store in
           { JournalArchive(directory: Simulation.archiveDirectory, fileSystem: store, writer: $0.rawValue) }
         })
       host.generation += 1

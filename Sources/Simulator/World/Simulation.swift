@@ -43,6 +43,10 @@ public final class Simulation {
   public var archive: MemoryFileSystem? {
     didSet { try? archive?.createDirectory(Simulation.archiveDirectory) }
   }
+  /// Of hosts that do not read that one.
+  public var ownArchives: [Int: MemoryFileSystem] = [:] {
+    didSet { for store in ownArchives.values { try? store.createDirectory(Simulation.archiveDirectory) } }
+  }
   static let archiveDirectory = "/archive"
   var random: SeededGenerator
   public private(set) var hosts: [SimulatedHost] = []

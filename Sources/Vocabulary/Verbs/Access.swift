@@ -46,7 +46,8 @@ extension VerbSpec {
       example: "CASE OPEN ann kind=return tx=3-1042 reason=goods-came-back id=k-1"),
     .init(
       .caseApprove, "CASE APPROVE", .access, [.ofCase, .required(.id), .optional(.note)], .transaction, .movesPoints,
-      traits: [.barrier, .namesActor], roles: [.approvers, .operators], reply: "case state [tx points balance] [reason]",
+      traits: [.barrier, .namesActor], roles: [.approvers, .operators],
+      reply: "case state [tx points balance] [reason]",
       summary: "Ends a case by doing what it asks for: another user than the one who opened it.",
       example: "CASE APPROVE 3-1043 id=k-2"),
     .init(

@@ -22,6 +22,29 @@ import Testing
     #expect(claim() == .behind(2) && schedule.commands == 2)
   }
 
+  @Test mutating func oneIsDueForItsAgeIfAnythingHasChanged() {
+    schedule = SnapshotSchedule(wholeDue: 1_000)
+    #expect(claim(now: 1_000) == .none, "there is nothing to be old")
+    schedule.applied(commands: 1)
+    #expect(claim(now: 999) == .behind(1) && !schedule.isToBeWhole(now: 999))
+    #expect(claim(now: 1_000) == .next && schedule.isToBeWhole(now: 1_000))
+    #expect(claim(now: 1_000, isReplaying: true) == .none)
+    schedule.begin(of: DirectoryMachine())
+    schedule.beganForAge(nextDue: 2_000)
+    #expect(schedule.endsTail && claim(now: 5_000) == .none, "nothing was applied since")
+    _ = schedule.end()
+    #expect(!schedule.endsTail)
+    schedule.logged(bytes: 1)
+    #expect(claim(now: 1_999) == .none && claim(now: 2_000) == .next)
+    // One that came to nothing, or left some of the log, is soon due again.
+    schedule.begin(of: DirectoryMachine())
+    schedule.beganForAge(nextDue: 9_000)
+    schedule.wasInVain(nextDue: 3_000)
+    #expect(claim(now: 2_999) == .none && claim(now: 3_000) == .next)
+    // What was found at a start may build on older ones.
+    #expect(SnapshotSchedule(wholeDue: 10, isRestored: true).isAged(now: 10))
+  }
+
   @Test mutating func aLogThatIsTooLongMakesItTheNext() {
     schedule.logged(bytes: 999)
     #expect(claim() == .none)

@@ -13,15 +13,8 @@ extension Ledger {
       guard call.hashes.key.isNone else { throw .refused(Refusal(.busy, "the member is being erased")) }
       return .pending(open)
     }
-    let personal = [
-      MemberFile.Field.name.rawValue, MemberFile.Field.birthday.rawValue, EntryRequest.Number.attributes,
-    ]
-    let values = file(ofMember: tables.members.read(member)).values.filtered { !personal.contains($0) }
-    setFile(ofMember: member, MemberFile(values))
-    eraseNotes(of: member)
-    eraseCaseNotes(of: member)
+    let keys = erasePersonal(of: member)
     setErasure(of: member, at: now, .none)
-    let keys = aliases(of: member)
     guard !keys.isEmpty else { return done(call, &reply) }
     let tx = nextTransaction(call.slot)
     setErasure(of: member, at: now, tx, open: keys.count)
@@ -32,6 +25,18 @@ extension Ledger {
         call.tenant, call.slot, call.hashes.key)
     }
     return .pending(tx)
+  }
+
+  /// Overwrites what is personal in the member's own slot; gives the keys of all aliases that it has, or had.
+  mutating func erasePersonal(of member: Ref<MemberRecord>) -> [[UInt8]] {
+    let personal = [
+      MemberFile.Field.name.rawValue, MemberFile.Field.birthday.rawValue, EntryRequest.Number.attributes,
+    ]
+    let values = file(ofMember: tables.members.read(member)).values.filtered { !personal.contains($0) }
+    setFile(ofMember: member, MemberFile(values))
+    eraseNotes(of: member)
+    eraseCaseNotes(of: member)
+    return aliases(of: member)
   }
 
   /// The transaction that is to end before a member's aliases are gone; none: none is under way.
