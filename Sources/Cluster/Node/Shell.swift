@@ -95,11 +95,33 @@ public struct ShellGauges: Sendable {
   public var clientsRefused: UInt64 = 0
   @Measured("clients_closed_idle", .clients, "idle connections closed to make room")
   public var clientsClosedIdle: UInt64 = 0
+  @Measured("tls_handshakes", .clients, "TLS handshakes that ended well, of terminals and of nodes")
+  public var tlsHandshakes: UInt64 = 0
+  @Measured(
+    "tls_failures", .clients, "TLS connections, of terminals and of nodes, that failed in the handshake or later")
+  public var tlsFailures: UInt64 = 0
+  /// Those that connections begin with now.
+  public var certificates: [LoadedCertificate] = []
   /// Connections, of terminals or nodes, that could not be taken or made for want of a descriptor.
   public var connectionsWithoutDescriptor: UInt64 = 0
   @Measured("log_lines_dropped", .loop, "lines of the operator's log that its reader was too slow for")
   public var logLinesDropped: UInt64 = 0
   public init() {}
+}
+
+/// A certificate by which this side is known.
+public struct LoadedCertificate: Sendable, Hashable {
+  /// How long before its end it is spoken of, in seconds.
+  public static let notice: Int64 = 14 * 86_400
+  /// To whom it is shown: `terminals` or `peers`.
+  public var use: String
+  /// Whose it is, as it says.
+  public var name: String
+  /// When it ends, in seconds since 1970.
+  public var ends: Int64
+  public init(use: String, name: String, ends: Int64) { (self.use, self.name, self.ends) = (use, name, ends) }
+
+  public func isEnding(at now: Stamp) -> Bool { ends - now.microseconds / 1_000_000 < LoadedCertificate.notice }
 }
 
 /// How much memory the process uses, and how much it may use before it stops to grow; both in bytes. Of several bounds the

@@ -224,6 +224,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     total.logWrites = measured.logWrites
     total.longestLogWrite = workers.pulse.longestLogWrite.exchange(0, ordering: .relaxed)
     total.logWriteTimes = workers.pulse.logWriteTimes.withLock { $0 }
+    total.certificates = security.certificates
     total.logLinesDropped = logger.droppedCount
     core.measured(total, now: now)
     if memory.takeTrim() { workers.trimMemory() }
