@@ -239,9 +239,8 @@ public protocol NodeCore: AnyObject {
   func clientClosed(_ id: ClientID, now: Moment)
 
   /// - Parameter request: that of `Effects.openLink`; nil: the other side opened it.
-  /// Whoever that client is, it asks whether the node is ready: answered with a reply, like a request, once each shard that is led
-  /// here has committed an entry, or has not.
-  func readinessAsked(by id: ClientID, now: Moment)
+  /// Whoever that client is, it asks that: answered with a reply, like a request.
+  func asked(_ question: OwnQuestion, by id: ClientID, now: Moment)
   /// All figures, as they are now.
   func figures(now: Moment) -> Figures
 
@@ -274,7 +273,7 @@ extension NodeCore {
   public func clientCertified(_ id: ClientID, as user: String, now: Moment) {}
   public func clientsLimited(to limit: Int, now: Moment) {}
   public func isIdle(_ id: ClientID) -> Bool { true }
-  public func readinessAsked(by id: ClientID, now: Moment) {}
+  public func asked(_ question: OwnQuestion, by id: ClientID, now: Moment) {}
   public func figures(now: Moment) -> Figures { Figures() }
   public func measured(_ gauges: ShellGauges, now: Moment) {}
 }

@@ -138,6 +138,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     if accepts.clients { acceptClients(speaking: .protocol) }
     if accepts.http { acceptClients(speaking: .http) }
     readClients()
+    goOnWithStreams()
     if clock.isTickDue(at: now.monotonic) { tick() }
     core.flush(now: now, into: &effects)
     perform()
