@@ -14,10 +14,15 @@ public final class TLSContext: @unchecked Sendable {
     public var key: String?
     /// Certificates of authorities.
     public var authorities: String?
-    public init(certificate: String? = nil, key: String? = nil, authorities: String? = nil) {
+    /// The system's authorities serve, too.
+    public var takesSystemAuthorities: Bool
+    public init(
+      certificate: String? = nil, key: String? = nil, authorities: String? = nil, takesSystemAuthorities: Bool = false
+    ) {
       self.certificate = certificate
       self.key = key
       self.authorities = authorities
+      self.takesSystemAuthorities = takesSystemAuthorities
     }
   }
   /// What the other side's certificate must be.
@@ -115,8 +120,13 @@ public final class TLSContext: @unchecked Sendable {
       }
       library.contexts.offerNames(handle, names)
     }
+    if files.takesSystemAuthorities, library.contexts.loadSystemAuthorities(handle) != 1 {
+      throw TLSFilesError("TLS: the system's authorities cannot be read: \(library.takeError()?.text ?? "no reason")")
+    }
     guard verification != .none else { return library.contexts.setVerify(handle, 0, nil) }
-    guard files.authorities != nil else { throw TLSFilesError("TLS: a file of authorities is needed to verify by") }
+    guard files.authorities != nil || files.takesSystemAuthorities else {
+      throw TLSFilesError("TLS: a file of authorities is needed to verify by")
+    }
     let (verify, failWithout) = (Int32(1), Int32(2))
     library.contexts.setVerify(handle, verify | failWithout, nil)
   }

@@ -21,7 +21,7 @@ public struct TLSFailure: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// Of a certificate that was verified and would not do (`X509_V_ERR_…`).
   static func certificate(_ result: Int, _ context: TLSContext, host: String?, text: String) -> TLSFailure {
-    let authorities = context.files.authorities ?? "the authorities"
+    let authorities = context.files.authorities ?? "the system's authorities"
     let line =
       switch result {
       case 9: "its certificate is not valid yet: compare the clocks"

@@ -60,6 +60,7 @@ final class ContextFunctions: @unchecked Sendable {
   let useKey: @convention(c) (Handle, Text, Int32) -> Int32
   let checkKey: @convention(c) (Handle) -> Int32
   let loadAuthorities: @convention(c) (Handle, Text) -> Int32
+  let loadSystemAuthorities: @convention(c) (Handle) -> Int32
   let readNames: @convention(c) (Text) -> Handle?
   let offerNames: @convention(c) (Handle, Handle) -> Void
   let ownCertificate: @convention(c) (Handle) -> Handle?
@@ -79,6 +80,7 @@ final class ContextFunctions: @unchecked Sendable {
     useKey = try tls.function("SSL_CTX_use_PrivateKey_file")
     checkKey = try tls.function("SSL_CTX_check_private_key")
     loadAuthorities = try tls.function("SSL_CTX_load_verify_file")
+    loadSystemAuthorities = try tls.function("SSL_CTX_set_default_verify_paths")
     readNames = try tls.function("SSL_load_client_CA_file")
     offerNames = try tls.function("SSL_CTX_set_client_CA_list")
     ownCertificate = try tls.function("SSL_CTX_get0_certificate")

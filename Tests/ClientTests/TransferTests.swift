@@ -165,7 +165,12 @@ import Testing
     let post = try HTTPPost("http://10.0.0.1:8080/in?x=1")
     #expect(post.endpoint == Endpoint(host: "10.0.0.1", port: 8080) && post.path == "/in?x=1")
     #expect(try HTTPPost("http://host").endpoint.port == 80 && HTTPPost("http://host").path == "/")
-    for text in ["https://host/", "ftp://host", "http://", "http://u@host/", "http://host/a b"] {
+    let secure = try HTTPPost("https://host/in")
+    #expect(secure.endpoint.port == 443 && secure.endpoint.security?.verification == .signed)
+    #expect(post.endpoint.security == nil)
+    #expect(throws: ClientError.self) { try HTTPPost("https://host/", authorities: "/nowhere") }
+    #expect(throws: ClientError.self) { try HTTPPost("http://host/", authorities: "ca.crt") }
+    for text in ["ftp://host", "http://", "http://u@host/", "http://host/a b"] {
       #expect(throws: ClientError.self) { try HTTPPost(text) }
     }
   }

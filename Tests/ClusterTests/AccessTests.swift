@@ -86,6 +86,70 @@ final class Guarded {
 }
 
 @Suite struct AccessTests {
+  /// Who has signed in goes on by a token, at that node, until anything of the user changes or the session ends.
+  @Test func aSessionIsItsUsersUntilThatChanges() throws {
+    let guarded = try Guarded(seed: 885_010)
+    let simulation = guarded.simulation
+    func asks(_ question: OwnQuestion, on client: SimulatedClient) throws -> String {
+      client.clear()
+      let host = simulation.hosts[client.host]
+      try #require(host.node).asked(question, by: client.id, now: simulation.moment(host))
+      simulation.run(for: 5_000_000) { client.lineCount > 0 }
+      return client.lines.first ?? "no answer"
+    }
+    func token(_ user: String) throws -> [UInt8] {
+      let opened = try asks(.openSession, on: guarded.connection(user))
+      let token = try #require(opened.split(separator: " ").first { $0.hasPrefix("+token=") }, "\(opened)")
+      #expect(opened.contains(" expires="))
+      return Array(token.dropFirst("+token=".count).utf8)
+    }
+    let first = try token("manager")
+    let second = try token("manager")
+    #expect(first != second)
+    let client = try #require(simulation.connect(to: 0))
+    #expect(try asks(.openSession, on: client).hasPrefix("-NOAUTH "))
+    #expect(try asks(.useSession(Array("tally-session-x".utf8)), on: client).hasPrefix("-WRONGPASS "))
+    #expect(ask(simulation, client, "WHOAMI")?.hasPrefix("-NOAUTH ") == true)
+    #expect(try asks(.useSession(first), on: client) == "+OK")
+    #expect(ask(simulation, client, "WHOAMI")?.hasPrefix("+user=manager role=manager ") == true)
+    #expect(ask(simulation, client, "EARN ann merchant=shop points=1 id=s1")?.hasPrefix("-NOPERM ") == true)
+    #expect(try asks(.openSession, on: client).hasPrefix("-NOPERM "), "a session gives no other")
+    #expect(ask(simulation, client, "RESET") == "+RESET")
+    #expect(ask(simulation, client, "WHOAMI")?.hasPrefix("-NOAUTH ") == true)
+    // Another node knows nothing of it.
+    let other = try #require(simulation.connect(to: 1))
+    #expect(try asks(.useSession(first), on: other).hasPrefix("-WRONGPASS "))
+    #expect(try asks(.closeSession(first), on: client) == "+OK")
+    #expect(try asks(.useSession(first), on: client).hasPrefix("-WRONGPASS "))
+    #expect(try asks(.useSession(second), on: client) == "+OK")
+    // Any change of the user ends those that are left.
+    #expect(guarded.say("operator", "USER SET manager secret=another") == "+OK")
+    #expect(try asks(.useSession(second), on: client).hasPrefix("-WRONGPASS "))
+    let third = try token("support")
+    #expect(guarded.say("operator", "USER SET support state=stopped") == "+OK")
+    #expect(try asks(.useSession(third), on: client).hasPrefix("-WRONGPASS "))
+  }
+
+  @Test func sessionsAreBoundedAndEnd() {
+    var table = SessionTable()
+    func token(_ number: Int) -> [UInt8] { Array("t\(number)".utf8) }
+    func isAdded(_ number: Int, user: UInt32, now: UInt64) -> Bool {
+      table.add(token(number), user: user, revision: 1, now: now)
+    }
+    for number in 0..<100 { #expect(isAdded(number, user: 1, now: UInt64(number))) }
+    #expect(table.count == SessionTable.mostOfUser)
+    #expect(table.find(token(35), now: 100) == nil && table.find(token(36), now: 100)?.user == 1)
+    #expect(table.find(token(36), now: SessionTable.lifetime + 35) != nil)
+    #expect(table.find(token(36), now: SessionTable.lifetime + 36) == nil)
+    for number in 100..<SessionTable.most + 36 { #expect(isAdded(number, user: UInt32(number), now: 200)) }
+    #expect(table.count == SessionTable.most)
+    #expect(!isAdded(-1, user: 2, now: 200), "there is no room")
+    table.end(token(99))
+    #expect(table.find(token(99), now: 200) == nil && isAdded(-1, user: 2, now: 200))
+    // All of them are over.
+    #expect(isAdded(-2, user: 2, now: 300 + SessionTable.lifetime) && table.count == 1)
+  }
+
   @Test func everyVerbIsRefusedToEveryRoleThatMayNotAskForIt() throws {
     let guarded = try Guarded(seed: 874_000)
     let before = try guarded.state()

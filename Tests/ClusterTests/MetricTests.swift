@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Protocol
 import Testing
@@ -64,6 +65,30 @@ import Vocabulary
     #expect(lines.contains("tally_requests_total{verb=\"PING\",outcome=\"OK\"} 1"))
     #expect(lines.contains { $0.hasPrefix("tally_shard_role{shard=\"1\",role=\"") })
     #expect(lines.contains { $0.hasPrefix("tally_points_total{kind=\"earn\"} ") })
+  }
+  /// Two weeks before one ends there is an alarm, by which the cluster is not less well.
+  @Test func certificatesAreToldAndSpokenOfBeforeTheyEnd() throws {
+    let node = try node()
+    let now = node.turn.now
+    func alarms(endsIn seconds: Int64) -> [String] {
+      var gauges = ShellGauges()
+      let end = now.wall.microseconds / 1_000_000 + seconds
+      gauges.certificates = [LoadedCertificate(use: "peers", name: "east-1", ends: end)]
+      node.measured(gauges, now: now)
+      let text = String(decoding: Gauges.figures(of: node).rendered(), as: UTF8.self)
+      #expect(text.contains("tally_certificate_expires_seconds{use=\"peers\",name=\"east-1\"} \(end)\n"))
+      #expect(text.contains("tally_alarm{alarm=\"CERTIFICATE\"} \(node.peers.own.alarms.isEmpty ? 0 : 1)\n"))
+      #expect(node.peers.own.ailments.isEmpty)
+      var buffer = ByteBuffer(capacity: 256)
+      node.peers.own.condition.encode(into: &buffer)
+      var reader = ByteReader(buffer.bytes)
+      #expect((try? NodeCondition(decoding: &reader)) == node.peers.own.condition)
+      return node.peers.own.alarms
+    }
+    #expect(alarms(endsIn: LoadedCertificate.notice).isEmpty)
+    #expect(alarms(endsIn: LoadedCertificate.notice - 1) == ["CERTIFICATE"])
+    #expect(alarms(endsIn: -5) == ["CERTIFICATE"])
+    #expect(alarms(endsIn: 30 * 86_400).isEmpty)
   }
   @Test func durationsCountUpToEachBound() {
     var figures = Figures()

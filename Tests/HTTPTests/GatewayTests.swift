@@ -25,6 +25,11 @@ import Testing
       gateway.answered(Array(text.replacing("|", with: "\r\n").utf8))
       return take()
     }
+    /// What an answer has the gateway put out.
+    func output(_ text: String) -> [UInt8] {
+      gateway.answered(Array(text.replacing("|", with: "\r\n").utf8))
+      return gateway.takeActions().output
+    }
     /// Goes on with what was sent before.
     func resume() -> [String] { send("") }
     func take() -> [String] {
@@ -98,8 +103,109 @@ import Testing
       scene.answer("-UNAVAILABLE later|") == [
         #"< 503 Service Unavailable {"error":{"code":"UNAVAILABLE","text":"later"}}"#
       ])
-    #expect(scene.post(#""PING""#, headers: "Authorization: Bearer x\n").first?.hasPrefix("< 401 ") == true)
+    #expect(scene.post(#""PING""#, headers: "Authorization: Digest x\n").first?.hasPrefix("< 401 ") == true)
     #expect(scene.post(#""PING""#, headers: "Authorization: Basic YW5u\n").first?.hasPrefix("< 401 ") == true)
+  }
+
+  @Test func aSessionIsAskedAboutWithEachRequest() {
+    let scene = Scene()
+    let ann = "Authorization: Basic YW5uOnNlY3JldA==\n"
+    let open = "POST /v1/session HTTP/1.1\nHost: x\nContent-Length: 0\n"
+    #expect(scene.send(open + ann + "\n") == ["> *5|$5|HELLO|$1|3|$4|AUTH|$3|ann|$6|secret|"])
+    #expect(scene.answer("%0|") == ["? openSession"])
+    #expect(
+      scene.answer("%2|+token|+tok|+expires|:12|") == [#"< 200 OK {"token":"tok","expires":12}"#])
+    let token = "Authorization: Bearer tok\n"
+    let asks = "? useSession(\(Array("tok".utf8)))"
+    for _ in 0..<2 {
+      #expect(scene.post(#""PING""#, headers: token) == ["> *1|$5|RESET|*2|$5|HELLO|$1|3|"])
+      #expect(scene.answer("+RESET|%0|") == [asks])
+      #expect(scene.answer("+OK|") == [">  PING|"])
+      #expect(scene.answer("+PONG|") == [#"< 200 OK {"replies":["PONG"]}"#])
+    }
+    // Who says nothing is nobody, though the connection was a session's.
+    #expect(scene.post(#""PING""#) == ["> *1|$5|RESET|*2|$5|HELLO|$1|3|"])
+    #expect(scene.answer("+RESET|%0|") == [">  PING|"])
+    _ = scene.answer("-NOAUTH sign in|")
+    // One that has ended: nothing of the request is sent.
+    #expect(scene.post(#""PING""#, headers: token) == ["> *1|$5|RESET|*2|$5|HELLO|$1|3|"])
+    #expect(scene.answer("+RESET|%0|") == [asks])
+    #expect(
+      scene.answer("-WRONGPASS over|") == [#"< 401 Unauthorized {"error":{"code":"WRONGPASS","text":"over"}}"#])
+    let close = "DELETE /v1/session HTTP/1.1\nHost: x\n"
+    #expect(scene.send(close + token + "\n") == ["? closeSession(\(Array("tok".utf8)))"])
+    #expect(scene.answer("+OK|") == [#"< 200 OK "OK""#])
+    #expect(scene.send(close + ann + "\n").first?.hasPrefix("< 401 ") == true)
+    #expect(scene.send(open + "Origin: http://evil\n" + ann + "\n").first?.hasPrefix("< 403 ") == true)
+    #expect(scene.send("GET /v1/session HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 405 ") == true)
+  }
+
+  @Test func theFeedIsToldAPageAheadOfItsReader() {
+    let scene = Scene()
+    #expect(
+      scene.send("GET /v1/feed?from=c0&kind=earn%2Credeem HTTP/1.1\nHost: x\nLast-Event-ID: c1\n\n")
+        == ["> *2|$5|HELLO|$1|3|"])
+    #expect(scene.answer("%0|") == ["> *5|$4|FEED|$10|limit=1000|$6|wait=0|$16|kind=earn,redeem|$7|from=c1|"])
+    let record = "%3|+cursor|+c2|+kind|+earn|+points|:5|"
+    // In two parts: nothing is told before all of it is there.
+    #expect(scene.answer("*2|" + record).isEmpty)
+    #expect(
+      scene.answer("%2|+kind|+redeem|+points|:-3|") == [
+        "< 200 OK retry: 2000\n\nid: c2\nevent: earn\ndata: {\"cursor\":\"c2\",\"kind\":\"earn\",\"points\":5}\n\n"
+          + "event: redeem\ndata: {\"kind\":\"redeem\",\"points\":-3}\n\n"
+      ])
+    // Not before it has gone is more asked for.
+    #expect(scene.gateway.awaitsRoom && scene.gateway.isBusy && scene.take().isEmpty)
+    scene.gateway.drained()
+    #expect(scene.take() == ["> *5|$4|FEED|$10|limit=1000|$7|wait=15|$16|kind=earn,redeem|$7|from=c2|"])
+    scene.gateway.drained()
+    #expect(scene.take().isEmpty && !scene.gateway.awaitsRoom)
+    #expect(String(decoding: scene.output("*0|"), as: UTF8.self) == ": nothing new\n\n")
+    scene.gateway.drained()
+    _ = scene.take()
+    #expect(
+      String(decoding: scene.output("*1|%3|+cursor|+c3|+kind|+none|+skipped|:10000|"), as: UTF8.self) == "id: c3\n\n")
+    scene.gateway.drained()
+    #expect(scene.take().first?.hasSuffix("|$7|from=c3|") == true)
+    let end = scene.output("-NOAUTH gone|")
+    #expect(
+      String(decoding: end, as: UTF8.self)
+        == "event: error\ndata: {\"error\":{\"code\":\"NOAUTH\",\"text\":\"gone\"}}\n\n")
+    #expect(scene.take() == ["closes"])
+  }
+
+  @Test func aFeedThatCannotBeginIsAnsweredAsAnyRequest() {
+    let refusals = [
+      ("NOAUTH", "401"), ("NOPERM", "403"), ("ERR", "400"), ("NOTFOUND", "404"), ("BUSY", "503"),
+    ]
+    for (code, status) in refusals {
+      let scene = Scene()
+      _ = scene.send("GET /v1/feed HTTP/1.1\nHost: x\n\n")
+      _ = scene.answer("%0|")
+      #expect(scene.answer("-\(code) no|").first?.hasPrefix("< \(status) ") == true)
+      #expect(scene.send("GET /health/live HTTP/1.1\nHost: x\n\n") == ["< 200 OK live\n"])
+    }
+    for query in ["?from", "?from=%zz", "?limit=5", "?from=a&from=b", "?kind="] {
+      let scene = Scene()
+      #expect(scene.send("GET /v1/feed\(query) HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 400 ") == true, "\(query)")
+    }
+    // By a session, which is asked about before each page.
+    let scene = Scene()
+    _ = scene.send("GET /v1/feed HTTP/1.1\nHost: x\nAuthorization: Bearer t\n\n")
+    #expect(scene.answer("%0|") == ["? useSession(\(Array("t".utf8)))"])
+    #expect(scene.answer("+OK|").first?.contains("FEED") == true)
+    _ = scene.answer("*0|")
+    scene.gateway.drained()
+    #expect(scene.take() == ["> *1|$5|RESET|*2|$5|HELLO|$1|3|"])
+    _ = scene.answer("+RESET|%0|")
+    #expect(String(decoding: scene.output("-WRONGPASS over|"), as: UTF8.self).hasPrefix("event: error\n"))
+    // The node's end.
+    let left = Scene()
+    _ = left.send("GET /v1/feed HTTP/1.1\nHost: x\n\n")
+    _ = left.answer("%0|")
+    _ = left.answer("*0|")
+    left.gateway.nodeClosed()
+    #expect(left.take() == ["closes"])
   }
 
   @Test func onlyJSONOfTheSameSiteIsTaken() {
@@ -136,7 +242,7 @@ import Testing
 
   @Test func whatIsNotThereIsSaid() {
     let scene = Scene()
-    #expect(scene.send("GET /v1/feed HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 404 ") == true)
+    #expect(scene.send("GET /v1/food HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 404 ") == true)
     #expect(scene.send("GET /nothing HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 404 ") == true)
     #expect(scene.send("PUT /metrics HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 405 ") == true)
     #expect(scene.send("GET /v1/commands HTTP/1.1\nHost: x\n\n").first?.hasPrefix("< 405 ") == true)

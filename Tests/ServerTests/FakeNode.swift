@@ -89,7 +89,7 @@ final class FakeNode: NodeCore {
   func clientOpened(_ id: ClientID, from: String, now: Moment) { events.add("opened \(id.rawValue) \(from)") }
   func clientCertified(_ id: ClientID, as user: String, now: Moment) { events.add("certified \(user)") }
   func isIdle(_ id: ClientID) -> Bool { !busy.contains(id) }
-  func readinessAsked(by id: ClientID, now: Moment) { events.add("asked for readiness") }
+  func asked(_ question: OwnQuestion, by id: ClientID, now: Moment) { events.add("asked for \(question)") }
   func clientEnded(_ id: ClientID, now: Moment) {
     events.add("ended \(id.rawValue)")
     if !waiting.contains(where: { $0.client == id }) { out.clientClose.append(id) }

@@ -1,3 +1,4 @@
+import Cluster
 import Glibc
 import System
 import TLSSupport
@@ -298,7 +299,7 @@ struct TLSTests {
     let end = TestCertificates.valid.until
     var reminder = ExpiryReminder()
     #expect(reminder.lines(LoopSecurity(), now: end).isEmpty)
-    #expect(reminder.lines(security, now: end - ExpiryReminder.notice).isEmpty)
+    #expect(reminder.lines(security, now: end - LoadedCertificate.notice).isEmpty)
     #expect(reminder.lines(security, now: end - 3600).first?.contains("east.crt ends on") == true)
     #expect(reminder.lines(security, now: end - 3599).isEmpty)
     #expect(reminder.lines(security, now: end + 86_400).first?.contains("has ended on") == true)

@@ -130,6 +130,23 @@ class Steps:
         self.expect("the user is signed in", self.user in self.text(".who"), self.text(".who"))
         stored = self.page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + document.cookie + location.href")
         self.expect("the secret is stored nowhere", self.secret not in stored)
+        self.page.open(self.url)
+        self.page.wait("document.querySelector('.health')")
+        self.expect("a reload asks for nothing", self.user in self.text(".who"), self.text(".who"))
+        token = self.page.evaluate("sessionStorage.getItem('tally-session')")
+        self.page.evaluate("document.querySelector('.who button').click()")
+        self.page.wait("document.querySelector('input[type=password]')")
+        status = 0
+        for _ in range(100):
+            status = self.page.evaluate("fetch('/v1/commands', {method: 'POST', credentials: 'omit', body: '{\"commands\":[\"WHOAMI\"]}', headers: "
+                                        f"{{'Content-Type': 'application/json', Authorization: 'Bearer {token}'}}}}).then((answer) => answer.status)")
+            if status == 401:
+                break
+        self.expect("who signs out ends the session", status == 401 and self.page.evaluate("sessionStorage.length") == 0, str(status))
+        self.page.fill("input[autocomplete=username]", self.user)
+        self.page.fill("input[type=password]", self.secret)
+        self.page.key("Enter")
+        self.page.wait("document.querySelector('.health')")
 
     def watch_cluster(self):
         shards = self.ask("CLUSTER SHARDS")

@@ -14,10 +14,11 @@ enum FeedCommand {
       .value("part", "K/N", "only the shards whose number leaves K-1 divided by N"),
       .value("limit", "N", "records of a page, or of a batch (1000)"),
       .value("to-url", "URL", "posts batches there; --to URL says the same"),
+      .value("ca", "FILE", "of --to https://…: the authorities by which its certificate is verified (the system's)"),
       .value("patience", "S", "gives up after so long without an answer (86400 with --follow, else 60)"),
     ],
     notes: """
-      With --to http://HOST[:PORT]/PATH each batch is a POST of {"from": …, "cursor": …, "records": […]}, one at a time. What is not \
+      With --to http://HOST[:PORT]/PATH, or https, each batch is a POST of {"from": …, "cursor": …, "records": […]}, one at a time. What is not \
       answered with a status of 200 to 299 is posted again, later each time; the cursor is kept once a batch is. So each record \
       comes at least once, and whoever keeps the cursor of what it has done knows one that comes again by its `from`.
 
@@ -36,7 +37,7 @@ enum FeedCommand {
       invocation.target, words: words.joined(separator: " "), cursor: flags["from"] ?? kept, patience: patience)
     let sink: any FeedSink
     if let url = flags["to-url"] {
-      sink = PostingSink(post: try HTTPPost(url), patience: patience)
+      sink = PostingSink(post: try HTTPPost(url, authorities: flags["ca"]), patience: patience)
     } else {
       sink = PrintingSink(isJSON: flags.has("json"))
     }

@@ -1,23 +1,32 @@
 import Glibc
+import OpenSSL
 import System
 
-/// A POST of JSON over HTTP/1.1, a connection each.
+/// A POST of JSON over HTTP/1.1, in the clear or by TLS, a connection each.
 struct HTTPPost: Sendable {
   let endpoint: Endpoint
   let path: String
 
-  /// Throws `.usage`: it is no `http://HOST[:PORT][/PATH]`.
-  init(_ text: String) throws(ClientError) {
-    guard text.hasPrefix("http://") else {
-      throw .usage("--to \(text): http://HOST[:PORT][/PATH] is wanted (for https put a proxy before it)")
+  /// Throws `.usage`: it is no `http://HOST[:PORT][/PATH]` or `https://…`.
+  /// - Parameter authorities: a file of those by which an https server's certificate is verified; nil: the system's.
+  init(_ text: String, authorities: String? = nil) throws(ClientError) {
+    let schemes = [("http://", 80), ("https://", 443)]
+    guard let (scheme, port) = schemes.first(where: { text.hasPrefix($0.0) }) else {
+      throw .usage("--to \(text): http://HOST[:PORT][/PATH] or https://… is wanted")
     }
-    let rest = text.dropFirst("http://".count)
+    let rest = text.dropFirst(scheme.count)
     let host = rest.prefix { $0 != "/" }
     guard !host.isEmpty, !host.contains("@"), text.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-      throw .usage("--to \(text): http://HOST[:PORT][/PATH] is wanted")
+      throw .usage("--to \(text): \(scheme)HOST[:PORT][/PATH] is wanted")
     }
+    guard authorities == nil || port == 443 else { throw .usage("--ca goes with --to https://…") }
     let hasPort = host.last != "]" && host.contains(":")
-    endpoint = try Endpoint(hasPort ? String(host) : "\(host):80")
+    var endpoint = try Endpoint(hasPort ? String(host) : "\(host):\(port)")
+    if port == 443 {
+      let files = TLSContext.Files(authorities: authorities, takesSystemAuthorities: authorities == nil)
+      do { endpoint.security = try TLSContext(files, verification: .signed) } catch { throw .local("\(error)") }
+    }
+    self.endpoint = endpoint
     path = rest.count == host.count ? "/" : String(rest.dropFirst(host.count))
   }
 
@@ -48,45 +57,49 @@ struct HTTPPost: Sendable {
     let request =
       "POST \(path) HTTP/1.1\r\nHost: \(endpoint)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
       + "Connection: close\r\n\r\n" + body
-    let socket = try connect(milliseconds)
-    try send(Array(request.utf8), on: socket, milliseconds)
+    var stream = try connect(milliseconds)
+    try send(Array(request.utf8), on: &stream, milliseconds)
     var head: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 4_096)
+    var buffer = [UInt8](repeating: 0, count: stream.slack + 4_096)
     while true {
       if let status = try HTTPPost.status(of: head) { return status }
-      let outcome = buffer.withUnsafeMutableBytes { socket.receive(into: $0) }
+      let outcome = buffer.withUnsafeMutableBytes { stream.receive(into: $0) }
       switch outcome {
       case .moved(let count): head.append(contentsOf: buffer[..<count])
       case .wouldBlock:
-        guard socket.wait(for: POLLIN, milliseconds: milliseconds) else {
+        guard stream.hasMore || stream.descriptor.wait(for: POLLIN, milliseconds: milliseconds) else {
           throw .timedOut("\(endpoint) does not answer")
         }
-      case .ended, .failed: throw .disconnected("\(endpoint): \(outcome.end ?? "no reason")")
+      case .ended, .failed: throw .disconnected("\(endpoint): \(stream.reason(of: outcome))")
       }
     }
   }
-  private func connect(_ milliseconds: Int32) throws(ClientError) -> Descriptor {
+  private func connect(_ milliseconds: Int32) throws(ClientError) -> SecureStream {
     var reason = "no address"
     for address in try endpoint.resolve() {
       do throws(ConnectFailure) {
-        return try Socket.connected(to: address, within: milliseconds)
+        return try SecureStream.connected(
+          to: Destination(address: address, endpoint: endpoint), on: TLSWire(inputBytes: 32 << 10), within: milliseconds
+        )
       } catch {
         reason = error.text
       }
     }
     throw .unreachable(["\(endpoint): \(reason)"])
   }
-  private func send(_ bytes: [UInt8], on socket: borrowing Descriptor, _ milliseconds: Int32) throws(ClientError) {
+  private func send(_ bytes: [UInt8], on stream: inout SecureStream, _ milliseconds: Int32) throws(ClientError) {
     var sent = 0
-    while sent < bytes.count {
-      let outcome = bytes.withUnsafeBytes { socket.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+    while sent < bytes.count || stream.unsentCount > 0 {
+      let outcome =
+        sent < bytes.count
+        ? bytes.withUnsafeBytes { stream.send(UnsafeRawBufferPointer(rebasing: $0[sent...])) } : stream.flush()
       switch outcome {
-      case .moved(let count): sent += count
+      case .moved(let count): sent += sent < bytes.count ? count : 0
       case .wouldBlock:
-        guard socket.wait(for: POLLOUT, milliseconds: milliseconds) else {
+        guard stream.descriptor.wait(for: POLLOUT, milliseconds: milliseconds) else {
           throw .timedOut("\(endpoint) takes no more")
         }
-      case .ended, .failed: throw .disconnected("\(endpoint): \(outcome.end ?? "no reason")")
+      case .ended, .failed: throw .disconnected("\(endpoint): \(stream.reason(of: outcome))")
       }
     }
   }

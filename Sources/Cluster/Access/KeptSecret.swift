@@ -36,6 +36,8 @@ public struct SecretJob: Sendable {
     case keep
     /// Whether it is the one that was kept. `user` and `revision` say of whom, as long as nothing changes of that user.
     case check(KeptSecret, user: UInt32, revision: UInt64)
+    /// So many random bytes, of nothing.
+    case draw(count: Int)
   }
   public var ticket: UInt64
   public var secret: [UInt8]
@@ -45,6 +47,7 @@ public struct SecretJob: Sendable {
 public struct SecretResult: Sendable {
   public enum Outcome: Sendable {
     case kept(KeptSecret)
+    case drawn([UInt8])
     /// Whether it was right, and which revision of the user that is of.
     case checked(Bool, revision: UInt64)
     /// Why it cannot be done here.
@@ -91,6 +94,7 @@ public final class RememberingKeeper: SecretKeeper, @unchecked Sendable {
     do {
       switch job.task {
       case .keep: return SecretResult(ticket: job.ticket, outcome: .kept(try keep(job.secret)))
+      case .draw(let count): return SecretResult(ticket: job.ticket, outcome: .drawn(try means.random(count)))
       case .check(let kept, let user, let revision):
         return SecretResult(
           ticket: job.ticket,

@@ -41,6 +41,7 @@ extension RequestDesk {
     turn.out.jobs.append(.secret(SecretJob(ticket: ticket, secret: Array(secret), task: .keep)))
   }
   func secretKept(_ result: SecretResult) {
+    if sessionDrawn(result) { return }
     guard var waiting = keptSecrets.removeValue(forKey: result.ticket), client(of: waiting.owner) != nil else { return }
     switch result.outcome {
     case .kept(let secret):
@@ -48,7 +49,8 @@ extension RequestDesk {
       submit(waiting.change, waiting.owner)
     case .refused(let why):
       answerError(waiting.owner, .malformed, "the secret cannot be hashed: \(why); nothing was done")
-    case .checked: answerError(waiting.owner, .unavailable, "the secret was lost at this node; nothing was done")
+    case .checked, .drawn:
+      answerError(waiting.owner, .unavailable, "the secret was lost at this node; nothing was done")
     }
   }
 

@@ -55,7 +55,7 @@ extension RequestDesk {
   }
 
   /// Makes a client's grant anew, by the rights that hold now.
-  @inline(never) private func renewGrant(_ client: Client) {
+  @inline(never) func renewGrant(_ client: Client) {
     client.grant = makeGrant(client.session)
     client.grant.epoch = rights.epoch
   }
@@ -89,7 +89,10 @@ extension RequestDesk {
     return grant
   }
   /// Somebody has signed in, or out: what was granted is void.
-  func forgetGrant(_ client: Client) { client.grant.epoch = 0 }
+  func forgetGrant(_ client: Client) {
+    client.grant.epoch = 0
+    client.isBySession = false
+  }
 
   @inline(never) private func refuse(_ client: Client, _ request: Request) -> Bool {
     let words = words(of: request)

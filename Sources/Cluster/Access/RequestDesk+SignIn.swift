@@ -90,7 +90,7 @@ extension RequestDesk {
     case .refused(let why):
       signIns.droppedOut(attempt, now: now.monotonic)
       answerError(attempt.owner, .malformed, "nobody can sign in at this node: \(why)")
-    case .kept: signIns.droppedOut(attempt, now: now.monotonic)
+    case .kept, .drawn: signIns.droppedOut(attempt, now: now.monotonic)
     }
     beginSignIns()
   }

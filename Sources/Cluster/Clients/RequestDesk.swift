@@ -31,6 +31,7 @@ final class RequestDesk: Coordinator {
   /// Who may ask what, who is signing in, and what was refused.
   var rights: Rights
   var signIns = SignIns()
+  var sessions = SessionTable()
   var refusals = RefusalCounts()
   /// By ticket: users whose secrets are being hashed.
   var keptSecrets: [UInt64: UserChange] = [:]

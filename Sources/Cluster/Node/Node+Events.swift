@@ -18,7 +18,7 @@ extension Node {
   public func clientEnded(_ id: ClientID, now: Moment) { at(now).requests.ended(id) }
   public func clientClosed(_ id: ClientID, now: Moment) { at(now).requests.closed(id) }
   public func isIdle(_ id: ClientID) -> Bool { requests.isIdle(id) }
-  public func readinessAsked(by id: ClientID, now: Moment) { at(now).requests.readinessAsked(by: id) }
+  public func asked(_ question: OwnQuestion, by id: ClientID, now: Moment) { at(now).requests.asked(question, by: id) }
   public func figures(now: Moment) -> Figures { Gauges.figures(of: at(now)) }
 
   public func linkOpened(_ id: LinkID, request: UInt64?, now: Moment) {

@@ -95,11 +95,33 @@ public struct ShellGauges: Sendable {
   public var clientsRefused: UInt64 = 0
   @Measured("clients_closed_idle", .clients, "idle connections closed to make room")
   public var clientsClosedIdle: UInt64 = 0
+  @Measured("tls_handshakes", .clients, "TLS handshakes that ended well, of terminals and of nodes")
+  public var tlsHandshakes: UInt64 = 0
+  @Measured(
+    "tls_failures", .clients, "TLS connections, of terminals and of nodes, that failed in the handshake or later")
+  public var tlsFailures: UInt64 = 0
+  /// Those that connections begin with now.
+  public var certificates: [LoadedCertificate] = []
   /// Connections, of terminals or nodes, that could not be taken or made for want of a descriptor.
   public var connectionsWithoutDescriptor: UInt64 = 0
   @Measured("log_lines_dropped", .loop, "lines of the operator's log that its reader was too slow for")
   public var logLinesDropped: UInt64 = 0
   public init() {}
+}
+
+/// A certificate by which this side is known.
+public struct LoadedCertificate: Sendable, Hashable {
+  /// How long before its end it is spoken of, in seconds.
+  public static let notice: Int64 = 14 * 86_400
+  /// To whom it is shown: `terminals` or `peers`.
+  public var use: String
+  /// Whose it is, as it says.
+  public var name: String
+  /// When it ends, in seconds since 1970.
+  public var ends: Int64
+  public init(use: String, name: String, ends: Int64) { (self.use, self.name, self.ends) = (use, name, ends) }
+
+  public func isEnding(at now: Stamp) -> Bool { ends - now.microseconds / 1_000_000 < LoadedCertificate.notice }
 }
 
 /// How much memory the process uses, and how much it may use before it stops to grow; both in bytes. Of several bounds the
@@ -217,9 +239,8 @@ public protocol NodeCore: AnyObject {
   func clientClosed(_ id: ClientID, now: Moment)
 
   /// - Parameter request: that of `Effects.openLink`; nil: the other side opened it.
-  /// Whoever that client is, it asks whether the node is ready: answered with a reply, like a request, once each shard that is led
-  /// here has committed an entry, or has not.
-  func readinessAsked(by id: ClientID, now: Moment)
+  /// Whoever that client is, it asks that: answered with a reply, like a request.
+  func asked(_ question: OwnQuestion, by id: ClientID, now: Moment)
   /// All figures, as they are now.
   func figures(now: Moment) -> Figures
 
@@ -252,7 +273,7 @@ extension NodeCore {
   public func clientCertified(_ id: ClientID, as user: String, now: Moment) {}
   public func clientsLimited(to limit: Int, now: Moment) {}
   public func isIdle(_ id: ClientID) -> Bool { true }
-  public func readinessAsked(by id: ClientID, now: Moment) {}
+  public func asked(_ question: OwnQuestion, by id: ClientID, now: Moment) {}
   public func figures(now: Moment) -> Figures { Figures() }
   public func measured(_ gauges: ShellGauges, now: Moment) {}
 }

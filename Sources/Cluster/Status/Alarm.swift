@@ -68,14 +68,15 @@ extension Peer {
   var everyAlarm: [(word: String, isOn: Bool)] {
     let disk = condition.disk
     return [
-      ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt), ("INSECURE", condition.isInsecure),
+      ("CERTIFICATE", condition.isCertificateEnding), ("CLOCK", clock.isOff), ("CORRUPT", condition.isCorrupt),
+      ("INSECURE", condition.isInsecure),
       ("NOFILES", disk.lacksDescriptors),
       ("NOMEM", condition.memory >= .near), ("NOSPACE", disk.isFull), ("POISON", !condition.poisons.isEmpty),
       ("RETENTION", condition.isForgettingEarly), ("SLOWDISK", disk.isSlow),
     ]
   }
-  /// Those by which the cluster is not well: not what the operator has chosen.
-  var ailments: [String] { alarms.filter { $0 != "INSECURE" } }
+  /// Those by which the cluster is not well: not what the operator has chosen, nor what is yet to come.
+  var ailments: [String] { alarms.filter { $0 != "INSECURE" && $0 != "CERTIFICATE" } }
 }
 extension PeerTable {
   /// Of all nodes in reach.

@@ -16,6 +16,7 @@ public struct Figures: Sendable {
   /// Bytes that wait.
   var queues: [(name: String, bytes: Int)] = []
   var shards: [ShardFigures] = []
+  var certificates: [LoadedCertificate] = []
 
   public init() {}
 }
@@ -95,6 +96,14 @@ extension Figures {
       labels: "queue"
     ) { figures, text in
       for queue in figures.queues { text.sample([("queue", queue.name)], "\(queue.bytes)") }
+    },
+    Family(
+      "certificate_expires", .clients, .gauge, .seconds, "when a certificate that the node shows ends, since 1970",
+      labels: "use,name"
+    ) { figures, text in
+      for certificate in figures.certificates {
+        text.sample([("use", certificate.use), ("name", certificate.name)], "\(certificate.ends)")
+      }
     },
     Family("commit", .cluster, .histogram, .seconds, "from an entry's proposal by this node to its application") {
       $1.histogram($0.kept.commits)

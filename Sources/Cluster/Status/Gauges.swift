@@ -36,6 +36,7 @@ enum Gauges {
       ("shards", node.requests.edge.streams.reduce(0) { $0 + $1.byteCount }),
       ("clients", node.status.gauges.unsentBytes),
     ]
+    figures.certificates = node.status.gauges.certificates
     figures.shards = node.replicas.map { replica in
       ShardFigures(of: replica, known: node.requests.leader(of: replica.shard).commit)
     }

@@ -13,6 +13,8 @@ struct NodeCondition: Hashable, Sendable {
   var isForgettingEarly = false
   /// Others can read what terminals say to it.
   var isInsecure = false
+  /// A certificate of its own ends soon, or has ended.
+  var isCertificateEnding = false
   /// Entries that it does not apply, by rising shard.
   var poisons: [PoisonedShard] = []
   /// Shards of which its replicas have much to apply yet: what they lead would stand still until they are through.
@@ -90,6 +92,7 @@ extension NodeCondition {
     static let corrupt = Flags(rawValue: 8)
     static let forgetting = Flags(rawValue: 16)
     static let insecure = Flags(rawValue: 32)
+    static let certificate = Flags(rawValue: 64)
   }
 
   func encode(into buffer: inout ByteBuffer) {
@@ -100,6 +103,7 @@ extension NodeCondition {
     if isCorrupt { flags.insert(.corrupt) }
     if isForgettingEarly { flags.insert(.forgetting) }
     if isInsecure { flags.insert(.insecure) }
+    if isCertificateEnding { flags.insert(.certificate) }
     buffer.append(field: 1, zigzag: flags.rawValue)
     buffer.append(field: 2, zigzag: Int64(memory.rawValue))
     buffer.append(field: 3, zigzag: Int64(bitPattern: logPosition))
@@ -142,6 +146,7 @@ extension NodeCondition {
         isCorrupt = flags.contains(.corrupt)
         isForgettingEarly = flags.contains(.forgetting)
         isInsecure = flags.contains(.insecure)
+        isCertificateEnding = flags.contains(.certificate)
       case 2:
         guard let level = MemoryLevel(rawValue: try value.readSmall()) else {
           throw MalformedBytes("no such memory level")

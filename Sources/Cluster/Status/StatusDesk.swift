@@ -68,6 +68,7 @@ final class StatusDesk: Coordinator {
     own.memory = health.memory.level
     own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
     own.isInsecure = health.isInsecure
+    own.isCertificateEnding = gauges.certificates.contains { $0.isEnding(at: now.wall) }
     own.isForgettingEarly = replicas.isForgettingEarly
     own.poisons = replicas.poisons
     own.replaying = replicas.filter(\.isReplaying).map(\.shard)

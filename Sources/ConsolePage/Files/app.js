@@ -1,6 +1,6 @@
 // The page as a whole: who is signed in, which page is shown, language, light and keys.
 
-import { ask, begin, isSignedIn, Refused, text, useCredentials } from "/base/api.js";
+import { ask, begin, endSession, isSignedIn, Refused, signIn, text } from "/base/api.js";
 import { casesPage } from "/programme/cases.js";
 import { campaignsPage } from "/programme/campaigns.js";
 import { clusterPage } from "/cluster/overview.js";
@@ -54,21 +54,27 @@ function chooseLanguage() {
 
 // MARK: Signing in
 
-function showSignIn(wasWrong) {
+/// - why: "wrong" or "over"; else nobody has signed in yet.
+function showSignIn(why) {
   stop();
   leave?.();
   leave = null;
   document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
-  useCredentials(null);
-  const former = wasWrong ? user : null;
+  const former = why === "wrong" ? user : null;
   user = null;
   const name = h("input", { type: "text", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
   const secret = h("input", { type: "password", autocomplete: "current-password", required: true });
-  const trouble = h("p", { class: "notice bad", role: "alert", hidden: !wasWrong }, t("Wrong user or secret."));
+  const trouble = h("p", { class: "notice bad", role: "alert", hidden: !why }, t(why === "over" ? "The session has ended." : "Wrong user or secret."));
   const form = h("form", { class: "sign-in panel", onsubmit: async (event) => {
     event.preventDefault();
-    useCredentials(name.value, secret.value);
     user = name.value;
+    try {
+      await signIn(name.value, secret.value);
+    } catch (error) {
+      if (error instanceof Refused && ["NOAUTH", "WRONGPASS"].includes(error.code)) return showSignIn("wrong");
+      trouble.hidden = false;
+      return say(trouble, error instanceof Refused ? `${error.code} ${error.message}` : t("no answer"));
+    }
     await enter(trouble);
   } }, h("h1", null, "Tallystick"), trouble, field(t("User"), name), field(t("Secret"), secret),
     h("button", { type: "submit", class: "main" }, t("Sign in")), switches());
@@ -80,7 +86,7 @@ function showSignIn(wasWrong) {
 async function enter(trouble) {
   try {
     const [who] = await ask("WHOAMI");
-    if (who instanceof Refused && ["NOAUTH", "WRONGPASS"].includes(who.code)) return showSignIn(isSignedIn());
+    if (who instanceof Refused && ["NOAUTH", "WRONGPASS"].includes(who.code)) return showSignIn(isSignedIn() ? "over" : null);
     user = who instanceof Refused ? user : text(who.user) ? `${text(who.user)} · ${text(who.role)}` : user;
     start();
     render();
@@ -120,7 +126,7 @@ function frame() {
   const view = h("main", { id: "view", tabindex: "-1" });
   replace(root, h("a", { href: "#view", class: "skip", onclick: (event) => { event.preventDefault(); view.focus(); } }, t("Skip to the page")),
     h("header", { class: "top" }, h("a", { href: "#/cluster", class: "brand" }, "Tallystick"), pulse, find, outcome,
-      h("span", { class: "who" }, user ?? "", isSignedIn() ? button(t("Sign out"), () => showSignIn(false), { class: "quiet" }) : null, switches())),
+      h("span", { class: "who" }, user ?? "", isSignedIn() ? button(t("Sign out"), () => { endSession(); showSignIn(null); }, { class: "quiet" }) : null, switches())),
     links, view);
   unwatch?.();
   unwatch = watch(() => {

@@ -3,14 +3,20 @@ enum Credentials: Equatable {
   case none
   case malformed
   case basic(user: String, secret: String)
+  /// A session's token.
+  case bearer([UInt8])
 
-  /// - Parameter header: its value (RFC 7617); nil: it is not there.
+  /// - Parameter header: its value (RFC 7617, RFC 6750); nil: it is not there.
   init(_ header: String?) {
     guard let header else {
       self = .none
       return
     }
     let words = header.split(separator: " ")
+    if words.count == 2, words[0].lowercased() == "bearer" {
+      self = .bearer(Array(words[1].utf8))
+      return
+    }
     guard words.count == 2, words[0].lowercased() == "basic", let bytes = Credentials.base64(words[1].utf8),
       let text = String(validating: bytes, as: UTF8.self), let colon = text.firstIndex(of: ":")
     else {

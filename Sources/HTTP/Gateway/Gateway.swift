@@ -8,8 +8,12 @@ import Base
 public final class Gateway {
   /// What only the node itself can answer.
   public enum Question: Equatable, Sendable {
-    /// A commit in every shard that is led here: the answer comes as a reply, by `answered`.
+    /// A commit in every shard that is led here: the answer comes as a reply, by `answered`; so do the next three.
     case readiness
+    case openSession
+    /// Signs in by a session's token.
+    case useSession([UInt8])
+    case closeSession([UInt8])
     /// All figures: by `rendered`.
     case figures
   }
@@ -38,7 +42,15 @@ public final class Gateway {
     case nothing
     /// The replies of signing in; then the request goes on.
     case signIn(rest: Int)
+    /// Whether the session's token that was said is one.
+    case session
+    /// A session that is opened, or closed: its reply is the answer.
+    case sessionChange
     case commands
+    /// A page of the feed.
+    case feed
+    /// The page before it is on its way to the socket.
+    case feedRoom
     case readiness
     case figures
   }
@@ -53,6 +65,10 @@ public final class Gateway {
   var signedIn = Identity.unknown
   var wanted = Identity.anonymous
   var commands = CommandAnswers()
+  /// The page that is asked for.
+  var page = Page.live
+  /// What is told of the feed, while it is.
+  var feed = FeedStream()
   /// Bytes of a reply that is not there as a whole.
   private var unread: [UInt8] = []
 
@@ -63,6 +79,8 @@ public final class Gateway {
     case anonymous
     /// By the digest of what was said: a secret does not stay in memory.
     case user(String, SHA256.Digest)
+    /// By a session's token, which is asked about with each request: it may have ended.
+    case session
   }
 
   public init(_ settings: Settings) {
@@ -137,9 +155,14 @@ public final class Gateway {
     guard case .figures = waiting else { return }
     respond(Response(.ok, .metrics, figures))
   }
+  /// All output has gone to the socket.
+  public func drained() { if case .feedRoom = waiting { askFeed() } }
+  /// More is said once all output has gone.
+  public var awaitsRoom: Bool { if case .feedRoom = waiting { true } else { false } }
   /// The node has closed its side.
   public func nodeClosed() {
     guard !actions.closes else { return }
+    if feed.isBegun { return endFeed() }
     if case .nothing = waiting { actions.closes = true } else { fail("the node closed the connection") }
   }
 
@@ -148,7 +171,12 @@ public final class Gateway {
   /// False: no reply is there as a whole, or none is waited for.
   private func takeReply(_ replies: inout ReplyReader) throws(ReplyReader.Malformed) -> Bool {
     switch waiting {
-    case .nothing, .figures: return false
+    case .nothing, .figures, .feedRoom: return false
+    case .feed: return try takeFeedPage(&replies)
+    case .session, .sessionChange:
+      var text: [UInt8] = []
+      guard let outcome = try replies.next(into: &text) else { return false }
+      sessionAnswered(outcome, text)
     case .signIn(let rest):
       var text: [UInt8] = []
       guard let outcome = try replies.next(into: &text) else { return false }
@@ -177,6 +205,7 @@ public final class Gateway {
   /// Answers what cannot be served, and ends the connection.
   func refuse(_ refusal: Refusal) {
     guard !actions.closes else { return }
+    if feed.isBegun { return endFeed() }
     Response(refusal.status, refusal.text).write(
       isBodyWanted: true, closes: true, isOld: false, into: &actions.output)
     waiting = .nothing

@@ -14,6 +14,10 @@ struct ReplyReader {
   private let bytes: UnsafeRawBufferPointer
   private(set) var offset = 0
   private static let maximumDepth = 10
+  /// What records say of themselves is noted.
+  private var isNoting = false
+  private var cursor: String?
+  private var kind: String?
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -24,6 +28,41 @@ struct ReplyReader {
     offset = start
     output.removeSubrange(mark...)
     return nil
+  }
+
+  /// A record of a list, as JSON, with what it says of its place and its kind.
+  struct Noted {
+    var json: [UInt8]
+    var cursor: String?
+    var kind: String?
+  }
+  /// Gives the records of the next reply, a list, each in turn. Nil: it is not there as a whole; then some may have been given, and
+  /// are given again. O(bytes).
+  /// - Parameter error: what it says, as JSON, if it is none.
+  mutating func nextRecords(
+    error: inout [UInt8], _ body: (Noted) -> Void
+  ) throws(Malformed) -> Outcome? {
+    let start = offset
+    guard let (mark, text) = try line() else { return nil }
+    guard mark == UInt8(ascii: "*") else {
+      offset = start
+      guard let outcome = try next(into: &error) else { return nil }
+      guard case .error = outcome else { throw Malformed() }
+      return outcome
+    }
+    isNoting = true
+    defer { isNoting = false }
+    for _ in 0..<max(0, try count(text)) {
+      var json: [UInt8] = []
+      json.reserveCapacity(512)
+      (cursor, kind) = (nil, nil)
+      guard try value(depth: 1, into: &json) != nil else {
+        offset = start
+        return nil
+      }
+      body(Noted(json: json, cursor: cursor, kind: kind))
+    }
+    return .value
   }
 
   // MARK: Parts
@@ -116,6 +155,10 @@ struct ReplyReader {
     switch bytes[offset] {
     case UInt8(ascii: "+"), UInt8(ascii: "$"):
       guard let text = try text() else { return nil }
+      if isNoting, depth == 1 {
+        if key == "cursor" { cursor = String(decoding: text, as: UTF8.self) }
+        if key == "kind" { kind = String(decoding: text, as: UTF8.self) }
+      }
       output.appendValue(of: key, text)
       return .value
     case UInt8(ascii: ":"):

@@ -1,7 +1,7 @@
 /// The first line and the headers of a request, as far as this server goes by them.
 public struct RequestHead: Equatable, Sendable {
   public enum Method: Equatable, Sendable {
-    case get, head, post
+    case get, head, post, delete
     /// A method of the standard that no path here takes.
     case other
   }
@@ -28,6 +28,8 @@ public struct RequestHead: Equatable, Sendable {
   public var host: String?
   /// The page that a browser sends it for.
   public var origin: String?
+  /// The last event of a stream of events that the client has had.
+  public var lastEvent: String?
   /// The tags of what the client has of this path.
   public var ifNoneMatch: String?
   var length = Length.none
@@ -104,8 +106,9 @@ struct HeadParser {
     case "GET": return .get
     case "HEAD": return .head
     case "POST": return .post
-    case "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH": return .other
-    default: throw Refusal(.notImplemented, "there is no such method here: GET, HEAD and POST are served")
+    case "DELETE": return .delete
+    case "PUT", "CONNECT", "OPTIONS", "TRACE", "PATCH": return .other
+    default: throw Refusal(.notImplemented, "there is no such method here: GET, HEAD, POST and DELETE are served")
     }
   }
   private mutating func target(_ word: Slice) throws(Refusal) {
@@ -156,6 +159,7 @@ struct HeadParser {
     case "authorization": try once(&head.authorization, value, "Authorization")
     case "content-type": try once(&head.contentType, value, "Content-Type")
     case "origin": try once(&head.origin, value, "Origin")
+    case "last-event-id": try once(&head.lastEvent, value, "Last-Event-ID")
     case "if-none-match": try once(&head.ifNoneMatch, value, "If-None-Match")
     default: break
     }

@@ -15,6 +15,8 @@ struct Clients: ~Copyable {
   private var handshakesSeen = 0
   /// Those that wait for the figures, which are being made into text.
   private var awaitFigures: [UInt64] = []
+  /// Those whose output has gone, and who have more to say.
+  private var drained: [UInt64] = []
   private var useOrder = UseOrder()
 
   init(capacity: Int) { table = ConnectionTable(capacity: capacity) }
@@ -133,6 +135,15 @@ struct Clients: ~Copyable {
   mutating func takeAwaitingFigures() -> [UInt64] {
     defer { awaitFigures = [] }
     return awaitFigures
+  }
+
+  // MARK: Streams
+
+  mutating func noteDrained(_ id: UInt64) { drained.append(id) }
+  mutating func takeDrained() -> [UInt64] {
+    if drained.isEmpty { return [] }
+    defer { drained = [] }
+    return drained
   }
 
   // MARK: Room

@@ -198,6 +198,10 @@ extension EventLoop {
       if client.pointee.output.byteCount > LoopOptions.unsentBytesMax { client.pointee.state.insert(.heldByOutput) }
     case .drained:
       if client.pointee.state.contains(.closing) { return linger(id, client) }
+      if client.pointee.http?.gateway.awaitsRoom == true {
+        clients.noteDrained(id)
+        effects.wantsTurn = true
+      }
     }
     if client.pointee.state.contains(.heldByOutput), client.pointee.output.byteCount < LoopOptions.unsentBytesLow {
       client.pointee.state.remove(.heldByOutput)

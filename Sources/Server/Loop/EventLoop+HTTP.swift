@@ -27,6 +27,15 @@ extension EventLoop {
     }
   }
 
+  /// Output has gone, behind which gateways have more to say.
+  mutating func goOnWithStreams() {
+    for id in clients.takeDrained() {
+      guard let client = clients.find(id), client.pointee.unsentCount == 0 else { continue }
+      client.pointee.http?.gateway.drained()
+      settle(id)
+    }
+  }
+
   /// Does what a gateway wants done.
   /// - Parameter nodeKnows: whether the node has yet to hear of the connection's end.
   mutating func settle(_ id: UInt64, nodeKnows: Bool = true) {
@@ -43,7 +52,10 @@ extension EventLoop {
     }
     pass(http, to: id)
     switch actions.question {
-    case .readiness: core.readinessAsked(by: ClientID(id), now: now)
+    case .readiness: core.asked(.readiness, by: ClientID(id), now: now)
+    case .openSession: core.asked(.openSession, by: ClientID(id), now: now)
+    case .useSession(let token): core.asked(.useSession(token), by: ClientID(id), now: now)
+    case .closeSession(let token): core.asked(.closeSession(token), by: ClientID(id), now: now)
     case .figures: if clients.awaitsFigures(id) { workers.submit(core.figures(now: now)) }
     case nil: break
     }

@@ -11,12 +11,17 @@ public struct LoopSecurity: Sendable {
     self.terminals = terminals
     self.peers = peers
   }
+  /// Those by which this side is known.
+  var certificates: [LoadedCertificate] {
+    [("terminals", terminals), ("peers", peers)].compactMap { use, context in
+      context?.certificate.map { LoadedCertificate(use: use, name: $0.name ?? "", ends: $0.expires) }
+    }
+  }
 }
 
 /// Reminds the operator of certificates that end soon.
 struct ExpiryReminder {
-  /// How long before its end a certificate is spoken of, in seconds, and how often.
-  static let notice: Int64 = 14 * 86_400
+  /// How often a certificate that ends soon is spoken of, in seconds.
   static let interval: Int64 = 86_400
   private var last: Int64?
 
@@ -26,7 +31,9 @@ struct ExpiryReminder {
     if let last, now < last + ExpiryReminder.interval { return [] }
     var lines: [String] = []
     for context in [security.terminals, security.peers].compactMap({ $0 }) {
-      guard let certificate = context.certificate, certificate.expires - now < ExpiryReminder.notice else { continue }
+      guard let certificate = context.certificate, certificate.expires - now < LoadedCertificate.notice else {
+        continue
+      }
       let what = certificate.expires > now ? "ends on" : "has ended on"
       lines.append(
         "TLS: the certificate in \(context.files.certificate ?? "") \(what) \(certificate.expiryDay): renew it and send SIGHUP"
@@ -66,6 +73,7 @@ extension EventLoop {
 
   /// Says in the log why a connection failed.
   mutating func failed(_ side: Side, _ descriptor: borrowing Descriptor, _ failure: TLSFailure) {
+    gauges.tlsFailures += 1
     guard failureLog.take() else { return }
     let address = Socket.peerAddress(descriptor).description
     logger.log(.warning, "TLS: a \(side.rawValue)'s connection failed: \(failure) address=\(address)")
@@ -92,6 +100,7 @@ extension EventLoop {
       return 0
     }
     client.pointee.state.remove(.handshaking)
+    gauges.tlsHandshakes += 1
     let address = Socket.peerAddress(client.pointee.stream.descriptor).description
     core.clientOpened(ClientID(id), from: address, now: now)
     if let user = client.pointee.stream.peer?.user { core.clientCertified(ClientID(id), as: user, now: now) }
@@ -135,6 +144,7 @@ extension EventLoop {
     }
     let request = link.pointee.connecting
     link.pointee.isHandshaking = false
+    gauges.tlsHandshakes += 1
     link.pointee.connecting = nil
     watch(id, link, for: link.pointee.stream.unsentCount > 0 ? [.readable, .writable] : .readable)
     core.linkOpened(LinkID(id), request: request, now: now)

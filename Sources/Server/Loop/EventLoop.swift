@@ -138,6 +138,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     if accepts.clients { acceptClients(speaking: .protocol) }
     if accepts.http { acceptClients(speaking: .http) }
     readClients()
+    goOnWithStreams()
     if clock.isTickDue(at: now.monotonic) { tick() }
     core.flush(now: now, into: &effects)
     perform()
@@ -224,6 +225,7 @@ struct EventLoop<Core: NodeCore>: ~Copyable {
     total.logWrites = measured.logWrites
     total.longestLogWrite = workers.pulse.longestLogWrite.exchange(0, ordering: .relaxed)
     total.logWriteTimes = workers.pulse.logWriteTimes.withLock { $0 }
+    total.certificates = security.certificates
     total.logLinesDropped = logger.droppedCount
     core.measured(total, now: now)
     if memory.takeTrim() { workers.trimMemory() }

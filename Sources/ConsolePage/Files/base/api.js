@@ -1,18 +1,35 @@
 // One way to the node: POST /v1/commands, each command a line of the protocol.
 
-let authorization = null;
+const kept = "tally-session";
+let token = null;
+try { token = sessionStorage.getItem(kept); } catch { /* For this page alone, then. */ }
 let signOut = () => {};
 
-/// - whenSignedOut: called when the node asks who this is.
+/// - whenSignedOut: called when the node asks who this is, with why: "wrong" or "over", or null where nobody has said it yet.
 export function begin(whenSignedOut) { signOut = whenSignedOut; }
 
-/// The secret stays in the memory of this page: a reload forgets it.
-export function useCredentials(user, secret) {
-  if (user === null) return void (authorization = null);
-  const bytes = new TextEncoder().encode(`${user}:${secret}`);
-  authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+function keep(made) {
+  token = made;
+  try {
+    if (made) sessionStorage.setItem(kept, made); else sessionStorage.removeItem(kept);
+  } catch { /* For this page alone, then. */ }
 }
-export const isSignedIn = () => authorization !== null;
+/// Opens a session: its token is kept for this tab, the secret nowhere.
+export async function signIn(user, secret) {
+  keep(null);
+  const bytes = new TextEncoder().encode(`${user}:${secret}`);
+  const response = await get("/v1/session", { method: "POST", headers: { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` } });
+  let body = null;
+  try { body = await response.json(); } catch { /* below */ }
+  if (response.ok && body?.token) return keep(body.token);
+  throw body?.error ? new Refused(body.error) : new Unreachable(`${response.status} ${response.statusText}`);
+}
+/// Ends it, here and at the node.
+export function endSession() {
+  if (token) get("/v1/session", { method: "DELETE" }).catch(() => { /* It ends by itself. */ });
+  keep(null);
+}
+export const isSignedIn = () => token !== null;
 
 export class Refused extends Error {
   constructor(error) {
@@ -30,7 +47,7 @@ class Unreachable extends Error {}
 
 async function get(path, options) {
   const headers = { ...options?.headers };
-  if (authorization) headers.Authorization = authorization;
+  if (token && !headers.Authorization) headers.Authorization = `Bearer ${token}`;
   let response;
   try {
     // Without credentials of the browser's own: it asks nobody for a password then.
@@ -41,6 +58,12 @@ async function get(path, options) {
     throw new Unreachable(String(error.message ?? error));
   }
   return response;
+}
+
+function ended() {
+  const why = token ? "over" : null;
+  keep(null);
+  signOut(why);
 }
 
 /// Records may have a field of that name, which is text.
@@ -54,7 +77,7 @@ export async function ask(...commands) {
   try { body = await response.json(); } catch { /* below */ }
   const first = body?.error ?? body?.replies?.map(errorOf).find((error) => error);
   if (response.status === 401) {
-    signOut(authorization !== null);
+    ended();
     throw new Refused(first ?? { code: "NOAUTH", text: "" });
   }
   if (!Array.isArray(body?.replies)) {
@@ -62,7 +85,7 @@ export async function ask(...commands) {
     throw new Unreachable(`${response.status} ${response.statusText}`);
   }
   const replies = body.replies.map((reply) => (errorOf(reply) ? new Refused(reply.error) : reply));
-  if (replies.some((reply) => reply instanceof Refused && reply.code === "NOAUTH")) signOut(authorization !== null);
+  if (replies.some((reply) => reply instanceof Refused && reply.code === "NOAUTH")) ended();
   return replies;
 }
 /// The reply to one command; throws where it is refused.

@@ -5,7 +5,7 @@ export const zh = {
   "Cluster": "集群", "Programme": "积分方案", "Overview": "概览", "Manage": "管理", "Members": "会员", "Rules": "规则", "Simulator": "试算",
   "Campaigns": "活动", "Cases": "工单", "Reports": "报表", "Pages": "页面", "Skip to the page": "跳到正文", "Search": "查找",
   "Member, card, mail or transaction": "会员、卡号、邮箱或交易号", "Nobody has that.": "没有找到。", "Sign in": "登录", "Sign out": "退出",
-  "User": "用户", "Secret": "密码", "Wrong user or secret.": "用户或密码不对。", "Dark": "深色", "Light": "浅色", "healthy": "正常",
+  "User": "用户", "Secret": "密码", "Wrong user or secret.": "用户或密码不对。", "The session has ended.": "会话已结束，请重新登录。", "Dark": "深色", "Light": "浅色", "healthy": "正常",
   "not healthy": "异常", "no answer": "无应答", "No answer": "无应答", "Asking the node …": "正在询问节点……", "Close": "关闭", "Cancel": "取消", "Done.": "已完成。",
   "Nothing was done. Try again.": "什么也没有做，请再试。", "It may have been done: look before you do it again.": "可能已经做了：再做之前请先查看。",
   "Your role may not do this.": "您的角色无权这样做。", "Table": "表格", "yes": "是", "no": "否", "never": "永不", "any": "不限", "all": "全部",
