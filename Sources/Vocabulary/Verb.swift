@@ -145,6 +145,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case clientReply = 322
   case feed = 350
   case feedPage = 360
+  case report = 380
+  case reportPage = 381
 
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }

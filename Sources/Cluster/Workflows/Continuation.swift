@@ -22,6 +22,8 @@ enum Continuation {
   case jobBegan(number: UInt64)
   /// Of a feed's pass, what one journal has.
   case feed(number: UInt64, journal: ShardID, pass: Int)
+  /// A page of a `REPORT`.
+  case report(number: UInt64, shard: ShardID)
   case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
   /// A change of rights: the directory answers with the version that every node must reach.
   case rights(EdgeItem.Owner)
