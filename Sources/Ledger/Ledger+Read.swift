@@ -36,6 +36,7 @@ extension Ledger {
     case .cardHolders: try readCard(call, &reply)
     case .memberPage: try readPage(call, &reply)
     case .feedPage: return try readFeed(call, &reply)
+    case .reportPage: return try readReport(call, &reply)
     case .requestSeen: readRequest(call, &reply)
     case .simulateEarn, .simulateEvent, .explainEarn: return try answerQuestion(call, &reply)
     case .explain: return try readExplanation(call)

@@ -54,7 +54,9 @@ public enum FieldKind: Sendable {
   public static func json(_ key: String, _ value: String) -> JSON {
     switch of(key) {
     case .text: return value == "none" ? .null : .text(value)
-    case .flag: return value == "yes" ? .bool(true) : value == "no" ? .bool(false) : .text(value)
+    case .flag where value == "yes" || value == "no": return .bool(value == "yes")
+    // Some words are a flag of one record, and a figure of another.
+    case .flag: return Int64(value).map { .integer($0) } ?? .text(value)
     case .count, .bytes, .moment:
       if value == "unknown" || value == "none" { return .null }
       return Int64(value).map { .integer($0) } ?? .text(value)

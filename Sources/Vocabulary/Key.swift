@@ -70,6 +70,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case tx = 172
   case wait = 190
   case part = 191
+  case by = 210
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -124,7 +125,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .snapshotRate: .byteRate
     case .role: .role
     case .secret, .verb: .text
-    case .org, .user: .word
+    case .org, .user, .by: .word
     case .adjustLimit, .rate: .amount
     }
   }
@@ -154,7 +155,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
     case .referrer: "WHO"
     case .holderClass, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event,
-      .tier:
+      .tier, .by:
       "WORD"
     case .state: "active|frozen|closed"
     case .birthday: "YYYY-MM-DD"

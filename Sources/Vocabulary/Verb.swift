@@ -146,6 +146,8 @@ public enum Verb: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case feed = 350
   case feedPage = 360
   case text = 370
+  case report = 380
+  case reportPage = 381
 
   /// Its row; of entries, that of the first kind. Not for the hot path, which has `VerbRules`.
   public var spec: VerbSpec { VerbSpec.table[VerbSpec.position[Int(rawValue)]] }

@@ -27,6 +27,7 @@ final class FakeCluster: @unchecked Sendable {
   private var programs: [String: String] = [:]
   private(set) var nodes: [FakeNode] = []
   private var storedFaults = Faults()
+  private var feeds: [String] = []
   var isBalanced = true
 
   init(nodeCount: Int = 3) throws {
@@ -43,6 +44,8 @@ final class FakeCluster: @unchecked Sendable {
   var begunCount: Int { lock.withLock { begun } }
   var memberCount: Int { lock.withLock { members.count } }
   func balance(_ member: String) -> Int { lock.withLock { balances[member] ?? 0 } }
+  /// How the feed was asked for.
+  var asked: [String] { lock.withLock { feeds } }
   var totalPoints: Int { lock.withLock { balances.values.reduce(0, +) } }
 
   static let regions = ["east", "north", "west"]
@@ -121,15 +124,20 @@ final class FakeCluster: @unchecked Sendable {
     case "AUDIT":
       let total = "total=yes members=\(members.count) transactions=\(transactions) sum=0 intransit=0"
       return "*2\r\n+shard=1 index=7 accounts=3 transactions=\(transactions) sum=0 intransit=0 digest=00ff\r\n+\(total)"
-        + " balanced=\(isBalanced ? "yes" : "no")"
+        + " balanced=\(isBalanced ? "yes" : "no") asof=1764385200000"
     case "EARN": return earn(words[1], keys, line)
     case "FEED":
+      feeds.append(line)
       let (from, limit) = (Int(keys["from"] ?? "0") ?? 0, Int(keys["limit"] ?? "") ?? 1_000)
       guard from <= transactions else { return "-NOTFOUND no such place" }
       let rows = (from..<min(from + limit, transactions)).map {
         "\r\n+cursor=\($0 + 1) shard=1 tx=1-\($0 + 1) kind=earn"
       }
       return "*\(rows.count)" + rows.joined()
+    case "REPORT" where words.count < 3: return "-ERR there are reports of points, members, campaigns"
+    case "REPORT":
+      return "*2\r\n+merchant=\"a, b\" issued=5 outstanding=5 asof=1764385200000"
+        + "\r\n+merchant=operator issued=1 outstanding=1 adjusted=1 asof=1764385200000"
     case "BALANCE": return "+member=\(words[1]) program=p balance=\(balances[words[1]] ?? 0)"
     case "PING": return "+PONG"
     case "HELP": return "$11\r\nEARN\r\nAUDIT"

@@ -207,6 +207,31 @@ import Testing
     #expect(try KeptText(path: path).read() == "26")
     #expect(table.run(words + ["--from", "30"]) == 2)
   }
+  /// A column a key, quoted as the standard says.
+  @Test func aReportIsCSV() throws {
+    let records = [
+      Record([("merchant", "a, b"), ("issued", "5")]), Record([("merchant", "x"), ("issued", "1"), ("adjusted", "2")]),
+    ]
+    #expect(ReportCommand.csv(records) == "merchant,issued,adjusted\r\n\"a, b\",5,\r\nx,1,2\r\n")
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", cluster.addresses]
+    for words in [["points", "main"], ["points", "main", "by=merchant", "format=csv"], ["points", "main", "--csv"]] {
+      #expect(table.run(["report"] + words + to) == 0)
+    }
+    #expect(table.run(["report", "points", "main", "--csv", "--json"] + to) == 1)
+    #expect(table.run(["report", "points", "main", "format=xml"] + to) == 1)
+    #expect(table.run(["report", "cats"] + to) == 1)
+  }
+  /// What is told ends at an audit's moment.
+  @Test func anExportIsOfOneMoment() throws {
+    let cluster = try FakeCluster(nodeCount: 1)
+    _ = cluster.answer("MEMBER ADD m1")
+    for number in 0..<5 { _ = cluster.answer("EARN m1 merchant=s points=2 id=e\(number)") }
+    let table = CommandTable(ClientCommands.all)
+    #expect(table.run(["export", "transactions", "--to", cluster.addresses]) == 0)
+    #expect(cluster.asked.contains { $0.hasPrefix("FEED") && $0.contains("until=1764385200000") }, "\(cluster.asked)")
+  }
   @Test func aRowHasAllFields() {
     let fields = Record([("tx", "1-1"), ("new", "a b"), ("shard", "2")]).fields
     #expect(ExportWriter.row(fields, ["shard", "tx", "kind"]) == "2,1-1,,\"new=\"\"a b\"\"\"\r\n")

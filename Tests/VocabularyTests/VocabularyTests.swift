@@ -121,9 +121,11 @@ import Testing
       305 TENANT LIST:
       306 TENANT USE: name
       307 TRAIL: user verb from until limit after
-      350 FEED: from kind limit wait part
+      350 FEED: from kind limit wait part until
       360 FEEDPAGE: body
       370 TEXT: KIND:VALUE words channel language id text
+      380 REPORT: NAME program by from until merchant
+      381 REPORTPAGE: body
       """
     let keys = """
       1 merchant, 2 spend, 3 points, 4 id, 5 program, 6 at, 7 ttl, 8 limit, 9 before, 10 read, 11 member, 12 name, \
@@ -132,7 +134,7 @@ import Testing
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
       104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
-      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part
+      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part, 210 by
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

@@ -253,6 +253,25 @@ class Steps:
         self.page.wait("!document.querySelector('dialog')")
         self.expect("a case is decided", len(self.ask("CASE LIST state=waiting")) == len(known) - 1)
 
+    def read_reports(self):
+        self.go("reports")
+        self.page.wait("document.querySelector('main svg.columns')")
+        whole = self.ask("REPORT points club")
+        days = self.ask("REPORT points club by=day")
+        bars = self.page.evaluate("document.querySelectorAll('main svg.columns rect').length")
+        self.expect("points by day are a chart", bars >= len(days) and f"{days[-1]['issued']:,}" in self.text("main table"), f"{bars} {days}")
+        self.picture("reports-by-day")
+        self.page.evaluate("(() => { const by = document.querySelector('main select'); by.value = 'merchant'; by.form.requestSubmit(); })()")
+        self.page.wait("/Harbour|bakery/.test(document.querySelector('main table')?.textContent) && document.querySelector('main .bars')")
+        rows = self.ask("REPORT points club by=merchant")
+        self.expect("points by merchant are bars, and add up to the whole", sum(row["issued"] for row in rows) == whole["issued"], f"{rows} {whole}")
+        shown = self.text("main table")
+        self.expect("with the figures of the report", all(f"{row['issued']:,}" in shown for row in rows), shown)
+        self.picture("reports-by-merchant")
+        saved = self.page.evaluate("""(() => { let saved = null; const make = URL.createObjectURL; URL.createObjectURL = (blob) => { saved = blob; return make(blob); };
+          [...document.querySelectorAll('main button')].find((b) => b.textContent === 'CSV').click(); URL.createObjectURL = make; return saved.text(); })()""")
+        self.expect("and are saved as CSV", "merchant,issued,redeemed" in saved and f"bakery,{rows[0]['issued']}" in saved, saved)
+
     # All pages in all views
 
     def look(self, routes=PAGES):

@@ -7,5 +7,5 @@ public enum ClientCommands {
     + UpgradeCommands.all + OperationCommands.all + UnsafeCommands.all + LimitCommands.all + PlacementCommands.all
     + CheckCommands.all + BackupCommands.all
     + [TopCommand.command, ShellCommand.command, BenchCommand.command, ReplayCommand.command]
-    + [FeedCommand.command, ImportCommand.command, ExportCommand.command]
+    + [FeedCommand.command, ImportCommand.command, ExportCommand.command, ReportCommand.command]
 }

@@ -13,7 +13,8 @@ enum ExportCommand {
       .value("where", "WORDS", "of members: what they are to have, such as \"class=staff region=north\""),
     ],
     notes: """
-      Transactions are all movements up to the moment at which it begins, each shard's in order; what is booked later is not in it. \
+      Transactions are all movements up to one moment over all shards, each shard's in order; what is booked later is not in it. The moment is \
+      an audit's, which adds up the same, and is told on standard error. Who exports them may audit: an operator or an auditor. \
       Members are as they are when their page is read: whoever is added or changes meanwhile may be in it or not, and where slots move it begins \
       anew.
       """, hasJSON: false, body: run)
@@ -32,22 +33,24 @@ enum ExportCommand {
   }
 
   private static func transactions(_ invocation: Invocation, _ writer: ExportWriter) throws(ClientError) {
-    // Clocks of nodes differ by less than that, or there is an alarm.
-    let tolerance: Int64 = 1_000
-    let moment = Clock.wall() / 1_000
-    let words = invocation.flags["kind"].map { "kind=\(Words.quote($0))" } ?? "kind=\(ExportWriter.movements)"
-    var reader = FeedReader(invocation.target, words: words, cursor: nil, patience: 60)
+    // All shards have passed that moment, and the audit has what each had booked by then.
+    let (_, total) = try invocation.target.audit()
+    guard let moment = total.integer("asof") else { throw .malformedReply("AUDIT did not say of which moment it is") }
+    let kinds = invocation.flags["kind"].map { " kind=\(Words.quote($0))" } ?? ""
+    var reader = FeedReader(invocation.target, words: "until=\(moment)\(kinds)", cursor: nil, patience: 60)
+    var count = 0
     writer.begin()
     while true {
       let page = try reader.next(limit: 2_000, wait: 0)
-      for record in page.records where record.integer("time") ?? 0 <= moment { writer.write(record) }
+      for record in page.records where record["kind"] != "change" {
+        writer.write(record)
+        count += 1
+      }
       reader.cursor = page.cursor ?? reader.cursor
       writer.flush()
-      guard page.isEnd else { continue }
-      // What is stamped before the moment has been told once no clock says less.
-      if Clock.wall() / 1_000 > moment + tolerance { return }
-      pause(milliseconds: 200)
+      if page.isEnd { break }
     }
+    Console.report("\(Format.grouped(count)) movements as of \(FieldKind.cell("asof", "\(moment)").text)")
   }
 
   private static func members(_ invocation: Invocation, _ writer: ExportWriter) throws(ClientError) {
@@ -88,10 +91,6 @@ final class ExportWriter {
     "member", "state", "name", "region", "cards", "aliases", "cardtypes", "since", "class", "tier", "tags", "birthday",
     "referrer", "channel", "language", "manager", "rating",
   ]
-  /// All kinds but changes of entries.
-  static let movements =
-    "earn,redeem,hold,capture,release,refund,transfer-out,transfer-in,transfer-back,expire,close,lapse,expire-back,absorb,activate,"
-    + "extend,gift,merge-out,merge-in"
 
   private let columns: [String]
   private let isJSON: Bool

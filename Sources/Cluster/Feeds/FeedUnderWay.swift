@@ -8,6 +8,8 @@ struct FeedUnderWay {
   var tenant: TenantID
   var kinds: FeedKinds
   var limit: Int
+  /// What was booked later is not told.
+  var horizon: Stamp
   var cursor: FeedCursor
   /// When it began, and until when it may wait for a first record (µs of the node's clock).
   var began: UInt64

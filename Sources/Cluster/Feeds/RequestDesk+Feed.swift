@@ -20,9 +20,15 @@ extension RequestDesk {
     let wait = UInt64(max(0, request.number(.wait) ?? 0)) * 1_000_000
     workflows.feeds[number] = FeedUnderWay(
       owner: owner, tenant: client.session.tenant, kinds: kinds, limit: Int(request.number(.limit) ?? 1),
-      cursor: cursor,
+      horizon: RequestDesk.horizon(request), cursor: cursor,
       began: now.monotonic, until: now.monotonic + wait)
     beginFeedPass(number)
+  }
+  /// Up to the end of the millisecond that `until=` says: records tell theirs.
+  private static func horizon(_ request: Request) -> Stamp {
+    guard let until = request.number(.until) else { return .never }
+    guard until >= 0 else { return CivilTime.midnight(ofDay: -1 - until, offset: 0) }
+    return Stamp(microseconds: until / 1_000 * 1_000 + 999)
   }
   private struct FeedRefusal: Error {
     var code = ErrorCode.malformed
@@ -85,7 +91,8 @@ extension RequestDesk {
     }
   }
   private func ask(_ shard: ShardID, _ number: UInt64, _ feed: FeedUnderWay, from place: FeedPlace, limit: Int) {
-    let query = FeedQuery(from: place, tenant: feed.tenant, kinds: feed.kinds, limit: limit)
+    let query = FeedQuery(
+      from: place, tenant: feed.tenant, kinds: feed.kinds, limit: limit, until: feed.horizon)
     let continuation = keep(.feed(number: number, journal: place.journal, pass: feed.pass))
     let slot = membership.topology?.placement(of: shard)?.slots.first ?? Slot(0)
     submitInternal(shard, flags: .query, continuation: continuation) { buffer in

@@ -30,6 +30,7 @@ struct OwnAnswers: AnswersForItself {
     case .memberFind, .due, .caseList: requests.startFind(request, owner)
     case .feed: requests.startFeed(request, owner)
     case .text: requests.startText(request, owner)
+    case .report: requests.startReport(request, owner, mostAhead: node.health.mostAhead)
     case .extendAll: requests.startExtension(request, owner)
     case .jobShow: requests.showJob(request, owner)
     case .campaignReport: requests.reportCampaign(request, owner)

@@ -8,6 +8,8 @@ import Protocol
 struct Audit {
   var owner: EdgeItem.Owner
   var attempt = 0
+  /// The markers', of this attempt.
+  var stamp = Stamp.zero
   /// How many were asked.
   var shards = 0
   var records: [ShardID: [UInt8]] = [:]

@@ -26,6 +26,8 @@ enum Continuation {
   case feed(number: UInt64, journal: ShardID, pass: Int)
   /// What a text message is answered from.
   case text(TextUnderWay)
+  /// A page of a `REPORT`.
+  case report(number: UInt64, shard: ShardID)
   case quotaShown(EdgeItem.Owner, tenant: TenantID, id: [UInt8])
   /// A change of rights: the directory answers with the version that every node must reach.
   case rights(EdgeItem.Owner)

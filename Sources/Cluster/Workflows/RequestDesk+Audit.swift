@@ -11,10 +11,14 @@ extension RequestDesk {
   func sendMarkers(_ number: UInt64, _ mostAhead: Int64) {
     guard let topology = membership.topology else { return }
     let asked = topology.shards.filter { workflows.checks[number]?.shards.contains($0.shard) ?? true }
-    guard let attempt = workflows.attemptAudit(number, of: asked.count) else { return }
-    // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed.
-    let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
-    let stamp = Stamp(microseconds: now.wall.microseconds + mostAhead + ahead)
+    let soonest = now.wall.microseconds + mostAhead
+    let attempt = workflows.attemptAudit(number, of: asked.count) { attempt in
+      // Far enough ahead that the markers arrive before the shards' clocks do, also over a WAN if a try has failed. The end of a
+      // millisecond: so records' times in milliseconds tell which of them are of the moment.
+      let ahead = min(Int64(2_000) << Int64(attempt), 250_000)
+      return Stamp(microseconds: (soonest + ahead) / 1_000 * 1_000 + 999)
+    }
+    guard let attempt, let stamp = workflows.audits[number]?.stamp else { return }
     for placement in asked {
       let continuation = keep(.audit(number: number, shard: placement.shard, attempt: attempt))
       submitInternal(placement.shard, flags: .marker, continuation: continuation) { buffer in
@@ -35,7 +39,7 @@ extension RequestDesk {
       number, shard, attempt, reply,
       isThere: membership.topology?.placement(of: shard) != nil, now: now.monotonic,
       isWhole: { isCheck || coversAllSlots($0) })
-    guard let (owner, outcome) = answered else { return }
+    guard let (owner, stamp, outcome) = answered else { return }
     if number == workflows.proof {
       switch outcome {
       case .waits: return
@@ -46,8 +50,8 @@ extension RequestDesk {
     if workflows.inquiries[number] != nil {
       switch outcome {
       case .waits: return
-      case .complete(let records): return inquiryAnswered(number, records)
-      case .failed: return inquiryAnswered(number, nil)
+      case .complete(let records): return inquiryAnswered(number, records, stamp)
+      case .failed: return inquiryAnswered(number, nil, stamp, lacking: shard)
       }
     }
     if workflows.checks[number] != nil {
@@ -59,7 +63,7 @@ extension RequestDesk {
     }
     switch outcome {
     case .waits: break
-    case .complete(let records): answerAudit(owner, records)
+    case .complete(let records): answerAudit(owner, records, asof: stamp)
     case .failed:
       answerError(owner, .unavailable, "shard \(shard.rawValue) did not report; without it the audit says nothing")
     }

@@ -14,9 +14,12 @@ struct InquiryUnderWay {
     case job(id: [UInt8])
     /// An audit of one tenant's.
     case books
+    /// The moment of a report, by its number.
+    case report(UInt64)
   }
   var owner: EdgeItem.Owner
-  var inquiry: Inquiry
+  /// Nil: what an audit has of them.
+  var inquiry: Inquiry?
   var purpose: Purpose
 }
 
@@ -40,22 +43,28 @@ struct InquiryTotals {
 }
 
 extension RequestDesk {
-  func ask(_ inquiry: Inquiry, _ purpose: InquiryUnderWay.Purpose, _ owner: EdgeItem.Owner) {
+  func ask(
+    _ inquiry: Inquiry?, _ purpose: InquiryUnderWay.Purpose, _ owner: EdgeItem.Owner, mostAhead: Int64 = 0
+  ) {
     let number = workflows.beginAudit(owner)
     workflows.inquiries[number] = InquiryUnderWay(owner: owner, inquiry: inquiry, purpose: purpose)
-    sendMarkers(number, 0)
+    sendMarkers(number, mostAhead)
   }
-  func inquiryAnswered(_ number: UInt64, _ records: [[UInt8]]?) {
+  func inquiryAnswered(
+    _ number: UInt64, _ records: [[UInt8]]?, _ stamp: Stamp, lacking shard: ShardID? = nil
+  ) {
     guard let inquiry = workflows.inquiries.removeValue(forKey: number) else { return }
     guard let records else {
       if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnknown(change) }
+      if case .report(let number) = inquiry.purpose { return end(reportOf: number, lacking: shard) }
       return answerError(inquiry.owner, .unavailable, "a shard did not report, and no part is an answer")
     }
     switch inquiry.purpose {
     case .quota(let shown): answerQuota(inquiry.owner, shown, records)
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
     case .job(let id): answerJob(inquiry.owner, id, records)
-    case .books: answerAudit(inquiry.owner, records, isOfTenant: true)
+    case .books: answerAudit(inquiry.owner, records, asof: stamp, isOfTenant: true)
+    case .report(let number): reportMoment(number, records, stamp)
     case .zone(let change): zoneAnswered(change, records)
     }
   }

@@ -24,6 +24,7 @@ extension RequestDesk {
     case .jobBegan(let number): jobBegan(number, reply)
     case .feed(let number, let journal, let pass): feedAnswered(number, journal, pass, reply)
     case .text(let text): textAnswered(text, reply)
+    case .report(let number, let shard): reportAnswered(number, shard, reply)
     case .quotaShown(let owner, let tenant, let id): quotaShown(owner, tenant, id, reply)
     case .rights(let owner): rightsDecided(owner, reply)
     case .ownTransaction(let waiting): merchantFound(waiting, reply)

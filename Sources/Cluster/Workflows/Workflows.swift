@@ -19,6 +19,7 @@ struct Workflows {
   private(set) var searches: [UInt64: MemberSearch] = [:]
   /// What `FEED` has under way.
   var feeds = FeedTable()
+  var reports = ReportTable()
   private var healthChecks: [UInt64: HealthCheck] = [:]
   private var probes: [EdgeItem.Owner] = []
   private var catalogueWaits: [CatalogueWait] = []
@@ -60,8 +61,11 @@ struct Workflows {
     return number
   }
   /// So many shards are asked (again). Which attempt it is, from 1; nil: it is over.
-  mutating func attemptAudit(_ number: UInt64, of shards: Int) -> Int? {
+  mutating func attemptAudit(_ number: UInt64, of shards: Int, at stamp: (_ attempt: Int) -> Stamp = { _ in .zero })
+    -> Int?
+  {
     audits[number]?.attempt += 1
+    if let attempt = audits[number]?.attempt { audits[number]?.stamp = stamp(attempt) }
     audits[number]?.shards = shards
     audits[number]?.records = [:]
     audits[number]?.retryAt = nil
@@ -74,23 +78,25 @@ struct Workflows {
   mutating func auditAnswered(
     _ number: UInt64, _ shard: ShardID, _ attempt: Int, _ reply: UnsafeRawBufferPointer, isThere: Bool, now: UInt64,
     isWhole: ([ShardID: [UInt8]]) -> Bool = { _ in true }
-  ) -> (owner: EdgeItem.Owner, outcome: AuditOutcome)? {
+  ) -> (owner: EdgeItem.Owner, stamp: Stamp, outcome: AuditOutcome)? {
     guard let audit = audits[number], audit.attempt == attempt else { return nil }
     let view = RecordView(reply)
     if view.tag == .record {
       audits[number]?.records[shard] = Array(reply)
-      guard let records = audits[number]?.records, records.count == audit.shards else { return (audit.owner, .waits) }
+      guard let records = audits[number]?.records, records.count == audit.shards else {
+        return (audit.owner, audit.stamp, .waits)
+      }
       if isWhole(records) {
         audits[number] = nil
-        return (audit.owner, .complete(records.sorted { $0.key < $1.key }.map(\.value)))
+        return (audit.owner, audit.stamp, .complete(records.sorted { $0.key < $1.key }.map(\.value)))
       }
     }
     if view.tag == .record || view.errorCode == .busy || !isThere, attempt < Workflows.auditAttempts {
       audits[number]?.retryAt = now + Workflows.auditPause
-      return (audit.owner, .waits)
+      return (audit.owner, audit.stamp, .waits)
     }
     audits[number] = nil
-    return (audit.owner, .failed)
+    return (audit.owner, audit.stamp, .failed)
   }
   /// Those that are to be tried again.
   func dueAudits(now: UInt64) -> [UInt64] {

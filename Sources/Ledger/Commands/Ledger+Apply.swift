@@ -100,7 +100,7 @@ extension Ledger {
       return try decideInner(call, &reply)
     case .balance, .history, .transactionShow, .simulateEarn, .simulateEvent, .explain, .explainEarn, .memberShow,
       .ruleApprove, .campaignApprove, .caseShow, .caseList, .campaignReport, .jobShow, .extendAll, .memberFind,
-      .memberPage, .feed, .feedPage, .text, .memberTier, .due,
+      .memberPage, .feed, .feedPage, .text, .report, .reportPage, .memberTier, .due,
       .memberNotes, .cardHolders,
       .requestSeen, .facts, .audit,
       .entrySet, .entryShow, .entryList, .entryHistory, .clusterInit, .clusterNodes, .clusterShards, .clusterStatus,

@@ -27,6 +27,32 @@ public struct MerchantView: Sendable {
     return false
   }
 
+  /// A merchant and all that are below it, by name; empty: there is no such one. O(merchants of the tenant × depth).
+  public func family(of name: UnsafeRawBufferPointer) -> [[UInt8]] {
+    guard let table = entries.table(word: "MERCHANT"), entries.find(table, name, tenant) != nil else { return [] }
+    let top = String(decoding: name, as: UTF8.self)
+    return entries.numbers(table, of: tenant).map { entries.tables[table].items[Int($0)].key }
+      .filter { key in key.withUnsafeBytes { isAtOrBelow($0, top) } }
+  }
+  /// A merchant's region; nil: it has none.
+  public func region(of name: UnsafeRawBufferPointer) -> [UInt8]? {
+    guard let table = entries.table(word: "MERCHANT"), let number = entries.find(table, name, tenant),
+      let field = entries.tables[table].kind.field("region"),
+      let stored = entries.effective(table, entries.tables[table].items[number], field, at: moment), !stored.isEmpty
+    else { return nil }
+    return Array(stored.withUnsafeBytes { field.text($0) }.utf8)
+  }
+  /// The first of the organisations that a merchant belongs to; nil: it belongs to none.
+  public func org(of name: UnsafeRawBufferPointer) -> [UInt8]? {
+    guard let table = entries.table(word: "MERCHANT"), let orgs = entries.table(word: "ORG"),
+      let number = entries.find(table, name, tenant), let field = entries.tables[table].kind.field("org"),
+      let stored = entries.effective(table, entries.tables[table].items[number], field, at: moment),
+      let org = stored.withUnsafeBytes({ Entries.references($0).first }),
+      entries.tables[orgs].items.indices.contains(org)
+    else { return nil }
+    return entries.tables[orgs].items[org].key
+  }
+
   /// Whose terminal one is: the name of its merchant; nil if there is no such terminal.
   public func owner(ofTerminal id: UnsafeRawBufferPointer) -> [UInt8]? {
     guard let table = entries.table(word: "TERMINAL"), let merchants = entries.table(word: "MERCHANT"),

@@ -12,16 +12,12 @@ struct FeedWalk: Sendable {
   let tenant: TenantID
   let kinds: FeedKinds
   let limit: Int
-  /// Between two frames: what lies behind is another walk's.
-  let end: JournalPosition
   let lineage: [JournalPosition]
   let names: Names
-  /// Behind what was passed so far.
-  private var place: FeedPlace
-  /// The bytes of the frame that it lies in; 0: they are not known.
-  private var frameBytes: UInt32 = 0
-  /// A frame or a record was found where the walk began: so that is a place of this journal.
-  private var isProved: Bool
+  /// What was booked later is not told, and what lies behind it neither.
+  let until: Stamp
+  private var walk: RecordWalk
+  private var isOver = false
   private var found = 0
   private var skipped = 0
   private var records: [UInt8] = []
@@ -39,13 +35,12 @@ struct FeedWalk: Sendable {
   init(
     from place: FeedPlace, to end: JournalPosition, _ wanted: FeedQuery, lineage: [JournalPosition], names: Names
   ) {
-    self.place = place
-    self.end = end
-    (tenant, kinds, limit) = (wanted.tenant, wanted.kinds, wanted.limit)
+    walk = RecordWalk(from: place, to: end)
+    (tenant, kinds, limit, until) = (wanted.tenant, wanted.kinds, wanted.limit, wanted.until)
     self.lineage = lineage
     self.names = names
-    isProved = place.inner == 0 && place.frame.offset == 0
   }
+  var end: JournalPosition { walk.end }
 
   /// Goes on for so many steps. True: the reply is written.
   mutating func run(
@@ -54,7 +49,7 @@ struct FeedWalk: Sendable {
     do {
       return try go(source, catalogue, steps: allowed, into: &reply)
     } catch {
-      guard error is JournalCorruption, !isProved else { throw error }
+      guard error is JournalCorruption, !walk.isProved else { throw error }
       reply.buffer.removeAll()
       reply.error(.notFound, FeedWalk.unknown)
       return true
@@ -70,55 +65,26 @@ struct FeedWalk: Sendable {
     var described = ReplyWriter(capacity: 4_096)
     described.buffer.append(records)
     var passed = 0
-    while found < limit, skipped < FeedWalk.mostSkipped, described.buffer.count < FeedWalk.mostBytes {
+    while !isOver, found < limit, skipped < FeedWalk.mostSkipped, described.buffer.count < FeedWalk.mostBytes {
       guard FeedWalk.stepsOfPiece * window.reads + passed / FeedWalk.recordsOfStep < allowed else {
         records = described.buffer.array
         return false
       }
-      if frameBytes == 0 {
-        if place.inner == 0, !place.frame.isBefore(end) { break }
-        guard let bytes = try frameLength(window, source) else {
-          guard place.inner == 0, place.frame.segment < end.segment else {
-            throw corruption("the journal ends too soon")
-          }
-          place.frame = place.frame.nextSegment
-          continue
-        }
-        frameBytes = bytes
-        place.inner = max(place.inner, UInt32(JournalBuffer.frameHeaderSize))
-      }
-      try passRecord(window, source, catalogue, &described)
+      guard let bytes = try walk.record(window, source) else { break }
+      try pass(bytes, catalogue, &described)
       passed += 1
     }
     let head = FeedPage.Head(
-      next: place, isEnd: !place.frame.isBefore(end), skipped: skipped, lineage: lineage, count: found)
+      next: walk.place, isEnd: isOver || walk.isAtEnd, skipped: skipped, lineage: lineage, count: found)
     FeedPage.write(head, described.buffer.array, into: &reply)
     return true
   }
 
-  /// The bytes of the frame at the place; nil: the segment ends there.
-  private func frameLength(_ window: JournalWindow, _ source: some JournalSource) throws -> UInt32? {
-    let head = try window.bytes(at: place.frame, count: JournalBuffer.frameHeaderSize, source)
-    guard let head else { return nil }
-    let length = UInt32(littleEndian: head.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-    guard UInt32(littleEndian: head.loadUnaligned(as: UInt32.self)) == JournalBuffer.magic,
-      length > UInt32(JournalBuffer.frameHeaderSize), length <= UInt32(JournalChain.frameBytesMax),
-      place.inner == 0 || (place.inner >= UInt32(JournalBuffer.frameHeaderSize) && place.inner < length)
-    else { throw corruption("this is no frame") }
-    return length
-  }
-
-  private mutating func passRecord(
-    _ window: JournalWindow, _ source: some JournalSource, _ catalogue: CatalogueRecords, _ described: inout ReplyWriter
+  private mutating func pass(
+    _ bytes: UnsafeRawBufferPointer, _ catalogue: CatalogueRecords, _ described: inout ReplyWriter
   ) throws {
-    let position = place.frame.advanced(by: Int(place.inner))
-    guard let head = try window.bytes(at: position, count: 8, source) else { throw corruption("a record is cut") }
-    let length = UInt32(littleEndian: head.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-    guard length >= 24, length <= UInt32(ChangeRecord.maximumByteCount), length <= frameBytes - place.inner,
-      let bytes = try window.bytes(at: position, count: Int(length), source)
-    else { throw corruption("a record is cut") }
     let start = described.buffer.count
-    FeedPage.append(place, to: &described.buffer)
+    FeedPage.append(walk.place, to: &described.buffer)
     described.buffer.append(UInt32(0))
     let first = described.buffer.count
     do {
@@ -127,34 +93,34 @@ struct FeedWalk: Sendable {
       case .ofDirectory(let entries): try tell(try ChangeRecord(decoding: bytes), entries, &described)
       }
     } catch {
-      throw corruption("\(error)")
+      throw walk.corruption("\(error)")
     }
-    isProved = true
-    place.inner += length
-    if place.inner == frameBytes {
-      place = FeedPlace(frame: place.frame.advanced(by: Int(frameBytes)))
-      frameBytes = 0
-    }
+    guard !isOver else { return described.buffer.truncate(to: start) }
+    walk.pass(bytes.count)
     guard described.buffer.count > first else {
       described.buffer.truncate(to: start)
       skipped += 1
       return
     }
-    described.buffer.patch(place.frame.rawValue, at: start)
-    described.buffer.patch(place.inner, at: start + 8)
+    described.buffer.patch(walk.place.frame.rawValue, at: start)
+    described.buffer.patch(walk.place.inner, at: start + 8)
     described.buffer.patch(UInt32(described.buffer.count - first), at: start + 12)
     found += 1
   }
 
   /// Writes a record that is wanted.
-  private func tell(
+  private mutating func tell(
     _ record: JournalRecord, _ catalogue: CatalogueRecords, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
+    guard record.stamp <= until else { return isOver = true }
     guard record.kind.isOfHistory, kinds.has(record.kind), record.tenant == tenant else { return }
     guard catalogue.has(record.program) else { throw MalformedBytes("a record of an unknown program") }
     record.describe(catalogue, into: &reply, withMember: true)
   }
-  private func tell(_ record: ChangeRecord, _ entries: Entries, _ reply: inout ReplyWriter) throws(MalformedBytes) {
+  private mutating func tell(
+    _ record: ChangeRecord, _ entries: Entries, _ reply: inout ReplyWriter
+  ) throws(MalformedBytes) {
+    guard record.change.set <= until else { return isOver = true }
     guard kinds.hasChanges else { return }
     guard let table = entries.tables.firstIndex(where: { $0.kind.number == record.kind }),
       record.entry < entries.tables[table].items.count
@@ -164,10 +130,5 @@ struct FeedWalk: Sendable {
     reply.field(.time, record.change.set)
     reply.field(.kind, FeedKinds.change)
     reply.field(named: "entry", entries.tables[table].kind.word.lowercased())
-  }
-  private func corruption(_ what: String) -> JournalCorruption {
-    JournalCorruption(
-      description:
-        "at segment \(place.frame.segment), offset \(place.frame.offset), byte \(place.inner) of the frame: \(what)")
   }
 }

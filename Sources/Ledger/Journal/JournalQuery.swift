@@ -34,6 +34,8 @@ public struct JournalQuery: Sendable {
     case entry(EntryWalk)
     /// Of either.
     case feed(FeedWalk)
+    /// What movements come to.
+    case points(PointWalk)
   }
   private(set) var question: Question
   let catalogue: CatalogueRecords
@@ -56,6 +58,7 @@ public struct JournalQuery: Sendable {
       case .past, .pastFacts, .pastExplanation: JournalQuery.stepsAtOnce
       case .entry(let walk): walk.firstCost
       case .feed: FeedWalk.firstCost
+      case .points: PointWalk.firstCost
       }
   }
   /// A question about entries: none about a ledger's catalogue.
@@ -72,6 +75,12 @@ public struct JournalQuery: Sendable {
     self.catalogue = catalogue
     end = walk.end
     cost = FeedWalk.firstCost
+  }
+  init(_ walk: PointWalk, catalogue: CatalogueRecords) {
+    question = .points(walk)
+    self.catalogue = catalogue
+    end = walk.end
+    cost = PointWalk.firstCost
   }
 
   /// Runs for `cost` steps. Nil: the reply is written; else what is left of the question. Throws what the source throws,
@@ -94,6 +103,8 @@ public struct JournalQuery: Sendable {
       if try !walk.run(&reader, steps: cost, into: &reply) { return rest(.entry(walk)) }
     case .feed(var walk):
       if try !walk.run(source, catalogue, steps: cost, into: &reply) { return rest(.feed(walk)) }
+    case .points(var walk):
+      if try !walk.run(source, catalogue, steps: cost, into: &reply) { return rest(.points(walk)) }
     case .remembered(let position, let tx, let tenant, let state):
       try reader.show(tx, at: position, tenant, state: state, into: &reply)
     case .facts(let position, let tx):

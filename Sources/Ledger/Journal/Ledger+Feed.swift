@@ -9,21 +9,26 @@ public struct FeedQuery: Hashable, Sendable {
   public var kinds: FeedKinds
   /// Records, at most.
   public var limit: Int
+  /// What was booked later is not wanted.
+  public var until = Stamp.never
 
-  public init(from place: FeedPlace, tenant: TenantID, kinds: FeedKinds, limit: Int) {
-    (self.place, self.tenant, self.kinds, self.limit) = (place, tenant, kinds, limit)
+  public init(from place: FeedPlace, tenant: TenantID, kinds: FeedKinds, limit: Int, until: Stamp = .never) {
+    (self.place, self.tenant, self.kinds, self.limit, self.until) = (place, tenant, kinds, limit, until)
   }
   public func encode(into buffer: inout ByteBuffer) {
     FeedPage.append(place, to: &buffer)
     buffer.append(tenant.rawValue)
     buffer.append(kinds.bits)
     buffer.append(UInt32(clamping: limit))
+    // A build that does not know it refuses what says it.
+    if until != .never { buffer.append(until.microseconds) }
   }
   public init(decoding reader: inout ByteReader) throws(MalformedBytes) {
     place = FeedPlace(frame: JournalPosition(rawValue: try reader.read()), inner: try reader.read())
     tenant = TenantID(try reader.read())
     kinds = FeedKinds(bits: try reader.read())
     limit = Int(try reader.read(UInt32.self))
+    if !reader.isAtEnd { until = Stamp(microseconds: try reader.read()) }
   }
 
   /// The walk through a journal that ends there, or at once the answer.

@@ -99,6 +99,7 @@ extension Ledger {
   ) {
     guard let place = findTransaction(content.of) else { return fail(.records) }
     let t = tables.transactions.read(place).pointee
+    let back = isDone && content.act == .takeBack ? fromLapsed : 0
     setState(place, isDone && content.isNothing ? TransactionRecord.undone : 0)
     if content.act == .giveBack {
       let target = isDone ? Account.betweenShards : .redeems(at: content.merchant)
@@ -121,6 +122,8 @@ extension Ledger {
         var record = JournalRecord(.acted, tx: .none, stamp: now, tenant: tenant, member: from)
         record.of = t.id
         record.original = t.position
+        // What came back from the breakage here stands in no other record.
+        if core.semantics >= Semantics.service { (record.program, record.amount) = (content.program, back) }
         let after = tables.transactions.read(place).pointee
         (record.reversedPoints, record.reversedSpend) = (after.reversedPoints, after.reversedSpend)
         record.answer = returned

@@ -74,6 +74,9 @@ extension Ledger {
       record.amount = moved
       record.other = from
       record.of = head.merge
+      detailBuffer.removeAll()
+      if debt > 0, core.semantics >= Semantics.service { detailBuffer.append(zigzag: debt.rawValue) }
+      record.answer = detailBuffer.bytes
       book(holder, &record, points: moved, link: head.merge)
     }
     activateDueLots(holder)

@@ -13,6 +13,8 @@ public enum Inquiry: Sendable, Hashable {
   case job(TenantID, id: [UInt8])
   /// What an audit has of one tenant's programs and members, but for the count of transactions: see `Ledger.audit`.
   case books(TenantID)
+  /// `members transactions points spend` and the budgets of all campaigns of a tenant, as `CampaignFigures`, in `detail`.
+  case campaigns(TenantID)
 
   func encode(into buffer: inout ByteBuffer) {
     func append(_ kind: UInt8, _ tenant: TenantID, _ texts: [UInt8]...) {
@@ -26,6 +28,7 @@ public enum Inquiry: Sendable, Hashable {
     case .movements(let tenant, let program, let zone): append(3, tenant, program, zone)
     case .job(let tenant, let id): append(4, tenant, id)
     case .books(let tenant): append(40, tenant, [])
+    case .campaigns(let tenant): append(57, tenant, [])
     }
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -38,6 +41,7 @@ public enum Inquiry: Sendable, Hashable {
     case 3: self = .movements(tenant, program: id, zone: Array(try reader.readCounted()))
     case 4: self = .job(tenant, id: id)
     case 40: self = .books(tenant)
+    case 57: self = .campaigns(tenant)
     default: throw MalformedBytes("an inquiry of an unknown kind")
     }
     try reader.finish()
@@ -69,10 +73,9 @@ extension Ledger {
       reply.field(.transactions, figures.transactions)
       reply.field(.points, Int64(clamping: figures.points))
       reply.field(.spend, Int64(clamping: figures.spend))
-      if let budget = catalogue.value(.campaign, Int(number), CampaignField.budget)?.withUnsafeBytes({
-        Entries.references($0).first
-      }) ?? nil {
-        writeQuota(UInt32(clamping: budget), as: .held, &reply)
+      if let budget = budget(ofCampaign: Int(number)) {
+        reply.field(.held, budget.drawn)
+        reply.field(.needed, budget.limit)
       }
     case .movements(let tenant, let program, let zone):
       guard let ref = program.withUnsafeBytes({ catalogue.program($0, tenant: tenant) }) else { break }
@@ -88,6 +91,7 @@ extension Ledger {
       reply.field(.steps, Int64(tables.members.count))
       reply.field(.up, job.state == JobRecord.running ? 1 : 0)
     case .books(let tenant): writeBooks(of: tenant, &reply)
+    case .campaigns(let tenant): writeCampaigns(of: tenant, &reply)
     }
     if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {
@@ -95,11 +99,21 @@ extension Ledger {
     }
   }
   private func writeQuota(_ number: UInt32, as field: Field, _ reply: inout ReplyWriter) {
-    guard let row = catalogue.quota(number) else { return }
+    guard let figures = figures(ofQuota: number) else { return }
+    reply.field(field, figures.drawn)
+    reply.field(.needed, figures.limit)
+  }
+  /// What of a campaign's budget is drawn here in the period that holds the moment, and its limit; nil: it has none.
+  func budget(ofCampaign number: Int) -> (drawn: Int64, limit: Int64)? {
+    let stored = catalogue.value(.campaign, number, CampaignField.budget)
+    guard let budget = stored.flatMap({ $0.withUnsafeBytes { Entries.references($0).first } }) else { return nil }
+    return figures(ofQuota: UInt32(clamping: budget))
+  }
+  private func figures(ofQuota number: UInt32) -> (drawn: Int64, limit: Int64)? {
+    guard let row = catalogue.quota(number) else { return nil }
     let zone = catalogue.defaultProgram(of: row.tenant).map { catalogue.programRows[$0.place].offset } ?? 0
     let period = catalogue.period(ofQuota: number, day: CivilTime.day(of: now, offset: zone))
-    reply.field(field, period.map { drawn(of: $0) } ?? 0)
-    reply.field(.needed, row.limit)
+    return (period.map { drawn(of: $0) } ?? 0, row.limit)
   }
   private func hasMovements(_ program: ProgramRef) -> Bool {
     guard program.place < tables.programs.count else { return false }

@@ -94,7 +94,7 @@ extension Ledger {
   }
 
   /// Like 2026-06-07.
-  private static func text(ofDay day: Int64) -> String {
+  static func text(ofDay day: Int64) -> String {
     let (year, month, dayOfMonth) = CivilTime.date(day: day)
     func digits(_ number: Int64, _ count: Int) -> String {
       let text = String(number)

@@ -32,6 +32,9 @@ extension VerbSpec {
     .init(
       .feedPage, "FEEDPAGE", work: 64, traits: .ofShard, summary: "A journal's records from a place on."),
     .init(
+      .reportPage, "REPORTPAGE", work: 64, traits: .ofShard,
+      summary: "What a journal's records, or a run of members, come to."),
+    .init(
       .memberMint, "MEMBERMINT", .members, [.member, .optional(.member), .optional(.id)], .member, .changes,
       traits: .grows,
       reply: "", summary: "Which id a member gets that is to have any: the first that is proposed for the request.",

@@ -1,4 +1,7 @@
 extension VerbSpec {
+  /// Sums over all; a merchant's user has those of its merchant.
+  private static let reportRoles: Roles = [.reporting, .merchants]
+
   static let reading: [VerbSpec] = [
     .init(
       .balance, "BALANCE", .reading,
@@ -35,13 +38,13 @@ extension VerbSpec {
       .feed, "FEED", .reading,
       [
         .optional(.from, shape: .cursor), .optional(.kind, shape: .text), .optional(.limit, standard: 1_000),
-        .optional(.wait, standard: 0), .optional(.part),
+        .optional(.wait, standard: 0), .optional(.part), .optional(.until),
       ], .node, .read, traits: [.barrier, .costly], work: 64,
       reply:
         "records: cursor shard tx time kind member points balance …, as of HISTORY; of entries kind=change entry …",
       summary:
         "Movements, and changes of entries, of all shards, each shard's in its order; from= goes on behind any cursor, wait= waits"
-        + " for the first.",
+        + " for the first, until= ends it at a moment.",
       example: "FEED kind=earn,redeem limit=100 wait=10"),
     .init(
       .text, "TEXT", .members,
@@ -54,6 +57,17 @@ extension VerbSpec {
         "What a text message or a string of digits asks: BAL, HELP, JOIN, HIST, EXP, or a word of MESSAGE entries; answered in the"
         + " member's language. text= in place of the words may have an =.",
       example: "TEXT phone:13700000001 BAL channel=sms"),
+    .init(
+      .report, "REPORT", .reading,
+      [
+        .word("NAME"), .word("program", .optional), .optional(.by), .optional(.from, shape: .dateOrMoment),
+        .optional(.until), .optional(.merchant),
+      ], .node, .read, traits: [.barrier, .costly], work: 64, roles: reportRoles,
+      reply: "records: issued redeemed expired refunded transferred adjusted outstanding asof",
+      summary:
+        "points, members or campaigns over all shards at one moment; by= divides them by merchant, org, region, tier, class, day or"
+        + " month.",
+      example: "REPORT points main by=day from=2026-11-01"),
     .init(
       .audit, "AUDIT", .reading, [.optional(.read)], .node, .read, traits: [.barrier, .costly],
       roles: [.reporting, .admins], reply: "a record a shard",

@@ -88,6 +88,29 @@ export function bars(rows, format) {
       h("span", { class: "name" }, row.name), h("span", { class: "track" }, bar), h("span", { class: "n" }, format(row.value)));
   }));
 }
+/// Columns over time, the oldest left; what is below zero hangs. Pointed at, each says its name and figure.
+export function columns(rows, format, label) {
+  const [low, high] = [Math.min(0, ...rows.map((row) => row.value)), Math.max(0, ...rows.map((row) => row.value))];
+  const [height, step] = [100, WIDTH / Math.max(1, rows.length)];
+  const y = (value) => ((high - value) / Math.max(1, high - low)) * height;
+  const read = h("span", { class: "reading" });
+  const shapes = rows.map((row, i) => svg("rect", {
+    class: row.value < 0 ? "column bad" : "column", x: (i * step + step * 0.1).toFixed(2), width: (step * 0.8).toFixed(2),
+    y: Math.min(y(0), y(row.value)).toFixed(2), height: Math.abs(y(row.value) - y(0)).toFixed(2),
+  }));
+  const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none", role: "img", class: "columns",
+    "aria-label": `${label}: ${rows.map((row) => `${row.name} ${format(row.value)}`).join(", ")}` },
+  shapes, svg("line", { class: "zero", x1: 0, x2: WIDTH, y1: y(0).toFixed(2), y2: y(0).toFixed(2) }));
+  image.addEventListener("pointermove", (event) => {
+    const box = image.getBoundingClientRect();
+    const row = rows[Math.min(rows.length - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * rows.length)))];
+    say(read, row ? `${row.name}: ${format(row.value)}` : "");
+  });
+  image.addEventListener("pointerleave", () => say(read, ""));
+  return h("figure", { class: "over-time" },
+    h("figcaption", null, h("span", null, t("top {0}", format(high))), read), image,
+    h("p", { class: "axis" }, h("span", null, rows[0]?.name ?? ""), h("span", null, rows.at(-1)?.name ?? "")));
+}
 /// How a sum came about: a bar from the total before each step to the one after.
 export function waterfall(steps) {
   const most = Math.max(1, ...steps.map((step) => Math.max(step.total, step.total - step.points)));

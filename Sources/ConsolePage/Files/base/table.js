@@ -10,7 +10,7 @@ const BYTES = new Set(["bytes", "written", "disk_free", "log", "log_pinned"]);
 const MONEY = new Set(["spend", "issue_amount", "redeem_amount", "fees", "commission", "shares", "net", "value"]);
 const COUNTS = new Set(["points", "balance", "held", "available", "debt", "pending", "members", "transactions", "sum",
   "replicas", "replicas_after", "leaders", "leaders_after", "limit", "used", "left", "rank", "priority", "version", "index", "accounts",
-  "intransit", "issued", "redeemed", "expired", "refunded", "transferred", "adjusted", "outstanding", "qualifying", "total", "shards", "moves"]);
+  "intransit", "issued", "redeemed", "expired", "refunded", "transferred", "adjusted", "outstanding", "joined", "active", "frozen", "closed", "qualifying", "total", "shards", "moves"]);
 
 function cell(key, value) {
   if (value === null || value === undefined || value === "") return "";

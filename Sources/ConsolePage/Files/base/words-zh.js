@@ -105,7 +105,7 @@ export const zh = {
   "An approved adjustment is posted; an approved return or abuse takes the points that are held.": "批准的调整会入账；批准的退货或滥用会扣取预留的积分。", "What is held for the case is released.": "为此工单预留的积分将释放。",
   "This version has no such report yet.": "此版本还没有这个报表。", "Members by shard": "各分片会员数", "The books": "账目", "anniversary": "入会周年", "expiry": "积分到期", "dormant": "久未消费",
   "Nobody, in these days.": "这些天没有。", "From": "自", "Days": "天数", "Whom to write to": "应联系的会员", "Program": "方案", "Show": "显示", "By": "按", "Chart of": "图表", "month": "月", "day": "日", "org": "机构",
-  "issued": "发放", "redeemed": "兑换", "expired": "到期", "refunded": "退还", "transferred": "转移", "adjusted": "调整", "outstanding": "未兑", "operator": "运营方", "Liability": "负债", "Settlement": "结算", "Period (empty: the running one)": "期间（空：当期）",
+  "issued": "发放", "redeemed": "兑换", "expired": "到期", "refunded": "退还", "transferred": "转移", "adjusted": "调整", "outstanding": "未兑", "operator": "运营方", "without": "无", "Before": "早于", "joined": "入会", "total": "合计", "asof": "截至", "Nothing has moved in that time.": "该时段没有变动。", "Nobody has joined yet.": "还没有会员。", "Settlement": "结算", "Period (empty: the running one)": "期间（空：当期）",
 
   // What records are of
   "step": "步骤", "shard": "分片", "to": "到", "bytes": "字节", "node": "节点", "address": "地址", "match": "已匹配", "lag entries": "落后条数", "lag seconds": "落后秒数", "replicas after": "之后副本", "leaders after": "之后主",

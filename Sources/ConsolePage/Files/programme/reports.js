@@ -1,7 +1,7 @@
 // Reports as charts and tables, each to be saved as CSV. What a version does not know yet is left out, and said.
 
 import { ask, isYes, keys, number, Refused, text, word } from "/base/api.js";
-import { bars } from "/base/charts.js";
+import { bars, columns } from "/base/charts.js";
 import { problem } from "/base/dialog.js";
 import { button, field, h, panel, put, replace, select, waiting } from "/base/dom.js";
 import { count, saveCSV } from "/base/format.js";
@@ -10,11 +10,11 @@ import { table } from "/base/table.js";
 import { t } from "/base/words.js";
 
 export function reportsPage(view) {
-  put(view, h("h1", null, t("Reports")), booksPanel(), duePanel(), pointsPanel(), settlementPanel());
+  put(view, h("h1", null, t("Reports")), pointsPanel(), membersPanel(), duePanel(), booksPanel(), settlementPanel());
 }
 function save(name, rows) {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return button("CSV", () => saveCSV(name, columns, rows.map((row) => columns.map((key) => row[key]))), { class: "quiet small" });
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return button("CSV", () => saveCSV(name, names, rows.map((row) => names.map((key) => row[key]))), { class: "quiet small" });
 }
 /// Asks, and shows what comes; a verb that is not there yet is no error.
 async function fill(place, commands, show) {
@@ -54,24 +54,62 @@ function duePanel() {
   } }, field(t("What"), kind), field(t("From"), on), field(t("Days"), days), h("button", { type: "submit" }, t("List")));
   return panel(t("Whom to write to"), null, form, place);
 }
-function programForm(place, more, lines) {
+/// - begin: it is shown as soon as a program is known.
+function programForm(place, more, lines, begin) {
   const program = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: "false" });
-  ask("PROGRAM LIST limit=1").then(([reply]) => { if (Array.isArray(reply) && reply[0] && !program.value) program.value = text(reply[0].program); }).catch(() => {});
-  return h("form", { class: "form inline", onsubmit: (event) => {
-    event.preventDefault();
-    try { lines(word(program.value)); } catch (error) { replace(place, problem(error)); }
-  } }, field(t("Program"), program), more, h("button", { type: "submit" }, t("Show")));
+  const show = () => { try { lines(word(program.value)); } catch (error) { replace(place, problem(error)); } };
+  ask("PROGRAM LIST limit=1").then(([reply]) => {
+    if (!Array.isArray(reply) || !reply[0] || program.value) return;
+    program.value = text(reply[0].program);
+    if (begin && program.isConnected) show();
+  }).catch(() => {});
+  return h("form", { class: "form inline", onsubmit: (event) => { event.preventDefault(); show(); } },
+    field(t("Program"), program), more, h("button", { type: "submit" }, t("Show")));
+}
+const TIMES = ["day", "month"];
+/// Those in between on which nothing moved, too: an axis of time has no gaps.
+function gapless(rows, by) {
+  if (rows.length === 0) return rows;
+  const known = new Map(rows.map((row) => [row.name, row]));
+  const all = [];
+  const at = new Date(`${rows[0].name}${by === "month" ? "-01" : ""}T00:00:00Z`);
+  for (let left = 1_500; left > 0; left--) {
+    const name = at.toISOString().slice(0, by === "month" ? 7 : 10);
+    all.push(known.get(name) ?? { name, value: 0 });
+    if (name === rows.at(-1).name) return all;
+    if (by === "month") at.setUTCMonth(at.getUTCMonth() + 1); else at.setUTCDate(at.getUTCDate() + 1);
+  }
+  return rows;
+}
+function chart(rows, by, measure) {
+  const label = t(measure);
+  return TIMES.includes(by) ? columns(gapless(rows, by), count, label) : bars(rows.slice(0, 40), count);
 }
 function pointsPanel() {
   const place = h("div", { "aria-live": "polite" });
-  const by = select(["month", "day", "merchant", "org", "region", "tier", "class"].map((name) => [name, t(name)]));
+  const by = select(["day", "month", "merchant", "org", "region", "tier", "class"].map((name) => [name, t(name)]));
   const measure = select(["issued", "redeemed", "expired", "refunded", "transferred", "adjusted", "outstanding"].map((name) => [name, t(name)]));
-  return panel(t("Points"), null, programForm(place, [field(t("By"), by), field(t("Chart of"), measure)], (program) =>
-    fill(place, [`REPORT points ${program}${keys({ by: by.value })}`, `REPORT liability ${program}`], (records, liability) => {
+  const from = h("input", { type: "date" }), until = h("input", { type: "date" });
+  const more = [field(t("By"), by), field(t("Chart of"), measure), field(t("From"), from), field(t("Before"), until)];
+  return panel(t("Points"), null, programForm(place, more, (program) =>
+    fill(place, [`REPORT points ${program}${keys({ by: by.value, from: from.value, until: until.value })}`], (records) => {
       const rows = [records].flat();
-      const name = (row) => text(row[by.value] ?? row.key ?? Object.values(row)[0]) || t("operator");
-      return [bars(rows.slice(0, 40).map((row) => ({ name: name(row), value: number(row[measure.value]) ?? 0 })), count), table(rows),
-        h("h3", null, t("Liability")), table([liability].flat()), h("div", { class: "row end" }, save(`points-by-${by.value}`, rows))];
+      if (rows.length === 0) return h("p", { class: "empty" }, t("Nothing has moved in that time."));
+      const name = (row) => text(row[by.value]) === "operator" ? t("operator") : text(row[by.value]) || t("without");
+      return [chart(rows.map((row) => ({ name: name(row), value: number(row[measure.value]) ?? 0 })), by.value, measure.value),
+        table(rows), h("div", { class: "row end" }, save(`points-by-${by.value}`, rows))];
+    }), true), place);
+}
+function membersPanel() {
+  const place = h("div", { "aria-live": "polite" });
+  const by = select(["class", "tier", "region", "day", "month"].map((name) => [name, t(name)]));
+  const measure = select(["total", "joined", "active", "frozen", "closed"].map((name) => [name, t(name)]));
+  return panel(t("Members"), null, programForm(place, [field(t("By"), by), field(t("Chart of"), measure)], (program) =>
+    fill(place, [`REPORT members ${program}${keys({ by: by.value })}`], (records) => {
+      const rows = [records].flat();
+      if (rows.length === 0) return h("p", { class: "empty" }, t("Nobody has joined yet."));
+      return [chart(rows.map((row) => ({ name: text(row[by.value]) || t("without"), value: number(row[measure.value]) ?? 0 })), by.value, measure.value),
+        table(rows), h("div", { class: "row end" }, save(`members-by-${by.value}`, rows))];
     })), place);
 }
 function settlementPanel() {
