@@ -153,6 +153,31 @@ struct TierTests {
     }
   }
 
+  /// A sweep that looks for a few goes over the many in steps, too: their counters take longer than an empty place.
+  @Test func whoIsLookedAtForNothingCountsAsWork() throws {
+    var limits = LedgerLimits()
+    limits.tickWork = 160
+    let world = World(limits: limits)
+    world.semantics = Semantics.newest
+    for line in [
+      "PROGRAM SET gold earn=1/100 activate=1d", "MERCHANT SET shop", "POOL ADD home",
+      "TIER SET gold base rank=1 at=0 by=points period=ever", "TIER SET gold silver rank=2 at=1 by=points period=ever",
+    ] { #expect(try world.run(line) == "+OK") }
+    for i in 0..<60 { #expect(try world.run("MEMBER ADD m\(i) birthday=1990-02-03") == "+OK") }
+    for line in ["MEMBER ADD eve", "MEMBER SET eve pool=home"] { #expect(try world.run(line) == "+OK") }
+    #expect(try world.run("EARN eve merchant=shop spend=100 id=e").contains("points=1 "))
+    world.time = World.stamp("2026-01-17T00:00")
+    let shard = world.shards[0]
+    var steps = 0
+    while steps < 100, let due = shard.ledger.nextTierDue, due <= world.time {
+      try world.send(world.tick(), to: 0)
+      steps += 1
+    }
+    #expect(steps >= 6 && steps < 20, "\(steps)")
+    #expect(try world.run("MEMBER TIER eve").contains(" tier=silver "))
+    try shard.ledger.checkInvariants()
+  }
+
   /// Where all tiers are stopped nobody is in one, and periods go on ending.
   @Test func tiersThatAreStoppedKeepNoTickWaiting() throws {
     let world = World()

@@ -84,6 +84,7 @@ RULE_CONDITIONS = "Sources/Rules/RuleSet/RuleSet+Conditions.swift"
 RULE_COMPILE = "Sources/Rules/RuleSet/RuleSet+Compile.swift"
 TIERS = "Sources/Ledger/Tiers/Ledger+Tiers.swift"
 TIER_STANDING = "Sources/Ledger/Tiers/TierStanding.swift"
+POOL_TIERS = "Sources/Ledger/Pools/Ledger+PoolTiers.swift"
 TIER_ENDS = "Sources/Ledger/Tiers/Ledger+PeriodEnds.swift"
 SALE_RETURN = "Sources/Rules/Returns/SaleReturn.swift"
 
@@ -645,4 +646,23 @@ BUGS = [
         [("Sources/Ledger/Slots/Kinds/QuotaContent.swift",
           "static func remove(_ place: Ref<LeaseRecord>, of ledger: inout Ledger) { ledger.remove(place) }",
           "static func remove(_ place: Ref<LeaseRecord>, of ledger: inout Ledger) {}")], tests="LedgerTests.QuotaTests"),
+    # Tiers in simulated lives
+    Bug("tier-end-before-its-day", "a period's end is gone over with the one before it, and so twice",
+        [(TIERS, "    walk.goOn(to: day) { start in", "    walk.goOn(to: Int64(walk.period(of: day).end)) { start in")]),
+    Bug("tier-gift-not-noted", "who has had the gift of a tier has it again as soon as it is reached again",
+        [(TIERS, "leaving: points) { new.insert(.gift) }", "leaving: points) { new.insert([]) }")]),
+    Bug("pool-gift-twice", "a tier's gift is given by the pool, and once more when the member's slot hears of it",
+        [(POOL_TIERS, "    guard seen.gift > 0, !Welcome(", "    guard seen.gift < 0, !Welcome(")]),
+    Bug("pool-qualifies-nobody", "what is earned into a pool counts for no tier",
+        [(POOL_TIERS, "    guard seen.amount > 0, let holder = holder(member, content.program, create: true) else { return }\n",
+          "    guard seen.amount < 0, let holder = holder(member, content.program, create: true) else { return }\n")]),
+    Bug("pool-return-keeps-qualifying", "a return of what was earned into a pool takes nothing from what the member qualified by",
+        [("Sources/Ledger/Pools/Ledger+Pools.swift", "back: isForTiers ? back : nil)", "back: nil)")]),
+    Bug("return-keeps-qualifying", "a return in the period takes nothing from what the member qualified by",
+        [(TIERS, "    count(0 - min(kept, amount), of: holder.number, key)\n", "")]),
+    Bug("merge-doubles-qualifying", "what a member qualified by counts twice once it is merged",
+        [("Sources/Ledger/Merging/Ledger+PutIn.swift", ".campaign, nil: count(value, of: member, key)",
+          ".campaign, nil:\n      count(key.kind == CounterKey.Kind.qualifying.rawValue ? 2 * value : value, of: member, key)")]),
+    Bug("activity-forgets-redeem", "points that end with activity do not hear of a redemption",
+        [("Sources/Ledger/Commands/Points/Redeem.swift", "    noteActivity(holder)\n", "")]),
 ]

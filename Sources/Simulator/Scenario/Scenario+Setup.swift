@@ -29,6 +29,7 @@ extension Scenario {
     for member in members { lines.append("MEMBER ADD \(member)") }
     for i in 0..<plan.traffic.sideMembers { lines.append("CARD ADD c\(i) member=s\(i)") }
     if let programme = plan.traffic.programme { lines += programme.lines }
+    if let tiers = plan.traffic.tiers { lines += tiers.lines }
     if plan.traffic.budget > 0 {
       lines += [
         "QUOTA SET gifts limit=\(plan.traffic.budget)", "CAMPAIGN SET gifts state=running budget=gifts",

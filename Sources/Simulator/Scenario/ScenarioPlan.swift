@@ -157,6 +157,8 @@ public struct ScenarioPlan: Sendable {
     public var hasHostileIDs = false
     /// Rules, caps, lots that end: see `ProgrammeTraffic`.
     public var programme: Programme?
+    /// Members rise and fall in tiers: see `TierTraffic`.
+    public var tiers: Tiers?
 
     /// Each client has a member of its own.
     var hasOwnMembers: Bool { pipelinePerMille > 0 }
@@ -304,6 +306,8 @@ public struct ScenarioPlan: Sendable {
     if hasProgramme, !clocksJump, !isSafetyOnly, olderNodes == 0 { traffic.programme = Programme(&random) }
     drawBudget(&random)
     traffic.isFollowed = random.chance(500)
+    let hasTiers = random.chance(400)
+    if hasTiers, !clocksJump, !isSafetyOnly, olderNodes == 0 { traffic.tiers = Tiers(&random) }
   }
   private mutating func drawBudget(_ random: inout SeededGenerator) {
     let (isDrawn, points) = (random.chance(500), random.pick([70, 300, 5_000] as [Int64]))
@@ -349,6 +353,7 @@ public struct ScenarioPlan: Sendable {
       + " impostors=\(hasImpostors) older=\(olderNodes) returns=\(membersReturn) resizes=\(resizes) heals=\(heals)"
       + " splits=\(operations.splits) budget=\(traffic.budget)"
       + " programme=\(traffic.programme.map { "\($0.expiry.rawValue)\($0.isPending ? ",pending" : "")" } ?? "none")"
+      + " tiers=\(traffic.tiers.map { "\($0.by.rawValue)/\($0.span.rawValue)/\($0.down.rawValue)" } ?? "none")"
       + " bonds=\(traffic.hasBonds) followed=\(traffic.isFollowed)"
       + " archive=\(operations.archive.keep / 1_000_000)s outages=\(operations.archive.outageGap > 0)"
       + " kinds=\(faultKinds.map(\.name).joined(separator: ","))"

@@ -82,6 +82,7 @@ extension Scenario {
       gifts += found.drawn
       for request in found.requests { seen[request, default: 0] += 1 }
     }
+    for request in checkTiers() { seen[request, default: 0] += 1 }
     for request in checkProgramme() { seen[request, default: 0] += 1 }
     guard failure == nil else { return }
     if plan.traffic.budget > 0 { checkBudget(drawn: gifts, client) }

@@ -54,7 +54,7 @@ extension Scenario {
 
   /// All clocks go on by more than a year: all that was ever earned has ended by then, and the books balance.
   func passTime() {
-    guard plan.traffic.programme != nil, failure == nil else { return }
+    guard plan.traffic.programme != nil || plan.traffic.tiers != nil, failure == nil else { return }
     // What was sent late has come by then.
     simulation.run(for: 16_000_000)
     clocks.passed = 400 * 86_400_000_000
@@ -62,6 +62,7 @@ extension Scenario {
     tell(-1, "a year passes")
     simulation.run(for: 15_000_000)
     guard failure == nil, checkAudit() else { return }
+    _ = checkTiers()
     _ = checkProgramme()
     guard let plan = plan.traffic.programme, let number = up.last, let client = simulation.connect(to: number) else {
       return

@@ -87,6 +87,10 @@ final class RetryingClient {
           unasked.append(chooseProgrammeRequest(programme, session))
           continue
         }
+        if scenario.plan.traffic.tiers != nil, random.chance(300) {
+          unasked.append(chooseTierRequest(session))
+          continue
+        }
         let isSide = scenario.plan.traffic.sideMembers > 0 && random.chance(300)
         unasked.append(isOwn ? chooseOwnRequest(session) : isSide ? chooseSideRequest(session) : chooseRequest(session))
       }

@@ -5,6 +5,7 @@ import Checker
 /// lost, members that are frozen. Each answer must be given again, each request be there once, and the books balance.
 struct SideTraffic {
   var programme = ProgrammeTraffic()
+  var tiers = TierTraffic()
   /// Who follows the feed, if anybody does.
   var follower: FeedFollower?
   var operations: [Operation] = []
@@ -29,6 +30,7 @@ extension Scenario {
     side.operations.append(operation)
     record.note(line, to: pending.line)
     if operation.client == ProgrammeTraffic.client { return noteProgrammeAnswer(pending, operation, line) }
+    if operation.client == TierTraffic.client { return noteTierAnswer(pending, operation, line) }
     guard operation.result == .ok, !pending.isOwn, let tx = line.field("tx") else { return }
     if pending.line.hasPrefix("REFUND") { noteRefund(line) }
     if operation.kind == .hold {
