@@ -87,6 +87,8 @@ public struct ScenarioPlan: Sendable {
     public var transactionsInMemory = 1 << 18
     /// Changes of the catalogue that all shards have applied are dropped so many at a time.
     public var deltasKept = 256
+    /// How soon snapshots and log let go of what was before: see `NodeConfiguration.eraseWithin`.
+    public var eraseWithin: UInt64 = 86_400_000_000
 
     public var isLogLimited: Bool { logLimitBytes < 1 << 30 }
     public var isImpatient: Bool { replayPatience < 50_000 }
@@ -96,6 +98,7 @@ public struct ScenarioPlan: Sendable {
       configuration.snapshotCommands = snapshotCommands
       configuration.logTailBytes = logTailBytes
       configuration.deltasKept = deltasKept
+      configuration.eraseWithin = eraseWithin
       configuration.appendBytes = appendBytes
       configuration.applyWork = applyWork
       configuration.replayPatience = replayPatience
@@ -215,6 +218,9 @@ public struct ScenarioPlan: Sendable {
     // Some pieces are on their way at once: over long ways small ones would take minutes.
     if network.distances[0] > 0 { sizes.transferPieceBytes = max(sizes.transferPieceBytes, 16 << 10) }
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
+    // Drawn aside: what older plans drew stays as it was.
+    var aside = random
+    if aside.chance(400) { sizes.eraseWithin = aside.pick([3_000_000, 6_000_000, 20_000_000]) }
   }
 
   private mutating func drawFaults(_ random: inout SeededGenerator) {
