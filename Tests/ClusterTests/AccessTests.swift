@@ -130,6 +130,20 @@ final class Guarded {
     #expect(try asks(.useSession(third), on: client).hasPrefix("-WRONGPASS "))
   }
 
+  /// Who may follow the feed no more hears nothing of what comes, though it was asked before.
+  @Test func aFeedThatWaitsEndsWithItsUsersRights() throws {
+    let guarded = try Guarded(seed: 885_011)
+    let client = try guarded.connection("auditor")
+    client.clear()
+    guarded.simulation.send("FEED kind=earn wait=30\n", on: client)
+    guarded.simulation.run(for: 1_000_000)
+    #expect(client.lineCount == 0)
+    #expect(guarded.say("operator", "USER SET auditor state=stopped") == "+OK")
+    #expect(guarded.say("operator", "EARN ann merchant=shop points=5 id=f1").hasPrefix("+tx="))
+    guarded.simulation.run(for: 5_000_000) { client.lineCount > 0 }
+    #expect(client.lines.first?.hasPrefix("-NOAUTH ") == true, "\(client.lines)")
+  }
+
   @Test func sessionsAreBoundedAndEnd() {
     var table = SessionTable()
     func token(_ number: Int) -> [UInt8] { Array("t\(number)".utf8) }

@@ -111,6 +111,19 @@ import Testing
     #expect(talk.all("MEMBER FIND").count == 5)
   }
 
+  /// While some node may not know messages, and members who begin with an alias, none come about.
+  @Test func olderBuildsAreWaitedFor() throws {
+    let simulation = try makeCluster(seed: 885_004) { $0.semantics = 4 }
+    let client = try #require(simulation.connect(to: 0))
+    func say(_ line: String) -> String { ask(simulation, client, line) ?? "no answer" }
+    #expect(say("PROGRAM SET main earn=1/100") == "+OK" && say("MEMBER ADD ann") == "+OK")
+    #expect(say("ALIAS ADD phone:1370 member=ann") == "+OK")
+    #expect(say("TEXT phone:1370 BAL") == "+text=\"You have 0 points.\" language=en")
+    #expect(say("TEXT phone:1999 JOIN").hasPrefix("-UNAVAILABLE not every node knows this yet"))
+    #expect(say("MESSAGE SET bal en text").contains("not every node knows"))
+    #expect(say("BALANCE phone:1999").hasPrefix("-NOTFOUND "))
+  }
+
   @Test func answersAreBounded() {
     var facts = TextFacts()
     facts.name = String(repeating: "名", count: 80)

@@ -70,7 +70,8 @@ extension RequestDesk {
   private func beginFeedPass(_ number: UInt64) {
     guard var feed = workflows.feeds[number] else { return }
     // Nobody hears the answer any more.
-    guard client(of: feed.owner) != nil else { return workflows.feeds[number] = nil }
+    guard let client = client(of: feed.owner) else { return workflows.feeds[number] = nil }
+    guard mayFollow(number, client) else { return }
     let placements = membership.topology?.shards ?? []
     // Also those that it does not tell: what they inherited it may.
     feed.living = (feed.cursor.covers(.directory) ? [.directory] : []) + placements.map(\.shard)
@@ -174,7 +175,21 @@ extension RequestDesk {
       "the journal of shard \(first.key.rawValue) is not told: \(first.value.text)")
   }
 
+  /// Whether whoever asked may still do so: a feed that waits may outlive a right. Else it is answered here.
+  private func mayFollow(_ number: UInt64, _ client: Client) -> Bool {
+    judgeLease()
+    if client.grant.epoch != rights.epoch { renewGrant(client) }
+    guard client.grant.roles.isDisjoint(with: VerbRule.of(.feed).pointee.roles) else { return true }
+    switch client.grant.refusal {
+    case .signedOut: giveUp(number, .noAuth, "the user may follow the feed no more: it was stopped")
+    case .lapsed: giveUp(number, .unavailable, "this node has not heard for a while who may do what")
+    case .tenantStopped, nil: giveUp(number, .noPermission, "the user may follow the feed no more")
+    }
+    return false
+  }
+
   private func answerFeed(_ number: UInt64, _ feed: FeedUnderWay) {
+    if let client = client(of: feed.owner), !mayFollow(number, client) { return }
     workflows.feeds[number] = nil
     // Long stretches without a wanted record: whoever asks again need not walk through them again.
     let cursor = feed.count == 0 && feed.skipped >= FeedUnderWay.mentionedSkips ? feed.cursor.text(hashKey) : nil

@@ -141,6 +141,11 @@ extension RequestDesk {
   /// Makes a member of a number, and binds that to it, in one step: `MEMBER ADD` with an alias where that has a card. Its id is
   /// made of the number and of who had it last, so the same text again, at any node, makes no second one; nobody can foresee it.
   private func join(_ text: TextUnderWay, _ client: Client) {
+    // Builds before these take a card there alone.
+    guard let directory, directory.semantics >= Semantics.service else {
+      return answerError(
+        text.owner, .unavailable, "not every node knows this yet: start this build on all of them; nothing was done")
+    }
     var text = text
     var hash = SipHash(wide: hashKey)
     hash.absorb(UInt64(Verb.text.rawValue) | UInt64(text.tenant.rawValue) &<< 32)

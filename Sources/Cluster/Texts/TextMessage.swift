@@ -102,6 +102,8 @@ struct TextFacts: Hashable, Sendable {
 
   /// In bytes: what an answer has at most, however long names and messages are.
   static let mostBytes = 1_024
+  /// In characters, with its braces.
+  private static let longestPlaceholder = 11
 
   private func value(_ placeholder: Substring) -> String? {
     switch placeholder {
@@ -131,7 +133,9 @@ struct TextFacts: Hashable, Sendable {
     while let open = rest.firstIndex(of: "{") {
       text += rest[..<open]
       rest = rest[open...]
-      guard let close = rest.firstIndex(of: "}"), let value = value(rest[rest.index(after: open)..<close]) else {
+      // No placeholder is longer: so however many braces there are, each costs as much.
+      let near = rest.prefix(TextFacts.longestPlaceholder)
+      guard let close = near.firstIndex(of: "}"), let value = value(near[near.index(after: open)..<close]) else {
         text += "{"
         rest = rest.dropFirst()
         continue

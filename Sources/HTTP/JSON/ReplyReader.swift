@@ -139,7 +139,7 @@ struct ReplyReader {
       for i in 0..<max(0, try count(text)) {
         if i > 0 { output.append(UInt8(ascii: ",")) }
         guard let key = try self.text() else { return nil }
-        guard try field(String(decoding: key, as: UTF8.self), depth, into: &output) != nil else { return nil }
+        guard try field(key, depth, into: &output) != nil else { return nil }
       }
       output.append(UInt8(ascii: "}"))
     default: throw Malformed()
@@ -148,8 +148,15 @@ struct ReplyReader {
   }
 
   /// A key, and the value behind it.
-  private mutating func field(_ key: String, _ depth: Int, into output: inout [UInt8]) throws(Malformed) -> Outcome? {
-    output.appendQuoted(FieldKind.normal(key))
+  private mutating func field(
+    _ name: UnsafeRawBufferPointer, _ depth: Int, into output: inout [UInt8]
+  ) throws(Malformed) -> Outcome? {
+    let key = String(decoding: name, as: UTF8.self)
+    if name.contains(UInt8(ascii: "-")) {
+      output.appendQuoted(FieldKind.normal(key))
+    } else {
+      output.appendQuoted(name)
+    }
     output.append(UInt8(ascii: ":"))
     guard offset < bytes.count else { return nil }
     switch bytes[offset] {
