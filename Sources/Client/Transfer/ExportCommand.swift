@@ -41,7 +41,7 @@ enum ExportCommand {
     var count = 0
     writer.begin()
     while true {
-      let page = try reader.next(limit: 2_000, wait: 0)
+      let page = try reader.next(limit: 10_000, wait: 0)
       for record in page.records where record["kind"] != "change" {
         writer.write(record)
         count += 1
