@@ -16,7 +16,7 @@ enum ExportCommand {
       Transactions are all movements up to one moment over all shards, each shard's in order; what is booked later is not in it. The moment is \
       an audit's, which adds up the same, and is told on standard error. Who exports them may audit: an operator or an auditor. \
       Members are as they are when their page is read: whoever is added or changes meanwhile may be in it or not, and where slots move it begins \
-      anew.
+      anew. As they were at one moment, over all shards, tally backup members writes them, from a backup.
       """, hasJSON: false, body: run)
 
   private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
