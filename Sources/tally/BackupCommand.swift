@@ -3,7 +3,7 @@ import Server
 
 /// What is done with a directory of backups without a cluster.
 enum BackupCommand {
-  static let entries = [verify, list, prune, erased]
+  static let entries = [verify, list, prune, erased, members]
   private static let json = Flag.toggle("json", "prints one JSON value")
 
   private static let verify = CommandEntry(
@@ -38,6 +38,23 @@ enum BackupCommand {
       of backups. Exit code 4 if what is to be read is damaged; 2 if there are no backups or somebody works on it.
       """, flags: [.value("into", "DIR", "beside which backups the list is kept")]
   ) { arguments in listErased(arguments: arguments) }
+
+  private static let members = CommandEntry(
+    name: "backup members", summary: "writes the members of a directory's newest backup, as CSV or JSON",
+    usage: """
+        tally backup members DIR [--tenant NAME] [--json]
+
+      All members of a tenant ("default") as they were at the backup's cut: at one moment, over all shards, and without a word to the cluster.
+      Columns are those of tally export members. DIR is on this machine; nothing in it is changed. Exit code 2 if DIR has no backups,
+      or one that cannot be read.
+      """,
+    flags: [.value("tenant", "NAME", "whose members (default)"), .toggle("json", "a JSON object a line")]
+  ) { arguments in
+    let output = ExportedMembers(isJSON: arguments.contains("--json"))
+    let code = exportBackup(arguments: arguments.filter { $0 != "--json" }) { output.add($0) }
+    if code == 0 { output.finish() }
+    return code
+  }
 
   private static let prune = CommandEntry(
     name: "backup prune", summary: "removes older backups of a directory, and what no other refers to",

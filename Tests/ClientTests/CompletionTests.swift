@@ -10,6 +10,7 @@ import Testing
     CommandEntry(name: "node drain", summary: "drains it", usage: ".x -y\n'z", flags: [.value("to", "A", "b's")]) { _ in
       0
     },
+    CommandEntry(name: "send", summary: "sends", usage: "", flags: [.json], choices: ["this", "that"]) { _ in 0 },
     CommandEntry(name: "node remove", summary: "removes it", usage: "") { _ in 0 },
   ]
 
@@ -37,6 +38,10 @@ import Testing
     #expect(try offered("status", "--j") == ["--json"])
     #expect(try offered("completion", "") == ["bash", "zsh", "fish"])
     #expect(try offered("none", "--").isEmpty)
+    #expect(try offered("send", "th") == ["this", "that"] && offered("send", "this", "--") == ["--json"])
+    let export = try #require(ClientCommands.all.first { $0.name == "export" })
+    #expect(export.choices == ["members", "transactions", "orders", "settlement"])
+    #expect(ClientCommands.all.first { $0.name == "node drain" }?.choices == [])
   }
   @Test func otherShellsHaveEveryCommandToo() throws {
     let fish = try #require(Completions.script("fish", Self.entries))

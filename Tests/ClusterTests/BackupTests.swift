@@ -93,6 +93,24 @@ extension BackupFigures {
     #expect(record.contains("digest=\(report.digest)"))
   }
 
+  /// Each member of the tenant once, as it was at the cut.
+  @Test func aBackupTellsItsMembers() throws {
+    let saved = try SavedCluster(seed: 886_010, nodes: 3, shards: 3)
+    #expect(try saved.cluster.ask("MEMBER SET b3 name=Before") == "+OK")
+    #expect(try saved.save(1).contains("state=done"))
+    #expect(try saved.cluster.ask("MEMBER SET b3 name=After") == "+OK")
+    #expect(try saved.cluster.ask("MEMBER ADD late") == "+OK")
+    let members = try saved.verified().report?.members
+    let backup = try BackupMembers(SavedCluster.directory, fileSystem: saved.simulation.hosts[0].disk)
+    var told: [String] = []
+    try backup.forEach(ofTenant: "default") { told.append($0) }
+    let ids = told.compactMap { $0.field("member").map(String.init) }
+    #expect(Set(ids).count == told.count && Set(ids).isSuperset(of: saved.members) && !ids.contains("late"))
+    #expect(members == UInt64(told.count))
+    #expect(told.contains { $0.field("member") == "b3" && $0.field("name") == "Before" }, "\(told)")
+    #expect(throws: BackupMembers.Failure.self) { try backup.forEach(ofTenant: "nobody") { _ in } }
+  }
+
   /// What has not changed is not written again; and what an audit says at rest is in the backup.
   @Test func theNextBackupWritesWhatHasChanged() throws {
     let saved = try SavedCluster(seed: 902, nodes: 3)

@@ -44,6 +44,13 @@ struct Command: Sendable {
       + (hasJSON ? [.json, .wide] : [])
   }
 
+  /// `members|purchases` of `members|purchases FILE.csv`.
+  private var choices: [String] {
+    let first = words.split(separator: " ").first?.split(separator: "|").map(String.init) ?? []
+    let isWords = first.allSatisfy { $0.allSatisfy { $0.isLowercase || $0 == "-" } }
+    return first.count > 1 && isWords ? first : []
+  }
+
   /// What `tally help NAME` prints.
   var usage: String {
     let width = min(24, allFlags.map { $0.spelling.count }.max() ?? 0)
@@ -94,7 +101,8 @@ struct Command: Sendable {
   /// Its row in the program's table.
   var entry: CommandEntry {
     let command = self
-    return CommandEntry(name: name, aliases: aliases, summary: summary, usage: usage, flags: allFlags) {
+    return CommandEntry(name: name, aliases: aliases, summary: summary, usage: usage, flags: allFlags, choices: choices)
+    {
       command.run($0)
     }
   }

@@ -10,18 +10,21 @@ public struct CommandEntry: Sendable {
   public let usage: String
   /// What may be said behind it, for completion.
   let flags: [Flag]
+  /// What its first word may be, where that is one of a few.
+  let choices: [String]
   /// Runs with the arguments behind the name; gives the exit code.
   public let run: @Sendable ([String]) -> Int32
 
   public init(
     name: String, aliases: [String] = [], summary: String, usage: String, flags: [Flag] = [],
-    run: @escaping @Sendable ([String]) -> Int32
+    choices: [String] = [], run: @escaping @Sendable ([String]) -> Int32
   ) {
     self.name = name
     self.aliases = aliases
     self.summary = summary
     self.usage = usage
     self.flags = flags
+    self.choices = choices
     self.run = run
   }
 }

@@ -23,7 +23,7 @@ enum Completions {
     for entry in entries {
       let words = entry.name.split(separator: " ").map(String.init)
       for place in words.indices { add(words[..<place].joined(separator: " "), [words[place]]) }
-      add(entry.name, entry.flags.map(dashed))
+      add(entry.name, entry.choices + entry.flags.map(dashed))
     }
     add("completion", ["bash", "zsh", "fish"])
     return found
@@ -76,6 +76,7 @@ enum Completions {
         lines.append("complete -c tally -n \(quoted(condition)) -a \(words[place])\(meaning)")
       }
       let condition = words.map { "__fish_seen_subcommand_from \($0)" }.joined(separator: "; and ")
+      for choice in entry.choices { lines.append("complete -c tally -n \(quoted(condition)) -a \(choice)") }
       for flag in entry.flags {
         let name = flag.name.count == 1 ? "-s \(flag.name)" : "-l \(flag.name)"
         let value = flag.value == nil ? "" : " -r"

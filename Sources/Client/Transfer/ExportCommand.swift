@@ -16,7 +16,7 @@ enum ExportCommand {
       Transactions are all movements up to one moment over all shards, each shard's in order; what is booked later is not in it. The moment is \
       an audit's, which adds up the same, and is told on standard error. Who exports them may audit: an operator or an auditor. \
       Members are as they are when their page is read: whoever is added or changes meanwhile may be in it or not, and where slots move it begins \
-      anew.
+      anew. As they were at one moment, over all shards, tally backup members writes them, from a backup.
       """, hasJSON: false, body: run)
 
   private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
@@ -41,7 +41,7 @@ enum ExportCommand {
     var count = 0
     writer.begin()
     while true {
-      let page = try reader.next(limit: 2_000, wait: 0)
+      let page = try reader.next(limit: 10_000, wait: 0)
       for record in page.records where record["kind"] != "change" {
         writer.write(record)
         count += 1

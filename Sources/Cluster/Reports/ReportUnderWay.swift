@@ -53,6 +53,14 @@ struct ReportUnderWay {
   var merchants: [[UInt8]] = []
   /// The moment that it is of.
   var asof = Stamp.zero
+  /// When the last page was asked for, and when the next may be (µs of the node's clock).
+  var askedAt: UInt64 = 0
+  var nextPage: UInt64?
+
+  /// As long as a page took, up to so much, nothing is asked: terminals have half of the time for themselves at least (µs).
+  static let longestPause: UInt64 = 50_000
+  /// A shorter one would come with the next tick alone.
+  static let shortestPause: UInt64 = 3_000
 
   // Of points.
   /// Where the next pages begin, the next at the end, and which shards have the journals.
@@ -127,7 +135,10 @@ struct ReportUnderWay {
 /// The reports that are under way at a node, by number.
 struct ReportTable {
   private var reports: [UInt64: ReportUnderWay] = [:]
+  var isEmpty: Bool { reports.isEmpty }
   var hasRoom: Bool { reports.count < ReportUnderWay.mostAtOnce }
+  /// Those whose next page is due.
+  func due(now: UInt64) -> [UInt64] { reports.filter { $0.value.nextPage.map { now >= $0 } ?? false }.keys.sorted() }
   subscript(number: UInt64) -> ReportUnderWay? {
     get { reports[number] }
     set { reports[number] = newValue }

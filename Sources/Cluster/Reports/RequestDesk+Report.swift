@@ -95,7 +95,14 @@ extension RequestDesk {
 
   // MARK: Pages
 
+  /// With each tick.
+  func advanceReports() {
+    guard !workflows.reports.isEmpty else { return }
+    for number in workflows.reports.due(now: now.monotonic) { continueReport(number) }
+  }
   private func continueReport(_ number: UInt64) {
+    workflows.reports[number]?.nextPage = nil
+    workflows.reports[number]?.askedAt = now.monotonic
     guard var report = workflows.reports[number] else { return }
     // Nobody hears the answer any more.
     guard client(of: report.owner) != nil else { return workflows.reports[number] = nil }
@@ -160,7 +167,9 @@ extension RequestDesk {
         number, .limit,
         "it would have more than \(ReportUnderWay.mostKeys) records: say from= and until=, or another by=")
     }
-    continueReport(number)
+    let pause = min(now.monotonic - report.askedAt, ReportUnderWay.longestPause)
+    guard pause >= ReportUnderWay.shortestPause else { return continueReport(number) }
+    workflows.reports[number]?.nextPage = now.monotonic + pause
   }
   /// - Returns: false: it is answered.
   private func take(_ text: Bytes, _ number: UInt64, _ report: ReportUnderWay, _ shard: ShardID) -> Bool {

@@ -101,6 +101,7 @@ extension RequestDesk {
     if !workflows.checks.isEmpty { advanceChecks() }
     if isHeld { proveRestored() }
     advanceFeeds()
+    advanceReports()
   }
 
   /// `AUDIT read=local`: what this node's own replicas hold, each at its own index: to compare replicas when traffic

@@ -119,7 +119,7 @@ struct PointWalk: Sendable {
   private var sumsOfMembers: [[UInt8]: PointFigures] = [:]
 
   /// A page is of so many records at most, and of so many members: then it is written, and others have their turn.
-  static let mostRecords = 200_000
+  static let mostRecords = 50_000
   static let mostMembers = 2_000
   private static let pieceBytes = 256 << 10
   private static let stepsOfPiece = 64

@@ -92,10 +92,12 @@ export function bars(rows, format) {
 export function columns(rows, format, label) {
   const [low, high] = [Math.min(0, ...rows.map((row) => row.value)), Math.max(0, ...rows.map((row) => row.value))];
   const [height, step] = [100, WIDTH / Math.max(1, rows.length)];
+  // A few days are no walls.
+  const broad = Math.min(step * 0.8, WIDTH / 16);
   const y = (value) => ((high - value) / Math.max(1, high - low)) * height;
   const read = h("span", { class: "reading" });
   const shapes = rows.map((row, i) => svg("rect", {
-    class: row.value < 0 ? "column bad" : "column", x: (i * step + step * 0.1).toFixed(2), width: (step * 0.8).toFixed(2),
+    class: row.value < 0 ? "column bad" : "column", x: (i * step + (step - broad) / 2).toFixed(2), width: broad.toFixed(2),
     y: Math.min(y(0), y(row.value)).toFixed(2), height: Math.abs(y(row.value) - y(0)).toFixed(2),
   }));
   const image = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none", role: "img", class: "columns",
@@ -109,7 +111,7 @@ export function columns(rows, format, label) {
   image.addEventListener("pointerleave", () => say(read, ""));
   return h("figure", { class: "over-time" },
     h("figcaption", null, h("span", null, t("top {0}", format(high))), read), image,
-    h("p", { class: "axis" }, h("span", null, rows[0]?.name ?? ""), h("span", null, rows.at(-1)?.name ?? "")));
+    h("p", { class: "axis" }, h("span", null, rows[0]?.name ?? ""), h("span", null, rows.length > 1 ? rows.at(-1).name : "")));
 }
 /// How a sum came about: a bar from the total before each step to the one after.
 export function waterfall(steps) {
