@@ -147,7 +147,7 @@ enum NodeSettings {
       peerAddress: server.advertisePeer.description, join: server.join.map(\.description))
     node.lost = server.lost
     node.isInsecure = server.isInsecure
-    node.guardsOpenCluster = server.guardsOpenCluster
+    node.guardsOpenCluster = server.exposure.guardsOpenCluster
     for (key, value) in server.node { take(key, value, &node) }
     node.settings = server.all
     node.changed = server.changed

@@ -23,9 +23,8 @@ public struct ServerConfiguration: Sendable {
   public var join: [HostPort]
   public var lost: [String]
   /// Terminals are listened to where others can read what they say, and the operator wants that.
-  public var isInsecure: Bool
-  /// See `NodeConfiguration.guardsOpenCluster`.
-  public var guardsOpenCluster: Bool
+  public var isInsecure: Bool { exposure.isInsecure }
+  let exposure: Exposure
   public var logLevel: LogLevel
   /// Connections of terminals.
   public var clientsMax: Int
@@ -214,9 +213,10 @@ extension ServerConfiguration {
         "\(key) \(place): what is said there, secrets too, can be read on its way; set tls-cert and tls-key, use 127.0.0.1, or"
           + " say --insecure")
     }
-    isInsecure = exposed != nil
-    guardsOpenCluster =
-      places.contains { !$0.1.isLoopback } && text("insecure") != "yes" && text("tls-client") != "required"
+    exposure = Exposure(
+      isInsecure: exposed != nil,
+      guardsOpenCluster: places.contains { !$0.1.isLoopback } && text("insecure") != "yes"
+        && text("tls-client") != "required")
     name = text("name").isEmpty ? hostName : text("name")
     region = text("region")
     data = text("data")
@@ -300,4 +300,11 @@ extension LogLevel {
     default: return nil
     }
   }
+}
+
+/// Who reaches the ports of terminals, and what that means.
+struct Exposure: Sendable {
+  var isInsecure: Bool
+  /// See `NodeConfiguration.guardsOpenCluster`.
+  var guardsOpenCluster: Bool
 }
