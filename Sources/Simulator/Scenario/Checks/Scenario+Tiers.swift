@@ -52,10 +52,10 @@ extension Scenario {
   ) {
     let isPooled = Tiers.pooled.contains(name)
     guard var book = books[isPooled ? Tiers.pool : name] else { return }
-    let now = (Simulation.epoch + Int64(simulation.now) + clocks.passed) / 1_000
-    book.goOn(name, to: now)
-    var told = ""
+    var (told, now) = ("", Int64(0))
     for _ in 0..<10 {
+      now = (Simulation.epoch + Int64(simulation.now) + clocks.passed) / 1_000
+      book.goOn(name, to: now)
       told = ask(client, "MEMBER TIER \(name) program=rise")
       var figure = book.figure(of: name, at: now)
       if name == Tiers.heir, book.isMerged { figure += books[Tiers.merged]?.figure(of: Tiers.merged, at: now) ?? 0 }
