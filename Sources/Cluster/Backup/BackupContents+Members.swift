@@ -14,8 +14,8 @@ extension BackupContents {
   package func forEachMember(of tenant: TenantID, _ body: (String) -> Void) {
     var line = ByteBuffer(capacity: 1_024)
     switch state {
-    case .shard(let ledger):
-      ledger.forEachMember(of: tenant) { record in
+    case .shard(let box):
+      box.ledger.forEachMember(of: tenant) { record in
         line.removeAll()
         guard (try? ReplyRenderer.render(record, resp3: false, bulk: false, into: &line)) != nil else { return }
         body(String(decoding: line.bytes, as: UTF8.self))

@@ -183,7 +183,7 @@ extension RequestDesk {
     switch client.grant.refusal {
     case .signedOut: giveUp(number, .noAuth, "the user may follow the feed no more: it was stopped")
     case .lapsed: giveUp(number, .unavailable, "this node has not heard for a while who may do what")
-    case .tenantStopped, nil: giveUp(number, .noPermission, "the user may follow the feed no more")
+    case .tenantStopped, .openElsewhere, nil: giveUp(number, .noPermission, "the user may follow the feed no more")
     }
     return false
   }
