@@ -59,6 +59,8 @@ struct JournalReceiver {
 struct IncomingJournals {
   let shard: ShardID
   private(set) var receivers: [JournalReceiver]
+  /// Bytes that came and are left to the kernel: see `SnapshotReceiver.syncBytes`.
+  var unsynced = 0
   /// How many of them have been followed to the end of what is here.
   private(set) var followedCount = 0
 

@@ -207,6 +207,11 @@ extension NodeStorage {
     }
     do {
       try incoming[number]?.take(bytes, at: position) { try appendJournal($0, $1) }
+      incoming[number]?.unsynced += bytes.count
+      if incoming[number]?.unsynced ?? 0 >= SnapshotReceiver.syncBytes {
+        try journals.sync(position.journal)
+        incoming[number]?.unsynced = 0
+      }
     } catch let error as JournalCorruption where position.journal != shard {
       // What was here of it is not what it goes on from.
       try cut(position.journal, at: before.start.position, of: shard, because: error)

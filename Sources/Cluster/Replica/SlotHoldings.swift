@@ -22,15 +22,23 @@ struct SlotsGiven: Hashable, Sendable {
   var isAnnounced = false
   /// From which epoch the next slots have been proposed to go: once from each.
   var proposedFrom: UInt64?
+  /// The shard's in the directory's map, as this node knows it.
+  var mapped: UInt64 = 0
+
+  /// So many epochs, of which each batch takes two at most, slots go ahead of the map: half of what a shard remembers of those it gave
+  /// (`GivenSlots.most`). A node that asks for none of them meanwhile would find out from nobody where they are. The map follows while none is
+  /// on its way.
+  static let mostAhead: UInt64 = 256
 }
 
 /// Slots go from shard to shard: see docs/splitting.md. What is decided is decided by the ledgers; here the source's leader has the next
 /// batch go once the one before has arrived.
 extension Replica {
   /// As leader: what the directory wants of its slots.
-  func give(_ wanted: ShardOrder.Give?) {
-    guard leading.giving.wanted != wanted else { return }
-    leading.giving = SlotsGiven(wanted: wanted)
+  /// - Parameter mapped: the shard's epoch in the directory's map.
+  func give(_ wanted: ShardOrder.Give?, mapped: UInt64) {
+    if leading.giving.wanted != wanted { leading.giving = SlotsGiven(wanted: wanted) }
+    leading.giving.mapped = mapped
   }
   /// As leader: has the next slots go, if some are to and none are on their way.
   func giveSlots() {
@@ -44,6 +52,7 @@ extension Replica {
       return
     }
     guard leading.giving.proposedFrom != epoch, ledger.advanceCensus() else { return }
+    guard epoch < leading.giving.mapped &+ SlotsGiven.mostAhead else { return }
     var batch = ledger.nextBatch(of: wanted.slots)
     if batch == nil, wanted.isAll, ledger.hasBooks { batch = Slot.count..<Slot.count }
     guard let batch else { return }

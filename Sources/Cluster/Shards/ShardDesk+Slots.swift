@@ -30,7 +30,7 @@ extension ShardDesk {
     for replica in replicas where replica.shard != .directory {
       let wanted = orders[replica.shard]?.give
       if replica.isLeader {
-        replica.give(wanted)
+        replica.give(wanted, mapped: membership.topology?.placement(of: replica.shard)?.epoch ?? 0)
         replica.giveSlots()
       }
       guard wanted == nil, let ledger = replica.machine as? LedgerMachine, ledger.isCounting, !ledger.isMoving else {

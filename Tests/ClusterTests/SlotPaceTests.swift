@@ -1,0 +1,32 @@
+import Base
+import Ledger
+import Testing
+
+@testable import Cluster
+@testable import Simulator
+
+@Suite struct SlotPaceTests {
+  /// A shard remembers some of the slots that it gave; of the others the map tells, which follows while none is on its way.
+  @Test func slotsDoNotGoFarAheadOfTheMap() throws {
+    let simulation = try makeCluster(seed: 1_501, shards: 2)
+    try populate(simulation)
+    simulation.run(for: 2_000_000)
+    let shard = ShardID(1)
+    let leader = try #require(simulation.hosts.compactMap { $0.node?.replicas[shard] }.first { $0.isLeader })
+    let ledger = try #require(leader.machine as? LedgerMachine)
+    let slots = try #require(ledger.holdings.slots.ranges.first)
+    let order = ShardOrder.Give(slots: slots, heir: ShardID(2))
+    let epoch = ledger.epoch
+    // Its replicas are told first to count what is in which slot.
+    leader.give(order, mapped: epoch)
+    leader.giveSlots()
+    #expect(simulation.run(for: 90_000) { ledger.isCounting })
+    let last = leader.raft.lastIndex
+    leader.give(order, mapped: epoch &- SlotsGiven.mostAhead)
+    for _ in 0..<1_000 { leader.giveSlots() }
+    #expect(leader.raft.lastIndex == last, "the map is behind")
+    leader.give(order, mapped: epoch &- SlotsGiven.mostAhead &+ 1)
+    for _ in 0..<1_000 { leader.giveSlots() }
+    #expect(leader.raft.lastIndex > last, "the map has followed")
+  }
+}
