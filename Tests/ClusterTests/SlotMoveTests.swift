@@ -127,6 +127,23 @@ import Testing
       try Self.next(Self.split, step: 2, [over, heir], in: map)
         == .done("shard 1 has slots 0-4095, epoch 19, new shard 3 4096-8191, epoch 20, took 1000 ms"))
   }
+  /// A split that was cancelled meanwhile had some on their way to another shard, or had given it all of them.
+  @Test func aSplitWhoseSlotsWentElsewhereEnds() throws {
+    let over = try Self.group(1, [0..<4_096], epoch: 19)
+    let empty = try Self.group(3, [], epoch: 0)
+    let gone = Self.topology([[0..<4_096], [4_096..<16_384], []], epochs: [19, 20, 0])
+    #expect(
+      try Self.next(Self.split, step: 2, [over, empty], in: gone)
+        == .fail("slots 4096-8191 went to other shards before their turn; shard 3 has none: merge it into another"))
+    #expect(
+      try Self.next(Self.split, step: 0, [over], in: gone)
+        == .fail("slots 4096-8191 are not all shard 1's any more; nothing has changed"))
+    let some = try Self.group(3, [4_096..<6_000], epoch: 22)
+    let half = Self.topology([[0..<4_096], [6_000..<16_384], [4_096..<6_000]], epochs: [21, 20, 22])
+    #expect(
+      try Self.next(Self.split, step: 2, [over, some], in: half)
+        == .done("shard 1 has slots 0-4095, epoch 21, new shard 3 4096-5999, epoch 22, took 1000 ms"))
+  }
   @Test func aSplitHasAPlaceFromTheBeginningAndLosesItIfNothingComesOfIt() throws {
     var record = Operation(
       number: 1, kind: ShardSplit.kind, params: OperationChild(Self.split).params, by: "operator", started: .zero)

@@ -18,7 +18,7 @@ import Testing
     let order = ShardOrder.Give(slots: slots, heir: ShardID(2))
     let epoch = ledger.epoch
     // Its replicas are told first to count what is in which slot.
-    leader.give(order, mapped: epoch)
+    leader.give(order, mapped: epoch &- SlotsGiven.mostAhead)
     leader.giveSlots()
     #expect(simulation.run(for: 90_000) { ledger.isCounting })
     leader.give(order, mapped: epoch &- SlotsGiven.mostAhead)

@@ -3,6 +3,16 @@ import Raft
 
 /// A node as a person sees it who looks into a failure.
 enum NodeReport {
+  /// What a leader's shard has of slots, what its peers know of that, and what the map has.
+  private static func slots(of replica: Replica, in node: Node) -> String {
+    guard replica.shard != .directory else { return "" }
+    let holdings = replica.machine.holdings
+    let told =
+      node.peers.groups[replica.shard].map { "\($0.epoch)/\($0.slots)\($0.isMoving ? "/moving" : "")" } ?? "none"
+    let map = node.membership.topology?.placement(of: replica.shard).map { "\($0.epoch)/\($0.slots)" } ?? "none"
+    return " slots=\(holdings.epoch)/\(holdings.slots) moving=\(holdings.moving != nil) told=\(told) map=\(map)"
+  }
+
   static func text(of node: Node) -> String {
     let (peers, replicas, edge) = (node.peers, node.replicas, node.requests.edge)
     var lines: [String] = []
@@ -16,7 +26,7 @@ enum NodeReport {
           + " first=\(raft.firstIndex.rawValue) last=\(raft.lastIndex.rawValue) stable=\(raft.stableIndex.rawValue)"
           + " commit=\(raft.commitIndex.rawValue) applied=\(replica.machine.lastIndex.rawValue)"
           + " transferring=\(raft.transferringTo.hex)"
-          + " edges=\(replica.edges.report)"
+          + " edges=\(replica.edges.report)" + (replica.isLeader ? slots(of: replica, in: node) : "")
           + (raft.damage == .none ? "" : " \(raft.damage)") + (replica.quarantined.map { " quarantined: \($0)" } ?? "")
           + " peers=\(raft.progress.map { "\($0.id.hex):\($0.state):\($0.match.rawValue):\($0.isActive)" })"
       )

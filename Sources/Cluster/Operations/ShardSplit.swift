@@ -72,6 +72,14 @@ struct ShardSplit: OperationPlan, Hashable {
     guard let group = view.shard(shard).group else { return SlotMove.isSilent(shard) }
     switch record.step {
     case ShardSplit.looking:
+      // Another split, or a merge, may have come between the request and its turn.
+      let known = view.topology.placement(of: shard)?.slots ?? .none
+      guard SlotMove.left(group, of: slots) == slots.count, slots.allSatisfy({ known.contains(Slot(UInt16($0))) })
+      else {
+        return .fail(
+          "slots \(slots.lowerBound)-\(slots.upperBound - 1) are not all shard \(shard.rawValue)'s any more; nothing has changed"
+        )
+      }
       guard let obstacle = SlotMove.obstacle(group, bytes: group.bytes, view) else {
         return .run(step: ShardSplit.founding)
       }
@@ -88,10 +96,17 @@ struct ShardSplit: OperationPlan, Hashable {
           "shard \(record.heir.rawValue) has no leader; \(SlotMove.left(group, of: slots)) slots have yet to move")
       }
       let mapped = view.topology.placement(of: record.heir)?.slots ?? .none
-      guard SlotMove.left(group, of: slots) == 0, !group.isMoving,
-        slots.allSatisfy({ mapped.contains(Slot(UInt16($0))) })
-      else { return .run(step: ShardSplit.moving) }
       let kept = view.topology.placement(of: shard)
+      // Whoever has them by the map: a split that was cancelled while this one began may have taken some along.
+      let haveLeft = slots.allSatisfy { !(kept?.slots.contains(Slot(UInt16($0))) ?? false) }
+      guard SlotMove.left(group, of: slots) == 0, !group.isMoving, haveLeft else {
+        return .run(step: ShardSplit.moving)
+      }
+      guard !mapped.isEmpty else {
+        return .fail(
+          "slots \(slots.lowerBound)-\(slots.upperBound - 1) went to other shards before their turn; shard \(record.heir.rawValue) has none:"
+            + " merge it into another")
+      }
       return .done(
         "shard \(shard.rawValue) has slots \(kept?.slots ?? .none), epoch \(kept?.epoch ?? 0), new shard \(record.heir.rawValue)"
           + " \(mapped), epoch \(view.topology.placement(of: record.heir)?.epoch ?? 0), took \(max(0, view.age) / 1_000) ms"
