@@ -9,6 +9,11 @@ extension PeerLinks {
     table[link.id]?.greeting = nil
     if peer.life != hello.life { takeSeat(hello, peer, on: link.id) }
     if peer.hello.peerAddress != hello.peerAddress { forgetDial(peer.hello.peerAddress) }
+    // It was dialled at the address that was forgotten: the peer is dialled where it says that it is.
+    guard table[link.id] != nil else {
+      peer.hello = hello
+      return dial(hello.peerAddress)
+    }
     peer.hello = hello
     peer.cluster = hello.cluster
     peer.lastHeard = now.monotonic
