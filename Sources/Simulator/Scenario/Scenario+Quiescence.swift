@@ -43,13 +43,11 @@ extension Scenario {
     checkBackups()
   }
 
-  /// Hosts whose nodes moved, and have not taken their seats since.
+  /// Hosts whose nodes moved, as far as they know themselves, and have not taken their seats since.
   private var movedHosts: [SimulatedHost] {
-    guard let topology = simulation.hosts.compactMap({ $0.node?.view.topology }).max(by: { $0.version < $1.version })
-    else { return [] }
-    return simulation.hosts.filter { host in
-      guard let record = topology.node(host.nodeID) else { return false }
-      return record.peerAddress != host.configuration.peerAddress && host.node?.view.isSeated != true
+    simulation.hosts.filter { host in
+      guard let view = host.node?.view, let record = view.topology?.node(host.nodeID) else { return false }
+      return record.peerAddress != host.configuration.peerAddress && !view.isSeated
     }
   }
   /// A node that moved needs more of the others than one that is where it was (`Seat`): an operator says which are gone.
