@@ -111,7 +111,13 @@ extension Scenario {
 
   /// What histories say was drawn is what the quota says, and within its limit.
   private func checkBudget(drawn: Int64, _ client: SimulatedClient) {
-    let line = ask(client, "QUOTA SHOW gifts")
+    // A shard may be changing its leader.
+    var line = ""
+    for _ in 0..<10 {
+      line = ask(client, "QUOTA SHOW gifts")
+      if line.number("used") != nil { break }
+      simulation.run(for: 1_000_000)
+    }
     guard let used = line.number("used") else { return fail("the quota is not shown: \(line)") }
     tell(-1, "the quota of \(plan.traffic.budget): \(line)")
     guard used == drawn, used <= plan.traffic.budget, line.number("left") == plan.traffic.budget - used else {

@@ -7,7 +7,7 @@ extension Scenario {
   /// Starts all that can be started, lets those that were damaged be given what they lost, and has them carry majorities.
   func repair() {
     down = []
-    for round in 0..<3 where failure == nil {
+    for round in 0..<5 where failure == nil {
       for (number, host) in simulation.hosts.enumerated() where !damage.wiped.contains(number) {
         // A journal that is found to have rotted is fetched at the next start.
         if round > 0, host.node?.view.lacksSomething == true { simulation.killProcess(number) }
