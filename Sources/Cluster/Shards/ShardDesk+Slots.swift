@@ -74,7 +74,10 @@ extension ShardDesk {
       }
       let isDue = !replica.isLeader || now.monotonic - since >= ShardDesk.endPatience
       let holdings = replica.machine.holdings
-      guard isDue, holdings.slots.isEmpty, holdings.moving == nil, !holdings.hasBooks, !replica.applying.isMidEntry
+      // What the rest of its log decides belongs to its journal, which other shards' records refer to.
+      let hasApplied = replica.machine.lastIndex >= replica.raft.lastIndex
+      guard isDue, hasApplied, holdings.slots.isEmpty, holdings.moving == nil, !holdings.hasBooks,
+        !replica.applying.isMidEntry
       else {
         continue
       }

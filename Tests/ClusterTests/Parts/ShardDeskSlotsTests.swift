@@ -73,15 +73,18 @@ import Testing
   }
   /// The new shard, which has no slots, is merged.
   private func merge(after body: () throws -> Void = {}) throws {
+    try beginMerge()
+    try body()
+    try reach(3, .done)
+    #expect(holder.desk.membership.topology?.ended == [Self.heir])
+  }
+  private func beginMerge() throws {
     try reach(2, .done)
     try holder.log(.beginOperation) {
       $0.append(ShardMerge.number)
       $0.append(counted: "operator")
       $0.append(counted: OperationChild(ShardMerge(shard: PartWorld.one, ending: Self.heir)).params)
     }
-    try body()
-    try reach(3, .done)
-    #expect(holder.desk.membership.topology?.ended == [Self.heir])
   }
 
   @Test func aShardThatHasEndedLeavesOnceItsFollowersHaveHeard() throws {
@@ -99,6 +102,32 @@ import Testing
     try merge { try findOnDisk() }
     let replica = try #require(holder.world.replicas[Self.heir])
     #expect(replica.commitIndex == replica.raft.lastIndex)
+    try beat()
+    checkIsGone()
+  }
+  /// It has no slots before its log is applied either: what the log decides is for its journal, which other shards' records refer to.
+  @Test func whatAStartFindsOfAShardThatHasEndedIsAppliedFirst() throws {
+    try reach(1)
+    let begun = try #require(holder.world.replicas[Self.heir])
+    try holder.world.lead(begun)
+    try beginMerge()
+    let snapshot = begun.machine.lastIndex
+    try #require(begun.machine.holdings.slots.isEmpty && begun.raft.lastIndex == snapshot)
+    holder.world.replicas.remove(Self.heir)
+    holder.desk.start(
+      RecoveredReplica(
+        shard: Self.heir, hardState: HardState(born: 1), snapshotIndex: snapshot, snapshotTerm: Term(1),
+        configuration: begun.raft.configuration,
+        entries: [LogEntry(index: LogIndex(snapshot.rawValue + 1), term: Term(1), kind: .noop, payload: [])], machine: nil),
+      machine: begun.machine)
+    let record = try #require(holder.desk.directory?.operations.open.first)
+    try holder.log(.advanceOperation) { OperationChange(record, .done, step: 3, "").encode(into: &$0) }
+    holder.follow(try #require(holder.desk.directory?.topology))
+    for _ in 0..<3 { holder.desk.proposeDue(SaidLeaders()) }
+    let replica = try #require(holder.world.replicas[Self.heir])
+    #expect(replica.commitIndex == replica.raft.lastIndex && replica.machine.lastIndex == snapshot)
+    holder.world.quiesce(replica)
+    #expect(replica.machine.lastIndex == replica.raft.lastIndex)
     try beat()
     checkIsGone()
   }
