@@ -55,7 +55,7 @@ import Testing
     room: [NodeID: UInt64] = [:], unserved: [UInt32] = []
   ) throws -> OperationAction {
     let view = try view(plan, step: step, groups, in: topology, age: age, room: room, unserved: unserved)
-    return try #require(view.record.plan).next(view)
+    return view.next(of: try #require(view.record.plan))
   }
   private static func view<Plan: OperationPlan>(
     _ plan: Plan, step: UInt32, _ groups: [GroupReport], in topology: Topology = topology(), age: Int64 = 1_000_000,
@@ -143,6 +143,16 @@ import Testing
     #expect(
       try Self.next(Self.split, step: 2, [over, some], in: half)
         == .done("shard 1 has slots 0-4095, epoch 21, new shard 3 4096-5999, epoch 22, took 1000 ms"))
+  }
+  /// A merge ends a shard while the word of a move's exchange is still on its way to the directory.
+  @Test func whatIsDoneToAShardThatHasEndedFails() throws {
+    let move = ShardMove(shard: ShardID(2), from: Self.nodes[2], to: Self.nodes[3])
+    let map = Self.topology()
+    #expect(try Self.next(move, step: 1, [], in: map) == .wait("shard 2 has no leader that tells of its group"))
+    var without = map
+    Self.merge.conclude(&without)
+    #expect(without.isOver(ShardID(2)))
+    #expect(try Self.next(move, step: 1, [], in: without) == .fail("shard 2 is no more"))
   }
   @Test func aSplitHasAPlaceFromTheBeginningAndLosesItIfNothingComesOfIt() throws {
     var record = Operation(

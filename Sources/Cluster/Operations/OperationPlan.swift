@@ -224,6 +224,12 @@ struct OperationView: Sendable {
   /// Whether a shard, held or not, is led, as far as is known.
   func isLed(_ shard: ShardID) -> Bool { leads.values.contains { $0.contains(shard) } }
   func name(of node: NodeID) -> String { topology.name(of: node) }
+
+  /// What is to come of the record: of one whose shard another operation has ended, nothing.
+  func next(of plan: any OperationPlan) -> OperationAction {
+    let ended = record.holds.first { topology.isOver($0) }
+    return ended.map { .fail("shard \($0.rawValue) is no more") } ?? plan.next(self)
+  }
 }
 
 /// Which nodes copies of replicas are on their way between: to one node goes one at a time, and from one, if it is there, two. A

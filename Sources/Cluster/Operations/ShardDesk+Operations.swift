@@ -30,7 +30,7 @@ extension ShardDesk {
       let (share, bytes) = plan.progress(view)
       directory.progress[operation.number] = OperationProgress(share: share, bytes: bytes, age: view.age)
       guard replica.leading.operationRevisions[operation.number] != operation.revision else { continue }
-      let action = plan.next(view)
+      let action = view.next(of: plan)
       if case .begin(let child, _) = action, !open.contains(where: { child.isBegun(by: $0) }) {
         begin(child, by: operation.name, replica)
       }

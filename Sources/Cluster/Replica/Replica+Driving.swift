@@ -88,7 +88,8 @@ extension Replica {
 
   /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
   func proposeCatalogue(from directory: DirectoryMachine) {
-    guard hasTakenOver else { return }
+    // For one that has ended, and is about to leave, nobody keeps changes.
+    guard hasTakenOver, directory.topology?.isOver(shard) != true else { return }
     let has = max(machine.catalogueVersion, leading.catalogueVersion)
     guard has < directory.catalogueVersion else { return }
     guard has >= directory.droppedVersion else {
