@@ -220,7 +220,7 @@ public struct ScenarioPlan: Sendable {
     tickInterval = random.pick([10_000, 10_000, 15_000, 20_000])
     // Drawn aside: what older plans drew stays as it was.
     var aside = random
-    if aside.chance(0) { sizes.eraseWithin = aside.pick([20_000_000, 30_000_000, 40_000_000]) }
+    if aside.chance(400) { sizes.eraseWithin = aside.pick([3_000_000, 6_000_000, 20_000_000]) }
   }
 
   private mutating func drawFaults(_ random: inout SeededGenerator) {
