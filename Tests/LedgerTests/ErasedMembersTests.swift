@@ -47,7 +47,7 @@ import Testing
     for shard in world.shards {
       var ledger = try restored(shard)
       let chain = ledger.journalChain
-      ledger.erase(list)
+      try ledger.erase(list)
       try ledger.checkInvariants()
       #expect(ledger.journalChain == chain && ledger.lastIndex == shard.ledger.lastIndex)
       #expect(ledger.erasedMembers().count <= 1)

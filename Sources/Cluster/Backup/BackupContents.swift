@@ -34,7 +34,7 @@ package struct BackupContents: ~Copyable {
   package func erase(_ list: ErasedMembers) throws(BrokenInvariant) -> BackupFigures {
     switch state {
     case .shard(let box):
-      box.ledger.erase(list)
+      try box.ledger.erase(list)
       try box.ledger.checkInvariants()
       return BackupFigures(of: box.ledger)
     case .directory: return BackupFigures()

@@ -71,9 +71,11 @@ extension Ledger {
 
   /// Erases what a state has of members that were erased after it: what is personal of those that are here, and all of their aliases whose
   /// slots are. No entry does that: only for a state that no group has begun with. An alias that is being changed just then, or whose
-  /// member's erasure is, stays as it is. O(members listed + aliases).
-  public mutating func erase(_ list: ErasedMembers) {
-    precondition(!core.isInEntry, "nothing is erased in the midst of an entry")
+  /// member's erasure is, stays as it is. Throws in the midst of an entry. O(members listed + aliases).
+  public mutating func erase(_ list: ErasedMembers) throws(BrokenInvariant) {
+    guard !core.isInEntry else {
+      throw BrokenInvariant(description: "members are to be erased in the midst of an entry")
+    }
     core.isInEntry = true
     defer { core.isInEntry = false }
     for (key, at) in list.sorted {
