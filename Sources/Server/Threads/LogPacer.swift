@@ -1,6 +1,7 @@
 import Glibc
 import Storage
 import Synchronization
+import System
 
 /// Holds a background writer back while the log's writes take longer than they usually do.
 final class LogPacer: WritePacer {
@@ -22,7 +23,7 @@ final class LogPacer: WritePacer {
       return rate.wait(after: byteCount)
     }
     // The rate is kept by this wait: it paces a background thread, and nothing is told by it that something has happened.
-    usleep(UInt32(clamping: wait))
+    pause(microseconds: wait)
   }
   func ended() { pulse.isPacing.store(false, ordering: .relaxed) }
 }
