@@ -13,14 +13,11 @@ import Testing
       simulation = try makeCluster(seed: seed)
       client = try #require(simulation.connect(to: 1))
       for line in lines { try #require(say(line) == "+OK", "\(line)") }
-      settle()
     }
     func say(_ line: String) -> String { ask(simulation, client, line) ?? "no answer" }
     func say(_ line: String, on host: Int) throws -> String {
       ask(simulation, try #require(simulation.connect(to: host)), line) ?? "no answer"
     }
-    /// All nodes have what was set.
-    func settle() { simulation.run(for: 1_000_000) }
     /// All lines of an answer.
     func all(_ line: String) -> [String] {
       client.clear()
@@ -57,6 +54,17 @@ import Testing
     #expect(talk.say("TEXT 1371 BAL").hasPrefix("-ERR "))
   }
 
+  /// A message that was set is what every node answers from then on.
+  @Test func whatIsSetIsAnsweredAtOnceAtEveryNode() throws {
+    let talk = try Talk(seed: 885_001, Self.setUp)
+    for round in 0..<12 {
+      #expect(try talk.say("MESSAGE SET hours en \"open \(round)\"", on: round % 3) == "+OK")
+      for host in 0..<3 {
+        #expect(try talk.say("TEXT phone:1371 hours", on: host) == "+text=\"open \(round)\" language=en", "\(host)")
+      }
+    }
+  }
+
   @Test func operatorsSayWhatIsAnswered() throws {
     let talk = try Talk(
       seed: 885_001,
@@ -75,7 +83,6 @@ import Testing
     #expect(
       talk.say("MESSAGE SHOW hours en").hasPrefix("+key=hours language=en text=\"Open from 9 to 5\" state=active "))
     #expect(talk.say("MESSAGE SET hours en state=stopped") == "+OK")
-    talk.settle()
     #expect(talk.say("TEXT phone:1371 hours").contains("Not understood"))
     #expect(talk.say("MESSAGE SET nothing en").hasPrefix("-ERR "))
   }

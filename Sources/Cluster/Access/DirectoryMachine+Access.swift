@@ -80,11 +80,14 @@ extension DirectoryMachine {
     }
   }
 
-  /// Whether nodes decide by the kind of a request, once there are users: what is set then is answered like a change of rights.
+  /// Whether nodes go by the kind of a request themselves, terminals' once there are users: what is set then is answered like a change
+  /// of rights, when every node has it.
   func isForNodes(_ request: EntryRequest) -> Bool {
-    !access.isOpen && DirectoryMachine.terminals == Int(request.kind)
+    let kind = Int(request.kind)
+    return kind == DirectoryMachine.messages || !access.isOpen && kind == DirectoryMachine.terminals
   }
   private static let terminals = EntryKind.all.first { $0.word == "TERMINAL" }?.number
+  private static let messages = EntryKind.all.first { $0.word == "MESSAGE" }?.number
   func answer(rights request: EntryRequest, isChanged: Bool, _ reply: inout ReplyWriter) {
     if isChanged { access.touch() }
     reply.record()
