@@ -231,12 +231,21 @@ import Testing
     let record = Record([("node", long), ("region", long), ("address", long)] + (0..<10).map { ("n\($0)", "1234567") })
     let lines = Table([record]).rendered(CommandTests.plain).split(separator: "\n").map(String.init)
     #expect(lines.allSatisfy { DisplayWidth.of($0) <= 80 }, "\(lines)")
-    #expect(lines.joined().contains("abcdefg…"))
+    #expect(lines[1].hasPrefix("abcdefghi…  abcdefghi…  abcdefghi-…  1234567"), "\(lines)")
     #expect(lines.joined().contains("n9=1234567"))
     let wide = Table([record]).rendered(Style(isColoured: false, limit: nil)).split(separator: "\n")
     #expect(wide.count == 2 && wide[1].hasPrefix(long))
     let plain = Table([record], isPlain: true).rendered(CommandTests.plain)
     #expect(plain.contains("region=\(long)") && plain.contains("n9=1234567") && !plain.contains("…"))
+  }
+
+  /// Names are not shortened where a column has to go all the same.
+  @Test func aTableThatIsTooWideInAnyCaseKeepsItsNames() {
+    let figures = (0..<8).map { ("figure-\($0)", "810593") }
+    let record = Record([("merchant", "cdnow-east")] + figures)
+    let lines = Table([record]).rendered(CommandTests.plain).split(separator: "\n").map(String.init)
+    #expect(lines.allSatisfy { DisplayWidth.of($0) <= 80 } && lines.count == 3, "\(lines)")
+    #expect(lines[1].hasPrefix("cdnow-east ") && lines[2].contains("figure-7=810593"), "\(lines)")
   }
 
   @Test func whatIsBadHasAMarkAndAColourWhereThereAreColours() {

@@ -51,16 +51,17 @@ struct Table: Sendable {
       rows.reduce(DisplayWidth.of(header[i])) { max($0, $1[i].width) }
     }
     guard let limit else { return widths }
-    func isTooWide() -> Bool { widths.reduce(0, +) + Table.gap.count * max(0, widths.count - 1) > limit }
-    while isTooWide() {
+    func excess() -> Int { widths.reduce(0, +) + Table.gap.count * max(0, widths.count - 1) - limit }
+    /// By how much its columns of words can be shortened.
+    func slack() -> Int {
+      isPlain ? 0 : widths.indices.reduce(0) { $0 + (isNumeric[$1] ? 0 : max(0, widths[$1] - Table.least)) }
+    }
+    // Nothing is shortened that leaves the table too wide all the same.
+    while excess() > slack(), widths.count > 1 { widths.removeLast() }
+    while excess() > 0 {
       let flexible = widths.indices.filter { !isPlain && !isNumeric[$0] && widths[$0] > Table.least }
-      if let widest = flexible.max(by: { widths[$0] < widths[$1] }) {
-        widths[widest] -= 1
-      } else if widths.count > 1 {
-        widths.removeLast()
-      } else {
-        break
-      }
+      guard let widest = flexible.max(by: { widths[$0] < widths[$1] }) else { break }
+      widths[widest] -= 1
     }
     return widths
   }
