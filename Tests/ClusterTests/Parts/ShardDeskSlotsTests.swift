@@ -118,7 +118,8 @@ import Testing
       RecoveredReplica(
         shard: Self.heir, hardState: HardState(born: 1), snapshotIndex: snapshot, snapshotTerm: Term(1),
         configuration: begun.raft.configuration,
-        entries: [LogEntry(index: LogIndex(snapshot.rawValue + 1), term: Term(1), kind: .noop, payload: [])], machine: nil),
+        entries: [LogEntry(index: LogIndex(snapshot.rawValue + 1), term: Term(1), kind: .noop, payload: [])],
+        machine: nil),
       machine: begun.machine)
     let record = try #require(holder.desk.directory?.operations.open.first)
     try holder.log(.advanceOperation) { OperationChange(record, .done, step: 3, "").encode(into: &$0) }
