@@ -5,7 +5,7 @@ import Testing
 
 /// What an audit's records add up to.
 @Suite struct AuditTotalsTests {
-  private func totals(_ shards: [(sum: Int64, between: String?)]) -> AuditTotals {
+  private func totals(_ shards: [(sum: Int64, between: String?)], owed: String? = nil) -> AuditTotals {
     var totals = AuditTotals()
     for (sum, between) in shards {
       var reply = ReplyWriter()
@@ -14,6 +14,7 @@ import Testing
       reply.field(.transactions, .max)
       reply.field(.sum, sum)
       if let between { reply.field(.between, between) }
+      if let owed { reply.field(named: "owed", owed) }
       totals.add(RecordView(reply.buffer.bytes))
     }
     return totals
@@ -29,6 +30,13 @@ import Testing
     for sum in [Int64.max, .min, 1 << 62] {
       #expect(!totals([(sum, "0"), (sum, "0"), (sum, "0"), (sum, "0")]).isBalanced)
     }
+  }
+
+  /// Slots on their way may take members along who owe more than they have.
+  @Test func lessThanNothingIsInTransitOnlyWhereWhoMovesOwesIt() {
+    #expect(totals([(0, "-18")], owed: "18").isBalanced && totals([(0, "0")], owed: "18").isBalanced)
+    #expect(!totals([(0, "-19")], owed: "18").isBalanced && !totals([(0, "-18")]).isBalanced)
+    #expect(!totals([(0, "0")], owed: "-1").isBalanced && !totals([(0, "0")], owed: "x").isBalanced)
   }
 
   @Test func aRecordThatDoesNotSayIsNoBalance() {

@@ -253,6 +253,31 @@ import Vocabulary
     try Moving.check(world)
   }
 
+  /// Who owes points takes less than nothing along: the audit says how much that may be.
+  @Test func whatIsOwedMovesToo() throws {
+    let world = try Self.lively(12)
+    _ = try world.run("MEMBER ADD zoe")
+    let earned = try world.run("EARN zoe merchant=cafe points=18 id=a")
+    let tx = try #require(earned.split(separator: " ").first?.dropFirst(4))
+    #expect(try world.run("REDEEM zoe merchant=cafe points=18 id=b").hasPrefix("+tx="))
+    #expect(try world.run("REFUND \(tx) id=c").hasPrefix("+"))
+    #expect(try world.run("BALANCE zoe").contains("balance=-18"))
+    func audit(_ place: Int) -> String {
+      var reply = ReplyWriter()
+      world.shards[place].ledger.audit(into: &reply)
+      return world.text(of: reply.buffer.bytes)
+    }
+    let home = Int(withBytes("zoe") { Command.memberSlot($0, tenant: .first) }.rawValue)
+    let from = try #require(world.shards.firstIndex { $0.ledger.ranges.contains(Slot(UInt16(home))) })
+    #expect(!audit(from).contains("owed="))
+    world.holdsPost = true
+    #expect(try Moving.move(world, home..<home + 1, from: from, to: 1 - from))
+    #expect(audit(from).contains(" owed=18") && audit(from).contains("moving="))
+    world.holdsPost = false
+    try world.deliverAll()
+    #expect(!audit(from).contains("owed=") && !audit(1 - from).contains("owed="))
+  }
+
   /// What an entry books before it exports lies within the journal that the heir is told of.
   @Test func anEntryMayBookAndExport() throws {
     let world = try Self.lively(11)

@@ -43,6 +43,11 @@ public struct NodeConfiguration: Sendable {
   public var applyWork = 1_024
   /// A replica that has more commands to apply says so at once, in place of an answer: some tenths of a second's work.
   public var replayPatience = 50_000
+  /// An entry of a shard's log is proposed at the latest when it holds this much.
+  public var entryBytes = 256 << 10
+  /// Bytes of commands that wait at a leader to be proposed, as one entry; over it new ones are answered `BUSY`. With `entryBytes`, for
+  /// commands that nobody waits for, it stays below the largest record of the node's log.
+  public var gatherBytes = 16 << 20
   /// Replicas with so many bytes to propose or apply take their turns side by side, if the shell has threads for that.
   public var parallelBytes = 16 << 10
   /// Entries travel to a follower in messages of about this size, in bytes.

@@ -13,11 +13,10 @@ public struct ReplyTo: BitwiseCopyable, Sendable {
 }
 
 struct ReplicaLimits: Sendable {
-  /// An entry is proposed at the latest when it holds this much.
+  /// See `NodeConfiguration`.
   var entryBytes = 256 << 10
   /// Bytes of entries that are proposed and not committed, over which what arrives is gathered into one more.
   var inFlightBytes = 8 << 20
-  /// Commands that wait to be proposed; over it an edge is told BUSY.
   var gatherBytes = 16 << 20
   /// A leader that has more commands to apply before it may propose refuses at once what comes; and who has more is not
   /// given leadership.

@@ -113,6 +113,8 @@ final class ShardDesk: Coordinator {
       }
       var limits = ReplicaLimits()
       limits.replayPatience = configuration.replayPatience
+      limits.entryBytes = configuration.entryBytes
+      limits.gatherBytes = configuration.gatherBytes
       limits.semantics = configuration.semantics
       let replica = Replica(shard: found.shard, machine: machine, raft: raft, limits: limits)
       replica.countUnapplied()

@@ -25,8 +25,10 @@ struct AuditTotals {
   var sum: Int128 = 0
   /// What left one shard and has not arrived in another.
   var inTransit: Int128 = 0
+  /// What members owe, more than they have, who are on their way with their slots.
+  private var owed: Int128 = 0
   private var isWhole = true
-  var isBalanced: Bool { isWhole && sum == 0 && inTransit >= 0 }
+  var isBalanced: Bool { isWhole && sum == 0 && inTransit >= 0 &- owed }
 
   mutating func add(_ record: RecordView) {
     members += Int128(record.number(.members) ?? 0)
@@ -39,5 +41,8 @@ struct AuditTotals {
     }
     sum += Int128(own.magnitude)
     inTransit &+= between
+    guard let more = record.named("owed") else { return }
+    guard let value = Int128(String(decoding: more, as: UTF8.self)), value >= 0 else { return isWhole = false }
+    owed &+= value
   }
 }

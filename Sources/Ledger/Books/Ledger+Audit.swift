@@ -4,7 +4,8 @@ extension Ledger {
   /// Writes the shard's `AUDIT` record: `shard index accounts transactions sum intransit digest members between`. `sum` is that of the
   /// programs' sums without their signs, so that two faults do not hide each other. `between` is in transit less what came
   /// from other shards, in decimal digits and as large as it is: over all shards it adds up to what is on its way. Of a shard
-  /// to or from which slots moved, `slots` too: which it owns; and `moving`, while some, or its books, are on their way from it.
+  /// to or from which slots moved, `slots` too: which it owns; and `moving`, while some, or its books, are on their way from it, with
+  /// `owed`, in decimal digits, where members on their way owe more than they have: by so much less than nothing may be in transit.
   public func audit(into reply: inout ReplyWriter) {
     let figures = auditFigures()
     reply.record()
@@ -24,6 +25,15 @@ extension Ledger {
     if let slots = openExport?.slots {
       reply.field(.moving, slots.isEmpty ? "books" : "\(slots.lowerBound)-\(slots.upperBound - 1)")
     }
+    let owed = owedInParcel { _ in true }
+    if owed > 0 { reply.field(named: "owed", "\(owed)") }
+  }
+  /// By how much the members that are on their way to another shard owe more than they have, in some programs.
+  private func owedInParcel(_ isWanted: (ProgramRef) -> Bool) -> Int128 {
+    let moving = openBooks().filter { isWanted($0.program) }.reduce(Int128(0)) {
+      $0 &+ $1.members &+ $1.inTransit &+ $1.pending
+    }
+    return max(0, 0 &- moving)
   }
   /// Of one tenant what `audit` has of all. O(members): it is asked where there are several tenants.
   func writeBooks(of tenant: TenantID, _ reply: inout ReplyWriter) {
@@ -42,6 +52,8 @@ extension Ledger {
     reply.field(.intransit, Int64(clamping: inTransit))
     reply.field(.members, members)
     reply.field(.between, "\(between)")
+    let owed = owedInParcel { catalogue.programs[$0.place].tenant == tenant }
+    if owed > 0 { reply.field(named: "owed", "\(owed)") }
   }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {

@@ -103,6 +103,9 @@ public struct ScenarioPlan: Sendable {
       configuration.applyWork = applyWork
       configuration.replayPatience = replayPatience
       configuration.logLimitBytes = logLimitBytes
+      // A record may take half of a segment.
+      configuration.entryBytes = min(configuration.entryBytes, segmentBytes / 8)
+      configuration.gatherBytes = min(configuration.gatherBytes, segmentBytes * 5 / 16)
       configuration.transferPieceBytes = transferPieceBytes
       configuration.ledgerLimits.journalSegmentBytes = journalSegmentBytes
       configuration.ledgerLimits.transactionSeconds = transactionSeconds
