@@ -22,6 +22,26 @@ import Testing
     return Array(result[..<found])
   }
 
+  /// The disk begins with each MiB of blocks when it is written, and with nothing before or twice.
+  @Test func nothingIsLeftToTheKernelForLong() throws {
+    let store = try JournalStore(directory: "j", fileSystem: disk)
+    let (mebibyte, piece) = (1 << 20, bytes(59_999))
+    var written = 0
+    while written < 3 * mebibyte {
+      try append(store, 1, written, piece)
+      written += piece.count
+      let blocks = written / JournalFormat.payloadBytes * JournalFormat.blockBytes
+      #expect(disk.startedBytes <= blocks && blocks - disk.startedBytes < mebibyte + 16 * JournalFormat.blockBytes)
+    }
+    let started = disk.startedBytes
+    try store.sync(shardOne)
+    try append(store, 1, written, bytes(mebibyte / 2))
+    #expect(disk.startedBytes == started, "what is synced is not begun with again")
+    try append(store, 2, 0, bytes(mebibyte / 2))
+    try append(store, 2, mebibyte / 2, bytes(mebibyte))
+    #expect(disk.startedBytes > started)
+  }
+
   /// Many journals with few files open: what is written and read is the same, and no more are open than may be.
   @Test func fewFilesAreOpenHoweverManyJournalsThereAre() throws {
     let store = try JournalStore(directory: "j", fileSystem: disk, openFilesMax: 5)

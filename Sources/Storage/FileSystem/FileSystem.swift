@@ -39,6 +39,9 @@ public protocol File: AnyObject, Sendable {
   /// Writes all the bytes: they are durable when it returns, and what was written before is not thereby. Address,
   /// length and offset are multiples of 4 KiB, within the file's size. A failure is fatal, except for `.noSpace`.
   func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError)
+  /// Has the disk begin with what was written there, without waiting for it: whoever syncs later, this file or another, waits for less.
+  /// A hint, which promises nothing.
+  func startWriteback(from offset: UInt64, count: Int)
   /// Reserves blocks and sets the size, so that later writes below it cannot run out of space.
   func preallocate(_ size: UInt64) throws(StorageError)
   func truncate(_ size: UInt64) throws(StorageError)
@@ -51,6 +54,7 @@ public protocol File: AnyObject, Sendable {
 }
 
 extension File {
+  public func startWriteback(from offset: UInt64, count: Int) {}
   public func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
     do throws(StorageError) { try write(bytes, at: offset) } catch {
       throw error.kind == .noSpace ? error : error.asFatal()

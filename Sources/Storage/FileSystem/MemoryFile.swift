@@ -92,6 +92,8 @@ extension MemoryFileSystem {
     }
   }
 
+  fileprivate func start(_ count: Int) { gate.withLock { _ in startedBytes += count } }
+
   fileprivate func unlock(_ lock: MemoryLock) {
     gate.withLock { _ in
       if lock.generation == generation { locks.remove(lock.path) }
@@ -126,6 +128,7 @@ final class MemoryFile: File {
   func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
     try system.write(self, bytes, at: Int(offset))
   }
+  func startWriteback(from offset: UInt64, count: Int) { system.start(count) }
   func preallocate(_ size: UInt64) throws(StorageError) {
     try system.change(self, "reserve space for", growingTo: Int(size)) {
       $0.truncate(to: max($0.data.count, Int(size)))

@@ -29,6 +29,8 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   var plannedFaults: [PlannedFault] = []
   var struck: [String] = []
   var newest: NewestWrite?
+  /// Of how many bytes the disk was told to begin with them.
+  var startedBytes = 0
   var mappings: [String: MemoryMapping] = [:]
 
   enum NameChange {

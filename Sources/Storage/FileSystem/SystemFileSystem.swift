@@ -190,6 +190,12 @@ final class SystemFile: File {
     }
   }
 
+  func startWriteback(from offset: UInt64, count: Int) {
+    // The kernel left alone gathers for seconds, and then everybody's syncs wait for all of it. What is not needed is written at once,
+    // and stays in memory until it is; `sync_file_range` would say it more plainly, and Glibc does not tell Swift of it.
+    _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_DONTNEED)
+  }
+
   func preallocate(_ size: UInt64) throws(StorageError) {
     let code = posix_fallocate(descriptor, 0, off_t(size))
     if code != 0 { throw .system(path, "reserve \(size) bytes for", code) }

@@ -32,6 +32,10 @@ final class ShardJournal {
   /// Blocks to be written at once; the last block of the segment is the first here.
   private let staging = AlignedBuffer(capacity: ShardJournal.stagingBlocks * JournalFormat.blockBytes)
   private static let stagingBlocks = 64
+  /// From which block of the segment on the kernel may keep what was written to itself.
+  private var heldBack = 0
+  /// The disk begins with so many blocks at once: 1 MiB.
+  private static let writebackBlocks = 256
 
   /// - Parameter hasArchive: the oldest segments may be elsewhere; else one that is missing is damage.
   init(
@@ -149,7 +153,14 @@ final class ShardJournal {
   private func flush(from firstBlock: Int) throws(StorageError) {
     guard let file else { return }
     let count = (block - firstBlock + 1) * JournalFormat.blockBytes
-    try pool.use(file).write(staging.prefix(count), at: ShardJournal.fileOffset(firstBlock))
+    let opened = try pool.use(file)
+    try opened.write(staging.prefix(count), at: ShardJournal.fileOffset(firstBlock))
+    // The last block is written again by the next append; a journal that was cut may end before.
+    heldBack = min(heldBack, block)
+    guard block - heldBack >= ShardJournal.writebackBlocks else { return }
+    opened.startWriteback(
+      from: ShardJournal.fileOffset(heldBack), count: (block - heldBack) * JournalFormat.blockBytes)
+    heldBack = block
   }
 
   /// Makes all durable. Of what was found when this was opened, the last segment alone can be in doubt, beside names: a
@@ -167,6 +178,7 @@ final class ShardJournal {
     guard isDirty else { return }
     isDirty = false
     slot = 1 - slot
+    heldBack = block
   }
 
   /// Begins a segment: its header and its name are durable when this returns.
@@ -182,6 +194,7 @@ final class ShardJournal {
     isDirty = false
     memset(staging.base, 0, JournalFormat.blockBytes)
     startBlock(0)
+    heldBack = 0
   }
 
   private func replaceLast(by file: PooledFile?) {
