@@ -13,7 +13,10 @@ final class LinkedNode {
   private(set) var events: [PeerLinks.Event] = []
   private(set) var heard: [PeerMessageKind] = []
 
-  init(_ id: UInt64, incarnation: UInt64 = 1, nonce: UInt64? = nil, join: [String] = [], frameBytes: Int = 1 << 20) {
+  init(
+    _ id: UInt64, incarnation: UInt64 = 1, nonce: UInt64? = nil, join: [String] = [], address: String? = nil,
+    frameBytes: Int = 1 << 20
+  ) {
     var identity = NodeIdentity.for(NodeID(id), incarnation: incarnation)
     if let nonce {
       identity = NodeIdentity(
@@ -22,8 +25,8 @@ final class LinkedNode {
     }
     membership = Membership(me: identity)
     var hello = Hello(
-      node: NodeID(id), name: "n\(id)", region: "r", clientAddress: "n\(id):1", peerAddress: "n\(id):2", version: "0",
-      cluster: 0)
+      node: NodeID(id), name: "n\(id)", region: "r", clientAddress: "n\(id):1", peerAddress: address ?? "n\(id):2",
+      version: "0", cluster: 0)
     hello.life = identity.life
     peers = PeerTable(own: hello)
     var configuration = NodeConfiguration(
@@ -209,6 +212,27 @@ final class LinkedNode {
     #expect(a.links.failed(request) && !a.links.failed(99))
     a.collect()
     #expect(a.events.last == .isGone(NodeID(2)), "nobody answers, and no link of it is left")
+  }
+
+  /// The peer has another address, and still answers at the one that was dialled: that link is let go of, whole, and the peer is
+  /// dialled where it says that it is.
+  @Test func aPeerThatHasMovedIsDialledWhereItIs() throws {
+    let a = LinkedNode(1)
+    let found = LinkedNode(2, join: ["n1:2"])
+    found.connect(to: a, 6)
+    a.links.advance()
+    a.connect(to: found, 7)
+    for link in [6, 7] { a.links.dropped(LinkID(UInt64(link))) }
+    a.turn.now.monotonic += 60_000_000
+    a.links.advance()
+    let moved = LinkedNode(2, address: "n2:9")
+    a.connect(to: moved, 8)
+    a.links.advance()
+    #expect(a.peers[NodeID(2)]?.outgoing == nil && a.peers[NodeID(2)]?.hello.peerAddress == "n2:9")
+    #expect(a.turn.out.closeLinks.contains(LinkID(8)))
+    #expect(a.turn.out.openLinks.map(\.address) == ["n2:9"])
+    a.connect(to: moved, 9)
+    #expect(a.peers[NodeID(2)]?.outgoing == LinkID(9) && a.turn.out.openLinks.isEmpty)
   }
 
   @Test func theNextLifeOfAPeerEndsWhatTheOneBeforeHad() {

@@ -7,7 +7,9 @@ extension Scenario {
   /// Starts all that can be started, lets those that were damaged be given what they lost, and has them carry majorities.
   func repair() {
     down = []
-    for round in 0..<5 where failure == nil {
+    // Each start has what is known to have rotted given again; of one shard's journal the next place shows when it is read then.
+    let shards = Set(simulation.hosts.flatMap { $0.node?.view.replicas.map(\.shard) ?? [] }).count
+    for round in 0..<2 + shards where failure == nil {
       for (number, host) in simulation.hosts.enumerated() where !damage.wiped.contains(number) {
         // A journal that is found to have rotted is fetched at the next start.
         if round > 0, host.node?.view.lacksSomething == true { simulation.killProcess(number) }
