@@ -24,11 +24,7 @@ public func pruneBackups(arguments: [String]) -> Int32 {
   let isJSON = arguments.contains("--json")
   let isDryRun = arguments.contains("--dry-run")
   var words = arguments.filter { $0 != "--json" && $0 != "--dry-run" }
-  var keep: Int?
-  if let place = words.firstIndex(of: "--keep"), place + 1 < words.count {
-    keep = Int(words[place + 1])
-    words.removeSubrange(place...place + 1)
-  }
+  let keep = takeOption("--keep", from: &words).flatMap { Int($0) }
   guard words.count == 1, !words[0].hasPrefix("-"), let keep, keep >= 1 else {
     Startup.print(
       "tally backup prune DIR --keep N [--dry-run] [--json]: DIR is a directory of backups on this machine, N how many of the newest stay,"
@@ -45,14 +41,17 @@ public func pruneBackups(arguments: [String]) -> Int32 {
   }
 }
 
+/// The value of `--name VALUE`, which is taken out of the words; nil: it is not among them.
+func takeOption(_ name: String, from words: inout [String]) -> String? {
+  guard let place = words.firstIndex(of: name), place + 1 < words.count else { return nil }
+  defer { words.removeSubrange(place...place + 1) }
+  return words[place + 1]
+}
+
 /// `tally backup erased DIR [--into DIR]`; gives the exit code: 0 done, 1 wrong arguments, 2 refused, 4 what is to be read is damaged.
 public func listErased(arguments: [String]) -> Int32 {
   var words = arguments
-  var target: String?
-  if let place = words.firstIndex(of: "--into"), place + 1 < words.count {
-    target = words[place + 1]
-    words.removeSubrange(place...place + 1)
-  }
+  let target = takeOption("--into", from: &words)
   guard words.count == 1, !words[0].hasPrefix("-") else {
     Startup.print(
       "tally backup erased DIR [--into DIR]: both are directories of backups on this machine\n", to: 2)

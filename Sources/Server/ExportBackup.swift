@@ -7,11 +7,7 @@ import Storage
 /// - Parameter line: is given each member's record, as a line of the protocol.
 public func exportBackup(arguments: [String], line: (String) -> Void) -> Int32 {
   var words = arguments
-  var tenant = "default"
-  if let place = words.firstIndex(of: "--tenant"), place + 1 < words.count {
-    tenant = words[place + 1]
-    words.removeSubrange(place...place + 1)
-  }
+  let tenant = takeOption("--tenant", from: &words) ?? "default"
   guard words.count == 1, !words[0].hasPrefix("-") else {
     Startup.print(
       "tally backup members DIR [--tenant NAME] [--json]: DIR is a directory of backups on this machine\n", to: 2)

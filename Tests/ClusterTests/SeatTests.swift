@@ -137,11 +137,15 @@ import Testing
   }
 
   /// Both began from the same: who has a majority first stays.
-  @Test(arguments: UInt64(407)...414) func ofTwoCopiesOneGetsTheSeat(seed: UInt64) throws {
+  /// A cluster whose node 2 has ended, and two copies of it, which are to start.
+  private func withTwins(seed: UInt64) throws -> (Simulation, [Int]) {
     let simulation = try makeCluster(seed: seed)
     simulation.run(for: 2_000_000)
     simulation.kill(2)
-    let twins = [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)]
+    return (simulation, [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)])
+  }
+  @Test(arguments: UInt64(407)...414) func ofTwoCopiesOneGetsTheSeat(seed: UInt64) throws {
+    let (simulation, twins) = try withTwins(seed: seed)
     simulation.start(twins[0])
     simulation.start(twins[1])
     let living = settle(simulation, twins)
@@ -151,10 +155,7 @@ import Testing
 
   /// Each of two copies reaches one of the others, which has not heard of the second copy.
   @Test(arguments: UInt64(431)...438) func ofTwoCopiesThatAreApartNoneGetsTheSeatAlone(seed: UInt64) throws {
-    let simulation = try makeCluster(seed: seed)
-    simulation.run(for: 2_000_000)
-    simulation.kill(2)
-    let twins = [copy(2, in: simulation, name: "node-8"), copy(2, in: simulation)]
+    let (simulation, twins) = try withTwins(seed: seed)
     simulation.cut(0, twins[0])
     simulation.cut(1, twins[1])
     simulation.cut(twins[0], twins[1])

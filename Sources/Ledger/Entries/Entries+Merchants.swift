@@ -43,25 +43,22 @@ public struct MerchantView: Sendable {
     return Array(stored.withUnsafeBytes { field.text($0) }.utf8)
   }
   /// The first of the organisations that a merchant belongs to; nil: it belongs to none.
-  public func org(of name: UnsafeRawBufferPointer) -> [UInt8]? {
-    guard let table = entries.table(word: "MERCHANT"), let orgs = entries.table(word: "ORG"),
-      let number = entries.find(table, name, tenant), let field = entries.tables[table].kind.field("org"),
-      let stored = entries.effective(table, entries.tables[table].items[number], field, at: moment),
-      let org = stored.withUnsafeBytes({ Entries.references($0).first }),
-      entries.tables[orgs].items.indices.contains(org)
-    else { return nil }
-    return entries.tables[orgs].items[org].key
-  }
-
+  public func org(of name: UnsafeRawBufferPointer) -> [UInt8]? { key(of: "ORG", by: "org", of: "MERCHANT", name) }
   /// Whose terminal one is: the name of its merchant; nil if there is no such terminal.
   public func owner(ofTerminal id: UnsafeRawBufferPointer) -> [UInt8]? {
-    guard let table = entries.table(word: "TERMINAL"), let merchants = entries.table(word: "MERCHANT"),
-      let number = entries.find(table, id, tenant), let field = entries.tables[table].kind.field("merchant"),
+    key(of: "MERCHANT", by: "merchant", of: "TERMINAL", id)
+  }
+  /// The first entry of the kind `target` that an entry names in a field.
+  private func key(
+    of target: String, by field: String, of word: String, _ name: UnsafeRawBufferPointer
+  ) -> [UInt8]? {
+    guard let table = entries.table(word: word), let targets = entries.table(word: target),
+      let number = entries.find(table, name, tenant), let field = entries.tables[table].kind.field(field),
       let stored = entries.effective(table, entries.tables[table].items[number], field, at: moment),
-      let owner = stored.withUnsafeBytes({ Entries.references($0).first }),
-      entries.tables[merchants].items.indices.contains(owner)
+      let found = stored.withUnsafeBytes({ Entries.references($0).first }),
+      entries.tables[targets].items.indices.contains(found)
     else { return nil }
-    return entries.tables[merchants].items[owner].key
+    return entries.tables[targets].items[found].key
   }
 
   private func number(of name: [UInt8]) -> Int? {
