@@ -15,6 +15,7 @@ from harness.node import start_command
 from harness.wire import ask_once, fields
 
 MOST_SHARDS = 24
+START_SECONDS = 15
 
 
 class Hand:
@@ -225,6 +226,9 @@ class Hand:
         """Lowers the limit on the process's data to so much that it is over what the node may use of it, three quarters."""
         node = self.nodes[node]
         if node.process is None or node.ended_by_itself():
+            return
+        # A start may take as much again as it has so far: what it may use of the limit counts from when it has all that it found.
+        if time.monotonic() - node.started < START_SECONDS:
             return
         with open(f"/proc/{node.process.pid}/status") as status:
             data = next(int(line.split()[1]) for line in status if line.startswith("VmData")) * 1024

@@ -25,11 +25,12 @@ class Node:
 
     def __init__(self, number, command, port, log, journal):
         self.number, self.command, self.port, self.log, self.journal = number, command, port, log, journal
-        self.process = None
+        self.process, self.started = None, 0
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.started = time.monotonic()
         self.journal.event(f"start n{self.number} pid={self.process.pid}")
 
     def lines(self, text):
