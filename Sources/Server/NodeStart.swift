@@ -148,6 +148,7 @@ enum NodeSettings {
     node.lost = server.lost
     node.isInsecure = server.isInsecure
     node.guardsOpenCluster = server.exposure.guardsOpenCluster
+    node.answersOpenly = server.exposure.answersOpenly
     for (key, value) in server.node { take(key, value, &node) }
     node.settings = server.all
     node.changed = server.changed

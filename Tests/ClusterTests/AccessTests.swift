@@ -30,9 +30,25 @@ import Vocabulary
     #expect(ask(simulation, far, "AUTH boss s-boss") == "+OK")
     #expect(ask(simulation, far, "PROGRAM SET silver id=s") == "+OK")
   }
+
+  /// Who said `--insecure` on a port with TLS is reminded of it as long as everybody may do everything.
+  @Test func whatOthersMayDoIsAnAlarmUntilThereIsAUser() throws {
+    let simulation = try makeCluster(seed: 1_703)
+    #expect(status(simulation, 0)?.contains("INSECURE") == false)
+    simulation.kill(0)
+    simulation.hosts[0].configuration.answersOpenly = true
+    simulation.start(0)
+    simulation.run(for: 10_000_000) { status(simulation, 1)?.contains("alarms=INSECURE") == true }
+    #expect(status(simulation, 1)?.contains("healthy=yes") == true)
+    #expect(status(simulation, 1)?.contains("alarms=INSECURE") == true)
+    let client = try #require(simulation.connect(to: 0, from: "10.9.8.7:4002"))
+    #expect(ask(simulation, client, "USER SET boss role=operator secret=s-boss") == "+OK")
+    #expect(ask(simulation, client, "AUTH boss s-boss") == "+OK")
+    simulation.run(for: 2_000_000)
+    #expect(ask(simulation, client, "CLUSTER STATUS")?.contains("INSECURE") == false)
+  }
 }
 
-/// A cluster with users of every role.
 /// A cluster with a user of each role.
 final class Guarded {
   let simulation: Simulation

@@ -62,6 +62,32 @@ import Testing
     #expect(plain.nodeValue("request-timeout") == "2000")
   }
 
+  /// Who reaches the port, whether what is said there can be read, and whether that was asked for.
+  @Test func exposureGoesByAddressesTLSAndInsecure() throws {
+    let tls = ["--tls-cert", "a.crt", "--tls-key", "a.key"]
+    func exposure(_ arguments: [String]) -> String {
+      do {
+        let node = NodeSettings.configuration(of: try parse(arguments))
+        return [(node.isInsecure, "read"), (node.guardsOpenCluster, "guarded"), (node.answersOpenly, "openly")]
+          .filter(\.0).map(\.1).joined(separator: " ")
+      } catch { return "refused" }
+    }
+    let far = ["--listen", "10.0.0.1:7401"]
+    let http = ["--http", "10.0.0.1:7601"]
+    for (place, more) in [([], [String]()), (["--listen", "127.9.9.9:1"], ["--http", "[::1]:2"])] {
+      for security in [[], ["--insecure"], tls, tls + ["--insecure"]] {
+        #expect(exposure(place + more + security) == "", "\(place) \(security)")
+      }
+    }
+    for place in [far, http, ["--listen", "*:7401"]] {
+      #expect(exposure(place) == "refused", "\(place)")
+      #expect(exposure(place + ["--insecure"]) == "read openly", "\(place)")
+      #expect(exposure(place + tls) == "guarded", "\(place)")
+      #expect(exposure(place + tls + ["--insecure"]) == "openly", "\(place)")
+      #expect(exposure(place + tls + ["--tls-ca", "c", "--tls-client", "required"]) == "", "\(place)")
+    }
+  }
+
   /// Nothing of a journal is thrown away: what is not kept here has to go somewhere.
   @Test func anArchiveAndItsAgeBelongTogether() throws {
     func archive(_ arguments: [String]) -> String {

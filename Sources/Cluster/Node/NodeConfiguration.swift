@@ -17,6 +17,8 @@ public struct NodeConfiguration: Sendable {
   public var isInsecure = false
   /// Others reach the terminals' port, and need no certificate: while the cluster has no user, only this machine is answered.
   public var guardsOpenCluster = false
+  /// Others reach the terminals' port, and are answered although the cluster has no user.
+  public var answersOpenly = false
 
   /// How long a request may take before it is answered `UNAVAILABLE` or `UNKNOWN`.
   public var requestTimeout: UInt64 = 5_000_000

@@ -11,7 +11,7 @@ struct NodeCondition: Hashable, Sendable {
   var isCorrupt = false
   /// One of its replicas forgets request ids before their time.
   var isForgettingEarly = false
-  /// Others can read what terminals say to it.
+  /// Others can read what terminals say to it, or may do everything there.
   var isInsecure = false
   /// A certificate of its own ends soon, or has ended.
   var isCertificateEnding = false

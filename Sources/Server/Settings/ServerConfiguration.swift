@@ -79,7 +79,8 @@ extension ServerConfiguration {
       "insecure", "no",
       """
       yes, or --insecure alone: listens without TLS also at other addresses than this machine's own (127.0.0.1), where what
-      is said, secrets too, can be read on its way. Then there is an alarm, INSECURE.
+      is said, secrets too, can be read on its way; and answers others also while the cluster has no user, when everybody may
+      do everything. As long as either is so there is an alarm, INSECURE.
       """, problem: { ["yes", "no"].contains($0) ? nil : "must be yes or no" }),
     Setting(
       "http", "",
@@ -213,10 +214,11 @@ extension ServerConfiguration {
         "\(key) \(place): what is said there, secrets too, can be read on its way; set tls-cert and tls-key, use 127.0.0.1, or"
           + " say --insecure")
     }
+    let reachable = places.contains { !$0.1.isLoopback }
     exposure = Exposure(
       isInsecure: exposed != nil,
-      guardsOpenCluster: places.contains { !$0.1.isLoopback } && text("insecure") != "yes"
-        && text("tls-client") != "required")
+      guardsOpenCluster: reachable && text("insecure") != "yes" && text("tls-client") != "required",
+      answersOpenly: reachable && text("insecure") == "yes")
     name = text("name").isEmpty ? hostName : text("name")
     region = text("region")
     data = text("data")
@@ -224,8 +226,8 @@ extension ServerConfiguration {
     http = HostPort(text("http"))
     metricsUser = text("metrics-user").isEmpty ? nil : text("metrics-user")
     self.peer = peer
-    let reachable = listen.isEveryAddress ? HostPort(host: hostName, port: listen.port) : listen
-    advertise = HostPort(text("advertise")) ?? reachable
+    let address = listen.isEveryAddress ? HostPort(host: hostName, port: listen.port) : listen
+    advertise = HostPort(text("advertise")) ?? address
     advertisePeer = HostPort(text("advertise-peer")) ?? peer
     join = text("join").split(separator: ",").compactMap { HostPort(String($0)) }
     lost = text("lost").split(separator: ",").map(String.init)
@@ -307,4 +309,6 @@ struct Exposure: Sendable {
   var isInsecure: Bool
   /// See `NodeConfiguration.guardsOpenCluster`.
   var guardsOpenCluster: Bool
+  /// See `NodeConfiguration.answersOpenly`.
+  var answersOpenly: Bool
 }
