@@ -28,6 +28,7 @@ final class FakeCluster: @unchecked Sendable {
   private(set) var nodes: [FakeNode] = []
   private var storedFaults = Faults()
   private var feeds: [String] = []
+  private var users: [String] = []
   var isBalanced = true
 
   init(nodeCount: Int = 3) throws {
@@ -46,6 +47,8 @@ final class FakeCluster: @unchecked Sendable {
   func balance(_ member: String) -> Int { lock.withLock { balances[member] ?? 0 } }
   /// How the feed was asked for.
   var asked: [String] { lock.withLock { feeds } }
+  /// Who signed in, in order.
+  var signedIn: [String] { lock.withLock { users } }
   var totalPoints: Int { lock.withLock { balances.values.reduce(0, +) } }
 
   static let regions = ["east", "north", "west"]
@@ -139,6 +142,10 @@ final class FakeCluster: @unchecked Sendable {
       return "*2\r\n+merchant=\"a, b\" issued=5 outstanding=5 asof=1764385200000"
         + "\r\n+merchant=operator issued=1 outstanding=1 adjusted=1 asof=1764385200000"
     case "BALANCE": return "+member=\(words[1]) program=p balance=\(balances[words[1]] ?? 0)"
+    case "AUTH" where words.last == "wrong": return "-WRONGPASS invalid username-password pair or user is disabled."
+    case "AUTH":
+      users.append(words[1])
+      return "+OK"
     case "PING": return "+PONG"
     case "HELP": return "$11\r\nEARN\r\nAUDIT"
     default: return "-ERR unknown verb '\(words.first ?? "")'"

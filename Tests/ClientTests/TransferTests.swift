@@ -135,6 +135,33 @@ import Testing
     #expect(table.run(words + ["--dry-run"]) == 2)
     #expect(cluster.transactionCount == 500)
   }
+  /// Whoever posts signs in on every connection. Signed out meanwhile, no row is taken for refused.
+  @Test func whoPostsSignsIn() throws {
+    let cluster = try FakeCluster(nodeCount: 1)
+    _ = cluster.answer("MEMBER ADD ann")
+    let path = try file("member,points\n" + String(repeating: "ann,3\n", count: 100))
+    let secret = path + ".secret"
+    defer {
+      remove(path)
+      try? FileManager.default.removeItem(atPath: secret)
+    }
+    try "s-till\n".write(toFile: secret, atomically: true, encoding: .utf8)
+    let words = [
+      "import", "purchases", path, "--with", "merchant=s", "--to", cluster.addresses, "--json", "--clients", "4",
+      "--user",
+      "till", "--secret-file", secret,
+    ]
+    let table = CommandTable(ClientCommands.all)
+    cluster.faults = FakeCluster.Faults(errorEvery: 9, errorLine: "-NOAUTH Authentication required.")
+    #expect(table.run(words) == 2)
+    #expect(!FileManager.default.fileExists(atPath: path + ".import"))
+    cluster.faults = FakeCluster.Faults()
+    #expect(table.run(words) == 0)
+    #expect(cluster.transactionCount == 100)
+    #expect(cluster.signedIn.count >= 8 && cluster.signedIn.allSatisfy { $0 == "till" }, "\(cluster.signedIn)")
+    try "wrong\n".write(toFile: secret, atomically: true, encoding: .utf8)
+    #expect(table.run(words + ["--patience", "3"]) == 2)
+  }
   /// What was broken off goes on behind what was answered.
   @Test func goesOnWhereItWasBrokenOff() throws {
     let cluster = try FakeCluster(nodeCount: 1)

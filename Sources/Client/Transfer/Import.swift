@@ -8,6 +8,8 @@ import System
 final class Import {
   struct Options {
     var endpoints: [Endpoint] = []
+    /// Who posts; nil: nobody signs in.
+    var credentials: Credentials?
     var clientCount = 24
     var pipelineDepth = 64
     var patience = 120.0
@@ -112,8 +114,8 @@ final class Import {
   private func makeCourier() throws(ClientError) -> Courier {
     try Courier(
       Courier.Options(
-        endpoints: options.endpoints, clientCount: options.clientCount, pipelineDepth: options.pipelineDepth,
-        patience: options.patience))
+        endpoints: options.endpoints, credentials: options.credentials, clientCount: options.clientCount,
+        pipelineDepth: options.pipelineDepth, patience: options.patience))
   }
   private func digest() throws(ClientError) -> String {
     var hash = SHA256()
@@ -137,6 +139,8 @@ final class Import {
     _ rows: ImportRows, _ courier: Courier, _ bar: Bar, _ summary: Summary
   ) throws(ClientError) -> [Int: String] {
     var reasons: [Int: String] = [:]
+    // Who is signed out is refused every row, and no row is at fault: these are posted again once that is mended.
+    var signedOut: String?
     var sent: [Int] = []
     for (place, row) in rows.all.enumerated() {
       if let fault = plan.fault(of: row) { reasons[place] = fault } else { sent.append(place) }
@@ -153,11 +157,18 @@ final class Import {
       },
       answered: { job, kind, text in
         guard kind == UInt8(ascii: "-") else { return }
-        reasons[sent[job]] = String(decoding: text, as: UTF8.self)
+        let reason = String(decoding: text, as: UTF8.self)
+        reasons[sent[job]] = reason
+        if reason.hasPrefix("NOAUTH ") { signedOut = reason }
       },
       progress: { done in
         bar.update(rows.offset(after: done), rows: summary.rows + done, refused: summary.state.refused + reasons.count)
       })
+    if let signedOut {
+      throw .refused(
+        code: "NOAUTH",
+        text: "\(signedOut.dropFirst(7)) Sign in by --user and --secret-file; said again it goes on there")
+    }
     return reasons
   }
   private func judge(_ rows: ImportRows) -> [Int: String] {

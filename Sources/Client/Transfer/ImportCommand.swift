@@ -34,7 +34,7 @@ enum ImportCommand {
     guard let kind = ImportPlan.kinds.first(where: { $0.word == word }) else {
       throw .usage("import \(word): one of members, purchases, products, codes, recharges is wanted")
     }
-    var options = Import.Options(endpoints: invocation.target.endpoints)
+    var options = Import.Options(endpoints: invocation.target.endpoints, credentials: invocation.target.credentials)
     options.clientCount = try flags.integer("clients", or: kind.clientCount, in: 1...10_000)
     options.pipelineDepth = try flags.integer("pipeline", or: 64, in: 1...10_000)
     options.patience = try flags.number("patience", or: 120, in: 0.1...86_400)
@@ -43,6 +43,8 @@ enum ImportCommand {
     let job = try Import(
       kind, path: flags.words[1], ignored: flags["ignore"]?.split(separator: ",").map(String.init) ?? [],
       with: flags["with"] ?? "", options)
+    // A wrong secret is told at once, and not taken for a node that does not answer.
+    if !isTrial, invocation.target.credentials != nil { _ = try invocation.target.connect() }
     let summary = try job.run()
     var result = CommandResult(json: json(summary, isTrial), page: page(summary, job, isTrial))
     result.exitCode = summary.state.refused > 0 ? 2 : 0
