@@ -66,9 +66,10 @@ extension Query {
     to buffer: inout ByteBuffer, tenant: TenantID, slot: Slot, from place: Int, limit: Int, _ wanted: WantedMembers
   ) {
     let start = Command.begin(&buffer, .memberPage, slot, tenant: tenant)
-    buffer.append(UInt32(clamping: place))
+    buffer.append(UInt32(truncatingIfNeeded: place))
     buffer.append(UInt32(clamping: limit))
     wanted.encode(into: &buffer)
+    if place >> 32 > 0 { buffer.append(UInt32(truncatingIfNeeded: place >> 32)) }
     Command.end(&buffer, start)
   }
 }
@@ -80,9 +81,10 @@ extension Ledger {
   func readPage(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     do throws(MalformedBytes) {
       var reader = ByteReader(call.body)
-      let first = Int(try reader.read(UInt32.self))
+      var first = Int(try reader.read(UInt32.self))
       let limit = Int(try reader.read(UInt32.self))
       let wanted = try WantedMembers(&reader)
+      if reader.remaining > 0 { first |= Int(try reader.read(UInt32.self)) << 32 }
       try reader.finish()
       writePage(of: call.tenant, from: first, limit: limit, wanted, &reply)
     } catch {
@@ -112,7 +114,7 @@ extension Ledger {
   /// Ends a page that goes up to a place.
   func writeEnd(of place: Int, _ reply: inout ReplyWriter) {
     reply.record()
-    reply.field(.index, Int64(place < tables.members.count ? place : -1))
+    reply.field(.index, Int64(PagePlace(place).member < tables.members.count ? place : -1))
     reply.field(.moves, Int64(bitPattern: core.epoch))
   }
   private func has(_ member: UnsafePointer<MemberRecord>, _ wanted: WantedMembers) -> Bool {

@@ -29,9 +29,19 @@ import Testing
     }
     #expect(try guarded.all("support", "CASE LIST state=open kind=abuse").count == 4)
     let page = try guarded.all("support", "CASE LIST limit=2")
-    // A member's cases come together.
-    #expect(page.count == 5 && page.last?.contains("cursor=") == true, "\(page)")
+    // A page ends among a member's cases, too, and the next goes on behind it, whatever came of them.
+    #expect(page.count == 4, "\(page)")
+    let cursor = try #require(page.last?.split(separator: " ").first { $0.hasPrefix("+cursor=") })
+    let first = page[1].split(separator: " ")[0].dropFirst("+case=".count)
+    #expect(guarded.say("approver", "CASE REJECT \(first) id=e1").contains(" state=rejected"))
+    let rest = try guarded.all("support", "CASE LIST state=open limit=2 after=\(cursor.dropFirst("+cursor=".count))")
+    let last = try #require(rest.last)
+    #expect(rest.count == 2 && !page.contains(last) && last.contains("state=open"), "\(rest)")
+    #expect(guarded.say("support", "CASE LIST after=1-99999999999999-0").hasPrefix("-NOTFOUND "))
+    let map = cursor.split(separator: "-").last ?? ""
+    #expect(try guarded.all("support", "CASE LIST after=1-99999999999999-\(map)").count >= 1)
     #expect(try guarded.all("support", "CASE LIST state=waiting") == ["*0"])
+    #expect(try guarded.all("support", "CASE LIST state=open kind=abuse").count == 3)
     let refused = [
       ("state=done", "-ERR state= must be open, waiting, approved or rejected"),
       ("kind=other", "-ERR kind= must be adjustment, dispute, abuse or return"),

@@ -27,7 +27,7 @@ struct MemberSearch {
   /// Where a search goes on: `SHARD-PLACE-MAP`.
   struct Cursor: Hashable {
     var shard: ShardID
-    /// Counted from 0.
+    /// As the shard told it: counted from 0.
     var place: Int
     /// The sum of the shards' epochs: another after slots have moved, and members with them.
     var map: UInt64
@@ -37,7 +37,7 @@ struct MemberSearch {
       let parts = text.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
         .map { UInt64(String(decoding: $0, as: UTF8.self)) }
       guard parts.count == 3, let shard = parts[0].flatMap({ UInt32(exactly: $0) }),
-        let place = parts[1].flatMap({ UInt32(exactly: $0) }), let map = parts[2]
+        let place = parts[1].flatMap({ Int(exactly: $0) }), let map = parts[2]
       else { return nil }
       self.init(shard: ShardID(shard), place: Int(place), map: map)
     }

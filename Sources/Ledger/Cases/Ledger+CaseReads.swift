@@ -44,22 +44,39 @@ extension Ledger {
     }
   }
 
+  /// Where a page ends within a member's cases, the next goes on there: its place says behind how many of them (`PagePlace`).
   func writePage(of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedCases, _ reply: inout ReplyWriter) {
     var found: [(Ref<MemberRecord>, Ref<BondRecord>)] = []
-    var place = min(first, tables.members.count)
-    let end = min(place + Ledger.membersAPage, tables.members.count)
-    while place < end, found.count < limit {
-      let ref = Ref<MemberRecord>(place: place)
+    var place = PagePlace(first)
+    place.member = min(place.member, tables.members.count)
+    let end = min(place.member + Ledger.membersAPage, tables.members.count)
+    while place.member < end, found.count < limit {
+      let ref = Ref<MemberRecord>(place: place.member)
       let member = tables.members.read(ref)
       if member.pointee.isUsed, member.pointee.hasBonds, member.pointee.tenant == tenant {
-        for bond in cases(of: ref) where wanted.takes(content(ofCase: bond)) { found.append((ref, bond)) }
+        let all = cases(of: ref)
+        while place.told < all.count, found.count < limit {
+          let bond = all[place.told]
+          place.told += 1
+          if wanted.takes(content(ofCase: bond)) { found.append((ref, bond)) }
+        }
+        if place.told < all.count { break }
       }
-      place += 1
+      place = PagePlace(place.member + 1)
     }
     reply.array(count: found.count + 1)
     for (member, bond) in found { write(bond, of: member, &reply) }
-    writeEnd(of: place, &reply)
+    writeEnd(of: place.number, &reply)
   }
+}
+
+/// Where a list of cases goes on: at a member's place, behind so many of its cases, the newest first.
+struct PagePlace {
+  var member: Int
+  var told: Int
+
+  init(_ number: Int) { (member, told) = (number & 0xFFFF_FFFF, number >> 32) }
+  var number: Int { told << 32 | member }
 }
 
 /// What a `CASE LIST` asks.
