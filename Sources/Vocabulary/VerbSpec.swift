@@ -82,6 +82,8 @@ public struct VerbSpec: Sendable {
   public let traits: Traits
   /// Who may ask for it, once there are users.
   public let roles: Roles
+  /// First words behind the verb with which it changes nothing: `readers` may say them, too.
+  public let reads: [String]
   /// What it takes a shard, in units of a purchase: 1 µs or two.
   public let work: UInt16
   /// What its answer has: the names of a record's fields, or in words.
@@ -93,12 +95,12 @@ public struct VerbSpec: Sendable {
 
   init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], _ route: Route,
-    _ effect: Effect, traits: Traits = [], work: UInt16 = 2, roles: Roles? = nil, reply: String, summary: String,
-    example: String
+    _ effect: Effect, traits: Traits = [], work: UInt16 = 2, roles: Roles? = nil, reads: [String] = [],
+    reply: String, summary: String, example: String
   ) {
     self.init(
       verb, words, group, arguments, free: false, atMost: arguments.count { !$0.isKeyed }, route, effect, work,
-      traits, roles,
+      traits, roles, reads: reads,
       reply: reply, summary: summary, example: example)
   }
   /// A verb of the connection: its words are free.
@@ -125,8 +127,8 @@ public struct VerbSpec: Sendable {
   }
   private init(
     _ verb: Verb, _ words: String, _ group: Group, _ arguments: [Argument], free: Bool, atMost: Int, _ route: Route,
-    _ effect: Effect, _ work: UInt16, _ traits: Traits, _ roles: Roles?, reply: String, summary: String,
-    example: String,
+    _ effect: Effect, _ work: UInt16, _ traits: Traits, _ roles: Roles?, reads: [String] = [], reply: String,
+    summary: String, example: String,
     of kind: EntryKind? = nil, number: UInt16? = nil
   ) {
     self.verb = verb
@@ -141,6 +143,7 @@ public struct VerbSpec: Sendable {
     self.effect = effect
     self.traits = traits
     self.roles = roles ?? Roles.usual(group, effect)
+    self.reads = reads
     self.work = work
     self.reply = reply
     self.summary = summary
@@ -149,6 +152,15 @@ public struct VerbSpec: Sendable {
 
   /// A request has no more words.
   public static let mostWords = 256
+
+  /// Who may say it with one of `reads`, and no more.
+  public var readers: Roles { reads.isEmpty ? [] : Roles.usual(group, .read).subtracting(roles) }
+  /// Whether a request of this row changes nothing: it begins with one of `reads`.
+  public func onlyReads(_ request: Request) -> Bool {
+    guard !reads.isEmpty, request.positionalCount > 0 else { return false }
+    let word = String(decoding: request.positional(0), as: UTF8.self).uppercased()
+    return reads.contains(word)
+  }
 
   public var positionals: [Argument] { arguments.filter { !$0.isKeyed } }
   public var requiredPositionals: Int { positionals.count { $0.need == .required } }

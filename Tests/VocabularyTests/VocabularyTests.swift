@@ -278,7 +278,8 @@ import Testing
     var lines = ["| verb | " + columns.map(\.0).joined(separator: " | ") + " |"]
     lines.append("| --- |" + columns.map { _ in " --- |" }.joined())
     for spec in VerbSpec.all {
-      let marks = columns.map { spec.roles.contains($0.1) ? " x |" : " |" }.joined()
+      let marks = columns.map { spec.roles.contains($0.1) ? " x |" : spec.readers.contains($0.1) ? " r |" : " |" }
+        .joined()
       lines.append("| `\(spec.words.joined(separator: " "))` |" + marks)
     }
     let table = lines.joined(separator: "\n")

@@ -46,8 +46,15 @@ extension RequestDesk {
   /// Whether a client may ask that; else it is answered here. A bit test, where nothing has changed.
   @inline(__always) func mayAsk(_ client: Client, _ request: Request) -> Bool {
     if client.grant.epoch != rights.epoch { renewGrant(client) }
-    guard !client.grant.roles.isDisjoint(with: request.rule.pointee.roles) else { return refuse(client, request) }
+    guard !client.grant.roles.isDisjoint(with: request.rule.pointee.roles) else {
+      return mayRead(client, request) || refuse(client, request)
+    }
     return true
+  }
+  /// Whether a client may ask that because it changes nothing, though its verb may.
+  @inline(never) private func mayRead(_ client: Client, _ request: Request) -> Bool {
+    let spec = Language.standard.spec(request.rule.pointee)
+    return !client.grant.roles.isDisjoint(with: spec.readers) && spec.onlyReads(request)
   }
   /// Whether a request has to learn first whose transaction it is about.
   func waitsForMerchant(_ client: Client, _ request: Request) -> Bool {

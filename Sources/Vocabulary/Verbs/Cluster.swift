@@ -27,7 +27,7 @@ extension VerbSpec {
     .init(
       .clusterAlarm, "CLUSTER ALARM", .cluster,
       [.word("LIST|CLEAR"), .word("NAME", .optional), .optional(.shard), .optional(.acceptLoss)], .node, .changes,
-      traits: .alone,
+      traits: .alone, reads: ["LIST"],
       reply: "records: node alarms [detail]; of CLEAR +OK",
       summary:
         "The nodes that have an alarm, a record each; tries a POISON entry again once; or takes what is CORRUPT as lost.",
@@ -65,7 +65,7 @@ extension VerbSpec {
       .clusterPlacement, "CLUSTER PLACEMENT", .cluster,
       [.word("SHOW|SET"), .optional(.spread), .optional(.leaders), .optional(.shard), .optional(.dryRun)], .node,
       .changes,
-      traits: [.barrier, .reserved],
+      traits: [.barrier, .reserved], reads: ["SHOW"],
       reply: "records: kind=rule [shard] [spread] leads, then kind=breach shard node text",
       summary:
         "Shows the rules of placement and what breaks them, or sets them: replicas a region, and from where shards are led.",
@@ -76,7 +76,8 @@ extension VerbSpec {
       summary: "Looks for all that is wrong, and compares all replicas at one index.", example: "CLUSTER CHECK"),
     .init(
       .clusterUpgrade, "CLUSTER UPGRADE", .cluster, [.word("SHOW|FINISH"), .optional(.dryRun)], .node, .changes,
-      traits: [.barrier, .reserved], reply: "of SHOW records: node knows semantics; of FINISH as CLUSTER OP SHOW",
+      traits: [.barrier, .reserved], reads: ["SHOW"],
+      reply: "of SHOW records: node knows semantics; of FINISH as CLUSTER OP SHOW",
       summary: "Which rules and formats each node knows; or has the newest begin that all know.",
       example: "CLUSTER UPGRADE SHOW"),
     .init(
@@ -93,13 +94,13 @@ extension VerbSpec {
     .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
-      traits: [.barrier, .reserved],
+      traits: [.barrier, .reserved], reads: ["LIST", "SHOW"],
       reply: "records: op kind target state steps done current percent bytes eta-seconds error started by detail",
       summary: "The operations, the newest first; one of them; or gives one up.", example: "CLUSTER OP LIST"),
     .init(
       .clusterLimit, "CLUSTER LIMIT", .cluster,
       [.word("SHOW|SET"), .optional(.deadAfter), .optional(.moves), .optional(.snapshotRate)], .node, .changes,
-      traits: [.barrier, .reserved], reply: "dead-after moves snapshot-rate",
+      traits: [.barrier, .reserved], reads: ["SHOW"], reply: "dead-after moves snapshot-rate",
       summary:
         "What holds for the whole cluster: when a silent node is replaced, how many of its shards move at once, and how fast.",
       example: "CLUSTER LIMIT SET dead-after=30m"),
