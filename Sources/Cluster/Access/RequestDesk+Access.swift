@@ -63,9 +63,18 @@ extension RequestDesk {
     submit(change, owner)
   }
   private func submit(_ change: AccessChange, _ owner: EdgeItem.Owner) {
-    let noted = noted(owner, verb: change.subject == .user ? "USER SET" : "TENANT SET", target: change.name)
+    var noted = noted(owner, verb: change.subject == .user ? "USER SET" : "TENANT SET", target: change.name)
+    if let tenant = tenant(of: change) { noted?.records[0].tenant = tenant }
     submitInternal(.directory, flags: .repeatable, continuation: keep(.rights(owner))) { buffer in
       append(noted, to: &buffer) { DirectoryMachine.append(.access, to: &$0) { change.encode(into: &$0) } }
+    }
+  }
+  /// Whose trail has it: of a user or tenant that there is, its own, wherever an admin happens to be. Of a new tenant nobody's, but all
+  /// admins see it. Nil: of who asks.
+  private func tenant(of change: AccessChange) -> TenantID? {
+    switch change.subject {
+    case .user: directory?.access.user(named: change.name)?.tenant
+    case .tenant: directory?.access.tenant(named: change.name)?.id ?? TenantID(0)
     }
   }
   func rightsDecided(_ owner: EdgeItem.Owner, _ reply: Bytes) {

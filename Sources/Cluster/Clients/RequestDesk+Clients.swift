@@ -130,7 +130,8 @@ extension RequestDesk {
       return false
     }
     if takeSignIn(client, request, raw) { return true }
-    let host = Host(node: node, now: now.wall, clients: clients, outcome: rights.isOpen ? nil : .refused)
+    let host = Host(
+      node: node, now: now.wall, clients: clients, asker: client, outcome: rights.isOpen ? nil : .refused)
     var quit = false
     var session = client.session
     client.answerNow { output in
@@ -174,6 +175,7 @@ private struct Host<Itself: AnswersForItself>: SessionHost {
   let node: Itself
   let now: Stamp
   let clients: ClientTable
+  let asker: Client
   /// What came of an attempt to sign in; nil: there are no users.
   let outcome: Authentication?
   var version: String { node.version }
@@ -181,7 +183,17 @@ private struct Host<Itself: AnswersForItself>: SessionHost {
   func authenticate(user: UnsafeRawBufferPointer?, secret: UnsafeRawBufferPointer) -> Authentication {
     outcome ?? .withoutUsers(user: user)
   }
-  var sessions: [Session] { clients.all.map(\.session) }
+  /// Those that the asker may know of: an admin, and everybody while there are no users, of all; an operator and an auditor of their
+  /// tenant's; others of their own user's.
+  var sessions: [Session] {
+    let all = clients.all.map(\.session)
+    guard let user = asker.grant.user, !asker.grant.roles.contains(.admins) else { return all }
+    let seesTenant = !asker.grant.roles.isDisjoint(with: [.operators, .auditors])
+    return all.filter { session in
+      guard session.principal != .anonymous else { return false }
+      return seesTenant ? session.tenant == user.tenant : session.principal == asker.session.principal
+    }
+  }
   func infoSections() -> [InfoSection] { node.infoSections() }
   func settings(matching pattern: String) -> [(key: String, value: String)] { node.settings(matching: pattern) }
 }
