@@ -520,10 +520,14 @@ final class Guarded {
     #expect(guarded.say("operator", "BALANCE ann").contains(" balance=0 "))
     guarded.simulation.run(for: 2_000_000)
     let books = try guarded.all("boss", "AUDIT").last ?? ""
-    #expect(books.hasPrefix("+total=yes members=1 sum=0 intransit=0 balanced=yes asof="), "\(books)")
+    #expect(books.hasPrefix("+total=yes members=1 transactions=1 sum=0 intransit=0 balanced=yes asof="), "\(books)")
     let rest = try guarded.all("auditor", "AUDIT").last ?? ""
-    #expect(rest.hasPrefix("+total=yes members=2 sum=0 "), "\(rest)")
-    #expect(try guarded.all("admin", "AUDIT").last?.hasPrefix("+total=yes members=3 transactions=1 ") == true)
+    #expect(rest.hasPrefix("+total=yes members=2 transactions=0 sum=0 "), "\(rest)")
+    for i in 1...3 { #expect(guarded.say("operator", "EARN ann merchant=shop spend=700 id=f\(i)").hasPrefix("+tx=")) }
+    #expect(guarded.say("operator", "REDEEM ann merchant=shop points=900 id=f9").hasPrefix("-INSUFFICIENT "))
+    #expect(try guarded.all("auditor", "AUDIT").last?.hasPrefix("+total=yes members=2 transactions=3 sum=0 ") == true)
+    #expect(try guarded.all("boss", "AUDIT").last?.hasPrefix("+total=yes members=1 transactions=1 sum=0 ") == true)
+    #expect(try guarded.all("admin", "AUDIT").last?.hasPrefix("+total=yes members=3 transactions=4 ") == true)
     #expect(guarded.say("admin", "TENANT SET two state=stopped") == "+OK")
     #expect(guarded.say("boss", "BALANCE ann").hasPrefix("-CLOSED the tenant is stopped"))
     #expect(guarded.say("operator", "BALANCE ann").hasPrefix("+member=ann"))

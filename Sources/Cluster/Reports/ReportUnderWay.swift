@@ -53,6 +53,10 @@ struct ReportUnderWay {
   var merchants: [[UInt8]] = []
   /// The moment that it is of.
   var asof = Stamp.zero
+  /// Of a tenant's audit, what shards have said at that moment: its transactions are counted.
+  var books: [[UInt8]]?
+  /// What journals are asked for.
+  var key: ReportKey { books == nil ? division?.ofPoints ?? .none : .transactions }
   /// When the last page was asked for, and when the next may be (µs of the node's clock).
   var askedAt: UInt64 = 0
   var nextPage: UInt64?
@@ -136,7 +140,10 @@ struct ReportUnderWay {
 struct ReportTable {
   private var reports: [UInt64: ReportUnderWay] = [:]
   var isEmpty: Bool { reports.isEmpty }
-  var hasRoom: Bool { reports.count < ReportUnderWay.mostAtOnce }
+  /// Audits have room of their own.
+  func hasRoom(forAudits: Bool = false) -> Bool {
+    reports.values.count { ($0.books != nil) == forAudits } < ReportUnderWay.mostAtOnce
+  }
   /// Those whose next page is due.
   func due(now: UInt64) -> [UInt64] { reports.filter { $0.value.nextPage.map { now >= $0 } ?? false }.keys.sorted() }
   subscript(number: UInt64) -> ReportUnderWay? {

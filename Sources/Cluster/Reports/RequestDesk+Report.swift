@@ -13,7 +13,7 @@ extension RequestDesk {
     case .success(let words): report = words
     case .failure(let refusal): return answerError(owner, refusal.code, refusal.text)
     }
-    guard workflows.reports.hasRoom else {
+    guard workflows.reports.hasRoom() else {
       return answerError(
         owner, .busy,
         "\(ReportUnderWay.mostAtOnce) reports are under way at this node; ask another, or later; nothing was done")
@@ -85,10 +85,28 @@ extension RequestDesk {
   func reportMoment(_ number: UInt64, _ records: [[UInt8]], _ stamp: Stamp) {
     guard var report = workflows.reports[number] else { return }
     if report.name == .campaigns { return answerCampaigns(number, records, stamp) }
-    report.begin(
-      records.compactMap { record in
-        record.withUnsafeBytes { RecordView($0).number(.shard) }.map { ShardID(UInt32(clamping: $0)) }
-      }, asof: stamp)
+    report.begin(RequestDesk.shards(of: records), asof: stamp)
+    workflows.reports[number] = report
+    continueReport(number)
+  }
+  private static func shards(of records: [[UInt8]]) -> [ShardID] {
+    records.compactMap { record in
+      record.withUnsafeBytes { RecordView($0).number(.shard) }.map { ShardID(UInt32(clamping: $0)) }
+    }
+  }
+  /// What shards have said of one tenant's books is there; how many transactions that are, their journals tell.
+  func countTransactions(_ owner: EdgeItem.Owner, _ books: [[UInt8]], _ stamp: Stamp) {
+    guard let client = client(of: owner) else { return }
+    guard workflows.reports.hasRoom(forAudits: true) else {
+      return answerError(
+        owner, .busy,
+        "\(ReportUnderWay.mostAtOnce) audits of tenants are under way at this node; ask another, or later; nothing was done"
+      )
+    }
+    var report = ReportUnderWay(owner: owner, tenant: client.session.tenant, name: .points)
+    report.books = books
+    report.begin(RequestDesk.shards(of: books), asof: stamp)
+    let number = workflows.number()
     workflows.reports[number] = report
     continueReport(number)
   }
@@ -114,7 +132,7 @@ extension RequestDesk {
     }
     guard let next = report.places.last else { return answerPoints(number) }
     var query = PointReport(
-      from: next.place, tenant: report.tenant, program: report.program, by: report.division?.ofPoints ?? .none,
+      from: next.place, tenant: report.tenant, program: report.program, by: report.key,
       from: report.from, until: report.until, moment: report.asof)
     query.merchants = report.merchants
     ask(next.by, number) { Query.appendReport(to: &$0, slot: $1, query) }
@@ -225,6 +243,9 @@ extension RequestDesk {
   private func answerPoints(_ number: UInt64) {
     guard var report = workflows.reports[number] else { return }
     workflows.reports[number] = nil
+    if let books = report.books {
+      return answerAudit(report.owner, books, asof: report.asof, transactions: report.points[[]]?.issued ?? 0)
+    }
     let merchants = directory?.entries.merchants(of: report.tenant, at: now.wall)
     switch report.division {
     case .org: report.divide { merchants?.org(of: $0) }

@@ -130,7 +130,10 @@ extension RequestDesk {
     return true
   }
 
-  func answerAudit(_ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil, isOfTenant: Bool = false) {
+  /// - Parameter transactions: of one tenant's books; nil: what the records add up to.
+  func answerAudit(
+    _ owner: EdgeItem.Owner, _ records: [[UInt8]], asof: Stamp? = nil, transactions: Int128? = nil
+  ) {
     var totals = AuditTotals()
     reply.buffer.removeAll()
     reply.array(count: records.count + 1)
@@ -143,7 +146,7 @@ extension RequestDesk {
     reply.record()
     reply.field(.total, "yes")
     reply.field(.members, Int64(clamping: totals.members))
-    if !isOfTenant { reply.field(.transactions, Int64(clamping: totals.transactions)) }
+    reply.field(.transactions, Int64(clamping: transactions ?? Int128(totals.transactions)))
     reply.field(.sum, Int64(clamping: totals.sum))
     reply.field(.intransit, Int64(clamping: totals.inTransit))
     reply.field(.balanced, totals.isBalanced && replicas.divergent.isEmpty ? "yes" : "no")

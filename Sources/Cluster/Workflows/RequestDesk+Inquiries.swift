@@ -63,7 +63,7 @@ extension RequestDesk {
     case .quota(let shown): answerQuota(inquiry.owner, shown, records)
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
     case .job(let id): answerJob(inquiry.owner, id, records)
-    case .books: answerAudit(inquiry.owner, records, asof: stamp, isOfTenant: true)
+    case .books: countTransactions(inquiry.owner, records, stamp)
     case .report(let number): reportMoment(number, records, stamp)
     case .zone(let change): zoneAnswered(change, records)
     }

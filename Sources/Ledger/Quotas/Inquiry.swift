@@ -11,7 +11,7 @@ public enum Inquiry: Sendable, Hashable {
   case movements(TenantID, program: [UInt8], zone: [UInt8])
   /// `done` and `steps` of a job, members, and whether it is under way: `up`; nothing where it is not known.
   case job(TenantID, id: [UInt8])
-  /// What an audit has of one tenant's programs and members, but for the count of transactions: see `Ledger.audit`.
+  /// What an audit has of one tenant's programs and members, but for the count of transactions, which its journal tells: see `Ledger.audit`.
   case books(TenantID)
   /// `members transactions points spend` and the budgets of all campaigns of a tenant, as `CampaignFigures`, in `detail`.
   case campaigns(TenantID)

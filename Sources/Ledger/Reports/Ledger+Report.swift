@@ -85,7 +85,7 @@ extension Ledger {
   }
 
   private func read(_ report: PointReport, _ reply: inout ReplyWriter) throws(Stop) -> ReadOutcome {
-    let program = try reportedProgram(report.program, report.tenant)
+    let program = report.key == .transactions ? .none : try reportedProgram(report.program, report.tenant)
     let inherited = lineage.map(\.position)
     let own = core.isInEntry ? journal.openFrame : journal.end
     let journal = report.place.journal
@@ -103,7 +103,8 @@ extension Ledger {
       }
     }
     let walk = PointWalk(
-      report, program, offset: catalogue.programRows[program.place].offset, merchants: merchants, to: end,
+      report, program, offset: program.isNone ? 0 : catalogue.programRows[program.place].offset, merchants: merchants,
+      to: end,
       lineage: inherited)
     return .journal(JournalQuery(walk, catalogue: catalogue.records))
   }

@@ -9,6 +9,8 @@ public enum ReportKey: UInt8, CaseIterable, Sendable {
   case month = 3
   /// By the member whose account it is: for what is known of members alone.
   case member = 4
+  /// No points: how many transactions there are, of all programs, in `issued`.
+  case transactions = 5
 }
 
 /// What is asked of a journal for a report: what its movements of one program come to, from a place on.
@@ -186,10 +188,14 @@ struct PointWalk: Sendable {
   }
 
   private mutating func count(_ record: JournalRecord) {
+    if report.key == .transactions {
+      if record.tenant == report.tenant, record.kind.isOfHistory { sums[0, default: PointFigures()].issued += 1 }
+      return
+    }
     guard record.program == program, record.tenant == report.tenant, record.stamp >= from else { return }
     if let merchants, !merchants.contains(record.merchant) { return }
     switch report.key {
-    case .none: sums[0, default: PointFigures()].count(record)
+    case .none, .transactions: sums[0, default: PointFigures()].count(record)
     // 0 is nobody's.
     case .merchant:
       sums[UInt64(UInt32(bitPattern: record.merchant.rawValue &+ 1)), default: PointFigures()].count(record)
@@ -205,7 +211,7 @@ struct PointWalk: Sendable {
   }
   private func text(of number: UInt64, _ catalogue: CatalogueRecords) -> [UInt8] {
     switch report.key {
-    case .none, .member: return []
+    case .none, .member, .transactions: return []
     case .merchant:
       guard number > 0, number <= UInt64(catalogue.merchantCount) else { return [] }
       return catalogue.withMerchantName(MerchantRef(place: Int(number) - 1)) { Array($0) }
