@@ -8,7 +8,7 @@ enum ImportCommand {
     flags: [
       .value("with", "WORDS", "key=value words for every row, such as \"merchant=shop program=main\""),
       .value("ignore", "COLUMN,…", "columns that are left out"),
-      .value("clients", "N", "connections (24; of products 192)"),
+      .value("clients", "N", "connections (192; of purchases 24)"),
       .value("pipeline", "N", "requests in flight on each (64)"),
       .value("patience", "S", "gives up after so long without an answer (120)"),
     ],

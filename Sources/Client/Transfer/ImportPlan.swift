@@ -12,7 +12,8 @@ struct ImportPlan: Sendable {
     var clientCount = 24
   }
   static let kinds = [
-    Kind(word: "members", verb: "MEMBER ADD", places: ["member", "id"]),
+    // One with a card waits for the card's shard, and a connection has one under way.
+    Kind(word: "members", verb: "MEMBER ADD", places: ["member", "id"], clientCount: 192),
     Kind(word: "purchases", verb: "EARN", places: ["who", "member", "customer"]),
     // Each waits until all shards know it, and a connection has one under way.
     Kind(word: "products", verb: "PRODUCT SET", places: ["sku", "product"], clientCount: 192),
