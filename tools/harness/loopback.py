@@ -66,7 +66,11 @@ class Loopback:
 
     def make(self, shards, replicas=3):
         """A cluster of all that were started."""
-        self.wait("the nodes find each other", lambda: len(self.tally("nodes", okay=(0, 2, 3, 5)) or []) == len(self.processes))
+        def have_found_each_other():
+            rows = self.tally("nodes", okay=(0, 2, 3, 5))
+            return isinstance(rows, list) and len(rows) == len(self.processes)
+
+        self.wait("the nodes find each other", have_found_each_other)
         self.tally("init", "--shards", str(shards), "--replicas", str(replicas), "--no-wait")
         self.wait("the cluster is healthy", self.is_healthy, 600)
 
