@@ -154,7 +154,7 @@ import Testing
     let table = CommandTable(ClientCommands.all)
     cluster.faults = FakeCluster.Faults(errorEvery: 9, errorLine: "-NOAUTH Authentication required.")
     #expect(table.run(words) == 2)
-    #expect(!FileManager.default.fileExists(atPath: path + ".import"))
+    #expect((try? String(contentsOfFile: path + ".refused.csv", encoding: .utf8))?.contains("NOAUTH") != true)
     cluster.faults = FakeCluster.Faults()
     #expect(table.run(words) == 0)
     #expect(cluster.transactionCount == 100)

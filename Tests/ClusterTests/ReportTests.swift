@@ -208,6 +208,32 @@ import Testing
     #expect(members.count == 1 && members[0].hasPrefix("-UNAVAILABLE") && members[0].contains(" shards="), "\(members)")
   }
 
+  /// A report is of its moment, whatever is booked while journals are read.
+  @Test func whatIsBookedMeanwhileIsInNoReport() throws {
+    let (simulation, client) = try busyCluster(seed: 886_007)
+    move(simulation, client, 0..<30)
+    let till = try #require(simulation.connect(to: 1))
+    var sent = 0
+    client.clear()
+    simulation.send("REPORT points main\n", on: client)
+    simulation.run(for: 30_000_000) {
+      if sent < 3_000 {
+        simulation.send("EARN m\(sent % 12) merchant=kiosk points=1 id=more\(sent)\n", on: till)
+        sent += 1
+      }
+      return client.lineCount > 0
+    }
+    let report = try #require(client.lines.first)
+    simulation.run(for: 30_000_000) { till.lineCount == sent }
+    let asof = try #require(field(report, "asof"))
+    func earned(_ words: String) throws -> Int {
+      try records(simulation, client, "FEED limit=10000 kind=earn\(words)").filter { field($0, "kind") == "earn" }
+        .reduce(0) { $0 + figure($1, "points") }
+    }
+    #expect(try figure(report, "issued") == earned(" until=\(asof)"))
+    #expect(try figure(report, "issued") < earned(""), "something was booked behind it")
+  }
+
   /// What an audit adds up is what the feed has up to its moment: no more, and no less.
   @Test func theFeedEndsAtAnAuditsMoment() throws {
     let (simulation, client) = try busyCluster(seed: 886_006)
