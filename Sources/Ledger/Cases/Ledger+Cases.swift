@@ -220,19 +220,12 @@ extension Ledger {
       endHold(content.hold, holder)
       if takes { posted = try takeBack(content, holder, call, asker) }
     }
-    content.state = approves ? .approved : .rejected
-    (content.decidedBy, content.decidedAt) = (asker.name, now)
-    setCase(ref, of: member, content)
-    let start = reply.buffer.count
-    reply.record()
-    reply.field(named: "case", call.transaction.text)
-    reply.field(.state, content.state.word)
-    if let posted {
+    decide(ref, of: member, &content, call, asker, approves: approves, &reply) { reply in
+      guard let posted else { return }
       reply.field(.tx, posted.tx)
       reply.field(.points, posted.points)
       reply.field(.balance, posted.balance)
     }
-    keepAnswer(call, reply, from: start)
     endDueLots(holder)
     return .replied
   }
@@ -242,6 +235,17 @@ extension Ledger {
     approves: Bool, _ reply: inout ReplyWriter
   ) throws(Stop) -> Outcome {
     if call.has(.note) { try add(call.text(.note), to: &content) }
+    decide(ref, of: member, &content, call, asker, approves: approves, &reply) { reply in
+      if approves { reply.field(.points, Points.zero) }
+      reply.field(named: "reason", "closed")
+    }
+    return .replied
+  }
+  /// Keeps that a case is decided, and answers it: `more` says what came of it.
+  private mutating func decide(
+    _ ref: Ref<BondRecord>, of member: Ref<MemberRecord>, _ content: inout CaseContent, _ call: Call, _ asker: Actor,
+    approves: Bool, _ reply: inout ReplyWriter, _ more: (inout ReplyWriter) -> Void
+  ) {
     content.state = approves ? .approved : .rejected
     (content.decidedBy, content.decidedAt) = (asker.name, now)
     setCase(ref, of: member, content)
@@ -249,10 +253,8 @@ extension Ledger {
     reply.record()
     reply.field(named: "case", call.transaction.text)
     reply.field(.state, content.state.word)
-    if approves { reply.field(.points, Points.zero) }
-    reply.field(named: "reason", "closed")
+    more(&reply)
     keepAnswer(call, reply, from: start)
-    return .replied
   }
   private mutating func postAdjustment(
     of content: CaseContent, _ holder: Holder, _ call: Call, _ asker: Actor
