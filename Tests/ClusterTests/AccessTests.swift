@@ -460,6 +460,37 @@ final class Guarded {
 
   // MARK: Whose right it is to give rights
 
+  /// The log alone says that there are users, and no peer says what of it counts: that is not an open cluster.
+  @Test func aStartOpensNoClusterThatHasUsers() throws {
+    let simulation = try makeCluster(seed: 891_000)
+    try populate(simulation, members: ["ann"])
+    let open = try #require(simulation.connect(to: 0))
+    #expect(ask(simulation, open, "USER SET boss role=operator secret=s-boss") == "+OK")
+    for host in 0..<3 { simulation.kill(host) }
+    simulation.start(0)
+    let client = try #require(simulation.connect(to: 0))
+    for _ in 0..<3 {
+      for line in [
+        "BALANCE ann read=local", "MEMBER SHOW ann read=local", "WHOAMI", "AUTH boss s-boss", "CLUSTER STATUS",
+      ] {
+        let answer = ask(simulation, client, line) ?? "no answer"
+        #expect(answer.hasPrefix("-UNAVAILABLE "), "\(line): \(answer)")
+      }
+      #expect(ask(simulation, client, "PING") == "+PONG")
+      simulation.run(for: 3_000_000)
+    }
+    // Who has shown a certificate meanwhile is known once users are.
+    let certified = try #require(simulation.connect(to: 0))
+    let host = simulation.hosts[0]
+    try #require(host.node).clientCertified(certified.id, as: "boss", now: simulation.moment(host))
+    #expect(ask(simulation, certified, "WHOAMI")?.hasPrefix("-UNAVAILABLE ") == true)
+    simulation.start(1)
+    #expect(simulation.run(for: 20_000_000) { ask(simulation, certified, "WHOAMI")?.hasPrefix("+user=boss ") == true })
+    #expect(ask(simulation, client, "BALANCE ann")?.hasPrefix("-NOAUTH ") == true)
+    #expect(ask(simulation, client, "AUTH boss s-boss") == "+OK")
+    #expect(ask(simulation, client, "BALANCE ann")?.hasPrefix("+member=ann ") == true)
+  }
+
   @Test func rightsAreGivenByWhoMay() throws {
     let guarded = try Guarded(seed: 874_011)
     #expect(guarded.say("operator", "USER SET second role=operator secret=s-second") == "+OK")

@@ -68,7 +68,8 @@ struct Target {
         }
         return try value.orThrow()
       } catch {
-        if case .refused = error { throw error }
+        // A node may not know its users yet.
+        if case .refused(let code, _) = error, code != "UNAVAILABLE" { throw error }
         failures.append(error)
       }
     }

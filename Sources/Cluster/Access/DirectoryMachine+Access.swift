@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Raft
 import Vocabulary
 
 /// What a node notes for the trail beside a command of its own, or by itself.
@@ -62,6 +63,21 @@ extension DirectoryMachine {
     var reader = ByteReader(UnsafeRawBufferPointer(rebasing: command[5...]))
     guard (try? TrailNote(decoding: &reader)) != nil, reader.remaining > 4 else { return nil }
     return Kind(rawValue: command[5 + reader.offset + 4])
+  }
+
+  /// The last entry of a log that sets a user or a tenant; nil: none does.
+  static func lastAccess(in log: [LogEntry]) -> LogIndex? {
+    log.last { entry in
+      entry.kind == .command
+        && entry.payload.withUnsafeBytes { raw in
+          var reader = ByteReader(raw)
+          guard (try? EntryHeader(decoding: &reader)) != nil else { return false }
+          while !reader.isAtEnd, let command = try? Envelope.next(&reader) {
+            if kind(of: command) == .access { return true }
+          }
+          return false
+        }
+    }?.index
   }
 
   /// `NOAUTH`, `NOPERM` and the like, or the version that every node must reach before the client hears `+OK`.

@@ -9,10 +9,19 @@ extension RequestDesk {
 
   // MARK: What is in force
 
+  /// This node has started: before anybody is answered, it goes by what it has of the directory. A log that says of users what has yet to
+  /// be applied is as good as their being there.
+  func beginRights(_ shards: [RecoveredReplica]) {
+    let log = shards.first { $0.shard == .directory }?.entries ?? []
+    if let index = DirectoryMachine.lastAccess(in: log) { rights.begin(doubting: index, now: now.wall) }
+    followRights()
+    judgeLease()
+  }
   /// Goes by what the directory has applied, and tells the others.
   func followRights() {
     guard let directory else { return }
-    guard rights.follow(directory.access) else { return }
+    let closed = replicas[.directory]?.closedTime ?? .zero
+    guard rights.follow(directory.access, applied: directory.lastIndex, closed: closed) else { return }
     judgeLease()
     tellRights()
   }
@@ -63,11 +72,19 @@ extension RequestDesk {
 
   /// Makes a client's grant anew, by the rights that hold now.
   @inline(never) func renewGrant(_ client: Client) {
+    if rights.doubt == nil, let name = client.certifiedUser {
+      client.certifiedUser = nil
+      if client.session.principal == .anonymous { signIn(client.id, by: name) }
+    }
     client.grant = makeGrant(client.session)
     client.grant.epoch = rights.epoch
   }
   private func makeGrant(_ session: Session) -> Grant {
     var grant = Grant()
+    guard rights.doubt == nil else {
+      (grant.roles, grant.refusal) = (.strangers, .unknown)
+      return grant
+    }
     let isTenantStopped = directory?.access.tenant(session.tenant)?.isStopped == true
     guard let directory, !rights.isOpen else {
       grant.roles = isTenantStopped ? [.strangers, .admins] : [.users, .strangers]
@@ -108,6 +125,7 @@ extension RequestDesk {
     case .lapsed:
       return refuse(
         client, .unavailable, words, "this node has heard nothing of the directory for 5 s; nothing was done")
+    case .unknown: return refuse(client, .unavailable, words, RequestDesk.knowsNobody)
     case .openElsewhere:
       return refuse(
         client, .noPermission, words,
@@ -122,6 +140,8 @@ extension RequestDesk {
         client, .noPermission, words, "\(words) is not for the role \(roles ?? "none"); nothing was done")
     }
   }
+  static let knowsNobody =
+    "this node has started, and has yet to learn from the directory who may do what; nothing was done"
   /// Answers a request that is refused, and counts it for the trail. False.
   func refuse(_ client: Client, _ code: ErrorCode, _ words: String, _ text: String) -> Bool {
     if code == .noAuth || code == .noPermission {

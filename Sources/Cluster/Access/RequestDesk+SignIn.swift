@@ -11,6 +11,10 @@ extension RequestDesk {
     guard !rights.isOpen, !client.session.isAfterMulti, let (name, secret) = credentials(in: request) else {
       return false
     }
+    guard rights.doubt == nil else {
+      client.answerNow { ReplyRenderer.error(.unavailable, RequestDesk.knowsNobody, into: &$0) }
+      return true
+    }
     guard raw.count <= RequestDesk.longestSignIn else {
       client.answerNow {
         ReplyRenderer.error(.malformed, "no user's name and secret are so long; nothing was done", into: &$0)
@@ -52,9 +56,10 @@ extension RequestDesk {
   private func beginSignIns() {
     // One that fails at once may have another behind it, which has to wait.
     for (ticket, attempt) in signIns.begin(now: now.monotonic) {
-      guard let user = directory?.access.user(named: attempt.name), let secret = user.secret else {
+      let user = directory?.access.user(named: attempt.name)
+      guard let user, let secret = user.secret else {
         _ = signIns.take(ticket)
-        failed(attempt, nil)
+        failed(attempt, user)
         continue
       }
       let task = SecretJob.Task.check(secret, user: user.number, revision: user.revision)
@@ -117,6 +122,7 @@ extension RequestDesk {
 
   /// A connection whose other end has proved by its certificate that it is that user. Whoever is none, or stopped, is nobody.
   func signIn(_ id: ClientID, by name: String) {
+    if rights.doubt != nil { clients[id]?.certifiedUser = name }
     guard let client = clients[id], let user = directory?.access.user(named: name), !user.isStopped else { return }
     client.session.principal = PrincipalID(user.number)
     client.session.tenant = user.tenant

@@ -16,6 +16,8 @@ struct Rights {
   private(set) var epoch: UInt32 = 1
   private(set) var version: UInt64 = 0
   private(set) var isOpen = true
+  /// What this node's log says of users has yet to be applied, since it started: until then nobody may do anything here.
+  private(set) var doubt: Doubt?
   /// While there is no user, only this machine is answered: the host of this node's own address, or a loopback. nil: everybody is.
   let ownHost: Substring?
   /// Nothing was heard of the directory for so long that somebody may have other rights by now.
@@ -40,9 +42,31 @@ struct Rights {
     return host == ownHost || host.hasPrefix("127.") || host == "[::1]" || host == "localhost"
   }
 
+  struct Doubt {
+    /// The last entry of the directory's log that sets a user or a tenant.
+    var index: LogIndex
+    /// Of the start. What was decided before it is known once the directory is heard of later; clocks are no further apart than that.
+    var since: Stamp
+    func isOver(applied: LogIndex, closed: Stamp) -> Bool {
+      applied >= index || closed.microseconds > since.microseconds + 2 * ClockGuard.tolerance
+    }
+  }
+  /// This node has started, and its log says more of users than it has applied.
+  mutating func begin(doubting index: LogIndex, now: Stamp) {
+    (doubt, isOpen) = (Doubt(index: index, since: now), false)
+    renew()
+  }
   /// The directory has applied something. Whether the rights are others.
-  mutating func follow(_ table: AccessTable) -> Bool {
-    guard table.version != version || table.isOpen != isOpen else { return false }
+  /// - Parameters:
+  ///   - applied: up to which entry.
+  ///   - closed: up to when all that was decided is known.
+  mutating func follow(_ table: AccessTable, applied: LogIndex, closed: Stamp) -> Bool {
+    if let doubt {
+      guard doubt.isOver(applied: applied, closed: closed) else { return false }
+      self.doubt = nil
+    } else {
+      guard table.version != version || table.isOpen != isOpen else { return false }
+    }
     (version, isOpen) = (table.version, table.isOpen)
     renew()
     return true
@@ -100,7 +124,7 @@ struct Grant {
   /// Why nothing is granted.
   var refusal: Refusal?
 
-  enum Refusal { case signedOut, tenantStopped, lapsed, openElsewhere }
+  enum Refusal { case signedOut, tenantStopped, lapsed, openElsewhere, unknown }
 
   /// A user whose requests about transactions and histories are bounded by its merchant.
   var boundUser: User? { user.flatMap { $0.role.isBounded ? $0 : nil } }

@@ -28,6 +28,8 @@ final class Client {
   var inDirtyList = false
   /// What it may ask.
   var grant = Grant()
+  /// Whose certificate it showed while this node did not know yet who its users are.
+  var certifiedUser: String?
   /// It has signed in by a session's token.
   var isBySession = false
   /// It has one of the last places, which are for operators.

@@ -182,7 +182,7 @@ extension RequestDesk {
     guard client.grant.roles.isDisjoint(with: VerbRule.of(.feed).pointee.roles) else { return true }
     switch client.grant.refusal {
     case .signedOut: giveUp(number, .noAuth, "the user may follow the feed no more: it was stopped")
-    case .lapsed: giveUp(number, .unavailable, "this node has not heard for a while who may do what")
+    case .lapsed, .unknown: giveUp(number, .unavailable, "this node has not heard for a while who may do what")
     case .tenantStopped, .openElsewhere, nil: giveUp(number, .noPermission, "the user may follow the feed no more")
     }
     return false

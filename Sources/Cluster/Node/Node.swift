@@ -61,6 +61,7 @@ public final class Node: NodeCore {
     turns = TurnTaking(runner: turnRunner, configuration)
     for warning in storage.warnings { turn.out.log(.warning, warning) }
     if shards.restore(storage.shards) { directoryStarted() }
+    requests.beginRights(storage.shards)
     beginning.recover(promise: storage.promise)
     links.advanceSeat()
     carryOver()
