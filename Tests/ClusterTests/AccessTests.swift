@@ -491,6 +491,37 @@ final class Guarded {
     #expect(ask(simulation, client, "BALANCE ann")?.hasPrefix("+member=ann ") == true)
   }
 
+  /// Without a majority of the directory an admin mends the cluster on the machine of a node that is left, and from nowhere else.
+  @Test func whoeverIsOnTheMachineMayRescueAClusterThatKnowsNobody() throws {
+    let guarded = try Guarded(seed: 891_001)
+    let simulation = guarded.simulation
+    let near = "127.0.0.1:4000"
+    let admin = try #require(simulation.connect(to: 0, from: near))
+    #expect(ask(simulation, admin, "AUTH admin s-admin") == "+OK")
+    let manager = try #require(simulation.connect(to: 0, from: near))
+    #expect(ask(simulation, manager, "AUTH manager s-manager") == "+OK")
+    let dead = (1...2).map { simulation.hosts[$0].configuration.name }
+    let rescue = "CLUSTER UNSAFE RECOVER dead=\(dead.joined(separator: ","))"
+    for host in 1...2 { simulation.kill(host) }
+    simulation.run(for: 12_000_000)
+    #expect(guarded.say("admin", rescue).hasPrefix("-UNAVAILABLE this node has heard nothing"), "from elsewhere")
+    #expect(ask(simulation, manager, rescue)?.hasPrefix("-UNAVAILABLE this node has heard nothing") == true)
+    #expect(ask(simulation, admin, "CLUSTER STATUS")?.contains("up=1") == true)
+    #expect(ask(simulation, admin, "CLUSTER NODE DRAIN 1")?.hasPrefix("-UNAVAILABLE this node has heard") == true)
+    let planned = ask(simulation, admin, rescue) ?? ""
+    #expect(planned.hasPrefix("*"), "\(planned)")
+    // A start forgets what was applied of the log.
+    simulation.kill(0)
+    simulation.start(0)
+    let local = try #require(simulation.connect(to: 0, from: near))
+    let far = try #require(simulation.connect(to: 0, from: "10.9.8.7:4000"))
+    #expect(ask(simulation, local, rescue)?.hasPrefix("-UNAVAILABLE this node has started") == true, "not at once")
+    simulation.run(for: 12_000_000)
+    #expect(ask(simulation, far, rescue)?.hasPrefix("-UNAVAILABLE this node has started") == true)
+    #expect(ask(simulation, local, "BALANCE ann read=local")?.hasPrefix("-UNAVAILABLE this node has started") == true)
+    #expect(ask(simulation, local, rescue)?.hasPrefix("*") == true)
+  }
+
   @Test func rightsAreGivenByWhoMay() throws {
     let guarded = try Guarded(seed: 874_011)
     #expect(guarded.say("operator", "USER SET second role=operator secret=s-second") == "+OK")

@@ -18,8 +18,10 @@ struct Rights {
   private(set) var isOpen = true
   /// What this node's log says of users has yet to be applied, since it started: until then nobody may do anything here.
   private(set) var doubt: Doubt?
-  /// While there is no user, only this machine is answered: the host of this node's own address, or a loopback. nil: everybody is.
-  let ownHost: Substring?
+  /// The host of this node's own address.
+  private let ownHost: Substring
+  /// While there is no user, only this machine is answered.
+  private let isGuarded: Bool
   /// Nothing was heard of the directory for so long that somebody may have other rights by now.
   private(set) var isLapsed = false
   /// Up to when this node knows all that was decided, and when it learnt of that.
@@ -30,14 +32,15 @@ struct Rights {
   /// Changes that some node has yet to confirm.
   private var waits: [(owner: EdgeItem.Owner, version: UInt64, deadline: UInt64)] = []
 
-  init(guardedAt address: String?) { ownHost = address.map(Rights.host) }
+  init(at address: String, isGuarded: Bool) { (ownHost, self.isGuarded) = (Rights.host(of: address), isGuarded) }
 
   private static func host(of address: String) -> Substring {
     address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
   }
   /// Whether a terminal at that address, `host:port`, is answered while the cluster is open.
-  func isTrusted(_ address: String) -> Bool {
-    guard let ownHost else { return true }
+  func isTrusted(_ address: String) -> Bool { !isGuarded || isOwnMachine(address) }
+  /// Whether that is on this machine: the host of this node's own address, or a loopback.
+  func isOwnMachine(_ address: String) -> Bool {
     let host = Rights.host(of: address)
     return host == ownHost || host.hasPrefix("127.") || host == "[::1]" || host == "localhost"
   }
@@ -47,6 +50,8 @@ struct Rights {
     var index: LogIndex
     /// Of the start. What was decided before it is known once the directory is heard of later; clocks are no further apart than that.
     var since: Stamp
+    /// Nobody will resolve it soon.
+    func isOld(_ now: Stamp) -> Bool { now.microseconds - since.microseconds > Rights.lease }
     func isOver(applied: LogIndex, closed: Stamp) -> Bool {
       applied >= index || closed.microseconds > since.microseconds + 2 * ClockGuard.tolerance
     }

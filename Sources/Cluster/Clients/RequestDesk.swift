@@ -69,7 +69,7 @@ final class RequestDesk: Coordinator {
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     requestTimeout = configuration.requestTimeout
-    rights = Rights(guardedAt: configuration.guardsOpenCluster ? configuration.clientAddress : nil)
+    rights = Rights(at: configuration.clientAddress, isGuarded: configuration.guardsOpenCluster)
     (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
