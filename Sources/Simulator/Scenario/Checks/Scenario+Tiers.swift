@@ -33,7 +33,11 @@ extension Scenario {
       fail("the history of \(holder): \(refusal)")
       return nil
     }
-    var book = TierBook(plan, isOfPool: holder == Tiers.pool)
+    // A merge that brings no points leaves no row, and figures come all the same.
+    let isMerged =
+      holder == Tiers.heir && !rows.contains { $0.field("kind") == "merge-in" }
+      && ask(client, "MEMBER SHOW \(Tiers.merged)").field("merged").map(String.init) == Tiers.heir
+    var book = TierBook(plan, isOfPool: holder == Tiers.pool, isMerged: isMerged)
     for row in rows.reversed() {
       let finding = book.take(row, of: holder) { [unowned self] request in
         side.tiers.begun[request].map { (Simulation.epoch + Int64($0)) / 1_000 }

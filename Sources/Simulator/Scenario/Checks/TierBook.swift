@@ -31,9 +31,12 @@ struct TierBook {
   private(set) var requests: [String] = []
   /// The day of the last earning or redemption.
   private(set) var activeDay: Int64 = 0
-  private(set) var isMerged = false
+  private(set) var isMerged: Bool
 
-  init(_ plan: Tiers, isOfPool: Bool) { (self.plan, self.isOfPool) = (plan, isOfPool) }
+  /// - Parameter isMerged: another member's figures came to it, and no row says when: no points came with them.
+  init(_ plan: Tiers, isOfPool: Bool, isMerged: Bool = false) {
+    (self.plan, self.isOfPool, self.isMerged) = (plan, isOfPool, isMerged)
+  }
 
   /// A period, named by the year in which it begins: one from joining is over when a year has passed.
   private func year(_ time: Int64) -> Int64 {
