@@ -86,6 +86,15 @@ extension Replica {
     isDirty = true
   }
 
+  /// A query is of a moment at which something is due that was not when the last entry was made: it waits for an entry that is
+  /// of that moment, and sees what is due as booked.
+  func passDeadline() {
+    guard gather.repliesTo.isEmpty, let deadline = machine.nextDeadline,
+      deadline > max(leading.lastStamp, machine.lastStamp)
+    else { return }
+    proposeDue(clock: clock.own)
+  }
+
   /// Logs the catalogue's deltas that this shard has not got, a bounded number at a time.
   func proposeCatalogue(from directory: DirectoryMachine) {
     // For one that has ended, and is about to leave, nobody keeps changes.
