@@ -37,4 +37,68 @@ import Testing
       #expect(try #require(ends) % 86_400_000 == (isSet ? 16 * 3_600_000 : 0), "\(said), \(earned), \(balance)")
     }
   }
+
+  /// The node that is asked dies between two steps, and comes back or does not.
+  @Test(arguments: [0, 1, 2] as [UInt64]) func aChangeThatNobodyEndsEndsByItself(seed: UInt64) throws {
+    let simulation = try makeCluster(seed: 960 + seed)
+    let admin = try #require(simulation.connect(to: 0))
+    var stopped = 0
+    var ends: Set<String> = []
+    for i in 0..<12 {
+      for line in [
+        "PROGRAM SET p\(i) earn=1/1 expire=1d", "MERCHANT SET shop\(i) program=p\(i)", "MEMBER ADD m\(i)",
+      ] { #expect(ask(simulation, admin, line) == "+OK", "\(line)") }
+      let asked = try #require(simulation.connect(to: 1))
+      simulation.send("PROGRAM SET p\(i) utc-offset=+08:00 id=zone\n", on: asked)
+      simulation.run(for: UInt64(i) * 20_000 + seed * 7_000)
+      simulation.kill(1)
+      func isActive() -> Bool { ask(simulation, admin, "PROGRAM SHOW p\(i)")?.contains("state=active") == true }
+      simulation.run(for: 300_000)
+      if !isActive() { stopped += 1 }
+      if i % 2 == 0 { simulation.start(1) }
+      var isOn = isActive()
+      for _ in 0..<40 where !isOn {
+        simulation.run(for: 1_000_000)
+        isOn = isActive()
+      }
+      #expect(isOn, "p\(i) is stopped for good")
+      #expect(ask(simulation, admin, "EARN m\(i) merchant=shop\(i) points=5 id=e")?.hasPrefix("+") == true)
+      let zone = ask(simulation, admin, "PROGRAM SHOW p\(i)")?.contains("utc-offset=+08:00") == true ? 16 : 0
+      let balance = ask(simulation, admin, "BALANCE m\(i) program=p\(i)") ?? ""
+      #expect(balance.field("expires").flatMap { Int($0) }.map { $0 % 86_400_000 / 3_600_000 } == zone, "\(balance)")
+      ends.insert("\(zone)")
+      if i % 2 == 1 { simulation.start(1) }
+      simulation.run(for: 2_000_000)
+      // The same request again is answered by what became of the first.
+      let again = ask(simulation, admin, "PROGRAM SET p\(i) utc-offset=+08:00 id=zone") ?? ""
+      #expect(zone == 16 ? again == "+OK" : again.hasPrefix("-ERR utc-offset= cannot change"), "\(again)")
+      #expect(isActive())
+    }
+    // Some were stopped as the node died; some have the new zone, some the old one.
+    #expect(stopped > 0 && ends.count == 2, "\(stopped) stopped, \(ends)")
+  }
+
+  /// A shard cannot answer: nothing changes, and the program is not left stopped.
+  @Test func aChangeThatAShardDoesNotAnswerIsGivenUp() throws {
+    let simulation = try makeCluster(seed: 970)
+    let admin = try #require(simulation.connect(to: 0))
+    let lines = [
+      "PROGRAM SET p earn=1/1", "MERCHANT SET shop program=p", "MEMBER ADD m",
+      "PROGRAM SET q earn=1/1 utc-offset=+01:00",
+    ]
+    for line in lines { #expect(ask(simulation, admin, line) == "+OK", "\(line)") }
+    // What the directory refuses of the request leaves the program as it was, too.
+    let refused = ask(simulation, admin, "PROGRAM SET p utc-offset=+02:00 on-close=transfer:!") ?? ""
+    #expect(refused.hasPrefix("-ERR"), "\(refused)")
+    #expect(ask(simulation, admin, "PROGRAM SHOW p")?.contains("state=active") == true)
+    let announced = ask(simulation, admin, "PROGRAM SET p utc-offset=+02:00 from=2099-01-01") ?? ""
+    #expect(announced.hasPrefix("-ERR utc-offset= cannot be announced"), "\(announced)")
+    #expect(ask(simulation, admin, "PROGRAM SET p utc-offset=+02:00 state=stopped") == "+OK")
+    #expect(ask(simulation, admin, "PROGRAM SHOW p")?.contains("state=stopped") == true)
+    simulation.run(for: 60_000_000)
+    #expect(ask(simulation, admin, "PROGRAM SHOW p")?.contains("state=stopped") == true, "nobody starts it")
+    #expect(ask(simulation, admin, "PROGRAM SET p utc-offset=+03:00 state=active") == "+OK")
+    #expect(ask(simulation, admin, "PROGRAM SHOW p")?.contains("utc-offset=+03:00 ") == true)
+    #expect(ask(simulation, admin, "EARN m merchant=shop points=5 id=e")?.hasPrefix("+") == true)
+  }
 }

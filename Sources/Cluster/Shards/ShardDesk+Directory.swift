@@ -14,6 +14,7 @@ extension ShardDesk {
     for replica in replicas where replica.isLeader {
       if replica.shard == .directory {
         dropSpreadDeltas(replica, leaders)
+        endZoneChanges(replica)
         followMembers(replica)
         driveOperations(replica, leaders)
         heal(replica)

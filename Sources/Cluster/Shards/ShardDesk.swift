@@ -32,6 +32,8 @@ final class ShardDesk: Coordinator {
   var endedSince: [ShardID: UInt64] = [:]
   /// The catalogue's version that was last spread at once.
   var spreadVersion: UInt32?
+  /// When this node next looks for changes of zones that nobody ends.
+  var nextZoneLook: UInt64 = 0
   /// A replica here counts what belongs to which of its slots.
   var isAnyCounting = false
   private let observer: (any ReplicaObserver)?

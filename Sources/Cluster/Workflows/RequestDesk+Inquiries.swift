@@ -55,7 +55,7 @@ extension RequestDesk {
   ) {
     guard let inquiry = workflows.inquiries.removeValue(forKey: number) else { return }
     guard let records else {
-      if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnknown(change) }
+      if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnanswered(change) }
       if case .report(let number) = inquiry.purpose { return end(reportOf: number, lacking: shard) }
       return answerError(inquiry.owner, .unavailable, "a shard did not report, and no part is an answer")
     }

@@ -5,7 +5,7 @@ import Vocabulary
 
 /// A `SET` that changes a program's zone. Points are booked by its days, so it may not change once something was booked, and nothing may be booked
 /// by the old one while it changes. The program is therefore stopped in all shards first; once these say that nothing was booked, it changes
-/// and goes on. Where the node dies meanwhile the program stays stopped, with one zone.
+/// and goes on. Where the node dies meanwhile, or a shard does not answer, the program goes on all the same: see `ZoneFence`.
 struct ZoneChange {
   enum Step {
     /// What all shards have is not known yet.
@@ -13,22 +13,33 @@ struct ZoneChange {
     case stopping
     case asked
     case setting
-    /// It goes on with the zone that it had: something was booked.
-    case refusing
+    /// The request itself, which says nothing new by now: its id is known from here on, and the trail has it.
+    case recording
     case starting
+    /// The program goes on with the zone that it had.
+    case givingUp
   }
   var owner: EdgeItem.Owner
   var step = Step.asking
-  /// What was asked, and how the program is stopped and started.
+  /// What was asked.
   var command: [UInt8]
   var flags: EdgeItem.Flags
   var stop: [UInt8]
+  /// The request without its id.
+  var set: [UInt8]
+  var giveUp: [UInt8]
   var start: [UInt8]
   var inquiry: Inquiry
-  /// The request says whether it is to run.
-  var saysState: Bool
-  /// What the directory refused of it.
-  var refusal: [UInt8] = []
+  /// The request stops the program.
+  var saysStopped: Bool
+  /// The moment from which it is to hold, if that is to come.
+  var isAnnounced: Bool
+  /// An error that is the answer, if the program goes on as it was.
+  var refusal: (code: ErrorCode, text: String)?
+  /// The same, of the directory.
+  var refused: [UInt8] = []
+  /// Some shard did not say in time that it knows the new zone.
+  var isLate = false
 
   /// Something may have to be started again.
   var isStopped: Bool { step == .asked }
@@ -48,88 +59,129 @@ extension RequestDesk {
       let said = entry.fields.first(where: { $0.number == field.number }), let zone = field.stored(said.text)
     else { return false }
     let key = Array(entry.key)
-    func state(_ word: String) -> [UInt8] {
-      entryCommand(.entry, nil, owner, tenant) { body in
-        body.append(varint: UInt64(EntryKind.program.number))
-        body.append(counted: key)
-        body.append(field: EntryField.stateNumber, Array(word.utf8))
-        body.appendEndOfFields()
-      }.command
+    let user = client(of: owner)?.grant.user?.name ?? ""
+    let fence = ZoneFence(membership.me, number: workflows.number())
+    let active = ZoneFence.state("active", of: key)
+    let saysStopped = entry.fields.contains {
+      $0.number == EntryField.stateNumber && $0.text.elementsEqual("stopped".utf8)
     }
     let change = ZoneChange(
-      owner: owner, command: command, flags: flags, stop: state("stopped"), start: state("active"),
-      inquiry: .movements(tenant, program: key, zone: zone),
-      saysState: entry.moment != nil || entry.fields.contains { $0.number == EntryField.stateNumber })
+      owner: owner, command: command, flags: flags,
+      // Who wants it stopped has that, whatever becomes of the change.
+      stop: ZoneFence.command(
+        tenant, by: saysStopped ? user : fence.by(user), ZoneFence.state("stopped", of: key)),
+      set: fence.command(.set, hashKey, tenant, by: user) { $0.append(buffer.bytes) },
+      giveUp: fence.command(.giveUp, hashKey, tenant, by: user, active),
+      start: fence.command(.start, hashKey, tenant, by: user, active),
+      inquiry: .movements(tenant, program: key, zone: zone), saysStopped: saysStopped,
+      isAnnounced: entry.moment.map { isAhead($0) } ?? false)
     ask(change.inquiry, .zone(change), owner)
     return true
+  }
+  /// Whether a moment is to come, or a date that is today nowhere.
+  private func isAhead(_ moment: Int64) -> Bool {
+    guard moment < 0 else { return moment > now.wall.microseconds }
+    return CivilTime.midnight(ofDay: -1 - moment, offset: 18 * 3_600 * CivilTime.microsecondsPerSecond) > now.wall
   }
 
   /// All shards have said whether something was booked.
   func zoneAnswered(_ change: ZoneChange, _ records: [[UInt8]]) {
-    let totals = InquiryTotals(records, [.transactions, .needed, .up])
+    let totals = InquiryTotals(records, [.transactions, .needed, .up], alike: [.up])
     let isSame = totals[.needed] == records.count
     var change = change
     switch change.step {
     case .asking where isSame: setEntry(change.command, change.flags, change.owner)
-    case .asking where totals[.transactions] > 0: refuseZone(change.owner)
+    case .asking where totals[.transactions] > 0: answerError(change.owner, .malformed, ZoneChange.isBooked)
+    case .asking where change.isAnnounced && totals.alike(.up) != nil:
+      answerError(
+        change.owner, .malformed,
+        "utc-offset= cannot be announced, for points may be booked until then: leave out from=")
     // It is new, or stopped.
     case .asking where totals[.up] == 0: setEntry(change.command, change.flags, change.owner)
     case .asking:
       change.step = .stopping
       submit(change.stop, change)
     default:
-      guard totals[.transactions] == 0, totals[.up] == 0 else {
-        change.step = .refusing
-        return submit(change.start, change)
+      if totals[.transactions] > 0 { return giveUp(change, .malformed, ZoneChange.isBooked) }
+      guard totals[.up] == 0 else {
+        return giveUp(change, .unavailable, "the program was started by somebody else meanwhile; nothing was done")
       }
       change.step = .setting
-      submit(change.command, change)
+      submit(change.set, change)
     }
   }
+  /// A shard did not say.
+  func zoneUnanswered(_ change: ZoneChange) {
+    giveUp(change, .unavailable, "a shard did not report, so the program goes on as it was; nothing was done")
+  }
+  private func giveUp(_ change: ZoneChange, _ code: ErrorCode, _ text: String) {
+    var change = change
+    change.refusal = (code, text)
+    change.step = .givingUp
+    submit(change.giveUp, change)
+  }
   private func submit(_ command: [UInt8], _ change: ZoneChange) {
-    let flags = change.step == .setting ? change.flags : []
+    let isOnce = change.step == .setting || change.step == .starting || change.step == .givingUp
+    let flags: EdgeItem.Flags = isOnce ? .repeatable : change.step == .recording ? change.flags : []
     submitInternal(.directory, flags: flags, continuation: keep(.zone(change))) { $0.append(command) }
   }
-  /// The directory has decided a step. What it refuses of the request's own is the answer, once the program goes on.
+
+  /// The directory has decided a step.
   func zoneDecided(_ change: ZoneChange, _ reply: UnsafeRawBufferPointer) {
     let view = RecordView(reply)
     if let version = view.integer {
-      workflows.wait(
+      return workflows.wait(
         change.owner, forVersion: UInt32(truncatingIfNeeded: version), until: now.monotonic + requestTimeout,
         zone: change)
-    } else if view.tag == .error, change.step == .setting, view.errorCode == .malformed || view.errorCode == .limit {
-      var next = change
-      (next.step, next.refusal) = (.starting, Array(reply))
-      submit(next.start, next)
-    } else if view.tag == .error {
-      change.step == .stopping ? answer(change.owner, reply) : zoneUnknown(change)
-    } else {
-      // It says nothing new.
+    }
+    // It says nothing new.
+    guard view.tag == .error else { return zoneSpread(change, []) }
+    var change = change
+    switch (change.step, view.errorCode) {
+    case (.stopping, .unknown), (.setting, .unknown), (.starting, _), (.givingUp, _): zoneUnknown(change)
+    case (.stopping, _): answer(change.owner, reply)
+    case (.setting, .conflict):
+      answerError(change.owner, .unavailable, "it took too long, so the program goes on as it was; nothing was done")
+    case (.setting, _):
+      change.refused = Array(reply)
+      change.step = .givingUp
+      submit(change.giveUp, change)
+    default:
+      change.isLate = true
       zoneSpread(change, [])
     }
   }
   /// A step has reached all shards but those.
   func zoneSpread(_ change: ZoneChange, _ behind: [ShardID]) {
     var change = change
-    guard behind.isEmpty else { return zoneUnknown(change) }
+    if !behind.isEmpty { change.isLate = true }
     switch change.step {
+    case .asking, .asked: break
+    case .stopping where !behind.isEmpty: zoneUnanswered(change)
     case .stopping:
       change.step = .asked
       ask(change.inquiry, .zone(change), change.owner)
-    case .setting where !change.saysState:
+    case .setting:
+      change.step = .recording
+      submit(change.command, change)
+    case .recording where !change.saysStopped:
       change.step = .starting
       submit(change.start, change)
-    case .refusing: refuseZone(change.owner)
-    case _ where !change.refusal.isEmpty: change.refusal.withUnsafeBytes { answer(change.owner, $0) }
-    default: answer(change.owner) { $0.ok() }
+    case .recording, .starting:
+      guard !change.isLate else { return zoneUnknown(change) }
+      answer(change.owner) { $0.ok() }
+    case .givingUp:
+      if let (code, text) = change.refusal { return answerError(change.owner, code, text) }
+      change.refused.withUnsafeBytes { answer(change.owner, $0) }
     }
   }
-  private func refuseZone(_ owner: EdgeItem.Owner) {
-    answerError(owner, .malformed, "utc-offset= cannot change: points of the program have been booked by its days")
-  }
-  func zoneUnknown(_ change: ZoneChange) {
+  private func zoneUnknown(_ change: ZoneChange) {
     answerError(
       change.owner, .unknown,
-      "the program was stopped for the change, and a shard did not answer: see PROGRAM SHOW, and set state=active")
+      "not every shard has answered; the program goes on by itself: see PROGRAM SHOW, or repeat the request")
   }
+}
+
+extension ZoneChange {
+  static let isBooked = "utc-offset= cannot change: points of the program have been booked by its days"
 }
