@@ -98,6 +98,10 @@ import Testing
       case "PROGRAM": ["gold"]
       case "RULE": ["milk", "mild"]
       case "ORG": ["north", "south"]
+      case "TIER": ["base", "silver"]
+      case "POLICY": ["staff", "kids", "staff"]
+      case "CARDTYPE": ["black"]
+      case "CAMPAIGN": ["spring"]
       default: []
       }
     }
@@ -106,6 +110,16 @@ import Testing
     #expect(completion.candidates(for: "balance ann read=") == ["read=leader", "read=local"])
     #expect(completion.candidates(for: "rule set milk stage=b") == ["stage=base", "stage=block", "stage=bonus"])
     #expect(completion.candidates(for: "rule set milk program=") == ["program=gold"])
+    #expect(completion.candidates(for: "tier set ").contains("gold"))
+    #expect(completion.candidates(for: "tier set gold s") == ["state=", "silver"])
+    #expect(completion.candidates(for: "policy show gold s") == ["staff"])
+    #expect(completion.candidates(for: "member find tier=") == ["tier=base", "tier=silver"])
+    #expect(completion.candidates(for: "member set ann class=s") == ["class=staff"])
+    #expect(completion.candidates(for: "alias add card:1 member=ann type=") == ["type=black"])
+    #expect(completion.candidates(for: "earn ann type=").isEmpty)
+    #expect(completion.candidates(for: "campaign report ") == ["spring"])
+    #expect(completion.candidates(for: "rule approve mil") == ["mild", "milk"])
+    #expect(completion.candidates(for: "report points g").contains("gold"))
     #expect(completion.candidates(for: "merchant set shop org=north,s") == ["org=north,south"])
     #expect(completion.candidates(for: "rule show mil") == ["mild", "milk"])
     #expect(

@@ -5,7 +5,7 @@ import Vocabulary
 /// The words that the tab key offers: verbs, their keys and the words that a key's value may be, from the rows of the vocabulary; and the names
 /// of programs, merchants, rules and all else that is set up, from the cluster.
 struct Completion {
-  /// The names of all entries of a kind that has one word for a key; none where the cluster does not tell.
+  /// The names of all entries of a kind, of a key of several words the last; none where the cluster does not tell.
   typealias Names = (_ kind: EntryKind) -> [String]
   private let verbs = VerbSpec.all
   private let names: Names
@@ -73,16 +73,27 @@ struct Completion {
       }
     }
     guard let argument = spec.keys.first(where: { $0.name == key }) else { return [] }
-    return argument.shape.choices.isEmpty ? entries(key.uppercased()) : argument.shape.choices
+    return argument.shape.choices.isEmpty ? entries(kind(of: key, in: spec)) : argument.shape.choices
   }
-  /// What may stand at a place of the key of a verb about an entry.
+  /// The kind of which a key's values are entries.
+  private func kind(of key: String, in spec: VerbSpec) -> String {
+    switch key {
+    case "class": EntryKind.policy.word
+    case "type" where spec.verb == .aliasAdd: EntryKind.cardType.word
+    default: key.uppercased()
+    }
+  }
+  /// What may stand at a place of a verb that names an entry.
   private func keyWords(at place: Int, of spec: VerbSpec) -> [String] {
-    guard let kind = spec.kind, spec.positionals.count > place, place < kind.key.count else { return [] }
-    return entries(kind.key[place].reference ?? (kind.key.count == 1 ? kind.word : ""))
+    guard spec.positionals.indices.contains(place) else { return [] }
+    if let kind = spec.kind {
+      return place < kind.key.count ? entries(kind.key[place].reference ?? kind.word) : []
+    }
+    // `CAMPAIGN REPORT id`, `REPORT NAME program`.
+    let named = entries(spec.positionals[place].text.lowercased() == "id" ? spec.words[0] : "")
+    return named.isEmpty ? entries(spec.positionals[place].text.uppercased()) : named
   }
-  private func entries(_ word: String) -> [String] {
-    EntryKind.all.first { $0.word == word && $0.key.count == 1 }.map(names) ?? []
-  }
+  private func entries(_ word: String) -> [String] { EntryKind.all.first { $0.word == word }.map(names) ?? [] }
 
   private func matching(_ words: [String], _ start: String) -> [String] {
     var seen: Set<String> = []
@@ -113,8 +124,8 @@ final class EntryNames {
     do {
       let open = try connection ?? target.connect(to: target.endpoints, timeouts: timeouts)
       connection = open
-      names = try open.request("\(kind.word) LIST limit=\(EntryNames.most) read=local").records.compactMap {
-        $0[kind.name]
+      names = try open.request("\(kind.word) LIST limit=\(EntryNames.most) read=local").records.compactMap { record in
+        record[kind.name] ?? kind.key.last.flatMap { record[$0.name] }
       }
     } catch {
       connection = nil
