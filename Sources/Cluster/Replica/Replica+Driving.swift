@@ -86,12 +86,10 @@ extension Replica {
     isDirty = true
   }
 
-  /// A query is of a moment at which something is due that was not when the last entry was made: it waits for an entry that is
-  /// of that moment, and sees what is due as booked.
+  /// Queries that would ride on no entry, at a moment at which something is due that was not when the last entry was made, get one:
+  /// they see what is due as booked.
   func passDeadline() {
-    guard gather.repliesTo.isEmpty, let deadline = machine.nextDeadline,
-      deadline > max(leading.lastStamp, machine.lastStamp)
-    else { return }
+    guard let deadline = machine.nextDeadline, deadline > machine.lastStamp else { return }
     proposeDue(clock: clock.own)
   }
 

@@ -161,10 +161,7 @@ final class Replica {
   @inline(__always)
   func add(_ envelope: UnsafeRawBufferPointer, _ flags: EdgeItem.Flags, _ replyTo: ReplyTo) {
     if !leading.deferred.isEmpty, deferBehind(envelope, replyTo, isQuery: flags.contains(.query)) { return }
-    if flags.contains(.query) {
-      passDeadline()
-      return gather.add(query: envelope, for: replyTo)
-    }
+    if flags.contains(.query) { return gather.add(query: envelope, for: replyTo) }
     guard gather.add(command: envelope, for: replyTo, within: limits.gatherBytes) else {
       reply.buffer.removeAll()
       reply.error(.busy, "shard \(shard.rawValue) has too much waiting; nothing was done")
@@ -253,6 +250,7 @@ final class Replica {
     if leading.deferred.unsaid != nil { sayDeferred() }
     proposeMarkers()
     if isLeader && raft.mayLead && !gather.isEmpty && raft.transferringTo == .none {
+      if gather.repliesTo.isEmpty { passDeadline() }
       if !gather.repliesTo.isEmpty {
         if mayPropose { propose() }
       } else {
