@@ -26,8 +26,8 @@ import Testing
   @Test func numbersOfVerbsAndPlacesStay() {
     let places = """
       1 EARN: WHO merchant id spend points program at lines channel type terminal
-      2 REDEEM: WHO merchant points id program
-      3 HOLD: WHO merchant points id ttl program
+      2 REDEEM: WHO merchant points id program terminal
+      3 HOLD: WHO merchant points id ttl program terminal
       4 CAPTURE: TX id points
       5 RELEASE: TX id
       6 REFUND: TX id spend points lines

@@ -42,7 +42,9 @@ extension VerbSpec {
       example: "EXPLAIN EARN ann merchant=shop spend=1250"),
     .init(
       .redeem, "REDEEM", .points,
-      [.who, .required(.merchant), .required(.points), .required(.id), .optional(.program)], .member, .movesPoints,
+      [
+        .who, .required(.merchant), .required(.points), .required(.id), .optional(.program), .optional(.terminal),
+      ], .member, .movesPoints,
       work: 1,
       roles: .selling, reply: "tx member program points balance",
       summary: "Spends a member's points.", example: "REDEEM ann merchant=shop points=10 id=r-2"),
@@ -50,7 +52,7 @@ extension VerbSpec {
       .hold, "HOLD", .points,
       [
         .who, .required(.merchant), .required(.points), .required(.id), .optional(.ttl, standard: 900),
-        .optional(.program),
+        .optional(.program), .optional(.terminal),
       ], .member, .movesPoints, traits: .grows, work: 1, roles: .selling,
       reply: "tx member program points balance available",
       summary: "Sets points aside for 900 seconds, or ttl=, until CAPTURE or RELEASE.",
