@@ -65,7 +65,7 @@ extension Ledger {
     member.pointee.state = state.rawValue
   }
   /// Releases the member's holds; what is then left goes where the program says: it lapses to breakage, or another member has it. A debt
-  /// stays: it is owed.
+  /// is written off.
   mutating func closeMember(_ number: Ref<MemberRecord>) {
     releaseHolds(number, dueAt: .never)
     for program in catalogue.programRefs {
@@ -113,5 +113,16 @@ extension Ledger {
       number = next
     }
     if lapsed > 0 { bookBreakage(holder, lapsed, .close) }
+    if core.semantics >= Semantics.amended { writeOff(holder) }
+  }
+  /// What a closed member owes, the operator bears.
+  private mutating func writeOff(_ holder: Holder) {
+    let debt = holder.account.pointee.debt
+    guard debt > 0 else { return }
+    post(debt, holder.program, from: .adjustments, to: .members)
+    adjust(holder, debt: -debt)
+    var record = nextRecord(.absorb, of: holder)
+    record.points = debt
+    book(holder, &record, points: debt)
   }
 }

@@ -96,11 +96,12 @@ extension DirectoryMachine {
     }
   }
 
-  /// Whether nodes go by the kind of a request themselves, terminals' once there are users: what is set then is answered like a change
-  /// of rights, when every node has it.
+  /// Whether nodes go by the kind of a request themselves: what is set then is answered like a change of rights, when every node has
+  /// it. Before `Semantics.amended` terminals' are so only once there are users.
   func isForNodes(_ request: EntryRequest) -> Bool {
     let kind = Int(request.kind)
-    return kind == DirectoryMachine.messages || !access.isOpen && kind == DirectoryMachine.terminals
+    if kind == DirectoryMachine.messages { return true }
+    return kind == DirectoryMachine.terminals && (!access.isOpen || semantics >= Semantics.amended)
   }
   private static let terminals = EntryKind.all.first { $0.word == "TERMINAL" }?.number
   private static let messages = EntryKind.all.first { $0.word == "MESSAGE" }?.number

@@ -119,6 +119,10 @@ extension Ledger {
     let age = limits.transactionSeconds * CivilTime.microsecondsPerSecond + RetentionMarks.interval
     return Stamp(microseconds: tables.transactions.read(tables.transactions.first).pointee.keptSince.microseconds + age)
   }
+  /// To the end of its last day.
+  var longestRefundWindow: Int64 {
+    catalogue.longestRefundWindow + (core.semantics >= Semantics.amended ? CivilTime.microsecondsPerDay : 0)
+  }
   /// How long a transaction may be refunded, by any program; microseconds.
-  var transactionWindow: Int64 { max(catalogue.longestRefundWindow, 40 * CivilTime.microsecondsPerDay) }
+  var transactionWindow: Int64 { max(longestRefundWindow, 40 * CivilTime.microsecondsPerDay) }
 }

@@ -14,6 +14,21 @@ extension Entries {
     default: return
     }
   }
+  /// Refuses more policies of a program than there may be.
+  func checkPolicies(_ setting: Setting, _ table: Int, _ tenant: TenantID, key: Bytes) throws(EntryRefusal) {
+    guard tables[table].kind.number == EntryKind.policy.number, setting.number == nil,
+      let program = key.split(separator: 0, maxSplits: 1).first
+    else { return }
+    var count = 0
+    for number in numbers(table, of: tenant, after: Bytes(rebasing: program)) {
+      let other = tables[table].items[Int(number)].key
+      guard other.starts(with: program), other.dropFirst(program.count).first == 0 else { break }
+      count += 1
+    }
+    guard count < EntryKind.mostPolicies else {
+      throw .limit("policies", "the program has \(count) policies, which is the most")
+    }
+  }
   /// Refuses a rule that is none, and more running rules of a program than there may be.
   private func checkRule(
     _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp

@@ -28,6 +28,7 @@ extension Entries {
       guard !setting.isNothingNew else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
       try checkMeaning(setting, table, tenant, stamp, key: request.key)
+      if semantics >= Semantics.amended { try checkPolicies(setting, table, tenant, key: request.key) }
       try checkApproval(setting, table, tenant, stamp)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)
       return .changed(
@@ -73,8 +74,14 @@ extension Entries {
       guard field.since(text) <= semantics else { throw notYet(field.name) }
       said.append((field, try stored(field, text, tenant)))
     }
-    let from = try beginning(request, table, item, said, stamp)
-    let until = try end(request, table, item, said, stamp, from: from)
+    var from = try beginning(request, table, item, said, stamp)
+    var until = try end(request, table, item, said, stamp, from: from)
+    if kind.hasBounds, semantics >= Semantics.amended, let item, request.moment == nil,
+      let kept = try bounds(of: item, said, stamp)
+    {
+      from = kept.from
+      until = request.until == nil ? kept.until : try end(request, table, item, said, stamp, from: from)
+    }
     var values: [(number: Int, bytes: [UInt8])] = []
     for (field, bytes) in said {
       guard let new = try changed(field, bytes, table, number, tenant, from, until) else {
@@ -105,6 +112,26 @@ extension Entries {
     return Setting(
       number: number, from: from, until: until, values: new, rest: rest(of: item, kind, from: from),
       isNothingNew: isSame || from > stamp && isRepeat)
+  }
+  /// What a `SET` that names no beginning changes of an entry with bounds: the time in which it is in force, or is to be next, up to
+  /// its end (A8). Nil: it is in force no more, and begins anew.
+  private func bounds(
+    of item: EntryItem, _ said: [(field: EntryField, bytes: [UInt8])], _ stamp: Stamp
+  ) throws(EntryRefusal) -> (from: Stamp, until: Stamp)? {
+    guard let from = item.momentInForce(near: stamp), from >= stamp else { return nil }
+    let until = item.beginnings(from: from).first { !item.isInForce(at: $0) } ?? .never
+    guard until < .never, item.changes.contains(where: { $0.from >= until && $0.from < $0.until }) else {
+      return (from, until)
+    }
+    // To stop it once and for all is always possible.
+    guard
+      said.contains(where: {
+        $0.field.number == EntryField.stateNumber && $0.bytes.withUnsafeBytes($0.field.text) == "stopped"
+      })
+    else {
+      throw EntryRefusal(.malformed, "it is in force several times from now on: say which is meant by from= and until=")
+    }
+    return nil
   }
   /// What holds beside a change: see `EntryItem.Change.rest`.
   func rest(of item: EntryItem, _ kind: EntryKind, from: Stamp) -> EntryValues {

@@ -3,7 +3,7 @@ import Base
 extension Ledger {
   /// In microseconds.
   /// For so long the journal may be asked for what it says: first answers to repeats, and facts about what is refunded. µs.
-  public var journalWindow: Int64 { max(retention, catalogue.longestRefundWindow) }
+  public var journalWindow: Int64 { max(retention, longestRefundWindow) }
   var retention: Int64 { limits.retentionSeconds * CivilTime.microsecondsPerSecond }
 
   func findRequest(_ key: RequestKey) -> UInt64? { findRequest(key) { _ in true } }

@@ -1,9 +1,11 @@
 extension EntryKind {
+  /// Policies of a program.
+  public static let mostPolicies = 64
   /// What holds for holders of a class in place of what the program says.
   public static let policy = EntryKind(
     7, "POLICY", keys: [KeyPart("program", reference: "PROGRAM"), KeyPart("class")],
     policyFields.map { $0.withoutStandard() } + [.state(["active", "stopped"], .shards)],
-    most: (64 * 1_000, 64 * 1_000), since: EntryField.policies,
+    most: (mostPolicies * 1_000, mostPolicies * 1_000), since: EntryField.policies,
     summary: "what holds for holders of a class in place of what the program says, in the fields that it has",
     example: "gold employee expire=3m transfer=no")
 

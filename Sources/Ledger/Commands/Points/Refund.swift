@@ -19,8 +19,7 @@ extension Ledger {
     }
     let heir = bondText(.merged, of: s.transaction.member)
     if heir == nil { try checkOpen(holder.number) }
-    let window = catalogue.programRows[holder.program.place].refundWindow
-    guard now.microseconds - s.transaction.stamp.microseconds < window else {
+    guard now < refundEnd(of: s.transaction) else {
       throw .refused(.limit("refund-window", "the refund window is over"))
     }
     if s.transaction.state == TransactionRecord.carried { return try act(.refundHold, on: s, call) }
@@ -39,6 +38,16 @@ extension Ledger {
           : "tx: the hold was released, which leaves nothing to refund")
     default: throw .malformed("tx: only an earn, a redeem or a capture is refunded")
     }
+  }
+
+  /// The refund window runs like `Nd` of `expire=`, from the day of the booking (A10).
+  private func refundEnd(of transaction: TransactionRecord) -> Stamp {
+    let row = catalogue.programRows[transaction.program.place]
+    guard core.semantics >= Semantics.amended else {
+      return Stamp(microseconds: transaction.stamp.microseconds + row.refundWindow)
+    }
+    let day = CivilTime.day(of: transaction.stamp, offset: row.offset)
+    return CivilTime.midnight(ofDay: day + row.refundWindow / CivilTime.microsecondsPerDay + 1, offset: row.offset)
   }
 
   /// Takes back what a purchase earned. Parts are cumulative (R6): after any parts the sum taken is what one return of
