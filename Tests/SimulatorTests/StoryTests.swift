@@ -19,6 +19,20 @@ import Testing
     #expect(run.failures == [])
   }
 
+  /// What a page shows indented is a request, and no error comes of it.
+  @Test func thePageAboutProgrammesGoesAsItIsWritten() throws {
+    let page = StoryTests.folder.deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("docs/programme.md")
+    let requests = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").filter {
+      $0.hasPrefix("    ") && $0.dropFirst(4).first?.isUppercase == true
+    }
+    #expect(requests.count > 60)
+    let story = "@ time 2026-03-10T10:00:00Z\n" + requests.map { "> \($0.dropFirst(4))\n" }.joined()
+    let run = StoryRun(try Story(parsing: story, path: "programme.md"))
+    run.run()
+    #expect(run.failures == [])
+  }
+
   @Test func aStoryThatGoesOtherwiseTellsTheLineWhatWasExpectedAndWhatCame() throws {
     let story = try Story(
       parsing: """
