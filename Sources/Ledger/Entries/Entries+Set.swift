@@ -74,7 +74,8 @@ extension Entries {
       guard field.since(text) <= semantics else { throw notYet(field.name) }
       said.append((field, try stored(field, text, tenant)))
     }
-    var from = try beginning(request, table, item, said, stamp)
+    let own = semantics >= Semantics.amended ? zone(ofKey: request.key, table, tenant, at: stamp) : nil
+    var from = try beginning(request, table, item, said, stamp, zone: own)
     var until = try end(request, table, item, said, stamp, from: from)
     if kind.hasBounds, semantics >= Semantics.amended, let item, request.moment == nil,
       let kept = try bounds(of: item, said, stamp)
@@ -177,14 +178,16 @@ extension Entries {
   /// The moment from which it is to hold.
   private func beginning(
     _ request: EntryRequest, _ table: Int, _ item: EntryItem?, _ said: [(field: EntryField, bytes: [UInt8])],
-    _ stamp: Stamp
+    _ stamp: Stamp, zone own: Int64?
   ) throws(EntryRefusal) -> Stamp {
     guard let number = request.moment else { return stamp }
     let item = item ?? EntryItem(tenant: TenantID(0), key: [])
     let known = item.momentInForce(near: stamp) ?? stamp
-    let zone = zone(table, at: stamp) { field in
-      said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: known)
-    }
+    let zone =
+      own
+      ?? zone(table, at: stamp) { field in
+        said.first { $0.field.number == field.number }.map(\.bytes) ?? effective(table, item, field, at: known)
+      }
     // A date of today means now.
     if number < 0, CivilTime.day(of: stamp, offset: zone) == -1 - number { return stamp }
     let moment = Entries.moment(number, zone: zone)

@@ -107,7 +107,16 @@ public struct Entries: Sendable {
     return zone(other, at: moment) { effective(other, item, $0, at: moment) }
   }
   func zone(_ table: Int, _ item: EntryItem, at moment: Stamp) -> Int64 {
-    zone(table, at: moment) { effective(table, item, $0, at: moment) }
+    let own = item.key.withUnsafeBytes { zone(ofKey: $0, table, item.tenant, at: moment) }
+    return own ?? zone(table, at: moment) { effective(table, item, $0, at: moment) }
+  }
+  /// The zone of the program that an entry's key begins with, as that of a policy or a tier does; nil: it names none.
+  func zone(ofKey key: Bytes, _ table: Int, _ tenant: TenantID, at moment: Stamp) -> Int64? {
+    guard tables[table].kind.key.first?.reference == EntryKind.program.word,
+      let programs = self.table(word: EntryKind.program.word), let name = key.split(separator: 0, maxSplits: 1).first,
+      let number = find(programs, Bytes(rebasing: name), tenant)
+    else { return nil }
+    return zone(programs, tables[programs].items[number], at: moment)
   }
   /// The moment that a number of `Shape.dateOrMoment` is, in a zone.
   static func moment(_ number: Int64, zone: Int64) -> Stamp {
