@@ -97,11 +97,11 @@ extension DirectoryMachine {
   }
 
   /// Whether nodes go by the kind of a request themselves: what is set then is answered like a change of rights, when every node has
-  /// it. Before `Semantics.amended` terminals' are so only once there are users.
+  /// it. Before `Semantics.amended` terminals' alone are so, once there are users.
   func isForNodes(_ request: EntryRequest) -> Bool {
     let kind = Int(request.kind)
-    if kind == DirectoryMachine.messages { return true }
-    return kind == DirectoryMachine.terminals && (!access.isOpen || semantics >= Semantics.amended)
+    if semantics >= Semantics.amended { return kind == DirectoryMachine.terminals || kind == DirectoryMachine.messages }
+    return kind == DirectoryMachine.terminals && !access.isOpen
   }
   private static let terminals = EntryKind.all.first { $0.word == "TERMINAL" }?.number
   private static let messages = EntryKind.all.first { $0.word == "MESSAGE" }?.number
