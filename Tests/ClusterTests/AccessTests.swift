@@ -502,7 +502,14 @@ final class Guarded {
     #expect(ask(simulation, manager, "AUTH manager s-manager") == "+OK")
     let dead = (1...2).map { simulation.hosts[$0].configuration.name }
     let rescue = "CLUSTER UNSAFE RECOVER dead=\(dead.joined(separator: ","))"
+    let directory = try #require(simulation.hosts[0].node?.replicas[.directory])
+    for host in simulation.hosts { host.node?.replicas[.directory]?.transferLeadership(to: simulation.hosts[0].nodeID) }
+    try #require(simulation.run(for: 5_000_000) { directory.hasTakenOver })
     for host in 1...2 { simulation.kill(host) }
+    // Nobody will ever say whether that is decided.
+    let asked = try #require(simulation.connect(to: 0, from: near))
+    #expect(ask(simulation, asked, "AUTH admin s-admin") == "+OK")
+    simulation.send("USER SET late role=admin secret=s-late\n", on: asked)
     simulation.run(for: 12_000_000)
     #expect(guarded.say("admin", rescue).hasPrefix("-UNAVAILABLE this node has heard nothing"), "from elsewhere")
     #expect(ask(simulation, manager, rescue)?.hasPrefix("-UNAVAILABLE this node has heard nothing") == true)

@@ -86,10 +86,10 @@ extension Replica {
     isDirty = true
   }
 
-  /// Queries that would ride on no entry, at a moment at which something is due that was not when the last entry was made, get one:
+  /// Queries that would ride on no entry, at a moment at which something is due that was not when the last entry was proposed, get one:
   /// they see what is due as booked.
   func passDeadline() {
-    guard let deadline = machine.nextDeadline, deadline > machine.lastStamp else { return }
+    guard let deadline = machine.nextDeadline, deadline > max(machine.lastStamp, leading.lastStamp) else { return }
     proposeDue(clock: clock.own)
   }
 
