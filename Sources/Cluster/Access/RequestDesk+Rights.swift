@@ -9,13 +9,10 @@ extension RequestDesk {
 
   // MARK: What is in force
 
-  /// This node has started: before anybody is answered, it goes by what it has of the directory. A log that says of users what has yet to
-  /// be applied is as good as their being there.
-  func beginRights(_ shards: [RecoveredReplica]) {
-    let log = shards.first { $0.shard == .directory }?.entries ?? []
+  /// This node has started. A log that says of users what has yet to be applied is as good as their being there.
+  func doubtRights(_ found: [RecoveredReplica]) {
+    let log = found.first { $0.shard == .directory }?.entries ?? []
     if let index = DirectoryMachine.lastAccess(in: log) { rights.begin(doubting: index, now: now.wall) }
-    followRights()
-    judgeLease()
   }
   /// Goes by what the directory has applied, and tells the others.
   func followRights() {

@@ -59,8 +59,10 @@ final class RequestDesk: Coordinator {
     var continuation: UInt64
   }
 
+  /// - Parameter storage: what was here before.
   init(
-    turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, configuration: NodeConfiguration
+    turn: Turn, membership: Membership, peers: PeerTable, replicas: ReplicaTable, configuration: NodeConfiguration,
+    _ storage: RecoveredNode? = nil
   ) {
     self.turn = turn
     self.membership = membership
@@ -73,6 +75,7 @@ final class RequestDesk: Coordinator {
     (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
+    doubtRights(storage?.shards ?? [])
   }
   /// Settings have other values.
   func take(_ configuration: NodeConfiguration) {
@@ -83,6 +86,7 @@ final class RequestDesk: Coordinator {
 
   /// The directory has another topology.
   func directoryChanged() {
+    followRights()
     guard let topology = membership.topology else { return }
     hashKey = topology.hashKey
     isHeld = topology.restored != nil

@@ -47,7 +47,7 @@ public final class Node: NodeCore {
     beginning = Beginning(
       turn: turn, membership: membership, peers: peers, requestTimeout: configuration.requestTimeout)
     requests = RequestDesk(
-      turn: turn, membership: membership, peers: peers, replicas: replicas, configuration: configuration)
+      turn: turn, membership: membership, peers: peers, replicas: replicas, configuration: configuration, storage)
     health = HealthDesk(
       turn: turn, membership: membership, peers: peers, replicas: replicas, configuration: configuration)
     shards = ShardDesk(
@@ -61,7 +61,6 @@ public final class Node: NodeCore {
     turns = TurnTaking(runner: turnRunner, configuration)
     for warning in storage.warnings { turn.out.log(.warning, warning) }
     if shards.restore(storage.shards) { directoryStarted() }
-    requests.beginRights(storage.shards)
     beginning.recover(promise: storage.promise)
     links.advanceSeat()
     carryOver()
