@@ -34,14 +34,17 @@ extension ByteReader {
   ///   - what: what has the fields, for errors.
   ///   - decode: is given each field's number and bytes, all of which it reads; it returns false for an unknown number.
   public mutating func readFields(
-    of what: StaticString, _ decode: (_ number: Int, _ value: inout ByteReader) throws(MalformedBytes) -> Bool
+    of what: StaticString, late: Int = 0,
+    _ decode: (_ number: Int, _ value: inout ByteReader) throws(MalformedBytes) -> Bool
   ) throws(MalformedBytes) {
     var last: UInt64 = 0
     while true {
       let number = try readVarint()
       if number == 0 { return }
-      guard number > last, number <= UInt64(UInt16.max) else { throw MalformedBytes("\(what): fields out of order") }
-      last = number
+      guard number > last || number == UInt64(late), number <= UInt64(UInt16.max) else {
+        throw MalformedBytes("\(what): fields out of order")
+      }
+      last = max(last, number)
       var value = ByteReader(try readCounted())
       guard try decode(Int(number), &value) else {
         throw MalformedBytes("\(what): field \(number) is not known to this build: a newer build wrote it")

@@ -123,10 +123,13 @@ struct EarningDetail: Equatable {
     }
     buffer.appendEndOfFields()
   }
-  init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+  /// - Parameter isStrict: as before `Semantics.amended`: what drew on a budget and qualified for a tier is not understood, for what it drew
+  ///   stands behind fields of higher numbers.
+  init(decoding bytes: UnsafeRawBufferPointer, isStrict: Bool = false) throws(MalformedBytes) {
     guard !bytes.isEmpty else { return }
     var reader = ByteReader(bytes)
-    try reader.readFields(of: "how points were worked out") { number, value throws(MalformedBytes) in
+    try reader.readFields(of: "how points were worked out", late: isStrict ? 0 : 9) {
+      number, value throws(MalformedBytes) in
       switch number {
       case 1: capped = try value.readZigzag()
       case 2: reason = .rule(UInt32(clamping: try value.readZigzag() - 1))
@@ -156,6 +159,7 @@ struct EarningDetail: Equatable {
       case 50: qualified = Int32(clamping: try value.readZigzag())
       case 51: tier = UInt32(clamping: try value.readZigzag())
       case 9:
+        guard draws.isEmpty else { throw MalformedBytes("what was drawn is said twice") }
         while !value.isAtEnd {
           let campaign = UInt32(truncatingIfNeeded: try value.readVarint())
           let hasPeriod = try value.read(UInt8.self) != 0

@@ -12,8 +12,8 @@ struct SoldSale {
   /// Of a purchase into a pool: the member who made it.
   var by: [UInt8] = []
 
-  init(_ facts: PastFacts) throws(MalformedBytes) {
-    detail = try EarningDetail(decoding: facts.original.answer)
+  init(_ facts: PastFacts, isStrict: Bool) throws(MalformedBytes) {
+    detail = try EarningDetail(decoding: facts.original.answer, isStrict: isStrict)
     original = Array(facts.original.answer)
     by = Array(facts.original.by)
     let known = try facts.latest.map { latest throws(MalformedBytes) in
@@ -67,7 +67,7 @@ extension Ledger {
   func soldBy(_ call: Call, _ t: TransactionRecord) throws(Stop) -> SoldSale? {
     guard let facts = try? PastFacts(call.facts), facts.original.tx == t.id,
       EarningDetail.mark(facts.original.answer, latest: facts.latest?.answer) == t.link,
-      let sale = try? SoldSale(facts)
+      let sale = try? SoldSale(facts, isStrict: core.semantics < Semantics.amended)
     else { throw .decided(.factsWanted) }
     return sale
   }

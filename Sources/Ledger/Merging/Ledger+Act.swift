@@ -237,7 +237,10 @@ extension Ledger {
     t.merchant = content.merchant
     let away = try takeBackCounting(
       Return(of: t, points: content.points, lapsedElsewhere: content.lapsed), holder)
-    if !content.detail.isEmpty, let detail = content.detail.withUnsafeBytes({ try? EarningDetail(decoding: $0) }) {
+    let isStrict = core.semantics < Semantics.amended
+    if !content.detail.isEmpty,
+      let detail = content.detail.withUnsafeBytes({ try? EarningDetail(decoding: $0, isStrict: isStrict) })
+    {
       uncount(content.points, detail, of: member, content.program)
     }
     bookAct(content, holder, -content.points, &call, &reply)

@@ -133,7 +133,8 @@ enum UncountStep: ShardStep {
     let member = try reader.readCounted()
     let program = ProgramRef(rawValue: try reader.read())
     let points = Points(try reader.readZigzag())
-    let detail = try EarningDetail(decoding: try reader.readCounted())
+    let detail = try EarningDetail(
+      decoding: try reader.readCounted(), isStrict: ledger.core.semantics < Semantics.amended)
     let back = reader.isAtEnd ? nil : try PoolReturn(&reader)
     try reader.finish()
     guard points >= 0, ledger.catalogue.has(program) else { throw MalformedBytes("a return that cannot be") }

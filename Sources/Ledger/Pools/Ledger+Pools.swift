@@ -106,7 +106,8 @@ extension Ledger {
       disregard(content, of: member)
       for count in content.counts { uncount(count, of: member) }
       // What it drew on budgets goes back.
-      let detail = content.detail.withUnsafeBytes { try? EarningDetail(decoding: $0) }
+      let isStrict = core.semantics < Semantics.amended
+      let detail = content.detail.withUnsafeBytes { try? EarningDetail(decoding: $0, isStrict: isStrict) }
       if let detail, !detail.draws.isEmpty {
         undraw(detail.draws, spend: content.spend, near: slot(ofMember: member))
       }
@@ -189,7 +190,7 @@ extension Ledger {
     if content.qualifying.holds(for: lot, isPending: isPending) {
       booked.isGiftGiven = give(content, holder, leaving: points)
     } else {
-      detail = Ledger.withoutTier(detail)
+      detail = Ledger.withoutTier(detail, isStrict: core.semantics < Semantics.amended)
     }
     post(points, parties.program, from: issuer(parties.merchant), to: isPending ? .pending : .members)
     let before = holder.account.pointee.available
@@ -228,8 +229,10 @@ extension Ledger {
     touch(holder)
     guard give(content, holder, leaving: 0) else { throw .refused(.limit("balance")) }
   }
-  private static func withoutTier(_ detail: [UInt8]) -> [UInt8] {
-    guard var known = detail.withUnsafeBytes({ try? EarningDetail(decoding: $0) }), known.tier != nil else {
+  private static func withoutTier(_ detail: [UInt8], isStrict: Bool) -> [UInt8] {
+    guard var known = detail.withUnsafeBytes({ try? EarningDetail(decoding: $0, isStrict: isStrict) }),
+      known.tier != nil
+    else {
       return detail
     }
     known.tier = nil
