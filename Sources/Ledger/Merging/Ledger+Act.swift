@@ -115,6 +115,12 @@ extension Ledger {
       }
     }
     guard isDone else { return }
+    if content.act == .takeBack, core.semantics >= Semantics.amended, !content.detail.isEmpty,
+      let detail = content.detail.withUnsafeBytes({ try? EarningDetail(decoding: $0) })
+    {
+      // What it drew on budgets was drawn here.
+      unbook(detail.draws, of: t, points: content.points, spend: content.spend.isSaid ? content.spend : 0)
+    }
     addReversed(place, points: content.points, spend: content.spend.isSaid ? content.spend : 0)
     content.from.withUnsafeBytes { from in
       content.returned.withUnsafeBytes { returned in
