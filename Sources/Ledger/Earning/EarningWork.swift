@@ -9,7 +9,7 @@ struct EarningWork: Sendable {
   var books = EarnedBooks()
   /// What budgets had not.
   var shortages: [Ledger.Shortage] = []
-  /// Nothing is to be booked: of a budget as much is there as one asks for.
+  /// Nothing is to be booked: of a budget all is there that was not drawn in this shard.
   var isAsking = false
   /// The policy, counted from 1, whose `earn-cap=` held; 0: the program's.
   var capPolicy: UInt32 = 0

@@ -3,16 +3,20 @@ import Rules
 
 // Campaigns: their points draw on budgets, and this shard's part of what they gave is kept.
 extension Ledger {
+  /// What a question takes a budget to have: all that was not drawn here, for other shards are not asked.
+  private func drawableAtMost(_ period: QuotaPeriod) -> Int64 {
+    guard let row = catalogue.quota(period.quota), row.isActive else { return 0 }
+    return max(0, row.limit - drawn(of: period))
+  }
   /// Whether budgets here have less than was worked out. Then `books` say what they have.
   func lacksBudget(_ ask: EarningRequest, into worked: inout EarningWork) -> Bool {
-    guard !worked.isAsking else { return false }
     let day = CivilTime.day(of: ask.effective ?? now, offset: catalogue.programRows[ask.program.place].offset)
     for draw in worked.outcome.draws {
       guard let budget = draw.budget, !worked.books.budgets.contains(where: { $0.quota == budget }),
         let period = catalogue.period(ofQuota: budget, day: day)
       else { continue }
       let wanted = worked.outcome.draws.reduce(0) { $0 + ($1.budget == budget ? $1.wanted : 0) }
-      let left = drawable(period)
+      let left = worked.isAsking ? drawableAtMost(period) : drawable(period)
       worked.books.budgets.append((budget, left))
       if left < wanted { worked.shortages.append(Shortage(period: period, wanted: wanted)) }
     }
