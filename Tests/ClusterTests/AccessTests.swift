@@ -421,6 +421,19 @@ final class Guarded {
       let answer = guarded.say("auditor", "BALANCE ann", on: host)
       #expect(answer.hasPrefix("-NOAUTH "), "\(host): \(answer)")
     }
+    // With the same secret it goes on; with another, nothing does that had signed in by the old one, whether it asked meanwhile or not.
+    #expect(guarded.say("operator", "USER SET auditor state=active") == "+OK")
+    for host in 0..<3 { #expect(guarded.say("auditor", "BALANCE ann", on: host).hasPrefix("+member=ann")) }
+    for line in ["state=stopped", "secret=another", "state=active"] {
+      #expect(guarded.say("operator", "USER SET auditor \(line)") == "+OK")
+    }
+    for host in 0..<3 { #expect(guarded.say("auditor", "BALANCE ann", on: host).hasPrefix("-NOAUTH ")) }
+    let client = try guarded.connection("auditor")
+    #expect(ask(guarded.simulation, client, "AUTH auditor another") == "+OK")
+    #expect(guarded.say("auditor", "BALANCE ann").hasPrefix("+member=ann"))
+    // Another secret alone leaves who is there.
+    #expect(guarded.say("operator", "USER SET auditor secret=third") == "+OK")
+    #expect(guarded.say("auditor", "BALANCE ann").hasPrefix("+member=ann"))
   }
 
   @Test func aNodeThatIsCutOffServesNoUserByOldRights() throws {

@@ -44,6 +44,8 @@ struct AccessTable: Hashable, Sendable {
   /// Rises with every change.
   private(set) var version: UInt64 = 0
   private var users: [String: User] = [:]
+  /// Users that are stopped, by number.
+  private(set) var stopped: Set<UInt32> = []
   private var names: [UInt32: String] = [:]
   /// By number.
   private(set) var tenants = [Tenant.first]
@@ -115,8 +117,12 @@ struct AccessTable: Hashable, Sendable {
     }
     user.revision = version + 1
     if known == nil { nextUser += 1 }
-    users[user.name] = user
+    keep(user)
     names[user.number] = user.name
+  }
+  private mutating func keep(_ user: User) {
+    users[user.name] = user
+    if user.isStopped { stopped.insert(user.number) } else { stopped.remove(user.number) }
   }
   private func hasAdmin(but name: String) -> Bool {
     users.values.contains { $0.isAdmin && !$0.isStopped && $0.name != name }
@@ -167,7 +173,7 @@ struct AccessTable: Hashable, Sendable {
     tenants = []
   }
   mutating func restore(_ user: User) {
-    users[user.name] = user
+    keep(user)
     names[user.number] = user.name
   }
   mutating func restore(_ tenant: Tenant) { tenants.append(tenant) }

@@ -21,6 +21,15 @@ extension RequestDesk {
     guard rights.follow(directory.access, applied: directory.lastIndex, closed: closed) else { return }
     judgeLease()
     tellRights()
+    noteStops(directory)
+  }
+  /// Who signed in by a secret that was stolen is out for good, once its user was stopped and goes on by another: also a connection that
+  /// asks nothing meanwhile. O(connections), when a user is stopped.
+  private func noteStops(_ directory: DirectoryMachine) {
+    let stopped = directory.access.stopped
+    guard stopped != rights.stopped else { return }
+    rights.stopped = stopped
+    for client in clients.all where stopped.contains(client.session.principal.rawValue) { client.wasStopped = true }
   }
   /// With each look at the clock, and before a terminal's bytes are read: this process may have stood still.
   func judgeLease() {
@@ -86,10 +95,14 @@ extension RequestDesk {
       client.certifiedUser = nil
       if client.session.principal == .anonymous { signIn(client.id, by: name) }
     }
-    client.grant = makeGrant(client.session)
+    client.grant = makeGrant(client)
     client.grant.epoch = rights.epoch
   }
-  private func makeGrant(_ session: Session) -> Grant {
+  private func isStale(_ client: Client, _ user: User) -> Bool {
+    client.wasStopped && client.secret != nil && client.secret != user.secret
+  }
+  private func makeGrant(_ client: Client) -> Grant {
+    let session = client.session
     var grant = Grant()
     guard rights.doubt == nil else {
       (grant.roles, grant.refusal) = (.strangers, .unknown)
@@ -103,7 +116,7 @@ extension RequestDesk {
       return grant
     }
     grant.roles = .strangers
-    guard let user = directory.access.user(session.principal.rawValue), !user.isStopped else {
+    guard let user = directory.access.user(session.principal.rawValue), !user.isStopped, !isStale(client, user) else {
       grant.refusal = .signedOut
       return grant
     }

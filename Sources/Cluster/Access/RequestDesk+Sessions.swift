@@ -92,6 +92,7 @@ extension RequestDesk {
     client.session.principal = PrincipalID(user.number)
     client.session.tenant = user.tenant
     client.session.user = user.name
+    (client.secret, client.wasStopped) = (nil, false)
     forgetGrant(client)
     client.isBySession = true
     answer(owner) { $0.ok() }

@@ -114,6 +114,7 @@ extension RequestDesk {
       if let user, session.principal.rawValue == user.number {
         session.tenant = user.tenant
         session.user = user.name
+        (client.secret, client.wasStopped) = (user.secret, false)
       }
       client.session = session
       forgetGrant(client)

@@ -27,6 +27,8 @@ struct Rights {
   /// Up to when this node knows all that was decided, and when it learnt of that.
   private var closed = Stamp.zero
   private var learnt: UInt64 = 0
+  /// Users that are stopped, as connections were told of them last.
+  var stopped: Set<UInt32> = []
   /// Requests in a second, by user.
   private var counts: [UInt32: (second: UInt64, count: Int64)] = [:]
   /// Changes that some node has yet to confirm.

@@ -30,6 +30,10 @@ final class Client {
   var grant = Grant()
   /// Whose certificate it showed while this node did not know yet who its users are.
   var certifiedUser: String?
+  /// What is kept of the secret by which it signed in; nil: it did not by one.
+  var secret: KeptSecret?
+  /// Its user was stopped since: if that goes on, it does with the same secret alone.
+  var wasStopped = false
   /// It has signed in by a session's token.
   var isBySession = false
   /// It has one of the last places, which are for operators.
