@@ -7,6 +7,19 @@ import Vocabulary
 
 /// What the ledger books is what the rules give on facts and windows that a test works out for itself, from all that was booked before.
 struct EarningTests {
+  /// What it drew stands behind fields of higher numbers, which semantics before `amended` did not understand.
+  @Test func howAPurchaseWasWorkedOutIsReadAsItWasWritten() throws {
+    var detail = EarningDetail()
+    (detail.capped, detail.qualified, detail.tier) = (7, 20_454, 3)
+    detail.draws = [.init(campaign: 2, period: QuotaPeriod(5, CapWindow(.month, holding: 20_454)), points: 40)]
+    func read(isStrict: Bool) -> EarningDetail? {
+      detail.encoded.withUnsafeBytes { try? EarningDetail(decoding: $0, isStrict: isStrict) }
+    }
+    #expect(read(isStrict: false) == detail)
+    #expect(read(isStrict: true) == nil)
+    detail.draws = []
+    #expect(read(isStrict: true) == detail)
+  }
   /// A purchase that was booked.
   struct Sale {
     var member: Int
