@@ -104,4 +104,22 @@ final class TemporaryFolder {
     #expect(try system.list(folder.path) == ["b", "c"])
     #expect(try system.freeBytes(folder.path) > 0)
   }
+
+  /// Of what is removed the bytes go piece by piece, but not under the hands of whoever reads it.
+  @Test func aLargeFileThatIsReadStaysWholeWhenItIsRemoved() throws {
+    let (path, size) = (folder.path + "/large", 3 * SystemFileSystem.pieceBytes + 5)
+    for isRead in [true, false] {
+      var file: (any File)? = try system.open(path, create: true)
+      try file?.truncate(UInt64(size))
+      try [7, 8, 9].withBytes { bytes throws(StorageError) in try file?.write(bytes, at: UInt64(size) - 3) }
+      file = nil
+      let reader = isRead ? try system.open(path, create: false) : nil
+      try system.remove(path)
+      #expect(try !system.exists(path))
+      guard let reader else { continue }
+      var end = [UInt8](repeating: 0, count: 3)
+      #expect(try reader.size() == UInt64(size))
+      #expect(try reader.readBytes(into: &end, at: UInt64(size) - 3) == 3 && end == [7, 8, 9])
+    }
+  }
 }

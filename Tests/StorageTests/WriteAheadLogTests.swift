@@ -40,6 +40,13 @@ func entry(_ shard: ShardID, _ index: UInt64, term: UInt64 = 1, size: Int = 100,
   }
 
   /// A state may say that entries are committed which come behind it and replace others: one is not there without the next.
+  /// Neither a segment that is made nor one that is overwritten is left to one sync: it would hold up everybody's.
+  @Test func zerosAreSyncedBySomeMegabytes() throws {
+    let log = try WriteAheadLog(
+      directory: "wal", fileSystem: disk, options: .init(segmentBytes: 12 << 20, maxRecordBytes: 1 << 20))
+    while try log.prepareSpare() {}
+    #expect(disk.mostUnsynced > 1 << 20 && disk.mostUnsynced <= 4 << 20, "\(disk.mostUnsynced)")
+  }
   @Test func noCutOfALargeBatchPartsAStateFromTheEntriesBehindIt() throws {
     var parted = 0
     for size in stride(from: 18_000, to: 26_000, by: 20) {

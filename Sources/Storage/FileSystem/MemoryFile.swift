@@ -34,7 +34,10 @@ extension MemoryFileSystem {
     try change(file, "write", growingTo: offset + bytes.count) { inode throws(StorageError) in
       let fault = plannedFaults.isEmpty ? nil : strike(file.path, isWrite: true)?.write
       noteNewest(file.path, inode, offset, bytes, isAstray: fault != nil)
-      guard let fault else { return inode.write(bytes, at: offset) }
+      guard let fault else {
+        inode.write(bytes, at: offset)
+        return mostUnsynced = max(mostUnsynced, inode.rememberedSectors * MemoryInode.sectorBytes)
+      }
       let what = "\(bytes.count) bytes at \(offset) of \(file.path)"
       switch fault {
       case .failed:

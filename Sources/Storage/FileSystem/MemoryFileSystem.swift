@@ -29,6 +29,8 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
   var plannedFaults: [PlannedFault] = []
   var struck: [String] = []
   var newest: NewestWrite?
+  /// Of one file, so many bytes waited for a sync at most.
+  var mostUnsynced = 0
   /// Of how many bytes the disk was told to begin with them.
   var startedBytes = 0
   var mappings: [String: MemoryMapping] = [:]

@@ -187,6 +187,7 @@ final class SegmentPool: Sendable {
     }
     return true
   }
+  /// Writes zeros, to be synced, and syncs them in between: a sync of a whole segment at once would hold up everybody's.
   private func fill(_ file: any File, from start: Int, to end: Int) throws(StorageError) {
     let zeros = [UInt8](repeating: 0, count: min(max(end - start, 0), 1 << 20))
     var offset = start
@@ -196,8 +197,10 @@ final class SegmentPool: Sendable {
         try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
       }
       offset += count
+      if offset < end, (offset - start).isMultiple(of: SegmentPool.syncBytes) { try file.syncData() }
     }
   }
+  private static let syncBytes = 4 << 20
 
   /// A new file with every block written, under a temporary name.
   private func create(_ byteCount: Int) throws(StorageError) -> Segment {
