@@ -89,7 +89,8 @@ extension Replica {
   /// Queries that would ride on no entry, at a moment at which something is due that was not when the last entry was proposed, get one:
   /// they see what is due as booked.
   func passDeadline() {
-    guard mayPassDeadlines, let deadline = machine.nextDeadline, deadline > max(machine.lastStamp, leading.lastStamp)
+    guard reads.mayPassDeadlines, let deadline = machine.nextDeadline,
+      deadline > max(machine.lastStamp, leading.lastStamp)
     else { return }
     proposeDue(clock: clock.own)
   }

@@ -41,8 +41,6 @@ struct ReplicaCounters: Sendable {
 ///
 /// A replica shares nothing with others: it takes calls and fills its `outbox`, which the Node empties.
 final class Replica {
-  /// What is due may be booked: a state that was restored is to prove first to be the backup's.
-  var mayPassDeadlines = false
   let shard: ShardID
   private(set) var machine: any Machine
   var raft: RaftGroup

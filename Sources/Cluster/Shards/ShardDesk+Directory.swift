@@ -22,7 +22,7 @@ extension ShardDesk {
         continue
       }
       // The restored state is to be found as it was.
-      replica.mayPassDeadlines = membership.topology?.restored == nil
+      replica.reads.mayPassDeadlines = membership.topology?.restored == nil
       guard membership.topology?.restored == nil else { continue }
       replica.proposeDue(clock: now.wall)
       if let directory { replica.proposeCatalogue(from: directory) }

@@ -27,6 +27,8 @@ struct WaitingReads {
   /// Of the replica's next round. Never used twice: answers to rounds of former leaderships are told from it.
   private(set) var nextContext: UInt64 = 1
   private(set) var local: [Local] = []
+  /// What is due may be booked for who reads: a state that was restored is to prove first to be the backup's.
+  var mayPassDeadlines = false
 
   var hasRounds: Bool { !rounds.isEmpty }
 
