@@ -15,9 +15,9 @@ public enum Semantics {
   public static let programme: UInt8 = 4
   /// Purchases into a pool count for the tiers of the member who bought; what serves reports and erasure.
   public static let service: UInt8 = 5
-  /// What a closed member owes is written off; the refund window ends with a day; a `SET` without bounds keeps those that there are;
-  /// a program has 64 policies; a terminal is set when every node has it; dates of
-  /// policies and tiers are their program's; a purchase that drew on a budget and qualified for a tier is understood.
+  /// What a closed member owes is written off; the refund window ends with a day; a `SET` without bounds keeps those that there are; a program
+  /// has 64 policies; a terminal or a message is set when every node has it; dates of policies and tiers are their program's; a purchase
+  /// that drew on a budget and qualified for a tier is understood.
   public static let amended: UInt8 = 6
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4
