@@ -388,5 +388,6 @@ struct ResizedCluster {
     #expect(cluster.state(of: 1) == .up)
     #expect(try cluster.ask("CLUSTER NODE REMOVE nobody").hasPrefix("-NOTFOUND"))
     #expect(try cluster.ask("CLUSTER NODE REPLACE north-1").hasPrefix("-ERR"))
+    #expect(try cluster.ask("CLUSTER NODE REPLACE north-1 to=north-1").hasPrefix("-CONFLICT node north-1 cannot"))
   }
 }

@@ -183,6 +183,9 @@ extension RequestDesk {
     plan.isDead = request.flag(.dead)
     if let name = request.text(.to) {
       switch self.node(named: String(decoding: name, as: UTF8.self)) {
+      case .success(node):
+        let text = "node \(topology.name(of: node)) cannot take its own place: name another; nothing was done"
+        return answerError(owner, .conflict, text)
       case .success(let successor): plan.successor = successor
       case .failure(let refused): return answerError(owner, refused.code, refused.text)
       }
