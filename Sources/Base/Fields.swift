@@ -32,6 +32,7 @@ extension ByteReader {
   /// Reads fields up to their end.
   /// - Parameters:
   ///   - what: what has the fields, for errors.
+  ///   - late: a field of that number may stand behind higher ones, as a build once wrote it; 0: none may.
   ///   - decode: is given each field's number and bytes, all of which it reads; it returns false for an unknown number.
   public mutating func readFields(
     of what: StaticString, late: Int = 0,

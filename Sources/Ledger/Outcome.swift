@@ -114,6 +114,8 @@ public struct AuditFigures: Sendable {
     public internal(set) var posted: Int128 = 0
     /// The same of what is pending.
     public internal(set) var postedPending: Int128 = 0
+    /// What members have who are on their way to another shard: less than nothing where they owe more.
+    public internal(set) var moving: Int128 = 0
 
     init(name: [UInt8]) { self.name = name }
     /// What an account has, over all merchants.

@@ -25,25 +25,22 @@ extension Ledger {
     if let slots = openExport?.slots {
       reply.field(.moving, slots.isEmpty ? "books" : "\(slots.lowerBound)-\(slots.upperBound - 1)")
     }
-    let owed = owedInParcel { _ in true }
-    if owed > 0 { reply.field(named: "owed", "\(owed)") }
+    write(moving: figures.programs.reduce(Int128(0)) { $0 &+ $1.moving }, &reply)
   }
-  /// By how much the members that are on their way to another shard owe more than they have, in some programs.
-  private func owedInParcel(_ isWanted: (ProgramRef) -> Bool) -> Int128 {
-    let moving = openBooks().filter { isWanted($0.program) }.reduce(Int128(0)) {
-      $0 &+ $1.members &+ $1.inTransit &+ $1.pending
-    }
-    return max(0, 0 &- moving)
+  /// Where members who are on their way owe more than they have: by how much.
+  private func write(moving: Int128, _ reply: inout ReplyWriter) {
+    if moving < 0 { reply.field(named: "owed", "\(moving.magnitude)") }
   }
   /// Of one tenant what `audit` has of all. O(members): it is asked where there are several tenants.
   func writeBooks(of tenant: TenantID, _ reply: inout ReplyWriter) {
     var (accounts, members) = (UInt64(0), Int64(0))
-    var (sum, inTransit, between) = (UInt128(0), Int128(0), Int128(0))
+    var (sum, inTransit, between, moving) = (UInt128(0), Int128(0), Int128(0), Int128(0))
     for (place, row) in auditFigures().programs.enumerated() where catalogue.programs[place].tenant == tenant {
       accounts &+= tables.programs.read(Ref(place: place)).pointee.accounts
       sum = sum.saturating(adding: row.sum.magnitude)
       inTransit &+= row[.inTransit]
       between &+= row[.inTransit] &+ row[.betweenShards]
+      moving &+= row.moving
     }
     tables.members.forEach { _, member in if member.pointee.tenant == tenant { members += 1 } }
     reply.field(.index, Int64(clamping: lastIndex.rawValue))
@@ -52,8 +49,7 @@ extension Ledger {
     reply.field(.intransit, Int64(clamping: inTransit))
     reply.field(.members, members)
     reply.field(.between, "\(between)")
-    let owed = owedInParcel { catalogue.programs[$0.place].tenant == tenant }
-    if owed > 0 { reply.field(named: "owed", "\(owed)") }
+    write(moving: moving, &reply)
   }
   /// 32 hexadecimal digits.
   public static func digestText(_ digest: (UInt64, UInt64)) -> String {
@@ -86,7 +82,11 @@ extension Ledger {
     OutboxRecord.forEach(in: self) { record in
       steps.find(record.pointee.kind)?.forEachUnderWay(record.pointee, in: self) { open &+= Int128($1.rawValue) }
     }
-    for book in openBooks() { open &+= book.members &+ book.inTransit &+ book.pending }
+    for book in openBooks() {
+      let moving = book.members &+ book.inTransit &+ book.pending
+      open &+= moving
+      if rows.indices.contains(book.program.place) { rows[book.program.place].moving &+= moving }
+    }
     return AuditFigures(
       shard: shard, index: lastIndex, stamp: lastStamp, programs: rows, members: memberCount,
       accounts: core.accountCount, transactions: transactionCount, openDeliveries: open, digest: digest)

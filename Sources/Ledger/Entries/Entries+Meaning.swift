@@ -26,7 +26,7 @@ extension Entries {
       count += 1
     }
     guard count < EntryKind.mostPolicies else {
-      throw .limit("policies", "the program has \(count) policies, which is the most")
+      throw .limit("policies", "the program has \(count) policies, which is the most: change one of them")
     }
   }
   /// Refuses a rule that is none, and more running rules of a program than there may be.
