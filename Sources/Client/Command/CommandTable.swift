@@ -84,6 +84,10 @@ public struct CommandTable: Sendable {
 
   private func unknown(_ words: [String]) -> Int32 {
     let name = words.first ?? ""
+    guard !name.hasPrefix("-") else {
+      Console.report("tally: '\(name)' stands before any command: say it behind it, as in tally status --to HOST:PORT")
+      return 1
+    }
     let family = entries.flatMap { [$0.name] + $0.aliases }.filter { $0.hasPrefix("\(name) ") }
     let there = family.isEmpty ? "tally help lists them" : "there is \(family.joined(separator: ", "))"
     let said = family.isEmpty ? name : words.prefix(2).joined(separator: " ")
