@@ -51,11 +51,13 @@ extension NodeStorage {
   }
 
   /// Prepares segments, holds the ballast, and measures.
-  public func maintain() -> Completion? {
+  public func maintain() -> Completion? { maintain(nil) }
+  public func maintain(pacer: any WritePacer) -> Completion? { maintain(pacer) }
+  private func maintain(_ pacer: (any WritePacer)?) -> Completion? {
     rounds += 1
     if rounds % NodeStorage.usageRounds == 0 { wantsUsage.store(true, ordering: .relaxed) }
     if rounds >= nextPreparation {
-      do { try log.prepareSpare() } catch {
+      do { try log.prepareSpare(pacer) } catch {
         // It shows again, and loudly, when the log needs the segment. A disk that is full is not asked all the time.
         nextPreparation = rounds + NodeStorage.preparationRounds
       }

@@ -22,10 +22,29 @@ import Testing
     leader.giveSlots()
     #expect(simulation.run(for: 90_000) { ledger.isCounting })
     leader.give(order, mapped: epoch &- SlotsGiven.mostAhead)
+    leader.leading.giving.isCounted = true
     for _ in 0..<1_000 { leader.giveSlots() }
     #expect(leader.leading.giving.proposedFrom == nil, "the map is behind")
     leader.give(order, mapped: epoch &- SlotsGiven.mostAhead &+ 1)
     for _ in 0..<1_000 { leader.giveSlots() }
     #expect(leader.leading.giving.proposedFrom == epoch, "the map has followed")
+  }
+
+  /// Whatever a leader has to do meanwhile, it counts by ticks alone, as its followers do: a first export that finds theirs unfinished
+  /// would hold up all that those have to do.
+  @Test func theFirstSlotsGoOnceTheFollowersHaveCountedTheirs() throws {
+    let simulation = try makeCluster(seed: 1_502, shards: 2)
+    try populate(simulation)
+    simulation.run(for: 2_000_000)
+    let shard = ShardID(1)
+    let leader = try #require(simulation.hosts.compactMap { $0.node?.replicas[shard] }.first { $0.isLeader })
+    let ledger = try #require(leader.machine as? LedgerMachine)
+    let slots = try #require(ledger.holdings.slots.ranges.first)
+    leader.give(ShardOrder.Give(slots: slots, heir: ShardID(2)), mapped: ledger.epoch)
+    leader.giveSlots()
+    #expect(simulation.run(for: 90_000) { ledger.isCounting })
+    for _ in 0..<1_000 { leader.giveSlots() }
+    #expect(leader.leading.giving.proposedFrom == nil, "it has not counted by ticks")
+    #expect(simulation.run(for: 90_000) { leader.leading.giving.proposedFrom != nil })
   }
 }

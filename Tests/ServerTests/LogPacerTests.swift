@@ -24,7 +24,7 @@ import Testing
     let pulse = Pulse()
     for _ in 0..<100 { pulse.noteLogWrite(320) }
     #expect(pulse.usualLogWrite.load(ordering: .relaxed) == 320)
-    pulse.isPacing.store(true, ordering: .relaxed)
+    pulse.pacing.add(1, ordering: .relaxed)
     pulse.noteLogWrite(50_000)
     #expect(pulse.usualLogWrite.load(ordering: .relaxed) == 320)
     #expect(pulse.worstLogWrite.exchange(0, ordering: .relaxed) == 50_000)

@@ -172,6 +172,8 @@ public protocol DiskRunner<Work>: AnyObject, Sendable {
   /// Called from a thread of its own some five times a second: prepares log segments and the like.
   /// - Returns: what the node is to hear of it, if anything.
   func maintain() -> Work.Completion?
+  /// The same, no faster than `pacer` lets it, unless the log would wait.
+  func maintain(pacer: any WritePacer) -> Work.Completion?
   /// How many descriptors it may come to hold, now: what is left is for connections. Called from any thread.
   var descriptorsReserved: Int { get }
 }
@@ -179,6 +181,7 @@ public protocol DiskRunner<Work>: AnyObject, Sendable {
 extension DiskRunner {
   public var descriptorsReserved: Int { 64 }
   public func run(_ job: Work.Job, pacer: any WritePacer) -> Work.Completion { run(job) }
+  public func maintain(pacer: any WritePacer) -> Work.Completion? { maintain() }
 }
 
 /// Runs the turns of a node's replicas, which share nothing, so that those of different shards may run at once.

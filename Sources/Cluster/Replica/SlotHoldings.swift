@@ -20,6 +20,8 @@ struct SlotsGiven: Hashable, Sendable {
   var wanted: ShardOrder.Give?
   /// Replicas have been told to begin their census.
   var isAnnounced = false
+  /// The census has been made, tick by tick, as the followers make theirs.
+  var isCounted = false
   /// From which epoch the next slots have been proposed to go: once from each.
   var proposedFrom: UInt64?
   /// The shard's in the directory's map, as this node knows it.
@@ -51,7 +53,9 @@ extension Replica {
       leading.giving.isAnnounced = propose(export: 0..<0, to: wanted.heir, from: epoch)
       return
     }
-    guard leading.giving.proposedFrom != epoch, ledger.advanceCensus() else { return }
+    guard leading.giving.isCounted, leading.giving.proposedFrom != epoch, ledger.advanceCensus(leading: true) else {
+      return
+    }
     guard epoch < leading.giving.mapped &+ SlotsGiven.mostAhead else { return }
     var batch = ledger.nextBatch(of: wanted.slots)
     if batch == nil, wanted.isAll, ledger.hasBooks { batch = Slot.count..<Slot.count }

@@ -19,8 +19,10 @@ extension ShardDesk {
     for replica in replicas where replica.shard != .directory {
       guard let ledger = replica.machine as? LedgerMachine, ledger.isCounting else { continue }
       isAnyCounting = true
-      _ = ledger.advanceCensus()
-      if replica.isLeader { replica.giveSlots() }
+      let isWhole = ledger.advanceCensus(leading: replica.isLeader)
+      guard replica.isLeader else { continue }
+      if isWhole { replica.leading.giving.isCounted = true }
+      replica.giveSlots()
     }
   }
   /// With each heartbeat: what the directory's log wants of slots.

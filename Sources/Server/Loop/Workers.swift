@@ -61,9 +61,10 @@ final class Workers<Work: DiskWork>: Sendable {
     renderer = Worker(name: "renderer") { inbox.post(.rendered($0.rendered())) }
     let trimming = Trimming()
     self.trimming = trimming
+    let pacer = LogPacer(pulse: pulse)
     maintenance = Maintenance {
       trimming.trimIfWanted()
-      if let completion = disk.maintain() { inbox.post(.completed(completion)) }
+      if let completion = disk.maintain(pacer: pacer) { inbox.post(.completed(completion)) }
     }
   }
 

@@ -13,7 +13,7 @@ final class LogPacer: WritePacer {
   func began() {
     // What was before it does not count against it.
     pulse.worstLogWrite.store(0, ordering: .relaxed)
-    pulse.isPacing.store(true, ordering: .relaxed)
+    pulse.pacing.add(1, ordering: .relaxed)
   }
   func wrote(_ byteCount: Int) {
     let worst = pulse.worstLogWrite.exchange(0, ordering: .relaxed)
@@ -25,7 +25,7 @@ final class LogPacer: WritePacer {
     // The rate is kept by this wait: it paces a background thread, and nothing is told by it that something has happened.
     pause(microseconds: wait)
   }
-  func ended() { pulse.isPacing.store(false, ordering: .relaxed) }
+  func ended() { pulse.pacing.subtract(1, ordering: .relaxed) }
 }
 
 /// How fast a background writer goes: it slows down by half when the log's writes suffer, and speeds up by a quarter when

@@ -18,14 +18,14 @@ final class Pulse: Sendable {
   let worstLogWrite = Atomic<UInt64>(0)
   /// How long log writes have taken.
   let logWriteTimes = Mutex(Histogram())
-  /// A background writer is at work.
-  let isPacing = Atomic<Bool>(false)
+  /// How many background writers are at work.
+  let pacing = Atomic<Int>(0)
 
   /// Called by whoever writes the log, one at a time.
   func noteLogWrite(_ duration: UInt64) {
     worstLogWrite.max(duration, ordering: .relaxed)
     logWriteTimes.withLock { $0.note(duration) }
-    guard !isPacing.load(ordering: .relaxed) else { return }
+    guard pacing.load(ordering: .relaxed) == 0 else { return }
     let usual = usualLogWrite.load(ordering: .relaxed)
     usualLogWrite.store(usual == 0 ? duration : usual - usual / 16 + duration / 16, ordering: .relaxed)
   }

@@ -39,6 +39,8 @@ final class SegmentPool: Sendable {
   private let state: Mutex<State>
   /// Held while a segment is made: whoever needs one meanwhile waits for that one.
   private let making = Mutex(())
+  /// How far the log has written the segment that it is at.
+  private let used = Atomic<Int>(0)
 
   init(directory: String, fileSystem: any FileSystem, segmentBytes: Int, nextNumber: UInt64) {
     self.directory = directory
@@ -61,19 +63,29 @@ final class SegmentPool: Sendable {
   /// Gives back a segment that nobody needs. Segments come oldest first.
   func retire(_ segment: Segment) { state.withLock { $0.retired.append(segment) } }
 
+  /// How far the log has come in the segment that it is at, in bytes: the next one keeps ahead of it. From any thread.
+  func noteUsed(_ byteCount: Int) { used.store(byteCount, ordering: .relaxed) }
+
   /// Whether a file was set aside to be overwritten: a start goes on with that.
   static func isFreed(_ name: String) -> Bool { name.hasPrefix(freedPrefix) && name.hasSuffix(".tmp") }
 
-  /// Makes the next segment ready if none is, overwrites a piece of what was given back, and removes files beyond one in
-  /// reserve. Gives whether it did anything.
-  func prepare() throws(StorageError) -> Bool {
+  /// Does a part of what is to be done: makes the next segment ready if none is, overwrites what was given back, and removes files
+  /// beyond one in reserve. Gives whether it did anything.
+  /// - Parameter pacer: who may make it wait after each mebibyte, unless the log would have to wait too: the next segment stays
+  ///   twice as far as the one that is written.
+  func prepare(_ pacer: (any WritePacer)? = nil) throws(StorageError) -> Bool {
     try exclusively { () throws(StorageError) in
       if state.withLock({ $0.ready.isEmpty }) {
+        if state.withLock({ $0.clean.isEmpty }) {
+          if state.withLock({ $0.retired.isEmpty }) { try begin() }
+          repeat { _ = try wipe(atMost: SegmentPool.wipeBytes, pacer) } while isBehind
+          if state.withLock({ $0.clean.isEmpty }) { return true }
+        }
         let segment = try make(atLeast: segmentBytes)
         state.withLock { $0.ready.append(segment) }
         return true
       }
-      let hasWiped = try wipe(atMost: SegmentPool.wipeBytes)
+      let hasWiped = try wipe(atMost: SegmentPool.wipeBytes, pacer)
       if hasWiped { return true }
       let surplus = state.withLock { state in
         let place = state.clean.firstIndex { $0.byteCount != segmentBytes } ?? (state.clean.count > 1 ? 0 : nil)
@@ -83,6 +95,11 @@ final class SegmentPool: Sendable {
       try discard(surplus)
       return true
     }
+  }
+  /// Whether the log may be done with its segment before the next one is ready.
+  private var isBehind: Bool {
+    let used = used.load(ordering: .relaxed)
+    return state.withLock { $0.ready.isEmpty && $0.clean.isEmpty && $0.wiped < 2 * used }
   }
 
   /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here: of the usual
@@ -153,7 +170,7 @@ final class SegmentPool: Sendable {
   /// A file of that size that is overwritten, if one was given back; nil: none was.
   private func takeClean(_ byteCount: Int) throws(StorageError) -> Segment? {
     if state.withLock({ $0.clean.isEmpty }) {
-      _ = try wipe(atMost: .max)
+      _ = try wipe(atMost: .max, nil)
     }
     guard let found = state.withLock({ $0.clean.popLast() }) else { return nil }
     if found.byteCount == byteCount { return found }
@@ -163,7 +180,7 @@ final class SegmentPool: Sendable {
 
   /// Overwrites the oldest segment that was given back, up to so many bytes of it, and syncs. Before that it gets a temporary
   /// name, durably: a log that is opened does not take it for one of its own. False: there is none.
-  private func wipe(atMost limit: Int) throws(StorageError) -> Bool {
+  private func wipe(atMost limit: Int, _ pacer: (any WritePacer)?) throws(StorageError) -> Bool {
     guard var segment = state.withLock({ $0.retired.first }) else { return false }
     if segment.number > 0 {
       let path = join(directory, "\(SegmentPool.freedPrefix)\(hexadecimal(segment.number, digits: 16)).tmp")
@@ -178,7 +195,7 @@ final class SegmentPool: Sendable {
     }
     let start = state.withLock { $0.wiped }
     let end = start + min(limit, segment.byteCount - start)
-    try fill(segment.file, from: start, to: end)
+    try fill(segment.file, from: start, to: end, pacer)
     try segment.file.sync()
     let isWhole = end == segment.byteCount
     state.withLock { state in
@@ -188,36 +205,67 @@ final class SegmentPool: Sendable {
     return true
   }
   /// Writes zeros, to be synced, and syncs them in between: a sync of a whole segment at once would hold up everybody's.
-  private func fill(_ file: any File, from start: Int, to end: Int) throws(StorageError) {
+  private func fill(_ file: any File, from start: Int, to end: Int, _ pacer: (any WritePacer)?) throws(StorageError) {
     let zeros = [UInt8](repeating: 0, count: min(max(end - start, 0), 1 << 20))
     var offset = start
+    pacer?.began()
+    defer { pacer?.ended() }
     while offset < end {
       let count = min(zeros.count, end - offset)
       try zeros.withBytes { bytes throws(StorageError) in
         try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
       }
       offset += count
-      if offset < end, (offset - start).isMultiple(of: SegmentPool.syncBytes) { try file.syncData() }
+      if let pacer, !isPressing(offset) {
+        try file.syncData()
+        pacer.wrote(count)
+      } else if offset < end, (offset - start).isMultiple(of: SegmentPool.syncBytes) {
+        try file.syncData()
+      }
     }
   }
   private static let syncBytes = 4 << 20
+  /// Whether there is no time to wait, with so much of the next segment written.
+  private func isPressing(_ offset: Int) -> Bool {
+    let used = used.load(ordering: .relaxed)
+    return state.withLock { $0.ready.isEmpty && $0.clean.isEmpty } && offset < 2 * used
+  }
+
+  /// A new file that is yet to be overwritten, as if it had been given back.
+  private func begin() throws(StorageError) {
+    let path = join(directory, "\(SegmentPool.freedPrefix)new.tmp")
+    let file = try allocate(path, segmentBytes)
+    state.withLock { $0.retired.append(Segment(number: 0, path: path, file: file, byteCount: segmentBytes)) }
+  }
 
   /// A new file with every block written, under a temporary name.
   private func create(_ byteCount: Int) throws(StorageError) -> Segment {
     let path = join(directory, "segment.tmp")
+    let file = try allocate(path, byteCount)
+    do throws(StorageError) {
+      try fill(file, from: 0, to: byteCount, nil)
+      try file.sync()
+    } catch {
+      giveUp(file, path, error)
+      throw error
+    }
+    return Segment(number: 0, path: path, file: file, byteCount: byteCount)
+  }
+  private func allocate(_ path: String, _ byteCount: Int) throws(StorageError) -> any File {
     let file = try fileSystem.open(path, create: true)
     do throws(StorageError) {
       try file.truncate(0)
       try file.preallocate(UInt64(byteCount))
-      try fill(file, from: 0, to: byteCount)
-      try file.sync()
     } catch {
-      // A disk that is full is not made fuller by what could not be finished.
-      file.close()
-      if !error.isFatal { try? fileSystem.remove(path) }
+      giveUp(file, path, error)
       throw error
     }
-    return Segment(number: 0, path: path, file: file, byteCount: byteCount)
+    return file
+  }
+  /// A disk that is full is not made fuller by what could not be finished.
+  private func giveUp(_ file: any File, _ path: String, _ error: StorageError) {
+    file.close()
+    if !error.isFatal { try? fileSystem.remove(path) }
   }
 
   /// Durably, because a younger segment must never be gone while an older one is still there.

@@ -180,10 +180,13 @@ public final class WriteAheadLog: @unchecked Sendable {
     isUnsynced = false
   }
 
-  /// Makes the next segment ready, so that `append` need never make one. Call it from a background thread, now and then
-  /// and after `release`. Gives whether there was something to do. Costs a zero-fill of a segment, or with a
-  /// recycled one two small syncs.
-  @discardableResult public func prepareSpare() throws(StorageError) -> Bool { try pool.prepare() }
+  /// Makes the next segment ready, a part at a time, so that `append` need never make one. Call it from a background thread, now and
+  /// then and after `release`. Gives whether there was something to do. Costs writing some 8 MB of zeros, or with a
+  /// recycled segment two small syncs.
+  /// - Parameter pacer: who makes it wait in between, as long as the next segment is well ahead of this one.
+  @discardableResult public func prepareSpare(_ pacer: (any WritePacer)? = nil) throws(StorageError) -> Bool {
+    try pool.prepare(pacer)
+  }
 
   /// Bytes of all segment files, spare ones included.
   public var bytes: UInt64 { pinnedBytes + pool.spareBytes }
@@ -234,6 +237,7 @@ public final class WriteAheadLog: @unchecked Sendable {
     segments[segments.count - 1].end = position
     segments.append(next)
     position = LogFormat.blockBytes
+    pool.noteUsed(position)
     hasRotated = true
   }
 
@@ -260,6 +264,7 @@ public final class WriteAheadLog: @unchecked Sendable {
       throw fail(error)
     }
     position += bytes.count
+    pool.noteUsed(position)
     lastBatch += 1
     if current.firstBatch == 0 { segments[segments.count - 1].firstBatch = lastBatch }
     isUnsynced = !durably
