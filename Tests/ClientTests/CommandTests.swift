@@ -239,6 +239,13 @@ import Testing
     #expect(plain.contains("region=\(long)") && plain.contains("n9=1234567") && !plain.contains("…"))
   }
 
+  @Test func columnsThatStandBelowHaveRoomWhereThatHasNoLimit() {
+    var table = Table([Record([("node", "east-1"), ("version", "0.1.0")])])
+    table.below = 1
+    #expect(table.rendered(CommandTests.plain) == "node\neast-1\n    version=0.1.0")
+    #expect(table.rendered(Style(isColoured: false, limit: nil)).hasSuffix("east-1    0.1.0"))
+  }
+
   /// Names are not shortened where a column has to go all the same.
   @Test func aTableThatIsTooWideInAnyCaseKeepsItsNames() {
     let figures = (0..<8).map { ("figure-\($0)", "810593") }

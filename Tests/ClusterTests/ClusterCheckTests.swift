@@ -167,6 +167,20 @@ import Testing
     }
     #expect(try cluster.ask("HEALTH all=yes").hasPrefix("+healthy: committed on 4 of 4 led shards"))
   }
+  /// Whenever the map changes, some nodes hear of it a moment after the others, and this one may be among them.
+  @Test func aNodeThatHasYetToHearOfTheNewestMapIsNotNamed() {
+    let hello = Hello(
+      node: NodeID(1), name: "east-1", region: "east", clientAddress: "e:1", peerAddress: "e:2", version: "0",
+      cluster: 9)
+    let peer = Peer(id: NodeID(1), index: 1, hello: hello)
+    let own = MapMark(version: 9, digest: 1)
+    peer.condition.map = MapMark(version: 10, digest: 2)
+    #expect(peer.differsOfLate(from: own, now: 100_000_000), "it has just said so")
+    peer.mapDiffersSince = 100_000_000
+    #expect(peer.differsOfLate(from: own, now: 102_000_000))
+    #expect(!peer.differsOfLate(from: own, now: 104_000_000), "it has had time")
+    #expect(!peer.differsOfLate(from: peer.condition.map, now: 101_000_000))
+  }
   @Test func whatIsDownIsNamedAndTheRestCompared() throws {
     let cluster = try ResizedCluster(seed: 352, shards: 2)
     cluster.simulation.kill(2)

@@ -38,7 +38,10 @@ enum ClusterCommands {
       guard let value = record[key], value != "none" else { continue }
       page.line(Styled("\(key): \(value)", key == "warnings" ? .warning : .bad))
     }
-    if !rows.isEmpty { page.table(nodeTable(rows, flags)) }
+    if !rows.isEmpty {
+      let columns = ["node", "region", "address", "state", "leaders", "replicas", "log", "disk_free", "alarms"]
+      page.table(nodeTable(rows, columns, below: ["version", "learning", "log_pinned", "fsync_p99_us"], flags))
+    }
     return page
   }
 
@@ -51,18 +54,24 @@ enum ClusterCommands {
   static let nodes = Command(
     "nodes", aliases: ["cluster nodes"], summary: "the nodes: region, address, state, leaders, replicas",
     notes:
-      "leads: shards that it leads; holds: shards that it has a replica of; log: its log's files; free: on its disk.",
+      """
+      id: stands wherever a name does; incarnation: rises with each start; leads: shards that it leads; holds: shards of which it is \
+      a voter.
+      """,
     body: { invocation throws(ClientError) in
       let records = try invocation.target.askRecords("CLUSTER NODES")
       var page = Page()
-      page.table(nodeTable(records, invocation.flags))
+      let columns = ["node", "id", "incarnation", "region", "state", "leaders", "replicas"]
+      page.table(nodeTable(records, columns, below: [], invocation.flags))
       return CommandResult(json: JSON(records), page: page)
     })
 
-  private static func nodeTable(_ records: [Record], _ flags: Flags) -> Table {
+  private static func nodeTable(_ records: [Record], _ columns: [String], below: [String], _ flags: Flags) -> Table {
     if flags.has("wide") { return Table(records) }
-    let columns = ["node", "region", "address", "state", "leaders", "replicas", "log", "disk_free", "alarms"]
-    return Table(records, columns: columns)
+    let below = below.filter { key in records.contains { $0[key] != nil } }
+    var table = Table(records, columns: columns + below)
+    table.below = below.count
+    return table
   }
 
   static let shards = Command(
@@ -82,8 +91,11 @@ enum ClusterCommands {
       let records = try invocation.target.askRecords(line).map(completed)
       let (shards, members) = (records.filter { $0["shard"] != nil }, records.filter { $0["shard"] == nil })
       var page = Page()
-      let columns = ["shard", "slots", "leader", "state", "voters", "lag-entries", "bytes"]
-      page.table(Table(shards, columns: invocation.flags.has("wide") ? nil : columns))
+      let more = members.isEmpty ? [] : ["term", "config", "epoch"]
+      let columns = ["shard", "slots", "leader", "state", "voters", "lag-entries", "bytes"] + more
+      var table = Table(shards, columns: invocation.flags.has("wide") ? nil : columns)
+      table.below = invocation.flags.has("wide") ? 0 : more.count
+      page.table(table)
       guard !members.isEmpty else { return CommandResult(json: JSON(records), page: page) }
       page.table(
         Table(

@@ -4,6 +4,7 @@ import Replies
 extension FieldKind {
   private static let titles = [
     "disk_free": "free", "leaders": "leads", "replicas": "holds", "lag_entries": "lag", "log_pinned": "pinned",
+    "learning": "learners", "fsync_p99_us": "fsync-p99-µs",
     "intransit": "in transit", "replicas_after": "then", "leaders_after": "then", "crosses": "crosses regions",
     "requests_s": "requests/s", "commits_s": "commits/s", "commit_us": "commit µs", "busy_permille": "busy ‰",
   ]

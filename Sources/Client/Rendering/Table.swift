@@ -7,6 +7,8 @@ struct Table: Sendable {
   var rows: [[Styled]]
   /// Keys and values stand as in the protocol, and nothing is shortened: somebody may want to copy them.
   var isPlain = false
+  /// So many columns at the end stand below their rows where the width is limited.
+  var below = 0
   /// A column of words is not shortened below this.
   private static let least = 8
   private static let gap = "  "
@@ -51,6 +53,7 @@ struct Table: Sendable {
       rows.reduce(DisplayWidth.of(header[i])) { max($0, $1[i].width) }
     }
     guard let limit else { return widths }
+    widths.removeLast(min(below, max(0, widths.count - 1)))
     func excess() -> Int { widths.reduce(0, +) + Table.gap.count * max(0, widths.count - 1) - limit }
     /// By how much its columns of words can be shortened.
     func slack() -> Int {

@@ -59,6 +59,8 @@ struct DiskCondition: Hashable, Sendable {
   var lacksDescriptors = false
   /// Nil until it has told.
   var figures: Figures?
+  /// How long 99 of 100 writes of the log took at most, syncs and all, within the last minute or two (µs); nil: there was none.
+  var syncTime: UInt64?
 
   struct Figures: Hashable, BitwiseCopyable, Sendable {
     /// Bytes that may still be written.
@@ -131,6 +133,7 @@ extension NodeCondition {
       }
     }
     if !silent.isEmpty { buffer.append(field: 10) { for node in silent { $0.append(node.rawValue) } } }
+    if let time = disk.syncTime { buffer.append(field: 11) { $0.append(time) } }
     buffer.appendEndOfFields()
   }
 
@@ -166,6 +169,7 @@ extension NodeCondition {
           compared.append(Compared(shard: shard, index: LogIndex(try value.read())))
         }
       case 10: while !value.isAtEnd { silent.append(NodeID(try value.read())) }
+      case 11: disk.syncTime = try value.read()
       default: _ = try value.readBytes(value.remaining)
       }
       return true

@@ -77,7 +77,9 @@ extension RequestDesk {
     for peer in peers where peers.isUp(peer.id, now: now) {
       check.up.insert(peer.id)
       check.alarms[peer.id] = peer.ailments
-      if !peer.differsOfLate(now: now.monotonic), let map = peer.condition.map, topology.node(peer.id) != nil {
+      if !peer.differsOfLate(from: peers.own.condition.map, now: now.monotonic), let map = peer.condition.map,
+        topology.node(peer.id) != nil
+      {
         check.maps.append(ClusterCheck.Map(node: peer.id, version: map.version, digest: map.digest))
       }
     }
@@ -102,8 +104,10 @@ extension RequestDesk {
 
 extension Peer {
   /// A node that goes by another map for a moment only has yet to hear of the newest.
-  fileprivate func differsOfLate(now: UInt64) -> Bool {
-    mapDiffersSince.map { now - min(now, $0) < Peer.mapPatience } ?? false
+  func differsOfLate(from own: MapMark?, now: UInt64) -> Bool {
+    guard condition.map != own else { return false }
+    // That it does may not have been noted yet.
+    return mapDiffersSince.map { now - min(now, $0) < Peer.mapPatience } ?? true
   }
   private static let mapPatience: UInt64 = 3_000_000
 }

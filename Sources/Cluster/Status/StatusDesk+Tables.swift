@@ -36,14 +36,26 @@ extension StatusDesk {
           }.count
         ))
       reply.field(.replicas, Int64((membership.topology?.shards ?? []).filter { $0.voters.contains(record.id) }.count))
+      reply.field(named: "learning", Int64(learners(at: record.id)))
       reply.field(.id, record.id.hex)
-      reply.field(.warnings, warnings(of: record))
       let peer = peers[record.id].flatMap { $0.isConnectedOrSelf ? $0 : nil }
+      reply.field(named: "incarnation", incarnation(of: record.id, peer))
+      reply.field(.warnings, warnings(of: record))
       reply.field(.version, peer?.hello.version ?? "unknown")
       diskFields(of: peer, into: &reply)
     }
   }
 
+  private func incarnation(of node: NodeID, _ peer: Peer?) -> String {
+    if node == peers.id { return "\(membership.me.incarnation)" }
+    return peer.map { "\($0.incarnation)" } ?? "unknown"
+  }
+  /// How many shards' groups have it as a learner.
+  private func learners(at node: NodeID) -> Int {
+    (membership.topology?.shards ?? []).count { placement in
+      peers.groups[placement.shard]?.configuration.learners.contains { $0.node == node } == true
+    }
+  }
   /// Of a node that is not in reach nothing is known.
   private func diskFields(of known: Peer?, into reply: inout ReplyWriter) {
     let figures = known?.condition.disk.figures
@@ -52,6 +64,7 @@ extension StatusDesk {
     reply.field(.diskFree, text(figures?.free))
     reply.field(.logBytes, text(figures?.log))
     reply.field(.logPinned, text(figures?.pinned))
+    reply.field(named: "fsync_p99_us", text(known?.condition.disk.syncTime))
     if let detail = known.flatMap({ Alarm.detail($0.condition.poisons) }) { reply.field(.detail, detail) }
   }
 
@@ -90,6 +103,7 @@ extension StatusDesk {
     reply.record()
     reply.field(.shard, Int64(placement.shard.rawValue))
     reply.field(.slots, placement.slots.description)
+    reply.field(named: "epoch", Int64(clamping: max(placement.epoch, group?.epoch ?? 0)))
     let leader = leaders.isLed(placement.shard) ? known.node : .none
     reply.field(.leader, name(of: leader))
     reply.field(.region, membership.topology?.node(leader)?.region ?? "none")

@@ -23,6 +23,7 @@ final class StatusDesk: Coordinator {
   var gauges = ShellGauges()
   /// What peers know of what this node leads.
   private var told = LedTable()
+  private var syncTimes = RecentTimes()
   /// Of the map as it was last looked at.
   private var map: MapMark?
   /// That replicas were the same is told for so long (µs).
@@ -65,6 +66,7 @@ final class StatusDesk: Coordinator {
     own.disk.figures = disk.gauges.map {
       DiskCondition.Figures(free: $0.freeBytes, log: $0.log.byteCount, pinned: $0.log.pinnedBytes)
     }
+    own.disk.syncTime = syncTimes.p99(of: gauges.logWriteTimes, now: now.monotonic)
     own.memory = health.memory.level
     own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
     own.isInsecure = health.isInsecure

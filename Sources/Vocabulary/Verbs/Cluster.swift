@@ -11,13 +11,13 @@ extension VerbSpec {
     .init(
       .clusterNodes, "CLUSTER NODES", .cluster, [], .node, .read, traits: [.barrier, .costly, .reserved, .alone],
       reply:
-        "records: node name region address state leaders replicas id warnings version alarms disk_free log log_pinned",
+        "records: node name region address state leaders replicas learning id incarnation warnings version alarms disk_free log log_pinned fsync_p99_us",
       summary: "The nodes, a record each.", example: "CLUSTER NODES"),
     .init(
       .clusterShards, "CLUSTER SHARDS", .cluster, [.word("S", .optional)], .node, .read,
       traits: [.barrier, .costly, .reserved, .alone],
       reply:
-        "records: shard slots leader region state config voters learners term commit applied lag-entries lag-seconds bytes",
+        "records: shard slots epoch leader region state config voters learners term commit applied lag-entries lag-seconds bytes",
       summary: "The shards, a record each; of one, and then of each member of its group: how far it is.",
       example: "CLUSTER SHARDS 3"),
     .init(

@@ -258,7 +258,8 @@ import Testing
   @Test func aConditionIsReadAsItWasWritten() throws {
     var condition = NodeCondition()
     condition.disk = DiskCondition(
-      isFull: true, lacksDescriptors: true, figures: DiskCondition.Figures(free: 1, log: 2, pinned: 3))
+      isFull: true, lacksDescriptors: true, figures: DiskCondition.Figures(free: 1, log: 2, pinned: 3),
+      syncTime: 2_500)
     condition.memory = .over
     condition.isForgettingEarly = true
     condition.poisons = [PoisonedShard(shard: ShardID(3), index: LogIndex(4), kind: "EARN")]
