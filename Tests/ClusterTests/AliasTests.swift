@@ -67,6 +67,7 @@ import Testing
   @Test(arguments: [381, 382, 383] as [UInt64]) func aCardIsReplacedOnceThoughNodesFail(seed: UInt64) throws {
     let cluster = try ResizedCluster(seed: seed, shards: 6)
     let simulation = cluster.simulation
+    #expect(try cluster.ask("CARDTYPE SET gold") == "+OK")
     for number in 0..<6 {
       #expect(try cluster.ask("ALIAS ADD card:o\(number) member=m\(number % 4) type=gold") == "+OK")
     }

@@ -66,6 +66,7 @@ struct AliasStepTests {
     var random = SeededGenerator(seed: seed)
     let world = try PropertyTests.open(4, seed: seed)
     world.semantics = Semantics.newest
+    for type in 0..<2 { _ = try world.run("CARDTYPE SET t\(type)") }
     func pick(_ n: Int) -> Int { Int(random.next() % UInt64(n)) }
     var sent: [String] = []
     for round in 0..<40 {
@@ -104,6 +105,7 @@ struct AliasStepTests {
   func slotsMoveUnderStepsThatAreOpen(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let world = try Moving.open([0..<8_192, 8_192..<16_384], seed: seed)
+    _ = try world.run("CARDTYPE SET gold")
     for i in 0..<12 {
       #expect(try world.run("ALIAS ADD card:k\(i) member=m\(i) type=gold") == "+OK")
       #expect(try world.run("ALIAS ADD mail:k\(i)@x member=m\(i)") == "+OK")

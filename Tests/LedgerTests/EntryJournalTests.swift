@@ -11,7 +11,7 @@ import Vocabulary
   private static let minute: Int64 = 60_000_000
   private static let day = 1_440 * minute
   private static let thing = EntryKind(
-    9, "THING", key: "id",
+    50, "THING", key: "id",
     [
       .init(2, "size", .shape(.spend), .backdated), .init(3, "title", .shape(.text)), .init(4, "note", .shape(.text)),
       .init(5, "main", .choice(["no", "yes"]), .exclusive),

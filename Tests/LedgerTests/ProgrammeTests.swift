@@ -129,7 +129,7 @@ struct ProgrammeTests {
       "PROGRAM SET loss earn=1/100 expire=0q+5d refund-policy=absorb refund-grace=2d on-close=transfer:m7",
       "POLICY SET loss staff activate=2d expire=activity:4d", "POLICY SET wait guest transfer=no on-close=transfer:m8",
       "POLICY SET points dealer expire=activity:9d activate=1d", "POOL ADD p0", "POOL ADD p1 title=second",
-      "MEMBER SET p1 class=staff",
+      "MEMBER SET p1 class=staff", "CARDTYPE SET t0", "CARDTYPE SET t1 earn-times=2/1", "CARDTYPE SET t2",
     ] + rules + tiers(withGifts: withGifts) { #expect(try world.run(line) == "+OK", "\(line)") }
   }
 

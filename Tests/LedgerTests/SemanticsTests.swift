@@ -94,6 +94,6 @@ import Testing
     let error = #expect(throws: MalformedBytes.self) {
       _ = try Ledger.restored(from: MemorySnapshotSource(bytes))
     }
-    #expect(error?.description == "it is of semantics 7, and this build knows up to 6: start a newer build")
+    #expect(error?.description == "it is of semantics 8, and this build knows up to 7: start a newer build")
   }
 }

@@ -11,8 +11,11 @@ extension RequestDesk {
   func route(_ request: Request, raw: Bytes, owner: EdgeItem.Owner, client: Client, resolved: Resolved = Resolved()) {
     guard isServed(request, owner) else { return }
     if isHeld { return answerError(owner, .unavailable, RequestDesk.held) }
-    if let referrer = request.who(.referrer), referrer.isAlias {
-      return lookUp(referrer.id, raw, owner, client, resolved, .referrer)
+    if let referrer = request.who(.referrer) {
+      if referrer.isAlias { return lookUp(referrer.id, raw, owner, client, resolved, .referrer) }
+      if !referrer.id.isEmpty, !resolved.isNamedKnown {
+        return lookUp(named: Array(referrer.id), by: "referrer", raw, owner, client, resolved)
+      }
     }
     switch request.rule.pointee.route {
     case .member: routeByMember(request, raw, owner, client, resolved)
@@ -21,6 +24,7 @@ extension RequestDesk {
     case .transaction: send(request, to: request.transaction(0).slot, owner, client)
     case .cardIfGiven where RequestDesk.isMinted(request): mint(request, raw, owner, client)
     case .card, .cardIfGiven: send(request, to: slotOfCardOrMember(request, client), owner, client)
+    case .directory where request.verb == .entrySet && waitsForHeir(request, raw, owner, client, resolved): break
     case .directory: routeToDirectory(request, owner, client)
     case .connection, .inner, .node: answerError(owner, .malformed, "\(request.verb.words) is not served here")
     }

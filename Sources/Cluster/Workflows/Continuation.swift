@@ -6,6 +6,7 @@ import Protocol
 enum Continuation {
   case card(CardLookUp)
   case former(FormerSearch)
+  case named(NamedMember)
   case past(PastRequest)
   /// `read=local` of what stands in the journal.
   case localRead(EdgeItem.Owner, asof: Stamp)

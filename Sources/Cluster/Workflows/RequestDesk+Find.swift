@@ -93,6 +93,10 @@ extension RequestDesk {
 
   func pageCame(_ number: UInt64, _ reply: Bytes) {
     guard var search = workflows.searches[number] else { return }
+    if RecordView(reply).errorCode == .notFound {
+      workflows.setSearch(number, nil)
+      return answer(search.owner, reply)
+    }
     guard let records = RecordView.records(of: reply), let last = records.last,
       let place = RecordView(last).number(.index)
     else {

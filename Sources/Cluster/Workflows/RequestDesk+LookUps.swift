@@ -14,6 +14,8 @@ extension RequestDesk {
     var isRepeatKnown = false
     /// `read=local`: how old what was looked up may be.
     var asof = Stamp.never
+    /// The member is there that it names as referrer or heir.
+    var isNamedKnown = false
     /// The transaction was found to be of the user's merchant, where that matters.
     var isOwn = false
   }
@@ -161,20 +163,22 @@ extension RequestDesk {
   private func referrerFound(_ lookUp: CardLookUp, _ holders: Holders) {
     guard let client = client(of: lookUp.owner) else { return }
     guard let member = holders.member, !holders.isRemoved else {
-      return answerError(lookUp.owner, .notFound, "the referrer's alias is nobody's")
+      return answerError(lookUp.owner, .notFound, "referrer=: the alias is nobody's")
     }
+    var resolved = lookUp.resolved
+    resolved.isNamedKnown = true
     lookUp.raw.withUnsafeBytes { raw in
       guard let request = parseAgain(raw) else {
         return answerError(lookUp.owner, .unavailable, "the request was lost at this node; nothing was done")
       }
       member.withUnsafeBytes {
         request.replace(.referrer, by: $0)
-        route(request, raw: raw, owner: lookUp.owner, client: client, resolved: lookUp.resolved)
+        route(request, raw: raw, owner: lookUp.owner, client: client, resolved: resolved)
       }
     }
   }
   /// Sends a request on that waited for what is now in `resolved`.
-  private func route(_ raw: [UInt8], _ owner: EdgeItem.Owner, _ resolved: Resolved) {
+  func route(_ raw: [UInt8], _ owner: EdgeItem.Owner, _ resolved: Resolved) {
     guard let client = client(of: owner) else { return }
     raw.withUnsafeBytes { raw in
       guard let request = parseAgain(raw) else {

@@ -12,6 +12,7 @@ extension RequestDesk {
     switch continuation {
     case .card(let lookUp): cardFound(lookUp, reply)
     case .former(let search): formerHolderAnswered(search, reply)
+    case .named(let named): namedAnswered(named, reply)
     case .past(let request): pastAnswered(request, reply)
     case .localRead(let owner, let asof): answer(owner, reply, asof: asof)
     case .catalogue(let owner): catalogueDecided(owner, reply)

@@ -21,7 +21,10 @@ private enum QuotaField {
   static let per = 3
   static let whenEmpty = 4
 }
-enum CampaignField { static let budget = 3 }
+enum CampaignField {
+  static let budget = 3
+  static let funded = 5
+}
 
 extension Catalogue {
   /// Nil: there is none of that number.

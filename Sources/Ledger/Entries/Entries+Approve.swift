@@ -34,7 +34,7 @@ extension Entries {
         number: number, from: moment, until: version.until,
         values: EntryValues([(EntryField.stateNumber, EntryField.stored(RuleState.running))]),
         rest: rest(of: item, kind, from: moment))
-      try checkMeaning(setting, table, tenant, stamp, key: request.key)
+      try checkMeaning(setting, table, tenant, stamp, semantics, key: request.key)
       let (place, horizon) = try place(setting, table, tenant, request.key, stamp)
       return .changed(
         delta: change(setting, table, place, by: by, stamp, horizon: horizon, semantics: semantics, &journal))

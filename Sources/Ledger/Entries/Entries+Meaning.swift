@@ -4,15 +4,46 @@ import Vocabulary
 
 // What the fields of an entry say together: looked at for each moment at which a `SET` makes it something else.
 extension Entries {
-  /// Refuses what is none of its kind: see `checkTier`, and rules.
+  /// Refuses what is none of its kind: see `checkTier`, `checkFunding`, and rules.
   func checkMeaning(
-    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, key: Bytes
+    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, _ semantics: UInt8, key: Bytes
   ) throws(EntryRefusal) {
     switch tables[table].kind.number {
     case EntryKind.rule.number: try checkRule(setting, table, tenant, stamp)
-    case EntryKind.tier.number: try checkTier(setting, table, tenant, stamp, key: key)
+    case EntryKind.tier.number: try checkTier(setting, table, tenant, stamp, semantics, key: key)
+    case EntryKind.campaign.number where semantics >= Semantics.checked: try checkFunding(setting, tenant)
     default: return
     }
+  }
+  /// Refuses `funded=` that does not divide what a campaign costs among parties: an org, a merchant or the operator.
+  private func checkFunding(_ setting: Setting, _ tenant: TenantID) throws(EntryRefusal) {
+    guard let said = setting.values[CampaignField.funded], !said.isEmpty else { return }
+    let wrong = EntryRefusal(
+      .malformed,
+      "funded= must be one to \(EntryField.mostReferences) of PARTY:BPS, divided by commas, 1 to 10000 each and in sum; a party once"
+    )
+    var parties: Set<[UInt8]> = []
+    var sum: Int64 = 0
+    for part in said.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+      let words = part.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false).map { Array($0) }
+      guard words.count == 2, parties.insert(words[0]).inserted, parties.count <= EntryField.mostReferences,
+        words[1].count <= 5, words[1].allSatisfy({ (0x30...0x39).contains($0) }),
+        let share = Int64(String(decoding: words[1], as: UTF8.self)), (1...10_000).contains(share),
+        words[0].withUnsafeBytes({ $0.isIdentifier })
+      else { throw wrong }
+      sum += share
+      guard sum <= 10_000 else { throw wrong }
+      guard words[0].withUnsafeBytes({ isParty($0, tenant) }) else {
+        throw EntryRefusal(
+          .notFound, "funded=: no such org or merchant '\(String(decoding: words[0], as: UTF8.self))'")
+      }
+    }
+  }
+  private func isParty(_ name: Bytes, _ tenant: TenantID) -> Bool {
+    name.elementsEqual("operator".utf8)
+      || [EntryKind.org, EntryKind.merchant].contains { kind in
+        table(word: kind.word).map { find($0, name, tenant) != nil } ?? false
+      }
   }
   /// Refuses more policies of a program than there may be.
   func checkPolicies(_ setting: Setting, _ table: Int, _ tenant: TenantID, key: Bytes) throws(EntryRefusal) {

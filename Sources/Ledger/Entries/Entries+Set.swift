@@ -27,7 +27,7 @@ extension Entries {
       let setting = try setting(request, table, tenant, stamp, semantics)
       guard !setting.isNothingNew else { return .unchanged }
       try checkTree((setting.number, setting.from, setting.values), table, tenant)
-      try checkMeaning(setting, table, tenant, stamp, key: request.key)
+      try checkMeaning(setting, table, tenant, stamp, semantics, key: request.key)
       if semantics >= Semantics.amended { try checkPolicies(setting, table, tenant, key: request.key) }
       try checkApproval(setting, table, tenant, stamp)
       let (number, horizon) = try place(setting, table, tenant, request.key, stamp)

@@ -4,7 +4,7 @@ import Vocabulary
 extension Entries {
   /// Refuses a tier that counts otherwise than the others of its program, more than there may be, and a gift or a price that is none.
   func checkTier(
-    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, key: Bytes
+    _ setting: Setting, _ table: Int, _ tenant: TenantID, _ stamp: Stamp, _ semantics: UInt8, key: Bytes
   ) throws(EntryRefusal) {
     var item = setting.number.map { tables[table].items[$0] } ?? EntryItem(tenant: tenant, key: [])
     item.append(
@@ -24,17 +24,45 @@ extension Entries {
         throw EntryRefusal(.malformed, "price= and days= go together: what a tier costs, and for how long")
       }
     }
-    guard setting.number == nil, let program = key.split(separator: 0, maxSplits: 1).first else { return }
+    guard let program = key.split(separator: 0, maxSplits: 1).first else { return }
+    if semantics >= Semantics.checked {
+      try checkRank(item, setting, table, tenant, program: Bytes(rebasing: program))
+    }
+    guard setting.number == nil else { return }
     try checkFellows(item, setting.from, table, tenant, program: Bytes(rebasing: program))
+  }
+  /// Refuses a rank that another tier of the program has at some moment: of two, nobody could say which is higher. One that is stopped
+  /// has none. What was so before rests: it can be mended one tier at a time.
+  private func checkRank(
+    _ item: EntryItem, _ setting: Setting, _ table: Int, _ tenant: TenantID, program: Bytes
+  ) throws(EntryRefusal) {
+    let old = setting.number.map { tables[table].items[$0] }
+    for number in fellows(table, tenant, program: program) where number != setting.number {
+      let fellow = tables[table].items[number]
+      for moment in item.beginnings(from: setting.from) + fellow.beginnings(from: setting.from) {
+        guard let rank = fellow.rank(at: moment), item.rank(at: moment) == rank, old?.rank(at: moment) != rank else {
+          continue
+        }
+        let name = String(decoding: fellow.key.dropFirst(program.count + 1), as: UTF8.self)
+        throw EntryRefusal(
+          .malformed, "rank= must be another: tier \(name) of the program has rank \(EntryField.number(stored: rank))")
+      }
+    }
+  }
+  /// The numbers of a program's tiers, by name.
+  private func fellows(_ table: Int, _ tenant: TenantID, program: Bytes) -> [Int] {
+    numbers(table, of: tenant, after: program).prefix { number in
+      let key = tables[table].items[Int(number)].key
+      return key.starts(with: program) && key.dropFirst(program.count).first == 0
+    }.map { Int($0) }
   }
   /// Of a new tier: those of the same program, which are side by side.
   private func checkFellows(
     _ item: EntryItem, _ from: Stamp, _ table: Int, _ tenant: TenantID, program: Bytes
   ) throws(EntryRefusal) {
     var count = 0
-    for number in numbers(table, of: tenant, after: program) {
-      let fellow = tables[table].items[Int(number)]
-      guard fellow.key.starts(with: program), fellow.key.dropFirst(program.count).first == 0 else { break }
+    for number in fellows(table, tenant, program: program) {
+      let fellow = tables[table].items[number]
       count += 1
       for field in [TierField.by, TierField.period]
       where fellow.value(field, at: .never) != item.value(field, at: from) {
@@ -48,8 +76,17 @@ extension Entries {
   }
 }
 
+extension EntryItem {
+  /// Of a tier, what is kept of its rank at a moment; nil: it is stopped, or not in force.
+  fileprivate func rank(at moment: Stamp) -> [UInt8]? {
+    let state = value(EntryField.stateNumber, at: moment).map { EntryField.number(stored: $0) } ?? 0
+    return isInForce(at: moment) && state == 0 ? value(TierField.rank, at: moment) : nil
+  }
+}
+
 /// Numbers of a tier's fields: see `EntryKind.tier`.
 enum TierField {
+  static let rank = 2
   static let by = 4
   static let period = 5
   static let gift = 9

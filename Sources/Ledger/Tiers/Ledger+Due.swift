@@ -64,10 +64,12 @@ extension Ledger {
 
   func writePage(of tenant: TenantID, from first: Int, limit: Int, _ wanted: DueMembers, _ reply: inout ReplyWriter) {
     let program = wanted.program.withUnsafeBytes { catalogue.program($0, tenant: tenant) }
+    guard wanted.program.isEmpty || program != nil else {
+      return wanted.program.withUnsafeBytes { Refusal.notFound("program", $0) }.write(into: &reply)
+    }
     var found: [(Ref<MemberRecord>, Due)] = []
     var place = min(first, tables.members.count)
     let end = min(place + Ledger.membersAPage, tables.members.count)
-    if !wanted.program.isEmpty, program == nil { place = tables.members.count }
     while place < end, found.count < limit {
       let ref = Ref<MemberRecord>(place: place)
       let member = tables.members.read(ref)

@@ -9,6 +9,7 @@ extension Ledger {
     if call.has(.type) {
       guard AliasKey.isCard(call.card) else { throw .malformed("type= is of cards alone") }
       file[.cardType] = Array(call.text(.type))
+      try checkCardType(file[.cardType], call.tenant)
     }
     let step = CardStep(kind: .cardAdd, number: call.card, member: call.party, file: file, request: call.request)
     return try claimCard(call, step, &reply)

@@ -8,6 +8,7 @@ extension Ledger {
     let file = MemberFile().changed(by: MemberFile(call))
     if !file.isPlain { try checkProgramme() }
     guard call.scope == .member else {
+      try checkCardType(file[.cardType], call.tenant)
       let step = CardStep(
         kind: .memberAdd, number: call.card, member: call.party, file: file, request: call.request)
       return try claimCard(call, step, &reply)
@@ -18,6 +19,7 @@ extension Ledger {
         throw .refused(Refusal(.exists, "a member of that id has other content"))
       }
     } else {
+      try checkCardType(file[.cardType], call.tenant)
       guard addMember(call.tenant, call.party, file) != nil else {
         throw .refused(.limit("members"))
       }
@@ -30,6 +32,13 @@ extension Ledger {
       throw .malformed(
         "not every node knows this yet: start this build on all of them, then tally cluster upgrade finish")
     }
+  }
+  /// Refuses a card type that nobody has set up. One that is stopped is left to those that have it.
+  func checkCardType(_ name: [UInt8], _ tenant: TenantID) throws(Stop) {
+    guard core.semantics >= Semantics.checked, !name.isEmpty,
+      name.withUnsafeBytes({ catalogue.find(.cardType, $0, tenant) }) == nil
+    else { return }
+    throw .refused(name.withUnsafeBytes { .notFound("cardtype", $0) })
   }
   func checkSlot(ofMember call: Call) throws(Stop) {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {

@@ -39,7 +39,13 @@ extension Ledger {
     if new != file(ofMember: tables.members.read(number)) { setFile(ofMember: number, new) }
   }
   func changedFile(_ number: Ref<MemberRecord>, _ change: (MemberFile) -> MemberFile) throws(Stop) -> MemberFile {
-    let new = change(file(ofMember: tables.members.read(number)))
+    let member = tables.members.read(number)
+    let old = file(ofMember: member)
+    let new = change(old)
+    if new[.cardType] != old[.cardType] { try checkCardType(new[.cardType], member.pointee.tenant) }
+    guard
+      core.semantics < Semantics.checked || new[.referrer].isEmpty || !new[.referrer].elementsEqual(memberID(member))
+    else { throw .refused(Refusal(.malformed, "referrer= must be another member")) }
     guard new.tags.count <= MemberFile.mostTags else {
       throw .refused(.limit("tags", "a member has at most \(MemberFile.mostTags) tags"))
     }
