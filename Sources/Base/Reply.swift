@@ -227,6 +227,8 @@ public enum ReplyTag: UInt8, Sendable {
   case moved = 8
   /// Of a query: another shard has the answer, to the query that follows, framed.
   case elsewhere = 9
+  /// Of a question: it is to come again with what all shards have drawn of the budgets' periods that follow.
+  case budgetsWanted = 10
 }
 
 /// Writes one reply at a time into a buffer. A record or an error is opened, given its fields, and closed by the next
@@ -247,6 +249,10 @@ public struct ReplyWriter: ~Copyable {
   public mutating func elsewhere(_ query: UnsafeRawBufferPointer) {
     buffer.append(ReplyTag.elsewhere.rawValue)
     buffer.append(query)
+  }
+  public mutating func budgetsWanted(_ periods: UnsafeRawBufferPointer) {
+    buffer.append(ReplyTag.budgetsWanted.rawValue)
+    buffer.append(periods)
   }
   public mutating func text(_ value: String) {
     buffer.append(ReplyTag.text.rawValue)

@@ -19,7 +19,8 @@ public enum Semantics {
   /// has 64 policies; a terminal or a message is set when every node has it; dates of policies and tiers are their program's; a purchase
   /// that drew on a budget and qualified for a tier is understood.
   public static let amended: UInt8 = 6
-  /// A member's card type is one that was set up; nobody refers himself; tiers of a program differ in rank; `funded=` names parties.
+  /// A member's card type is one that was set up; nobody refers himself; tiers of a program differ in rank; `funded=` names parties; a
+  /// program's zone changes only if nobody touched the program meanwhile; a question knows what all shards have drawn of budgets.
   public static let checked: UInt8 = 7
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4

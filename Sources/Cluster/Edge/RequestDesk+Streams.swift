@@ -180,6 +180,7 @@ extension RequestDesk {
       switch ReplyTag(rawValue: tag) {
       case .moved: return moved(stream, sequence, reply)
       case .elsewhere: return askElsewhere(stream, sequence, reply)
+      case .budgetsWanted: return budgetsWanted(stream, sequence, reply)
       default: return factsWanted(stream, sequence)
       }
     }

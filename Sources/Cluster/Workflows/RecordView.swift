@@ -123,7 +123,7 @@ struct RecordView {
       _ = try reader.readCounted()
       try skipFields(try reader.read(), &reader)
       writer.buffer.append(copied(reader))
-    case .factsWanted, .moved, .elsewhere, nil: throw MalformedBytes("a reply of an unknown kind")
+    case .factsWanted, .moved, .elsewhere, .budgetsWanted, nil: throw MalformedBytes("a reply of an unknown kind")
     }
   }
   private static func skipFields(_ count: UInt8, _ reader: inout ByteReader) throws(MalformedBytes) {

@@ -12,6 +12,8 @@ struct InquiryUnderWay {
     /// A `SET` that changes a program's zone, if nothing was booked in it.
     case zone(ZoneChange)
     case job(id: [UInt8])
+    /// What all shards have drawn of budgets.
+    case budgets(BudgetQuestion)
     /// An audit of one tenant's.
     case books
     /// The moment of a report, by its number.
@@ -56,6 +58,7 @@ extension RequestDesk {
     guard let inquiry = workflows.inquiries.removeValue(forKey: number) else { return }
     guard let records else {
       if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnanswered(change) }
+      if case .budgets(let question) = inquiry.purpose { return budgetsUnknown(question) }
       if case .report(let number) = inquiry.purpose { return end(reportOf: number, lacking: shard) }
       return answerError(inquiry.owner, .unavailable, "a shard did not report, and no part is an answer")
     }
@@ -63,6 +66,7 @@ extension RequestDesk {
     case .quota(let shown): answerQuota(inquiry.owner, shown, records)
     case .campaign(let id): answerCampaign(inquiry.owner, id, records)
     case .job(let id): answerJob(inquiry.owner, id, records)
+    case .budgets(let question): budgetsKnown(question, records)
     case .books: countTransactions(inquiry.owner, records, stamp)
     case .report(let number): reportMoment(number, records, stamp)
     case .zone(let change): zoneAnswered(change, records)

@@ -88,6 +88,9 @@ extension RequestDesk {
       edge.stream(of: slot).append(owner: owner, flags: .query, deadline: now.monotonic + requestTimeout) {
         $0.append(next)
       }
+    case .replied where found.buffer.bytes.first == ReplyTag.budgetsWanted.rawValue:
+      let periods = Array(found.buffer.bytes.dropFirst())
+      ask(BudgetQuestion(owner: owner, flags: .query, command: Array(query), periods: periods, asof: oldest))
     case .replied, .unsettled:
       if shard == .directory { replica.outbox.listedBytes += found.buffer.count }
       answer(owner, found.buffer.bytes, asof: oldest)

@@ -9,8 +9,8 @@ struct EarningWork: Sendable {
   var books = EarnedBooks()
   /// What budgets had not.
   var shortages: [Ledger.Shortage] = []
-  /// Nothing is to be booked: of a budget all is there that was not drawn in this shard.
-  var isAsking = false
+  /// Of a question, for which nothing is booked: what is known of budgets.
+  var known: KnownDraws?
   /// The policy, counted from 1, whose `earn-cap=` held; 0: the program's.
   var capPolicy: UInt32 = 0
   /// The steps; of an `earn-cap=` the version says whose it is.

@@ -10,7 +10,7 @@ extension Ledger {
     call.hashes.party = hashes.member(call.party, call.tenant).finishedLow()
     if !call.merchant.isEmpty { call.hashes.merchant = catalogue.merchant(call.merchant, tenant: call.tenant) ?? .none }
     var work = EarningWork()
-    work.isAsking = true
+    work.known = KnownDraws(decoding: query.drawn)
     guard call.verb != .simulateEvent else {
       let parties = try partiesOfEvent(&call)
       var ask = eventRequest(call, parties)
@@ -42,6 +42,7 @@ extension Ledger {
       return .replied
     }
     let (parties, effective, work) = try asked(call)
+    if settle(work, for: call, &reply) { return .replied }
     guard core.semantics >= Semantics.service, let pool = pool(of: parties.number) else {
       try answer(parties, effective, work, for: call, &reply)
       return .replied
@@ -49,6 +50,24 @@ extension Ledger {
     passOn(call, to: pool, said: question(parties, effective, work).bytes, &reply)
     let open = movement(of: parties.number)
     return open == .none ? .replied : .unsettled(until: open)
+  }
+  /// Budgets lack something: whether the answer is written. Leases here are short, and others may have some: then what all have drawn is asked
+  /// for first, once. An empty budget that refuses is the answer.
+  private func settle(_ work: EarningWork, for call: Call, _ reply: inout ReplyWriter) -> Bool {
+    guard core.semantics >= Semantics.checked, !work.shortages.isEmpty else { return false }
+    if call.drawn.isEmpty {
+      let open = work.shortages.map(\.period).filter { isOpen(Shortage(period: $0, wanted: 0), for: []) }
+      if !open.isEmpty {
+        KnownDraws.write(open.prefix(KnownDraws.most), into: &reply)
+        return true
+      }
+    }
+    guard let refusing = work.shortages.first(where: { catalogue.quota($0.period.quota)?.isRefusing ?? false }) else {
+      return false
+    }
+    reply.error(.limit, "the quota has no more")
+    catalogue.quotaName(refusing.period.quota).withUnsafeBytes { reply.field(.which, $0) }
+    return true
   }
   private func question(_ parties: Parties, _ effective: Stamp?, _ work: EarningWork) -> Behalf.Question {
     var question = Behalf.Question(
@@ -96,8 +115,10 @@ extension Ledger {
     var ask = raised(Array(Ledger.tierUp.bytes), of: parties.number, in: parties.program, at: moment)
     ask.tier = tier
     var work = EarningWork()
-    work.isAsking = true
+    work.known = KnownDraws()
     guard (try? workOut(ask, into: &work)) != nil else { return 0 }
+    // Where leases here are short it is raised again once others were asked, behind the answer.
+    guard !work.shortages.contains(where: { isOpen($0, for: []) }) else { return 0 }
     let terms = terms(of: parties.number, parties.program, at: moment)
     return lot(for: terms, at: moment ?? now, parties.program).isPending ? 0 : Points(work.points)
   }

@@ -30,6 +30,9 @@ struct Call: BitwiseCopyable {
   /// Of a query that went on to a pool: the member who asked; empty: nobody.
   var behalf: Bytes { rule.pointee.effect == .read ? subject : Command.none }
 
+  /// Of a question that came again: see `KnownDraws`. A question wants no facts.
+  var drawn: Bytes { rule.pointee.effect == .read ? facts : Command.none }
+
   var verb: Verb { rule.pointee.verb }
   var tenant: TenantID { context.tenant }
 
@@ -100,6 +103,7 @@ struct Call: BitwiseCopyable {
         let start = reader.offset - 14 - askBytes.count
         askBytes = Bytes(rebasing: reader.bytes[start..<reader.offset])
       case .behalf: subject = bytes
+      case .drawn: facts = bytes
       case .actor:
         _ = try Actor(decoding: bytes)
         actorBytes = bytes

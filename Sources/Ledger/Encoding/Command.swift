@@ -34,6 +34,8 @@ public enum Command {
     case behalf = 6
     /// Who asks: see `Actor`.
     case actor = 7
+    /// Of a question that came again: what all shards had drawn of budgets, see `KnownDraws`.
+    case drawn = 8
   }
 
   /// Whom a `WHO` names, once a card has been looked up.

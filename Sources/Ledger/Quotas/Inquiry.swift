@@ -15,6 +15,8 @@ public enum Inquiry: Sendable, Hashable {
   case books(TenantID)
   /// `members transactions points spend` and the budgets of all campaigns of a tenant, as `CampaignFigures`, in `detail`.
   case campaigns(TenantID)
+  /// In `detail`, what is drawn of quotas' periods, divided by commas: see `KnownDraws`.
+  case drawn(TenantID, periods: [UInt8])
 
   func encode(into buffer: inout ByteBuffer) {
     func append(_ kind: UInt8, _ tenant: TenantID, _ texts: [UInt8]...) {
@@ -29,6 +31,7 @@ public enum Inquiry: Sendable, Hashable {
     case .job(let tenant, let id): append(4, tenant, id)
     case .books(let tenant): append(40, tenant, [])
     case .campaigns(let tenant): append(57, tenant, [])
+    case .drawn(let tenant, let periods): append(58, tenant, periods)
     }
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -42,6 +45,7 @@ public enum Inquiry: Sendable, Hashable {
     case 4: self = .job(tenant, id: id)
     case 40: self = .books(tenant)
     case 57: self = .campaigns(tenant)
+    case 58: self = .drawn(tenant, periods: id)
     default: throw MalformedBytes("an inquiry of an unknown kind")
     }
     try reader.finish()
@@ -92,6 +96,7 @@ extension Ledger {
       reply.field(.up, job.state == JobRecord.running ? 1 : 0)
     case .books(let tenant): writeBooks(of: tenant, &reply)
     case .campaigns(let tenant): writeCampaigns(of: tenant, &reply)
+    case .drawn(_, let periods): writeDrawn(periods, &reply)
     }
     if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {

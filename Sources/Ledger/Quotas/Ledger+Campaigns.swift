@@ -3,10 +3,12 @@ import Rules
 
 // Campaigns: their points draw on budgets, and this shard's part of what they gave is kept.
 extension Ledger {
-  /// What a question takes a budget to have: all that was not drawn here, for other shards are not asked.
-  private func drawableAtMost(_ period: QuotaPeriod) -> Int64 {
+  /// What a budget has, for a question: what no shard had drawn when they were asked, else what leases here have.
+  private func left(of period: QuotaPeriod, _ known: KnownDraws) -> Int64 {
     guard let row = catalogue.quota(period.quota), row.isActive else { return 0 }
-    return max(0, row.limit - drawn(of: period))
+    guard core.semantics >= Semantics.checked else { return max(0, row.limit - drawn(of: period)) }
+    guard let drawn = known.drawn(of: period) else { return drawable(period) }
+    return max(0, row.limit - drawn)
   }
   /// Whether budgets here have less than was worked out. Then `books` say what they have.
   func lacksBudget(_ ask: EarningRequest, into worked: inout EarningWork) -> Bool {
@@ -16,7 +18,7 @@ extension Ledger {
         let period = catalogue.period(ofQuota: budget, day: day)
       else { continue }
       let wanted = worked.outcome.draws.reduce(0) { $0 + ($1.budget == budget ? $1.wanted : 0) }
-      let left = worked.isAsking ? drawableAtMost(period) : drawable(period)
+      let left = worked.known.map { self.left(of: period, $0) } ?? drawable(period)
       worked.books.budgets.append((budget, left))
       if left < wanted { worked.shortages.append(Shortage(period: period, wanted: wanted)) }
     }

@@ -53,7 +53,7 @@ public enum ReplyRenderer {
       }
       array(count: Int(count), into: &output)
       for _ in 0..<count { try render(&reader, form, depth + 1, &output) }
-    case .factsWanted, .moved, .elsewhere, nil: throw MalformedBytes("a reply of an unknown kind")
+    case .factsWanted, .moved, .elsewhere, .budgetsWanted, nil: throw MalformedBytes("a reply of an unknown kind")
     }
   }
 
