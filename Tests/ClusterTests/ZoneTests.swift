@@ -38,6 +38,45 @@ import Testing
     }
   }
 
+  /// Two zones at once, while purchases come: one of them is set, or none, and whatever is booked is booked by that.
+  @Test(arguments: [0, 1, 2] as [UInt64]) func ofTwoChangesAtOnceNoneUndoesTheOther(seed: UInt64) throws {
+    let simulation = try makeCluster(seed: 980 + seed)
+    let admins = try (0..<2).map { try #require(simulation.connect(to: $0)) }
+    let till = try #require(simulation.connect(to: 2))
+    var said: [String: Int] = [:]
+    for i in 0..<20 {
+      for line in [
+        "PROGRAM SET p\(i) earn=1/1 expire=1d\(i % 4 == 3 ? " state=stopped" : "")",
+        "MERCHANT SET shop\(i) program=p\(i)",
+        "MEMBER ADD m\(i)",
+      ] { #expect(ask(simulation, admins[0], line) == "+OK", "\(line)") }
+      for connection in admins + [till] { connection.clear() }
+      simulation.send("PROGRAM SET p\(i) utc-offset=+08:00\(i % 4 == 3 ? " state=active" : "")\n", on: admins[0])
+      simulation.run(for: UInt64(i) * 2_500 + seed * 800)
+      simulation.send("PROGRAM SET p\(i) utc-offset=+01:00\n", on: admins[1])
+      for j in 0..<40 {
+        simulation.send("EARN m\(i) merchant=shop\(i) points=1 id=e\(j)\n", on: till)
+        simulation.run(for: 1_500)
+      }
+      simulation.run(for: 30_000_000) { admins.allSatisfy { $0.lineCount > 0 } && till.lineCount == 40 }
+      for line in admins.map({ $0.lines.first ?? "" }) {
+        let word = line.split(separator: " ").first.map(String.init) ?? ""
+        #expect(["+OK", "-UNAVAILABLE", "-UNKNOWN", "-ERR"].contains(word), "\(line)")
+        said[word, default: 0] += 1
+      }
+      let shown = ask(simulation, admins[0], "PROGRAM SHOW p\(i)") ?? ""
+      if shown.contains("state=stopped") { _ = ask(simulation, admins[0], "PROGRAM SET p\(i) state=active") }
+      #expect(ask(simulation, till, "EARN m\(i) merchant=shop\(i) points=1 id=last")?.hasPrefix("+") == true)
+      // Points end at midnight there, all of them at once.
+      let balance = ask(simulation, admins[0], "BALANCE m\(i) program=p\(i)") ?? ""
+      let zone = shown.contains("utc-offset=+08:00") ? 16 : shown.contains("utc-offset=+01:00") ? 23 : 0
+      #expect(balance.field("expiring") == balance.field("balance"), "booked by two zones: \(shown) \(balance)")
+      let hour = balance.field("expires").flatMap { Int($0) }.map { $0 % 86_400_000 / 3_600_000 }
+      #expect(hour == zone, "\(shown) \(balance)")
+    }
+    #expect(said["+OK", default: 0] > 0 && said.count > 1, "\(said)")
+  }
+
   /// The node that is asked dies between two steps, and comes back or does not.
   @Test(arguments: [0, 1, 2] as [UInt64]) func aChangeThatNobodyEndsEndsByItself(seed: UInt64) throws {
     let simulation = try makeCluster(seed: 960 + seed)

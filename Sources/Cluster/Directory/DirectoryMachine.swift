@@ -101,6 +101,9 @@ final class DirectoryMachine: Machine {
     case feed = 60
     /// A draft is let run: as `entry`, of a request that says nothing but the key.
     case approve = 62
+    /// A `SET` by which a program goes by another zone: `stop:2×u64`, the key of the `SET` by which it was stopped for that, then as `entry`.
+    /// It is done if nobody has changed the program since.
+    case turn = 63
   }
 
   init(limits: DirectoryLimits = DirectoryLimits(), kinds: [EntryKind] = EntryKind.all) {
@@ -121,7 +124,9 @@ final class DirectoryMachine: Machine {
   func appendNothing(to buffer: inout ByteBuffer) {
     DirectoryMachine.append(.spread, to: &buffer) { $0.append(droppedVersion) }
   }
-  func grows(by command: UnsafeRawBufferPointer) -> Bool { DirectoryMachine.kind(of: command) == .entry }
+  func grows(by command: UnsafeRawBufferPointer) -> Bool {
+    [.entry, .turn].contains(DirectoryMachine.kind(of: command))
+  }
   var memoryByteCount: Int { 0 }
   var spareByteCount: Int { 0 }
   var isForgettingEarly: Bool { requests.isFull }
@@ -191,6 +196,10 @@ final class DirectoryMachine: Machine {
         reply.ok()
       case .entry: try applyEntry(body, isApproval: false, &reply)
       case .approve: try applyEntry(body, isApproval: true, &reply)
+      case .turn where semantics >= Semantics.checked:
+        let stop = try reader.read(UInt128.self)
+        let rest = UnsafeRawBufferPointer(rebasing: command[reader.offset...])
+        try applyEntry(rest, isApproval: false, turnedSince: requests.find(stop)?.stamp ?? .zero, &reply)
       case .node:
         applyNode(try NodeRecord(decoding: &reader), after: try LifeID(decoding: &reader))
         reply.ok()
@@ -236,8 +245,9 @@ final class DirectoryMachine: Machine {
 
   /// A change is answered with the version that every shard must reach before the client hears `+OK`, or with that if
   /// shards do not need it.
+  /// - Parameter turnedSince: when the program was stopped whose zone changes; nil: no program's may.
   private func applyEntry(
-    _ body: UnsafeRawBufferPointer, isApproval: Bool, _ reply: inout ReplyWriter
+    _ body: UnsafeRawBufferPointer, isApproval: Bool, turnedSince: Stamp? = nil, _ reply: inout ReplyWriter
   ) throws(MalformedBytes) {
     var reader = ByteReader(body)
     let key = try reader.read(UInt128.self)
@@ -262,6 +272,12 @@ final class DirectoryMachine: Machine {
     let tenant = TenantID(try reader.read())
     let by = try reader.readCounted()
     let request = try EntryRequest(decoding: &reader)
+    if semantics >= Semantics.checked, !isApproval,
+      !entries.mayTurn(request, tenant: tenant, at: lastStamp, since: turnedSince)
+    {
+      reply.error(.unavailable, "somebody else changed the program meanwhile; nothing was done")
+      return
+    }
     let decision: Entries.Decision
     if isApproval {
       decision = entries.approve(

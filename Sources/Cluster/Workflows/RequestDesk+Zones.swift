@@ -32,6 +32,10 @@ struct ZoneChange {
   var inquiry: Inquiry
   /// The request stops the program.
   var saysStopped: Bool
+  /// It was stopped when it was asked, and stays so unless the request starts it.
+  var wasStopped = false
+  /// See `ZoneFence`: before that a program that is stopped changes as any other entry.
+  var isGuarded: Bool
   /// The moment from which it is to hold, if that is to come.
   var isAnnounced: Bool
   /// An error that is the answer, if the program goes on as it was.
@@ -60,7 +64,8 @@ extension RequestDesk {
     else { return false }
     let key = Array(entry.key)
     let user = client(of: owner)?.grant.user?.name ?? ""
-    let fence = ZoneFence(membership.me, number: workflows.number())
+    let isGuarded = directory.map { $0.semantics >= Semantics.checked } ?? false
+    let fence = ZoneFence(membership.me, number: workflows.number(), isGuarded: isGuarded)
     let active = ZoneFence.state("active", of: key)
     let saysStopped = entry.fields.contains {
       $0.number == EntryField.stateNumber && $0.text.elementsEqual("stopped".utf8)
@@ -68,13 +73,13 @@ extension RequestDesk {
     let change = ZoneChange(
       owner: owner, command: command, flags: flags,
       // Who wants it stopped has that, whatever becomes of the change.
-      stop: ZoneFence.command(
-        tenant, by: saysStopped ? user : fence.by(user), ZoneFence.state("stopped", of: key)),
+      stop: fence.command(
+        .stop, hashKey, tenant, by: saysStopped ? user : fence.by(user), ZoneFence.state("stopped", of: key)),
       set: fence.command(.set, hashKey, tenant, by: user) { $0.append(buffer.bytes) },
       giveUp: fence.command(.giveUp, hashKey, tenant, by: user, active),
       start: fence.command(.start, hashKey, tenant, by: user, active),
       inquiry: .movements(tenant, program: key, zone: zone), saysStopped: saysStopped,
-      isAnnounced: entry.moment.map { isAhead($0) } ?? false)
+      isGuarded: isGuarded, isAnnounced: entry.moment.map { isAhead($0) } ?? false)
     ask(change.inquiry, .zone(change), owner)
     return true
   }
@@ -97,8 +102,10 @@ extension RequestDesk {
         change.owner, .malformed,
         "utc-offset= cannot be announced, for points may be booked until then: leave out from=")
     // It is new, or stopped.
-    case .asking where totals[.up] == 0: setEntry(change.command, change.flags, change.owner)
+    case .asking where totals[.up] == 0 && (!change.isGuarded || totals.alike(.up) == nil):
+      setEntry(change.command, change.flags, change.owner)
     case .asking:
+      change.wasStopped = totals[.up] == 0
       change.step = .stopping
       submit(change.stop, change)
     default:
@@ -115,13 +122,15 @@ extension RequestDesk {
     giveUp(change, .unavailable, "a shard did not report, so the program goes on as it was; nothing was done")
   }
   private func giveUp(_ change: ZoneChange, _ code: ErrorCode, _ text: String) {
+    guard !change.wasStopped else { return answerError(change.owner, code, text) }
     var change = change
     change.refusal = (code, text)
     change.step = .givingUp
     submit(change.giveUp, change)
   }
   private func submit(_ command: [UInt8], _ change: ZoneChange) {
-    let isOnce = change.step == .setting || change.step == .starting || change.step == .givingUp
+    let isOnce =
+      change.step == .stopping || change.step == .setting || change.step == .starting || change.step == .givingUp
     let flags: EdgeItem.Flags = isOnce ? .repeatable : change.step == .recording ? change.flags : []
     submitInternal(.directory, flags: flags, continuation: keep(.zone(change))) { $0.append(command) }
   }
@@ -142,6 +151,7 @@ extension RequestDesk {
     case (.stopping, _): answer(change.owner, reply)
     case (.setting, .conflict):
       answerError(change.owner, .unavailable, "it took too long, so the program goes on as it was; nothing was done")
+    case (.setting, _) where change.wasStopped: answer(change.owner, reply)
     case (.setting, _):
       change.refused = Array(reply)
       change.step = .givingUp
@@ -164,7 +174,7 @@ extension RequestDesk {
     case .setting:
       change.step = .recording
       submit(change.command, change)
-    case .recording where !change.saysStopped:
+    case .recording where !change.saysStopped && !change.wasStopped:
       change.step = .starting
       submit(change.start, change)
     case .recording, .starting:

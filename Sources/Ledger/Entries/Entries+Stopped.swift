@@ -25,3 +25,27 @@ extension Entries {
     return found
   }
 }
+
+extension Entries {
+  /// Whether a `SET` may be done as far as zones go: it turns none; or it turns that of a program which nobody has changed since it was stopped
+  /// for that, so that nothing was booked by the zone that it had.
+  /// - Parameter since: when it was stopped; nil: it was not.
+  public func mayTurn(_ request: EntryRequest, tenant: TenantID, at stamp: Stamp, since: Stamp?) -> Bool {
+    guard Int(request.kind) == EntryKind.program.number, let table = table(word: EntryKind.program.word),
+      let number = find(table, request.key, tenant), let field = EntryKind.program.field("utc-offset"),
+      let said = request.fields.first(where: { $0.number == field.number }), let zone = field.stored(said.text)
+    else { return true }
+    let item = tables[table].items[number]
+    guard item.beginnings(from: stamp).contains(where: { effective(table, item, field, at: $0) != zone }) else {
+      return true
+    }
+    guard let since else { return false }
+    // Of the same moment is the stop itself, unless the program was stopped before.
+    let later = item.changes.filter { $0.set >= since }
+    let state = EntryKind.program.field("state")
+    let stopped = Array("stopped".utf8).withUnsafeBytes { text in
+      EntryValues([(EntryField.stateNumber, state?.stored(text) ?? [])])
+    }
+    return later.count <= 1 && later.allSatisfy { $0.set == since && $0.values == stopped }
+  }
+}
