@@ -14,7 +14,9 @@ extension Ledger {
         return try answer(call, into: &reply)
       } catch {
         switch error {
-        case .refused(let refusal): refusal.write(into: &reply)
+        case .refused(var refusal):
+          refusal.explain()
+          refusal.write(into: &reply)
         case .malformed(let text): reply.error(.malformed, text)
         case .decided: break
         }

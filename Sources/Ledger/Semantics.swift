@@ -20,7 +20,8 @@ public enum Semantics {
   /// that drew on a budget and qualified for a tier is understood.
   public static let amended: UInt8 = 6
   /// A member's card type is one that was set up; nobody refers himself; tiers of a program differ in rank; `funded=` names parties; a
-  /// program's zone changes only if nobody touched the program meanwhile; a question knows what all shards have drawn of budgets.
+  /// program's zone changes only if nobody touched the program meanwhile; a question knows what all shards have drawn of budgets; of two
+  /// reasons to refuse, one about the member comes before one about the merchant, and a bound that was reached is explained.
   public static let checked: UInt8 = 7
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4

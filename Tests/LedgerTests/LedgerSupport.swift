@@ -192,6 +192,20 @@ final class World {
     }
     return sums
   }
+  /// A question, with what all shards have drawn of the budgets that it wants to know of: as a node sends it again.
+  private func carrying(_ periods: [UInt8], _ question: [UInt8]) throws -> [UInt8] {
+    let parts = try shards.indices.map { place in
+      var buffer = ByteBuffer()
+      Command.appendMarker(
+        to: &buffer, slot: shards[place].ledger.ranges.first ?? Slot(0), asking: .drawn(.first, periods: periods))
+      let words = try send(buffer.array, to: place).text.split(separator: " ")
+      return words.first { $0.hasPrefix("detail=") }.map { Array($0.dropFirst(7).utf8) } ?? []
+    }
+    return try #require(
+      question.withUnsafeBytes { question in
+        periods.withUnsafeBytes { Command.carrying(drawn: parts, of: $0, question) }
+      })
+  }
   /// Facts are wanted until they are there: those that the journal has now.
   func sendWithFacts(_ bytes: [UInt8]) throws -> String {
     recalls += 1
@@ -228,7 +242,9 @@ final class World {
     var reply = ReplyWriter()
     switch bytes.withUnsafeBytes({ shard.ledger.read($0, into: &reply) }) {
     case .replied, .unsettled:
-      if reply.buffer.bytes[0] == ReplyTag.elsewhere.rawValue { return try ask(Array(reply.buffer.bytes.dropFirst())) }
+      let rest = Array(reply.buffer.bytes.dropFirst())
+      if reply.buffer.bytes[0] == ReplyTag.elsewhere.rawValue { return try ask(rest) }
+      if reply.buffer.bytes[0] == ReplyTag.budgetsWanted.rawValue { return try ask(carrying(rest, bytes)) }
     case .journal(let query): try query.run(shard.journal, into: &reply)
     case .moved: return "(moved)"
     }

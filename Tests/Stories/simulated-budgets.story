@@ -99,7 +99,11 @@
 > SIMULATE EARN sb-2 merchant=sb-s program=sb-m spend=1
 < points=30
 > SIMULATE EARN sb-2 merchant=sb-s program=sb-m spend=1 at=2026-02-28T12:00:00Z
-< points=0
+< points=20 capped=10
+> EARN sb-2 merchant=sb-s program=sb-m spend=1 at=2026-02-28T12:00:00Z id=m2
+< points=20 capped=10
+> SIMULATE EARN sb-3 merchant=sb-s program=sb-m spend=1 at=2026-02-28T12:00:00Z
+< points=0 capped=30
 # An empty one that refuses
 > PROGRAM SET sb-f earn=0/1
 < OK

@@ -25,6 +25,8 @@ struct ZoneChange {
   var command: [UInt8]
   var flags: EdgeItem.Flags
   var stop: [UInt8]
+  /// In its place, where the program is stopped already: it changes nothing, and tells what comes behind it.
+  var mark: [UInt8]
   /// The request without its id.
   var set: [UInt8]
   var giveUp: [UInt8]
@@ -75,6 +77,7 @@ extension RequestDesk {
       // Who wants it stopped has that, whatever becomes of the change.
       stop: fence.command(
         .stop, hashKey, tenant, by: saysStopped ? user : fence.by(user), ZoneFence.state("stopped", of: key)),
+      mark: fence.command(.stop, hashKey, tenant, by: user, ZoneFence.nothing(of: key)),
       set: fence.command(.set, hashKey, tenant, by: user) { $0.append(buffer.bytes) },
       giveUp: fence.command(.giveUp, hashKey, tenant, by: user, active),
       start: fence.command(.start, hashKey, tenant, by: user, active),
@@ -107,7 +110,7 @@ extension RequestDesk {
     case .asking:
       change.wasStopped = totals[.up] == 0
       change.step = .stopping
-      submit(change.stop, change)
+      submit(change.wasStopped ? change.mark : change.stop, change)
     default:
       if totals[.transactions] > 0 { return giveUp(change, .malformed, ZoneChange.isBooked) }
       guard totals[.up] == 0 else {

@@ -76,6 +76,14 @@ struct ZoneFence {
     }
     return command.array
   }
+  /// An `EntryRequest` that changes nothing of a program.
+  static func nothing(of program: [UInt8]) -> (inout ByteBuffer) -> Void {
+    { body in
+      body.append(varint: UInt64(EntryKind.program.number))
+      body.append(counted: program)
+      body.appendEndOfFields()
+    }
+  }
   /// An `EntryRequest` that starts or stops a program.
   static func state(_ word: String, of program: [UInt8]) -> (inout ByteBuffer) -> Void {
     { body in

@@ -155,7 +155,7 @@ extension Ledger {
       return outcome
     case .malformed(let text): reply.error(.malformed, text)
     case .refused(let refusal):
-      refusal.write(into: &reply)
+      write(refusal, into: &reply)
       if let quota = emptyQuota {
         catalogue.quotaName(quota).withUnsafeBytes { reply.field(.which, $0) }
         emptyQuota = nil

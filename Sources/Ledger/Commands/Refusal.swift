@@ -5,7 +5,7 @@ import Vocabulary
 struct Refusal: Error {
   typealias Bytes = UnsafeRawBufferPointer
   let code: ErrorCode
-  let text: String
+  private(set) var text: String
   /// Whom or what it is about.
   var subject = ErrorCode.Subject.own
   /// `left=`, which may be money, or `available=`; and `needed=`.
@@ -21,8 +21,9 @@ struct Refusal: Error {
   }
   /// `no such merchant 'shop'`
   @inline(never) static func notFound(_ what: StaticString, _ name: Bytes) -> Refusal {
-    Refusal(
-      .notFound, name.isIdentifier ? "no such \(what) '\(String(decoding: name, as: UTF8.self))'" : "no such \(what)")
+    let said = String(decoding: name, as: UTF8.self)
+    guard !name.isIdentifier else { return Refusal(.notFound, "no such \(what) '\(said)'") }
+    return Refusal(.notFound, AliasKey.isKey(name) ? "no such alias '\(said)'" : "no such \(what)")
   }
   @inline(never) static func notFound(_ transaction: TransactionID) -> Refusal {
     Refusal(.notFound, "no such transaction '\(transaction.slot.rawValue)-\(transaction.sequence)'")
@@ -41,7 +42,7 @@ struct Refusal: Error {
   }
   static var merging: Refusal { Refusal(.busy, "the member is being merged with another") }
   static var replaced: Refusal { Refusal(.lost, "the card is lost for ever: another has replaced it") }
-  @inline(never) static func limit(_ which: StaticString, _ text: String = "over a limit") -> Refusal {
+  @inline(never) static func limit(_ which: StaticString, _ text: String = bare) -> Refusal {
     var refusal = Refusal(.limit, text)
     refusal.which = which
     return refusal
@@ -52,6 +53,25 @@ struct Refusal: Error {
     return refusal
   }
 
+  /// Says which bound was reached, where that is not said yet.
+  mutating func explain() {
+    guard text == Refusal.bare, let which else { return }
+    let known = Refusal.bounds.first { $0.which.bytes.elementsEqual(which.bytes) }
+    if let known { text = known.text }
+  }
+  private static let bare = "over a limit"
+  private static let bounds: [(which: StaticString, text: String)] = [
+    ("at", "at= is more than 5 minutes ahead"),
+    ("points", "a rule gives more than \(Ledger.largestAmount) points"),
+    ("balance", "a member has at most \(Ledger.largestBalance) points of a program, and owes no more"),
+    ("lots", "the member's points end at too many different moments"),
+    ("holds", "the member has as many open holds as there may be: CAPTURE or RELEASE one"),
+    ("members", "the shard has as many members as there may be"),
+    ("accounts", "the shard has as many accounts as there may be"),
+    ("aliases", "the member has \(CardRecord.mostAliases) aliases, or had too many: ALIAS REMOVE one"),
+    ("cards", "the member has as many cards as there may be"),
+  ]
+
   func write(into reply: inout ReplyWriter) {
     let isMerged = subject == .merged
     reply.error(code, isMerged ? "the member was merged into another" : text)
@@ -60,6 +80,14 @@ struct Refusal: Error {
     if let needed { reply.field(.needed, needed) }
     if let which { reply.field(.which, which.bytes) }
     if isMerged { reply.field(named: "merged", text) }
+  }
+}
+
+extension Ledger {
+  func write(_ refusal: Refusal, into reply: inout ReplyWriter) {
+    var refusal = refusal
+    if core.semantics >= Semantics.checked { refusal.explain() }
+    refusal.write(into: &reply)
   }
 }
 

@@ -39,13 +39,18 @@ extension Entries {
     guard item.beginnings(from: stamp).contains(where: { effective(table, item, field, at: $0) != zone }) else {
       return true
     }
-    guard let since else { return false }
+    // It may have begun by now as it was announced.
+    let isStopped = !item.isInForce(at: stamp) || isStopped(item, at: stamp)
+    guard let since, isStopped else { return false }
     // Of the same moment is the stop itself, unless the program was stopped before.
     let later = item.changes.filter { $0.set >= since }
-    let state = EntryKind.program.field("state")
-    let stopped = Array("stopped".utf8).withUnsafeBytes { text in
-      EntryValues([(EntryField.stateNumber, state?.stored(text) ?? [])])
-    }
+    let stopped = EntryValues([(EntryField.stateNumber, Entries.stopped)])
     return later.count <= 1 && later.allSatisfy { $0.set == since && $0.values == stopped }
   }
+  private func isStopped(_ item: EntryItem, at moment: Stamp) -> Bool {
+    item.value(EntryField.stateNumber, at: moment) == Entries.stopped
+  }
+  /// What is kept of a program's `state=stopped`.
+  private static let stopped =
+    Array("stopped".utf8).withUnsafeBytes { EntryKind.program.field("state")?.stored($0) } ?? []
 }

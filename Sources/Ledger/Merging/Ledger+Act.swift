@@ -291,7 +291,7 @@ extension Ledger {
   }
   func refused(_ refusal: Refusal) -> Verdict {
     var reply = ReplyWriter(capacity: 128)
-    refusal.write(into: &reply)
+    write(refusal, into: &reply)
     var buffer = ByteBuffer(capacity: 128)
     buffer.append(zigzag: 0)
     buffer.append(reply.buffer.bytes)

@@ -24,8 +24,10 @@ extension CardStep: ShardStep {
     let change = try CardStep(kind(step.kind), decoding: &reader)
     ledger.finishCard(step.card, change, verdict)
     let slot = Slot(hash: ledger.tables.cardEntries.read(step.card).pointee.hash)
+    let isMissing = ErrorCode(rawValue: verdict.code) == .notFound
+    let refusal: Refusal? = isMissing ? .notFound("member", change.member) : ledger.refusal(verdict)
     ledger.answer(
-      step, ledger.refusal(verdict), request: change.request, member: change.member, slot: slot, &reply)
+      step, refusal, request: change.request, member: change.member, slot: slot, &reply)
   }
   private static func kind(_ raw: UInt8) throws(MalformedBytes) -> Kind {
     guard let kind = Kind(rawValue: raw) else { throw MalformedBytes("a delivery of unknown kind") }

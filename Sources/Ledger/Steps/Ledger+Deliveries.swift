@@ -262,7 +262,7 @@ extension Ledger {
     _ step: OutboxRecord, _ refusal: Refusal?, request: Bytes, member: Bytes, slot: Slot, _ reply: inout ReplyWriter
   ) {
     let start = reply.buffer.count
-    if let refusal { refusal.write(into: &reply) } else { reply.ok() }
+    if let refusal { write(refusal, into: &reply) } else { reply.ok() }
     let key = self.request(of: step)
     guard refusal.map({ $0.code.isKept(about: $0.subject) }) ?? true else { return forget(key) }
     resolve(key, keptAnswer(request, member, step.tenant, slot: slot, reply, from: start))

@@ -15,6 +15,7 @@ extension Ledger {
     try checkProgramme()
     guard let asker = call.asker else { throw .malformed("ADJUST says who asks") }
     let number = try changed(call)
+    if core.semantics >= Semantics.checked { try checkOpen(number) }
     let program = try program(call.text(.program), .none, call.tenant)
     try checkOpen(number)
     guard pool(of: number) == nil else {

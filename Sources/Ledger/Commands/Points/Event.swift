@@ -92,9 +92,9 @@ extension Ledger {
     guard tables.members.read(number).pointee.slot == call.slot else {
       throw .malformed("the member lies in another slot")
     }
+    if core.semantics >= Semantics.checked { try checkActive(number, card: call.card) }
     let program = try program(call.text(.program), .none, call.tenant)
-    if call.card.count > 0 { try checkCard(call.card, of: number) }
-    try checkActive(number)
+    try checkActive(number, card: call.card)
     try checkActive(program: program)
     return Parties(number: number, merchant: .none, program: program)
   }

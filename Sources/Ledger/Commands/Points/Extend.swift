@@ -7,6 +7,7 @@ extension Ledger {
   mutating func extend(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) -> Outcome {
     try checkProgramme()
     let number = try changed(call)
+    if core.semantics >= Semantics.checked { try checkOpen(number) }
     let program = try program(call.text(.program), .none, call.tenant)
     try checkOpen(number)
     let zone = catalogue.programRows[program.place].offset

@@ -9,7 +9,8 @@ struct Parties {
 }
 
 extension Ledger {
-  /// What EARN, REDEEM and HOLD begin with: finds the parties, refuses what their states forbid.
+  /// What EARN, REDEEM and HOLD begin with: finds the parties, refuses what their states forbid. Of two reasons the first of: card, member,
+  /// merchant, program (A6).
   func parties(_ call: inout Call) throws(Stop) -> Parties {
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))
@@ -17,12 +18,20 @@ extension Ledger {
     guard tables.members.read(number).pointee.slot == call.slot else {
       throw .malformed("the member lies in another slot")
     }
-    guard !call.hashes.merchant.isNone else { throw .refused(.notFound("merchant", call.merchant)) }
+    let isInOrder = core.semantics >= Semantics.checked
     let merchant = call.hashes.merchant
+    if isInOrder {
+      // Nothing is kept of a request whose scope is not known.
+      if merchant.isNone { call.hashes.key.isNone = true }
+      try checkActive(number, card: call.card)
+    }
+    guard !merchant.isNone else { throw .refused(.notFound("merchant", call.merchant)) }
+    if isInOrder { try checkActive(merchant: merchant) }
     let program = try program(call.text(.program), catalogue.merchantRows[merchant.place].program, call.tenant)
-    if call.card.count > 0 { try checkCard(call.card, of: number) }
-    try checkActive(number)
-    try checkActive(merchant: merchant)
+    if !isInOrder {
+      try checkActive(number, card: call.card)
+      try checkActive(merchant: merchant)
+    }
     try checkActive(program: program)
     if call.has(.terminal) || call.terminal.count > 0 { try checkTerminal(call) }
     return Parties(number: number, merchant: merchant, program: program)
@@ -99,6 +108,11 @@ extension Ledger {
     case .unknown: throw .refused(.notFound("terminal", call.text(.terminal)))
     case .closed: throw .refused(Refusal(.closed, "the terminal is not the merchant's, or not active"))
     }
+  }
+  /// The card by which the member was named comes first.
+  @inline(__always) func checkActive(_ member: Ref<MemberRecord>, card: Bytes) throws(Stop) {
+    if card.count > 0 { try checkCard(card, of: member) }
+    try checkActive(member)
   }
   @inline(__always) func checkActive(_ member: Ref<MemberRecord>) throws(Stop) {
     guard tables.members.read(member).pointee.state == MemberState.active.rawValue else {

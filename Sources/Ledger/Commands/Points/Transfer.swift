@@ -7,13 +7,15 @@ extension Ledger {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
       throw .malformed("the sender lies in another slot")
     }
-    guard !call.party.elementsEqual(call.recipient.member) else { throw .malformed("to is the sender") }
+    guard !call.party.elementsEqual(call.recipient.member) else {
+      throw .malformed("TO is the sender: name another member")
+    }
     guard let number = findMember(call.hashes.party, call.tenant, call.party) else {
       throw .refused(.notFound("member", call.party))
     }
+    if core.semantics >= Semantics.checked { try checkActive(number, card: call.card) }
     let program = try program(call.text(.program), .none, call.tenant)
-    if call.card.count > 0 { try checkCard(call.card, of: number) }
-    try checkActive(number)
+    try checkActive(number, card: call.card)
     try checkActive(program: program)
     guard pool(of: number) == nil else {
       throw .refused(.limit("pool", "the member's own points rest while it is in a pool; TRANSFER the pool's"))
