@@ -49,7 +49,7 @@ import Testing
   @Test func flagsGoOverTheFileAndTheFileOverDefaults() throws {
     let file = "# mine\nname = a\nregion = \"x-1\" # near\nrequest-timeout = 7\n\nmax-clients=5\n"
     let found = try parse(
-      ["--name", "b", "--config", "f", "--join=10.0.0.1:1,[::1]:2", "--peer", "10.0.0.1:7"], file: file)
+      ["--name", "b", "--config", "f", "--join=10.0.0.1:1,[::1]:2", "--peer", "10.0.0.1:7", "--insecure"], file: file)
     #expect(found.name == "b")
     #expect(found.region == "x-1")
     #expect(found.clientsMax == 5)
@@ -86,6 +86,17 @@ import Testing
       #expect(exposure(place + tls + ["--insecure"]) == "openly", "\(place)")
       #expect(exposure(place + tls + ["--tls-ca", "c", "--tls-client", "required"]) == "", "\(place)")
     }
+  }
+
+  /// What nodes tell each other is more than any terminal says.
+  @Test func peersInTheClearAreOfThisMachineUnlessItIsSaid() throws {
+    let far = ["--peer", "10.0.0.1:7501"]
+    #expect(problem(far).hasPrefix("peer 10.0.0.1:7501: what nodes tell each other"))
+    #expect(problem(["--peer", "*:7501", "--advertise-peer", "a:1"]).hasPrefix("peer *:7501: what nodes tell"))
+    #expect(NodeSettings.configuration(of: try parse(far + ["--insecure"])).isInsecure)
+    let tls = ["--peer-cert", "a.crt", "--peer-key", "a.key", "--peer-ca", "ca.crt", "--cluster", "c"]
+    #expect(!NodeSettings.configuration(of: try parse(far + tls)).isInsecure)
+    #expect(!NodeSettings.configuration(of: try parse(["--peer", "127.0.0.2:7501"])).isInsecure)
   }
 
   /// Nothing of a journal is thrown away: what is not kept here has to go somewhere.

@@ -78,8 +78,8 @@ extension ServerConfiguration {
     Setting(
       "insecure", "no",
       """
-      yes, or --insecure alone: listens without TLS also at other addresses than this machine's own (127.0.0.1), where what
-      is said, secrets too, can be read on its way; and answers others also while the cluster has no user, when everybody may
+      yes, or --insecure alone: listens without TLS, to terminals and to other nodes, also at other addresses than this machine's own
+      (127.0.0.1), where what is said, secrets too, can be read on its way; and answers others also while the cluster has no user, when everybody may
       do everything. As long as either is so there is an alarm, INSECURE.
       """, problem: { ["yes", "no"].contains($0) ? nil : "must be yes or no" }),
     Setting(
@@ -214,9 +214,14 @@ extension ServerConfiguration {
         "\(key) \(place): what is said there, secrets too, can be read on its way; set tls-cert and tls-key, use 127.0.0.1, or"
           + " say --insecure")
     }
+    if text("peer-cert").isEmpty, !peer.isLoopback, text("insecure") != "yes" {
+      throw ConfigurationError(
+        "peer \(peer): what nodes tell each other, all members' data, can be read and forged on its way; set peer-cert, peer-key and"
+          + " peer-ca, use 127.0.0.1, or say --insecure")
+    }
     let reachable = places.contains { !$0.1.isLoopback }
     exposure = Exposure(
-      isInsecure: exposed != nil,
+      isInsecure: exposed != nil || text("peer-cert").isEmpty && !peer.isLoopback,
       guardsOpenCluster: reachable && text("insecure") != "yes" && text("tls-client") != "required",
       answersOpenly: reachable && text("insecure") == "yes")
     name = text("name").isEmpty ? hostName : text("name")
