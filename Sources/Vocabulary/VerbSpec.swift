@@ -82,7 +82,7 @@ public struct VerbSpec: Sendable {
   public let traits: Traits
   /// Who may ask for it, once there are users.
   public let roles: Roles
-  /// First words behind the verb with which it changes nothing: `readers` may say them, too.
+  /// First words behind the verb with which it changes nothing, unless `apply=` is said; empty: none. `readers` may say them, too.
   public let reads: [String]
   /// What it takes a shard, in units of a purchase: 1 µs or two.
   public let work: UInt16
@@ -157,8 +157,8 @@ public struct VerbSpec: Sendable {
   public var readers: Roles { reads.isEmpty ? [] : Roles.usual(group, .read).subtracting(roles) }
   /// Whether a request of this row changes nothing: it begins with one of `reads`.
   public func onlyReads(_ request: Request) -> Bool {
-    guard !reads.isEmpty, request.positionalCount > 0 else { return false }
-    let word = String(decoding: request.positional(0), as: UTF8.self).uppercased()
+    guard !reads.isEmpty, !request.has(.apply) else { return false }
+    let word = request.positionalCount > 0 ? String(decoding: request.positional(0), as: UTF8.self).uppercased() : ""
     return reads.contains(word)
   }
 

@@ -91,7 +91,9 @@ import Vocabulary
     let before = try guarded.state()
     var refused = 0
     for spec in VerbSpec.all where spec.route != .connection {
-      let isRead = spec.reads.contains { spec.example.split(separator: " ").contains(Substring($0)) }
+      let isRead =
+        spec.reads.contains { spec.example.split(separator: " ").contains(Substring($0)) }
+        && !spec.example.contains("apply=")
       let may = isRead ? spec.roles.union(spec.readers) : spec.roles
       for role in Role.allCases where role != .operator && !may.contains(role.roles) {
         let answer = guarded.say(role.word, spec.example)
@@ -102,6 +104,10 @@ import Vocabulary
       }
     }
     #expect(refused > 300)
+    for line in ["CLUSTER REBALANCE", "CLUSTER REBALANCE LEADERS dry-run=yes", "CLUSTER PLACEMENT SHOW"] {
+      #expect(guarded.say("auditor", line).hasPrefix("*"), "\(line)")
+    }
+    #expect(guarded.say("auditor", "CLUSTER REBALANCE REPLICAS apply=yes").hasPrefix("-NOPERM "))
     let stranger = try #require(guarded.simulation.connect(to: 1))
     for spec in VerbSpec.all where !spec.roles.contains(.strangers) {
       let answer = ask(guarded.simulation, stranger, spec.example) ?? ""

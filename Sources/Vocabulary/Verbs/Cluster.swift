@@ -55,7 +55,7 @@ extension VerbSpec {
     .init(
       .clusterRebalance, "CLUSTER REBALANCE", .cluster,
       [.word("REPLICAS|LEADERS", .optional), .optional(.apply), .optional(.dryRun)], .node, .changes,
-      traits: [.barrier, .reserved],
+      traits: [.barrier, .reserved], reads: ["", "REPLICAS", "LEADERS"],
       reply:
         "records: node region replicas replicas-after leaders leaders-after, then step shard kind from to bytes crosses; of"
         + " apply=yes as CLUSTER OP SHOW",
