@@ -224,6 +224,15 @@ import Vocabulary
     #expect(
       guarded.say("second", "USER SET odd role=merchant").hasPrefix("-ERR a user of role merchant needs merchant="))
     #expect(guarded.say("second", "USER SET odd role=merchant merchant=none").hasPrefix("-NOTFOUND no such merchant"))
+    // A terminal is of one merchant, and so is whoever uses it.
+    for line in [
+      "USER SET odd role=terminal merchant=cafe terminal=t1", "USER SET terminal merchant=cafe",
+      "USER SET odd role=terminal merchant=cafe terminal=t1 secret=x",
+    ] {
+      #expect(
+        guarded.say("second", line).hasPrefix("-ERR terminal= t1 is of the merchant 'shop', not of 'cafe'"), "\(line)")
+    }
+    #expect(guarded.say("second", "USER SET odd role=terminal merchant=shop terminal=t1") == "+OK")
   }
 
   // MARK: Tenants

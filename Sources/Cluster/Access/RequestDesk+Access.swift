@@ -29,6 +29,7 @@ extension RequestDesk {
     (change.merchant, change.terminal, change.org) = (text(.merchant), text(.terminal), text(.org))
     (change.adjustLimit, change.rate) = (request.number(.adjustLimit), request.number(.rate))
     change.isStopped = request.number(.state).map { $0 == 1 }
+    if let owned = strayTerminal(change) { return answerError(owner, .malformed, owned) }
     guard let secret = request.text(.secret) else { return submit(change, owner) }
     guard !secret.isEmpty else { return answerError(owner, .malformed, "secret= must not be empty") }
     guard keptSecrets.count < RequestDesk.mostKept else {
@@ -39,6 +40,20 @@ extension RequestDesk {
     let ticket = UInt64.max - nextKept
     keptSecrets[ticket] = UserChange(owner: owner, change: change)
     turn.out.jobs.append(.secret(SecretJob(ticket: ticket, secret: Array(secret), task: .keep)))
+  }
+  /// Why a terminal's user cannot be of the merchant that is said: the terminal is another's.
+  private func strayTerminal(_ change: AccessChange) -> String? {
+    guard let directory else { return nil }
+    let known = directory.access.user(named: change.name)
+    guard (change.role ?? known?.role) == .terminal, let merchant = change.merchant ?? known?.merchant,
+      let terminal = change.terminal ?? known?.terminal
+    else { return nil }
+    let merchants = directory.entries.merchants(of: known?.tenant ?? change.tenant, at: now.wall)
+    guard let owner = Array(terminal.utf8).withUnsafeBytes({ merchants.owner(ofTerminal: $0) }),
+      !owner.elementsEqual(merchant.utf8)
+    else { return nil }
+    return
+      "terminal= \(terminal) is of the merchant '\(String(decoding: owner, as: UTF8.self))', not of '\(merchant)'; nothing was done"
   }
   func secretKept(_ result: SecretResult) {
     if sessionDrawn(result) { return }
