@@ -200,7 +200,8 @@ extension RequestDesk {
       reply.record()
       reply.field(named: "cursor", cursor)
       reply.field(.kind, "none")
-      reply.field(named: "skipped", Int64(feed.skipped))
+      // Of a cluster of several tenants it would tell how much the others do.
+      if directory?.access.tenants.count == 1 { reply.field(named: "skipped", Int64(feed.skipped)) }
     }
   }
   private func giveUp(_ number: UInt64, _ code: ErrorCode, _ text: String) {
