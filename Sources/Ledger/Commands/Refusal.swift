@@ -68,7 +68,10 @@ struct Refusal: Error {
     ("holds", "the member has as many open holds as there may be: CAPTURE or RELEASE one"),
     ("members", "the shard has as many members as there may be"),
     ("accounts", "the shard has as many accounts as there may be"),
-    ("aliases", "the member has \(CardRecord.mostAliases) aliases, or had too many: ALIAS REMOVE one"),
+    (
+      "aliases",
+      "a member has at most \(CardRecord.mostAliases) aliases, and \(CardRecord.mostAliasesEver) with those removed; a pool has none"
+    ),
     ("cards", "the member has as many cards as there may be"),
   ]
 

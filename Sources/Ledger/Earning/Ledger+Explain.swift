@@ -252,6 +252,9 @@ struct Explanation {
     switch step.source {
     case .rule, .budget:
       terms.rule = catalogue.rule(step.number, version: step.version)
+      if let campaign = terms.rule?.campaign, Int(campaign) < catalogue[.campaign].count {
+        terms.name = String(decoding: catalogue[.campaign][Int(campaign)].name, as: UTF8.self)
+      }
       return (catalogue.ruleName(step.number), terms)
     case .tier:
       let name = catalogue.tierName(Int(step.number))
