@@ -72,6 +72,7 @@ struct Refusal: Error {
       "aliases",
       "a member has at most \(CardRecord.mostAliases) aliases, and \(CardRecord.mostAliasesEver) with those removed; a pool has none"
     ),
+    ("pool", "the recipient's own points rest while it is in a pool: name the pool"),
     ("cards", "the member has as many cards as there may be"),
   ]
 
