@@ -42,6 +42,21 @@ import Testing
     #expect(try cluster.ask("TRANSFER mail:a0@x mail:a1@x points=1 id=t").contains("from=m1 to=m2 "))
   }
 
+  /// Sent at once on one connection: who referred is there by then, though another shard has it.
+  @Test func aReferrerThatWasAddedJustBeforeIsFound() throws {
+    let cluster = try ResizedCluster(seed: 370, shards: 6)
+    let client = try #require(cluster.simulation.connect(to: 1))
+    let lines = (1...12).map { "MEMBER ADD chain\($0)" + ($0 > 1 ? " referrer=chain\($0 - 1)" : "") }
+    cluster.simulation.send(
+      (lines + ["MEMBER ADD chain13 referrer=nobody", "MEMBER SET chain1 referrer=chain12"]).joined(separator: "\n")
+        + "\n",
+      on: client)
+    cluster.simulation.run(for: 20_000_000) { client.lineCount == 14 }
+    #expect(client.lines.count { $0 == "+OK" } == 13, "\(client.lines)")
+    #expect(client.lines[12] == "-NOTFOUND referrer=: no such member 'nobody'")
+    #expect(try cluster.ask("MEMBER SHOW chain13").hasPrefix("-NOTFOUND"))
+  }
+
   /// By an alias, of a member that is added, changed or minted; what a shard keeps is the member.
   @Test func aReferrerMayBeNamedByAnAlias() throws {
     let cluster = try ResizedCluster(seed: 372, shards: 6)

@@ -1,4 +1,5 @@
 import Base
+import CommandSupport
 import Testing
 
 @testable import Ledger
@@ -95,5 +96,53 @@ import Testing
       _ = try Ledger.restored(from: MemorySnapshotSource(bytes))
     }
     #expect(error?.description == "it is of semantics 8, and this build knows up to 7: start a newer build")
+  }
+
+  /// By semantics 6 set-up is taken as it was then; what was so is left until it is changed.
+  @Test func namesAndRanksAreCheckedFromSemantics7On() throws {
+    var entries = Entries()
+    var now = Stamp(microseconds: 1_000_000)
+    let world = World()
+    func set(_ line: String, _ semantics: UInt8) throws -> String {
+      now = Stamp(microseconds: now.microseconds + 1)
+      var reply = ReplyWriter()
+      _ = try EntryLine(line).set(&entries, at: now, semantics: semantics, into: &reply)
+      return reply.buffer.isEmpty ? "+OK" : world.text(of: reply.buffer.bytes)
+    }
+    let (old, new) = (Semantics.amended, Semantics.checked)
+    #expect(try set("PROGRAM SET p", old) == "+OK")
+    #expect(try set("TIER SET p a rank=1 at=0 by=points period=year", old) == "+OK")
+    #expect(try set("TIER SET p b rank=1 at=10 by=points period=year", old) == "+OK")
+    #expect(try set("CAMPAIGN SET k funded=anybody", old) == "+OK")
+    let third = "TIER SET p c rank=1 at=20 by=points period=year"
+    #expect(try set(third, new) == "-ERR rank= must be another: tier a of the program has rank 1")
+    #expect(try set("TIER SET p b at=15", new) == "+OK")
+    #expect(try set("TIER SET p b rank=2", new) == "+OK")
+    #expect(try set("TIER SET p b rank=1", new) == "-ERR rank= must be another: tier a of the program has rank 1")
+    #expect(try set("CAMPAIGN SET k title=K", new) == "+OK")
+    #expect(try set("CAMPAIGN SET k funded=nobody:1", new) == "-NOTFOUND funded=: no such org or merchant 'nobody'")
+    #expect(try set("CAMPAIGN SET k funded=operator:10000", new) == "+OK")
+  }
+  @Test func membersAndPurchasesAreCheckedFromSemantics7On() throws {
+    let world = World()
+    for line in ["PROGRAM SET p earn=1/1", "MERCHANT SET shop program=p", "MEMBER ADD ann", "MEMBER ADD bob"] {
+      #expect(try world.run(line) == "+OK")
+    }
+    world.semantics = Semantics.amended
+    #expect(try world.run("MEMBER SET ann cardtype=gold referrer=ann") == "+OK")
+    #expect(try world.run("MEMBER FREEZE ann") == "+OK")
+    #expect(try world.run("EARN ann merchant=none points=1 id=a") == "-NOTFOUND no such merchant 'none'")
+    #expect(
+      try world.run("EARN bob merchant=shop points=1 at=2099-01-01T00:00:00Z id=a") == "-LIMIT over a limit which=at")
+    world.semantics = Semantics.checked
+    #expect(try world.run("EARN ann merchant=none points=1 id=a") == "-FROZEN the member is frozen")
+    // Nothing is kept of a merchant that is not known: what has the same id and no merchant is another request.
+    #expect(try world.run("MEMBER THAW ann") == "+OK")
+    #expect(try world.run("EARN ann merchant=shop points=5 id=b").hasPrefix("+"))
+    #expect(try world.run("TRANSFER ann bob points=1 id=a").hasPrefix("+"))
+    // What was said before stays, and does not hinder other changes.
+    #expect(try world.run("MEMBER SET ann cardtype=gold region=east") == "+OK")
+    #expect(try world.run("MEMBER SET bob cardtype=gold") == "-NOTFOUND no such cardtype 'gold'")
+    #expect(try world.run("MEMBER SET bob referrer=bob").hasPrefix("-ERR"))
   }
 }

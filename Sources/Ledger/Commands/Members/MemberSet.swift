@@ -44,7 +44,8 @@ extension Ledger {
     let new = change(old)
     if new[.cardType] != old[.cardType] { try checkCardType(new[.cardType], member.pointee.tenant) }
     guard
-      core.semantics < Semantics.checked || new[.referrer].isEmpty || !new[.referrer].elementsEqual(memberID(member))
+      core.semantics < Semantics.checked || new[.referrer].isEmpty || new[.referrer] == old[.referrer]
+        || !new[.referrer].elementsEqual(memberID(member))
     else { throw .refused(Refusal(.malformed, "referrer= must be another member")) }
     guard new.tags.count <= MemberFile.mostTags else {
       throw .refused(.limit("tags", "a member has at most \(MemberFile.mostTags) tags"))
