@@ -138,6 +138,7 @@ import Vocabulary
       ("auditor", "CLUSTER ALARM CLEAR POISON shard=1", "-NOPERM "), ("auditor", "CLUSTER PLACEMENT SHOW", "*"),
       ("auditor", "CLUSTER UPGRADE SHOW", "*3"), ("auditor", "CLUSTER UPGRADE FINISH", "-NOPERM "),
       ("manager", "CLUSTER OP LIST", "-NOPERM "), ("operator", "CLUSTER LIMIT SET moves=3", "+dead-after="),
+      ("operator", "CLUSTER PLACEMENT SET leaders=east", "*1"),
       ("operator", "MEMBER CLOSE ben id=c", "+OK"),
       ("merchant", "WHOAMI", "+user=merchant role=merchant tenant=default merchant=shop state=active"),
       ("merchant", "MERCHANT SHOW kiosk", "+merchant=kiosk"), ("merchant", "TERMINAL SHOW t1", "+terminal=t1"),
@@ -149,7 +150,9 @@ import Vocabulary
     }
     let trail = try guarded.all("operator", "TRAIL verb=\"MERCHANT SET\" user=manager")
     #expect(trail.count == 2 && trail[1].contains("target=shop outcome=OK count=1 address="), "\(trail)")
-    #expect(try guarded.all("operator", "TRAIL verb=\"CLUSTER LIMIT\" user=operator").count == 2)
+    for verb in ["CLUSTER LIMIT", "CLUSTER PLACEMENT"] {
+      #expect(try guarded.all("operator", "TRAIL verb=\"\(verb)\" user=operator").count == 2, "\(verb)")
+    }
   }
 
   // MARK: Bounds

@@ -219,6 +219,13 @@ extension RequestDesk {
       DirectoryMachine.append(.trail, to: &buffer) { note.encode(into: &$0) }
     }
   }
+  /// Answers that this node has done something by itself: the trail has it.
+  func answerDone(_ owner: EdgeItem.Owner, verb: String, target: String) {
+    guard let note = noted(owner, verb: verb, target: target) else { return answer(owner) { $0.ok() } }
+    var reply = ReplyWriter(capacity: 16)
+    reply.ok()
+    notedAnswered(owner, note, reply.buffer.bytes)
+  }
   /// Appends a command, with what the trail is to have of it.
   func append(_ note: TrailNote?, to buffer: inout ByteBuffer, _ command: (inout ByteBuffer) -> Void) {
     guard let note else { return command(&buffer) }

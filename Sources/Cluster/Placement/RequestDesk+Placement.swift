@@ -31,7 +31,7 @@ extension RequestDesk {
       return answerError(owner, error.code, "\(error.text); nothing was done")
     }
     guard !request.flag(.dryRun) else { return tellPlacement(after, owner) }
-    stream(.directory).append(owner: owner, flags: .repeatable, deadline: now.monotonic + requestTimeout) { buffer in
+    askDirectory(owner, .repeatable) { buffer in
       DirectoryMachine.append(.placement, to: &buffer) { change.encode(into: &$0) }
     }
   }

@@ -84,7 +84,7 @@ struct OwnAnswers: AnswersForItself {
         return requests.answerError(owner, .notFound, "no node in reach has that alarm for shard \(shard.rawValue)")
       }
       // Answered first: the entry may end this process again.
-      requests.answer(owner) { $0.ok() }
+      requests.answerDone(owner, verb: "CLUSTER ALARM", target: "CLEAR POISON shard \(shard.rawValue)")
       node.shards.tryPoison(shard)
       node.health.judgeLeadership()
     case .acceptLoss(let shard):
@@ -98,7 +98,7 @@ struct OwnAnswers: AnswersForItself {
         return requests.answerError(owner, .notFound, "there is no shard \(shard.rawValue)")
       }
       node.shards.acceptLossEverywhere(shard)
-      requests.answer(owner) { $0.ok() }
+      requests.answerDone(owner, verb: "CLUSTER ALARM", target: "CLEAR CORRUPT shard \(shard.rawValue)")
     case .unknown(let reason): requests.answerError(owner, .malformed, reason)
     }
   }

@@ -121,6 +121,6 @@ extension OwnAnswers {
     node.requests.take(node.configuration)
     node.snapshots.limits = SnapshotLimits(node.configuration)
     node.health.disk.bound.limit = UInt64(node.configuration.logLimitBytes)
-    node.requests.answer(wait.owner) { $0.ok() }
+    node.requests.answerDone(wait.owner, verb: "CONFIG SET", target: wait.key)
   }
 }
