@@ -168,14 +168,22 @@ import Testing
     simulation.kill(1)
     simulation.kill(2)
     simulation.run(for: 2_000_000)
-    for _ in 0..<5 {
-      let answer = all(simulation, clients[0], "MEMBER FIND")
-      #expect(
-        answer.first?.hasPrefix("-UNAVAILABLE") == true
-          && answer.first?.split(separator: " ").last.flatMap { Int($0.dropFirst(7)) }.map { (1...6).contains($0) }
-            == true,
-        "\(answer)")
+    func ask(_ clients: ArraySlice<SimulatedClient>) -> [String] {
+      for client in clients {
+        client.clear()
+        simulation.send("MEMBER FIND\n", on: client)
+      }
+      simulation.run(for: 10_000_000) { clients.allSatisfy { $0.lineCount > 0 } }
+      return clients.map { $0.lines.first ?? "nothing" }
     }
+    for answer in ask(clients[..<4]) {
+      let shard = answer.split(separator: " ").last.flatMap { Int($0.dropFirst(7)) }
+      #expect(answer.hasPrefix("-UNAVAILABLE") && shard.map { (1...6).contains($0) } == true, "\(answer)")
+    }
+    for host in 1...2 { simulation.start(host) }
+    simulation.run(for: 20_000_000) { status(simulation, 0)?.contains("healthy=yes") == true }
+    let answers = ask(clients[1...])
+    #expect(answers.allSatisfy { $0.hasPrefix("*") }, "\(answers)")
   }
 
   @Test func membersAreFoundWhereTheirSlotsHaveMoved() throws {

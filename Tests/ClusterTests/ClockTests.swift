@@ -235,6 +235,7 @@ import Testing
     for host in 0..<2 { simulation.hosts[host].clock.offset = 0 }
     let back = simulation.run(for: 20_000_000) { led(simulation, by: 0) > 0 && led(simulation, by: 1) > 0 }
     try #require(back, "\(simulation.report)")
+    simulation.run(for: 1_000_000)
     for host in 0..<5 { try earnAll(simulation, on: host, "x\(host)") }
     try checkBooks(simulation)
   }

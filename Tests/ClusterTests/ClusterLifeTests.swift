@@ -45,7 +45,7 @@ func populate(
 }
 
 func status(_ simulation: Simulation, _ host: Int) -> String? {
-  guard let client = simulation.connect(to: host) else { return nil }
+  guard let client = simulation.connect(to: host, from: "127.0.0.1:4000") else { return nil }
   simulation.send("CLUSTER STATUS\n", on: client)
   return client.lines.first
 }

@@ -188,7 +188,7 @@ import Testing
   @Test func aNodeThatIsCutOffClaimsNoLeadership() throws {
     let (simulation, _) = try open(seed: 27)
     simulation.run(for: 5_000_000)
-    let client = try #require(simulation.connect(to: 0))
+    let client = try #require(simulation.connect(to: 0, from: "127.0.0.1:4000"))
     let rows = all(simulation, client, "CLUSTER NODES").dropFirst()
     #expect(rows.allSatisfy { field("leaders", $0) == "1" }, "\(rows)")
     simulation.cut(0, 1)

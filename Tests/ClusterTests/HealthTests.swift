@@ -28,7 +28,7 @@ import Testing
   @Test func aNodeSaysWhatIsWrongAndSinceWhen() throws {
     let simulation = try makeCluster(seed: 61, shards: 3)
     simulation.run(for: 6_000_000)
-    let client = try #require(simulation.connect(to: 0))
+    let client = try #require(simulation.connect(to: 0, from: "127.0.0.1:4000"))
     func wall() -> Int64 { (Simulation.epoch + Int64(simulation.now)) / 1000 }
     func told() throws -> (text: String, since: Int64) {
       let text = try #require(ask(simulation, client, "CLUSTER STATUS"))

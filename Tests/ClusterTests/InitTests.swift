@@ -194,7 +194,7 @@ import Testing
     let late = simulation.addHost(configuration, disk: .init())
     simulation.start(late)
     simulation.run(for: 2_000_000)
-    let client = try #require(simulation.connect(to: late))
+    let client = try #require(simulation.connect(to: late, from: "127.0.0.1:4000"))
     for line in ["BALANCE ann", "EARN ann merchant=m points=1 id=a", "MERCHANT LIST", "AUDIT"] {
       let answer = ask(simulation, client, line)
       #expect(

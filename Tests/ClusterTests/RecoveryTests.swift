@@ -245,7 +245,7 @@ import Testing
     try (0..<4).map { try cluster.ask("BALANCE m\($0)", on: host) }
   }
   private func lines(_ request: String, _ cluster: ResizedCluster, on host: Int) throws -> [String] {
-    let client = try #require(cluster.simulation.connect(to: host))
+    let client = try #require(cluster.simulation.connect(to: host, from: "127.0.0.1:4000"))
     client.clear()
     cluster.simulation.send(request + "\n", on: client)
     cluster.simulation.run(for: 5_000_000) { client.lineCount > 0 }

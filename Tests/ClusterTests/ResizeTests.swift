@@ -63,7 +63,7 @@ struct ResizedCluster {
   }
 
   func ask(_ line: String, on host: Int = 0) throws -> String {
-    let client = try #require(simulation.connect(to: host))
+    let client = try #require(simulation.connect(to: host, from: "127.0.0.1:4000"))
     client.clear()
     simulation.send(line + "\n", on: client)
     simulation.run(for: 20_000_000) { client.lineCount > 0 }

@@ -51,7 +51,7 @@ import Testing
       }
       // It goes on with everything else meanwhile.
       if admin == nil, applied > LogIndex(50) {
-        admin = simulation.connect(to: 1)
+        admin = simulation.connect(to: 1, from: "127.0.0.1:4000")
         if let admin { simulation.send("CLUSTER STATUS\n", on: admin) }
       }
       if answered == nil, (admin?.lineCount ?? 0) > 0 { answered = applied }

@@ -108,7 +108,7 @@ import Testing
     simulation.start(victim)
     try #require(simulation.hosts[victim].node != nil, "\(simulation.hosts[victim].failure ?? "")")
     #expect(simulation.log.contains { $0.contains("CORRUPT") }, "\(simulation.log.suffix(5))")
-    let client = try #require(simulation.connect(to: victim))
+    let client = try #require(simulation.connect(to: victim, from: "127.0.0.1:4000"))
     let status = ask(simulation, client, "CLUSTER STATUS") ?? ""
     #expect(status.contains("alarms=CORRUPT") && status.contains("healthy=no"), "\(status)")
     let isRepaired = simulation.run(for: 60_000_000) { isWhole(simulation, victim) }
@@ -128,7 +128,7 @@ import Testing
       (0..<3).allSatisfy { isWhole(simulation, $0) }
     }
     #expect(isHealthy, "\(simulation.report)")
-    let again = try #require(simulation.connect(to: victim))
+    let again = try #require(simulation.connect(to: victim, from: "127.0.0.1:4000"))
     let after = ask(simulation, again, "CLUSTER STATUS") ?? ""
     #expect(after.contains("alarms=none") && after.contains("healthy=yes"), "\(after)")
   }

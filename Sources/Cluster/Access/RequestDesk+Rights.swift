@@ -33,8 +33,15 @@ extension RequestDesk {
   }
   /// With each look at the clock, and before a terminal's bytes are read: this process may have stood still.
   func judgeLease() {
-    if rights.isOpen { return }
-    rights.judge(closed: replicas[.directory]?.closedTime ?? .zero, now: now)
+    let directory = replicas[.directory]
+    if let directory {
+      // A leader that no majority answers steps down.
+      if directory.hasTakenOver { rights.heard(through: directory.machine.lastIndex, now: now.monotonic) }
+      rights.applied(through: directory.machine.lastIndex)
+    }
+    rights.judge(
+      closed: directory?.closedTime ?? .zero,
+      isInCluster: directory != nil || membership.cluster != 0 || peers.nodeInCluster != nil, now: now)
   }
   /// Tells the others which rights this node goes by.
   func tellRights() {
@@ -72,17 +79,34 @@ extension RequestDesk {
     return !client.grant.roles.isDisjoint(with: spec.readers) && spec.onlyReads(request)
   }
   /// Whether it is for a cluster that has lost the majority of its directory: then nobody can say any more who may do what, and somebody has to
-  /// mend it. It may be asked on this machine alone, by an admin of the rights known last; where this node has started since, and
-  /// knows none, by whoever is there.
+  /// mend it. It may be asked on this machine alone, by an admin of the rights known last; where this node knows none, by whoever is
+  /// there.
   @inline(never) private func mayRescue(_ client: Client, _ request: Request) -> Bool {
-    guard [.clusterUnsafe, .clusterStatus, .clusterNodes, .clusterShards].contains(request.verb),
-      rights.isOwnMachine(client.session.address)
-    else { return false }
+    let verbs: [Verb] = [
+      .clusterUnsafe, .clusterStatus, .clusterNodes, .clusterShards, .clusterCheck, .health, .clusterInit,
+    ]
+    guard verbs.contains(request.verb), rights.isOwnMachine(client.session.address) else { return false }
     switch client.grant.refusal {
     case .lapsed: return client.grant.user?.isAdmin == true
-    case .unknown: return rights.doubt?.isOld(now.wall) == true
+    case .unknown: return rights.doubt?.isOld(now.wall) ?? true
     default: return false
     }
+  }
+  /// Whether a request waits because this node has started just now, and will soon hear of the directory: then it is served like any other.
+  @inline(never) func waitsForStart(_ client: Client, _ request: Request) -> Bool {
+    guard rights.isStarting(now), directory != nil, request.rule.pointee.roles.isDisjoint(with: .strangers) else {
+      return false
+    }
+    if client.grant.epoch != rights.epoch { renewGrant(client) }
+    guard !mayRescue(client, request) else { return false }
+    rights.waiting.append(client.id)
+    return true
+  }
+  /// What waited goes on: served, or refused.
+  func endStart() {
+    guard !rights.waiting.isEmpty, !rights.isUnknown || !rights.isStarting(now) else { return }
+    for id in rights.waiting { if let client = clients[id] { clients.resume(client, &turn.out) } }
+    rights.waiting.removeAll()
   }
   /// Whether a request has to learn first whose transaction it is about.
   func waitsForMerchant(_ client: Client, _ request: Request) -> Bool {
@@ -91,7 +115,7 @@ extension RequestDesk {
 
   /// Makes a client's grant anew, by the rights that hold now.
   @inline(never) func renewGrant(_ client: Client) {
-    if rights.doubt == nil, let name = client.certifiedUser {
+    if !rights.isUnknown, let name = client.certifiedUser {
       client.certifiedUser = nil
       if client.session.principal == .anonymous { signIn(client.id, by: name) }
     }
@@ -104,7 +128,7 @@ extension RequestDesk {
   private func makeGrant(_ client: Client) -> Grant {
     let session = client.session
     var grant = Grant()
-    guard rights.doubt == nil else {
+    guard !rights.isUnknown else {
       (grant.roles, grant.refusal) = (.strangers, .unknown)
       return grant
     }
@@ -148,7 +172,7 @@ extension RequestDesk {
     case .lapsed:
       return refuse(
         client, .unavailable, words, "this node has heard nothing of the directory for 5 s; nothing was done")
-    case .unknown: return refuse(client, .unavailable, words, RequestDesk.knowsNobody)
+    case .unknown: return refuse(client, .unavailable, words, knowsNobody)
     case .openElsewhere:
       return refuse(
         client, .noPermission, words,
@@ -163,8 +187,16 @@ extension RequestDesk {
         client, .noPermission, words, "\(words) is not for the role \(roles ?? "none"); nothing was done")
     }
   }
-  static let knowsNobody =
-    "this node has started, and has yet to learn from the directory who may do what; nothing was done"
+  /// Why nobody is served while it is unknown who may do what.
+  var knowsNobody: String {
+    guard rights.doubt == nil else {
+      return "this node has started, and has yet to learn from the directory who may do what; nothing was done"
+    }
+    guard membership.cluster != 0 else { return withoutCluster }
+    return
+      "this node hears nothing of the directory, and cannot know whether there are users by now: ask another node; where the"
+      + " directory's majority is lost for ever, tally unsafe recover mends it on this machine; nothing was done"
+  }
   /// Answers a request that is refused, and counts it for the trail. False.
   func refuse(_ client: Client, _ code: ErrorCode, _ words: String, _ text: String) -> Bool {
     if code == .noAuth || code == .noPermission {

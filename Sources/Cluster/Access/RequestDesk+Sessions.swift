@@ -35,6 +35,7 @@ extension RequestDesk {
   }
 
   private func openSession(_ client: Client, _ owner: EdgeItem.Owner) {
+    guard !rights.isUnknown else { return answerError(owner, .unavailable, knowsNobody) }
     guard !rights.isOpen else {
       return answerError(owner, .malformed, "there are no users here: nobody needs to sign in")
     }

@@ -8,11 +8,13 @@ extension RequestDesk {
   /// `AUTH [user] secret`, `HELLO … AUTH user secret`, where there are users. False: it is neither, or there are none; it is
   /// answered as any other request of the connection.
   func takeSignIn(_ client: Client, _ request: Request, _ raw: Bytes) -> Bool {
-    guard !rights.isOpen, !client.session.isAfterMulti, let (name, secret) = credentials(in: request) else {
+    guard !rights.isOpen || rights.isUnknown, !client.session.isAfterMulti,
+      let (name, secret) = credentials(in: request)
+    else {
       return false
     }
-    guard rights.doubt == nil else {
-      client.answerNow { ReplyRenderer.error(.unavailable, RequestDesk.knowsNobody, into: &$0) }
+    guard !rights.isUnknown else {
+      client.answerNow { ReplyRenderer.error(.unavailable, knowsNobody, into: &$0) }
       return true
     }
     guard raw.count <= RequestDesk.longestSignIn else {
@@ -74,6 +76,7 @@ extension RequestDesk {
   func advanceAccess() {
     followRights()
     judgeLease()
+    endStart()
     if now.monotonic >= nextTelling { tellAccess() }
     beginSignIns()
     for attempt in signIns.answers(now: now.monotonic) { finish(attempt, nil) }
@@ -123,7 +126,7 @@ extension RequestDesk {
 
   /// A connection whose other end has proved by its certificate that it is that user. Whoever is none, or stopped, is nobody.
   func signIn(_ id: ClientID, by name: String) {
-    if rights.doubt != nil { clients[id]?.certifiedUser = name }
+    if rights.isUnknown { clients[id]?.certifiedUser = name }
     guard let client = clients[id], let user = directory?.access.user(named: name), !user.isStopped else { return }
     client.session.principal = PrincipalID(user.number)
     client.session.tenant = user.tenant

@@ -6,6 +6,8 @@ import Vocabulary
 /// A node goes by what its replica of the directory has applied. It may do so for users while it has heard of the directory
 /// within `lease`: so a change holds everywhere once all nodes have said that they have it, or when `longestDoubt` has passed.
 struct Rights {
+  /// How long requests wait at a node that has started until it hears of the directory (µs).
+  static let patience: UInt64 = 3_000_000
   /// How long a node that hears nothing of the directory answers users (µs).
   static let lease: Int64 = 5_000_000
   /// When no node goes by older rights any more, counted from when a change was decided (µs): a lease, and as much as two
@@ -20,6 +22,7 @@ struct Rights {
   private(set) var doubt: Doubt?
   /// The host of this node's own address.
   private let ownHost: Substring
+  private let started: UInt64
   /// While there is no user, only this machine is answered.
   private let isGuarded: Bool
   /// Nothing was heard of the directory for so long that somebody may have other rights by now.
@@ -27,6 +30,14 @@ struct Rights {
   /// Up to when this node knows all that was decided, and when it learnt of that.
   private var closed = Stamp.zero
   private var learnt: UInt64 = 0
+  /// When this process had promised itself to the plan of the cluster with which it began then.
+  private var founded: UInt64?
+  /// The leader's last word: what was decided by then, and when it was heard.
+  private var word: (commit: LogIndex, at: UInt64)?
+  /// When that last word was heard of which all is here.
+  private var led: UInt64?
+  /// Connections that wait for the directory to be heard, at a start.
+  var waiting: [ClientID] = []
   /// Users that are stopped, as connections were told of them last.
   var stopped: Set<UInt32> = []
   /// Requests in a second, by user.
@@ -34,7 +45,9 @@ struct Rights {
   /// Changes that some node has yet to confirm.
   private var waits: [(owner: EdgeItem.Owner, version: UInt64, deadline: UInt64)] = []
 
-  init(at address: String, isGuarded: Bool) { (ownHost, self.isGuarded) = (Rights.host(of: address), isGuarded) }
+  init(at address: String, isGuarded: Bool, now: UInt64) {
+    (ownHost, self.isGuarded, started) = (Rights.host(of: address), isGuarded, now)
+  }
 
   private static func host(of address: String) -> Substring {
     address[..<(address.lastIndex(of: ":") ?? address.endIndex)]
@@ -78,13 +91,33 @@ struct Rights {
     renew()
     return true
   }
-  /// Looks whether this node may go on. Nothing is to be feared of an open cluster.
-  mutating func judge(closed newer: Stamp, now: Moment) {
+  /// This node cannot know whether there are users: neither who may do what, nor that everybody may.
+  var isUnknown: Bool { doubt != nil || isOpen && isLapsed }
+  /// Whether this node has started just now, and may soon hear whether there are users.
+  func isStarting(_ now: Moment) -> Bool {
+    doubt == nil && now.monotonic - min(now.monotonic, started) < Rights.patience
+  }
+  /// This node has begun with its cluster, to which it had promised itself then: nobody was a user yet.
+  mutating func began(promised: UInt64?) { founded = promised }
+  /// The directory's leader has said of itself that it leads, and what was decided by then.
+  mutating func heard(through commit: LogIndex, now: UInt64) { word = (commit, now) }
+  /// All that was decided by its last word is here.
+  mutating func applied(through index: LogIndex) {
+    if let word, index >= word.commit { led = word.at }
+  }
+  /// Looks whether this node may go on. In an open cluster, too, somebody may have made users since: there it is enough that the leader
+  /// is heard, whatever clocks say, and that nothing is missing of what it had.
+  /// - Parameters:
+  ///   - closed: up to when this node knows all that was decided.
+  ///   - isInCluster: or about to join one. Else there is nobody whom it would have to hear.
+  mutating func judge(closed newer: Stamp, isInCluster: Bool = true, now: Moment) {
     if newer > closed { (closed, learnt) = (newer, now.monotonic) }
+    func isRecent(_ moment: UInt64) -> Bool { now.monotonic - min(now.monotonic, moment) <= UInt64(Rights.lease) }
     let isFresh =
-      now.wall.microseconds - closed.microseconds <= Rights.lease
-      && now.monotonic - min(now.monotonic, learnt) <= UInt64(Rights.lease)
-    let lapses = !isOpen && !isFresh
+      isOpen
+      ? [led, founded].contains { $0.map(isRecent) == true }
+      : isRecent(learnt) && now.wall.microseconds - closed.microseconds <= Rights.lease
+    let lapses = isInCluster && !isFresh
     guard lapses != isLapsed else { return }
     isLapsed = lapses
     renew()

@@ -111,7 +111,7 @@ final class Beginning: Coordinator {
   func keep(_ plan: ClusterPlan?) {
     if let old = promise.plan, old.cluster != plan?.cluster { forgetRestored(old) }
     promise.make(plan, now: now.monotonic, &turn.out)
-    membership.promised = plan?.topology
+    (membership.promised, membership.promisedAt) = (plan?.topology, plan == nil ? nil : now.monotonic)
   }
 
   // MARK: The question

@@ -82,6 +82,13 @@ struct ClientTable {
     out.clientReading.append((client.id, true))
   }
 
+  /// What held it back is over.
+  func resume(_ client: Client, _ out: inout NodeOutput) {
+    guard client.readingStopped, !client.awaitsFlush, client.outstanding == 0 else { return }
+    client.awaitsIdle = false
+    resumeReading(client, &out)
+  }
+
   // MARK: Answers
 
   @inline(__always)

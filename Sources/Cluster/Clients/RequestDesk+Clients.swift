@@ -97,6 +97,7 @@ extension RequestDesk {
     let request = parser.request
     counters.requests += 1
     if client.isReserved && !mayBeServed(client, request) { return true }
+    if rights.isUnknown && waitsForStart(client, request) { return false }
     guard mayAsk(client, request) else { return true }
     if request.rule.pointee.route == .connection || client.session.isAfterMulti {
       return takeConnection(client, request, raw, node)

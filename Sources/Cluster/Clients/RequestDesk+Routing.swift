@@ -51,7 +51,7 @@ extension RequestDesk {
   }
 
   /// Why a node that belongs to no cluster serves nothing, and who does.
-  private var withoutCluster: String {
+  var withoutCluster: String {
     guard membership.cluster == 0, let member = peers.nodeInCluster else {
       return "there is no cluster yet: run 'tally init'"
     }

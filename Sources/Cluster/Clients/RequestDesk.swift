@@ -71,7 +71,8 @@ final class RequestDesk: Coordinator {
     clients = ClientTable(window: configuration.clientWindow, records: configuration.clientRecords)
     edge = Edge(streamBytesLimit: configuration.shardQueueBytes)
     requestTimeout = configuration.requestTimeout
-    rights = Rights(at: configuration.clientAddress, isGuarded: configuration.guardsOpenCluster)
+    rights = Rights(
+      at: configuration.clientAddress, isGuarded: configuration.guardsOpenCluster, now: turn.now.monotonic)
     (version, nodeName) = (configuration.version, configuration.name)
     precondition(configuration.frameBytes * 2 <= FrameHeader.maximumBodyBytes, "a frame and one message more fit")
     resultsBytes = configuration.frameBytes / 2
@@ -88,6 +89,7 @@ final class RequestDesk: Coordinator {
   func directoryChanged() {
     followRights()
     guard let topology = membership.topology else { return }
+    if membership.promised?.cluster == topology.cluster { rights.began(promised: membership.promisedAt) }
     hashKey = topology.hashKey
     isHeld = topology.restored != nil
     makeTables(through: topology.newestShard)

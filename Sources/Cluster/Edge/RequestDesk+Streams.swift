@@ -374,6 +374,7 @@ extension RequestDesk {
     for led in peer.leads.rows {
       noteLeader(led.shard, peer.id, led.term)
       guard edge.note(led, of: peer.id) else { continue }
+      if led.shard == .directory && led.hasTakenOver { rights.heard(through: led.commit, now: now.monotonic) }
       // What a clock that is wrong has promised would be believed for as long as it was ahead.
       guard led.closed.microseconds <= now.wall.microseconds &+ ClockGuard.tolerance else { continue }
       replicas[led.shard]?.noteClosed(led.closed, led.closedIndex)

@@ -14,6 +14,8 @@ final class Membership {
   private(set) var first: Topology?
   /// Of the plan that this node is promised to.
   var promised: Topology?
+  /// When this process made that promise (monotonic, µs); nil: it was found.
+  var promisedAt: UInt64?
   /// Records of nodes that the directory's log held when this node started: see `noteLives`.
   private var logged: [NodeID: NodeRecord] = [:]
 

@@ -53,6 +53,8 @@ private final class Counter {
     world.follow(PartWorld.topology())
     desk.makeTables(through: .directory)
     desk.directoryChanged()
+    // It hears of the directory.
+    desk.rights.began(promised: .max)
     desk.noteLeader(.directory, NodeID(2), Term(1))
     desk.noteLeader(PartWorld.one, NodeID(2), Term(1))
     desk.noteLeader(PartWorld.two, NodeID(3), Term(1))
