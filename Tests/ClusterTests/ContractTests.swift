@@ -218,10 +218,15 @@ import Testing
     simulation.run(for: 3_000_000) { client.lineCount == 50 }
     #expect(client.lines == Array(repeating: "+OK", count: 50))
     client.clear()
-    simulation.send("MEMBER ADD one card=1\nMEMBER ADD two card=2\n", on: client)
+    simulation.send((0..<50).map { "MEMBER ADD c\($0) card=\($0 + 7)\n" }.joined(), on: client)
+    #expect(client.unread.isEmpty, "so are those with cards")
+    simulation.run(for: 3_000_000) { client.lineCount == 50 }
+    #expect(client.lines == Array(repeating: "+OK", count: 50))
+    client.clear()
+    simulation.send("MEMBER ADD one card=1\nEARN card:1 merchant=shop points=3 id=e1\n", on: client)
     #expect(!client.unread.isEmpty, "a card is another shard's: what follows waits")
     simulation.run(for: 3_000_000) { client.lineCount == 2 }
-    #expect(client.lines == ["+OK", "+OK"])
+    #expect(client.lines[0] == "+OK" && client.lines[1].contains("points=3"), "\(client.lines)")
   }
 
   @Test func oneShardIsShownWithItsMembers() throws {

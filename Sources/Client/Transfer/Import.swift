@@ -48,7 +48,7 @@ final class Import {
     var perSecond: Double { seconds > 0 ? Double(rows) / seconds : 0 }
   }
   /// Rows that are under way at once; what they came to is kept then.
-  private static let rowsAtOnce = 20_000
+  private static let rowsAtOnce = 50_000
 
   let file: InputFile
   let options: Options

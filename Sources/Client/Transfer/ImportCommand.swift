@@ -8,8 +8,8 @@ enum ImportCommand {
     flags: [
       .value("with", "WORDS", "key=value words for every row, such as \"merchant=shop program=main\""),
       .value("ignore", "COLUMN,…", "columns that are left out"),
-      .value("clients", "N", "connections (192; of purchases 24)"),
-      .value("pipeline", "N", "requests in flight on each (64)"),
+      .value("clients", "N", "connections (24; of products 192)"),
+      .value("pipeline", "N", "requests in flight on each (64; of members 512)"),
       .value("patience", "S", "gives up after so long without an answer (120)"),
     ],
     notes: """
@@ -36,7 +36,7 @@ enum ImportCommand {
     }
     var options = Import.Options(endpoints: invocation.target.endpoints, credentials: invocation.target.credentials)
     options.clientCount = try flags.integer("clients", or: kind.clientCount, in: 1...10_000)
-    options.pipelineDepth = try flags.integer("pipeline", or: 64, in: 1...10_000)
+    options.pipelineDepth = try flags.integer("pipeline", or: kind.pipelineDepth, in: 1...10_000)
     options.patience = try flags.number("patience", or: 120, in: 0.1...86_400)
     options.isTrial = isTrial
     options.isQuiet = invocation.isJSON

@@ -10,10 +10,12 @@ struct ImportPlan: Sendable {
     /// The columns that may stand for the verb's first word.
     let places: [String]
     var clientCount = 24
+    /// Requests in flight on each connection.
+    var pipelineDepth = 64
   }
   static let kinds = [
-    // One with a card waits for the card's shard, and a connection has one under way.
-    Kind(word: "members", verb: "MEMBER ADD", places: ["member", "id"], clientCount: 192),
+    // One with a card is decided in two shards, one after the other, which takes thrice as long.
+    Kind(word: "members", verb: "MEMBER ADD", places: ["member", "id"], pipelineDepth: 512),
     Kind(word: "purchases", verb: "EARN", places: ["who", "member", "customer"]),
     // Each waits until all shards know it, and a connection has one under way.
     Kind(word: "products", verb: "PRODUCT SET", places: ["sku", "product"], clientCount: 192),

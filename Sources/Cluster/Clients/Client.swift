@@ -20,6 +20,8 @@ final class Client {
   var barrier = false
   /// The next request is a barrier, and waits until all before it is answered.
   var awaitsIdle = false
+  /// Members that are being made with their cards: those alone may follow one another.
+  var claims = Claims()
   var readingStopped = false
   /// It has had its share of this turn: it is read on after the flush.
   var awaitsFlush = false

@@ -102,13 +102,16 @@ extension RequestDesk {
     if request.rule.pointee.route == .connection || client.session.isAfterMulti {
       return takeConnection(client, request, raw, node)
     }
-    let isBarrier = RequestDesk.isBarrier(request) || client.grant.isWatched && waitsForMerchant(client, request)
-    if isBarrier && client.outstanding > 0 {
+    let claim = RequestDesk.claim(of: request, tenant: client.session.tenant)
+    let isBarrier =
+      claim == nil && RequestDesk.isBarrier(request) || client.grant.isWatched && waitsForMerchant(client, request)
+    guard client.claims.mayFollow(claim, isBarrier: isBarrier, outstanding: client.outstanding) else {
       client.awaitsIdle = true
       return false
     }
     if client.grant.isWatched && !isWithinBounds(client, request) { return true }
     client.barrier = isBarrier
+    claim.map { client.claims.add($0) }
     let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
     let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
     let slot = client.openSlot(records: records, verb: request.rule.pointee.number)
@@ -148,6 +151,15 @@ extension RequestDesk {
     return true
   }
 
+  /// What `MEMBER ADD id card=` claims: it is decided where the card lies, so that nothing about that member or that card may overtake
+  /// it. Those of other members and cards may.
+  private static func claim(of request: Request, tenant: TenantID) -> Claims.Claim? {
+    guard request.verb == .memberAdd, request.has(.card), let card = request.text(.card) else { return nil }
+    let member = request.positional(0)
+    guard !member.elementsEqual("*".utf8) else { return nil }
+    return Claims.Claim(
+      member: Slot.hash(.member, tenant: tenant, id: member), card: Slot.hash(.card, tenant: tenant, id: card))
+  }
   private static func isBarrier(_ request: Request) -> Bool {
     let traits = request.rule.pointee.traits
     return traits.contains(.barrier)

@@ -204,6 +204,26 @@ private final class Counter {
     #expect(try counter.one().verb == .balance)
   }
 
+  /// Each is decided where its card lies: those of other members and other cards go on together, all else waits.
+  @Test func membersWithCardsFollowOneAnother() throws {
+    let counter = Counter()
+    let lines = (1...3).map { "MEMBER ADD m\($0) card=\($0) id=i\($0)\n" }
+    #expect(counter.say(lines.joined()) == lines.joined().utf8.count && counter.isRead != false)
+    let asked = try counter.asked()
+    #expect(asked.count == 3 && asked.allSatisfy { $0.verb == .memberAdd })
+    // Of the same member, of the same card, of anything else; and it is not forgotten which are under way.
+    for line in ["MEMBER ADD m2 card=7\n", "MEMBER ADD m7 card=2\n", "BALANCE \(a)\n", "MEMBER ADD m2\n"] {
+      #expect(counter.say(line) == 0 && counter.isRead == false, "\(line)")
+    }
+    for one in asked { try counter.answer(one) { $0.ok() } }
+    #expect(counter.isRead == true && counter.heard() == "+OK\r\n+OK\r\n+OK\r\n")
+    #expect(counter.say("BALANCE \(a)\nMEMBER ADD m9 card=9\n") == "BALANCE \(a)\n".utf8.count)
+    try counter.answer(try counter.one()) { $0.integer(1) }
+    #expect(counter.say("MEMBER ADD m2 card=7\nBALANCE \(a)\n") == "MEMBER ADD m2 card=7\n".utf8.count)
+    try counter.answer(try counter.one()) { $0.ok() }
+    #expect(counter.isRead == true && counter.say("BALANCE \(a)\n") > 0)
+  }
+
   @Test func noMoreIsReadThanMayBeUnanswered() throws {
     let counter = Counter { $0.clientWindow = 4 }
     let line = "BALANCE \(a)\n"
