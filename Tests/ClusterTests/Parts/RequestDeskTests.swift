@@ -212,7 +212,10 @@ private final class Counter {
     let asked = try counter.asked()
     #expect(asked.count == 3 && asked.allSatisfy { $0.verb == .memberAdd })
     // Of the same member, of the same card, of anything else; and it is not forgotten which are under way.
-    for line in ["MEMBER ADD m2 card=7\n", "MEMBER ADD m7 card=2\n", "BALANCE \(a)\n", "MEMBER ADD m2\n"] {
+    for line in [
+      "MEMBER ADD m2 card=7\n", "MEMBER ADD m7 card=2\n", "BALANCE \(a)\n", "MEMBER ADD m2\n",
+      "MEMBER ADD m7 card=7 referrer=card:1\n",
+    ] {
       #expect(counter.say(line) == 0 && counter.isRead == false, "\(line)")
     }
     for one in asked { try counter.answer(one) { $0.ok() } }
