@@ -34,12 +34,22 @@ extension Ledger {
   /// booked is left out: nobody waits for an answer.
   /// - Returns: there is such a program.
   @discardableResult mutating func raise(_ event: StaticString, of member: Ref<MemberRecord>) -> Bool {
-    guard core.semantics >= Semantics.programme else { return false }
+    let tenant = tables.members.read(member).pointee.tenant
+    // Hardly ever is there one, and members come by the million.
+    guard core.semantics >= Semantics.programme, isAwaited(event, by: tenant) else { return false }
     var isAwaited = false
-    for program in catalogue.programs(of: tables.members.read(member).pointee.tenant) {
+    for program in catalogue.programs(of: tenant) {
       if raise(event, of: member, in: program) { isAwaited = true }
     }
     return isAwaited
+  }
+  /// Whether a program of a tenant has a rule for an event that is in force. O(programs), without a copy.
+  private func isAwaited(_ event: StaticString, by tenant: TenantID) -> Bool {
+    for place in catalogue.programRows.indices
+    where catalogue.programRows[place].tenant == tenant && catalogue.programRows[place].isActive {
+      if catalogue.ruleSets[place].hasRule(ofEvent: event.bytes, at: now) { return true }
+    }
+    return false
   }
   /// In one program.
   /// - Parameter moment: when it was; nil: now.
