@@ -142,7 +142,7 @@ import Vocabulary
     try expectNothing(simulation, of: 0)
     let local = try #require(simulation.connect(to: 0, from: OpenClusterTests.near))
     let remote = try #require(simulation.connect(to: 0, from: OpenClusterTests.far))
-    for line in ["CLUSTER STATUS", "CLUSTER NODES", "CLUSTER SHARDS", "CLUSTER CHECK", "HEALTH"] {
+    for line in ["CLUSTER STATUS", "CLUSTER NODES", "CLUSTER SHARDS", "CLUSTER CHECK", "CLUSTER ALARM LIST", "HEALTH"] {
       let answer = ask(simulation, local, line) ?? "no answer"
       #expect(
         !answer.hasPrefix("-") || answer.hasPrefix("-UNAVAILABLE this node knows no leader"), "\(line): \(answer)")

@@ -83,7 +83,8 @@ extension RequestDesk {
   /// there.
   @inline(never) private func mayRescue(_ client: Client, _ request: Request) -> Bool {
     let verbs: [Verb] = [
-      .clusterUnsafe, .clusterStatus, .clusterNodes, .clusterShards, .clusterCheck, .health, .clusterInit,
+      .clusterUnsafe, .clusterStatus, .clusterNodes, .clusterShards, .clusterCheck, .clusterAlarm, .health,
+      .clusterInit,
     ]
     guard verbs.contains(request.verb), rights.isOwnMachine(client.session.address) else { return false }
     switch client.grant.refusal {
