@@ -46,7 +46,11 @@ import Testing
   @Test func aReferrerThatWasAddedJustBeforeIsFound() throws {
     let cluster = try ResizedCluster(seed: 370, shards: 6)
     let client = try #require(cluster.simulation.connect(to: 1))
-    let lines = (1...12).map { "MEMBER ADD chain\($0)" + ($0 > 1 ? " referrer=chain\($0 - 1)" : "") }
+    // Half of them with cards of their own, which are claimed first.
+    let lines = (1...12).map { number in
+      "MEMBER ADD chain\(number)" + (number % 4 < 2 ? " card=900\(number)" : "")
+        + (number > 1 ? " referrer=chain\(number - 1)" : "")
+    }
     cluster.simulation.send(
       (lines + ["MEMBER ADD chain13 referrer=nobody", "MEMBER SET chain1 referrer=chain12"]).joined(separator: "\n")
         + "\n",

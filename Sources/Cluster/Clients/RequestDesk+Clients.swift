@@ -156,9 +156,8 @@ extension RequestDesk {
   private static func claim(of request: Request, tenant: TenantID) -> Claims.Claim? {
     guard request.verb == .memberAdd, request.has(.card), let card = request.text(.card) else { return nil }
     let member = request.positional(0)
-    // An alias may be one of those that are being claimed.
-    let isReferredByAlias = request.text(.referrer)?.contains(UInt8(ascii: ":")) == true
-    guard !member.elementsEqual("*".utf8), !isReferredByAlias else { return nil }
+    // Who referred is looked up first, and may be one of those that are being made, or named by a card that is being claimed.
+    guard !member.elementsEqual("*".utf8), !request.has(.referrer) else { return nil }
     return Claims.Claim(
       member: Slot.hash(.member, tenant: tenant, id: member), card: Slot.hash(.card, tenant: tenant, id: card))
   }
