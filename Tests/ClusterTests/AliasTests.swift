@@ -48,7 +48,7 @@ import Testing
     let client = try #require(cluster.simulation.connect(to: 1))
     // Half of them with cards of their own, which are claimed first.
     let lines = (1...12).map { number in
-      "MEMBER ADD chain\(number)" + (number % 4 < 2 ? " card=900\(number)" : "")
+      "MEMBER ADD chain\(number)" + ([1, 2].contains(number % 4) ? " card=900\(number)" : "")
         + (number > 1 ? " referrer=chain\(number - 1)" : "")
     }
     cluster.simulation.send(
