@@ -21,7 +21,8 @@ public enum Semantics {
   public static let amended: UInt8 = 6
   /// A member's card type is one that was set up; nobody refers himself; tiers of a program differ in rank; `funded=` names parties; a
   /// program's zone changes only if nobody touched the program meanwhile; a question knows what all shards have drawn of budgets; of two
-  /// reasons to refuse, one about the member comes before one about the merchant, and a bound that was reached is explained.
+  /// reasons to refuse, one about the member comes before one about the merchant, and a bound that was reached is explained; a card type that is stopped or has
+  /// yet to begin gives no factor, and a product that has yet to begin no category.
   public static let checked: UInt8 = 7
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4

@@ -114,6 +114,11 @@ import Testing
     #expect(try set("TIER SET p a rank=1 at=0 by=points period=year", old) == "+OK")
     #expect(try set("TIER SET p b rank=1 at=10 by=points period=year", old) == "+OK")
     #expect(try set("CAMPAIGN SET k funded=anybody", old) == "+OK")
+    // Shards hear at the beginning of semantics 7 which card types are stopped.
+    #expect(try set("CARDTYPE SET g earn-times=2/1", old) == "+OK")
+    #expect(try set("CARDTYPE SET h earn-times=2/1", old) == "+OK")
+    #expect(try set("CARDTYPE SET g state=stopped", old) == "+OK")
+    #expect(entries.retell(from: old, to: new, at: now).count == 1)
     let third = "TIER SET p c rank=1 at=20 by=points period=year"
     #expect(try set(third, new) == "-ERR rank= must be another: tier a of the program has rank 1")
     #expect(try set("TIER SET p b at=15", new) == "+OK")

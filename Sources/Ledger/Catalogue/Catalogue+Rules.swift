@@ -33,6 +33,14 @@ extension Catalogue {
     return records[kind][number].version(at: records.moment)?.values[field]
   }
 
+  /// What an entry says now; nil: it has yet to begin.
+  func valuesInForce(_ kind: CatalogueKind, _ number: Int) -> EntryValues? {
+    guard number < records[kind].count, let version = records[kind][number].version(at: records.moment),
+      version.from <= records.moment
+    else { return nil }
+    return version.values
+  }
+
   // MARK: Rules
 
   /// Compiles the versions of a rule that were running once or will be.

@@ -67,12 +67,17 @@ extension Ledger {
       if uses.contains(FactSet(.category)) || uses.contains(FactSet(.brand)),
         let product = catalogue.find(.product, line.sku, ask.tenant)
       {
-        fact.category = word(catalogue.value(.product, product, ProductField.category), ofProgram: program)
-        fact.brand = word(catalogue.value(.product, product, ProductField.brand), ofProgram: program)
+        fact.category = word(value(ofProduct: product, ProductField.category), ofProgram: program)
+        fact.brand = word(value(ofProduct: product, ProductField.brand), ofProgram: program)
       }
       worked.facts.lines.append(fact)
     }
     guard sum == spend else { throw .malformed("lines: their amounts come to \(sum), and spend= is \(spend)") }
+  }
+  /// Nil: it says nothing, or has yet to begin.
+  private func value(ofProduct number: Int, _ field: Int) -> [UInt8]? {
+    core.semantics >= Semantics.checked
+      ? catalogue.valuesInForce(.product, number)?[field] : catalogue.value(.product, number, field)
   }
   private func word(_ text: [UInt8]?, ofProgram program: Int) -> Word {
     guard let text, !text.isEmpty else { return .unknown }
@@ -104,7 +109,7 @@ extension Ledger {
     worked.facts[.cardtype] = word(cardType, ofProgram: program)
     guard ask.isPurchase, !cardType.isEmpty,
       let number = cardType.withUnsafeBytes({ catalogue.find(.cardType, $0, ask.tenant) }),
-      let stored = catalogue.value(.cardType, number, CardTypeField.earnTimes)
+      let stored = factor(ofCardType: number)
     else { return }
     let factor = EntryField.number(stored: stored)
     if let factor = Fraction(factor >> 32, factor & 0xFFFF_FFFF) {
@@ -112,6 +117,16 @@ extension Ledger {
         worked.facts.add(.cardType, factor: factor, id: $0, number: UInt32(number), version: 0)
       }
     }
+  }
+  /// What is kept of the factor of a card type; nil: it has none, is stopped, or has yet to begin.
+  private func factor(ofCardType number: Int) -> [UInt8]? {
+    guard core.semantics >= Semantics.checked else {
+      return catalogue.value(.cardType, number, CardTypeField.earnTimes)
+    }
+    guard let values = catalogue.valuesInForce(.cardType, number),
+      values[EntryField.stateNumber].map({ EntryField.number(stored: $0) }) ?? 0 == 0
+    else { return nil }
+    return values[CardTypeField.earnTimes]
   }
   /// Nil: the request names none, or that has no type.
   private func typeOfCardUsed(_ ask: EarningRequest) -> [UInt8]? {

@@ -6,6 +6,7 @@ extension EntryKind {
       .init(3, "earn-times", .shape(.fraction), .shards, toldSince: EntryField.policies),
       .init(4, "discount", .shape(.basisPoints)),
       .init(5, "supplementary", .choice(["no", "yes"])),
+      .state(["active", "stopped"], .shards, toldSince: EntryField.checked),
     ],
     summary: "a type of cards", example: "gold-card title=\"Gold card\"")
 }

@@ -80,6 +80,8 @@ public struct EntryField: Sendable {
   public static let policies: UInt8 = 4
   /// The semantics from which there are messages.
   public static let service: UInt8 = 5
+  /// The semantics from which shards know which card types are stopped.
+  public static let checked: UInt8 = 7
   /// The semantics from which a value may be set.
   public func since(_ text: UnsafeRawBufferPointer) -> UInt8 {
     guard case .shape(.expiry) = form, let expiry = ExpiryText(text), !expiry.isOld else { return since }
@@ -88,8 +90,10 @@ public struct EntryField: Sendable {
 
   public static let stateNumber = 1
   static func text(_ number: Int, _ name: String) -> EntryField { .init(number, name, .shape(.text)) }
-  static func state(_ words: [String] = ["active", "stopped"], _ traits: Traits = []) -> EntryField {
-    .init(stateNumber, "state", .choice(words), traits, standard: .init(text: words[0]))
+  static func state(
+    _ words: [String] = ["active", "stopped"], _ traits: Traits = [], toldSince: UInt8? = nil
+  ) -> EntryField {
+    .init(stateNumber, "state", .choice(words), traits, standard: .init(text: words[0]), toldSince: toldSince)
   }
 
   /// A list names no more entries.
