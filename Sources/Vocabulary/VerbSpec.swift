@@ -44,8 +44,8 @@ public struct VerbSpec: Sendable {
     /// It waits until all before it on its connection is answered, and what follows waits for it: it touches more than one
     /// member, or the catalogue, or the cluster, or may take effect on a second attempt alone.
     @inlinable public static var barrier: Traits { Traits(rawValue: 1) }
-    /// The same, where it names a card or who referred: they are looked up.
-    @inlinable public static var barrierWithReference: Traits { Traits(rawValue: 2) }
+    /// The same, where it names a card.
+    @inlinable public static var barrierWithCard: Traits { Traits(rawValue: 2) }
     /// It costs a node far more than others do.
     @inlinable public static var costly: Traits { Traits(rawValue: 4) }
     /// It is served on the last connections, which are kept for operators.

@@ -163,8 +163,7 @@ extension RequestDesk {
   }
   private static func isBarrier(_ request: Request) -> Bool {
     let traits = request.rule.pointee.traits
-    return traits.contains(.barrier)
-      || traits.contains(.barrierWithReference) && (request.has(.card) || request.has(.referrer))
+    return traits.contains(.barrier) || traits.contains(.barrierWithCard) && request.has(.card)
   }
 
   /// Whether a request of a client on a reserved place is served; else it is answered here. Once there is room, the client

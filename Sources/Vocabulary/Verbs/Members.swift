@@ -9,14 +9,14 @@ extension VerbSpec {
       .memberAdd, "MEMBER ADD", .members,
       [.newMember, .optional(.name), .optional(.region), .optional(.card, part: .card), .optional(.id)] + file,
       .cardIfGiven,
-      .changes, traits: [.barrierWithReference, .grows], reply: "+OK; of * member",
+      .changes, traits: [.barrierWithCard, .grows], reply: "+OK; of * member",
       summary:
         "Makes a member; the same again is OK. * with region= and id= mints an id, in a shard that is led from there.",
       example: "MEMBER ADD ann name=\"Ann Lee\" card=5001"),
     .init(
       .memberSet, "MEMBER SET", .members,
       [.who, .optional(.name), .optional(.region), .optional(.id)] + file + [.optional(.pool)], .member, .changes,
-      traits: [.barrierWithReference, .grows], reply: "+OK",
+      traits: .grows, reply: "+OK",
       summary:
         "Changes what a member's file has; an empty value takes it back. class= decides which policies hold, pool= whose points it earns and spends.",
       example: "MEMBER SET ann class=employee x.shoe=38"),
