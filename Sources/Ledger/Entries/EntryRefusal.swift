@@ -19,9 +19,11 @@ struct EntryRefusal: Error {
     refusal.which = which
     return refusal
   }
-  /// `no such merchant 'shop'`, and by which field it was named.
+  /// `no such merchant 'shop'`, `no such tier 'gold base'`, and by which field it was named.
   static func notFound(_ kind: EntryKind, _ key: UnsafeRawBufferPointer, field: String? = nil) -> EntryRefusal {
-    let name = key.isIdentifier ? " '\(String(decoding: key, as: UTF8.self))'" : ""
+    let words = key.split(separator: 0, omittingEmptySubsequences: false).map { UnsafeRawBufferPointer(rebasing: $0) }
+    let isNamed = words.allSatisfy(\.isIdentifier)
+    let name = isNamed ? " '\(words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))'" : ""
     return EntryRefusal(.notFound, (field.map { "\($0)=: " } ?? "") + "no such \(kind.name)\(name)")
   }
 
