@@ -191,6 +191,9 @@ import Testing
       simulation.hosts[0].node?.peers.allSatisfy { $0.isConnectedOrSelf } == true
     }
     try #require(linked)
+    // It was cut off, and has to hear first whether there are users by now.
+    let isServing = simulation.run(for: 1_000_000) { simulation.hosts[2].node?.requests.rights.isUnknown == false }
+    try #require(isServing)
     let before = terms()
     let quiet = simulation.log.count
     var longest: UInt64 = 0
