@@ -110,7 +110,9 @@ public struct ScenarioPlan: Sendable {
       configuration.ledgerLimits.journalSegmentBytes = journalSegmentBytes
       configuration.ledgerLimits.transactionSeconds = transactionSeconds
       configuration.ledgerLimits.transactionsInMemory = transactionsInMemory
-      if isTiny { configuration.ledgerLimits.chunksPerPart = 1 }
+      // The parts of a parcel that go out at once fit, as they do by the usual limits: else the first of them alone would come in, each time.
+      let mostChunks = max(1, configuration.gatherBytes >> 14)
+      configuration.ledgerLimits.chunksPerPart = isTiny ? 1 : min(configuration.ledgerLimits.chunksPerPart, mostChunks)
     }
   }
   public struct Network: Sendable {

@@ -58,9 +58,10 @@ extension Scenario {
   }
   private func clearPoison(at host: SimulatedHost) {
     for view in host.node?.view.replicas ?? [] where view.poison != nil {
-      // The node that is asked has all others in reach try again too.
+      // The node that is asked has all others in reach try again too. One whose directory is poisoned cannot know whether there are users: it
+      // listens to its own machine alone.
       poisoned?.forgive()
-      guard let client = simulation.connect(to: host.number) else { return }
+      guard let client = simulation.connect(to: host.number, from: "127.0.0.1:4000") else { return }
       simulation.send("CLUSTER ALARM CLEAR POISON shard=\(view.shard.rawValue)\n", on: client)
     }
   }
