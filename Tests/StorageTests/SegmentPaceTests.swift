@@ -17,10 +17,8 @@ import Testing
   @Test func aLogThatIsFarFromItsEndLetsTheNextSegmentWait() throws {
     let log = try open()
     let pacer = CountingPacer()
-    var calls = 0
-    while try log.prepareSpare(pacer) { calls += 1 }
+    while try log.prepareSpare(pacer) {}
     #expect(pacer.waits.withLock { $0 } == Array(repeating: Self.mebibyte, count: 16))
-    #expect(calls >= 2, "what else its thread has to do goes on in between")
     #expect(pacer.open.load(ordering: .relaxed) == 0)
   }
 

@@ -69,19 +69,14 @@ final class SegmentPool: Sendable {
   /// Whether a file was set aside to be overwritten: a start goes on with that.
   static func isFreed(_ name: String) -> Bool { name.hasPrefix(freedPrefix) && name.hasSuffix(".tmp") }
 
-  /// Does a part of what is to be done: makes the next segment ready if none is, overwrites what was given back, and removes files
-  /// beyond one in reserve. Gives whether it did anything.
+  /// Makes the next segment ready if none is, overwrites a piece of what was given back, and removes files beyond one in
+  /// reserve. Gives whether it did anything.
   /// - Parameter pacer: who may make it wait after each mebibyte, unless the log would have to wait too: the next segment stays
   ///   twice as far as the one that is written.
   func prepare(_ pacer: (any WritePacer)? = nil) throws(StorageError) -> Bool {
     try exclusively { () throws(StorageError) in
       if state.withLock({ $0.ready.isEmpty }) {
-        if state.withLock({ $0.clean.isEmpty }) {
-          if state.withLock({ $0.retired.isEmpty }) { try begin() }
-          repeat { _ = try wipe(atMost: SegmentPool.wipeBytes, pacer) } while isBehind
-          if state.withLock({ $0.clean.isEmpty }) { return true }
-        }
-        let segment = try make(atLeast: segmentBytes)
+        let segment = try make(atLeast: segmentBytes, pacer)
         state.withLock { $0.ready.append(segment) }
         return true
       }
@@ -95,11 +90,6 @@ final class SegmentPool: Sendable {
       try discard(surplus)
       return true
     }
-  }
-  /// Whether the log may be done with its segment before the next one is ready.
-  private var isBehind: Bool {
-    let used = used.load(ordering: .relaxed)
-    return state.withLock { $0.ready.isEmpty && $0.clean.isEmpty && $0.wiped < 2 * used }
   }
 
   /// The next segment, with at least `byteCount` bytes. Immediate if one was made ready, else made here: of the usual
@@ -131,11 +121,11 @@ final class SegmentPool: Sendable {
   }
 
   private func make(
-    isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int
+    isFirst: Bool = false, isRenewal: Bool = false, atLeast byteCount: Int, _ pacer: (any WritePacer)? = nil
   ) throws(StorageError) -> Segment {
-    let clean = try takeClean(byteCount)
+    let clean = try takeClean(byteCount, pacer)
     let source: Segment
-    if let clean { source = clean } else { source = try create(byteCount) }
+    if let clean { source = clean } else { source = try create(byteCount, pacer) }
     let number = state.withLock { state in
       state.nextNumber += 1
       return state.nextNumber - 1
@@ -168,9 +158,9 @@ final class SegmentPool: Sendable {
   }
 
   /// A file of that size that is overwritten, if one was given back; nil: none was.
-  private func takeClean(_ byteCount: Int) throws(StorageError) -> Segment? {
+  private func takeClean(_ byteCount: Int, _ pacer: (any WritePacer)?) throws(StorageError) -> Segment? {
     if state.withLock({ $0.clean.isEmpty }) {
-      _ = try wipe(atMost: .max, nil)
+      _ = try wipe(atMost: .max, pacer)
     }
     guard let found = state.withLock({ $0.clean.popLast() }) else { return nil }
     if found.byteCount == byteCount { return found }
@@ -224,48 +214,29 @@ final class SegmentPool: Sendable {
       }
     }
   }
-  private static let syncBytes = 4 << 20
-  /// Whether there is no time to wait, with so much of the next segment written.
+  /// Whether there is no time to wait, with so much of the next segment written: the log may be done with its own before.
   private func isPressing(_ offset: Int) -> Bool {
     let used = used.load(ordering: .relaxed)
     return state.withLock { $0.ready.isEmpty && $0.clean.isEmpty } && offset < 2 * used
   }
-
-  /// A new file that is yet to be overwritten, as if it had been given back.
-  private func begin() throws(StorageError) {
-    let path = join(directory, "\(SegmentPool.freedPrefix)new.tmp")
-    let file = try allocate(path, segmentBytes)
-    state.withLock { $0.retired.append(Segment(number: 0, path: path, file: file, byteCount: segmentBytes)) }
-  }
+  private static let syncBytes = 4 << 20
 
   /// A new file with every block written, under a temporary name.
-  private func create(_ byteCount: Int) throws(StorageError) -> Segment {
+  private func create(_ byteCount: Int, _ pacer: (any WritePacer)?) throws(StorageError) -> Segment {
     let path = join(directory, "segment.tmp")
-    let file = try allocate(path, byteCount)
-    do throws(StorageError) {
-      try fill(file, from: 0, to: byteCount, nil)
-      try file.sync()
-    } catch {
-      giveUp(file, path, error)
-      throw error
-    }
-    return Segment(number: 0, path: path, file: file, byteCount: byteCount)
-  }
-  private func allocate(_ path: String, _ byteCount: Int) throws(StorageError) -> any File {
     let file = try fileSystem.open(path, create: true)
     do throws(StorageError) {
       try file.truncate(0)
       try file.preallocate(UInt64(byteCount))
+      try fill(file, from: 0, to: byteCount, pacer)
+      try file.sync()
     } catch {
-      giveUp(file, path, error)
+      // A disk that is full is not made fuller by what could not be finished.
+      file.close()
+      if !error.isFatal { try? fileSystem.remove(path) }
       throw error
     }
-    return file
-  }
-  /// A disk that is full is not made fuller by what could not be finished.
-  private func giveUp(_ file: any File, _ path: String, _ error: StorageError) {
-    file.close()
-    if !error.isFatal { try? fileSystem.remove(path) }
+    return Segment(number: 0, path: path, file: file, byteCount: byteCount)
   }
 
   /// Durably, because a younger segment must never be gone while an older one is still there.

@@ -180,9 +180,9 @@ public final class WriteAheadLog: @unchecked Sendable {
     isUnsynced = false
   }
 
-  /// Makes the next segment ready, a part at a time, so that `append` need never make one. Call it from a background thread, now and
-  /// then and after `release`. Gives whether there was something to do. Costs writing some 8 MB of zeros, or with a
-  /// recycled segment two small syncs.
+  /// Makes the next segment ready, so that `append` need never make one. Call it from a background thread, now and then
+  /// and after `release`. Gives whether there was something to do. Costs a zero-fill of a segment, or with a
+  /// recycled one two small syncs.
   /// - Parameter pacer: who makes it wait in between, as long as the next segment is well ahead of this one.
   @discardableResult public func prepareSpare(_ pacer: (any WritePacer)? = nil) throws(StorageError) -> Bool {
     try pool.prepare(pacer)
