@@ -1,4 +1,5 @@
 import Base
+import Ledger
 import Raft
 import Testing
 
@@ -89,6 +90,34 @@ import Testing
       $0.append(UInt32(0))
     }
     #expect(sent() == [query + 1] && stream.recognise(query + 1) == query + 1)
+  }
+
+  /// Requests of one connection to one member take effect in their order: a change that a lost leader may have done is not to be seen by a query
+  /// before it.
+  @Test mutating func aQueryIsNotAnsweredWithWhatWasAskedBehindIt() {
+    _ = edge.note(leader: Self.first, Term(1), of: Self.shard)
+    let stream = edge.stream(Self.shard)
+    func append(_ flags: EdgeItem.Flags, client: UInt32 = 1, slot: UInt16 = 5) {
+      stream.append(owner: .init(client: client, generation: 1, slot: 1), flags: flags, deadline: 100) { buffer in
+        for _ in 0..<CommandHeader.slotOffset { buffer.append(UInt8(0)) }
+        buffer.append(slot)
+        buffer.append(UInt64(0))
+      }
+    }
+    func given(refusedFrom message: UInt64) -> [UInt64] {
+      while stream.hasUnsent { stream.sendNext(limit: 1000) { _, _, _ in } }
+      var given: [UInt64] = []
+      stream.beginEpoch(refusedFrom: message) { sequence, _ in given.append(sequence - stream.items.first) }
+      return given
+    }
+    append(.query)
+    append(.query, client: 2)
+    append(.query, slot: 6)
+    append(.repeatable)
+    append(.query)
+    #expect(given(refusedFrom: 0) == [], "none of them was done")
+    #expect(given(refusedFrom: .max) == [0])
+    #expect(given(refusedFrom: 0) == [0], "what was in doubt stays so")
   }
 
   @Test mutating func theHighestTermLeads() {

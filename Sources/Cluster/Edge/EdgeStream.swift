@@ -175,8 +175,8 @@ final class EdgeStream {
   }
 
   /// Begins a new epoch. Items of messages from `refusedFrom` on were certainly not proposed; earlier ones that were
-  /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again, and, if the leader was lost with its
-  /// link, of queries that have lost too many.
+  /// sent are in doubt. `giveUp` is told of those in doubt that must not be sent again, of queries that these have overtaken, and, if the
+  /// leader was lost with its link, of queries that have lost too many.
   func beginEpoch(
     refusedFrom: UInt64, isLeaderLost: Bool = false, giveUp: (_ sequence: UInt64, _ item: EdgeItem) -> Void
   ) {
@@ -202,7 +202,32 @@ final class EdgeStream {
     }
     unsent = items.first
     sends.note()
-    for sequence in lost { giveUp(sequence, items[sequence]) }
+    for sequence in lost + overtaken() { giveUp(sequence, items[sequence]) }
+  }
+
+  /// Queries behind which the same connection has asked for a change of the same slot, which is in doubt: sent again they might be answered with
+  /// what that has left, though requests of one connection to one member take effect in their order. O(items).
+  private func overtaken() -> [UInt64] {
+    struct Place: Hashable {
+      var client: UInt32
+      var generation: UInt32
+      var slot: Int
+    }
+    var inDoubt: Set<Place> = []
+    var found: [UInt64] = []
+    for sequence in (items.first..<items.next).reversed() {
+      let item = items[sequence]
+      guard item.state != .completed, !item.flags.contains(.continuation), let slot = slot(of: sequence) else {
+        continue
+      }
+      let place = Place(client: item.owner.client, generation: item.owner.generation, slot: slot)
+      if !item.flags.contains(.query) {
+        if item.inDoubt { inDoubt.insert(place) }
+      } else if item.losses < EdgeItem.lossLimit, inDoubt.contains(place) {
+        found.append(sequence)
+      }
+    }
+    return found.reversed()
   }
 
   /// Tells of every item whose deadline has passed.
@@ -238,6 +263,7 @@ final class EdgeStream {
   private func slot(of sequence: UInt64) -> Int? {
     guard !items[sequence].flags.contains(.marker) else { return nil }
     let start = items[sequence].start + EdgeStream.slotOffset
+    guard start + 2 <= end(of: sequence) else { return nil }
     let raw = bytes.bytes(from: start, to: start + 2).loadUnaligned(as: UInt16.self)
     return Int(UInt16(littleEndian: raw))
   }
