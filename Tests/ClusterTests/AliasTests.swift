@@ -7,15 +7,6 @@ import Testing
 
 /// Aliases, and who has which, over the shards of a cluster.
 @Suite struct AliasTests {
-  private func all(_ simulation: Simulation, _ client: SimulatedClient, _ line: String) -> [String] {
-    client.clear()
-    simulation.send(line + "\n", on: client)
-    simulation.run(for: 20_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
-    return client.lines
-  }
   private func members(_ lines: [String]) -> [String] {
     lines.compactMap { $0.hasPrefix("+member=") ? String($0.dropFirst(8).prefix { $0 != " " }) : nil }
   }
@@ -129,29 +120,29 @@ import Testing
       }
     }
     let client = try #require(simulation.connect(to: 1))
-    let found = all(simulation, client, "MEMBER FIND tag=vip")
+    let found = askAll(simulation, client, "MEMBER FIND tag=vip")
     #expect(members(found).sorted() == wanted.sorted() && cursor(found) == "\"\"", "\(found)")
     #expect(found.last?.contains(" asof=") == true)
     #expect(
-      members(all(simulation, client, "MEMBER FIND tag=vip x.n=0 region=north class=consumer")).sorted() == [
+      members(askAll(simulation, client, "MEMBER FIND tag=vip x.n=0 region=north class=consumer")).sorted() == [
         "f0", "f12",
       ])
-    #expect(members(all(simulation, client, "MEMBER FIND region=south")).count == 12)
-    #expect(members(all(simulation, client, "MEMBER FIND class=staff")).isEmpty)
-    _ = all(simulation, client, "MEMBER FREEZE f3")
-    #expect(members(all(simulation, client, "MEMBER FIND state=frozen")) == ["f3"])
+    #expect(members(askAll(simulation, client, "MEMBER FIND region=south")).count == 12)
+    #expect(members(askAll(simulation, client, "MEMBER FIND class=staff")).isEmpty)
+    _ = askAll(simulation, client, "MEMBER FREEZE f3")
+    #expect(members(askAll(simulation, client, "MEMBER FIND state=frozen")) == ["f3"])
     // Page by page: each once.
     var pages: [String] = []
     var next = ""
     repeat {
-      let page = all(simulation, client, "MEMBER FIND region=north limit=5" + (next.isEmpty ? "" : " after=\(next)"))
+      let page = askAll(simulation, client, "MEMBER FIND region=north limit=5" + (next.isEmpty ? "" : " after=\(next)"))
       #expect(members(page).count <= 5)
       pages += members(page)
       next = cursor(page) ?? "\"\""
     } while next != "\"\""
     #expect(pages.count == 12 && Set(pages).count == 12)
-    #expect(all(simulation, client, "MEMBER FIND after=nonsense")[0].hasPrefix("-ERR"))
-    #expect(all(simulation, client, "MEMBER FIND after=1-0-9999")[0].hasPrefix("-NOTFOUND"))
+    #expect(askAll(simulation, client, "MEMBER FIND after=nonsense")[0].hasPrefix("-ERR"))
+    #expect(askAll(simulation, client, "MEMBER FIND after=1-0-9999")[0].hasPrefix("-NOTFOUND"))
     // What the connection wrote before it, without waiting.
     client.clear()
     simulation.send("MEMBER TAG f1 late\nMEMBER FIND tag=late\n", on: client)
@@ -168,7 +159,7 @@ import Testing
     #expect(clients.count { $0.lines[0].hasPrefix("-BUSY 4 searches") } == 1, "\(clients.map(\.lines))")
     #expect(clients.count { $0.lines[0].hasPrefix("*") } == 4)
     // There is room again.
-    #expect(all(simulation, clients[0], "MEMBER FIND")[0].hasPrefix("*"))
+    #expect(askAll(simulation, clients[0], "MEMBER FIND")[0].hasPrefix("*"))
     simulation.kill(1)
     simulation.kill(2)
     simulation.run(for: 2_000_000)
@@ -195,7 +186,7 @@ import Testing
     let simulation = cluster.simulation
     for number in 0..<20 { #expect(try cluster.ask("MEMBER ADD f\(number) region=north") == "+OK") }
     let client = try #require(simulation.connect(to: 0))
-    let early = try #require(cursor(all(simulation, client, "MEMBER FIND region=north limit=3")))
+    let early = try #require(cursor(askAll(simulation, client, "MEMBER FIND region=north limit=3")))
     let answer = try cluster.ask("CLUSTER SHARD SPLIT 1")
     try #require(answer.contains("op=1"), "\(answer)")
     // While slots move it has all, or says that it cannot.
@@ -203,7 +194,7 @@ import Testing
     var refusals = 0
     for _ in 0..<2_000 where !isDone {
       isDone = try cluster.ask("CLUSTER OP SHOW 1").contains("state=done")
-      let found = all(simulation, client, "MEMBER FIND region=north")
+      let found = askAll(simulation, client, "MEMBER FIND region=north")
       let isWhole = members(found).count == 20 && Set(members(found)).count == 20
       if !isWhole { refusals += 1 }
       #expect(isWhole || found.first?.hasPrefix("-UNAVAILABLE members") == true, "\(found)")
@@ -214,7 +205,7 @@ import Testing
     let record = try cluster.wait(1)
     try #require(record.contains("state=done"), "\(record)")
     simulation.run(for: 3_000_000)
-    #expect(members(all(simulation, client, "MEMBER FIND region=north")).count == 20)
-    #expect(all(simulation, client, "MEMBER FIND region=north after=\(early)")[0].hasPrefix("-NOTFOUND"))
+    #expect(members(askAll(simulation, client, "MEMBER FIND region=north")).count == 20)
+    #expect(askAll(simulation, client, "MEMBER FIND region=north after=\(early)")[0].hasPrefix("-NOTFOUND"))
   }
 }

@@ -151,11 +151,7 @@ import Testing
 
   private func check(_ cluster: ResizedCluster, on host: Int = 0) throws -> [String] {
     let client = try #require(cluster.simulation.connect(to: host))
-    cluster.simulation.send("CLUSTER CHECK\n", on: client)
-    cluster.simulation.run(for: 20_000_000) {
-      client.lines.first.map { client.lineCount > (Int($0.dropFirst()) ?? 0) } ?? false
-    }
-    return client.lines
+    return askAll(cluster.simulation, client, "CLUSTER CHECK")
   }
   @Test func aWholeClusterIsComparedAndFine() throws {
     let cluster = try ResizedCluster(seed: 351, shards: 4)

@@ -59,6 +59,19 @@ func ask(_ simulation: Simulation, _ client: SimulatedClient, _ line: String, fo
   return client.lines.first
 }
 
+/// Sends a line and waits for all lines of its answer.
+func askAll(
+  _ simulation: Simulation, _ client: SimulatedClient, _ line: String, for limit: UInt64 = 20_000_000
+) -> [String] {
+  client.clear()
+  simulation.send(line + "\n", on: client)
+  simulation.run(for: limit) {
+    guard let first = client.lines.first else { return false }
+    return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
+  }
+  return client.lines
+}
+
 @Suite struct ClusterLifeTests {
   @Test func threeNodesBecomeAClusterThatSetsAProgram() throws {
     let simulation = try makeCluster(seed: 1)

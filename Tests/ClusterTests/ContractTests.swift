@@ -13,16 +13,6 @@ import Testing
     ] { #expect(ask(simulation, client, line) == "+OK") }
     return (simulation, client)
   }
-  /// The answer, all its lines.
-  private func all(_ simulation: Simulation, _ client: SimulatedClient, _ line: String) -> [String] {
-    client.clear()
-    simulation.send(line + "\n", on: client)
-    simulation.run(for: 3_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
-    return client.lines
-  }
   private func field(_ name: String, _ line: String) -> String? {
     line.split(separator: " ").first { $0.hasPrefix(name + "=") || $0.hasPrefix("+" + name + "=") }
       .map { String($0.split(separator: "=", maxSplits: 1)[1]) }
@@ -102,7 +92,7 @@ import Testing
     #expect(answer("EARN card:5001 merchant=shop spend=20000 id=a").contains("member=cyd"))
     #expect(answer("EARN card:5001 merchant=shop spend=20000 id=a").contains("member=cyd"))
     #expect(answer("MEMBER SHOW ann").contains("state=active"))
-    let total = try #require(all(simulation, client, "AUDIT").last)
+    let total = try #require(askAll(simulation, client, "AUDIT").last)
     #expect(total.contains("balanced=yes"), "\(total)")
   }
 
@@ -142,13 +132,13 @@ import Testing
     #expect(answer("PROGRAM SET main earn=2/100 id=p") == "+OK")
     #expect(answer("PROGRAM SET main earn=3/100") == "+OK")
     #expect(answer("PROGRAM SET main earn=2/100 id=p") == "+OK")
-    #expect(all(simulation, client, "PROGRAM LIST").last?.contains("earn=3/100") == true)
+    #expect(askAll(simulation, client, "PROGRAM LIST").last?.contains("earn=3/100") == true)
     #expect(answer("PROGRAM SET main earn=4/100 id=p").hasPrefix("-CONFLICT"))
     #expect(answer("MERCHANT SET main title=One id=p") == "+OK")
     #expect(answer("MERCHANT SET main title=Two") == "+OK")
     #expect(answer("MERCHANT SET main title=One id=p") == "+OK")
     #expect(
-      all(simulation, client, "MERCHANT LIST").contains { $0.contains("merchant=main") && $0.contains("title=Two") })
+      askAll(simulation, client, "MERCHANT LIST").contains { $0.contains("merchant=main") && $0.contains("title=Two") })
     #expect(answer("MERCHANT SET main title=Three id=p").hasPrefix("-CONFLICT"))
   }
 
@@ -160,7 +150,7 @@ import Testing
     let earned = try #require(ask(simulation, client, "EARN ann merchant=shop points=100 id=e"))
     let tx = try #require(field("tx", earned))
     simulation.run(for: 1_000_000)
-    let before = all(simulation, client, "HISTORY ann")
+    let before = askAll(simulation, client, "HISTORY ann")
     simulation.cut(2, 0)
     simulation.cut(2, 1)
     simulation.run(for: 3_000_000)
@@ -170,7 +160,7 @@ import Testing
       "PROGRAM LIST", "MERCHANT LIST", "AUDIT",
     ]
     for line in lines {
-      let answer = all(simulation, alone, "\(line) read=local")
+      let answer = askAll(simulation, alone, "\(line) read=local")
       let records = answer.filter { $0.hasPrefix("+") }
       #expect(!records.isEmpty && answer.allSatisfy { !$0.hasPrefix("-") }, "\(line): \(answer)")
       for record in records {
@@ -180,16 +170,16 @@ import Testing
       }
     }
     let row = try #require(before.last)
-    let local = all(simulation, alone, "HISTORY ann read=local")
+    let local = askAll(simulation, alone, "HISTORY ann read=local")
     #expect(local.last?.hasPrefix(row + " asof=") == true, "\(before) \(local)")
-    #expect(all(simulation, alone, "BALANCE card:9 read=local").first?.hasPrefix("-NOTFOUND") == true)
+    #expect(askAll(simulation, alone, "BALANCE card:9 read=local").first?.hasPrefix("-NOTFOUND") == true)
   }
 
   @Test func aNodeThatIsCutOffClaimsNoLeadership() throws {
     let (simulation, _) = try open(seed: 27)
     simulation.run(for: 5_000_000)
     let client = try #require(simulation.connect(to: 0, from: "127.0.0.1:4000"))
-    let rows = all(simulation, client, "CLUSTER NODES").dropFirst()
+    let rows = askAll(simulation, client, "CLUSTER NODES").dropFirst()
     #expect(rows.allSatisfy { field("leaders", $0) == "1" }, "\(rows)")
     simulation.cut(0, 1)
     simulation.cut(0, 2)
@@ -197,12 +187,12 @@ import Testing
     let status = try #require(ask(simulation, client, "CLUSTER STATUS"))
     #expect(
       field("healthy", status) == "no" && field("leaders", status) == "0" && field("up", status) == "1", "\(status)")
-    let alone = all(simulation, client, "CLUSTER NODES").dropFirst()
+    let alone = askAll(simulation, client, "CLUSTER NODES").dropFirst()
     #expect(alone.allSatisfy { field("leaders", $0) == "0" }, "\(alone)")
-    #expect(all(simulation, client, "CLUSTER SHARDS").dropFirst().allSatisfy { field("leader", $0) == "none" })
+    #expect(askAll(simulation, client, "CLUSTER SHARDS").dropFirst().allSatisfy { field("leader", $0) == "none" })
     #expect(ask(simulation, client, "HEALTH")?.hasPrefix("-UNAVAILABLE") == true)
     let other = try #require(simulation.connect(to: 1))
-    let led = all(simulation, other, "CLUSTER NODES").dropFirst().compactMap {
+    let led = askAll(simulation, other, "CLUSTER NODES").dropFirst().compactMap {
       field("leaders", $0).flatMap { Int($0) }
     }
     #expect(led.reduce(0, +) == 3, "\(led)")
@@ -232,19 +222,19 @@ import Testing
   @Test func oneShardIsShownWithItsMembers() throws {
     let (simulation, client) = try open(seed: 29)
     simulation.run(for: 5_000_000)
-    let rows = all(simulation, client, "CLUSTER SHARDS").dropFirst()
-    let one = all(simulation, client, "CLUSTER SHARDS 1")
+    let rows = askAll(simulation, client, "CLUSTER SHARDS").dropFirst()
+    let one = askAll(simulation, client, "CLUSTER SHARDS 1")
     #expect(one.first == "*4" && one.dropFirst().first == rows.first, "\(one)")
     #expect(one.dropFirst(2).map { field("state", $0) ?? "" }.sorted() == ["leader", "voter", "voter"])
-    #expect(all(simulation, client, "CLUSTER SHARDS 99") == ["-NOTFOUND there is no shard 99"])
-    #expect(all(simulation, client, "CLUSTER SHARDS one").first?.hasPrefix("-ERR which shard") == true)
+    #expect(askAll(simulation, client, "CLUSTER SHARDS 99") == ["-NOTFOUND there is no shard 99"])
+    #expect(askAll(simulation, client, "CLUSTER SHARDS one").first?.hasPrefix("-ERR which shard") == true)
   }
 
   @Test(arguments: 30...49 as ClosedRange<UInt64>)
   func aDeadLeaderWhoseAddressRefusesIsReplacedBeforeItsHeartbeatsAreMissed(seed: UInt64) throws {
     let (simulation, client) = try open(seed: seed)
     simulation.run(for: 5_000_000)
-    let rows = all(simulation, client, "CLUSTER SHARDS").dropFirst()
+    let rows = askAll(simulation, client, "CLUSTER SHARDS").dropFirst()
     let names = simulation.hosts.map(\.configuration.name)
     let victim = try #require(rows.compactMap { field("leader", $0) }.compactMap { names.firstIndex(of: $0) }.max())
     let watcher = try #require(simulation.connect(to: victim == 0 ? 1 : 0))

@@ -218,15 +218,7 @@ import Testing
     let simulation = try makeCluster(seed: 302, shards: 1)
     let client = try #require(simulation.connect(to: 1))
     for name in ["b", "a", "c"] { #expect(ask(simulation, client, "PROGRAM SET \(name)") == "+OK") }
-    func rows(_ line: String) -> [String] {
-      client.clear()
-      simulation.send(line + "\n", on: client)
-      simulation.run(for: 3_000_000) {
-        guard let first = client.lines.first else { return false }
-        return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-      }
-      return client.lines
-    }
+    func rows(_ line: String) -> [String] { askAll(simulation, client, line) }
     func names(_ line: String) -> [String] {
       rows(line).dropFirst().map { String($0.split(separator: " ")[0].dropFirst("+program=".count)) }
     }

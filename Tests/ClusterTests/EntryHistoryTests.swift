@@ -11,13 +11,8 @@ import Testing
   /// All lines of an answer, once they are here.
   private func rows(_ simulation: Simulation, _ host: Int, _ line: String) throws -> [String] {
     let client = try #require(simulation.connect(to: host))
-    simulation.send(line + "\n", on: client)
-    simulation.run(for: 5_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
     defer { simulation.disconnect(client) }
-    return client.lines.map { line in
+    return askAll(simulation, client, line).map { line in
       line.split(separator: " ").filter { !$0.hasPrefix("asof=") }.joined(separator: " ")
     }
   }

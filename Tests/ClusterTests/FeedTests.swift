@@ -8,13 +8,7 @@ import Testing
 @Suite struct FeedTests {
   /// The records of an answer, each as a line.
   private func feed(_ simulation: Simulation, _ client: SimulatedClient, _ words: String) throws -> [String] {
-    client.clear()
-    simulation.send("FEED \(words)\n", on: client)
-    simulation.run(for: 20_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
-    let lines = client.lines
+    let lines = askAll(simulation, client, "FEED \(words)")
     let head = try #require(lines.first)
     try #require(head.hasPrefix("*"), "\(words): \(head)")
     try #require(Int(head.dropFirst()) == lines.count - 1)

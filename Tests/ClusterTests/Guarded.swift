@@ -39,16 +39,7 @@ final class Guarded {
     return ask(simulation, client, line) ?? "no answer"
   }
   /// All lines of an answer.
-  func all(_ user: String, _ line: String) throws -> [String] {
-    let client = try connection(user)
-    client.clear()
-    simulation.send(line + "\n", on: client)
-    simulation.run(for: 5_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
-    return client.lines
-  }
+  func all(_ user: String, _ line: String) throws -> [String] { askAll(simulation, try connection(user), line) }
   /// What shards and the directory have come to.
   func state() throws -> [String] {
     try all("operator", "AUDIT").map { line in

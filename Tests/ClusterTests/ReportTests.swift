@@ -8,13 +8,7 @@ import Testing
 @Suite struct ReportTests {
   /// The records of an answer, each as a line.
   private func records(_ simulation: Simulation, _ client: SimulatedClient, _ line: String) throws -> [String] {
-    client.clear()
-    simulation.send(line + "\n", on: client)
-    simulation.run(for: 30_000_000) {
-      guard let first = client.lines.first else { return false }
-      return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-    }
-    let lines = client.lines
+    let lines = askAll(simulation, client, line, for: 30_000_000)
     let head = try #require(lines.first)
     return head.hasPrefix("*") ? Array(lines.dropFirst()) : lines
   }

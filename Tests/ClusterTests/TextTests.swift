@@ -19,15 +19,7 @@ import Testing
       ask(simulation, try #require(simulation.connect(to: host)), line) ?? "no answer"
     }
     /// All lines of an answer.
-    func all(_ line: String) -> [String] {
-      client.clear()
-      simulation.send(line + "\n", on: client)
-      simulation.run(for: 5_000_000) {
-        guard let first = client.lines.first else { return false }
-        return client.lineCount > (first.hasPrefix("*") ? Int(first.dropFirst()) ?? 0 : 0)
-      }
-      return client.lines
-    }
+    func all(_ line: String) -> [String] { askAll(simulation, client, line) }
   }
   private static let setUp = [
     "PROGRAM SET main earn=1/100 default=yes expire=12m utc-offset=+08:00", "MERCHANT SET shop program=main",
