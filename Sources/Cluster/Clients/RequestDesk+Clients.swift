@@ -111,7 +111,7 @@ extension RequestDesk {
     }
     if client.grant.isWatched && !isWithinBounds(client, request) { return true }
     client.barrier = isBarrier
-    claim.map { client.claims.add($0) }
+    if let claim { client.claims.add(claim) }
     let isFromDisk = request.rule.pointee.traits.contains(.recordsFromDisk)
     let records = isFromDisk ? Int(request.number(.limit) ?? 0) : 0
     let slot = client.openSlot(records: records, verb: request.rule.pointee.number)

@@ -219,11 +219,12 @@ struct Edge {
     var lost: [GivenUp] = []
     stream.beginEpoch(refusedFrom: refusedFrom, isLeaderLost: isLeaderLost) { sequence, item in
       let (code, reason): (ErrorCode, String) =
-        switch item.flags.contains(.query) {
-        case true where item.losses >= EdgeItem.lossLimit:
+        if !item.flags.contains(.query) {
+          (.unknown, "the leader was lost; without an id= the request is not sent again")
+        } else if item.losses >= EdgeItem.lossLimit {
           (.unavailable, "\(item.losses) leaders were lost while they had the query; nothing was done")
-        case true: (.unavailable, "the leader was lost, and may have done what was asked behind the query; ask again")
-        case false: (.unknown, "the leader was lost; without an id= the request is not sent again")
+        } else {
+          (.unavailable, "the leader was lost, and may have done what was asked behind the query; ask again")
         }
       lost.append(GivenUp(stream: stream, sequence: sequence, code: code, reason: reason))
     }
