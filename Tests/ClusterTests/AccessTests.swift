@@ -122,7 +122,9 @@ import Vocabulary
   }
 
   @Test func whatARoleMayAskIsServed() throws {
-    let guarded = try Guarded(seed: 874_001)
+    let guarded = try Guarded(seed: 874_001) { configuration in
+      configuration.settings = [(Setting("log-limit-mb", "4", "The limit.").changeable, "4")]
+    }
     let lines: [(user: String, line: String, reply: String)] = [
       ("terminal", "EARN ann merchant=shop spend=5000 id=e1", "+tx="), ("terminal", "BALANCE ann", "+member=ann"),
       ("merchant", "REDEEM ann merchant=shop points=5 id=r1", "+tx="), ("merchant", "MEMBER SHOW ann", "+member=ann"),
@@ -138,7 +140,7 @@ import Vocabulary
       ("auditor", "CLUSTER ALARM CLEAR POISON shard=1", "-NOPERM "), ("auditor", "CLUSTER PLACEMENT SHOW", "*"),
       ("auditor", "CLUSTER UPGRADE SHOW", "*3"), ("auditor", "CLUSTER UPGRADE FINISH", "-NOPERM "),
       ("manager", "CLUSTER OP LIST", "-NOPERM "), ("operator", "CLUSTER LIMIT SET moves=3", "+dead-after="),
-      ("operator", "CLUSTER PLACEMENT SET leaders=east", "*1"),
+      ("operator", "CLUSTER PLACEMENT SET leaders=east", "*1"), ("operator", "CONFIG SET log-limit-mb 5", "+OK"),
       ("operator", "MEMBER CLOSE ben id=c", "+OK"),
       ("merchant", "WHOAMI", "+user=merchant role=merchant tenant=default merchant=shop state=active"),
       ("merchant", "MERCHANT SHOW kiosk", "+merchant=kiosk"), ("merchant", "TERMINAL SHOW t1", "+terminal=t1"),
@@ -150,7 +152,7 @@ import Vocabulary
     }
     let trail = try guarded.all("operator", "TRAIL verb=\"MERCHANT SET\" user=manager")
     #expect(trail.count == 2 && trail[1].contains("target=shop outcome=OK count=1 address="), "\(trail)")
-    for verb in ["CLUSTER LIMIT", "CLUSTER PLACEMENT"] {
+    for verb in ["CLUSTER LIMIT", "CLUSTER PLACEMENT", "CONFIG SET"] {
       #expect(try guarded.all("operator", "TRAIL verb=\"\(verb)\" user=operator").count == 2, "\(verb)")
     }
   }

@@ -173,6 +173,19 @@ import Testing
     }
     #expect(simulation.log.allSatisfy { !$0.contains("alarm") }, "no journal counts as rotten")
   }
+
+  /// How much was passed, once it is much, is told; not where it may be others' who are no business of one's own.
+  @Test func whatWasPassedIsToldOfASingleTenantAlone() throws {
+    let (simulation, client) = try busyCluster(seed: 3_114, shards: 1)
+    for first in stride(from: 0, to: 10_500, by: 1_500) { _ = try earn(simulation, client, first..<first + 1_500) }
+    let alone = try feed(simulation, client, "kind=adjust limit=10")
+    #expect(
+      alone.count == 1 && field(alone[0], "kind") == "none"
+        && field(alone[0], "skipped").map { Int($0) ?? 0 >= 10_000 } == true)
+    try #require(ask(simulation, client, "TENANT SET second") == "+OK")
+    let beside = try feed(simulation, client, "kind=adjust limit=10")
+    #expect(beside.count == 1 && field(beside[0], "cursor") != nil && field(beside[0], "skipped") == nil, "\(beside)")
+  }
 }
 
 extension FeedCursor {
