@@ -275,7 +275,8 @@ final class DirectoryMachine: Machine {
     if semantics >= Semantics.checked, !isApproval,
       !entries.mayTurn(request, tenant: tenant, at: lastStamp, since: turnedSince)
     {
-      reply.error(.unavailable, "somebody else changed the program meanwhile; nothing was done")
+      reply.error(
+        .unavailable, "somebody else changed the program meanwhile; nothing was done: look at it, and ask again")
       return
     }
     let decision: Entries.Decision

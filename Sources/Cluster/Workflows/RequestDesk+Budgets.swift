@@ -50,7 +50,7 @@ extension RequestDesk {
     }
   }
   func budgetsUnknown(_ question: BudgetQuestion) {
-    let text = "a shard did not say what it has drawn of the budget, and no part is an answer"
+    let text = "a shard did not say what it has drawn of the budget, and no part is an answer; ask again"
     guard question.flags.contains(.continuation) else { return answerError(question.owner, .unavailable, text) }
     var writer = ReplyWriter(capacity: 256)
     writer.error(.unavailable, text)

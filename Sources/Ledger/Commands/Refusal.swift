@@ -64,16 +64,16 @@ struct Refusal: Error {
     ("at", "at= is more than 5 minutes ahead"),
     ("points", "a rule gives more than \(Ledger.largestAmount) points"),
     ("balance", "a member has at most \(Ledger.largestBalance) points of a program, and owes no more"),
-    ("lots", "the member's points end at too many different moments"),
+    ("lots", "the member's points end at too many different moments: some are to be spent or lapse first"),
     ("holds", "the member has as many open holds as there may be: CAPTURE or RELEASE one"),
-    ("members", "the shard has as many members as there may be"),
-    ("accounts", "the shard has as many accounts as there may be"),
+    ("members", "the shard has as many members as there may be: split it (tally shard split)"),
+    ("accounts", "the shard has as many accounts as there may be: split it (tally shard split)"),
     (
       "aliases",
       "a member has at most \(CardRecord.mostAliases) aliases, and \(CardRecord.mostAliasesEver) with those removed; a pool has none"
     ),
     ("pool", "the recipient's own points rest while it is in a pool: name the pool"),
-    ("cards", "the member has as many cards as there may be"),
+    ("cards", "the member has as many cards as there may be: CARD REMOVE one"),
   ]
 
   func write(into reply: inout ReplyWriter) {
