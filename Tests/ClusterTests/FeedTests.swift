@@ -88,6 +88,23 @@ import Testing
     #expect(parts.allSatisfy { Set($0.compactMap { field($0, "shard") }).count <= 2 })
   }
 
+  /// Where one shard has all that there is, it is asked for all of the answer, not for its even part again and again.
+  @Test func oneBusyShardFillsAnAnswerInFewPasses() throws {
+    let (simulation, client) = try busyCluster(seed: 876_010, shards: 16)
+    let lines = (0..<200).map { "EARN m0 merchant=shop points=1 id=one\($0)\n" }
+    client.clear()
+    simulation.send(lines.joined(), on: client)
+    simulation.run(for: 20_000_000) { client.lineCount == lines.count }
+    client.clear()
+    simulation.send("FEED limit=200 kind=earn\n", on: client)
+    var passes = 0
+    simulation.run(for: 20_000_000) {
+      passes = max(passes, simulation.hosts[0].node?.requests.workflows.feeds.all.map(\.pass).max() ?? 0)
+      return client.lineCount == 201
+    }
+    #expect(client.lines.first == "*200" && (2...3).contains(passes), "\(passes) passes, \(client.lines.first ?? "")")
+  }
+
   /// It survives that shards are split and end, that nodes start again, that leaders change.
   @Test func goesOnThroughSplitsAndMerges() throws {
     let (simulation, client) = try busyCluster(seed: 876_001, shards: 2)

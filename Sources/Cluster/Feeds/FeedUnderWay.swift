@@ -33,6 +33,8 @@ struct FeedUnderWay {
   /// Of shards that have ended: up to where their journals are told by which living one.
   var inherited: [ShardID: (end: JournalPosition, by: ShardID)] = [:]
   var isAskingEnded = false
+  /// Journals that had more to tell in the pass before, of this answer.
+  private(set) var unfinished: Set<ShardID> = []
   /// Nothing came: when the next pass begins.
   var nextPass: UInt64?
 
@@ -48,8 +50,12 @@ struct FeedUnderWay {
   static let pauseOfJournal: UInt64 = 500
   static func pause(journals: Int) -> UInt64 { max(pause, pauseOfJournal * UInt64(journals)) }
 
-  /// What an answer's page is asked for: an even part of what is left.
-  var quota: Int { max(1, (limit - count + living.count - 1) / max(1, living.count)) }
+  /// How many records a journal's page is asked for: an even part of what is left. Journals that had more in the pass before share it
+  /// among themselves: where one is busy and a hundred are not, an answer takes two passes, not a hundred.
+  func quota(of journal: ShardID) -> Int {
+    let sharers = unfinished.contains(journal) ? unfinished.count : living.count
+    return max(1, (limit - count + sharers - 1) / max(1, sharers))
+  }
   var isComplete: Bool { living.allSatisfy { pages[$0] != nil } }
 
   /// All of the pass have answered: the journals of shards that have ended which have more to tell, with who tells it.
@@ -101,15 +107,15 @@ struct FeedUnderWay {
   mutating func takePages(_ key: HashKey) throws(FeedFailure) -> Bool {
     let journals = pages.keys.sorted().filter { cursor.covers($0) && cursor.place($0) != nil }
     let split = journals.firstIndex { $0.rawValue > cursor.turn } ?? 0
-    var hasMore = false
+    unfinished = []
     for journal in journals[split...] + journals[..<split] {
       guard count < limit, let bytes = pages[journal] else {
-        hasMore = true
+        unfinished.insert(journal)
         break
       }
-      if try take(bytes, of: journal, key) { hasMore = true }
+      if try take(bytes, of: journal, key) { unfinished.insert(journal) }
     }
-    return hasMore
+    return !unfinished.isEmpty
   }
   /// - Returns: whether the journal has more to tell.
   private mutating func take(_ bytes: [UInt8], of journal: ShardID, _ key: HashKey) throws(FeedFailure) -> Bool {
@@ -181,6 +187,7 @@ struct FeedTable {
     get { feeds[number] }
     set { feeds[number] = newValue }
   }
+  var all: [FeedUnderWay] { feeds.sorted { $0.key < $1.key }.map(\.value) }
   /// Those whose next pass is due.
   func due(now: UInt64) -> [UInt64] { feeds.filter { $0.value.nextPass.map { now >= $0 } ?? false }.keys.sorted() }
 }

@@ -88,7 +88,9 @@ extension RequestDesk {
     for shard in led {
       let isTold = feed.cursor.covers(shard)
       let place = isTold ? feed.cursor.place(shard) : nil
-      ask(shard, number, feed, from: place ?? FeedPlace(beginningOf: shard), limit: place == nil ? 0 : feed.quota)
+      ask(
+        shard, number, feed, from: place ?? FeedPlace(beginningOf: shard),
+        limit: place == nil ? 0 : feed.quota(of: shard))
     }
   }
   private func ask(_ shard: ShardID, _ number: UInt64, _ feed: FeedUnderWay, from place: FeedPlace, limit: Int) {
@@ -133,7 +135,7 @@ extension RequestDesk {
     feed.waiting = ended.count
     guard !ended.isEmpty else { return endPass(number, feed) }
     workflows.feeds[number] = feed
-    for (place, by) in ended { ask(by, number, feed, from: place, limit: feed.quota) }
+    for (place, by) in ended { ask(by, number, feed, from: place, limit: feed.quota(of: place.journal)) }
   }
 
   private func endPass(_ number: UInt64, _ feed: FeedUnderWay) {

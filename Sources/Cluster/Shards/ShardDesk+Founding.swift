@@ -67,7 +67,8 @@ extension ShardDesk {
     toldRemoved[shard] = nil
     replicas.remove(shard)
     replicas.rottenJournals.remove(shard)
-    note.forget(shard)
+    // Its successor meets the same entries: one of which processes died here is not tried anew because the replica was away.
+    deaths[shard] = note.death(of: shard)
     if mayBeReferredTo(replica) {
       for (position, bytes) in replica.outbox.journal { disk.journal.keep(shard, position, bytes, &turn.out) }
       disk.journal.write(shard, &turn.out)

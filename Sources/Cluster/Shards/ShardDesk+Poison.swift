@@ -3,7 +3,7 @@ import Raft
 
 /// Entries at which the process has died: see `Poison`.
 extension ShardDesk {
-  /// What earlier processes died of, if it is still to be applied.
+  /// Entries of which earlier processes died, if they are still to be applied: when a node starts, and when a shard comes back to it.
   func judgeDeaths(of replica: Replica, _ entries: [LogEntry]) {
     let shard = replica.shard
     guard let death = deaths.removeValue(forKey: shard) else { return }

@@ -18,6 +18,7 @@ final class ShardDeskHolder {
   ///   - fence: not 0: the log lost states.
   init(
     found: [RecoveredReplica] = [], tombstones: [ShardID: UInt64] = [:], fence: UInt64 = 0,
+    note: ApplyingNote = ApplyingNote(PrivateMemory(byteCount: ApplyingNote.byteCount)),
     deaths: [ShardID: ApplyingNote.Death] = [:], _ change: (inout NodeConfiguration) -> Void = { _ in }
   ) {
     var configuration = NodeConfiguration(
@@ -27,7 +28,7 @@ final class ShardDeskHolder {
     let storage = RecoveredNode(
       identity: PartWorld.me, proof: Proof(1, 99), incarnation: 1, predecessor: .none, logPosition: 0, promise: nil,
       shards: found, tombstones: tombstones, warnings: [], fence: fence,
-      note: ApplyingNote(PrivateMemory(byteCount: ApplyingNote.byteCount)), deaths: deaths)
+      note: note, deaths: deaths)
     let membership =
       fence == 0
       ? world.membership

@@ -345,6 +345,26 @@ import Testing
     #expect(holder.shard != nil && holder.shard?.poison == nil && holder.shard?.halt.suspect == nil)
   }
 
+  @Test func anEntryOfWhichProcessesDiedIsNotTriedByTheReplicaThatComesAfter() throws {
+    let memory = PrivateMemory(byteCount: ApplyingNote.byteCount)
+    for _ in 1...2 {
+      let note = ApplyingNote(memory)
+      _ = try note.takeDeaths(build: 1)
+      note.begin(PartWorld.one, LogIndex(2), Term(1), place: 0)
+      note.trap.pointee = 4
+    }
+    let note = ApplyingNote(memory)
+    let deaths = try note.takeDeaths(build: 1)
+    let holder = ShardDeskHolder(found: ShardDeskTests.foundWithMore, note: note, deaths: deaths)
+    holder.follow()
+    holder.desk.retire(try #require(holder.shard))
+    _ = (holder.written(), holder.clearedAway())
+    holder.desk.clearedAway(PartWorld.one, failure: nil)
+    let successor = try #require(holder.desk.startNewcomer(PartWorld.one, for: holder.message(born: 5)))
+    #expect(successor.poison?.index == LogIndex(2), "its log is that of the one before")
+    #expect(try ApplyingNote(memory).takeDeaths(build: 1)[PartWorld.one]?.isPoison == true, "so it is after a start")
+  }
+
   @Test func peersThatHaveTheAlarmTryAgainToo() throws {
     let holder = ShardDeskHolder()
     let peer = try #require(holder.world.peers[NodeID(2)])

@@ -147,6 +147,9 @@ public final class ApplyingNote: @unchecked Sendable {
     try? memory.sync()
   }
 
+  /// At which entry of the shard processes have died, of those that have yet to be applied here.
+  func death(of shard: ShardID) -> Death? { slot(of: shard).flatMap { death($0) } }
+
   private func death(_ slot: Int) -> Death? {
     let count = load(slot + Place.deaths) as UInt32
     guard count > 0, load(slot + Place.crc) as UInt32 == checksum(slot) else { return nil }
