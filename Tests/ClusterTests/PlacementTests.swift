@@ -245,6 +245,32 @@ import Testing
     #expect(try RebalancePlan(view, .leaders).steps.allSatisfy { $0.isLeader })
   }
 
+  /// A new cluster is placed as a rebalance would leave it, also where regions have different numbers of nodes.
+  @Test(arguments: [[2, 2, 1], [1, 1, 1], [2, 1, 1], [5, 1, 1], [3, 2], [1, 4, 2, 3], [40, 3, 90, 17, 105]])
+  func aNewClusterIsPlacedAsARebalanceLeavesIt(sizes: [Int]) throws {
+    var nodes: [NodeRecord] = []
+    for (region, size) in sizes.enumerated() {
+      for number in 0..<size {
+        let id = UInt64(nodes.count) &* 7_919 % 1_009 + 1
+        nodes.append(
+          NodeRecord(
+            id: NodeID(id), name: "n\(region)-\(number)", region: "r\(region)", clientAddress: "c\(id):1",
+            peerAddress: "p\(id):1", state: .up))
+      }
+    }
+    for (shards, replicas) in [(1, 3), (6, 3), (24, 3), (200, 5)] where nodes.count >= replicas {
+      let topology = try Topology.plan(
+        cluster: 1, hashKey: .none, nodes: nodes, shards: shards, replicas: replicas, allowSingleRegion: false)
+      let view = PlacementView(
+        nodes: topology.nodes.map { Node(id: $0.id, region: $0.region) },
+        shards: topology.shards.map { Shard(shard: $0.shard, voters: $0.voters, leader: $0.preferredLeader) },
+        replicas: replicas)
+      #expect(try RebalancePlan(view, .all).steps == [])
+      Self.expectValid(try ReplicaPlan(view, .even), view)
+      #expect(topology.shards.allSatisfy { $0.voters == $0.voters.sorted() && $0.voters.contains($0.preferredLeader) })
+    }
+  }
+
   /// 5 to 200 nodes, hundreds to thousands of shards, all even; then a node comes, and another is not well.
   @Test(arguments: [(5, 3_000, 3), (12, 512, 3), (24, 2_000, 4), (60, 1_000, 5), (100, 1_200, 6), (200, 1_600, 8)])
   func largeClustersArePlanned(count: Int, shards: Int, regions: Int) throws {

@@ -181,7 +181,7 @@ public struct Topology: Hashable, Sendable {
   public struct Impossible: Error { public let reason: String }
 
   /// The first placement of a new cluster: `shards` equal ranges of slots, each with `replicas` voters spread over as
-  /// many regions as there are, and leaders spread over the nodes.
+  /// many regions as there are, and leaders spread over the nodes: nothing that a rebalance would change.
   public static func plan(
     cluster: UInt64, hashKey: HashKey, nodes: [NodeRecord], shards: Int, replicas: Int, allowSingleRegion: Bool
   ) throws(Impossible) -> Topology {
@@ -218,10 +218,32 @@ public struct Topology: Hashable, Sendable {
           shard: ShardID(UInt32(number + 1)), slots: slots ?? .none, epoch: 1, voters: chosen.sorted(),
           preferredLeader: chosen[0]))
     }
+    placements = spread(placements, over: sorted, replicas)
     let directoryCount = min(7, dealt.count % 2 == 1 ? dealt.count : dealt.count - 1)
     let directory = dealt.prefix(max(1, directoryCount)).map(\.id).sorted()
     return Topology(
       cluster: cluster, hashKey: hashKey, nodes: sorted, directoryVoters: directory, shards: placements, version: 1)
+  }
+
+  /// Where regions have different numbers of nodes, dealing gives some shards more voters of a region than it may have: then they go where a
+  /// rebalance would take them.
+  private static func spread(
+    _ placements: [ShardPlacement], over nodes: [NodeRecord], _ replicas: Int
+  ) -> [ShardPlacement] {
+    let view = PlacementView(
+      nodes: nodes.map { PlacementView.Node(id: $0.id, region: $0.region) },
+      shards: placements.map {
+        PlacementView.Shard(shard: $0.shard, voters: $0.voters, leader: $0.preferredLeader)
+      },
+      replicas: replicas)
+    guard let plan = try? ReplicaPlan(view, .even) else { return placements }
+    let leaders = LeaderPlan(view, voters: plan.voters).leader
+    var spread = placements
+    for place in spread.indices {
+      spread[place].voters = plan.voters[place]
+      if let leader = leaders[place] { spread[place].preferredLeader = view.nodes[leader].id }
+    }
+    return spread
   }
 
   public init(
