@@ -36,9 +36,10 @@ import Testing
     let table = CommandTable(ClientCommands.all)
     let to = ["--to", cluster.addresses]
     let leader = ["shard", "leader", "3", "--to", "north-1"] + to
-    #expect(table.run(leader) == 0)
-    #expect(table.run(leader + ["--dry-run"]) == 0)
-    #expect(table.run(leader + ["--wait", "--json"]) == 0)
+    #expect(table.run(leader) == 0 && cluster.followedCount == 1, "it waits")
+    #expect(table.run(leader + ["--no-wait"]) == 0 && cluster.followedCount == 1)
+    #expect(table.run(leader + ["--dry-run"]) == 0 && cluster.followedCount == 1)
+    #expect(table.run(leader + ["--wait", "--json"]) == 0 && cluster.followedCount == 2)
     #expect(table.run(["shard", "leader", "3"] + to) == 1)
     #expect(table.run(["shard", "leader", "x", "--region", "north"] + to) == 1)
     #expect(table.run(["shard", "leader", "9", "--region", "north"] + to) == 2)
@@ -50,6 +51,28 @@ import Testing
     #expect(table.run(["op", "cancel", "3"] + to) == 0)
     #expect(table.run(["op", "show", "4"] + to) == 2)
     #expect(table.run(["op", "show", "x"] + to) == 1)
+  }
+
+  /// The node that was asked is gone, as one is that was removed: others tell how its operation went.
+  @Test func anOperationOutlivesTheNodeThatWasAsked() throws {
+    let cluster = try FakeCluster()
+    let named = cluster.nodes[0]
+    let target = try Target(Flags(["--to", "127.0.0.1:\(named.port)"], accepting: [.to]))
+    let wider = target.knowingAllNodes()
+    #expect(wider.endpoints.map(\.description) == cluster.nodes.map { "127.0.0.1:\($0.port)" })
+    named.stop()
+    #expect(try wider.askRecords("CLUSTER OP SHOW 1").first?["state"] == "done")
+    #expect(throws: ClientError.self) { try target.askRecords("CLUSTER OP SHOW 1") }
+  }
+
+  /// Nobody waits for ever for what no node tells of.
+  @Test func anOperationOfWhichNobodyTellsIsUnknown() throws {
+    let flags = try Flags(["--to", "127.0.0.1:1"], accepting: [.to])
+    let invocation = Invocation(flags: flags, target: try Target(flags), isJSON: true)
+    let error = #expect(throws: ClientError.self) {
+      try OperationCommands.finished(Record([("op", "7"), ("state", "running")]), invocation, silence: 0.2)
+    }
+    #expect(error?.exitCode == 3 && error?.description.contains("tally op wait 7") == true)
   }
 
   @Test func aRebalanceIsShownAndOnlyBegunIfThatIsSaid() throws {

@@ -24,6 +24,7 @@ final class FakeCluster: @unchecked Sendable {
   private var transactions = 0
   private var earnCount = 0
   private var begun = 0
+  private var followed = 0
   private var programs: [String: String] = [:]
   private(set) var nodes: [FakeNode] = []
   private var storedFaults = Faults()
@@ -43,6 +44,8 @@ final class FakeCluster: @unchecked Sendable {
   var addresses: String { nodes.map { "127.0.0.1:\($0.port)" }.joined(separator: ",") }
   var transactionCount: Int { lock.withLock { transactions } }
   var begunCount: Int { lock.withLock { begun } }
+  /// How often it was asked how an operation is.
+  var followedCount: Int { lock.withLock { followed } }
   var memberCount: Int { lock.withLock { members.count } }
   func balance(_ member: String) -> Int { lock.withLock { balances[member] ?? 0 } }
   /// How the feed was asked for.
@@ -83,6 +86,7 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER NODES":
       let rows = nodes.indices.map {
         "\r\n+node=\(FakeCluster.regions[$0 % 3])-1 region=\(FakeCluster.regions[$0 % 3])"
+          + " address=127.0.0.1:\(nodes[$0].port) state=up"
       }
       return "*\(nodes.count)" + rows.joined()
     case "CLUSTER SHARDS" where isBalanced:
@@ -110,6 +114,7 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER LIMIT" where keys["dead-after"] == "9s": return "-ERR dead-after must be off, or a time"
     case "CLUSTER LIMIT": return "+dead-after=\(keys["dead-after"] ?? "10m") moves=\(keys["moves"] ?? "4")"
     case "CLUSTER OP":
+      followed += words[2] == "SHOW" ? 1 : 0
       // Of three operations one is done, one has failed, one never ends unless it is given up.
       let states = ["1": "done", "2": "failed", "3": words[2] == "CANCEL" ? "cancelled" : "waiting"]
       guard words[2] != "LIST" else {

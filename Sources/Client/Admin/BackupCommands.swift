@@ -36,8 +36,7 @@ enum BackupCommands {
     ],
     notes:
       "In place of tally init. DIR is a path on the node that --to names, from its root on; the others fetch from there. The shards are"
-      + " the backup's. Nothing is taken before an audit has found the backup's digest. Say --timeout SECONDS for a large one. Exit code"
-      + " 2 if there is a cluster already.",
+      + " the backup's. Nothing is taken before an audit has found the backup's digest. Exit code 2 if there is a cluster already.",
     plan: { invocation throws(ClientError) in
       let records = try askToRestore(invocation, " dry-run=yes").records
       var page = Page()
@@ -50,12 +49,16 @@ enum BackupCommands {
       var page = Page()
       page.line("cluster \(made["cluster"] ?? "?") is made of the backup")
       if invocation.flags.has("no-wait") { return CommandResult(json: JSON(made), page: page) }
-      let proof = try OperationCommands.finished(Record([("op", "1"), ("state", "running")]), invocation)
+      let proof = try OperationCommands.finished(
+        Record([("op", "1"), ("state", "running")]), invocation, silence: longestFetch)
       var result = OperationCommands.result(of: proof)
       result.json = JSON(
         Record(made.fields.map { ($0.key, $0.value) } + figures(of: proof).fields.map { ($0.key, $0.value) }))
       return result
     })
+
+  /// While nodes fetch a backup, none can tell how far it is (seconds).
+  private static let longestFetch = 600.0
 
   private static func askToRestore(_ invocation: Invocation, _ more: String = "") throws(ClientError) -> Value {
     let flags = invocation.flags

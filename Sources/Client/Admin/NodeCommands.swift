@@ -19,7 +19,7 @@ enum NodeCommands {
   ) -> Command {
     Command(
       "node \(verb)", aliases: ["cluster node \(verb)"], summary: summary, words: words,
-      wordCount: wordCount...wordCount, flags: flags + [OperationCommands.waitFlag], notes: OperationCommands.notes,
+      wordCount: wordCount...wordCount, flags: flags + OperationCommands.waitFlags, notes: OperationCommands.notes,
       plan: { invocation throws(ClientError) in try OperationCommands.plan(line(verb, invocation), invocation) },
       body: { invocation throws(ClientError) in try OperationCommands.begin(line(verb, invocation), invocation) })
   }

@@ -57,10 +57,15 @@ enum OperationCommands {
 
   // MARK: For the commands that begin one
 
-  static let waitFlag = Flag.toggle("wait", "waits until it is over")
+  static let waitFlags = [
+    Flag.toggle("no-wait", "ends once it has begun"), Flag.toggle("wait", "waits until it is over: it does anyway"),
+  ]
   static let notes =
-    "An operation goes on if the terminal is cut off; tally op wait N attaches to it again. Exit code 2 if it failed, with the"
-    + " reason; 3 if it is not over within --timeout."
+    "It waits until the operation is over, however long that takes, or for --timeout. An operation goes on if the terminal is cut off;"
+    + " tally op wait N attaches to it again. Exit code 2 if it failed, with the reason; 3 if it is not over within --timeout, or if"
+    + " no node tells of it any more."
+  /// An operation of which no node has told for so long is not waited for any longer (seconds).
+  static let silence = 60.0
 
   /// What a request with `dry-run=yes` would do: a record a step.
   static func plan(_ line: String, _ invocation: Invocation) throws(ClientError) -> CommandResult {
@@ -74,37 +79,70 @@ enum OperationCommands {
     }
     return CommandResult(json: .object([("plan", JSON(steps))]), page: page)
   }
-  /// Begins it, and follows it if that is wanted.
+  /// Begins it, shows what it will do, and follows it.
   static func begin(_ line: String, _ invocation: Invocation) throws(ClientError) -> CommandResult {
+    // What is refused here is refused again, unless it is under way already.
+    let steps = (try? invocation.target.askRecords(line + " dry-run=yes")) ?? []
     guard let record = try invocation.target.connect().request(line).orThrow().record else {
       throw .malformedReply("\(line) answered with other than a record")
     }
-    return try begun(record, invocation)
+    return try begun(record, steps, invocation)
   }
-  /// Follows what was begun, if that is wanted.
-  static func begun(_ record: Record, _ invocation: Invocation) throws(ClientError) -> CommandResult {
-    guard invocation.flags.has("wait") else { return result(of: record) }
-    return try follow(record, invocation)
+  /// Follows what was begun, unless nobody is to wait.
+  /// - Parameter steps: what it will do.
+  static func begun(
+    _ record: Record, _ steps: [Record], _ invocation: Invocation
+  ) throws(ClientError) -> CommandResult {
+    if !invocation.isJSON, !steps.isEmpty {
+      let style = Style(descriptor: 1, isWide: invocation.flags.has("wide"))
+      Console.print(Table(steps).rendered(style) + "\n")
+    }
+    var result: CommandResult
+    if invocation.flags.has("no-wait") {
+      result = self.result(of: record)
+    } else {
+      if !invocation.isJSON {
+        let number = record["op"] ?? "?"
+        Console.report("operation \(number) goes on if this ends: tally op wait \(number) attaches to it again")
+      }
+      result = try follow(record, invocation)
+    }
+    result.json = result.json?.adding([("plan", JSON(steps))])
+    return result
   }
 
   private static func follow(_ first: Record, _ invocation: Invocation) throws(ClientError) -> CommandResult {
     result(of: try finished(first, invocation))
   }
   /// Its record once it is over.
-  static func finished(_ first: Record, _ invocation: Invocation) throws(ClientError) -> Record {
+  /// - Parameter silence: how long no node may tell of it, in seconds.
+  static func finished(
+    _ first: Record, _ invocation: Invocation, silence: Double = silence
+  ) throws(ClientError) -> Record {
     guard let number = first["op"] else { throw .malformedReply("an operation without a number") }
-    let seconds = try invocation.flags.number("timeout", or: 30, in: 0.1...86_400)
-    let end = Clock.monotonicNanoseconds() + UInt64(seconds * 1e9)
+    let seconds =
+      invocation.flags.has("timeout") ? try invocation.flags.number("timeout", or: 30, in: 0.1...86_400) : nil
+    // It outlives any node that is asked: one that is removed, say.
+    let target = invocation.target.knowingAllNodes()
     let progress = Progress("operation \(number)", total: 100, isQuiet: invocation.isJSON)
+    let start = Clock.monotonicNanoseconds()
+    var heard = start
     var record = first
     while ["waiting", "running"].contains(record["state"]) {
-      guard Clock.monotonicNanoseconds() < end else {
+      let now = Clock.monotonicNanoseconds()
+      if let seconds, now - start >= UInt64(seconds * 1e9) {
         throw .timedOut("operation \(number) is \(record["state"] ?? "under way"); it goes on: tally op wait \(number)")
+      }
+      guard now - heard < UInt64(silence * 1e9) else {
+        throw .timedOut(
+          "no node has told of operation \(number) for \(Int(silence)) s; try again: tally op wait \(number)")
       }
       progress.update(percent: Int(record.integer("percent") ?? 0), facts(of: record))
       pause(milliseconds: 100)
-      // It outlives any node that is asked.
-      if let newer = try? invocation.target.askRecords("CLUSTER OP SHOW \(number)").first { record = newer }
+      if let newer = try? target.askRecords("CLUSTER OP SHOW \(number)").first {
+        record = newer
+        heard = Clock.monotonicNanoseconds()
+      }
     }
     progress.finish(percent: Int(record.integer("percent") ?? 0), facts(of: record))
     return record

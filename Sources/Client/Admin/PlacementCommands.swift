@@ -8,17 +8,18 @@ enum PlacementCommands {
     "rebalance", aliases: ["cluster rebalance"],
     summary: "shows which replicas and leads would go where, so that nodes have even parts; --apply does it",
     words: "[leaders|replicas]", wordCount: 0...1,
-    flags: [.toggle("apply", "does it, by an operation"), OperationCommands.waitFlag],
+    flags: [.toggle("apply", "does it, by an operation")] + OperationCommands.waitFlags,
     notes:
       "Nodes that are not well are given nothing, and shards that are not well stay. It plans at most 1,000 moves at a time. "
       + OperationCommands.notes,
     plan: { invocation throws(ClientError) in try plan(invocation) },
     body: { invocation throws(ClientError) in
       guard invocation.flags.has("apply") else { return try plan(invocation) }
+      let steps = ((try? invocation.target.askRecords(try line(invocation))) ?? []).filter { $0["step"] != nil }
       let value = try invocation.target.connect().request(try line(invocation) + " apply=yes").orThrow()
       // Where nothing is to be moved, it is shown.
       guard let record = value.record else { return result(value.records, invocation) }
-      return try OperationCommands.begun(record, invocation)
+      return try OperationCommands.begun(record, steps, invocation)
     })
 
   static let show = Command(

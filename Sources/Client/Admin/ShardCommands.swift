@@ -8,7 +8,7 @@ enum ShardCommands {
     "shard leader", aliases: ["cluster shard leader"],
     summary: "has another of its voters lead a shard, now and from now on",
     words: "S", wordCount: 1...1,
-    flags: [.node, .value("region", "NAME", "a voter in that region is to lead it"), OperationCommands.waitFlag],
+    flags: [.node, .value("region", "NAME", "a voter in that region is to lead it")] + OperationCommands.waitFlags,
     notes: OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try line(invocation), invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin(try line(invocation), invocation) })
@@ -17,7 +17,7 @@ enum ShardCommands {
     "shard move", aliases: ["cluster shard move"],
     summary: "has a node take another's place among a shard's voters",
     words: "S", wordCount: 1...1,
-    flags: [.value("from", "NODE", "whose replica goes"), .node, OperationCommands.waitFlag],
+    flags: [.value("from", "NODE", "whose replica goes"), .node] + OperationCommands.waitFlags,
     notes: OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try moveLine(invocation), invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin(try moveLine(invocation), invocation) })
@@ -26,10 +26,8 @@ enum ShardCommands {
     "shard split", aliases: ["cluster shard split"],
     summary: "gives the upper part of a shard's slots to a new shard, on the same nodes",
     words: "S", wordCount: 1...1,
-    flags: [
-      .value("at", "SLOT", "the first slot of the new shard (the middle of the widest run)"),
-      OperationCommands.waitFlag,
-    ],
+    flags: [.value("at", "SLOT", "the first slot of the new shard (the middle of the widest run)")]
+      + OperationCommands.waitFlags,
     notes: OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try splitLine(invocation), invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin(try splitLine(invocation), invocation) })
@@ -38,7 +36,7 @@ enum ShardCommands {
     "shard merge", aliases: ["cluster shard merge"],
     summary: "has a shard take all slots of another, which comes to its nodes and ends",
     words: "S T", wordCount: 2...2,
-    flags: [OperationCommands.waitFlag],
+    flags: OperationCommands.waitFlags,
     notes: OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try mergeLine(invocation), invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin(try mergeLine(invocation), invocation) })

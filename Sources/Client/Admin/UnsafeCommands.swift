@@ -14,8 +14,8 @@ enum UnsafeCommands {
       .value("dead", "NODE,…", "the nodes that will never come back, by name or id"),
       .toggle("plan", "shows what would become of which shard, and writes that to FILE, if one is named"),
       .toggle("apply", "does what stands in FILE, if it is still what would be done"),
-      .value("confirm", "CLUSTER", "the cluster's id, in place of typing it"), OperationCommands.waitFlag,
-    ],
+      .value("confirm", "CLUSTER", "the cluster's id, in place of typing it"),
+    ] + OperationCommands.waitFlags,
     notes:
       "First --dead east-1,east-2 --plan FILE, then --apply FILE. What is lost cannot be told: all that only the dead had acknowledged. They"
       + " are removed, and end with code 2 if they start again: wipe them, for two that come back together would not know. A shard that"
@@ -63,7 +63,11 @@ enum UnsafeCommands {
       throw .declined("\(path) is not what would be done now: make another plan; nothing was done")
     }
     try confirm(saved, page(head, rows, saved.dead), invocation)
-    return try OperationCommands.begin("CLUSTER UNSAFE RECOVER dead=\(saved.dead) apply=\(saved.plan)", invocation)
+    let line = "CLUSTER UNSAFE RECOVER dead=\(saved.dead) apply=\(saved.plan)"
+    guard let record = try invocation.target.connect().request(line).orThrow().record else {
+      throw .malformedReply("\(line) answered with other than a record")
+    }
+    return try OperationCommands.begun(record, [], invocation)
   }
   /// A typed word, so that nobody does it by a habit of the fingers.
   private static func confirm(_ saved: Saved, _ page: Page, _ invocation: Invocation) throws(ClientError) {

@@ -17,7 +17,7 @@ enum UpgradeCommands {
   static let finish = Command(
     "upgrade finish", aliases: ["cluster upgrade finish"],
     summary: "has the newest rules and formats begin that all nodes know; there is no way back to an older build then",
-    flags: [OperationCommands.waitFlag], notes: OperationCommands.notes,
+    flags: OperationCommands.waitFlags, notes: OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan("CLUSTER UPGRADE FINISH", invocation) },
     body: { invocation throws(ClientError) in try OperationCommands.begin("CLUSTER UPGRADE FINISH", invocation) })
 }

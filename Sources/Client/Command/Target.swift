@@ -3,7 +3,7 @@ import Replies
 
 /// The cluster that a command is for: its addresses, tried in order, and a connection to one of them.
 struct Target {
-  let endpoints: [Endpoint]
+  private(set) var endpoints: [Endpoint]
   let timeouts: Connection.Timeouts
   /// Who asks; nil: nobody signs in.
   var credentials: Credentials?
@@ -40,6 +40,17 @@ struct Target {
       throw .usage("--tls-cert and --tls-key belong together: name the certificate and its key")
     }
     do { return try TLSContext(files, verification: .signed) } catch { throw .local("\(error)") }
+  }
+  /// The same, with the cluster's other nodes behind those that were named: for what may outlive these.
+  func knowingAllNodes() -> Target {
+    var wider = self
+    for row in (try? askRecords("CLUSTER NODES")) ?? [] where row["state"] != "removed" {
+      guard let address = row["address"], let endpoint = try? endpoint(address) else { continue }
+      if !wider.endpoints.contains(where: { $0.description == endpoint.description }) {
+        wider.endpoints.append(endpoint)
+      }
+    }
+    return wider
   }
   /// The address of another node, which is spoken to as those that were named.
   func endpoint(_ address: String) throws(ClientError) -> Endpoint {
