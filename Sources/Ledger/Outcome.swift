@@ -101,6 +101,8 @@ public struct LedgerLimits: Sendable, Hashable {
   public var tickWork = 16_384
   /// Chunks of 1,016 bytes that a part of a parcel has at most (`Parcel.swift`): a part is a command of the log.
   public var chunksPerPart = 63
+  /// So many parts of a parcel go out at once, 1 MB, and with each tick the next ones.
+  public var partsAtOnce = 16
   public init() {}
 }
 

@@ -31,6 +31,37 @@ import Testing
   }
 }
 
+/// A slot that has more than goes out with its export.
+@Suite struct LargeSlotTests {
+  /// Its parts follow one another, each once: nothing waits until what had no answer is sent again.
+  @Test(arguments: [2, 64]) func theRestOfALargeSlotFollowsAtOnce(partsAtOnce: Int) throws {
+    let simulation = try makeCluster(seed: 846_200, shards: 1) { configuration in
+      configuration.ledgerLimits.chunksPerPart = 1
+      configuration.ledgerLimits.partsAtOnce = partsAtOnce
+    }
+    let member = try #require(
+      (0..<10_000).lazy.map { "n\($0)" }.first { Topology.slot(ofMember: $0).rawValue >= 16_000 })
+    let client = try populate(simulation, members: [member])
+    client.clear()
+    simulation.send((0..<100).map { "EARN \(member) merchant=shop points=1 id=e\($0)\n" }.joined(), on: client)
+    simulation.run(for: 20_000_000) { client.lineCount == 100 }
+    func leader() -> Replica? {
+      simulation.hosts.lazy.compactMap { $0.node?.replicas[ShardID(1)] }.first { $0.hasTakenOver }
+    }
+    let source = try #require(leader())
+    let (log, before) = (source.raft.lastIndex, source.counters.deliveriesSentAgain)
+    #expect(ask(simulation, client, "CLUSTER SHARD SPLIT 1 at=16000")?.hasPrefix("+op=") == true)
+    let isOver = simulation.run(for: 60_000_000) {
+      simulation.hosts[0].node?.membership.topology?.shards.count == 2
+        && simulation.hosts.contains { $0.node?.replicas[ShardID(2)]?.machine.holdings.slots.isEmpty == false }
+    }
+    try #require(isOver, "\(simulation.report)")
+    #expect(leader() === source && source.raft.lastIndex > log)
+    #expect(source.counters.deliveriesSentAgain == before, "sent again")
+    #expect(ask(simulation, client, "BALANCE \(member)")?.contains("balance=100 ") == true)
+  }
+}
+
 /// Where a merge is, by what the logs of the two shards and of the directory have: counted from its first step on.
 private final class MoveSteps {
   enum Step {

@@ -18,6 +18,6 @@ import Testing
     #expect(configuration.gatherBytes + configuration.entryBytes < segmentBytes / 2)
   }
   private static func atOnce(_ configuration: NodeConfiguration) -> Int {
-    Ledger.partsAtOnce * (configuration.ledgerLimits.chunksPerPart * ParcelChunk.room + 128)
+    configuration.ledgerLimits.partsAtOnce * (configuration.ledgerLimits.chunksPerPart * ParcelChunk.room + 128)
   }
 }

@@ -103,6 +103,13 @@ final class LedgerMachine: Machine {
       lineage: ledger.lineage)
   }
   var isMoving: Bool { ledger.openExport != nil }
+  /// Of the parcel that is open: the shard's epoch after its export; nil: none is.
+  var openParcel: UInt64? { ledger.openExport?.epoch }
+  var partsAtOnce: Int { ledger.limits.partsAtOnce }
+  /// Some of its parts; `part` is 0 after the last.
+  func parts(ofParcel epoch: UInt64, from part: inout Int, into outbox: inout ReplicaOutbox) {
+    ledger.parts(ofParcel: epoch, from: &part) { outbox.deliveries.append($0) }
+  }
   var slotsTaken: [SlotsTaken] { ledger.importMarks.map { SlotsTaken(source: $0.source, epoch: $0.epoch) } }
   var hasBooks: Bool { ledger.hasBooks }
   var isCounting: Bool { ledger.isCounting }

@@ -24,6 +24,9 @@ struct SlotsGiven: Hashable, Sendable {
   var isCounted = false
   /// From which epoch the next slots have been proposed to go: once from each.
   var proposedFrom: UInt64?
+  /// The parcel of which parts have gone out, and up to which; of all: nil.
+  var sentOf: UInt64?
+  var nextPart: Int?
   /// The shard's in the directory's map, as this node knows it.
   var mapped: UInt64 = 0
 
@@ -61,6 +64,24 @@ extension Replica {
     if batch == nil, wanted.isAll, ledger.hasBooks { batch = Slot.count..<Slot.count }
     guard let batch else { return }
     if propose(export: batch, to: wanted.heir, from: epoch) { leading.giving.proposedFrom = epoch }
+  }
+  /// As leader, with each tick: of a parcel that has more parts than go out with its export the next ones, each once. What is lost on the way
+  /// is sent again, as any delivery.
+  func sendParts() {
+    guard hasTakenOver, !applying.isMidEntry, let ledger = machine as? LedgerMachine, let epoch = ledger.openParcel
+    else {
+      return
+    }
+    if leading.giving.sentOf != epoch {
+      // The first ones went as the export was applied, if this leader had it applied.
+      let isOwn = leading.giving.proposedFrom == epoch - 1
+      (leading.giving.sentOf, leading.giving.nextPart) = (epoch, isOwn ? ledger.partsAtOnce : 0)
+    }
+    guard var part = leading.giving.nextPart else { return }
+    let before = outbox.deliveries.count
+    ledger.parts(ofParcel: epoch, from: &part, into: &outbox)
+    leading.giving.nextPart = part == 0 ? nil : part
+    isDirty = isDirty || outbox.deliveries.count > before
   }
   private func propose(export slots: Range<Int>, to heir: ShardID, from epoch: UInt64) -> Bool {
     var buffer = ByteBuffer(capacity: 64)

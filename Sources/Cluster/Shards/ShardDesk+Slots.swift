@@ -23,6 +23,7 @@ extension ShardDesk {
       guard replica.isLeader else { continue }
       if isWhole { replica.leading.giving.isCounted = true }
       replica.giveSlots()
+      replica.sendParts()
     }
   }
   /// With each heartbeat: what the directory's log wants of slots.

@@ -189,7 +189,7 @@ extension Ledger {
     (record.pointee.journalEnd, record.pointee.chain) = (journal.end, core.chain)
     var part = 0
     var parts: [Delivery] = []
-    openParts(from: &part, limit: Ledger.partsAtOnce) { parts.append($0) }
+    openParts(from: &part, limit: limits.partsAtOnce) { parts.append($0) }
     newDeliveries += parts
   }
 
@@ -218,8 +218,11 @@ extension Ledger {
 
   // MARK: Parts
 
-  /// Parts of a parcel that go out at once: 1 MB.
-  static var partsAtOnce: Int { 16 }
+  /// Of a parcel of more parts than go out at once: the next ones. `part` is 0 after the last.
+  public func parts(ofParcel epoch: UInt64, from part: inout Int, _ body: (Delivery) -> Void) {
+    guard let record = openParcel, record.epoch == epoch, part < parts(record.chunkCount) else { return part = 0 }
+    openParts(from: &part, limit: limits.partsAtOnce, body)
+  }
   private func parts(_ chunks: UInt32) -> Int {
     (Int(chunks) + limits.chunksPerPart - 1) / limits.chunksPerPart
   }

@@ -288,7 +288,7 @@ extension Ledger {
         return record.id != .none
       }
     }
-    openParts(from: &places.part, limit: min(limit, Ledger.partsAtOnce), body)
+    openParts(from: &places.part, limit: min(limit, limits.partsAtOnce), body)
     if core.openInbox > 0 {
       places.inbox = visit(tables.inbox.count, from: places.inbox, limit) { place in
         let record = tables.inbox.read(Ref(place: place)).pointee
