@@ -26,10 +26,17 @@ extension NodeStorage {
       try journals.dropArchived(order.shard, segment: seal.segment)
       return .archived(order.shard, segment: seal.segment)
     } catch {
+      if isRotHere(error), noteRot(inJournalOf: order.shard) { return .rotten(order.shard, "\(error)") }
       let isDamaged =
         (error as? StorageError).map { $0.kind == .damaged && $0.path.hasPrefix(archive.directory) } ?? false
       return .failed(order.shard, "\(error)", isDamaged: isDamaged)
     }
+  }
+
+  /// Whether a journal at this node is not what was written; not the archive's copy.
+  private func isRotHere(_ error: any Error) -> Bool {
+    let path = (error as? JournalFault)?.error.path ?? (error as? StorageError)?.path ?? ""
+    return path.hasPrefix(directory + "/journal/") && NodeStorage.isRot(error)
   }
 
   /// The oldest segment that is here, if a snapshot does without it and the next was begun before the moment that is asked for: so
@@ -59,11 +66,17 @@ extension NodeStorage {
     guard let archive else { return .nothing }
     let view = JournalView(
       store: journals, shard: shard, archive: ClusterArchive(archive: archive, cluster: cluster))
-    return .answered(
-      answer(shard, queries, in: view) { error in
-        "a part of the journal of shard \(shard.rawValue) is in the archive \(archive.directory), which cannot be read here:"
-          + " \(error)"
-      })
+    var rot: String?
+    let answers = answer(shard, queries, in: view) { error in
+      if isRotHere(error) {
+        if noteRot(inJournalOf: (error as? JournalFault)?.journal ?? shard) { rot = "\(error)" }
+        return "the journal of shard \(shard.rawValue) cannot be read here: \(error)"
+      }
+      return
+        "a part of the journal of shard \(shard.rawValue) is in the archive \(archive.directory), which cannot be read here: \(error)"
+    }
+    guard let rot else { return .answered(answers) }
+    return .journalRotten(answers, reason: rot)
   }
 
   /// A peer that has no journal of its own yet is sent what is in the archive as well.

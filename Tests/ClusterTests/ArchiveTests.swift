@@ -245,6 +245,47 @@ import Testing
     #expect(failed.contains("state=failed") && failed.contains("/archive"), "\(failed)")
   }
 
+  /// A segment that has rotten at the node that leads, before it could go to the archive: others lead, and have it.
+  @Test func aSegmentThatHasRottenBeforeItIsArchivedIsLedByOthers() throws {
+    let simulation = try makeCluster(seed: 935)
+    try earn(simulation, "first", rounds: 40)
+    func leads(_ host: Int) -> Bool {
+      simulation.hosts[host].node?.replicas.contains { $0.shard != .directory && $0.isLeader } == true
+    }
+    let victim = try #require((0..<3).first(where: leads))
+    // Nobody else sends it there first.
+    for host in 0..<3 where host != victim {
+      simulation.kill(host)
+      simulation.hosts[host].configuration.journalKeep = nil
+      simulation.start(host)
+      simulation.run(for: 5_000_000)
+    }
+    let disk = simulation.hosts[victim].disk
+    // The headers alone: no history is read from there before the archive is.
+    for path in disk.paths where path.hasSuffix("00000001.jnl") { disk.flipBit(path, bit: 20 * 8) }
+    simulation.run(for: 30_000_000)
+    for round in 0..<8 {
+      try earn(simulation, "later\(round)", rounds: 4)
+      simulation.run(for: 20_000_000)
+    }
+    let isMet = simulation.run(for: 300_000_000) {
+      simulation.log.contains { $0.contains("CORRUPT") && $0.contains("others are to lead") }
+    }
+    try #require(isMet, "\(simulation.report)")
+    let isLedElsewhere = simulation.run(for: 10_000_000) { !leads(victim) }
+    #expect(isLedElsewhere, "\(simulation.report)")
+    for host in 0..<3 {
+      let told = try histories(simulation, on: host)
+      #expect(!told.contains { $0.hasPrefix("-") }, "\(told.prefix(3))")
+    }
+    simulation.kill(victim)
+    simulation.start(victim)
+    let isWell = simulation.run(for: 120_000_000) {
+      simulation.hosts[victim].node?.replicas.isCorrupt == false && leads(victim)
+    }
+    #expect(isWell, "\(simulation.report)")
+  }
+
   /// Another file under a segment's name is an alarm until the segment is there.
   @Test func anotherFileUnderItsNameRaisesTheAlarm() throws {
     let simulation = try ClusterTests.makeCluster(seed: 73)

@@ -40,7 +40,7 @@ struct ArchiveTurns {
     switch result {
     // There may be more of it.
     case .archived: complaint = nil
-    case .nothing(let shard): last = shard
+    case .nothing(let shard), .rotten(let shard, _): last = shard
     case .failed(let shard, let reason, _):
       last = shard
       guard complaint != reason else { return nil }
@@ -100,6 +100,7 @@ extension HealthDesk {
       disk.counters.segmentsArchived += 1
       log(.info, "journal archived shard=\(shard.rawValue) segment=\(segment)")
     case .failed(let shard, _, isDamaged: true): replicas.damagedArchives.insert(shard)
+    case .rotten(let shard, let reason): journalIsRotten(shard, reason)
     case .failed, .nothing: break
     }
   }

@@ -157,10 +157,12 @@ public enum ArchiveResult: Hashable, Sendable {
   case nothing(ShardID)
   /// - `isDamaged`: another file bears its name, or the copy is not what was written.
   case failed(ShardID, String, isDamaged: Bool)
+  /// The file that is here is not what was written.
+  case rotten(ShardID, String)
 
   package var shard: ShardID {
     switch self {
-    case .archived(let shard, _), .nothing(let shard), .failed(let shard, _, _): shard
+    case .archived(let shard, _), .nothing(let shard), .failed(let shard, _, _), .rotten(let shard, _): shard
     }
   }
 }

@@ -131,10 +131,18 @@ final class FeedFollower {
       return scenario.reportViolation("the journals that replicas wrote cannot be read")
     }
     let end = simulation.now + 60_000_000
+    let found = kept.count
+    var asked = 0
     var isQuiet = false
     while !isQuiet, scenario.failure == nil {
-      guard simulation.now < end else { return scenario.fail("the feed does not come to its end within 60 s") }
+      guard simulation.now < end else {
+        let last = client.lines.first.map { "\($0) … \(client.lines.last ?? "")" } ?? "nothing"
+        return scenario.fail(
+          "the feed does not come to its end within 60 s: it has \(kept.count) records, \(asked) answers gave \(kept.count - found); the last is"
+            + " '\(last)'")
+      }
       client.clear()
+      asked += 1
       let count = kept.count
       let from = kept.last.map { " from=\($0.cursor)" } ?? ""
       simulation.send("FEED\(from) limit=\(1 + random.below(500)) kind=\(Self.kinds)\n", on: client)
