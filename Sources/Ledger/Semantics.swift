@@ -24,8 +24,10 @@ public enum Semantics {
   /// reasons to refuse, one about the member comes before one about the merchant, and a bound that was reached is explained; a card type that is stopped or has
   /// yet to begin gives no factor, and a product that has yet to begin no category.
   public static let checked: UInt8 = 7
+  /// `USER SET` and `TENANT SET` may carry a request id.
+  public static let settled: UInt8 = 8
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4
   /// What this build knows.
-  public static let newest: UInt8 = 7
+  public static let newest: UInt8 = 8
 }

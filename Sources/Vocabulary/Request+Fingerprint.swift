@@ -13,8 +13,10 @@ extension Request {
   ///   - key: the cluster's.
   ///   - first: the member to which the first positional, a `card:`, was resolved; nil where it is as sent.
   ///   - second: the same for `TRANSFER`'s recipient.
+  ///   - secret: a key of which it counts that it is there, and not its value.
   public func fingerprint(
-    _ key: HashKey, _ first: UnsafeRawBufferPointer? = nil, _ second: UnsafeRawBufferPointer? = nil
+    _ key: HashKey, _ first: UnsafeRawBufferPointer? = nil, _ second: UnsafeRawBufferPointer? = nil,
+    without secret: Key? = nil
   ) -> UInt64 {
     var hash = SipHash(key)
     var rest = present & ~(1 &<< UInt64(rule.pointee.place(of: .id)))
@@ -24,6 +26,7 @@ extension Request {
       let resolved = i == 0 ? first : i == 1 ? second : nil
       hash.absorb(resolved ?? values[i].bytes, tag: Request.positionalTag)
     }
+    if let secret { rest &= ~(1 &<< UInt64(rule.pointee.place(of: secret))) }
     while rest != 0 {
       let place = rest.trailingZeroBitCount
       rest &= rest &- 1

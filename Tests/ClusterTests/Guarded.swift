@@ -34,6 +34,8 @@ final class Guarded {
     connections[key] = client
     return client
   }
+  /// All nodes have started again: nobody is connected any more.
+  func forgetConnections() { connections = [:] }
   func say(_ user: String, _ line: String, on host: Int = 0) -> String {
     guard let client = try? connection(user, on: host) else { return "no connection" }
     return ask(simulation, client, line) ?? "no answer"

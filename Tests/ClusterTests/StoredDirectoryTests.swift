@@ -69,6 +69,11 @@ import Testing
     try set(0, 9, Semantics.newest, "PRODUCT SET tea price=1990")
     try set(0, 9, Semantics.newest, "CARDTYPE SET gold earn-times=3/2")
     for i in 1...64 { try set(0, 9, Semantics.newest, "PRODUCT SET tea price=\(2_000 + i)") }
+    for name in ["till-7", "boss"] {
+      var change = AccessChange(.user, by: 0, tenant: .first, name: name)
+      (change.role, change.request, change.fingerprint) = (.operator, 7, 77)
+      add(.access, Semantics.newest) { change.encode(into: &$0) }
+    }
     add(.spread, Semantics.newest) { $0.append(UInt32(2)) }
     return all
   }

@@ -113,11 +113,11 @@ import Testing
       221 REQUESTSEEN: WHO
       222 FACTS: TX
       230 RESUME: body
-      300 USER SET: name role secret merchant terminal org adjust-limit rate state
+      300 USER SET: name role secret merchant terminal org adjust-limit rate state id
       301 USER SHOW: name
       302 USER LIST: limit after
       303 WHOAMI:
-      304 TENANT SET: name title state
+      304 TENANT SET: name title state id
       305 TENANT LIST:
       306 TENANT USE: name
       307 TRAIL: user verb from until limit after

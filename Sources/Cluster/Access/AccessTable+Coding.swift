@@ -20,6 +20,9 @@ struct AccessChange: Hashable, Sendable {
   var isStopped: Bool?
   var secret: KeptSecret?
   var title: String?
+  /// What it is known by, if it carries a request id, and its content: from `Semantics.settled` on.
+  var request: UInt128 = 0
+  var fingerprint: UInt64 = 0
 
   init(_ subject: Subject, by: UInt32, tenant: TenantID, name: String) {
     (self.subject, self.by, self.tenant, self.name) = (subject, by, tenant, name)
@@ -39,6 +42,12 @@ struct AccessChange: Hashable, Sendable {
     if let isStopped { buffer.append(field: 11, zigzag: isStopped ? 1 : 0) }
     if let secret { buffer.append(field: 12) { secret.encode(into: &$0) } }
     if let title { buffer.append(field: 13) { $0.append(utf8: title) } }
+    if request != 0 {
+      buffer.append(field: 14) {
+        $0.append(request)
+        $0.append(fingerprint)
+      }
+    }
     buffer.appendEndOfFields()
   }
   init(decoding reader: inout ByteReader) throws(MalformedBytes) {
@@ -60,6 +69,7 @@ struct AccessChange: Hashable, Sendable {
       case 11: isStopped = try value.readZigzag() == 1
       case 12: secret = try KeptSecret(decoding: &value)
       case 13: title = try value.readText()
+      case 14: (request, fingerprint) = (try value.read(), try value.read())
       default: return false
       }
       return true

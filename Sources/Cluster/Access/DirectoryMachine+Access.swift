@@ -87,9 +87,18 @@ extension DirectoryMachine {
       reply.error(.unavailable, "not all nodes know users yet: finish the upgrade (tally upgrade finish)")
       return
     }
+    guard semantics >= Semantics.settled || change.request == 0 else {
+      throw MalformedBytes("a change of rights with a request id, before its time")
+    }
+    // What the first was answered may still be on its way to some node.
+    if change.request != 0 {
+      let isSeen = seen(change.request, change.fingerprint, &reply) { $0.integer(Int64(bitPattern: access.version)) }
+      if isSeen { return }
+    }
     let now = lastStamp
     do throws(AccessTable.Refused) {
       try access.take(change) { name, tenant in entries.merchants(of: tenant, at: now).isThere(name) }
+      note(change.request, change.fingerprint)
       reply.integer(Int64(bitPattern: access.version))
     } catch {
       reply.error(error.code, error.text)

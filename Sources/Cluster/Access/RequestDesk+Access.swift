@@ -14,17 +14,34 @@ extension RequestDesk {
   /// Secrets of `USER SET` that are hashed at once, at most.
   private static let mostKept = 64
 
-  private func change(_ subject: AccessChange.Subject, _ request: Request, _ client: Client) -> AccessChange {
-    AccessChange(
-      subject, by: client.session.principal.rawValue, tenant: client.session.tenant,
+  /// Nil: it is answered that not all nodes would understand it.
+  private func change(
+    _ subject: AccessChange.Subject, _ request: Request, _ client: Client, _ owner: EdgeItem.Owner
+  ) -> AccessChange? {
+    let tenant = client.session.tenant
+    var change = AccessChange(
+      subject, by: client.session.principal.rawValue, tenant: tenant,
       name: String(decoding: request.positional(0), as: UTF8.self))
+    guard let key = request.scopedID(hashKey, tenant: tenant) else { return change }
+    guard isSettled else {
+      answerError(
+        owner, .unavailable,
+        "not all nodes keep the id= of \(request.verb.words) yet: finish the upgrade (tally upgrade finish), or leave it out; nothing was done"
+      )
+      return nil
+    }
+    // Of a secret nothing is kept but its hash.
+    (change.request, change.fingerprint) = (key, request.fingerprint(hashKey, without: .secret))
+    return change
   }
+  /// All nodes know what this build's newest rules are.
+  var isSettled: Bool { directory.map { $0.semantics >= Semantics.settled } ?? false }
 
   /// `USER SET name …`: the secret is hashed here, before anything of it is logged.
   func setUser(_ request: Request, _ owner: EdgeItem.Owner) {
     guard let client = client(of: owner) else { return }
     func text(_ key: Key) -> String? { request.text(key).map { String(decoding: $0, as: UTF8.self) } }
-    var change = change(.user, request, client)
+    guard var change = change(.user, request, client, owner) else { return }
     change.role = request.number(.role).flatMap { Role(rawValue: UInt8(truncatingIfNeeded: $0)) }
     (change.merchant, change.terminal, change.org) = (text(.merchant), text(.terminal), text(.org))
     (change.adjustLimit, change.rate) = (request.number(.adjustLimit), request.number(.rate))
@@ -72,7 +89,7 @@ extension RequestDesk {
   /// `TENANT SET name …`
   func setTenant(_ request: Request, _ owner: EdgeItem.Owner) {
     guard let client = client(of: owner) else { return }
-    var change = change(.tenant, request, client)
+    guard var change = change(.tenant, request, client, owner) else { return }
     change.title = request.text(.title).map { String(decoding: $0, as: UTF8.self) }
     change.isStopped = request.number(.state).map { $0 == 1 }
     submit(change, owner)

@@ -29,7 +29,7 @@ final class DirectoryMachine: Machine {
   private(set) var deltas = ChunkedQueue<[UInt8]>()
   private var deltaBytes = 0
   /// Changes of entries that carried a request id.
-  private(set) var requests: ChangeRequests
+  var requests: ChangeRequests
   var operations = OperationTable()
   private(set) var clusterLimits = ClusterLimits()
   /// Who may do what, when each was seen last, and who did what.
@@ -252,19 +252,10 @@ final class DirectoryMachine: Machine {
     var reader = ByteReader(body)
     let key = try reader.read(UInt128.self)
     let fingerprint = try reader.read(UInt64.self)
-    let hasRoom = requests.makeRoom(at: lastStamp)
-    if key != 0, let known = requests.find(key) {
-      if known.fingerprint == fingerprint {
-        answer(version: known.version, &reply)
-      } else {
-        reply.error(.conflict, "the request id was used for another request")
-      }
-      return
+    let isSeen = seen(key, fingerprint, &reply) { reply in
+      answer(version: requests.find(key)?.version ?? 0, &reply)
     }
-    guard key == 0 || hasRoom else {
-      reply.error(.busy, "too many changes carried an id= within a day; nothing was done")
-      return
-    }
+    if isSeen { return }
     guard deltaBytes < limits.deltaBytes else {
       reply.error(.busy, "some shard has yet to take \(deltas.count) earlier changes; nothing was done")
       return
@@ -304,8 +295,7 @@ final class DirectoryMachine: Machine {
     } else {
       answer(version: version, &reply)
     }
-    guard key != 0 else { return }
-    requests.add(ChangeRequests.Item(key: key, fingerprint: fingerprint, version: version, stamp: lastStamp))
+    note(key, fingerprint, version: version)
   }
   private func answer(version: UInt32, _ reply: inout ReplyWriter) {
     if version > 0 { reply.integer(Int64(version)) } else { reply.ok() }

@@ -7,7 +7,7 @@ extension VerbSpec {
       [
         .name, .optional(.role), .optional(.secret), .optional(.merchant, part: .value),
         .optional(.terminal), .optional(.org), .optional(.adjustLimit), .optional(.rate),
-        .optional(.state, shape: .standing),
+        .optional(.state, shape: .standing), .optional(.id),
       ], .node, .changes, traits: [.barrier, .reserved], roles: [.operators, .admins], reply: "+OK",
       summary:
         "Makes or changes a user. Keys left out keep their value; the first user of a cluster is its admin too. It is answered"
@@ -73,8 +73,9 @@ extension VerbSpec {
       reply: "records, as of CASE SHOW; where there are more, last cursor asof",
       summary: "The cases of all shards.", example: "CASE LIST state=waiting"),
     .init(
-      .tenantSet, "TENANT SET", .access, [.name, .optional(.title), .optional(.state, shape: .standing)], .node,
-      .changes, traits: [.barrier, .reserved], roles: .admins, reply: "+OK",
+      .tenantSet, "TENANT SET", .access,
+      [.name, .optional(.title), .optional(.state, shape: .standing), .optional(.id)], .node, .changes,
+      traits: [.barrier, .reserved], roles: .admins, reply: "+OK",
       summary: "Makes or changes a tenant: an operator's world of its own, of which others see nothing.",
       example: "TENANT SET second title=\"Second operator\""),
     .init(
