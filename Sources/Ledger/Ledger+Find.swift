@@ -46,7 +46,7 @@ public struct WantedMembers: Sendable {
     DueMembers.encode(due, into: &buffer)
     WantedCases.encode(cases, into: &buffer)
   }
-  fileprivate init(_ reader: inout ByteReader) throws(MalformedBytes) {
+  init(_ reader: inout ByteReader) throws(MalformedBytes) {
     guard let values = EntryValues(checking: Array(try reader.readCounted())) else {
       throw MalformedBytes("a search with bad values")
     }
@@ -62,14 +62,17 @@ public struct WantedMembers: Sendable {
 extension Query {
   /// Which of the members from a place on have what is wanted: an array of their records, and at its end a record with `index`, the place
   /// to go on from (-1: there are no more), and `moves`, the shard's epoch. `slot` is any of the shard's.
+  /// - Parameter moment: as they all were then, of which the shard's leader has opened a view; nil: as they are.
   public static func appendPage(
-    to buffer: inout ByteBuffer, tenant: TenantID, slot: Slot, from place: Int, limit: Int, _ wanted: WantedMembers
+    to buffer: inout ByteBuffer, tenant: TenantID, slot: Slot, from place: Int, limit: Int, _ wanted: WantedMembers,
+    at moment: Stamp? = nil
   ) {
     let start = Command.begin(&buffer, .memberPage, slot, tenant: tenant)
     buffer.append(UInt32(truncatingIfNeeded: place))
     buffer.append(UInt32(clamping: limit))
     wanted.encode(into: &buffer)
-    if place >> 32 > 0 { buffer.append(UInt32(truncatingIfNeeded: place >> 32)) }
+    if place >> 32 > 0 || moment != nil { buffer.append(UInt32(truncatingIfNeeded: place >> 32)) }
+    if let moment { buffer.append(moment.microseconds) }
     Command.end(&buffer, start)
   }
 }
@@ -80,25 +83,34 @@ extension Ledger {
 
   func readPage(_ call: Call, _ reply: inout ReplyWriter) throws(Stop) {
     do throws(MalformedBytes) {
-      var reader = ByteReader(call.body)
-      var first = Int(try reader.read(UInt32.self))
-      let limit = Int(try reader.read(UInt32.self))
-      let wanted = try WantedMembers(&reader)
-      if reader.remaining > 0 { first |= Int(try reader.read(UInt32.self)) << 32 }
-      try reader.finish()
-      writePage(of: call.tenant, from: first, limit: limit, wanted, &reply)
+      let page = try MemberPageQuery(call)
+      guard page.moment == nil else { throw MalformedBytes("a view is asked where it is") }
+      write(page, into: &reply)
     } catch {
       throw .malformed(error.description)
     }
   }
+  /// Answers a page.
+  /// - Returns: where the next begins; nil: there are no more.
+  @discardableResult func write(_ page: MemberPageQuery, into reply: inout ReplyWriter) -> Int? {
+    writePage(
+      of: page.tenant, from: page.first, limit: page.limit, page.wanted,
+      most: page.moment == nil ? Ledger.membersAPage : Ledger.membersOfViewAPage, &reply)
+  }
   private func writePage(
-    of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedMembers, _ reply: inout ReplyWriter
-  ) {
-    if let due = wanted.due { return writePage(of: tenant, from: first, limit: limit, due, &reply) }
-    if let cases = wanted.cases { return writePage(of: tenant, from: first, limit: limit, cases, &reply) }
+    of tenant: TenantID, from first: Int, limit: Int, _ wanted: WantedMembers, most: Int, _ reply: inout ReplyWriter
+  ) -> Int? {
+    if let due = wanted.due {
+      writePage(of: tenant, from: first, limit: limit, due, &reply)
+      return nil
+    }
+    if let cases = wanted.cases {
+      writePage(of: tenant, from: first, limit: limit, cases, &reply)
+      return nil
+    }
     var found: [Ref<MemberRecord>] = []
     var place = min(first, tables.members.count)
-    let end = min(place + Ledger.membersAPage, tables.members.count)
+    let end = min(place + most, tables.members.count)
     while place < end, found.count < limit {
       let ref = Ref<MemberRecord>(place: place)
       let member = tables.members.read(ref)
@@ -110,6 +122,7 @@ extension Ledger {
     reply.array(count: found.count + 1)
     for ref in found { write(ref, into: &reply) }
     writeEnd(of: place, &reply)
+    return place < tables.members.count ? place : nil
   }
   /// Ends a page that goes up to a place.
   func writeEnd(of place: Int, _ reply: inout ReplyWriter) {

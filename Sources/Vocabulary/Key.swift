@@ -71,6 +71,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
   case wait = 190
   case part = 191
   case by = 210
+  case cut = 220
 
   /// As it stands in a request, without the `=`.
   public var word: String {
@@ -116,7 +117,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .direction: .direction
     case .shards: .shardCount
     case .replicas: .replicaCount
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: .yesNo
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring, .cut: .yesNo
     case .shard: .shardNumber
     case .wait: .wait
     case .part: .fraction
@@ -152,7 +153,7 @@ public enum Key: UInt16, CaseIterable, Sendable, BitwiseCopyable {
     case .leaders: "r|traffic|any"
     case .kind: "WORD"
     case .card: "NUMBER"
-    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring: "yes|no"
+    case .allowSingleRegion, .dryRun, .all, .dead, .apply, .acceptLoss, .expiring, .cut: "yes|no"
     case .referrer: "WHO"
     case .holderClass, .channel, .language, .manager, .rating, .cardType, .reason, .type, .tag, .event,
       .tier, .by:

@@ -78,7 +78,7 @@ import Testing
       123 ALIAS REMOVE: KIND:VALUE id
       124 CARD REPLACE: OLD NEW id
       125 MEMBER ERASE: WHO id
-      126 MEMBER FIND: class tag region state limit after x.NAME tier
+      126 MEMBER FIND: class tag region state limit after x.NAME tier cut
       127 MEMBERPAGE: body
       130 MEMBER TIER: WHO program read
       131 DUE: kind on days program limit after
@@ -134,7 +134,7 @@ import Testing
       61 spread, 62 leaders, 70 accept-loss, 80 class, 81 birthday, 82 referrer, 83 channel, 84 language, 85 manager, \
       86 rating, 87 cardtype, 88 expiring, 89 until, 90 reason, 91 x.NAME, 100 lines, 101 type, 102 terminal, 103 event, \
       104 value, 110 tier, 111 on, 112 days, 131 tag, 132 state, 140 title, 141 pool, \
-      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part, 210 by
+      150 role, 151 secret, 152 org, 153 adjust-limit, 154 rate, 155 user, 156 verb, 170 direction, 171 note, 172 tx, 190 wait, 191 part, 210 by, 220 cut
       """
     let rows = VerbSpec.table.filter { $0.route != .connection && $0.kind == nil }.sorted {
       $0.verb.rawValue < $1.verb.rawValue

@@ -15,8 +15,9 @@ enum ExportCommand {
     notes: """
       Transactions are all movements up to one moment over all shards, each shard's in order; what is booked later is not in it. The moment is \
       an audit's, which adds up the same, and is told on standard error. Who exports them may audit: an operator or an auditor. \
-      Members are as they are when their page is read: whoever is added or changes meanwhile may be in it or not, and where slots move it begins \
-      anew. As they were at one moment, over all shards, tally backup members writes them, from a backup.
+      Members are as they all were at one moment over all shards, which is told on standard error: none is missing, none there twice. They are \
+      printed once all are there. If a leader changes meanwhile, or slots move, it says so and begins anew. tally backup members writes the \
+      members of a backup.
       """, hasJSON: false, body: run)
 
   private static func run(_ invocation: Invocation) throws(ClientError) -> CommandResult {
@@ -54,29 +55,23 @@ enum ExportCommand {
   }
 
   private static func members(_ invocation: Invocation, _ writer: ExportWriter) throws(ClientError) {
-    let wanted = invocation.flags["where"].map { " " + $0 } ?? ""
-    var pages: [[Record]] = []
-    var after = ""
-    while true {
-      do throws(ClientError) {
-        var page = try invocation.target.askRecords("MEMBER FIND\(wanted) limit=1000\(after)")
-        guard let last = page.popLast(), let cursor = last["cursor"] else {
-          throw .malformedReply("MEMBER FIND ended without a cursor")
-        }
-        pages.append(page)
-        if cursor.isEmpty { break }
-        after = " after=\(cursor)"
-      } catch {
-        // Slots have moved since the cursor.
-        guard error.code == "NOTFOUND", !after.isEmpty else { throw error }
-        (pages, after) = ([], "")
+    var reader = CutReader(invocation.target, words: invocation.flags["where"].map { " " + $0 } ?? "")
+    var pages: [String] = []
+    var count = 0
+    while !reader.isOver {
+      let page = try reader.next {
+        // Nothing of another moment is printed.
+        (pages, count) = ([], 0)
+        Console.report("begins anew: \($0)")
       }
+      for record in page { writer.write(record) }
+      count += page.count
+      pages.append(writer.take())
     }
     writer.begin()
-    for page in pages {
-      for record in page { writer.write(record) }
-      writer.flush()
-    }
+    writer.flush()
+    for page in pages { Console.write(page) }
+    Console.report("\(Format.grouped(count)) members as of \(FieldKind.cell("asof", "\(reader.moment ?? 0)").text)")
   }
 }
 
@@ -118,8 +113,10 @@ final class ExportWriter {
     let more = rest.map { "\($0.key)=\(Words.quote($0.value))" }.joined(separator: " ")
     return CSV.line(values + [more])
   }
-  func flush() {
-    Console.write(text)
-    text = ""
+  func flush() { Console.write(take()) }
+  /// What was written since it was last taken.
+  func take() -> String {
+    defer { text = "" }
+    return text
   }
 }

@@ -24,6 +24,11 @@ final class LedgerMachine: Machine {
   private var open: (index: LogIndex, journalEnd: JournalPosition)?
   /// The snapshot that was last written of it, or from which it was read.
   private var base: SnapshotFile?
+  /// Of all members, for who asks for them page by page.
+  private var view: HeldView?
+  var hasView: Bool { view != nil }
+  /// The last entry asks for one.
+  private var isViewAsked = false
 
   init(_ ledger: consuming Ledger, lastIndex: LogIndex, base: SnapshotFile? = nil) {
     self.ledger = ledger
@@ -72,6 +77,7 @@ final class LedgerMachine: Machine {
     // An audit's marker stands alone in its entry.
     let first = UnsafeRawBufferPointer(rebasing: payload.dropFirst(EntryHeader.size))
     let isMarker = CommandHeader.verb(of: first) == .marker
+    if isMarker { isViewAsked = Command.asksForView(first) }
     if isMarker || lastIndex.rawValue % DigestComparison.interval == 0 { noteDigest() }
     return true
   }
@@ -122,7 +128,24 @@ final class LedgerMachine: Machine {
   func nextBatch(of slots: Range<Int>) -> Range<Int>? { ledger.nextBatch(of: slots, bytes: LedgerMachine.batchBytes) }
   func firstAnswer(at position: JournalPosition) -> JournalQuery? { ledger.firstAnswer(at: position) }
   func read(_ query: UnsafeRawBufferPointer, into reply: inout ReplyWriter) -> ReadOutcome {
-    ledger.read(query, into: &reply)
+    guard let page = MemberPageQuery(query), page.moment != nil else { return ledger.read(query, into: &reply) }
+    if view?.answer(page, into: &reply) ?? HeldView.refuse(&reply) { closeView() }
+    return .replied
+  }
+  func tick(_ clock: Stamp, leading: Bool) {
+    guard let view, !leading || view.isOver(clock) else { return }
+    closeView()
+  }
+  /// Opens a view behind the entry that asks for it; one that somebody reads goes before.
+  private func openView() {
+    guard view?.isTaken != true else { return }
+    closeView()
+    view = HeldView(ledger.openView())
+  }
+  private func closeView() {
+    guard hasView else { return }
+    view = nil
+    ledger.closeView()
   }
   func audit(into reply: inout ReplyWriter) { ledger.audit(into: &reply) }
 
@@ -136,6 +159,8 @@ final class LedgerMachine: Machine {
     let deliveries = ledger.takeDeliveries()
     if leading { outbox.deliveries.append(contentsOf: deliveries) }
     outbox.answeredWaits.append(contentsOf: ledger.takeAnsweredWaits())
+    if isViewAsked, leading { openView() }
+    isViewAsked = false
   }
   /// As many at once as some milliseconds' work: while another shard takes nothing they may be any number.
   private static let deliveriesAtOnce = 4_096

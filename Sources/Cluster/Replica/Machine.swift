@@ -60,6 +60,8 @@ protocol Machine: AnyObject {
   func takeOutputs(into outbox: inout ReplicaOutbox, leading: Bool)
   /// Some of the deliveries that are not acknowledged; the next call goes on behind them.
   func openDeliveries(from places: inout DeliveryPlaces, into outbox: inout ReplicaOutbox)
+  /// Time goes on: what is kept for who reads it in parts is given up if nobody does, and by who does not lead.
+  func tick(_ clock: Stamp, leading: Bool)
   /// Slots in which the machine defers what comes: see `PausedSlots`.
   var pausedSlots: [Slot] { get }
   func isPaused(_ slot: Slot) -> Bool
@@ -83,6 +85,7 @@ extension Machine {
   func isPaused(_ slot: Slot) -> Bool { false }
   func answered(_ command: UnsafeRawBufferPointer) -> FormerAnswer { .none }
   func takeMoved() -> MovedPoints? { nil }
+  func tick(_ clock: Stamp, leading: Bool) {}
 }
 
 /// A state machine as a snapshot holds it.

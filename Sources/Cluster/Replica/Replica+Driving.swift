@@ -16,6 +16,7 @@ extension Replica {
   func tick(clock: Stamp, earliest: Stamp?, isIdleBeat: Bool = true) {
     guard quarantined == nil else { return }
     self.clock = TurnClock(own: clock, earliest: earliest)
+    machine.tick(clock, leading: raft.role == .leader)
     let isDue = raft.tick(isIdleBeat: isIdleBeat)
     guard raft.role == .leader, !raft.isIdle || isIdleBeat || !gather.isEmpty else {
       if isDue { isDirty = true }

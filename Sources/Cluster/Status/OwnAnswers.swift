@@ -27,7 +27,7 @@ struct OwnAnswers: AnswersForItself {
       } else {
         requests.startAudit(owner, mostAhead: node.health.mostAhead)
       }
-    case .memberFind, .due, .caseList: requests.startFind(request, owner)
+    case .memberFind, .due, .caseList: requests.startFind(request, owner, mostAhead: node.health.mostAhead)
     case .feed: requests.startFeed(request, owner)
     case .text: requests.startText(request, owner)
     case .report: requests.startReport(request, owner, mostAhead: node.health.mostAhead)

@@ -18,6 +18,8 @@ struct InquiryUnderWay {
     case books
     /// The moment of a report, by its number.
     case report(UInt64)
+    /// The moment of a search for members, by its number.
+    case members(UInt64)
   }
   var owner: EdgeItem.Owner
   /// Nil: what an audit has of them.
@@ -60,6 +62,7 @@ extension RequestDesk {
       if case .zone(let change) = inquiry.purpose, change.isStopped { return zoneUnanswered(change) }
       if case .budgets(let question) = inquiry.purpose { return budgetsUnknown(question) }
       if case .report(let number) = inquiry.purpose { return end(reportOf: number, lacking: shard) }
+      if case .members(let number) = inquiry.purpose { return noCut(number, lacking: shard) }
       return answerError(inquiry.owner, .unavailable, "a shard did not report, and no part is an answer")
     }
     switch inquiry.purpose {
@@ -69,6 +72,7 @@ extension RequestDesk {
     case .budgets(let question): budgetsKnown(question, records)
     case .books: countTransactions(inquiry.owner, records, stamp)
     case .report(let number): reportMoment(number, records, stamp)
+    case .members(let number): cutIsMade(number, records, stamp)
     case .zone(let change): zoneAnswered(change, records)
     }
   }

@@ -39,6 +39,7 @@ struct PagePool: ~Copyable {
     precondition(!state.pointee.snapshotIsOpen, "one snapshot at a time")
     precondition(state.pointee.generation < UInt32.max, "generations have run out")
     state.pointee.generation += 1
+    state.pointee.openGeneration = state.pointee.generation
     state.pointee.snapshotIsOpen = true
     state.pointee.writtenPages.store(0, ordering: .relaxed)
     return SnapshotBuilder(pool: state)
@@ -55,6 +56,25 @@ struct PagePool: ~Copyable {
     snapshot.end(
       givingBack: &state.pointee.spareMeta, &state.pointee.spareTable, &state.pointee.spareStamps)
     state.pointee.free.take(&state.pointee.retired)
+  }
+
+  /// Begins a view: from now on containers whose pages are shared (`PageTable.share`) before the next mutation leave these pages as they
+  /// are, by copying each at its first write, until the view ends. One at a time; snapshots begin and end meanwhile as they like.
+  mutating func beginView() {
+    precondition(state.pointee.viewGeneration == 0, "one view at a time")
+    precondition(state.pointee.generation < UInt32.max, "generations have run out")
+    state.pointee.generation += 1
+    state.pointee.viewGeneration = state.pointee.generation
+  }
+  /// Ends the view. Nobody may read its tables afterwards. Cost: 8 bytes copied a page that it held.
+  mutating func endView() {
+    precondition(state.pointee.viewGeneration != 0, "a view is open")
+    state.pointee.viewGeneration = 0
+    if state.pointee.snapshotIsOpen {
+      state.pointee.retired.take(&state.pointee.viewRetired)
+    } else {
+      state.pointee.free.take(&state.pointee.viewRetired)
+    }
   }
 
   /// The containers are as a snapshot that is kept has them: they were restored from it.

@@ -6,7 +6,7 @@
 ///
 /// A page is frozen while three things hold: its stamp is older than the generation, a snapshot is open, and the
 /// snapshot's writer has not finished with it. A frozen page is never written, and never becomes free before the
-/// snapshot ends.
+/// snapshot ends. The same goes for pages that an open view shares (see `share`).
 ///
 /// Growing the table doubles it: 12 bytes copied a page, so 0.1 ms at a gigabyte.
 struct PageTable: ~Copyable {
@@ -22,6 +22,10 @@ struct PageTable: ~Copyable {
   private var frozenBase = 0
   /// How many pages were removed from the front since the table began: with it a page keeps its number in all snapshots.
   private(set) var removed: UInt64 = 0
+  /// The generation of the last view that shares the pages; 0: none ever did.
+  private var sharedIn: UInt32 = 0
+  /// The pages are another table's, which keeps them as they are while a view is open: they are read, and no more.
+  private var isBorrowed = false
 
   init() {
     room = 16
@@ -35,7 +39,7 @@ struct PageTable: ~Copyable {
     givenPool = pool
   }
   deinit {
-    for i in 0..<count { discard(pages[i], stamp: stamps[i], place: frozenBase + i) }
+    for i in 0..<(isBorrowed ? 0 : count) { discard(pages[i], stamp: stamps[i], place: frozenBase + i) }
     (pages - head).deallocate()
     (stamps - head).deallocate()
     if let givenPool { PoolState.release(givenPool) }
@@ -57,16 +61,22 @@ struct PageTable: ~Copyable {
 
   /// Page `i` to write, where `noteChange` may have been called for it: copied first if an open snapshot may read it.
   mutating func rewrite(_ i: Int) -> UnsafeMutableRawPointer {
-    if isFrozen(stamp: pool.pointee.generation &- 1, place: frozenBase + i) { stamps[i] = pool.pointee.generation &- 1 }
+    let isOpen = pool.pointee.snapshotIsOpen
+    if isOpen, isFrozen(stamp: pool.pointee.openGeneration &- 1, place: frozenBase + i) {
+      stamps[i] = min(stamps[i], pool.pointee.openGeneration &- 1)
+    }
+    if isViewed(stamp: pool.pointee.viewGeneration &- 1) {
+      stamps[i] = min(stamps[i], pool.pointee.viewGeneration &- 1)
+    }
     return write(i)
   }
 
   /// Makes page `i`, whose stamp is old, this generation's.
   @inline(never) private mutating func claim(_ i: Int) {
-    if isFrozen(stamp: stamps[i], place: frozenBase + i) {
+    if isViewed(stamp: stamps[i]) || isFrozen(stamp: stamps[i], place: frozenBase + i) {
       let copy = pool.pointee.allocate(zeroed: false)
       memcpy(copy, pages[i], pageByteCount)
-      pool.pointee.retired.push(pages[i])
+      discard(pages[i], stamp: stamps[i], place: frozenBase + i)
       pool.pointee.copiedPages += 1
       pages[i] = copy
     }
@@ -75,16 +85,33 @@ struct PageTable: ~Copyable {
 
   private borrowing func isFrozen(stamp: UInt32, place: Int) -> Bool {
     // Acquires what the writer releases after it has read a page: its reads come before our writes.
-    pool.pointee.snapshotIsOpen && stamp != pool.pointee.generation
+    pool.pointee.snapshotIsOpen && stamp < pool.pointee.openGeneration
       && place >= pool.pointee.writtenPages.load(ordering: .acquiring)
+  }
+  private borrowing func isViewed(stamp: UInt32) -> Bool {
+    sharedIn != 0 && sharedIn == pool.pointee.viewGeneration && stamp < sharedIn
   }
 
   private borrowing func discard(_ page: UnsafeMutableRawPointer, stamp: UInt32, place: Int) {
-    if isFrozen(stamp: stamp, place: place) {
+    if isViewed(stamp: stamp) {
+      pool.pointee.viewRetired.push(page)
+    } else if isFrozen(stamp: stamp, place: place) {
       pool.pointee.retired.push(page)
     } else {
       pool.pointee.free.push(page)
     }
+  }
+
+  /// The same pages as a table to be read, by the thread that owns this one, while the view lasts that the pool has just begun. O(pages).
+  mutating func share() -> PageTable {
+    precondition(pool.pointee.viewGeneration == pool.pointee.generation, "a view has just begun")
+    sharedIn = pool.pointee.viewGeneration
+    var other = PageTable()
+    other.attach(pool)
+    for i in 0..<count { other.append(pages[i]) }
+    other.removed = removed
+    other.isBorrowed = true
+    return other
   }
 
   /// Adds a page of zeros.

@@ -65,6 +65,14 @@ struct PagedArray<Record: BitwiseCopyable>: StateTable, ~Copyable {
     if count == (table.count - 1) * Self.recordsPerPage { table.removeLast() }
   }
 
+  /// See `PageTable.share`.
+  mutating func share() -> PagedArray {
+    var other = PagedArray()
+    other.table = table.share()
+    other.count = count
+    return other
+  }
+
   /// Adds the array as it is to a snapshot.
   mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     var meta = ByteBuffer(capacity: 64)

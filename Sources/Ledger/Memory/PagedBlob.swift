@@ -78,6 +78,14 @@ struct PagedBlob: StateTable, ~Copyable {
     return memcmp(a, b, bytes.count) == 0
   }
 
+  /// See `PageTable.share`.
+  mutating func share() -> PagedBlob {
+    var other = PagedBlob()
+    other.table = table.share()
+    other.end = end
+    return other
+  }
+
   /// Adds the blob as it is to a snapshot.
   mutating func freeze(_ tag: TableTag, into snapshot: inout SnapshotBuilder) {
     let tail = table.count == 0 ? 0 : Int(end - UInt64((table.count - 1) * pageByteCount))

@@ -10,6 +10,10 @@ struct PoolState: ~Copyable {
   /// Raised by each snapshot. A page with an older stamp may belong to a snapshot.
   var generation: UInt32 = 1
   var snapshotIsOpen = false
+  /// The generation that began with the open snapshot: it has pages with an older stamp.
+  var openGeneration: UInt32 = 0
+  /// The same of the open view (see `PagePool.beginView`); 0: none is open.
+  var viewGeneration: UInt32 = 0
   /// The open snapshot is of a form that the next one is not of.
   var openIsFormer = false
   /// The generation that began with the snapshot which was last written or read: pages with an older stamp are in it as
@@ -25,6 +29,8 @@ struct PoolState: ~Copyable {
   var trimmedPages = 0
   /// Pages that only the open snapshot still needs.
   var retired = FlatStack<UnsafeMutableRawPointer>()
+  /// Pages that the open view still needs, and perhaps the open snapshot too.
+  var viewRetired = FlatStack<UnsafeMutableRawPointer>()
   /// What the last snapshot's tables were kept in, for the next one: touching new memory is most of what beginning a
   /// snapshot costs.
   var spareMeta = ByteBuffer(capacity: 64)

@@ -50,6 +50,13 @@ struct Table<Record: TableRecord>: NamedTable, ~Copyable {
     for place in 0..<count { try body(Ref(place: place), records.read(place)) }
   }
 
+  /// See `PageTable.share`.
+  mutating func share() -> Table {
+    var other = Table()
+    other.records = records.share()
+    return other
+  }
+
   static var recordSize: Int { PagedArray<Record>.recordSize }
   static var record: Any.Type { Record.self }
   static var tag: TableTag { Record.tag }
@@ -111,6 +118,13 @@ struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
   }
   func forEach<E: Error>(_ body: (Ref<Record>, UnsafePointer<Record>) throws(E) -> Void) throws(E) {
     try records.forEach(body)
+  }
+
+  /// See `PageTable.share`. Nothing is found in it by its hash.
+  mutating func share() -> KeyedTable {
+    var other = KeyedTable()
+    other.records = records.share()
+    return other
   }
 
   static var recordSize: Int { PagedArray<Record>.recordSize }

@@ -17,6 +17,8 @@ public enum Inquiry: Sendable, Hashable {
   case campaigns(TenantID)
   /// In `detail`, what is drawn of quotas' periods, divided by commas: see `KnownDraws`.
   case drawn(TenantID, periods: [UInt8])
+  /// Nothing: whoever leads the shard opens a view of its members (`Ledger.openView`), if it can.
+  case members
 
   func encode(into buffer: inout ByteBuffer) {
     func append(_ kind: UInt8, _ tenant: TenantID, _ texts: [UInt8]...) {
@@ -32,6 +34,7 @@ public enum Inquiry: Sendable, Hashable {
     case .books(let tenant): append(40, tenant, [])
     case .campaigns(let tenant): append(57, tenant, [])
     case .drawn(let tenant, let periods): append(58, tenant, periods)
+    case .members: append(62, .first, [])
     }
   }
   init(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -46,6 +49,7 @@ public enum Inquiry: Sendable, Hashable {
     case 40: self = .books(tenant)
     case 57: self = .campaigns(tenant)
     case 58: self = .drawn(tenant, periods: id)
+    case 62: self = .members
     default: throw MalformedBytes("an inquiry of an unknown kind")
     }
     try reader.finish()
@@ -97,6 +101,7 @@ extension Ledger {
     case .books(let tenant): writeBooks(of: tenant, &reply)
     case .campaigns(let tenant): writeCampaigns(of: tenant, &reply)
     case .drawn(_, let periods): writeDrawn(periods, &reply)
+    case .members: break
     }
     if core.hasMovedSlots { reply.field(.slots, "\(core.ranges)") }
     if let slots = openExport?.slots {

@@ -57,10 +57,12 @@ extension VerbSpec {
       [
         .optional(.holderClass, shape: .identifier), .optional(.tag), .optional(.region), .optional(.state),
         .optional(.limit, standard: 1_000), .optional(.after, shape: .identifier), .optional(.attributes),
-        .optional(.tier),
+        .optional(.tier), .optional(.cut),
       ], .node, .read, traits: [.barrier, .costly], work: 64,
       reply: "records: member state …, as of MEMBER SHOW; last cursor asof",
-      summary: "Members of all shards that have all that is said; after= goes on at the cursor of a page.",
+      summary:
+        "Members of all shards that have all that is said; after= goes on at the cursor of a page; with cut=yes all pages have them as"
+        + " they were at one moment, asof.",
       example: "MEMBER FIND tag=vip region=north limit=100"),
     .init(
       .memberTier, "MEMBER TIER", .members, [.who, .optional(.program), .optional(.read)], .member, .read,
