@@ -23,6 +23,8 @@ public struct WantedMembers: Sendable {
     !tag.isEmpty || file.attributes.pairs.contains { !$0.value.isEmpty }
   }
 
+  /// Anybody.
+  init() {}
   /// What a `MEMBER FIND` says, or a `DUE`.
   public init(_ request: Request) {
     cases = WantedCases(request)
@@ -72,7 +74,22 @@ extension Query {
     buffer.append(UInt32(clamping: limit))
     wanted.encode(into: &buffer)
     if place >> 32 > 0 || moment != nil { buffer.append(UInt32(truncatingIfNeeded: place >> 32)) }
-    if let moment { buffer.append(moment.microseconds) }
+    if let moment {
+      buffer.append(moment.microseconds)
+      buffer.append(MemberPageQuery.Purpose.read.rawValue)
+    }
+    Command.end(&buffer, start)
+  }
+  /// Has the shard's leader keep its view of a moment for longer, or end it: `+OK`, or an error where it has none.
+  public static func appendView(
+    to buffer: inout ByteBuffer, tenant: TenantID, slot: Slot, of moment: Stamp, _ purpose: MemberPageQuery.Purpose
+  ) {
+    let start = Command.begin(&buffer, .memberPage, slot, tenant: tenant)
+    buffer.append(UInt64(0))
+    WantedMembers().encode(into: &buffer)
+    buffer.append(UInt32(0))
+    buffer.append(moment.microseconds)
+    buffer.append(purpose.rawValue)
     Command.end(&buffer, start)
   }
 }

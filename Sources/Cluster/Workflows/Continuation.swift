@@ -21,8 +21,8 @@ enum Continuation {
   case mintedAdded(EdgeItem.Owner, member: [UInt8])
   /// A page of `MEMBER FIND`.
   case find(number: UInt64)
-  /// A shard keeps its members as they were for longer.
-  case kept
+  /// A shard keeps its members as they were for longer, for a search.
+  case kept(number: UInt64)
   /// What a `QUOTA SHOW` has of the directory.
   case jobBegan(number: UInt64)
   /// Of a feed's pass, what one journal has.

@@ -30,25 +30,34 @@ extension RequestDesk {
 
   /// Asks for the next page of a view, and the leaders of shards that come later to keep theirs.
   func readCut(_ number: UInt64) {
-    guard let search = workflows.searches[number], let topology = membership.topology,
-      let client = client(of: search.owner)
-    else { return askForPage(number) }
-    for placement in topology.shards where placement.shard > search.next.shard && isLed(placement.shard) {
-      submitInternal(placement.shard, flags: .query, continuation: keep(.kept)) {
-        Query.appendPage(
-          to: &$0, tenant: client.session.tenant, slot: placement.slots.first ?? Slot(0), from: 0, limit: 0,
-          search.wanted, at: search.cut)
-      }
-    }
+    tellViews(number, .keep)
     askForPage(number)
   }
-  /// The shard's leader has no view of that moment: another leads, its time was over, or somebody else reads one.
+  /// Tells the leaders of shards that were not read to the end about their views.
+  private func tellViews(_ number: UInt64, _ purpose: MemberPageQuery.Purpose) {
+    guard let search = workflows.searches[number], let cut = search.cut, let client = client(of: search.owner) else {
+      return
+    }
+    let first = search.next.shard.rawValue + (purpose == .keep ? 1 : 0)
+    for placement in membership.topology?.shards ?? [] where placement.shard.rawValue >= first {
+      guard isLed(placement.shard) else { continue }
+      let kept = purpose == .keep ? keep(.kept(number: number)) : 0
+      submitInternal(placement.shard, flags: .query, continuation: kept) {
+        Query.appendView(
+          to: &$0, tenant: client.session.tenant, slot: placement.slots.first ?? Slot(0), of: cut, purpose)
+      }
+    }
+  }
+  /// A leader has said whether it keeps its view: else the pages before it are of no use.
+  func viewIsKept(_ number: UInt64, _ reply: Bytes) {
+    if RecordView(reply).errorCode == .notFound, workflows.searches[number] != nil { cutIsLost(number) }
+  }
+  /// A shard's leader has no view of that moment: another leads, its time was over, or somebody else reads one.
   func cutIsLost(_ number: UInt64) {
-    guard let search = workflows.searches[number] else { return }
+    tellViews(number, .end)
     endSearch(
       number, .notFound,
-      "shard \(search.next.shard.rawValue) does not keep its members as they were at that moment: its leader has changed, it has waited"
-        + " too long, or another such list is being read: begin anew",
-      lacking: search.next.shard.rawValue)
+      "a shard does not keep its members as they were at that moment: its leader has changed, it has waited too long, or another such list is"
+        + " being read: begin anew")
   }
 }

@@ -22,7 +22,7 @@ extension RequestDesk {
     case .mint(let mint): minted(mint, reply)
     case .mintedAdded(let owner, let member): mintedAdded(owner, member, reply)
     case .find(let number): pageCame(number, reply)
-    case .kept: break
+    case .kept(let number): viewIsKept(number, reply)
     case .jobBegan(let number): jobBegan(number, reply)
     case .feed(let number, let journal, let pass): feedAnswered(number, journal, pass, reply)
     case .text(let text): textAnswered(text, reply)

@@ -15,9 +15,13 @@ public final class MemberView {
   }
 
   /// Answers a page of `MEMBER FIND`. Costs what it costs of the ledger itself.
-  /// - Returns: no more is to come. Never of one that wants none, and only says that others will be wanted.
+  /// - Returns: it is over: no more is to come, or nobody wants more.
   public func answer(_ page: MemberPageQuery, into reply: inout ReplyWriter) -> Bool {
-    ledger.write(page, into: &reply) == nil && page.limit > 0
+    guard page.purpose == .read else {
+      reply.ok()
+      return page.purpose == .end
+    }
+    return ledger.write(page, into: &reply) == nil
   }
 }
 
@@ -29,6 +33,9 @@ public struct MemberPageQuery {
   let wanted: WantedMembers
   /// As they all were then: the shard is to have a view of that moment. Nil: as they are.
   public let moment: Stamp?
+  /// What is asked of such a view: its raw value is part of the query.
+  public enum Purpose: UInt8, Sendable { case read = 1, keep = 2, end = 3 }
+  let purpose: Purpose
 
   /// Nil: it is another query, or a malformed one.
   public init?(_ query: UnsafeRawBufferPointer) {
@@ -44,6 +51,10 @@ public struct MemberPageQuery {
     wanted = try WantedMembers(&reader)
     if reader.remaining > 0 { first |= Int(try reader.read(UInt32.self)) << 32 }
     moment = reader.remaining > 0 ? Stamp(microseconds: try reader.read()) : nil
+    guard let purpose = Purpose(rawValue: moment == nil ? 1 : try reader.read()) else {
+      throw MalformedBytes("a view is asked something unknown")
+    }
+    self.purpose = purpose
     try reader.finish()
     (tenant, self.first) = (call.tenant, first)
   }
