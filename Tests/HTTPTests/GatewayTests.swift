@@ -209,9 +209,19 @@ import Testing
   }
 
   @Test func onlyJSONOfTheSameSiteIsTaken() {
-    let scene = Scene()
+    func send(_ headers: String) -> String {
+      let body = #"{"commands":["PING"]}"#
+      return Scene().send(
+        "POST /v1/commands HTTP/1.1\nHost: x\n\(headers)Content-Length: \(body.utf8.count)\n\n\(body)"
+      ).first ?? "nothing"
+    }
+    let form = "Content-Type: application/x-www-form-urlencoded\n"
+    #expect(send("Origin: http://x\n").hasPrefix("< 415 ") && send("Origin: http://x\n" + form).hasPrefix("< 415 "))
     #expect(
-      scene.send("POST /v1/commands HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}").first?.hasPrefix("< 415 ") == true)
+      send("Origin: null\n" + form).hasPrefix("< 415 ") && send("Origin: http://evil\n" + form).hasPrefix("< 415 "))
+    // A program, which names no origin.
+    #expect(send("").hasPrefix("> ") && send(form).hasPrefix("> "))
+    let scene = Scene()
     #expect(scene.post(#""PING""#, headers: "Origin: http://evil\n").first?.hasPrefix("< 403 ") == true)
     #expect(scene.post(#""PING""#, headers: "Origin: http://x\n").first?.hasPrefix("> ") == true)
   }

@@ -78,10 +78,10 @@ extension Gateway {
   }
 
   /// A page of another site that has a browser post here is refused: browsers let nobody say JSON without asking first, and
-  /// name the page's origin.
+  /// name the page's origin. Programs name none, and some say of any body that it is a form's.
   private func checkSender(_ head: RequestHead) throws(Refusal) {
     let type = head.contentType?.lowercased().split(separator: ";").first?.filter { $0 != " " }
-    guard type == "application/json" else {
+    guard type == "application/json" || head.origin == nil else {
       throw Refusal(.unsupportedMediaType, "say Content-Type: application/json")
     }
     try checkOrigin(head)
