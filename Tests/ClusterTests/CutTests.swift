@@ -182,6 +182,8 @@ struct CutTests {
     try #require(hasMoved)
     let end = try rest(simulation, client, first)
     #expect(end.refusal?.hasPrefix("-NOTFOUND members have moved") == true, "\(end)")
+    simulation.run(for: 1_000_000)
+    #expect(views(simulation) == 0)
     var anew = try rest(simulation, client, page(simulation, client, "cut=yes"))
     for _ in 0..<60 where anew.refusal != nil {
       simulation.run(for: 1_000_000)

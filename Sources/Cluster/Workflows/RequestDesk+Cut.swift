@@ -30,19 +30,23 @@ extension RequestDesk {
 
   /// Asks for the next page of a view, and the leaders of shards that come later to keep theirs.
   func readCut(_ number: UInt64) {
-    tellViews(number, .keep)
+    if let search = workflows.searches[number] {
+      tellViews(search.next, .keep, search.owner, behind: search.next.shard) { keep(.kept(number: number)) }
+    }
     askForPage(number)
   }
-  /// Tells the leaders of shards that were not read to the end about their views.
-  private func tellViews(_ number: UInt64, _ purpose: MemberPageQuery.Purpose) {
-    guard let search = workflows.searches[number], let cut = search.cut, let client = client(of: search.owner) else {
-      return
-    }
-    let first = search.next.shard.rawValue + (purpose == .keep ? 1 : 0)
-    for placement in membership.topology?.shards ?? [] where placement.shard.rawValue >= first {
-      guard isLed(placement.shard) else { continue }
-      let kept = purpose == .keep ? keep(.kept(number: number)) : 0
-      submitInternal(placement.shard, flags: .query, continuation: kept) {
+  /// Tells the leaders of shards that nobody wants their views of a cursor's moment any more.
+  func endViews(_ cursor: MemberSearch.Cursor, _ owner: EdgeItem.Owner) {
+    tellViews(cursor, .end, owner, behind: nil) { 0 }
+  }
+  private func tellViews(
+    _ cursor: MemberSearch.Cursor, _ purpose: MemberPageQuery.Purpose, _ owner: EdgeItem.Owner, behind last: ShardID?,
+    continuation: () -> UInt64
+  ) {
+    guard let cut = cursor.cut, let client = client(of: owner) else { return }
+    for placement in membership.topology?.shards ?? [] where isLed(placement.shard) {
+      if let last, placement.shard <= last { continue }
+      submitInternal(placement.shard, flags: .query, continuation: continuation()) {
         Query.appendView(
           to: &$0, tenant: client.session.tenant, slot: placement.slots.first ?? Slot(0), of: cut, purpose)
       }
@@ -54,7 +58,7 @@ extension RequestDesk {
   }
   /// A shard's leader has no view of that moment: another leads, its time was over, or somebody else reads one.
   func cutIsLost(_ number: UInt64) {
-    tellViews(number, .end)
+    if let search = workflows.searches[number] { endViews(search.next, search.owner) }
     endSearch(
       number, .notFound,
       "a shard does not keep its members as they were at that moment: its leader has changed, it has waited too long, or another such list is"

@@ -69,6 +69,7 @@ extension RequestDesk {
         return answerError(owner, .malformed, "after= must be the cursor= of an earlier answer")
       }
       guard given.map == map else {
+        endViews(given, owner)
         return answerError(owner, .notFound, "members have moved to other shards since that cursor: begin anew")
       }
       guard !request.flag(.cut) || given.cut != nil else {
