@@ -47,6 +47,8 @@ public struct Ledger: ~Copyable, @unchecked Sendable {
   var detailBuffer = ByteBuffer(capacity: 256)
   /// Where earnings are worked out. No part of the state.
   var earning = EarningWork()
+  /// What is about to be booked. No part of the state.
+  var openEarnings = OpenEarnings()
   /// Where `warm` leaves its sum. No part of the state.
   var warmth: UInt64 = 0
   /// Never used. What holds an atomic stays where it is, so a ledger is lent by its address; without it the compiler

@@ -150,4 +150,22 @@ import Testing
     #expect(try world.run("MEMBER SET bob cardtype=gold") == "-NOTFOUND no such cardtype 'gold'")
     #expect(try world.run("MEMBER SET bob referrer=bob").hasPrefix("-ERR"))
   }
+
+  /// By semantics 7 what a purchase brings about is worked out as if that had taken nothing of caps, and an org is matched though it is stopped.
+  @Test func purchasesAreCountedBeforeWhatTheyBringAboutFromSemantics8On() throws {
+    let world = World()
+    world.semantics = Semantics.checked
+    for line in [
+      "PROGRAM SET p earn=1/1 earn-cap=100/day", "ORG SET north", "MERCHANT SET shop program=p org=north",
+      "TIER SET p low rank=1 at=0 by=spend period=year", "TIER SET p high rank=2 at=60 by=spend period=year",
+      "RULE SET r program=p stage=bonus event=tier-up points=13 state=running",
+      "RULE SET o program=p stage=bonus when=\"org = north\" points=1 state=running", "ORG SET north state=stopped",
+      "MEMBER ADD ann", "MEMBER ADD bob",
+    ] { #expect(try world.run(line) == "+OK") }
+    let former = try world.run("EARN ann merchant=shop spend=94 id=a")
+    #expect(former.hasSuffix(" member=ann program=p points=95 balance=108 tier=high"), "\(former)")
+    world.semantics = Semantics.settled
+    let told = try world.run("EARN bob merchant=shop spend=95 id=a")
+    #expect(told.hasSuffix(" member=bob program=p points=95 balance=100 tier=high"), "\(told)")
+  }
 }

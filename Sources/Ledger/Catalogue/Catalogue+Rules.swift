@@ -41,6 +41,12 @@ extension Catalogue {
     return version.values
   }
 
+  /// Whether an entry has begun, and is not stopped. Of a kind with the states `active` and `stopped`.
+  func isActive(_ kind: CatalogueKind, _ number: Int) -> Bool {
+    guard let values = valuesInForce(kind, number) else { return false }
+    return values[EntryField.stateNumber].map { EntryField.number(stored: $0) } ?? 0 == 0
+  }
+
   // MARK: Rules
 
   /// Compiles the versions of a rule that were running once or will be.

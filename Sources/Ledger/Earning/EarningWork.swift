@@ -39,6 +39,29 @@ struct EarningWork: Sendable {
   }
 }
 
+/// An earning that is worked out and about to be booked. Caps and budgets of what it brings about go by it: what it takes of them is not there
+/// any more.
+struct PromisedEarning {
+  var program: ProgramRef
+  var points: Int64
+  var windows: [EarningDetail.Window]
+  var draws: [EarningDetail.Drawn]
+
+  init(_ work: EarningWork, _ program: ProgramRef) {
+    (self.program, points, windows, draws) = (program, work.points, work.detail.windows, work.detail.draws)
+  }
+  /// What it is to draw of a period.
+  func drawn(of period: QuotaPeriod) -> Int64 { draws.reduce(0) { $0 + ($1.period == period ? $1.points : 0) } }
+}
+
+/// The earnings that are worked out and about to be booked.
+struct OpenEarnings {
+  /// The program of the one that is in `Ledger.earning`; nil: that is none.
+  var program: ProgramRef?
+  /// Those behind which something is worked out that comes of them.
+  var promised: [PromisedEarning] = []
+}
+
 /// What a purchase or an event asks rules.
 struct EarningRequest {
   var call: Call
@@ -56,6 +79,8 @@ struct EarningRequest {
   var channel: [UInt8] = []
   /// Of a question: the tier that the member would be in by then; nil: the present one.
   var tier: Int?
+  /// Of an event that the ledger raises: what is about to be booked before it.
+  var behind: [PromisedEarning] = []
   var tenant: TenantID
 
   var isPurchase: Bool { event.isEmpty }
@@ -72,6 +97,12 @@ struct EarnedBooks: EarningBooks, Sendable {
 
   func used(ofRule number: UInt32?, in window: CapWindow) -> Int64 {
     used.first { $0.rule == number && $0.window == window }?.points ?? 0
+  }
+  mutating func count(_ points: Int64, ofRule number: UInt32?, in window: CapWindow) {
+    guard let place = used.firstIndex(where: { $0.rule == number && $0.window == window }) else {
+      return used.append(Used(rule: number, window: window, points: points))
+    }
+    used[place].points = Ledger.sum(used[place].points, points)
   }
   /// What this shard may draw on budgets by itself, once that is known.
   var budgets: [(quota: UInt32, left: Int64)] = []

@@ -49,6 +49,12 @@ extension Ledger {
         worked.books.used.append(.init(rule: nil, window: window, points: value))
       }
     }
+    guard core.semantics >= Semantics.settled else { return }
+    for earning in ask.behind {
+      for one in earning.windows where one.rule != nil || earning.program == ask.program {
+        worked.books.count(earning.points, ofRule: one.rule, in: one.window)
+      }
+    }
   }
 
   /// Counts what was booked.

@@ -87,7 +87,7 @@ extension Ledger {
     if let reached = tierView(parties, work, answer.lot, effective, isPending: answer.isPending) {
       answer.detail.tier = UInt32(clamping: reached.tier)
       answer.gift = reached.gift
-      if reached.isRaised { answer.gain += gainOfTierUp(parties, reached.tier, moment(of: call)) }
+      if reached.isRaised { answer.gain += gainOfTierUp(parties, reached.tier, moment(of: call), behind: work) }
     }
     answer.write(call.verb, self, &reply)
   }
@@ -108,14 +108,19 @@ extension Ledger {
     answer.write(call.verb, self, &reply)
   }
   /// What the event of a tier that is reached gives at once in the program: it is raised before the purchase is booked.
-  private func gainOfTierUp(_ parties: Parties, _ tier: Int, _ moment: Stamp?) -> Points {
+  private func gainOfTierUp(
+    _ parties: Parties, _ tier: Int, _ moment: Stamp?, behind earning: EarningWork
+  ) -> Points {
     guard catalogue.ruleSets[parties.program.place].hasRule(ofEvent: Ledger.tierUp.bytes, at: moment ?? now) else {
       return 0
     }
     var ask = raised(Array(Ledger.tierUp.bytes), of: parties.number, in: parties.program, at: moment)
     ask.tier = tier
+    let promised = PromisedEarning(earning, parties.program)
+    ask.behind = [promised]
     var work = EarningWork()
-    work.known = KnownDraws()
+    // Where leases here are short of the purchase it waits for a grant, which is mostly ample.
+    work.known = (earning.known ?? KnownDraws()).of { drawable($0) < promised.drawn(of: $0) }
     guard (try? workOut(ask, into: &work)) != nil else { return 0 }
     // Where leases here are short it is raised again once others were asked, behind the answer.
     guard !work.shortages.contains(where: { isOpen($0, for: []) }) else { return 0 }

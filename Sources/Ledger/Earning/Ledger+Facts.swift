@@ -44,12 +44,16 @@ extension Ledger {
       if let above = parent.flatMap({ $0 }), !orgs.contains(above) { orgs.append(above) }
       place += 1
     }
-    for org in orgs where org < catalogue.records[.org].count {
+    for org in orgs where org < catalogue.records[.org].count && isMatched(org) {
       let word = catalogue.records[.org][org].name.withUnsafeBytes {
         catalogue.ruleSets[ask.program.place].word($0)
       }
       worked.facts.orgs.append(word)
     }
+  }
+  /// Whether rules that name an org may mean it: it is in force. What is above it goes on by its `parent=`.
+  private func isMatched(_ org: Int) -> Bool {
+    core.semantics < Semantics.settled || catalogue.isActive(.org, org)
   }
   private func fillLines(_ ask: EarningRequest, _ uses: FactSet, into worked: inout EarningWork) throws(Stop) {
     guard ask.call.has(.lines) else { return }
@@ -123,10 +127,8 @@ extension Ledger {
     guard core.semantics >= Semantics.checked else {
       return catalogue.value(.cardType, number, CardTypeField.earnTimes)
     }
-    guard let values = catalogue.valuesInForce(.cardType, number),
-      values[EntryField.stateNumber].map({ EntryField.number(stored: $0) }) ?? 0 == 0
-    else { return nil }
-    return values[CardTypeField.earnTimes]
+    guard catalogue.isActive(.cardType, number) else { return nil }
+    return catalogue.value(.cardType, number, CardTypeField.earnTimes)
   }
   /// Nil: the request names none, or that has no type.
   private func typeOfCardUsed(_ ask: EarningRequest) -> [UInt8]? {

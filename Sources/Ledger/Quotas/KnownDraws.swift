@@ -21,6 +21,13 @@ public struct KnownDraws: Sendable {
   }
   func drawn(of period: QuotaPeriod) -> Int64? { all.first { $0.period == period }?.drawn }
 
+  /// Of some periods alone.
+  func of(_ isMeant: (QuotaPeriod) -> Bool) -> KnownDraws {
+    var some = KnownDraws()
+    some.all = all.filter { isMeant($0.period) }
+    return some
+  }
+
   /// The answer that has a node ask.
   static func write(_ periods: some Sequence<QuotaPeriod>, into reply: inout ReplyWriter) {
     var list = ByteBuffer(capacity: 64)

@@ -18,7 +18,9 @@ extension Ledger {
         let period = catalogue.period(ofQuota: budget, day: day)
       else { continue }
       let wanted = worked.outcome.draws.reduce(0) { $0 + ($1.budget == budget ? $1.wanted : 0) }
-      let left = worked.known.map { self.left(of: period, $0) } ?? drawable(period)
+      let kept = worked.known.map { self.left(of: period, $0) } ?? drawable(period)
+      // Those draw it when they are booked: by then it must be there.
+      let left = max(0, kept - ask.behind.reduce(0) { $0 + $1.drawn(of: period) })
       worked.books.budgets.append((budget, left))
       if left < wanted { worked.shortages.append(Shortage(period: period, wanted: wanted)) }
     }

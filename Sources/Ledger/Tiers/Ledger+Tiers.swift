@@ -12,6 +12,8 @@ extension Ledger {
     guard catalogue.programRows[holder.program.place].hasTiers,
       let set = catalogue.tierSets[holder.program.place], set.ladder(at: now) != nil
     else { return }
+    openEarnings.program = holder.program
+    defer { openEarnings.program = nil }
     qualifyPooled(holder)
     let offset = catalogue.programRows[holder.program.place].offset
     var day = CivilTime.day(of: ask.effective ?? now, offset: offset)
@@ -213,7 +215,14 @@ extension Ledger {
     // What is being earned is worked out already, and booked later.
     var work = EarningWork()
     swap(&work, &earning)
-    defer { swap(&work, &earning) }
+    let open = openEarnings.program
+    if let open { openEarnings.promised.append(PromisedEarning(work, open)) }
+    openEarnings.program = nil
+    defer {
+      swap(&work, &earning)
+      if open != nil { openEarnings.promised.removeLast() }
+      openEarnings.program = open
+    }
     let key = CounterKey(.welcomed, of: UInt32(clamping: rung.number), from: period.start)
     let done = Welcome(rawValue: counter(holder.number, key))
     var new: Welcome = []

@@ -82,6 +82,8 @@ public struct EntryField: Sendable {
   public static let service: UInt8 = 5
   /// The semantics from which shards know which card types are stopped.
   public static let checked: UInt8 = 7
+  /// The semantics from which shards know which orgs are stopped.
+  public static let settled: UInt8 = 8
   /// The semantics from which a value may be set.
   public func since(_ text: UnsafeRawBufferPointer) -> UInt8 {
     guard case .shape(.expiry) = form, let expiry = ExpiryText(text), !expiry.isOld else { return since }

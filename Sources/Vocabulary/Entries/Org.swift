@@ -8,6 +8,7 @@ extension EntryKind {
       .text(5, "title"),
       .text(6, "contact"),
       .init(7, "region", .shape(.identifier)),
+      .state(["active", "stopped"], .shards, toldSince: EntryField.settled),
     ],
     most: (100_000, mostEntries),
     summary: "a part of an organisation, below parent=; without one it is a root", example: "north title=\"The North\"")

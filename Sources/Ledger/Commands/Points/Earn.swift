@@ -99,7 +99,10 @@ extension Ledger {
     let (parties, points) = (ask.parties, ask.points)
     if let pool = pool(of: parties.number) { return earnIntoPool(pool, ask, source) }
     guard let holder = holder(parties.number, parties.program, create: true) else { return .replied }
+    // What is due may raise an event, and is booked first.
+    if ask.isByRules { openEarnings.program = parties.program }
     touch(holder)
+    openEarnings.program = nil
     guard hasRoom(holder, points) else {
       throw .refused(.limit("balance"))
     }

@@ -68,7 +68,8 @@ extension Ledger {
     let record = tables.members.read(member)
     return EarningRequest(
       call: Call(rules: rules), member: member, program: program, merchant: .none, request: .event(value: nil),
-      effective: moment, event: event, channel: file(ofMember: record)[.channel], tenant: record.pointee.tenant)
+      effective: moment, event: event, channel: file(ofMember: record)[.channel], behind: openEarnings.promised,
+      tenant: record.pointee.tenant)
   }
   /// - Parameter asks: of budgets, what the event has waited for.
   /// - Returns: false: it has to go on waiting for these.
