@@ -300,6 +300,17 @@ struct Explanation {
     let caps = version.values.with(field) { $0.flatMap { Cap.list(parsing: $0) } } ?? []
     return caps.indices.contains(Int(step.number)) ? caps[Int(step.number)] : nil
   }
+  /// Where the points of a purchase came from in which no rule took part: a merchant's rate holds for points of its own program (A1).
+  static func plainSource(of record: JournalRecord, _ catalogue: CatalogueRecords) -> Step.Source {
+    guard record.spend.isSaid else { return .request }
+    let (merchants, place) = (catalogue[.merchant], record.merchant.place)
+    let moment = record.effective == .zero ? record.stamp : record.effective
+    guard merchants.indices.contains(place), let version = merchants[place].version(at: moment),
+      let terms = try? MerchantTerms(version.values, programCount: catalogue[.program].count), terms.rate.money != 0,
+      terms.program.isNone || terms.program == record.program
+    else { return .programRate }
+    return .merchantRate
+  }
   /// `earn=`, which programs and merchants have by the same number.
   private func rate(_ items: ChunkedQueue<CatalogueItem>, _ place: Int) -> Fraction? {
     guard items.indices.contains(place), let stored = items[place].version(at: moment)?.values[3] else { return nil }
@@ -321,7 +332,7 @@ extension JournalRecordReader {
       let detail = try EarningDetail(decoding: record.answer)
       var steps = detail.steps
       if steps.isEmpty, detail.reason == nil, detail.event.isEmpty {
-        let source: Step.Source = record.spend.isSaid ? .programRate : .request
+        let source = Explanation.plainSource(of: record, catalogue)
         steps = [Step(source, .base, points: record.points.rawValue, total: record.points.rawValue)]
       }
       var lots = ByteReader(record.lots)
