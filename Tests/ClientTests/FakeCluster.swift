@@ -71,6 +71,9 @@ final class FakeCluster: @unchecked Sendable {
     }
     switch verb {
     case "MEMBER ADD":
+      if let referrer = keys["referrer"], !members.contains(referrer) {
+        return "-NOTFOUND referrer=: no such member '\(referrer)'"
+      }
       members.insert(words[2])
       return "+OK"
     case "MEMBER SHOW":

@@ -135,6 +135,19 @@ import Testing
     #expect(table.run(words + ["--dry-run"]) == 2)
     #expect(cluster.transactionCount == 500)
   }
+  /// Who is referred to by a row before its own is there for that, however many refer to each other; nobody else is.
+  @Test func aReferrerMayBeALaterRow() throws {
+    let cluster = try FakeCluster()
+    let rows = (0..<40).map { "m\($0),\($0 < 39 ? "m\($0 + 1)" : "")\n" }.joined()
+    let path = try file("id,referrer\n\(rows)stray,nobody\n\"broken\n")
+    defer { remove(path) }
+    let table = CommandTable(ClientCommands.all)
+    #expect(table.run(["import", "members", path, "--to", cluster.addresses, "--json", "--pipeline", "64"]) == 2)
+    #expect(cluster.memberCount == 40)
+    let refused = try String(contentsOfFile: path + ".refused.csv", encoding: .utf8).split(separator: "\r\n")
+    #expect(refused.count == 3, "\(refused)")
+    #expect(refused[1].hasPrefix("42,\"NOTFOUND referrer=") || refused[1].hasPrefix("42,NOTFOUND referrer="))
+  }
   /// Whoever posts signs in on every connection. Signed out meanwhile, no row is taken for refused.
   @Test func whoPostsSignsIn() throws {
     let cluster = try FakeCluster(nodeCount: 1)

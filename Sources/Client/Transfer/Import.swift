@@ -139,14 +139,36 @@ final class Import {
     _ rows: ImportRows, _ courier: Courier, _ bar: Bar, _ summary: Summary
   ) throws(ClientError) -> [Int: String] {
     var reasons: [Int: String] = [:]
-    // Who is signed out is refused every row, and no row is at fault: these are posted again once that is mended.
-    var signedOut: String?
     var sent: [Int] = []
     for (place, row) in rows.all.enumerated() {
       if let fault = plan.fault(of: row) { reasons[place] = fault } else { sent.append(place) }
     }
-    var line = ""
+    // Rows are not posted in the file's order: who refers to a later row is taken once that was posted. Nothing is kept of such a refusal.
+    // The other way round, for where each refers to the next.
+    var open = sent
+    while !open.isEmpty {
+      try deliver(open, of: rows, by: courier, bar, summary, &reasons)
+      let early = open.filter { reasons[$0].map(plan.mayComeLater) ?? false }
+      if early.count == open.count { break }
+      open = early.reversed()
+    }
+    // Who is signed out is refused every row, and no row is at fault: these are posted again once that is mended.
+    if let signedOut = reasons.values.first(where: { $0.hasPrefix("NOAUTH ") }) {
+      throw .refused(
+        code: "NOAUTH",
+        text: "\(signedOut.dropFirst(7)) Sign in by --user and --secret-file; said again it goes on there")
+    }
+    return reasons
+  }
+  /// Posts some rows. What was said of them before holds no more.
+  private func deliver(
+    _ sent: [Int], of rows: ImportRows, by courier: Courier, _ bar: Bar, _ summary: Summary,
+    _ reasons: inout [Int: String]
+  ) throws(ClientError) {
+    for place in sent { reasons[place] = nil }
+    var (line, said) = ("", reasons)
     let plan = plan
+    let isAgain = sent.count < rows.all.count - reasons.count
     try courier.deliver(
       count: sent.count,
       write: { job, output in
@@ -157,19 +179,13 @@ final class Import {
       },
       answered: { job, kind, text in
         guard kind == UInt8(ascii: "-") else { return }
-        let reason = String(decoding: text, as: UTF8.self)
-        reasons[sent[job]] = reason
-        if reason.hasPrefix("NOAUTH ") { signedOut = reason }
+        said[sent[job]] = String(decoding: text, as: UTF8.self)
       },
       progress: { done in
-        bar.update(rows.offset(after: done), rows: summary.rows + done, refused: summary.state.refused + reasons.count)
+        let count = isAgain ? rows.all.count : done
+        bar.update(rows.offset(after: count), rows: summary.rows + count, refused: summary.state.refused + said.count)
       })
-    if let signedOut {
-      throw .refused(
-        code: "NOAUTH",
-        text: "\(signedOut.dropFirst(7)) Sign in by --user and --secret-file; said again it goes on there")
-    }
-    return reasons
+    reasons = said
   }
   private func judge(_ rows: ImportRows) -> [Int: String] {
     var reasons: [Int: String] = [:]

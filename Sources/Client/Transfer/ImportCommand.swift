@@ -18,7 +18,7 @@ enum ImportCommand {
 
       Each row is a request under an id: that of the column id, else one made of the file's digest and the line's number. So what \
       is posted again moves nothing, for as long as the cluster remembers ids. How far it has come is kept in FILE.csv.import: said again it goes on \
-      there. Rows are not posted in the file's order.
+      there. Rows are not posted in the file's order; a member may refer to one of a row nearby, before it or behind it (of 50,000; farther behind, import the file twice).
 
       Rows that were refused stand in FILE.csv.refused.csv, with line and reason; where there are any the exit code is 2. \
       --dry-run asks no node: it checks the form of each value.

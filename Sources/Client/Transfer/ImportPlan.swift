@@ -65,6 +65,9 @@ struct ImportPlan: Sendable {
     for column in ignored where !header.contains(column) { throw .usage("--ignore \(column): there is no such column") }
   }
 
+  /// Whether a row that was refused so may be taken once others were posted: it names a referrer that is a later row.
+  func mayComeLater(_ reason: String) -> Bool { reason.hasPrefix("NOTFOUND referrer=") }
+
   /// The id of a row's request: the column's, else the file's digest and the line's number.
   private func id(of row: CSVReader.Row) -> String {
     if let id, !row.fields[id].isEmpty { return row.fields[id] }
