@@ -128,6 +128,16 @@ import Testing
     #expect(
       completion.candidates(for: "policy set ").contains("gold")
         && !completion.candidates(for: "policy set gold ").contains("gold"))
+    #expect(
+      completion.candidates(for: "due kind=") == ["anniversary", "birthday", "dormant", "expiry"].map { "kind=\($0)" })
+    #expect(completion.candidates(for: "case list state=w") == ["state=waiting"])
+    #expect(completion.candidates(for: "case open ann kind=r") == ["kind=return"])
+    #expect(completion.candidates(for: "adjust ann direction=") == ["direction=down", "direction=up"])
+    #expect(completion.candidates(for: "report points gold by=m") == ["by=merchant", "by=month"])
+    #expect(completion.candidates(for: "member set ann pool=") == ["pool=none"])
+    #expect(completion.candidates(for: "program set gold on-close=t") == ["on-close=transfer:"])
+    #expect(completion.candidates(for: "policy set gold staff expire=") == ["expire=activity:", "expire=never"])
+    #expect(completion.candidates(for: "tier set gold base gift=") == ["gift=points:"])
     #expect(completion.candidates(for: "nonsense x") == [] && completion.candidates(for: "earn ann id=") == [])
   }
 

@@ -69,11 +69,30 @@ struct Completion {
       switch field.form {
       case .choice(let words): return words
       case .reference(let kind, _): return entries(kind)
-      case .shape(let shape): return shape.choices
+      case .shape(let shape): return shape.choices.isEmpty ? Completion.beginnings[key] ?? [] : shape.choices
       }
     }
     guard let argument = spec.keys.first(where: { $0.name == key }) else { return [] }
+    let usual = Completion.usual(key, in: spec.verb)
+    if !usual.isEmpty { return usual }
     return argument.shape.choices.isEmpty ? entries(kind(of: key, in: spec)) : argument.shape.choices
+  }
+  /// How the values of fields begin that are no list of words.
+  private static let beginnings = [
+    "expire": ["never", "activity:"], "on-close": ["lapse", "transfer:"], "gift": ["points:"],
+  ]
+  /// The words that a key's value is, or mostly is, where the vocabulary has no list of them.
+  private static func usual(_ key: String, in verb: Verb) -> [String] {
+    switch (verb, key) {
+    case (.due, "kind"): ["birthday", "anniversary", "expiry", "dormant"]
+    case (.caseOpen, "kind"): ["dispute", "abuse", "return"]
+    case (.caseList, "kind"): ["dispute", "abuse", "return", "adjustment"]
+    case (.caseList, "state"): ["open", "waiting", "approved", "rejected"]
+    case (.memberNote, "kind"): ["visit", "complaint", "consultation"]
+    case (.memberSet, "pool"): ["none"]
+    case (.report, "by"): ["merchant", "org", "region", "tier", "class", "day", "month"]
+    default: []
+    }
   }
   /// The kind of which a key's values are entries.
   private func kind(of key: String, in spec: VerbSpec) -> String {
