@@ -160,11 +160,13 @@ import Testing
       "TIER SET p low rank=1 at=0 by=spend period=year", "TIER SET p high rank=2 at=60 by=spend period=year",
       "RULE SET r program=p stage=bonus event=tier-up points=13 state=running",
       "RULE SET o program=p stage=bonus when=\"org = north\" points=1 state=running", "ORG SET north state=stopped",
-      "MEMBER ADD ann", "MEMBER ADD bob",
+      "CARDTYPE SET black", "CARDTYPE SET black state=stopped", "MEMBER ADD ann cardtype=black", "MEMBER ADD bob",
     ] { #expect(try world.run(line) == "+OK") }
     let former = try world.run("EARN ann merchant=shop spend=94 id=a")
     #expect(former.hasSuffix(" member=ann program=p points=95 balance=108 tier=high"), "\(former)")
     world.semantics = Semantics.settled
+    #expect(try world.run("MEMBER SET ann cardtype=black region=east") == "+OK")
+    #expect(try world.run("MEMBER SET bob cardtype=black") == "-CLOSED the cardtype is stopped")
     let told = try world.run("EARN bob merchant=shop spend=95 id=a")
     #expect(told.hasSuffix(" member=bob program=p points=95 balance=100 tier=high"), "\(told)")
   }

@@ -21,6 +21,23 @@
 < points=105
 > CARDTYPE SET ct-g state=stopped
 < OK
+# Nobody is given it any more; who has it keeps it
+> MEMBER ADD ct-b
+< OK
+> MEMBER SET ct-b cardtype=ct-g
+< -CLOSED
+> ALIAS ADD card:ct-2 member=ct-b type=ct-g
+< -CLOSED
+> MEMBER ADD ct-c cardtype=ct-g
+< -CLOSED
+> MEMBER ADD ct-c card=ct-3 cardtype=ct-g
+< -CLOSED
+> MEMBER SET ct-b cardtype=ct-none
+< -NOTFOUND
+> MEMBER SET ct-a cardtype=ct-g region=east
+< OK
+> MEMBER ADD ct-a cardtype=ct-g region=east
+< OK
 > EARN ct-a merchant=ct-s spend=5 id=e3
 < points=105 tx=$t3
 > EXPLAIN $t3

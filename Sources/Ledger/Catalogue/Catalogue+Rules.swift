@@ -18,7 +18,7 @@ extension Catalogue {
     default: break
     }
   }
-  /// A product or a type of cards; nil if there is none of that name, or it is stopped.
+  /// A product or a type of cards, be it stopped; nil if there is none of that name.
   func find(_ kind: CatalogueKind, _ name: Bytes, _ tenant: TenantID) -> Int? {
     let index = kind == .product ? productIndex : cardTypeIndex
     func matches(_ number: Int) -> Bool {
@@ -43,8 +43,11 @@ extension Catalogue {
 
   /// Whether an entry has begun, and is not stopped. Of a kind with the states `active` and `stopped`.
   func isActive(_ kind: CatalogueKind, _ number: Int) -> Bool {
-    guard let values = valuesInForce(kind, number) else { return false }
-    return values[EntryField.stateNumber].map { EntryField.number(stored: $0) } ?? 0 == 0
+    valuesInForce(kind, number) != nil && !isStopped(kind, number)
+  }
+  /// Whether it is stopped, of such a kind.
+  func isStopped(_ kind: CatalogueKind, _ number: Int) -> Bool {
+    value(kind, number, EntryField.stateNumber).map { EntryField.number(stored: $0) } ?? 0 != 0
   }
 
   // MARK: Rules

@@ -33,12 +33,14 @@ extension Ledger {
         "not every node knows this yet: start this build on all of them, then tally cluster upgrade finish")
     }
   }
-  /// Refuses a card type that nobody has set up. One that is stopped is left to those that have it.
+  /// Refuses a card type that nobody has set up, and one that is stopped: that is left to those that have it.
   func checkCardType(_ name: [UInt8], _ tenant: TenantID) throws(Stop) {
-    guard core.semantics >= Semantics.checked, !name.isEmpty,
-      name.withUnsafeBytes({ catalogue.find(.cardType, $0, tenant) }) == nil
-    else { return }
-    throw .refused(name.withUnsafeBytes { .notFound("cardtype", $0) })
+    guard core.semantics >= Semantics.checked, !name.isEmpty else { return }
+    guard let number = name.withUnsafeBytes({ catalogue.find(.cardType, $0, tenant) }) else {
+      throw .refused(name.withUnsafeBytes { .notFound("cardtype", $0) })
+    }
+    guard core.semantics >= Semantics.settled, catalogue.isStopped(.cardType, number) else { return }
+    throw .refused(Refusal(.closed, "the cardtype is stopped"))
   }
   func checkSlot(ofMember call: Call) throws(Stop) {
     guard Command.memberSlot(call.party, tenant: call.tenant) == call.slot else {
