@@ -25,8 +25,9 @@ public enum Semantics {
   /// yet to begin gives no factor, and a product that has yet to begin no category.
   public static let checked: UInt8 = 7
   /// What an earning brings about before it is booked counts in caps behind the earning itself; an org is matched by rules while it is in
-  /// force, and not once it is stopped; nobody is newly given a type of card that is stopped; `USER SET` and `TENANT SET` may carry a
-  /// request id; shards are asked for a view of their members: `Inquiry.members`.
+  /// force, and not once it is stopped; nobody is newly given a type of card that is stopped; a case that is approved takes nothing on
+  /// which other cases are to decide; `USER SET` and `TENANT SET` may carry a request id; shards are asked for a view of their members:
+  /// `Inquiry.members`.
   public static let settled: UInt8 = 8
   /// A new cluster's logs begin by the semantics that all its nodes know.
   public static let begun: UInt8 = 4

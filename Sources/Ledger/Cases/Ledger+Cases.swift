@@ -295,7 +295,10 @@ extension Ledger {
       return try post(content, content.points, isUp: false, holder, call, asker)
     }
     let t = tables.transactions.read(number).pointee
-    let left = t.points - t.reversedPoints
+    // What other cases are to decide on stays theirs.
+    let others = core.semantics >= Semantics.settled ? claimed(of: content.of, holder.number) - content.points : 0
+    let whole = t.points - t.reversedPoints
+    let left = max(0, whole - others)
     let points = content.points > 0 ? min(left, content.points) : left
     guard points > 0, t.state != TransactionRecord.undone else { return nil }
     var own = call
@@ -303,7 +306,7 @@ extension Ledger {
     own.hashes.key.isNone = true
     var nowhere = ReplyWriter(capacity: 256)
     _ = try refundEarn(
-      &own, Subject(number: number, transaction: t), holder, asked: points < left ? points : nil, &nowhere)
+      &own, Subject(number: number, transaction: t), holder, asked: points < whole ? points : nil, &nowhere)
     let tx = TransactionID(slot: holder.member.pointee.slot, sequence: lastSequence(of: holder.member.pointee.slot))
     return (tx, -points, holder.account.pointee.balance)
   }
