@@ -4,8 +4,9 @@ import Cluster
 /// An operator moves the leadership of shards while faults go on, and now and then gives that up. Whatever befalls the
 /// directory's leaders meanwhile: in the quiescence each operation that was begun is over, and says what it came to.
 extension Scenario {
-  /// In quiescence an operation may take its own limit, and whatever an election takes besides (µs).
-  private static let operationPatience: UInt64 = 60_000_000
+  /// In quiescence an operation may take its own limit, and whatever an election takes besides (µs):
+  /// a minute; five where links are so narrow that followers which are further behind have them for as long.
+  private var operationPatience: UInt64 { (1..<1_000_000).contains(plan.network.bandwidth) ? 300_000_000 : 60_000_000 }
 
   func scheduleLeaderMoves() {
     guard plan.operations.movesLeaders else { return }
@@ -38,8 +39,8 @@ extension Scenario {
   func checkOperations() {
     guard plan.operations.movesLeaders || plan.resizes || plan.operations.splits, !onlySafetyIsDue, failure == nil
     else { return }
-    let last = simulation.now + 10 * Scenario.operationPatience
-    var end = simulation.now + Scenario.operationPatience
+    let last = simulation.now + 10 * operationPatience
+    var end = simulation.now + operationPatience
     var open: [String] = []
     while failure == nil, simulation.now < min(end, last) {
       guard let host = up.first, let lines = listOperations(at: host) else { return }
@@ -48,7 +49,7 @@ extension Scenario {
       if up.count < simulation.hosts.count { now.removeAll { $0.contains(" kind=upgrade-finish ") } }
       if lines.first?.hasPrefix("*") == true {
         guard !now.isEmpty else { return noteOperations(lines, at: host) }
-        if now != open { end = simulation.now + Scenario.operationPatience }
+        if now != open { end = simulation.now + operationPatience }
         open = now
         giveUpImpossible(open, at: host)
       }
