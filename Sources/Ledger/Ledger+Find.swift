@@ -23,6 +23,9 @@ public struct WantedMembers: Sendable {
     !tag.isEmpty || file.attributes.pairs.contains { !$0.value.isEmpty }
   }
 
+  /// Neither accounts and lots nor cases are to be looked through.
+  var needsMembersAlone: Bool { due == nil && cases == nil }
+
   /// Anybody.
   init() {}
   /// What a `MEMBER FIND` says, or a `DUE`.

@@ -163,6 +163,13 @@ struct CutTests {
     let anew = try rest(simulation, clients[1], page(simulation, clients[1], "cut=yes"))
     #expect(anew.refusal == nil && findings(anew.lines, added: 0) == [])
     #expect(try page(simulation, clients[0], "cut=yes after=nonsense")[0].hasPrefix("-ERR"))
+    // Nor is a list at one moment gone on with as another one, which needs what a view has not.
+    let cut = try #require(page(simulation, clients[0], "cut=yes limit=1").last.flatMap { field($0, "cursor") })
+    for line in ["DUE kind=expiry on=2026-01-01 days=300", "DUE kind=birthday on=2026-01-01", "CASE LIST"] {
+      let told = askAll(simulation, clients[0], "\(line) after=\(cut)")
+      #expect(told.first?.hasPrefix("-ERR after= must be") == true, "\(line): \(told)")
+    }
+    #expect(simulation.hosts.allSatisfy { $0.node != nil })
     let plain = try #require(page(simulation, clients[0], "limit=3").last.flatMap { field($0, "cursor") })
     #expect(try page(simulation, clients[0], "cut=yes after=\(plain)")[0].hasPrefix("-ERR after= must be"))
   }

@@ -105,7 +105,8 @@ struct MemberViewTests {
       try go(world, &crowd, 40)
       let expected = Self.records(shard.ledger)
       let frozen = Self.frozen(shard)
-      let view = shard.ledger.openView()
+      let opened = shard.ledger.openView()
+      let view = try #require(opened)
       var found: [String] = []
       var place: Int? = 0
       while let next = place {
@@ -181,6 +182,42 @@ struct MemberViewTests {
     #expect(used() - start < 40 * pageByteCount, "\(used() - start)")
     #expect(most > used())
   }
+  /// One at a time, and no more than half of all generations: what a client asks for ends no process, and leaves snapshots theirs.
+  @Test func thereIsNoneBesideAnotherAndNoneBeyondItsBound() throws {
+    let world = try Self.world(hasTiers: false)
+    let shard = world.shards[0]
+    shard.ledger.closeView()
+    func opens() -> Bool { shard.ledger.openView() != nil }
+    #expect(opens() && !opens())
+    shard.ledger.closeView()
+    shard.ledger.closeView()
+    shard.ledger.pool.state.pointee.generation = PoolView.lastGeneration - 1
+    #expect(opens())
+    shard.ledger.closeView()
+    #expect(!opens())
+    let restored = try Ledger.restored(
+      from: MemorySnapshotSource(shard.snapshotBytes()), limits: shard.ledger.limits)
+    #expect(restored.digest == shard.ledger.digest)
+  }
+
+  /// Of a view nothing else is asked than it has, and nothing before its first member: such a query is malformed.
+  @Test func nothingElseIsAskedOfIt() throws {
+    func isQuery(_ line: String, at place: Int, of moment: Stamp?) throws -> Bool {
+      let wanted = try parsing(line) { WantedMembers($0) }
+      var buffer = ByteBuffer()
+      Query.appendPage(to: &buffer, tenant: .first, slot: Slot(0), from: place, limit: 10, wanted, at: moment)
+      return MemberPageQuery(buffer.bytes) != nil
+    }
+    let moment = Stamp(microseconds: 1_000)
+    let due = "DUE kind=expiry on=2026-01-01"
+    for (line, place, moment, isGood) in [
+      ("MEMBER FIND", 3, moment, true), ("MEMBER FIND", -1, moment, false),
+      (due, 0, nil, true), (due, 0, moment, false), ("CASE LIST", 0, nil, true), ("CASE LIST", 0, moment, false),
+    ] as [(String, Int, Stamp?, Bool)] {
+      #expect(try isQuery(line, at: place, of: moment) == isGood, "\(line) \(place)")
+    }
+  }
+
   /// It is read by whoever has it when the ledger is gone.
   @Test func itOutlivesItsLedger() throws {
     var view: MemberView?

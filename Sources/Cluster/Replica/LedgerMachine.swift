@@ -140,7 +140,7 @@ final class LedgerMachine: Machine {
   private func openView() {
     guard view?.isTaken != true else { return }
     closeView()
-    view = HeldView(ledger.openView())
+    view = ledger.openView().map { HeldView($0) }
   }
   private func closeView() {
     guard hasView else { return }

@@ -72,6 +72,10 @@ extension RequestDesk {
         endViews(given, owner)
         return answerError(owner, .notFound, "members have moved to other shards since that cursor: begin anew")
       }
+      // A view has what records of members are made of, and no more.
+      guard given.cut == nil || request.verb == .memberFind else {
+        return answerError(owner, .malformed, "after= must be the cursor= of an answer to \(request.verb.words)")
+      }
       guard !request.flag(.cut) || given.cut != nil else {
         return answerError(owner, .malformed, "after= must be the cursor= of an answer to the same with cut=yes")
       }

@@ -59,16 +59,17 @@ struct PagePool: ~Copyable {
   }
 
   /// Begins a view: from now on containers whose pages are shared (`PageTable.share`) before the next mutation leave these pages as they
-  /// are, by copying each at its first write, until the view ends. One at a time; snapshots begin and end meanwhile as they like.
-  mutating func beginView() {
-    precondition(state.pointee.viewGeneration == 0, "one view at a time")
-    precondition(state.pointee.generation < UInt32.max, "generations have run out")
+  /// are, by copying each at its first write, until the view ends. Snapshots begin and end meanwhile as they like. Nil: one is open, or
+  /// views have had their half of all generations. Requests begin views, any number of them; snapshots must not run out for that.
+  mutating func beginView() -> PoolView? {
+    guard state.pointee.viewGeneration == 0, state.pointee.generation < PoolView.lastGeneration else { return nil }
     state.pointee.generation += 1
     state.pointee.viewGeneration = state.pointee.generation
+    return PoolView(generation: state.pointee.generation)
   }
-  /// Ends the view. Nobody may read its tables afterwards. Cost: 8 bytes copied a page that it held.
+  /// Ends the view, if one is open. Nobody may read its tables afterwards. Cost: 8 bytes copied a page that it held.
   mutating func endView() {
-    precondition(state.pointee.viewGeneration != 0, "a view is open")
+    guard state.pointee.viewGeneration != 0 else { return }
     state.pointee.viewGeneration = 0
     if state.pointee.snapshotIsOpen {
       state.pointee.retired.take(&state.pointee.viewRetired)
@@ -131,4 +132,11 @@ final class PagePreparation: @unchecked Sendable {
       offset += count
     }
   }
+}
+
+/// An open view of a pool: see `PagePool.beginView`.
+struct PoolView {
+  let generation: UInt32
+
+  static let lastGeneration = UInt32.max / 2
 }

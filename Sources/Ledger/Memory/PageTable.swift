@@ -102,10 +102,9 @@ struct PageTable: ~Copyable {
     }
   }
 
-  /// The same pages as a table to be read, by the thread that owns this one, while the view lasts that the pool has just begun. O(pages).
-  mutating func share() -> PageTable {
-    precondition(pool.pointee.viewGeneration == pool.pointee.generation, "a view has just begun")
-    sharedIn = pool.pointee.viewGeneration
+  /// The same pages as a table to be read, by the thread that owns this one, while the view lasts, which has just begun. O(pages).
+  mutating func share(in view: PoolView) -> PageTable {
+    sharedIn = view.generation
     var other = PageTable()
     other.attach(pool)
     for i in 0..<count { other.append(pages[i]) }

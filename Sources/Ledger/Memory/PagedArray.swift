@@ -66,9 +66,9 @@ struct PagedArray<Record: BitwiseCopyable>: StateTable, ~Copyable {
   }
 
   /// See `PageTable.share`.
-  mutating func share() -> PagedArray {
+  mutating func share(in view: PoolView) -> PagedArray {
     var other = PagedArray()
-    other.table = table.share()
+    other.table = table.share(in: view)
     other.count = count
     return other
   }

@@ -79,9 +79,9 @@ struct PagedBlob: StateTable, ~Copyable {
   }
 
   /// See `PageTable.share`.
-  mutating func share() -> PagedBlob {
+  mutating func share(in view: PoolView) -> PagedBlob {
     var other = PagedBlob()
-    other.table = table.share()
+    other.table = table.share(in: view)
     other.end = end
     return other
   }

@@ -51,9 +51,9 @@ struct Table<Record: TableRecord>: NamedTable, ~Copyable {
   }
 
   /// See `PageTable.share`.
-  mutating func share() -> Table {
+  mutating func share(in view: PoolView) -> Table {
     var other = Table()
-    other.records = records.share()
+    other.records = records.share(in: view)
     return other
   }
 
@@ -121,9 +121,9 @@ struct KeyedTable<Record: TableRecord>: NamedTable, ~Copyable {
   }
 
   /// See `PageTable.share`. Nothing is found in it by its hash.
-  mutating func share() -> KeyedTable {
+  mutating func share(in view: PoolView) -> KeyedTable {
     var other = KeyedTable()
-    other.records = records.share()
+    other.records = records.share(in: view)
     return other
   }
 

@@ -56,6 +56,11 @@ public struct MemberPageQuery {
     }
     self.purpose = purpose
     try reader.finish()
+    guard first >= 0 else { throw MalformedBytes("a page before the first") }
+    // A view has what records of members are made of, and no more.
+    guard moment == nil || wanted.needsMembersAlone else {
+      throw MalformedBytes("a view is asked for more than it has")
+    }
     (tenant, self.first) = (call.tenant, first)
   }
 }
@@ -65,27 +70,28 @@ extension Ledger {
   static var membersOfViewAPage: Int { 512 }
 
   /// The members as they are now: between two entries, one view at a time. Costs 12 bytes a page of members and of what hangs on them,
-  /// and afterwards a copy of each of these pages that is written.
-  public mutating func openView() -> MemberView {
-    pool.beginView()
+  /// and afterwards a copy of each of these pages that is written. Nil: one is open, or there have been too many since the process began
+  /// (`PagePool.beginView`).
+  public mutating func openView() -> MemberView? {
+    guard let pages = pool.beginView() else { return nil }
     var view = Ledger(shard: shard, limits: limits)
     (view.core, view.catalogue, view.hashes) = (core, catalogue, hashes)
-    view.tables.members = tables.members.share()
-    view.tables.texts = tables.texts.share()
-    view.tables.cards = tables.cards.share()
-    view.tables.files = tables.files.share()
-    view.tables.details.chunks = tables.details.chunks.share()
-    view.tables.details.counters = tables.details.counters.share()
-    view.tables.details.bonds = tables.details.bonds.share()
+    view.tables.members = tables.members.share(in: pages)
+    view.tables.texts = tables.texts.share(in: pages)
+    view.tables.cards = tables.cards.share(in: pages)
+    view.tables.files = tables.files.share(in: pages)
+    view.tables.details.chunks = tables.details.chunks.share(in: pages)
+    view.tables.details.counters = tables.details.counters.share(in: pages)
+    view.tables.details.bonds = tables.details.bonds.share(in: pages)
     // A tier depends on what is pending.
     if catalogue.programRows.contains(where: { $0.hasTiers }) {
-      view.tables.accounts = tables.accounts.share()
-      view.tables.lots = tables.lots.share()
-      view.tables.details.rareLots = tables.details.rareLots.share()
+      view.tables.accounts = tables.accounts.share(in: pages)
+      view.tables.lots = tables.lots.share(in: pages)
+      view.tables.details.rareLots = tables.details.rareLots.share(in: pages)
     }
     return MemberView(view)
   }
-  /// Ends the view that is open. Nobody may ask it anything afterwards.
+  /// Ends the view, if one is open. Nobody may ask it anything afterwards.
   public mutating func closeView() { pool.endView() }
 }
 
