@@ -1,5 +1,6 @@
 import Base
 import Ledger
+import Storage
 
 /// Takes in a journal from a peer, in pieces, from the end of what is here on. Whole frames alone come out, and only those that
 /// follow from what was there. What is here already is passed over: others write the same bytes.
@@ -59,8 +60,7 @@ struct JournalReceiver {
 struct IncomingJournals {
   let shard: ShardID
   private(set) var receivers: [JournalReceiver]
-  /// Bytes that came and are left to the kernel: see `SnapshotReceiver.syncBytes`.
-  var unsynced = 0
+  var bulk = BulkSync()
   /// How many of them have been followed to the end of what is here.
   private(set) var followedCount = 0
 

@@ -20,7 +20,11 @@ extension NodeStorage {
     var lacking = try writeRecords()
     // What of these finds no room is tried again with the next of them.
     for release in batch.releases { _ = try room { try log.release(release.shard, through: release.through) } }
-    if batch.rewritesOldest { _ = try room { try log.rewriteOldest() } }
+    var isRewriting = false
+    if batch.rewritesOldest {
+      let lack = try room { isRewriting = try !log.rewriteOldest(atMost: NodeStorage.rewrittenBytes) }
+      if lack != nil { isRewriting = false }
+    }
     // For want of room it is rolled the next time.
     if batch.rolls { _ = try room { try log.roll() } }
     // Records may have been written in part: the same again make the same log.
@@ -28,8 +32,10 @@ extension NodeStorage {
     if lacking?.kind == .noSpace, (try? ballast.release()) == true { lacking = try writeRecords() }
     if let lacking { return .logRefused(batch, lacking) }
     logPosition.store(log.lastBatch, ordering: .relaxed)
-    return .logged(batch.number, batch.acks)
+    return .logged(batch.number, batch.acks, isRewriting: isRewriting)
   }
+  /// Of the log's oldest segment, with one batch: who waits for that batch waits for these as well.
+  private static let rewrittenBytes = 2 << 20
 
   /// Nil: done. Else for want of what room, or of which descriptor, it was not.
   private func room(_ body: () throws -> Void) throws -> StorageError? {

@@ -207,11 +207,7 @@ extension NodeStorage {
     }
     do {
       try incoming[number]?.take(bytes, at: position) { try appendJournal($0, $1) }
-      incoming[number]?.unsynced += bytes.count
-      if incoming[number]?.unsynced ?? 0 >= SnapshotReceiver.syncBytes {
-        try journals.sync(position.journal)
-        incoming[number]?.unsynced = 0
-      }
+      if incoming[number]?.bulk.isDue(after: bytes.count) == true { try journals.sync(position.journal) }
     } catch let error as JournalCorruption where position.journal != shard {
       // What was here of it is not what it goes on from.
       try cut(position.journal, at: before.start.position, of: shard, because: error)

@@ -26,6 +26,8 @@ struct ElectionTimer: Sendable {
   var isOver: Bool { elapsed >= timeout }
   /// Whether nobody could have campaigned yet who began to wait with this replica: the shortest wait is not over.
   func isWithinShortest(_ options: RaftOptions) -> Bool { elapsed < options.electionTicks }
+  /// Whether not even half of the shortest wait is over.
+  func isWithinHalf(_ options: RaftOptions) -> Bool { 2 * elapsed < options.electionTicks }
   /// Whether the wait has only begun: what makes all campaign at once has done so within this time.
   func hasJustBegun(_ options: RaftOptions) -> Bool { elapsed < max(2, options.electionTicks / 4) }
 }

@@ -27,6 +27,8 @@ public struct Message: Hashable, Sendable {
     case timeoutNow = 9
   }
   public var kind: Kind
+  /// It brings no entries, and asks for no vote.
+  @inlinable public var isHeartbeat: Bool { kind == .heartbeat || kind == .heartbeatReply }
   public var from: ReplicaID
   /// A replica that was born earlier, or later, is not meant.
   public var to: ReplicaID

@@ -122,12 +122,28 @@ public struct Ready: Sendable {
   /// The group has removed this replica and added its node again, as a member born then. This replica takes no message
   /// that is meant for that one.
   public var successor: UInt64?
+  /// This replica leads a group at rest: see `RaftGroup.isIdle`. Says nothing that is to be done.
+  public var isIdle = false
 
   public init() {}
+  /// Whether there is nothing to do but to send heartbeats or answers to them, and to take confirmations of reads.
+  public var isOnlyHeartbeats: Bool {
+    persist == nil && committed.isEmpty && readsRefused.isEmpty && snapshotNeeded.isEmpty && !roleChanged
+      && !configurationChanged && !isRepaired && lossNoticed == nil && rival == nil && successor == nil
+      && messages.allSatisfy(\.isHeartbeat)
+  }
   /// Whether there is nothing to do.
   public var isEmpty: Bool {
-    persist == nil && messages.isEmpty && committed.isEmpty && readStates.isEmpty && readsRefused.isEmpty
-      && snapshotNeeded.isEmpty && !roleChanged && !configurationChanged
-      && !isRepaired && lossNoticed == nil && rival == nil && successor == nil
+    isOnlyHeartbeats && messages.isEmpty && readStates.isEmpty
   }
+}
+
+/// What came of a tick.
+public struct TickOutcome: Sendable {
+  /// `takeReady` has something to give out.
+  public var isReady: Bool
+  /// See `RaftGroup.isIdle`.
+  public var isIdle: Bool
+  /// This replica does not lead, and has heard nothing of a leader for half of the shortest election timeout: each tick counts.
+  public var isWaiting: Bool
 }

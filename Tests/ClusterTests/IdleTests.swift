@@ -1,8 +1,8 @@
 import Base
-import Raft
 import Testing
 
 @testable import Cluster
+@testable import Raft
 @testable import Simulator
 
 /// Shards of which nobody asks anything.
@@ -51,6 +51,49 @@ import Testing
       replica.tick(clock: moment.wall, earliest: node.health.earliest, isIdleBeat: true)
       #expect(replica.isDirty)
     }
+  }
+
+  /// What is at rest is not looked at between the beats of idle groups; and no tick is lost by that.
+  @Test func replicasAtRestHearOfThreeBeatsAtOnce() throws {
+    let simulation = try makeIdleCluster(seed: 870, shards: 4)
+    let node = try #require(simulation.hosts[0].node)
+    let moment = simulation.moment(simulation.hosts[0])
+    let followers = node.replicas.filter { !$0.isLeader }
+    try #require(!followers.isEmpty && node.replicas.allSatisfy { $0.isStill })
+    func tick(_ later: Int64, isIdleBeat: Bool) {
+      node.replicas.tick(
+        Stamp(microseconds: moment.wall.microseconds + later), node.health.earliest, isIdleBeat: isIdleBeat)
+    }
+    // All have heard of as many.
+    tick(1, isIdleBeat: true)
+    let before = followers.map(\.raft.electionTimer.elapsed)
+    for later in 2...3 as ClosedRange<Int64> { tick(later, isIdleBeat: false) }
+    #expect(followers.map(\.raft.electionTimer.elapsed) == before)
+    #expect(followers.allSatisfy { $0.clock.own.microseconds == moment.wall.microseconds + 1 })
+    tick(4, isIdleBeat: true)
+    #expect(followers.map(\.raft.electionTimer.elapsed) == before.map { $0 + 3 })
+    // Who has not heard its leader for half of a timeout hears of each beat.
+    tick(5, isIdleBeat: true)
+    tick(6, isIdleBeat: true)
+    let waiting = followers.map(\.raft.electionTimer.elapsed)
+    #expect(waiting.allSatisfy { $0 >= 5 } && followers.allSatisfy { !$0.isStill })
+    tick(7, isIdleBeat: false)
+    #expect(followers.map(\.raft.electionTimer.elapsed) == waiting.map { $0 + 1 })
+  }
+
+  /// A turn says something where an entry comes, and nothing where a heartbeat does.
+  @Test func aReplicaIsStillUntilSomethingComes() throws {
+    let simulation = try makeIdleCluster(seed: 871, shards: 1)
+    let client = try populate(simulation)
+    simulation.run(for: 8_000_000)
+    func replicas() -> [Replica] { nodes(simulation).compactMap { $0.replicas[ShardID(1)] } }
+    #expect(replicas().count == 3 && replicas().allSatisfy { $0.isStill })
+    simulation.run(for: 3_000_000)
+    #expect(replicas().allSatisfy { $0.isStill }, "heartbeats came meanwhile")
+    #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.hasPrefix("+tx=") == true)
+    #expect(replicas().contains { !$0.isStill })
+    simulation.run(for: 8_000_000)
+    #expect(replicas().allSatisfy { $0.isStill })
   }
 
   /// Nobody is woken: the request is an entry at once, as in a shard that is busy.

@@ -86,4 +86,15 @@ import Testing
     writer.written()
     #expect(writer.rewriteOldest() == true)
   }
+
+  @Test func aRewriteGoesOnWithTheNextBatch() {
+    var writer = LogWriter(now: 0)
+    _ = writer.rewriteOldest()
+    for now in 1...3 as ClosedRange<UInt64> {
+      let batch = writer.next(now: now, isFull: false)
+      #expect(batch?.rewritesOldest == true && batch?.isOfRecords == false)
+      writer.written(isRewriting: now < 3)
+    }
+    #expect(writer.next(now: 4, isFull: false) == nil)
+  }
 }

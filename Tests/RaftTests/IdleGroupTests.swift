@@ -127,10 +127,18 @@ struct IdleGroupTests {
     trio.rest()
     let between = trio.nodes[0].group.tick(isIdleBeat: false)
     let ofIdle = trio.nodes[0].group.tick(isIdleBeat: true)
-    #expect(ofBusy && !between && ofIdle)
+    #expect(ofBusy.isReady && !between.isReady && ofIdle.isReady)
+    #expect(!ofBusy.isIdle && between.isIdle && ofIdle.isIdle)
     _ = trio.settle()
-    var waits = 1
-    while !trio.nodes[1].group.tick(), waits < 100 { waits += 1 }
+    var (waits, calm) = (1, 0)
+    while waits < 100 {
+      let outcome = trio.nodes[1].group.tick()
+      if !outcome.isWaiting { calm += 1 }
+      if outcome.isReady { break }
+      waits += 1
+    }
     #expect(waits >= trio.nodes[1].group.options.electionTicks && waits <= 15)
+    let electionTicks = trio.nodes[1].group.options.electionTicks
+    #expect(calm == (electionTicks - 1) / 2, "from half of the shortest wait on each tick counts")
   }
 }

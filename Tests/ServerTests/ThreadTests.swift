@@ -8,6 +8,19 @@ import Testing
 @testable import Server
 
 @Suite struct ThreadTests {
+  /// Nobody waits for snapshots and backups; somebody does for the log, the journals and the archive.
+  @Test func aThreadInTheBackgroundLetsOthersGoFirst() {
+    for isBackground in [false, true] {
+      let seen = Atomic<Int32>(-99)
+      NativeThread(name: "background", isBackground: isBackground) {
+        seen.store(getpriority(Int32(PRIO_PROCESS.rawValue), 0), ordering: .relaxed)
+      }.join()
+      let own = getpriority(Int32(PRIO_PROCESS.rawValue), 0)
+      #expect(seen.load(ordering: .relaxed) == (isBackground ? min(19, own + 5) : own))
+    }
+    #expect((0..<NodeWork.lanes).filter(NodeWork.isBackground) == [1, 2, 3, 4])
+  }
+
   @Test func logBatchesAreWrittenOneAtATimeAndInOrder() throws {
     let node = try RunningNode()
     let clients = try (0..<4).map { _ in try TestSocket(node.port) }

@@ -107,7 +107,7 @@ final class TemporaryFolder {
 
   /// Of what is removed the bytes go piece by piece, but not under the hands of whoever reads it.
   @Test func aLargeFileThatIsReadStaysWholeWhenItIsRemoved() throws {
-    let (path, size) = (folder.path + "/large", 3 * SystemFileSystem.pieceBytes + 5)
+    let (path, size) = (folder.path + "/large", 3 * Emptying.pieceBytes + 5)
     for isRead in [true, false] {
       var file: (any File)? = try system.open(path, create: true)
       try file?.truncate(UInt64(size))
@@ -116,10 +116,84 @@ final class TemporaryFolder {
       let reader = isRead ? try system.open(path, create: false) : nil
       try system.remove(path)
       #expect(try !system.exists(path))
+      system.emptying.finish()
       guard let reader else { continue }
       var end = [UInt8](repeating: 0, count: 3)
       #expect(try reader.size() == UInt64(size))
       #expect(try reader.readBytes(into: &end, at: UInt64(size) - 3) == 3 && end == [7, 8, 9])
     }
+  }
+
+  /// One of its names is gone, and all of its bytes are wanted by the other.
+  @Test func aFileWithAnotherNameStaysWhole() throws {
+    let (path, other, size) = (folder.path + "/one", folder.path + "/other", 2 * Emptying.pieceBytes)
+    let file = try system.open(path, create: true)
+    try file.truncate(UInt64(size))
+    file.close()
+    #expect(link(path, other) == 0)
+    try system.remove(path)
+    system.emptying.finish()
+    #expect(try system.open(other, create: false).size() == UInt64(size))
+  }
+
+  /// Each that waits to be emptied takes a descriptor: so few wait.
+  @Test func manyLargeFilesAreRemovedWithFewDescriptors() throws {
+    let paths = (0..<40).map { folder.path + "/large-\($0)" }
+    for path in paths {
+      let file = try system.open(path, create: true)
+      try file.truncate(UInt64(2 * Emptying.pieceBytes))
+      file.close()
+    }
+    func openCount() throws -> Int {
+      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+      }.filter { $0.hasPrefix(folder.path) && $0.hasSuffix("(deleted)") }.count
+    }
+    for path in paths {
+      try system.remove(path)
+      #expect(try openCount() <= 9)
+    }
+    system.emptying.finish()
+    #expect(try openCount() == 0)
+    #expect(try system.list(folder.path).isEmpty)
+  }
+}
+
+/// What is written in bulk is left to the kernel for a moment only.
+@Suite struct BulkSyncTests {
+  @Test func itIsSyncedInTimeWhateverThePieces() throws {
+    for piece in [1, 4 << 10, 100_000, BulkSync.bytes, 3 * BulkSync.bytes] {
+      var bulk = BulkSync()
+      var unsynced = 0
+      for _ in 0..<min(40, 4 * BulkSync.bytes / piece + 4) {
+        unsynced += piece
+        if bulk.isDue(after: piece) { unsynced = 0 }
+        #expect(unsynced < BulkSync.bytes)
+      }
+    }
+  }
+
+  /// Each who writes much: a snapshot that comes, one that is taken, a segment of the log.
+  @Test func whoWritesMuchSyncsOften() throws {
+    let disk = MemoryFileSystem()
+    let store = try SnapshotStore(directory: "snapshots", fileSystem: disk)
+    let body = [UInt8](repeating: 7, count: 2 << 20)
+    let writer = try store.create(shard: ShardID(1), index: LogIndex(3), term: Term(1), metadata: [])
+    var steps = disk.steps
+    try body.withBytes { bytes throws(StorageError) in try writer.append(bytes) }
+    // A write and a sync for each 256 KiB.
+    #expect(disk.steps - steps == 2 * 8)
+    let file = try writer.finish()
+    let contents = try #require(disk.contents(file.path))
+    let receiver = try SnapshotStore(directory: "others", fileSystem: disk).receive(
+      shard: file.shard, index: file.index, term: file.term, digest: file.digest, byteCount: file.byteCount)
+    steps = disk.steps
+    var offset = 0
+    while offset < contents.count {
+      let piece = Array(contents[offset..<min(contents.count, offset + 64 << 10)])
+      try piece.withBytes { bytes throws(StorageError) in try receiver.append(bytes, at: UInt64(offset)) }
+      offset += piece.count
+    }
+    #expect(disk.steps - steps == (contents.count + 65_535) / 65_536 + 8)
   }
 }

@@ -368,10 +368,9 @@ extension RequestDesk {
 
   /// What a peer tells of what it leads.
   func noteStatus(_ status: NodeStatus, of peer: Peer) {
-    if !peer.leads.apply(status) {
-      peer.say(.statusWanted)
-    }
-    for led in peer.leads.rows {
+    let isComplete = peer.leads.apply(status)
+    if !isComplete { peer.say(.statusWanted) }
+    for led in peer.leads.news(status, isComplete: isComplete, shards: edge.shardCount) {
       noteLeader(led.shard, peer.id, led.term)
       guard edge.note(led, of: peer.id) else { continue }
       if led.shard == .directory && led.hasTakenOver { rights.heard(through: led.commit, now: now.monotonic) }

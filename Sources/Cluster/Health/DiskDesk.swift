@@ -41,8 +41,8 @@ final class DiskDesk: Coordinator {
 
   // What came of it. True: it makes a difference to whose writes are refused.
 
-  func batchWritten() -> Bool {
-    writer.written()
+  func batchWritten(isRewriting: Bool = false) -> Bool {
+    writer.written(isRewriting: isRewriting)
     return health.wrote(now: now.monotonic, &turn.out)
   }
   func batchRefused(_ batch: LogBatch, _ error: StorageError) -> Bool {

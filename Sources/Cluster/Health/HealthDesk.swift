@@ -102,7 +102,7 @@ final class HealthDesk: Coordinator {
   // MARK: Memory and disk
 
   func memoryMeasured(_ usage: MemoryUsage) {
-    if memory.measured(usage, spare: replicas.spareBytes, &turn.out) { judgeShedding() }
+    if memory.measured(usage, spare: { replicas.spareBytes }, &turn.out) { judgeShedding() }
   }
   func measured(_ gauges: ShellGauges) {
     disk.health.noteShortages(ofConnections: gauges.connectionsWithoutDescriptor, now: now.monotonic, &turn.out)
@@ -117,8 +117,8 @@ final class HealthDesk: Coordinator {
       .error,
       "CORRUPT \(reason); others are to lead that shard; start this node again: its peers then supply its journal")
   }
-  func batchWritten() {
-    if disk.batchWritten() { judgeShedding() }
+  func batchWritten(isRewriting: Bool) {
+    if disk.batchWritten(isRewriting: isRewriting) { judgeShedding() }
   }
   func batchRefused(_ batch: LogBatch, _ error: StorageError) {
     if disk.batchRefused(batch, error) { judgeShedding() }

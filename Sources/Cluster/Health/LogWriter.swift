@@ -90,7 +90,11 @@ struct LogWriter {
   }
 
   /// The batch under way is durable.
-  mutating func written() { isBusy = false }
+  /// - Parameter isRewriting: a part of the log's oldest segment is yet to be written again: the next batch goes on.
+  mutating func written(isRewriting: Bool = false) {
+    isBusy = false
+    if isRewriting { isRewriteDue = true }
+  }
   /// It found no room, or no descriptor: it is tried again then (monotonic µs).
   mutating func refused(_ batch: LogBatch, nextTry: UInt64) { refused = (batch, nextTry) }
 }

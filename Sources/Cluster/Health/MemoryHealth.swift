@@ -13,12 +13,15 @@ struct MemoryHealth {
   /// reckoned with, for what one shard has to spare is of no use to another.
   static func counted(ofUsed used: UInt64, spare: UInt64) -> UInt64 { used - min(spare, used / 6) }
 
-  /// - Parameter spare: bytes that replicas keep for what they take next.
+  /// - Parameter spare: bytes that replicas keep for what they take next. Asked only where it can matter.
   /// - Returns: whether the level is another than before.
-  mutating func measured(_ usage: MemoryUsage, spare: UInt64, _ out: inout NodeOutput) -> Bool {
+  mutating func measured(_ usage: MemoryUsage, spare: () -> UInt64, _ out: inout NodeOutput) -> Bool {
     self.usage = usage
     let before = level
-    level = before.next(used: MemoryHealth.counted(ofUsed: usage.used, spare: spare), limit: usage.limit)
+    level = before.next(used: usage.used, limit: usage.limit)
+    if level > .ok {
+      level = before.next(used: MemoryHealth.counted(ofUsed: usage.used, spare: spare()), limit: usage.limit)
+    }
     guard level != before else { return false }
     tell(usage, before: before, &out)
     out.isStatusDue = true

@@ -111,7 +111,9 @@ final class LeadershipDesk: Coordinator {
   func noteEntriesAhead() {
     let limit = now.wall.microseconds &+ ClockGuard.tolerance
     for replica in replicas {
-      let newest = replica.isLeader ? replica.raft.newestUncommittedCommand.map(EntryHeader.stamp(of:)) : nil
+      // What a group at rest has is committed.
+      let mayHave = replica.isLeader && !replica.isStill
+      let newest = mayHave ? replica.raft.newestUncommittedCommand.map(EntryHeader.stamp(of:)) : nil
       replica.leadership.note(isAhead: newest.map { $0 > limit } ?? false, now: now.monotonic)
     }
   }

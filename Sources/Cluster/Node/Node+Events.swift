@@ -101,8 +101,8 @@ extension Node {
   public func completed(_ completion: Completion, now: Moment) {
     turn.now = now
     switch completion {
-    case .logged(let number, let acks):
-      health.batchWritten()
+    case .logged(let number, let acks, let isRewriting):
+      health.batchWritten(isRewriting: isRewriting)
       beginning.durable(through: number)
       shards.absent.written(through: number)
       carryOver()

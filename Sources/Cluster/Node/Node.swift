@@ -112,7 +112,7 @@ public final class Node: NodeCore {
       turns.take(replicas, clock: now.wall, earliest: health.earliest)
       let turned = turns.turned
       if turned.isEmpty { break }
-      timers.noteTurn()
+      if replicas.noteTurns(of: turned) || shards.hasOperations { timers.noteTurn() }
       for replica in turned { drain(replica) }
       // Not before all are drained, for it may be any one's turn: what a snapshot refers to is on its way to the disk.
       if turned.contains(where: { $0.snapshots.logBytes >= configuration.snapshotLogBytes || $0.applying.wantsPause }) {
@@ -121,9 +121,9 @@ public final class Node: NodeCore {
     }
     requests.advanceCatalogueWaits()
     for question in requests.takeWalks() where !health.disk.read(question) { requests.refuse(question) }
-    if turn.out.isStatusDue { status.broadcast(health) }
+    if turn.out.isStatusDue { status.broadcast(health, isCalm: timers.takeStatusCalm()) }
     if let batch = health.disk.nextBatch() {
-      effects.isLogBatchAwaited = !batch.isProbe
+      effects.isLogBatchAwaited = !batch.isProbe && batch.isOfRecords
       effects.logBatch = batch
     }
     for peer in peers.others {
@@ -133,7 +133,7 @@ public final class Node: NodeCore {
     }
     requests.clients.flush(into: &effects, &turn.out)
     turn.out.move(into: &effects)
-    effects.wantsTurn = replicas.wakes.areNoted || turns.isBehind
+    effects.wantsTurn = replicas.wakes.areNoted || turns.isBehind || peers.wantTurn
   }
 
   /// What a replica's turn has produced goes to whom it concerns.

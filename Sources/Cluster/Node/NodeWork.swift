@@ -12,6 +12,8 @@ public enum NodeWork: DiskWork {
   public typealias Completion = Cluster.Completion
 
   public static var lanes: Int { 7 }
+  /// Snapshots, of this node and of others, and backups.
+  public static func isBackground(lane: Int) -> Bool { (1...4).contains(lane) }
   public static func lane(of job: Job) -> Int {
     switch job {
     case .journalAppend, .journalQueries, .journalRepeats, .journalSync, .closeJournal, .clearAway, .sweepJournals,
@@ -208,7 +210,7 @@ public struct EdgeAnswers: Sendable {
 
 /// What the disk has done.
 public indirect enum Completion: Sendable {
-  case logged(UInt64, [LogAck])
+  case logged(UInt64, [LogAck], isRewriting: Bool)
   /// There is no room for a batch, or no descriptor for its file: nothing of it counts as written.
   case logRefused(LogBatch, StorageError)
   case measured(DiskGauges)
@@ -242,7 +244,7 @@ public indirect enum Completion: Sendable {
 }
 
 extension LogBatch {
-  /// Nothing but records, or a probe of the disk.
+  /// Nothing but records, or a probe of the disk. Others take longer, and hold up the thread of the log alone.
   package var isOfRecords: Bool { releases.isEmpty && !rewritesOldest && !rolls }
   package var isProbe: Bool { records.isEmpty && isOfRecords }
 }

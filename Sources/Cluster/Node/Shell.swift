@@ -146,6 +146,8 @@ public protocol DiskWork: Sendable {
   static var lanes: Int { get }
   /// The lane of a job, 0 ..< lanes.
   static func lane(of job: Job) -> Int
+  /// Whether nobody waits for what a lane does: its thread lets others go first.
+  static func isBackground(lane: Int) -> Bool
   /// A job that yields is begun when all that was submitted to its lane before is done, and lets go before it what comes
   /// later and does not yield. Jobs that yield run in order.
   static func yields(_ job: Job) -> Bool
@@ -154,6 +156,7 @@ public protocol DiskWork: Sendable {
 extension DiskWork {
   public static var lanes: Int { 1 }
   public static func lane(of job: Job) -> Int { 0 }
+  public static func isBackground(lane: Int) -> Bool { false }
   public static func yields(_ job: Job) -> Bool { false }
 }
 

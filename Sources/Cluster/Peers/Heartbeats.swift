@@ -31,9 +31,6 @@ struct Heartbeats: ~Copyable {
 }
 
 extension Message {
-  /// Whether it travels with those of other groups.
-  var isHeartbeat: Bool { kind == .heartbeat || kind == .heartbeatReply }
-
   /// Appends a heartbeat, or an answer to one, without what the link tells, or what no heartbeat has:
   ///
   ///     heartbeat = shard:varint flags:u8 from:varint to:varint term:varint context:varint commit:varint [life:varint index:varint]

@@ -6,6 +6,15 @@ import Base
 struct LedTable: Equatable {
   /// By rising shard.
   private(set) var rows: [NodeStatus.Led] = []
+  /// What the rows were last looked through by; nil: they are to be looked through again.
+  private var looked: Look?
+
+  private struct Look: Equatable {
+    /// The common stamp.
+    var closed: Stamp
+    /// Of how many shards this node had tables.
+    var shards: Int
+  }
 
   /// What has to be told so that a table like this one becomes `current`, which has the rows by rising shard.
   func changes(to current: [NodeStatus.Led], replicas: UInt32) -> NodeStatus {
@@ -68,6 +77,16 @@ struct LedTable: Equatable {
     }
     rows = next
     return true
+  }
+
+  /// What is new of what a node tells, to be looked through: after `apply`, which gave `isComplete`.
+  /// - Parameter shards: of how many this node has tables.
+  mutating func news(_ status: NodeStatus, isComplete: Bool, shards: Int) -> ArraySlice<NodeStatus.Led> {
+    let look = Look(closed: status.closed, shards: shards)
+    let isAsBefore = isComplete && status.led.isEmpty && looked == look
+    looked = isComplete ? look : nil
+    // The directory's leader says something by being heard.
+    return isAsBefore ? rows.prefix(1) : rows[...]
   }
 
   /// The stamp that most rows have, if one has more than half (Boyer and Moore).

@@ -105,6 +105,8 @@ final class PeerTable {
     }
   }
 
+  /// Something waits that the next turn may send.
+  var wantTurn: Bool { others.contains { $0.outgoing != nil && $0.queue.wantsTurn } }
   /// At each turn's end: as much of what waits for a peer as there is room for.
   /// - Parameters:
   ///   - leads: whether this node leads a shard in a term still: what it would not say now is left out.

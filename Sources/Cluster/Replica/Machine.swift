@@ -209,10 +209,19 @@ struct ReplicaOutbox {
   var roleChanged = false
   /// It was damaged and is whole again.
   var isRepaired = false
-  var configurationChanged = false
   /// The group has a later member on this node: this replica is to leave.
   var isSucceeded = false
   var departing = DepartingAnswers()
+  /// See `Replica.isStill`.
+  var isStill = false
+
+  /// It holds messages at most.
+  var isOfMessages: Bool {
+    persist.isEmpty && queries.isEmpty && repeats.isEmpty && refusals.isEmpty && doubts.isEmpty && deliveries.isEmpty
+      && answeredWaits.isEmpty && journal.isEmpty && snapshotsNeeded.isEmpty && markers.isEmpty && alarms.isEmpty
+      && frozen.isEmpty && listedBytes == 0 && !roleChanged && !isRepaired && !isSucceeded
+      && results.allSatisfy { $0.buffer.isEmpty }
+  }
 
   @inline(__always)
   mutating func result(_ shard: ShardID, _ replyTo: ReplyTo, _ reply: UnsafeRawBufferPointer) {

@@ -10,16 +10,22 @@ extension Replica {
   /// See `Halt`.
   var quarantined: String? { halt.quarantined }
   var poison: Poison? { halt.poison }
+  /// As far as this replica knows.
+  var isVoter: Bool { raft.configuration.isVoter(raft.id) }
   var voterCount: Int { raft.configuration.voters.count }
 
-  /// - Parameter isIdleBeat: an idle group's leader sends its heartbeats now. Else nothing comes of the tick there.
-  func tick(clock: Stamp, earliest: Stamp?, isIdleBeat: Bool = true) {
+  /// - Parameters:
+  ///   - isIdleBeat: an idle group's leader sends its heartbeats now. Else nothing comes of the tick there.
+  ///   - beats: since the last tick; more than one where this replica was at rest.
+  func tick(clock: Stamp, earliest: Stamp?, isIdleBeat: Bool = true, beats: Int = 1) {
     guard quarantined == nil else { return }
     self.clock = TurnClock(own: clock, earliest: earliest)
     machine.tick(clock, leading: raft.role == .leader)
-    let isDue = raft.tick(isIdleBeat: isIdleBeat)
-    guard raft.role == .leader, !raft.isIdle || isIdleBeat || !gather.isEmpty else {
-      if isDue { isDirty = true }
+    for _ in 1..<max(1, beats) { raft.tick(isIdleBeat: false) }
+    let outcome = raft.tick(isIdleBeat: isIdleBeat)
+    if outcome.isWaiting { isStill = false }
+    guard raft.role == .leader, !outcome.isIdle || isIdleBeat || !gather.isEmpty else {
+      if outcome.isReady { isDirty = true }
       return
     }
     beginClosing()

@@ -101,6 +101,12 @@ final class Replica {
   var hasBacklog: Bool { applying.hasWork(halt) }
   /// So much is to be applied that who waits for it is better told.
   var isReplaying: Bool { applying.backlog.commands > limits.replayPatience }
+  /// The last turn changed nothing here but the moments at which heartbeats came: what looks at all replicas of a node need not look
+  /// again for its sake.
+  var isStill: Bool {
+    get { outbox.isStill }
+    set { outbox.isStill = newValue }
+  }
   /// Leads, and has applied all that earlier leaders may have committed.
   var hasTakenOver: Bool {
     // Without a call of a method of the part, for which it would be copied.
@@ -257,12 +263,16 @@ final class Replica {
         startReadRound()
       }
     }
-    drainReady()
+    isStill = drainReady()
     evaluateReadRounds()
+    guard isStill else { return }
+    isStill = gather.isEmpty && leading.isAtRest && !hasBacklog && outbox.isOfMessages
   }
 
-  func drainReady() {
+  /// False: more came of it than heartbeats of a group at rest.
+  private func drainReady() -> Bool {
     var ready = raft.takeReady()
+    let isOfHeartbeats = ready.isOnlyHeartbeats && (ready.isIdle || raft.role != .leader)
     if let persist = ready.persist {
       for entry in persist.entries { applying.backlog.logged(entry) }
       outbox.persist.append(persist)
@@ -297,6 +307,7 @@ final class Replica {
     applying.backlog.add(&ready.committed)
     applyBacklog()
     if isLeader != leading.isLeading { leadershipChanged() }
+    return isOfHeartbeats
   }
 
   private func show(_ messages: [Message], to observer: any ReplicaObserver) {

@@ -14,6 +14,9 @@ struct TurnTaking {
   private let runner: (any TurnRunner)?
   /// What one turn may apply, of all replicas together, in units of a purchase.
   private let applyWork: Int
+  /// What one turn may apply of a replica that does not vote, unless that takes too many turns: nobody waits for it, and terminals of this
+  /// node do for the turn's end. What is new here is met cold, at several times the usual cost.
+  static let newcomersWork = 128
   /// With so much to propose or apply a replica's turn is worth a thread.
   private let parallelBytes: Int
 
@@ -36,7 +39,11 @@ struct TurnTaking {
     let share = max(1, applyWork / max(1, waiting))
     for replica in replicas {
       replica.applying.allowance = share
-      if replica.hasBacklog { replica.isDirty = true }
+      guard replica.hasBacklog else { continue }
+      replica.isDirty = true
+      if !replica.isVoter, replica.applying.mayTakeTime() {
+        replica.applying.allowance = min(share, TurnTaking.newcomersWork)
+      }
     }
   }
 

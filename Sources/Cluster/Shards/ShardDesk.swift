@@ -59,6 +59,8 @@ final class ShardDesk: Coordinator {
     isRestoring = ShardDesk.isRestoring(storage.promise)
   }
 
+  /// Some operation is under way, as far as this node knows. What it waits for other nodes tell: no turn of a replica here may show it.
+  var hasOperations: Bool { directory?.operations.open.isEmpty == false }
   /// A peer's snapshot has brought another state of the directory.
   func replace(directory machine: DirectoryMachine) { directory = machine }
 

@@ -17,7 +17,7 @@ extension SnapshotDesk {
   }
 
   /// Whose turn it is: somebody who waits for it, or whose log is too long; else who has most to apply again, if all
-  /// together have too much. A replica that is still applying its log has no time for it.
+  /// together have too much. A replica that is still applying its log, or what it lacked as a newcomer, has no time for it.
   private func next() -> Replica? {
     guard underWay == nil else { return nil }
     var last: Replica?
@@ -30,7 +30,7 @@ extension SnapshotDesk {
       guard replica.quarantined == nil else { continue }
       let logLimit =
         isDirectory ? min(limits.snapshotLogBytes, SnapshotDesk.directoryLogBytes) : limits.snapshotLogBytes
-      switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: replica.isReplaying) {
+      switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: isCatchingUp(replica)) {
       case .next where hasJournals(replica): return replica
       case .behind(let weight) where weight > most && !isDirectory && hasJournals(replica):
         (last, most) = (replica, weight)
@@ -38,6 +38,11 @@ extension SnapshotDesk {
       }
     }
     return sum >= limits.snapshotCommands ? last : nil
+  }
+
+  /// While a newcomer applies what it lacked, most of what it touches it would have to copy for a snapshot.
+  private func isCatchingUp(_ replica: Replica) -> Bool {
+    replica.isReplaying || replica.hasBacklog && !replica.isVoter
   }
 
   /// Whether the journals of other shards that a replica refers to are here that far. It may be ahead of their replicas here.

@@ -30,6 +30,15 @@ struct NodeCondition: Hashable, Sendable {
   /// Members of the cluster that it has not heard for `NodeRemove.silence`, sorted.
   var silent: [NodeID] = []
 
+  /// Takes over what was found by looking through all replicas.
+  mutating func keepOfReplicas(_ known: NodeCondition) {
+    isCorrupt = known.isCorrupt
+    isForgettingEarly = known.isForgettingEarly
+    poisons = known.poisons
+    replaying = known.replaying
+    compared = known.compared
+  }
+
   func isPoisoned(_ shard: ShardID) -> Bool { poisons.contains { $0.shard == shard } }
 }
 

@@ -57,7 +57,8 @@ final class StatusDesk: Coordinator {
   // MARK: How this node does
 
   /// Finds out how this node does: what is told, and shown, of it from then on.
-  func judge(_ health: HealthDesk) {
+  /// - Parameter isCalm: nothing has happened to any replica since this was asked last.
+  func judge(_ health: HealthDesk, isCalm: Bool = false) {
     let disk = health.disk.health
     var own = NodeCondition()
     own.disk.isFull = disk.isFull
@@ -68,27 +69,38 @@ final class StatusDesk: Coordinator {
     }
     own.disk.syncTime = syncTimes.p99(of: gauges.logWriteTimes, now: now.monotonic)
     own.memory = health.memory.level
-    own.isCorrupt = membership.me.fence != 0 || replicas.isCorrupt
+    if isCalm {
+      own.keepOfReplicas(peers.own.condition)
+    } else {
+      noteReplicas(in: &own)
+    }
+    if membership.me.fence != 0 { own.isCorrupt = true }
     own.isInsecure = health.isInsecure
     own.isCertificateEnding = gauges.certificates.contains { $0.isEnding(at: now.wall) }
-    own.isForgettingEarly = replicas.isForgettingEarly
-    own.poisons = replicas.poisons
-    own.replaying = replicas.filter(\.isReplaying).map(\.shard)
     own.logPosition = disk.gauges?.logPosition ?? 0
     if let topology = membership.topology, topology.version != map?.version { map = MapMark(topology) }
     own.map = map
     own.divergent = replicas.divergent.sorted()
-    own.compared = replicas.compactMap { replica in
-      guard replica.isLeader, let agreed = replica.digests.agreed,
-        now.monotonic - min(now.monotonic, agreed.at) < StatusDesk.comparedFor
-      else { return nil }
-      return Compared(shard: replica.shard, index: agreed.index)
-    }
     own.silent = (membership.topology?.nodes ?? []).filter {
       $0.state != .removed && peers.isSilent($0.id, now: now)
     }.map(\.id)
     peers.own.condition = own
     peers.own.clock.isOff = health.clock.isOff
+  }
+  private func noteReplicas(in own: inout NodeCondition) {
+    own.isCorrupt = replicas.isCorrupt
+    for replica in replicas {
+      if replica.machine.isForgettingEarly { own.isForgettingEarly = true }
+      if let poison = replica.poison {
+        own.poisons.append(PoisonedShard(shard: replica.shard, index: poison.index, kind: poison.kind))
+      }
+      if replica.isReplaying { own.replaying.append(replica.shard) }
+      if replica.isLeader, let agreed = replica.digests.agreed,
+        now.monotonic - min(now.monotonic, agreed.at) < StatusDesk.comparedFor
+      {
+        own.compared.append(Compared(shard: replica.shard, index: agreed.index))
+      }
+    }
   }
 
   /// A peer wants the whole of what is led here.
@@ -106,8 +118,8 @@ final class StatusDesk: Coordinator {
   }
 
   /// Ten times a second, and at once when something matters.
-  func broadcast(_ health: HealthDesk) {
-    judge(health)
+  func broadcast(_ health: HealthDesk, isCalm: Bool) {
+    judge(health, isCalm: isCalm)
     turn.out.isStatusDue = false
     var led: [NodeStatus.Led] = []
     let count = UInt32(replicas.count)

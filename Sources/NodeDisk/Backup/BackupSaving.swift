@@ -13,6 +13,7 @@ package final class BackupSaving {
   /// Bytes that were new.
   package private(set) var written: UInt64 = 0
   private var journal: (position: JournalPosition, file: any File)?
+  private var bulk = BulkSync()
 
   /// Removes what an earlier save left that did not end. Throws `.refused` if the backups there are another cluster's.
   package init(_ path: String, fileSystem: any FileSystem, cluster: UInt64) throws(StorageError) {
@@ -84,6 +85,7 @@ package final class BackupSaving {
     }
     written += UInt64(bytes.count)
     try journal?.file.append(bytes, at: position.offset)
+    if let file = journal?.file { try bulk.wrote(bytes.count, to: file) }
   }
   private func syncJournal() throws(StorageError) {
     guard let open = journal else { return }
@@ -143,6 +145,7 @@ private final class PageWriter {
   private var known: [SHA256.Digest: BackupRow] = [:]
   private var list = ByteBuffer(capacity: 1 << 16)
   private var count = 0
+  private var bulk = BulkSync()
   private var pending: [UInt8] = []
   private var offset: UInt64 = 0
   private static let pendingBytes = 1 << 20
@@ -173,6 +176,7 @@ private final class PageWriter {
   }
   private func flush() throws(StorageError) {
     offset = try file.append(pending, at: offset)
+    try bulk.wrote(pending.count, to: file)
     pending.removeAll(keepingCapacity: true)
   }
   func finish(_ part: inout BackupPart) throws(StorageError) {

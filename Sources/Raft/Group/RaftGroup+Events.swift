@@ -5,9 +5,8 @@ extension RaftGroup {
   /// One tick of time: heartbeats, election timeouts, check-quorum. O(members).
   /// - Parameter isIdleBeat: the leader of an idle group sends its heartbeats with this tick. There should be three such ticks
   ///   within `electionTicks`; those of all groups of a node may be the same, so that their heartbeats leave together.
-  /// - Returns: whether `takeReady` has something to give out.
   @discardableResult
-  public mutating func tick(isIdleBeat: Bool = true) -> Bool {
+  public mutating func tick(isIdleBeat: Bool = true) -> TickOutcome {
     peers.tick()
     electionTimer.tick()
     if role == .leader { checkQuorum() }
@@ -20,7 +19,9 @@ extension RaftGroup {
         becomeFollower(term, leader: .none)
       }
     }
-    return !pending.isEmpty || role == .leader && leadership.heartbeatsDue != .none
+    return TickOutcome(
+      isReady: !pending.isEmpty || role == .leader && leadership.heartbeatsDue != .none, isIdle: isIdle,
+      isWaiting: role != .leader && !electionTimer.isWithinHalf(options))
   }
 
   /// A message arrived. One from a node that is no member, or of an old term, is dealt with; the caller checks only that
@@ -233,6 +234,7 @@ extension RaftGroup {
     if let first = cursor.handOut() { pending.committed = log.slice(from: first, through: commitIndex) }
     var ready = Ready()
     swap(&ready, &pending)
+    ready.isIdle = isIdle
     return ready
   }
 }

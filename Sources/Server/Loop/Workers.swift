@@ -52,7 +52,9 @@ final class Workers<Work: DiskWork>: Sendable {
     lanes = (0..<Work.lanes).map { lane in
       // One for each lane: they share what is known of the log's writes.
       let pacer = LogPacer(pulse: pulse)
-      return Worker(name: "jobs-\(lane)") { job in inbox.post(.completed(disk.run(job, pacer: pacer))) }
+      return Worker(name: "jobs-\(lane)", isBackground: Work.isBackground(lane: lane)) { job in
+        inbox.post(.completed(disk.run(job, pacer: pacer)))
+      }
     }
     resolver = Worker(name: "resolver") { lookup in
       let address = SocketAddress(lookup.address, numericOnly: false)

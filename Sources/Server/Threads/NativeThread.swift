@@ -6,9 +6,11 @@ import System
 final class NativeThread: @unchecked Sendable {
   private let handle: pthread_t
 
-  /// - Parameter name: at most 15 bytes.
-  init(name: String, body: @escaping @Sendable () -> Void) {
-    let box = Unmanaged.passRetained(Box(name: name, body: body))
+  /// - Parameters:
+  ///   - name: at most 15 bytes.
+  ///   - isBackground: where others want its processor it lets them go first, and has a third of the time that they have (`nice`).
+  init(name: String, isBackground: Bool = false, body: @escaping @Sendable () -> Void) {
+    let box = Unmanaged.passRetained(Box(name: name, isBackground: isBackground, body: body))
     var handle = pthread_t()
     // A thread inherits the mask of the one that makes it.
     var all = sigset_t()
@@ -21,6 +23,8 @@ final class NativeThread: @unchecked Sendable {
         guard let raw else { return nil }
         let box = Unmanaged<Box>.fromOpaque(raw).takeRetainedValue()
         _ = LinuxCalls.shared.setThreadName(pthread_self(), box.name)
+        // Of this thread alone, as Linux has it.
+        if box.isBackground { _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, NativeThread.backgroundNice) }
         box.body()
         return nil
       }, box.toOpaque())
@@ -29,15 +33,19 @@ final class NativeThread: @unchecked Sendable {
     self.handle = handle
   }
 
+  private static let backgroundNice: Int32 = 5
+
   /// Waits for the end of the thread. Called once, or `detach`.
   func join() { pthread_join(handle, nil) }
   func detach() { pthread_detach(handle) }
 
   private final class Box: Sendable {
     let name: String
+    let isBackground: Bool
     let body: @Sendable () -> Void
-    init(name: String, body: @escaping @Sendable () -> Void) {
+    init(name: String, isBackground: Bool, body: @escaping @Sendable () -> Void) {
       self.name = name
+      self.isBackground = isBackground
       self.body = body
     }
   }

@@ -13,8 +13,9 @@ final class Worker<Input: Sendable>: Sendable {
   private let state = Mutex(State())
   private let semaphore = Semaphore()
 
-  init(name: String, body: @escaping @Sendable (Input) -> Void) {
-    let thread = NativeThread(name: name) { [self] in run(body) }
+  /// - Parameter isBackground: see `NativeThread`.
+  init(name: String, isBackground: Bool = false, body: @escaping @Sendable (Input) -> Void) {
+    let thread = NativeThread(name: name, isBackground: isBackground) { [self] in run(body) }
     state.withLock { $0.thread = thread }
   }
 

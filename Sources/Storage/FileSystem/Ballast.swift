@@ -25,7 +25,7 @@ public final class Ballast: Sendable {
   public func release() throws(StorageError) -> Bool {
     try held.withLock { held throws(StorageError) in
       guard held > 0 else { return false }
-      try fileSystem.remove(path)
+      try fileSystem.remove(path, atOnce: true)
       held = 0
       return true
     }
@@ -36,7 +36,7 @@ public final class Ballast: Sendable {
   public func take() throws(StorageError) {
     try held.withLock { held throws(StorageError) in
       guard held != byteCount else { return }
-      if held > 0 { try fileSystem.remove(path) }
+      if held > 0 { try fileSystem.remove(path, atOnce: true) }
       held = 0
       guard byteCount > 0 else { return }
       let file = try fileSystem.open(path, create: true)
@@ -46,7 +46,7 @@ public final class Ballast: Sendable {
         try file.sync()
         try fileSystem.syncDirectory(SystemFileSystem.parent(of: path))
       } catch {
-        try? fileSystem.remove(path)
+        try? fileSystem.remove(path, atOnce: true)
         throw error
       }
       held = byteCount

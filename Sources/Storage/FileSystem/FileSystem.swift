@@ -15,7 +15,8 @@ public protocol FileSystem: AnyObject, Sendable {
   /// Renames a file within one folder, in one step; a file of the new name is replaced. Durable after `syncDirectory`.
   func rename(_ path: String, to newPath: String) throws(StorageError)
   /// Removes a file, or an empty folder. Durable after `syncDirectory`.
-  func remove(_ path: String) throws(StorageError)
+  /// - Parameter atOnce: its space is wanted now, whoever has to wait for the disk meanwhile; else some seconds later.
+  func remove(_ path: String, atOnce: Bool) throws(StorageError)
   /// Makes the names in a folder durable. A failure is fatal.
   func syncDirectory(_ path: String) throws(StorageError)
   /// Takes the lock on a file (made if need be), for as long as the result lives. Throws `.locked` if it is taken.
@@ -26,6 +27,10 @@ public protocol FileSystem: AnyObject, Sendable {
   func freeBytes(_ path: String) throws(StorageError) -> UInt64
   /// How often something could not be opened for want of a descriptor (`.noDescriptors`), since the start.
   var shortageCount: UInt64 { get }
+}
+
+extension FileSystem {
+  public func remove(_ path: String) throws(StorageError) { try remove(path, atOnce: false) }
 }
 
 /// An open file. Calls on one file may come from any thread; they are not ordered among themselves.

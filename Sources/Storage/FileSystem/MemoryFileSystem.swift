@@ -128,7 +128,7 @@ public final class MemoryFileSystem: FileSystem, @unchecked Sendable {
     }
   }
 
-  public func remove(_ path: String) throws(StorageError) {
+  public func remove(_ path: String, atOnce: Bool) throws(StorageError) {
     try locked(path, "remove") { () throws(StorageError) in
       if folders.remove(path) != nil { return }
       guard let inode = names.removeValue(forKey: path) else { throw missing(path, "remove") }

@@ -4,6 +4,7 @@ import Synchronization
 /// The operating system's files. No descriptor leaks to a child process; interrupted calls are taken up again.
 public final class SystemFileSystem: FileSystem {
   public init() {}
+  let emptying = Emptying()
   private let shortages = Atomic<UInt64>(0)
   public var shortageCount: UInt64 { shortages.load(ordering: .relaxed) }
 
@@ -49,29 +50,16 @@ public final class SystemFileSystem: FileSystem {
     if Glibc.rename(path, newPath) != 0 { throw .lastError(path, "rename to \(newPath)") }
   }
 
-  public func remove(_ path: String) throws(StorageError) {
+  public func remove(_ path: String, atOnce: Bool) throws(StorageError) {
     // What cannot be opened, a folder above all, is removed all the same.
-    let descriptor = Glibc.open(path, O_WRONLY | O_CLOEXEC)
-    defer { if descriptor >= 0 { Glibc.close(descriptor) } }
-    if Glibc.remove(path) != 0 { throw .lastError(path, "remove") }
-    if descriptor >= 0 { SystemFileSystem.empty(descriptor) }
-  }
-  /// Gives the bytes of a file without a name back to the disk, a piece after the other: a disk that is told of 1 GB at once (`discard`) is
-  /// busy with it for a tenth of a second, and everybody's syncs wait. A file that somebody still reads stays whole until it is closed.
-  private static func empty(_ descriptor: Int32) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_nlink == 0, status.st_size > off_t(pieceBytes) else { return }
-    // A lease to write is given only where no other descriptor of the file is open, and without a name none will be (`fcntl(2)`).
-    guard fcntl(descriptor, setLease, Int32(F_WRLCK)) == 0 else { return }
-    var size = status.st_size
-    while size > off_t(pieceBytes) {
-      size -= off_t(pieceBytes)
-      guard ftruncate(descriptor, size) == 0, fsync(descriptor) == 0 else { return }
+    let descriptor = atOnce ? -1 : Glibc.open(path, O_WRONLY | O_CLOEXEC)
+    if Glibc.remove(path) != 0 {
+      let error = StorageError.lastError(path, "remove")
+      if descriptor >= 0 { Glibc.close(descriptor) }
+      throw error
     }
+    if descriptor >= 0 { emptying.take(descriptor) }
   }
-  static let pieceBytes = 16 << 20
-  /// F_SETLEASE, which Glibc does not tell Swift.
-  private static let setLease: Int32 = 1024
 
   public func syncDirectory(_ path: String) throws(StorageError) {
     let descriptor = try open(path, O_RDONLY | O_DIRECTORY, "open the folder")
@@ -172,6 +160,15 @@ final class SystemFile: File {
     try write(bytes, at: offset, to: descriptor)
   }
   func writeDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
+    // Piece by piece, for whoever else has this disk sync: see `BulkSync`.
+    var start = 0
+    repeat {
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(bytes.count, start + BulkSync.bytes)])
+      try writePieceDurably(piece, at: offset + UInt64(start))
+      start += piece.count
+    } while start < bytes.count
+  }
+  private func writePieceDurably(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) {
     let direct = directDescriptor()
     do throws(StorageError) {
       try write(bytes, at: offset, to: direct ?? descriptor)

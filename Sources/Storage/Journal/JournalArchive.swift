@@ -91,6 +91,7 @@ public final class JournalArchive: Sendable {
     let run = AlignedBuffer(capacity: JournalArchive.blocksAtOnce * JournalFormat.blockBytes)
     let payload = AlignedBuffer(capacity: JournalArchive.blocksAtOnce * JournalFormat.blockBytes)
     var offset: UInt64 = 0
+    var bulk = BulkSync()
     while offset < seal.byteCount {
       let wanted = Int(min(seal.byteCount - offset, UInt64(JournalArchive.blocksAtOnce * JournalFormat.payloadBytes)))
       let got = try read(offset, payload.mutablePrefix(wanted))
@@ -112,6 +113,7 @@ public final class JournalArchive: Sendable {
         JournalFormat.writeSlot(0, used: used, checksum: checksum, in: block)
       }
       try file.write(run.prefix(count * JournalFormat.blockBytes), at: JournalArchive.fileOffset(first))
+      try bulk.wrote(count * JournalFormat.blockBytes, to: file)
       offset += UInt64(wanted)
     }
     try file.sync()

@@ -71,7 +71,7 @@ final class SegmentPool: Sendable {
 
   /// Makes the next segment ready if none is, overwrites a piece of what was given back, and removes files beyond one in
   /// reserve. Gives whether it did anything.
-  /// - Parameter pacer: who may make it wait after each mebibyte, unless the log would have to wait too: the next segment stays
+  /// - Parameter pacer: who may make it wait after each piece, unless the log would have to wait too: the next segment stays
   ///   twice as far as the one that is written.
   func prepare(_ pacer: (any WritePacer)? = nil) throws(StorageError) -> Bool {
     try exclusively { () throws(StorageError) in
@@ -196,8 +196,9 @@ final class SegmentPool: Sendable {
   }
   /// Writes zeros, to be synced, and syncs them in between: a sync of a whole segment at once would hold up everybody's.
   private func fill(_ file: any File, from start: Int, to end: Int, _ pacer: (any WritePacer)?) throws(StorageError) {
-    let zeros = [UInt8](repeating: 0, count: min(max(end - start, 0), 1 << 20))
+    let zeros = [UInt8](repeating: 0, count: min(max(end - start, 0), BulkSync.bytes))
     var offset = start
+    var bulk = BulkSync()
     pacer?.began()
     defer { pacer?.ended() }
     while offset < end {
@@ -206,12 +207,8 @@ final class SegmentPool: Sendable {
         try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: UInt64(offset))
       }
       offset += count
-      if let pacer, !isPressing(offset) {
-        try file.syncData()
-        pacer.wrote(count)
-      } else if offset < end, (offset - start).isMultiple(of: SegmentPool.syncBytes) {
-        try file.syncData()
-      }
+      try bulk.wrote(count, to: file)
+      if let pacer, !isPressing(offset) { pacer.wrote(count) }
     }
   }
   /// Whether there is no time to wait, with so much of the next segment written: the log may be done with its own before.
@@ -219,8 +216,6 @@ final class SegmentPool: Sendable {
     let used = used.load(ordering: .relaxed)
     return state.withLock { $0.ready.isEmpty && $0.clean.isEmpty } && offset < 2 * used
   }
-  private static let syncBytes = 4 << 20
-
   /// A new file with every block written, under a temporary name.
   private func create(_ byteCount: Int, _ pacer: (any WritePacer)?) throws(StorageError) -> Segment {
     let path = join(directory, "segment.tmp")

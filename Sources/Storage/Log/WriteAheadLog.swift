@@ -33,6 +33,8 @@ public final class WriteAheadLog: @unchecked Sendable {
   /// bad batch loses a vote, or that a replica is gone.
   var repeats: [Int] = []
   private(set) var isUnsynced = false
+  /// How far which segment has been written again: see `rewriteOldest`.
+  var rewritten: (segment: UInt64, offset: Int) = (0, 0)
   /// A segment was filled since the last look at what may be recycled.
   var hasRotated = false
   /// After this nothing may be written: the process is to end.

@@ -9,10 +9,7 @@ public final class SnapshotReceiver {
   private let file: any File
   /// The next offset wanted: what a resumed sender starts from.
   public private(set) var offset: UInt64
-  private var unsynced = 0
-  /// So much of what a peer sends is left to the kernel at once: all of it together, at the end or whenever the kernel likes, would
-  /// hold up everybody's syncs for half a second and more.
-  public static let syncBytes = 4 << 20
+  private var bulk = BulkSync()
 
   init(
     _ expected: SnapshotFile, partPath: String, directory: String, fileSystem: any FileSystem
@@ -42,11 +39,7 @@ public final class SnapshotReceiver {
     }
     try file.write(bytes, at: offset)
     self.offset += UInt64(bytes.count)
-    unsynced += bytes.count
-    if unsynced >= SnapshotReceiver.syncBytes {
-      try file.syncData()
-      unsynced = 0
-    }
+    try bulk.wrote(bytes.count, to: file)
   }
 
   /// Verifies every chunk and the digest, and makes all durable; it counts once `place` has given it its name. Throws

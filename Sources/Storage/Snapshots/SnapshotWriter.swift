@@ -25,9 +25,7 @@ public final class SnapshotWriter {
   private var digest = SnapshotDigest()
   private var isDone = false
   private let pacer: (any WritePacer)?
-  private var unsynced = 0
-  /// So much is left to the kernel at once: a sync of all at the end would hold up everybody's.
-  private static let syncBytes = 4 << 20
+  private var bulk = BulkSync()
 
   /// Called once the snapshot is in its place, or given up.
   private let atEnd: () -> Void
@@ -80,11 +78,7 @@ public final class SnapshotWriter {
     bodyBytes += UInt64(gathered)
     chunkCount += 1
     gathered = 0
-    unsynced += total
-    if unsynced >= SnapshotWriter.syncBytes {
-      try file.syncData()
-      unsynced = 0
-    }
+    try bulk.wrote(total, to: file)
     pacer?.wrote(total)
   }
 

@@ -244,6 +244,22 @@ import Testing
     #expect(queue.next(outbox: 0) == .appends(ShardID(2)))
   }
 
+  /// However much the link may carry, others are served between one mebibyte and the next.
+  @Test func oneTurnSendsNoMoreThanItsShare() {
+    var queue = LinkQueue()
+    var received: UInt64 = 0
+    // A quick link, and always something that waits.
+    for now in 1...40 as ClosedRange<UInt64> {
+      queue.budget.isWanted()
+      queue.budget.sends(queue.budget.allowance, now: now * 1_000)
+      received += UInt64(queue.budget.inFlight)
+      queue.budget.acknowledge(received, now: now * 1_000 + 1)
+    }
+    #expect(queue.budget.allowance > 4 << 20)
+    #expect(!queue.wantsTurn && queue.hasRoom(outbox: 1 << 19) && !queue.hasRoom(outbox: 1 << 20))
+    #expect(queue.holds(append(1, entries: 1), of: ShardID(1), outbox: 1 << 20) && queue.wantsTurn)
+  }
+
   @Test func whatWasReceivedIsToldOnce() {
     var received = ReceivedBytes()
     #expect(received.takeWord() == nil)

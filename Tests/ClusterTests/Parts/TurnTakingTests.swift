@@ -60,6 +60,32 @@ private final class Runner: TurnRunner {
     #expect(table.map(\.applying.allowance) == [1, 1, 1, 1])
   }
 
+  /// Terminals of its node wait for each turn, and nobody for the newcomer; but it is not to stay behind for ever.
+  @Test func aNewcomerTakesItsTimeForAWhile() throws {
+    let table = ReplicaTable()
+    for (shard, founders) in [(0, [1, 2, 3]), (1, [4, 5, 6])] as [(UInt32, [UInt64])] {
+      let raft = try RaftGroup(
+        node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(born: 1), snapshotIndex: LogIndex(0),
+        snapshotTerm: Term(0), configuration: Configuration(founders: founders.map { NodeID($0) }), entries: [])
+      let replica = Replica(shard: ShardID(shard), machine: DirectoryMachine(), raft: raft)
+      var committed = [LogEntry(index: LogIndex(1), term: Term(1), payload: [])]
+      replica.applying.backlog.add(&committed)
+      table.add(replica)
+    }
+    #expect(table.map(\.isVoter) == [true, false])
+    var turns = TurnTaking(runner: nil, applyWork: 1_024, parallelBytes: 10)
+    for _ in 0..<8_000 {
+      turns.shareWork(among: table)
+      guard table.map(\.applying.allowance) == [512, TurnTaking.newcomersWork] else { break }
+    }
+    #expect(table.map(\.applying.allowance) == [512, TurnTaking.newcomersWork])
+    turns.shareWork(among: table)
+    #expect(table.map(\.applying.allowance) == [512, 512])
+    table[ShardID(1)]?.applying.caughtUp()
+    turns.shareWork(among: table)
+    #expect(table.map(\.applying.allowance) == [512, TurnTaking.newcomersWork])
+  }
+
   @Test func allOfThemTogetherDoNoMoreThanATurnsWork() throws {
     let founding = Founding.directory(of: PartWorld.topology())
     let table = ReplicaTable()
@@ -111,9 +137,7 @@ private final class Runner: TurnRunner {
 
   @Test func whatIsWrongWithOneIsToldOfAll() throws {
     let table = try replicas(2)
-    #expect(!table.isCorrupt && table.poisons.isEmpty)
-    table[ShardID(1)]?.halt.stop(at: Poison(index: LogIndex(4), kind: "EARN"))
-    #expect(table.poisons == [PoisonedShard(shard: ShardID(1), index: LogIndex(4), kind: "EARN")])
+    #expect(!table.isCorrupt)
     table.rottenJournals.insert(ShardID(1))
     #expect(table.isCorrupt)
     table.rottenJournals = []

@@ -14,6 +14,22 @@ struct Applying {
   /// What may still be applied in this turn of the node, in units of a purchase; the last command may exceed it.
   var allowance = 0
 
+  /// How many turns have been taken, of a replica that may take its time, since it had nothing to apply.
+  private var slowTurns = 0
+  /// Some ten seconds of a node that does nothing else. Who is not through by then may get nearer to the end too slowly, or not at all.
+  private static let slowTurnsMost = 8_000
+
+  /// Whether it need not hurry. Asked once a turn, when there is something to apply.
+  mutating func mayTakeTime() -> Bool {
+    slowTurns += 1
+    return slowTurns <= Applying.slowTurnsMost
+  }
+  /// All is applied.
+  mutating func caughtUp() {
+    backlog.caughtUp()
+    slowTurns = 0
+  }
+
   /// Nobody is to look at the state now.
   @inline(__always) var isMidEntry: Bool { open != nil }
   var isToPause: Bool { wantsPause && !isMidEntry }

@@ -18,7 +18,7 @@ extension Replica {
     }
     applying.backlog.trim()
     raft.applied(through: machine.lastIndex)
-    if machine.lastIndex == raft.lastIndex { applying.backlog.caughtUp() }
+    if machine.lastIndex == raft.lastIndex { applying.caughtUp() }
   }
   /// Entries through `index` are applied, or are in a snapshot that is.
   func passSuspect(through index: LogIndex) {
@@ -40,12 +40,8 @@ extension Replica {
 
   private func begin(_ entry: LogEntry) {
     switch entry.kind {
-    case .noop:
+    case .noop, .configuration:
       machine.skip(entry.index)
-      observer?.applied(entry, ReplicaView(replica: self))
-    case .configuration:
-      machine.skip(entry.index)
-      outbox.configurationChanged = true
       observer?.applied(entry, ReplicaView(replica: self))
     case .command:
       let proposal = leading.proposals.take(for: entry)

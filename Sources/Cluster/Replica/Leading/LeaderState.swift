@@ -28,8 +28,9 @@ struct LeaderState {
   var wholeVersion: UInt32 = 0
   /// How far the log was known to be committed when it was found.
   var foundCommit = LogIndex(0)
-  /// Journals of others that a newcomer needs from its beginning on: see `RaftGroup.beginMembers`.
+  /// Journals of others that a newcomer needs from its beginning on: see `RaftGroup.beginMembers`, and whether that was called.
   var lineage: [JournalChain] = []
+  var hasBegunMembers = false
   /// The slots that the shard is to give away.
   var giving = SlotsGiven()
   /// Of the directory: the version of the map for which newer claims of shards have been proposed.
@@ -55,6 +56,8 @@ struct LeaderState {
     self.lastStamp = lastStamp
   }
 
+  /// Nothing waits for its moment, and no slots are to go.
+  var isAtRest: Bool { markers.isEmpty && deferred.isEmpty && giving.wanted == nil }
   /// An entry was stamped so, or something was promised of the moments before.
   @inline(__always) mutating func passed(_ stamp: Stamp) { lastStamp = max(lastStamp, stamp) }
 }
