@@ -133,8 +133,8 @@ struct IdleGroupTests {
     var (waits, calm) = (1, 0)
     while waits < 100 {
       let outcome = trio.nodes[1].group.tick()
-      if !outcome.isWaiting { calm += 1 }
       if outcome.isReady { break }
+      if !outcome.isWaiting { calm += 1 }
       waits += 1
     }
     #expect(waits >= trio.nodes[1].group.options.electionTicks && waits <= 15)

@@ -18,7 +18,7 @@ import Testing
     let log = try open()
     let pacer = CountingPacer()
     while try log.prepareSpare(pacer) {}
-    #expect(pacer.waits.withLock { $0 } == Array(repeating: Self.mebibyte, count: 16))
+    #expect(pacer.waits.withLock { $0 } == Array(repeating: BulkSync.bytes, count: 64))
     #expect(pacer.open.load(ordering: .relaxed) == 0)
   }
 
