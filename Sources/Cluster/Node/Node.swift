@@ -123,7 +123,7 @@ public final class Node: NodeCore {
     for question in requests.takeWalks() where !health.disk.read(question) { requests.refuse(question) }
     if turn.out.isStatusDue { status.broadcast(health, isCalm: timers.takeStatusCalm()) }
     if let batch = health.disk.nextBatch() {
-      effects.isLogBatchAwaited = !batch.isProbe && batch.isOfRecords
+      effects.isLogBatchAwaited = batch.isOfRecords && !batch.isProbe
       effects.logBatch = batch
     }
     for peer in peers.others {

@@ -209,7 +209,8 @@ public struct Effects<Work: DiskWork> {
   public var linkClose: [LinkID] = []
   /// For the log thread: at most one is under way; the node keeps further records until it completes.
   public var logBatch: Work.LogBatch?
-  /// Somebody waits for that batch; else it is for the log thread in any case, so that a disk which hangs holds up nobody.
+  /// Somebody waits for that batch, and it is nothing but records; else it is for the log thread in any case, so that neither a disk which
+  /// hangs nor what takes longer holds up anybody.
   public var isLogBatchAwaited = true
   /// For the background threads.
   public var jobs: [Work.Job] = []

@@ -95,10 +95,7 @@ extension Replica {
   /// Until what was committed is applied here, that is not known.
   func beginMembers() {
     let lineage = machine.holdings.lineage
-    guard machine.lastIndex >= leading.foundCommit,
-      !leading.hasBegunMembers && raft.awaitsBeginning || lineage != leading.lineage
-    else { return }
-    leading.hasBegunMembers = true
+    guard machine.lastIndex >= leading.foundCommit, raft.awaitsBeginning || lineage != leading.lineage else { return }
     leading.lineage = lineage
     raft.beginMembers(withSnapshotThrough: lineage.isEmpty ? LogIndex(0) : machine.lastIndex)
     isDirty = true

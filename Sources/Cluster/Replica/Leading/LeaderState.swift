@@ -28,9 +28,8 @@ struct LeaderState {
   var wholeVersion: UInt32 = 0
   /// How far the log was known to be committed when it was found.
   var foundCommit = LogIndex(0)
-  /// Journals of others that a newcomer needs from its beginning on: see `RaftGroup.beginMembers`, and whether that was called.
+  /// Journals of others that a newcomer needs from its beginning on: see `RaftGroup.beginMembers`.
   var lineage: [JournalChain] = []
-  var hasBegunMembers = false
   /// The slots that the shard is to give away.
   var giving = SlotsGiven()
   /// Of the directory: the version of the map for which newer claims of shards have been proposed.
