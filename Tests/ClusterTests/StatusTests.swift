@@ -34,6 +34,27 @@ import Testing
     #expect(told().count == 2)
   }
 
+  /// Ten times a second a peer says that nothing has changed: then only the directory's leader is listened to.
+  @Test func aTableIsLookedThroughForWhatIsNew() {
+    var random = SeededGenerator(seed: 9)
+    var (told, heard) = (LedTable(), LedTable())
+    var current = (0..<5).map { row($0, &random) }
+    func looked(shards: Int = 5, isComplete: Bool = true) -> Int {
+      let status = told.changes(to: current, replicas: 3)
+      told.set(current)
+      let isTrue = heard.apply(status)
+      #expect(isTrue)
+      return heard.news(status, isComplete: isComplete, shards: shards).count
+    }
+    #expect(looked() == 5 && looked() == 1 && looked() == 1)
+    current[3].commit = LogIndex(9)
+    #expect(looked() == 5 && looked() == 1, "a row has changed")
+    for i in current.indices { current[i].closed = Stamp(microseconds: 200) }
+    #expect(looked() == 5 && looked() == 1, "the stamp of all has")
+    #expect(looked(shards: 6) == 5 && looked(shards: 6) == 1, "there are tables for more of them")
+    #expect(looked(shards: 6, isComplete: false) == 5 && looked(shards: 6) == 5 && looked(shards: 6) == 1)
+  }
+
   /// The table of who hears is that of who tells, whatever comes, goes and changes; one that missed something knows it.
   @Test(arguments: 1...20) func aTableFollowsFromItsChanges(seed: UInt64) {
     var random = SeededGenerator(seed: seed)

@@ -136,6 +136,20 @@ final class TemporaryFolder {
     #expect(try system.open(other, create: false).size() == UInt64(size))
   }
 
+  /// A log that has no room waits for the ballast's.
+  @Test func whatIsWantedAtOnceIsGivenBackAtOnce() throws {
+    let ballast = try Ballast(path: folder.path + "/ballast", fileSystem: system, byteCount: 64 << 20)
+    try ballast.take()
+    let isReleased = try ballast.release()
+    #expect(try isReleased && openCount() == 0)
+  }
+
+  private func openCount() throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+      try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+    }.filter { $0.hasPrefix(folder.path) && $0.hasSuffix("(deleted)") }.count
+  }
+
   /// Each that waits to be emptied takes a descriptor: so few wait.
   @Test func manyLargeFilesAreRemovedWithFewDescriptors() throws {
     let paths = (0..<40).map { folder.path + "/large-\($0)" }
@@ -143,11 +157,6 @@ final class TemporaryFolder {
       let file = try system.open(path, create: true)
       try file.truncate(UInt64(2 * Emptying.pieceBytes))
       file.close()
-    }
-    func openCount() throws -> Int {
-      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
-        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
-      }.filter { $0.hasPrefix(folder.path) && $0.hasSuffix("(deleted)") }.count
     }
     for path in paths {
       try system.remove(path)

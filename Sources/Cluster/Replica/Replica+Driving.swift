@@ -12,6 +12,8 @@ extension Replica {
   var poison: Poison? { halt.poison }
   /// As far as this replica knows.
   var isVoter: Bool { raft.configuration.isVoter(raft.id) }
+  /// It has yet to apply what it lacked as a newcomer: nobody waits for that.
+  var isCatchingUp: Bool { hasBacklog && !isVoter }
   var voterCount: Int { raft.configuration.voters.count }
 
   /// - Parameters:

@@ -41,7 +41,7 @@ struct TurnTaking {
       replica.applying.allowance = share
       guard replica.hasBacklog else { continue }
       replica.isDirty = true
-      if !replica.isVoter, replica.applying.mayTakeTime() {
+      if replica.isCatchingUp, replica.applying.mayTakeTime() {
         replica.applying.allowance = min(share, TurnTaking.newcomersWork)
       }
     }

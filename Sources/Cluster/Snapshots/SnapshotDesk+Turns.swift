@@ -30,7 +30,9 @@ extension SnapshotDesk {
       guard replica.quarantined == nil else { continue }
       let logLimit =
         isDirectory ? min(limits.snapshotLogBytes, SnapshotDesk.directoryLogBytes) : limits.snapshotLogBytes
-      switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: isCatchingUp(replica)) {
+      // While a newcomer applies what it lacked, most of what it touches it would have to copy for a snapshot.
+      let isReplaying = replica.isReplaying || replica.isCatchingUp
+      switch replica.snapshots.claim(now: now.monotonic, logLimit: logLimit, isReplaying: isReplaying) {
       case .next where hasJournals(replica): return replica
       case .behind(let weight) where weight > most && !isDirectory && hasJournals(replica):
         (last, most) = (replica, weight)
@@ -38,11 +40,6 @@ extension SnapshotDesk {
       }
     }
     return sum >= limits.snapshotCommands ? last : nil
-  }
-
-  /// While a newcomer applies what it lacked, most of what it touches it would have to copy for a snapshot.
-  private func isCatchingUp(_ replica: Replica) -> Bool {
-    replica.isReplaying || replica.hasBacklog && !replica.isVoter
   }
 
   /// Whether the journals of other shards that a replica refers to are here that far. It may be ahead of their replicas here.

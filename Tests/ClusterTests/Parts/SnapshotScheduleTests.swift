@@ -1,4 +1,6 @@
 import Base
+import Ledger
+import Raft
 import Testing
 
 @testable import Cluster
@@ -87,5 +89,35 @@ import Testing
     #expect(schedule.isRunning)
     #expect(schedule.end() as AnyObject === machine)
     #expect(!schedule.isRunning && schedule.end() == nil)
+  }
+}
+
+/// Whose turn it is to take one.
+@Suite struct SnapshotDeskTests {
+  /// A voter that has as much to apply may: it has been here all the time, and what it touches is warm.
+  @Test(arguments: [false, true]) func aNewcomerTakesNoneBeforeItHasCaughtUp(isVoter: Bool) throws {
+    let world = PartWorld()
+    var configuration = NodeConfiguration(
+      name: "n1", region: "r1", clientAddress: "n1:1", peerAddress: "n1:2", join: [])
+    configuration.snapshotCommands = 100
+    let desk = SnapshotDesk(
+      turn: world.turn, membership: world.membership, peers: world.peers, replicas: world.replicas,
+      disk: DiskDesk(turn: world.turn, configuration: configuration), configuration: configuration)
+    let founders = (isVoter ? [1, 2, 3] : [4, 5, 6]).map { NodeID($0) }
+    let raft = try RaftGroup(
+      node: NodeID(1), options: RaftOptions(), seed: 1, hardState: HardState(born: 1), snapshotIndex: LogIndex(0),
+      snapshotTerm: Term(0), configuration: Configuration(founders: founders), entries: [])
+    let replica = Replica(
+      shard: PartWorld.one, machine: LedgerMachine(Ledger(shard: PartWorld.one), lastIndex: LogIndex(0)), raft: raft)
+    world.replicas.add(replica)
+    var committed = [LogEntry(index: LogIndex(1), term: Term(1), payload: [])]
+    replica.applying.backlog.add(&committed)
+    replica.snapshots.applied(commands: 200)
+    var begun = 0
+    desk.takeNext { _ in begun += 1 }
+    #expect(begun == (isVoter ? 1 : 0))
+    replica.applying.drop()
+    desk.takeNext { _ in begun += 1 }
+    #expect(begun == (isVoter ? 2 : 1))
   }
 }

@@ -72,7 +72,7 @@ private final class Runner: TurnRunner {
       replica.applying.backlog.add(&committed)
       table.add(replica)
     }
-    #expect(table.map(\.isVoter) == [true, false])
+    #expect(table.map(\.isVoter) == [true, false] && table.map(\.isCatchingUp) == [false, true])
     var turns = TurnTaking(runner: nil, applyWork: 1_024, parallelBytes: 10)
     for _ in 0..<8_000 {
       turns.shareWork(among: table)
