@@ -84,11 +84,11 @@ import Testing
     let added = try cluster.join(region: "west")
     let lost = try #require((0..<3).first { cluster.simulation.hosts[$0].configuration.region == "west" })
     let asked = lost == 0 ? 1 : 0
-    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: asked) == "+dead-after=10m moves=4 snapshot-rate=off")
+    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: asked) == "+dead-after=10m moves=4 snapshot-rate=32MB")
     #expect(
       try cluster.ask("CLUSTER LIMIT SET dead-after=10s moves=2", on: asked)
-        == "+dead-after=10s moves=2 snapshot-rate=off")
-    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: added) == "+dead-after=10s moves=2 snapshot-rate=off")
+        == "+dead-after=10s moves=2 snapshot-rate=32MB")
+    #expect(try cluster.ask("CLUSTER LIMIT SHOW", on: added) == "+dead-after=10s moves=2 snapshot-rate=32MB")
     cluster.simulation.kill(lost)
     cluster.simulation.run(for: 9_000_000) { !operations(cluster, asked).open.isEmpty }
     #expect(operations(cluster, asked).newest == 0)
@@ -138,7 +138,7 @@ import Testing
 
   @Test func whereNobodyElseHasAPlaceNothingIsBegun() throws {
     let cluster = try ResizedCluster(seed: 334)
-    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=off")
+    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=32MB")
     cluster.simulation.kill(2)
     cluster.simulation.run(for: 30_000_000)
     #expect(operations(cluster, 0).newest == 0)
@@ -147,7 +147,7 @@ import Testing
   @Test func whoHoldsNothingIsMissedByNobody() throws {
     let cluster = try ResizedCluster(seed: 336)
     let added = try cluster.join(region: "west")
-    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=off")
+    #expect(try cluster.ask("CLUSTER LIMIT SET dead-after=10s") == "+dead-after=10s moves=4 snapshot-rate=32MB")
     cluster.simulation.kill(added)
     cluster.simulation.run(for: 30_000_000)
     #expect(operations(cluster, 0).newest == 0)

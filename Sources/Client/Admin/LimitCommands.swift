@@ -24,7 +24,7 @@ enum LimitCommands {
   private static let notes =
     "dead-after: a node that was not heard for so long is replaced by others, as node remove --dead would (10m unless set; off:"
     + " never). moves: so many shards of a node that leaves move at once (4). snapshot-rate: bytes a second at which snapshots go"
-    + " from one node to another, like 50MB (off unless set: as fast as the link is)."
+    + " from one node to another, like 50MB (32MB unless set; off: as fast as the link is)."
 
   private static func changed(_ invocation: Invocation, isTrial: Bool) throws(ClientError) -> CommandResult {
     let pairs = invocation.flags.words.map { $0.split(separator: "=", maxSplits: 1).map(String.init) }

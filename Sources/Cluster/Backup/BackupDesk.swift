@@ -67,8 +67,8 @@ final class BackupDesk: Coordinator {
     return events
   }
   var bytesPerSecond: Int {
-    let rate = Int(directory?.clusterLimits.snapshotRate ?? 0)
-    return rate > 0 ? rate : BackupDesk.standardRate
+    guard let limits = directory?.clusterLimits, limits.snapshotRate > 0 else { return BackupDesk.standardRate }
+    return limits.copyRate ?? BackupDesk.standardRate
   }
   /// The number of a transfer of its own: no other's is so high.
   func takeTransfer() -> UInt64 {

@@ -7,8 +7,19 @@ struct ClusterLimits: Hashable, Sendable {
   var deadAfter: Int64 = 600
   /// So many shards of a node that leaves move at once.
   var moves: Int64 = 4
-  /// Bytes a second at which snapshots are sent from one node to another; 0: as fast as the link is.
+  /// Bytes a second at which snapshots are sent from one node to another; 0: nobody has said, `usualRate`.
   var snapshotRate: Int64 = 0
+
+  /// What a disk takes beside the log without anybody's noticing. CockroachDB and Cassandra have about the same.
+  static let usualRate: Int64 = 32_000_000
+  /// Stands for `off`: no link is so fast. (0 did, before there was a usual rate.)
+  static let noRate: Int64 = 100_000_000_000
+
+  /// Nil: as fast as the link is.
+  var copyRate: Int? {
+    if snapshotRate == ClusterLimits.noRate { return nil }
+    return Int(snapshotRate == 0 ? ClusterLimits.usualRate : snapshotRate)
+  }
 
   /// What is to be set. Nil: it stays.
   struct Change: Hashable, Sendable {
@@ -58,7 +69,7 @@ struct ClusterLimits: Hashable, Sendable {
     reply.record()
     reply.field(.deadAfter, Shape.span.text(of: deadAfter))
     reply.field(.moves, moves)
-    reply.field(.snapshotRate, Shape.byteRate.text(of: snapshotRate))
+    reply.field(.snapshotRate, Shape.byteRate.text(of: Int64(copyRate ?? 0)))
   }
 }
 
@@ -67,7 +78,7 @@ extension RequestDesk {
   func clusterLimit(_ request: Request, _ owner: EdgeItem.Owner) {
     let change = ClusterLimits.Change(
       deadAfter: request.number(.deadAfter), moves: request.number(.moves),
-      snapshotRate: request.number(.snapshotRate))
+      snapshotRate: request.number(.snapshotRate).map { $0 == 0 ? ClusterLimits.noRate : $0 })
     switch word(request, 0) {
     case "SHOW" where change.isEmpty:
       askDirectory(owner, .query) { buffer in DirectoryMachine.append(.showLimits, to: &buffer) { _ in } }

@@ -88,8 +88,7 @@ extension SnapshotDesk {
     backups.advance()
     let cluster = (replicas[.directory]?.machine as? DirectoryMachine)?.clusterLimits ?? ClusterLimits()
     if now.monotonic - min(now.monotonic, reviewedAt) >= SnapshotDesk.reviewInterval { review() }
-    sender.advance(
-      now: now.monotonic, bytesPerSecond: cluster.snapshotRate > 0 ? Int(cluster.snapshotRate) : nil, &turn.out)
+    sender.advance(now: now.monotonic, bytesPerSecond: cluster.copyRate, &turn.out)
     for link in arrivals.silent(now: now.monotonic) { closeArrival(on: link) }
     for (shard, node) in slots.grant(now: now.monotonic, most: Int(cluster.moves)) { grant(shard, to: node) }
     actOnOutcomes()
