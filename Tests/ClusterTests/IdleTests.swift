@@ -96,6 +96,47 @@ import Testing
     #expect(replicas().allSatisfy { $0.isStill })
   }
 
+  /// A heartbeat that tells nothing new costs a follower no turn, and its leader is heard all the same.
+  @Test func aFollowerAtRestAnswersWithoutATurn() throws {
+    let simulation = try makeIdleCluster(seed: 872, shards: 1)
+    let leader = try #require(leaders(simulation).first { $0.shard == ShardID(1) })
+    let follower = try #require(
+      nodes(simulation).compactMap { $0.replicas[ShardID(1)] }.first { $0 !== leader && $0.isStill })
+    var beat = Message(
+      .heartbeat, from: leader.raft.id, to: follower.raft.id, term: leader.term, context: 7)
+    beat.commit = leader.commitIndex
+    beat.life = follower.raft.damage.life
+    for _ in 0..<2 { follower.raft.tick(isIdleBeat: false) }
+    #expect(follower.raft.electionTimer.elapsed >= 2)
+    let answer = try #require(follower.answerAtRest(beat))
+    #expect(answer.kind == .heartbeatReply && answer.context == 7 && answer.to == leader.raft.id)
+    #expect(!follower.isDirty && follower.raft.electionTimer.elapsed == 0)
+    // Where anything waits for a turn, the heartbeat does too.
+    follower.isDirty = true
+    #expect(follower.answerAtRest(beat) == nil)
+    follower.isDirty = false
+    follower.outbox.alarms.append("an alarm")
+    #expect(follower.answerAtRest(beat) == nil)
+    follower.outbox.alarms.removeAll()
+    follower.isStill = false
+    #expect(follower.answerAtRest(beat) == nil)
+    follower.isStill = true
+    beat.commit = beat.commit + 1
+    #expect(follower.answerAtRest(beat) == nil)
+    #expect(leader.answerAtRest(beat) == nil)
+  }
+
+  /// What a node lists from its own directory is let go of by the next heartbeat, also where that tells nothing else.
+  @Test func listsFromADirectoryAtRestDoNotAddUp() throws {
+    let simulation = try makeIdleCluster(seed: 873, shards: 1)
+    let host = try #require(simulation.hosts.first { $0.node?.replicas[.directory]?.isLeader == false })
+    let replica = try #require(host.node?.replicas[.directory])
+    try #require(replica.isStill)
+    replica.outbox.listedBytes = ReplicaOutbox.mostListedBytes
+    simulation.run(for: 1_000_000)
+    #expect(replica.outbox.listedBytes == 0)
+  }
+
   /// Nobody is woken: the request is an entry at once, as in a shard that is busy.
   @Test func theFirstRequestAfterRestTakesAsLongAsTheNext() throws {
     var faults = Simulation.Faults()

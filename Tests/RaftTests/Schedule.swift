@@ -52,6 +52,7 @@ struct Schedule {
   /// What was committed when the read was asked for.
   var readFloors: [UInt64: LogIndex] = [:]
   var readsDone = 0
+  var answersAtRest = 0
   /// At most so many nodes are damaged at a time: a minority, whatever the membership.
   var maxDamaged = 0
   var damages = 0
@@ -211,7 +212,31 @@ struct Schedule {
     if chance(weather.lost) { return }
     let (from, to) = (Int(message.from.node.rawValue) - 1, Int(message.to.node.rawValue) - 1)
     if deaf[to].contains(from) { return }
+    if chance(500), nodes[to].isUp, try answerAtRest(message, to) { return }
     try event(to) { $0.group.step(message) }
+  }
+  /// A heartbeat may be answered at once; what comes of it, and what is left, is as if it had been stepped. False: nothing was done.
+  private mutating func answerAtRest(_ message: Message, _ at: Int) throws -> Bool {
+    var (quick, slow) = (nodes[at].group, nodes[at].group)
+    guard let answer = quick.answerAtRest(message) else {
+      guard !chance(50) || "\(quick)" == "\(slow)" else {
+        throw Violation(description: "\(message) was refused, and changed something")
+      }
+      return false
+    }
+    slow.step(message)
+    nodes[at].group = quick
+    var (ready, other) = (quick.takeReady(), slow.takeReady())
+    ready.messages.append(answer)
+    // Those that waited leave with the next that are taken.
+    ready.messages.sort { "\($0)" < "\($1)" }
+    other.messages.sort { "\($0)" < "\($1)" }
+    guard "\(ready)" == "\(other)", "\(quick)" == "\(slow)" else {
+      throw Violation(description: "\(message) was answered otherwise than it is: \(ready) and \(other)")
+    }
+    answersAtRest += 1
+    network.append(try Self.recoded(answer))
+    return true
   }
   mutating func apply(_ at: Int, atMost count: Int) throws {
     for _ in 0..<count {

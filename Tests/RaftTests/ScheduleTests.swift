@@ -14,7 +14,7 @@ struct ScheduleTests {
   }
   private func run(from first: UInt64, count: UInt64, nodeCount: Int, voters: Int, maxDamaged: Int = 0) {
     let seeds = Self.number("RAFT_SEED").map { $0...$0 } ?? first...(first + (Self.number("RAFT_SEEDS") ?? count) - 1)
-    var (commits, reads, terms, damages, returns) = (0, 0, 0, 0, 0)
+    var (commits, reads, terms, damages, returns, answers) = (0, 0, 0, 0, 0, 0)
     for seed in seeds {
       do {
         var schedule = try Schedule(seed: seed, nodeCount: nodeCount, voters: voters)
@@ -26,6 +26,7 @@ struct ScheduleTests {
         terms += schedule.leaders.count
         damages += schedule.damages
         returns += schedule.returns
+        answers += schedule.answersAtRest
       } catch {
         Issue.record("seed \(seed): \(error)")
         return
@@ -33,6 +34,7 @@ struct ScheduleTests {
     }
     // A schedule in which nothing happens proves nothing.
     #expect(commits > 20 * seeds.count && reads > seeds.count && terms > seeds.count)
+    #expect(voters == 1 || answers > seeds.count, "\(answers)")
     #expect(maxDamaged == 0 || damages > seeds.count, "\(damages)")
     #expect(nodeCount == voters || returns > 0, "nobody left and returned")
   }

@@ -46,6 +46,11 @@ struct GroupMessages {
   private func take(_ message: Message, of shard: ShardID) {
     var message = message
     guard let replica = node.shards.replica(shard, for: message, node.beginning.mayJoin(peer)) else { return }
-    if node.health.admit(&message, replica, from: peer) { replica.step(message) }
+    guard node.health.admit(&message, replica, from: peer) else { return }
+    if let answer = replica.answerAtRest(message) {
+      node.peers.send(answer, of: shard)
+    } else {
+      replica.step(message)
+    }
   }
 }

@@ -107,7 +107,7 @@ public final class Node: NodeCore {
     // What one replica does may be work for another, or for a stream: a few rounds end it; the rest can wait a turn.
     for round in 0..<4 {
       requests.sendStreams()
-      guard replicas.wakes.take() || round == 0 && turns.isBehind else { break }
+      guard replicas.marks.take() || round == 0 && turns.isBehind else { break }
       if round == 0 { turns.shareWork(among: replicas) }
       turns.take(replicas, clock: now.wall, earliest: health.earliest)
       let turned = turns.turned
@@ -133,7 +133,7 @@ public final class Node: NodeCore {
     }
     requests.clients.flush(into: &effects, &turn.out)
     turn.out.move(into: &effects)
-    effects.wantsTurn = replicas.wakes.areNoted || turns.isBehind || peers.wantTurn
+    effects.wantsTurn = replicas.marks.areAny || turns.isBehind || peers.wantTurn
   }
 
   /// What a replica's turn has produced goes to whom it concerns.

@@ -40,6 +40,11 @@ extension Replica {
     raft.step(message)
     isDirty = true
   }
+  /// A heartbeat that changes nothing at a follower at rest: the answer, for which it need take no turn. Nil: it is to be stepped.
+  func answerAtRest(_ message: Message) -> Message? {
+    guard isStill, !isDirty, quarantined == nil, outbox.isOfMessages else { return nil }
+    return raft.answerAtRest(message)
+  }
   func persisted(_ sequence: UInt64) {
     raft.persisted(sequence)
     isDirty = true

@@ -47,11 +47,12 @@ final class Replica {
   let limits: ReplicaLimits
   var outbox = ReplicaOutbox()
   /// Something has happened since the last turn.
-  var isDirty = true {
-    didSet { if isDirty { wakes?.note() } }
+  var isDirty: Bool {
+    get { marks[shard] }
+    set { marks[shard] = newValue }
   }
-  /// Of the node's replicas.
-  var wakes: Wakes?
+  /// Of the node's replicas, or its own.
+  private var marks = TurnMarks()
   var clock = TurnClock()
 
   // As leader: what others ask of it.
@@ -89,7 +90,17 @@ final class Replica {
     self.machine = machine
     self.raft = raft
     self.limits = limits
+    marks.makeRoom(for: shard)
+    isDirty = true
     haltIfSemanticsAreUnknown()
+  }
+  /// It is marked among these from now on; nil: among none but itself.
+  func join(_ others: TurnMarks?) {
+    let wasDirty = isDirty
+    isDirty = false
+    marks = others ?? TurnMarks()
+    marks.makeRoom(for: shard)
+    isDirty = wasDirty
   }
 
   /// A slot that the shard owns, for commands that are addressed to the shard itself.

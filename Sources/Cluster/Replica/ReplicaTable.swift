@@ -15,8 +15,8 @@ final class ReplicaTable {
   private var places: [Int?] = []
   /// Of the node, so many so far.
   private var beats = 0
-  /// Some of them may have a turn to take.
-  let wakes = Wakes()
+  /// Those that have a turn to take.
+  let marks = TurnMarks()
   /// Shards of which a replica was found on disk that has not begun yet.
   var waiting: Set<ShardID> = []
   /// Shards of which a replica's digest differed from its leader's.
@@ -34,20 +34,22 @@ final class ReplicaTable {
     remove(replica.shard)
     let place = rows.firstIndex { $0.replica.shard > replica.shard } ?? rows.endIndex
     rows.insert(Row(replica: replica, lastBeat: beats), at: place)
-    replica.wakes = wakes
-    wakes.note()
+    replica.join(marks)
     findPlaces()
   }
 
   func remove(_ shard: ShardID) {
     guard let place = place(of: shard) else { return }
-    rows.remove(at: place)
+    rows.remove(at: place).replica.join(nil)
     findPlaces()
   }
   private func findPlaces() {
     places = [Int?](repeating: nil, count: rows.last.map { Int($0.replica.shard.rawValue) + 1 } ?? 0)
     for (place, row) in rows.enumerated() { places[Int(row.replica.shard.rawValue)] = place }
   }
+
+  /// Those that have a turn to take, by rising shard.
+  var dirty: some Sequence<Replica> { marks.marked.lazy.compactMap { self[$0] } }
 
   // MARK: What all of them hear
 

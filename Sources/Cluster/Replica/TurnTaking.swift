@@ -6,8 +6,12 @@ import Base
 struct TurnTaking {
   /// Those that took the last turn, by rising shard.
   private(set) var turned: [Replica] = []
-  /// One that has taken its turn since work was shared had more to apply: it is for the next turn of the node.
-  private(set) var isBehind = false
+  /// Those that have taken a turn since work was shared and had more to apply: they are for the next turn of the node.
+  private var behind: [Replica] = []
+  var isBehind: Bool { !behind.isEmpty }
+  /// How often work was shared so far, and what one replica may apply until it is shared again.
+  private var sharings = 0
+  private var share = 0
   /// What is left to apply of this turn's work, where replicas take their turns one after another.
   private var workLeft = 0
   /// Nil: turns are taken one after another.
@@ -33,17 +37,15 @@ struct TurnTaking {
   /// these leave, or wait for the next turn, in which they have their share.
   mutating func shareWork(among replicas: ReplicaTable) {
     workLeft = applyWork
-    isBehind = false
+    for replica in behind where replicas[replica.shard] === replica { replica.isDirty = true }
+    behind.removeAll(keepingCapacity: true)
     var waiting = 0
-    for replica in replicas where replica.hasBacklog { waiting += 1 }
-    let share = max(1, applyWork / max(1, waiting))
-    for replica in replicas {
-      replica.applying.allowance = share
-      guard replica.hasBacklog else { continue }
-      replica.isDirty = true
-      if replica.isCatchingUp, replica.applying.mayTakeTime() {
-        replica.applying.allowance = min(share, TurnTaking.newcomersWork)
-      }
+    for replica in replicas.dirty where replica.hasBacklog { waiting += 1 }
+    share = max(1, applyWork / max(1, waiting))
+    sharings += 1
+    for replica in replicas.dirty where replica.hasBacklog {
+      let mayTakeTime = replica.isCatchingUp && replica.applying.mayTakeTime()
+      replica.applying.allow(mayTakeTime ? min(share, TurnTaking.newcomersWork) : share, sharing: sharings)
     }
   }
 
@@ -52,9 +54,9 @@ struct TurnTaking {
     turned.removeAll(keepingCapacity: true)
     var heavy = 0
     var isAnySuspect = false
-    for replica in replicas {
-      guard replica.isDirty else { continue }
+    for replica in replicas.dirty {
       replica.isDirty = false
+      replica.applying.allow(share, sharing: sharings)
       turned.append(replica)
       // Side by side with others nobody could tell at whose entry the process dies.
       if replica.halt.suspect != nil { isAnySuspect = true }
@@ -67,11 +69,14 @@ struct TurnTaking {
         replica.turn(clock: clock, earliest: earliest)
         workLeft -= before - replica.applying.allowance
       }
-      isBehind = isBehind || turned.contains(where: \.hasBacklog)
+      noteThoseBehind()
       return
     }
     nonisolated(unsafe) let turned = turned
     runner.run(turned.map(\.shard)) { turned[$0].turn(clock: clock, earliest: earliest) }
-    isBehind = isBehind || turned.contains(where: \.hasBacklog)
+    noteThoseBehind()
+  }
+  private mutating func noteThoseBehind() {
+    for replica in self.turned where replica.hasBacklog { behind.append(replica) }
   }
 }

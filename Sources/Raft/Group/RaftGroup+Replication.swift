@@ -218,8 +218,21 @@ extension RaftGroup {
       commit(through: message.commit)
     }
     takeRepairPoint(message)
-    var reply = answer(Message(.heartbeatReply, from: id, to: message.from, term: term, context: message.context))
-    reply.mayWait = message.mayWait
-    pending.messages.append(reply)
+    pending.messages.append(reply(to: message))
+  }
+  private func reply(to heartbeat: Message) -> Message {
+    var reply = answer(Message(.heartbeatReply, from: id, to: heartbeat.from, term: term, context: heartbeat.context))
+    reply.mayWait = heartbeat.mayWait
+    return reply
+  }
+
+  /// A heartbeat that tells a sound follower nothing but that its leader is there: takes it, and gives the answer that `step` and
+  /// `takeReady` would give. Nil: it tells more, or is no such message; nothing was done. O(1).
+  public mutating func answerAtRest(_ message: Message) -> Message? {
+    guard message.kind == .heartbeat, role == .follower, leader == message.from, message.to == id, message.term == term,
+      message.life == damage.life, message.commit <= commitIndex, !damage.isOpen, isDamageDurable
+    else { return nil }
+    electionTimer.heard()
+    return reply(to: message)
   }
 }

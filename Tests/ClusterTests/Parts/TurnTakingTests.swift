@@ -51,13 +51,46 @@ private final class Runner: TurnRunner {
     for shard in [0, 2] as [UInt32] {
       var committed = [entry]
       table[ShardID(shard)]?.applying.backlog.add(&committed)
+      table[ShardID(shard)]?.isDirty = true
     }
     turns.shareWork(among: table)
-    #expect(table.map(\.applying.allowance) == [50, 50, 50, 50])
-    #expect(table.map(\.isDirty) == [true, false, true, false], "they go on unasked")
+    #expect(table.map(\.applying.allowance) == [50, 0, 50, 0])
     var few = TurnTaking(runner: nil, applyWork: 1, parallelBytes: 10)
-    few.shareWork(among: table)
-    #expect(table.map(\.applying.allowance) == [1, 1, 1, 1])
+    for _ in 0..<2 { few.shareWork(among: table) }
+    #expect(table.map(\.applying.allowance) == [1, 0, 1, 0])
+    // Those that have nothing to apply yet have as much, once it comes to their turn.
+    for shard in [0, 2] as [UInt32] { table[ShardID(shard)]?.isDirty = false }
+    table[ShardID(3)]?.isDirty = true
+    #expect(take(&turns, table) == [3] && table[ShardID(3)]?.applying.allowance == 100)
+  }
+
+  @Test func marksOfShardsStandSideBySide() throws {
+    let marks = TurnMarks()
+    #expect(!marks.areAny && Array(marks.marked).isEmpty)
+    let shards = [0, 1, 7, 8, 9, 63, 64, 700, 5_000].map { ShardID($0) }
+    for shard in shards.reversed() {
+      marks.makeRoom(for: shard)
+      #expect(!marks[shard])
+      marks[shard] = true
+    }
+    #expect(marks.take() && !marks.areAny && !marks.take())
+    #expect(Array(marks.marked) == shards, "they stay marked")
+    for shard in marks.marked where shard.rawValue % 2 == 0 { marks[shard] = false }
+    #expect(Array(marks.marked) == shards.filter { $0.rawValue % 2 == 1 } && !marks.areAny)
+  }
+
+  @Test func whoHasLeftIsMarkedNoMore() throws {
+    let table = try replicas(3)
+    let gone = try #require(table[ShardID(1)])
+    gone.isDirty = true
+    table.remove(ShardID(1))
+    #expect(Array(table.dirty).isEmpty && gone.isDirty, "it is dirty by itself")
+    let other = try #require(try replicas(2)[ShardID(1)])
+    table.add(other)
+    gone.isDirty = true
+    #expect(Array(table.dirty).isEmpty)
+    other.isDirty = true
+    #expect(Array(table.dirty).map(\.shard.rawValue) == [1])
   }
 
   /// Terminals of its node wait for each turn, and nobody for the newcomer; but it is not to stay behind for ever.
@@ -99,7 +132,7 @@ private final class Runner: TurnRunner {
     #expect(take(&turns, table) == [0, 1, 2])
     #expect(table.map(\.machine.lastIndex.rawValue) == [1, 0, 0])
     for _ in 0..<10 { _ = take(&turns, table) }
-    #expect(table.map(\.machine.lastIndex.rawValue) == [2, 2, 2], "each gets on")
+    #expect(table.map(\.machine.lastIndex.rawValue) == [2, 2, 2], "each gets on, unasked")
   }
 
   @Test func severalThatHaveMuchToDoTakeTheirTurnsSideBySide() throws {

@@ -13,7 +13,13 @@ struct Applying {
   var wantsPause = false
   /// What may still be applied in this turn of the node, in units of a purchase; the last command may exceed it.
   var allowance = 0
+  private var sharing = 0
 
+  /// Work of the node was shared for the so-manieth time: has its share, unless it got one of that sharing before.
+  mutating func allow(_ work: Int, sharing number: Int) {
+    guard sharing != number else { return }
+    (allowance, sharing) = (work, number)
+  }
   /// How many turns have been taken, of a replica that may take its time, since it had nothing to apply.
   private var slowTurns = 0
   /// Some ten seconds of a node that does nothing else. Who is not through by then may get nearer to the end too slowly, or not at all.
