@@ -49,6 +49,9 @@ import Testing
     #expect(table.run(["op", "wait", "2", "--json"] + to) == 2)
     #expect(table.run(["op", "wait", "3", "--timeout", "0.3"] + to) == 3)
     #expect(table.run(["op", "cancel", "3"] + to) == 0)
+    // Whoever only looks is told, however it ended.
+    #expect(table.run(["op", "show", "2"] + to) == 0)
+    #expect(table.run(["op", "cancel", "2", "--dry-run"] + to) == 2)
     #expect(table.run(["op", "show", "4"] + to) == 2)
     #expect(table.run(["op", "show", "x"] + to) == 1)
   }
@@ -63,6 +66,21 @@ import Testing
     named.stop()
     #expect(try wider.askRecords("CLUSTER OP SHOW 1").first?["state"] == "done")
     #expect(throws: ClientError.self) { try target.askRecords("CLUSTER OP SHOW 1") }
+  }
+
+  /// The system takes connections for a process that is stopped.
+  @Test func aNodeThatHangsIsPassedOverAndAskedNothing() throws {
+    let cluster = try FakeCluster()
+    let hung = try FakeNode(index: 9, cluster: cluster, isHung: true)
+    defer { hung.stop() }
+    let table = CommandTable(ClientCommands.all)
+    let to = ["--to", "127.0.0.1:\(hung.port),\(cluster.addresses)", "--timeout", "20"]
+    #expect(table.run(["op", "show", "1"] + to) == 0)
+    #expect(table.run(["op", "cancel", "3"] + to) == 0)
+    // Where there is nobody else, it has all the time that it is given.
+    #expect(table.run(["op", "show", "1", "--to", "127.0.0.1:\(hung.port)", "--timeout", "0.3"]) == 3)
+    let two = "127.0.0.1:\(hung.port),127.0.0.1:\(hung.port)"
+    #expect(table.run(["op", "show", "1", "--to", two, "--timeout", "0.3"]) == 3)
   }
 
   /// Nobody waits for ever for what no node tells of.

@@ -198,13 +198,14 @@ final class FakeNode: @unchecked Sendable {
   private var served = 0
   var requestCount: Int { lock.withLock { served } }
 
-  init(index: Int, cluster: FakeCluster) throws {
+  /// - Parameter isHung: takes connections, as the system does for a process that is stopped, and nothing else.
+  init(index: Int, cluster: FakeCluster, isHung: Bool = false) throws {
     self.cluster = cluster
     (seat, port) = try FakeNode.bind(to: 0)
     let (descriptor, _) = try FakeNode.bind(to: port)
     guard Foundation.listen(descriptor, 128) == 0 else { throw FakeNode.failure("listen") }
     listener = descriptor
-    accept(descriptor)
+    if !isHung { accept(descriptor) }
   }
   deinit { close(seat) }
 

@@ -91,7 +91,8 @@ import Testing
     simulation.run(for: 3_000_000)
     #expect(replicas().allSatisfy { $0.isStill }, "heartbeats came meanwhile")
     #expect(ask(simulation, client, "EARN ann merchant=shop points=5 id=a")?.hasPrefix("+tx=") == true)
-    #expect(replicas().contains { !$0.isStill })
+    // The leader has proposed it, and two have acknowledged it.
+    #expect(replicas().count { !$0.isStill } >= 2)
     simulation.run(for: 8_000_000)
     #expect(replicas().allSatisfy { $0.isStill })
   }

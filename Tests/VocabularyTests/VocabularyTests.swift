@@ -55,7 +55,7 @@ import Testing
       42 CLUSTER OP: LIST|SHOW|CANCEL N limit after
       43 MEMBER NOTE: WHO kind text id
       44 MEMBER NOTES: WHO limit read
-      45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE to dead dry-run
+      45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE NEW to dead dry-run
       46 CLUSTER UPGRADE: SHOW|FINISH dry-run
       50 CLUSTER LIMIT: SHOW|SET dead-after moves snapshot-rate
       55 CLUSTER BACKUP: SAVE|RESTORE dir replicas allow-single-region dry-run

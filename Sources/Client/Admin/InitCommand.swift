@@ -27,15 +27,25 @@ enum InitCommand {
       page.line(isNew ? "would make, and has not made:" : "this cluster is there; nothing would change:")
       page.line(Styled(described(cluster)))
       if !shards.isEmpty { page.table(Table(shards)) }
-      return CommandResult(json: JSON(cluster).adding([("shard_rows", JSON(shards))]), page: page)
+      let plan = shards.enumerated().map { number, row in
+        OperationCommands.step(row["shard"], "none", row["voters"] ?? "none", number: number + 1)
+      }
+      let json = JSON(cluster).adding([("shard_rows", JSON(shards)), ("plan", JSON(isNew ? plan : []))])
+      return CommandResult(json: json, page: page)
     },
     body: { invocation throws(ClientError) in
       let record = try ask(invocation).record ?? Record([("result", "OK")])
       let isHealthy = invocation.flags.has("no-wait") || waitUntilHealthy(invocation.target)
       var result = CommandResult(json: JSON(record))
       result.page.line(Styled(described(record)))
+      let shards = (try? invocation.target.askRecords("CLUSTER SHARDS")) ?? []
+      result.json = JSON(record).adding([("shard_rows", JSON(shards))])
+      if !shards.isEmpty {
+        result.page.table(
+          Table(shards, columns: invocation.flags.has("wide") ? nil : ["shard", "slots", "leader", "voters"]))
+      }
       if !isHealthy {
-        result.json = JSON(record).adding([("healthy", .bool(false))])
+        result.json = result.json?.adding([("healthy", .bool(false))])
         result.page.line(Styled("the cluster is made, but not healthy yet (tally status)", .bad))
         result.exitCode = 3
       }
@@ -54,7 +64,7 @@ enum InitCommand {
     do { bits = try Secrets.random(16) } catch { throw .local("--operator: no secret can be drawn: \(error)") }
     let secret = DrawnSecret.text(of: bits)
     _ = try invocation.target.connect().request("USER SET \(name) role=operator secret=\(secret)").orThrow()
-    result.json = JSON(record).adding([("operator", .text(name)), ("secret", .text(secret))])
+    result.json = result.json?.adding([("operator", .text(name)), ("secret", .text(secret))])
     result.page.line(Styled("operator \(name) · secret \(secret)"))
     result.page.line(
       Styled("the secret is shown this once: keep it; from now on nobody does anything without signing in"))

@@ -35,8 +35,12 @@ enum LimitCommands {
     if !isTrial { _ = try ask("SET " + invocation.flags.words.joined(separator: " "), invocation) }
     var page = Page()
     if isTrial { page.line("would set, and has not set:") }
-    let steps = pairs.map { pair in
-      let step = Record([("name", pair[0]), ("from", old[pair[0]] ?? "unknown"), ("to", pair[1])])
+    let steps = pairs.enumerated().map { number, pair in
+      let step = Record(
+        [("name", pair[0])]
+          + OperationCommands.step(nil, old[pair[0]] ?? "unknown", pair[1], number: number + 1).fields.map {
+            ($0.key, $0.value)
+          })
       page.line(Styled("\(pair[0]) \(step["from"] ?? "") → \(pair[1])"))
       return step
     }

@@ -24,7 +24,11 @@ enum OperationCommands {
     "op show", aliases: ["operations show", "ops show", "cluster op show"],
     summary: "one operation: its steps, age, last error",
     words: "N", wordCount: 1...1,
-    body: { invocation throws(ClientError) in result(of: try ask("SHOW", invocation)) })
+    body: { invocation throws(ClientError) in
+      var result = result(of: try ask("SHOW", invocation))
+      result.exitCode = 0
+      return result
+    })
 
   static let wait = Command(
     "op wait", aliases: ["operations wait", "ops wait"], summary: "waits until an operation is over",
@@ -37,9 +41,13 @@ enum OperationCommands {
     words: "N", wordCount: 1...1,
     plan: { invocation throws(ClientError) in
       let record = try ask("SHOW", invocation)
+      guard let state = record["state"], ["waiting", "running"].contains(state) else {
+        throw .declined(
+          "operation \(record["op"] ?? "?") is \(record["state"] ?? "over") already: nothing would be given up")
+      }
       var result = result(of: record)
-      result.exitCode = 0
-      if ["waiting", "running"].contains(record["state"]) { result.page.line("would be given up") }
+      result.json = result.json?.adding([("plan", JSON([step(record["shard"], record["target"] ?? "?", "given up")]))])
+      result.page.line("would be given up")
       return result
     },
     body: { invocation throws(ClientError) in
@@ -67,6 +75,10 @@ enum OperationCommands {
   /// An operation of which no node has told for so long is not waited for any longer (seconds).
   static let silence = 60.0
 
+  /// The one step of what is no move of a shard.
+  static func step(_ shard: String?, _ from: String, _ to: String, number: Int = 1) -> Record {
+    Record([("step", "\(number)"), ("shard", shard ?? "none"), ("from", from), ("to", to), ("bytes", "0")])
+  }
   /// What a request with `dry-run=yes` would do: a record a step.
   static func plan(_ line: String, _ invocation: Invocation) throws(ClientError) -> CommandResult {
     let steps = try invocation.target.askRecords(line + " dry-run=yes")

@@ -39,14 +39,31 @@ enum PlacementCommands {
       + "leaders: the region from which shards are led, or that from which most of a shard's requests come; of one shard with shard=S. "
       + "Leaders follow by themselves; replicas with tally rebalance --apply.",
     plan: { invocation throws(ClientError) in
-      result(
-        try invocation.target.askRecords(try setLine(invocation) + " dry-run=yes"), before: "would be, and is not:")
+      let old = try invocation.target.askRecords("CLUSTER PLACEMENT SHOW")
+      let new = try invocation.target.askRecords(try setLine(invocation) + " dry-run=yes")
+      var result = result(new, before: "would be, and is not:")
+      result.json = result.json?.adding([("plan", JSON(steps(from: old, to: new)))])
+      return result
     },
     body: { invocation throws(ClientError) in
       let value = try invocation.target.connect().request(try setLine(invocation)).orThrow()
       return result(value.records)
     })
 
+  /// The rules that change.
+  private static func steps(from old: [Record], to new: [Record]) -> [Record] {
+    func text(_ rule: Record) -> String {
+      "\(rule["spread"].map { "spread=\($0) " } ?? "")leaders=\(rule["leads"] ?? "any")"
+    }
+    func rules(_ records: [Record]) -> [(shard: String?, text: String)] {
+      records.filter { $0["kind"] == "rule" }.map { ($0["shard"], text($0)) }
+    }
+    let before = rules(old)
+    return rules(new).filter { rule in !before.contains { $0 == rule } }.enumerated().map { number, rule in
+      let from = before.first { $0.shard == rule.shard }?.text ?? "none"
+      return OperationCommands.step(rule.shard, from, rule.text, number: number + 1)
+    }
+  }
   private static func setLine(_ invocation: Invocation) throws(ClientError) -> String {
     var line = "CLUSTER PLACEMENT SET"
     for word in invocation.flags.words {

@@ -59,7 +59,25 @@ struct Target {
     return endpoint
   }
 
-  func connect() throws(ClientError) -> Connection { try connect(to: endpoints) }
+  /// A connection to the first address at which somebody answers.
+  func connect() throws(ClientError) -> Connection {
+    if endpoints.count > 1 {
+      for endpoint in endpoints { if let connection = try? answering(endpoint) { return connection } }
+    }
+    return try connect(to: endpoints)
+  }
+  /// A node that hangs takes connections all the same: so long it has for a PING, where others could be asked as well (ms).
+  private static let patience: Int32 = 3_000
+  /// A connection to a node that answers at once.
+  private func answering(_ endpoint: Endpoint) throws(ClientError) -> Connection {
+    let short = Connection.Timeouts(
+      connect: min(Target.patience, timeouts.connect), reply: min(Target.patience, timeouts.reply))
+    let connection = try Connection(to: [endpoint], timeouts: short)
+    _ = try connection.request("PING")
+    connection.timeouts = timeouts
+    if let credentials { _ = try connection.request(credentials.line).orThrow() }
+    return connection
+  }
   func connect(
     to endpoints: [Endpoint], timeouts: Connection.Timeouts? = nil
   ) throws(ClientError) -> Connection {
@@ -69,10 +87,31 @@ struct Target {
   /// The reply to one read, from the first node that answers it: a node that drops the connection or says
   /// `UNAVAILABLE` is passed over while there is another.
   func ask(_ line: String) throws(ClientError) -> Value {
+    guard endpoints.count > 1 else {
+      return try ask(line) { endpoint throws(ClientError) in try connect(to: [endpoint]) }
+    }
+    var late: [Endpoint] = []
+    do throws(ClientError) {
+      return try ask(line) { endpoint throws(ClientError) in
+        do throws(ClientError) { return try answering(endpoint) } catch {
+          guard case .timedOut = error else { throw error }
+          late.append(endpoint)
+          throw .unreachable(["\(endpoint): nothing within \(Target.patience / 1_000) s"])
+        }
+      }
+    } catch {
+      // Nobody answers at once: each has its time.
+      guard case .unreachable = error, !late.isEmpty else { throw error }
+      return try ask(line) { endpoint throws(ClientError) in try connect(to: [endpoint]) }
+    }
+  }
+  private func ask(
+    _ line: String, _ connect: (Endpoint) throws(ClientError) -> Connection
+  ) throws(ClientError) -> Value {
     var failures: [ClientError] = []
     for endpoint in endpoints {
       do {
-        let value = try connect(to: [endpoint]).request(line)
+        let value = try connect(endpoint).request(line)
         if case .error(let code, let text) = value, ["UNAVAILABLE", "BUSY"].contains(code) {
           failures.append(.refused(code: code, text: text))
           continue

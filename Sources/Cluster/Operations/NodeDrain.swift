@@ -24,7 +24,8 @@ struct NodeDrain: OperationPlan, Hashable {
   }
 
   static func begin(_ request: Request, about node: NodeID, _ owner: EdgeItem.Owner, at desk: RequestDesk) {
-    desk.begin(NodeDrain(node: node), request, owner, steps: desk.leads(of: node))
+    desk.begin(
+      NodeDrain(node: node), request, owner, steps: desk.leads(of: node), obstacle: desk.lackOfLeaders(without: node))
   }
 
   func target(in topology: Topology?) -> String { "node \(topology?.name(of: node) ?? node.hex)" }

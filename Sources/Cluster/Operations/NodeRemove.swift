@@ -79,16 +79,19 @@ struct NodeRemove: OperationPlan, Hashable {
 
   func refusal(in topology: Topology) -> String? {
     guard let record = topology.node(node), record.state != .removed else { return "it is not in the cluster" }
-    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch {
-      return successor == .none ? "\(error.text): start another node first (tally start --join …)" : error.text
-    }
+    do throws(ReplicaPlan.Impossible) { _ = try moves(in: topology) } catch { return reason(error) }
     guard topology.nodes.contains(where: { $0.id != node && $0.state == .up }) else {
       return "node \(record.name) is the last one that is up"
     }
     return nil
   }
+  /// Why it cannot go, and what would help.
+  func reason(_ error: ReplicaPlan.Impossible) -> String {
+    successor == .none ? "\(error.text): start another node first (tally start --join …)" : error.text
+  }
   /// What is to go where, of what the node still holds.
-  func moves(in topology: Topology) throws(ReplicaPlan.Impossible) -> [ReplicaMove] {
+  /// - Parameter away: nodes that are not in reach: nothing goes there.
+  func moves(in topology: Topology, without away: Set<NodeID> = []) throws(ReplicaPlan.Impossible) -> [ReplicaMove] {
     let held = topology.shards.filter { $0.voters.contains(node) }
     guard successor == .none else {
       for placement in held {
@@ -103,7 +106,8 @@ struct NodeRemove: OperationPlan, Hashable {
     let view = PlacementView(
       nodes: topology.nodes.filter { $0.state != .removed }.map {
         PlacementView.Node(
-          id: $0.id, region: $0.region, takesReplicas: $0.state == .up && $0.id != node, isLeaving: $0.id == node)
+          id: $0.id, region: $0.region, takesReplicas: $0.state == .up && $0.id != node && !away.contains($0.id),
+          isLeaving: $0.id == node)
       },
       shards: topology.shards.map { PlacementView.Shard(shard: $0.shard, voters: $0.voters) },
       replicas: replicas, limits: topology.rules.limits)
@@ -133,7 +137,10 @@ struct NodeRemove: OperationPlan, Hashable {
     let underWay = view.children.filter { !$0.state.isOver }
     guard underWay.count < view.limits.moves else { return .run(step: done) }
     let planned: [ReplicaMove]
-    do throws(ReplicaPlan.Impossible) { planned = try moves(in: view.topology) } catch { return .wait(error.text) }
+    let away = Set(view.topology.nodes.map(\.id)).subtracting(view.reachable)
+    do throws(ReplicaPlan.Impossible) { planned = try moves(in: view.topology, without: away) } catch {
+      return .wait(error.text)
+    }
     for move in NodeRemove.mostUrgentFirst(planned, view) {
       guard let to = move.to else { continue }
       let plan = ShardMove(shard: move.shard, from: node, to: to)
@@ -181,7 +188,7 @@ extension RequestDesk {
     guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
     var plan = NodeRemove(dead: node, in: topology)
     plan.isDead = request.flag(.dead)
-    if let name = request.text(.to) {
+    if let name = request.text(.to) ?? (request.positionalCount == 3 ? request.positional(2) : nil) {
       switch self.node(named: String(decoding: name, as: UTF8.self)) {
       case .success(node):
         let text = "node \(topology.name(of: node)) cannot take its own place: name another; nothing was done"
@@ -190,8 +197,15 @@ extension RequestDesk {
       case .failure(let refused): return answerError(owner, refused.code, refused.text)
       }
     }
-    let moves = (try? plan.moves(in: topology)) ?? []
-    if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead) ?? shortage(of: moves) {
+    let moves: [ReplicaMove]
+    do throws(ReplicaPlan.Impossible) { moves = try plan.moves(in: topology, without: nodesAway) } catch {
+      let text = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead) ?? plan.reason(error)
+      return answerError(owner, .conflict, "\(text); nothing was done")
+    }
+    if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead)
+      ?? (moves.isEmpty || plan.successor == .none ? nil : ailment(of: plan.successor))
+      ?? lackOfVoters(among: plan.shards) ?? shortage(of: moves)
+    {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {
@@ -233,12 +247,14 @@ extension RequestDesk {
   }
 
   /// Begins what needs no more than a node's name.
-  /// - Parameter steps: of what would be done.
+  /// - Parameters:
+  ///   - steps: of what would be done.
+  ///   - obstacle: what is in the way and not in the map.
   func begin<Plan: OperationPlan>(
-    _ plan: Plan, _ request: Request, _ owner: EdgeItem.Owner, steps: [PlanStep] = []
+    _ plan: Plan, _ request: Request, _ owner: EdgeItem.Owner, steps: [PlanStep] = [], obstacle: String? = nil
   ) {
     guard let topology = membership.topology else { return answerError(owner, .unavailable, "there is no cluster yet") }
-    if let reason = plan.refusal(in: topology) {
+    if let reason = plan.refusal(in: topology) ?? obstacle {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else { return answerPlan(owner, steps) }

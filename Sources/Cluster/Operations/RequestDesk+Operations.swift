@@ -31,13 +31,16 @@ extension RequestDesk {
 
   /// `CLUSTER NODE DRAIN N …`
   func clusterNode(_ request: Request, _ owner: EdgeItem.Owner) {
-    guard request.positionalCount == 2, let plan = Operation.Kind.ofNode(word(request, 0)) else {
+    let isReplacing = word(request, 0) == "REPLACE"
+    guard request.positionalCount == 2 || request.positionalCount == 3 && isReplacing,
+      let plan = Operation.Kind.ofNode(word(request, 0))
+    else {
       return answerError(
         owner, .malformed, "CLUSTER NODE takes DRAIN, UNDRAIN, REMOVE or REPLACE, and a node's name or id")
     }
     if let reason = surplus(request, plan) { return answerError(owner, .malformed, reason) }
-    if word(request, 0) == "REPLACE", request.text(.to) == nil {
-      return answerError(owner, .malformed, "by whom: CLUSTER NODE REPLACE OLD to=NEW")
+    if isReplacing, (request.text(.to) != nil) == (request.positionalCount == 3) {
+      return answerError(owner, .malformed, "by whom: CLUSTER NODE REPLACE OLD NEW, or OLD to=NEW")
     }
     switch node(named: String(decoding: request.positional(1), as: UTF8.self)) {
     case .success(let node): plan.begin(request, about: node, owner, at: self)

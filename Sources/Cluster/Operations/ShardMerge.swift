@@ -177,6 +177,7 @@ extension RequestDesk {
   }
   /// What is in the way, as far as this node knows; nil: nothing.
   private func obstacle(_ plan: ShardMerge, _ moves: [ShardMove], _ topology: Topology) -> String? {
+    if let reason = lackOfVoters(among: plan.holds) { return reason }
     for shard in plan.holds {
       guard let group = peers.groups[shard] else { continue }
       if let reason = SlotMove.obstacle(group, { topology.name(of: $0) }) { return reason }

@@ -230,7 +230,9 @@ extension RequestDesk {
         "shard \(shard.rawValue) is on \(topology.name(of: plan.to)) already, not on"
           + " \(topology.name(of: plan.from)); nothing was done")
     }
-    if let reason = plan.refusal(in: topology) ?? ailment(of: plan.to) ?? shortage(of: plan.to, for: [shard]) {
+    if let reason = plan.refusal(in: topology) ?? ailment(of: plan.to) ?? lackOfVoters(shard)
+      ?? shortage(of: plan.to, for: [shard])
+    {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {

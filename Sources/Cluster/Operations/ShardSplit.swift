@@ -155,7 +155,7 @@ extension RequestDesk {
     let end = placement.slots.ranges.first { $0.contains(at) }?.upperBound ?? at + 1
     let plan = ShardSplit(shard: shard, slots: at..<end)
     let obstacle = peers.groups[shard].flatMap { group in SlotMove.obstacle(group) { topology.name(of: $0) } }
-    if let reason = plan.refusal(in: topology) ?? obstacle {
+    if let reason = plan.refusal(in: topology) ?? lackOfVoters(shard) ?? obstacle {
       return answerError(owner, .conflict, "\(reason); nothing was done")
     }
     guard !request.flag(.dryRun) else {

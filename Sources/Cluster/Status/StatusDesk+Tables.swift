@@ -7,8 +7,9 @@ extension StatusDesk {
   func nodes(_ leaders: some KnowsLeaders, into reply: inout ReplyWriter) {
     var rows: [(record: NodeRecord, state: String)] = []
     for record in membership.topology?.nodes ?? [] {
-      let state = record.state == .up ? (peers.isUp(record.id, now: now) ? "up" : "down") : record.state.word
-      rows.append((record, state))
+      // Whoever is being drained may be down as well, and that is what has to be seen.
+      let isDown = [.up, .draining].contains(record.state) && !peers.isUp(record.id, now: now)
+      rows.append((record, isDown ? "down" : record.state.word))
     }
     for peer in peers where membership.topology?.node(peer.id) == nil {
       guard peer.index == 0 || peer.isConnected else { continue }

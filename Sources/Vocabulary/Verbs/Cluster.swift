@@ -47,7 +47,8 @@ extension VerbSpec {
     .init(
       .clusterNode, "CLUSTER NODE", .cluster,
       [
-        .word("DRAIN|UNDRAIN|REMOVE|REPLACE"), .word("NODE"), .optional(.to), .optional(.dead), .optional(.dryRun),
+        .word("DRAIN|UNDRAIN|REMOVE|REPLACE"), .word("NODE"), .word("NEW", .optional), .optional(.to), .optional(.dead),
+        .optional(.dryRun),
       ], .node, .changes,
       traits: [.barrier, .reserved], reply: "as CLUSTER OP SHOW; of dry-run=yes records: step shard from to bytes",
       summary: "Has a node hand over what it leads, take leads again, leave for ever, or leave its shards to another.",
