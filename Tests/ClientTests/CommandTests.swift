@@ -56,6 +56,17 @@ import Testing
     #expect(table.run(["op", "show", "x"] + to) == 1)
   }
 
+  /// Any other operation on the shard is named, and nobody waits for it.
+  @Test func whatChangesAShardWaitsForASave() throws {
+    let cluster = try FakeCluster()
+    let table = CommandTable(ClientCommands.all)
+    let leader = ["shard", "leader", "8", "--to", "north-1", "--to", cluster.addresses]
+    #expect(table.run(leader + ["--no-wait"]) == 2 && cluster.followedCount == 0)
+    #expect(table.run(leader) == 0 && cluster.followedCount == 1)
+    let other = ["shard", "leader", "9", "--to", "north-1", "--to", cluster.addresses]
+    #expect(table.run(other) == 2)
+  }
+
   /// The node that was asked is gone, as one is that was removed: others tell how its operation went.
   @Test func anOperationOutlivesTheNodeThatWasAsked() throws {
     let cluster = try FakeCluster()

@@ -25,6 +25,8 @@ final class FakeCluster: @unchecked Sendable {
   private var earnCount = 0
   private var begun = 0
   private var followed = 0
+  /// So often it is told that a save is under way.
+  private var savesLeft = 4
   private var programs: [String: String] = [:]
   private(set) var nodes: [FakeNode] = []
   private var storedFaults = Faults()
@@ -95,6 +97,11 @@ final class FakeCluster: @unchecked Sendable {
     case "CLUSTER SHARDS" where isBalanced:
       return "*1\r\n+shard=1 slots=0-16383 leader=east-1 region=east term=2 commit=7 applied=7"
     case "CLUSTER STATUS": return "+cluster=c1 nodes=3 up=3 shards=4 healthy=\(isBalanced ? "yes" : "no")"
+    case "CLUSTER SHARD" where words[3] == "8" && savesLeft > 0 && keys["dry-run"] == nil:
+      return "-CONFLICT operation 5 is under way on shard 8 (tally op wait 5); nothing was done"
+    case "CLUSTER OP" where words.last == "5":
+      savesLeft -= 1
+      return operation("5", savesLeft > 0 ? "running" : "done").replacingOccurrences(of: "shard-leader", with: "backup-save")
     case "CLUSTER SHARD" where words[3] == "9": return "-CONFLICT operation 3 is under way on shard 9"
     case "CLUSTER SHARD" where keys["dry-run"] == "yes": return "*1\r\n+step=1 shard=3 from=east-1 to=north-1"
     case "CLUSTER SHARD": return operation("1", "running")

@@ -15,10 +15,7 @@ enum BackupCommands {
       + OperationCommands.notes,
     plan: { invocation throws(ClientError) in try OperationCommands.plan(try line("SAVE", invocation), invocation) },
     body: { invocation throws(ClientError) in
-      let line = try line("SAVE", invocation)
-      guard let record = try invocation.target.connect().request(line).orThrow().record else {
-        throw .malformedReply("\(line) answered with other than a record")
-      }
+      let record = try OperationCommands.started(try line("SAVE", invocation), invocation)
       if invocation.flags.has("no-wait") { return OperationCommands.result(of: record) }
       let ended = try OperationCommands.finished(record, invocation)
       guard ended["state"] == "done" else { return OperationCommands.result(of: ended) }

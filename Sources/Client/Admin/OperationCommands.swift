@@ -95,10 +95,35 @@ enum OperationCommands {
   static func begin(_ line: String, _ invocation: Invocation) throws(ClientError) -> CommandResult {
     // What is refused here is refused again, unless it is under way already.
     let steps = (try? invocation.target.askRecords(line + " dry-run=yes")) ?? []
-    guard let record = try invocation.target.connect().request(line).orThrow().record else {
-      throw .malformedReply("\(line) answered with other than a record")
+    return try begun(try started(line, invocation), steps, invocation)
+  }
+  /// Begins it, and gives its record. A save and what changes a shard wait for one another; else who comes second is refused.
+  static func started(_ line: String, _ invocation: Invocation) throws(ClientError) -> Record {
+    while true {
+      do throws(ClientError) {
+        guard let record = try invocation.target.connect().request(line).orThrow().record else {
+          throw .malformedReply("\(line) answered with other than a record")
+        }
+        return record
+      } catch {
+        guard !invocation.flags.has("no-wait"), case .refused("CONFLICT", let text) = error,
+          let other = try holder(in: text, invocation),
+          (other["kind"] == "backup-save") != line.hasPrefix("CLUSTER BACKUP SAVE")
+        else { throw error }
+        if !invocation.isJSON {
+          Console.report("waits for operation \(other["op"] ?? "?"), \(other["kind"] ?? "?") of \(other["target"] ?? "?")")
+        }
+        _ = try finished(other, invocation)
+      }
     }
-    return try begun(record, steps, invocation)
+  }
+  /// The operation that has the shard which another wants, as a refusal names it.
+  private static func holder(in text: String, _ invocation: Invocation) throws(ClientError) -> Record? {
+    let words = text.split(separator: " ")
+    guard text.contains("is under way on shard"), let place = words.firstIndex(of: "operation"), place + 1 < words.count,
+      let number = UInt64(words[place + 1])
+    else { return nil }
+    return try invocation.target.askRecords("CLUSTER OP SHOW \(number)").first
   }
   /// Follows what was begun, unless nobody is to wait.
   /// - Parameter steps: what it will do.
