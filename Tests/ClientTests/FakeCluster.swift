@@ -101,7 +101,8 @@ final class FakeCluster: @unchecked Sendable {
       return "-CONFLICT operation 5 is under way on shard 8 (tally op wait 5); nothing was done"
     case "CLUSTER OP" where words.last == "5":
       savesLeft -= 1
-      return operation("5", savesLeft > 0 ? "running" : "done").replacingOccurrences(of: "shard-leader", with: "backup-save")
+      return operation("5", savesLeft > 0 ? "running" : "done").replacingOccurrences(
+        of: "shard-leader", with: "backup-save")
     case "CLUSTER SHARD" where words[3] == "9": return "-CONFLICT operation 3 is under way on shard 9"
     case "CLUSTER SHARD" where keys["dry-run"] == "yes": return "*1\r\n+step=1 shard=3 from=east-1 to=north-1"
     case "CLUSTER SHARD": return operation("1", "running")

@@ -111,7 +111,8 @@ enum OperationCommands {
           (other["kind"] == "backup-save") != line.hasPrefix("CLUSTER BACKUP SAVE")
         else { throw error }
         if !invocation.isJSON {
-          Console.report("waits for operation \(other["op"] ?? "?"), \(other["kind"] ?? "?") of \(other["target"] ?? "?")")
+          Console.report(
+            "waits for operation \(other["op"] ?? "?"), \(other["kind"] ?? "?") of \(other["target"] ?? "?")")
         }
         _ = try finished(other, invocation)
       }
@@ -120,7 +121,8 @@ enum OperationCommands {
   /// The operation that has the shard which another wants, as a refusal names it.
   private static func holder(in text: String, _ invocation: Invocation) throws(ClientError) -> Record? {
     let words = text.split(separator: " ")
-    guard text.contains("is under way on shard"), let place = words.firstIndex(of: "operation"), place + 1 < words.count,
+    guard text.contains("is under way on shard"), let place = words.firstIndex(of: "operation"),
+      place + 1 < words.count,
       let number = UInt64(words[place + 1])
     else { return nil }
     return try invocation.target.askRecords("CLUSTER OP SHOW \(number)").first
