@@ -67,7 +67,7 @@ INIT = "Sources/Cluster/Beginning/Beginning.swift"
 PLANS = "Sources/Cluster/Beginning/Beginning+Plans.swift"
 TURNS = "Sources/Cluster/Snapshots/SnapshotDesk+Turns.swift"
 LINKS = "Sources/Cluster/Peers/PeerLinks+Standing.swift"
-GROUPS = "Sources/Cluster/Operations/ShardDesk+Groups.swift"
+GROUPS = "Sources/Cluster/Operations/Groups/ShardDesk+Groups.swift"
 
 EXPORT = "Sources/Ledger/Slots/Ledger+Export.swift"
 IMPORT = "Sources/Ledger/Slots/Ledger+Import.swift"
