@@ -206,6 +206,11 @@ extension BackupFigures {
     #expect(record.contains("state=failed") && record.contains("something else"), "\(record)")
     #expect(try saved.cluster.ask("CLUSTER BACKUP SAVE dir=backup").contains("from its root on"))
     #expect(try saved.cluster.ask("CLUSTER BACKUP SAVE dir=/x dry-run=yes").hasPrefix("*1"))
+    // In the words of the command line it is the same.
+    #expect(try saved.cluster.ask("CLUSTER BACKUP SAVE /x dry-run=yes").hasPrefix("*1"))
+    for wrong in ["SAVE", "SAVE /x dir=/x", "SAVE x", "RESTORE", "KEEP /x"] {
+      #expect(try saved.cluster.ask("CLUSTER BACKUP \(wrong)").hasPrefix("-ERR "), "\(wrong)")
+    }
   }
 
   @Test func aMoveAndASaveDoNotMeet() throws {

@@ -58,7 +58,7 @@ import Testing
       45 CLUSTER NODE: DRAIN|UNDRAIN|REMOVE|REPLACE NODE NEW to dead dry-run
       46 CLUSTER UPGRADE: SHOW|FINISH dry-run
       50 CLUSTER LIMIT: SHOW|SET dead-after moves snapshot-rate
-      55 CLUSTER BACKUP: SAVE|RESTORE dir replicas allow-single-region dry-run
+      55 CLUSTER BACKUP: SAVE|RESTORE DIR dir replicas allow-single-region dry-run
       60 CLUSTER REBALANCE: REPLICAS|LEADERS apply dry-run
       61 CLUSTER PLACEMENT: SHOW|SET spread leaders shard dry-run
       62 CLUSTER CHECK:

@@ -20,7 +20,11 @@ enum UnsafeCommands {
       "First --dead east-1,east-2 --plan FILE, then --apply FILE. What is lost cannot be told: all that only the dead had acknowledged. They"
       + " are removed, and end with code 2 if they start again: wipe them, for two that come back together would not know. A shard that"
       + " has a majority is no matter of this command: tally node remove --dead.",
-    plan: { invocation throws(ClientError) in try show(invocation) },
+    plan: { invocation throws(ClientError) in
+      guard invocation.flags.has("apply") else { return try show(invocation) }
+      let (saved, rows, page) = try checked(invocation)
+      return CommandResult(json: json(saved, rows: rows), page: page)
+    },
     body: { invocation throws(ClientError) in
       switch (invocation.flags.has("plan"), invocation.flags.has("apply")) {
       case (true, false): try show(invocation)
@@ -45,12 +49,16 @@ enum UnsafeCommands {
       try write(saved, to: path)
       page.line("then: tally unsafe recover --apply \(path)")
     }
-    let json = JSON.object([
-      ("cluster", .text(saved.cluster)), ("plan", .text(saved.plan)), ("dead", .text(dead)), ("shards", JSON(rows)),
-    ])
-    return CommandResult(json: json, page: page)
+    return CommandResult(json: json(saved, rows: rows), page: page)
   }
-  private static func apply(_ invocation: Invocation) throws(ClientError) -> CommandResult {
+  private static func json(_ saved: Saved, rows: [Record]) -> JSON {
+    .object([
+      ("cluster", .text(saved.cluster)), ("plan", .text(saved.plan)), ("dead", .text(saved.dead)),
+      ("shards", JSON(rows)),
+    ])
+  }
+  /// What stands in the file that is named, if it is still what would be done.
+  private static func checked(_ invocation: Invocation) throws(ClientError) -> (saved: Saved, rows: [Record], page: Page) {
     guard let path = invocation.flags.words.first else {
       throw .usage("what is to be done: --apply FILE, of --plan FILE")
     }
@@ -62,7 +70,11 @@ enum UnsafeCommands {
     guard head["cluster"] == saved.cluster, head["id"] == saved.plan else {
       throw .declined("\(path) is not what would be done now: make another plan; nothing was done")
     }
-    try confirm(saved, page(head, rows, saved.dead), invocation)
+    return (saved, rows, page(head, rows, saved.dead))
+  }
+  private static func apply(_ invocation: Invocation) throws(ClientError) -> CommandResult {
+    let (saved, _, page) = try checked(invocation)
+    try confirm(saved, page, invocation)
     let line = "CLUSTER UNSAFE RECOVER dead=\(saved.dead) apply=\(saved.plan)"
     guard let record = try invocation.target.connect().request(line).orThrow().record else {
       throw .malformedReply("\(line) answered with other than a record")

@@ -74,14 +74,13 @@ extension OperationTable {
 }
 
 extension RequestDesk {
-  /// `CLUSTER BACKUP SAVE dir=…`, `RESTORE dir=…`
+  /// `CLUSTER BACKUP SAVE DIR`, `RESTORE DIR`; or `dir=DIR`.
   func backup(_ request: Request, _ owner: EdgeItem.Owner, at backups: BackupDesk) {
-    guard ["SAVE", "RESTORE"].contains(word(request, 0)), request.positionalCount == 1 else {
-      return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE or RESTORE, and dir=")
-    }
-    let directory = String(decoding: request.text(.dir) ?? .init(start: nil, count: 0), as: UTF8.self)
+    guard ["SAVE", "RESTORE"].contains(word(request, 0)), (request.text(.dir) != nil) != (request.positionalCount == 2)
+    else { return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE or RESTORE, and a directory") }
+    let directory = String(decoding: request.text(.dir) ?? request.positional(1), as: UTF8.self)
     guard directory.hasPrefix("/") else {
-      return answerError(owner, .malformed, "dir= is a path on this node from its root on, such as /srv/backup")
+      return answerError(owner, .malformed, "the directory is a path on this node from its root on, such as /srv/backup")
     }
     if word(request, 0) == "RESTORE" {
       return backups.restore(owner, ClusterFigures(request), directory: directory, isTrial: request.flag(.dryRun))

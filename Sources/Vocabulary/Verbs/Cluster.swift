@@ -84,14 +84,14 @@ extension VerbSpec {
     .init(
       .clusterBackup, "CLUSTER BACKUP", .cluster,
       [
-        .word("SAVE|RESTORE"), .required(.dir), .optional(.replicas, standard: 3), .optional(.allowSingleRegion),
+        .word("SAVE|RESTORE"), .text("DIR", .optional), .optional(.dir), .optional(.replicas, standard: 3), .optional(.allowSingleRegion),
         .optional(.dryRun),
       ], .node, .changes, traits: [.barrier, .reserved, .alone],
       reply:
         "of SAVE as CLUSTER OP SHOW, of its dry-run=yes records: step shard from to bytes; of RESTORE as CLUSTER INIT",
       summary:
         "Has the asked node write a backup of the whole cluster to its directory; or makes a cluster of one that is there.",
-      example: "CLUSTER BACKUP SAVE dir=/srv/backup"),
+      example: "CLUSTER BACKUP SAVE /srv/backup"),
     .init(
       .clusterOperation, "CLUSTER OP", .cluster,
       [.word("LIST|SHOW|CANCEL"), .word("N", .optional), .optional(.limit), .optional(.after)], .node, .changes,
