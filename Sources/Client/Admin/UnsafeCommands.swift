@@ -58,7 +58,9 @@ enum UnsafeCommands {
     ])
   }
   /// What stands in the file that is named, if it is still what would be done.
-  private static func checked(_ invocation: Invocation) throws(ClientError) -> (saved: Saved, rows: [Record], page: Page) {
+  private static func checked(_ invocation: Invocation) throws(ClientError) -> (
+    saved: Saved, rows: [Record], page: Page
+  ) {
     guard let path = invocation.flags.words.first else {
       throw .usage("what is to be done: --apply FILE, of --plan FILE")
     }

@@ -80,7 +80,8 @@ extension RequestDesk {
     else { return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE or RESTORE, and a directory") }
     let directory = String(decoding: request.text(.dir) ?? request.positional(1), as: UTF8.self)
     guard directory.hasPrefix("/") else {
-      return answerError(owner, .malformed, "the directory is a path on this node from its root on, such as /srv/backup")
+      return answerError(
+        owner, .malformed, "the directory is a path on this node from its root on, such as /srv/backup")
     }
     if word(request, 0) == "RESTORE" {
       return backups.restore(owner, ClusterFigures(request), directory: directory, isTrial: request.flag(.dryRun))

@@ -84,7 +84,8 @@ extension VerbSpec {
     .init(
       .clusterBackup, "CLUSTER BACKUP", .cluster,
       [
-        .word("SAVE|RESTORE"), .text("DIR", .optional), .optional(.dir), .optional(.replicas, standard: 3), .optional(.allowSingleRegion),
+        .word("SAVE|RESTORE"), .text("DIR", .optional), .optional(.dir), .optional(.replicas, standard: 3),
+        .optional(.allowSingleRegion),
         .optional(.dryRun),
       ], .node, .changes, traits: [.barrier, .reserved, .alone],
       reply:
