@@ -203,7 +203,7 @@ extension RequestDesk {
       return answerError(owner, .conflict, "\(text); nothing was done")
     }
     if let reason = plan.refusal(in: topology) ?? refusal(ofLife: node, isDead: plan.isDead)
-      ?? (moves.isEmpty || plan.successor == .none ? nil : ailment(of: plan.successor))
+      ?? (plan.successor == .none ? nil : ailment(of: plan.successor))
       ?? lackOfVoters(among: plan.shards) ?? shortage(of: moves)
     {
       return answerError(owner, .conflict, "\(reason); nothing was done")
