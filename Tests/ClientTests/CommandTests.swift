@@ -79,6 +79,28 @@ import Testing
     #expect(throws: ClientError.self) { try target.askRecords("CLUSTER OP SHOW 1") }
   }
 
+  /// Programs find what a dry run would do under one name, in rows of one kind.
+  @Test func dryRunsHavePlans() throws {
+    let cluster = try FakeCluster()
+    func rows(_ command: Command, _ words: String...) throws -> [[String]] {
+      let flags = try Flags(words + ["--to", cluster.addresses], accepting: [.to])
+      let plan = try #require(command.plan)
+      let result = try plan(Invocation(flags: flags, target: try Target(flags), isJSON: true))
+      guard case .object(let fields) = result.json, case .array(let steps) = fields.first(where: { $0.0 == "plan" })?.1
+      else { return [] }
+      return steps.map { step in
+        guard case .object(let fields) = step else { return [] }
+        return fields.map(\.0)
+      }
+    }
+    let keys = ["step", "shard", "from", "to", "bytes"]
+    #expect(try rows(LimitCommands.set, "moves=5", "dead-after=1h") == [["name"] + keys, ["name"] + keys])
+    #expect(try rows(InitCommand.command) == [keys])
+    #expect(try rows(OperationCommands.cancel, "3") == [keys])
+    // The rules are as they were.
+    #expect(try rows(PlacementCommands.set, "leaders=east") == [])
+  }
+
   /// The system takes connections for a process that is stopped.
   @Test func aNodeThatHangsIsPassedOverAndAskedNothing() throws {
     let cluster = try FakeCluster()

@@ -246,8 +246,13 @@ struct ResizedCluster {
     #expect(try cluster.wait().contains("state=done"))
     #expect(leads(1) == 0)
     #expect(try cluster.ask("CLUSTER NODES").isEmpty == false)
-    // It stays so, also when it starts anew.
+    // It stays so, also when it starts anew; that it is down is what has to be seen meanwhile.
     simulation.kill(1)
+    simulation.run(for: 5_000_000)
+    let client = try #require(simulation.connect(to: 0, from: "127.0.0.1:4000"))
+    simulation.send("CLUSTER NODES\n", on: client)
+    simulation.run(for: 1_000_000)
+    #expect(client.lines.contains { $0.contains("name=\(name) ") && $0.contains(" state=down ") }, "\(client.lines)")
     simulation.start(1)
     simulation.run(for: 10_000_000)
     #expect(leads(1) == 0 && cluster.state(of: 1) == .draining)

@@ -77,7 +77,10 @@ extension RequestDesk {
   /// `CLUSTER BACKUP SAVE DIR`, `RESTORE DIR`; or `dir=DIR`.
   func backup(_ request: Request, _ owner: EdgeItem.Owner, at backups: BackupDesk) {
     guard ["SAVE", "RESTORE"].contains(word(request, 0)), (request.text(.dir) != nil) != (request.positionalCount == 2)
-    else { return answerError(owner, .malformed, "CLUSTER BACKUP takes SAVE or RESTORE, and a directory") }
+    else {
+      return answerError(
+        owner, .malformed, "say CLUSTER BACKUP SAVE DIR or RESTORE DIR, with one directory of this node")
+    }
     let directory = String(decoding: request.text(.dir) ?? request.positional(1), as: UTF8.self)
     guard directory.hasPrefix("/") else {
       return answerError(

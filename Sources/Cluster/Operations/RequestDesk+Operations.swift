@@ -36,7 +36,8 @@ extension RequestDesk {
       let plan = Operation.Kind.ofNode(word(request, 0))
     else {
       return answerError(
-        owner, .malformed, "CLUSTER NODE takes DRAIN, UNDRAIN, REMOVE or REPLACE, and a node's name or id")
+        owner, .malformed,
+        "CLUSTER NODE takes DRAIN, UNDRAIN, REMOVE or REPLACE, and a node's name or id; REPLACE another's behind it")
     }
     if let reason = surplus(request, plan) { return answerError(owner, .malformed, reason) }
     if isReplacing, (request.text(.to) != nil) == (request.positionalCount == 3) {
