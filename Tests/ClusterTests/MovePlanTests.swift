@@ -441,6 +441,10 @@ import Testing
     var view = OperationView(record: Self.record(plan), topology: topology, now: Stamp(microseconds: 2_000_000))
     view.directoryVoters = topology.directoryVoters
     func move(_ shard: UInt32) -> ShardMove { ShardMove(shard: ShardID(shard), from: Self.nodes[2], to: Self.nodes[3]) }
+    #expect(
+      plan.next(view) == .wait("3 replicas need as many nodes that take them, and there are 0"),
+      "nothing goes to a node that is away")
+    view.reachable = Set(topology.nodes.map(\.id))
     #expect(plan.next(view) == .begin(OperationChild(move(1)), step: 0), "to the other node of the region")
     #expect(plan.progress(view).share == 0)
     var child = Self.record(move(1))
